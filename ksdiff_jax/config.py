@@ -1,0 +1,196 @@
+"""The configuration of a run: frozen nested dataclasses, every field with its unit and its source.
+
+Defaults are the paper's (KSDiff, §n is its section); `R` marks a reading of ours where the paper is silent.
+Files in `configs/` define `config() -> Config`; `ksdiff_jax.overrides` changes any field by its dotted name.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz."""
+
+    kind: Literal["mel"] = "mel"
+    mel_bands: int = 80  # log-mel bands, 60 Hz to 7.6 kHz
+    width: int = 256  # features per frame
+    layers: int = 4  # convolution blocks over the log-mel frames
+    kernel_size: int = 5  # frames of 20 ms
+
+
+@dataclass(frozen=True)
+class TranscriptConfig:
+    """The transcript encoder: UTF-8 bytes -> a Transformer encoder (R: no vocabulary file, every language)."""
+
+    enabled: bool = True  # False: the ablation "w/o transcript"
+    layers: int = 2  # R
+    max_tokens: int = 256  # bytes + 3 specials; what lies beyond is cut, with a warning at inference
+
+
+@dataclass(frozen=True)
+class SpeechPathsConfig:
+    """Dual-Path Speech Encoder (§2.1)."""
+
+    refine: bool = True  # False: the ablation "wav2vec only", encoder output -> linear
+    split: bool = True  # False: the ablation "w/o speech split", one shared feature
+    prosody: bool = True  # False: the ablation "w/o prosody", FiLM off
+    dilations: tuple[int, ...] = (1, 2, 4, 8)  # R: the paper gives no values
+    kernel_size: int = 5  # §3.3
+    groups: int = 8  # R: groups of GroupNorm
+    coarse_window_s: float = 1.0  # §3.3, w_h^c
+    fine_window_s: float = 0.25  # §3.3, w_h^f
+    expression_window_s: float = 0.1  # §3.3, w_e
+    head_stride: int = 4  # R, from s_n in {2, 4}: speech frames, so 12.5 Hz
+    expression_stride: int = 2  # R: speech frames, so 25 Hz, the motion rate
+    context_s: float = 0.0  # R: half-width in seconds of the cross-attention; 0 attends to the whole clip
+
+
+@dataclass(frozen=True)
+class KeyframeConfig:
+    """Keyframe Establishment Learning (§2.2)."""
+
+    enabled: bool = True  # False: the ablation "w/o keyframe"
+    layers: int = 6  # §3.3
+    smoothing_frames: float = 2.0  # R: sigma of the Gaussian, motion frames
+    threshold_std: float = 0.5  # R: a keyframe is a local maximum above mean + threshold_std * std
+    positive_weight: float = 5.0  # R: w_1 of Eq. 4
+    negative_weight: float = 1.0  # R: w_0 of Eq. 4
+    window_frames: int = 128  # R: self-attention reaches this far back, the training clip's length
+    jitter_probability: float = 0.1  # R: each keyframe the generator sees moves by one frame with this probability
+    drop_probability: float = 0.1  # R: all keyframes of a clip hidden from the generator with this probability
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Dual-path motion generator (§2.3), after DiffSpeaker."""
+
+    dual_path: bool = True  # False: the ablation "w/o dual-path diff", one denoiser over 59 dimensions
+    layers: int = 6  # R
+    period_frames: int = 25  # position and self-attention bias repeat every second
+    alignment_frames: int = 3  # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """Noise process (§2.3): predicts the clean signal x_0."""
+
+    steps: int = 1000  # training steps of the schedule
+    beta_start: float = 0.00085  # scaled-linear schedule
+    beta_end: float = 0.012
+    condition_drop_probability: float = 0.1  # R: speech and transcript dropped, for classifier-free guidance
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The whole of KSDiff."""
+
+    width: int = 512  # D, §3.3
+    heads: int = 8  # §3.3
+    ffn_ratio: int = 4  # R: hidden width of feed-forward blocks over D
+    dropout: float = 0.1  # §3.3
+    jaw_path: Literal["head", "expression"] = "head"  # R: the paper's 9-d head pose carries the jaw
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    transcript: TranscriptConfig = field(default_factory=TranscriptConfig)
+    speech_paths: SpeechPathsConfig = field(default_factory=SpeechPathsConfig)
+    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    param_dtype: str = "float32"
+    compute_dtype: str = "float32"
+    output_dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 5-7, the same for both paths."""
+
+    reconstruction: float = 1.0  # lambda_1 of Eq. 5
+    velocity: float = 1.0  # lambda_2 of Eq. 5
+    diffusion: float = 1.0  # lambda_diff of Eq. 7
+    spectral: float = 0.3  # lambda_mr of Eq. 7
+    keyframes: float = 0.5  # lambda_BCE of Eq. 7
+    spectral_windows: tuple[int, ...] = (8, 16, 32)  # R: STFT windows in motion frames, hop = window / 4, Hann
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to the sound of a training clip; the motion stays. Probabilities per clip."""
+
+    noise: float = 0.5
+    noise_snr_db: tuple[float, float] = (5.0, 30.0)
+    reverberation: float = 0.4
+    equaliser: float = 0.7
+    band_limit: float = 0.3
+    gain_db: tuple[float, float] = (-12.0, 6.0)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where clips come from and how they are cut."""
+
+    path: str = ""  # folder of shards; empty: the built-in corpus, made on first use
+    clip_frames: int = 128  # R: 5.12 s at 25 Hz
+    batch_size: int = 32  # §3.3
+    workers: int = 0  # grain worker processes; 0 reads in the training process
+    corpus_clips: int = 2000  # clips of the built-in corpus, if that is what is used
+    augment: AugmentConfig | None = None  # None: clean sound
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation and the life of a run (§3.3)."""
+
+    steps: int = 100_000
+    learning_rate: float = 1e-4
+    warmup_steps: int = 5_000
+    decay: Literal["constant", "cosine"] = "constant"  # R
+    weight_decay: float = 0.01  # R
+    clip_norm: float = 1.0  # R
+    ema_decay: float = 0.999  # R
+    seed: int = 0
+    log_every: int = 50
+    validate_every: int = 1000
+    validate_clips: int = 32
+    checkpoint_every: int = 500
+    checkpoints_kept: int = 2
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Devices along each mesh axis; -1 takes what is left."""
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Defaults of inference; each is an option of `ksdiff-jax animate`."""
+
+    sampler: Literal["ddim"] = "ddim"
+    steps: int = 50
+    guidance: float = 1.0  # 1 is the plain conditional model
+    eta: float = 0.0
+    keyframe_threshold: float = 0.5
+    keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    name: str = ""
+
+
+def to_dict(config) -> dict:
+    """A configuration as plain nested dicts, lists and scalars, ready for JSON."""
+    return dataclasses.asdict(config)

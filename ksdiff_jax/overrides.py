@@ -1,0 +1,144 @@
+"""Configurations by file and by dotted name: `load_config("demo")`, `override(config, {"train.steps": "2000"})`.
+
+Values arrive as text (command line) or as JSON values (a checkpoint's `config.json`) and are converted to the type
+that the field declares; an unknown name is answered with the nearest known one.
+"""
+
+import dataclasses
+import difflib
+import importlib.util
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
+
+
+def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
+    """The `Config` that a config file's `config()` returns.
+
+    `name` is a path to a `.py` file or the bare name of one in `folder`. Raises `InputError` if there is no such file,
+    if it fails to run, or if it does not define `config() -> Config`.
+    """
+    path = Path(name)
+    if path.suffix != ".py" and not path.exists():
+        path = Path(folder) / f"{name}.py"
+    if not path.is_file():
+        known = sorted(p.stem for p in Path(folder).glob("*.py"))
+        raise InputError(f"no config {str(name)!r}: need a .py file, or one of {', '.join(known) or 'no configs here'}")
+    spec = importlib.util.spec_from_file_location(f"ksdiff_config_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.config()
+    except Exception as error:
+        raise InputError(f"{path}: cannot be used as a config: {type(error).__name__}: {error}") from error
+    if not isinstance(config, Config):
+        raise InputError(f"{path}: config() returned {type(config).__name__}, need ksdiff_jax.config.Config")
+    return config if config.name else dataclasses.replace(config, name=path.stem)
+
+
+def field_names(config, prefix: str = "") -> list[str]:
+    """Dotted names of all leaf fields of a configuration."""
+    names = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            names += field_names(value, f"{prefix}{field.name}.")
+        else:
+            names.append(prefix + field.name)
+    return names
+
+
+def override(config, values: Mapping[str, object]):
+    """A copy of `config` with the fields named in `values` replaced.
+
+    Raises `InputError` for an unknown name (naming the nearest) or a value that does not fit the field's type.
+    """
+    for name, value in values.items():
+        config = _replace(config, name.split("."), value, full_name=name, root=config)
+    return config
+
+
+def from_dict(kind: type, values: Mapping[str, object], prefix: str = ""):
+    """The inverse of `to_dict`; missing fields keep their defaults, unknown ones raise `InputError`."""
+    hints = typing.get_type_hints(kind)
+    changes = {}
+    for name, value in values.items():
+        if name not in hints:
+            raise InputError(f"unknown config field {prefix + name!r}{_nearest(name, list(hints))}")
+        changes[name] = _convert(hints[name], value, prefix + name)
+    return kind(**changes)
+
+
+def _replace(config, path: list[str], value, *, full_name: str, root):
+    head, *rest = path
+    hints = typing.get_type_hints(type(config))
+    if head not in hints:
+        raise InputError(f"unknown config field {full_name!r}{_nearest(full_name, field_names(root))}")
+    current = getattr(config, head)
+    if rest:
+        if not dataclasses.is_dataclass(current):
+            if current is None and (inner := _dataclass_of(hints[head])):
+                current = inner()
+            else:
+                raise InputError(f"unknown config field {full_name!r}: {head!r} has no fields of its own")
+        return dataclasses.replace(config, **{head: _replace(current, rest, value, full_name=full_name, root=root)})
+    if dataclasses.is_dataclass(current) and not isinstance(value, Mapping) and value not in ("none", None):
+        raise InputError(
+            f"{full_name} is a group of fields, set one of {', '.join(field_names(current, full_name + '.'))}"
+        )
+    return dataclasses.replace(config, **{head: _convert(hints[head], value, full_name)})
+
+
+def _dataclass_of(hint) -> type | None:
+    return next((arm for arm in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(arm)), None)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else f"; known: {', '.join(known[:12])} ..."
+
+
+def _convert(hint, value, name: str):
+    """`value` as the type that the annotation `hint` declares."""
+    origin, arms = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None or value == "none":
+            return None
+        return _convert(next(arm for arm in arms if arm is not type(None)), value, name)
+    if origin is typing.Literal:
+        if value not in arms:
+            raise InputError(f"{name}: got {value!r}, need one of {', '.join(map(repr, arms))}")
+        return value
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{name}: got {value!r}, need a group of fields")
+        return from_dict(hint, value, f"{name}.")
+    if origin is tuple:
+        items = value.replace("(", "").replace(")", "").split(",") if isinstance(value, str) else list(value)
+        items = [item for item in items if item != ""]
+        if arms[-1] is not Ellipsis and len(items) != len(arms):
+            raise InputError(f"{name}: got {len(items)} values, need {len(arms)} separated by commas")
+        return tuple(_convert(arms[0], item, name) for item in items)
+    return _convert_scalar(hint, value, name)
+
+
+def _convert_scalar(hint: type, value, name: str):
+    if hint is bool:
+        known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        if str(value).lower() not in known:
+            raise InputError(f"{name}: got {value!r}, need true or false")
+        return known[str(value).lower()]
+    try:
+        if hint is int and isinstance(value, str):
+            return int(value.replace("_", ""))
+        if hint is int and float(value) != int(value):
+            raise ValueError
+        return hint(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name}: got {value!r}, need {'a number' if hint is float else 'an ' + hint.__name__}"
+        ) from error
