@@ -1,0 +1,36 @@
+"""The noise schedule: scaled-linear β (§2.3 of KSDiff, after DiffSpeaker and latent diffusion).
+
+√β_n = linear from √β_start to √β_end,   ᾱ_n = Π_{i ≤ n} (1 − β_i),   n = 0 … N − 1
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.config import DiffusionConfig
+
+
+class SamplingSteps(NamedTuple):
+    """The steps that a sampler visits, noisiest first, with ᾱ there and after the step (1 after the last)."""
+
+    step: np.ndarray  # int32 (n,)
+    alpha_bar: np.ndarray  # float32 (n,)
+    alpha_bar_next: np.ndarray  # float32 (n,)
+
+
+def alpha_bars(config: DiffusionConfig) -> np.ndarray:
+    """ᾱ of every training step, float32 (steps,), strictly decreasing."""
+    root = np.linspace(config.beta_start**0.5, config.beta_end**0.5, config.steps, dtype=np.float64)
+    return np.cumprod(1.0 - root**2).astype(np.float32)
+
+
+def sampling_steps(config: DiffusionConfig, *, steps: int) -> SamplingSteps:
+    """`steps` training steps spread evenly and ending the schedule ("trailing" spacing, starts at the noisiest).
+
+    Raises `ValueError` unless 1 <= steps <= the number of training steps.
+    """
+    if not 1 <= steps <= config.steps:
+        raise ValueError(f"sampling steps: got {steps}, need 1 to {config.steps}")
+    visited = np.round(np.linspace(config.steps, 0, steps + 1)[:-1]).astype(np.int32) - 1
+    alpha_bar = alpha_bars(config)[visited]
+    return SamplingSteps(visited, alpha_bar, np.append(alpha_bar[1:], 1.0).astype(np.float32))
