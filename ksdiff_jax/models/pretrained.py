@@ -1,0 +1,166 @@
+"""Checkpoints for inference: a folder of three files that anyone can open.
+
+| file | holds |
+|---|---|
+| config.json | schema "ksdiff-checkpoint/1", the resolved configuration, motion statistics, a SHA-256 per weight |
+| weights.safetensors | every parameter by its path in the tree, float32 or float16 |
+| card.md | how it was made, what it measures, its limits |
+
+Weights are stored as float32 or, at half the size, float16; `load_pretrained` always returns float32. A safetensors
+file with a flipped bit loads without complaint, so the digest of every leaf is verified on reading, and the manifest
+carries a digest of itself that doubles as the identity of the checkpoint.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing_folder
+from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.tree import leaf_digest, named_leaves
+from ksdiff_jax.typing import PyTree
+
+SCHEMA = "ksdiff-checkpoint/1"
+SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
+DEFAULT_NAME = "demo"
+
+
+class Pretrained(NamedTuple):
+    """A trained system: how it is built, its float32 weights, the motion it was trained on, and its identity."""
+
+    config: Config
+    params: PyTree
+    statistics: Statistics
+    digest: str  # SHA-256 of the manifest, which holds the digests of all weights
+    path: Path
+
+
+def shipped_names() -> list[str]:
+    """Names of the checkpoints inside the package."""
+    return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
+
+
+def save_pretrained(
+    folder: str | Path,
+    *,
+    config: Config,
+    params: PyTree,
+    statistics: Statistics,
+    card: str = "",
+    extra: dict | None = None,
+    float16: bool = False,
+) -> Path:
+    """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics, versions)."""
+    from safetensors.numpy import save_file
+
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
+    if float16:
+        leaves = {name: _to_float16(name, leaf) for name, leaf in leaves.items()}
+    manifest = {
+        "schema": SCHEMA,
+        "config": to_dict(config),
+        "statistics": {name: np.asarray(values, np.float64).tolist() for name, values in statistics._asdict().items()},
+        "leaves": {name: leaf_digest(leaf) for name, leaf in sorted(leaves.items())},
+        "extra": extra or {},
+    }
+    manifest["digest"] = _manifest_digest(manifest)
+    with replacing_folder(folder) as temporary:
+        # np.require keeps scalars scalar, where np.ascontiguousarray would make them vectors.
+        contiguous = {name: np.require(leaf, requirements="C") for name, leaf in leaves.items()}
+        save_file(contiguous, temporary / "weights.safetensors")
+        (temporary / "config.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        (temporary / "card.md").write_text(card or f"# {config.name or 'KSDiff checkpoint'}\n")
+        for file in temporary.iterdir():
+            file.chmod(0o644)  # readable by others: a checkpoint is handed around
+    return Path(folder)
+
+
+def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
+    """The checkpoint folder meant by a path, a training workdir (its `pretrained/`) or a shipped name."""
+    path = Path(folder_or_name)
+    for candidate in (path, path / "pretrained", SHIPPED / path.name if path.name == str(folder_or_name) else path):
+        if (candidate / "config.json").is_file():
+            return candidate
+    if path.exists():
+        raise InputError(f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors")
+    shipped = ", ".join(shipped_names()) or "none"
+    raise InputError(f"no checkpoint {str(folder_or_name)!r}: need a checkpoint folder or a shipped name ({shipped})")
+
+
+def load_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
+    """Read and verify a checkpoint; raises `InputError` naming the file or the weight that is not sound."""
+    folder = find_pretrained(folder_or_name)
+    manifest = read_manifest(folder)
+    try:
+        config = from_dict(Config, manifest["config"])
+    except InputError as error:
+        raise InputError(f"{folder / 'config.json'}: {error}") from error
+    leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])
+    statistics = Statistics(**{name: np.asarray(manifest["statistics"][name], np.float32) for name in ("mean", "std")})
+    if any(values.shape != (MOTION_DIMS,) for values in statistics):
+        raise InputError(f"{folder / 'config.json'}: statistics are not {MOTION_DIMS} numbers each")
+    return Pretrained(config, _nested(leaves), statistics, manifest["digest"], folder)
+
+
+def read_manifest(folder: str | Path) -> dict:
+    """The checked contents of a checkpoint's `config.json`."""
+    path = Path(folder) / "config.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        schema = manifest["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a checkpoint's config.json ({type(error).__name__}: {error})") from error
+    if schema != SCHEMA:
+        raise InputError(f"{path}: checkpoint of schema {schema!r}, this version reads {SCHEMA!r}")
+    if manifest.get("digest") != _manifest_digest(manifest):
+        raise InputError(f"{path}: corrupt or edited, it does not match its own digest; fetch the checkpoint again")
+    return manifest
+
+
+def _read_weights(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        leaves = load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); fetch the checkpoint again") from error
+    if leaves.keys() != digests.keys():
+        name = sorted(leaves.keys() ^ digests.keys())[0]
+        raise InputError(f"{path}: weight {name!r} is {'not in config.json' if name in leaves else 'missing'}")
+    for name, leaf in leaves.items():
+        if leaf_digest(leaf) != digests[name]:
+            raise InputError(f"{path}: weight {name!r} is corrupt (SHA-256 differs); fetch the checkpoint again")
+    return {name: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf for name, leaf in leaves.items()}
+
+
+def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
+    if leaf.dtype != np.float32:
+        return leaf
+    half = leaf.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ValueError(f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32")
+    return half
+
+
+def _manifest_digest(manifest: dict) -> str:
+    content = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _nested(leaves: dict[str, np.ndarray]) -> dict:
+    tree: dict = {}
+    for name, leaf in leaves.items():
+        *parents, last = name.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = leaf
+    return tree

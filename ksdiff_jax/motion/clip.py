@@ -1,0 +1,196 @@
+"""The motion of a head over one clip, and its file `*.motion.npz` (schema "ksdiff-motion/1").
+
+| field | shape | unit |
+|---|---|---|
+| exp | (t, 50) | FLAME expression coefficients |
+| global_orient, jaw_pose, neck_pose | (t, 3) | axis-angle, radians |
+| eyes_pose | (t, 6) | axis-angle, radians, left then right |
+| cam | (t, 3) | weak-perspective scale, tx, ty |
+| shape | (100,) | FLAME identity coefficients |
+| timestamps | (t,) | seconds |
+| fps | () | Hz |
+| keyframes_expression, keyframes_head | (t,) | bool |
+| keyframe_score_expression, keyframe_score_head | (t,) | probabilities |
+| meta | str | JSON: what made this motion, from what |
+
+The file is a plain NumPy archive of exactly these keys, without pickled objects: it opens anywhere, and nothing in
+it can run. Values are checked when a clip is made and therefore also when one is read.
+"""
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing
+from ksdiff_jax.motion import layout
+from ksdiff_jax.typing import Bool, Float
+
+SCHEMA = "ksdiff-motion/1"
+MAX_FILE_BYTES = 400_000_000  # unpacked; about ten hours of motion, far below what would exhaust a machine
+
+_PER_FRAME = {
+    "exp": (np.float32, (layout.EXPRESSION_DIMS,)),
+    "global_orient": (np.float32, (3,)),
+    "jaw_pose": (np.float32, (3,)),
+    "neck_pose": (np.float32, (3,)),
+    "eyes_pose": (np.float32, (6,)),
+    "cam": (np.float32, (3,)),
+    "timestamps": (np.float64, ()),
+    "keyframes_expression": (np.bool_, ()),
+    "keyframes_head": (np.bool_, ()),
+    "keyframe_score_expression": (np.float32, ()),
+    "keyframe_score_head": (np.float32, ()),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MotionClip:
+    """A head's motion as a value. Construction converts to the dtypes of the file and rejects what does not fit."""
+
+    exp: Float[np.ndarray, "t 50"]
+    global_orient: Float[np.ndarray, "t 3"]
+    jaw_pose: Float[np.ndarray, "t 3"]
+    neck_pose: Float[np.ndarray, "t 3"]
+    eyes_pose: Float[np.ndarray, "t 6"]
+    cam: Float[np.ndarray, "t 3"]
+    shape: Float[np.ndarray, "100"]
+    timestamps: Float[np.ndarray, "t"]
+    fps: float
+    keyframes_expression: Bool[np.ndarray, "t"]
+    keyframes_head: Bool[np.ndarray, "t"]
+    keyframe_score_expression: Float[np.ndarray, "t"]
+    keyframe_score_head: Float[np.ndarray, "t"]
+    meta: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, value in _checked_fields({f.name: getattr(self, f.name) for f in dataclasses.fields(self)}).items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.exp)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first frame's start to the last frame's end."""
+        return len(self) / self.fps
+
+    @property
+    def coefficients(self) -> Float[np.ndarray, "t 59"]:
+        """The motion in the order of `motion.layout`: expression, rotation, jaw, camera."""
+        return np.concatenate([self.exp, self.global_orient, self.jaw_pose, self.cam], axis=1)
+
+    @classmethod
+    def from_coefficients(
+        cls,
+        coefficients: Float[np.ndarray, "t 59"],
+        *,
+        fps: float = 25.0,
+        keyframes_expression: Bool[np.ndarray, "t"] | None = None,
+        keyframes_head: Bool[np.ndarray, "t"] | None = None,
+        keyframe_score_expression: Float[np.ndarray, "t"] | None = None,
+        keyframe_score_head: Float[np.ndarray, "t"] | None = None,
+        shape: Float[np.ndarray, "100"] | None = None,
+        meta: dict | None = None,
+    ) -> "MotionClip":
+        """A clip from the 59 numbers of `motion.layout` per frame; neck and eyes rest, what is not given is zero."""
+        frames = len(coefficients)
+
+        def or_zeros(value, size):
+            return np.zeros(size) if value is None else value
+
+        return cls(
+            exp=coefficients[:, layout.EXPRESSION],
+            global_orient=coefficients[:, layout.ROTATION],
+            jaw_pose=coefficients[:, layout.JAW],
+            neck_pose=np.zeros((frames, 3)),
+            eyes_pose=np.zeros((frames, 6)),
+            cam=coefficients[:, layout.CAMERA],
+            shape=or_zeros(shape, layout.SHAPE_DIMS),
+            timestamps=np.arange(frames) / fps,
+            fps=fps,
+            keyframes_expression=np.asarray(or_zeros(keyframes_expression, frames), bool),
+            keyframes_head=np.asarray(or_zeros(keyframes_head, frames), bool),
+            keyframe_score_expression=or_zeros(keyframe_score_expression, frames),
+            keyframe_score_head=or_zeros(keyframe_score_head, frames),
+            meta={"schema": SCHEMA, **(meta or {})},
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write `path` (complete or not at all) and return it."""
+        path = Path(path)
+        arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "meta"}
+        meta = json.dumps({"schema": SCHEMA, **self.meta}, sort_keys=True, ensure_ascii=False)
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays | {"fps": np.float64(self.fps), "meta": np.array(meta)})
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "MotionClip":
+        """Read a motion file; raises `InputError` naming the file and what is wrong with it."""
+        path = Path(path)
+        arrays = _read_archive(path, {f.name for f in dataclasses.fields(cls)})
+        try:
+            meta = json.loads(str(arrays.pop("meta")[()]))
+            schema = meta.get("schema") if isinstance(meta, dict) else None
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}: the key 'meta' of this motion file is not JSON") from error
+        if schema != SCHEMA:
+            raise InputError(f"{path}: motion file of schema {schema!r}, this version reads {SCHEMA!r}")
+        try:
+            return cls(**_checked_fields(arrays), meta=meta)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+def _checked_fields(values: dict) -> dict:
+    """Every field but `meta` in the dtype of the file; raises `InputError` naming the field that does not fit."""
+    exp = np.asarray(values["exp"])
+    if exp.ndim != 2 or len(exp) < 1:
+        raise InputError(f"motion exp: got shape {exp.shape}, need at least one frame of 50")
+    checked = {
+        name: _checked(name, values[name], dtype, (len(exp), *trailing))
+        for name, (dtype, trailing) in _PER_FRAME.items()
+    }
+    checked["shape"] = _checked("shape", values["shape"], np.float32, (layout.SHAPE_DIMS,))
+    checked["fps"] = float(_checked("fps", values["fps"], np.float64, ()))
+    if checked["fps"] <= 0:
+        raise InputError(f"motion fps: got {checked['fps']}, need a positive number of frames per second")
+    return checked
+
+
+def _checked(name: str, value, dtype, size: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(value)
+    if array.shape != size:
+        raise InputError(f"motion {name}: got shape {array.shape}, need {size}")
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"motion {name}: got values of type {array.dtype}, need numbers")
+    array = np.array(array, dtype=dtype)  # a copy: the clip does not change when its source does
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"motion {name}: {np.count_nonzero(~np.isfinite(array))} values are NaN or infinite")
+    array.flags.writeable = False
+    return array
+
+
+def _read_archive(path: Path, keys: set[str]) -> dict[str, np.ndarray]:
+    """The arrays named `keys` of an npz, read without unpickling and without unpacking more than the size limit."""
+    if not path.is_file():
+        raise InputError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; need a .motion.npz file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_FILE_BYTES:
+            raise InputError(f"{path}: unpacks to {size / 1e6:.0f} MB, too large for a motion file")
+        with np.load(path, allow_pickle=False) as archive:
+            missing = sorted(keys - set(archive.files))
+            if missing:
+                raise InputError(f"{path}: not a complete motion file, missing {', '.join(missing)}")
+            return {key: archive[key] for key in keys}
+    except InputError:
+        raise
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a readable motion file ({type(error).__name__}: {error})") from error

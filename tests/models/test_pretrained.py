@@ -1,0 +1,135 @@
+"""Checkpoint folders: round trips, and every fault that must be named."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import Config, ModelConfig
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.pretrained import find_pretrained, load_pretrained, save_pretrained
+from ksdiff_jax.models.system import Statistics
+
+
+@pytest.fixture
+def params():
+    rng = np.random.default_rng(0)
+    return {
+        "encoder": {"kernel": rng.normal(size=(3, 4)).astype(np.float32), "bias": np.zeros(4, np.float32)},
+        "scale": np.float32(2.5).reshape(()),
+    }
+
+
+@pytest.fixture
+def statistics():
+    return Statistics(mean=np.linspace(-1, 1, 59, dtype=np.float32), std=np.full(59, 0.1, np.float32))
+
+
+@pytest.fixture
+def saved(tmp_path, params, statistics):
+    config = Config(model=ModelConfig(width=32, heads=2), name="tiny")
+    return save_pretrained(tmp_path / "ckpt", config=config, params=params, statistics=statistics, card="# Tiny\n")
+
+
+def flat(tree):
+    return [tree["encoder"]["kernel"], tree["encoder"]["bias"], tree["scale"]]
+
+
+def test_a_checkpoint_gives_back_config_weights_and_statistics_exactly(saved, params, statistics):
+    loaded = load_pretrained(saved)
+    assert loaded.config == Config(model=ModelConfig(width=32, heads=2), name="tiny")
+    for got, want in zip(flat(loaded.params), flat(params), strict=True):
+        np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(loaded.statistics.mean, statistics.mean)
+    np.testing.assert_array_equal(loaded.statistics.std, statistics.std)
+
+
+def test_float16_halves_the_file_and_comes_back_as_float32(tmp_path, statistics):
+    params = {"kernel": np.random.default_rng(1).normal(size=(256, 256)).astype(np.float32)}
+    sizes = {}
+    for half in (False, True):
+        folder = save_pretrained(
+            tmp_path / str(half), config=Config(), params=params, statistics=statistics, float16=half
+        )
+        sizes[half] = (folder / "weights.safetensors").stat().st_size
+    loaded = load_pretrained(tmp_path / "True").params["kernel"]
+    assert sizes[True] < 0.51 * sizes[False] + 500
+    assert loaded.dtype == np.float32
+    np.testing.assert_array_equal(loaded, params["kernel"].astype(np.float16).astype(np.float32))
+
+
+def test_a_weight_beyond_float16_is_refused_when_saving(tmp_path, statistics):
+    with pytest.raises(ValueError, match="beyond float16"):
+        save_pretrained(
+            tmp_path / "x", config=Config(), params={"a": np.float32([1e6])}, statistics=statistics, float16=True
+        )
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_digest_names_the_weights(tmp_path, saved, params, statistics):
+    config = load_pretrained(saved).config
+    same = save_pretrained(tmp_path / "same", config=config, params=params, statistics=statistics)
+    params["encoder"]["bias"] = params["encoder"]["bias"] + 1e-7
+    other = save_pretrained(tmp_path / "other", config=config, params=params, statistics=statistics)
+    assert load_pretrained(same).digest == load_pretrained(saved).digest != load_pretrained(other).digest
+
+
+def test_any_flipped_bit_of_any_weight_is_named(saved):
+    path = saved / "weights.safetensors"
+    sound = path.read_bytes()
+    start = 8 + int.from_bytes(sound[:8], "little")
+    rng = np.random.default_rng(2)
+    for position in rng.integers(start, len(sound), size=25):
+        broken = bytearray(sound)
+        broken[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(broken)
+        with pytest.raises(InputError, match="is corrupt"):
+            load_pretrained(saved)
+    path.write_bytes(sound)
+    load_pretrained(saved)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 100, -1])
+def test_a_truncated_weight_file_is_an_input_error(saved, cut):
+    path = saved / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match="cannot be read"):
+        load_pretrained(saved)
+
+
+def test_a_header_that_claims_exabytes_is_an_input_error(saved):
+    path = saved / "weights.safetensors"
+    path.write_bytes((2**60).to_bytes(8, "little") + path.read_bytes()[8:])
+    with pytest.raises(InputError, match="cannot be read"):
+        load_pretrained(saved)
+
+
+def test_another_schema_is_one_clear_line(saved):
+    path = saved / "config.json"
+    path.write_text(path.read_text().replace("ksdiff-checkpoint/1", "ksdiff-checkpoint/2"))
+    with pytest.raises(InputError, match="schema 'ksdiff-checkpoint/2', this version reads") as caught:
+        load_pretrained(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_edited_statistics_are_noticed(saved):
+    path = saved / "config.json"
+    manifest = json.loads(path.read_text())
+    manifest["statistics"]["mean"][0] += 1
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="does not match its own digest"):
+        load_pretrained(saved)
+
+
+def test_a_training_workdir_stands_for_the_checkpoint_inside_it(tmp_path, saved):
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    saved.rename(workdir / "pretrained")
+    assert find_pretrained(workdir) == workdir / "pretrained"
+
+
+def test_what_is_no_checkpoint_is_said(tmp_path):
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_pretrained(tmp_path)
+    with pytest.raises(InputError, match="no checkpoint 'nonesuch'"):
+        load_pretrained("nonesuch")

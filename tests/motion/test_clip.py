@@ -1,0 +1,136 @@
+"""The motion value and its file."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion import layout
+from ksdiff_jax.motion.clip import MotionClip
+
+FILE_KEYS = {
+    "exp": (np.float32, (7, 50)),
+    "global_orient": (np.float32, (7, 3)),
+    "jaw_pose": (np.float32, (7, 3)),
+    "neck_pose": (np.float32, (7, 3)),
+    "eyes_pose": (np.float32, (7, 6)),
+    "cam": (np.float32, (7, 3)),
+    "shape": (np.float32, (100,)),
+    "timestamps": (np.float64, (7,)),
+    "fps": (np.float64, ()),
+    "keyframes_expression": (np.bool_, (7,)),
+    "keyframes_head": (np.bool_, (7,)),
+    "keyframe_score_expression": (np.float32, (7,)),
+    "keyframe_score_head": (np.float32, (7,)),
+}
+
+
+def coefficients(frames=7):
+    return np.random.default_rng(0).normal(size=(frames, 59)).astype(np.float32)
+
+
+def clip(frames=7):
+    keyframes = np.arange(frames) % 3 == 0
+    return MotionClip.from_coefficients(coefficients(frames), keyframes_head=keyframes, meta={"seed": 5, "text": "né"})
+
+
+def test_a_saved_file_holds_every_documented_key_with_its_dtype_and_shape(tmp_path):
+    clip().save(tmp_path / "a.motion.npz")
+    with np.load(tmp_path / "a.motion.npz", allow_pickle=False) as archive:
+        assert set(archive.files) == set(FILE_KEYS) | {"meta"}
+        for key, (dtype, shape) in FILE_KEYS.items():
+            assert archive[key].dtype == dtype and archive[key].shape == shape, key
+        assert json.loads(str(archive["meta"]))["schema"] == "ksdiff-motion/1"
+
+
+def test_a_file_gives_back_the_clip_bit_for_bit(tmp_path):
+    saved = clip()
+    loaded = MotionClip.load(saved.save(tmp_path / "a.motion.npz"))
+    for key in FILE_KEYS:
+        np.testing.assert_array_equal(getattr(loaded, key), getattr(saved, key))
+    assert loaded.meta == saved.meta
+
+
+def test_the_same_clip_makes_the_same_bytes(tmp_path):
+    first, second = (clip().save(tmp_path / name).read_bytes() for name in ("a.npz", "b.npz"))
+    assert first == second
+
+
+def test_coefficients_are_sliced_by_the_layout():
+    values = coefficients()
+    made = MotionClip.from_coefficients(values)
+    np.testing.assert_array_equal(made.jaw_pose, values[:, layout.JAW])
+    np.testing.assert_array_equal(made.coefficients, values)
+    assert made.duration_s == pytest.approx(7 / 25) and made.timestamps[3] == pytest.approx(3 / 25)
+
+
+def test_a_clip_cannot_be_changed_through_the_array_it_was_made_from():
+    values = coefficients()
+    made = MotionClip.from_coefficients(values)
+    values[:] = 0
+    assert np.any(made.exp != 0)
+    with pytest.raises(ValueError):
+        made.exp[0] = 1
+
+
+def test_nan_is_rejected_with_its_field_named():
+    values = coefficients()
+    values[2, 53] = np.nan
+    with pytest.raises(InputError, match="jaw_pose: 1 values are NaN"):
+        MotionClip.from_coefficients(values)
+
+
+def rewritten(path, **changes):
+    """The file at `path` with some keys replaced (or dropped, where None)."""
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files} | changes
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"exp": None}, "missing exp"),
+        ({"exp": np.zeros((6, 50), np.float32)}, "need"),
+        ({"meta": np.array('{"schema": "ksdiff-motion/9"}')}, "schema 'ksdiff-motion/9'"),
+        ({"meta": np.array("not json")}, "not JSON"),
+        ({"jaw_pose": np.array([["a"] * 3] * 7)}, "need numbers"),
+        ({"exp": np.array([object()])}, "not a readable motion file"),
+        ({"fps": np.float64(0)}, "positive"),
+    ],
+)
+def test_a_file_that_is_not_sound_is_an_input_error_naming_it(tmp_path, changes, said):
+    path = clip().save(tmp_path / "a.motion.npz")
+    MotionClip.load(path)
+    with pytest.raises(InputError, match=said) as caught:
+        MotionClip.load(rewritten(path, **changes))
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"plain text", b"PK\x03\x04 cut short"])
+def test_a_file_that_is_no_archive_is_an_input_error(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match="not a readable motion file"):
+        MotionClip.load(tmp_path / "a.npz")
+
+
+def test_missing_files_and_folders_are_input_errors(tmp_path):
+    for path, said in ((tmp_path / "none.npz", "no such file"), (tmp_path, "a folder")):
+        with pytest.raises(InputError, match=said):
+            MotionClip.load(path)
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_unopened(tmp_path):
+    path = clip().save(tmp_path / "a.motion.npz")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (500_000_000,)})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("bomb.npy", "w") as stream:
+        stream.write(header.getvalue())
+        for _ in range(50):
+            stream.write(bytes(10_000_000))
+    with pytest.raises(InputError, match="too large"):
+        MotionClip.load(path)
