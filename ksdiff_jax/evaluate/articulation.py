@@ -1,0 +1,82 @@
+"""Only the vertices that a metric looks at: a face cut down to some regions, posed by expression and jaw alone.
+
+Lip metrics need a few hundred of the five thousand vertices. `face_part` keeps the regions asked for and yields a
+`FaceModel` of the same form, whose vertices equal the whole face's exactly: the joints, which the whole face
+regresses from all its vertices, come along as five extra vertices that only the joint regressor looks at.
+
+`articulate` poses such a part without head rotation, neck and camera, in blocks of one size so that a whole test
+split compiles once.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.face import FaceModel, face_vertices, mouth_opening
+from ksdiff_jax.motion import layout
+from ksdiff_jax.typing import Float
+
+_BLOCK_FRAMES = 256
+
+
+class Articulation(NamedTuple):
+    """A moving mouth in head coordinates, metres."""
+
+    lips: Float[np.ndarray, "t v 3"]
+    upper_face: Float[np.ndarray, "t u 3"]  # u = 0 where the part was cut without it
+    opening: Float[np.ndarray, "t"]  # distance of the inner lips
+
+
+def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
+    """The face reduced to some of its regions, the inner lips and the two points of the face height."""
+    wanted = [np.asarray(face.regions[name]) for name in regions]
+    landmarks = [np.ravel(face.inner_lip_pairs), np.asarray(face.height_pair)]
+    kept = np.unique(np.concatenate([*wanted, *landmarks]))
+    regressor = np.asarray(face.joint_regressor)
+    joints = np.arange(len(regressor)) + len(kept)
+
+    def with_joints(rows: np.ndarray, of_joints: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.asarray(rows)[..., kept, :], of_joints], axis=-2).astype(np.float32)
+
+    def resting(rows: np.ndarray | None) -> np.ndarray | None:
+        return None if rows is None else with_joints(rows, np.zeros((*rows.shape[:-2], len(joints), rows.shape[-1])))
+
+    picks = np.zeros((len(joints), len(kept) + len(joints)), np.float32)
+    picks[np.arange(len(joints)), joints] = 1.0
+    return dataclasses.replace(
+        face,
+        template=with_joints(face.template, regressor @ face.template),
+        shape_directions=with_joints(face.shape_directions, regressor @ face.shape_directions),
+        expression_directions=resting(face.expression_directions),
+        pose_correctives=resting(face.pose_correctives),
+        joint_regressor=picks,
+        skinning_weights=resting(face.skinning_weights),
+        faces=np.zeros((0, 3), np.int32),
+        colours=resting(face.colours),
+        regions={
+            name: np.searchsorted(kept, index).astype(np.int32) for name, index in zip(regions, wanted, strict=True)
+        },
+        inner_lip_pairs=np.searchsorted(kept, face.inner_lip_pairs).astype(np.int32),
+        height_pair=np.searchsorted(kept, face.height_pair).astype(np.int32),
+    )
+
+
+def articulate(part: FaceModel, motion: Float[np.ndarray, "t 59"]) -> Articulation:
+    """Lips, upper face and mouth opening of a motion, head pose removed."""
+    frames = len(motion)
+    padded = np.zeros((-(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES, layout.MOTION_DIMS), np.float32)
+    padded[:frames] = motion
+    blocks, openings = [], []
+    for block in padded.reshape(-1, _BLOCK_FRAMES, layout.MOTION_DIMS):
+        vertices = face_vertices(part, block[:, layout.EXPRESSION], jaw_pose=block[:, layout.JAW])
+        blocks.append(np.asarray(vertices))
+        openings.append(np.asarray(mouth_opening(part, vertices)))
+    vertices = np.concatenate(blocks)[:frames]
+    none = np.zeros(0, np.int32)
+    return Articulation(
+        lips=vertices[:, part.regions.get("lips", none)],
+        upper_face=vertices[:, part.regions.get("upper_face", none)],
+        opening=np.concatenate(openings)[:frames],
+    )
