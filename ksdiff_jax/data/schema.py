@@ -1,0 +1,177 @@
+"""A clip: one utterance of one speaker with the motion of the face that said it, and its bytes in a record.
+
+In memory a `Clip` holds NumPy arrays. On disk it is a `tf.train.Example`, coded by a TFDS `FeaturesDict` without
+TensorFlow. Arrays are raw little-endian bytes in scalar bytes features: 0.1 ms to write and 0.04 ms to read a 5 s
+clip, against 17.5 and 6.4 ms and 2.7 times the size for numeric features. `ARRAYS` gives dtype and trailing shape
+of each; `dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON text.
+
+Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is finite,
+|samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they start.
+"""
+
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion.layout import EXPRESSION_DIMS, SHAPE_DIMS
+from ksdiff_jax.typing import Float, Int
+
+SCHEMA = "ksdiff-clip/1"
+
+
+class Timed(NamedTuple):
+    """A word, or a phoneme in IPA, and when it is said."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One training or test example. t motion frames at `fps`, s samples at 16 kHz, 2t prosody frames."""
+
+    clip_id: str
+    audio: Int[np.ndarray, "s"]  # int16, 16 kHz mono
+    expression: Float[np.ndarray, "t 50"]  # FLAME expression coefficients
+    rotation: Float[np.ndarray, "t 3"]  # global head rotation, axis-angle, radians
+    jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
+    camera: Float[np.ndarray, "t 3"]  # weak perspective: scale, tx, ty
+    shape: Float[np.ndarray, "100"] = field(default_factory=lambda: np.zeros(SHAPE_DIMS, np.float32))
+    speaker_id: str = ""
+    language: str = ""
+    source: str = ""
+    fps: float = float(MOTION_RATE_HZ)
+    transcript: str = ""
+    words: tuple[Timed, ...] = ()
+    phonemes: tuple[Timed, ...] = ()
+    prosody: Float[np.ndarray, "f 2"] | None = None  # raw: f0 in Hz (0 unvoiced), log energy; 50 Hz
+
+    @property
+    def frames(self) -> int:
+        """Motion frames t."""
+        return len(self.expression)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds by the motion."""
+        return self.frames / self.fps
+
+
+class ArrayField(NamedTuple):
+    """How an array of a clip lies in its bytes feature: little-endian, C order, the leading axis from the length."""
+
+    dtype: str
+    trailing_shape: tuple[int, ...]
+
+
+ARRAYS = {
+    "audio": ArrayField("<i2", ()),
+    "expression": ArrayField("<f4", (EXPRESSION_DIMS,)),
+    "rotation": ArrayField("<f4", (3,)),
+    "jaw": ArrayField("<f4", (3,)),
+    "camera": ArrayField("<f4", (3,)),
+    "shape": ArrayField("<f4", ()),
+    "prosody": ArrayField("<f4", (2,)),  # zero bytes: not computed
+}
+TEXTS = ("clip_id", "speaker_id", "language", "source", "transcript")
+TIMED = ("words", "phonemes")
+
+
+def encode_clip(clip: Clip) -> bytes:
+    """The serialised `tf.train.Example` of a clip that satisfies the invariants."""
+    check_clip(clip)
+    record: dict = {name: getattr(clip, name) for name in TEXTS}
+    record["fps"] = clip.fps
+    for name, array in ARRAYS.items():
+        value = getattr(clip, name)
+        record[name] = b"" if value is None else np.ascontiguousarray(value, dtype=array.dtype).tobytes()
+    for name in TIMED:
+        record[name] = json.dumps([list(item) for item in getattr(clip, name)], ensure_ascii=False)
+    return _features().serialize_example(record)
+
+
+def decode_clip(record: bytes) -> Clip:
+    """Inverse of `encode_clip`; raises `InputError` where the record is no clip of this schema."""
+    try:
+        raw = _features().deserialize_example_np(record)
+    except Exception as error:  # the codec raises whatever its protobuf library does
+        raise InputError(f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})") from error
+    values: dict = {name: raw[name].decode() for name in TEXTS}
+    values["fps"] = float(raw["fps"])
+    for name, array in ARRAYS.items():
+        values[name] = _array(raw[name], name=name, field=array)
+    if not raw["prosody"]:
+        values["prosody"] = None
+    for name in TIMED:
+        values[name] = tuple(Timed(str(text), float(start), float(end)) for text, start, end in json.loads(raw[name]))
+    clip = Clip(**values)
+    check_clip(clip)
+    return clip
+
+
+def check_clip(clip: Clip) -> None:
+    """Raise `InputError` naming the clip and the first invariant it breaks."""
+    if not clip.clip_id:
+        raise InputError("a clip without clip_id; give every clip an identifier of its own")
+    if problem := _problem(clip):
+        raise InputError(f"clip {clip.clip_id!r}: {problem}")
+
+
+def _problem(clip: Clip) -> str | None:
+    if clip.fps <= 0:
+        return f"fps is {clip.fps}; a positive rate in Hz is needed"
+    if clip.frames == 0:
+        return "no motion frames"
+    for name, width in (("expression", EXPRESSION_DIMS), ("rotation", 3), ("jaw", 3), ("camera", 3)):
+        value = getattr(clip, name)
+        if value.shape != (clip.frames, width):
+            return f"{name} has shape {value.shape}; {(clip.frames, width)} is needed"
+        if not np.isfinite(value).all():
+            return f"{name} holds NaN or infinite values"
+    if clip.shape.shape != (SHAPE_DIMS,):
+        return f"shape has shape {clip.shape.shape}; {(SHAPE_DIMS,)} is needed"
+    if clip.audio.dtype != np.int16 or clip.audio.ndim != 1:
+        return f"audio is {clip.audio.dtype} {clip.audio.shape}; int16 mono samples are needed"
+    samples_per_frame = SAMPLE_RATE_HZ / clip.fps
+    if abs(len(clip.audio) - clip.frames * samples_per_frame) >= samples_per_frame:
+        return (
+            f"{len(clip.audio)} samples are {len(clip.audio) / SAMPLE_RATE_HZ:.3f} s, "
+            f"{clip.frames} frames are {clip.duration_s:.3f} s; they may differ by less than one frame"
+        )
+    prosody_shape = (SPEECH_FRAMES_PER_MOTION_FRAME * clip.frames, 2)
+    if clip.prosody is not None and clip.prosody.shape != prosody_shape:
+        return f"prosody has shape {clip.prosody.shape}; {prosody_shape} is needed"
+    if clip.prosody is not None and not np.isfinite(clip.prosody).all():
+        return "prosody holds NaN or infinite values"
+    for item in (*clip.words, *clip.phonemes):
+        if not 0 <= item[1] <= item[2]:
+            return f"{item[0]!r} lasts from {item[1]} to {item[2]} s"
+    return None
+
+
+def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:
+    dtype = np.dtype(field.dtype)
+    row_bytes = dtype.itemsize * int(np.prod(field.trailing_shape, dtype=int))
+    if len(data) % row_bytes:
+        raise InputError(f"{name} holds {len(data)} bytes, not a multiple of {row_bytes}; the record is damaged")
+    # The copy makes the array writable and native.
+    return np.frombuffer(data, dtype).reshape(-1, *field.trailing_shape).astype(dtype.newbyteorder("="))
+
+
+@functools.lru_cache
+def _features():
+    """The TFDS codec. TFDS is imported here so that using a clip in memory does not pay for it."""
+    import tensorflow_datasets as tfds
+
+    raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
+    return tfds.features.FeaturesDict(
+        dict.fromkeys(ARRAYS, raw_bytes)
+        | {name: tfds.features.Text() for name in (*TEXTS, *TIMED)}
+        | {"fps": tfds.features.Scalar(np.float32)}
+    )

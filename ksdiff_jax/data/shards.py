@@ -1,0 +1,257 @@
+"""A data set: a folder of TFRecord shards per split and one `dataset.json` that describes them.
+
+    folder/dataset.json
+    folder/train-00000-of-00004.tfrecord   folder/train-00000-of-00004.index   ...
+    folder/val-00000-of-00001.tfrecord     ...
+
+`write_dataset` writes the whole folder under a temporary name and moves it into place when it is complete.
+`ShardReader` gives random access to the clips of one split, checksums and clip invariants verified at each read.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ksdiff_jax.data.schema import ARRAYS, SCHEMA, Clip, decode_clip, encode_clip
+from ksdiff_jax.data.tfrecord import read_index, read_record, write_tfrecord
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing_folder
+from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.typing import Float
+
+DESCRIPTION = "dataset.json"
+# A dimension that never moves in the training split (a camera that stands still) is divided by 1, not by 0.
+SMALLEST_STD = 1e-6
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """One split: its clips and hours, and its shards by file name with their clips and SHA-256."""
+
+    clips: int
+    hours: float
+    shards: tuple[str, ...]
+    shard_clips: tuple[int, ...]
+    sha256: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What `dataset.json` says."""
+
+    schema: str
+    space: str  # of the coefficients: "flame" or "bfm"
+    fps: float
+    licence: str
+    made_by: str
+    splits: dict[str, SplitInfo]
+    mean: tuple[float, ...]  # per motion dimension, over the training split
+    std: tuple[float, ...]
+
+
+def motion_of_clip(clip: Clip) -> Float[np.ndarray, "t 59"]:
+    """The motion of a clip in the order of motion/layout.py: expression, rotation, jaw, camera."""
+    return np.concatenate([clip.expression, clip.rotation, clip.jaw, clip.camera], axis=-1)
+
+
+def write_dataset(
+    folder: str | Path,
+    splits: Mapping[str, Iterable[Clip]],
+    *,
+    licence: str,
+    made_by: str,
+    space: str = "flame",
+    clips_per_shard: int = 256,
+) -> DatasetInfo:
+    """Write clips by split into `folder`, replacing what is there. Clips are taken one shard at a time.
+
+    The first split, "train" where there is one, gives the statistics.
+    """
+    moments, fps = _Moments(), set()
+    reference = "train" if "train" in splits else next(iter(splits))
+    with replacing_folder(folder) as temporary:
+        infos = {}
+        for split, clips in splits.items():
+            seen = _observing(clips, moments if split == reference else None, fps)
+            infos[split] = _write_split(temporary, split, seen, clips_per_shard=clips_per_shard)
+        if len(fps) != 1:
+            raise InputError(f"{folder}: clips of {sorted(fps)} frames per second; one data set has one rate")
+        mean, std = moments.result()
+        info = DatasetInfo(
+            schema=SCHEMA, space=space, fps=fps.pop(), licence=licence, made_by=made_by, splits=infos,
+            mean=tuple(map(float, mean)), std=tuple(map(float, std)),
+        )  # fmt: skip
+        _write_description(temporary / DESCRIPTION, info)
+    return info
+
+
+def dataset_info(folder: str | Path) -> DatasetInfo:
+    """The description of the data set in `folder`; `InputError` where it is missing or of another schema."""
+    path = Path(folder) / DESCRIPTION
+    if not path.is_file():
+        raise InputError(f"{folder}: no data set here ({DESCRIPTION} is missing); make one with `ksdiff-jax corpus`")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        schema = raw["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a data set description; copy or make the data set again") from error
+    if schema != SCHEMA:
+        raise InputError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; make the data set again")
+    splits = {
+        name: SplitInfo(
+            clips=split["clips"],
+            hours=split["hours"],
+            shards=tuple(shard["file"] for shard in split["shards"]),
+            shard_clips=tuple(shard["clips"] for shard in split["shards"]),
+            sha256=tuple(shard["sha256"] for shard in split["shards"]),
+        )
+        for name, split in raw["splits"].items()
+    }
+    return DatasetInfo(
+        schema=schema, space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
+        splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
+    )  # fmt: skip
+
+
+def statistics(folder: str | Path) -> Statistics:
+    """Mean and standard deviation of the 59 motion dimensions over the training split, as float32 arrays."""
+    info = dataset_info(folder)
+    return Statistics(mean=np.array(info.mean, np.float32), std=np.array(info.std, np.float32))
+
+
+class ShardReader(Sequence[Clip]):
+    """The clips of one split by number. Picklable; holds no open file, so threads and processes may share it."""
+
+    def __init__(self, folder: str | Path, split: str):
+        self.folder, self.split = Path(folder), split
+        info = dataset_info(folder)
+        if split not in info.splits:
+            raise InputError(f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}")
+        chosen = info.splits[split]
+        indices = [read_index(self.folder / name) for name in chosen.shards]
+        for name, index, clips in zip(chosen.shards, indices, chosen.shard_clips, strict=True):
+            if len(index) != clips:
+                raise InputError(f"{self.folder / name}: {len(index)} clips, {DESCRIPTION} says {clips}; copy it again")
+        self._shards = chosen.shards
+        self._entries = [
+            (shard, number, int(offset), int(length))
+            for shard, index in enumerate(indices)
+            for number, (offset, length) in enumerate(index)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, position: int) -> Clip:
+        shard, number, offset, length = self._entries[position]
+        path = self.folder / self._shards[shard]
+        data = read_record(path, number=number, offset=offset, length=length)
+        try:
+            return decode_clip(data)
+        except InputError as error:
+            raise InputError(f"{path}: record {number} at byte {offset}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"ShardReader({str(self.folder)!r}, {self.split!r}, {len(self)} clips)"
+
+
+def verify_shards(folder: str | Path) -> None:
+    """Compare every shard with its SHA-256 in `dataset.json`; `InputError` names the first that differs."""
+    for split in dataset_info(folder).splits.values():
+        for name, digest in zip(split.shards, split.sha256, strict=True):
+            if _sha256(Path(folder) / name) != digest:
+                raise InputError(f"{Path(folder) / name}: its SHA-256 differs from {DESCRIPTION}; copy it again")
+
+
+class _Moments:
+    """Running count, mean and sum of squared deviations per dimension (Chan et al., 1979), in float64."""
+
+    def __init__(self):
+        self.count, self.mean, self.squares = 0, np.zeros(MOTION_DIMS), np.zeros(MOTION_DIMS)
+
+    def add(self, motion: np.ndarray) -> None:
+        motion = motion.astype(np.float64)
+        count, mean = len(motion), motion.mean(axis=0)
+        total, delta = self.count + count, mean - self.mean
+        self.squares += ((motion - mean) ** 2).sum(axis=0) + delta**2 * self.count * count / total
+        self.mean += delta * count / total
+        self.count = total
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        std = np.sqrt(self.squares / max(1, self.count))
+        return self.mean, np.where(std < SMALLEST_STD, 1.0, std)
+
+
+def _observing(clips: Iterable[Clip], moments: _Moments | None, fps: set[float]) -> Iterable[Clip]:
+    for clip in clips:
+        fps.add(float(clip.fps))
+        yield clip
+        if moments is not None:
+            moments.add(motion_of_clip(clip))
+
+
+def _write_split(folder: Path, split: str, clips: Iterable[Clip], *, clips_per_shard: int) -> SplitInfo:
+    """Shards are numbered as they fill; their names get the total once it is known."""
+    counts, seconds = [], [0.0]
+    iterator = iter(clips)
+
+    def records():
+        for _, clip in zip(range(clips_per_shard), iterator, strict=False):
+            seconds[0] += clip.duration_s
+            yield encode_clip(clip)
+
+    while not counts or counts[-1] == clips_per_shard:
+        counts.append(write_tfrecord(folder / f"{split}-{len(counts):05d}.tfrecord", records()))
+    if counts[-1] == 0 and len(counts) > 1:
+        counts.pop()
+        for suffix in ("tfrecord", "index"):
+            (folder / f"{split}-{len(counts):05d}.{suffix}").unlink()
+    names = [f"{split}-{i:05d}-of-{len(counts):05d}.tfrecord" for i in range(len(counts))]
+    for i, name in enumerate(names):
+        old = folder / f"{split}-{i:05d}.tfrecord"
+        old.with_suffix(".index").rename((folder / name).with_suffix(".index"))
+        old.rename(folder / name)
+    return SplitInfo(
+        clips=sum(counts),
+        hours=seconds[0] / 3600,
+        shards=tuple(names),
+        shard_clips=tuple(counts),
+        sha256=tuple(_sha256(folder / name) for name in names),
+    )
+
+
+def _write_description(path: Path, info: DatasetInfo) -> None:
+    raw = {
+        "schema": info.schema,
+        "space": info.space,
+        "fps": info.fps,
+        "licence": info.licence,
+        "made_by": info.made_by,
+        "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in ARRAYS.items()},
+        "splits": {
+            name: {
+                "clips": split.clips,
+                "hours": split.hours,
+                "shards": [
+                    {"file": file, "clips": clips, "sha256": digest}
+                    for file, clips, digest in zip(split.shards, split.shard_clips, split.sha256, strict=True)
+                ],
+            }
+            for name, split in info.splits.items()
+        },
+        "statistics": {"mean": info.mean, "std": info.std},
+    }
+    if not all(map(math.isfinite, (*info.mean, *info.std))):
+        raise InputError("the training split has no finite statistics; it needs at least one clip")
+    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
