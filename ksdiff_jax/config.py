@@ -124,6 +124,8 @@ class AugmentConfig:
     equaliser: float = 0.7
     band_limit: float = 0.3
     gain_db: tuple[float, float] = (-12.0, 6.0)
+    distortion: float = 0.1  # hard clipping of the peaks
+    pitch_loss: float = 0.3  # the pitch tracker misses part of the voiced frames
 
 
 @dataclass(frozen=True)

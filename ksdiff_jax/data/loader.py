@@ -1,0 +1,113 @@
+"""Batches from shards, with grain: random cuts for training, whole clips for evaluation.
+
+Everything random about training batch n (which clips, which cut, which augmentation) is a function of the seed and
+of n alone. The iterator's state is its position, so a restored iterator continues with exactly the batches that the
+uninterrupted one would have given, in the middle of an epoch too, whatever the number of threads or workers.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import grain
+import numpy as np
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.data.augment import augment, lose_pitch
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.shards import ShardReader
+from ksdiff_jax.data.transforms import Example, collate, example, random_start, raw_prosody
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.system import Batch
+
+# Training computes on the same cores: two readers keep ahead of it, more would take its time.
+READER_THREADS = 2
+BATCHES_AHEAD = 4
+# Whole clips are padded to a multiple of this, so that evaluation compiles a few programs and not one per clip.
+BUCKET_FRAMES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomCut(grain.transforms.RandomMap):
+    """A clip to a random cut of it, its sound changed as `config.data.augment` says."""
+
+    config: Config
+
+    def random_map(self, element: Clip, rng: np.random.Generator) -> Example:
+        data = self.config.data
+        if data.augment is not None and rng.random() < data.augment.pitch_loss:
+            element = dataclasses.replace(element, prosody=lose_pitch(raw_prosody(element), rng))
+        start = random_start(rng, clip_frames=element.frames, frames=data.clip_frames)
+        max_tokens = self.config.model.transcript.max_tokens
+        cut = example(element, start=start, frames=data.clip_frames, max_tokens=max_tokens)
+        if data.augment is None:
+            return cut
+        samples = len(cut.audio) * int(cut.mask.sum()) // len(cut.mask)
+        audio = np.zeros_like(cut.audio)
+        audio[:samples] = augment(cut.audio[:samples], rng, config=data.augment)
+        return cut._replace(audio=audio)
+
+
+def training_batches(
+    config: Config, folder: str | Path, *, seed: int, split: str = "train"
+) -> grain.DatasetIterator[Batch]:
+    """Endless batches of `config.data.batch_size` random cuts; NumPy arrays.
+
+    The iterator has `get_state` and `set_state`, can be saved by Orbax, and is to be closed after use.
+    """
+    reader = ShardReader(folder, split)
+    if not len(reader):
+        raise InputError(f"{folder}: split {split!r} is empty; training needs at least one clip")
+    batches = (
+        grain.MapDataset.source(reader)
+        .seed(seed)
+        .shuffle()
+        .repeat()
+        .random_map(RandomCut(config))
+        .batch(config.data.batch_size, batch_fn=collate)
+        .to_iter_dataset(grain.ReadOptions(num_threads=READER_THREADS, prefetch_buffer_size=BATCHES_AHEAD))
+    )
+    if config.data.workers:
+        _mark_flags_parsed()
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=config.data.workers))
+    return iter(batches)
+
+
+def evaluation_batches(
+    folder: str | Path, split: str, *, config: Config, batch_size: int, limit: int | None = None
+) -> Iterator[tuple[Batch, list[Clip]]]:
+    """Whole clips, shortest first, clean, in batches of one padded length; always the same ones.
+
+    Every batch has `batch_size` rows, so that few programs are compiled; rows beyond the list of clips repeat the
+    last of them. `limit` takes that many clips, evenly spread over the split.
+    """
+    reader = ShardReader(folder, split)
+    if not len(reader):
+        raise InputError(f"{folder}: split {split!r} is empty; evaluation needs at least one clip")
+    count = len(reader) if limit is None else min(limit, len(reader))
+    chosen = [int(position) for position in np.linspace(0, len(reader) - 1, count).round()]
+    buckets: dict[int, list[int]] = {}
+    for position in chosen:
+        buckets.setdefault(_bucket(reader[position].frames), []).append(position)
+    for frames in sorted(buckets):
+        for first in range(0, len(buckets[frames]), batch_size):
+            clips = [reader[position] for position in buckets[frames][first : first + batch_size]]
+            yield _whole_clips(clips, frames=frames, rows=batch_size, config=config), clips
+
+
+def _whole_clips(clips: list[Clip], *, frames: int, rows: int, config: Config) -> Batch:
+    max_tokens = config.model.transcript.max_tokens
+    examples = [example(clip, start=0, frames=frames, max_tokens=max_tokens) for clip in clips]
+    return collate(examples + [examples[-1]] * (rows - len(examples)))
+
+
+def _bucket(frames: int) -> int:
+    return -(-frames // BUCKET_FRAMES) * BUCKET_FRAMES
+
+
+def _mark_flags_parsed() -> None:
+    """grain's workers read absl flags, which nobody parses outside an absl program."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
