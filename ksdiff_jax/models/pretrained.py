@@ -86,7 +86,8 @@ def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
     """The checkpoint folder meant by a path, a training workdir (its `pretrained/`) or a shipped name."""
     path = Path(folder_or_name)
     for candidate in (path, path / "pretrained", SHIPPED / path.name if path.name == str(folder_or_name) else path):
-        if (candidate / "config.json").is_file():
+        # A training workdir has a config.json of its own, but no weights beside it.
+        if (candidate / "config.json").is_file() and (candidate / "weights.safetensors").is_file():
             return candidate
     if path.exists():
         raise InputError(f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors")

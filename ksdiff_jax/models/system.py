@@ -4,7 +4,7 @@ The training loop, the evaluation and the animator drive any `System`: three pur
 A second method (FD2Talk, DisentTalk, KeyFace) is a new folder beside `ksdiff/` that provides one.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ksdiff_jax.config import Config, SampleConfig
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
@@ -44,6 +44,7 @@ class Sample(NamedTuple):
     keyframe_score_head: Float[Array, "b t"]
 
 
+@runtime_checkable
 class System(Protocol):
     """A speech-driven motion generator as pure functions. Parameters are a plain nested dict of arrays."""
 
