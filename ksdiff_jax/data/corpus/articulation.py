@@ -1,0 +1,182 @@
+"""From phoneme times and their sound to the motion of jaw and lips.
+
+1. `refine_closures` moves the start of each stop back to where its silence begins: espeak announces a stop at its
+   burst, and the lips of a /p/ are together *before* the burst.
+2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by its stress and by
+   how loud it was spoken: loud, stressed syllables open the mouth wide.
+3. The targets are blended per articulator (`dominance.py`) at 200 Hz, each articulator running ahead of the sound by
+   its own lead: the jaw a little, rounding longer; closures are where the sound says.
+4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every opening action by
+   (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips meet whatever the jaw does.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
+from ksdiff_jax.data.corpus import phonemes as ph
+from ksdiff_jax.data.corpus.dominance import blend
+from ksdiff_jax.data.corpus.espeak import PhonemeTime
+from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
+from ksdiff_jax.typing import Float
+
+WIDEST_JAW_RAD = 0.21  # an /a/ in a stressed syllable of clear speech
+CONTROL_RATE_HZ = 200
+ENERGY_WINDOW_S = 0.02
+LONGEST_STOP_GAP_S = 0.14
+SHORTEST_CLOSURE_S = 0.06  # a closure that falls between two video frames would never be seen
+STRESS_GAIN = (0.78, 0.95, 1.12)
+LOUDNESS_EXPONENT = 0.35
+
+# θ before and after (1/s) and lead (s) of each articulator. Rounding is anticipated the longest, closures are sharp.
+_RATES: dict[int, tuple[float, float, float]] = {
+    ph.JAW: (14.0, 12.0, 0.030),
+    ph.CLOSE: (45.0, 40.0, 0.010),
+    ph.TUCK: (30.0, 30.0, 0.020),
+    ph.PUCKER: (9.0, 14.0, 0.050),
+    ph.FUNNEL: (9.0, 14.0, 0.050),
+    ph.STRETCH: (12.0, 12.0, 0.040),
+    ph.LOWER: (14.0, 14.0, 0.030),
+    ph.UPPER: (14.0, 14.0, 0.030),
+    ph.CHIN: (20.0, 20.0, 0.020),
+    ph.CHEEK: (25.0, 25.0, 0.010),
+}
+_PAUSE_RATE = 0.35  # how much slower the mouth comes to rest than it moves in speech
+
+
+class MouthMotion(NamedTuple):
+    actions: Float[np.ndarray, "t 50"]
+    jaw: Float[np.ndarray, "t 3"]
+
+
+def refine_closures(
+    phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "n"], *, sample_rate_hz: int
+) -> tuple[PhonemeTime, ...]:
+    """Give the silence in front of a stop's burst to the stop instead of to the phoneme before it."""
+    window = max(1, round(0.005 * sample_rate_hz))
+    power = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(0, max(len(samples), 1), window)) / window
+    silent = power < 1e-4 * np.percentile(power, 95)
+    refined = list(phonemes)
+    for index in range(1, len(refined)):
+        stop, previous = refined[index], refined[index - 1]
+        letters = [letter for letter in stop.ipa if letter in ph.TARGETS]
+        if not letters or letters[0] not in ph.STOPS:
+            continue
+        burst = min(len(silent) - 1, int(stop.start_s * sample_rate_hz / window))
+        earliest = int(max(previous.start_s, stop.start_s - LONGEST_STOP_GAP_S) * sample_rate_hz / window)
+        begin = burst
+        while begin > earliest and not silent[begin] and burst - begin < 4:
+            begin -= 1  # the burst may begin up to 20 ms before its event
+        while begin > earliest and silent[begin - 1]:
+            begin -= 1
+        start_s = begin * window / sample_rate_hz
+        if silent[begin] and previous.start_s < start_s < stop.start_s:
+            refined[index - 1] = previous._replace(end_s=start_s)
+            refined[index] = stop._replace(start_s=start_s)
+    return tuple(refined)
+
+
+def mouth_motion(
+    phonemes: tuple[PhonemeTime, ...],
+    samples: Float[np.ndarray, "n"],
+    *,
+    sample_rate_hz: int,
+    frames: int,
+    opening_gain: float = 1.0,
+) -> MouthMotion:
+    """Jaw and lip motion at 25 Hz; `opening_gain` is how widely this speaker opens the mouth."""
+    parts = [part for phoneme in phonemes for part in ph.segments(*phoneme)]
+    parts = _with_rests(parts, end_s=frames / MOTION_RATE_HZ)
+    start, end = np.array([part.start_s for part in parts]), np.array([part.end_s for part in parts])
+    gain = opening_gain * _vowel_gains(parts, samples, sample_rate_hz=sample_rate_hz)
+    times = np.arange(frames * CONTROL_RATE_HZ // MOTION_RATE_HZ) / CONTROL_RATE_HZ
+    tracks = np.stack([_track(a, parts, start, end, gain, times) for a in range(len(ph.ARTICULATORS))], axis=1)
+    return _actions(tracks[:: CONTROL_RATE_HZ // MOTION_RATE_HZ])
+
+
+def _with_rests(parts: list[ph.Segment], *, end_s: float) -> list[ph.Segment]:
+    """Silence before the first and after the last segment, so that somebody dominates everywhere."""
+    first = parts[0].start_s if parts else end_s
+    last = parts[-1].end_s if parts else end_s
+    return [ph.Segment("", min(-1.0, first), first, 0), *parts, ph.Segment("", last, max(end_s, last) + 1.0, 0)]
+
+
+def _vowel_gains(
+    parts: list[ph.Segment], samples: Float[np.ndarray, "n"], *, sample_rate_hz: int
+) -> Float[np.ndarray, "n_parts"]:
+    """Opening gain of every segment: 1 for consonants, stress × loudness for vowels.
+
+    Loudness is the segment's RMS over the median vowel's, to a power below 1 (the ear and the jaw both compress).
+    """
+    level = np.array([_rms(samples[int(p.start_s * sample_rate_hz) : int(p.end_s * sample_rate_hz)]) for p in parts])
+    vowel = np.array([part.symbol in ph.VOWELS for part in parts])
+    if not vowel.any():
+        return np.ones(len(parts))
+    reference = max(float(np.median(level[vowel])), 1e-6)
+    loudness = np.clip((level / reference) ** LOUDNESS_EXPONENT, 0.6, 1.3)
+    stress = np.array([STRESS_GAIN[part.stress] for part in parts])
+    return np.where(vowel, stress * loudness, 1.0)
+
+
+def _rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
+
+
+def _track(
+    articulator: int,
+    parts: list[ph.Segment],
+    start: Float[np.ndarray, "n"],
+    end: Float[np.ndarray, "n"],
+    gain: Float[np.ndarray, "n"],
+    times: Float[np.ndarray, "t"],
+) -> Float[np.ndarray, "t"]:
+    """One articulator over time: its targets blended, ahead of the sound by its lead."""
+    before, after, lead_s = _RATES[articulator]
+    named = [index for index, part in enumerate(parts) if articulator in ph.TARGETS[part.symbol]]
+    targets = [ph.TARGETS[parts[index].symbol][articulator] for index in named]
+    value = np.array([target.value for target in targets])
+    dominance = np.array([target.dominance for target in targets])
+    if articulator in (ph.JAW, ph.LOWER, ph.UPPER):
+        value = value * gain[named]
+    core_start, core_end = _cores(start[named], end[named], hold=articulator in (ph.CLOSE, ph.TUCK))
+    return blend(times + lead_s, core_start, core_end, value, dominance, rate_before_hz=before, rate_after_hz=after)
+
+
+def _cores(
+    start: Float[np.ndarray, "n"], end: Float[np.ndarray, "n"], *, hold: bool
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """The part of each segment where its dominance is full: the middle half, or all of it for contacts."""
+    middle, half = (start + end) / 2, (end - start) / 2
+    half = np.maximum(half, SHORTEST_CLOSURE_S / 2) if hold else 0.5 * half
+    return middle - half, middle + half
+
+
+def _actions(tracks: Float[np.ndarray, "t n"]) -> MouthMotion:
+    """Articulators to jaw rotation (radians about +x) and action weights."""
+    close = np.clip((tracks[:, ph.CLOSE] - 0.1) / 0.75, 0.0, 1.0)
+    tuck = np.clip((tracks[:, ph.TUCK] - 0.1) / 0.75, 0.0, 1.0) * (1 - close)
+    opened = (1 - close) * (1 - 0.9 * tuck)
+    angle = WIDEST_JAW_RAD * np.clip(tracks[:, ph.JAW], 0.0, 1.6)
+    weights = {
+        "MouthClose": (close + 0.6 * tuck) * angle / MOUTH_CLOSE_JAW_RAD,
+        "LipTuckLower": 0.8 * tuck,
+        "MouthPucker": 0.8 * tracks[:, ph.PUCKER],
+        "MouthFunnel": 0.7 * tracks[:, ph.FUNNEL] * (1 - close),
+        "MouthStretchLeft": 0.5 * tracks[:, ph.STRETCH],
+        "MouthStretchRight": 0.5 * tracks[:, ph.STRETCH],
+        "MouthSmileLeft": 0.2 * tracks[:, ph.STRETCH],
+        "MouthSmileRight": 0.2 * tracks[:, ph.STRETCH],
+        "MouthLowerDownLeft": 0.4 * tracks[:, ph.LOWER] * opened,
+        "MouthLowerDownRight": 0.4 * tracks[:, ph.LOWER] * opened,
+        "MouthUpperUpLeft": 0.35 * tracks[:, ph.UPPER] * (1 - close),
+        "MouthUpperUpRight": 0.35 * tracks[:, ph.UPPER] * (1 - close),
+        "ChinRaiser": 0.4 * tracks[:, ph.CHIN],
+        "CheekPuff": 0.3 * tracks[:, ph.CHEEK],
+    }
+    actions = np.zeros((len(tracks), len(ACTIONS)), np.float32)
+    for name, weight in weights.items():
+        actions[:, ACTIONS.index(name)] = weight
+    jaw = np.zeros((len(tracks), 3), np.float32)
+    jaw[:, 0] = angle
+    return MouthMotion(actions, jaw)

@@ -1,0 +1,97 @@
+"""One clip of the built-in corpus: clip = f(seed, split, index), given what espeak spoke before it in its process.
+
+The lips are a function of the sound and its phonemes; head, brows and blinks are random, tied to the accents of the
+speech. Every clip draws from random streams of its own, named by seed, split, index and purpose.
+"""
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from ksdiff_jax.audio.prosody import extract_prosody
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, motion_frames
+from ksdiff_jax.data.corpus import phonemes as ph
+from ksdiff_jax.data.corpus.articulation import mouth_motion
+from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime
+from ksdiff_jax.data.corpus.expression_motion import upper_face_actions
+from ksdiff_jax.data.corpus.head_motion import camera, head_rotation
+from ksdiff_jax.data.corpus.sentences import Split
+from ksdiff_jax.data.corpus.speech import SpokenClip, speak_clip
+from ksdiff_jax.data.schema import Clip, Timed
+from ksdiff_jax.face.actions import actions_to_expression
+from ksdiff_jax.typing import Float
+
+OPENING_GAIN = (0.85, 1.15)  # how widely a speaker opens the mouth
+SOURCE = "ksdiff-jax built-in corpus"
+
+
+def synthesise_block(*, seed: int, split: Split, first: int, count: int, languages: tuple[str, ...]) -> Iterator[Clip]:
+    """Clips `first` to `first + count` of a split. Deterministic only as the first speech of a fresh process."""
+    espeak = Espeak()
+    for index in range(first, first + count):
+        spoken = speak_clip(espeak, _stream(seed, split, index, "speech"), languages=languages, split=split)
+        clip_id = f"{split}-{index:06d}"
+        yield animate_clip(spoken, _stream(seed, split, index, "motion"), clip_id=clip_id)
+
+
+def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) -> Clip:
+    """Give the face motion that fits a recording."""
+    frames = motion_frames(len(spoken.audio))
+    samples = spoken.audio / np.float32(32768.0)
+    mouth = mouth_motion(
+        spoken.phonemes,
+        samples,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        frames=frames,
+        opening_gain=float(rng.uniform(*OPENING_GAIN)),
+    )
+    accents_s, strength = accents(spoken.phonemes, samples)
+    upper = upper_face_actions(rng, frames=frames, accents_s=accents_s, accent_strength=strength)
+    rotation = head_rotation(
+        rng,
+        frames=frames,
+        accents_s=accents_s,
+        accent_strength=strength,
+        phrase_ends_s=phrase_ends_s(spoken.phonemes),
+    )
+    return Clip(
+        clip_id=clip_id,
+        speaker_id=spoken.speaker.speaker_id,
+        language=spoken.language,
+        source=SOURCE,
+        audio=spoken.audio,
+        expression=np.asarray(actions_to_expression(mouth.actions + upper), np.float32),
+        rotation=rotation,
+        jaw=mouth.jaw,
+        camera=camera(rng, frames=frames),
+        transcript=spoken.transcript,
+        words=tuple(Timed(*word) for word in spoken.words),
+        phonemes=tuple(Timed(*phoneme) for phoneme in spoken.phonemes),
+        prosody=np.asarray(extract_prosody(samples), np.float32),
+    )
+
+
+def accents(
+    phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "s"]
+) -> tuple[Float[np.ndarray, "a"], Float[np.ndarray, "a"]]:
+    """Times of the vowels with primary stress, and their strength: energy over that of the clip's mean accent."""
+    times, energies = [], []
+    for phoneme in phonemes:
+        parts = ph.segments(*phoneme)
+        if parts[0].stress == 2 and any(part.symbol in ph.VOWELS for part in parts):
+            sound = samples[int(phoneme.start_s * SAMPLE_RATE_HZ) : int(phoneme.end_s * SAMPLE_RATE_HZ)]
+            times.append((phoneme.start_s + phoneme.end_s) / 2)
+            energies.append(float(np.sqrt(np.mean(sound**2))) if sound.size else 0.0)
+    energy = np.array(energies)
+    strength = np.clip(energy / max(float(energy.mean()), 1e-6), 0.3, 1.8) if energy.size else energy
+    return np.array(times), strength
+
+
+def phrase_ends_s(phonemes: tuple[PhonemeTime, ...]) -> Float[np.ndarray, "n"]:
+    """Where sound stops for a pause of at least a tenth of a second."""
+    return np.array([p.start_s for p in phonemes if not p.ipa and p.end_s - p.start_s > 0.1])
+
+
+def _stream(seed: int, split: Split, index: int, purpose: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(split.encode()), index, zlib.crc32(purpose.encode())])
