@@ -27,6 +27,7 @@ from ksdiff_jax.typing import Bool, Float
 
 CLOSED_BELOW = 0.015  # inner-lip distance over face height
 BILABIALS = frozenset("pbm")
+_STILL = 1e-6  # a range in radians, metres or face heights below which a series does not move
 
 
 class LipVertexError(NamedTuple):
@@ -69,9 +70,10 @@ def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"]) -> float:
 
     NaN where the second, the truth, is constant or there are fewer than two frames: no correlation is defined.
     """
-    if len(b) < 2 or np.std(b) < 1e-9:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    if len(b) < 2 or np.ptp(b) < _STILL:
         return float("nan")
-    if np.std(a) < 1e-9:
+    if np.ptp(a) < _STILL:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
 

@@ -1,0 +1,68 @@
+"""A system on a split of a data set: read its clips, let the system speak them, score what it says.
+
+`evaluate_system` is the whole, for the command line and for the validation pass of a training run. Its parts serve
+controls: `true_predictions` is what a perfect system would say, and `scores.score` must find it perfect.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ksdiff_jax.config import KeyframeConfig, SampleConfig
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.shards import ShardReader, motion_of_clip
+from ksdiff_jax.evaluate.sampling import Prediction, predict, utterance
+from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, sound_of, true_keyframes
+from ksdiff_jax.face import FaceModel
+from ksdiff_jax.models.system import Statistics, System
+from ksdiff_jax.typing import PyTree
+
+
+def evaluate_system(
+    system: System,
+    params: PyTree,
+    statistics: Statistics,
+    folder: str | Path,
+    *,
+    split: str = "test",
+    clips: int | None = None,
+    options: SampleConfig | None = None,
+    face: FaceModel | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    groups: Collection[str] = VALIDATION_GROUPS,
+) -> dict[str, float]:
+    """Figures of a system on (the first `clips` clips of) a split of a data set."""
+    chosen = read_clips(folder, split=split, clips=clips)
+    options = options or system.config.sample
+    predictions = predict_clips(system, params, statistics, chosen, options=options, seed=seed, samples=samples)
+    return score(chosen, predictions, face=face, groups=groups, keyframe_config=system.config.model.keyframes)
+
+
+def read_clips(folder: str | Path, *, split: str, clips: int | None = None) -> list[Clip]:
+    """The first `clips` clips of a split, or all of it."""
+    reader = ShardReader(folder, split)
+    return [reader[i] for i in range(len(reader) if clips is None else min(clips, len(reader)))]
+
+
+def predict_clips(
+    system: System,
+    params: PyTree,
+    statistics: Statistics,
+    clips: Sequence[Clip],
+    *,
+    options: SampleConfig,
+    seed: int = 0,
+    samples: int = 1,
+) -> list[Prediction]:
+    """The system's motion for the speech of every clip."""
+    spoken = [
+        utterance(sound_of(clip), transcript=clip.transcript, frames=clip.frames, prosody=clip.prosody)
+        for clip in clips
+    ]
+    return predict(system, params, statistics, spoken, options=options, seed=seed, samples=samples)
+
+
+def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) -> list[Prediction]:
+    """What a perfect system would say: the truth itself, and its keyframes."""
+    targets = true_keyframes(clips, keyframe_config)
+    return [Prediction(motion_of_clip(clip)[None], *tracks) for clip, tracks in zip(clips, targets, strict=True)]

@@ -1,0 +1,199 @@
+"""Predictions against the clips that they belong to, as one flat dictionary of numbers.
+
+| group | figures |
+|---|---|
+| lips | LVE variants, best constant pose and the ratio to it, FDD, correlations, closures |
+| keyframes | precision, recall, F1 of both tracks, and the F1 of random and fixed-interval predictors |
+| pose | diversity of the head over time and between samples, lip difference of two samples |
+| beats | Beat Align of prediction and truth |
+
+A correlation without a qualifier is the mean over clips, `_pooled` is over all frames together. LVE is over all
+frames of the split, so that long clips weigh more, and so is its best constant pose. Undefined terms (the correlation
+with a truth that does not move, the beats of silence) are left out of the means.
+"""
+
+from collections.abc import Collection, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.config import KeyframeConfig
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.shards import motion_of_clip
+from ksdiff_jax.evaluate import beats, keyframes, lips, pose
+from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
+from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
+from ksdiff_jax.evaluate.sampling import Prediction, bucket_frames
+from ksdiff_jax.face import FaceModel, builtin_face, face_height
+from ksdiff_jax.motion import layout
+from ksdiff_jax.motion.keyframes import keyframe_targets
+from ksdiff_jax.typing import Bool, Float
+
+GROUPS = ("lips", "keyframes", "pose", "beats")
+VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
+_FULL_SCALE = 32768.0  # int16
+
+
+def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
+    """A clip's samples in [-1, 1]."""
+    return clip.audio.astype(np.float32) / np.float32(_FULL_SCALE)
+
+
+def score(
+    clips: Sequence[Clip],
+    predictions: Sequence[Prediction],
+    *,
+    face: FaceModel | None = None,
+    groups: Collection[str] = GROUPS,
+    keyframe_config: KeyframeConfig | None = None,
+) -> dict[str, float]:
+    """Figures of predictions against the clips that they belong to."""
+    face = face or builtin_face()
+    figures = {
+        "clips": float(len(clips)),
+        "frames": float(sum(clip.frames for clip in clips)),
+        "seconds": float(sum(clip.duration_s for clip in clips)),
+    }
+    part = face_part(face, ("lips", "upper_face"))
+    if "lips" in groups:
+        true = [articulate(part, motion_of_clip(clip)) for clip in clips]
+        predicted = [articulate(part, prediction.motion[0]) for prediction in predictions]
+        figures |= _lip_errors(part, predicted, true)
+        figures |= _lip_movements(clips, predictions, predicted, true)
+        figures |= _closures(clips, predicted, true, height_m=face_height(part))
+    if "keyframes" in groups:
+        figures |= _keyframes(clips, predictions, keyframe_config or KeyframeConfig())
+    if "pose" in groups:
+        figures |= _pose(clips, predictions, part)
+    if "beats" in groups:
+        figures |= _beats(clips, predictions)
+    return figures
+
+
+def _lip_errors(part: FaceModel, predicted: list[Articulation], true: list[Articulation]) -> dict[str, float]:
+    errors = [lips.lip_vertex_error(p.lips, t.lips) for p, t in zip(predicted, true, strict=True)]
+    weights = np.array([len(t.lips) for t in true], float)
+    squared = float(np.average([e.squared_m2 for e in errors], weights=weights))
+    all_true = np.concatenate([t.lips for t in true])
+    resting = part.template[part.regions["lips"]]
+    constant = constant_lip_error(best_constant_lips(all_true, candidates=(resting,)), all_true)
+    template = part.template[part.regions["upper_face"]]
+    dynamics = [
+        lips.upper_face_dynamics(t.upper_face, template) - lips.upper_face_dynamics(p.upper_face, template)
+        for p, t in zip(predicted, true, strict=True)
+    ]
+    return {
+        "lve_squared_m2": squared,
+        "lve_root_mm": 1000.0 * float(np.mean([e.root_m for e in errors])),
+        "lve_distance_mm": 1000.0 * float(np.average([e.distance_m for e in errors], weights=weights)),
+        "lve_best_constant_m2": constant,
+        "lve_ratio": squared / constant if constant > 0 else float("nan"),
+        "fdd_m2": float(np.mean(dynamics)),
+    }
+
+
+def _lip_movements(
+    clips: Sequence[Clip],
+    predictions: Sequence[Prediction],
+    predicted: list[Articulation],
+    true: list[Articulation],
+) -> dict[str, float]:
+    jaw = [(p.motion[0, :, layout.JAW.start], clip.jaw[:, 0]) for clip, p in zip(clips, predictions, strict=True)]
+    opening = [(p.opening, t.opening) for p, t in zip(predicted, true, strict=True)]
+    figures = {}
+    for name, pairs in (("jaw", jaw), ("opening", opening)):
+        figures[f"{name}_correlation"] = _mean([lips.pearson(p, t) for p, t in pairs])
+        together = [np.concatenate(series) for series in zip(*pairs, strict=True)]
+        figures[f"{name}_correlation_pooled"] = lips.pearson(*together)
+    return figures
+
+
+def _closures(
+    clips: Sequence[Clip], predicted: list[Articulation], true: list[Articulation], *, height_m: float
+) -> dict[str, float]:
+    counts = {"": lips.Closure(0, 0), "_truth": lips.Closure(0, 0)}
+    closed, justified = {"": [], "_truth": []}, []
+    for clip, p, t in zip(clips, predicted, true, strict=True):
+        intervals = lips.bilabial_frames(clip.phonemes, frames=clip.frames, fps=float(clip.fps))
+        for suffix, moving in (("", p), ("_truth", t)):
+            found = lips.closures(moving.opening / height_m, intervals)
+            counts[suffix] = lips.Closure(*(a + b for a, b in zip(counts[suffix], found, strict=True)))
+            closed[suffix].append(lips.closed_frames(moving.opening / height_m))
+        justified.append(lips.justified_closures(closed[""][-1], closed["_truth"][-1]))
+    right, total = np.sum(justified, axis=0)
+    figures = {"closure_intervals": float(counts[""].intervals)}
+    for suffix, count in counts.items():
+        figures[f"closure_rate{suffix}"] = count.closed / count.intervals if count.intervals else float("nan")
+        figures[f"closed_share{suffix}"] = float(np.mean(np.concatenate(closed[suffix])))
+    return figures | {"closure_precision": float(right / total) if total else 0.0}
+
+
+def _keyframes(clips: Sequence[Clip], predictions: Sequence[Prediction], config: KeyframeConfig) -> dict[str, float]:
+    figures = {}
+    targets = true_keyframes(clips, config)
+    for index, path in enumerate(("expression", "head")):
+        truths = [tracks[index] for tracks in targets]
+        guesses = [getattr(prediction, f"keyframes_{path}") for prediction in predictions]
+        counts = keyframes.pooled([keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)])
+        by_truth = [float(np.mean(truth)) for truth in truths]
+        by_guess = [float(np.mean(guess)) for guess in guesses]
+        figures |= {
+            f"keyframe_{path}_precision": counts.precision,
+            f"keyframe_{path}_recall": counts.recall,
+            f"keyframe_{path}_f1": counts.f1,
+            # The stronger of two: as many guesses as the truth has, and as many as the system made.
+            f"keyframe_{path}_f1_random": max(keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)),
+            f"keyframe_{path}_f1_fixed": keyframes.fixed_interval_f1(truths),
+        }
+    return figures
+
+
+def true_keyframes(
+    clips: Sequence[Clip], config: KeyframeConfig
+) -> list[tuple[Bool[np.ndarray, "_"], Bool[np.ndarray, "_"]]]:
+    """(expression, head) targets of every clip."""
+    frames = bucket_frames(max(clip.frames for clip in clips))
+    motion = np.zeros((len(clips), frames, layout.MOTION_DIMS), np.float32)
+    for row, clip in enumerate(clips):
+        motion[row, : clip.frames] = motion_of_clip(clip)
+    mask = np.arange(frames) < np.array([clip.frames for clip in clips])[:, None]
+    tracks = keyframe_targets(
+        jnp.asarray(motion),
+        jnp.asarray(mask),
+        smoothing_frames=config.smoothing_frames,
+        threshold_std=config.threshold_std,
+    )
+    expression, head = (np.asarray(track) for track in tracks)
+    return [(expression[row, : clip.frames], head[row, : clip.frames]) for row, clip in enumerate(clips)]
+
+
+def _pose(clips: Sequence[Clip], predictions: Sequence[Prediction], part: FaceModel) -> dict[str, float]:
+    turns = [prediction.motion[..., layout.ROTATION] for prediction in predictions]
+    figures = {
+        "diversity_over_time_rad": _mean([pose.diversity_over_time(turn[0]) for turn in turns]),
+        "diversity_over_time_truth_rad": _mean([pose.diversity_over_time(clip.rotation) for clip in clips]),
+    }
+    if any(len(turn) < 2 for turn in turns):
+        return figures
+    openings = [[articulate(part, motion).opening for motion in p.motion[:2]] for p in predictions]
+    return figures | {
+        "diversity_between_samples_rad": _mean([pose.diversity_between_samples(turn) for turn in turns]),
+        "head_difference_deg": _mean([pose.head_difference_deg(turn[0], turn[1]) for turn in turns]),
+        "lip_difference_mm": _mean([pose.lip_difference_mm(*pair) for pair in openings]),
+        "lip_difference_correlation": _mean([lips.pearson(*pair) for pair in openings]),
+    }
+
+
+def _beats(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> dict[str, float]:
+    scores, of_truth = [], []
+    for clip, prediction in zip(clips, predictions, strict=True):
+        heard = beats.audio_beats(sound_of(clip))
+        scores.append(beats.beat_align(heard, beats.kinematic_beats(prediction.motion[0, :, layout.ROTATION])))
+        of_truth.append(beats.beat_align(heard, beats.kinematic_beats(clip.rotation)))
+    return {"beat_align": _mean(scores), "beat_align_truth": _mean(of_truth)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the values that are defined; NaN where none is."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")

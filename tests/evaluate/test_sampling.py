@@ -1,0 +1,58 @@
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import SampleConfig
+from ksdiff_jax.evaluate import sampling
+from tests.evaluate.pretend import OPEN_RAD, STILL, LoudnessSystem
+
+
+def tone(frames: int, loudness: float) -> sampling.Utterance:
+    samples = loudness / 2 * np.where(np.arange(640 * frames) % 2, 1.0, -1.0)
+    return sampling.utterance(samples.astype(np.float32), prosody=np.zeros((2 * frames, 2), np.float32))
+
+
+def predictions(utterances, **options):
+    system = LoudnessSystem()
+    params = system.init(jax.random.key(0))
+    return sampling.predict(system, params, STILL, utterances, options=SampleConfig(), **options)
+
+
+def test_every_clip_gets_its_own_motion_in_order_whatever_its_bucket():
+    loudness = [0.1, 0.2, 0.3, 0.4, 0.5]
+    lengths = [70, 20, 200, 70, 64]
+    found = predictions([tone(t, x) for t, x in zip(lengths, loudness, strict=True)])
+    assert [p.motion.shape for p in found] == [(1, t, 59) for t in lengths]
+    for prediction, x in zip(found, loudness, strict=True):
+        assert prediction.motion[0, :, 53] == pytest.approx(np.full(prediction.motion.shape[1], OPEN_RAD * x), abs=1e-6)
+
+
+def test_the_other_clips_do_not_change_a_clips_noise():
+    alone = predictions([tone(60, 0.5)])[0]
+    together = predictions([tone(60, 0.5), tone(60, 0.2), tone(50, 0.1)])[0]
+    assert np.array_equal(alone.motion, together.motion)
+
+
+def test_samples_and_seeds_differ_and_a_seed_repeats():
+    first, again, other = (predictions([tone(60, 0.5)], samples=2, seed=s)[0].motion for s in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_buckets_hold_their_clips_and_grow_by_the_longest():
+    assert sampling.bucket_frames(1) == 64
+    assert sampling.bucket_frames(64) == 64
+    assert sampling.bucket_frames(65) == 96
+    assert sampling.bucket_frames(1025) == 2048
+
+
+def test_padding_is_zero_and_masked_and_sound_beyond_the_motion_is_cut():
+    spoken = sampling.utterance(np.ones(1000, np.float32), frames=1, prosody=np.ones((2, 2), np.float32))
+    speech = sampling.pad_speech([spoken], frames=4, max_tokens=8)
+    assert speech.audio.shape == (1, 2560)
+    assert speech.audio[0, :640].all()
+    assert not speech.audio[0, 640:].any()
+    assert speech.mask.tolist() == [[True, False, False, False]]
+    assert speech.prosody.shape == (1, 8, 2)
+    assert speech.token_mask.sum() == 2
