@@ -40,7 +40,7 @@ def extract_prosody(audio: Float[np.ndarray, "s"], *, frames: int | None = None)
     frames = speech_frames(len(audio)) if frames is None else frames
     samples = frames * SAMPLES_PER_SPEECH_FRAME
     audio = np.pad(audio[:samples].astype(np.float32), (0, max(0, samples - len(audio))))
-    return np.stack([_pitch_hz(audio), _log_energy(audio)], axis=-1).astype(np.float32)
+    return np.stack([_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
 
 
 def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
@@ -55,16 +55,17 @@ def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]
     return np.stack([pitch, _standardise(log_energy, reference=log_energy)], axis=-1).astype(np.float32)
 
 
+def log_energy(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
+    """Natural logarithm of the RMS of each frame's own 20 ms; s is a multiple of 320."""
+    frames = audio.reshape(-1, SAMPLES_PER_SPEECH_FRAME).astype(np.float64)
+    return np.log(np.maximum(np.sqrt(np.mean(frames**2, axis=-1)), ENERGY_FLOOR))
+
+
 def _standardise(values: np.ndarray, *, reference: np.ndarray) -> np.ndarray:
     deviation = reference.std() if reference.size else 0.0
     if deviation < SMALLEST_DEVIATION:
         return np.zeros_like(values)
     return (values - reference.mean()) / deviation
-
-
-def _log_energy(audio: Float[np.ndarray, "s"]) -> np.ndarray:
-    frames = audio.reshape(-1, SAMPLES_PER_SPEECH_FRAME).astype(np.float64)
-    return np.log(np.maximum(np.sqrt(np.mean(frames**2, axis=-1)), ENERGY_FLOOR))
 
 
 def _pitch_hz(audio: Float[np.ndarray, "s"]) -> np.ndarray:

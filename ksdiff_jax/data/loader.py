@@ -12,6 +12,7 @@ from pathlib import Path
 import grain
 import numpy as np
 
+from ksdiff_jax.audio.prosody import log_energy, normalise_prosody
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.augment import augment, lose_pitch
 from ksdiff_jax.data.schema import Clip
@@ -19,6 +20,7 @@ from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.transforms import Example, collate, example, random_start, raw_prosody
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.system import Batch
+from ksdiff_jax.typing import Float
 
 # Training computes on the same cores: two readers keep ahead of it, more would take its time.
 READER_THREADS = 2
@@ -45,7 +47,16 @@ class RandomCut(grain.transforms.RandomMap):
         samples = len(cut.audio) * int(cut.mask.sum()) // len(cut.mask)
         audio = np.zeros_like(cut.audio)
         audio[:samples] = augment(cut.audio[:samples], rng, config=data.augment)
-        return cut._replace(audio=audio)
+        return cut._replace(audio=audio, prosody=_with_energy_of(audio[:samples], prosody=cut.prosody))
+
+
+def _with_energy_of(audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
+    """Prosody whose energy is that of another recording: noise fills the pauses of this contour too."""
+    energy = log_energy(audio)
+    contour = np.zeros_like(prosody)
+    contour[:, 0] = prosody[:, 0]
+    contour[: len(energy), 1] = normalise_prosody(np.stack([np.zeros_like(energy), energy], axis=-1))[:, 1]
+    return contour
 
 
 def training_batches(
