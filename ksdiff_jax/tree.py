@@ -8,7 +8,7 @@ import numpy as np
 from ksdiff_jax.typing import PyTree
 
 
-def named_leaves(tree: PyTree) -> dict[str, jax.Array | np.ndarray]:
+def named_leaves(tree: PyTree) -> dict[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]:
     """Leaves by their path, as `"generator/layer_0/attention/query/kernel"`, in the tree's own order."""
     flat, _ = jax.tree.flatten_with_path(tree)
     return {"/".join(_name(entry) for entry in path): leaf for path, leaf in flat}

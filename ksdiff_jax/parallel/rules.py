@@ -1,0 +1,97 @@
+"""Which axis of which array lies along which mesh axis: the one table, and the checks that keep it honest.
+
+Layers and parameters name their axes for what they are ("embed", "mlp"); `RULES` says where each name lies on the
+mesh. Flax ignores unknown names silently and a dimension that does not divide fails deep inside the compiler, so
+`check_axes` looks at every array once, before anything is compiled.
+
+Parameters get their names here, from their path and shape, in one function. The scheme is the usual one: the first
+matrix of a pair is split along its output features ("mlp"), the second along its input features, so that between the
+two only one sum over the `tensor` axis is needed; the other side of each matrix ("embed") is spread over `fsdp`.
+"""
+
+import re
+from collections.abc import Mapping
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.tree import named_leaves
+from ksdiff_jax.typing import PyTree
+
+RULES: tuple[tuple[str, str | tuple[str, ...] | None], ...] = (
+    ("batch", ("data", "fsdp")),  # activations: examples
+    ("time", None),  # activations: frames or tokens
+    ("width", None),  # activations: features between blocks
+    ("embed", "fsdp"),  # parameters: the residual side of a matrix
+    ("mlp", "tensor"),  # parameters and activations: hidden features inside a block
+    ("heads", "tensor"),  # activations: attention heads
+)
+
+# Matrices that lead back into the residual stream: split along their input features.
+_SECOND_OF_A_PAIR = re.compile(r"(^|/)(out|output|down|second|project_out)(_\w+)?/kernel$")
+
+# Widths of a model are multiples of 8; what is not (59 motion dimensions, 2 of prosody, 259 tokens) stays whole.
+_WIDTH_MULTIPLE = 8
+
+
+def parameter_axes(name: str, shape: tuple[int, ...]) -> tuple[str | None, ...]:
+    """Logical axes of the parameter at path `name`; also of its moments and its average, whose paths end the same.
+
+    Kernels `(..., inputs, outputs)` are split along both; vectors and scalars are copied everywhere.
+    """
+    if len(shape) < 2:
+        return (None,) * len(shape)
+    inputs, outputs = ("mlp", "embed") if _SECOND_OF_A_PAIR.search(name) else ("embed", "mlp")
+    axes = (None,) * (len(shape) - 2) + (inputs, outputs)
+    return tuple(axis if size % _WIDTH_MULTIPLE == 0 else None for axis, size in zip(axes, shape, strict=True))
+
+
+def check_axes(name: str, axes: tuple[str | None, ...], shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
+    """The partition of an array of `shape` whose axes are named `axes`.
+
+    Raises `ValueError` for a name that is not in `RULES`, for a number of names other than the number of dimensions,
+    and for a mesh axis that would be used twice; `InputError` for a dimension that the mesh does not divide, since
+    that depends on the mesh that the caller chose.
+    """
+    rules = dict(RULES)
+    if len(axes) != len(shape):
+        raise ValueError(f"{name}: {len(axes)} axis names {axes} for {len(shape)} dimensions {shape}")
+    if unknown := [axis for axis in axes if axis is not None and axis not in rules]:
+        raise ValueError(f"{name}: axis names {unknown} are not in RULES; known: {', '.join(rules)}")
+    spec = tuple(None if axis is None else rules[axis] for axis in axes)
+    used = [mesh_axis for entry in spec for mesh_axis in _as_tuple(entry)]
+    if len(used) != len(set(used)):
+        raise ValueError(f"{name}: axes {axes} use a mesh axis twice: {spec}")
+    for size, entry in zip(shape, spec, strict=True):
+        shards = _shards(entry, mesh)
+        if size % shards:
+            raise InputError(
+                f"{name}: dimension {size} of {shape} does not divide into {shards} shards of mesh axis "
+                f"{'×'.join(_as_tuple(entry))}; choose a smaller mesh.{_as_tuple(entry)[-1]}"
+            )
+    return PartitionSpec(*spec)
+
+
+def check_rules(axes: Mapping[str, tuple[str | None, ...]], shapes: Mapping[str, tuple[int, ...]], mesh: Mesh) -> None:
+    """`check_axes` for every named array; raises at the first that fails."""
+    for name, names in axes.items():
+        check_axes(name, names, shapes[name], mesh)
+
+
+def parameter_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Shardings of a tree of (abstract) arrays, checked leaf by leaf; of the same structure as `tree`."""
+    shapes = {name: tuple(leaf.shape) for name, leaf in named_leaves(tree).items()}
+    specs = [check_axes(name, parameter_axes(name, shape), shape, mesh) for name, shape in shapes.items()]
+    return jax.tree.unflatten(jax.tree.structure(tree), [NamedSharding(mesh, spec) for spec in specs])
+
+
+def _as_tuple(entry: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return () if entry is None else (entry,) if isinstance(entry, str) else entry
+
+
+def _shards(entry: str | tuple[str, ...] | None, mesh: Mesh) -> int:
+    size = 1
+    for mesh_axis in _as_tuple(entry):
+        size *= mesh.shape[mesh_axis]
+    return size

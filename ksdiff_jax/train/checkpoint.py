@@ -1,0 +1,133 @@
+"""Saving and restoring a run, with proof: Orbax v1 for the arrays, a SHA-256 per array beside them.
+
+Orbax restores arrays whose bits were flipped on disk without a word, so every checkpoint carries in its metadata the
+digest of each leaf and of the data position, and `Checkpoints.restore` recomputes them. A checkpoint that does not
+match is moved to `<folder>/../corrupt/`, with a message, and the one before it is tried. Saving runs in the
+background; a checkpoint has its final name only when it is complete. No other file of the package imports Orbax.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.train.state import TrainState
+from ksdiff_jax.tree import leaf_digest, named_leaves
+
+DataPosition = dict
+
+
+class CheckpointCorrupt(Exception):
+    """A checkpoint cannot be read, or an array in it is not what was saved; the message names it."""
+
+
+class Restored(NamedTuple):
+    """A run at a checkpoint: its state on the mesh, and where its data iterator stood."""
+
+    state: TrainState
+    position: DataPosition
+
+
+class Checkpoints:
+    """The checkpoints of one run, `<folder>/<step>/`, the newest `kept` of them."""
+
+    def __init__(self, folder: str | Path, *, kept: int):
+        self.folder = Path(folder).absolute()
+        self._orbax = ocp.training.Checkpointer(
+            self.folder,
+            preservation_policy=ocp.training.preservation_policies.LatestN(kept),
+            cleanup_tmp_directories=True,
+        )
+
+    def steps(self) -> list[int]:
+        """Steps of the finished checkpoints, oldest first."""
+        return [checkpoint.step for checkpoint in self._orbax.checkpoints]
+
+    def save(self, state: TrainState, position: DataPosition, *, step: int) -> None:
+        """Start saving; returns once the state is copied to the host, so that it may be donated."""
+        self._orbax.wait()
+        digests = {name: leaf_digest(leaf) for name, leaf in named_leaves(state).items()}
+        manifest = {"position": position, "position_digest": _text_digest(position), "digests": digests}
+        try:
+            self._orbax.save_checkpointables_async(step, {"state": state}, custom_metadata=manifest)
+        except OSError as error:
+            raise _cannot_save(self.folder / str(step), error) from error
+
+    def wait(self) -> None:
+        """Wait until the checkpoint being saved has its final name."""
+        try:
+            self._orbax.wait()
+        except OSError as error:
+            raise _cannot_save(self.folder, error) from error
+
+    def close(self) -> None:
+        """Finish what is being saved and let go of the folder."""
+        self.wait()
+        self._orbax.close()
+
+    def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:
+        """The newest sound checkpoint, laid out as `abstract` says; None if there are no checkpoints at all.
+
+        Corrupt ones are moved aside and reported through `tell`. Raises `CheckpointCorrupt` if none is sound.
+        """
+        problems = []
+        for step in reversed(self.steps()):
+            try:
+                restored = self._load(step, abstract)
+            except CheckpointCorrupt as error:
+                tell(f"checkpoint of step {step} is corrupt ({error}); trying the one before it")
+                problems.append(str(error))
+                self._set_aside(step)
+            else:
+                return restored
+        if problems:
+            raise CheckpointCorrupt(f"{self.folder}: no sound checkpoint left: {'; '.join(problems)}")
+        return None
+
+    def _load(self, step: int, abstract: TrainState) -> Restored:
+        folder = self.folder / str(step)
+        try:
+            manifest = self._orbax.checkpointables_metadata(step).custom_metadata
+            state = self._orbax.load_checkpointables(step, {"state": abstract})["state"]
+        except Exception as error:  # whatever Orbax, TensorStore or the JSON reader make of damaged files
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise CheckpointCorrupt(f"{folder}: cannot be read: {reason[0][:200]}") from error
+        _verify(folder, state, manifest)
+        return Restored(state=state, position=manifest["position"])
+
+    def _set_aside(self, step: int) -> None:
+        target = self.folder.parent / "corrupt"
+        target.mkdir(exist_ok=True)
+        number = len(list(target.glob(f"{step}-*")))
+        shutil.move(self.folder / str(step), target / f"{step}-{number}")
+        self._orbax.reload()
+
+
+def _verify(folder: Path, state: TrainState, manifest: dict | None) -> None:
+    """Raises `CheckpointCorrupt` naming the first leaf whose digest is not the one in the manifest."""
+    if not manifest or "digests" not in manifest:
+        raise CheckpointCorrupt(f"{folder}: its manifest of digests is missing")
+    if _text_digest(manifest["position"]) != manifest["position_digest"]:
+        raise CheckpointCorrupt(f"{folder}: the data position is not what was saved")
+    leaves = named_leaves(state)
+    if leaves.keys() != manifest["digests"].keys():
+        names = sorted(leaves.keys() ^ manifest["digests"].keys())
+        raise CheckpointCorrupt(f"{folder}: holds other arrays than this model, such as {names[0]}")
+    for name, leaf in leaves.items():
+        if leaf_digest(jax.device_get(leaf)) != manifest["digests"][name]:
+            raise CheckpointCorrupt(f"{folder}: {name} is not what was saved (SHA-256 differs)")
+
+
+def _text_digest(position: DataPosition) -> str:
+    return hashlib.sha256(json.dumps(position, sort_keys=True).encode()).hexdigest()
+
+
+def _cannot_save(folder: Path, error: OSError) -> InputError:
+    free = shutil.disk_usage(folder.parent).free
+    return InputError(f"{folder}: cannot save the checkpoint ({error}; {free / 1e6:.0f} MB free on this disk)")

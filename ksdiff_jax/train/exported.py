@@ -1,0 +1,43 @@
+"""What a run leaves for inference: `<workdir>/pretrained/`, the averaged weights with a card that says their origin."""
+
+from pathlib import Path
+
+import jax
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.models.pretrained import save_pretrained
+from ksdiff_jax.train.feed import TrainingData
+from ksdiff_jax.train.state import TrainState
+from ksdiff_jax.train.workdir import versions
+
+
+def export_average(
+    workdir: Path, state: TrainState, *, config: Config, data: TrainingData, step: int, metrics: dict[str, float]
+) -> Path:
+    """Write `state.ema`; what was exported before is replaced only when the new export is complete."""
+    return save_pretrained(
+        workdir / "pretrained",
+        config=config,
+        params=jax.device_get(state.ema),
+        statistics=data.statistics,
+        card=card(config, data=data, step=step, metrics=metrics),
+        extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},
+    )
+
+
+def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, float]) -> str:
+    """The checkpoint's card in Markdown."""
+    made_with = versions()
+    lines = [
+        f"# {config.name or 'KSDiff'}, step {step}",
+        "",
+        f"Weights: moving average with decay {config.train.ema_decay}, seed {config.train.seed}.",
+        f"Data: {data.description}.",
+        f"Batches: {config.data.batch_size} clips of {config.data.clip_frames} frames at 25 Hz.",
+        f"Made with jax {made_with['packages']['jax']} on {', '.join(sorted(set(made_with['devices'])))}, "
+        f"source revision {made_with['git_revision'] or 'unknown'}.",
+    ]
+    if metrics:
+        lines += ["", "| validation | value |", "|---|---|"]
+        lines += [f"| {name} | {value:.4g} |" for name, value in metrics.items()]
+    return "\n".join(lines) + "\n"

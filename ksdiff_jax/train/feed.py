@@ -1,0 +1,88 @@
+"""Batches for the devices, read ahead by a thread, each with the iterator's position after it.
+
+    iterator.next() -> NumPy batch -> arrays on the mesh -> queue of two -> the training loop
+
+While the device works on one batch, the next ones are decoded and copied. The iterator therefore runs ahead of
+training; a checkpoint stores the position that came with the last batch *used*, so a resumed run sees the next one.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from jax.sharding import Mesh
+
+from ksdiff_jax.models.system import Batch, Statistics
+from ksdiff_jax.parallel.arrays import global_batch
+
+
+@runtime_checkable
+class PositionedBatches(Protocol):
+    """An endless iterator over NumPy batches whose position is a JSON value."""
+
+    def __next__(self) -> Batch: ...
+
+    def get_state(self) -> dict: ...
+
+    def set_state(self, state: dict) -> None: ...
+
+
+class TrainingData(NamedTuple):
+    """What a run learns from."""
+
+    batches: PositionedBatches
+    validation: Sequence[Batch]  # always the same, NumPy
+    statistics: Statistics
+    description: str  # for people: which data, how much
+    folder: Path | None = None  # of the shards
+
+
+class FedBatch(NamedTuple):
+    """A batch on the mesh, and where the iterator stood after reading it."""
+
+    batch: Batch
+    position: dict
+
+
+class BatchFeed:
+    """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have been."""
+
+    def __init__(self, batches: PositionedBatches, mesh: Mesh, *, ahead: int = 2):
+        self._queue: queue.Queue = queue.Queue(maxsize=ahead)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(batches, mesh), name="batch-feed", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[FedBatch]:
+        return self
+
+    def __next__(self) -> FedBatch:
+        item = self._queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def close(self) -> None:
+        """Stop reading and wait for the thread."""
+        self._closed.set()
+        self._thread.join(timeout=10)
+
+    def _read(self, batches: PositionedBatches, mesh: Mesh) -> None:
+        while not self._closed.is_set():
+            try:
+                batch = next(batches)
+                item = FedBatch(batch=global_batch(batch, mesh), position=batches.get_state())
+            except StopIteration:
+                item = RuntimeError("the training data ended; training needs an endless iterator")
+            except BaseException as error:  # handed to the training thread, which raises it
+                item = error
+            while not self._closed.is_set():
+                try:
+                    self._queue.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if isinstance(item, BaseException):
+                return

@@ -1,0 +1,224 @@
+"""The life of a training run, in the order of events.
+
+    folder -> mesh -> system -> data -> state -> restore -> { batch, step, log, validate, checkpoint } -> export
+
+The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`. A run that is
+stopped and started again continues as if nothing had happened: the state, the data position and the metrics file go
+back to the last checkpoint, and all randomness follows from the seed and the step.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+from jax.sharding import Mesh
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.system import Batch, System
+from ksdiff_jax.parallel.arrays import check_batch_size
+from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.parallel.rules import RULES
+from ksdiff_jax.train.checkpoint import Checkpoints, Restored
+from ksdiff_jax.train.exported import export_average
+from ksdiff_jax.train.feed import BatchFeed, TrainingData
+from ksdiff_jax.train.interrupt import Interrupted, StopRequest
+from ksdiff_jax.train.metrics_log import Entry, MetricsLog
+from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
+from ksdiff_jax.train.progress import Progress, Stopwatch
+from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
+from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
+from ksdiff_jax.train.validation import validation_losses
+from ksdiff_jax.train.workdir import open_workdir
+from ksdiff_jax.tree import parameter_count
+from ksdiff_jax.typing import PyTree
+
+# Steps that may be queued on the device. Two keep it busy; more would only delay the answer to SIGTERM.
+_RUN_AHEAD = 2
+
+# Consecutive steps without a finite loss and gradient after which a run gives up.
+_SKIPPED_IN_A_ROW = 100
+
+Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    state: TrainState
+    exit_status: int  # 0, or 128 + the signal that stopped it
+    metrics: dict[str, float]  # of the last validation
+
+
+class Run(NamedTuple):
+    """The parts of a run that stay the same while its state changes."""
+
+    config: Config
+    workdir: Path
+    mesh: Mesh
+    data: TrainingData
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    validate: Callable[[PyTree], dict[str, float]]
+    checkpoints: Checkpoints
+    log: MetricsLog
+    progress: Progress
+    stop: StopRequest
+
+
+def train(
+    config: Config,
+    workdir: str | Path,
+    *,
+    build_system: Callable[[Config], System],
+    open_data: Callable[[Config], TrainingData],
+    evaluate: Evaluate | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
+
+    `evaluate` measures the averaged parameters at each validation, beyond the loss. Raises `InputError` for a
+    configuration that cannot run here and for a folder that holds another run.
+    """
+    check_train_config(config.train)
+    progress = progress or Progress(config.train.steps)
+    mesh = make_mesh(config.mesh)
+    check_batch_size(config.data.batch_size, mesh)
+    workdir = open_workdir(workdir, config)
+    system = build_system(config)
+    data = open_data(config)
+    optimizer = make_optimizer(config.train)
+
+    with ExitStack() as stack:
+        # Both are needed around tracing: they give the layers' activation constraints their meaning.
+        stack.enter_context(jax.set_mesh(mesh))
+        stack.enter_context(nn.logical_axis_rules(RULES))
+
+        abstract = abstract_state(system, optimizer, mesh)
+        checkpoints = Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept)
+        stack.callback(checkpoints.close)
+        restored = checkpoints.restore(abstract, tell=progress.tell)
+        if restored is None:
+            key = jax.random.key(config.train.seed)
+            state = sharded_initial_state(system, optimizer, key, abstract=abstract)
+        else:
+            state = _resume(restored, config, workdir, data, progress)
+        first = int(state.step)
+        progress.tell(_headline(state, data, mesh))
+
+        log = stack.enter_context(MetricsLog(workdir, from_step=first))
+        common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh}
+        train_step = make_train_step(system, optimizer, config, **common)
+        validation_step = make_validation_step(system, config, **common)
+
+        def validate(params: PyTree) -> dict[str, float]:
+            metrics = validation_losses(validation_step, params, data.validation, mesh)
+            return metrics if evaluate is None else {**metrics, **evaluate(system, params, data)}
+
+        stop = stack.enter_context(StopRequest())
+        stack.callback(progress.close)
+        return drive(
+            Run(config, workdir, mesh, data, train_step, validate, checkpoints, log, progress, stop), state, first
+        )
+
+
+def drive(run: Run, state: TrainState, first: int) -> Outcome:
+    """Take the steps `first` to `config.train.steps`, unless a signal comes first; save; export."""
+    settings = run.config.train
+    step, saved, position, metrics = first, first, None, {}
+    watch, in_flight, hopeless = Stopwatch(), deque(), Hopeless()
+    feed = BatchFeed(run.data.batches, run.mesh)
+    try:
+        while step < settings.steps and run.stop.signal is None:
+            with run.stop.interruptible():
+                asked = time.perf_counter()
+                fed = next(feed)
+                watch.count(waited_s=time.perf_counter() - asked)
+
+            state, step_metrics = run.train_step(state, fed.batch)
+            step, position = step + 1, fed.position
+            run.log.add(step_metrics)
+            in_flight.append(step_metrics)
+            if len(in_flight) > _RUN_AHEAD:
+                jax.block_until_ready(in_flight.popleft())
+
+            if step % settings.log_every == 0 and (entry := run.log.close_interval(step, watch.lap())):
+                run.progress.update(entry)
+                hopeless.check(entry)
+            if step % settings.validate_every == 0 or step == settings.steps:
+                with watch.paused(), run.stop.interruptible():
+                    metrics = _validate(run, state, step)
+            if step % settings.checkpoint_every == 0:
+                with watch.paused():
+                    run.checkpoints.save(state, position, step=step)
+                saved = step
+    except Interrupted:
+        pass  # between steps, so `state` and `position` belong together
+    finally:
+        feed.close()
+
+    if entry := run.log.flush():
+        run.progress.update(entry)
+    if step > saved:
+        run.checkpoints.save(state, position, step=step)
+    run.checkpoints.wait()
+    run.progress.tell(_ending(run, step, first))
+    return Outcome(state=state, exit_status=run.stop.exit_status, metrics=metrics)
+
+
+class Hopeless:
+    """Raises `InputError` once `_SKIPPED_IN_A_ROW` steps in a row, seen through the log, changed nothing."""
+
+    def __init__(self):
+        self._step, self._skipped, self._in_a_row = 0, 0, 0
+
+    def check(self, entry: Entry) -> None:
+        steps, skipped = entry["step"] - self._step, entry["skipped"] - self._skipped
+        self._in_a_row = self._in_a_row + steps if skipped >= steps else 0
+        self._step, self._skipped = entry["step"], entry["skipped"]
+        if self._in_a_row >= _SKIPPED_IN_A_ROW:
+            raise InputError(
+                f"training gave up at step {entry['step']:.0f}: the last {self._in_a_row:.0f} steps had no finite "
+                "loss and gradient and were skipped; lower train.learning_rate or look at the data"
+            )
+
+
+def _resume(restored: Restored, config: Config, workdir: Path, data: TrainingData, progress: Progress) -> TrainState:
+    step = int(restored.state.step)
+    if config.train.steps < step:
+        raise InputError(
+            f"train.steps {config.train.steps}: the run in {workdir} is already at step {step}; "
+            "ask for more steps or name another --workdir"
+        )
+    data.batches.set_state(restored.position)
+    progress.tell(f"resuming {workdir} at step {step}")
+    return restored.state
+
+
+def _validate(run: Run, state: TrainState, step: int) -> dict[str, float]:
+    """Measure the averaged weights, write the numbers down, and export the weights."""
+    metrics = run.validate(state.ema)
+    run.log.write(step, "val", metrics)
+    run.progress.tell(f"step {step} validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    export_average(run.workdir, state, config=run.config, data=run.data, step=step, metrics=metrics)
+    return metrics
+
+
+def _headline(state: TrainState, data: TrainingData, mesh: Mesh) -> str:
+    grid = " × ".join(f"{name} {size}" for name, size in mesh.shape.items())
+    kind = mesh.devices.flat[0].device_kind
+    return f"{parameter_count(state.params):,} parameters; {data.description}; mesh {grid} of {kind}"
+
+
+def _ending(run: Run, step: int, first: int) -> str:
+    if run.stop.signal is not None:
+        return (
+            f"stopped by {run.stop.signal.name} at step {step}, saved; the same command resumes it from {run.workdir}"
+        )
+    if step == first:
+        return f"nothing to do: {run.workdir} is already at step {step}; raise --train.steps to go on"
+    return f"done at step {step}; weights for inference are in {run.workdir / 'pretrained'}"

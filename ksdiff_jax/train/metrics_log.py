@@ -1,0 +1,109 @@
+"""The numbers of a run: `<workdir>/metrics.jsonl` and TensorBoard, written without making the device wait.
+
+Each training step leaves its metrics on the device. `MetricsLog.train` collects them; when an interval is full, the
+interval *before* it is fetched (its steps are long done), averaged over its steps and written. One line per entry:
+
+    {"step": 150, "split": "train", "loss": 0.41, ..., "steps_per_s": 3.1, "data_wait": 0.02}
+
+A resumed run drops the lines beyond the step it restored, so every step appears once.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from tensorboardX import SummaryWriter
+
+from ksdiff_jax.files import replacing
+from ksdiff_jax.typing import Array, Float
+
+
+Entry = dict[str, int | float]  # step, metrics, timing
+
+
+class Interval:
+    """Metrics of consecutive steps, still on the device, and the numbers the host knows about them."""
+
+    def __init__(self):
+        self.step = 0
+        self.steps: list[dict[str, Float[Array, ""]]] = []
+        self.timing: dict[str, float] = {}
+
+    def mean(self) -> dict[str, float]:
+        """Averages over the steps whose value is finite; `skipped` is a count, so its last value."""
+        fetched = jax.device_get(self.steps)
+        means = {}
+        for name in fetched[0]:
+            values = np.array([step[name] for step in fetched], np.float64)
+            finite = values[np.isfinite(values)]
+            means[name] = float(finite.mean()) if finite.size else math.nan
+        means["skipped"] = float(fetched[-1]["skipped"])
+        return means
+
+
+class MetricsLog:
+    """Writes entries for the splits `train` and `val`."""
+
+    def __init__(self, workdir: Path, *, from_step: int):
+        self._path = workdir / "metrics.jsonl"
+        drop_entries_beyond(self._path, from_step)
+        self._file = self._path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=from_step + 1)
+        self._current = Interval()
+        self._waiting: Interval | None = None
+
+    def add(self, metrics: dict[str, Float[Array, ""]]) -> None:
+        """Remember the device metrics of one step."""
+        self._current.steps.append(metrics)
+
+    def close_interval(self, step: int, timing: Mapping[str, float]) -> Entry | None:
+        """End the interval at `step`; write and return the entry of the one before, if there is one."""
+        entry = self.flush()
+        self._current.step, self._current.timing = step, dict(timing)
+        self._waiting, self._current = self._current, Interval()
+        return entry
+
+    def flush(self) -> Entry | None:
+        """Write and return the entry that is waiting, if there is one. Waits for its steps."""
+        interval, self._waiting = self._waiting, None
+        if interval is None or not interval.steps:
+            return None
+        entry = {**interval.mean(), **interval.timing}
+        self.write(interval.step, "train", entry)
+        return {"step": interval.step, **entry}
+
+    def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
+        """One line of JSON (not-a-number as null), one scalar per value on the board."""
+        line = {"step": step, "split": split}
+        line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._board.add_scalar(f"{split}/{name}", value, step)
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Write what is waiting and close the files."""
+        self.flush()
+        self._file.close()
+        self._board.close()
+
+
+def drop_entries_beyond(path: Path, step: int) -> None:
+    """Remove lines whose step is after `step`, and a last line cut short by a crash."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (json.JSONDecodeError, KeyError, TypeError):
+            continue
+    with replacing(path) as temporary:
+        temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -1,0 +1,66 @@
+"""AdamW with warm-up, decoupled decay and clipping; and the moving average of the weights.
+
+Learning rate at step n (0-based), peak η, warm-up W, total N:
+
+    η (n + 1) / W                                    n < W
+    η                                                otherwise, "constant"
+    η ½ (1 + cos(π (n - W) / (N - W)))               otherwise, "cosine"
+
+Weight decay acts on matrices only: biases, gains of norms and other vectors are left alone.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ksdiff_jax.config import TrainConfig
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.typing import Array, Float, Int, PyTree
+
+
+def check_train_config(config: TrainConfig) -> None:
+    """Raises `InputError` for the first field that no training can run with."""
+
+    def need(holds: bool, name: str, what: str) -> None:
+        if not holds:
+            raise InputError(f"train.{name} {getattr(config, name)}: need {what}")
+
+    need(math.isfinite(config.learning_rate) and config.learning_rate > 0, "learning_rate", "a number above 0")
+    need(config.warmup_steps >= 0, "warmup_steps", "0 or more")
+    need(math.isfinite(config.weight_decay) and config.weight_decay >= 0, "weight_decay", "0 or more")
+    need(config.clip_norm > 0, "clip_norm", "a number above 0")
+    need(0 <= config.ema_decay < 1, "ema_decay", "a number from 0 to below 1")
+    for name in ("steps", "log_every", "validate_every", "checkpoint_every", "checkpoints_kept"):
+        need(getattr(config, name) >= 1, name, "1 or more")
+
+
+def learning_rate_at(step: Int[Array, ""], config: TrainConfig) -> Float[Array, ""]:
+    """The learning rate of the update that follows `step` updates."""
+    warm = (step + 1) / max(1, config.warmup_steps)
+    if config.decay == "constant":
+        after = jnp.float32(1.0)
+    else:
+        progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+        after = 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip(progress, 0.0, 1.0)))
+    return jnp.float32(config.learning_rate) * jnp.where(step < config.warmup_steps, warm, after).astype(jnp.float32)
+
+
+def decayed(params: PyTree) -> PyTree:
+    """True for the leaves that weight decay acts on."""
+    return jax.tree.map(lambda leaf: jnp.ndim(leaf) >= 2, params)
+
+
+def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
+    """Clip by global norm, then AdamW at `learning_rate_at`."""
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(lambda count: learning_rate_at(count, config), weight_decay=config.weight_decay, mask=decayed),
+    )
+
+
+def update_average(ema: PyTree, params: PyTree, step: Int[Array, ""], *, decay: float) -> PyTree:
+    """The moving average after `step` earlier updates; young averages forget faster: min(decay, (1 + n) / (10 + n))."""
+    rate = 1.0 - jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda old, new: old + rate.astype(old.dtype) * (new - old), ema, params)

@@ -1,0 +1,86 @@
+"""One training step and one validation step, compiled for a mesh.
+
+    g = ∇ loss(θ, batch, key(seed, "train", n))
+    θ, m = AdamW(θ, m, g);  ema = average(ema, θ)          if loss and |g| are finite
+    state unchanged, skipped + 1                           otherwise
+
+The state is donated: its memory becomes that of the new one. Nothing here waits for the device.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.models.system import Batch, Statistics, System
+from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.rng import stream
+from ksdiff_jax.train.optimizer import learning_rate_at, update_average
+from ksdiff_jax.train.state import TrainState
+from ksdiff_jax.typing import Array, Bool, Float, PyTree
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+def make_train_step(
+    system: System,
+    optimizer: optax.GradientTransformation,
+    config: Config,
+    *,
+    statistics: Statistics,
+    abstract: TrainState,
+    mesh: Mesh,
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`, `learning_rate`)."""
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = stream(jax.random.key(config.train.seed), "train", state.step)
+
+        def loss_fn(params: PyTree) -> tuple[Float[Array, ""], Metrics]:
+            return system.loss(params, batch, key, statistics=statistics, train=True)
+
+        (loss, terms), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        norm = optax.global_norm(gradients)
+        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = update_average(state.ema, params, state.step, decay=config.train.ema_decay)
+        new = TrainState(
+            step=state.step + 1,
+            params=_choose(finite, params, state.params),
+            ema=_choose(finite, ema, state.ema),
+            opt_state=_choose(finite, opt_state, state.opt_state),
+            skipped=state.skipped + jnp.where(finite, 0, 1).astype(state.skipped.dtype),
+        )
+        rate = learning_rate_at(state.step - state.skipped, config.train)
+        metrics = {**terms, "loss": loss, "grad_norm": norm, "learning_rate": rate, "skipped": new.skipped}
+        return new, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), metrics)
+
+    return jax.jit(
+        train_step,
+        in_shardings=(shardings, batch_sharding(mesh)),
+        out_shardings=(shardings, replicated(mesh)),
+        donate_argnames="state",
+    )
+
+
+def make_validation_step(
+    system: System, config: Config, *, statistics: Statistics, abstract: TrainState, mesh: Mesh
+) -> Callable[[PyTree, Batch], Metrics]:
+    """The compiled pass without dropout: (averaged parameters, batch) -> the loss and its terms."""
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
+
+    def validation_step(params: PyTree, batch: Batch) -> Metrics:
+        key = stream(jax.random.key(config.train.seed), "validation")
+        loss, terms = system.loss(params, batch, key, statistics=statistics, train=False)
+        return jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), {**terms, "loss": loss})
+
+    return jax.jit(validation_step, in_shardings=(shardings, batch_sharding(mesh)), out_shardings=replicated(mesh))
+
+
+def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

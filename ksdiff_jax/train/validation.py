@@ -1,0 +1,39 @@
+"""The validation pass: the loss on the same clips every time, without dropout, with the averaged weights.
+
+Terms are means over clips: each batch counts by its number of clips. Random numbers (noise levels, noise) come from a
+stream that does not know the training step, so two passes differ only by the weights.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from ksdiff_jax.models.system import Batch
+from ksdiff_jax.parallel.arrays import BATCH_AXES, global_batch
+from ksdiff_jax.train.steps import Metrics
+from ksdiff_jax.typing import PyTree
+
+
+def validation_losses(
+    validation_step: Callable[[PyTree, Batch], Metrics], params: PyTree, batches: Sequence[Batch], mesh: Mesh
+) -> dict[str, float]:
+    """The loss and every term, averaged over the clips of `batches` (NumPy)."""
+    if not batches:
+        return {}
+    results, clips = [], []
+    for batch in batches:
+        clips.append(batch.motion.shape[0])
+        results.append(validation_step(params, global_batch(whole_shards(batch, mesh), mesh)))
+    fetched = jax.device_get(results)
+    weights = np.array(clips, np.float64) / sum(clips)
+    return {name: float(sum(w * r[name] for w, r in zip(weights, fetched, strict=True))) for name in fetched[0]}
+
+
+def whole_shards(batch: Batch, mesh: Mesh) -> Batch:
+    """The batch with its first clips repeated until the mesh divides it."""
+    shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
+    clips = batch.motion.shape[0]
+    wanted = -(-clips // shards) * shards
+    return batch if wanted == clips else jax.tree.map(lambda array: np.resize(array, (wanted, *array.shape[1:])), batch)

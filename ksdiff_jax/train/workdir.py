@@ -1,0 +1,118 @@
+"""The folder of a run: whose it is, and what it was made with.
+
+config.json      the resolved configuration; a run with another one is refused
+versions.json    Python, packages, devices and git revision of the latest start
+checkpoints/     one folder per step (checkpoint.py)
+pretrained/      averaged weights for inference (models/pretrained.py)
+metrics.jsonl    and tensorboard/ (metrics_log.py)
+"""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+import jax
+
+from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import make_folder, replacing
+
+# Fields that change how long, how watched or where a run is, not what it computes at a step.
+_MAY_DIFFER = frozenset(
+    f"train.{name}"
+    for name in ("steps", "log_every", "validate_every", "validate_clips", "checkpoint_every", "checkpoints_kept")
+) | {"data.workers", "mesh.data", "mesh.fsdp", "mesh.tensor"}
+
+_PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+
+
+def open_workdir(path: str | Path, config: Config) -> Path:
+    """The folder of the run, made if need be, with `config.json` and `versions.json` written.
+
+    Raises `InputError` if it cannot be written, or if it belongs to a run of another configuration.
+    """
+    workdir = make_folder(path)
+    existing = workdir / "config.json"
+    if existing.exists():
+        _refuse_another_run(workdir, config, _read_json(existing))
+    elif any(workdir.glob("checkpoints/*")):
+        raise InputError(f"{workdir}: holds checkpoints but no config.json; name another --workdir")
+    _write_json(existing, to_dict(config))
+    _write_json(workdir / "versions.json", versions())
+    return workdir
+
+
+def differing_fields(old: dict, new: dict) -> list[str]:
+    """Dotted names of the fields that the configuration of one and the same run must share and these do not."""
+    flat_old, flat_new = _flatten(old), _flatten(new)
+    names = sorted(flat_old.keys() | flat_new.keys())
+    missing = object()
+    return [
+        name for name in names if name not in _MAY_DIFFER and flat_old.get(name, missing) != flat_new.get(name, missing)
+    ]
+
+
+def versions() -> dict:
+    """What this run is computed with."""
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            packages[name] = None
+    return {
+        "python": platform.python_version(),
+        "packages": packages,
+        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
+        "git_revision": git_revision(),
+    }
+
+
+def git_revision() -> str | None:
+    """Commit of the source tree this package is imported from, with "+changes" if it differs; None outside git."""
+    source = Path(__file__).parent
+    try:
+        commit = _git("rev-parse", "HEAD", folder=source)
+        changed = _git("status", "--porcelain", "--untracked-files=no", folder=source)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+changes" if changed else "")
+
+
+def _git(*arguments: str, folder: Path) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
+
+
+def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
+    # Through JSON once, so that tuples compare equal to the lists they were written as.
+    wanted = json.loads(json.dumps(to_dict(config)))
+    if names := differing_fields(existing, wanted):
+        old, new = _flatten(existing), _flatten(wanted)
+        changes = ", ".join(f"{name} {old.get(name)!r} -> {new.get(name)!r}" for name in names[:4])
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        raise InputError(f"{workdir}: holds a run with another config ({changes}{more}); name another --workdir")
+
+
+def _flatten(values: dict, prefix: str = "") -> dict[str, object]:
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as the config of a run ({error}); name another --workdir") from error
+
+
+def _write_json(path: Path, value: dict) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,136 @@
+"""Whole runs of the loop on the toy system: learning, stopping, resuming, refusing."""
+
+import dataclasses
+import io
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.pretrained import load_pretrained
+from ksdiff_jax.train.loop import train
+from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.tree import leaf_digest, named_leaves
+from tests.train.toy import ToySystem, toy_config, toy_data
+
+
+def run(workdir, config=None, *, data=None, evaluate=None):
+    config = config or toy_config()
+    said = io.StringIO()
+    outcome = train(
+        config,
+        workdir,
+        build_system=ToySystem,
+        open_data=lambda c: toy_data(c) if data is None else data,
+        evaluate=evaluate,
+        progress=Progress(config.train.steps, stream=said),
+    )
+    return outcome, said.getvalue()
+
+
+def entries(workdir, split="train"):
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["split"] == split]
+
+
+def digests(state):
+    return {name: leaf_digest(jax.device_get(leaf)) for name, leaf in named_leaves(state).items()}
+
+
+def test_the_loss_falls_and_what_was_seen_is_written_down(tmp_path):
+    outcome, said = run(tmp_path, toy_config(steps=200, log_every=20, validate_every=100, learning_rate=3e-2))
+    train_entries = entries(tmp_path)
+    assert [entry["step"] for entry in train_entries] == list(range(20, 201, 20))
+    assert train_entries[-1]["loss"] < 0.1 * train_entries[0]["loss"]
+    assert {"loss", "reconstruction", "grad_norm", "learning_rate", "skipped", "steps_per_s"} <= train_entries[0].keys()
+    assert [entry["step"] for entry in entries(tmp_path, "val")] == [100, 200]
+    assert entries(tmp_path, "val")[-1]["loss"] == pytest.approx(outcome.metrics["loss"])
+    assert outcome.exit_status == 0 and "step 180/200" in said and "done at step 200" in said
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_twenty_steps_equal_ten_a_restart_and_ten_bit_for_bit(tmp_path):
+    whole, _ = run(tmp_path / "whole")
+    run(tmp_path / "halves", toy_config(steps=10))
+    data = toy_data(toy_config())
+    halves, said = run(tmp_path / "halves", data=data)
+    assert "resuming" in said and "at step 10" in said
+    assert data.batches.read[0] == 10  # the first batch that the first half did not use
+    assert digests(halves.state) == digests(whole.state)
+    for split in ("train", "val"):
+        a, b = entries(tmp_path / "whole", split), entries(tmp_path / "halves", split)
+        assert [(e["step"], e["loss"]) for e in a] == [(e["step"], e["loss"]) for e in b]
+
+
+def test_a_run_that_is_done_says_so_and_changes_nothing(tmp_path):
+    first, _ = run(tmp_path)
+    second, said = run(tmp_path)
+    assert "nothing to do" in said
+    assert digests(second.state) == digests(first.state)
+
+
+def test_a_folder_of_another_run_is_refused_by_the_names_of_the_differing_fields(tmp_path):
+    run(tmp_path, toy_config(steps=2))
+    other = toy_config(steps=4, learning_rate=0.5, log_every=1)
+    other = dataclasses.replace(other, data=dataclasses.replace(other.data, clip_frames=64))
+    with pytest.raises(InputError, match=r"data.clip_frames 128 -> 64, train.learning_rate 0.01 -> 0.5\)") as error:
+        run(tmp_path, other)
+    assert "steps" not in str(error.value) and "log_every" not in str(error.value)
+
+
+def test_fewer_steps_than_were_taken_are_refused(tmp_path):
+    run(tmp_path, toy_config(steps=4))
+    with pytest.raises(InputError, match=r"train.steps 3: .* already at step 4"):
+        run(tmp_path, toy_config(steps=3))
+
+
+def test_a_bad_setting_is_refused_before_anything_is_written(tmp_path):
+    for changes in ({"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"learning_rate": -1.0}, {"steps": 0}):
+        with pytest.raises(InputError, match=f"train.{next(iter(changes))} "):
+            run(tmp_path / "new", toy_config(**changes))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path):
+    broken, _ = run(tmp_path / "a", data=toy_data(toy_config(), broken=frozenset({3, 4, 12})))
+    assert int(broken.state.skipped) == 3 and int(broken.state.step) == 20
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.device_get(broken.state)))
+    assert entries(tmp_path / "a")[-1]["skipped"] == 3
+    sound, _ = run(tmp_path / "b")
+    assert int(sound.state.skipped) == 0
+
+
+def test_a_run_without_any_finite_step_gives_up_with_finite_parameters(tmp_path):
+    config = toy_config(steps=400, validate_every=400)
+    with pytest.raises(InputError, match="gave up"):
+        run(tmp_path, config, data=toy_data(config, broken=frozenset(range(400))))
+
+
+def test_an_error_in_the_data_surfaces_and_the_last_checkpoint_survives(tmp_path):
+    data = toy_data(toy_config())
+    next_batch = type(data.batches).__next__
+
+    class Failing(type(data.batches)):
+        def __next__(self):
+            if self.number == 14:
+                raise InputError("shard 3 is damaged")
+            return next_batch(self)
+
+    with pytest.raises(InputError, match="shard 3 is damaged"):
+        run(tmp_path, data=data._replace(batches=Failing()))
+    outcome, said = run(tmp_path)
+    assert "at step 10" in said and int(outcome.state.step) == 20
+
+
+def test_the_averaged_weights_are_exported_for_inference(tmp_path):
+    outcome, _ = run(tmp_path, evaluate=lambda system, params, data: {"lip_error": 0.25})
+    exported = load_pretrained(tmp_path)
+    for name, leaf in named_leaves(exported.params).items():
+        np.testing.assert_array_equal(leaf, named_leaves(outcome.state.ema)[name])
+    assert exported.config.name == "toy"
+    assert "| lip_error | 0.25 |" in (tmp_path / "pretrained" / "card.md").read_text()
+    assert entries(tmp_path, "val")[-1]["lip_error"] == 0.25
+    versions = json.loads((tmp_path / "versions.json").read_text())
+    assert versions["packages"]["jax"] == jax.__version__
