@@ -60,7 +60,7 @@ class MotionClip:
     cam: Float[np.ndarray, "t 3"]
     shape: Float[np.ndarray, "100"]
     timestamps: Float[np.ndarray, "t"]
-    fps: float
+    fps: float | int
     keyframes_expression: Bool[np.ndarray, "t"]
     keyframes_head: Bool[np.ndarray, "t"]
     keyframe_score_expression: Float[np.ndarray, "t"]
@@ -89,7 +89,7 @@ class MotionClip:
         cls,
         coefficients: Float[np.ndarray, "t 59"],
         *,
-        fps: float = 25.0,
+        fps: float | int = 25.0,
         keyframes_expression: Bool[np.ndarray, "t"] | None = None,
         keyframes_head: Bool[np.ndarray, "t"] | None = None,
         keyframe_score_expression: Float[np.ndarray, "t"] | None = None,

@@ -1,0 +1,75 @@
+"""`Motion`: a motion clip that can be put on a face and watched.
+
+`MotionClip` (floor 1) is the numbers and their file; here they meet a face model and the exporters.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ksdiff_jax.face import FaceModel, builtin_face, face_vertices, mouth_opening
+from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.typing import Float
+
+# Frames posed at once: one compiled shape for every clip length, and a bound on memory.
+BLOCK_FRAMES = 128
+
+
+class Motion(MotionClip):
+    """What an `Animator` returns: arrays (t, ...), a file, and a moving face."""
+
+    def vertex_blocks(self, *, face: FaceModel | None = None) -> Iterator[Float[np.ndarray, "t v 3"]]:
+        """The posed face, `BLOCK_FRAMES` frames at a time, in metres."""
+        face = builtin_face() if face is None else face
+        for start in range(0, len(self), BLOCK_FRAMES):
+            frames = slice(start, min(start + BLOCK_FRAMES, len(self)))
+            missing = BLOCK_FRAMES - (frames.stop - start)
+
+            def padded(array, frames=frames, missing=missing):
+                return np.pad(array[frames], [(0, missing), (0, 0)])
+
+            vertices = face_vertices(
+                face,
+                padded(self.exp),
+                shape=self.shape,
+                global_orient=padded(self.global_orient),
+                neck_pose=padded(self.neck_pose),
+                jaw_pose=padded(self.jaw_pose),
+                eyes_pose=padded(self.eyes_pose),
+            )
+            yield np.asarray(vertices)[: frames.stop - start]
+
+    def vertices(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t v 3"]:
+        """The posed face in metres, on the built-in head unless another is given (60 kB a frame)."""
+        return np.concatenate(list(self.vertex_blocks(face=face)))
+
+    def mouth_opening(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t"]:
+        """Metres between the inner lips at the middle of the mouth."""
+        face = builtin_face() if face is None else face
+        blocks = (np.asarray(mouth_opening(face, vertices)) for vertices in self.vertex_blocks(face=face))
+        return np.concatenate(list(blocks))
+
+    def render(
+        self,
+        path: str | Path,
+        *,
+        audio: str | Path | None = None,
+        face: FaceModel | None = None,
+        size: int = 512,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Path:
+        """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done, total)` counts frames."""
+        from ksdiff_jax.export.video import write_motion_video
+
+        face = builtin_face() if face is None else face
+        return write_motion_video(
+            path,
+            self.vertex_blocks(face=face),
+            face,
+            frames=len(self),
+            fps=self.fps,
+            audio=audio,
+            size=size,
+            progress=progress,
+        )

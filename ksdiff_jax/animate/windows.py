@@ -1,0 +1,77 @@
+"""Long speech in windows: where they lie, what noise they start from, how their motions are joined.
+
+A clip of T frames longer than the longest window is covered by n windows of equal length, neighbours sharing
+`overlap` frames. Every frame's noise is a function of its absolute index alone, so two windows start the frames that
+they share from the same noise. Over an overlap the motions are cross-faded with weights that sum to one,
+
+    w(x) = sin²(π x / 2),   x from 0 to 1 across the overlap,
+
+which is linear in the coefficients: head rotations are small, and two axis-angles that are near each other may be
+mixed as vectors. A frame's keyframes come from the window that owns it, the one whose border is farther away.
+Time is linear in T, and memory is that of one window plus the result.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.typing import Array, Float, Int, Key
+
+OVERLAP_FRAMES = 100  # 4 s: enough for both windows to settle
+
+
+class Window(NamedTuple):
+    """Motion frames [start, stop) of a clip."""
+
+    start: int
+    stop: int
+
+
+def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) -> list[Window]:
+    """Windows of at most `longest` frames that cover `frames`, neighbours sharing at least `overlap`."""
+    if frames <= longest:
+        return [Window(0, frames)]
+    count = -(-(frames - overlap) // (longest - overlap))
+    length = -(-(frames + (count - 1) * overlap) // count)
+    starts = [i * (frames - length) // (count - 1) for i in range(count)]
+    return [Window(start, start + length) for start in starts]
+
+
+def frame_noise(
+    keys: Key[Array, "b"], first_frames: Int[Array | np.ndarray, "b"], *, frames: int, dims: int
+) -> Float[Array, "b {frames} {dims}"]:
+    """Standard normal noise for `frames` frames of each clip from `first_frames` on, fixed by key and frame index."""
+
+    def of_clip(key, first):
+        of_frame = jax.vmap(lambda index: jax.random.normal(jax.random.fold_in(key, index), (dims,), jnp.float32))
+        return of_frame(first + jnp.arange(frames))
+
+    return jax.vmap(of_clip)(keys, first_frames)
+
+
+def join_windows(
+    parts: list[Float[np.ndarray, "_ _"]], windows: list[Window], *, frames: int
+) -> Float[np.ndarray, "{frames} _"]:
+    """Motions (t, d) of the windows cross-faded into one of `frames` frames."""
+    joined = np.zeros((frames, parts[0].shape[1]), np.float32)
+    joined[: windows[0].stop] = parts[0]
+    for part, (left, right) in zip(parts[1:], itertools.pairwise(windows), strict=True):
+        shared = left.stop - right.start
+        position = (np.arange(shared) + 0.5) / shared
+        weight = np.square(np.sin(np.pi / 2 * position)).astype(np.float32)[:, None]
+        joined[right.start : left.stop] = (1 - weight) * joined[right.start : left.stop] + weight * part[:shared]
+        joined[left.stop : right.stop] = part[shared:]
+    return joined
+
+
+def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
+    """Per-frame values (t,) of the windows, each frame's taken from the window that owns it."""
+    borders = [0, *((left.stop + right.start) // 2 for left, right in itertools.pairwise(windows)), frames]
+    pieces = [
+        part[begin - window.start : end - window.start]
+        for part, window, begin, end in zip(parts, windows, borders, borders[1:], strict=False)
+    ]
+    return np.concatenate(pieces)

@@ -1,0 +1,212 @@
+"""`ksdiff-jax animate SPEECH... --out DIR`: recordings in, motion files, videos and plots out."""
+
+import argparse
+import time
+from pathlib import Path
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import InputError
+
+SUMMARY = "speech in; motion file, video with sound and plot out"
+FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
+EXAMPLES = """examples:
+  ksdiff-jax animate speech.wav --out out
+  ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
+  ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command; what they default to is the checkpoint's own choice where it says so."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("speech", nargs="+", metavar="SPEECH", help="recording, or video with sound, of any format")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, made if need be")
+    parser.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="F",
+        help="what to write: npz (motion), mp4 (video), png (plot); default all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint", metavar="DIR", help="checkpoint folder, training workdir or shipped name; default: the shipped"
+    )
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("--transcript", default="", metavar="TEXT", help="what is said, in any script (may be left out)")
+    said.add_argument("--transcript-file", metavar="F", help="the same, from a UTF-8 text file")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0")
+    parser.add_argument(
+        "--samples", type=int, default=1, metavar="N", help="different motions per recording; default 1"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's")
+    parser.add_argument("--sampler", metavar="NAME", help="ddim; default the checkpoint's")
+    parser.add_argument(
+        "--guidance", type=float, metavar="S", help="guidance scale, 1 is none; default the checkpoint's"
+    )
+    parser.add_argument("--face", metavar="FILE", help="FLAME model file for the video; default the built-in head")
+    parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds")
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Animate every recording that can be; 2 if any could not."""
+    started = time.perf_counter()
+    console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    transcript = _transcript(args)
+    out, made = _output_folder(args.out)
+    try:
+        work = _Work(args, console, out, transcript)
+        reports = [work.animate(speech, stem) for speech, stem in zip(args.speech, _stems(args.speech), strict=True)]
+    finally:
+        # A folder that we made and left empty would look like a result.
+        if made and not any(out.iterdir()):
+            out.rmdir()
+    failed = [report for report in reports if "error" in report]
+    _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)
+    return 2 if failed else 0
+
+
+class _Work:
+    """Everything that the recordings of one call share."""
+
+    def __init__(self, args: argparse.Namespace, console: Console, out: Path, transcript: str):
+        from ksdiff_jax.cli.device import keep_compilations, use_device
+
+        use_device(args.device)
+        keep_compilations()
+
+        from ksdiff_jax.animate.animator import Animator
+        from ksdiff_jax.face import builtin_face, load_face
+
+        self.args, self.console, self.out, self.transcript = args, console, out, transcript
+        self.animator = Animator.from_pretrained(args.checkpoint) if args.checkpoint else Animator.from_pretrained()
+        self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance")}
+        self.animator.options(**self.options)  # a wrong option is said before any work
+        if args.samples < 1:
+            raise InputError(f"--samples {args.samples}: need at least 1")
+        self.face = load_face(args.face) if args.face else builtin_face()
+        self._described = False
+
+    def animate(self, speech: str, stem: str) -> dict:
+        """Animate one recording; its report holds the files, or the error that it met."""
+        from ksdiff_jax.animate.utterance import TranscriptWarning
+        from ksdiff_jax.audio.waveform import AudioWarning
+
+        try:
+            with self.console.warnings_as_lines(AudioWarning, TranscriptWarning):
+                return self._animate(speech, stem)
+        except InputError as error:
+            message = str(error)
+            self.console.fail(message if speech in message else f"{speech}: {message}")
+            return {"speech": speech, "error": message}
+
+    def _animate(self, speech: str, stem: str) -> dict:
+        console, started = self.console, time.perf_counter()
+        utterance = self.animator.read(speech, transcript=self.transcript)
+        read = time.perf_counter()
+        duration_s = utterance.frames / 25
+        self._describe()
+        console.say(f"{speech}: {duration_s:.1f} s of speech")
+        with console.progress("sampling", unit="frames") as update:
+            motions = self.animator.animate(
+                [utterance] * self.args.samples,
+                numbers=range(self.args.samples),
+                seed=self.args.seed,
+                progress=update,
+                **self.options,
+            )
+        sampled = time.perf_counter()
+        files = []
+        for number, motion in enumerate(motions, start=1):
+            name = stem if self.args.samples == 1 else f"{stem}.{number}"
+            files += self._write(motion, name, speech=speech, audio=utterance.audio)
+        finished = time.perf_counter()
+        console.detail(
+            f"  read {read - started:.2f} s, sample {sampled - read:.2f} s, write {finished - sampled:.2f} s"
+        )
+        return {
+            "speech": speech,
+            "duration_s": duration_s,
+            "files": [str(file) for file in files],
+            "seconds": {"read": read - started, "sample": sampled - read, "write": finished - sampled},
+            "real_time_factor": (finished - started) / duration_s,
+        }
+
+    def _write(self, motion, name: str, *, speech: str, audio) -> list[Path]:
+        files = []
+        for kind in dict.fromkeys(self.args.formats):
+            path = self.out / f"{name}{FORMATS[kind]}"
+            if kind == "npz":
+                motion.save(path)
+            elif kind == "mp4":
+                with self.console.progress("rendering", unit="frames") as update:
+                    motion.render(path, audio=speech, face=self.face, progress=update)
+            else:
+                from ksdiff_jax.export.plot import write_plot
+
+                opening_m = motion.mouth_opening(face=self.face)
+                write_plot(path, motion, opening_m=opening_m, audio=audio, title=f"{Path(speech).name}  →  {name}")
+            self.console.say(f"  wrote {path}")
+            files.append(path)
+        return files
+
+    def _describe(self) -> None:
+        """Once, when there is something to do: on what, with what."""
+        if self._described:
+            return
+        self._described = True
+        import jax
+
+        options = self.animator.options(**self.options)
+        self.console.detail(
+            f"device {jax.devices()[0].device_kind}, checkpoint {self.animator.pretrained.path} "
+            f"({self.animator.pretrained.digest[:12]}), {options.sampler} of {options.steps} steps, "
+            f"guidance {options.guidance}"
+        )
+
+
+def _transcript(args: argparse.Namespace) -> str:
+    if not args.transcript_file:
+        return args.transcript
+    path = Path(args.transcript_file)
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise InputError(f"--transcript-file {path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--transcript-file {path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+def _output_folder(name: str) -> tuple[Path, bool]:
+    """The folder, and whether it was made now."""
+    from ksdiff_jax.files import make_folder
+
+    existed = Path(name).exists()
+    return make_folder(name), not existed
+
+
+def _stems(speeches: list[str]) -> list[str]:
+    """A name for each recording's files: its own stem, numbered where two would be the same."""
+    taken: set[str] = set()
+    stems = []
+    for speech in speeches:
+        stem, number = Path(speech).stem, 1
+        while stem in taken:
+            number += 1
+            stem = f"{Path(speech).stem}-{number}"
+        taken.add(stem)
+        stems.append(stem)
+    return stems
+
+
+def _summary(console: Console, reports: list[dict], failed: list[dict], *, out: Path, seconds: float) -> None:
+    done = [report for report in reports if "error" not in report]
+    if done:
+        speech_s = sum(report["duration_s"] for report in done)
+        work_s = sum(sum(report["seconds"].values()) for report in done)
+        console.say(
+            f"{speech_s:.1f} s of speech in {work_s:.1f} s (real-time factor {work_s / speech_s:.2f}; "
+            f"{seconds:.1f} s with start-up)"
+        )
+        console.say(f"next: play {out}/*.mp4; from Python, ksdiff_jax.Motion.load(...) reads the .motion.npz")
+    if len(reports) > 1 and failed:
+        names = ", ".join(report["speech"] for report in failed)
+        console.say(f"{len(done)} of {len(reports)} recordings animated; not animated: {names}")
+    console.result({"results": reports, "out": str(out), "seconds": seconds})

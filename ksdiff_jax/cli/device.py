@@ -1,0 +1,54 @@
+"""The device a command runs on, and compiled programs kept between runs."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from ksdiff_jax.errors import InputError
+
+PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
+
+
+def use_device(name: str | None) -> None:
+    """Run on `cpu`, `gpu` or `tpu` (None: what JAX finds best); call before anything touches a device."""
+    import jax
+
+    if name is not None:
+        jax.config.update("jax_platforms", PLATFORMS[name])
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        hint = {"gpu": "install ksdiff-jax[gpu]", "tpu": "install ksdiff-jax[tpu]"}.get(name, "see ksdiff-jax doctor")
+        raise InputError(f"--device {name}: JAX finds no such device here; {hint} or use --device cpu") from error
+
+
+def keep_compilations() -> Path | None:
+    """Let JAX keep compiled programs in a folder of the user's own; None where no such folder can be had."""
+    import jax
+
+    folder = cache_folder() / "compilations" / _processor_name()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mine = folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o022
+        if not (mine and os.access(folder, os.W_OK)):
+            return None
+    except OSError:
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    return folder
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/ksdiff-jax` or `~/.cache/ksdiff-jax`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ksdiff-jax"
+
+
+def _processor_name() -> str:
+    """Programs compiled for one processor may crash on another, and a home folder may be shared between the two."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "generic"
+    lines = sorted({line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))})
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

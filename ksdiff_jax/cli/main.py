@@ -1,0 +1,129 @@
+"""`ksdiff-jax COMMAND`: finds the command, turns the caller's mistakes into one line, everything else into a traceback.
+
+Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 our failure, with a traceback;
+130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY` (one line), `add_arguments(parser)`
+and `run(args) -> int`. Those modules import what is heavy inside `run`, so that `--help` answers at once. A command
+that defines `DOTTED_OVERRIDES = True` also takes any config field by its dotted name (`--train.steps 2000`) and finds
+them as a dict of strings in `args.overrides`.
+"""
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+from typing import NoReturn
+
+from ksdiff_jax.errors import InputError
+
+PROGRAM = "ksdiff-jax"
+COMMANDS = tuple(
+    name
+    for name in ("animate", "corpus", "train", "evaluate", "inspect", "bench", "doctor")
+    if importlib.util.find_spec(f"ksdiff_jax.cli.{name}")
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(argv)
+    except InputError as error:
+        command = argv[0] if argv and argv[0] in COMMANDS else ""
+        return _mistake(f"{PROGRAM} {command}".strip(), str(error))
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview(), end="")
+        return 0
+    if argv[0] == "--version":
+        from ksdiff_jax import __version__
+
+        print(f"{PROGRAM} {__version__}")
+        return 0
+    if argv[0] not in COMMANDS:
+        kind = "option" if argv[0].startswith("-") else "command"
+        raise InputError(f"unknown {kind} {argv[0]!r}{_nearest(argv[0], COMMANDS)} (see {PROGRAM} --help)")
+    module = importlib.import_module(f"ksdiff_jax.cli.{argv[0]}")
+    parser = CommandParser(
+        prog=f"{PROGRAM} {argv[0]}",
+        description=module.SUMMARY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    try:
+        if getattr(module, "DOTTED_OVERRIDES", False):
+            args, rest = parser.parse_known_args(argv[1:])
+            args.overrides = _overrides(rest, parser)
+        else:
+            args = parser.parse_args(argv[1:])
+    except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
+        return leaving.code or 0
+    return module.run(args) or 0
+
+
+class CommandParser(argparse.ArgumentParser):
+    """argparse with errors of one line that name the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        options = sorted(self._option_string_actions)
+        unknown = message.removeprefix("unrecognized arguments: ").split()
+        if message.startswith("unrecognized arguments:"):
+            name = unknown[0].split("=")[0]
+            message = f"unknown option {name!r}" if name.startswith("-") else f"unexpected argument {name!r}"
+            message += _nearest(name, options) if name.startswith("-") else ""
+        raise SystemExit(_mistake(self.prog, f"{message} (see {self.prog} --help)"))
+
+
+def _overrides(rest: list[str], parser: CommandParser) -> dict[str, str]:
+    """`--a.b value` and `--a.b=value` pairs that the parser did not know."""
+    overrides, arguments = {}, iter(rest)
+    for argument in arguments:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or "." not in name:
+            parser.error(f"unrecognized arguments: {argument}")
+        if not equals:
+            value = next(arguments, None)
+            if value is None:
+                parser.error(f"argument --{name}: expected a value")
+        overrides[name] = value
+    return overrides
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        f"{PROGRAM}: speech in, motion and a talking head out (KSDiff in JAX)",
+        "",
+        f"usage: {PROGRAM} COMMAND [options]      {PROGRAM} COMMAND --help shows a command's options",
+        "",
+        *(f"  {name:<{width}}  {importlib.import_module(f'ksdiff_jax.cli.{name}').SUMMARY}" for name in COMMANDS),
+        "",
+        f"start with: {PROGRAM} animate speech.wav --out out",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _nearest(name: str, known) -> str:
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]}?" if match else ""
+
+
+def _mistake(program: str, message: str) -> int:
+    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Motion to a video that plays everywhere: H.264 (yuv420p) with AAC in an mp4, lips in time with the sound.
+
+Pictures are drawn and encoded as they come, so memory does not grow with the clip. The video lasts exactly as long
+as the motion; sound is cut or padded with silence to the same length. The AAC encoder prepends 1024 samples of its
+own ("priming"): their negative time stamps become an edit list of the mp4, which players skip.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.raster import Camera, framed_on, render_frames
+from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
+from ksdiff_jax.face import FaceModel
+from ksdiff_jax.files import replacing
+from ksdiff_jax.typing import Float
+
+X264_OPTIONS = {"crf": "20", "preset": "veryfast"}
+AAC_BIT_RATE = 128_000
+HEAD_ROOM = 1.06  # air around the resting head, for nods and turns
+
+
+def write_motion_video(
+    path: str | Path,
+    vertex_blocks: Iterable[Float[np.ndarray, "t v 3"]],
+    face: FaceModel,
+    *,
+    frames: int,
+    fps: float | int,
+    audio: str | Path | None = None,
+    size: int = 512,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the recording `audio`."""
+    camera = portrait_camera(face)
+    pictures = (
+        picture
+        for block in vertex_blocks
+        for picture in render_frames(block, face.faces, face.colours, camera=camera, size=size)
+    )
+    sound = None if audio is None else soundtrack(audio)
+    return write_video(path, pictures, frames=frames, fps=fps, sound=sound, size=size, progress=progress)
+
+
+def portrait_camera(face: FaceModel) -> Camera:
+    """A fixed camera on the resting head with room to move, the same for every clip."""
+    camera = framed_on(np.asarray(face.template)[None])
+    return camera._replace(height_m=camera.height_m * HEAD_ROOM)
+
+
+def write_video(
+    path: str | Path,
+    pictures: Iterable[np.ndarray],
+    *,
+    frames: int,
+    fps: float | int,
+    sound: Iterator[Float[np.ndarray, "2 s"]] | None = None,
+    size: int = 512,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not at all."""
+    if size % 2:
+        raise InputError(f"video size: got {size}, need an even number of pixels (yuv420p)")
+    rate = Fraction(fps).limit_denominator(1001)
+    with (
+        replacing(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
+        video.width = video.height = size
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = 1 / rate
+        voice = None
+        if sound is not None:
+            voice = container.add_stream("aac", rate=RATE_HZ, layout="stereo")
+            voice.bit_rate = AAC_BIT_RATE
+            blocks = _per_picture(sound, frames=frames, rate=rate)
+        written = 0
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, 1 / rate
+            container.mux(video.encode(frame))
+            if voice is not None:
+                written += _mux_sound(container, voice, next(blocks), start=written)
+            if progress:
+                progress(index + 1, frames)
+        for stream in filter(None, (video, voice)):
+            container.mux(stream.encode(None))
+    return Path(path)
+
+
+def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:
+    """Encode one block that begins `start` samples into the clip; returns its length."""
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
+    container.mux(voice.encode(frame))
+    return block.shape[1]
+
+
+def _per_picture(sound: Iterator[np.ndarray], *, frames: int, rate: Fraction) -> Iterator[np.ndarray]:
+    """Sound cut into `frames` pieces that last one picture each, silence once it has ended."""
+    waiting, length = [], 0
+    for index in range(frames):
+        needed = round((index + 1) * RATE_HZ / rate) - round(index * RATE_HZ / rate)
+        while length < needed:
+            block = next(sound, None)
+            if block is None:
+                block = np.zeros((2, needed - length), np.float32)
+            waiting.append(block)
+            length += block.shape[1]
+        joined = np.concatenate(waiting, axis=1)
+        yield joined[:, :needed]
+        waiting, length = [joined[:, needed:]], length - needed

@@ -1,0 +1,46 @@
+"""A motion on a face."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax import Motion
+from ksdiff_jax.animate.motion import BLOCK_FRAMES
+from ksdiff_jax.face import builtin_face, face_vertices
+
+
+def opening_and_closing(frames):
+    coefficients = np.zeros((frames, 59), np.float32)
+    coefficients[:, 53] = 0.15 * (1 - np.cos(np.arange(frames) * 2 * np.pi / 25))
+    coefficients[:, 51] = 0.1 * np.sin(np.arange(frames) / 20)
+    return Motion.from_coefficients(coefficients)
+
+
+def test_vertices_in_blocks_equal_vertices_at_once():
+    motion = opening_and_closing(BLOCK_FRAMES + 7)
+    whole = face_vertices(
+        builtin_face(), jnp.asarray(motion.exp), global_orient=motion.global_orient, jaw_pose=motion.jaw_pose
+    )
+    np.testing.assert_allclose(motion.vertices(), whole, atol=1e-6)
+
+
+def test_the_mouth_opens_with_the_jaw():
+    motion = opening_and_closing(50)
+    opening = motion.mouth_opening()
+    assert opening.shape == (50,)
+    assert np.corrcoef(opening, motion.jaw_pose[:, 0])[0, 1] > 0.95
+    assert 0.005 < opening.max() < 0.08
+
+
+def test_turning_the_head_leaves_the_mouth_opening_alone():
+    still, turned = np.zeros((3, 59), np.float32), np.zeros((3, 59), np.float32)
+    still[:, 53] = turned[:, 53] = [0.0, 0.1, 0.2]
+    turned[:, 50:53] = [0.2, -0.4, 0.1]
+    openings = [Motion.from_coefficients(values).mouth_opening() for values in (still, turned)]
+    np.testing.assert_allclose(*openings, atol=1e-5)
+
+
+def test_a_motion_comes_back_from_its_file_as_a_motion(tmp_path):
+    saved = opening_and_closing(5)
+    loaded = Motion.load(saved.save(tmp_path / "a.motion.npz"))
+    assert type(loaded) is Motion
+    np.testing.assert_array_equal(loaded.jaw_pose, saved.jaw_pose)

@@ -1,0 +1,64 @@
+"""Windows over long speech: cover, noise, seams."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.animate.windows import Window, frame_noise, join_windows, owned_frames, plan_windows
+
+
+@pytest.mark.parametrize("frames", [1, 64, 65, 100, 128, 129, 200, 1000, 99_999])
+def test_windows_cover_every_frame_in_order_within_the_longest_length(frames):
+    windows = plan_windows(frames, longest=64, overlap=16)
+    assert windows[0].start == 0 and windows[-1].stop == frames
+    assert all(0 < window.stop - window.start <= 64 for window in windows)
+    for left, right in itertools.pairwise(windows):
+        assert left.start < right.start and left.stop - right.start >= 16
+
+
+def test_the_number_of_windows_grows_linearly():
+    counts = [len(plan_windows(frames, longest=1024, overlap=100)) for frames in (10_000, 100_000)]
+    assert counts[1] <= 10 * counts[0] + 1
+
+
+def test_a_signal_cut_into_windows_and_joined_is_itself():
+    signal = np.random.default_rng(0).normal(size=(333, 59)).astype(np.float32)
+    windows = plan_windows(333, longest=64, overlap=16)
+    parts = [signal[start:stop] for start, stop in windows]
+    np.testing.assert_allclose(join_windows(parts, windows, frames=333), signal, atol=1e-6)
+    for values in (signal[:, 0], signal[:, 0] > 0):
+        np.testing.assert_array_equal(
+            owned_frames([values[start:stop] for start, stop in windows], windows, frames=333), values
+        )
+
+
+def test_a_seam_between_two_levels_is_a_monotone_ramp_without_a_step():
+    windows = [Window(0, 60), Window(40, 100)]
+    parts = [np.zeros((60, 1), np.float32), np.ones((60, 1), np.float32)]
+    joined = join_windows(parts, windows, frames=100)[:, 0]
+    steps = np.diff(joined)
+    assert steps.min() >= 0 and steps.max() <= np.pi / 2 / 20 * 1.01
+    assert joined[39] == 0 and joined[60] == 1
+
+
+def test_each_frame_is_owned_by_the_window_whose_border_is_farther():
+    windows = [Window(0, 60), Window(40, 100)]
+    owners = owned_frames([np.zeros(60), np.ones(60)], windows, frames=100)
+    assert owners[:50].max() == 0 and owners[50:].min() == 1
+
+
+def test_noise_is_fixed_by_key_and_absolute_frame_alone():
+    keys = jax.random.split(jax.random.key(0), 2)
+    long = np.asarray(frame_noise(keys, np.array([0, 0], np.int32), frames=50, dims=59))
+    later = np.asarray(frame_noise(keys, np.array([20, 0], np.int32), frames=10, dims=59))
+    np.testing.assert_allclose(later[0], long[0, 20:30], atol=1e-6)
+    np.testing.assert_allclose(later[1], long[1, :10], atol=1e-6)
+    assert np.abs(long[0] - long[1]).max() > 1
+
+
+def test_noise_is_standard_normal_and_white():
+    noise = np.asarray(frame_noise(jax.random.key(1)[None], np.zeros(1, np.int32), frames=2000, dims=59))[0]
+    assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
+    assert abs(np.mean(noise[1:] * noise[:-1])) < 0.01
