@@ -40,6 +40,9 @@ TRUNCATION_TOLERANCE_S = 0.1
 FORMATS_WITH_GUESSED_DURATION = ("mp3", "aac", "mpeg", "mpegts", "ac3", "amr")
 BLOCK_S = 10.0
 FULL_SCALE_QUANTILE = 0.999
+# Lossy codecs overshoot full scale by a little, which clipping repairs; more is a float file of another scale.
+CODEC_OVERSHOOT = 1.25
+UNNAMED_CHANNELS = ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")  # the order of WAV and of 5.1 everywhere
 
 
 class AudioWarning(UserWarning):
@@ -226,6 +229,8 @@ def _mono(channels: Float[np.ndarray, "c s"], *, names: list[str]) -> Float[np.n
     """A weighted mean: front channels 1, centre (where films put speech) √2, surround 1/√2, subwoofer 0."""
     if len(channels) <= 2:
         return channels.mean(axis=0)
+    if set(names) == {"NONE"}:  # a header without a channel mask
+        names = [*UNNAMED_CHANNELS, *names][: len(channels)]
     gains = {"FC": 2.0**0.5, "LFE": 0.0, "LFE2": 0.0, "FL": 1.0, "FR": 1.0}
     gain = np.array([gains.get(name, 0.5**0.5) for name in names], np.float32)
     return (gain / gain.sum()) @ channels
@@ -252,7 +257,7 @@ def _finish(decoded: _Decoded, *, path: Path, stated_s: float | None, exact: boo
         share = 100 * decoded.bad_samples / decoded.samples
         notes.append(f"{path}: {decoded.bad_samples} NaN or infinite samples ({share:.2g} %) replaced by silence")
     level = float(np.quantile(np.abs(audio), FULL_SCALE_QUANTILE))
-    if level > 1.0:
+    if level > CODEC_OVERSHOOT:
         audio = audio / np.float32(level)
         notes.append(f"{path}: samples reach {level:.3g} times full scale; the level is divided by that")
     return Recording(np.clip(audio, -1.0, 1.0).astype(np.float32), tuple(notes))

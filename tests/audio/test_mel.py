@@ -1,0 +1,62 @@
+"""The log-mel front end against librosa, and the promise about padding that batches rely on."""
+
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+import pytest
+
+from ksdiff_jax.audio.mel import log_mel, normalise_mel
+
+
+@pytest.fixture(scope="module")
+def audio():
+    rng = np.random.default_rng(0)
+    level = np.exp(rng.normal(scale=2.0, size=(2, 20, 1)))  # loud and quiet frames, as in speech
+    return (0.02 * level * rng.normal(size=(2, 20, 320))).reshape(2, 6_400).astype(np.float32)
+
+
+def test_it_is_librosas_mel_spectrogram(audio):
+    for row, frames in zip(audio, log_mel(jnp.asarray(audio), bands=80), strict=True):
+        # librosa centres its 1024-point frame on sample 320 i once (1024 - 640) / 2 + 160 zeros lead the sound.
+        padded = np.pad(row, (160 + 192, 160 + 192))
+        mel = librosa.feature.melspectrogram(
+            y=padded, sr=16_000, n_fft=1024, win_length=640, hop_length=320, center=False, n_mels=80, fmin=60, fmax=7600
+        )
+        np.testing.assert_allclose(frames, np.log(np.maximum(mel.T, 1e-5)), atol=1e-4)
+
+
+def test_appended_zeros_change_no_frame(audio):
+    whole = log_mel(jnp.asarray(audio), bands=40)
+    padded = log_mel(jnp.pad(jnp.asarray(audio), ((0, 0), (0, 3_200))), bands=40)
+    assert whole.shape == (2, 20, 40)
+    np.testing.assert_allclose(padded[:, :20], whole, atol=1e-5)
+
+
+def test_a_click_is_seen_by_the_frames_whose_window_holds_it():
+    audio = np.zeros((1, 6_400), np.float32)
+    audio[0, 320 * 7 + 160] = 1.0  # the centre of frame 7
+    level = np.asarray(log_mel(jnp.asarray(audio), bands=40))[0].mean(axis=-1)
+    assert int(level.argmax()) == 7
+    np.testing.assert_allclose(level[[5, 6, 8, 9]], np.log(1e-5), atol=1e-3)
+
+
+def test_silence_is_finite_and_so_is_its_gradient():
+    silence = jnp.zeros((1, 1_280))
+    assert jnp.isfinite(log_mel(silence, bands=80)).all()
+    assert jnp.isfinite(jax.grad(lambda x: log_mel(x, bands=80).sum())(silence)).all()
+
+
+def test_normalisation_over_valid_frames_ignores_padding_and_gain(audio):
+    mel = log_mel(jnp.asarray(audio), bands=20)
+    mask = jnp.arange(20)[None] < jnp.array([[20], [12]])
+    normalised = normalise_mel(mel, mask)
+    np.testing.assert_allclose(normalised[1, :12].mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(normalised[1, :12].std(axis=0), 1, atol=0.05)
+    assert not normalised[1, 12:].any()
+    np.testing.assert_allclose(normalise_mel(mel[1:, :12], mask[1:, :12])[0], normalised[1, :12], atol=1e-5)
+    np.testing.assert_allclose(normalise_mel(mel + 3.0, mask), normalised, atol=1e-4)
+
+
+def test_constant_bands_become_zero():
+    assert not normalise_mel(jnp.full((1, 8, 4), jnp.log(1e-5)), jnp.ones((1, 8), bool)).any()
