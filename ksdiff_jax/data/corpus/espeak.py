@@ -124,7 +124,7 @@ class Espeak:
             _words(self._events, text=text, end_s=end_s),
         )
 
-    def _receive(self, wave, count, events) -> int:  # noqa: ANN001 - ctypes hands over raw pointers
+    def _receive(self, wave, count, events) -> int:
         if wave and count > 0:
             self._blocks.append(np.ctypeslib.as_array(wave, shape=(count,)).copy())
         index = 0

@@ -1,0 +1,79 @@
+"""`ksdiff-jax corpus --out DIR`: make the built-in corpus and write it as shards."""
+
+import argparse
+import time
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import InputError
+
+SUMMARY = "make the built-in corpus: synthesised speech with face motion, as shards to train on"
+SECONDS_BETWEEN_LINES = 10.0
+DEFAULT_CLIPS = 2000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.epilog = """examples:
+  ksdiff-jax corpus --out corpus --clips 200
+  ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
+"""
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
+    parser.add_argument(
+        "--clips", type=int, default=DEFAULT_CLIPS, metavar="N", help=f"clips of 3-9 s; default {DEFAULT_CLIPS}"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same corpus; default 0")
+    parser.add_argument("--languages", nargs="+", metavar="L", help="such as en es fr de it pt zh nl ru; default all")
+    parser.add_argument("--processes", type=int, metavar="N", help="worker processes; default one per core, at most 4")
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the corpus and say what is in it."""
+    from pathlib import Path
+
+    from ksdiff_jax.data.corpus.sentences import LANGUAGES
+    from ksdiff_jax.data.corpus.write import write_corpus
+
+    console = Console("corpus", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    if args.seed < 0:
+        raise InputError(f"--seed is {args.seed}; it must be 0 or more")
+    if args.processes is not None and args.processes < 1:
+        raise InputError(f"--processes is {args.processes}; it must be 1 or more")
+    out = Path(args.out)
+    if out.is_dir() and any(out.iterdir()) and not (out / "dataset.json").is_file():
+        raise InputError(f"{out}: not empty and not a data set; name another folder, its files would be lost")
+    started = time.monotonic()
+    with console.progress("corpus", unit="clips") as update:
+        info = write_corpus(
+            out,
+            clips=args.clips,
+            seed=args.seed,
+            languages=tuple(args.languages or LANGUAGES),
+            processes=args.processes,
+            progress=_Progress(console, update, total=args.clips),
+        )
+    seconds = time.monotonic() - started
+    for name, split in info.splits.items():
+        console.say(f"{name:<5}  {split.clips:>6} clips  {split.hours * 60:8.1f} min  {len(split.shards)} shards")
+    console.say(f"{out}: written in {seconds:.0f} s")
+    splits = {name: {"clips": split.clips, "hours": split.hours} for name, split in info.splits.items()}
+    console.result({"out": str(out), "seconds": round(seconds, 1), "splits": splits})
+    return 0
+
+
+class _Progress:
+    """A bar on a terminal (the console's), else a plain line every ten seconds."""
+
+    def __init__(self, console: Console, update, *, total: int):
+        self._console, self._update, self._total = console, update, total
+        self._started = self._last = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        import sys
+
+        self._update(done, self._total)
+        now = time.monotonic()
+        if not sys.stderr.isatty() and now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            left_s = (now - self._started) / done * (self._total - done)
+            self._console.say(f"{done}/{self._total} clips, about {left_s:.0f} s left")
