@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.tree import named_leaves
@@ -29,7 +29,7 @@ RULES: tuple[tuple[str, str | tuple[str, ...] | None], ...] = (
 )
 
 # Matrices that lead back into the residual stream: split along their input features.
-_SECOND_OF_A_PAIR = re.compile(r"(^|/)(out|output|down|second|project_out)(_\w+)?/kernel$")
+_SECOND_OF_A_PAIR = re.compile(r"(^|/)(out|down)/kernel$")
 
 # Widths of a model are multiples of 8; what is not (59 motion dimensions, 2 of prosody, 259 tokens) stays whole.
 _WIDTH_MULTIPLE = 8
@@ -38,16 +38,21 @@ _WIDTH_MULTIPLE = 8
 def parameter_axes(name: str, shape: tuple[int, ...]) -> tuple[str | None, ...]:
     """Logical axes of the parameter at path `name`; also of its moments and its average, whose paths end the same.
 
-    Kernels `(..., inputs, outputs)` are split along both; vectors and scalars are copied everywhere.
+    Kernels `(..., inputs, outputs)` are split along both, tables of embeddings along their features; vectors and
+    scalars are copied everywhere.
     """
     if len(shape) < 2:
         return (None,) * len(shape)
+    if name.endswith("/embedding"):
+        return (None,) * (len(shape) - 1) + ("embed" if shape[-1] % _WIDTH_MULTIPLE == 0 else None,)
     inputs, outputs = ("mlp", "embed") if _SECOND_OF_A_PAIR.search(name) else ("embed", "mlp")
     axes = (None,) * (len(shape) - 2) + (inputs, outputs)
     return tuple(axis if size % _WIDTH_MULTIPLE == 0 else None for axis, size in zip(axes, shape, strict=True))
 
 
-def check_axes(name: str, axes: tuple[str | None, ...], shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
+def check_axes(
+    name: str, axes: tuple[str | None, ...], shape: tuple[int, ...], mesh: Mesh | AbstractMesh
+) -> PartitionSpec:
     """The partition of an array of `shape` whose axes are named `axes`.
 
     Raises `ValueError` for a name that is not in `RULES`, for a number of names other than the number of dimensions,
@@ -73,7 +78,9 @@ def check_axes(name: str, axes: tuple[str | None, ...], shape: tuple[int, ...], 
     return PartitionSpec(*spec)
 
 
-def check_rules(axes: Mapping[str, tuple[str | None, ...]], shapes: Mapping[str, tuple[int, ...]], mesh: Mesh) -> None:
+def check_rules(
+    axes: Mapping[str, tuple[str | None, ...]], shapes: Mapping[str, tuple[int, ...]], mesh: Mesh | AbstractMesh
+) -> None:
     """`check_axes` for every named array; raises at the first that fails."""
     for name, names in axes.items():
         check_axes(name, names, shapes[name], mesh)
@@ -90,7 +97,7 @@ def _as_tuple(entry: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return () if entry is None else (entry,) if isinstance(entry, str) else entry
 
 
-def _shards(entry: str | tuple[str, ...] | None, mesh: Mesh) -> int:
+def _shards(entry: str | tuple[str, ...] | None, mesh: Mesh | AbstractMesh) -> int:
     size = 1
     for mesh_axis in _as_tuple(entry):
         size *= mesh.shape[mesh_axis]

@@ -28,6 +28,8 @@ class PositionedBatches(Protocol):
 
     def set_state(self, state: dict) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class TrainingData(NamedTuple):
     """What a run learns from."""
@@ -51,6 +53,7 @@ class BatchFeed:
 
     def __init__(self, batches: PositionedBatches, mesh: Mesh, *, ahead: int = 2):
         self._queue: queue.Queue = queue.Queue(maxsize=ahead)
+        self._batches = batches
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(batches, mesh), name="batch-feed", daemon=True)
         self._thread.start()
@@ -65,9 +68,10 @@ class BatchFeed:
         return item
 
     def close(self) -> None:
-        """Stop reading and wait for the thread."""
+        """Stop reading, and close the iterator."""
         self._closed.set()
         self._thread.join(timeout=10)
+        self._batches.close()
 
     def _read(self, batches: PositionedBatches, mesh: Mesh) -> None:
         while not self._closed.is_set():

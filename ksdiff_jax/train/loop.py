@@ -1,6 +1,6 @@
 """The life of a training run, in the order of events.
 
-    folder -> mesh -> system -> data -> state -> restore -> { batch, step, log, validate, checkpoint } -> export
+    checks -> system -> data -> folder -> state -> restore -> { batch, step, log, validate, checkpoint } -> export
 
 The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`. A run that is
 stopped and started again continues as if nothing had happened: the state, the data position and the metrics file go
@@ -34,7 +34,7 @@ from ksdiff_jax.train.progress import Progress, Stopwatch
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
 from ksdiff_jax.train.validation import validation_losses
-from ksdiff_jax.train.workdir import open_workdir
+from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
 
@@ -88,9 +88,10 @@ def train(
     progress = progress or Progress(config.train.steps)
     mesh = make_mesh(config.mesh)
     check_batch_size(config.data.batch_size, mesh)
-    workdir = open_workdir(workdir, config)
+    check_workdir(workdir, config)
     system = build_system(config)
     data = open_data(config)
+    workdir = open_workdir(workdir, config)
     optimizer = make_optimizer(config.train)
 
     with ExitStack() as stack:

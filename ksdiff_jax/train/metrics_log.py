@@ -20,7 +20,6 @@ from tensorboardX import SummaryWriter
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Array, Float
 
-
 Entry = dict[str, int | float]  # step, metrics, timing
 
 

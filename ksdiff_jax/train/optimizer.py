@@ -6,7 +6,7 @@ Learning rate at step n (0-based), peak η, warm-up W, total N:
     η                                                otherwise, "constant"
     η ½ (1 + cos(π (n - W) / (N - W)))               otherwise, "cosine"
 
-Weight decay acts on matrices only: biases, gains of norms and other vectors are left alone.
+Weight decay acts on matrices only: biases, gains of norms, other vectors and embeddings are left alone.
 """
 
 import math
@@ -17,6 +17,7 @@ import optax
 
 from ksdiff_jax.config import TrainConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float, Int, PyTree
 
 
@@ -48,8 +49,9 @@ def learning_rate_at(step: Int[Array, ""], config: TrainConfig) -> Float[Array, 
 
 
 def decayed(params: PyTree) -> PyTree:
-    """True for the leaves that weight decay acts on."""
-    return jax.tree.map(lambda leaf: jnp.ndim(leaf) >= 2, params)
+    """True for the leaves that weight decay acts on; of the structure of `params`."""
+    acts = [leaf.ndim >= 2 and not name.endswith("embedding") for name, leaf in named_leaves(params).items()]
+    return jax.tree.unflatten(jax.tree.structure(params), acts)
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:

@@ -28,18 +28,23 @@ _MAY_DIFFER = frozenset(
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
+def check_workdir(path: str | Path, config: Config) -> None:
+    """Raises `InputError` if the folder at `path` belongs to a run of another configuration."""
+    workdir = Path(path)
+    if (workdir / "config.json").exists():
+        _refuse_another_run(workdir, config, _read_json(workdir / "config.json"))
+    elif any(workdir.glob("checkpoints/*")):
+        raise InputError(f"{workdir}: holds checkpoints but no config.json; name another --workdir")
+
+
 def open_workdir(path: str | Path, config: Config) -> Path:
     """The folder of the run, made if need be, with `config.json` and `versions.json` written.
 
     Raises `InputError` if it cannot be written, or if it belongs to a run of another configuration.
     """
     workdir = make_folder(path)
-    existing = workdir / "config.json"
-    if existing.exists():
-        _refuse_another_run(workdir, config, _read_json(existing))
-    elif any(workdir.glob("checkpoints/*")):
-        raise InputError(f"{workdir}: holds checkpoints but no config.json; name another --workdir")
-    _write_json(existing, to_dict(config))
+    check_workdir(workdir, config)
+    _write_json(workdir / "config.json", to_dict(config))
     _write_json(workdir / "versions.json", versions())
     return workdir
 

@@ -71,6 +71,9 @@ class ToyBatches:
     def set_state(self, state: dict) -> None:
         self.number = state["number"]
 
+    def close(self) -> None:
+        pass
+
 
 def toy_batch(number: int, batch_size: int = 8) -> Batch:
     draw = np.random.default_rng([7, number])

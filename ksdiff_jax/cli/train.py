@@ -1,0 +1,65 @@
+"""`ksdiff-jax train CONFIG [--workdir DIR] [--any.field VALUE ...]`: train, or go on with a run that was stopped."""
+
+import argparse
+import textwrap
+from pathlib import Path
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.overrides import field_names, load_config, override
+
+SUMMARY = "train a model, or resume a run that was stopped"
+DOTTED_OVERRIDES = True
+
+_EXAMPLES = """\
+examples:
+  ksdiff-jax train configs/demo.py                          the small model on the built-in corpus, into runs/demo
+  ksdiff-jax train demo --train.steps 200 --workdir /tmp/t  any field of the configuration by its dotted name
+  ksdiff-jax train paper --data.path SHARDS                 a data set made by `ksdiff-jax corpus --out SHARDS`
+
+The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and leave with status 143 and 130.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `train`."""
+    parser.add_argument(
+        "config", metavar="CONFIG", help="a .py file that defines config(), or its bare name in configs/"
+    )
+    parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")
+    fields = textwrap.fill("  ".join(field_names(Config())), width=100, initial_indent="  ", subsequent_indent="  ")
+    parser.epilog = f"{_EXAMPLES}\nfields, each as --name VALUE (units and meaning: ksdiff_jax/config.py):\n{fields}"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; returns 0, or 128 + the signal that stopped the run."""
+    config = load_config(args.config)
+    # Groups before their fields: `--data.augment none` must not undo `--data.augment.noise 0.1`.
+    chosen = dict(sorted(args.overrides.items(), key=lambda item: item[0].count(".")))
+    config = override(config, chosen)
+    return train_system(config, Path(args.workdir) if args.workdir else Path("runs") / config.name)
+
+
+def train_system(config: Config, workdir: Path) -> int:
+    """Train the system that `config` describes, on the data that it names, in `workdir`."""
+    # JAX and all that needs it only now: `--help` and a wrong option answer at once.
+    from ksdiff_jax.cli.device import cache_folder, keep_compilations
+    from ksdiff_jax.evaluate.run import evaluate_system
+    from ksdiff_jax.models import build_system
+    from ksdiff_jax.train.loop import train
+    from ksdiff_jax.train.progress import Progress
+    from ksdiff_jax.train.sources import open_training_data
+
+    keep_compilations()
+    progress = Progress(config.train.steps)
+
+    def open_data(config):
+        return open_training_data(config, cache=cache_folder(), tell=progress.tell)
+
+    def evaluate(system, params, data):
+        clips = config.train.validate_clips
+        return evaluate_system(system, params, data.statistics, data.folder, split="val", clips=clips)
+
+    outcome = train(
+        config, workdir, build_system=build_system, open_data=open_data, evaluate=evaluate, progress=progress
+    )
+    return outcome.exit_status

@@ -1,0 +1,130 @@
+"""Checkpoints: restored bit for bit, corrupt ones named and passed over, the newest kept."""
+
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ksdiff_jax.train.checkpoint as checkpoint_module
+from ksdiff_jax.config import MeshConfig
+from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.train.checkpoint import CheckpointCorrupt, Checkpoints
+from ksdiff_jax.train.optimizer import make_optimizer
+from ksdiff_jax.train.state import abstract_state, sharded_initial_state
+from ksdiff_jax.tree import tree_digest
+from tests.train.toy import ToySystem, toy_config
+
+
+@pytest.fixture(scope="module")
+def state_and_target():
+    config = toy_config()
+    system, optimizer = ToySystem(config), make_optimizer(config.train)
+    abstract = abstract_state(system, optimizer, make_mesh(MeshConfig(), devices=jax.devices()[:1]))
+    return sharded_initial_state(system, optimizer, jax.random.key(1), abstract=abstract), abstract
+
+
+def at_step(state, step):
+    params = jax.tree.map(lambda leaf: leaf + step, state.params)
+    return state._replace(step=jnp.int32(step), params=params)
+
+
+def saved(folder, state, steps=(10, 20), kept=2):
+    checkpoints = Checkpoints(folder, kept=kept)
+    for step in steps:
+        checkpoints.save(at_step(state, step), {"next": step}, step=step)
+    checkpoints.wait()
+    return checkpoints
+
+
+def test_what_was_saved_comes_back_bit_for_bit_with_the_data_position(tmp_path, state_and_target):
+    state, abstract = state_and_target
+    saved(tmp_path / "c", state).close()
+    restored = Checkpoints(tmp_path / "c", kept=2).restore(abstract, tell=pytest.fail)
+    assert tree_digest(restored.state) == tree_digest(at_step(state, 20))
+    assert restored.position == {"next": 20}
+
+
+def test_a_state_may_be_donated_as_soon_as_save_returns(tmp_path, state_and_target):
+    state, abstract = state_and_target
+    moving = jax.tree.map(jnp.copy, at_step(state, 5))
+    expected = tree_digest(moving)
+    advance = jax.jit(lambda s: jax.tree.map(lambda leaf: leaf + 1, s), donate_argnums=0)
+    checkpoints = Checkpoints(tmp_path / "c", kept=2)
+    checkpoints.save(moving, {}, step=5)
+    for _ in range(20):
+        moving = advance(moving)
+    assert tree_digest(checkpoints.restore(abstract, tell=pytest.fail).state) == expected
+
+
+def test_only_the_newest_are_kept(tmp_path, state_and_target):
+    state, _ = state_and_target
+    checkpoints = saved(tmp_path / "c", state, steps=(10, 20, 30, 40), kept=2)
+    assert checkpoints.steps() == [30, 40]
+
+
+def test_an_empty_folder_has_nothing_to_restore(tmp_path, state_and_target):
+    assert Checkpoints(tmp_path / "c", kept=1).restore(state_and_target[1], tell=pytest.fail) is None
+
+
+def flip_a_weight(monkeypatch, *, step, leaf):
+    """Make the reader deliver one wrong bit, as a flipped bit on disk does without an error."""
+    load = checkpoint_module.ocp.training.Checkpointer.load_checkpointables
+
+    def flipped(self, at, target):
+        result = load(self, at, target)
+        if at == step:
+            kernel = np.array(result["state"].params["first"]["kernel"])
+            kernel.view(np.uint32)[0, 0] ^= 1
+            result["state"].params["first"]["kernel"] = jnp.asarray(kernel)
+        return result
+
+    monkeypatch.setattr(checkpoint_module.ocp.training.Checkpointer, "load_checkpointables", flipped)
+
+
+def test_one_flipped_bit_is_named_and_the_checkpoint_before_is_used(tmp_path, state_and_target, monkeypatch):
+    state, abstract = state_and_target
+    checkpoints = saved(tmp_path / "c", state)
+    flip_a_weight(monkeypatch, step=20, leaf="first/kernel")
+    said = []
+    restored = checkpoints.restore(abstract, tell=said.append)
+    assert tree_digest(restored.state) == tree_digest(at_step(state, 10))
+    assert "step 20" in said[0] and "params/first/kernel is not what was saved" in said[0]
+    assert (tmp_path / "corrupt" / "20-0").is_dir()
+    # The sound ones go on being saved and kept; the corrupt step can be taken again.
+    checkpoints.save(at_step(state, 20), {"next": 20}, step=20)
+    checkpoints.wait()
+    assert checkpoints.steps() == [10, 20]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "delete", "zero", "manifest"])
+def test_damaged_files_are_passed_over(tmp_path, state_and_target, damage):
+    state, abstract = state_and_target
+    saved(tmp_path / "c", state).close()
+    folder = tmp_path / "c" / "20"
+    data = max((path for path in folder.rglob("d/*") if path.is_file()), key=lambda path: path.stat().st_size)
+    if damage == "truncate":
+        data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    elif damage == "delete":
+        shutil.rmtree(folder / "state")
+    elif damage == "zero":
+        data.write_bytes(bytes(data.stat().st_size))
+    else:
+        path = folder / "_CHECKPOINT_METADATA"
+        metadata = json.loads(path.read_text())
+        metadata["custom_metadata"]["position"] = {"next": 21}
+        path.write_text(json.dumps(metadata))
+    said = []
+    restored = Checkpoints(tmp_path / "c", kept=2).restore(abstract, tell=said.append)
+    assert tree_digest(restored.state) == tree_digest(at_step(state, 10))
+    assert len(said) == 1 and "step 20 is corrupt" in said[0]
+
+
+def test_without_a_sound_checkpoint_nothing_is_silently_started_anew(tmp_path, state_and_target):
+    state, abstract = state_and_target
+    saved(tmp_path / "c", state, steps=(10,)).close()
+    shutil.rmtree(tmp_path / "c" / "10" / "state")
+    with pytest.raises(CheckpointCorrupt, match="no sound checkpoint left"):
+        Checkpoints(tmp_path / "c", kept=2).restore(abstract, tell=lambda line: None)
