@@ -102,6 +102,8 @@ def decode_clip(record: bytes) -> Clip:
         raw = _features().deserialize_example_np(record)
     except Exception as error:  # the codec raises whatever its protobuf library does
         raise InputError(f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})") from error
+    if missing := sorted(name for name, value in raw.items() if value is None):
+        raise InputError(f"not a clip of schema {SCHEMA}: without {', '.join(missing)}")
     values: dict = {name: raw[name].decode() for name in TEXTS}
     values["fps"] = float(raw["fps"])
     for name, array in ARRAYS.items():

@@ -1,0 +1,112 @@
+"""Training batches are a function of the seed and the position alone; evaluation sees every clip once."""
+
+import dataclasses
+import hashlib
+
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import AugmentConfig, Config, DataConfig
+from ksdiff_jax.data.loader import evaluation_batches, training_batches
+from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.errors import InputError
+from tests.data.clips import make_clip
+
+FRAMES = [20, 40, 64, 65, 90, 130, 31, 70, 128, 100]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "set"
+    clips = [make_clip(i, frames=frames) for i, frames in enumerate(FRAMES)]
+    write_dataset(path, {"train": clips, "empty": []}, licence="", made_by="", clips_per_shard=4)
+    return path
+
+
+@pytest.fixture(scope="module")
+def config():
+    return Config(data=DataConfig(batch_size=4, clip_frames=48, augment=AugmentConfig()))
+
+
+def digest(batch):
+    return hashlib.sha256(b"".join(np.ascontiguousarray(leaf).tobytes() for leaf in jax.tree.leaves(batch))).digest()
+
+
+def take(iterator, count):
+    return [digest(next(iterator)) for _ in range(count)]
+
+
+def test_batches_have_the_shapes_that_systems_expect(folder, config):
+    iterator = training_batches(config, folder, seed=0)
+    batch = next(iterator)
+    iterator.close()
+    assert batch.motion.shape == (4, 48, 59) and batch.speech.audio.shape == (4, 48 * 640)
+    assert batch.speech.prosody.shape == (4, 96, 2) and batch.speech.mask.shape == (4, 48)
+    assert all(leaf.dtype in (np.float32, np.int32, bool) for leaf in jax.tree.leaves(batch))
+    valid = np.repeat(batch.speech.mask, 640, axis=1)
+    assert not batch.speech.audio[~valid].any() and np.isfinite(batch.speech.audio).all()
+
+
+def test_the_seed_decides_everything(folder, config):
+    first, again, other = (training_batches(config, folder, seed=seed) for seed in (1, 1, 2))
+    one, two, three = (take(iterator, 4) for iterator in (first, again, other))
+    assert one == two and not set(one) & set(three)
+    assert len(set(one)) == 4
+
+
+def test_a_restored_position_continues_exactly(folder, config):
+    iterator = training_batches(config, folder, seed=3)
+    take(iterator, 3)  # in the middle of the second epoch: 12 of 10 clips
+    state = iterator.get_state()
+    expected = take(iterator, 5)
+    iterator.close()
+    restored = training_batches(config, folder, seed=3)
+    restored.set_state(state)
+    assert take(restored, 5) == expected
+
+
+def test_every_clip_is_seen_once_per_epoch_in_an_order_that_changes(folder, config):
+    plain = dataclasses.replace(config, data=DataConfig(batch_size=10, clip_frames=130))
+    iterator = training_batches(plain, folder, seed=0)
+    epochs = [next(iterator).speech.mask.sum(axis=1).tolist() for _ in range(3)]
+    assert all(sorted(epoch) == sorted(FRAMES) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_augmentation_leaves_the_motion_alone(folder, config):
+    plain = dataclasses.replace(config, data=dataclasses.replace(config.data, augment=None, clip_frames=130))
+    loud = dataclasses.replace(config, data=dataclasses.replace(config.data, clip_frames=130))
+    clean, changed = (next(training_batches(c, folder, seed=5)) for c in (plain, loud))
+    np.testing.assert_array_equal(clean.motion, changed.motion)
+    assert not np.array_equal(clean.speech.audio, changed.speech.audio)
+
+
+def test_evaluation_gives_whole_clips_in_few_shapes(folder, config):
+    seen, shapes = [], set()
+    for batch, clips in evaluation_batches(folder, "train", config=config, batch_size=3):
+        shapes.add(batch.motion.shape)
+        for row, clip in enumerate(clips):
+            seen.append(clip.clip_id)
+            assert batch.speech.mask[row].sum() == clip.frames
+            np.testing.assert_array_equal(batch.motion[row, : clip.frames, :50], clip.expression)
+        for row in range(len(clips), 3):
+            np.testing.assert_array_equal(batch.motion[row], batch.motion[len(clips) - 1])
+    assert sorted(seen) == sorted(f"clip-{i}" for i in range(10))
+    assert shapes == {(3, 64, 59), (3, 128, 59), (3, 192, 59)}
+
+
+def test_a_limit_takes_clips_from_the_whole_split_and_the_same_ones_each_time(folder, config):
+    runs = [
+        [clip.clip_id for _, clips in evaluation_batches(folder, "train", config=config, batch_size=2, limit=4)
+         for clip in clips]
+        for _ in range(2)
+    ]  # fmt: skip
+    assert runs[0] == runs[1] and len(set(runs[0])) == 4 and {"clip-0", "clip-9"} <= set(runs[0])
+
+
+def test_an_empty_split_is_refused(folder, config):
+    with pytest.raises(InputError, match="'empty' is empty"):
+        training_batches(config, folder, seed=0, split="empty")
+    with pytest.raises(InputError, match="'empty' is empty"):
+        next(evaluation_batches(folder, "empty", config=config, batch_size=2))

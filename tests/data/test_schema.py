@@ -1,0 +1,73 @@
+"""Clips survive their bytes, and clips that break an invariant are refused by name."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.data.schema import Clip, Timed, decode_clip, encode_clip
+from ksdiff_jax.errors import InputError
+from tests.data.clips import make_clip
+
+
+def assert_same(one: Clip, other: Clip):
+    for field in dataclasses.fields(Clip):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype, field.name
+        np.testing.assert_array_equal(a, b, err_msg=field.name)
+
+
+def test_a_clip_reads_back_as_it_was_written():
+    clip = make_clip(1)
+    assert_same(decode_clip(encode_clip(clip)), clip)
+
+
+def test_a_clip_with_only_the_required_fields_reads_back():
+    clip = make_clip(1, words=(), phonemes=(), transcript="", prosody=None, speaker_id="")
+    assert_same(decode_clip(encode_clip(clip)), clip)
+
+
+def test_the_record_is_an_example_whose_audio_lies_there_as_little_endian_bytes():
+    clip = make_clip(2)
+    record = encode_clip(clip)
+    assert clip.audio.astype("<i2").tobytes() in record and clip.jaw.astype("<f4").tobytes() in record
+
+
+def test_tensorflow_is_not_needed():
+    import sys
+
+    encode_clip(make_clip(3))
+    assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"audio": np.zeros(640 * 41, np.int16)}, "26240 samples are 1.640 s, 40 frames are 1.600 s"),
+        ({"audio": np.zeros(640 * 40, np.float32)}, "int16"),
+        ({"jaw": np.zeros((39, 3), np.float32)}, r"jaw has shape \(39, 3\)"),
+        ({"rotation": np.full((40, 3), np.nan, np.float32)}, "rotation holds NaN"),
+        ({"prosody": np.zeros((79, 2), np.float32)}, "prosody has shape"),
+        ({"words": (Timed("a", 0.5, 0.4),)}, "'a' lasts from 0.5 to 0.4 s"),
+        ({"fps": 0.0}, "fps"),
+    ],
+)
+def test_a_broken_invariant_is_named_with_its_clip(changes, says):
+    clip = make_clip(4)
+    for name, value in changes.items():
+        object.__setattr__(clip, name, value)  # past the annotations, which only tests enforce
+    with pytest.raises(InputError, match=says) as caught:
+        encode_clip(clip)
+    assert "'clip-4'" in str(caught.value)
+
+
+def test_sound_may_differ_from_motion_by_less_than_a_frame():
+    for samples in (640 * 40 - 639, 640 * 40 + 639):
+        encode_clip(make_clip(5, audio=np.zeros(samples, np.int16)))
+
+
+def test_what_is_no_clip_is_refused():
+    for data in (b"", b"\xff" * 50, encode_clip(make_clip(6))[:-40]):
+        with pytest.raises(InputError):
+            decode_clip(data)

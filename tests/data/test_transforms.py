@@ -1,0 +1,67 @@
+"""Cuts keep sound, prosody, words and motion of the same instant together."""
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
+from ksdiff_jax.data.shards import motion_of_clip
+from ksdiff_jax.data.transforms import collate, example, random_start, raw_prosody, transcript_of_cut
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcript import encode
+from tests.data.clips import make_clip
+
+
+def test_a_cut_takes_the_same_instant_of_everything():
+    clip = make_clip(1, frames=80)
+    cut = example(clip, start=20, frames=32, max_tokens=64)
+    np.testing.assert_array_equal(cut.motion, motion_of_clip(clip)[20:52])
+    np.testing.assert_allclose(cut.audio, clip.audio[20 * 640 : 52 * 640] / 32767, atol=1e-7)
+    np.testing.assert_array_equal(cut.prosody, normalise_prosody(clip.prosody)[40:104])
+    assert cut.mask.all() and cut.mask.shape == (32,)
+
+
+def test_what_lies_beyond_the_clip_is_zero_and_masked():
+    clip = make_clip(2, frames=20, audio=np.full(640 * 20 + 300, 99, np.int16))
+    cut = example(clip, start=0, frames=32, max_tokens=64)
+    assert cut.mask.sum() == 20 and cut.mask[:20].all()
+    assert not cut.audio[20 * 640 :].any() and not cut.prosody[40:].any() and not cut.motion[20:].any()
+    assert len(cut.audio) == 32 * 640
+
+
+def test_a_cut_reads_the_words_whose_middle_it_holds():
+    clip = make_clip(3, frames=100)  # words of half a second, w0 to w7
+    assert transcript_of_cut(clip, start=25, frames=30) == "w2 w3"  # 1.0 to 2.2 s; the middle of w4 is at 2.25 s
+    assert transcript_of_cut(clip, start=0, frames=128) == clip.transcript
+    tokens, _ = encode("w2 w3", max_tokens=64)
+    np.testing.assert_array_equal(example(clip, start=25, frames=30, max_tokens=64).tokens, tokens)
+
+
+def test_a_clip_without_word_times_is_read_whole():
+    clip = make_clip(4, frames=100, words=(), transcript="all of it")
+    assert transcript_of_cut(clip, start=25, frames=30) == "all of it"
+
+
+def test_random_cuts_reach_every_start_and_never_pass_the_end():
+    rng = np.random.default_rng(0)
+    starts = {random_start(rng, clip_frames=40, frames=32) for _ in range(300)}
+    assert starts == set(range(9))
+    assert random_start(rng, clip_frames=10, frames=32) == 0
+
+
+def test_prosody_that_was_not_stored_is_computed():
+    clip = make_clip(5, frames=10, prosody=None)
+    np.testing.assert_array_equal(raw_prosody(clip), extract_prosody((clip.audio / 32767).astype(np.float32)))
+
+
+def test_another_frame_rate_is_refused_by_name():
+    clip = make_clip(6, frames=30, fps=30.0, audio=np.zeros(16_000, np.int16))
+    with pytest.raises(InputError, match="'clip-6': 30 frames per second; 25"):
+        example(clip, start=0, frames=32, max_tokens=64)
+
+
+def test_examples_become_the_rows_of_a_batch():
+    rows = [example(make_clip(i), start=0, frames=40, max_tokens=16) for i in range(3)]
+    batch = collate(rows)
+    assert batch.motion.shape == (3, 40, 59) and batch.speech.audio.shape == (3, 25_600)
+    assert batch.speech.mask.dtype == bool and batch.speech.tokens.dtype == np.int32
+    np.testing.assert_array_equal(batch.speech.prosody[2], rows[2].prosody)
