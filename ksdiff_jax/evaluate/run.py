@@ -7,6 +7,8 @@ controls: `true_predictions` is what a perfect system would say, and `scores.sco
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ksdiff_jax.config import KeyframeConfig, SampleConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader, motion_of_clip
@@ -14,7 +16,7 @@ from ksdiff_jax.evaluate.sampling import Prediction, predict, utterance
 from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, sound_of, true_keyframes
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.models.system import Statistics, System
-from ksdiff_jax.typing import PyTree
+from ksdiff_jax.typing import Float, PyTree
 
 
 def evaluate_system(
@@ -66,3 +68,12 @@ def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) 
     """What a perfect system would say: the truth itself, and its keyframes."""
     targets = true_keyframes(clips, keyframe_config)
     return [Prediction(motion_of_clip(clip)[None], *tracks) for clip, tracks in zip(clips, targets, strict=True)]
+
+
+def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "59"]) -> list[Prediction]:
+    """What a face says that never moves from one pose, without keyframes."""
+    still = np.asarray(pose, np.float32)
+    return [
+        Prediction(np.tile(still, (1, clip.frames, 1)), np.zeros(clip.frames, bool), np.zeros(clip.frames, bool))
+        for clip in clips
+    ]

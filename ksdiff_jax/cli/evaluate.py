@@ -1,0 +1,154 @@
+"""`ksdiff-jax evaluate`: what a checkpoint is worth, as a table, `metrics.json` and plots.
+
+Without `--data` the test split of the built-in corpus is spoken anew by espeak-ng into the user's cache: voices and
+sentences that training never saw.
+"""
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import InputError
+
+SUMMARY = "measure a checkpoint: lips, keyframes, head motion, real speech, silence"
+METRICS = ("lips", "keyframes", "pose", "beats", "real")
+CURVES_SHOWN = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add = parser.add_argument
+    add("--checkpoint", default="demo", metavar="DIR", help="a checkpoint folder, training workdir or shipped name")
+    add("--data", metavar="DIR", help="a folder of shards (default: the built-in corpus, made on first use)")
+    add("--split", default="test", help="split of the data set (default: test)")
+    add("--clips", type=int, metavar="N", help="use the first N clips (default: all, of the built-in corpus 100)")
+    add("--languages", nargs="+", default=["en"], metavar="L", help="languages of the built-in corpus (default: en)")
+    add("--metrics", nargs="+", choices=METRICS, default=list(METRICS), help="groups of figures (default: all)")
+    add("--real", metavar="DIR", help="real clips with measured openings: DIR/lips/*.npz and the sound they name")
+    add("--samples", type=int, default=2, help="samples of each clip; two or more compare lips and heads (default: 2)")
+    add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
+    add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
+    add("--seed", type=int, default=0)
+    add("--control", choices=("truth", "still"), help="score the truth, or a face that never moves, instead")
+    add("--out", metavar="DIR", help="write metrics.json and plots here")
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print, write."""
+    for name in ("clips", "samples", "steps"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise InputError(f"--{name} {getattr(args, name)}: need 1 or more")
+    from ksdiff_jax.evaluate import report
+    from ksdiff_jax.files import make_folder
+    from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.pretrained import load_pretrained
+
+    console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    out = make_folder(args.out) if args.out else None
+    pretrained = load_pretrained(args.checkpoint)
+    system = build_system(pretrained.config)
+    changes = {name: getattr(args, name) for name in ("steps", "guidance") if getattr(args, name) is not None}
+    options = dataclasses.replace(pretrained.config.sample, **changes)
+    started = time.perf_counter()
+    figures, curves = _on_split(args, pretrained, system, options, console)
+    real_figures, real_curves = _on_real(args, pretrained, system, options)
+    figures |= real_figures
+    about = {
+        "machine": report.machine(),
+        "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
+        "data": args.data or f"built-in corpus ({' '.join(args.languages)})",
+        "split": args.split,
+        "options": dataclasses.asdict(options),
+        "seed": args.seed,
+        "control": args.control,
+        "measured_in_s": round(time.perf_counter() - started, 1),
+    }
+    if out:
+        report.write_json(out / "metrics.json", report.as_json(figures, about))
+        for name, shown in (("openings", curves), ("openings-real", real_curves)):
+            if shown:
+                report.plot_openings(out / f"{name}.png", shown, title=f"{args.checkpoint}: mouth opening, {name}")
+    _print(console, figures, about, out)
+    return 0
+
+
+def _on_split(args, pretrained, system, options, console):
+    """Figures and a few curves on the split of a data set."""
+    groups = [group for group in args.metrics if group != "real"]
+    if not groups:
+        return {}, []
+    from ksdiff_jax.data.shards import motion_of_clip
+    from ksdiff_jax.evaluate import run as evaluation
+    from ksdiff_jax.evaluate.articulation import articulate, face_part
+    from ksdiff_jax.evaluate.report import Curves
+    from ksdiff_jax.evaluate.scores import score
+    from ksdiff_jax.face import builtin_face, face_height
+
+    folder = args.data or _built_in(args, console)
+    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips)
+    console.say(f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from {folder}")
+    keyframe_config = pretrained.config.model.keyframes
+    if args.control == "truth":
+        predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
+    elif args.control == "still":
+        predictions = evaluation.still_predictions(clips, pose=pretrained.statistics.mean)
+    else:
+        predictions = evaluation.predict_clips(
+            system, pretrained.params, pretrained.statistics, clips,
+            options=options, seed=args.seed, samples=args.samples,
+        )  # fmt: skip
+    figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
+    part, height = face_part(builtin_face()), face_height(builtin_face())
+    curves = [
+        Curves(
+            f"{clip.clip_id}: {clip.transcript[:90]}",
+            articulate(part, prediction.motion[0]).opening / height,
+            articulate(part, motion_of_clip(clip)).opening / height,
+        )
+        for clip, prediction in list(zip(clips, predictions, strict=True))[:CURVES_SHOWN]
+    ]
+    return figures, curves
+
+
+def _on_real(args, pretrained, system, options):
+    """Figures and all curves on real speech, silence and noise, where a folder of them is given."""
+    if not args.real or "real" not in args.metrics or args.control:
+        return {}, []
+    from ksdiff_jax.evaluate.real_speech import lip_sync, lip_sync_figures, rest
+    from ksdiff_jax.evaluate.report import Curves
+
+    arguments = (system, pretrained.params, pretrained.statistics, args.real)
+    results = lip_sync(*arguments, options=options, seed=args.seed)
+    figures = lip_sync_figures(results) | rest(*arguments, options=options, seed=args.seed)
+    curves = [
+        Curves(f"{result.name}: r = {result.correlation:.2f}", result.predicted, result.measured) for result in results
+    ]
+    return figures, curves
+
+
+def _built_in(args, console: Console) -> Path:
+    """The folder of the built-in corpus's split, made if this machine has none yet."""
+    from ksdiff_jax.data.corpus.sentences import SPLITS
+    from ksdiff_jax.evaluate.held_out import held_out_corpus
+
+    if args.split not in SPLITS:
+        raise InputError(f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}")
+    console.say("looking for the built-in corpus, made on first use ...")
+    return held_out_corpus(split=args.split, clips=args.clips, languages=tuple(args.languages))
+
+
+def _print(console: Console, figures: dict[str, float], about: dict, out: Path | None) -> None:
+    from ksdiff_jax.evaluate import report
+
+    console.say(report.table(report.rows(figures)))
+    machine = about["machine"]
+    console.say(
+        f"\nmeasured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['device']}, Python {machine['python']}, jax {machine['jax']}"
+    )
+    if out:
+        console.say(f"metrics.json and plots are in {out}")
+    console.result(report.as_json(figures, about))

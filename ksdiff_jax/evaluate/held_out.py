@@ -1,0 +1,46 @@
+"""Held-out clips of the built-in corpus, made once and kept in the user's cache.
+
+A clip of the corpus is a function of (split, number, seed, languages), whatever the size of the corpus, so the test
+split can be had without the hours of training clips. The folder's name carries a digest of the sources that make the
+clips: when they change, the clips are made anew and an old cache is never mistaken for them.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ksdiff_jax import face
+from ksdiff_jax.data import corpus
+from ksdiff_jax.data.corpus.write import LICENCE, corpus_clips
+from ksdiff_jax.data.shards import DESCRIPTION, write_dataset
+from ksdiff_jax.files import cache_folder
+
+DEFAULT_CLIPS = 100  # the test split of the default corpus
+
+
+def held_out_corpus(
+    *,
+    split: str = "test",
+    clips: int | None = None,
+    seed: int = 0,
+    languages: tuple[str, ...] = ("en",),
+    cache: Path | None = None,
+    clips_of: Callable = corpus_clips,
+) -> Path:
+    """The folder of a data set that holds only `split`, made on first use (about a second a clip)."""
+    count = clips or DEFAULT_CLIPS
+    name = f"{split}-{count}-seed{seed}-{'-'.join(languages)}-{_source_digest()[:12]}"
+    folder = (cache or cache_folder("corpus")) / name
+    if not (folder / DESCRIPTION).is_file():
+        made = clips_of(split, count=count, seed=seed, languages=languages)
+        write_dataset(folder, {split: made}, licence=LICENCE, made_by="ksdiff-jax evaluate")
+    return folder
+
+
+def _source_digest() -> str:
+    """SHA-256 over the sources that decide what a clip holds: the corpus's and the face's."""
+    digest = hashlib.sha256()
+    for package in (corpus, face):
+        for source in sorted(Path(package.__file__).parent.glob("*.py")):
+            digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
