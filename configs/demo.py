@@ -25,7 +25,7 @@ def config() -> Config:
             ffn_ratio=2,
             jaw_path="expression",
             encoder=EncoderConfig(width=128, layers=4),
-            transcript=TranscriptConfig(layers=1, max_tokens=128),
+            transcript=TranscriptConfig(layers=1, max_tokens=128, drop_probability=0.5),
             keyframes=KeyframeConfig(layers=2),
             generator=GeneratorConfig(layers=3),
         ),

@@ -26,6 +26,7 @@ class TranscriptConfig:
 
     enabled: bool = True  # False: the ablation "w/o transcript"
     layers: int = 2  # R
+    drop_probability: float = 0.1  # R: transcript alone hidden in training, so that speech alone is enough
     max_tokens: int = 256  # bytes + 3 specials; what lies beyond is cut, with a warning at inference
 
 

@@ -1,0 +1,100 @@
+"""Multi-head attention whose keys and values can be made once and used many times.
+
+    Attention(Q, K, V) = softmax(Q K^T / √d_head + bias) V                                       (KSDiff Eq. 1-2)
+
+A call is split in two, `project` for keys and values and `__call__` for queries, because samplers and decoders ask
+the same memory again and again. Scores and softmax are float32.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.layers.position import rotary
+from ksdiff_jax.typing import Array, Bool, Float
+
+_MASKED = -1e9
+
+
+class KeysValues(NamedTuple):
+    """Projected memory."""
+
+    keys: Float[Array, "b k h d"]
+    values: Float[Array, "b k h d"]
+
+    def joined(self, other: "KeysValues") -> "KeysValues":
+        """This memory followed by another one."""
+        return KeysValues(*(jnp.concatenate(pair, axis=1) for pair in zip(self, other, strict=True)))
+
+
+def attend(
+    queries: Float[Array, "b q h d"],
+    memory: KeysValues,
+    *,
+    mask: Bool[Array, "*bh q k"] | None = None,
+    bias: Float[Array, "*h q k"] | None = None,
+) -> Float[Array, "b q h d"]:
+    """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
+
+    A query that sees nothing gets the mean of the values: finite, and masked later by its own validity.
+    """
+    scores = jnp.einsum("bqhd,bkhd->bhqk", queries, memory.keys, preferred_element_type=jnp.float32)
+    scores = scores * queries.shape[-1] ** -0.5
+    if bias is not None:
+        scores = scores + bias
+    if mask is not None:
+        scores = jnp.where(mask, scores, _MASKED)
+    weights = jax.nn.softmax(scores, axis=-1).astype(memory.values.dtype)
+    return jnp.einsum("bhqk,bkhd->bqhd", weights, memory.values)
+
+
+class Attention(nn.Module):
+    """Multi-head attention of width `width`; `time` arguments switch rotary positions on."""
+
+    width: int
+    heads: int
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        self.query = nn.Dense(self.width, dtype=self.dtype)
+        self.key = nn.Dense(self.width, dtype=self.dtype)
+        self.value = nn.Dense(self.width, dtype=self.dtype)
+        self.out = nn.Dense(self.width, dtype=self.dtype)
+
+    def project(self, memory: Float[Array, "b k d"], time_s: Float[Array, "k"] | None = None) -> KeysValues:
+        """Keys and values of a memory, to be attended to by `__call__`."""
+        keys = self._split(self.key(memory))
+        return KeysValues(keys if time_s is None else rotary(keys, time_s), self._split(self.value(memory)))
+
+    def __call__(
+        self,
+        x: Float[Array, "b q d"],
+        memory: KeysValues,
+        *,
+        time_s: Float[Array, "q"] | None = None,
+        mask: Bool[Array, "*bh q k"] | None = None,
+        bias: Float[Array, "*h q k"] | None = None,
+    ) -> Float[Array, "b q d"]:
+        queries = self._split(self.query(x))
+        queries = queries if time_s is None else rotary(queries, time_s)
+        answer = attend(queries, memory, mask=mask, bias=bias)
+        return self.out(answer.reshape(*x.shape[:-1], self.width))
+
+    def _split(self, x: Float[Array, "b n d"]) -> Float[Array, "b n h d2"]:
+        return x.reshape(*x.shape[:-1], self.heads, self.width // self.heads)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers with a GELU between."""
+
+    width: int
+    ratio: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
+        x = nn.gelu(nn.Dense(self.ratio * self.width, dtype=self.dtype, name="up")(x))
+        return nn.Dense(self.width, dtype=self.dtype, name="down")(x)

@@ -1,0 +1,53 @@
+"""Where a token stands in time: sinusoids, rotations and the two attention biases of DiffSpeaker.
+
+All of them are functions of time or of a pair of indices, so no table bounds the length of a clip.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+# Angular frequencies of rotary positions, radians per second of token time: from two radians per motion frame
+# down to one turn in about a minute.
+_FASTEST_RAD_PER_S = 50.0
+_SLOWEST_RAD_PER_S = 0.1
+
+
+def sinusoid(position: Float[Array, "*n"] | Int[Array, "*n"], *, width: int) -> Float[Array, "*n d"]:
+    """Sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani et al. 2017, §3.5)."""
+    frequency = np.exp(-np.log(10_000.0) * np.arange(width // 2) / (width // 2)).astype(np.float32)
+    angle = position[..., None].astype(jnp.float32) * frequency
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+
+def rotary(x: Float[Array, "b n h d"], time_s: Float[Array, "*n"]) -> Float[Array, "b n h d"]:
+    """Rotate pairs of channels by angles proportional to each token's time in seconds (Su et al. 2021).
+
+    Dot products between rotated queries and keys depend on differences of time only, whatever the token rates.
+    """
+    half = x.shape[-1] // 2
+    ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
+    speed = (_FASTEST_RAD_PER_S * ratio ** (np.arange(half) / max(half - 1, 1))).astype(np.float32)
+    angle = (time_s[..., None] * speed)[..., None, :]  # n 1 d/2
+    cos, sin = jnp.cos(angle).astype(x.dtype), jnp.sin(angle).astype(x.dtype)
+    first, second = x[..., :half], x[..., half:]
+    return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
+
+
+def periodic_distance_bias(
+    queries: Int[Array, "q"], keys: Int[Array, "k"], *, heads: int, period: int
+) -> Float[Array, "h q k"]:
+    """DiffSpeaker's self-attention bias, for frame indices i of queries and j of keys:
+
+    −m_h ⌊(i − j) / P⌋ for j ≤ i,   −m_h ⌊(j − i − 1) / P⌋ for j > i,   m_h = 2^(−8 (h + 1) / H),  h = 0 … H − 1
+    """
+    offset = queries[:, None] - keys[None, :]
+    steps = jnp.where(offset >= 0, offset // period, (-offset - 1) // period)
+    slope = 2.0 ** (-8.0 * (np.arange(heads) + 1) / heads)
+    return -slope[:, None, None].astype(np.float32) * steps.astype(jnp.float32)
+
+
+def alignment_mask(queries: Int[Array, "q"], keys: Int[Array, "k"], *, reach: int) -> Bool[Array, "q k"]:
+    """True where |i − j| <= reach: the alignment mask of cross-attention to speech (FD2Talk, DiffSpeaker)."""
+    return jnp.abs(queries[:, None] - keys[None, :]) <= reach

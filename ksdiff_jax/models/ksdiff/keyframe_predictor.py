@@ -1,0 +1,198 @@
+"""Keyframe Establishment Learning, KEL (KSDiff §2.2): a causal Transformer decoder that places keyframes one by one.
+
+Input at frame t: embedding of the previous keyframe bit (a begin symbol at t = 0) + the speech feature f_t. Every
+layer: causal self-attention over the last W frames, cross-attention to the speech features in a window of W frames
+around t and to the transcript, feed-forward; pre-norm. Output: one logit per frame. Positions are rotary, so what a
+frame sees does not depend on where in the clip it is, and W (the training clip's length) bounds the cost per frame (R).
+
+Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one `lax.scan`, with a
+ring buffer of W keys and values per layer as its carry; it computes what the full pass computes.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
+from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.layers.attention import Attention, FeedForward, KeysValues
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+BEGIN_BIT = 2  # the "previous bit" of the first frame
+
+
+class PredictorMemory(NamedTuple):
+    """What does not depend on the bits: projected speech and transcript of every layer."""
+
+    speech: tuple[KeysValues, ...]
+    transcript: tuple[KeysValues, ...]
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, cross-attention to speech and to the transcript, feed-forward; pre-norm, residual."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        config, dtype = self.config, self.dtype
+        self.self_attention = Attention(config.width, config.heads, dtype=dtype)
+        self.speech_attention = Attention(config.width, config.heads, dtype=dtype)
+        self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
+        self.norm_self = nn.LayerNorm(dtype=dtype)
+        self.norm_speech = nn.LayerNorm(dtype=dtype)
+        self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
+        if config.transcript.enabled:
+            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype)
+            self.norm_transcript = nn.LayerNorm(dtype=dtype)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def own_memory(self, x: Float[Array, "b n d"], time_s: Float[Array, "n"]) -> KeysValues:
+        """Keys and values of the layer's own input, for self-attention."""
+        return self.self_attention.project(self.norm_self(x), time_s)
+
+    def __call__(
+        self,
+        x: Float[Array, "b n d"],
+        own: KeysValues,
+        speech: KeysValues,
+        transcript: KeysValues | None,
+        *,
+        time_s: Float[Array, "n"],
+        own_mask: Bool[Array, "*a n k"],
+        speech_mask: Bool[Array, "*c n k2"],
+        transcript_mask: Bool[Array, "b l"],
+        deterministic: bool,
+    ) -> Float[Array, "b n d"]:
+        def dropped(value: Array) -> Array:
+            return self.dropout(value, deterministic=deterministic)
+
+        x = x + dropped(self.self_attention(self.norm_self(x), own, time_s=time_s, mask=own_mask))
+        x = x + dropped(self.speech_attention(self.norm_speech(x), speech, time_s=time_s, mask=speech_mask))
+        if transcript is not None:
+            visible = transcript_mask[:, None, None, :]
+            x = x + dropped(self.transcript_attention(self.norm_transcript(x), transcript, mask=visible))
+        return x + dropped(self.feed_forward(self.norm_feed_forward(x)))
+
+
+class KeyframePredictor(nn.Module):
+    """Logits of the keyframe bits of one path."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        config = self.config
+        self.bit = nn.Embed(3, config.width, dtype=self.dtype)
+        self.speech = nn.Dense(config.width, dtype=self.dtype)
+        self.layers = [DecoderLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)]
+        self.norm_out = nn.LayerNorm(dtype=self.dtype)
+        self.logit = nn.Dense(1, dtype=jnp.float32)
+
+    def memory(self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]) -> PredictorMemory:
+        """Project speech and transcript for every layer, once per clip."""
+        time_s = _time_s(jnp.arange(features.shape[1]))
+        speech = tuple(layer.speech_attention.project(features, time_s) for layer in self.layers)
+        if not self.config.transcript.enabled:
+            return PredictorMemory(speech, ())
+        return PredictorMemory(speech, tuple(layer.transcript_attention.project(text) for layer in self.layers))
+
+    def __call__(
+        self,
+        previous: Int[Array, "b t"],
+        features: Float[Array, "b t d"],
+        memory: PredictorMemory,
+        *,
+        mask: Bool[Array, "b t"],
+        text_mask: Bool[Array, "b l"],
+        deterministic: bool,
+    ) -> Float[Array, "b t"]:
+        """Logits of all frames at once; frame t sees bits before t only. `previous` is the bits shifted by one."""
+        window = self.config.keyframes.window_frames
+        frame = jnp.arange(previous.shape[1])
+        behind = frame[:, None] - frame[None]
+        own_mask = ((behind >= 0) & (behind < window))[None, None]
+        near = (behind <= window // 2) & (behind > -(window - window // 2))
+        x = self.bit(previous) + self.speech(features)
+        for index, layer in enumerate(self.layers):
+            x = layer(
+                x,
+                layer.own_memory(x, _time_s(frame)),
+                memory.speech[index],
+                memory.transcript[index] if memory.transcript else None,
+                time_s=_time_s(frame),
+                own_mask=own_mask,
+                speech_mask=near[None, None] & mask[:, None, None, :],
+                transcript_mask=text_mask,
+                deterministic=deterministic,
+            )
+        return self.logit(self.norm_out(x))[..., 0]
+
+    def step(
+        self,
+        previous: Int[Array, "b"],
+        feature: Float[Array, "b d"],
+        caches: tuple[KeysValues, ...],
+        memory: PredictorMemory,
+        frame: Int[Array, ""],
+        *,
+        mask: Bool[Array, "b t2"],
+        text_mask: Bool[Array, "b l"],
+    ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
+        """The logit of one frame from ring buffers of the frames before it, and the buffers with it added.
+
+        `memory.speech` and `mask` are padded in time by `pad_speech`.
+        """
+        window = self.config.keyframes.window_frames
+        time_s = _time_s(frame)[None]
+        own_mask = ((jnp.arange(window) <= frame) | (frame >= window))[None, None, None]
+        speech_mask = jax.lax.dynamic_slice_in_dim(mask, frame, window, axis=1)[:, None, None]
+        x = (self.bit(previous) + self.speech(feature))[:, None]
+        updated = []
+        for index, layer in enumerate(self.layers):
+            slot = frame % window
+            own = KeysValues(
+                *(
+                    jax.lax.dynamic_update_slice_in_dim(cache, new, slot, axis=1)
+                    for cache, new in zip(caches[index], layer.own_memory(x, time_s), strict=True)
+                )
+            )
+            updated.append(own)
+            near = KeysValues(*(jax.lax.dynamic_slice_in_dim(a, frame, window, 1) for a in memory.speech[index]))
+            x = layer(
+                x,
+                own,
+                near,
+                memory.transcript[index] if memory.transcript else None,
+                time_s=time_s,
+                own_mask=own_mask,
+                speech_mask=speech_mask,
+                transcript_mask=text_mask,
+                deterministic=True,
+            )
+        return self.logit(self.norm_out(x))[:, 0, 0], tuple(updated)
+
+
+def shifted_bits(bits: Bool[Array, "b t"]) -> Int[Array, "b t"]:
+    """The previous bit of every frame, `BEGIN_BIT` at the first."""
+    return jnp.pad(bits[:, :-1].astype(jnp.int32), ((0, 0), (1, 0)), constant_values=BEGIN_BIT)
+
+
+def pad_speech(values: Array, *, window: int) -> Array:
+    """Pad axis 1 so that a slice of `window` starting at frame t covers the frames that `__call__` lets frame t see."""
+    padding = [(0, 0)] * values.ndim
+    padding[1] = (window // 2, window - window // 2)
+    return jnp.pad(values, padding)
+
+
+def empty_caches(config: ModelConfig, *, batch: int, dtype: DTypeLike) -> tuple[KeysValues, ...]:
+    """Ring buffers of zeros, one per layer."""
+    shape = (batch, config.keyframes.window_frames, config.heads, config.width // config.heads)
+    return tuple(KeysValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(config.keyframes.layers))
+
+
+def _time_s(frame: Int[Array, "*n"]) -> Float[Array, "*n"]:
+    return frame.astype(jnp.float32) / MOTION_RATE_HZ

@@ -1,0 +1,167 @@
+"""The motion generator of one path (KSDiff §2.3): a diffusion transformer after DiffSpeaker that predicts x₀.
+
+    x = linear(noisy coefficients) + sinusoid(t mod P)
+    per layer, pre-norm and residual: self-attention, cross-attention to speech, cross-attention to the transcript, FFN
+    x̂₀ = linear(norm(x)), zero at the start of training
+
+Biased conditional attention (DiffSpeaker): an embedding of the diffusion step and one of the style stand before the
+keys and values of every attention, with bias 0 and without a norm. Self-attention adds the periodic distance bias;
+cross-attention to speech sees frames with |i − j| <= k only. The speech memory of frame t is f_t plus the embedding of
+its keyframe bit, and carries the same periodic position as the queries (R), so that the k frames can be told apart.
+
+`memory` holds everything that does not depend on the diffusion step; a sampler computes it once.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.layers.attention import Attention, FeedForward, KeysValues
+from ksdiff_jax.layers.position import alignment_mask, periodic_distance_bias, sinusoid
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+UNKNOWN_BIT = 2  # the keyframe bit where keyframes are hidden from the generator
+
+
+class GeneratorMemory(NamedTuple):
+    """Projected speech (with keyframes) and transcript of every layer."""
+
+    speech: tuple[KeysValues, ...]
+    transcript: tuple[KeysValues, ...]
+
+
+class GeneratorLayer(nn.Module):
+    """One decoder layer; `condition` (b, 2, D) is the step and the style embedding."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        config, dtype = self.config, self.dtype
+        self.self_attention = Attention(config.width, config.heads, dtype=dtype)
+        self.speech_attention = Attention(config.width, config.heads, dtype=dtype)
+        self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
+        self.norm_self = nn.LayerNorm(dtype=dtype)
+        self.norm_speech = nn.LayerNorm(dtype=dtype)
+        self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
+        if config.transcript.enabled:
+            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype)
+            self.norm_transcript = nn.LayerNorm(dtype=dtype)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def __call__(
+        self,
+        x: Float[Array, "b t d"],
+        condition: Float[Array, "b 2 d"],
+        speech: KeysValues,
+        transcript: KeysValues | None,
+        *,
+        mask: Bool[Array, "b t"],
+        text_mask: Bool[Array, "b l"],
+        deterministic: bool,
+    ) -> Float[Array, "b t d"]:
+        def dropped(value: Array) -> Array:
+            return self.dropout(value, deterministic=deterministic)
+
+        generator, frame = self.config.generator, jnp.arange(x.shape[1])
+        normed = self.norm_self(x)
+        own = self.self_attention.project(jnp.concatenate([condition, normed], axis=1))
+        bias = periodic_distance_bias(frame, frame, heads=self.config.heads, period=generator.period_frames)
+        bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
+        x = x + dropped(self.self_attention(normed, own, mask=_after_condition(mask)[:, None, None], bias=bias))
+
+        near = alignment_mask(frame, frame, reach=generator.alignment_frames)
+        visible = _after_condition(near[None] & mask[:, None, :])[:, None]
+        heard = self.speech_attention.project(condition).joined(speech)
+        x = x + dropped(self.speech_attention(self.norm_speech(x), heard, mask=visible))
+        if transcript is not None:
+            read = self.transcript_attention.project(condition).joined(transcript)
+            text_visible = _after_condition(text_mask)[:, None, None]
+            x = x + dropped(self.transcript_attention(self.norm_transcript(x), read, mask=text_visible))
+        return x + dropped(self.feed_forward(self.norm_feed_forward(x)))
+
+
+class MotionGenerator(nn.Module):
+    """The denoiser of one path, or of the whole motion where `tracks` is 2 (the ablation "w/o dual-path diff")."""
+
+    config: ModelConfig
+    dims: int
+    tracks: int = 1
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        config, dtype = self.config, self.dtype
+        self.noisy = nn.Dense(config.width, dtype=dtype)
+        self.step_embedding = FeedForward(config.width, ratio=1, dtype=dtype)
+        self.style = self.param("style", nn.initializers.normal(0.02), (config.width,))
+        self.null_speech = self.param("null_speech", nn.initializers.normal(0.02), (config.width,))
+        if config.keyframes.enabled:
+            self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
+        if self.tracks > 1:
+            self.fuse = nn.Dense(config.width, dtype=dtype)
+        self.layers = [GeneratorLayer(config, dtype=dtype) for _ in range(config.generator.layers)]
+        self.norm_out = nn.LayerNorm(dtype=dtype)
+        self.clean = nn.Dense(self.dims, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
+
+    def memory(
+        self,
+        features: tuple[Float[Array, "b t d"], ...],
+        keyframes: tuple[Int[Array, "b t"], ...],
+        text: Float[Array, "b l d"],
+        *,
+        drop_speech: Bool[Array, "b"],
+    ) -> GeneratorMemory:
+        """Project the conditions for every layer. `keyframes` are bits or `UNKNOWN_BIT`, one track per feature."""
+        speech = self.fuse(jnp.concatenate(features, axis=-1)) if self.tracks > 1 else features[0]
+        speech = jnp.where(drop_speech[:, None, None], self.null_speech.astype(self.dtype), speech)
+        if self.config.keyframes.enabled:
+            for embed, bits in zip(self.keyframe, keyframes, strict=True):
+                speech = speech + embed(bits)
+        speech = speech + self._position(speech.shape[1])
+        heard = tuple(layer.speech_attention.project(speech) for layer in self.layers)
+        if not self.config.transcript.enabled:
+            return GeneratorMemory(heard, ())
+        return GeneratorMemory(heard, tuple(layer.transcript_attention.project(text) for layer in self.layers))
+
+    def __call__(
+        self,
+        noisy: Float[Array, "b t c"],
+        step: Int[Array, "b"],
+        memory: GeneratorMemory,
+        *,
+        mask: Bool[Array, "b t"],
+        text_mask: Bool[Array, "b l"],
+        deterministic: bool,
+    ) -> Float[Array, "b t c"]:
+        """The clean coefficients x̂₀ from noisy ones at diffusion step `step`."""
+        width = self.config.width
+        stepped = self.step_embedding(sinusoid(step, width=width).astype(self.dtype))
+        style = jnp.broadcast_to(self.style.astype(self.dtype), stepped.shape)
+        condition = jnp.stack([stepped, style], axis=1)
+        x = self.noisy(noisy.astype(self.dtype)) + self._position(noisy.shape[1])
+        x = nn.with_logical_constraint(x, ("batch", "time", "width"))
+        for index, layer in enumerate(self.layers):
+            transcript = memory.transcript[index] if memory.transcript else None
+            x = layer(
+                x,
+                condition,
+                memory.speech[index],
+                transcript,
+                mask=mask,
+                text_mask=text_mask,
+                deterministic=deterministic,
+            )
+            x = nn.with_logical_constraint(x, ("batch", "time", "width"))
+        return self.clean(self.norm_out(x))
+
+    def _position(self, frames: int) -> Float[Array, "t d"]:
+        phase = jnp.arange(frames) % self.config.generator.period_frames
+        return sinusoid(phase, width=self.config.width).astype(self.dtype)
+
+
+def _after_condition(mask: Bool[Array, "*b k"]) -> Bool[Array, "*b k+2"]:
+    """A key mask with the two condition tokens, always visible, in front."""
+    return jnp.pad(mask, [(0, 0)] * (mask.ndim - 1) + [(2, 0)], constant_values=True)

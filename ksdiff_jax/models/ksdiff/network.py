@@ -1,0 +1,170 @@
+"""All parameters of KSDiff in one Linen module, and the parts of its computation that training and sampling share.
+
+The module holds: the speech encoder, DPSE (`SpeechPaths`), the transcript encoder, one `KeyframePredictor` and one
+`MotionGenerator` per path. `models.ksdiff.training` and `models.ksdiff.sampling` call its methods through `apply`.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.layers.attention import KeysValues
+from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor, PredictorMemory
+from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, MotionGenerator
+from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures, SpeechPaths
+from ksdiff_jax.models.ksdiff.transcript_encoder import TranscriptEncoder
+from ksdiff_jax.models.system import Speech
+from ksdiff_jax.motion.layout import MOTION_DIMS, path_split
+from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.transcript import BEGIN, END
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+TRACKS = ("expression", "head")  # the paths of speech features and of keyframes
+
+
+class Encoded(NamedTuple):
+    """Speech and transcript, ready to condition on."""
+
+    features: PathFeatures
+    text: Float[Array, "b l d"]
+    text_mask: Bool[Array, "b l"]
+    mask: Bool[Array, "b t"]
+
+
+def generator_dims(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Motion dimensions of every generator, by its name: two paths, or one called "motion"."""
+    if not config.generator.dual_path:
+        return {"motion": tuple(range(MOTION_DIMS))}
+    split = path_split(config.jaw_path)
+    return {"expression": split.expression, "head": split.head}
+
+
+class Network(nn.Module):
+    """KSDiff's parameters and their use."""
+
+    config: ModelConfig
+
+    def setup(self) -> None:
+        config, dtype = self.config, jnp.dtype(self.config.compute_dtype)
+        self.encoder = build_encoder(config.encoder, dtype=dtype)
+        self.speech_paths = SpeechPaths(config, dtype=dtype)
+        if config.transcript.enabled:
+            self.transcript_encoder = TranscriptEncoder(config, dtype=dtype)
+        if config.keyframes.enabled:
+            self.predictors = {track: KeyframePredictor(config, dtype=dtype) for track in TRACKS}
+        self.generators = {
+            name: MotionGenerator(config, dims=len(dims), tracks=1 if config.generator.dual_path else 2, dtype=dtype)
+            for name, dims in generator_dims(config).items()
+        }
+
+    def encode(self, speech: Speech, *, drop_transcript: Bool[Array, "b"], deterministic: bool) -> Encoded:
+        """DPSE and the transcript encoder; a dropped transcript reads as an empty one."""
+        frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
+        features = self.speech_paths(
+            self.encoder(speech.audio, frame_mask), speech.prosody, frame_mask, deterministic=deterministic
+        )
+        if not self.config.transcript.enabled:
+            nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)
+            return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), speech.mask)
+        empty = jnp.zeros_like(speech.tokens).at[:, :2].set(jnp.array([BEGIN, END]))
+        tokens = jnp.where(drop_transcript[:, None], empty, speech.tokens)
+        text_mask = jnp.where(drop_transcript[:, None], empty > 0, speech.token_mask)
+        text = self.transcript_encoder(tokens, text_mask, deterministic=deterministic)
+        return Encoded(features, text, text_mask, speech.mask)
+
+    def predictor_memory(self, track: str, encoded: Encoded) -> PredictorMemory:
+        """What the keyframe predictor of `track` attends to."""
+        return self.predictors[track].memory(getattr(encoded.features, track), encoded.text)
+
+    def keyframe_logits(
+        self, track: str, previous: Int[Array, "b t"], encoded: Encoded, *, deterministic: bool
+    ) -> Float[Array, "b t"]:
+        """Teacher-forced logits of `track`."""
+        return self.predictors[track](
+            previous,
+            getattr(encoded.features, track),
+            self.predictor_memory(track, encoded),
+            mask=encoded.mask,
+            text_mask=encoded.text_mask,
+            deterministic=deterministic,
+        )
+
+    def keyframe_step(
+        self,
+        track: str,
+        previous: Int[Array, "b"],
+        feature: Float[Array, "b d"],
+        caches: tuple[KeysValues, ...],
+        memory: PredictorMemory,
+        frame: Int[Array, ""],
+        *,
+        mask: Bool[Array, "b t2"],
+        text_mask: Bool[Array, "b l"],
+    ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
+        """One frame of `track`, see `KeyframePredictor.step`."""
+        predictor = self.predictors[track]
+        return predictor.step(previous, feature, caches, memory, frame, mask=mask, text_mask=text_mask)
+
+    def generator_memory(
+        self, name: str, encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop_speech: Bool[Array, "b"]
+    ) -> GeneratorMemory:
+        """What the generator `name` attends to; `keyframes` are bits or `UNKNOWN_BIT` per track."""
+        tracks = (name,) if self.config.generator.dual_path else TRACKS
+        features = tuple(getattr(encoded.features, track) for track in tracks)
+        bits = tuple(keyframes[track] for track in tracks) if self.config.keyframes.enabled else ()
+        return self.generators[name].memory(features, bits, encoded.text, drop_speech=drop_speech)
+
+    def denoise(
+        self,
+        name: str,
+        noisy: Float[Array, "b t c"],
+        step: Int[Array, "b"],
+        memory: GeneratorMemory,
+        *,
+        mask: Bool[Array, "b t"],
+        text_mask: Bool[Array, "b l"],
+        deterministic: bool,
+    ) -> Float[Array, "b t c"]:
+        """x̂₀ of the generator `name`."""
+        return self.generators[name](noisy, step, memory, mask=mask, text_mask=text_mask, deterministic=deterministic)
+
+    def __call__(self, speech: Speech) -> None:
+        """Touch every parameter once; used for initialisation only."""
+        batch, frames = speech.mask.shape
+        nothing = jnp.zeros(batch, bool)
+        encoded = self.encode(speech, drop_transcript=nothing, deterministic=True)
+        bits = {track: jnp.zeros((batch, frames), jnp.int32) for track in TRACKS}
+        if self.config.keyframes.enabled:
+            for track in TRACKS:
+                self.keyframe_logits(track, bits[track], encoded, deterministic=True)
+        for name, dims in generator_dims(self.config).items():
+            memory = self.generator_memory(name, encoded, bits, drop_speech=nothing)
+            noisy = jnp.zeros((batch, frames, len(dims)))
+            step = jnp.zeros(batch, jnp.int32)
+            self.denoise(name, noisy, step, memory, mask=encoded.mask, text_mask=encoded.text_mask, deterministic=True)
+
+
+def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
+    """Silence without a transcript, to initialise from."""
+    tokens = jnp.zeros((1, config.transcript.max_tokens), jnp.int32)
+    return Speech(
+        audio=jnp.zeros((1, 640 * frames)),
+        prosody=jnp.zeros((1, 2 * frames, 2)),
+        mask=jnp.ones((1, frames), bool),
+        tokens=tokens,
+        token_mask=jnp.ones(tokens.shape, bool),
+    )
+
+
+def keyframe_tracks(config: ModelConfig) -> tuple[str, ...]:
+    """The keyframe tracks that this model predicts: both, or none in the ablation "w/o keyframe"."""
+    return TRACKS if config.keyframes.enabled else ()
+
+
+def compute_dtype(config: ModelConfig) -> DTypeLike:
+    """The dtype of activations."""
+    return jnp.dtype(config.compute_dtype)

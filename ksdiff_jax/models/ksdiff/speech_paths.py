@@ -1,0 +1,167 @@
+"""Dual-Path Speech Encoder, DPSE (KSDiff §2.1): speech features -> head-pose features f_h and expression features f_e.
+
+    h_s = MSDC(linear(encoder(a)))                                  (b, f, D), 50 Hz
+    h'  = (1 + γ(prosody)) ⊙ h_s + β(prosody)                       FiLM
+    c_coarse, c_fine = linear(pool_1.0 s(h_s)), linear(pool_0.25 s(h_s))     12.5 Hz
+    c_e = linear(pool_0.1 s(h'))                                    25 Hz
+    o_i = MHCA(c_i; H_i),  H = (h_s, h', h')                        Eq. 1-2, then a feed-forward block
+    f_h = upsample(linear([o_coarse, o_fine])),  f_e = o_e          (b, t, D), 25 Hz
+
+Queries and keys carry rotary positions of their time in seconds, so tokens of different stride line up (R).
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME, SPEECH_RATE_HZ
+from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.layers.attention import Attention, FeedForward
+from ksdiff_jax.layers.convolution import (
+    DepthwiseConvolution,
+    MaskedGroupNorm,
+    token_times,
+    upsample_linear,
+    window_pool,
+)
+from ksdiff_jax.typing import Array, Bool, Float
+
+
+class PathFeatures(NamedTuple):
+    """Speech features of the two paths at the motion rate."""
+
+    expression: Float[Array, "b t d"]
+    head: Float[Array, "b t d"]
+
+
+class MultiScaleDilatedConvolution(nn.Module):
+    """MSDC: parallel dilated depthwise convolutions with GroupNorm and GLU, fused by one projection, residual."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b f d"], mask: Bool[Array, "b f"], *, deterministic: bool
+    ) -> Float[Array, "b f d"]:
+        paths = self.config.speech_paths
+        branches = []
+        for dilation in paths.dilations:
+            name = f"dilation_{dilation}"
+            wide = DepthwiseConvolution(
+                paths.kernel_size, dilation=dilation, multiplier=2, dtype=self.dtype, name=f"{name}_depthwise"
+            )(x, mask)
+            wide = MaskedGroupNorm(paths.groups, dtype=self.dtype, name=f"{name}_norm")(wide, mask)
+            gated = nn.glu(wide, axis=-1)
+            branches.append(nn.Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated))
+        fused = nn.Dense(self.config.width, dtype=self.dtype, name="fuse")(jnp.concatenate(branches, axis=-1))
+        return x + nn.Dropout(self.config.dropout)(fused, deterministic=deterministic)
+
+
+class ScaleBranch(nn.Module):
+    """One scale: pool `source` by a window, then ask `memory` about it (pre-norm residual attention and FFN)."""
+
+    config: ModelConfig
+    window_s: float
+    stride: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        source: Float[Array, "b f d"],
+        memory: Float[Array, "b f d"],
+        mask: Bool[Array, "b f"],
+        *,
+        deterministic: bool,
+    ) -> tuple[Float[Array, "b n d"], Bool[Array, "b n"]]:
+        config, width = self.config, self.config.width
+        window = round(self.window_s * SPEECH_RATE_HZ)
+        pooled, token_mask = window_pool(source, mask, window=window, stride=self.stride)
+        tokens = nn.Dense(width, dtype=self.dtype, name="pooled")(pooled)
+
+        query_s = token_times(tokens.shape[1], stride=self.stride, rate_hz=SPEECH_RATE_HZ)
+        key_s = token_times(memory.shape[1], stride=1, rate_hz=SPEECH_RATE_HZ)
+        visible = mask[:, None, None, :]
+        if config.speech_paths.context_s > 0:
+            near = jnp.abs(query_s[:, None] - key_s[None]) <= config.speech_paths.context_s
+            visible = visible & near[None, None]
+
+        def dropped(x: Array) -> Array:
+            return nn.Dropout(config.dropout)(x, deterministic=deterministic)
+
+        attention = Attention(width, config.heads, dtype=self.dtype, name="attention")
+        normed = nn.LayerNorm(dtype=self.dtype, name="norm_memory")(memory)
+        query = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(tokens)
+        answer = attention(query, attention.project(normed, key_s), time_s=query_s, mask=visible)
+        tokens = tokens + dropped(answer)
+        hidden = nn.LayerNorm(dtype=self.dtype, name="norm_feed_forward")(tokens)
+        tokens = tokens + dropped(FeedForward(width, config.ffn_ratio, dtype=self.dtype, name="feed_forward")(hidden))
+        return tokens, token_mask
+
+
+class SpeechPaths(nn.Module):
+    """DPSE from encoder features to `PathFeatures`; its ablations are fields of `config.speech_paths`."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "b f n"],
+        prosody: Float[Array, "b f 2"],
+        mask: Bool[Array, "b f"],
+        *,
+        deterministic: bool,
+    ) -> PathFeatures:
+        paths, width = self.config.speech_paths, self.config.width
+        projected = nn.Dense(width, dtype=self.dtype, name="adapt")(features)
+        if not paths.refine:
+            plain, _ = window_pool(
+                projected, mask, window=SPEECH_FRAMES_PER_MOTION_FRAME, stride=SPEECH_FRAMES_PER_MOTION_FRAME
+            )
+            return PathFeatures(expression=plain, head=plain)
+
+        hidden = MultiScaleDilatedConvolution(self.config, dtype=self.dtype, name="msdc")(
+            projected, mask, deterministic=deterministic
+        )
+        modulated = self._film(hidden, prosody) if paths.prosody else hidden
+
+        def branch(name: str, window_s: float, stride: int) -> ScaleBranch:
+            return ScaleBranch(self.config, window_s, stride, dtype=self.dtype, name=name)
+
+        coarse, coarse_mask = branch("coarse", paths.coarse_window_s, paths.head_stride)(
+            hidden, hidden, mask, deterministic=deterministic
+        )
+        fine, _ = branch("fine", paths.fine_window_s, paths.head_stride)(
+            hidden, modulated, mask, deterministic=deterministic
+        )
+        expression, _ = branch("expression", paths.expression_window_s, paths.expression_stride)(
+            modulated, modulated, mask, deterministic=deterministic
+        )
+        slow = nn.Dense(width, dtype=self.dtype, name="head")(jnp.concatenate([coarse, fine], axis=-1))
+        head = self._at_motion_rate(slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1])
+        head = nn.LayerNorm(dtype=self.dtype, name="norm_head")(head)
+        expression = nn.LayerNorm(dtype=self.dtype, name="norm_expression")(expression)
+        if not paths.split:
+            shared = nn.Dense(width, dtype=self.dtype, name="shared")(jnp.concatenate([head, expression], axis=-1))
+            return PathFeatures(expression=shared, head=shared)
+        return PathFeatures(expression=expression, head=head)
+
+    def _film(self, hidden: Float[Array, "b f d"], prosody: Float[Array, "b f 2"]) -> Float[Array, "b f d"]:
+        """h' = (1 + γ) ⊙ h_s + β; γ and β start near zero, so training starts from plain speech features."""
+        small = nn.initializers.normal(0.02)
+        prosody = prosody.astype(self.dtype)
+        scale = nn.Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_scale")(prosody)
+        shift = nn.Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_shift")(prosody)
+        return (1 + scale) * hidden + shift
+
+    def _at_motion_rate(
+        self, tokens: Float[Array, "b n d"], mask: Bool[Array, "b n"], *, stride: int, frames: int
+    ) -> Float[Array, "b t d"]:
+        motion_frames = frames // SPEECH_FRAMES_PER_MOTION_FRAME
+        at_s = token_times(motion_frames, stride=SPEECH_FRAMES_PER_MOTION_FRAME, rate_hz=SPEECH_RATE_HZ)
+        return upsample_linear(tokens, mask, token_times(tokens.shape[1], stride=stride, rate_hz=SPEECH_RATE_HZ), at_s)

@@ -1,0 +1,47 @@
+"""KSDiff behind the `System` protocol: three pure functions of a configuration."""
+
+from dataclasses import dataclass
+
+from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.models.ksdiff.network import Network, example_speech
+from ksdiff_jax.models.ksdiff.sampling import sample_motion
+from ksdiff_jax.models.ksdiff.training import training_loss
+from ksdiff_jax.models.system import Batch, Sample, Speech, Statistics
+from ksdiff_jax.typing import Array, Float, Key, PyTree
+
+
+@dataclass(frozen=True)
+class KSDiff:
+    """Keyframe-augmented speech-aware dual-path diffusion; a `models.system.System`."""
+
+    config: Config
+
+    @property
+    def network(self) -> Network:
+        """The Linen module that the parameters belong to."""
+        return Network(self.config.model)
+
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*, generators_*."""
+        return self.network.init(key, example_speech(self.config.model))["params"]
+
+    def loss(
+        self, params: PyTree, batch: Batch, key: Key[Array, ""], *, statistics: Statistics, train: bool
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        """The total loss of Eq. 7 and all its terms."""
+        return training_loss(self.network, params, batch, key, config=self.config, statistics=statistics, train=train)
+
+    def sample(
+        self,
+        params: PyTree,
+        speech: Speech,
+        noise: Float[Array, "b t 59"],
+        key: Key[Array, ""],
+        *,
+        statistics: Statistics,
+        options: SampleConfig,
+    ) -> Sample:
+        """Motion and keyframes for speech."""
+        return sample_motion(
+            self.network, params, speech, noise, key, config=self.config, statistics=statistics, options=options
+        )

@@ -1,0 +1,36 @@
+"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (a reading of ours, R)."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.layers.attention import Attention, FeedForward
+from ksdiff_jax.layers.position import sinusoid
+from ksdiff_jax.speech.transcript import VOCABULARY
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+
+class TranscriptEncoder(nn.Module):
+    """Tokens (b, l) -> features (b, l, D). An empty transcript (begin and end alone) is legal."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, tokens: Int[Array, "b l"], mask: Bool[Array, "b l"], *, deterministic: bool
+    ) -> Float[Array, "b l d"]:
+        width, config = self.config.width, self.config
+        x = nn.Embed(VOCABULARY, width, dtype=self.dtype, name="embed")(tokens)
+        x = x + sinusoid(jnp.arange(tokens.shape[1]), width=width).astype(self.dtype)
+        visible = mask[:, None, None, :]
+        for index in range(config.transcript.layers):
+            attention = Attention(width, config.heads, dtype=self.dtype, name=f"attention_{index}")
+            normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
+            answer = attention(normed, attention.project(normed), mask=visible)
+            x = x + nn.Dropout(config.dropout)(answer, deterministic=deterministic)
+            normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_feed_forward_{index}")(x)
+            hidden = FeedForward(width, config.ffn_ratio, dtype=self.dtype, name=f"feed_forward_{index}")(normed)
+            x = x + nn.Dropout(config.dropout)(hidden, deterministic=deterministic)
+        return nn.LayerNorm(dtype=self.dtype, name="norm_out")(x)

@@ -1,0 +1,34 @@
+"""The speech encoder that needs no download: log-mel frames and a stack of convolution blocks, trained with the model.
+
+An encoder is any module `(audio (b, s), mask (b, f)) -> features (b, f, d)` at 50 Hz. Each block here is a
+ConvNeXt-like residual: depthwise convolution over time, layer norm, two dense layers (Liu et al. 2022, §2.6).
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.audio.mel import log_mel, normalise_mel
+from ksdiff_jax.config import EncoderConfig
+from ksdiff_jax.layers.attention import FeedForward
+from ksdiff_jax.layers.convolution import DepthwiseConvolution
+from ksdiff_jax.typing import Array, Bool, Float
+
+
+class MelEncoder(nn.Module):
+    """Log-mel, normalised per utterance and band, then `config.layers` convolution blocks."""
+
+    config: EncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
+        mel = normalise_mel(log_mel(audio, bands=self.config.mel_bands), mask)
+        x = nn.Dense(self.config.width, dtype=self.dtype, name="project")(mel.astype(self.dtype))
+        for index in range(self.config.layers):
+            local = DepthwiseConvolution(self.config.kernel_size, dtype=self.dtype, name=f"convolution_{index}")(
+                x, mask
+            )
+            local = nn.LayerNorm(dtype=self.dtype, name=f"norm_{index}")(local)
+            x = x + FeedForward(self.config.width, ratio=2, dtype=self.dtype, name=f"mix_{index}")(local)
+        return x

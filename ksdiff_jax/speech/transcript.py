@@ -1,0 +1,29 @@
+"""Transcripts as UTF-8 bytes: no vocabulary file, every language and script (a reading of ours, R).
+
+Token ids: 0 padding, 1 begin, 2 end, 3 + byte.
+"""
+
+import numpy as np
+
+from ksdiff_jax.typing import Bool, Int
+
+PADDING, BEGIN, END = 0, 1, 2
+SPECIALS = 3
+VOCABULARY = 256 + SPECIALS
+
+
+def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np.ndarray, "l"]]:
+    """Token ids (max_tokens,) int32 and their validity; the text is cut where it does not fit.
+
+    The cut falls between characters, never inside one. An empty text gives begin and end alone.
+    """
+    content = text.encode("utf-8", errors="replace")[: max_tokens - 2].decode("utf-8", errors="ignore").encode()
+    ids = [BEGIN, *(SPECIALS + byte for byte in content), END]
+    tokens = np.zeros(max_tokens, np.int32)
+    tokens[: len(ids)] = ids
+    return tokens, np.arange(max_tokens) < len(ids)
+
+
+def fits(text: str, *, max_tokens: int) -> bool:
+    """Whether `encode` keeps the whole text."""
+    return len(text.encode("utf-8", errors="replace")) <= max_tokens - 2
