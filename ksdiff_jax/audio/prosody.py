@@ -39,7 +39,9 @@ def extract_prosody(audio: Float[np.ndarray, "s"], *, frames: int | None = None)
     """
     frames = speech_frames(len(audio)) if frames is None else frames
     samples = frames * SAMPLES_PER_SPEECH_FRAME
-    audio = np.pad(audio[:samples].astype(np.float32), (0, max(0, samples - len(audio))))
+    audio = audio[:samples].astype(np.float32)
+    audio -= audio.mean() if audio.size else 0  # a constant offset of the recorder is no energy
+    audio = np.pad(audio, (0, samples - len(audio)))
     return np.stack([_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
 
 

@@ -9,7 +9,7 @@ no samples, less than one motion frame, nothing but NaN. What can be repaired is
 
 | found | repair |
 |---|---|
-| some NaN or infinite samples | they become 0 |
+| some samples NaN, infinite or absurdly large | they become 0 |
 | a header that promises more sound than the file holds | what is there is used |
 | float samples beyond full scale | the level is brought to full scale, stray peaks are clipped |
 
@@ -42,6 +42,7 @@ BLOCK_S = 10.0
 FULL_SCALE_QUANTILE = 0.999
 # Lossy codecs overshoot full scale by a little, which clipping repairs; more is a float file of another scale.
 CODEC_OVERSHOOT = 1.25
+LARGEST_SAMPLE = 1e10  # 32-bit integers stored as floats are sound, beyond them lies garbage
 UNNAMED_CHANNELS = ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")  # the order of WAV and of 5.1 everywhere
 
 
@@ -180,7 +181,7 @@ def _decode(container, stream, *, path: Path) -> _Decoded:
                 f"{path}: the sample rate changes from {rate_hz} to {frame.sample_rate} Hz inside the file"
             )
         channels = _channels(frame)
-        finite = np.isfinite(channels)
+        finite = np.abs(channels) < LARGEST_SAMPLE  # false for NaN too
         total += channels.size
         if not finite.all():
             bad += int(channels.size - finite.sum())
@@ -256,8 +257,9 @@ def _finish(decoded: _Decoded, *, path: Path, stated_s: float | None, exact: boo
     if decoded.bad_samples:
         share = 100 * decoded.bad_samples / decoded.samples
         notes.append(f"{path}: {decoded.bad_samples} NaN or infinite samples ({share:.2g} %) replaced by silence")
-    level = float(np.quantile(np.abs(audio), FULL_SCALE_QUANTILE))
+    # A million evenly spaced samples tell the level; hours of sound are changed in place.
+    level = float(np.quantile(np.abs(audio[:: len(audio) // 1_000_000 + 1]), FULL_SCALE_QUANTILE))
     if level > CODEC_OVERSHOOT:
-        audio = audio / np.float32(level)
+        audio /= np.float32(level)
         notes.append(f"{path}: samples reach {level:.3g} times full scale; the level is divided by that")
-    return Recording(np.clip(audio, -1.0, 1.0).astype(np.float32), tuple(notes))
+    return Recording(np.clip(audio, -1.0, 1.0, out=audio), tuple(notes))

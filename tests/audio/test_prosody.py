@@ -85,3 +85,8 @@ def test_chunks_of_long_sound_agree_with_the_whole(monkeypatch):
 def test_energy_is_the_level_of_each_frame():
     audio = np.repeat(np.array([0.5, 0.05, 0.0], np.float32), 320)
     np.testing.assert_allclose(log_energy(audio), np.log([0.5, 0.05, 1e-5]), rtol=1e-5)
+
+
+def test_a_constant_offset_of_the_recorder_changes_nothing():
+    audio = buzz(np.full(16_000, 150.0)) * np.repeat([0.1, 1.0], 8_000).astype(np.float32)
+    np.testing.assert_allclose(extract_prosody(audio + np.float32(0.2)), extract_prosody(audio), atol=0.02, rtol=0.01)

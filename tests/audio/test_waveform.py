@@ -136,9 +136,9 @@ def test_silence_is_fine_and_needs_no_note(tmp_path):
 
 def test_some_nan_and_infinite_samples_become_silence_with_a_warning(tmp_path):
     samples = tone(16_000)
-    samples[100:200], samples[300], samples[301] = np.nan, np.inf, -np.inf
+    samples[100:200], samples[300], samples[301], samples[302] = np.nan, np.inf, -np.inf, 1e38
     path = write(tmp_path / "a.wav", samples, rate_hz=16_000, kind="f32")
-    with pytest.warns(AudioWarning, match=r"a\.wav: 102 NaN or infinite samples"):
+    with pytest.warns(AudioWarning, match=r"a\.wav: 103 NaN or infinite samples"):
         audio = load_audio(path)
     assert np.isfinite(audio).all() and not audio[100:200].any()
     np.testing.assert_allclose(audio[400:], tone(16_000)[400:], atol=1e-6)
