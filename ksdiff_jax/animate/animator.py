@@ -155,8 +155,7 @@ class Animator:
         says otherwise: batching gains nothing there and costs memory.
         """
         resolved = self.options(**options)
-        if not 0 <= seed < MAX_SEED:
-            raise InputError(f"seed: got {seed}, need a whole number from 0 to {MAX_SEED - 1}")
+        check_seed(seed)
         numbers = [0] * len(utterances) if numbers is None else numbers
         batch_size = batch_size or (1 if jax.default_backend() == "cpu" else 8)
         jobs = [
@@ -257,6 +256,12 @@ class Animator:
             "device": jax.devices()[0].device_kind,
             "flame_version": "FLAME-form, 50 expression coefficients of the training corpus",
         }
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` unless `seed` is one."""
+    if not 0 <= seed < MAX_SEED:
+        raise InputError(f"seed: got {seed}, need a whole number from 0 to {MAX_SEED - 1}")
 
 
 def _build_system(pretrained: Pretrained) -> System:

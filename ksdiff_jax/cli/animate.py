@@ -72,16 +72,18 @@ class _Work:
         use_device(args.device)
         keep_compilations()
 
-        from ksdiff_jax.animate.animator import Animator
-        from ksdiff_jax.face import builtin_face, load_face
+        from ksdiff_jax.animate.animator import Animator, check_seed
+        from ksdiff_jax.face import load_face
 
         self.args, self.console, self.out, self.transcript = args, console, out, transcript
         self.animator = Animator.from_pretrained(args.checkpoint) if args.checkpoint else Animator.from_pretrained()
         self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance")}
-        self.animator.options(**self.options)  # a wrong option is said before any work
+        # A wrong option is said before any work.
+        self.animator.options(**self.options)
+        check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
-        self.face = load_face(args.face) if args.face else builtin_face()
+        self.face = load_face(args.face) if args.face else None
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:
@@ -142,7 +144,7 @@ class _Work:
                 from ksdiff_jax.export.plot import write_plot
 
                 opening_m = motion.mouth_opening(face=self.face)
-                write_plot(path, motion, opening_m=opening_m, audio=audio, title=f"{Path(speech).name}  →  {name}")
+                write_plot(path, motion, opening_m=opening_m, audio=audio, title=Path(speech).name)
             self.console.say(f"  wrote {path}")
             files.append(path)
         return files

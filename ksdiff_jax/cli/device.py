@@ -26,6 +26,8 @@ def keep_compilations() -> Path | None:
     """Let JAX keep compiled programs in a folder of the user's own; None where no such folder can be had."""
     import jax
 
+    if jax.config.jax_compilation_cache_dir:  # the user's own choice, by JAX_COMPILATION_CACHE_DIR
+        return Path(jax.config.jax_compilation_cache_dir)
     folder = cache_folder() / "compilations" / _processor_name()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

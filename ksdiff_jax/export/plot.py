@@ -82,6 +82,8 @@ def _draw_head(axis, clip: MotionClip) -> None:
         axis.plot(clip.timestamps, angles_deg[:, column], color=COLOURS[name], linewidth=1.3, label=name)
     axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axis.set_ylabel("head angle (°)")
+    reach_deg = max(2.0, 1.15 * float(np.abs(angles_deg).max()))
+    axis.set_ylim(-reach_deg, reach_deg)
     axis.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
 
 

@@ -1,0 +1,39 @@
+"""A checkpoint whose system answers at once, and recordings good and bad."""
+
+import numpy as np
+import pytest
+
+import ksdiff_jax.models
+from ksdiff_jax.audio.waveform import write_wav
+from ksdiff_jax.cli.main import main
+from ksdiff_jax.models.pretrained import save_pretrained
+from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(ksdiff_jax.models, "build_system", FakeSystem)
+    params = {"scale": np.ones((), np.float32)}
+    return save_pretrained(tmp_path / "checkpoint", config=CONFIG, params=params, statistics=STATISTICS)
+
+
+@pytest.fixture
+def speech(tmp_path):
+    """One good second of sound."""
+    time_s = np.arange(16_000) / 16_000
+    write_wav(tmp_path / "speech.wav", (0.3 * np.sin(2 * np.pi * 140 * time_s)).astype(np.float32))
+    return tmp_path / "speech.wav"
+
+
+@pytest.fixture
+def animate(checkpoint, tmp_path, capsys):
+    """Run `ksdiff-jax animate` in this process: (status, lines on stdout, lines on stderr, files in the out folder)."""
+
+    def run(*arguments, out="out", checkpoint=checkpoint):
+        folder = tmp_path / out
+        status = main(["animate", *map(str, arguments), "--out", str(folder), "--checkpoint", str(checkpoint)])
+        captured = capsys.readouterr()
+        files = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return status, captured.out.splitlines(), captured.err.splitlines(), files
+
+    return run

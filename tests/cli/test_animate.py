@@ -1,0 +1,169 @@
+"""`ksdiff-jax animate`: what it writes, and each kind of bad input."""
+
+import json
+import wave
+
+import av
+import numpy as np
+import pytest
+
+from ksdiff_jax.cli.animate import _stems
+from ksdiff_jax.motion.clip import MotionClip
+
+
+def wav_of(path, samples, *, width=2):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(width)
+        file.setframerate(16_000)
+        file.writeframes(np.asarray(samples).tobytes())
+    return path
+
+
+def float_wav_of(path, samples):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.asarray(samples, np.float32)[None], format="flt", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_one_recording_gives_motion_video_and_plot(animate, speech):
+    status, out, err, files = animate(speech)
+    assert status == 0 and err == []
+    assert files == ["speech.motion.npz", "speech.mp4", "speech.png"]
+    assert any("real-time factor" in line for line in out)
+
+
+def test_only_the_formats_asked_for_are_written(animate, speech):
+    assert animate(speech, "--formats", "npz")[3] == ["speech.motion.npz"]
+
+
+def test_samples_are_numbered_and_differ(animate, speech, tmp_path):
+    files = animate(speech, "--formats", "npz", "--samples", "2")[3]
+    assert files == ["speech.1.motion.npz", "speech.2.motion.npz"]
+    first, second = (MotionClip.load(tmp_path / "out" / name) for name in files)
+    assert np.abs(first.exp - second.exp).max() > 1e-3
+
+
+def test_json_is_one_document_and_quiet_is_silent(animate, speech):
+    status, out, err, _ = animate(speech, "--formats", "npz", "--json")
+    report = json.loads("\n".join(out))
+    assert status == 0 and err == [] and report["results"][0]["files"][0].endswith("speech.motion.npz")
+    assert animate(speech, "--formats", "npz", "--quiet")[1:3] == ([], [])
+
+
+def test_two_recordings_of_one_name_get_distinct_files(animate, speech, tmp_path):
+    (tmp_path / "other").mkdir()
+    twin = tmp_path / "other" / "speech.wav"
+    twin.write_bytes(speech.read_bytes())
+    files = animate(speech, twin, "--formats", "npz")[3]
+    assert files == ["speech-2.motion.npz", "speech.motion.npz"]
+    assert _stems(["a.wav", "a.mp3", "a-2.wav", "b/a.wav"]) == ["a", "a-2", "a-2-2", "a-3"]
+
+
+def test_a_transcript_file_in_another_script_is_read(animate, speech, tmp_path):
+    (tmp_path / "said.txt").write_text("你好，世界", encoding="utf-8")
+    assert animate(speech, "--formats", "npz", "--transcript-file", tmp_path / "said.txt")[0] == 0
+
+
+def test_a_transcript_of_50_kb_is_cut_with_one_line(animate, speech):
+    status, _, err, files = animate(speech, "--formats", "npz", "--transcript", "word " * 10_000)
+    assert status == 0 and files == ["speech.motion.npz"]
+    assert len(err) == 1 and "warning" in err[0] and "50,000 bytes" in err[0]
+
+
+BAD_RECORDINGS = {
+    "no such file": lambda folder: folder / "none.wav",
+    "folder": lambda folder: folder,
+    "not a recording": lambda folder: _text(folder / "text.wav"),
+    "is empty": lambda folder: _empty(folder / "empty.wav"),
+    "0 samples": lambda folder: wav_of(folder / "header_only.wav", np.zeros(0, np.int16)),
+    "motion frame": lambda folder: wav_of(folder / "one_sample.wav", np.zeros(1, np.int16)),
+    "NaN": lambda folder: float_wav_of(folder / "nan.wav", np.full(16_000, np.nan)),
+}
+
+
+def _text(path):
+    path.write_text("This is no sound.\n" * 100)
+    return path
+
+
+def _empty(path):
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("said", BAD_RECORDINGS)
+def test_a_bad_recording_is_one_line_status_2_and_nothing_written(animate, tmp_path, said):
+    recording = BAD_RECORDINGS[said](tmp_path)
+    status, _, err, files = animate(recording)
+    assert status == 2 and files == [] and not (tmp_path / "out").exists()
+    assert len(err) == 1 and err[0].startswith("ksdiff-jax animate: ") and str(recording) in err[0]
+    assert said in err[0] or said == "not a recording"
+
+
+def test_one_bad_recording_among_five_does_not_stop_the_others(animate, speech, tmp_path):
+    good = []
+    for name in "abcd":
+        good.append(tmp_path / f"{name}.wav")
+        good[-1].write_bytes(speech.read_bytes())
+    bad = _text(tmp_path / "bad.wav")
+    status, out, err, files = animate(*good[:2], bad, *good[2:], "--formats", "npz")
+    assert status == 2 and files == [f"{name}.motion.npz" for name in "abcd"]
+    assert len(err) == 1 and str(bad) in err[0]
+    assert out[-1] == f"4 of 5 recordings animated; not animated: {bad}"
+
+
+def test_a_file_in_the_way_of_the_out_folder_is_said_before_any_work(animate, speech, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    status, out, err, _ = animate(speech, out="taken")
+    assert status == 2 and out == [] and len(err) == 1 and "in the way" in err[0]
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_checkpoint_of_another_schema_is_one_line(animate, speech, checkpoint):
+    config = checkpoint / "config.json"
+    config.write_text(config.read_text().replace("ksdiff-checkpoint/1", "ksdiff-checkpoint/7"))
+    status, _, err, files = animate(speech)
+    assert status == 2 and files == [] and len(err) == 1 and "ksdiff-checkpoint/7" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--steps", "0"], "steps: got 0"),
+        (["--steps", "many"], "--steps"),
+        (["--stpes", "5"], "did you mean --steps"),
+        (["--sampler", "euler"], "'ddim'"),
+        (["--seed", "-5"], "seed: got -5"),
+        (["--samples", "0"], "--samples 0"),
+        (["--formats", "gif"], "gif"),
+        (["--face", "nowhere.npz"], "nowhere.npz"),
+        (["--transcript-file", "nowhere.txt"], "nowhere.txt"),
+        (["--checkpoint", "nowhere"], "no checkpoint 'nowhere'"),
+        (["--device", "abacus"], "abacus"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_status_2(speech, checkpoint, tmp_path, capsys, options, said):
+    from ksdiff_jax.cli.main import main
+
+    arguments = ["animate", str(speech), "--out", str(tmp_path / "out"), "--checkpoint", str(checkpoint), *options]
+    assert main(arguments) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1 and said in err[0], err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failure_while_writing_leaves_nothing_under_a_final_name(animate, speech, monkeypatch, tmp_path):
+    from ksdiff_jax.export import plot
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("our own mistake")
+
+    monkeypatch.setattr(plot, "_draw_head", broken)
+    with pytest.raises(RuntimeError, match="our own mistake"):
+        animate(speech, "--formats", "png")
+    assert not (tmp_path / "out").exists()

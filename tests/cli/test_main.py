@@ -1,0 +1,87 @@
+"""The command line as a whole: what it lists, how it answers mistakes, and that asking costs nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ksdiff_jax.cli import main as cli
+from ksdiff_jax.cli.main import COMMANDS, main
+
+
+def test_the_overview_lists_every_command_with_a_summary(capsys):
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in COMMANDS:
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        assert len(line.split(maxsplit=1)[1]) > 10
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert f"ksdiff-jax {command}" in capsys.readouterr().out.split("options:")[-1]
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "{'jax', 'numpy', 'librosa', 'matplotlib', 'av', 'numba', 'scipy'}"
+    code = f"import sys; from ksdiff_jax.cli.main import main; main(['--help']); print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_version_is_the_packages(capsys):
+    from ksdiff_jax import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ksdiff-jax {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["animat"], "did you mean animate?"),
+        (["--verison"], "unknown option"),
+        (["animate"], "SPEECH"),
+        (["animate", "a.wav"], "--out"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_status_2(argv, said, capsys):
+    assert main(argv) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1 and said in err[0]
+
+
+def test_a_mistake_of_the_caller_has_no_traceback_and_a_bug_has_one(monkeypatch, capsys):
+    from ksdiff_jax.cli import animate
+    from ksdiff_jax.errors import InputError
+
+    def raising(error):
+        def run(args):
+            raise error
+
+        return run
+
+    arguments = ["animate", "a.wav", "--out", "x"]
+    monkeypatch.setattr(animate, "run", raising(InputError("got this,\n need that")))
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "ksdiff-jax animate: got this, need that\n"
+    monkeypatch.setattr(animate, "run", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(arguments)
+    monkeypatch.setattr(animate, "run", raising(KeyboardInterrupt()))
+    assert main(arguments) == 130
+
+
+def test_python_dash_m_is_the_same_program():
+    done = subprocess.run([sys.executable, "-m", "ksdiff_jax", "nonsense"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_dotted_overrides_are_collected_for_commands_that_take_them():
+    parser = cli.CommandParser(prog="x")
+    assert cli._overrides(["--train.steps", "5", "--a.b=c=d"], parser) == {"train.steps": "5", "a.b": "c=d"}
+    for wrong in (["--steps", "5"], ["5"], ["--train.steps"]):
+        with pytest.raises(SystemExit) as leaving:
+            cli._overrides(wrong, parser)
+        assert leaving.value.code == 2
