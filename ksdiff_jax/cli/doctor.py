@@ -1,0 +1,84 @@
+"""`ksdiff-jax doctor`: versions, devices, which optional parts are present, and what to install for the rest."""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+
+SUMMARY = "versions, devices, which optional parts are present, what to install for the rest"
+EXAMPLES = """examples:
+  ksdiff-jax doctor
+  ksdiff-jax doctor --json
+"""
+REQUIRED = (
+    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "scipy", "numba", "librosa", "soxr",
+    "av", "safetensors", "tensorflow-datasets", "matplotlib",
+)  # fmt: skip
+# Module that must be there -> (what it is for, how to have it).
+OPTIONAL = {
+    "espeakng_loader": ("the built-in corpus (ksdiff-jax corpus, train)", "pip install 'ksdiff-jax[corpus]'"),
+    "pytest": ("the test suite", "pip install 'ksdiff-jax[test]'"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to say it; there is nothing else to choose."""
+    parser.epilog = EXAMPLES
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look and report; 2 if something that everything needs is missing."""
+    console = Console("doctor", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    facts = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in ("ksdiff-jax", *REQUIRED)},
+    }
+    missing = [name for name, version in facts["packages"].items() if version is None]
+    facts["missing"] = missing
+    facts["devices"] = _devices() if "jax" not in missing else []
+    facts["optional"] = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL}
+    facts["checkpoints"] = _checkpoints() if not missing else []
+    _say(console, facts)
+    console.result(facts)
+    if missing:
+        console.fail(f"missing: {', '.join(missing)}; install with: {sys.executable} -m pip install ksdiff-jax")
+    return 2 if missing else 0
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _devices() -> list[str]:
+    import jax
+
+    return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
+
+
+def _checkpoints() -> list[str]:
+    from ksdiff_jax.models.pretrained import shipped_names
+
+    return shipped_names()
+
+
+def _say(console: Console, facts: dict) -> None:
+    console.say(f"Python {facts['python']} on {facts['platform']}, {facts['cores']} cores")
+    for name, version in facts["packages"].items():
+        console.say(f"  {name:<20} {version or 'MISSING'}")
+    console.say(f"devices: {', '.join(facts['devices']) or 'none'}")
+    if not any(device.startswith(("gpu", "cuda", "tpu")) for device in facts["devices"]):
+        console.say("  with an NVIDIA GPU: pip install 'ksdiff-jax[gpu]'; on a TPU: pip install 'ksdiff-jax[tpu]'")
+    for name, (purpose, remedy) in OPTIONAL.items():
+        present = facts["optional"][name]
+        console.say(f"{'present' if present else 'absent '}  {purpose}{'' if present else ': ' + remedy}")
+    console.say(f"shipped checkpoints: {', '.join(facts['checkpoints']) or 'none'}")

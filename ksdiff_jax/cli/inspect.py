@@ -1,0 +1,134 @@
+"""`ksdiff-jax inspect PATH`: what a motion file, a data set, a checkpoint or a face file holds, and if it is sound."""
+
+import argparse
+from pathlib import Path
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import InputError
+
+SUMMARY = "what a motion file, data set, checkpoint or face file holds; --verify checks it"
+EXAMPLES = """examples:
+  ksdiff-jax inspect out/speech.motion.npz
+  ksdiff-jax inspect shards --verify
+  ksdiff-jax inspect demo --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One path, and whether to read all of it."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("path", metavar="PATH", help="file, folder, or the name of a shipped checkpoint")
+    parser.add_argument("--verify", action="store_true", help="read everything and compare it with its checksums")
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Describe the path; anything unsound is an `InputError`."""
+    console = Console("inspect", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    facts = describe(args.path, verify=args.verify)
+    if args.verify:
+        facts["verified"] = True
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        console.say(f"{name.replace('_', ' '):<{width}}  {_as_text(value)}")
+    console.result(facts)
+    return 0
+
+
+def describe(path: str | Path, *, verify: bool) -> dict:
+    """Facts about whatever `path` is, by name."""
+    from ksdiff_jax.models.pretrained import shipped_names
+
+    found = Path(path)
+    if found.is_dir() and (found / "dataset.json").is_file():
+        return _dataset(found, verify=verify)
+    if found.is_dir() or (not found.exists() and str(path) in shipped_names()):
+        return _checkpoint(path, verify=verify)
+    if not found.exists():
+        raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint")
+    if found.suffix == ".npz" and _is_motion(found):
+        return _motion(found)
+    return _face(found)
+
+
+def _dataset(folder: Path, *, verify: bool) -> dict:
+    from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
+
+    info = dataset_info(folder)
+    facts = {"kind": "data set", "schema": info.schema, "space": info.space, "fps": info.fps}
+    facts |= {"licence": info.licence, "made_by": info.made_by}
+    for split, part in info.splits.items():
+        facts[split] = {"clips": part.clips, "hours": round(part.hours, 3), "shards": len(part.shards)}
+    if verify:
+        verify_shards(folder)
+        for split in info.splits:
+            for _ in ShardReader(folder, split):  # decodes every clip and checks what holds between its fields
+                pass
+    return facts
+
+
+def _checkpoint(path: str | Path, *, verify: bool) -> dict:
+    import math
+
+    from ksdiff_jax.models.pretrained import find_pretrained, load_pretrained, read_manifest
+
+    folder = find_pretrained(path)
+    manifest = read_manifest(folder)
+    pretrained = load_pretrained(folder)  # always verified: that costs milliseconds
+    sizes = {name: math.prod(shape) for name, shape in _shapes(pretrained.params).items()}
+    parts: dict[str, int] = {}
+    for name, size in sizes.items():
+        part = name.split("/")[0] if name.split("/")[0] != "params" else name.split("/")[1]
+        parts[part] = parts.get(part, 0) + size
+    facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(folder), "digest": pretrained.digest}
+    facts |= {"config": pretrained.config.name, "parameters": sum(sizes.values()), "parameters_by_part": parts}
+    facts["megabytes"] = round((folder / "weights.safetensors").stat().st_size / 1e6, 2)
+    return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
+
+
+def _shapes(params) -> dict[str, tuple[int, ...]]:
+    from ksdiff_jax.tree import named_leaves
+
+    return {name: leaf.shape for name, leaf in named_leaves(params).items()}
+
+
+def _is_motion(path: Path) -> bool:
+    import zipfile
+
+    return path.name.endswith(".motion.npz") or (
+        zipfile.is_zipfile(path) and "meta.npy" in zipfile.ZipFile(path).namelist()
+    )
+
+
+def _motion(path: Path) -> dict:
+    import numpy as np
+
+    from ksdiff_jax.motion.clip import MotionClip
+
+    clip = MotionClip.load(path)
+    facts = {"kind": "motion", "schema": clip.meta["schema"], "frames": len(clip), "fps": clip.fps}
+    facts["seconds"] = round(clip.duration_s, 3)
+    facts["head_angle_std_deg"] = [round(float(value), 2) for value in np.degrees(clip.global_orient.std(axis=0))]
+    facts["jaw_opening_std_deg"] = round(float(np.degrees(clip.jaw_pose[:, 0].std())), 2)
+    for path_name in ("expression", "head"):
+        count = int(getattr(clip, f"keyframes_{path_name}").sum())
+        facts[f"keyframes_{path_name}"] = f"{count} ({count / clip.duration_s:.2f} per second)"
+    known = ("checkpoint_name", "checkpoint", "seed", "sample", "sampler", "steps", "guidance", "audio_sha256")
+    return facts | {name: clip.meta[name] for name in known if name in clip.meta}
+
+
+def _face(path: Path) -> dict:
+    from ksdiff_jax.face import load_face
+
+    face = load_face(path)
+    facts = {"kind": "face", "name": face.name, "licence": face.licence, "vertices": len(face.template)}
+    facts["triangles"] = len(face.faces)
+    return facts | {"regions": {name: len(indices) for name, indices in face.regions.items()}}
+
+
+def _as_text(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_as_text(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_as_text, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,41 @@
+"""`ksdiff-jax doctor` and `ksdiff-jax bench`: reports of this machine."""
+
+import json
+
+import numpy as np
+
+from ksdiff_jax.cli import bench, doctor
+from ksdiff_jax.cli.main import main
+
+
+def test_the_doctor_finds_this_environment_complete(capsys):
+    assert main(["doctor", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["missing"] == [] and facts["devices"]
+
+
+def test_the_doctor_says_what_to_install_for_what_is_absent(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "OPTIONAL", {"no_such_module": ("magic", "pip install magic")})
+    assert main(["doctor"]) == 0
+    assert "absent   magic: pip install magic" in capsys.readouterr().out
+
+
+def test_a_missing_requirement_is_status_2(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "REQUIRED", ("jax", "no-such-package"))
+    assert main(["doctor"]) == 2
+    assert "no-such-package" in capsys.readouterr().err
+
+
+def test_the_benchmark_reports_every_stage(checkpoint, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "CLIP_S", 0.4)
+    assert main(["bench", "animate", "--repeats", "1", "--checkpoint", str(checkpoint)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["stages"]) == ["decode", "prosody", "sample", "render_and_encode"]
+    total = sum(stage["median_s"] for stage in report["stages"].values())
+    assert abs(report["video_real_time_factor"] - total / 0.4) < 1e-3
+    assert report["machine"]["cores"] >= 1
+
+
+def test_the_made_up_voice_is_voiced_sound_within_full_scale():
+    voice = bench.made_up_voice(2.0)
+    assert len(voice) == 32_000 and 0.1 < np.abs(voice).max() <= 1
