@@ -14,6 +14,7 @@ stored, not recomputed: trained models depend on them.
 """
 
 import functools
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,8 +34,19 @@ ACTIONS: tuple[str, ...] = (
 )
 MOUTH_CLOSE_JAW_RAD = 0.25
 
-_SPEECH_STD = {"Mouth": 0.25, "Lip": 0.25, "Jaw": 0.2, "Chin": 0.2}
-_OTHER_STD = 0.1
+# Actions whose expression coefficients are mixed with each other and with no others.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "blink": ACTIONS[:2],
+    "lids": (*ACTIONS[2:6], "LidTightener"),
+    "brows": tuple(name for name in ACTIONS if name.startswith("Brow")),
+    "cheeks_and_nose": tuple(name for name in ACTIONS if name.startswith(("Cheek", "Nos"))),
+    "mouth": tuple(name for name in ACTIONS if name.startswith(("Jaw", "Mouth", "Lip", "Chin"))),
+}
+# Typical standard deviations of weights in running speech; blinks are scaled by their full closure instead.
+SPEECH_STD: dict[str, float] = {
+    name: 0.25 if name.startswith(("Mouth", "Lip")) else 0.15 if name == "ChinRaiser" else 0.10 for name in ACTIONS
+}
+_STORED = Path(__file__).parents[1] / "assets" / "face" / "actions.npy"
 
 
 def actions_to_expression(weights: Float[Array | np.ndarray, "*b a"]) -> Float[Array | np.ndarray, "*b e"]:
@@ -59,10 +71,7 @@ def action_index(name: str) -> int:
 
 @functools.cache
 def _matrix() -> Float[np.ndarray, "50 50"]:
-    scale = [next((s for p, s in _SPEECH_STD.items() if name.startswith(p)), _OTHER_STD) for name in ACTIONS]
-    matrix = np.diag(1.0 / np.array(scale))
-    matrix[:2, :2] = [[0.5, 0.5], [0.5, -0.5]]
-    return matrix
+    return np.load(_STORED, allow_pickle=False)
 
 
 @functools.cache

@@ -1,74 +1,48 @@
-"""The built-in head."""
+"""The built-in head: a stylised person made by this package's own code, in FLAME's form.
+
+Its mesh (about 5,200 vertices) is `head_file.load_head`; `head_rig` gives joints, weights and regions,
+`head_identity` the 100 shape directions, and `head_actions` the displacements D of the 50 named actions. Since
+expression = weights @ M (see `actions`), the expression directions are E = M⁻¹ D: then ψ · E = (w M) M⁻¹ D = w D.
+There are no pose correctives.
+"""
 
 import functools
 
 import numpy as np
 
-from ksdiff_jax.face.actions import ACTIONS, actions_to_expression_matrix
+from ksdiff_jax.face.actions import actions_to_expression_matrix
+from ksdiff_jax.face.head_actions import action_displacements
+from ksdiff_jax.face.head_file import load_head
+from ksdiff_jax.face.head_identity import shape_directions
+from ksdiff_jax.face.head_rig import height_pair, inner_lip_pairs, joint_regressor, regions, skinning_weights
 from ksdiff_jax.face.model import FaceModel
+from ksdiff_jax.typing import Float
 
 
 @functools.cache
 def builtin_face() -> FaceModel:
-    """First stand-in head: an ellipsoid with a mouth slit."""
-    rows, columns = 70, 70
-    elevation = np.linspace(1.45, -1.2, rows)
-    azimuth = np.linspace(-np.pi, np.pi, columns, endpoint=False)
-    e, a = np.meshgrid(elevation, azimuth, indexing="ij")
-    template = np.stack([0.075 * np.cos(e) * np.sin(a), 0.02 + 0.115 * np.sin(e), 0.095 * np.cos(e) * np.cos(a)], -1)
-    template = template.reshape(-1, 3)
-    index = np.arange(rows * columns).reshape(rows, columns)
-    right = np.roll(index, -1, axis=1)
-    q = np.stack([index[:-1], index[1:], right[1:], right[:-1]], -1).reshape(-1, 4)
-    mouth_row = int(np.argmin(abs(template.reshape(rows, columns, 3)[:, 35, 1] + 0.043)))
-    front = abs(azimuth) < 0.3
-    keep = ~(np.isin(q[:, 0], index[mouth_row][front]))
-    faces = np.concatenate([q[:, [0, 1, 2]], q[:, [0, 2, 3]]])[np.tile(keep, 2)]
-    upper, lower = index[mouth_row], index[mouth_row + 1]
-    template[lower[front], 1] = template[upper[front], 1]
-    template[lower[front], 2] = template[upper[front], 2]
-    jaw = (1 / (1 + np.exp((template[:, 1] + 0.05) / 0.004))) * (template[:, 2] > 0)
-    jaw[lower[front]] = 1.0
-    jaw[upper[front]] = 0.0
-    weights = np.zeros((len(template), 5))
-    weights[:, 2] = jaw
-    weights[:, 1] = 1 - jaw
-    rng = np.random.default_rng(0)
-    actions = np.zeros((50, len(template), 3))
-    for i, name in enumerate(ACTIONS):
-        centre = [0, -0.043, 0.08] if name.startswith(("Mouth", "Lip", "Jaw", "Chin")) else [0, 0.03, 0.08]
-        bump = np.exp(-np.sum((template - centre - rng.normal(0, 0.01, 3)) ** 2, 1) / (2 * 0.02**2))
-        actions[i] = bump[:, None] * rng.normal(0, 0.003, 3)
-    close = ACTIONS.index("MouthClose")
-    actions[close] = 0
-    actions[close, lower[front], 1] = 0.0212
-    actions[close, lower[front], 2] = 0.002
-    directions = np.tensordot(np.linalg.inv(actions_to_expression_matrix()), actions, 1)
-    regressor = np.zeros((5, len(template)))
-    for k, place in enumerate(
-        [(0, -0.1, -0.02), (0, -0.08, -0.02), (0, 0.01, 0.0), (0.03, 0.03, 0.06), (-0.03, 0.03, 0.06)]
-    ):
-        near = np.argsort(np.linalg.norm(template - place, axis=1))[:40]
-        regressor[k, near] = 1 / 40
-    centre_column = np.flatnonzero(front)[len(np.flatnonzero(front)) // 2]
-    f = lambda x: np.ascontiguousarray(x, dtype=np.float32)  # noqa: E731
+    """The head that ships with the package; made once per process."""
+    head = load_head()
+    weights = skinning_weights(head)
+    displacements = action_displacements(head, weights[:, 2])
+    directions = np.tensordot(np.linalg.inv(actions_to_expression_matrix()), displacements, 1)
     return FaceModel(
-        template=f(template),
-        shape_directions=f(np.zeros((100, len(template), 3))),
-        expression_directions=f(directions),
+        template=_single(head.part.points),
+        shape_directions=_single(shape_directions(head.part.points)),
+        expression_directions=_single(directions),
         pose_correctives=None,
-        joint_regressor=f(regressor),
-        skinning_weights=f(weights),
-        faces=faces.astype(np.int32),
-        colours=f(np.full((len(template), 3), 0.6)),
-        regions={
-            "lips": np.concatenate([upper[front], lower[front]]).astype(np.int32),
-            "upper_face": np.flatnonzero((template[:, 1] > 0.03) & (template[:, 2] > 0.04)).astype(np.int32),
-            "eyes": np.flatnonzero(abs(template[:, 1] - 0.03) < 0.01).astype(np.int32),
-            "neck": np.flatnonzero(template[:, 1] < -0.08).astype(np.int32),
-        },
-        inner_lip_pairs=np.array([[upper[centre_column], lower[centre_column]]], np.int32),
-        height_pair=np.array([index[5, 35], index[-1, 35]], np.int32),
+        joint_regressor=_single(joint_regressor(head)),
+        skinning_weights=_single(weights),
+        faces=head.part.faces.astype(np.int32),
+        colours=_single(head.part.colours),
+        gloss=_single(head.part.gloss),
+        regions=regions(head),
+        inner_lip_pairs=inner_lip_pairs(head),
+        height_pair=height_pair(head),
         name="built-in head",
         licence="Apache-2.0",
     )
+
+
+def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    return np.ascontiguousarray(array, dtype=np.float32)

@@ -39,6 +39,7 @@ PARENTS = (-1, 0, 1, 1, 1)
         "skinning_weights",
         "faces",
         "colours",
+        "gloss",
         "regions",
         "inner_lip_pairs",
         "height_pair",
@@ -57,6 +58,7 @@ class FaceModel:
     skinning_weights: Float[np.ndarray, "v 5"]  # rows sum to 1
     faces: Int[np.ndarray, "n 3"]  # counter-clockwise seen from outside
     colours: Float[np.ndarray, "v 3"]  # linear-light albedo, 0 to 1
+    gloss: Float[np.ndarray, "v"]  # strength of the highlight, 0 to 1
     regions: dict[str, Int[np.ndarray, "_"]]
     inner_lip_pairs: Int[np.ndarray, "_ 2"]  # (upper, lower) at the centre of the mouth
     height_pair: Int[np.ndarray, "2"]  # top of the forehead, bottom of the chin

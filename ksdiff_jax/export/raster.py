@@ -1,0 +1,240 @@
+"""A small software renderer: meshes to pictures by a z-buffer in compiled Python, without a screen or a GPU.
+
+Each frame goes through three steps. Vertices are turned by the camera, projected with a mild perspective and given
+area-weighted normals. Triangles are drawn into a buffer of (depth, triangle id), at twice the resolution of the
+picture where `supersample` is 2. Then every pixel is shaded once per triangle it sees: interpolated normal and
+colour, a key light from above left, a fill light, light from the sky, a rim, and a highlight scaled by the vertex's
+gloss; in linear light, encoded to sRGB by a table.
+
+    screen = (x, −y) · focal / (distance − z)         z towards the camera, in metres, origin at the camera's target
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from ksdiff_jax.typing import Float, Int
+
+# Linear-light colours of the background at the top and bottom of the picture.
+_BACKGROUND = np.array([[0.30, 0.36, 0.43], [0.10, 0.12, 0.15]], np.float32)
+# Directions towards the lights, in camera axes (x right, y up, z to the viewer).
+_KEY = np.array([-0.45, 0.55, 0.71], np.float32)
+_FILL = np.array([0.70, 0.10, 0.70], np.float32)
+_HALF = np.array([-0.24, 0.30, 0.92], np.float32)
+
+
+class Camera(NamedTuple):
+    """Where the picture is taken from: it looks at `target` from `distance_m`, turned by yaw and then pitch."""
+
+    target: tuple[float, float, float]
+    height_m: float  # what the picture's height spans at the target
+    distance_m: float = 1.0
+    yaw_rad: float = 0.0  # positive looks at the subject's left side
+    pitch_rad: float = 0.0  # positive looks from above
+
+
+def framed_on(vertices: Float[np.ndarray, "*t v 3"], *, yaw_rad: float = 0.0, pitch_rad: float = 0.0) -> Camera:
+    """A camera that holds the whole mesh, over all frames, with a little air around it."""
+    points = np.asarray(vertices).reshape(-1, 3)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = float(max(high[1] - low[1], high[0] - low[0]))
+    target = tuple(float(c) for c in (low + high) / 2)
+    return Camera(target=target, height_m=1.12 * extent, yaw_rad=yaw_rad, pitch_rad=pitch_rad)
+
+
+def render_frames(
+    vertices: Float[np.ndarray, "t v 3"],
+    faces: Int[np.ndarray, "n 3"],
+    colours: Float[np.ndarray, "v 3"],
+    *,
+    gloss: Float[np.ndarray, "v"] | None = None,
+    camera: Camera | None = None,
+    size: int = 512,
+    supersample: int = 2,
+    threads: int = 2,
+) -> Iterator[np.ndarray]:
+    """Yield one uint8 picture (size, size, 3) per frame, in order; `camera` defaults to `framed_on(vertices)`.
+
+    `colours` are linear-light albedos; `gloss` scales the highlight of each vertex (default 0.25).
+    """
+    camera = framed_on(vertices) if camera is None else camera
+    gloss = np.full(len(colours), 0.25, np.float32) if gloss is None else gloss
+    surface = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
+    triangles = np.ascontiguousarray(faces, dtype=np.int32)
+    turn, view = _view(camera, size)
+
+    def draw(frame: np.ndarray) -> np.ndarray:
+        points = (np.asarray(frame, np.float32) - np.float32(camera.target)) @ turn.T
+        picture = np.empty((size, size, 3), np.uint8)
+        _draw(np.ascontiguousarray(points), triangles, surface, view, supersample, _SRGB, _BACKGROUND, picture)
+        return picture
+
+    # A few frames in flight keep the threads busy without holding the whole clip.
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        waiting = []
+        for frame in vertices:
+            waiting.append(pool.submit(draw, frame))
+            if len(waiting) > 2 * threads:
+                yield waiting.pop(0).result()
+        for picture in waiting:
+            yield picture.result()
+
+
+def _view(camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The camera's rotation, and (focal in pixels, distance in metres)."""
+    cos_y, sin_y = np.cos(camera.yaw_rad), np.sin(camera.yaw_rad)
+    cos_p, sin_p = np.cos(camera.pitch_rad), np.sin(camera.pitch_rad)
+    yaw = np.array([[cos_y, 0, -sin_y], [0, 1, 0], [sin_y, 0, cos_y]])
+    pitch = np.array([[1, 0, 0], [0, cos_p, -sin_p], [0, sin_p, cos_p]])
+    focal = size * camera.distance_m / camera.height_m
+    return (pitch @ yaw).astype(np.float32), np.array([focal, camera.distance_m], np.float32)
+
+
+def _srgb_table() -> np.ndarray:
+    linear = np.linspace(0, 1, 4096)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.round(255 * encoded).astype(np.uint8)
+
+
+_SRGB = _srgb_table()
+
+
+def _compiled(function):
+    """Compile; keep the machine code on disk where some folder (the package's, the user's cache) can be written."""
+    try:
+        return numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(function)
+    except RuntimeError:
+        return numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
+
+
+@_compiled
+def _normals(points, triangles):
+    """Unit vertex normals, each triangle weighted by its area."""
+    normals = np.zeros_like(points)
+    for n in range(triangles.shape[0]):
+        a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+        ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
+        vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for k in (a, b, c):
+            normals[k, 0] += nx
+            normals[k, 1] += ny
+            normals[k, 2] += nz
+    for i in range(points.shape[0]):
+        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2) + np.float32(1e-20)
+        normals[i] /= length
+    return normals
+
+
+@_compiled
+def _fill_buffers(screen, triangles, depth, owner):
+    """Draw triangles: `depth` keeps the nearest (largest) inverse distance, `owner` its triangle."""
+    height, width = depth.shape
+    for n in range(triangles.shape[0]):
+        a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+        ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area >= np.float32(-1e-6):  # facing away, or a line
+            continue
+        left = max(int(np.ceil(min(ax, bx, cx))), 0)
+        right = min(int(np.floor(max(ax, bx, cx))), width - 1)
+        top = max(int(np.ceil(min(ay, by, cy))), 0)
+        bottom = min(int(np.floor(max(ay, by, cy))), height - 1)
+        inverse = np.float32(1.0) / area
+        step_b, step_c = (cy - ay) * inverse, -(by - ay) * inverse
+        for y in range(top, bottom + 1):
+            wb = ((left - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
+            wc = ((bx - ax) * (y - ay) - (by - ay) * (left - ax)) * inverse
+            for x in range(left, right + 1):
+                wa = np.float32(1.0) - wb - wc
+                if wa >= 0 and wb >= 0 and wc >= 0:
+                    z = wa * screen[a, 2] + wb * screen[b, 2] + wc * screen[c, 2]
+                    if z > depth[y, x]:
+                        depth[y, x] = z
+                        owner[y, x] = n
+                wb += step_b
+                wc += step_c
+
+
+@_compiled
+def _shade(x, y, n, screen, normals, triangles, surface, light):
+    """Add the light that triangle n sends through screen point (x, y) to `light` (3)."""
+    a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+    ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
+    inverse = np.float32(1.0) / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
+    # Clamped: a pixel's centre may lie just outside a triangle that covers one of its samples.
+    wb = min(max(((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse, np.float32(0)), np.float32(1))
+    wc = min(max(((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse, np.float32(0)), np.float32(1) - wb)
+    wa = np.float32(1.0) - wb - wc
+    nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
+    ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
+    nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
+    length = np.float32(1.0) / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-12))
+    nx, ny, nz = nx * length, ny * length, nz * length
+    # Wrapped key light: skin scatters, so its shadow edge is soft.
+    key = max((nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25), np.float32(0))
+    fill = max(nx * _FILL[0] + ny * _FILL[1] + nz * _FILL[2], np.float32(0))
+    half = max(nx * _HALF[0] + ny * _HALF[1] + nz * _HALF[2], np.float32(0))
+    shine = half * half
+    shine = shine * shine
+    shine = shine * shine
+    shine = shine * shine * shine  # 24th power
+    rim = np.float32(1.0) - max(nz, np.float32(0))
+    rim = rim * rim * rim
+    sky = np.float32(0.16) + np.float32(0.08) * ny
+    gloss = wa * surface[a, 3] + wb * surface[b, 3] + wc * surface[c, 3]
+    # Matt surfaces spread the highlight, glossy ones (eyes) gather it.
+    white = (
+        np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine + gloss * gloss * shine * shine * shine * shine
+    )
+    for k in range(3):
+        albedo = wa * surface[a, k] + wb * surface[b, k] + wc * surface[c, k]
+        diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
+        light[k] += albedo * diffuse + white
+
+
+@_compiled
+def _draw(points, triangles, surface, view, supersample, srgb, background, picture):
+    """One frame: `points` in camera axes, metres, relative to the target; fills `picture`."""
+    size = picture.shape[0]
+    fine = size * supersample
+    focal, distance = view[0] * np.float32(supersample), view[1]
+    screen = np.empty_like(points)
+    for i in range(points.shape[0]):
+        inverse = np.float32(1.0) / (distance - points[i, 2])
+        screen[i, 0] = np.float32(0.5 * (fine - 1)) + points[i, 0] * focal * inverse
+        screen[i, 1] = np.float32(0.5 * (fine - 1)) - points[i, 1] * focal * inverse
+        screen[i, 2] = inverse
+    normals = _normals(points, triangles)
+    depth = np.zeros((fine, fine), np.float32)
+    owner = np.full((fine, fine), -1, np.int32)
+    _fill_buffers(screen, triangles, depth, owner)
+    samples = supersample * supersample
+    middle = np.float32(0.5 * (supersample - 1))
+    light = np.zeros(3, np.float32)
+    for y in range(size):
+        along = np.float32(y) / np.float32(size)
+        for x in range(size):
+            light[:] = 0
+            first = owner[y * supersample, x * supersample]
+            same = True
+            for s in range(1, samples):
+                if owner[y * supersample + s // supersample, x * supersample + s % supersample] != first:
+                    same = False
+            for s in range(1 if same else samples):
+                dy, dx = s // supersample, s % supersample
+                n = owner[y * supersample + dy, x * supersample + dx]
+                if n < 0:
+                    for k in range(3):
+                        light[k] += background[0, k] * (np.float32(1) - along) + background[1, k] * along
+                else:
+                    offset_y = middle if same else np.float32(dy)
+                    offset_x = middle if same else np.float32(dx)
+                    px, py = np.float32(x * supersample) + offset_x, np.float32(y * supersample) + offset_y
+                    _shade(px, py, n, screen, normals, triangles, surface, light)
+            scale = np.float32(4095.0) if same else np.float32(4095.0 / samples)
+            for k in range(3):
+                picture[y, x, k] = srgb[min(int(light[k] * scale), 4095)]

@@ -1,0 +1,86 @@
+"""The built-in head's mesh as a stored file, so that every machine has the same vertices in the same order.
+
+`make_head` takes seconds, and its triangulation belongs to the version of the geometry library at hand; the package
+therefore ships its result. After a change to the geometry run `python -m ksdiff_jax.face.head_file`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ksdiff_jax.face.head_eyes import Eye
+from ksdiff_jax.face.head_mesh import NAMES, HeadMesh, make_head
+from ksdiff_jax.face.head_mouth import Mouth
+from ksdiff_jax.face.head_parts import Part
+from ksdiff_jax.files import replacing
+
+STORED = Path(__file__).parents[1] / "assets" / "face" / "head.npz"
+
+
+def save_head(head: HeadMesh, path: Path) -> None:
+    """Write a head; `load_head` reads it back with colours rounded to 1/65535."""
+    part, mouth, eye = head.part, head.mouth, head.eye
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            points=part.points,
+            faces=part.faces.astype(np.uint16),
+            colours=np.round(part.colours * 65535).astype(np.uint16),
+            gloss=part.gloss.astype(np.float32),
+            side=part.side.astype(np.int8),
+            counts=np.array([head.spans[name].stop - head.spans[name].start for name in NAMES]),
+            mouth_outer=mouth.outer_ring,
+            mouth_upper=mouth.upper_contact,
+            mouth_lower=mouth.lower_contact,
+            mouth_lips=mouth.lips,
+            eye_rings=eye.rings,
+            eye_column=eye.column,
+            eye_upper=eye.upper,
+        )
+
+
+def load_head(path: Path = STORED) -> HeadMesh:
+    """Read a stored head. The parts of mouth and lids carry no faces of their own: the whole has them all."""
+    with np.load(path, allow_pickle=False) as stored:
+        part = Part(
+            points=stored["points"],
+            faces=stored["faces"].astype(np.int64),
+            colours=stored["colours"] / 65535,
+            gloss=stored["gloss"].astype(np.float64),
+            side=stored["side"].astype(np.int64),
+        )
+        stops = np.cumsum(stored["counts"])
+        spans = {name: slice(int(b - n), int(b)) for name, b, n in zip(NAMES, stops, stored["counts"], strict=True)}
+        rings = stored["eye_rings"]
+        return HeadMesh(
+            part=part,
+            spans=spans,
+            mouth=Mouth(
+                part=_piece(part, spans["mouth"]),
+                outer_ring=stored["mouth_outer"],
+                upper_contact=stored["mouth_upper"],
+                lower_contact=stored["mouth_lower"],
+                lips=stored["mouth_lips"],
+            ),
+            eye=Eye(
+                part=_piece(part, spans["left_lids"]),
+                rings=rings,
+                outer_ring=rings[-1],
+                column=stored["eye_column"],
+                upper=stored["eye_upper"],
+            ),
+        )
+
+
+def _piece(whole: Part, span: slice) -> Part:
+    return Part(
+        points=whole.points[span],
+        faces=np.zeros((0, 3), np.int64),
+        colours=whole.colours[span],
+        gloss=whole.gloss[span],
+        side=whole.side[span],
+    )
+
+
+if __name__ == "__main__":
+    save_head(make_head(), STORED)
