@@ -10,21 +10,27 @@ import time
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.device import PLATFORMS, cache_folder, keep_compilations, use_device
 from ksdiff_jax.errors import InputError
 
 SUMMARY = "measure a checkpoint: lips, keyframes, head motion, real speech, silence"
-METRICS = ("lips", "keyframes", "pose", "beats", "real")
+METRICS = ("lips", "upper_face", "keyframes", "pose", "beats", "real")
 CURVES_SHOWN = 4
+EXAMPLES = """examples:
+  ksdiff-jax evaluate --out figures
+  ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
+    parser.epilog = EXAMPLES
     add = parser.add_argument
     add("--checkpoint", default="demo", metavar="DIR", help="a checkpoint folder, training workdir or shipped name")
     add("--data", metavar="DIR", help="a folder of shards (default: the built-in corpus, made on first use)")
     add("--split", default="test", help="split of the data set (default: test)")
-    add("--clips", type=int, metavar="N", help="use the first N clips (default: all, of the built-in corpus 100)")
-    add("--languages", nargs="+", default=["en"], metavar="L", help="languages of the built-in corpus (default: en)")
+    add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
+    add("--languages", nargs="+", metavar="L", help="languages of the built-in corpus (default: all it has)")
     add("--metrics", nargs="+", choices=METRICS, default=list(METRICS), help="groups of figures (default: all)")
     add("--real", metavar="DIR", help="real clips with measured openings: DIR/lips/*.npz and the sound they name")
     add("--samples", type=int, default=2, help="samples of each clip; two or more compare lips and heads (default: 2)")
@@ -32,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
     add("--seed", type=int, default=0)
     add("--control", choices=("truth", "still"), help="score the truth, or a face that never moves, instead")
+    add("--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)")
     add("--out", metavar="DIR", help="write metrics.json and plots here")
     add_output_arguments(parser)
 
@@ -47,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     from ksdiff_jax.models.pretrained import load_pretrained
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    use_device(args.device)
+    keep_compilations()
     out = make_folder(args.out) if args.out else None
     pretrained = load_pretrained(args.checkpoint)
     system = build_system(pretrained.config)
@@ -59,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     about = {
         "machine": report.machine(),
         "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
-        "data": args.data or f"built-in corpus ({' '.join(args.languages)})",
+        "data": args.data or "built-in corpus",
         "split": args.split,
         "options": dataclasses.asdict(options),
         "seed": args.seed,
@@ -87,7 +96,7 @@ def _on_split(args, pretrained, system, options, console):
     from ksdiff_jax.evaluate.scores import score
     from ksdiff_jax.face import builtin_face, face_height
 
-    folder = args.data or _built_in(args, console)
+    folder = args.data or _built_in(args, console, pretrained.config.data.corpus_clips)
     clips = evaluation.read_clips(folder, split=args.split, clips=args.clips)
     console.say(f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from {folder}")
     keyframe_config = pretrained.config.model.keyframes
@@ -129,15 +138,18 @@ def _on_real(args, pretrained, system, options):
     return figures, curves
 
 
-def _built_in(args, console: Console) -> Path:
+def _built_in(args, console: Console, corpus_clips: int) -> Path:
     """The folder of the built-in corpus's split, made if this machine has none yet."""
-    from ksdiff_jax.data.corpus.sentences import SPLITS
+    from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS
+    from ksdiff_jax.data.corpus.write import split_sizes
     from ksdiff_jax.evaluate.held_out import held_out_corpus
 
     if args.split not in SPLITS:
         raise InputError(f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}")
-    console.say("looking for the built-in corpus, made on first use ...")
-    return held_out_corpus(split=args.split, clips=args.clips, languages=tuple(args.languages))
+    console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
+    clips = args.clips or split_sizes(corpus_clips)[args.split]
+    languages = tuple(args.languages or LANGUAGES)
+    return held_out_corpus(cache_folder(), split=args.split, clips=clips, languages=languages)
 
 
 def _print(console: Console, figures: dict[str, float], about: dict, out: Path | None) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from ksdiff_jax.evaluate.lips import squared_lip_error
 from ksdiff_jax.typing import Float
 
-_FRAMES_OF_DESCENT = 3000
+_FRAMES_OF_DESCENT = 1000
 
 
 def constant_lip_error(shape: Float[np.ndarray, "v 3"], truth: Float[np.ndarray, "t v 3"]) -> float:
@@ -25,7 +25,7 @@ def constant_lip_error(shape: Float[np.ndarray, "v 3"], truth: Float[np.ndarray,
 
 
 def best_constant_lips(
-    truth: Float[np.ndarray, "t v 3"], *, candidates: tuple[Float[np.ndarray, "v 3"], ...] = (), steps: int = 200
+    truth: Float[np.ndarray, "t v 3"], *, candidates: tuple[Float[np.ndarray, "v 3"], ...] = (), steps: int = 150
 ) -> Float[np.ndarray, "v 3"]:
     """The constant lip shape of least LVE over all frames of a split; see the module's docstring."""
     starts = [truth.mean(axis=0), np.median(truth, axis=0).astype(truth.dtype), *candidates]
@@ -44,7 +44,7 @@ def _descend(
     every = np.arange(len(frames))
     for step_size in spread * np.geomspace(0.2, 0.002, steps):
         offset = shape - frames
-        squared = np.sum(offset**2, axis=-1)
+        squared = np.einsum("tvc,tvc->tv", offset, offset)
         worst = np.argmax(squared, axis=1)
         error = float(np.mean(squared[every, worst]))
         if error < best_error:

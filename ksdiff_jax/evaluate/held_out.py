@@ -1,4 +1,4 @@
-"""Held-out clips of the built-in corpus, made once and kept in the user's cache.
+"""Held-out clips of the built-in corpus, made once and kept in a folder for what can be made again.
 
 A clip of the corpus is a function of (split, number, seed, languages), whatever the size of the corpus, so the test
 split can be had without the hours of training clips. The folder's name carries a digest of the sources that make the
@@ -13,26 +13,22 @@ from ksdiff_jax import face
 from ksdiff_jax.data import corpus
 from ksdiff_jax.data.corpus.write import LICENCE, corpus_clips
 from ksdiff_jax.data.shards import DESCRIPTION, write_dataset
-from ksdiff_jax.files import cache_folder
-
-DEFAULT_CLIPS = 100  # the test split of the default corpus
 
 
 def held_out_corpus(
+    cache: Path,
     *,
-    split: str = "test",
-    clips: int | None = None,
+    split: str,
+    clips: int,
+    languages: tuple[str, ...],
     seed: int = 0,
-    languages: tuple[str, ...] = ("en",),
-    cache: Path | None = None,
     clips_of: Callable = corpus_clips,
 ) -> Path:
-    """The folder of a data set that holds only `split`, made on first use (about a second a clip)."""
-    count = clips or DEFAULT_CLIPS
-    name = f"{split}-{count}-seed{seed}-{'-'.join(languages)}-{_source_digest()[:12]}"
-    folder = (cache or cache_folder("corpus")) / name
+    """The folder (under `cache`) of a data set that holds only `split`, made on first use, about a second a clip."""
+    name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{_source_digest()[:12]}"
+    folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
-        made = clips_of(split, count=count, seed=seed, languages=languages)
+        made = clips_of(split, count=clips, seed=seed, languages=languages)
         write_dataset(folder, {split: made}, licence=LICENCE, made_by="ksdiff-jax evaluate")
     return folder
 

@@ -2,7 +2,8 @@
 
 | group | figures |
 |---|---|
-| lips | LVE variants, best constant pose and the ratio to it, FDD, correlations, closures |
+| lips | LVE variants, best constant pose and the ratio to it, correlations, closures |
+| upper_face | FDD |
 | keyframes | precision, recall, F1 of both tracks, and the F1 of random and fixed-interval predictors |
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
@@ -14,7 +15,7 @@ with a truth that does not move, the beats of silence) are left out of the means
 
 from collections.abc import Collection, Sequence
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from ksdiff_jax.config import KeyframeConfig
@@ -29,9 +30,10 @@ from ksdiff_jax.motion import layout
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
-GROUPS = ("lips", "keyframes", "pose", "beats")
+GROUPS = ("lips", "upper_face", "keyframes", "pose", "beats")
 VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
 _FULL_SCALE = 32768.0  # int16
+_keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames", "threshold_std"))
 
 
 def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
@@ -54,13 +56,15 @@ def score(
         "frames": float(sum(clip.frames for clip in clips)),
         "seconds": float(sum(clip.duration_s for clip in clips)),
     }
-    part = face_part(face, ("lips", "upper_face"))
+    part = face_part(face, ("lips",))
     if "lips" in groups:
         true = [articulate(part, motion_of_clip(clip)) for clip in clips]
         predicted = [articulate(part, prediction.motion[0]) for prediction in predictions]
         figures |= _lip_errors(part, predicted, true)
         figures |= _lip_movements(clips, predictions, predicted, true)
         figures |= _closures(clips, predicted, true, height_m=face_height(part))
+    if "upper_face" in groups:
+        figures |= _upper_face(clips, predictions, face)
     if "keyframes" in groups:
         figures |= _keyframes(clips, predictions, keyframe_config or KeyframeConfig())
     if "pose" in groups:
@@ -77,19 +81,25 @@ def _lip_errors(part: FaceModel, predicted: list[Articulation], true: list[Artic
     all_true = np.concatenate([t.lips for t in true])
     resting = part.template[part.regions["lips"]]
     constant = constant_lip_error(best_constant_lips(all_true, candidates=(resting,)), all_true)
-    template = part.template[part.regions["upper_face"]]
-    dynamics = [
-        lips.upper_face_dynamics(t.upper_face, template) - lips.upper_face_dynamics(p.upper_face, template)
-        for p, t in zip(predicted, true, strict=True)
-    ]
     return {
         "lve_squared_m2": squared,
         "lve_root_mm": 1000.0 * float(np.mean([e.root_m for e in errors])),
         "lve_distance_mm": 1000.0 * float(np.average([e.distance_m for e in errors], weights=weights)),
         "lve_best_constant_m2": constant,
         "lve_ratio": squared / constant if constant > 0 else float("nan"),
-        "fdd_m2": float(np.mean(dynamics)),
     }
+
+
+def _upper_face(clips: Sequence[Clip], predictions: Sequence[Prediction], face: FaceModel) -> dict[str, float]:
+    part = face_part(face, ("upper_face",))
+    template = part.template[part.regions["upper_face"]]
+    deviations = []
+    for clip, prediction in zip(clips, predictions, strict=True):
+        true, predicted = (
+            articulate(part, motion).upper_face for motion in (motion_of_clip(clip), prediction.motion[0])
+        )
+        deviations.append(lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template))
+    return {"fdd_m2": float(np.mean(deviations))}
 
 
 def _lip_movements(
@@ -157,9 +167,9 @@ def true_keyframes(
     for row, clip in enumerate(clips):
         motion[row, : clip.frames] = motion_of_clip(clip)
     mask = np.arange(frames) < np.array([clip.frames for clip in clips])[:, None]
-    tracks = keyframe_targets(
-        jnp.asarray(motion),
-        jnp.asarray(mask),
+    tracks = _keyframe_targets(
+        motion,
+        mask,
         smoothing_frames=config.smoothing_frames,
         threshold_std=config.threshold_std,
     )

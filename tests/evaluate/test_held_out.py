@@ -10,10 +10,10 @@ def test_the_held_out_clips_are_made_once_and_hold_only_their_split(tmp_path):
         asked.append((split, count, seed, languages))
         return [talking_clip(number) for number in range(count)]
 
-    options = {"clips": 3, "cache": tmp_path, "clips_of": clips_of}
-    first = held_out_corpus(split="test", **options)
-    assert held_out_corpus(split="test", **options) == first
+    options = {"clips": 3, "languages": ("en",), "clips_of": clips_of}
+    first = held_out_corpus(tmp_path, split="test", **options)
+    assert held_out_corpus(tmp_path, split="test", **options) == first
     assert asked == [("test", 3, 0, ("en",))]
     assert len(ShardReader(first, "test")) == 3
-    assert held_out_corpus(split="test", seed=1, **options) != first
-    assert held_out_corpus(split="val", **options) != first
+    assert held_out_corpus(tmp_path, split="test", seed=1, **options) != first
+    assert held_out_corpus(tmp_path, split="val", **options) != first

@@ -43,7 +43,7 @@ def test_samples_and_seeds_differ_and_a_seed_repeats():
 def test_buckets_hold_their_clips_and_grow_by_the_longest():
     assert sampling.bucket_frames(1) == 64
     assert sampling.bucket_frames(64) == 64
-    assert sampling.bucket_frames(65) == 96
+    assert sampling.bucket_frames(65) == 128
     assert sampling.bucket_frames(1025) == 2048
 
 
