@@ -96,7 +96,9 @@ def _canvas(head: HeadMesh, jaw: Float[np.ndarray, "v"]) -> Canvas:
     return Canvas(x, y, skin, y - line, 1 - lower, lower, jaw)
 
 
-def _moved(amount: Float[np.ndarray, "v"], dx: float, dy: float, dz: float) -> Float[np.ndarray, "v 3"]:
+def _moved(
+    amount: Float[np.ndarray, "v"], dx: float | int, dy: float | int, dz: float | int
+) -> Float[np.ndarray, "v 3"]:
     return amount[:, None] * np.array([dx, dy, dz])
 
 
@@ -108,10 +110,10 @@ def _mouth_fields(c: Canvas) -> dict[str, np.ndarray]:
     """The corners of the mouth and the mouth as a whole."""
     corner = c.bump(0.0265, CORNER_Y, 0.0170, 0.0170)
     wide = c.bump(0.0300, CORNER_Y, 0.0210, 0.0200)
-    around = c.bump(0, CORNER_Y, 0.0340, 0.0240)
-    front = c.bump(0, CORNER_Y, 0.0215, 0.0170)
+    around = c.bump(0.0, CORNER_Y, 0.0340, 0.0240)
+    front = c.bump(0.0, CORNER_Y, 0.0215, 0.0170)
     cheek = c.bump(0.0400, -0.0150, 0.0160, 0.0150)
-    lips = c.bump(0, CORNER_Y, 0.0260, 0.0120)
+    lips = c.bump(0.0, CORNER_Y, 0.0260, 0.0120)
     return {
         "MouthSmileLeft": _moved(corner, 0.0062, 0.0068, -0.0050) + _moved(cheek, 0.0020, 0.0032, 0.0030),
         "MouthFrownLeft": _moved(corner, 0.0015, -0.0065, -0.0010)
@@ -122,8 +124,8 @@ def _mouth_fields(c: Canvas) -> dict[str, np.ndarray]:
         "MouthPucker": _along(x=-0.66 * c.x * around, y=0.22 * c.above * lips, z=0.0095 * front),
         "MouthFunnel": _along(
             x=-0.36 * c.x * around,
-            y=0.0050 * c.upper * c.dome(0, -0.039, 0.0220, 0.0150)
-            - 0.0070 * c.lower * c.dome(0, -0.049, 0.0220, 0.0170),
+            y=0.0050 * c.upper * c.dome(0.0, -0.039, 0.0220, 0.0150)
+            - 0.0070 * c.lower * c.dome(0.0, -0.049, 0.0220, 0.0170),
             z=0.0062 * front,
         ),
     }
@@ -131,14 +133,14 @@ def _mouth_fields(c: Canvas) -> dict[str, np.ndarray]:
 
 def _lip_fields(c: Canvas) -> dict[str, np.ndarray]:
     """The upper and the lower lip for themselves."""
-    upper_red = c.bump(0, -0.0400, 0.0240, 0.0080) * c.upper
-    lower_red = c.bump(0, -0.0475, 0.0240, 0.0085) * c.lower
-    both = c.bump(0, -0.0440, 0.0240, 0.0100)
+    upper_red = c.bump(0.0, -0.0400, 0.0240, 0.0080) * c.upper
+    lower_red = c.bump(0.0, -0.0475, 0.0240, 0.0085) * c.lower
+    both = c.bump(0.0, -0.0440, 0.0240, 0.0100)
     left_half = smoothstep(0.5 + c.x / 0.018)
-    apart = c.dome(0, -0.0440, 0.0200, 0.0130)
+    apart = c.dome(0.0, -0.0440, 0.0200, 0.0130)
     under = np.clip(-c.above / 0.0085, 0, 1) * c.lower  # 0 where the lips meet, 1 at the lower border
     over = np.clip(c.above / 0.0070, 0, 1) * c.upper
-    chin = c.bump(0, -0.0680, 0.0200, 0.0140)
+    chin = c.bump(0.0, -0.0680, 0.0200, 0.0140)
     fold = c.bump(0.0220, -0.0200, 0.0110, 0.0130)
     return {
         "MouthRollLower": _along(y=lower_red * (0.0052 * under), z=-0.0050 * lower_red * under - 0.0016 * both),
@@ -174,7 +176,7 @@ def _cheek_and_nose_fields(c: Canvas) -> dict[str, np.ndarray]:
     ridge = c.pair(0.0110, -0.0020, 0.0060, 0.0090)
     side = c.bump(0.0140, -0.0080, 0.0090, 0.0120)
     return {
-        "CheekPuff": _along(x=0.0088 * puff, z=0.0062 * np.abs(puff) + 0.0012 * c.bump(0, CORNER_Y, 0.022, 0.014)),
+        "CheekPuff": _along(x=0.0088 * puff, z=0.0062 * np.abs(puff) + 0.0012 * c.bump(0.0, CORNER_Y, 0.022, 0.014)),
         "CheekSuck": _along(x=-0.0078 * c.pair(0.0390, -0.0330, 0.0150, 0.0200), z=-0.0044 * np.abs(puff)),
         "CheekSquintLeft": _moved(high, 0.0004, 0.0042, 0.0022),
         "NoseSneerLeft": _moved(side, 0.0006, 0.0034, 0.0006)
@@ -191,7 +193,7 @@ def _brow_fields(c: Canvas) -> dict[str, np.ndarray]:
     whole = c.bump(0.0250, 0.0490, 0.0190, 0.0120) * clear
     return {
         "BrowDownLeft": _moved(whole, -0.0022, -0.0060, 0.0010),
-        "BrowInnerUp": _moved(c.bump(0, 0.0540, 0.0210, 0.0160) * clear, 0, 0.0085, -0.0004),
+        "BrowInnerUp": _moved(c.bump(0.0, 0.0540, 0.0210, 0.0160) * clear, 0, 0.0085, -0.0004),
         "BrowOuterUpLeft": _moved(c.bump(0.0385, 0.0520, 0.0160, 0.0150) * clear, 0.0006, 0.0080, -0.0012),
     }
 
