@@ -68,10 +68,11 @@ class BatchFeed:
         return item
 
     def close(self) -> None:
-        """Stop reading, and close the iterator."""
+        """Stop reading, and close the iterator; a reader that hangs is left to end with the process."""
         self._closed.set()
-        self._thread.join(timeout=10)
-        self._batches.close()
+        self._thread.join(timeout=1)
+        if not self._thread.is_alive():
+            self._batches.close()
 
     def _read(self, batches: PositionedBatches, mesh: Mesh) -> None:
         while not self._closed.is_set():

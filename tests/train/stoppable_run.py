@@ -1,0 +1,34 @@
+"""Run in a process of its own by `test_interrupt.py`: a toy run whose steps are slow enough to be hit by a signal.
+
+python -m tests.train.stoppable_run WORKDIR steps|data|validation
+"""
+
+import sys
+import time
+
+from ksdiff_jax.train.loop import train
+from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
+
+
+class SlowBatches(ToyBatches):
+    def __next__(self):
+        # "data": from the fifth batch on, the reader hangs for a minute.
+        time.sleep(60 if slow == "data" and self.number >= 5 else 0.02)
+        return super().__next__()
+
+
+def open_data(config):
+    return toy_data(config)._replace(batches=SlowBatches(config.data.batch_size))
+
+
+def evaluate(system, params, data):
+    print("validating", flush=True)
+    time.sleep(60 if slow == "validation" else 0)
+    return {}
+
+
+if __name__ == "__main__":
+    workdir, slow = sys.argv[1:]
+    config = toy_config(steps=100_000, log_every=1, validate_every=5 if slow == "validation" else 100_000)
+    outcome = train(config, workdir, build_system=ToySystem, open_data=open_data, evaluate=evaluate)
+    sys.exit(outcome.exit_status)
