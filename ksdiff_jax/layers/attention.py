@@ -34,8 +34,8 @@ def attend(
     queries: Float[Array, "b q h d"],
     memory: KeysValues,
     *,
-    mask: Bool[Array, "*bh q k"] | None = None,
-    bias: Float[Array, "*h q k"] | None = None,
+    mask: Bool[Array, "*#bh #q k"] | None = None,
+    bias: Float[Array, "*#h q k"] | None = None,
 ) -> Float[Array, "b q h d"]:
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
 
@@ -49,6 +49,36 @@ def attend(
         scores = jnp.where(mask, scores, _MASKED)
     weights = jax.nn.softmax(scores, axis=-1).astype(memory.values.dtype)
     return jnp.einsum("bhqk,bkhd->bqhd", weights, memory.values)
+
+
+def attend_near(
+    queries: Float[Array, "b t h d"],
+    prefix: KeysValues,
+    memory: KeysValues,
+    *,
+    reach: int,
+    mask: Bool[Array, "b t"],
+) -> Float[Array, "b t h d"]:
+    """Attention of frame i to all of `prefix` and to the valid frames j of `memory` with |i − j| <= reach.
+
+    Equal to `attend` under `alignment_mask`, at a cost of t (2 reach + 1) instead of t² scores.
+    """
+    frames, width = queries.shape[1], 2 * reach + 1
+
+    def neighbours(values: Array) -> Array:  # (b, t, ...) -> (b, t, w, ...)
+        padded = jnp.pad(values, ((0, 0), (reach, reach)) + ((0, 0),) * (values.ndim - 2))
+        return jnp.stack([padded[:, offset : offset + frames] for offset in range(width)], axis=2)
+
+    scale = queries.shape[-1] ** -0.5
+    keys, values = neighbours(memory.keys), neighbours(memory.values)
+    # One query row against a handful of keys each: multiply and sum fuse where tiny matrix products would not.
+    near = jnp.sum((queries[:, :, None] * keys).astype(jnp.float32), axis=-1) * scale  # b t w h
+    near = jnp.where(neighbours(mask)[..., None], near, _MASKED)
+    before = jnp.einsum("bthd,bphd->btph", queries, prefix.keys, preferred_element_type=jnp.float32) * scale
+    weights = jax.nn.softmax(jnp.concatenate([before, near], axis=2), axis=2).astype(values.dtype)
+    count = prefix.keys.shape[1]
+    answer = jnp.sum(weights[:, :, count:, :, None] * values, axis=2)
+    return answer + jnp.einsum("btph,bphd->bthd", weights[:, :, :count], prefix.values)
 
 
 class Attention(nn.Module):
@@ -75,13 +105,20 @@ class Attention(nn.Module):
         memory: KeysValues,
         *,
         time_s: Float[Array, "q"] | None = None,
-        mask: Bool[Array, "*bh q k"] | None = None,
-        bias: Float[Array, "*h q k"] | None = None,
+        mask: Bool[Array, "*#bh #q k"] | None = None,
+        bias: Float[Array, "*#h q k"] | None = None,
     ) -> Float[Array, "b q d"]:
         queries = self._split(self.query(x))
         queries = queries if time_s is None else rotary(queries, time_s)
         answer = attend(queries, memory, mask=mask, bias=bias)
         return self.out(answer.reshape(*x.shape[:-1], self.width))
+
+    def near(
+        self, x: Float[Array, "b t d"], prefix: KeysValues, memory: KeysValues, *, reach: int, mask: Bool[Array, "b t"]
+    ) -> Float[Array, "b t d"]:
+        """`attend_near` with this layer's projections."""
+        answer = attend_near(self._split(self.query(x)), prefix, memory, reach=reach, mask=mask)
+        return self.out(answer.reshape(x.shape))
 
     def _split(self, x: Float[Array, "b n d"]) -> Float[Array, "b n h d2"]:
         return x.reshape(*x.shape[:-1], self.heads, self.width // self.heads)

@@ -86,7 +86,7 @@ def window_pool(
     return (total / jnp.maximum(count, 1)).astype(x.dtype), cell[..., 0] > 0
 
 
-def token_times(tokens: int, *, stride: int, rate_hz: float) -> Float[Array, "n"]:
+def token_times(tokens: int, *, stride: int, rate_hz: int) -> Float[Array, "n"]:
     """Time in seconds of the middle of every cell of `stride` frames at `rate_hz`."""
     return (jnp.arange(tokens) * stride + (stride - 1) / 2) / rate_hz
 

@@ -20,7 +20,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward, KeysValues
-from ksdiff_jax.layers.position import alignment_mask, periodic_distance_bias, sinusoid
+from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 UNKNOWN_BIT = 2  # the keyframe bit where keyframes are hidden from the generator
@@ -73,10 +73,10 @@ class GeneratorLayer(nn.Module):
         bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
         x = x + dropped(self.self_attention(normed, own, mask=_after_condition(mask)[:, None, None], bias=bias))
 
-        near = alignment_mask(frame, frame, reach=generator.alignment_frames)
-        visible = _after_condition(near[None] & mask[:, None, :])[:, None]
-        heard = self.speech_attention.project(condition).joined(speech)
-        x = x + dropped(self.speech_attention(self.norm_speech(x), heard, mask=visible))
+        before = self.speech_attention.project(condition)
+        reach = generator.alignment_frames
+        heard = self.speech_attention.near(self.norm_speech(x), before, speech, reach=reach, mask=mask)
+        x = x + dropped(heard)
         if transcript is not None:
             read = self.transcript_attention.project(condition).joined(transcript)
             text_visible = _after_condition(text_mask)[:, None, None]

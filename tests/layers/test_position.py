@@ -1,0 +1,49 @@
+"""Positions and biases against loops written from their definitions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ksdiff_jax.layers.position import alignment_mask, periodic_distance_bias, rotary, sinusoid
+
+
+@pytest.mark.parametrize(("heads", "period"), [(4, 25), (8, 7)])
+def test_the_self_attention_bias_is_the_closed_form_of_diffspeaker(heads, period):
+    frames = 60
+    found = periodic_distance_bias(jnp.arange(frames), jnp.arange(frames), heads=heads, period=period)
+    for head in range(heads):
+        slope = 2.0 ** (-8.0 * (head + 1) / heads)
+        for i in range(frames):
+            for j in range(frames):
+                steps = (i - j) // period if j <= i else (j - i - 1) // period
+                assert float(found[head, i, j]) == pytest.approx(-slope * steps)
+
+
+def test_the_bias_looks_both_ways_and_is_zero_within_a_period():
+    bias = periodic_distance_bias(jnp.arange(50), jnp.arange(50), heads=4, period=25)
+    assert float(bias[0, 0, 24]) == 0.0
+    assert float(bias[0, 49, 24]) < 0.0
+    assert float(bias[0, 0, 26]) < 0.0
+
+
+def test_alignment_sees_only_frames_within_reach():
+    mask = np.asarray(alignment_mask(jnp.arange(10), jnp.arange(10), reach=3))
+    assert mask[5].tolist() == [False, False, True, True, True, True, True, True, True, False]
+
+
+def test_rotary_products_depend_on_time_differences_only():
+    q, k = jax.random.normal(jax.random.key(0), (2, 1, 1, 2, 16))
+    product = []
+    for start in (0.0, 3.7, 60.0):
+        a = rotary(q, jnp.array([start]))
+        b = rotary(k, jnp.array([start + 0.3]))
+        product.append(jnp.sum(a * b))
+    np.testing.assert_allclose(product[1:], product[0], rtol=1e-3)
+    np.testing.assert_allclose(jnp.linalg.norm(rotary(q, jnp.array([9.0]))), jnp.linalg.norm(q), rtol=1e-5)
+
+
+def test_sinusoids_tell_a_thousand_steps_apart():
+    table = np.asarray(sinusoid(jnp.arange(1000), width=64))
+    distance = np.linalg.norm(table[:, None] - table[None], axis=-1) + 10 * np.eye(1000)
+    assert distance.min() > 0.3

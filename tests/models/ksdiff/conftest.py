@@ -1,0 +1,68 @@
+"""A KSDiff small enough for tests, and random speech for it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import Config, EncoderConfig, GeneratorConfig, KeyframeConfig, ModelConfig, TranscriptConfig
+from ksdiff_jax.models.system import Batch, Speech, Statistics
+from ksdiff_jax.speech.transcript import encode
+
+TINY = Config(
+    model=ModelConfig(
+        width=16,
+        heads=2,
+        ffn_ratio=2,
+        encoder=EncoderConfig(mel_bands=20, width=16, layers=1),
+        transcript=TranscriptConfig(layers=1, max_tokens=24),
+        keyframes=KeyframeConfig(layers=2, window_frames=12),
+        generator=GeneratorConfig(layers=2),
+    )
+)
+UNIT_STATISTICS = Statistics(mean=jnp.zeros(59), std=jnp.ones(59))
+
+
+def random_batch(frames: int, *, batch: int = 2, seed: int = 0, text: str = "hello there") -> Batch:
+    """Noise as sound, a smooth random walk as motion."""
+    random = np.random.default_rng(seed)
+    tokens, token_mask = encode(text, max_tokens=TINY.model.transcript.max_tokens)
+    motion = np.cumsum(random.normal(size=(batch, frames, 59)), axis=1) * 0.1
+    speech = Speech(
+        audio=jnp.asarray(random.normal(size=(batch, 640 * frames)) * 0.1, jnp.float32),
+        prosody=jnp.asarray(random.normal(size=(batch, 2 * frames, 2)), jnp.float32),
+        mask=jnp.ones((batch, frames), bool),
+        tokens=jnp.asarray(np.tile(tokens, (batch, 1))),
+        token_mask=jnp.asarray(np.tile(token_mask, (batch, 1))),
+    )
+    return Batch(speech=speech, motion=jnp.asarray(motion, jnp.float32))
+
+
+def padded(batch: Batch, frames: int) -> Batch:
+    """The batch with `frames` invalid frames after it: zeros in the speech as the seam demands, junk in the motion."""
+    speech = batch.speech
+
+    def pad(x, amount, value=0):
+        return jnp.pad(x, ((0, 0), (0, amount)) + ((0, 0),) * (x.ndim - 2), constant_values=value)
+
+    return Batch(
+        speech=speech._replace(
+            audio=pad(speech.audio, 640 * frames),
+            prosody=pad(speech.prosody, 2 * frames),
+            mask=pad(speech.mask, frames, False),
+        ),
+        motion=pad(batch.motion, frames, 7.0),
+    )
+
+
+def lively(params, seed: int = 5):
+    """Parameters with the zero-initialised ones made random, so that every path carries signal."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    moved = [x + 0.05 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(tree, moved)
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Config:
+    return TINY

@@ -1,0 +1,201 @@
+"""KSDiff as a system: masks, causality, caches, guidance, ablations, learning."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
+from ksdiff_jax.models.ksdiff.network import Network
+from ksdiff_jax.models.ksdiff.sampling import decode_keyframes
+from ksdiff_jax.overrides import override
+from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, padded, random_batch
+
+FRAMES = 20
+FAST = SampleConfig(steps=4)
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def system():
+    return build_system(TINY)
+
+
+@pytest.fixture(scope="module")
+def params(system):
+    return lively(jax.jit(system.init)(KEY))
+
+
+def _sample(system, params, speech, *, options=FAST, seed=1):
+    noise = jax.random.normal(jax.random.key(seed), (1, 64, 59))[:, : speech.mask.shape[1]]
+    noise = jnp.broadcast_to(noise, (speech.mask.shape[0], *noise.shape[1:]))
+    return jax.jit(lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options))(
+        params, speech, noise
+    )
+
+
+def _encoded(system, params, batch):
+    nothing = jnp.zeros(batch.motion.shape[0], bool)
+    variables = {"params": params}
+    return system.network.apply(
+        variables, batch.speech, drop_transcript=nothing, deterministic=True, method=Network.encode
+    )
+
+
+def test_padding_changes_no_valid_frame_of_a_sample(system, params):
+    batch = random_batch(FRAMES)
+    short = _sample(system, params, batch.speech)
+    long = _sample(system, params, padded(batch, 12).speech)
+    np.testing.assert_allclose(long.motion[:, :FRAMES], short.motion, atol=2e-4)
+    np.testing.assert_array_equal(long.keyframes_head[:, :FRAMES], short.keyframes_head)
+    np.testing.assert_allclose(long.keyframe_score_expression[:, :FRAMES], short.keyframe_score_expression, atol=1e-4)
+    assert not np.any(long.motion[:, FRAMES:])
+    assert not np.any(long.keyframes_expression[:, FRAMES:])
+
+
+def test_an_odd_number_of_frames_is_padded_as_well(system, params):
+    batch = random_batch(FRAMES - 1)
+    short = _sample(system, params, batch.speech)
+    long = _sample(system, params, padded(batch, 13).speech)
+    np.testing.assert_allclose(long.motion[:, : FRAMES - 1], short.motion, atol=2e-4)
+
+
+def test_padding_changes_no_loss(system, params):
+    batch = random_batch(40)
+    loss = jax.jit(lambda b: system.loss(params, b, KEY, statistics=UNIT_STATISTICS, train=False)[1])
+    short, long = loss(batch), loss(padded(batch, 0))
+    assert short.keys() == long.keys()
+    # The diffusion noise is drawn in the batch's shape, so only the terms without noise compare across lengths.
+    long = loss(padded(batch, 24))
+    for track in ("expression", "head"):
+        np.testing.assert_allclose(long[f"{track}/keyframes"], short[f"{track}/keyframes"], rtol=1e-4)
+
+
+def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_window(system, params):
+    batch = random_batch(3 * TINY.model.keyframes.window_frames)
+    encoded = _encoded(system, params, batch)
+    for track in ("expression", "head"):
+        options = SampleConfig(keyframe_decoding="bernoulli")
+        decode = jax.jit(
+            lambda e, t=track, o=options: decode_keyframes(system.network, params, t, e, KEY, config=TINY, options=o)
+        )
+        bits, scores = decode(encoded)
+        assert 0 < bits.mean() < 1
+        logits = system.network.apply(
+            {"params": params}, track, shifted_bits(bits), encoded, deterministic=True, method=Network.keyframe_logits
+        )
+        np.testing.assert_allclose(scores, jax.nn.sigmoid(logits), atol=1e-5)
+
+
+def test_the_keyframe_predictor_is_causal_in_its_bits_and_bounded_by_its_window(system, params):
+    frames = 3 * TINY.model.keyframes.window_frames
+    encoded = _encoded(system, params, random_batch(frames))
+    previous = jnp.zeros((2, frames), jnp.int32)
+
+    def logits(bits):
+        return system.network.apply(
+            {"params": params}, "head", bits, encoded, deterministic=True, method=Network.keyframe_logits
+        )
+
+    changed = np.abs(np.asarray(logits(previous.at[:, 5].set(1)) - logits(previous))).max(axis=0)
+    assert np.all(changed[:5] == 0)
+    assert changed[5] > 0
+    reach = 5 + TINY.model.keyframes.layers * TINY.model.keyframes.window_frames
+    assert np.all(changed[reach:] < 1e-6)
+
+
+def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system, params):
+    speech = random_batch(FRAMES).speech
+    plain = _sample(system, params, speech).motion
+    nearly_one = _sample(system, params, speech, options=SampleConfig(steps=4, guidance=1.0 + 1e-6)).motion
+    strong = _sample(system, params, speech, options=SampleConfig(steps=4, guidance=3.0)).motion
+    np.testing.assert_allclose(nearly_one, plain, atol=1e-3)
+    assert np.abs(np.asarray(strong - plain)).max() > 1e-2
+
+
+def test_the_sound_the_transcript_and_the_noise_all_matter(system, params):
+    batch = random_batch(FRAMES)
+    plain = _sample(system, params, batch.speech).motion
+    other_sound = _sample(system, params, batch.speech._replace(audio=batch.speech.audio[::-1])).motion
+    other_text = _sample(system, params, random_batch(FRAMES, text="good night").speech).motion
+    other_noise = _sample(system, params, batch.speech, seed=2).motion
+    for other in (other_sound, other_text, other_noise):
+        assert np.abs(np.asarray(other - plain)).max() > 1e-3
+
+
+def test_the_same_inputs_give_the_same_bits(system, params):
+    speech = random_batch(FRAMES).speech
+    first, second = (_sample(system, params, speech) for _ in range(2))
+    np.testing.assert_array_equal(first.motion, second.motion)
+
+
+ABLATIONS = {
+    "w/o speech split": {"model.speech_paths.split": "false"},
+    "w/o dual-path diff": {"model.generator.dual_path": "false"},
+    "w/o keyframe": {"model.keyframes.enabled": "false"},
+    "w/o prosody": {"model.speech_paths.prosody": "false"},
+    "w/o transcript": {"model.transcript.enabled": "false"},
+    "wav2vec only": {"model.speech_paths.refine": "false"},
+    "jaw on the expression path": {"model.jaw_path": "expression"},
+    "local speech attention": {"model.speech_paths.context_s": "0.2"},
+}
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
+    config: Config = override(TINY, ABLATIONS[name])
+    variant = build_system(config)
+    params = lively(jax.jit(variant.init)(KEY))
+    batch = random_batch(FRAMES)
+    total, metrics = jax.jit(lambda p, b: variant.loss(p, b, KEY, statistics=UNIT_STATISTICS, train=True))(
+        params, batch
+    )
+    assert np.isfinite(total)
+    sample = _sample(variant, params, batch.speech)
+    assert np.all(np.isfinite(sample.motion))
+
+    changed_prosody = _sample(variant, params, batch.speech._replace(prosody=-batch.speech.prosody)).motion
+    blind_to_prosody = np.allclose(changed_prosody, sample.motion, atol=1e-6)
+    assert blind_to_prosody == (name in ("w/o prosody", "wav2vec only"))
+    changed_text = _sample(variant, params, random_batch(FRAMES, text="good night").speech).motion
+    assert np.allclose(changed_text, sample.motion, atol=1e-6) == (name == "w/o transcript")
+    assert ("head/keyframes" in metrics) == (name != "w/o keyframe")
+    assert ("motion/reconstruction" in metrics) == (name == "w/o dual-path diff")
+
+
+def test_the_jaw_moves_with_the_path_that_owns_it():
+    for jaw_path, width in (("head", 50), ("expression", 53)):
+        variant = build_system(override(TINY, {"model.jaw_path": jaw_path}))
+        shapes = jax.eval_shape(variant.init, KEY)
+        assert shapes["generators_expression"]["clean"]["kernel"].shape[-1] == width
+        assert shapes["generators_head"]["clean"]["kernel"].shape[-1] == 59 - width
+
+
+@pytest.mark.slow
+def test_a_single_batch_is_overfitted():
+    config = override(TINY, {"model.dropout": "0", "model.diffusion.condition_drop_probability": "0"})
+    config = override(config, {"model.transcript.drop_probability": "0", "model.keyframes.drop_probability": "0"})
+    variant = build_system(dataclasses.replace(config, model=dataclasses.replace(config.model, width=64, heads=4)))
+    batch = random_batch(48)
+    params = jax.jit(variant.init)(KEY)
+    optimizer = optax.adam(2e-3)
+
+    @jax.jit
+    def step(params, state, key):
+        loss = lambda p: variant.loss(p, batch, key, statistics=UNIT_STATISTICS, train=True)  # noqa: E731
+        (_, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        updates, state = optimizer.update(gradient, state)
+        return optax.apply_updates(params, updates), state, metrics
+
+    state, history = optimizer.init(params), []
+    for index in range(400):
+        params, state, metrics = step(params, state, jax.random.fold_in(KEY, index))
+        history.append({name: float(value) for name, value in metrics.items()})
+    first, last = history[0], {name: np.mean([h[name] for h in history[-20:]]) for name in history[0]}
+    for name in ("expression/reconstruction", "head/reconstruction", "expression/keyframes", "head/keyframes"):
+        assert last[name] < 0.35 * first[name], (name, first[name], last[name])
