@@ -10,7 +10,6 @@ them as a dict of strings in `args.overrides`.
 import argparse
 import difflib
 import importlib
-import importlib.util
 import os
 import sys
 from typing import NoReturn
@@ -18,11 +17,7 @@ from typing import NoReturn
 from ksdiff_jax.errors import InputError
 
 PROGRAM = "ksdiff-jax"
-COMMANDS = tuple(
-    name
-    for name in ("animate", "corpus", "train", "evaluate", "inspect", "bench", "doctor")
-    if importlib.util.find_spec(f"ksdiff_jax.cli.{name}")
-)
+COMMANDS = ("animate", "corpus", "train", "evaluate", "inspect", "bench", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,7 +21,8 @@ from ksdiff_jax.typing import Float
 
 X264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 AAC_BIT_RATE = 128_000
-HEAD_ROOM = 1.06  # air around the resting head, for nods and turns
+BELOW_CHIN = 0.28  # of the head's height
+ABOVE_HEAD = 0.09  # of the picture's height, room for nods
 
 
 def write_motion_video(
@@ -40,16 +41,20 @@ def write_motion_video(
     pictures = (
         picture
         for block in vertex_blocks
-        for picture in render_frames(block, face.faces, face.colours, camera=camera, size=size)
+        for picture in render_frames(block, face.faces, face.colours, gloss=face.gloss, camera=camera, size=size)
     )
     sound = None if audio is None else soundtrack(audio)
     return write_video(path, pictures, frames=frames, fps=fps, sound=sound, size=size, progress=progress)
 
 
 def portrait_camera(face: FaceModel) -> Camera:
-    """A fixed camera on the resting head with room to move, the same for every clip."""
-    camera = framed_on(np.asarray(face.template)[None])
-    return camera._replace(height_m=camera.height_m * HEAD_ROOM)
+    """A fixed camera on the resting head, from above the hair to below the chin, the same for every clip."""
+    template = np.asarray(face.template)
+    top, chin = float(template[:, 1].max()), float(template[face.height_pair[1], 1])
+    bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends on the neck, as a portrait does
+    height_m = (top - bottom) / (1 - ABOVE_HEAD)
+    middle = framed_on(template[None]).target
+    return Camera(target=(middle[0], bottom + height_m / 2, middle[2]), height_m=height_m)
 
 
 def write_video(

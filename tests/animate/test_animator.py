@@ -1,5 +1,9 @@
 """The animator around a system whose answer is known."""
 
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -66,7 +70,7 @@ def test_a_batch_equals_one_by_one(animator):
 
 
 def test_compilations_do_not_exceed_the_buckets(animator, system):
-    for seconds in np.random.default_rng(0).uniform(0.1, 10.2, size=25):
+    for seconds in np.random.default_rng(0).uniform(0.1, 10.2, size=12):
         animator(tone(seconds), sample_rate_hz=16_000)
     assert len(system.traces) <= len(animator.buckets)
 
@@ -150,3 +154,21 @@ def test_silence_and_partly_broken_sound_give_finite_motion(animator):
     broken[100:200] = np.nan
     for audio in (np.zeros(16_000, np.float32), broken):
         assert np.isfinite(animator(audio, sample_rate_hz=16_000).coefficients).all()
+
+
+def test_a_batch_is_split_over_all_devices_and_stays_the_same(tmp_path):
+    code = """
+        import jax, numpy as np, pathlib
+        jax.config.update("jax_num_cpu_devices", 4)
+        from ksdiff_jax.animate.animator import Animator
+        from tests.animate.fake_system import FakeSystem, pretrained
+        system = FakeSystem()
+        animator = Animator(pretrained(pathlib.Path(".")), system=system)
+        clips = [np.sin(np.arange(16_000 + 640 * n) / 20).astype(np.float32) for n in range(3)]
+        batch = animator.batch(clips, sample_rate_hz=16_000)
+        assert animator.mesh.size == 4 and system.traces == [(4, 64)]
+        for clip, motion in zip(clips, batch):
+            single = animator(clip, sample_rate_hz=16_000)
+            assert np.abs(single.coefficients - motion.coefficients).max() < 1e-6
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
