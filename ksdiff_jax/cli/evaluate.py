@@ -77,9 +77,11 @@ def run(args: argparse.Namespace) -> int:
     }
     if out:
         report.write_json(out / "metrics.json", report.as_json(figures, about))
-        for name, shown in (("openings", curves), ("openings-real", real_curves)):
+        for name, shown, shown_on in (("openings", curves, args.split), ("openings-real", real_curves, "real speech")):
             if shown:
-                report.plot_openings(out / f"{name}.png", shown, title=f"{args.checkpoint}: mouth opening, {name}")
+                report.plot_openings(
+                    out / f"{name}.png", shown, title=f"mouth opening of {Path(args.checkpoint).name}, {shown_on}"
+                )
     _print(console, figures, about, out)
     return 0
 

@@ -55,6 +55,7 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
         skinning_weights=resting(face.skinning_weights),
         faces=np.zeros((0, 3), np.int32),
         colours=resting(face.colours),
+        gloss=np.zeros(len(kept) + len(joints), np.float32),
         regions={
             name: np.searchsorted(kept, index).astype(np.int32) for name, index in zip(regions, wanted, strict=True)
         },
