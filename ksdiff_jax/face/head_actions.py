@@ -159,7 +159,7 @@ def _lip_fields(c: Canvas) -> dict[str, np.ndarray]:
         + _moved(fold, 0.0006, 0.0030, 0.0012),
         "LipTuckLower": _along(
             y=0.0022 * apart * c.upper + lower_red * (-0.0010 + 0.0048 * under),
-            z=-lower_red * (0.0040 + 0.0030 * under),
+            z=-lower_red * (0.0050 + 0.0026 * under),
         ),
         "LipTightener": _along(
             x=-0.15 * c.x * both, y=0.0026 * lower_red * under - 0.0022 * upper_red * over, z=0.0012 * both
@@ -202,7 +202,7 @@ def _jaw_fields(c: Canvas) -> dict[str, np.ndarray]:
     # The lips slide with the jaw together, so that they stay closed.
     near = np.exp(-((c.x / 0.030) ** 2) - (c.above / 0.010) ** 2) * c.skin
     share = c.jaw + near * (0.62 - c.jaw)
-    return {"JawForward": _moved(share, 0, 0.0005, 0.0070), "JawLeft": _moved(share, 0.0080, 0, -0.0005)}
+    return {"JawForward": _moved(share, 0, 0.0005, 0.0070), "JawLeft": _moved(share, 0.0080, -0.0012, -0.0014)}
 
 
 def _lid_fields(head: HeadMesh) -> dict[str, np.ndarray]:

@@ -114,12 +114,13 @@ def _rigid_at_eyes(points: Float[np.ndarray, "v 3"], field) -> Float[np.ndarray,
 
 
 def _orthonormal(fields: Float[np.ndarray, "k v 3"]) -> Float[np.ndarray, "k v 3"]:
-    """Gram and Schmidt, in order, twice for accuracy: unlike a library's QR its signs are the same everywhere."""
-    flat = fields.reshape(len(fields), -1).copy()
-    for k in range(len(flat)):
-        for _ in range(2):
-            flat[k] -= (flat[:k] @ flat[k]) @ flat[:k]
-        flat[k] /= np.linalg.norm(flat[k])
+    """Gram and Schmidt in order, by the Cholesky factor of the Gram matrix.
+
+    Unlike those of a library's QR, its signs are the same everywhere.
+    """
+    flat = fields.reshape(len(fields), -1)
+    flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    flat = np.linalg.inv(np.linalg.cholesky(flat @ flat.T)) @ flat
     return flat.reshape(fields.shape)
 
 

@@ -13,8 +13,8 @@ from scipy.spatial import ConvexHull, cKDTree
 from ksdiff_jax.face.head_eyes import EYE_CENTRE, Eye, make_eyeball, make_lids
 from ksdiff_jax.face.head_features import hair_cover, make_brow, make_ear, make_hair
 from ksdiff_jax.face.head_mouth import Mouth, make_mouth, make_teeth, make_tongue
-from ksdiff_jax.face.head_parts import HAIR, SKIN, Part, joined, mirrored, painted
-from ksdiff_jax.face.head_surface import CENTRE, NECK_CUT_Y, surface_towards
+from ksdiff_jax.face.head_parts import HAIR, SKIN, Part, inside_polygon, joined, mirrored, painted
+from ksdiff_jax.face.head_surface import CENTRE, surface_towards
 from ksdiff_jax.typing import Float, Int
 
 NAMES = (
@@ -80,7 +80,7 @@ def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
         points = surface_towards(_directions(spacing))
         points = points[zone(points)]
         for outline in outlines:
-            inside = _inside(points[:, :2], outline) & (points[:, 2] > 0)
+            inside = inside_polygon(points[:, :2], outline) & (points[:, 2] > 0)
             points = points[~inside]
         apart = cKDTree(kept).query(points)[0] > 0.72 * spacing
         filler.append(points[apart])
@@ -101,16 +101,6 @@ def _directions(spacing: float) -> Float[np.ndarray, "n 3"]:
         x[np.abs(x) < 1e-12] = 0.0
         rings.append(np.stack([x, y, np.full(count, np.cos(polar))], axis=1))
     return np.concatenate(rings)
-
-
-def _inside(points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "k 2"]) -> np.ndarray:
-    """Which points lie inside a polygon (even-odd rule)."""
-    inside = np.zeros(len(points), bool)
-    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        between = (y0 > points[:, 1]) != (y1 > points[:, 1])
-        crossing = x0 + (points[:, 1] - y0) * (x1 - x0) / np.where(y1 == y0, 1e-12, y1 - y0)
-        inside ^= between & (points[:, 0] < crossing)
-    return inside
 
 
 def _stitch(
@@ -134,6 +124,3 @@ def _stitch(
 def eye_centres() -> Float[np.ndarray, "2 3"]:
     """Centres of the left and right eyeball."""
     return np.stack([EYE_CENTRE, EYE_CENTRE * [-1, 1, 1]])
-
-
-__all__ = ["NAMES", "NECK_CUT_Y", "HeadMesh", "eye_centres", "make_head"]

@@ -78,6 +78,16 @@ def painted(points, faces, colour, *, gloss: float, side: int = 0) -> Part:
 
 
 def smoothstep(x: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
-    """0 below 0, 1 above 1, smooth between."""
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3 - 2 * x)
+    """0 below 0, 1 above 1, smooth between; an array also of a number."""
+    x = np.asarray(np.clip(x, 0.0, 1.0))
+    return np.asarray(x * x * (3 - 2 * x))
+
+
+def inside_polygon(points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "k 2"]) -> np.ndarray:
+    """Which points lie inside a polygon (even-odd rule)."""
+    inside = np.zeros(len(points), bool)
+    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        between = (y0 > points[:, 1]) != (y1 > points[:, 1])
+        crossing = x0 + (points[:, 1] - y0) * (x1 - x0) / np.where(y1 == y0, 1e-12, y1 - y0)
+        inside ^= between & (points[:, 0] < crossing)
+    return inside
