@@ -4,7 +4,7 @@
    burst, and the lips of a /p/ are together *before* the burst.
 2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by its stress and by
    how loud it was spoken: loud, stressed syllables open the mouth wide.
-3. The targets are blended per articulator (`dominance.py`) at 200 Hz, each articulator running ahead of the sound by
+3. The targets are blended per articulator (`dominance.py`), each articulator running ahead of the sound by
    its own lead: the jaw a little, rounding longer; closures are where the sound says.
 4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every opening action by
    (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips meet whatever the jaw does.
@@ -19,30 +19,28 @@ from ksdiff_jax.data.corpus import phonemes as ph
 from ksdiff_jax.data.corpus.dominance import blend
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
-from ksdiff_jax.typing import Float
+from ksdiff_jax.typing import Bool, Float
 
 WIDEST_JAW_RAD = 0.21  # an /a/ in a stressed syllable of clear speech
-CONTROL_RATE_HZ = 200
-ENERGY_WINDOW_S = 0.02
 LONGEST_STOP_GAP_S = 0.14
 SHORTEST_CLOSURE_S = 0.06  # a closure that falls between two video frames would never be seen
-STRESS_GAIN = (0.78, 0.95, 1.12)
+STRESS_GAIN = (0.70, 0.95, 1.16)
 LOUDNESS_EXPONENT = 0.35
+PAUSE_CLOSING_S, PAUSE_OPENING_S = 0.4, 0.25
 
 # θ before and after (1/s) and lead (s) of each articulator. Rounding is anticipated the longest, closures are sharp.
 _RATES: dict[int, tuple[float, float, float]] = {
-    ph.JAW: (14.0, 12.0, 0.030),
-    ph.CLOSE: (45.0, 40.0, 0.010),
-    ph.TUCK: (30.0, 30.0, 0.020),
-    ph.PUCKER: (9.0, 14.0, 0.050),
-    ph.FUNNEL: (9.0, 14.0, 0.050),
-    ph.STRETCH: (12.0, 12.0, 0.040),
-    ph.LOWER: (14.0, 14.0, 0.030),
-    ph.UPPER: (14.0, 14.0, 0.030),
-    ph.CHIN: (20.0, 20.0, 0.020),
-    ph.CHEEK: (25.0, 25.0, 0.010),
+    ph.JAW: (32.0, 28.0, 0.030),
+    ph.CLOSE: (100.0, 90.0, 0.005),
+    ph.TUCK: (70.0, 70.0, 0.010),
+    ph.PUCKER: (16.0, 28.0, 0.050),
+    ph.FUNNEL: (16.0, 28.0, 0.050),
+    ph.STRETCH: (24.0, 24.0, 0.040),
+    ph.LOWER: (32.0, 28.0, 0.030),
+    ph.UPPER: (32.0, 28.0, 0.030),
+    ph.CHIN: (40.0, 40.0, 0.020),
+    ph.CHEEK: (50.0, 50.0, 0.010),
 }
-_PAUSE_RATE = 0.35  # how much slower the mouth comes to rest than it moves in speech
 
 
 class MouthMotion(NamedTuple):
@@ -90,9 +88,9 @@ def mouth_motion(
     parts = _with_rests(parts, end_s=frames / MOTION_RATE_HZ)
     start, end = np.array([part.start_s for part in parts]), np.array([part.end_s for part in parts])
     gain = opening_gain * _vowel_gains(parts, samples, sample_rate_hz=sample_rate_hz)
-    times = np.arange(frames * CONTROL_RATE_HZ // MOTION_RATE_HZ) / CONTROL_RATE_HZ
+    times = np.arange(frames) / MOTION_RATE_HZ
     tracks = np.stack([_track(a, parts, start, end, gain, times) for a in range(len(ph.ARTICULATORS))], axis=1)
-    return _actions(tracks[:: CONTROL_RATE_HZ // MOTION_RATE_HZ])
+    return _actions(tracks)
 
 
 def _with_rests(parts: list[ph.Segment], *, end_s: float) -> list[ph.Segment]:
@@ -139,17 +137,23 @@ def _track(
     dominance = np.array([target.dominance for target in targets])
     if articulator in (ph.JAW, ph.LOWER, ph.UPPER):
         value = value * gain[named]
-    core_start, core_end = _cores(start[named], end[named], hold=articulator in (ph.CLOSE, ph.TUCK))
+    pause = np.array([not parts[index].symbol for index in named])
+    core_start, core_end = _cores(start[named], end[named], pause, hold=articulator in (ph.CLOSE, ph.TUCK))
     return blend(times + lead_s, core_start, core_end, value, dominance, rate_before_hz=before, rate_after_hz=after)
 
 
 def _cores(
-    start: Float[np.ndarray, "n"], end: Float[np.ndarray, "n"], *, hold: bool
+    start: Float[np.ndarray, "n"], end: Float[np.ndarray, "n"], pause: Bool[np.ndarray, "n"], *, hold: bool
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """The part of each segment where its dominance is full: the middle half, or all of it for contacts."""
+    """The part of each segment where its dominance is full: the middle half, or all of it for contacts.
+
+    The mouth closes at leisure when speech stops and opens before it starts again: the core of a pause begins late
+    and ends early, and a short pause is hardly seen.
+    """
     middle, half = (start + end) / 2, (end - start) / 2
-    half = np.maximum(half, SHORTEST_CLOSURE_S / 2) if hold else 0.5 * half
-    return middle - half, middle + half
+    held = np.maximum(half, SHORTEST_CLOSURE_S / 2) if hold else 0.5 * half
+    rest_start, rest_end = np.minimum(start + PAUSE_CLOSING_S, middle), np.maximum(end - PAUSE_OPENING_S, middle)
+    return np.where(pause, rest_start, middle - held), np.where(pause, rest_end, middle + held)
 
 
 def _actions(tracks: Float[np.ndarray, "t n"]) -> MouthMotion:
@@ -159,10 +163,10 @@ def _actions(tracks: Float[np.ndarray, "t n"]) -> MouthMotion:
     opened = (1 - close) * (1 - 0.9 * tuck)
     angle = WIDEST_JAW_RAD * np.clip(tracks[:, ph.JAW], 0.0, 1.6)
     weights = {
-        "MouthClose": (close + 0.6 * tuck) * angle / MOUTH_CLOSE_JAW_RAD,
-        "LipTuckLower": 0.8 * tuck,
+        "MouthClose": (close + tuck) * angle / MOUTH_CLOSE_JAW_RAD,
+        "LipTuckLower": 0.7 * tuck,
         "MouthPucker": 0.8 * tracks[:, ph.PUCKER],
-        "MouthFunnel": 0.7 * tracks[:, ph.FUNNEL] * (1 - close),
+        "MouthFunnel": 0.22 * tracks[:, ph.FUNNEL] * (1 - close),
         "MouthStretchLeft": 0.5 * tracks[:, ph.STRETCH],
         "MouthStretchRight": 0.5 * tracks[:, ph.STRETCH],
         "MouthSmileLeft": 0.2 * tracks[:, ph.STRETCH],

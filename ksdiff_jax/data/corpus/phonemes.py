@@ -53,18 +53,20 @@ def _consonant(jaw: float, jaw_dominance: float, **targets: tuple[float, float])
 _BILABIAL = _consonant(
     0.18, 0.9, close=(1.0, 40.0), lower=(0.0, 2.0), upper=(0.0, 2.0), chin=(0.25, 1.0), cheek=(0.15, 1.0)
 )
-_LABIODENTAL = _consonant(0.16, 1.5, tuck=(1.0, 20.0), lower=(0.0, 3.0), upper=(0.35, 1.5), stretch=(0.1, 0.5))
-_DENTAL = _consonant(0.28, 0.8, lower=(0.35, 0.8), upper=(0.15, 0.5))
-_ALVEOLAR = _consonant(0.22, 0.8, lower=(0.3, 0.5), stretch=(0.15, 0.2))
-_SIBILANT = _consonant(0.12, 1.6, lower=(0.45, 1.0), upper=(0.2, 0.8), stretch=(0.35, 0.6))
-_HUSHING = _consonant(0.15, 1.6, funnel=(0.75, 1.5), pucker=(0.35, 1.0), lower=(0.4, 0.8), stretch=(0.0, 0.8))
-_LATERAL = _consonant(0.32, 0.6, lower=(0.3, 0.4))
-_RHOTIC = _consonant(0.25, 0.8, pucker=(0.35, 0.7), funnel=(0.3, 0.7))
-_TAP = _consonant(0.3, 0.3)
-_PALATAL = _consonant(0.2, 0.7, stretch=(0.4, 0.5), lower=(0.3, 0.4))
-_VELAR = _consonant(0.35, 0.35)
-_GLOTTAL = _consonant(0.4, 0.12)
-_LABIOVELAR = _consonant(0.18, 1.0, pucker=(1.0, 2.5), funnel=(0.4, 1.2), lower=(0.1, 1.0), stretch=(0.0, 1.5))
+_LABIODENTAL = _consonant(0.14, 1.5, tuck=(1.0, 20.0), lower=(0.0, 3.0), upper=(0.2, 1.5), stretch=(0.1, 0.5))
+_DENTAL = _consonant(0.32, 0.8, lower=(0.35, 0.8), upper=(0.15, 0.5))
+_ALVEOLAR = _consonant(0.34, 0.7, lower=(0.3, 0.5), stretch=(0.15, 0.2))
+_SIBILANT = _consonant(0.42, 1.2, lower=(0.45, 1.0), upper=(0.2, 0.8), stretch=(0.35, 0.6))
+_HUSHING = _consonant(0.26, 1.2, funnel=(0.75, 1.5), pucker=(0.35, 1.0), lower=(0.4, 0.8), stretch=(0.0, 0.8))
+_LATERAL = _consonant(0.4, 0.6, lower=(0.3, 0.4))
+_RHOTIC = _consonant(0.2, 0.8, pucker=(0.35, 0.7), funnel=(0.3, 0.7))
+_TAP = _consonant(0.4, 0.3)
+_PALATAL = _consonant(0.35, 0.7, stretch=(0.4, 0.5), lower=(0.3, 0.4))
+_VELAR = _consonant(0.45, 0.4)
+_GLOTTAL = _consonant(0.5, 0.12)
+_LABIOVELAR = _consonant(
+    0.05, 1.0, close=(0.45, 1.5), pucker=(1.0, 2.5), funnel=(0.4, 1.2), lower=(0.1, 1.0), stretch=(0.0, 1.5)
+)
 _SOFT_BILABIAL = _consonant(0.18, 0.9, close=(0.72, 6.0), lower=(0.05, 1.0), upper=(0.0, 1.0))
 _PAUSE = {index: Target(0.0, 0.35) for index in range(len(ARTICULATORS))} | {CLOSE: Target(1.0, 0.5)}
 
@@ -73,16 +75,16 @@ _CLASSES: tuple[tuple[str, dict[int, Target]], ...] = (
     ("æ", _vowel(0.9, spread=0.25)),
     ("ʌ", _vowel(0.75)),
     ("ɒ", _vowel(0.8, round=0.25)),
-    ("ɔ", _vowel(0.65, round=0.45)),
+    ("ɔ", _vowel(0.6, round=0.45)),
     ("ɛ ɜ ɞ œ", _vowel(0.6, spread=0.15)),
     ("e ø", _vowel(0.45, spread=0.35)),
-    ("ə ɘ ɚ ɝ ɵ ɤ", _vowel(0.4)),
-    ("o", _vowel(0.45, round=0.7)),
-    ("ɪ ɨ ᵻ ɩ", _vowel(0.32, spread=0.3)),
-    ("ʊ", _vowel(0.32, round=0.55)),
-    ("i", _vowel(0.22, spread=0.6)),
-    ("y ʏ ʉ", _vowel(0.2, round=0.85)),
-    ("u ɯ", _vowel(0.2, round=0.9)),
+    ("ə ɘ ɚ ɝ ɵ ɤ", _vowel(0.45)),
+    ("o", _vowel(0.4, round=0.7)),
+    ("ɪ ɨ ᵻ ɩ", _vowel(0.42, spread=0.3)),
+    ("ʊ", _vowel(0.34, round=0.55)),
+    ("i", _vowel(0.36, spread=0.6)),
+    ("y ʏ ʉ", _vowel(0.22, round=0.85)),
+    ("u ɯ", _vowel(0.22, round=0.9)),
     ("p b m", _BILABIAL),
     ("β ɸ", _SOFT_BILABIAL),
     ("f v ɱ ʋ", _LABIODENTAL),
@@ -115,7 +117,9 @@ def segments(ipa: str, start_s: float, end_s: float) -> tuple[Segment, ...]:
     Diacritics, length marks and symbols without a class are ignored.
     """
     stress = max((_STRESS.get(character, 0) for character in ipa), default=0)
-    symbols = [symbol for symbol in unicodedata.normalize("NFD", ipa) if symbol in TARGETS and symbol]
+    # ç is a letter of its own, the two dots of ä are a mark.
+    letters = "".join(letter if letter in TARGETS else unicodedata.normalize("NFD", letter) for letter in ipa)
+    symbols = [letter for letter in letters if letter in TARGETS]
     if not symbols:
         return (Segment("", start_s, end_s, 0),)
     shares = [2.0 if symbol in VOWELS else 1.0 for symbol in symbols]
