@@ -9,6 +9,7 @@ gloss; in linear light, encoded to sRGB by a table.
     screen = (x, −y) · focal / (distance − z)         z towards the camera, in metres, origin at the camera's target
 """
 
+import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -104,6 +105,8 @@ _SRGB = _srgb_table()
 
 def _compiled(function):
     """Compile; keep the machine code on disk where some folder (the package's, the user's cache) can be written."""
+    # Under a type-checking import hook the function arrives wrapped in Python that cannot be compiled.
+    function = inspect.unwrap(function)
     try:
         return numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(function)
     except RuntimeError:
