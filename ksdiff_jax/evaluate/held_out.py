@@ -34,9 +34,10 @@ def held_out_corpus(
 
 
 def _source_digest() -> str:
-    """SHA-256 over the sources that decide what a clip holds: the corpus's and the face's."""
+    """SHA-256 over the files that decide what a clip holds: the corpus's and the face's sources and the face's data."""
+    package = Path(face.__file__).parents[1]
+    folders = [Path(corpus.__file__).parent, package / "face", package / "assets" / "face"]
     digest = hashlib.sha256()
-    for package in (corpus, face):
-        for source in sorted(Path(package.__file__).parent.glob("*.py")):
-            digest.update(source.name.encode() + source.read_bytes())
+    for source in sorted(path for folder in folders for path in folder.glob("*.*")):
+        digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()

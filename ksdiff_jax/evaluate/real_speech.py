@@ -47,7 +47,7 @@ def lagged_correlation(
 ) -> tuple[float, int]:
     """(Pearson r, lag) at the lag of highest r; lag k compares predicted[i + k] with measured[i]."""
     best = (-np.inf, 0)
-    for lag in range(-max_lag_frames, max_lag_frames + 1):
+    for lag in sorted(range(-max_lag_frames, max_lag_frames + 1), key=abs):  # of equal scores the smallest lag
         ahead, behind = predicted[max(0, lag) :], measured[max(0, -lag) :]
         overlap = min(len(ahead), len(behind))
         score = pearson(ahead[:overlap], behind[:overlap])
