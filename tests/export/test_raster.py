@@ -1,8 +1,9 @@
 """The renderer on scenes whose pictures are known."""
 
 import numpy as np
+from numba.core import caching
 
-from ksdiff_jax.export.raster import Camera, framed_on, render_frames
+from ksdiff_jax.export.raster import Camera, _compiled, framed_on, render_frames
 from ksdiff_jax.face import builtin_face
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
@@ -87,3 +88,12 @@ def test_the_built_in_head_fills_its_frame_and_is_symmetric():
     assert (head != head[:, ::-1]).mean() < 0.02
     # Skin is redder than it is blue.
     assert image[48, 48, 0] > image[48, 48, 2]
+
+
+def test_compilation_works_where_nothing_can_be_cached(monkeypatch):
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert _compiled(_twice)(21) == 42
+
+
+def _twice(x):
+    return 2 * x
