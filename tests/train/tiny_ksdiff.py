@@ -10,7 +10,9 @@ from ksdiff_jax.config import (
     EncoderConfig,
     GeneratorConfig,
     KeyframeConfig,
+    LossConfig,
     ModelConfig,
+    SpeechPathsConfig,
     TrainConfig,
     TranscriptConfig,
 )
@@ -24,6 +26,7 @@ def tiny_config(data: str | Path, **train) -> Config:
         ffn_ratio=2,
         encoder=EncoderConfig(width=16, layers=1, mel_bands=24),
         transcript=TranscriptConfig(layers=1, max_tokens=16),
+        speech_paths=SpeechPathsConfig(dilations=(1,), groups=4),
         keyframes=KeyframeConfig(layers=1, window_frames=16),
         generator=GeneratorConfig(layers=1),
     )
@@ -39,6 +42,7 @@ def tiny_config(data: str | Path, **train) -> Config:
     return Config(
         name="tiny",
         model=model,
+        loss=LossConfig(spectral_windows=(8,)),
         data=DataConfig(path=str(data), clip_frames=32, batch_size=2, augment=AugmentConfig()),
         train=TrainConfig(**{**settings, **train}),
     )
