@@ -38,12 +38,14 @@ class Camera(NamedTuple):
 
 
 def framed_on(vertices: Float[np.ndarray, "*t v 3"], *, yaw_rad: float = 0.0, pitch_rad: float = 0.0) -> Camera:
-    """A camera that holds the whole mesh, over all frames, with a little air around it."""
+    """A camera on the mesh over all frames: air above and beside it, the end of the neck below the picture."""
     points = np.asarray(vertices).reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
-    extent = float(max(high[1] - low[1], high[0] - low[0]))
-    target = tuple(float(c) for c in (low + high) / 2)
-    return Camera(target=target, height_m=1.12 * extent, yaw_rad=yaw_rad, pitch_rad=pitch_rad)
+    tall, wide = float(high[1] - low[1]), float(high[0] - low[0])
+    top, bottom = float(high[1]) + 0.08 * tall, float(low[1]) + 0.09 * tall
+    height_m = max(top - bottom, 1.1 * wide)
+    target = (float(low[0] + high[0]) / 2, top - height_m / 2, float(low[2] + high[2]) / 2)
+    return Camera(target=target, height_m=height_m, yaw_rad=yaw_rad, pitch_rad=pitch_rad)
 
 
 def render_frames(

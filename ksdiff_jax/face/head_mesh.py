@@ -14,7 +14,7 @@ from ksdiff_jax.face.head_eyes import EYE_CENTRE, Eye, make_eyeball, make_lids
 from ksdiff_jax.face.head_features import hair_cover, make_brow, make_ear, make_hair
 from ksdiff_jax.face.head_mouth import Mouth, make_mouth, make_teeth, make_tongue
 from ksdiff_jax.face.head_parts import HAIR, SKIN, Part, inside_polygon, joined, mirrored, painted
-from ksdiff_jax.face.head_surface import CENTRE, surface_towards
+from ksdiff_jax.face.head_surface import CENTRE, NECK_CUT_Y, cast, surface_towards
 from ksdiff_jax.typing import Float, Int
 
 NAMES = (
@@ -67,17 +67,19 @@ def _skin(points: Float[np.ndarray, "n 3"]) -> Part:
 
 def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
     """Skin vertices that keep their distance from the rings and from each other."""
-    kept = np.concatenate(rings)
+    filler = [_neck_edge()]
+    kept = np.concatenate([*rings, *filler])
     outlines = [ring[:, :2] for ring in rings]
     zones = (
         (0.0027, lambda p: (np.abs(p[:, 0]) < 0.021) & (p[:, 1] < 0.008) & (p[:, 1] > -0.028) & (p[:, 2] > 0.07)),
         (0.0046, lambda p: (np.abs(p[:, 0]) < 0.060) & (p[:, 1] < 0.066) & (p[:, 1] > -0.093) & (p[:, 2] > 0.028)),
         (0.0075, lambda p: (p[:, 2] > -0.010) & (hair_cover(p) < 0.05)),
+        (0.0085, lambda p: (p[:, 1] < -0.070) & (p[:, 1] > NECK_CUT_Y + 0.003)),
         (0.0150, lambda p: p[:, 1] > -1),
     )
-    filler = []
     for spacing, zone in zones:
-        points = surface_towards(_directions(spacing))
+        # Half the spacing: the neck is seen at a slant from the centre, and would come out sparse.
+        points = surface_towards(_directions(spacing * (0.5 if spacing == 0.0085 else 1.0)))
         points = points[zone(points)]
         for outline in outlines:
             inside = inside_polygon(points[:, :2], outline) & (points[:, 2] > 0)
@@ -88,6 +90,14 @@ def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
     points = np.concatenate(filler)
     points[np.abs(points[:, 0]) < 1e-9, 0] = 0.0
     return points
+
+
+def _neck_edge() -> Float[np.ndarray, "n 3"]:
+    """A ring of vertices just above where the neck is cut off."""
+    around = np.linspace(0, 2 * np.pi, 44, endpoint=False)
+    flat = np.stack([np.sin(around), np.zeros_like(around), np.cos(around)], axis=1)
+    flat[np.abs(flat) < 1e-12] = 0.0
+    return cast(np.array([0.0, NECK_CUT_Y + 0.0015, -0.045]) + 0.25 * flat, -flat)
 
 
 def _directions(spacing: float) -> Float[np.ndarray, "n 3"]:

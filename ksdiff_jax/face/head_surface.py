@@ -34,7 +34,7 @@ def signed_distance(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
     d = _carve(d, _ellipsoid(p, (0.0062, -0.0220, 0.0960), (0.0038, 0.0046, 0.0062)), 0.003)  # nostril
     d = _carve(d, _ellipsoid(p, (0, -0.0300, 0.0995), (0.0032, 0.0085, 0.0068)), 0.008)  # philtrum
     neck = _cone(p, (0, -0.040, -0.024), (0, -0.210, -0.044), 0.0435, 0.0490)
-    neck = _join(neck, _ellipsoid(p, (0, -0.225, -0.050), (0.125, 0.060, 0.070)), 0.050)
+    neck = _join(neck, _ellipsoid(p, (0, -0.225, -0.050), (0.078, 0.060, 0.062)), 0.050)
     neck = _join(neck, _cone(p, (0.046, -0.020, -0.030), (0.010, -0.190, 0.000), 0.009, 0.009), 0.034)  # neck muscle
     d = _join(d, neck, 0.022)
     return np.maximum(d, NECK_CUT_Y - p[:, 1])
