@@ -1,0 +1,39 @@
+# The two commands a newcomer needs are `make demo` and `make test`; both install into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AUDIO ?= ksdiff_jax/assets/demo.wav
+OUT ?= out/demo
+
+.PHONY: help install demo test test-slow lint clean
+
+help:
+	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
+	@echo "make test         install, then run the test suite"
+	@echo "make test-slow    the tests that take minutes"
+	@echo "make lint         ruff, formatting and style"
+	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing ksdiff-jax into $(VENV) (a minute or two the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch $@
+
+demo: install
+	$(BIN)/ksdiff-jax animate $(AUDIO) --out $(OUT)
+
+test: install
+	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .ruff_cache
