@@ -3,7 +3,8 @@
 1. `refine_closures` moves the start of each stop back to where its silence begins: espeak announces a stop at its
    burst, and the lips of a /p/ are together *before* the burst.
 2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by its stress and by
-   how loud it was spoken: loud, stressed syllables open the mouth wide.
+   how loud it was spoken: loud, stressed syllables open the mouth wide. Over all of it, opening follows the envelope
+   of the sound, as it does in real speakers; a model that is unsure of a phoneme can still hear how loud it is.
 3. The targets are blended per articulator (`dominance.py`), each articulator running ahead of the sound by
    its own lead: the jaw a little, rounding longer; closures are where the sound says.
 4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every opening action by
@@ -13,6 +14,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.corpus import phonemes as ph
@@ -21,11 +23,13 @@ from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
 from ksdiff_jax.typing import Bool, Float
 
-WIDEST_JAW_RAD = 0.21  # an /a/ in a stressed syllable of clear speech
+WIDEST_JAW_RAD = 0.23  # an /a/ in a stressed syllable of clear speech
 LONGEST_STOP_GAP_S = 0.14
 SHORTEST_CLOSURE_S = 0.06  # a closure that falls between two video frames would never be seen
 STRESS_GAIN = (0.70, 0.95, 1.16)
-LOUDNESS_EXPONENT = 0.35
+LOUDNESS_EXPONENT = 0.35  # of a vowel's RMS
+ENVELOPE_EXPONENT = 0.2  # of the RMS of each frame
+ENVELOPE_SIGMA_FRAMES = 1.5
 PAUSE_CLOSING_S, PAUSE_OPENING_S = 0.4, 0.25
 
 # θ before and after (1/s) and lead (s) of each articulator. Rounding is anticipated the longest, closures are sharp.
@@ -90,6 +94,8 @@ def mouth_motion(
     gain = opening_gain * _vowel_gains(parts, samples, sample_rate_hz=sample_rate_hz)
     times = np.arange(frames) / MOTION_RATE_HZ
     tracks = np.stack([_track(a, parts, start, end, gain, times) for a in range(len(ph.ARTICULATORS))], axis=1)
+    envelope = _envelope(samples[: frames * sample_rate_hz // MOTION_RATE_HZ], frames=frames)
+    tracks[:, (ph.JAW, ph.LOWER, ph.UPPER)] *= envelope[:, None]
     return _actions(tracks)
 
 
@@ -115,6 +121,13 @@ def _vowel_gains(
     loudness = np.clip((level / reference) ** LOUDNESS_EXPONENT, 0.6, 1.3)
     stress = np.array([STRESS_GAIN[part.stress] for part in parts])
     return np.where(vowel, stress * loudness, 1.0)
+
+
+def _envelope(samples: Float[np.ndarray, "n"], *, frames: int) -> Float[np.ndarray, "t"]:
+    """Opening gain of every frame from how loud it is: near 1 in loud speech, small in the hush of a stop."""
+    power = np.array([_rms(block) ** 2 for block in np.array_split(samples, frames)])
+    level = np.sqrt(gaussian_filter1d(power, ENVELOPE_SIGMA_FRAMES, mode="nearest"))
+    return np.minimum(level / max(float(np.percentile(level, 95)), 1e-6), 1.2) ** ENVELOPE_EXPONENT
 
 
 def _rms(samples: np.ndarray) -> float:

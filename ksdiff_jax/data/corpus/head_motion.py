@@ -11,9 +11,10 @@ import numpy as np
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.typing import Float
 
-DRIFT_DEGREES = np.array([1.5, 3.1, 3.0])  # pitch, yaw, roll; nods add the rest of the pitch
+DRIFT_DEGREES = np.array([1.6, 3.7, 3.7])  # pitch, yaw, roll; nods add the rest of the pitch
 DRIFT_CORNER_HZ = 0.16
-DRIFT_ORDER = 3.4  # power falls as frequency to the minus this above the corner
+DRIFT_ORDER = 1.9  # power falls as frequency to the minus this above the corner
+TREMOR_HZ = 1.4  # and faster than this there is next to nothing: a head has mass
 NOD_SHARE = 0.4  # of accents
 NOD_DEGREES = 1.7
 NOD_RISE_S, NOD_FALL_S = 0.12, 0.28
@@ -53,13 +54,14 @@ def camera(rng: np.random.Generator, *, frames: int) -> Float[np.ndarray, "t 3"]
 
 
 def smooth_noise(rng: np.random.Generator, *, frames: int, corner_hz: float) -> Float[np.ndarray, "t"]:
-    """Gaussian noise with power 1 / (1 + (f / corner)^order), of standard deviation 1 over many draws.
+    """Gaussian noise with power 1 / (1 + (f / corner)^order), cut off above the tremor.
 
-    It is cut from a stretch of at least a minute, so a short clip may well lean to one side.
+    Its standard deviation is 1 over many draws. It is cut from a stretch of at least a minute, so a short clip may
+    well lean to one side.
     """
     length = max(2 * frames, 60 * MOTION_RATE_HZ)
     frequency = np.fft.rfftfreq(length, 1 / MOTION_RATE_HZ)
-    amplitude = (1.0 + (frequency / corner_hz) ** DRIFT_ORDER) ** -0.5
+    amplitude = (1.0 + (frequency / corner_hz) ** DRIFT_ORDER) ** -0.5 * np.exp(-0.5 * (frequency / TREMOR_HZ) ** 2)
     amplitude[0] = 0.0
     spectrum = amplitude * (rng.normal(size=len(frequency)) + 1j * rng.normal(size=len(frequency)))
     noise = np.fft.irfft(spectrum, length)[:frames]
