@@ -53,8 +53,8 @@ def test_parameters_and_moments_are_spread_as_the_rules_say(eight_devices):
     whole = [16, 64]
     assert eight_devices["8x1x1"]["shard"] == whole
     assert eight_devices["2x4x1"]["shard"] == [16 // 4, 64]
-    assert eight_devices["2x2x2"]["shard"] == eight_devices["2x2x2"]["moment_shard"] == [16 // 2, 64 // 2]
+    assert eight_devices["4x1x2"]["shard"] == eight_devices["4x1x2"]["moment_shard"] == [16, 64 // 2]
 
 
 def test_a_checkpoint_goes_on_on_another_mesh(eight_devices, one_device):
-    np.testing.assert_allclose(eight_devices["2x2x2"]["train"], one_device["train"][:8], rtol=1e-5)
+    np.testing.assert_allclose(eight_devices["4x1x2"]["train"], one_device["train"][:8], rtol=1e-5)
