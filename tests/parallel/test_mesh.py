@@ -31,7 +31,7 @@ def test_sizes_that_do_not_fit_are_refused_with_their_names(config):
 
 
 def test_a_mesh_on_which_gradients_come_out_wrong_is_refused():
-    with pytest.raises(InputError, match="2 × 2 × 2 .* at most two"):
+    with pytest.raises(InputError, match=r"2 × 2 × 2 .* at most two"):
         mesh_shape(MeshConfig(data=2, fsdp=2, tensor=2), 8)
 
 
