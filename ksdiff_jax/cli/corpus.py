@@ -8,6 +8,7 @@ from ksdiff_jax.errors import InputError
 
 SUMMARY = "make the built-in corpus: synthesised speech with face motion, as shards to train on"
 SECONDS_BETWEEN_LINES = 10.0
+FEWEST_CLIPS_TO_JUDGE = 64
 DEFAULT_CLIPS = 2000
 
 
@@ -76,4 +77,6 @@ class _Progress:
         if not sys.stderr.isatty() and now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             left_s = (now - self._started) / done * (self._total - done)
-            self._console.say(f"{done}/{self._total} clips, about {left_s:.0f} s left")
+            # Clips arrive in blocks: the first few say nothing about the rest.
+            left = f", about {left_s:.0f} s left" if done >= FEWEST_CLIPS_TO_JUDGE else ""
+            self._console.say(f"{done}/{self._total} clips{left}")
