@@ -16,6 +16,7 @@ from ksdiff_jax.data.corpus.articulation import mouth_motion
 from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime
 from ksdiff_jax.data.corpus.expression_motion import upper_face_actions
 from ksdiff_jax.data.corpus.head_motion import camera, head_rotation
+from ksdiff_jax.data.corpus.listening import LISTENING_SHARE, listen_clip
 from ksdiff_jax.data.corpus.sentences import Split
 from ksdiff_jax.data.corpus.speech import SpokenClip, speak_clip
 from ksdiff_jax.data.schema import Clip, Timed
@@ -30,7 +31,12 @@ def synthesise_block(*, seed: int, split: Split, first: int, count: int, languag
     """Clips `first` to `first + count` of a split. Deterministic only as the first speech of a fresh process."""
     espeak = Espeak()
     for index in range(first, first + count):
-        spoken = speak_clip(espeak, _stream(seed, split, index, "speech"), languages=languages, split=split)
+        rng = _stream(seed, split, index, "speech")
+        listens = split == "train" and rng.random() < LISTENING_SHARE
+        if listens:
+            spoken = listen_clip(rng, languages=languages, split=split)
+        else:
+            spoken = speak_clip(espeak, rng, languages=languages, split=split)
         clip_id = f"{split}-{index:06d}"
         yield animate_clip(spoken, _stream(seed, split, index, "motion"), clip_id=clip_id)
 

@@ -1,0 +1,37 @@
+"""Clips in which nobody speaks: digital silence, or the noise of a room, over a mouth at rest.
+
+Without them a model that normalises its input per utterance hears speech in whatever is loudest.
+"""
+
+import numpy as np
+
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.data.augment import random_noise
+from ksdiff_jax.data.corpus.sentences import Split
+from ksdiff_jax.data.corpus.speakers import draw_speaker
+from ksdiff_jax.data.corpus.speech import SHORTEST_CLIP_S, SpokenClip
+from ksdiff_jax.typing import Int
+
+LISTENING_SHARE = 0.06  # of training clips
+DIGITAL_SILENCE_SHARE = 0.3  # of those
+LEVEL_DBFS = (-70.0, -20.0)
+LONGEST_S = 6.0
+
+
+def listen_clip(rng: np.random.Generator, *, languages: tuple[str, ...], split: Split) -> SpokenClip:
+    """A clip without phonemes, words or transcript."""
+    language = languages[int(rng.integers(len(languages)))]
+    speaker = draw_speaker(rng, language=language, split=split)
+    frames = int(rng.uniform(SHORTEST_CLIP_S, LONGEST_S) * SAMPLE_RATE_HZ / SAMPLES_PER_MOTION_FRAME)
+    audio = _room(rng, samples=frames * SAMPLES_PER_MOTION_FRAME)
+    return SpokenClip(audio, phonemes=(), words=(), transcript="", speaker=speaker, language=language)
+
+
+def _room(rng: np.random.Generator, *, samples: int) -> Int[np.ndarray, "s"]:
+    if rng.random() < DIGITAL_SILENCE_SHARE:
+        return np.zeros(samples, np.int16)
+    # Babble is made of the sound it disturbs; of white noise it makes more noise.
+    noise = random_noise(rng.standard_normal(samples, dtype=np.float32), rng, limits=None)
+    level = 10.0 ** (rng.uniform(*LEVEL_DBFS) / 20)
+    noise = noise * (level / max(float(np.sqrt(np.mean(noise**2))), 1e-9))
+    return (np.clip(noise, -1.0, 1.0) * 32767).astype(np.int16)
