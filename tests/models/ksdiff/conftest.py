@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config, EncoderConfig, GeneratorConfig, KeyframeConfig, ModelConfig, TranscriptConfig
+from ksdiff_jax.config import (
+    Config,
+    EncoderConfig,
+    GeneratorConfig,
+    KeyframeConfig,
+    LossConfig,
+    ModelConfig,
+    SpeechPathsConfig,
+    TranscriptConfig,
+)
 from ksdiff_jax.models.system import Batch, Speech, Statistics
 from ksdiff_jax.speech.transcript import encode
 
@@ -17,8 +26,10 @@ TINY = Config(
         encoder=EncoderConfig(mel_bands=20, width=16, layers=1),
         transcript=TranscriptConfig(layers=1, max_tokens=24),
         keyframes=KeyframeConfig(layers=2, window_frames=12),
-        generator=GeneratorConfig(layers=2),
-    )
+        speech_paths=SpeechPathsConfig(dilations=(1, 4)),
+        generator=GeneratorConfig(layers=1),
+    ),
+    loss=LossConfig(spectral_windows=(8,)),
 )
 UNIT_STATISTICS = Statistics(mean=jnp.zeros(59), std=jnp.ones(59))
 
