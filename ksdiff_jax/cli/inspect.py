@@ -6,11 +6,12 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
 
-SUMMARY = "what a motion file, data set, checkpoint or face file holds; --verify checks it"
+SUMMARY = "what a motion file, data set, checkpoint, config or face file holds; --verify checks it"
 EXAMPLES = """examples:
   ksdiff-jax inspect out/speech.motion.npz
   ksdiff-jax inspect shards --verify
   ksdiff-jax inspect demo --json
+  ksdiff-jax inspect configs/paper.py
 """
 
 
@@ -46,6 +47,8 @@ def describe(path: str | Path, *, verify: bool) -> dict:
         return _checkpoint(path, verify=verify)
     if not found.exists():
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint")
+    if found.suffix == ".py":
+        return _config(found)
     if found.suffix == ".npz" and _is_motion(found):
         return _motion(found)
     return _face(found)
@@ -68,28 +71,34 @@ def _dataset(folder: Path, *, verify: bool) -> dict:
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:
-    import math
-
     from ksdiff_jax.models.pretrained import find_pretrained, load_pretrained, read_manifest
 
     folder = find_pretrained(path)
     manifest = read_manifest(folder)
     pretrained = load_pretrained(folder)  # always verified: that costs milliseconds
-    sizes = {name: math.prod(shape) for name, shape in _shapes(pretrained.params).items()}
-    parts: dict[str, int] = {}
-    for name, size in sizes.items():
-        part = name.split("/")[0] if name.split("/")[0] != "params" else name.split("/")[1]
-        parts[part] = parts.get(part, 0) + size
     facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(folder), "digest": pretrained.digest}
-    facts |= {"config": pretrained.config.name, "parameters": sum(sizes.values()), "parameters_by_part": parts}
+    facts |= {"config": pretrained.config.name} | _parameters(pretrained.params)
     facts["megabytes"] = round((folder / "weights.safetensors").stat().st_size / 1e6, 2)
     return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
 
 
-def _shapes(params) -> dict[str, tuple[int, ...]]:
-    from ksdiff_jax.tree import named_leaves
+def _config(path: Path) -> dict:
+    import jax
 
-    return {name: leaf.shape for name, leaf in named_leaves(params).items()}
+    from ksdiff_jax.models import build_system
+    from ksdiff_jax.overrides import load_config
+
+    config = load_config(path)
+    params = jax.eval_shape(build_system(config).init, jax.random.key(0))  # shapes alone: nothing is allocated
+    facts = {"kind": "config", "name": config.name} | _parameters(params)
+    return facts | {"steps": config.train.steps, "batch_size": config.data.batch_size}
+
+
+def _parameters(params) -> dict:
+    from ksdiff_jax.tree import parameter_count
+
+    parts = {part: parameter_count(inner) for part, inner in params.items()}
+    return {"parameters": sum(parts.values()), "parameters_by_part": parts}
 
 
 def _is_motion(path: Path) -> bool:

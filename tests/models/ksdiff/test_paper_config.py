@@ -1,0 +1,56 @@
+"""The paper's configuration: its sizes, one training step at batch 2, one sample."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import SampleConfig
+from ksdiff_jax.models import build_system
+from ksdiff_jax.overrides import load_config
+from ksdiff_jax.tree import parameter_count
+from tests.models.ksdiff.conftest import UNIT_STATISTICS, random_batch
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+def test_the_paper_configuration_is_the_papers():
+    config = load_config(CONFIGS / "paper.py")
+    assert (config.model.width, config.model.heads, config.model.keyframes.layers) == (512, 8, 6)
+    assert (config.train.steps, config.train.warmup_steps, config.train.learning_rate) == (100_000, 5_000, 1e-4)
+    assert config.data.batch_size == 32
+    shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))
+    parts = {name: parameter_count(part) for name, part in shapes.items()}
+    # A pre-norm decoder layer of width D with self-, speech- and transcript attention and a 4D FFN: about 20 D².
+    decoder = 6 * 20 * 512**2
+    for name in ("predictors_expression", "predictors_head", "generators_expression", "generators_head"):
+        assert parts[name] == pytest.approx(decoder, rel=0.05), name
+
+
+@pytest.mark.slow
+def test_the_paper_configuration_takes_a_step_and_samples():
+    config = load_config(CONFIGS / "paper.py")
+    system = build_system(config)
+    params = jax.jit(system.init)(jax.random.key(0))
+    batch = random_batch(config.data.clip_frames, text="x")
+    batch = batch._replace(
+        speech=batch.speech._replace(
+            tokens=np.pad(batch.speech.tokens, ((0, 0), (0, config.model.transcript.max_tokens - 24))),
+            token_mask=np.pad(batch.speech.token_mask, ((0, 0), (0, config.model.transcript.max_tokens - 24))),
+        )
+    )
+    gradient = jax.jit(
+        jax.value_and_grad(
+            lambda p: system.loss(p, batch, jax.random.key(1), statistics=UNIT_STATISTICS, train=True), has_aux=True
+        )
+    )
+    (loss, _), gradients = gradient(params)
+    assert np.isfinite(loss)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradients))
+    sample = jax.jit(
+        lambda p, n: system.sample(
+            p, batch.speech, n, jax.random.key(2), statistics=UNIT_STATISTICS, options=SampleConfig(steps=2)
+        )
+    )(params, jax.random.normal(jax.random.key(3), batch.motion.shape))
+    assert np.all(np.isfinite(sample.motion))
