@@ -30,7 +30,8 @@ def config() -> Config:
             encoder=EncoderConfig(width=128, layers=4),
             transcript=TranscriptConfig(layers=1, max_tokens=128, drop_probability=0.5),
             keyframes=KeyframeConfig(layers=1),
-            generator=GeneratorConfig(layers=2, alignment_frames=1),
+            # With a step per second (25) small models could not tell near frames from far ones and the head froze.
+            generator=GeneratorConfig(layers=2, alignment_frames=1, bias_period_frames=1),
         ),
         data=DataConfig(
             batch_size=16,
@@ -38,13 +39,13 @@ def config() -> Config:
             augment=AugmentConfig(noise=0.7, reverberation=0.5, equaliser=0.8, band_limit=0.3),
         ),
         train=TrainConfig(
-            steps=2400,
+            steps=1500,
             learning_rate=1.5e-3,
-            warmup_steps=200,
+            warmup_steps=150,
             decay="cosine",
             ema_decay=0.995,
-            validate_every=800,
-            validate_clips=16,
-            checkpoint_every=400,
+            validate_every=750,
+            validate_clips=8,
+            checkpoint_every=250,
         ),
     )

@@ -69,7 +69,8 @@ class GeneratorConfig:
 
     dual_path: bool = True  # False: the ablation "w/o dual-path diff", one denoiser over 59 dimensions
     layers: int = 6  # R
-    period_frames: int = 25  # position and self-attention bias repeat every second
+    period_frames: int = 25  # sinusoidal positions repeat every second
+    bias_period_frames: int = 25  # self-attention's bias steps down once per so many frames; DiffSpeaker: the same
     alignment_frames: int = 3  # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
 
 

@@ -69,7 +69,7 @@ class GeneratorLayer(nn.Module):
         generator, frame = self.config.generator, jnp.arange(x.shape[1])
         normed = self.norm_self(x)
         own = self.self_attention.project(jnp.concatenate([condition, normed], axis=1))
-        bias = periodic_distance_bias(frame, frame, heads=self.config.heads, period=generator.period_frames)
+        bias = periodic_distance_bias(frame, frame, heads=self.config.heads, period=generator.bias_period_frames)
         bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
         x = x + dropped(self.self_attention(normed, own, mask=_after_condition(mask)[:, None, None], bias=bias))
 
