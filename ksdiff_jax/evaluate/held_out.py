@@ -5,12 +5,10 @@ split can be had without the hours of training clips. The folder's name carries 
 clips: when they change, the clips are made anew and an old cache is never mistaken for them.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ksdiff_jax import face
-from ksdiff_jax.data import corpus
+from ksdiff_jax.data.corpus.digest import source_digest
 from ksdiff_jax.data.corpus.write import LICENCE, corpus_clips
 from ksdiff_jax.data.shards import DESCRIPTION, write_dataset
 
@@ -25,19 +23,9 @@ def held_out_corpus(
     clips_of: Callable = corpus_clips,
 ) -> Path:
     """The folder (under `cache`) of a data set that holds only `split`, made on first use, about a second a clip."""
-    name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{_source_digest()[:12]}"
+    name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{source_digest()[:12]}"
     folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
         made = clips_of(split, count=clips, seed=seed, languages=languages)
         write_dataset(folder, {split: made}, licence=LICENCE, made_by="ksdiff-jax evaluate")
     return folder
-
-
-def _source_digest() -> str:
-    """SHA-256 over the files that decide what a clip holds: the corpus's and the face's sources and the face's data."""
-    package = Path(face.__file__).parents[1]
-    folders = [Path(corpus.__file__).parent, package / "face", package / "assets" / "face"]
-    digest = hashlib.sha256()
-    for source in sorted(path for folder in folders for path in folder.glob("*.*")):
-        digest.update(source.name.encode() + source.read_bytes())
-    return digest.hexdigest()

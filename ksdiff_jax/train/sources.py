@@ -4,12 +4,11 @@ The corpus lies in a cache folder under a name that says its size and the digest
 changed generator makes a new one and an unchanged one is never made twice.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import ksdiff_jax.data.corpus as corpus
 from ksdiff_jax.config import Config
+from ksdiff_jax.data.corpus.digest import source_digest
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.loader import evaluation_batches, training_batches
@@ -40,7 +39,7 @@ def open_training_data(config: Config, *, cache: Path, tell: Callable[[str], Non
 
 def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:
     """The folder of the built-in corpus of that many clips, in all its languages; made if it is not there yet."""
-    folder = cache / f"corpus-{clips}-{generator_digest()[:12]}"
+    folder = cache / f"corpus-{clips}-{source_digest()[:12]}"
     if not (folder / "dataset.json").exists():
         tell(f"making the built-in corpus of {clips:,} clips in {folder} (once)")
 
@@ -50,11 +49,3 @@ def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> 
 
         write_corpus(folder, clips=clips, languages=tuple(LANGUAGES), progress=report)
     return folder
-
-
-def generator_digest() -> str:
-    """SHA-256 over the source of the corpus generator."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(corpus.__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -18,7 +18,8 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import ModelConfig
-from ksdiff_jax.layers.attention import Attention, FeedForward, KeysValues
+from ksdiff_jax.layers.attention import KeysValues
+from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 BEGIN_BIT = 2  # the "previous bit" of the first frame
@@ -31,24 +32,8 @@ class PredictorMemory(NamedTuple):
     transcript: tuple[KeysValues, ...]
 
 
-class DecoderLayer(nn.Module):
-    """Self-attention, cross-attention to speech and to the transcript, feed-forward; pre-norm, residual."""
-
-    config: ModelConfig
-    dtype: DTypeLike = jnp.float32
-
-    def setup(self) -> None:
-        config, dtype = self.config, self.dtype
-        self.self_attention = Attention(config.width, config.heads, dtype=dtype)
-        self.speech_attention = Attention(config.width, config.heads, dtype=dtype)
-        self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
-        self.norm_self = nn.LayerNorm(dtype=dtype)
-        self.norm_speech = nn.LayerNorm(dtype=dtype)
-        self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
-        if config.transcript.enabled:
-            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype)
-            self.norm_transcript = nn.LayerNorm(dtype=dtype)
-        self.dropout = nn.Dropout(config.dropout)
+class PredictorLayer(DecoderLayer):
+    """A causal layer: everything that it attends to is given as keys and values."""
 
     def own_memory(self, x: Float[Array, "b n d"], time_s: Float[Array, "n"]) -> KeysValues:
         """Keys and values of the layer's own input, for self-attention."""
@@ -88,7 +73,7 @@ class KeyframePredictor(nn.Module):
         config = self.config
         self.bit = nn.Embed(3, config.width, dtype=self.dtype)
         self.speech = nn.Dense(config.width, dtype=self.dtype)
-        self.layers = [DecoderLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)]
+        self.layers = [PredictorLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)]
         self.norm_out = nn.LayerNorm(dtype=self.dtype)
         self.logit = nn.Dense(1, dtype=jnp.float32)
 

@@ -19,8 +19,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
-from ksdiff_jax.layers.attention import Attention, FeedForward, KeysValues
+from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
+from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 UNKNOWN_BIT = 2  # the keyframe bit where keyframes are hidden from the generator
@@ -33,24 +34,8 @@ class GeneratorMemory(NamedTuple):
     transcript: tuple[KeysValues, ...]
 
 
-class GeneratorLayer(nn.Module):
-    """One decoder layer; `condition` (b, 2, D) is the step and the style embedding."""
-
-    config: ModelConfig
-    dtype: DTypeLike = jnp.float32
-
-    def setup(self) -> None:
-        config, dtype = self.config, self.dtype
-        self.self_attention = Attention(config.width, config.heads, dtype=dtype)
-        self.speech_attention = Attention(config.width, config.heads, dtype=dtype)
-        self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
-        self.norm_self = nn.LayerNorm(dtype=dtype)
-        self.norm_speech = nn.LayerNorm(dtype=dtype)
-        self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
-        if config.transcript.enabled:
-            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype)
-            self.norm_transcript = nn.LayerNorm(dtype=dtype)
-        self.dropout = nn.Dropout(config.dropout)
+class GeneratorLayer(DecoderLayer):
+    """One denoising layer; `condition` (b, 2, D) is the step and the style embedding."""
 
     def __call__(
         self,

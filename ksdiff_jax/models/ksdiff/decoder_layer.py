@@ -1,0 +1,32 @@
+"""The parts of a decoder layer of the paper, the same in keyframe predictor and motion generator (§3.3, R).
+
+Self-attention, cross-attention to speech, cross-attention to the transcript, feed-forward; each pre-norm and residual.
+How the parts see time, masks and conditions differs, so each user writes its own `__call__`.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.layers.attention import Attention, FeedForward
+
+
+class DecoderLayer(nn.Module):
+    """Abstract: attentions, norms, feed-forward and dropout of one layer, without an order of use."""
+
+    config: ModelConfig
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        config, dtype = self.config, self.dtype
+        self.self_attention = Attention(config.width, config.heads, dtype=dtype)
+        self.speech_attention = Attention(config.width, config.heads, dtype=dtype)
+        self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
+        self.norm_self = nn.LayerNorm(dtype=dtype)
+        self.norm_speech = nn.LayerNorm(dtype=dtype)
+        self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
+        if config.transcript.enabled:
+            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype)
+            self.norm_transcript = nn.LayerNorm(dtype=dtype)
+        self.dropout = nn.Dropout(config.dropout)
