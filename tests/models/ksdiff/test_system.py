@@ -1,11 +1,8 @@
 """KSDiff as a system: masks, causality, caches, guidance, ablations, learning."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from ksdiff_jax.config import Config, SampleConfig
@@ -174,28 +171,3 @@ def test_the_jaw_moves_with_the_path_that_owns_it():
         shapes = jax.eval_shape(variant.init, KEY)
         assert shapes["generators_expression"]["clean"]["kernel"].shape[-1] == width
         assert shapes["generators_head"]["clean"]["kernel"].shape[-1] == 59 - width
-
-
-@pytest.mark.slow
-def test_a_single_batch_is_overfitted():
-    config = override(TINY, {"model.dropout": "0", "model.diffusion.condition_drop_probability": "0"})
-    config = override(config, {"model.transcript.drop_probability": "0", "model.keyframes.drop_probability": "0"})
-    variant = build_system(dataclasses.replace(config, model=dataclasses.replace(config.model, width=64, heads=4)))
-    batch = random_batch(48)
-    params = jax.jit(variant.init)(KEY)
-    optimizer = optax.adam(2e-3)
-
-    @jax.jit
-    def step(params, state, key):
-        loss = lambda p: variant.loss(p, batch, key, statistics=UNIT_STATISTICS, train=True)  # noqa: E731
-        (_, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(params)
-        updates, state = optimizer.update(gradient, state)
-        return optax.apply_updates(params, updates), state, metrics
-
-    state, history = optimizer.init(params), []
-    for index in range(400):
-        params, state, metrics = step(params, state, jax.random.fold_in(KEY, index))
-        history.append({name: float(value) for name, value in metrics.items()})
-    first, last = history[0], {name: np.mean([h[name] for h in history[-20:]]) for name in history[0]}
-    for name in ("expression/reconstruction", "head/reconstruction", "expression/keyframes", "head/keyframes"):
-        assert last[name] < 0.35 * first[name], (name, first[name], last[name])
