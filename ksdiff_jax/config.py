@@ -178,6 +178,8 @@ class SampleConfig:
     steps: int = 50
     guidance: float = 1.0  # 1 is the plain conditional model
     eta: float = 0.0
+    lip_temperature: float = 1.0  # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
+    lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)  # motion dimensions (layout.py) that move the lips
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
 

@@ -48,6 +48,7 @@ def sample_motion(
     shown = {track: value.astype(jnp.int32) for track, value in bits.items()}
     unguided = encode(~nothing) if options.guidance != 1.0 else None
 
+    noise = noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)
     motion = jnp.zeros((*mask.shape, MOTION_DIMS))
     for name, dims in generator_dims(model).items():
         dims = jnp.array(dims)
