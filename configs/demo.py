@@ -34,8 +34,8 @@ def config() -> Config:
             # With a step per second (25) small models could not tell near frames from far ones and the head froze.
             generator=GeneratorConfig(layers=2, alignment_frames=1, bias_period_frames=1),
         ),
-        # The lips follow the speech and not the noise; lids, brows, cheeks and head stay random. The dimensions are those of
-        # the built-in head's mouth actions, and the jaw.
+        # The lips follow the speech and not the noise; lids, brows, cheeks and head stay random. These dimensions are
+        # the mouth actions of the built-in head, and the jaw.
         sample=SampleConfig(steps=10, guidance=1.5, lip_temperature=0.0, lip_dims=(*range(20, 50), 53, 54, 55)),
         data=DataConfig(
             batch_size=16,
