@@ -36,7 +36,7 @@ def config() -> Config:
         ),
         # The lips follow the speech and not the noise; lids, brows, cheeks and head stay random. These dimensions are
         # the mouth actions of the built-in head, and the jaw.
-        sample=SampleConfig(steps=10, guidance=1.5, lip_temperature=0.0, lip_dims=(*range(20, 50), 53, 54, 55)),
+        sample=SampleConfig(steps=10, guidance=2.0, lip_temperature=0.0, lip_dims=(*range(20, 50), 53, 54, 55)),
         data=DataConfig(
             batch_size=16,
             corpus_clips=3000,
