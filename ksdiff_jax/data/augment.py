@@ -13,6 +13,7 @@ Everything random is drawn from the generator that is passed in: same generator 
 
 import numpy as np
 import scipy.fft
+import scipy.signal
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import AugmentConfig
@@ -29,6 +30,8 @@ EQUALISER_RANGE_HZ = (60.0, 8000.0)
 TELEPHONE_HZ = (300.0, 3400.0)
 LOW_PASS_HZ = (3000.0, 7500.0)
 HIGH_PASS_HZ = (60.0, 300.0)
+KNOCKS_HZ = (1.0, 6.0)
+KNOCK_DECAY_S = (0.005, 0.08)
 MU = 255.0  # of the mu-law companding of telephony
 CLIP_LEVEL = (0.2, 0.9)  # of the peak
 
@@ -89,9 +92,9 @@ def room_impulse(rng: np.random.Generator) -> Float[np.ndarray, "n"]:
 def random_noise(
     speech: Float[np.ndarray, "s"], rng: np.random.Generator, *, limits: tuple[float, float] | None
 ) -> Float[np.ndarray, "s"]:
-    """Noise of any level: coloured, mains hum, or babble made of the speech itself, reversed and shifted."""
+    """Noise of any level: coloured, gusts, hum, knocks, or babble made of the speech itself, reversed and shifted."""
     samples = len(speech)
-    kind = rng.choice(["coloured", "gusts", "hum", "babble"], p=[0.5, 0.15, 0.1, 0.25])
+    kind = rng.choice(["coloured", "gusts", "hum", "knocks", "babble"], p=[0.4, 0.15, 0.1, 0.1, 0.25])
     if kind == "babble":
         voices = [np.roll(speech[::-1], int(rng.integers(samples))) * rng.uniform(0.3, 1.0) for _ in range(5)]
         return np.sum(voices, axis=0, dtype=np.float32)
@@ -103,11 +106,27 @@ def random_noise(
         )
         return hum + np.float32(0.1) * rng.standard_normal(samples, dtype=np.float32)
     noise = _coloured_noise(samples, rng, slope=rng.uniform(0.0, 2.0), limits=limits)
+    if kind == "knocks":
+        return noise * _knocks(samples, rng)
     if kind == "gusts":  # noise that comes and goes within a second, as wind, traffic and rustling do
         knots = rng.uniform(0.0, 1.0, size=2 + 4 * samples // SAMPLE_RATE_HZ)
         at = np.linspace(0, len(knots) - 1, samples)
         noise = noise * np.interp(at, np.arange(len(knots)), knots**2).astype(np.float32)
     return noise
+
+
+def _knocks(samples: int, rng: np.random.Generator) -> Float[np.ndarray, "s"]:
+    """An envelope of sudden onsets that die away, 1 to 6 a second, over a floor: steps, taps, keys, doors."""
+    count = max(1, int(samples / SAMPLE_RATE_HZ * rng.uniform(*KNOCKS_HZ)))
+    even = (np.arange(count) + rng.uniform()) / count
+    at = np.clip(even + rng.uniform(0.0, 0.5 / count) * rng.standard_normal(count), 0.0, 1.0) * (samples - 1)
+    strikes = np.zeros(samples, np.float32)
+    strikes[at.astype(int)] = 10.0 ** (rng.uniform(-12.0, 0.0, size=count) / 20)
+    decay_s = rng.uniform(*KNOCK_DECAY_S)
+    ring = np.exp(-np.arange(int(4 * decay_s * SAMPLE_RATE_HZ)) / (decay_s * SAMPLE_RATE_HZ)).astype(np.float32)
+    return scipy.signal.fftconvolve(strikes, ring)[:samples].astype(np.float32) + np.float32(
+        10.0 ** (rng.uniform(-60.0, -25.0) / 20)
+    )
 
 
 def _coloured_noise(

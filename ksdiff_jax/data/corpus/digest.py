@@ -5,10 +5,11 @@ from pathlib import Path
 
 
 def source_digest() -> str:
-    """SHA-256 over the corpus's and the face's sources and the face's data: another digest, other clips."""
+    """SHA-256 over the sources of the corpus, its noises and the face, and the face's data: another digest, other clips."""
     package = Path(__file__).parents[2]
     folders = [package / "data" / "corpus", package / "face", package / "assets" / "face"]
     digest = hashlib.sha256()
-    for source in sorted(path for folder in folders for path in folder.glob("*.*")):
+    noises = package / "data" / "augment.py"
+    for source in (noises, *sorted(path for folder in folders for path in folder.glob("*.*"))):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()

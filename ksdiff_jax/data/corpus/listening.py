@@ -10,11 +10,12 @@ from ksdiff_jax.data.augment import random_noise
 from ksdiff_jax.data.corpus.sentences import Split
 from ksdiff_jax.data.corpus.speakers import draw_speaker
 from ksdiff_jax.data.corpus.speech import SHORTEST_CLIP_S, SpokenClip
-from ksdiff_jax.typing import Int
+from ksdiff_jax.typing import Float, Int
 
-LISTENING_SHARE = 0.06  # of training clips
-DIGITAL_SILENCE_SHARE = 0.3  # of those
-LEVEL_DBFS = (-70.0, -20.0)
+LISTENING_SHARE = 0.12  # of training clips
+DIGITAL_SILENCE_SHARE = 0.15  # of those
+LEVEL_DBFS = (-65.0, -12.0)
+TWO_NOISES_SHARE = 0.4  # of the rest
 LONGEST_S = 6.0
 
 
@@ -30,8 +31,13 @@ def listen_clip(rng: np.random.Generator, *, languages: tuple[str, ...], split: 
 def _room(rng: np.random.Generator, *, samples: int) -> Int[np.ndarray, "s"]:
     if rng.random() < DIGITAL_SILENCE_SHARE:
         return np.zeros(samples, np.int16)
-    # Babble is made of the sound it disturbs; of white noise it makes more noise.
-    noise = random_noise(rng.standard_normal(samples, dtype=np.float32), rng, limits=None)
+    # Two at once: a room has a hum and steps. Babble is made of the sound it disturbs; of noise it makes more noise.
+    noise = _unit_level(random_noise(rng.standard_normal(samples, dtype=np.float32), rng, limits=None))
+    if rng.random() < TWO_NOISES_SHARE:
+        noise = noise + rng.uniform(0.1, 1.0) * _unit_level(random_noise(noise, rng, limits=None))
     level = 10.0 ** (rng.uniform(*LEVEL_DBFS) / 20)
-    noise = noise * (level / max(float(np.sqrt(np.mean(noise**2))), 1e-9))
-    return (np.clip(noise, -1.0, 1.0) * 32767).astype(np.int16)
+    return (np.clip(_unit_level(noise) * level, -1.0, 1.0) * 32767).astype(np.int16)
+
+
+def _unit_level(noise: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
+    return noise / max(float(np.sqrt(np.mean(noise**2))), 1e-9)
