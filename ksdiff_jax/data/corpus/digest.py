@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def source_digest() -> str:
-    """SHA-256 over the sources of the corpus, its noises and the face, and the face's data: another digest, other clips."""
+    """SHA-256 over the sources of corpus, noises and face, and the face's data: another digest, other clips."""
     package = Path(__file__).parents[2]
     folders = [package / "data" / "corpus", package / "face", package / "assets" / "face"]
     digest = hashlib.sha256()
