@@ -113,6 +113,7 @@ class LossConfig:
     diffusion: float = 1.0  # lambda_diff of Eq. 7
     spectral: float = 0.3  # lambda_mr of Eq. 7
     keyframes: float = 0.5  # lambda_BCE of Eq. 7
+    lip_gap: float = 0.0  # R: the lips' distance on the built-in head; keep 0 for other faces
     spectral_windows: tuple[int, ...] = (8, 16, 32)  # R: STFT windows in motion frames, hop = window / 4, Hann
 
 

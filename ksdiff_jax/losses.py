@@ -3,6 +3,7 @@
 L_rec = mean |x̂ − x|²,    L_vel = mean |Δx̂ − Δx|²                                       (Eq. 5)
 L_mr  = Σ_r mean | |STFT_r(x̂)| − |STFT_r(x)| |   over time, per dimension                (Eq. 6)
 L_BCE = −mean (w₁ k log p + w₀ (1 − k) log(1 − p))                                        (Eq. 4)
+L_lip = mean |asinh(ĝ / g₀) − asinh(g / g₀)|²                                             (ours, R: 0 by default)
 """
 
 import jax
@@ -61,6 +62,16 @@ def spectral_loss(
         last = np.arange(window - 1, prediction.shape[1], window // 4)
         total = total + masked_mean(jnp.abs(difference), mask[:, last])
     return total
+
+
+def gap_loss(
+    prediction: Float[Array, "b t"], target: Float[Array, "b t"], mask: Bool[Array, "b t"], *, closed: float
+) -> Float[Array, ""]:
+    """Mean squared error of asinh(gap / closed): the distance of the lips as it is seen (R).
+
+    Linear below `closed`, where a millimetre tells an /m/ from a vowel; logarithmic above, where it tells nothing.
+    """
+    return masked_mean((jnp.arcsinh(prediction / closed) - jnp.arcsinh(target / closed)) ** 2, mask)
 
 
 def weighted_bce(

@@ -70,3 +70,20 @@ def test_spectral_loss_has_a_finite_gradient_where_the_signal_is_zero():
     zero = jnp.zeros((1, 32, 2))
     gradient = jax.grad(lambda x: losses.spectral_loss(x, zero, jnp.ones((1, 32), bool), windows=(8,)))(zero)
     assert np.all(np.isfinite(gradient))
+
+
+def test_the_gap_loss_sees_a_millimetre_near_closure_and_hardly_one_in_an_open_mouth():
+    mask = jnp.ones((1, 4), bool)
+    closed = 0.003
+    near, far = jnp.zeros((1, 4)), jnp.full((1, 4), 0.03)
+    near_loss = losses.gap_loss(near + 0.001, near, mask, closed=closed)
+    far_loss = losses.gap_loss(far + 0.001, far, mask, closed=closed)
+    assert float(near_loss) == pytest.approx(float(np.arcsinh(1 / 3) ** 2), rel=1e-5)
+    assert float(far_loss) < float(near_loss) / 50
+    assert float(losses.gap_loss(far, far, mask, closed=closed)) == 0.0
+
+
+def test_the_gap_loss_ignores_padding():
+    gap = jnp.array([[0.001, 0.002, 9.0]])
+    mask = jnp.array([[True, True, False]])
+    assert float(losses.gap_loss(gap, gap.at[0, 2].set(0.0), mask, closed=0.003)) == 0.0

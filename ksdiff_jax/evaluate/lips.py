@@ -23,9 +23,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ksdiff_jax.face.lip_gap import CLOSED_SHARE
 from ksdiff_jax.typing import Bool, Float
 
-CLOSED_BELOW = 0.015  # inner-lip distance over face height
+CLOSED_BELOW = CLOSED_SHARE  # inner-lip distance over face height
 BILABIALS = frozenset("pbm")
 _STILL = 1e-6  # a range in radians, metres or face heights below which a series does not move
 

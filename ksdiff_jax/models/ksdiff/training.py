@@ -13,10 +13,11 @@ from ksdiff_jax import losses
 from ksdiff_jax.config import Config, KeyframeConfig
 from ksdiff_jax.diffusion.process import add_noise
 from ksdiff_jax.diffusion.schedule import alpha_bars
+from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims
-from ksdiff_jax.models.ksdiff.normalisation import normalise
+from ksdiff_jax.models.ksdiff.normalisation import denormalise, normalise
 from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.rng import stream
@@ -67,17 +68,18 @@ def training_loss(
             )
 
     clean = normalise(batch.motion, statistics)
-    for name, dims in generator_dims(model).items():
+    for name in generator_dims(model):
         metrics |= _path_losses(
             network,
             params,
             name,
-            clean[..., jnp.array(dims)],
+            clean,
             encoded,
             shown,
             drop_all,
             key,
             config=config,
+            statistics=statistics,
             train=train,
         )
     total = sum(_weight(name, config) * value for name, value in metrics.items())
@@ -114,16 +116,19 @@ def _path_losses(
     network: Network,
     params: PyTree,
     name: str,
-    clean: Float[Array, "b t c"],
+    motion: Float[Array, "b t 59"],
     encoded: Encoded,
     keyframes: dict[str, Int[Array, "b t"]],
     drop_speech: Bool[Array, "b"],
     key: Key[Array, ""],
     *,
     config: Config,
+    statistics: Statistics,
     train: bool,
 ) -> Metrics:
-    """Diffuse one path's coefficients to a random step, predict them back, and measure."""
+    """Diffuse one path's share of the normalised motion to a random step, predict it back, and measure."""
+    dims = jnp.array(generator_dims(config.model)[name])
+    clean = motion[..., dims]
     batch, diffusion = clean.shape[0], config.model.diffusion
     step = jax.random.randint(stream(key, f"step {name}"), (batch,), 0, diffusion.steps)
     noise = jax.random.normal(stream(key, f"noise {name}"), clean.shape)
@@ -145,11 +150,25 @@ def _path_losses(
         method=Network.denoise,
     )
     mask, windows = encoded.mask, config.loss.spectral_windows
-    return {
+    terms = {
         f"{name}/reconstruction": losses.reconstruction_loss(prediction, clean, mask),
         f"{name}/velocity": losses.velocity_loss(prediction, clean, mask),
         f"{name}/spectral": losses.spectral_loss(prediction, clean, mask, windows=windows),
     }
+    if config.loss.lip_gap and name != "head":
+        terms[f"{name}/lip_gap"] = _lip_gap_loss(motion.at[..., dims].set(prediction), motion, mask, statistics)
+    return terms
+
+
+def _lip_gap_loss(
+    prediction: Float[Array, "b t 59"], motion: Float[Array, "b t 59"], mask: Bool[Array, "b t"], statistics: Statistics
+) -> Float[Array, ""]:
+    """The lips' distance in two normalised motions; what another path predicts (the jaw, perhaps) is true in both."""
+    gap = builtin_lip_gap()
+    of_prediction, of_motion = (
+        gap.offset + denormalise(some, statistics) @ jnp.asarray(gap.directions) for some in (prediction, motion)
+    )
+    return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed)
 
 
 def _weight(name: str, config: Config) -> float:
@@ -159,5 +178,6 @@ def _weight(name: str, config: Config) -> float:
         "reconstruction": loss.diffusion * loss.reconstruction,
         "velocity": loss.diffusion * loss.velocity,
         "spectral": loss.spectral,
+        "lip_gap": loss.lip_gap,
         "keyframes": loss.keyframes,
     }[name.split("/")[1]]

@@ -29,7 +29,7 @@ TINY = Config(
         speech_paths=SpeechPathsConfig(dilations=(1, 4)),
         generator=GeneratorConfig(layers=1),
     ),
-    loss=LossConfig(spectral_windows=(8,)),
+    loss=LossConfig(spectral_windows=(8,), lip_gap=0.5),
 )
 UNIT_STATISTICS = Statistics(mean=jnp.zeros(59), std=jnp.ones(59))
 

@@ -67,6 +67,7 @@ def test_padding_changes_no_loss(system, params):
     loss = jax.jit(lambda b: system.loss(params, b, KEY, statistics=UNIT_STATISTICS, train=False)[1])
     short, long = loss(batch), loss(padded(batch, 0))
     assert short.keys() == long.keys()
+    assert float(short["expression/lip_gap"]) > 0 and "head/lip_gap" not in short
     # The diffusion noise is drawn in the batch's shape, so only the terms without noise compare across lengths.
     long = loss(padded(batch, 24))
     for track in ("expression", "head"):

@@ -1,0 +1,51 @@
+"""How far the lips stand apart, as a linear function of expression and jaw: cheap enough for a training loss.
+
+The inner lips' vertical distance h of a posed face is linear in the expression coefficients and, for the few degrees
+that a jaw turns in speech, nearly so in its rotation:
+
+    h(e, j)  ≈  h(0, 0)  +  e · ∂h/∂e  +  j · ∂h/∂j      metres
+
+Expression and jaw often move against each other (a rounded /u/ over an open jaw), so that neither alone tells whether
+a mouth is closed.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.face.builtin import builtin_face
+from ksdiff_jax.face.model import FaceModel, face_height, face_vertices
+from ksdiff_jax.motion import layout
+from ksdiff_jax.typing import Array, Float
+
+CLOSED_SHARE = 0.015  # of the face height; lips nearer than this are seen as closed
+
+
+class LipGap(NamedTuple):
+    """Directions and offset of the linear map, and the gap at which lips count as closed."""
+
+    directions: Float[np.ndarray, "59"]  # metres per unit of each motion dimension; head and camera are 0
+    offset: float  # metres at rest
+    closed: float  # metres
+
+
+def lip_gap(face: FaceModel) -> LipGap:
+    """Linearise the vertical distance of the inner lips at the neutral face; may be called while jit traces."""
+
+    def gap(motion: Float[Array, "59"]) -> Float[Array, ""]:
+        vertices = face_vertices(face, motion[layout.EXPRESSION], jaw_pose=motion[layout.JAW])
+        upper, lower = face.inner_lip_pairs[:, 0], face.inner_lip_pairs[:, 1]
+        return jnp.mean(vertices[upper, 1] - vertices[lower, 1])
+
+    with jax.ensure_compile_time_eval():
+        offset, directions = jax.value_and_grad(gap)(jnp.zeros(layout.MOTION_DIMS))
+    return LipGap(np.asarray(directions), float(offset), CLOSED_SHARE * face_height(face))
+
+
+@functools.lru_cache(maxsize=1)
+def builtin_lip_gap() -> LipGap:
+    """`lip_gap` of the built-in head."""
+    return lip_gap(builtin_face())
