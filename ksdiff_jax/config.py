@@ -11,13 +11,17 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz."""
+    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one (§2.1)."""
 
-    kind: Literal["mel"] = "mel"
-    mel_bands: int = 80  # log-mel bands, 60 Hz to 7.6 kHz
-    width: int = 256  # features per frame
-    layers: int = 4  # convolution blocks over the log-mel frames
-    kernel_size: int = 5  # frames of 20 ms
+    kind: Literal["mel", "pretrained"] = "mel"
+    mel_bands: int = 80  # mel: log-mel bands, 60 Hz to 7.6 kHz
+    width: int = 256  # mel: features per frame
+    layers: int = 4  # mel: convolution blocks over the log-mel frames
+    kernel_size: int = 5  # mel: frames of 20 ms
+    path: str = ""  # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
+    layer: Literal["last", "weighted"] = "last"  # pretrained: last hidden state, or a learned mean of all of them
+    finetune: bool = False  # pretrained: False freezes it (§2.1)
+    digest: str = ""  # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Functions on parameter trees: flat names, counts, digests."""
 
 import hashlib
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -12,6 +13,18 @@ def named_leaves(tree: PyTree) -> dict[str, jax.Array | np.ndarray | jax.ShapeDt
     """Leaves by their path, as `"generator/layer_0/attention/query/kernel"`, in the tree's own order."""
     flat, _ = jax.tree.flatten_with_path(tree)
     return {"/".join(_name(entry) for entry in path): leaf for path, leaf in flat}
+
+
+def nested(leaves: Mapping[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]) -> dict:
+    """The inverse of `named_leaves` for a tree of dicts."""
+    tree: dict = {}
+    for name, leaf in leaves.items():
+        *parents, last = name.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = leaf
+    return tree
 
 
 def parameter_count(tree: PyTree) -> int:

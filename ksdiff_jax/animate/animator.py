@@ -62,12 +62,16 @@ class Animator:
         # Copied once; passing NumPy arrays would copy the weights to the device at every call.
         self.mesh = make_mesh(MeshConfig())
         self._params = jax.device_put(pretrained.params, replicated(self.mesh))
+        self._hearing = _hearing(pretrained)
         self._sample = jax.jit(self._sample_windows, static_argnames="options")
 
     @classmethod
-    def from_pretrained(cls, checkpoint: str | Path = DEFAULT_NAME) -> "Animator":
-        """The animator of a checkpoint folder, a training workdir or a shipped name."""
-        return cls(load_pretrained(checkpoint))
+    def from_pretrained(cls, checkpoint: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None) -> "Animator":
+        """The animator of a checkpoint folder, a training workdir or a shipped name.
+
+        `encoder` is where the pretrained speech encoder lies that the checkpoint refers to, if it has moved.
+        """
+        return cls(load_pretrained(checkpoint, encoder=encoder))
 
     def __call__(
         self,
@@ -127,7 +131,10 @@ class Animator:
     ) -> Utterance:
         """A recording as this system hears it; raises `InputError` where it cannot be used."""
         max_tokens = self.config.model.transcript.max_tokens
-        return read_utterance(speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz)
+        utterance = read_utterance(
+            speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz
+        )
+        return utterance if self._hearing is None else utterance._replace(features=self._hearing(utterance.audio))
 
     def options(self, **options) -> SampleConfig:
         """The checkpoint's sampling options with those given replaced and checked."""
@@ -270,6 +277,14 @@ def _build_system(pretrained: Pretrained) -> System:
     return build_system(pretrained.config)
 
 
+def _hearing(pretrained: Pretrained) -> Callable[[np.ndarray], np.ndarray] | None:
+    if pretrained.config.model.encoder.kind != "pretrained":
+        return None
+    from ksdiff_jax.models.speech_encoder import hearing
+
+    return hearing(pretrained.config, pretrained.params)
+
+
 def _padded_speech(job: _Job, bucket: int) -> Speech:
     """The window's part of the utterance, zero-padded to `bucket` motion frames; no batch axis."""
     window, utterance = job.window, job.utterance
@@ -284,4 +299,5 @@ def _padded_speech(job: _Job, bucket: int) -> Speech:
         mask=np.arange(bucket) < window.stop - window.start,
         tokens=utterance.tokens,
         token_mask=utterance.token_mask,
+        features=None if utterance.features is None else cut(utterance.features, SPEECH_FRAMES_PER_MOTION_FRAME),
     )

@@ -33,6 +33,7 @@ class Utterance(NamedTuple):
     tokens: Int[np.ndarray, "l"]
     token_mask: Bool[np.ndarray, "l"]
     audio_sha256: str
+    features: Float[np.ndarray, "f d"] | None = None  # of the speech encoder, where it is a pretrained one
 
     @property
     def frames(self) -> int:

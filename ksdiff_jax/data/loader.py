@@ -17,7 +17,7 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.data.augment import augment, lose_pitch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
-from ksdiff_jax.data.transforms import Example, collate, example, random_start, raw_prosody
+from ksdiff_jax.data.transforms import Example, FeaturesOf, collate, example, random_start, raw_prosody
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.typing import Float
@@ -31,9 +31,13 @@ BUCKET_FRAMES = 64
 
 @dataclasses.dataclass(frozen=True)
 class RandomCut(grain.transforms.RandomMap):
-    """A clip to a random cut of it, its sound changed as `config.data.augment` says."""
+    """A clip to a random cut of it, its sound changed as `config.data.augment` says.
+
+    `features_of` gives the kept speech features of a clip; they are those of its sound as recorded.
+    """
 
     config: Config
+    features_of: FeaturesOf | None = None
 
     def random_map(self, element: Clip, rng: np.random.Generator) -> Example:
         data = self.config.data
@@ -41,7 +45,8 @@ class RandomCut(grain.transforms.RandomMap):
             element = dataclasses.replace(element, prosody=lose_pitch(raw_prosody(element), rng))
         start = random_start(rng, clip_frames=element.frames, frames=data.clip_frames)
         max_tokens = self.config.model.transcript.max_tokens
-        cut = example(element, start=start, frames=data.clip_frames, max_tokens=max_tokens)
+        features = None if self.features_of is None else self.features_of(element)
+        cut = example(element, start=start, frames=data.clip_frames, max_tokens=max_tokens, features=features)
         if data.augment is None:
             return cut
         samples = len(cut.audio) * int(cut.mask.sum()) // len(cut.mask)
@@ -60,7 +65,7 @@ def _with_energy_of(audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray,
 
 
 def training_batches(
-    config: Config, folder: str | Path, *, seed: int, split: str = "train"
+    config: Config, folder: str | Path, *, seed: int, split: str = "train", features_of: FeaturesOf | None = None
 ) -> grain.DatasetIterator[Batch]:
     """Endless batches of `config.data.batch_size` random cuts; NumPy arrays.
 
@@ -74,7 +79,7 @@ def training_batches(
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(RandomCut(config))
+        .random_map(RandomCut(config, features_of))
         .batch(config.data.batch_size, batch_fn=collate)
         .to_iter_dataset(grain.ReadOptions(num_threads=READER_THREADS, prefetch_buffer_size=BATCHES_AHEAD))
     )
@@ -85,7 +90,13 @@ def training_batches(
 
 
 def evaluation_batches(
-    folder: str | Path, split: str, *, config: Config, batch_size: int, limit: int | None = None
+    folder: str | Path,
+    split: str,
+    *,
+    config: Config,
+    batch_size: int,
+    limit: int | None = None,
+    features_of: FeaturesOf | None = None,
 ) -> Iterator[tuple[Batch, list[Clip]]]:
     """Whole clips, shortest first, clean, in batches of one padded length; always the same ones.
 
@@ -103,12 +114,22 @@ def evaluation_batches(
     for frames in sorted(buckets):
         for first in range(0, len(buckets[frames]), batch_size):
             clips = [reader[position] for position in buckets[frames][first : first + batch_size]]
-            yield _whole_clips(clips, frames=frames, rows=batch_size, config=config), clips
+            batch = _whole_clips(clips, frames=frames, rows=batch_size, config=config, features_of=features_of)
+            yield batch, clips
 
 
-def _whole_clips(clips: list[Clip], *, frames: int, rows: int, config: Config) -> Batch:
+def _whole_clips(clips: list[Clip], *, frames: int, rows: int, config: Config, features_of: FeaturesOf | None) -> Batch:
     max_tokens = config.model.transcript.max_tokens
-    examples = [example(clip, start=0, frames=frames, max_tokens=max_tokens) for clip in clips]
+    examples = [
+        example(
+            clip,
+            start=0,
+            frames=frames,
+            max_tokens=max_tokens,
+            features=None if features_of is None else features_of(clip),
+        )
+        for clip in clips
+    ]
     return collate(examples + [examples[-1]] * (rows - len(examples)))
 
 

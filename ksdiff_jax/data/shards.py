@@ -53,6 +53,7 @@ class DatasetInfo:
     splits: dict[str, SplitInfo]
     mean: tuple[float, ...]  # per motion dimension, over the training split
     std: tuple[float, ...]
+    encoder_digest: str = ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
 
 
 def motion_of_clip(clip: Clip) -> Float[np.ndarray, "t 59"]:
@@ -68,10 +69,12 @@ def write_dataset(
     made_by: str,
     space: str = "flame",
     clips_per_shard: int = 256,
+    encoder_digest: str = "",
 ) -> DatasetInfo:
     """Write clips by split into `folder`, replacing what is there. Clips are taken one shard at a time.
 
-    The first split, "train" where there is one, gives the statistics.
+    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The first split, "train"
+    where there is one, gives the statistics.
     """
     moments, fps = _Moments(), set()
     reference = "train" if "train" in splits else next(iter(splits))
@@ -85,7 +88,7 @@ def write_dataset(
         mean, std = moments.result()
         info = DatasetInfo(
             schema=SCHEMA, space=space, fps=fps.pop(), licence=licence, made_by=made_by, splits=infos,
-            mean=tuple(map(float, mean)), std=tuple(map(float, std)),
+            mean=tuple(map(float, mean)), std=tuple(map(float, std)), encoder_digest=encoder_digest,
         )  # fmt: skip
         _write_description(temporary / DESCRIPTION, info)
     return info
@@ -116,6 +119,7 @@ def dataset_info(folder: str | Path) -> DatasetInfo:
     return DatasetInfo(
         schema=schema, space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
         splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
+        encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
     )  # fmt: skip
 
 
@@ -234,6 +238,9 @@ def _write_description(path: Path, info: DatasetInfo) -> None:
         "licence": info.licence,
         "made_by": info.made_by,
         "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in ARRAYS.items()},
+        "speech_features": {"dtype": "bfloat16", "encoder_digest": info.encoder_digest}
+        if info.encoder_digest
+        else None,
         "splits": {
             name: {
                 "clips": split.clips,

@@ -7,7 +7,7 @@ words are timed reads only the words in it; otherwise it reads the clip's whole 
 the clip are zeros with mask False.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,8 @@ from ksdiff_jax.models.system import Batch, Speech
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.typing import Bool, Float, Int
 
+FeaturesOf = Callable[[Clip], Float[np.ndarray, "f d"]]  # the kept speech features of a whole clip
+
 
 class Example(NamedTuple):
     """One row of a `Batch`."""
@@ -32,10 +34,13 @@ class Example(NamedTuple):
     tokens: Int[np.ndarray, "l"]
     token_mask: Bool[np.ndarray, "l"]
     motion: Float[np.ndarray, "t 59"]
+    features: Float[np.ndarray, "f d"] | None = None
 
 
-def example(clip: Clip, *, start: int, frames: int, max_tokens: int) -> Example:
-    """Motion frames [start, start + frames) of a clip, zero padded past its end."""
+def example(
+    clip: Clip, *, start: int, frames: int, max_tokens: int, features: Float[np.ndarray, "f2 d"] | None = None
+) -> Example:
+    """Motion frames [start, start + frames) of a clip, zero padded past its end; `features` are the whole clip's."""
     if clip.fps != MOTION_RATE_HZ:
         raise InputError(f"clip {clip.clip_id!r}: {clip.fps:g} frames per second; {MOTION_RATE_HZ} are needed")
     first, last = SPEECH_FRAMES_PER_MOTION_FRAME * start, SPEECH_FRAMES_PER_MOTION_FRAME * (start + frames)
@@ -49,6 +54,7 @@ def example(clip: Clip, *, start: int, frames: int, max_tokens: int) -> Example:
         tokens=tokens,
         token_mask=token_mask,
         motion=_padded(motion_of_clip(clip)[start : start + frames], frames),
+        features=None if features is None else _padded(features[first:last].astype(np.float32), last - first),
     )
 
 
@@ -74,8 +80,10 @@ def transcript_of_cut(clip: Clip, *, start: int, frames: int) -> str:
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Examples of one length as the rows of a batch."""
-    audio, prosody, mask, tokens, token_mask, motion = map(np.stack, zip(*examples, strict=True))
-    speech = Speech(audio=audio, prosody=prosody, mask=mask, tokens=tokens, token_mask=token_mask)
+    *columns, features = zip(*examples, strict=True)
+    audio, prosody, mask, tokens, token_mask, motion = map(np.stack, columns)
+    heard = None if features[0] is None else np.stack(features)
+    speech = Speech(audio=audio, prosody=prosody, mask=mask, tokens=tokens, token_mask=token_mask, features=heard)
     return Batch(speech=speech, motion=motion)
 
 

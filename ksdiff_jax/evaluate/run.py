@@ -12,6 +12,7 @@ import numpy as np
 from ksdiff_jax.config import KeyframeConfig, SampleConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader, motion_of_clip
+from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.evaluate.sampling import Prediction, predict, utterance
 from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, sound_of, true_keyframes
 from ksdiff_jax.face import FaceModel
@@ -32,11 +33,17 @@ def evaluate_system(
     samples: int = 1,
     seed: int = 0,
     groups: Collection[str] = VALIDATION_GROUPS,
+    features_of: FeaturesOf | None = None,
 ) -> dict[str, float]:
-    """Figures of a system on (the first `clips` clips of) a split of a data set."""
+    """Figures of a system on (the first `clips` clips of) a split of a data set.
+
+    `features_of` gives the kept features of a clip's sound, so that a pretrained encoder need not hear it again.
+    """
     chosen = read_clips(folder, split=split, clips=clips)
     options = options or system.config.sample
-    predictions = predict_clips(system, params, statistics, chosen, options=options, seed=seed, samples=samples)
+    predictions = predict_clips(
+        system, params, statistics, chosen, options=options, seed=seed, samples=samples, features_of=features_of
+    )
     return score(chosen, predictions, face=face, groups=groups, keyframe_config=system.config.model.keyframes)
 
 
@@ -55,10 +62,17 @@ def predict_clips(
     options: SampleConfig,
     seed: int = 0,
     samples: int = 1,
+    features_of: FeaturesOf | None = None,
 ) -> list[Prediction]:
     """The system's motion for the speech of every clip."""
     spoken = [
-        utterance(sound_of(clip), transcript=clip.transcript, frames=clip.frames, prosody=clip.prosody)
+        utterance(
+            sound_of(clip),
+            transcript=clip.transcript,
+            frames=clip.frames,
+            prosody=clip.prosody,
+            features=None if features_of is None else features_of(clip),
+        )
         for clip in clips
     ]
     return predict(system, params, statistics, spoken, options=options, seed=seed, samples=samples)

@@ -35,6 +35,7 @@ class Utterance(NamedTuple):
     audio: Float[np.ndarray, "s"]  # 16 kHz
     prosody: Float[np.ndarray, "f 2"]  # normalised, f = 2t
     transcript: str
+    features: Float[np.ndarray, "f d"] | None = None  # of the speech encoder, where it is a pretrained one
 
     @property
     def frames(self) -> int:
@@ -55,12 +56,13 @@ def utterance(
     transcript: str = "",
     frames: int | None = None,
     prosody: Float[np.ndarray, "f 2"] | None = None,
+    features: Float[np.ndarray, "f d"] | None = None,
 ) -> Utterance:
-    """An utterance from samples in [-1, 1]; `prosody` is the raw one where it is known already."""
+    """An utterance from samples in [-1, 1]; `prosody` is the raw one where it is known already, as are `features`."""
     frames = motion_frames(len(audio)) if frames is None else frames
     if prosody is None:
         prosody = extract_prosody(audio, frames=SPEECH_FRAMES_PER_MOTION_FRAME * frames)
-    return Utterance(audio.astype(np.float32), normalise_prosody(prosody), transcript)
+    return Utterance(audio.astype(np.float32), normalise_prosody(prosody), transcript, features)
 
 
 def bucket_frames(frames: int) -> int:
@@ -81,7 +83,12 @@ def pad_speech(utterances: Sequence[Utterance], *, frames: int, max_tokens: int)
         prosody[row, : len(spoken.prosody)] = spoken.prosody
         mask[row, : spoken.frames] = True
     tokens, token_masks = zip(*(encode(u.transcript, max_tokens=max_tokens) for u in utterances), strict=True)
-    return Speech(audio=audio, prosody=prosody, mask=mask, tokens=np.stack(tokens), token_mask=np.stack(token_masks))
+    features = None
+    if utterances[0].features is not None:
+        features = np.zeros((*prosody.shape[:2], utterances[0].features.shape[1]), np.float32)
+        for row, spoken in enumerate(utterances):
+            features[row, : len(spoken.features)] = spoken.features
+    return Speech(audio, prosody, mask, tokens=np.stack(tokens), token_mask=np.stack(token_masks), features=features)
 
 
 def predict(
@@ -96,6 +103,7 @@ def predict(
 ) -> list[Prediction]:
     """Motion of every utterance, in order."""
     key = stream(jax.random.key(seed), "evaluation")
+    utterances = heard(utterances, system, params)
     max_tokens = system.config.model.transcript.max_tokens
     predictions: dict[int, Prediction] = {}
     buckets: dict[int, list[int]] = {}
@@ -114,6 +122,26 @@ def predict(
             for row, number in enumerate(chosen):
                 predictions[number] = _cut(draws, row, utterances[number].frames)
     return [predictions[number] for number in range(len(utterances))]
+
+
+def heard(utterances: Sequence[Utterance], system: System, params: PyTree) -> Sequence[Utterance]:
+    """The utterances with the features of the system's pretrained encoder, those that have none yet."""
+    if system.config.model.encoder.kind != "pretrained" or all(u.features is not None for u in utterances):
+        return utterances
+    from ksdiff_jax.models.speech_encoder import hearing
+
+    features_of = hearing(system.config, params)
+    if features_of is None:
+        return utterances
+
+    def completed(spoken: Utterance) -> Utterance:
+        if spoken.features is not None:
+            return spoken
+        samples = samples_of_motion_frames(spoken.frames)
+        sound = np.pad(spoken.audio[:samples], (0, max(0, samples - len(spoken.audio))))
+        return spoken._replace(features=features_of(sound))
+
+    return [completed(spoken) for spoken in utterances]
 
 
 @functools.partial(jax.jit, static_argnames=("system", "options"))

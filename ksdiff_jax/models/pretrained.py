@@ -3,12 +3,16 @@
 | file | holds |
 |---|---|
 | config.json | schema "ksdiff-checkpoint/1", the resolved configuration, motion statistics, a SHA-256 per weight |
-| weights.safetensors | every parameter by its path in the tree, float32 or float16 |
+| weights.safetensors | every trained parameter by its path in the tree, float32 or float16 |
 | card.md | how it was made, what it measures, its limits |
 
 Weights are stored as float32 or, at half the size, float16; `load_pretrained` always returns float32. A safetensors
 file with a flipped bit loads without complaint, so the digest of every leaf is verified on reading, and the manifest
 carries a digest of itself that doubles as the identity of the checkpoint.
+
+The frozen weights of a pretrained speech encoder are somebody else's and larger than the rest: they are not stored
+again but referred to, by `model.encoder.path` and `model.encoder.digest` of the configuration, and loaded from there;
+with `embed_encoder` they are stored like all others.
 """
 
 import hashlib
@@ -21,10 +25,11 @@ import numpy as np
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing_folder
+from ksdiff_jax.models.frozen import BACKBONE, join, part
 from ksdiff_jax.models.system import Statistics
 from ksdiff_jax.motion.layout import MOTION_DIMS
 from ksdiff_jax.overrides import from_dict
-from ksdiff_jax.tree import leaf_digest, named_leaves
+from ksdiff_jax.tree import leaf_digest, named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
 SCHEMA = "ksdiff-checkpoint/1"
@@ -33,10 +38,10 @@ DEFAULT_NAME = "demo"
 
 
 class Pretrained(NamedTuple):
-    """A trained system: how it is built, its float32 weights, the motion it was trained on, and its identity."""
+    """A trained system: how it is built, its weights, the motion it was trained on, and its identity."""
 
     config: Config
-    params: PyTree
+    params: PyTree  # float32
     statistics: Statistics
     digest: str  # SHA-256 of the manifest, which holds the digests of all weights
     path: Path
@@ -56,11 +61,13 @@ def save_pretrained(
     card: str = "",
     extra: dict | None = None,
     float16: bool = False,
+    embed_encoder: bool = False,
 ) -> Path:
     """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics, versions)."""
     from safetensors.numpy import save_file
 
-    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
+    stored = params if embed_encoder else part(params, config).trainable
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(stored).items()}
     if float16:
         leaves = {name: _to_float16(name, leaf) for name, leaf in leaves.items()}
     manifest = {
@@ -95,8 +102,35 @@ def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
     raise InputError(f"no checkpoint {str(folder_or_name)!r}: need a checkpoint folder or a shipped name ({shipped})")
 
 
-def load_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
-    """Read and verify a checkpoint; raises `InputError` naming the file or the weight that is not sound."""
+def load_pretrained(folder_or_name: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None) -> Pretrained:
+    """Read and verify a checkpoint, and the pretrained encoder that it refers to, if it does.
+
+    `encoder` is where that encoder lies here, if not where the checkpoint says. Raises `InputError` naming the file
+    or the weight that is not sound.
+    """
+    pretrained = read_pretrained(folder_or_name)
+    if embeds_encoder(pretrained):
+        if encoder is not None:
+            raise InputError(f"{pretrained.path}: holds its own speech encoder; leave the encoder {encoder} out")
+        return pretrained
+    from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+
+    try:
+        _, found = with_encoder(pretrained.config, path=encoder)
+    except InputError as error:
+        hint = "" if encoder else "; say where it lies now with --encoder"
+        raise InputError(f"{pretrained.path} needs its speech encoder: {error}{hint}") from error
+    return pretrained._replace(params=join(pretrained.params, encoder_params(found)))
+
+
+def embeds_encoder(pretrained: Pretrained) -> bool:
+    """Whether a checkpoint as read has every weight of its speech encoder."""
+    settings = pretrained.config.model.encoder
+    return settings.kind != "pretrained" or BACKBONE[1] in pretrained.params.get(BACKBONE[0], {})
+
+
+def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
+    """Read and verify what the checkpoint folder itself holds."""
     folder = find_pretrained(folder_or_name)
     manifest = read_manifest(folder)
     try:
@@ -107,7 +141,7 @@ def load_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
     statistics = Statistics(**{name: np.asarray(manifest["statistics"][name], np.float32) for name in ("mean", "std")})
     if any(values.shape != (MOTION_DIMS,) for values in statistics):
         raise InputError(f"{folder / 'config.json'}: statistics are not {MOTION_DIMS} numbers each")
-    return Pretrained(config, _nested(leaves), statistics, manifest["digest"], folder)
+    return Pretrained(config, nested(leaves), statistics, manifest["digest"], folder)
 
 
 def read_manifest(folder: str | Path) -> dict:
@@ -154,14 +188,3 @@ def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
 def _manifest_digest(manifest: dict) -> str:
     content = {key: value for key, value in manifest.items() if key != "digest"}
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _nested(leaves: dict[str, np.ndarray]) -> dict:
-    tree: dict = {}
-    for name, leaf in leaves.items():
-        *parents, last = name.split("/")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = leaf
-    return tree

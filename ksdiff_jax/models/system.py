@@ -18,6 +18,7 @@ class Speech(NamedTuple):
     mask: Bool[Array, "b t"]  # valid motion frames
     tokens: Int[Array, "b l"]  # transcript.encode, 0 where invalid
     token_mask: Bool[Array, "b l"]
+    features: Float[Array, "b f d"] | None = None  # of the speech encoder; given, the system does not run it
 
 
 class Batch(NamedTuple):

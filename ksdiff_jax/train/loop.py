@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import check_batch_size
 from ksdiff_jax.parallel.mesh import make_mesh
@@ -32,7 +33,7 @@ from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
 from ksdiff_jax.train.progress import Progress, Stopwatch
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
-from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
+from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step, on_mesh
 from ksdiff_jax.train.validation import validation_losses
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
@@ -78,11 +79,13 @@ def train(
     open_data: Callable[[Config], TrainingData],
     evaluate: Evaluate | None = None,
     progress: Progress | None = None,
+    given: PyTree | None = None,
 ) -> Outcome:
     """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
 
-    `evaluate` measures the averaged parameters at each validation, beyond the loss. Raises `InputError` for a
-    configuration that cannot run here and for a folder that holds another run.
+    `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are parameters that do
+    not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. Raises
+    `InputError` for a configuration that cannot run here and for a folder that holds another run.
     """
     check_train_config(config.train)
     progress = progress or Progress(config.train.steps)
@@ -105,20 +108,21 @@ def train(
         restored = checkpoints.restore(abstract, tell=progress.tell)
         if restored is None:
             key = jax.random.key(config.train.seed)
-            state = sharded_initial_state(system, optimizer, key, abstract=abstract)
+            state = sharded_initial_state(system, optimizer, key, abstract=abstract, given=given)
         else:
             state = _resume(restored, config, workdir, data, progress)
         first = int(state.step)
-        progress.tell(_headline(state, data, mesh))
+        frozen = on_mesh(part(given or {}, config).frozen, mesh)
+        progress.tell(_headline(state, frozen, data, mesh))
 
         log = stack.enter_context(MetricsLog(workdir, from_step=first))
-        common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh}
+        common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh, "frozen": frozen}
         train_step = make_train_step(system, optimizer, config, **common)
         validation_step = make_validation_step(system, config, **common)
 
         def validate(params: PyTree) -> dict[str, float]:
             metrics = validation_losses(validation_step, params, data.validation, mesh)
-            return metrics if evaluate is None else {**metrics, **evaluate(system, params, data)}
+            return metrics if evaluate is None else {**metrics, **evaluate(system, join(params, frozen), data)}
 
         stop = stack.enter_context(StopRequest())
         stack.callback(progress.close)
@@ -209,10 +213,11 @@ def _validate(run: Run, state: TrainState, step: int) -> dict[str, float]:
     return metrics
 
 
-def _headline(state: TrainState, data: TrainingData, mesh: Mesh) -> str:
+def _headline(state: TrainState, frozen: PyTree, data: TrainingData, mesh: Mesh) -> str:
     grid = " × ".join(f"{name} {size}" for name, size in mesh.shape.items())
     kind = mesh.devices.flat[0].device_kind
-    return f"{parameter_count(state.params):,} parameters; {data.description}; mesh {grid} of {kind}"
+    beside = f" and {parameter_count(frozen):,} frozen ones" if frozen else ""
+    return f"{parameter_count(state.params):,} parameters{beside}; {data.description}; mesh {grid} of {kind}"
 
 
 def _ending(run: Run, step: int, first: int) -> str:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import System
 from ksdiff_jax.parallel.rules import parameter_shardings
 from ksdiff_jax.rng import stream
@@ -18,7 +19,10 @@ from ksdiff_jax.typing import Array, Int, Key, PyTree
 
 
 class TrainState(NamedTuple):
-    """The whole of a run that is not in its configuration or its data position."""
+    """The whole of a run that is not in its configuration or its data position.
+
+    Parameters are the trainable ones: frozen ones (models/frozen.py) never change, and the configuration pins them.
+    """
 
     step: Int[Array, ""]  # steps taken, skipped ones included
     params: PyTree
@@ -27,16 +31,18 @@ class TrainState(NamedTuple):
     skipped: Int[Array, ""]  # steps whose loss or gradient was not finite
 
 
-def initial_state(system: System, optimizer: optax.GradientTransformation, key: Key[Array, ""]) -> TrainState:
-    """Step 0: fresh parameters, which are also their own average."""
-    params = system.init(stream(key, "init"))
+def initial_state(
+    system: System, optimizer: optax.GradientTransformation, key: Key[Array, ""], given: PyTree
+) -> TrainState:
+    """Step 0: fresh parameters, which are also their own average; those in `given` start from there instead."""
+    params = part(join(system.init(stream(key, "init")), given), system.config).trainable
     zero = jnp.zeros((), jnp.int32)
     return TrainState(step=zero, params=params, ema=params, opt_state=optimizer.init(params), skipped=zero)
 
 
 def abstract_state(system: System, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
     """Shapes, types and shardings of the state, without computing anything: the target of a restore."""
-    shapes = jax.eval_shape(lambda: initial_state(system, optimizer, jax.random.key(0)))
+    shapes = jax.eval_shape(lambda: initial_state(system, optimizer, jax.random.key(0), {}))
     return jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
         shapes,
@@ -45,10 +51,16 @@ def abstract_state(system: System, optimizer: optax.GradientTransformation, mesh
 
 
 def sharded_initial_state(
-    system: System, optimizer: optax.GradientTransformation, key: Key[Array, ""], *, abstract: TrainState
+    system: System,
+    optimizer: optax.GradientTransformation,
+    key: Key[Array, ""],
+    *,
+    abstract: TrainState,
+    given: PyTree | None = None,
 ) -> TrainState:
     """`initial_state`, each array born on the devices that `abstract` says: none ever exists whole on one."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
-    state = jax.jit(lambda key: initial_state(system, optimizer, key), out_shardings=shardings)(key)
+    born = jax.jit(lambda key, given: initial_state(system, optimizer, key, given), out_shardings=shardings)
+    state = born(key, given or {})
     # jit may return one buffer under two names (params and ema are equal here); a donated buffer must be single.
     return state._replace(ema=jax.tree.map(jnp.copy, state.params))

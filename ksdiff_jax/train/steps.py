@@ -4,7 +4,8 @@
     θ, m = AdamW(θ, m, g);  ema = average(ema, θ)          if loss and |g| are finite
     state unchanged, skipped + 1                           otherwise
 
-The state is donated: its memory becomes that of the new one. Nothing here waits for the device.
+θ are the trainable parameters; frozen ones (models/frozen.py) go into the loss beside them and nowhere else. The state
+is donated: its memory becomes that of the new one. Nothing here waits for the device.
 """
 
 from collections.abc import Callable
@@ -15,8 +16,10 @@ import optax
 from jax.sharding import Mesh
 
 from ksdiff_jax.config import Config
+from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.system import Batch, Statistics, System
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.parallel.rules import parameter_shardings
 from ksdiff_jax.rng import stream
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
@@ -33,15 +36,17 @@ def make_train_step(
     statistics: Statistics,
     abstract: TrainState,
     mesh: Mesh,
+    frozen: PyTree | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`, `learning_rate`)."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+    frozen = on_mesh(frozen or {}, mesh)
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def train_step(state: TrainState, batch: Batch, frozen: PyTree) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.key(config.train.seed), "train", state.step)
 
         def loss_fn(params: PyTree) -> tuple[Float[Array, ""], Metrics]:
-            return system.loss(params, batch, key, statistics=statistics, train=True)
+            return system.loss(join(params, frozen), batch, key, statistics=statistics, train=True)
 
         (loss, terms), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         norm = optax.global_norm(gradients)
@@ -60,26 +65,45 @@ def make_train_step(
         metrics = {**terms, "loss": loss, "grad_norm": norm, "learning_rate": rate, "skipped": new.skipped}
         return new, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), metrics)
 
-    return jax.jit(
+    compiled = jax.jit(
         train_step,
-        in_shardings=(shardings, batch_sharding(mesh)),
+        in_shardings=(shardings, batch_sharding(mesh), _shardings(frozen)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnames="state",
     )
+    return lambda state, batch: compiled(state, batch, frozen)
 
 
 def make_validation_step(
-    system: System, config: Config, *, statistics: Statistics, abstract: TrainState, mesh: Mesh
+    system: System,
+    config: Config,
+    *,
+    statistics: Statistics,
+    abstract: TrainState,
+    mesh: Mesh,
+    frozen: PyTree | None = None,
 ) -> Callable[[PyTree, Batch], Metrics]:
     """The compiled pass without dropout: (averaged parameters, batch) -> the loss and its terms."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
+    frozen = on_mesh(frozen or {}, mesh)
 
-    def validation_step(params: PyTree, batch: Batch) -> Metrics:
+    def validation_step(params: PyTree, batch: Batch, frozen: PyTree) -> Metrics:
         key = stream(jax.random.key(config.train.seed), "validation")
-        loss, terms = system.loss(params, batch, key, statistics=statistics, train=False)
+        loss, terms = system.loss(join(params, frozen), batch, key, statistics=statistics, train=False)
         return jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), {**terms, "loss": loss})
 
-    return jax.jit(validation_step, in_shardings=(shardings, batch_sharding(mesh)), out_shardings=replicated(mesh))
+    in_shardings = (shardings, batch_sharding(mesh), _shardings(frozen))
+    compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))
+    return lambda params, batch: compiled(params, batch, frozen)
+
+
+def on_mesh(params: PyTree, mesh: Mesh) -> PyTree:
+    """Parameters as arrays on the mesh, where the rules put them; no copy of what lies there already."""
+    return jax.device_put(params, parameter_shardings(params, mesh))
+
+
+def _shardings(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
 
 def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:

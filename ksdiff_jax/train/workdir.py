@@ -7,6 +7,7 @@ pretrained/      averaged weights for inference (models/pretrained.py)
 metrics.jsonl    and tensorboard/ (metrics_log.py)
 """
 
+import contextlib
 import importlib.metadata
 import json
 import platform
@@ -18,6 +19,7 @@ import jax
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import make_folder, replacing
+from ksdiff_jax.overrides import from_dict
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step.
 _MAY_DIFFER = frozenset(
@@ -94,6 +96,9 @@ def _git(*arguments: str, folder: Path) -> str:
 def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
     # Through JSON once, so that tuples compare equal to the lists they were written as.
     wanted = json.loads(json.dumps(to_dict(config)))
+    # A field that did not exist when the run began has, for that run, its default.
+    with contextlib.suppress(InputError):
+        existing = json.loads(json.dumps(to_dict(from_dict(Config, existing))))
     if names := differing_fields(existing, wanted):
         old, new = _flatten(existing), _flatten(wanted)
         changes = ", ".join(f"{name} {old.get(name)!r} -> {new.get(name)!r}" for name in names[:4])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_motion
 from ksdiff_jax.models.ksdiff.training import training_loss
@@ -28,7 +29,8 @@ class KSDiff:
     def loss(
         self, params: PyTree, batch: Batch, key: Key[Array, ""], *, statistics: Statistics, train: bool
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        """The total loss of Eq. 7 and all its terms."""
+        """The total loss of Eq. 7 and all its terms; frozen parameters get no gradient."""
+        params = stop_frozen(params, self.config)
         return training_loss(self.network, params, batch, key, config=self.config, statistics=statistics, train=train)
 
     def sample(
