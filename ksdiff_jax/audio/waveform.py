@@ -27,6 +27,7 @@ import av.error
 import numpy as np
 import soxr
 
+from ksdiff_jax.audio.container import open_container
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
@@ -80,8 +81,7 @@ def read_recording(path: str | Path) -> Recording:
     path = Path(path)
     _check_file(path)
     try:
-        # The explicit protocol keeps a file called `concat:...` or `http:...` a file.
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+        with open_container(path) as container:
             stream = _audio_stream(container, path=path)
             stated_s = _stated_duration_s(container, stream)
             exact = not any(name in container.format.name.split(",") for name in FORMATS_WITH_GUESSED_DURATION)

@@ -11,6 +11,7 @@ import av
 import av.error
 import numpy as np
 
+from ksdiff_jax.audio.container import open_container
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import Float
 
@@ -20,7 +21,7 @@ RATE_HZ = 48_000
 def soundtrack(path: str | Path) -> Iterator[Float[np.ndarray, "2 s"]]:
     """Yield the recording's sound in blocks of float32 stereo at 48 kHz; NaN and infinities become silence."""
     try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+        with open_container(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path}: no sound in it to put under the video")
             resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE_HZ)

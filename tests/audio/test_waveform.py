@@ -237,3 +237,14 @@ def test_real_recordings_last_as_long_as_their_names_say(shared_data):
         assert len(recording.audio) / 16_000 == pytest.approx(seconds, abs=0.01)
         assert not recording.notes and 0.01 < np.abs(recording.audio).max() <= 1
     assert len(load_audio(shared_data / "video" / "grid_bbaf2n.mpg")) / 16_000 == pytest.approx(2.98, abs=0.01)
+
+
+def test_tags_in_another_encoding_do_not_stop_the_reading(tmp_path):
+    path = tmp_path / "tagged.wav"
+    samples = tone(16_000, seconds=0.5)
+    write_wav(path, samples)
+    whole = path.read_bytes()
+    tag = b"INFOINAM" + struct.pack("<I", 6) + b"caf\xe9\xff\0"
+    chunk = b"LIST" + struct.pack("<I", len(tag)) + tag
+    path.write_bytes(whole[:4] + struct.pack("<I", len(whole) + len(chunk) - 8) + whole[8:12] + chunk + whole[12:])
+    np.testing.assert_allclose(load_audio(path), samples, atol=1e-4)
