@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", metavar="DIR", help="checkpoint folder, training workdir or shipped name; default: the shipped"
     )
+    parser.add_argument(
+        "--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved"
+    )
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--transcript", default="", metavar="TEXT", help="what is said, in any script (may be left out)")
     said.add_argument("--transcript-file", metavar="F", help="the same, from a UTF-8 text file")
@@ -74,9 +77,10 @@ class _Work:
 
         from ksdiff_jax.animate.animator import Animator, check_seed
         from ksdiff_jax.face import load_face
+        from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
         self.args, self.console, self.out, self.transcript = args, console, out, transcript
-        self.animator = Animator.from_pretrained(args.checkpoint) if args.checkpoint else Animator.from_pretrained()
+        self.animator = Animator.from_pretrained(args.checkpoint or DEFAULT_NAME, encoder=args.encoder)
         self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance")}
         # A wrong option is said before any work.
         self.animator.options(**self.options)

@@ -1,4 +1,8 @@
-"""`ksdiff-jax corpus --out DIR`: make the built-in corpus and write it as shards."""
+"""`ksdiff-jax corpus --out DIR`: make the built-in corpus and write it as shards.
+
+With `--encoder`, the features of a pretrained speech encoder go into the shards, so that training need not run it;
+with `--from` as well, into a copy of any data set.
+"""
 
 import argparse
 import time
@@ -17,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   ksdiff-jax corpus --out corpus --clips 200
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
+  ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
     parser.add_argument(
@@ -25,15 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same corpus; default 0")
     parser.add_argument("--languages", nargs="+", metavar="L", help="such as en es fr de it pt zh nl ru; default all")
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes; default one per core, at most 4")
+    parser.add_argument(
+        "--encoder",
+        metavar="PATH",
+        help="store the features of this pretrained encoder too: folder of `convert encoder`, or hub name",
+    )
+    parser.add_argument(
+        "--from", dest="source", metavar="DIR", help="with --encoder: take the clips of this data set, make none"
+    )
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the corpus and say what is in it."""
     from pathlib import Path
-
-    from ksdiff_jax.data.corpus.sentences import LANGUAGES
-    from ksdiff_jax.data.corpus.write import write_corpus
 
     console = Console("corpus", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     if args.seed < 0:
@@ -43,16 +53,13 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.is_dir() and any(out.iterdir()) and not (out / "dataset.json").is_file():
         raise InputError(f"{out}: not empty and not a data set; name another folder, its files would be lost")
+    if args.source and not args.encoder:
+        raise InputError(f"--from {args.source}: name the --encoder whose features are to be added to its clips")
+    encoder = _encoder(args.encoder)
     started = time.monotonic()
-    with console.progress("corpus", unit="clips") as update:
-        info = write_corpus(
-            out,
-            clips=args.clips,
-            seed=args.seed,
-            languages=tuple(args.languages or LANGUAGES),
-            processes=args.processes,
-            progress=_Progress(console, update, total=args.clips),
-        )
+    info = None if args.source else _made(args, out, console)
+    if encoder is not None:
+        info = _encoded(Path(args.source or args.out), out, encoder, console)
     seconds = time.monotonic() - started
     for name, split in info.splits.items():
         console.say(f"{name:<5}  {split.clips:>6} clips  {split.hours * 60:8.1f} min  {len(split.shards)} shards")
@@ -60,6 +67,44 @@ def run(args: argparse.Namespace) -> int:
     splits = {name: {"clips": split.clips, "hours": split.hours} for name, split in info.splits.items()}
     console.result({"out": str(out), "seconds": round(seconds, 1), "splits": splits})
     return 0
+
+
+def _encoder(path: str | None):
+    """The encoder at `path`, before any clip is made: a wrong path is said at once."""
+    if path is None:
+        return None
+    from ksdiff_jax.cli.device import keep_compilations
+    from ksdiff_jax.speech.load import load_encoder
+
+    keep_compilations()
+    return load_encoder(path)
+
+
+def _made(args: argparse.Namespace, out, console: Console):
+    """The built-in corpus, written into `out`."""
+    from ksdiff_jax.data.corpus.sentences import LANGUAGES
+    from ksdiff_jax.data.corpus.write import write_corpus
+
+    with console.progress("corpus", unit="clips") as update:
+        return write_corpus(
+            out,
+            clips=args.clips,
+            seed=args.seed,
+            languages=tuple(args.languages or LANGUAGES),
+            processes=args.processes,
+            progress=_Progress(console, update, total=args.clips),
+        )
+
+
+def _encoded(source, out, encoder, console: Console):
+    """The clips of `source` with features, written into `out`."""
+    from ksdiff_jax.data.features import write_features
+    from ksdiff_jax.data.shards import dataset_info
+
+    clips = sum(split.clips for split in dataset_info(source).splits.values())
+    console.say(f"speech features of {clips:,} clips by {encoder.source}")
+    with console.progress("features", unit="clips") as update:
+        return write_features(source, out, encoder=encoder, progress=_Progress(console, update, total=clips))
 
 
 class _Progress:

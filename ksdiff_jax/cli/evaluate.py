@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add = parser.add_argument
     add("--checkpoint", default="demo", metavar="DIR", help="a checkpoint folder, training workdir or shipped name")
+    add("--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved")
     add("--data", metavar="DIR", help="a folder of shards (default: the built-in corpus, made on first use)")
     add("--split", default="test", help="split of the data set (default: test)")
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     use_device(args.device)
     keep_compilations()
     out = make_folder(args.out) if args.out else None
-    pretrained = load_pretrained(args.checkpoint)
+    pretrained = load_pretrained(args.checkpoint, encoder=args.encoder)
     system = build_system(pretrained.config)
     changes = {name: getattr(args, name) for name in ("steps", "guidance") if getattr(args, name) is not None}
     options = dataclasses.replace(pretrained.config.sample, **changes)

@@ -60,6 +60,8 @@ def _dataset(folder: Path, *, verify: bool) -> dict:
     info = dataset_info(folder)
     facts = {"kind": "data set", "schema": info.schema, "space": info.space, "fps": info.fps}
     facts |= {"licence": info.licence, "made_by": info.made_by}
+    if info.encoder_digest:
+        facts["speech_features_of"] = info.encoder_digest
     for split, part in info.splits.items():
         facts[split] = {"clips": part.clips, "hours": round(part.hours, 3), "shards": len(part.shards)}
     if verify:
@@ -71,34 +73,58 @@ def _dataset(folder: Path, *, verify: bool) -> dict:
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:
-    from ksdiff_jax.models.pretrained import find_pretrained, load_pretrained, read_manifest
+    from ksdiff_jax.models.pretrained import embeds_encoder, find_pretrained, read_manifest, read_pretrained
 
     folder = find_pretrained(path)
     manifest = read_manifest(folder)
-    pretrained = load_pretrained(folder)  # always verified: that costs milliseconds
+    pretrained = read_pretrained(folder)  # always verified: that costs milliseconds
     facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(folder), "digest": pretrained.digest}
-    facts |= {"config": pretrained.config.name} | _parameters(pretrained.params)
+    facts |= {"config": pretrained.config.name}
+    if embeds_encoder(pretrained):
+        facts |= _parameters(pretrained.params, pretrained.config)
+    else:  # of the encoder that it refers to only the layout is known here
+        facts |= _parameters(_shapes(pretrained.config), pretrained.config)
+    facts |= _encoder(pretrained.config, stored=embeds_encoder(pretrained))
     facts["megabytes"] = round((folder / "weights.safetensors").stat().st_size / 1e6, 2)
     return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
 
 
 def _config(path: Path) -> dict:
-    import jax
-
-    from ksdiff_jax.models import build_system
     from ksdiff_jax.overrides import load_config
 
     config = load_config(path)
-    params = jax.eval_shape(build_system(config).init, jax.random.key(0))  # shapes alone: nothing is allocated
-    facts = {"kind": "config", "name": config.name} | _parameters(params)
+    facts = {"kind": "config", "name": config.name} | _parameters(_shapes(config), config) | _encoder(config)
     return facts | {"steps": config.train.steps, "batch_size": config.data.batch_size}
 
 
-def _parameters(params) -> dict:
+def _shapes(config):
+    """The parameters of a configuration as shapes alone: nothing is allocated."""
+    import jax
+
+    from ksdiff_jax.models import build_system
+
+    return jax.eval_shape(build_system(config).init, jax.random.key(0))
+
+
+def _parameters(params, config) -> dict:
+    from ksdiff_jax.models.frozen import part
     from ksdiff_jax.tree import parameter_count
 
-    parts = {part: parameter_count(inner) for part, inner in params.items()}
-    return {"parameters": sum(parts.values()), "parameters_by_part": parts}
+    parts = {name: parameter_count(inner) for name, inner in params.items()}
+    facts = {"parameters": sum(parts.values())}
+    trainable, frozen = part(params, config)
+    if frozen:
+        facts |= {"trainable": parameter_count(trainable), "frozen": parameter_count(frozen)}
+    return facts | {"parameters_by_part": parts}
+
+
+def _encoder(config, *, stored: bool = False) -> dict:
+    """What a configuration says of its pretrained encoder; nothing of one of our own."""
+    encoder = config.model.encoder
+    if encoder.kind != "pretrained":
+        return {}
+    facts = {"path": encoder.path, "layer": encoder.layer, "finetune": encoder.finetune, "stored_here": stored}
+    return {"encoder": facts | ({"digest": encoder.digest} if encoder.digest else {})}
 
 
 def _is_motion(path: Path) -> bool:
