@@ -59,10 +59,13 @@ class Animator:
         self.config = pretrained.config
         self.buckets = tuple(sorted(buckets))
         self.system = _build_system(pretrained) if system is None else system
-        # Copied once; passing NumPy arrays would copy the weights to the device at every call.
         self.mesh = make_mesh(MeshConfig())
-        self._params = jax.device_put(pretrained.params, replicated(self.mesh))
         self._hearing = _hearing(pretrained)
+        # An encoder that is run on whole recordings has no work in the sampler.
+        idle = () if self._hearing is None else ("encoder",)
+        params = {part: leaves for part, leaves in pretrained.params.items() if part not in idle}
+        # Copied once; passing NumPy arrays would copy the weights to the device at every call.
+        self._params = jax.device_put(params, replicated(self.mesh))
         self._sample = jax.jit(self._sample_windows, static_argnames="options")
 
     @classmethod
