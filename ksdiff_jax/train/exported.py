@@ -37,6 +37,10 @@ def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, fl
         f"Made with jax {made_with['packages']['jax']} on {', '.join(sorted(set(made_with['devices'])))}, "
         f"source revision {made_with['git_revision'] or 'unknown'}.",
     ]
+    encoder = config.model.encoder
+    if encoder.kind == "pretrained":
+        kept = "finetuned, stored here" if encoder.finetune else "frozen, not stored here"
+        lines.append(f"Speech encoder: {encoder.path}, SHA-256 {encoder.digest}, {kept}.")
     if metrics:
         lines += ["", "| validation | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4g} |" for name, value in metrics.items()]
