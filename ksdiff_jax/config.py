@@ -10,6 +10,37 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class PretrainedEncoderConfig:
+    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; defaults are the base models' (Baevski et al. 2020, appendix B).
+
+    Read from the `config.json` that comes with the weights, never chosen by hand.
+    """
+
+    architecture: Literal["wav2vec2", "hubert", "wavlm"] = "wav2vec2"
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int = 3072
+    activation: Literal["gelu", "gelu_new", "relu"] = "gelu"  # of the feed-forward layers
+    layer_norm_eps: float = 1e-5
+    stable_layer_norm: bool = False  # True: layer norm before attention and feed-forward (large models), else after
+    conv_dims: tuple[int, ...] = (512,) * 7
+    conv_kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    conv_bias: bool = False
+    conv_activation: Literal["gelu", "gelu_new", "relu"] = "gelu"  # of the front end and of the positions
+    feature_norm: Literal["group", "layer"] = "group"  # group: over time, first convolution only; layer: in each
+    projection_norm: bool = True  # layer norm before the projection to hidden_size
+    position_kernel: int = 128  # frames of the convolution that tells positions
+    position_groups: int = 16
+    position_batch_norm: bool = False  # some HuBERT models, in place of weight norm
+    relative_buckets: int = 320  # WavLM
+    relative_max_distance: int = 800  # WavLM, frames
+    normalise_input: bool = True  # each recording to mean 0 and variance 1, as the checkpoint's feature extractor says
+    uses_attention_mask: bool = False  # the original was trained to ignore padding (as it says; ours always does)
+
+
+@dataclass(frozen=True)
 class EncoderConfig:
     """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one (§2.1)."""
 
@@ -21,6 +52,7 @@ class EncoderConfig:
     path: str = ""  # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
     layer: Literal["last", "weighted"] = "last"  # pretrained: last hidden state, or a learned mean of all of them
     finetune: bool = False  # pretrained: False freezes it (§2.1)
+    architecture: PretrainedEncoderConfig | None = None  # pretrained: its layout, written down when a run begins
     digest: str = ""  # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
 
 

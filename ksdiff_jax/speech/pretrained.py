@@ -1,0 +1,207 @@
+"""Wav2Vec 2.0, HuBERT and WavLM as one Linen module: samples (b, s) -> features (b, f, d).
+
+    z = front end(audio)                                   (b, n, 512)    convolutions, see `front_end`
+    x = W norm(z)                                          (b, n, d)
+    x = norm(x + activation(grouped convolution of x))                    positions; the norm comes last if pre-norm
+    x = layer(x), num_layers times                                        attention and feed-forward, post- or pre-norm
+
+The three differ in little: HuBERT may leave out the norm before W, WavLM adds a gated relative position bias to the
+attention (`relative_positions`). Dropout, layer drop and masking are training devices of the originals and absent.
+
+Frames. The originals give n = (s - 400) // 320 + 1 frames (`states`). Ours are f = s // 320 (`__call__`,
+`hidden_states`): 40 zeros before and after the sound make frame i hear samples 320 i - 40 to 320 i + 360, centred on
+the 320 samples that it stands for.
+
+Padding. With a mask only valid frames are heard, normed over and attended to, so that a recording in a padded batch
+gives what it gives alone. The originals' base models take no mask and do hear padding.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from ksdiff_jax.config import PretrainedEncoderConfig
+from ksdiff_jax.speech.front_end import ACTIVATIONS, FrontEnd, Moments, hop_samples, receptive_field
+from ksdiff_jax.speech.positional_convolution import PositionalConvolution
+from ksdiff_jax.speech.relative_positions import PositionGate, RelativePositions
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+NORMALISATION_EPS = 1e-7  # of the originals' feature extractor
+_MASKED = -1e30
+
+
+class States(NamedTuple):
+    """What an encoder knows of a recording."""
+
+    last: Float[Array, "b n d"]
+    hidden: tuple[Float[Array, "b n d"], ...]  # the input of the first layer and the output of each
+
+
+class PretrainedEncoder(nn.Module):
+    """A pretrained speech encoder; `speech.convert` fills its parameters."""
+
+    config: PretrainedEncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        config, dtype = self.config, self.dtype
+        self.front_end = FrontEnd(config, dtype=dtype)
+        if config.projection_norm:
+            self.projection_norm = nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=jnp.float32)
+        self.projection = nn.Dense(config.hidden_size, dtype=dtype)
+        self.positions = PositionalConvolution(config, dtype=dtype)
+        self.norm = nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=jnp.float32)
+        if config.architecture == "wavlm":
+            self.relative_positions = RelativePositions(
+                config.num_heads, config.relative_buckets, config.relative_max_distance
+            )
+        self.layers = [EncoderLayer(config, dtype=dtype) for _ in range(config.num_layers)]
+
+    def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None) -> Float[Array, "b f d"]:
+        """The last hidden state, f = s // 320; `mask` marks frames with sound."""
+        return self._states_at_50_hz(audio, mask).last
+
+    def hidden_states(
+        self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None
+    ) -> tuple[Float[Array, "b f d"], ...]:
+        """Input of the first layer and output of each, num_layers + 1 in all, f = s // 320."""
+        return self._states_at_50_hz(audio, mask).hidden
+
+    def states(
+        self,
+        audio: Float[Array, "b s"],
+        *,
+        valid_samples: Int[Array, "b"] | None = None,
+        moments: Moments | None = None,
+    ) -> States:
+        """What the original gives for its own input values, at its own n = (s - 400) // 320 + 1 frames.
+
+        `audio` is normalised already, if it is to be. `valid_samples` of each row are sound, the rest is padding.
+        """
+        config = self.config
+        first_valid = valid = None
+        if valid_samples is not None:
+            first_valid = _convolved(valid_samples, config.conv_kernels[:1], config.conv_strides[:1])
+            valid = _convolved(valid_samples, config.conv_kernels, config.conv_strides)
+        x = self.front_end(audio, valid=first_valid, moments=moments)
+        if config.projection_norm:
+            x = self.projection_norm(x).astype(self.dtype)
+        x = self.projection(x)
+        mask = None
+        if valid is not None:
+            mask = jnp.arange(x.shape[1]) < valid[:, None]
+            x = jnp.where(mask[..., None], x, 0.0)
+        x = x + self.positions(x)
+        if not config.stable_layer_norm:
+            x = self.norm(x).astype(self.dtype)
+        bias = self.relative_positions(x.shape[1]) if config.architecture == "wavlm" else None
+        hidden = [x]
+        for layer in self.layers:
+            x = layer(x, mask=mask, position_bias=bias)
+            hidden.append(x)
+        last = self.norm(x).astype(self.dtype) if config.stable_layer_norm else x
+        return States(last, tuple(hidden))
+
+    def _states_at_50_hz(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None) -> States:
+        """`states` of the sound as a recording: normalised if the model wants it, with 40 zeros on either side."""
+        hop, field = hop_samples(self.config), receptive_field(self.config)
+        samples = None if mask is None else hop * mask.sum(axis=1)
+        audio = audio[:, : audio.shape[1] // hop * hop].astype(jnp.float32)
+        if self.config.normalise_input:
+            audio = normalise(audio, samples)
+        edge = (field - hop) // 2
+        padded = jnp.pad(audio, ((0, 0), (edge, field - hop - edge)))
+        return self.states(padded, valid_samples=None if samples is None else samples + field - hop)
+
+
+def normalise(audio: Float[Array, "b s"], samples: Int[Array, "b"] | None = None) -> Float[Array, "b s"]:
+    """Each recording to mean 0 and variance 1 over its first `samples`; zeros behind them."""
+    if samples is None:
+        centred = audio - audio.mean(axis=1, keepdims=True)
+        return centred * jax.lax.rsqrt(jnp.mean(centred**2, axis=1, keepdims=True) + NORMALISATION_EPS)
+    inside = jnp.arange(audio.shape[1]) < samples[:, None]
+    count = jnp.maximum(samples, 1)[:, None].astype(jnp.float32)
+    centred = jnp.where(inside, audio - jnp.sum(jnp.where(inside, audio, 0.0), axis=1, keepdims=True) / count, 0.0)
+    return centred * jax.lax.rsqrt(jnp.sum(centred**2, axis=1, keepdims=True) / count + NORMALISATION_EPS)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward with residuals, norms after each (post-norm) or before (pre-norm)."""
+
+    config: PretrainedEncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "b n d"],
+        *,
+        mask: Bool[Array, "b n"] | None,
+        position_bias: Float[Array, "h n n"] | None,
+    ) -> Float[Array, "b n d"]:
+        config = self.config
+        attention = SelfAttention(config, dtype=self.dtype, name="attention")
+        feed_forward = FeedForward(config, dtype=self.dtype, name="feed_forward")
+        attention_norm, final_norm = (
+            nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=jnp.float32, name=name)
+            for name in ("attention_norm", "final_norm")
+        )
+        if config.stable_layer_norm:
+            normed = attention_norm(x).astype(self.dtype)
+            x = x + attention(normed, mask=mask, position_bias=position_bias)
+            return x + feed_forward(final_norm(x).astype(self.dtype))
+        x = attention_norm(x + attention(x, mask=mask, position_bias=position_bias)).astype(self.dtype)
+        return final_norm(x + feed_forward(x)).astype(self.dtype)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of all frames to all valid frames; queries, keys and values in one product."""
+
+    config: PretrainedEncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "b n d"],
+        *,
+        mask: Bool[Array, "b n"] | None,
+        position_bias: Float[Array, "h n n"] | None,
+    ) -> Float[Array, "b n d"]:
+        heads, width = self.config.num_heads, self.config.hidden_size
+        together = nn.Dense(3 * width, dtype=self.dtype, name="query_key_value")(x)
+        query, key, value = (
+            part.reshape(*x.shape[:2], heads, width // heads) for part in jnp.split(together, 3, axis=-1)
+        )
+        query = query * (width // heads) ** -0.5
+        logits = jnp.einsum("bqhc,bkhc->bhqk", query, key, preferred_element_type=jnp.float32)
+        if position_bias is not None:
+            logits = logits + PositionGate(heads, name="position_gate")(x)[..., None] * position_bias
+        if mask is not None:
+            logits = jnp.where(mask[:, None, None], logits, _MASKED)
+        weights = jax.nn.softmax(logits, axis=-1).astype(self.dtype)
+        mixed = jnp.einsum("bhqk,bkhc->bqhc", weights, value).reshape(x.shape)
+        return nn.Dense(width, dtype=self.dtype, name="output")(mixed)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers with an activation between."""
+
+    config: PretrainedEncoderConfig
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b n d"]) -> Float[Array, "b n d"]:
+        wide = nn.Dense(self.config.intermediate_size, dtype=self.dtype, name="intermediate")(x)
+        wide = ACTIVATIONS[self.config.activation](wide)
+        return nn.Dense(self.config.hidden_size, dtype=self.dtype, name="output")(wide)
+
+
+def _convolved(samples: Int[Array, "b"], kernels: tuple[int, ...], strides: tuple[int, ...]) -> Int[Array, "b"]:
+    """Frames that convolutions make of so many samples, none below one kernel."""
+    for kernel, stride in zip(kernels, strides, strict=True):
+        samples = jnp.maximum((samples - kernel) // stride + 1, 0)
+    return samples
