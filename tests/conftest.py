@@ -21,3 +21,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set KSDIFF_SHARED_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory) -> Path:
+    """The folder of a pretrained encoder small enough for tests."""
+    from tests.tiny_encoder import write_tiny_encoder
+
+    return write_tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny", seed=0)
+
+
+@pytest.fixture(scope="session")
+def other_encoder(tmp_path_factory) -> Path:
+    """One of the same layout with other weights."""
+    from tests.tiny_encoder import write_tiny_encoder
+
+    return write_tiny_encoder(tmp_path_factory.mktemp("encoders") / "other", seed=1)

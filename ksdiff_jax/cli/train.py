@@ -45,21 +45,36 @@ def train_system(config: Config, workdir: Path) -> int:
     from ksdiff_jax.cli.device import cache_folder, keep_compilations
     from ksdiff_jax.evaluate.run import evaluate_system
     from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
     from ksdiff_jax.train.loop import train
     from ksdiff_jax.train.progress import Progress
     from ksdiff_jax.train.sources import open_training_data
 
     keep_compilations()
     progress = Progress(config.train.steps)
+    config, encoder = with_encoder(config)
 
     def open_data(config):
-        return open_training_data(config, cache=cache_folder(), tell=progress.tell)
+        return open_training_data(config, cache=cache_folder(), tell=progress.tell, encoder=encoder)
 
     def evaluate(system, params, data):
-        clips = config.train.validate_clips
-        return evaluate_system(system, params, data.statistics, data.folder, split="val", clips=clips)
+        return evaluate_system(
+            system,
+            params,
+            data.statistics,
+            data.folder,
+            split="val",
+            clips=config.train.validate_clips,
+            features_of=data.features_of,
+        )
 
     outcome = train(
-        config, workdir, build_system=build_system, open_data=open_data, evaluate=evaluate, progress=progress
+        config,
+        workdir,
+        build_system=build_system,
+        open_data=open_data,
+        evaluate=evaluate,
+        progress=progress,
+        given=encoder_params(encoder),
     )
     return outcome.exit_status

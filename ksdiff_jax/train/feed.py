@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from jax.sharding import Mesh
 
+from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.parallel.arrays import global_batch
 
@@ -39,6 +40,7 @@ class TrainingData(NamedTuple):
     statistics: Statistics
     description: str  # for people: which data, how much
     folder: Path | None = None  # of the shards
+    features_of: FeaturesOf | None = None  # kept speech features of validation clips, where a system can use them
 
 
 class FedBatch(NamedTuple):

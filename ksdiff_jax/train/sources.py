@@ -11,30 +11,66 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.data.corpus.digest import source_digest
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.write import write_corpus
+from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.shards import dataset_info, statistics
+from ksdiff_jax.data.transforms import FeaturesOf
+from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData
 
 # Whole clips are longer than training cuts; this many at once keep validation within the memory of a training step.
 _VALIDATION_ROWS = 8
 
 
-def open_training_data(config: Config, *, cache: Path, tell: Callable[[str], None]) -> TrainingData:
-    """The batches, the validation clips and the statistics that `config.data` names; a made corpus goes to `cache`."""
+def open_training_data(
+    config: Config, *, cache: Path, tell: Callable[[str], None], encoder: SpeechEncoder | None = None
+) -> TrainingData:
+    """The batches, the validation clips and the statistics that `config.data` names; a made corpus goes to `cache`.
+
+    So do the features of a frozen pretrained `encoder`, where the data set has none.
+    """
     folder = Path(config.data.path) if config.data.path else built_in_corpus(config.data.corpus_clips, cache, tell=tell)
     info = dataset_info(folder)
+    kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
     validation = evaluation_batches(
-        folder, "val", config=config, batch_size=_VALIDATION_ROWS, limit=config.train.validate_clips
+        folder,
+        "val",
+        config=config,
+        batch_size=_VALIDATION_ROWS,
+        limit=config.train.validate_clips,
+        features_of=kept.get("val"),
     )
     clips = sum(split.clips for split in info.splits.values())
     hours = sum(split.hours for split in info.splits.values())
     return TrainingData(
-        batches=training_batches(config, folder, seed=config.train.seed),
+        batches=training_batches(config, folder, seed=config.train.seed, features_of=kept.get("train")),
         validation=[batch for batch, _ in validation],
         statistics=statistics(folder),
         description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",
         folder=folder,
+        features_of=kept.get("val"),
     )
+
+
+def _kept_features(
+    config: Config,
+    folder: Path,
+    *,
+    encoder: SpeechEncoder | None,
+    cache: Path,
+    tell: Callable[[str], None],
+) -> dict[str, FeaturesOf]:
+    """By split, the features that need not be computed in training."""
+    if encoder is None:
+        return {}
+    reasons = {split: why_not_kept(config, split=split) for split in ("train", "val")}
+    if reasons["train"]:
+        tell(f"the speech encoder runs in every training step: {reasons['train']}")
+    splits = [split for split, reason in reasons.items() if reason is None]
+    if not splits:
+        return {}
+    features_of = kept_features(config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell)
+    return dict.fromkeys(splits, features_of)
 
 
 def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:

@@ -4,6 +4,8 @@ import pytest
 
 from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.evaluate import sampling
+from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+from ksdiff_jax.overrides import override
 from tests.evaluate.pretend import OPEN_RAD, STILL, LoudnessSystem
 
 
@@ -56,3 +58,17 @@ def test_padding_is_zero_and_masked_and_sound_beyond_the_motion_is_cut():
     assert speech.mask.tolist() == [[True, False, False, False]]
     assert speech.prosody.shape == (1, 8, 2)
     assert speech.token_mask.sum() == 2
+
+
+def test_a_pretrained_encoder_hears_each_clip_once_at_its_own_length_and_features_are_padded(tiny_encoder):
+    system = LoudnessSystem()
+    found = {"model.encoder.kind": "pretrained", "model.encoder.path": str(tiny_encoder)}
+    system.config, encoder = with_encoder(override(system.config, found))
+    spoken = [tone(30, 0.5), tone(20, 0.2)._replace(features=np.ones((40, encoder.width), np.float32))]
+    heard = sampling.heard(spoken, system, encoder_params(encoder))
+    np.testing.assert_allclose(heard[0].features, encoder.chunked(spoken[0].audio), atol=1e-5)
+    assert heard[1] is spoken[1]
+    speech = sampling.pad_speech(heard, frames=64, max_tokens=8)
+    assert speech.features.shape == (2, 128, encoder.width)
+    np.testing.assert_array_equal(speech.features[0, :60], heard[0].features)
+    assert not speech.features[0, 60:].any() and speech.features[1].sum() == 40 * encoder.width

@@ -1,11 +1,12 @@
 """What is frozen, and that trees come apart and together again."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ksdiff_jax.config import Config
-from ksdiff_jax.models.frozen import is_frozen, join, part
+from ksdiff_jax.models.frozen import is_frozen, join, part, stop_frozen
 from ksdiff_jax.overrides import override
 
 PRETRAINED = override(Config(), {"model.encoder.kind": "pretrained"})
@@ -37,3 +38,14 @@ def test_parts_are_disjoint_and_join_to_the_whole():
 def test_without_a_pretrained_encoder_the_tree_is_left_as_it_is():
     assert part(PARAMS, Config()).trainable is PARAMS and part(PARAMS, Config()).frozen == {}
     assert join(PARAMS, {}) is PARAMS
+
+
+@pytest.mark.parametrize(("config", "gradient"), [(PRETRAINED, 0.0), (FINETUNED, 2.0)])
+def test_frozen_parameters_have_their_values_but_no_gradient(config, gradient):
+    def squares(params):
+        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(stop_frozen(params, config)))
+
+    value, gradients = jax.value_and_grad(squares)(PARAMS)
+    assert value == 8.0
+    np.testing.assert_array_equal(gradients["encoder"]["backbone"]["layer_0"]["kernel"], gradient)
+    np.testing.assert_array_equal(gradients["generators_head"]["backbone"]["kernel"], 2.0)

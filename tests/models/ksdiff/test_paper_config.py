@@ -8,6 +8,7 @@ import pytest
 
 from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.models import build_system
+from ksdiff_jax.models.frozen import part
 from ksdiff_jax.overrides import load_config
 from ksdiff_jax.tree import parameter_count
 from tests.models.ksdiff.conftest import UNIT_STATISTICS, random_batch
@@ -20,12 +21,17 @@ def test_the_paper_configuration_is_the_papers():
     assert (config.model.width, config.model.heads, config.model.keyframes.layers) == (512, 8, 6)
     assert (config.train.steps, config.train.warmup_steps, config.train.learning_rate) == (100_000, 5_000, 1e-4)
     assert config.data.batch_size == 32
+    encoder = config.model.encoder
+    assert (encoder.kind, encoder.path, encoder.finetune) == ("pretrained", "facebook/wav2vec2-base-960h", False)
     shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))
     parts = {name: parameter_count(part) for name, part in shapes.items()}
     # A pre-norm decoder layer of width D with self-, speech- and transcript attention and a 4D FFN: about 20 D².
     decoder = 6 * 20 * 512**2
     for name in ("predictors_expression", "predictors_head", "generators_expression", "generators_head"):
         assert parts[name] == pytest.approx(decoder, rel=0.05), name
+    # Wav2Vec 2.0 base has 94.4 million parameters, one vector of which masks training's input and is not ours.
+    assert part(shapes, config).frozen.keys() == {"encoder"}
+    assert parts["encoder"] == pytest.approx(94.4e6, rel=0.001)
 
 
 @pytest.mark.slow

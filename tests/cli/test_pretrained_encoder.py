@@ -1,0 +1,79 @@
+"""Commands that meet a pretrained encoder: `corpus --encoder`, `animate --encoder`, `inspect`."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.cli.main import main
+from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
+from ksdiff_jax.models.pretrained import save_pretrained
+from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+from ksdiff_jax.overrides import override
+from tests.animate.fake_system import CONFIG, STATISTICS
+from tests.data.clips import make_clip
+
+
+@pytest.fixture
+def shards(tmp_path):
+    write_dataset(tmp_path / "shards", {"train": [make_clip(1, frames=20)]}, licence="CC0", made_by="a test")
+    return tmp_path / "shards"
+
+
+@pytest.fixture
+def lost(tmp_path, checkpoint, tiny_encoder):
+    """A checkpoint whose encoder is no longer where it was."""
+    found = {"model.encoder.kind": "pretrained", "model.encoder.path": str(tiny_encoder)}
+    config, encoder = with_encoder(override(CONFIG, found))
+    config = override(config, {"model.encoder.path": str(tmp_path / "gone")})
+    params = {"scale": np.ones((), np.float32)} | encoder_params(encoder)
+    return save_pretrained(tmp_path / "lost", config=config, params=params, statistics=STATISTICS)
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_features_are_added_to_the_clips_of_a_data_set(tmp_path, shards, tiny_encoder, capsys):
+    out = tmp_path / "encoded"
+    status, said, _ = run(capsys, "corpus", "--out", out, "--from", shards, "--encoder", tiny_encoder)
+    assert status == 0 and "speech features of 1 clips" in said
+    assert ShardReader(out, "train")[0].speech_features.shape[0] == 40
+    status, facts, _ = run(capsys, "inspect", out, "--json")
+    assert json.loads(facts)["speech_features_of"] == dataset_info(out).encoder_digest
+
+
+@pytest.mark.parametrize("arguments", [["--from", "shards"], ["--from", "shards", "--encoder", "nothing/here"]])
+def test_a_missing_encoder_is_one_line_and_nothing_is_written(tmp_path, monkeypatch, capsys, shards, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    status, _, error = run(capsys, "corpus", "--out", "encoded", *arguments)
+    assert status == 2 and error.count("\n") == 1 and not (tmp_path / "encoded").exists()
+
+
+def test_animate_asks_for_an_encoder_that_moved_and_takes_it(animate, lost, speech, tiny_encoder):
+    status, _, errors, files = animate(speech, "--formats", "npz", checkpoint=lost)
+    assert status == 2 and len(errors) == 1 and "--encoder" in errors[0] and not files
+    status, _, errors, files = animate(speech, "--formats", "npz", "--encoder", tiny_encoder, checkpoint=lost)
+    assert (status, errors, files) == (0, [], ["speech.motion.npz"])
+
+
+def test_inspect_counts_what_is_frozen_without_the_encoders_folder(lost, capsys, monkeypatch, tiny_encoder):
+    import jax
+
+    import ksdiff_jax.models
+    from ksdiff_jax.tree import parameter_count
+
+    params = {"scale": np.ones((), np.float32)} | encoder_params(with_encoder_at(tiny_encoder))
+    monkeypatch.setattr(ksdiff_jax.models.build_system, "init", lambda self, key: jax.tree.map(np.asarray, params))
+    status, facts, _ = run(capsys, "inspect", lost, "--json")
+    facts = json.loads(facts)
+    assert status == 0 and (facts["trainable"], facts["frozen"]) == (1, parameter_count(params) - 1)
+    assert facts["encoder"]["path"].endswith("gone") and facts["encoder"]["stored_here"] is False
+
+
+def with_encoder_at(folder):
+    found = {"model.encoder.kind": "pretrained", "model.encoder.path": str(folder)}
+    return with_encoder(override(CONFIG, found))[1]

@@ -1,0 +1,122 @@
+"""A pretrained encoder in a system: found, recognised, frozen, and kept out of checkpoints."""
+
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models import build_system
+from ksdiff_jax.models.frozen import join
+from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_pretrained
+from ksdiff_jax.models.speech_encoder import encoder_params, hearing, with_encoder
+from ksdiff_jax.overrides import from_dict, override
+from ksdiff_jax.tree import named_leaves
+from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, random_batch
+
+KEY = jax.random.key(0)
+SMALLEST = {
+    "model.keyframes.enabled": "false",
+    "model.generator.dual_path": "false",
+    "model.transcript.enabled": "false",
+    "model.encoder.kind": "pretrained",
+}
+
+
+def test_the_configuration_gets_the_layout_and_the_digest_of_what_was_found(tiny_encoder):
+    config, encoder = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    found = config.model.encoder
+    assert (found.digest, found.architecture, found.path) == (encoder.digest, encoder.config, str(tiny_encoder))
+    again, _ = with_encoder(config)
+    assert again == config and hash(again) == hash(config)
+
+
+def test_a_system_of_its_own_encoder_needs_none():
+    config, encoder = with_encoder(Config())
+    assert config == Config() and encoder is None and encoder_params(None) == {}
+
+
+def test_no_path_and_another_encoder_are_one_line_each(tiny_encoder, other_encoder):
+    with pytest.raises(InputError, match=r"model\.encoder\.path is empty"):
+        with_encoder(override(TINY, SMALLEST))
+    config, _ = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    with pytest.raises(InputError, match="the model was trained with") as caught:
+        with_encoder(config, path=other_encoder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("finetune", [False, True])
+def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_layers(tiny_encoder, finetune):
+    choice = {"model.encoder.path": str(tiny_encoder), "model.encoder.layer": "weighted"}
+    config, encoder = with_encoder(override(TINY, SMALLEST | choice | {"model.encoder.finetune": finetune}))
+    system = build_system(config)
+    params = jax.jit(system.init)(KEY)
+    assert jax.tree.structure(params["encoder"]["backbone"]) == jax.tree.structure(encoder.params)
+    params = join(params, encoder_params(encoder))
+    batch = random_batch(8)
+
+    def loss(params):
+        return system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=False)[0]
+
+    gradients = named_leaves(jax.jit(jax.grad(loss))(lively(params)))
+    of_backbone = [np.abs(leaf).max() for name, leaf in gradients.items() if "backbone" in name]
+    assert (max(of_backbone) > 0) == finetune
+    assert np.abs(gradients["encoder/layer_weights"]).min() > 0
+
+
+def test_a_recording_is_heard_by_the_networks_own_weights(tiny_encoder):
+    config, encoder = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    sound = np.random.default_rng(0).normal(scale=0.1, size=12_000).astype(np.float32)
+    features = hearing(config, encoder_params(encoder))(sound)
+    np.testing.assert_array_equal(features, encoder.chunked(sound))
+    assert features.shape == (len(sound) // 320, encoder.width)
+
+
+@pytest.mark.parametrize("changes", [{"model.encoder.kind": "mel"}, {"model.encoder.layer": "weighted"}])
+def test_what_the_network_must_do_itself_is_not_heard_outside(changes):
+    assert hearing(override(TINY, SMALLEST | changes), {}) is None
+
+
+@pytest.fixture
+def saved(tmp_path, tiny_encoder):
+    config, encoder = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    params = {"out": {"kernel": np.ones((2, 3), np.float32)}} | encoder_params(encoder)
+    everything = {"config": config, "params": params, "statistics": UNIT_STATISTICS}
+    return everything, save_pretrained(tmp_path / "checkpoint", **everything)
+
+
+def test_a_checkpoint_refers_to_its_frozen_encoder_and_finds_it_again(saved, tmp_path, other_encoder):
+    everything, folder = saved
+    assert list(read_pretrained(folder).params) == ["out"]
+    for name, leaf in named_leaves(load_pretrained(folder).params).items():
+        np.testing.assert_array_equal(leaf, named_leaves(everything["params"])[name])
+    with pytest.raises(InputError, match=r"needs its speech encoder.*the model was trained with"):
+        load_pretrained(folder, encoder=other_encoder)
+
+
+def test_an_encoder_that_is_gone_is_asked_for_and_found_elsewhere(saved, tmp_path, tiny_encoder):
+    everything, _ = saved
+    gone = override(everything["config"], {"model.encoder.path": str(tmp_path / "gone")})
+    folder = save_pretrained(tmp_path / "other", **everything | {"config": gone})
+    with pytest.raises(InputError, match=r"gone.*--encoder") as caught:
+        load_pretrained(folder)
+    assert "\n" not in str(caught.value)
+    assert "backbone" in load_pretrained(folder, encoder=tiny_encoder).params["encoder"]
+
+
+def test_an_embedded_encoder_needs_no_folder(saved, tmp_path, tiny_encoder):
+    everything, _ = saved
+    gone = override(everything["config"], {"model.encoder.path": str(tmp_path / "gone")})
+    folder = save_pretrained(tmp_path / "whole", **everything | {"config": gone}, embed_encoder=True)
+    loaded = named_leaves(load_pretrained(folder).params)
+    assert loaded.keys() == named_leaves(everything["params"]).keys()
+    with pytest.raises(InputError, match="holds its own speech encoder"):
+        load_pretrained(folder, encoder=tiny_encoder)
+
+
+def test_a_configuration_written_before_there_were_such_encoders_is_read_as_it_was():
+    values = to_dict(TINY)
+    for name in ("path", "layer", "finetune", "digest", "architecture"):
+        del values["model"]["encoder"][name]
+    assert from_dict(Config, values) == TINY

@@ -1,0 +1,66 @@
+"""The encoder of a configuration: the last layer, or a learned mean of all."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import EncoderConfig
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.load import load_encoder
+from ksdiff_jax.speech.pretrained import PretrainedEncoder
+
+FRAMES = 30
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_encoder):
+    return load_encoder(tiny_encoder)
+
+
+@pytest.fixture(scope="module")
+def heard(encoder):
+    """Sound, the mask of its frames, and all hidden states by the encoder itself."""
+    audio = jax.random.normal(jax.random.key(0), (2, 320 * FRAMES)) * 0.1
+    mask = jnp.arange(FRAMES) < jnp.array([[FRAMES], [20]])
+    states = jax.jit(
+        lambda params: PretrainedEncoder(encoder.config).apply(
+            {"params": params}, audio, mask, method=PretrainedEncoder.hidden_states
+        )
+    )(encoder.params)
+    return audio, mask, [np.asarray(state) for state in states]
+
+
+def features(encoder, heard, layer, **params):
+    module = build_encoder(
+        EncoderConfig(kind="pretrained", layer=layer, architecture=encoder.config), dtype=jnp.float32
+    )
+    audio, mask, _ = heard
+    return np.asarray(jax.jit(module.apply)({"params": {"backbone": encoder.params} | params}, audio, mask))
+
+
+def test_the_last_layer_is_that_of_the_encoder(encoder, heard):
+    np.testing.assert_allclose(features(encoder, heard, "last"), heard[2][-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0, 0.0], [0.5, -1.0, 2.0]])
+def test_weighted_layers_are_a_mean_by_the_softmax_of_the_weights(encoder, heard, weights):
+    shares = np.exp(weights) / np.exp(weights).sum()
+    expected = sum(share * state for share, state in zip(shares, heard[2], strict=True))
+    found = features(encoder, heard, "weighted", layer_weights=jnp.array(weights))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_learned_weights_begin_equal_and_are_the_only_parameters_beside_the_backbone(encoder):
+    config = EncoderConfig(kind="pretrained", layer="weighted", architecture=encoder.config)
+    module = build_encoder(config, dtype=jnp.float32)
+    inputs = jnp.zeros((1, 3200)), jnp.ones((1, 10), bool)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
+    assert shapes.keys() == {"backbone", "layer_weights"} and shapes["layer_weights"].shape == (3,)
+    assert jax.tree.structure(shapes["backbone"]) == jax.tree.structure(encoder.params)
+
+
+def test_a_layout_that_is_not_known_is_said():
+    with pytest.raises(InputError, match=r"model\.encoder\.architecture is not known"):
+        build_encoder(EncoderConfig(kind="pretrained"), dtype=jnp.float32)
