@@ -1,8 +1,9 @@
-"""`ksdiff-jax bench animate`: the speed of this machine on fixed work, as JSON.
+"""`ksdiff-jax bench animate|encoder`: the speed of this machine on fixed work, as JSON.
 
-The work is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is warmed up once
-and then timed `--repeats` times; its result is on the host before the clock stops. The first call, which compiles
-or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
+The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is
+warmed up once and then timed `--repeats` times; its result is on the host before the clock stops. The first call,
+which compiles or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
+`encoder` is described in `bench_encoder`.
 """
 
 import argparse
@@ -15,10 +16,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ksdiff_jax.cli.bench_encoder import CLASSES, SIZES, use_cores
+from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
+
 SUMMARY = "speed of this machine on fixed work, as JSON"
 EXAMPLES = """examples:
   ksdiff-jax bench animate
   ksdiff-jax bench animate --steps 10 --repeats 9 --checkpoint runs/demo
+  ksdiff-jax bench encoder
+  ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
 """
 CLIP_S = 10.0
 
@@ -26,11 +32,19 @@ CLIP_S = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, how often, on what."""
     parser.epilog = EXAMPLES
-    parser.add_argument("what", choices=("animate",), help="animate: 10 s of speech to motion and video")
+    parser.add_argument(
+        "what",
+        choices=("animate", "encoder"),
+        help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's",
+    )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5")
     parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
     parser.add_argument("--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's")
     parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds")
+    group = parser.add_argument_group("encoder")
+    group.add_argument("--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2")
+    group.add_argument("--size", choices=tuple(SIZES), default="base", help="default base")
+    group.add_argument("--threads", type=int, default=2, metavar="N", help="cores for both sides; default 2")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,8 +54,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.repeats < 1:
         raise InputError(f"--repeats {args.repeats}: need at least 1")
-    use_device(args.device)
+    if args.threads < 1:
+        raise InputError(f"--threads {args.threads}: need at least 1")
+    if args.what == "encoder":
+        use_cores(args.threads)  # before JAX counts the cores
+    use_device(args.device or ("cpu" if args.what == "encoder" else None))
     keep_compilations()
+    if args.what == "encoder":
+        print(json.dumps(measure_encoder(args), indent=2))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(_measure(args, Path(folder)), indent=2))
     return 0
@@ -75,7 +96,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict:
         "stages": results,
         "motion_real_time_factor": _factor(results, ("decode", "prosody", "sample")),
         "video_real_time_factor": _factor(results, tuple(stages)),
-        "machine": _machine(),
+        "machine": machine(),
     }
 
 
@@ -111,7 +132,8 @@ def _factor(results: dict, names: tuple[str, ...]) -> float:
     return round(sum(results[name]["median_s"] for name in names) / CLIP_S, 4)
 
 
-def _machine() -> dict:
+def machine() -> dict:
+    """What the figures were measured on."""
     import importlib.metadata
 
     import jax
