@@ -77,6 +77,6 @@ def hearing(config: Config, params: PyTree) -> Hearing | None:
         params=jax.device_put(weights),  # once, and not at every call
         digest=settings.digest,
         source=settings.path,
-        dtype=str(frozen_dtype()),
+        dtype=config.model.compute_dtype if settings.finetune else str(frozen_dtype()),
     )
     return encoder.chunked

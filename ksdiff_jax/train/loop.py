@@ -33,7 +33,7 @@ from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
 from ksdiff_jax.train.progress import Progress, Stopwatch
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
-from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step, on_mesh
+from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step, on_every_device
 from ksdiff_jax.train.validation import validation_losses
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
@@ -112,7 +112,7 @@ def train(
         else:
             state = _resume(restored, config, workdir, data, progress)
         first = int(state.step)
-        frozen = on_mesh(part(given or {}, config).frozen, mesh)
+        frozen = on_every_device(part(given or {}, config).frozen, mesh)
         progress.tell(_headline(state, frozen, data, mesh))
 
         log = stack.enter_context(MetricsLog(workdir, from_step=first))

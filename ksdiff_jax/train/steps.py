@@ -19,7 +19,6 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.system import Batch, Statistics, System
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
-from ksdiff_jax.parallel.rules import parameter_shardings
 from ksdiff_jax.rng import stream
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
@@ -40,7 +39,7 @@ def make_train_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`, `learning_rate`)."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
-    frozen = on_mesh(frozen or {}, mesh)
+    frozen = on_every_device(frozen or {}, mesh)
 
     def train_step(state: TrainState, batch: Batch, frozen: PyTree) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.key(config.train.seed), "train", state.step)
@@ -67,7 +66,7 @@ def make_train_step(
 
     compiled = jax.jit(
         train_step,
-        in_shardings=(shardings, batch_sharding(mesh), _shardings(frozen)),
+        in_shardings=(shardings, batch_sharding(mesh), replicated(mesh)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnames="state",
     )
@@ -85,25 +84,21 @@ def make_validation_step(
 ) -> Callable[[PyTree, Batch], Metrics]:
     """The compiled pass without dropout: (averaged parameters, batch) -> the loss and its terms."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
-    frozen = on_mesh(frozen or {}, mesh)
+    frozen = on_every_device(frozen or {}, mesh)
 
     def validation_step(params: PyTree, batch: Batch, frozen: PyTree) -> Metrics:
         key = stream(jax.random.key(config.train.seed), "validation")
         loss, terms = system.loss(join(params, frozen), batch, key, statistics=statistics, train=False)
         return jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), {**terms, "loss": loss})
 
-    in_shardings = (shardings, batch_sharding(mesh), _shardings(frozen))
+    in_shardings = (shardings, batch_sharding(mesh), replicated(mesh))
     compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))
     return lambda params, batch: compiled(params, batch, frozen)
 
 
-def on_mesh(params: PyTree, mesh: Mesh) -> PyTree:
-    """Parameters as arrays on the mesh, where the rules put them; no copy of what lies there already."""
-    return jax.device_put(params, parameter_shardings(params, mesh))
-
-
-def _shardings(tree: PyTree) -> PyTree:
-    return jax.tree.map(lambda leaf: leaf.sharding, tree)
+def on_every_device(frozen: PyTree, mesh: Mesh) -> PyTree:
+    """Frozen parameters on the mesh: whole everywhere, as no moments come with them; no copy of what lies there."""
+    return jax.device_put(frozen, replicated(mesh))
 
 
 def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
