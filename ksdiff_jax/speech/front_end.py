@@ -9,9 +9,6 @@ hears the 400 samples from 320 i on. Two layouts (Baevski et al. 2020, appendix 
 The norm over time makes every feature depend on the whole recording. `valid` says how many frames of the first
 convolution are sound and not padding; only they count, so that padding changes no frame of the sound. Where a
 recording is heard in chunks, `moments` are the mean and variance (b, c) over the whole of it.
-
-A strided convolution is written as a matrix product over windows: on CPUs this is several times as fast as a
-general convolution, on accelerators it is the same.
 """
 
 from typing import NamedTuple
@@ -61,7 +58,7 @@ def hop_samples(config: PretrainedEncoderConfig) -> int:
 
 
 class StridedConvolution(nn.Module):
-    """Convolution without padding along time, as a product of windows (b, n, k c) with one matrix."""
+    """Convolution along time without padding."""
 
     features: int
     kernel_size: int
@@ -73,15 +70,7 @@ class StridedConvolution(nn.Module):
     def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b n d"]:
         shape = (self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape).astype(self.dtype)
-        count = (x.shape[1] - self.kernel_size) // self.stride + 1
-        out = 0.0
-        # Taps in runs of one stride: a run of windows that do not overlap is a reshape, which copies nothing.
-        for first in range(0, self.kernel_size, self.stride):
-            taps = min(self.stride, self.kernel_size - first)
-            run = x[:, first : first + count * self.stride]
-            run = jnp.pad(run, ((0, 0), (0, count * self.stride - run.shape[1]), (0, 0)))
-            windows = run.reshape(x.shape[0], count, self.stride * x.shape[-1])[..., : taps * x.shape[-1]]
-            out = out + windows @ kernel[first : first + taps].reshape(-1, self.features)
+        out = jax.lax.conv_general_dilated(x, kernel, (self.stride,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
         if self.use_bias:
             out = out + self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
         return out
