@@ -6,7 +6,7 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
 
-SUMMARY = "what a motion file, data set, checkpoint, config or face file holds; --verify checks it"
+SUMMARY = "what a motion file, data set, checkpoint, config, encoder or face file holds; --verify checks it"
 EXAMPLES = """examples:
   ksdiff-jax inspect out/speech.motion.npz
   ksdiff-jax inspect shards --verify
@@ -43,6 +43,8 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     found = Path(path)
     if found.is_dir() and (found / "dataset.json").is_file():
         return _dataset(found, verify=verify)
+    if found.is_dir() and _is_encoder(found):
+        return _encoder_folder(found)
     if found.is_dir() or (not found.exists() and str(path) in shipped_names()):
         return _checkpoint(path, verify=verify)
     if not found.exists():
@@ -87,6 +89,24 @@ def _checkpoint(path: str | Path, *, verify: bool) -> dict:
     facts |= _encoder(pretrained.config, stored=embeds_encoder(pretrained))
     facts["megabytes"] = round((folder / "weights.safetensors").stat().st_size / 1e6, 2)
     return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
+
+
+def _is_encoder(folder: Path) -> bool:
+    from ksdiff_jax.speech.load import SCHEMA
+
+    manifest = folder / "config.json"
+    return manifest.is_file() and f'"{SCHEMA}"' in manifest.read_text(encoding="utf-8", errors="replace")
+
+
+def _encoder_folder(folder: Path) -> dict:
+    from ksdiff_jax.speech.load import load_encoder
+    from ksdiff_jax.tree import parameter_count
+
+    encoder = load_encoder(folder)  # always verified
+    layout = encoder.config
+    facts = {"kind": "speech encoder", "architecture": layout.architecture, "source": encoder.source}
+    facts |= {"digest": encoder.digest, "layers": layout.num_layers, "width": encoder.width}
+    return facts | {"parameters": parameter_count(encoder.params)}
 
 
 def _config(path: Path) -> dict:

@@ -1,15 +1,19 @@
 """Commands that meet a pretrained encoder: `corpus --encoder`, `animate --encoder`, `inspect`."""
 
 import json
+import shutil
 
+import jax
 import numpy as np
 import pytest
 
+import ksdiff_jax.models
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
 from ksdiff_jax.models.pretrained import save_pretrained
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.overrides import override
+from ksdiff_jax.tree import parameter_count
 from tests.animate.fake_system import CONFIG, STATISTICS
 from tests.data.clips import make_clip
 
@@ -61,17 +65,26 @@ def test_animate_asks_for_an_encoder_that_moved_and_takes_it(animate, lost, spee
 
 
 def test_inspect_counts_what_is_frozen_without_the_encoders_folder(lost, capsys, monkeypatch, tiny_encoder):
-    import jax
-
-    import ksdiff_jax.models
-    from ksdiff_jax.tree import parameter_count
-
     params = {"scale": np.ones((), np.float32)} | encoder_params(with_encoder_at(tiny_encoder))
     monkeypatch.setattr(ksdiff_jax.models.build_system, "init", lambda self, key: jax.tree.map(np.asarray, params))
     status, facts, _ = run(capsys, "inspect", lost, "--json")
     facts = json.loads(facts)
     assert status == 0 and (facts["trainable"], facts["frozen"]) == (1, parameter_count(params) - 1)
     assert facts["encoder"]["path"].endswith("gone") and facts["encoder"]["stored_here"] is False
+
+
+def test_inspect_names_an_encoder_and_one_that_is_damaged(tiny_encoder, tmp_path, capsys):
+    facts = json.loads(run(capsys, "inspect", tiny_encoder, "--json")[1])
+    encoder = with_encoder_at(tiny_encoder)
+    assert (facts["kind"], facts["architecture"], facts["layers"]) == ("speech encoder", "wav2vec2", 2)
+    assert facts["digest"] == encoder.digest and facts["parameters"] == parameter_count(encoder.params)
+    damaged = shutil.copytree(tiny_encoder, tmp_path / "damaged")
+    weights = damaged / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 1
+    weights.write_bytes(content)
+    status, _, error = run(capsys, "inspect", damaged)
+    assert status == 2 and error.count("\n") == 1 and "damaged" in error
 
 
 def with_encoder_at(folder):
