@@ -46,10 +46,9 @@ def test_no_path_and_another_encoder_are_one_line_each(tiny_encoder, other_encod
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("finetune", [False, True])
-def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_layers(tiny_encoder, finetune):
+def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_layers(tiny_encoder):
     choice = {"model.encoder.path": str(tiny_encoder), "model.encoder.layer": "weighted"}
-    config, encoder = with_encoder(override(TINY, SMALLEST | choice | {"model.encoder.finetune": finetune}))
+    config, encoder = with_encoder(override(TINY, SMALLEST | choice))
     system = build_system(config)
     params = jax.jit(system.init)(KEY)
     assert jax.tree.structure(params["encoder"]["backbone"]) == jax.tree.structure(encoder.params)
@@ -60,8 +59,7 @@ def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_lay
         return system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=False)[0]
 
     gradients = named_leaves(jax.jit(jax.grad(loss))(lively(params)))
-    of_backbone = [np.abs(leaf).max() for name, leaf in gradients.items() if "backbone" in name]
-    assert (max(of_backbone) > 0) == finetune
+    assert not any(np.any(leaf) for name, leaf in gradients.items() if "backbone" in name)
     assert np.abs(gradients["encoder/layer_weights"]).min() > 0
 
 

@@ -38,12 +38,15 @@ def test_the_paper_configuration_is_the_papers():
 def test_the_paper_configuration_takes_a_step_and_samples():
     config = load_config(CONFIGS / "paper.py")
     system = build_system(config)
-    params = jax.jit(system.init)(jax.random.key(0))
+    # Frozen and heard once per clip, the encoder has no part in a step: its features come with the batch.
+    params = jax.jit(lambda key: part(system.init(key), config).trainable)(jax.random.key(0))
+    width = config.model.encoder.architecture.hidden_size
     batch = random_batch(config.data.clip_frames, text="x")
     batch = batch._replace(
         speech=batch.speech._replace(
             tokens=np.pad(batch.speech.tokens, ((0, 0), (0, config.model.transcript.max_tokens - 24))),
             token_mask=np.pad(batch.speech.token_mask, ((0, 0), (0, config.model.transcript.max_tokens - 24))),
+            features=jax.random.normal(jax.random.key(4), (*batch.speech.prosody.shape[:2], width)),
         )
     )
     gradient = jax.jit(
