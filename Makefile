@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install demo test test-slow lint clean
+.PHONY: help install demo test test-slow test-parity lint clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
 	@echo "make test         install, then run the test suite"
 	@echo "make test-slow    the tests that take minutes"
+	@echo "make test-parity  adds torch (large), compares the speech encoders with the originals"
 	@echo "make lint         ruff, formatting and style"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
 
@@ -30,6 +31,10 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-parity: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
+	$(BIN)/python -m pytest -m parity
 
 lint: install
 	$(BIN)/ruff check .

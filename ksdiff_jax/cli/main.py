@@ -17,7 +17,7 @@ from typing import NoReturn
 from ksdiff_jax.errors import InputError
 
 PROGRAM = "ksdiff-jax"
-COMMANDS = ("animate", "corpus", "train", "evaluate", "inspect", "bench", "doctor")
+COMMANDS = ("animate", "corpus", "train", "evaluate", "convert", "inspect", "bench", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:

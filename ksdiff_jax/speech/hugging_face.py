@@ -109,8 +109,13 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
     raise InputError(f"{folder}: no weights here; {', '.join(WEIGHTS_FILES)} are looked for")
 
 
-def convert_weights(weights: Weights, config: PretrainedEncoderConfig, *, source: str) -> dict[str, np.ndarray]:
-    """Our parameters by their path in the tree, float32; raises `InputError` where the two sets do not match."""
+def convert_weights(
+    weights: Weights, config: PretrainedEncoderConfig, *, source: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Our parameters by their path in the tree, float32, and the keys that are not the encoder's.
+
+    Raises `InputError` where the two sets do not match.
+    """
     weights = _without_prefix(weights, config)
     origins = parameter_origins(config, weights)
     wanted = {key for origin in origins.values() for key in origin.keys}
@@ -119,9 +124,8 @@ def convert_weights(weights: Weights, config: PretrainedEncoderConfig, *, source
             f"{source}: {len(missing)} weights are missing, first {missing[0]!r}; these are not the weights of the "
             f"{config.architecture} that config.json describes"
         )
-    extra = sorted(key for key in weights.keys() - wanted if not key.startswith(OTHER_PARTS))
-    extra = [key for key in extra if not key.endswith("num_batches_tracked")]
-    if extra:
+    others = sorted(weights.keys() - wanted)
+    if extra := [key for key in others if not key.startswith(OTHER_PARTS) and not key.endswith("num_batches_tracked")]:
         raise InputError(
             f"{source}: {len(extra)} weights are unknown, first {extra[0]!r}; config.json describes a "
             f"{config.architecture} without them"
@@ -136,7 +140,7 @@ def convert_weights(weights: Weights, config: PretrainedEncoderConfig, *, source
                 )
         built = origin.build(*(np.asarray(weights[key], np.float32) for key in origin.keys))
         params[name] = np.ascontiguousarray(built, dtype=np.float32)
-    return params
+    return params, tuple(others)
 
 
 def parameter_origins(config: PretrainedEncoderConfig, weights: Weights) -> dict[str, Origin]:

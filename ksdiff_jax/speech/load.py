@@ -120,7 +120,7 @@ def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> Speec
     if manifest.is_file() and SCHEMA.split("/")[0] in manifest.read_text(encoding="utf-8", errors="replace"):
         return _load_converted(folder, dtype=_dtype_name(dtype))
     config = read_config(folder)
-    params = nested(convert_weights(read_weights(folder), config, source=name))
+    params = nested(convert_weights(read_weights(folder), config, source=name)[0])
     return SpeechEncoder(config, params, encoder_digest(params, config), name, _dtype_name(dtype))
 
 

@@ -23,7 +23,7 @@ def sound(samples: int, *, batch: int = 1, seed: int = 0) -> np.ndarray:
 
 def ours(folder):
     config = read_config(folder)
-    return config, nested(convert_weights(read_weights(folder), config, source=str(folder)))
+    return config, nested(convert_weights(read_weights(folder), config, source=str(folder))[0])
 
 
 def compare(theirs, states, *, tolerance: float) -> None:

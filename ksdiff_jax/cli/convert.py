@@ -1,0 +1,57 @@
+"""`ksdiff-jax convert encoder SRC --out DIR`: models of other tools as ours."""
+
+import argparse
+import time
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+
+SUMMARY = "convert models of other tools: speech encoders of Hugging Face"
+EXAMPLES = """examples:
+  ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
+  ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
+  ksdiff-jax train configs/paper.py --model.encoder.path encoders/wav2vec2-base-960h
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What kind of model, from where, to where."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT or WavLM")
+    parser.add_argument(
+        "source", metavar="SRC", help="a folder with config.json and weights, or a name on the Hugging Face hub"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, and say what came out."""
+    from ksdiff_jax.speech.convert import convert_encoder
+
+    console = Console("convert", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    started = time.perf_counter()
+    conversion = convert_encoder(args.source, args.out)
+    config = conversion.config
+    console.say(
+        f"{args.source}: {config.architecture}, {config.num_layers} layers of width {config.hidden_size}, "
+        f"{conversion.parameters / 1e6:.1f} M parameters"
+    )
+    if conversion.ignored:
+        console.say(f"  left out, as not the encoder's: {', '.join(conversion.ignored[:6])}"
+                    + (f" and {len(conversion.ignored) - 6} more" if len(conversion.ignored) > 6 else ""))  # fmt: skip
+    console.say(f"  licence {conversion.licence}; digest {conversion.digest[:12]}")
+    console.say(f"{args.out}: written in {time.perf_counter() - started:.1f} s")
+    console.say(f"next: ksdiff-jax train configs/paper.py --model.encoder.path {args.out}")
+    console.result(
+        {
+            "out": str(args.out),
+            "architecture": config.architecture,
+            "layers": config.num_layers,
+            "width": config.hidden_size,
+            "parameters": conversion.parameters,
+            "licence": conversion.licence,
+            "digest": conversion.digest,
+            "left_out": list(conversion.ignored),
+        }
+    )
+    return 0

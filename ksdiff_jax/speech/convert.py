@@ -1,0 +1,86 @@
+"""Writing a pretrained encoder down as ours: `config.json`, `weights.safetensors`, once and for all.
+
+    config.json          schema "ksdiff-encoder/1", the layout, a digest over layout and weights, source and licence
+    weights.safetensors  every parameter of `PretrainedEncoder` by its path in the tree, float32
+
+Whoever loads the folder verifies the digest. The licence is what the model's README declares in its front matter;
+the weights stay their makers'.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing_folder
+from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
+from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
+from ksdiff_jax.tree import nested
+
+UNKNOWN_LICENCE = "unknown: see the source"
+_LICENCE = re.compile(r"\A---\s*\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+ -]+)", re.MULTILINE)
+
+
+class Conversion(NamedTuple):
+    """What was converted."""
+
+    config: PretrainedEncoderConfig
+    digest: str
+    parameters: int
+    licence: str
+    ignored: tuple[str, ...]  # keys of the source that are not the encoder's: heads, quantisers
+
+
+def convert_encoder(source: str | Path, out: str | Path) -> Conversion:
+    """Convert a Hugging Face folder, or a model of its hub, into the folder `out`, complete or not at all.
+
+    Raises `InputError` where the source is no speech encoder, or its weights are not those that it describes.
+    """
+    out = Path(out)
+    if out.is_dir() and any(out.iterdir()) and not (out / WEIGHTS_FILE).is_file():
+        raise InputError(f"{out}: not empty and not an encoder; name another folder, its files would be lost")
+    folder = find_folder(source)
+    config = read_config(folder)
+    weights = read_weights(folder)
+    leaves, ignored = convert_weights(weights, config, source=str(source))
+    conversion = Conversion(
+        config=config,
+        digest=encoder_digest(nested(leaves), config),
+        parameters=sum(leaf.size for leaf in leaves.values()),
+        licence=declared_licence(folder),
+        ignored=ignored,
+    )
+    write_encoder(out, leaves, conversion, source=str(source))
+    return conversion
+
+
+def write_encoder(out: Path, leaves: Mapping[str, np.ndarray], conversion: Conversion, *, source: str) -> None:
+    """The folder of a converted encoder."""
+    from safetensors.numpy import save_file
+
+    manifest = {
+        "schema": SCHEMA,
+        "encoder": to_dict(conversion.config),
+        "digest": conversion.digest,
+        "source": source,
+        "licence": conversion.licence,
+        "parameters": conversion.parameters,
+        "layers": conversion.config.num_layers,
+    }
+    with replacing_folder(out) as temporary:
+        save_file(dict(leaves), temporary / WEIGHTS_FILE)
+        (temporary / "config.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def declared_licence(folder: Path) -> str:
+    """The licence in the front matter of the model's README."""
+    readme = folder / "README.md"
+    if not readme.is_file():
+        return UNKNOWN_LICENCE
+    found = _LICENCE.match(readme.read_text(encoding="utf-8", errors="replace"))
+    return found[1].strip() if found else UNKNOWN_LICENCE
