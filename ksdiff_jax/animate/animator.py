@@ -34,6 +34,7 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import stream
+from ksdiff_jax.speech.spoken_words import find_sidecar, read_transcript
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
@@ -80,13 +81,14 @@ class Animator:
         self,
         speech: SpeechSource,
         *,
-        transcript: str = "",
+        transcript: str | None = None,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
         **options,
     ) -> Motion:
         """The motion of one recording (a path, or samples with `sample_rate_hz`).
 
+        Without a `transcript` the one beside the recording is read, if there is one (`speech.spoken_words`).
         `options` are those of `SampleConfig`, as `steps=`, `guidance=`, `sampler=`; left out, the checkpoint's own.
         """
         return self.samples(
@@ -98,7 +100,7 @@ class Animator:
         speech: SpeechSource,
         *,
         count: int,
-        transcript: str = "",
+        transcript: str | None = None,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
         **options,
@@ -113,14 +115,14 @@ class Animator:
         self,
         speeches: Sequence[SpeechSource],
         *,
-        transcripts: Sequence[str] | None = None,
+        transcripts: Sequence[str | None] | None = None,
         batch_size: int = 8,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
         **options,
     ) -> list[Motion]:
         """One motion per recording, `batch_size` windows at a time; each equals `animator(speech, seed=seed)`."""
-        transcripts = [""] * len(speeches) if transcripts is None else transcripts
+        transcripts = [None] * len(speeches) if transcripts is None else transcripts
         if len(transcripts) != len(speeches):
             raise InputError(f"got {len(transcripts)} transcripts for {len(speeches)} recordings, need one each")
         utterances = [
@@ -130,9 +132,15 @@ class Animator:
         return self.animate(utterances, batch_size=batch_size, seed=seed, **options)
 
     def read(
-        self, speech: SpeechSource, *, transcript: str = "", sample_rate_hz: float | int | None = None
+        self, speech: SpeechSource, *, transcript: str | None = None, sample_rate_hz: float | int | None = None
     ) -> Utterance:
-        """A recording as this system hears it; raises `InputError` where it cannot be used."""
+        """A recording as this system hears it; raises `InputError` where it cannot be used.
+
+        `transcript` None: the one beside the recording, if there is one; "": none.
+        """
+        if transcript is None:
+            sidecar = find_sidecar(speech) if isinstance(speech, str | Path) else None
+            transcript = "" if sidecar is None else read_transcript(sidecar).text
         max_tokens = self.config.model.transcript.max_tokens
         utterance = read_utterance(
             speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz
@@ -147,6 +155,8 @@ class Animator:
             raise InputError(f"steps: got {resolved.steps}, need 1 to {self.config.model.diffusion.steps}")
         if not (np.isfinite(resolved.guidance) and resolved.guidance >= 0):
             raise InputError(f"guidance: got {resolved.guidance}, need a number of 0 or more (1: no guidance)")
+        if not (np.isfinite(resolved.lip_temperature) and 0 <= resolved.lip_temperature <= 1):
+            raise InputError(f"lip_temperature: got {resolved.lip_temperature}, need 0 (speech alone) to 1 (all noise)")
         return resolved
 
     def animate(

@@ -2,10 +2,12 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript, write_words
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
@@ -13,6 +15,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
+  ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
 """
 
 
@@ -33,7 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--transcript", default="", metavar="TEXT", help="what is said, in any script (may be left out)")
-    said.add_argument("--transcript-file", metavar="F", help="the same, from a UTF-8 text file")
+    said.add_argument(
+        "--transcript-file", metavar="F", help="the same, from a .txt, .lab, .TextGrid, .srt or .vtt file"
+    )
+    said.add_argument(
+        "--transcribe", metavar="MODEL", help="let this Whisper hear it: a folder, or a hub name as openai/whisper-tiny"
+    )
+    said.add_argument(
+        "--no-sidecar", action="store_true",
+        help="do not read the transcript beside a recording (speech.TextGrid, .lab, .srt, .vtt or .txt)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0")
     parser.add_argument(
         "--samples", type=int, default=1, metavar="N", help="different motions per recording; default 1"
@@ -43,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--guidance", type=float, metavar="S", help="guidance scale, 1 is none; default the checkpoint's"
     )
+    parser.add_argument(
+        "--lip-temperature", type=float, metavar="T",
+        help="noise in the lips: 0 follows the speech alone, 1 is the whole diffusion; default the checkpoint's",
+    )  # fmt: skip
     parser.add_argument("--face", metavar="FILE", help="FLAME model file for the video; default the built-in head")
     parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds")
     add_output_arguments(parser)
@@ -52,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
     """Animate every recording that can be; 2 if any could not."""
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-    transcript = _transcript(args)
+    transcript_of = _transcripts(args)
     out, made = _output_folder(args.out)
     try:
-        work = _Work(args, console, out, transcript)
+        work = _Work(args, console, out, transcript_of)
         reports = [work.animate(speech, stem) for speech, stem in zip(args.speech, _stems(args.speech), strict=True)]
     finally:
         # A folder that we made and left empty would look like a result.
@@ -69,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
 class _Work:
     """Everything that the recordings of one call share."""
 
-    def __init__(self, args: argparse.Namespace, console: Console, out: Path, transcript: str):
+    def __init__(
+        self, args: argparse.Namespace, console: Console, out: Path, transcript_of: Callable[[str], Transcript]
+    ):
         from ksdiff_jax.cli.device import keep_compilations, use_device
 
         use_device(args.device)
@@ -79,9 +97,9 @@ class _Work:
         from ksdiff_jax.face import load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
-        self.args, self.console, self.out, self.transcript = args, console, out, transcript
+        self.args, self.console, self.out, self.transcript_of = args, console, out, transcript_of
         self.animator = Animator.from_pretrained(args.checkpoint or DEFAULT_NAME, encoder=args.encoder)
-        self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance")}
+        self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance", "lip_temperature")}
         # A wrong option is said before any work.
         self.animator.options(**self.options)
         check_seed(args.seed)
@@ -105,11 +123,13 @@ class _Work:
 
     def _animate(self, speech: str, stem: str) -> dict:
         console, started = self.console, time.perf_counter()
-        utterance = self.animator.read(speech, transcript=self.transcript)
+        transcript = self.transcript_of(speech)
+        utterance = self.animator.read(speech, transcript=transcript.text)
         read = time.perf_counter()
         duration_s = utterance.frames / 25
         self._describe()
-        console.say(f"{speech}: {duration_s:.1f} s of speech")
+        said = f", transcript of {transcript.source}" if transcript.source else ""
+        console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
         with console.progress("sampling", unit="frames") as update:
             motions = self.animator.animate(
                 [utterance] * self.args.samples,
@@ -123,6 +143,8 @@ class _Work:
         for number, motion in enumerate(motions, start=1):
             name = stem if self.args.samples == 1 else f"{stem}.{number}"
             files += self._write(motion, name, speech=speech, audio=utterance.audio)
+        if transcript.spoken:
+            files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
         console.detail(
             f"  read {read - started:.2f} s, sample {sampled - read:.2f} s, write {finished - sampled:.2f} s"
@@ -130,6 +152,7 @@ class _Work:
         return {
             "speech": speech,
             "duration_s": duration_s,
+            "transcript": transcript.source,
             "files": [str(file) for file in files],
             "seconds": {"read": read - started, "sample": sampled - read, "write": finished - sampled},
             "real_time_factor": (finished - started) / duration_s,
@@ -153,6 +176,12 @@ class _Work:
             files.append(path)
         return files
 
+    def _write_words(self, transcript: Transcript, stem: str) -> Path:
+        path = self.out / f"{stem}.words.json"
+        write_words(path, transcript)
+        self.console.say(f"  wrote {path}")
+        return path
+
     def _describe(self) -> None:
         """Once, when there is something to do: on what, with what."""
         if self._described:
@@ -168,16 +197,26 @@ class _Work:
         )
 
 
-def _transcript(args: argparse.Namespace) -> str:
-    if not args.transcript_file:
-        return args.transcript
-    path = Path(args.transcript_file)
-    try:
-        return path.read_text(encoding="utf-8-sig").strip()
-    except OSError as error:
-        raise InputError(f"--transcript-file {path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"--transcript-file {path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+def _transcripts(args: argparse.Namespace) -> Callable[[str], Transcript]:
+    """Who says what is said in a recording: the caller, a file, a Whisper, or what lies beside it."""
+    if args.transcript_file:
+        given = read_transcript(args.transcript_file)
+        return lambda speech: given
+    if args.transcript or args.no_sidecar:
+        given = Transcript(args.transcript, "")
+        return lambda speech: given
+    if args.transcribe:
+        from ksdiff_jax.audio.waveform import load_audio
+        from ksdiff_jax.speech.transcribe import load_transcriber
+
+        transcribe = load_transcriber(args.transcribe)
+        return lambda speech: transcribe(load_audio(speech))
+
+    def beside(speech: str) -> Transcript:
+        sidecar = find_sidecar(speech)
+        return Transcript("", "") if sidecar is None else read_transcript(sidecar)
+
+    return beside
 
 
 def _output_folder(name: str) -> tuple[Path, bool]:

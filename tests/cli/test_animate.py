@@ -69,6 +69,24 @@ def test_a_transcript_file_in_another_script_is_read(animate, speech, tmp_path):
     assert animate(speech, "--formats", "npz", "--transcript-file", tmp_path / "said.txt")[0] == 0
 
 
+def test_the_transcript_beside_a_recording_is_read_and_its_words_are_written(animate, speech):
+    labels = speech.with_suffix(".lab")
+    labels.write_text("0.1 0.4 hello\n0.4 0.8 there\n")
+    status, out, _, files = animate(speech, "--formats", "npz")
+    assert status == 0 and files == ["speech.motion.npz", "speech.words.json"]
+    assert any(f"transcript of {labels}" in line for line in out)
+    assert animate(speech, "--formats", "npz", "--no-sidecar", out="bare")[3] == ["speech.motion.npz"]
+    labels.write_text("0.1 0.4 hello\nthere\n")
+    status, _, err, _ = animate(speech, "--formats", "npz")
+    assert status == 2 and len(err) == 1 and "line 2" in err[0]
+
+
+def test_the_lips_take_a_temperature_between_0_and_1(animate, speech):
+    assert animate(speech, "--formats", "npz", "--lip-temperature", "0.5")[0] == 0
+    status, _, err, _ = animate(speech, "--lip-temperature", "-1")
+    assert status == 2 and "lip_temperature: got -1" in err[0]
+
+
 def test_a_transcript_of_50_kb_is_cut_with_one_line(animate, speech):
     status, _, err, files = animate(speech, "--formats", "npz", "--transcript", "word " * 10_000)
     assert status == 0 and files == ["speech.motion.npz"]

@@ -1,0 +1,78 @@
+"""Hearing what is said: transformers' Whisper, where torch and a model are at hand.
+
+Whisper (Radford et al. 2022) reads windows of 30 s; the times of its words come from its attention (its appendix on
+word-level timestamps). Both are transformers' work; here its output becomes a `Transcript` whose words lie in order
+and inside the recording.
+"""
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.spoken_words import Spoken, Transcript
+from ksdiff_jax.typing import Float
+
+WINDOW_S = 30.0
+
+Transcriber = Callable[[np.ndarray], Transcript]
+
+
+def load_transcriber(model: str) -> Transcriber:
+    """A function from samples (s,) at 16 kHz to their transcript, by a Whisper in a folder or on the hub.
+
+    Raises `InputError` in one line where torch is missing, or there is no such model here and no network.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise InputError(
+            f'--transcribe {model} needs torch, which is not installed; pip install "ksdiff-jax[transcribe]"'
+        )
+    from transformers import pipeline
+
+    try:
+        recogniser = pipeline("automatic-speech-recognition", model=model)
+    except Exception as error:  # the hub's client and the model classes raise all kinds
+        reason = (str(error).splitlines() or [""])[0][:120]
+        raise InputError(
+            f"--transcribe {model}: no such model here, and the Hugging Face hub did not give it "
+            f"({type(error).__name__}: {reason}); download a Whisper where there is a network and name its folder"
+        ) from error
+    if getattr(recogniser.model.config, "model_type", "") != "whisper":
+        raise InputError(f"--transcribe {model}: a {recogniser.model.config.model_type}; a Whisper is needed")
+
+    def transcribe(audio: Float[np.ndarray, "s"]) -> Transcript:
+        heard = recogniser(
+            {"raw": np.asarray(audio, np.float32), "sampling_rate": SAMPLE_RATE_HZ},
+            return_timestamps="word",
+            chunk_length_s=WINDOW_S,
+        )
+        words = spoken_words(heard["chunks"], duration_s=len(audio) / SAMPLE_RATE_HZ)
+        return Transcript(heard["text"].strip(), model, "word", words)
+
+    return transcribe
+
+
+def spoken_words(chunks: Iterable[Mapping], *, duration_s: float) -> tuple[Spoken, ...]:
+    """Words of `{"text", "timestamp": (start, end)}`, in order, none before the last one began nor after the end.
+
+    An open end (None: the window ended in the word) is where the next word begins, or the recording ends.
+    """
+    texts, starts, ends = [], [], []
+    for chunk in chunks:
+        if text := str(chunk["text"]).strip():
+            start, end = chunk["timestamp"]
+            texts.append(text)
+            starts.append(math.nan if start is None else float(start))
+            ends.append(math.nan if end is None else float(end))
+    words: list[Spoken] = []
+    earliest_s = 0.0
+    for index, text in enumerate(texts):
+        start_s = earliest_s if math.isnan(starts[index]) else min(max(starts[index], earliest_s), duration_s)
+        following = next((later for later in starts[index + 1 :] if not math.isnan(later)), duration_s)
+        end_s = following if math.isnan(ends[index]) else ends[index]
+        words.append(Spoken(text, start_s, min(max(end_s, start_s), duration_s)))
+        earliest_s = start_s
+    return tuple(words)
