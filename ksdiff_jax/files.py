@@ -51,13 +51,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
-    """Like `replacing`, for a folder: the yielded folder takes the place of `path` if the block succeeds."""
+    """Like `replacing`, for a folder: the yielded folder takes the place of `path` if the block succeeds.
+
+    Its files become as readable as the user's files are; some writers (safetensors) make theirs private.
+    """
     path = Path(path)
     make_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     temporary.chmod(0o777 & ~_umask())
     try:
         yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                file.chmod(0o666 & ~_umask())
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
             path.replace(old / "folder")

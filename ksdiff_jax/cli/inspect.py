@@ -1,6 +1,7 @@
 """`ksdiff-jax inspect PATH`: what a motion file, a data set, a checkpoint or a face file holds, and if it is sound."""
 
 import argparse
+import json
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
@@ -105,6 +106,7 @@ def _encoder_folder(folder: Path) -> dict:
     encoder = load_encoder(folder)  # always verified
     layout = encoder.config
     facts = {"kind": "speech encoder", "architecture": layout.architecture, "source": encoder.source}
+    facts |= {"licence": json.loads((folder / "config.json").read_text(encoding="utf-8")).get("licence", "not stated")}
     facts |= {"digest": encoder.digest, "layers": layout.num_layers, "width": encoder.width}
     return facts | {"parameters": parameter_count(encoder.params)}
 

@@ -1,8 +1,8 @@
 """Hearing what is said: transformers' Whisper, where torch and a model are at hand.
 
-Whisper (Radford et al. 2022) reads windows of 30 s; the times of its words come from its attention (its appendix on
-word-level timestamps). Both are transformers' work; here its output becomes a `Transcript` whose words lie in order
-and inside the recording.
+Whisper (Radford et al. 2022, §3.8) reads long recordings in windows of 30 s, each from where the last one ended; the
+times of words come from its cross-attention. Both are transformers' work; here its output becomes a `Transcript`
+whose words lie in order and inside the recording.
 """
 
 import importlib.util
@@ -15,8 +15,6 @@ from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.spoken_words import Spoken, Transcript
 from ksdiff_jax.typing import Float
-
-WINDOW_S = 30.0
 
 Transcriber = Callable[[np.ndarray], Transcript]
 
@@ -31,7 +29,10 @@ def load_transcriber(model: str) -> Transcriber:
             f'--transcribe {model} needs torch, which is not installed; pip install "ksdiff-jax[transcribe]"'
         )
     from transformers import pipeline
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         recogniser = pipeline("automatic-speech-recognition", model=model)
     except Exception as error:  # the hub's client and the model classes raise all kinds
@@ -47,7 +48,6 @@ def load_transcriber(model: str) -> Transcriber:
         heard = recogniser(
             {"raw": np.asarray(audio, np.float32), "sampling_rate": SAMPLE_RATE_HZ},
             return_timestamps="word",
-            chunk_length_s=WINDOW_S,
         )
         words = spoken_words(heard["chunks"], duration_s=len(audio) / SAMPLE_RATE_HZ)
         return Transcript(heard["text"].strip(), model, "word", words)

@@ -66,6 +66,7 @@ def test_a_converted_encoder_is_the_one_that_was_converted(folder, tmp_path):
     direct, converted = load_encoder(folder), load_encoder(tmp_path / "out")
     assert conversion.digest == direct.digest == converted.digest
     assert conversion.licence == "apache-2.0" and converted.source == str(folder)
+    assert all(file.stat().st_mode & 0o444 == 0o444 for file in (tmp_path / "out").iterdir())
     assert conversion.parameters == sum(
         leaf.size for leaf in load_file(tmp_path / "out" / "weights.safetensors").values()
     )

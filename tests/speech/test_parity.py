@@ -87,3 +87,23 @@ def test_normalised_input_is_what_the_feature_extractor_gives(layout, tmp_path):
     audio = 0.05 * sound(9_000)[0] + 0.02
     theirs = Wav2Vec2FeatureExtractor(do_normalize=True)(audio, sampling_rate=16_000).input_values[0]
     np.testing.assert_allclose(np.asarray(normalise(jax.numpy.asarray(audio)[None])[0]), theirs, atol=2e-5)
+
+
+FULL_SIZES = {
+    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
+    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+}
+
+
+@pytest.mark.parametrize("layout", ["wav2vec2 base", "hubert large", "wavlm large"])
+def test_full_size_models_with_random_weights_are_equal(layout, tmp_path):
+    own = FULL_SIZES[layout.split()[1]]
+    positions = {"num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16}
+    model = build(layout, conv_dim=(512,) * 7, **own, **positions)
+    config, params = ours(save(model, tmp_path))
+    encoder = PretrainedEncoder(config)
+    audio = sound(24_000)
+    with torch.no_grad():
+        theirs = model(torch.from_numpy(audio), output_hidden_states=True)
+    run = jax.jit(lambda params, heard: encoder.apply({"params": params}, heard, method=PretrainedEncoder.states))
+    compare(theirs, run(params, audio), tolerance=1e-4)
