@@ -1,6 +1,6 @@
 """The small model that ships in the package: `ksdiff-jax train configs/demo.py`.
 
-Trains on the built-in corpus, on two CPU cores in about an hour.
+Trains on the built-in corpus: 88 minutes on one core of an AMD EPYC.
 """
 
 from ksdiff_jax.config import (
