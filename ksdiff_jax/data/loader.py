@@ -65,22 +65,40 @@ def _with_energy_of(audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray,
 
 
 def training_batches(
-    config: Config, folder: str | Path, *, seed: int, split: str = "train", features_of: FeaturesOf | None = None
+    config: Config,
+    folder: str | Path,
+    *,
+    seed: int,
+    split: str = "train",
+    features_of: FeaturesOf | None = None,
+    host: int = 0,
+    hosts: int = 1,
 ) -> grain.DatasetIterator[Batch]:
-    """Endless batches of `config.data.batch_size` random cuts; NumPy arrays.
+    """Endless batches of random cuts, NumPy arrays: of the `config.data.batch_size` rows those of one host of many.
 
-    The iterator has `get_state` and `set_state`, can be saved by Orbax, and is to be closed after use.
+    The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k · batch_size + r of
+    that sequence, and host h of n has the rows h, h + n, h + 2n, ... So hosts share no clip, an epoch leaves none
+    out, and the k-th batch of any number of hosts holds the same rows.
+
+    The iterator has `get_state` and `set_state`, can be saved by Orbax, and is to be closed after use. Without worker
+    processes its state is the same on every host and continues the sequence on any number of them.
     """
     reader = ShardReader(folder, split)
     if not len(reader):
         raise InputError(f"{folder}: split {split!r} is empty; training needs at least one clip")
+    rows, rest = divmod(config.data.batch_size, hosts)
+    if rest or not 0 <= host < hosts:
+        raise InputError(
+            f"data.batch_size {config.data.batch_size} for host {host} of {hosts}: need a multiple of the hosts"
+        )
     batches = (
         grain.MapDataset.source(reader)
         .seed(seed)
         .shuffle()
         .repeat()
         .random_map(RandomCut(config, features_of))
-        .batch(config.data.batch_size, batch_fn=collate)
+        .slice(slice(host, None, hosts))
+        .batch(rows, batch_fn=collate)
         .to_iter_dataset(grain.ReadOptions(num_threads=READER_THREADS, prefetch_buffer_size=BATCHES_AHEAD))
     )
     if config.data.workers:

@@ -7,6 +7,8 @@ changed generator makes a new one and an unchanged one is never made twice.
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
+
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.corpus.digest import source_digest
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
@@ -43,7 +45,14 @@ def open_training_data(
     clips = sum(split.clips for split in info.splits.values())
     hours = sum(split.hours for split in info.splits.values())
     return TrainingData(
-        batches=training_batches(config, folder, seed=config.train.seed, features_of=kept.get("train")),
+        batches=training_batches(
+            config,
+            folder,
+            seed=config.train.seed,
+            features_of=kept.get("train"),
+            host=jax.process_index(),
+            hosts=jax.process_count(),
+        ),
         validation=[batch for batch, _ in validation],
         statistics=statistics(folder),
         description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",

@@ -74,6 +74,52 @@ def test_every_clip_is_seen_once_per_epoch_in_an_order_that_changes(folder, conf
     assert epochs[0] != epochs[1] != epochs[2]
 
 
+def rows_of(batch):
+    """Something unique of every row: its clip's random motion."""
+    return [row.tobytes() for row in np.asarray(batch.motion[:, :10])]
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 4, 8])
+def test_hosts_share_no_clip_and_leave_none_out(folder, config, hosts):
+    """Ten clips in batches of eight: an epoch ends in the middle of a batch, and still every clip comes once."""
+    whole = dataclasses.replace(config, data=DataConfig(batch_size=8, clip_frames=20))
+    sequence = []
+    iterators = [training_batches(whole, folder, seed=2, host=host, hosts=hosts) for host in range(hosts)]
+    for _ in range(10):
+        rows = [rows_of(next(iterator)) for iterator in iterators]
+        assert all(len(part) == 8 // hosts for part in rows)
+        sequence += [rows[position % hosts][position // hosts] for position in range(8)]
+    alone = training_batches(whole, folder, seed=2)
+    assert sequence == [row for _ in range(10) for row in rows_of(next(alone))]
+
+
+def test_every_epoch_of_many_hosts_holds_every_clip_once(folder, config):
+    whole = dataclasses.replace(config, data=DataConfig(batch_size=4, clip_frames=130))
+    iterators = [training_batches(whole, folder, seed=7, host=host, hosts=4) for host in range(4)]
+    lengths = [int(next(iterators[n % 4]).speech.mask.sum()) for n in range(40)]
+    for epoch in range(4):
+        assert sorted(lengths[10 * epoch : 10 * epoch + 10]) == sorted(FRAMES)
+
+
+def test_a_position_saved_on_two_hosts_continues_on_four(folder, config):
+    eight = dataclasses.replace(config, data=dataclasses.replace(config.data, batch_size=8))
+    two = [training_batches(eight, folder, seed=3, host=host, hosts=2) for host in range(2)]
+    for iterator in two:
+        take(iterator, 3)
+    states = [iterator.get_state() for iterator in two]
+    assert states[0] == states[1]
+    four = [training_batches(eight, folder, seed=3, host=host, hosts=4) for host in range(4)]
+    for iterator in four:
+        iterator.set_state(states[0])
+    before, after = ([rows_of(next(iterator)) for iterator in iterators] for iterators in (two, four))
+    assert [before[row % 2][row // 2] for row in range(8)] == [after[row % 4][row // 4] for row in range(8)]
+
+
+def test_a_batch_that_hosts_cannot_share_is_refused(folder, config):
+    with pytest.raises(InputError, match=r"batch_size 4 for host 0 of 3: need a multiple of the hosts"):
+        training_batches(config, folder, seed=0, hosts=3)
+
+
 def test_augmentation_leaves_the_motion_alone(folder, config):
     plain = dataclasses.replace(config, data=dataclasses.replace(config.data, augment=None, clip_frames=130))
     loud = dataclasses.replace(config, data=dataclasses.replace(config.data, clip_frames=130))
