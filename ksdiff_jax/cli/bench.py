@@ -1,9 +1,9 @@
-"""`ksdiff-jax bench animate|encoder`: the speed of this machine on fixed work, as JSON.
+"""`ksdiff-jax bench animate|encoder|data`: the speed of this machine on fixed work, as JSON.
 
 The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is
 warmed up once and then timed `--repeats` times; its result is on the host before the clock stops. The first call,
 which compiles or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
-`encoder` is described in `bench_encoder`.
+`encoder` and `data` are described in `bench_encoder` and `bench_data`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ksdiff_jax.cli.bench_data import measure as measure_data
 from ksdiff_jax.cli.bench_encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
 
@@ -25,6 +26,7 @@ EXAMPLES = """examples:
   ksdiff-jax bench animate --steps 10 --repeats 9 --checkpoint runs/demo
   ksdiff-jax bench encoder
   ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
+  ksdiff-jax bench data
 """
 CLIP_S = 10.0
 
@@ -34,13 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "what",
-        choices=("animate", "encoder"),
-        help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's",
+        choices=("animate", "encoder", "data"),
+        help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's; "
+        "data: shards to training batches",
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5")
     parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
     parser.add_argument("--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's")
     parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="data: reader processes; default 0, in this one"
+    )
     group = parser.add_argument_group("encoder")
     group.add_argument("--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2")
     group.add_argument("--size", choices=tuple(SIZES), default="base", help="default base")
@@ -56,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--repeats {args.repeats}: need at least 1")
     if args.threads < 1:
         raise InputError(f"--threads {args.threads}: need at least 1")
+    if args.what == "data":
+        print(json.dumps(measure_data(args), indent=2))
+        return 0
     if args.what == "encoder":
         use_cores(args.threads)  # before JAX counts the cores
     use_device(args.device or ("cpu" if args.what == "encoder" else None))

@@ -153,13 +153,18 @@ class ShardReader(Sequence[Clip]):
         return len(self._entries)
 
     def __getitem__(self, position: int) -> Clip:
-        shard, number, offset, length = self._entries[position]
-        path = self.folder / self._shards[shard]
-        data = read_record(path, number=number, offset=offset, length=length)
+        data = self.record(position)
         try:
             return decode_clip(data)
         except InputError as error:
+            shard, number, offset, _ = self._entries[position]
+            path = self.folder / self._shards[shard]
             raise InputError(f"{path}: record {number} at byte {offset}: {error}") from error
+
+    def record(self, position: int) -> bytes:
+        """The bytes of a clip, both checksums verified."""
+        shard, number, offset, length = self._entries[position]
+        return read_record(self.folder / self._shards[shard], number=number, offset=offset, length=length)
 
     def __repr__(self) -> str:
         return f"ShardReader({str(self.folder)!r}, {self.split!r}, {len(self)} clips)"

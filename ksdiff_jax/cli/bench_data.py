@@ -1,0 +1,135 @@
+"""`ksdiff-jax bench data`: how many clips a second reach the training step, and what they cost on the way.
+
+Clips of made-up content lie in shards in a temporary folder. One process reads random cuts of them into training
+batches, sound and all: shuffled over all shards, every checksum verified. Beside it grain's own sequential TFRecord
+reader, which shuffles nothing and verifies nothing, feeds the same decoding and cutting. Both run in turn. `parts_us`
+is the cost of one clip's way in microseconds of one core; the file is in the page cache after the first round.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+BATCH_SIZE = 32
+CUT_FRAMES = 128
+CLIPS = 512
+CLIP_FRAMES = (100, 225)  # 4 to 9 s, as in the built-in corpus
+BATCHES = 30
+NEEDED_CLIPS_PER_S = 1100  # what an H200 takes at batch 32 in 30 ms a step
+PROFILED_CLIPS = 200
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Clips a second of both readers, their ratio, and the parts of ours."""
+    from ksdiff_jax.cli.bench import machine
+    from ksdiff_jax.config import Config, DataConfig
+    from ksdiff_jax.data.loader import training_batches
+    from ksdiff_jax.data.shards import write_dataset
+
+    config = Config(data=DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "shards"
+        write_dataset(folder, {"train": _clips(CLIPS)}, licence="", made_by="ksdiff-jax bench data", clips_per_shard=64)
+        ours, theirs = [], []
+        for seed in range(args.repeats):
+            batches = training_batches(config, folder, seed=seed)
+            ours.append(_clips_per_s(batches))
+            batches.close()
+            theirs.append(_clips_per_s(_sequential(folder, config)))
+        parts = _parts(folder, config)
+    rate, sequential = statistics.median(ours), statistics.median(theirs)
+    return {
+        "summary": f"random access {rate:.0f} clips/s, grain's sequential reader {sequential:.0f}, "
+        f"ratio {rate / sequential:.2f}; {NEEDED_CLIPS_PER_S} are needed",
+        "work": f"batches of {BATCH_SIZE} cuts of {CUT_FRAMES} frames with sound, from {CLIPS} clips in 8 shards",
+        "clips_per_s": round(rate, 1),
+        "sequential_clips_per_s": round(sequential, 1),
+        "ratio": round(rate / sequential, 3),
+        "workers": args.workers,
+        "parts_us": parts,
+        "machine": machine(),
+    }
+
+
+def _clips(count: int) -> Iterator:
+    import numpy as np
+
+    from ksdiff_jax.data.schema import Clip, Timed
+
+    random = np.random.default_rng(0)
+    for number in range(count):
+        frames = int(random.integers(*CLIP_FRAMES))
+        words = tuple(Timed(f"word{n}", 0.4 * n, 0.4 * n + 0.3) for n in range(frames // 10))
+        yield Clip(
+            clip_id=f"clip-{number}",
+            speaker_id=f"speaker-{number % 20}",
+            language="en",
+            source="bench",
+            audio=random.integers(-8000, 8000, 640 * frames).astype(np.int16),
+            expression=random.normal(size=(frames, 50)).astype(np.float32),
+            rotation=random.normal(scale=0.1, size=(frames, 3)).astype(np.float32),
+            jaw=random.normal(scale=0.1, size=(frames, 3)).astype(np.float32),
+            camera=np.zeros((frames, 3), np.float32),
+            shape=np.zeros(100, np.float32),
+            transcript=" ".join(word.text for word in words),
+            words=words,
+            prosody=random.uniform(80, 200, (2 * frames, 2)).astype(np.float32),
+        )
+
+
+def _sequential(folder: Path, config) -> Iterator:
+    """Batches by grain's own reader, shard after shard, again and again."""
+    import grain
+
+    from ksdiff_jax.data.loader import RandomCut
+    from ksdiff_jax.data.schema import decode_clip
+    from ksdiff_jax.data.transforms import collate
+
+    while True:
+        for shard in sorted(folder.glob("*.tfrecord")):
+            records = grain.experimental.TFRecordIterDataset(str(shard)).seed(0)
+            yield from records.map(decode_clip).random_map(RandomCut(config)).batch(BATCH_SIZE, batch_fn=collate)
+
+
+def _clips_per_s(batches: Iterator) -> float:
+    list(islice(batches, 4))
+    started = time.perf_counter()
+    count = sum(len(batch.motion) for batch in islice(batches, BATCHES))
+    return count / (time.perf_counter() - started)
+
+
+def _parts(folder: Path, config) -> dict[str, float]:
+    """Microseconds of one core for each step of one clip's way."""
+    import numpy as np
+
+    from ksdiff_jax.data.loader import RandomCut
+    from ksdiff_jax.data.schema import decode_clip
+    from ksdiff_jax.data.shards import ShardReader
+    from ksdiff_jax.data.tfrecord import masked_crc32c
+    from ksdiff_jax.data.transforms import collate
+
+    reader, random = ShardReader(folder, "train"), np.random.default_rng(0)
+    chosen = random.integers(0, len(reader), PROFILED_CLIPS).tolist()
+    records = [reader.record(number) for number in chosen]
+    clips = [decode_clip(record) for record in records]
+    cut = RandomCut(config)
+    cuts = [cut.random_map(clip, random) for clip in clips]
+    groups = [cuts[first : first + BATCH_SIZE] for first in range(0, len(cuts), BATCH_SIZE)]
+    return {
+        "read_and_verify": _microseconds(reader.record, chosen),
+        "of_which_checksum": _microseconds(masked_crc32c, records),
+        "decode": _microseconds(decode_clip, records),
+        "cut_and_normalise": _microseconds(lambda clip: cut.random_map(clip, random), clips),
+        "collate": round(_microseconds(collate, groups) * len(groups) / len(cuts), 1),
+    }
+
+
+def _microseconds(work: Callable, items: list) -> float:
+    started = time.process_time()
+    for item in items:
+        work(item)
+    return round(1e6 * (time.process_time() - started) / len(items), 1)
