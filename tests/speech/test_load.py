@@ -1,5 +1,7 @@
 """Features of recordings: padding unheard, frames where they belong, chunks that join."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech import load_encoder
 from ksdiff_jax.speech.front_end import frame_count, hop_samples, receptive_field
 from ksdiff_jax.speech.load import _chunks
+from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from tests.tiny_encoder import LAYOUT, write_tiny_encoder
 
 
@@ -34,16 +37,16 @@ def test_the_usual_layout_hears_400_samples_every_320():
 def test_there_is_a_frame_for_every_320_samples_and_it_is_centred_on_them(encoder):
     audio = 1e-3 * np.random.default_rng(0).normal(size=6400).astype(np.float32)
     assert encoder(audio[None]).shape == (1, 20, LAYOUT.hidden_size)
-    # The front end alone is local: a click within the 320 samples of frame 10 changes it, one 400 away does not.
-    import jax.numpy as jnp
 
-    from ksdiff_jax.speech.pretrained import PretrainedEncoder
+    # The front end alone is local: a click within the 320 samples of frame 10 changes it, one 400 away does not.
+    @jax.jit
+    def local_features(padded):
+        return PretrainedEncoder(LAYOUT).apply(
+            {"params": encoder.params}, padded, method=lambda module, heard: module.front_end(heard)
+        )[0]
 
     def front_end(sound):
-        padded = jnp.pad(jnp.asarray(sound)[None], ((0, 0), (40, 40)))
-        return np.asarray(PretrainedEncoder(LAYOUT).apply(
-            {"params": encoder.params}, padded, method=lambda module, heard: module.front_end(heard)
-        ))[0]  # fmt: skip
+        return np.asarray(local_features(jnp.pad(jnp.asarray(sound)[None], ((0, 0), (40, 40)))))
 
     clicked = audio.copy()
     clicked[10 * 320 + 160] += 1.0
@@ -61,16 +64,12 @@ def test_padding_to_a_bucket_is_unheard(encoder, seconds):
 
 
 def test_a_recording_in_a_padded_batch_gives_what_it_gives_alone(encoder):
-    import jax.numpy as jnp
-
-    from ksdiff_jax.speech.pretrained import PretrainedEncoder
-
     short, long = speechlike(0.9, seed=1), speechlike(1.7, seed=2)
     batch = np.zeros((2, len(long)), np.float32)
     batch[0, : len(short)], batch[1] = short, long
     mask = np.arange(len(long) // 320) < np.array([[len(short) // 320], [len(long) // 320]])
-    module = PretrainedEncoder(LAYOUT)
-    found = np.asarray(module.apply({"params": encoder.params}, jnp.asarray(batch), jnp.asarray(mask)))
+    hear = jax.jit(PretrainedEncoder(LAYOUT).apply)
+    found = np.asarray(hear({"params": encoder.params}, jnp.asarray(batch), jnp.asarray(mask)))
     for row, audio in enumerate((short, long)):
         alone = np.asarray(encoder(audio[None]))[0]
         np.testing.assert_allclose(found[row, : len(alone)], alone, atol=2e-5 * np.abs(alone).max())
@@ -95,8 +94,6 @@ def test_a_long_recording_in_chunks_is_the_whole_but_for_the_attention(encoder):
     assert chunked.shape == whole.shape
     error = np.abs(chunked - whole).max(axis=-1) / np.abs(whole).max()
     assert 0.0 < error.max() < 0.2
-
-    import jax
 
     blind = jax.tree.map(np.copy, encoder.params)
     for index in range(LAYOUT.num_layers):

@@ -49,6 +49,7 @@ def digests(tree):
     return {name: leaf_digest(leaf) for name, leaf in named_leaves(tree).items()}
 
 
+@pytest.mark.slow
 def test_a_tiny_encoder_goes_from_its_folder_through_training_to_a_motion(
     tmp_path, tiny_dataset, tiny_encoder, other_encoder
 ):
