@@ -131,7 +131,9 @@ def _torch():
     try:
         import torch
     except ImportError as error:
-        raise InputError("bench encoder compares with torch, which is not installed: pip install torch") from error
+        raise InputError(
+            "bench encoder compares with torch, which is not installed; pip install 'ksdiff-jax[parity]'"
+        ) from error
     return torch
 
 

@@ -21,6 +21,7 @@ REQUIRED = (
 # Module that must be there -> (what it is for, how to have it).
 OPTIONAL = {
     "espeakng_loader": ("the built-in corpus (ksdiff-jax corpus, train)", "pip install 'ksdiff-jax[corpus]'"),
+    "torch": ("Whisper, PyTorch weights, make test-parity", "pip install 'ksdiff-jax[convert]'"),
     "pytest": ("the test suite", "pip install 'ksdiff-jax[test]'"),
 }
 

@@ -39,7 +39,7 @@ def test_the_tiny_encoder_agrees_with_torch_and_its_parts_add_up(capsys):
 def test_without_torch_one_line_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     status, _, error = run(capsys)
-    assert status == 2 and error.count("\n") == 1 and "pip install torch" in error
+    assert status == 2 and error.count("\n") == 1 and "pip install 'ksdiff-jax[parity]'" in error
 
 
 @pytest.mark.parametrize("size", bench_encoder.SIZES)
