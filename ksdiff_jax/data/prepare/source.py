@@ -1,0 +1,76 @@
+"""What `prepare` works on, and what comes of it: values that travel between processes and machines.
+
+A source is one file that somebody filmed or tracked. Its outcome is any number of clips, and of rejections, each with
+a reason from `REASONS` that reports count by. What makes the whole source useless is raised as `Rejected`.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ksdiff_jax.data.schema import Clip
+
+REASONS = {
+    "unreadable": "the file cannot be read",
+    "no_sound": "no sound: none in the file, none beside it, or silence",
+    "no_video": "no pictures in the file",
+    "no_face": "no face was found",
+    "two_faces": "more than one face",
+    "bad_tracking": "the face was lost too often, or the face model does not fit it",
+    "silent_speaker": "the mouth does not move with the sound: somebody else speaks",
+    "too_short": "shorter than the shortest clip wanted",
+    "length_mismatch": "motion and sound differ in length",
+    "bad_coefficients": "wrong shapes, NaN or missing keys in a coefficient file",
+    "failed": "an unexpected error, given in full",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One video, or one file of coefficients with its sound. Paths are text, local or of a remote file system."""
+
+    source_id: str  # unique; the clip ids of this source begin with it
+    video: str = ""  # path; empty: there is none
+    audio: str = ""  # path of the sound; empty: the video's own
+    coefficients: str = ""  # path of coefficients of another tool; empty: the video is tracked
+    speaker_id: str = ""
+    language: str = ""
+    transcript: str = ""
+    start_s: float = 0.0  # the part of the file that is meant
+    end_s: float | None = None  # None: to its end
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all sources of a run."""
+
+    coefficient_fps: float | None = None  # of coefficient files that do not say; None: the video's, else 25
+    min_s: float = 1.0  # shorter clips are rejected
+    max_s: float = 20.0  # longer ones are cut
+    face: str = ""  # face model file; empty: the built-in head
+    landmarks: str = ""  # its landmark embedding; empty: the built-in head's
+    tracker_python: str = ""  # Python of the tracker's environment; empty: looked for
+
+
+class Rejection(NamedTuple):
+    """A piece of a source that does not become a clip, and why."""
+
+    clip_id: str
+    reason: str  # a key of REASONS
+    detail: str  # one line: what was got, what is needed
+
+
+class Outcome(NamedTuple):
+    """What came of one source."""
+
+    clips: tuple[Clip, ...]
+    rejections: tuple[Rejection, ...] = ()
+
+
+class Rejected(Exception):
+    """Raised where nothing of a source can be used."""
+
+    def __init__(self, reason: str, detail: str):
+        if reason not in REASONS:
+            raise ValueError(f"no reason {reason!r}; there are {', '.join(REASONS)}")
+        super().__init__(reason, detail)  # both, so that it survives pickling
+        self.reason, self.detail = reason, detail
