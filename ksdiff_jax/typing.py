@@ -18,6 +18,6 @@
 Masks are `Bool`, True where valid, of the rank of what they mask.
 """
 
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
-__all__ = ["Array", "Bool", "Float", "Int", "Key", "PyTree"]
+__all__ = ["Array", "Bool", "Float", "Int", "Key", "PyTree", "UInt8"]

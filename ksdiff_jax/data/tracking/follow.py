@@ -1,0 +1,156 @@
+"""One face through a video: found, followed, cropped, and its landmarks frame by frame.
+
+Two passes over the file, so that memory does not grow with its pictures. The first takes thumbnails, for the cuts,
+and looks for faces five times a second in pictures of moderate size. Shots that show one face are gone through again:
+a square around the face, moving smoothly, goes to the landmark tracker. Faces are "one" where no second one of
+comparable size is there for more than a moment.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.data.prepare.source import Rejected
+from ksdiff_jax.data.tracking.tracker import LANDMARKS, FoundFace, Tracker
+from ksdiff_jax.data.tracking.video import frames, shots
+from ksdiff_jax.typing import Float
+
+LOOK_EVERY_S = 0.2
+LOOK_SIDE = 640  # pixels of the picture that faces are looked for in
+CROP_SIDE_OF_FACE = 2.0  # the finder's boxes end at brow and chin
+COMPARABLE_SIZE = 0.5  # of a second face's height to the first's
+TWO_FACES_SHARE = 0.2  # of the looks
+NO_FACE_SHARE = 0.5
+SMOOTHING_S = 0.4
+
+
+class Look(NamedTuple):
+    """The faces at one instant, the largest first, in pixels of the full picture."""
+
+    frame: int
+    faces: tuple[FoundFace, ...]
+
+
+class Survey(NamedTuple):
+    """What the first pass knows of a video."""
+
+    times_s: Float[np.ndarray, "n"]
+    shots: list[slice]
+    looks: list[Look]
+
+
+class FollowedFace(NamedTuple):
+    """A face in one shot. Frames in which it was lost are NaN."""
+
+    times_s: Float[np.ndarray, "n"]
+    landmarks: Float[np.ndarray, "n 478 2"]  # pixels of the full picture, y down
+
+    @property
+    def seen(self) -> np.ndarray:
+        """Bool (n,): the frames in which the face was found."""
+        return np.isfinite(self.landmarks[:, 0, 0])
+
+
+def survey(path: str | Path, tracker: Tracker, *, start_s: float = 0.0, end_s: float | None = None) -> Survey:
+    """The first pass over the part of a video from `start_s` to `end_s`."""
+    times, thumbnails, looks, next_look_s = [], [], [], -np.inf
+    for frame in _part(path, start_s, end_s):
+        if frame.time_s >= next_look_s:
+            picture = frame.rgb(largest_side=LOOK_SIDE)
+            scale = max(frame.picture.width, frame.picture.height) / max(picture.shape[:2])
+            looks.append(Look(len(times), _largest_first(tracker.faces(picture), scale)))
+            next_look_s = frame.time_s + LOOK_EVERY_S
+        times.append(frame.time_s)
+        thumbnails.append(frame.thumbnail())
+    if not times:
+        raise Rejected("no_video", f"{path}: no picture could be decoded")
+    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails)), looks)
+
+
+def single_face(survey: Survey, shot: slice) -> Float[np.ndarray, "n 3"]:
+    """Centre and side in pixels of the crop around the one face of a shot, for each of its frames.
+
+    Raises `Rejected` where the shot shows no face, or two.
+    """
+    looks = [look for look in survey.looks if shot.start <= look.frame < shot.stop]
+    found = [look for look in looks if look.faces]
+    if not looks or len(found) <= (1 - NO_FACE_SHARE) * len(looks):
+        raise Rejected("no_face", f"a face in {len(found)} of {len(looks)} looks; need one in most of them")
+    crowded = sum(_crowded(look.faces) for look in found)
+    if crowded > TWO_FACES_SHARE * len(looks):
+        raise Rejected("two_faces", f"a second face in {crowded} of {len(looks)} looks; need one face alone")
+    faces = [look.faces[0] for look in found]
+    at_s = survey.times_s[[look.frame for look in found]]
+    times_s = survey.times_s[shot]
+    centre = np.array([(face.x + face.width / 2, face.y + face.height / 2) for face in faces])
+    centre = np.stack([np.interp(times_s, at_s, centre[:, axis]) for axis in range(2)], axis=1)
+    # One size for the shot: a crop that breathes would make the landmarks breathe.
+    side = CROP_SIDE_OF_FACE * max(np.percentile([face.width for face in faces], 75), 1.0)
+    return np.column_stack([_smoothed(centre, times_s), np.full(len(times_s), side)])
+
+
+def follow(
+    path: str | Path,
+    survey: Survey,
+    crops: dict[int, Float[np.ndarray, "n 3"]],
+    tracker: Tracker,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+) -> dict[int, FollowedFace]:
+    """The second pass: landmarks in the shots that `crops` names by number."""
+    landmarks = {k: np.full((len(crop), LANDMARKS, 2), np.nan, np.float32) for k, crop in crops.items()}
+    shot = 0
+    for number, frame in zip(range(len(survey.times_s)), _part(path, start_s, end_s), strict=False):
+        if number >= survey.shots[shot].stop:
+            shot += 1
+        if shot not in crops:
+            continue
+        place = number - survey.shots[shot].start
+        if place == 0:
+            tracker.forget()
+        x, y, side = crops[shot][place]
+        picture, left, top = _cropped(frame.rgb(), x, y, side)
+        seen = tracker.landmarks(picture)
+        if seen is not None:
+            landmarks[shot][place] = seen[:, :2] + (left, top)
+    return {k: FollowedFace(survey.times_s[survey.shots[k]], found) for k, found in landmarks.items()}
+
+
+def _part(path: str | Path, start_s: float, end_s: float | None) -> Iterator:
+    for frame in frames(path):
+        if end_s is not None and frame.time_s >= end_s:
+            return
+        if frame.time_s >= start_s:
+            yield frame
+
+
+def _largest_first(faces: list[FoundFace], scale: float) -> tuple[FoundFace, ...]:
+    full = [FoundFace(*(scale * value for value in face[:4]), face.score) for face in faces]
+    return tuple(sorted(full, key=lambda face: -face.height))
+
+
+def _crowded(faces: tuple[FoundFace, ...]) -> bool:
+    return len(faces) > 1 and faces[1].height > COMPARABLE_SIZE * faces[0].height
+
+
+def _smoothed(centre: Float[np.ndarray, "n 2"], times_s: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n 2"]:
+    """A Gaussian mean over time, whatever the frame rate."""
+    steps = np.diff(times_s)
+    reach = max(1, round(3 * SMOOTHING_S / np.median(steps))) if len(steps) else 1
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) * 3 / reach) ** 2)
+    padded = np.pad(centre, [(reach, reach), (0, 0)], mode="edge")
+    return np.stack([np.convolve(padded[:, k], window / window.sum(), mode="valid") for k in range(2)], axis=1)
+
+
+def _cropped(picture: np.ndarray, x: float, y: float, side: float) -> tuple[np.ndarray, int, int]:
+    """A square of the picture, black where it reaches over the edge, and where its corner lies."""
+    half = max(8, round(side / 2))
+    left, top = round(x) - half, round(y) - half
+    inside = picture[max(0, top) : max(0, top + 2 * half), max(0, left) : max(0, left + 2 * half)]
+    square = np.zeros((2 * half, 2 * half, 3), np.uint8)
+    y0, x0 = max(0, -top), max(0, -left)
+    square[y0 : y0 + inside.shape[0], x0 : x0 + inside.shape[1]] = inside
+    return square, left, top

@@ -1,0 +1,131 @@
+"""Faces and landmarks of pictures, by MediaPipe in its own environment behind a pair of pipes.
+
+The environment is found by `tracker_python`: named by the caller, by $KSDIFF_TRACKER_PYTHON, or made by
+`make tracker` as `.venv-tracker` in the working folder or beside the package.
+"""
+
+import os
+import select
+import struct
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.typing import Float, UInt8
+
+WORKER = Path(__file__).with_name("mediapipe_worker.py")
+PROTOCOL = 1
+LANDMARKS = 478
+ENVIRONMENT = ".venv-tracker"
+START_S = 120.0  # the first start after an installation compiles its bytecode
+ANSWER_S = 60.0
+
+
+class FoundFace(NamedTuple):
+    """A face in a picture, in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+
+
+class TrackerDied(RuntimeError):
+    """The tracker's process ended or went silent."""
+
+
+def tracker_python(named: str = "") -> str:
+    """The Python that has MediaPipe; `InputError` where there is none."""
+    stated = named or os.environ.get("KSDIFF_TRACKER_PYTHON", "")
+    if stated:
+        if not os.access(stated, os.X_OK):
+            raise InputError(f"{stated}: no Python of a tracker there; `make tracker` makes one, name its bin/python")
+        return stated
+    for folder in (Path.cwd(), Path(__file__).parents[3]):
+        python = folder / ENVIRONMENT / "bin" / "python"
+        if os.access(python, os.X_OK):
+            return str(python)
+    raise InputError(
+        f"no face tracker: {ENVIRONMENT} is not here; `make tracker` installs it (or name a Python that has mediapipe "
+        "0.10.21 with --tracker), or give coefficients of another tool with --coefficients"
+    )
+
+
+class Tracker:
+    """A running tracker. Use in a `with`; answers within a minute or raises `TrackerDied`."""
+
+    def __init__(self, python: str = ""):
+        command = [tracker_python(python), "-I", str(WORKER)]
+        # Its libraries log to the terminal by the page.
+        environment = os.environ | {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+        try:
+            version = struct.unpack("<I", self._read(4, wait_s=START_S))[0]
+        except TrackerDied as error:
+            self.close()
+            raise InputError(
+                f"{command[0]}: the face tracker does not start ({error}); install it again with `make tracker`"
+            ) from error
+        if version != PROTOCOL:
+            self.close()
+            raise InputError(f"{WORKER}: tracker protocol {version}, need {PROTOCOL}; install the package again")
+
+    def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]:
+        """The faces in an RGB picture, at most three."""
+        count = self._ask(b"D", picture)
+        return [FoundFace(*map(float, self._floats(5))) for _ in range(count)]
+
+    def landmarks(self, picture: UInt8[np.ndarray, "y x 3"]) -> Float[np.ndarray, "478 3"] | None:
+        """The landmarks of the one face in an RGB picture, in pixels from its top left corner, or None."""
+        found = [self._floats(3 * LANDMARKS).reshape(LANDMARKS, 3) for _ in range(self._ask(b"M", picture))]
+        return found[0] if found else None
+
+    def forget(self) -> None:
+        """The next picture is not the successor of the last one."""
+        self._write(struct.pack("<cII", b"R", 0, 0))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            pipe.close()
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, *_error) -> None:
+        self.close()
+
+    def _ask(self, kind: bytes, picture: np.ndarray) -> int:
+        height, width, _ = picture.shape
+        self._write(struct.pack("<cII", kind, height, width) + picture.tobytes())
+        return struct.unpack("<I", self._read(4, wait_s=ANSWER_S))[0]
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError as error:
+            raise TrackerDied(f"it takes no more pictures, exit status {self._process.poll()}") from error
+
+    def _floats(self, count: int) -> Float[np.ndarray, "n"]:
+        return np.frombuffer(self._read(4 * count, wait_s=ANSWER_S), "<f4").astype(np.float32)
+
+    def _read(self, count: int, *, wait_s: float) -> bytes:
+        parts, handle = [], self._process.stdout.fileno()
+        while count:
+            if not select.select([handle], [], [], wait_s)[0]:
+                raise TrackerDied(f"no answer in {wait_s:.0f} s")
+            part = os.read(handle, count)
+            if not part:
+                raise TrackerDied(f"it ended, exit status {self._process.wait()}")
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)

@@ -1,0 +1,248 @@
+"""Fit a face model to landmarks: one identity per clip; expression, jaw, head rotation and camera per frame.
+
+Seen points l_tk in units of half a picture (u right, v up, both in [-1, 1]) and the points of `landmarks.py` give
+
+    E(θ, β) =   Σ_t Σ_k  w_tk ρ(|r_tk| / σ)          r_tk = project(points_k(θ_t, β)) − l_tk
+              + Σ_t ψ_tᵀ Q ψ_t                        small expressions are likely
+              + Σ_t |Λ^½ (θ_t−1 − 2 θ_t + θ_t+1)|²    motion is smooth; a lost frame is bridged
+              + |β|² / σ_β²                           faces are near the mean
+
+with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/layout.py. ρ is Huber's function, σ the
+median residual of the clip. Q measures expressions by how far they move the points, in every model's own units.
+Gauss-Newton: each frame's normal matrix by automatic differentiation, all frames at once; frames are coupled only by
+the smoothness, so the step is solved by conjugate gradients preconditioned by the frames' own matrices. Identity is
+refitted in between, from frames spread over the clip. Start: scaled orthography of the rigid mean face.
+
+The whole is one jitted program per padded length (`BUCKET_FRAMES`).
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.face.landmarks import HeadPose, LandmarkModel, posed_landmarks, projected
+from ksdiff_jax.motion import layout
+from ksdiff_jax.motion.rotation import axis_angle
+from ksdiff_jax.typing import Array, Float, PyTree
+
+BUCKET_FRAMES = 128
+IDENTITY_FRAMES = 48
+POSE_ROUNDS, IDENTITY_ROUNDS, LAST_ROUNDS = 3, 5, 3
+SOLVER_STEPS = 30
+
+# Typical sizes of the 59 numbers: the solver works in these units, where they are of one size.
+SCALES = np.ones(layout.MOTION_DIMS, np.float32)
+SCALES[layout.ROTATION], SCALES[layout.JAW], SCALES[layout.CAMERA] = 0.1, 0.1, (0.5, 0.005, 0.005)
+# Beliefs. An expression moves the points by a root mean square of so many metres; what moves none of them stays.
+EXPRESSION_M, RIDGE = 0.004, 0.05
+JAW_RAD = np.array([0.15, 0.01, 0.01], np.float32)  # opens; hardly turns
+SHAPE_STD = 1.5
+MEAN_CERTAINTY = 10.0  # a clip's mean expression is so much surer to be small than a frame's
+# Second differences at 25 Hz, per frame squared.
+ACCELERATION = np.full(layout.MOTION_DIMS, 0.6, np.float32)
+ACCELERATION[layout.ROTATION], ACCELERATION[layout.JAW] = 0.006, 0.03
+ACCELERATION[layout.CAMERA] = (0.05, 0.0005, 0.0005)
+# Neighbouring points err together: so many of them tell as much as one.
+POINTS_PER_FACT = 4.0
+SMALLEST_RESIDUAL = 1e-3
+
+
+class FaceFit(NamedTuple):
+    """A fitted clip."""
+
+    pose: HeadPose  # (t, ...)
+    shape: Float[np.ndarray, "100"]
+    error: Float[np.ndarray, "t"]  # median distance of seen and fitted points, in half pictures
+
+
+def fit_landmarks(model: LandmarkModel, seen: Float[np.ndarray, "t c 2"], weights: Float[np.ndarray, "t"]) -> FaceFit:
+    """Fit `model` to its c points seen in t frames at 25 Hz; a frame of weight 0 is bridged, whatever it says.
+
+    Raises `ValueError` where fewer than one frame in ten is seen.
+    """
+    frames = len(seen)
+    if np.count_nonzero(weights) < max(1, frames // 10):
+        raise ValueError(f"{np.count_nonzero(weights)} of {frames} frames are seen")
+    padding = -frames % BUCKET_FRAMES
+    weights = np.pad(np.asarray(weights, np.float32), (0, padding))
+    seen = np.pad(np.where(weights[:frames, None, None] > 0, seen, 0), [(0, padding), (0, 0), (0, 0)])
+    fitted, shape, error = _fit(jax.tree.map(_single, model), _single(seen), weights)
+    return FaceFit(_as_pose(np.asarray(fitted[:frames])), np.asarray(shape), np.asarray(error[:frames]))
+
+
+def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    return np.asarray(array, np.float32)
+
+
+@jax.jit
+def _fit(
+    model: LandmarkModel, seen: Float[Array, "t c 2"], weights: Float[Array, "t"]
+) -> tuple[Float[Array, "t 59"], Float[Array, "100"], Float[Array, "t"]]:
+    prior = _expression_prior(model)
+    rigid = jnp.zeros(layout.MOTION_DIMS).at[layout.ROTATION].set(1).at[layout.CAMERA].set(1)
+    shape = jnp.zeros(layout.SHAPE_DIMS)
+    motion = _bridged(_rigid_start(model, seen), weights)
+
+    def round_of(free, *, with_identity):
+        def body(_, state):
+            motion, shape = state
+            motion = _motion_step(model, seen, weights, motion, shape, prior=prior, free=free)
+            if with_identity:
+                motion, shape = _identity_step(model, seen, weights, motion, shape, prior=prior)
+            return motion, shape
+
+        return body
+
+    state = jax.lax.fori_loop(0, POSE_ROUNDS, round_of(rigid, with_identity=True), (motion, shape))
+    everything = jnp.ones(layout.MOTION_DIMS)
+    state = jax.lax.fori_loop(0, IDENTITY_ROUNDS, round_of(everything, with_identity=True), state)
+    motion, shape = jax.lax.fori_loop(0, LAST_ROUNDS, round_of(everything, with_identity=False), state)
+    error = jnp.linalg.norm(_residuals(model, seen, motion, shape), axis=-1)
+    return motion, shape, jnp.median(error, axis=-1)
+
+
+def _as_pose(motion: Float[Array | np.ndarray, "*b 59"]) -> HeadPose:
+    slices = (layout.EXPRESSION, layout.ROTATION, layout.JAW, layout.CAMERA)
+    return HeadPose(*(motion[..., part] for part in slices))
+
+
+def _residuals(model, seen: Float[Array, "*b c 2"], motion: Float[Array, "*b 59"], shape) -> Float[Array, "*b c 2"]:
+    pose = _as_pose(motion)
+    return projected(posed_landmarks(model, pose, shape), pose.camera) - seen
+
+
+def _robust_weights(
+    residuals: Float[Array, "t c 2"], weights: Float[Array, "t"]
+) -> tuple[Float[Array, "t c"], Float[Array, ""]]:
+    """Huber's weights over σ², and σ, the median distance over seen frames."""
+    distance = jnp.linalg.norm(residuals, axis=-1)
+    per_frame = jnp.where(weights > 0, jnp.median(distance, axis=-1), jnp.nan)
+    sigma = jnp.maximum(jnp.nanmedian(per_frame), SMALLEST_RESIDUAL)
+    huber = jnp.minimum(1.0, 2.0 * sigma / jnp.maximum(distance, 1e-9))
+    return weights[:, None] * huber / (POINTS_PER_FACT * sigma**2), sigma
+
+
+def _expression_prior(model: LandmarkModel) -> Float[Array, "59 59"]:
+    """Q for expression and jaw, in units of `SCALES`."""
+    directions = model.expression_directions.reshape(layout.EXPRESSION_DIMS, -1)
+    count = len(model.template)
+    moves = directions @ directions.T / count / EXPRESSION_M**2
+    moves += RIDGE * jnp.trace(moves) / layout.EXPRESSION_DIMS * jnp.eye(layout.EXPRESSION_DIMS)
+    prior = jnp.zeros((layout.MOTION_DIMS, layout.MOTION_DIMS)).at[layout.EXPRESSION, layout.EXPRESSION].set(moves)
+    prior = prior.at[layout.JAW, layout.JAW].set(jnp.diag(1 / JAW_RAD**2))
+    return prior * SCALES[:, None] * SCALES
+
+
+def _motion_step(model, seen, weights, motion, shape, *, prior, free) -> Float[Array, "t 59"]:
+    """One Gauss-Newton step of all frames; only the dimensions where `free` is 1 move."""
+    scales = SCALES * free
+
+    def of_step(step: Float[Array, "59"], frame, points) -> Float[Array, "n"]:
+        return _residuals(model, points, frame + scales * step, shape).reshape(-1)
+
+    zero = jnp.zeros(layout.MOTION_DIMS)
+    residuals = _residuals(model, seen, motion, shape)
+    certainty, _ = _robust_weights(residuals, weights)
+    certainty = jnp.repeat(certainty, 2, axis=-1)  # (t, 2c)
+
+    def normal(frame, points, residual, certain):
+        jacobian = jax.jacfwd(of_step)(zero, frame, points)  # (2c, 59)
+        weighted = jacobian * certain[:, None]
+        return jacobian.T @ weighted, weighted.T @ residual.reshape(-1)
+
+    matrices, gradient = jax.lax.map(lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64)
+    matrices += prior + 1e-2 * jnp.eye(layout.MOTION_DIMS)
+    smoothness = (SCALES / ACCELERATION) ** 2
+    scaled = motion / SCALES
+    gradient += scaled @ prior + smoothness * _fourth_difference(scaled)
+    step = _solve(matrices, smoothness, -gradient * free)
+    return motion + scales * step
+
+
+def _solve(matrices: Float[Array, "t 59 59"], smoothness: Float[Array, "59"], right: Float[Array, "t 59"]):
+    """(block diagonal + smoothness) x = right."""
+    own = matrices + 6.0 * jnp.diag(smoothness)
+    factors = jax.vmap(lambda matrix: jax.scipy.linalg.cho_factor(matrix)[0])(own)
+
+    def apply(x: PyTree) -> PyTree:
+        return jnp.einsum("tij,tj->ti", matrices, x) + smoothness * _fourth_difference(x)
+
+    def precondition(x: PyTree) -> PyTree:
+        return jax.vmap(lambda factor, row: jax.scipy.linalg.cho_solve((factor, False), row))(factors, x)
+
+    return jax.scipy.sparse.linalg.cg(apply, right, M=precondition, maxiter=SOLVER_STEPS, tol=1e-4)[0]
+
+
+def _fourth_difference(values: Float[Array, "t k"]) -> Float[Array, "t k"]:
+    """DᵀD x, with D the second difference of neighbouring frames."""
+    second = values[:-2] - 2 * values[1:-1] + values[2:]
+    padded = jnp.pad(second, [(2, 2), (0, 0)])
+    return padded[:-2] - 2 * padded[1:-1] + padded[2:]
+
+
+def _identity_step(model, seen, weights, motion, shape, *, prior) -> tuple[Float[Array, "t 59"], Float[Array, "100"]]:
+    """One Gauss-Newton step of the identity together with what is constant in the motion.
+
+    A long upper lip and one that is always pulled down look the same in every frame. Solving for both at once, with
+    the belief that a clip's mean expression is small, settles at once what alternating steps would creep to.
+    """
+    order = jnp.argsort(weights <= 0, stable=True)  # the seen frames first
+    present = jnp.maximum(jnp.sum(weights > 0), 1)
+    chosen = order[(jnp.arange(IDENTITY_FRAMES) * present) // IDENTITY_FRAMES]
+    seen, weights, frames = seen[chosen], weights[chosen], motion[chosen]
+    certainty, _ = _robust_weights(_residuals(model, seen, frames, shape), weights)
+    believed = jnp.zeros(layout.MOTION_DIMS).at[layout.EXPRESSION].set(1).at[layout.JAW].set(1)
+
+    def normal(row):
+        points, frame, certain = row
+
+        def of_step(step: Float[Array, "159"]) -> Float[Array, "n"]:
+            constant, change = step[: layout.MOTION_DIMS], step[layout.MOTION_DIMS :]
+            return _residuals(model, points, frame + SCALES * constant, shape + change).reshape(-1)
+
+        zero = jnp.zeros(layout.MOTION_DIMS + layout.SHAPE_DIMS)
+        jacobian = jax.jacfwd(of_step)(zero)
+        weighted = jacobian * jnp.repeat(certain, 2)[:, None]
+        return jacobian.T @ weighted, weighted.T @ of_step(zero)
+
+    matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
+    beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
+        MEAN_CERTAINTY * prior + 1e-3 * jnp.eye(layout.MOTION_DIMS),
+        jnp.eye(layout.SHAPE_DIMS) / (IDENTITY_FRAMES * SHAPE_STD**2),
+    )
+    now = jnp.concatenate([(frames / SCALES).mean(axis=0) * believed, shape])
+    step = -jnp.linalg.solve(matrices.sum(axis=0) + beliefs, gradients.sum(axis=0) + beliefs @ now)
+    return motion + SCALES * step[: layout.MOTION_DIMS], shape + step[layout.MOTION_DIMS :]
+
+
+def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Array, "t 59"]:
+    """Scaled orthography of the mean face: the affine map from points to picture, made a scaled rotation."""
+    centre = model.template.mean(axis=0)
+    place = seen.mean(axis=1)  # (t, 2)
+    points = model.template - centre
+    inverse = jnp.linalg.inv(points.T @ points)
+    affine = jnp.einsum("tcu,cx->tux", seen - place[:, None], points) @ inverse  # (t, 2, 3)
+    left, sizes, right = jnp.linalg.svd(affine, full_matrices=False)
+    rows = left @ right
+    rotation = jnp.concatenate([rows, jnp.cross(rows[:, 0], rows[:, 1])[:, None]], axis=1)
+    scale = jnp.maximum(sizes.mean(axis=-1), 1e-3)
+    root = model.joints[0]
+    middle = (rotation @ (centre - root) + root)[:, :2]
+    camera = jnp.concatenate([scale[:, None], place / scale[:, None] - middle], axis=1)
+    motion = jnp.zeros((len(seen), layout.MOTION_DIMS))
+    return motion.at[:, layout.ROTATION].set(axis_angle(rotation)).at[:, layout.CAMERA].set(camera)
+
+
+def _bridged(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[Array, "t 59"]:
+    """Frames of weight 0 take the values between their seen neighbours."""
+    times = jnp.arange(len(motion), dtype=jnp.float32)
+    order = jnp.argsort(weights <= 0, stable=True)
+    present = jnp.maximum(jnp.sum(weights > 0), 1)
+    # The seen frames first; behind them the last one again and again, ever later.
+    position = jnp.arange(len(motion))
+    source = order[jnp.minimum(position, present - 1)]
+    known = jnp.where(position < present, times[source], len(motion) + times)
+    return jax.vmap(functools.partial(jnp.interp, times, known), in_axes=1, out_axes=1)(motion[source])

@@ -1,0 +1,141 @@
+"""Where the points of a landmark tracker lie on a face model, and where they go when the face moves.
+
+MediaPipe's face mesh gives 468 points of the face (and 10 of the irises, which are not used). An embedding ties some
+of them to triangles of a model, by barycentric coordinates. That of the built-in head is shipped; that of FLAME is
+`mediapipe_landmark_embedding.npz`, which comes with FLAME.
+
+The moving points are few beside the vertices. `LandmarkModel` therefore holds a face reduced to them (c points): each
+has its own template, directions and skinning weights, the barycentric means of its corners', and
+
+    y = x + w_jaw (R_jaw − I)(x − J_jaw)                 x = template + Σ β_i S_i + Σ ψ_i E_i + correctives
+    z = R_global (y − J_root) + J_root
+    (u, v) = s (z_x + t_x, z_y + t_y)                    weak perspective, u to the right, v up
+
+with neck and eyes at rest. That is `face_vertices` where a triangle's corners have the same weights, and within
+micrometres of it elsewhere.
+"""
+
+import functools
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.face.builtin import builtin_face
+from ksdiff_jax.face.model import FaceModel
+from ksdiff_jax.motion.rotation import rotation_matrix
+from ksdiff_jax.typing import Array, Float, Int
+
+TRACKED_POINTS = 468
+STORED = Path(__file__).parents[1] / "assets" / "face" / "landmarks.npz"
+# The names under which FLAME's own embedding holds the same three arrays.
+FLAME_NAMES = {"points": "landmark_indices", "triangles": "lmk_face_idx", "barycentric": "lmk_b_coords"}
+JAW = 2  # in JOINTS of face/model.py
+
+
+class LandmarkEmbedding(NamedTuple):
+    """c of the tracker's points on a face model."""
+
+    points: Int[np.ndarray, "c"]  # their numbers in the tracker's mesh
+    triangles: Int[np.ndarray, "c"]  # rows of `FaceModel.faces`
+    barycentric: Float[np.ndarray, "c 3"]
+
+
+class LandmarkModel(NamedTuple):
+    """A face model reduced to c points."""
+
+    template: Float[np.ndarray, "c 3"]
+    shape_directions: Float[np.ndarray, "100 c 3"]
+    expression_directions: Float[np.ndarray, "50 c 3"]
+    jaw_correctives: Float[np.ndarray, "9 c 3"]  # zeros where the model has none
+    jaw_weight: Float[np.ndarray, "c"]
+    joints: Float[np.ndarray, "2 3"]  # root and jaw at rest
+    joint_shape_directions: Float[np.ndarray, "100 2 3"]
+
+
+class HeadPose(NamedTuple):
+    """Pose and expression of one frame, or of many with leading axes."""
+
+    expression: Float[Array, "*b 50"]
+    rotation: Float[Array, "*b 3"]  # axis-angle, radians
+    jaw: Float[Array, "*b 3"]  # axis-angle, radians
+    camera: Float[Array, "*b 3"]  # scale, tx, ty
+
+
+@functools.cache
+def builtin_landmarks() -> LandmarkEmbedding:
+    """The embedding of the built-in head, as MediaPipe sees that head (evaluate/head_landmarks.py made it)."""
+    return read_landmarks(STORED, builtin_face())
+
+
+def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
+    """An embedding file, ours or FLAME's; `InputError` where it is none, or of another mesh than `face`."""
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names = FLAME_NAMES if FLAME_NAMES["triangles"] in stored.files else {name: name for name in FLAME_NAMES}
+            arrays = {name: stored[key] for name, key in names.items()}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; need a landmark embedding") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        wanted = ", ".join(FLAME_NAMES.values())
+        raise InputError(f"{path}: no landmark embedding ({error}); need an npz of {wanted}") from error
+    points, triangles = (arrays[name].reshape(-1).astype(np.int32) for name in ("points", "triangles"))
+    barycentric = arrays["barycentric"].astype(np.float32)
+    if not len(points) == len(triangles) == len(barycentric) or barycentric.shape[1:] != (3,):
+        raise InputError(f"{path}: {len(points)} points, {len(triangles)} triangles, weights {barycentric.shape}")
+    known = points.min() >= 0 and points.max() < TRACKED_POINTS
+    if not known or triangles.min() < 0 or triangles.max() >= len(face.faces):
+        raise InputError(
+            f"{path}: points to {points.max()} of {TRACKED_POINTS}, triangles to {triangles.max()} while "
+            f"{face.name or 'the face'} has {len(face.faces)}; name the embedding that belongs to this face"
+        )
+    return LandmarkEmbedding(points, triangles, barycentric)
+
+
+def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkModel:
+    """Reduce a face to the points of an embedding."""
+    corners = np.asarray(face.faces)[embedding.triangles]  # (c, 3)
+
+    def at_points(values: np.ndarray) -> Float[np.ndarray, "*n c k"]:
+        return np.einsum("...cjk,cj->...ck", np.asarray(values)[..., corners, :], embedding.barycentric)
+
+    regressor = np.asarray(face.joint_regressor)[[0, JAW]]
+    correctives = np.zeros((9, len(corners), 3), np.float32)
+    if face.pose_correctives is not None:  # nine numbers a joint, the root has none
+        correctives = at_points(np.asarray(face.pose_correctives)[9 * (JAW - 1) : 9 * JAW])
+    return LandmarkModel(
+        template=at_points(face.template),
+        shape_directions=at_points(face.shape_directions),
+        expression_directions=at_points(face.expression_directions),
+        jaw_correctives=correctives,
+        jaw_weight=at_points(face.skinning_weights)[:, JAW],
+        joints=regressor @ np.asarray(face.template),
+        joint_shape_directions=np.einsum("jv,svk->sjk", regressor, np.asarray(face.shape_directions)),
+    )
+
+
+def posed_landmarks(
+    model: LandmarkModel, pose: HeadPose, shape: Float[Array | np.ndarray, "100"]
+) -> Float[Array, "*b c 3"]:
+    """The points in metres, turned by jaw and head; the camera of `pose` has no part in it."""
+    identity = model.template + jnp.tensordot(shape, model.shape_directions, 1)  # (c, 3)
+    root, hinge = model.joints + jnp.tensordot(shape, model.joint_shape_directions, 1)
+    opened = rotation_matrix(pose.jaw) - jnp.eye(3)  # (*b, 3, 3)
+    # Sums of products rather than einsum where an axis has length three: XLA fuses them.
+    points = identity + jnp.tensordot(pose.expression, model.expression_directions, 1)
+    points += jnp.tensordot(opened.reshape(*opened.shape[:-2], 9), model.jaw_correctives, 1)
+    points += model.jaw_weight[:, None] * _turned(opened, points - hinge)
+    return _turned(rotation_matrix(pose.rotation), points - root) + root
+
+
+def projected(points: Float[Array, "*b c 3"], camera: Float[Array, "*b 3"]) -> Float[Array, "*b c 2"]:
+    """Weak perspective: (u, v) = s (x + t_x, y + t_y), v up."""
+    return camera[..., None, :1] * (points[..., :2] + camera[..., None, 1:])
+
+
+def _turned(matrix: Float[Array, "*b 3 3"], points: Float[Array, "*b c 3"]) -> Float[Array, "*b c 3"]:
+    return points @ jnp.swapaxes(matrix, -1, -2)
