@@ -9,6 +9,7 @@ large beside the changes around it, so that neither a fast head nor a flash coun
 PySceneDetect measures the same).
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -99,7 +100,7 @@ def shots(times_s: Float[np.ndarray, "n"], thumbnails: UInt8[np.ndarray, "n 27 4
 
 
 def _changes(thumbnails: UInt8[np.ndarray, "n 27 48"]) -> Float[np.ndarray, "m"]:
-    pairs = zip(thumbnails[:-1], thumbnails[1:], strict=True)
+    pairs = itertools.pairwise(thumbnails)
     return np.array([np.abs(b.astype(np.float32) - a).mean() for a, b in pairs], np.float32)
 
 
