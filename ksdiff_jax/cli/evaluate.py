@@ -92,7 +92,7 @@ def _on_split(args, pretrained, system, options, console):
     groups = [group for group in args.metrics if group != "real"]
     if not groups:
         return {}, []
-    from ksdiff_jax.data.shards import motion_of_clip
+    from ksdiff_jax.data.tally import motion_of_clip
     from ksdiff_jax.evaluate import run as evaluation
     from ksdiff_jax.evaluate.articulation import articulate, face_part
     from ksdiff_jax.evaluate.report import Curves

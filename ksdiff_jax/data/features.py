@@ -176,7 +176,6 @@ def write_features(
         {split: counted(split) for split in info.splits},
         licence=info.licence,
         made_by=f"{info.made_by}; speech features of {encoder.source}",
-        space=info.space,
         encoder_digest=encoder.digest,
     )
 

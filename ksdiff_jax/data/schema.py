@@ -6,6 +6,10 @@ clip, against 17.5 and 6.4 ms and 2.7 times the size for numeric features. `ARRA
 of each; `dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON text.
 `speech_features`, the output of a frozen encoder, is there or not for a whole data set, with the encoder's width.
 
+The expression says whose face model it is: 50 coefficients are FLAME's, 64 the Basel face model's (Deep3D); in the
+latter's space there is no jaw (zeros) and `camera` is a translation. `measures` are facts about how a clip was made
+(`av_offset_s`, `reprojection_error`, ...), numbers by name.
+
 Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is finite,
 |samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they start.
 """
@@ -24,6 +28,7 @@ from ksdiff_jax.motion.layout import EXPRESSION_DIMS, SHAPE_DIMS
 from ksdiff_jax.typing import Float, Int
 
 SCHEMA = "ksdiff-clip/1"
+SPACES = {EXPRESSION_DIMS: "flame", 64: "bfm"}  # by the number of expression coefficients
 
 
 class Timed(NamedTuple):
@@ -40,7 +45,7 @@ class Clip:
 
     clip_id: str
     audio: Int[np.ndarray, "s"]  # int16, 16 kHz mono
-    expression: Float[np.ndarray, "t 50"]  # FLAME expression coefficients
+    expression: Float[np.ndarray, "t e"]  # 50 FLAME or 64 Basel expression coefficients
     rotation: Float[np.ndarray, "t 3"]  # global head rotation, axis-angle, radians
     jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
     camera: Float[np.ndarray, "t 3"]  # weak perspective: scale, tx, ty
@@ -54,6 +59,12 @@ class Clip:
     phonemes: tuple[Timed, ...] = ()
     prosody: Float[np.ndarray, "f 2"] | None = None  # raw: f0 in Hz (0 unvoiced), log energy; 50 Hz
     speech_features: Float[np.ndarray, "f d"] | None = None  # bfloat16, of the encoder that `dataset.json` names
+    measures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def space(self) -> str:
+        """Of the expression: "flame" or "bfm"."""
+        return SPACES[self.expression.shape[-1]]
 
     @property
     def frames(self) -> int:
@@ -86,6 +97,8 @@ ARRAYS = {
 FEATURES = "speech_features"
 TEXTS = ("clip_id", "speaker_id", "language", "source", "transcript")
 TIMED = ("words", "phonemes")
+MEASURES = "measures"  # JSON too; absent from records of earlier versions
+OPTIONAL = (FEATURES, MEASURES)
 
 
 def encode_clip(clip: Clip) -> bytes:
@@ -99,6 +112,7 @@ def encode_clip(clip: Clip) -> bytes:
     record[FEATURES] = b"" if clip.speech_features is None else features_to_bytes(clip.speech_features)
     for name in TIMED:
         record[name] = json.dumps([list(item) for item in getattr(clip, name)], ensure_ascii=False)
+    record[MEASURES] = json.dumps(clip.measures)
     return _features().serialize_example(record)
 
 
@@ -108,11 +122,11 @@ def decode_clip(record: bytes) -> Clip:
         raw = _features().deserialize_example_np(record)
     except Exception as error:  # the codec raises whatever its protobuf library does
         raise InputError(f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})") from error
-    if missing := sorted(name for name, value in raw.items() if value is None and name != FEATURES):
+    if missing := sorted(name for name, value in raw.items() if value is None and name not in OPTIONAL):
         raise InputError(f"not a clip of schema {SCHEMA}: without {', '.join(missing)}")
     values: dict = {name: raw[name].decode() for name in TEXTS}
     values["fps"] = float(raw["fps"])
-    for name, array in ARRAYS.items():
+    for name, array in (ARRAYS | {"expression": _expression_field(raw)}).items():
         values[name] = _array(raw[name], name=name, field=array)
     if not raw["prosody"]:
         values["prosody"] = None
@@ -120,6 +134,7 @@ def decode_clip(record: bytes) -> Clip:
         values[FEATURES] = features_from_bytes(raw[FEATURES], frames=len(values["expression"]))
     for name in TIMED:
         values[name] = tuple(Timed(str(text), float(start), float(end)) for text, start, end in json.loads(raw[name]))
+    values[MEASURES] = {name: float(value) for name, value in json.loads(raw[MEASURES] or "{}").items()}
     clip = Clip(**values)
     check_clip(clip)
     return clip
@@ -138,7 +153,10 @@ def _problem(clip: Clip) -> str | None:
         return f"fps is {clip.fps}; a positive rate in Hz is needed"
     if clip.frames == 0:
         return "no motion frames"
-    for name, width in (("expression", EXPRESSION_DIMS), ("rotation", 3), ("jaw", 3), ("camera", 3)):
+    coefficients = clip.expression.shape[-1] if clip.expression.ndim == 2 else 0
+    if coefficients not in SPACES:
+        return f"expression has shape {clip.expression.shape}; {(clip.frames, EXPRESSION_DIMS)} is needed, or 64 of BFM"
+    for name, width in (("expression", coefficients), ("rotation", 3), ("jaw", 3), ("camera", 3)):
         value = getattr(clip, name)
         if value.shape != (clip.frames, width):
             return f"{name} has shape {value.shape}; {(clip.frames, width)} is needed"
@@ -180,6 +198,13 @@ def features_from_bytes(data: bytes, *, frames: int) -> Float[np.ndarray, "f d"]
     return np.frombuffer(data, "<u2").astype(np.uint16).view(ml_dtypes.bfloat16).reshape(rows, -1)
 
 
+def _expression_field(raw: dict) -> ArrayField:
+    """The frames, known from the rotation, say how wide the expression is."""
+    frames = max(1, len(raw["rotation"]) // 12)
+    width = len(raw["expression"]) // (4 * frames)
+    return ArrayField("<f4", (width if width in SPACES else EXPRESSION_DIMS,))
+
+
 def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:
     dtype = np.dtype(field.dtype)
     row_bytes = dtype.itemsize * int(np.prod(field.trailing_shape, dtype=int))
@@ -197,6 +222,6 @@ def _features():
     raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
     return tfds.features.FeaturesDict(
         dict.fromkeys((*ARRAYS, FEATURES), raw_bytes)
-        | {name: tfds.features.Text() for name in (*TEXTS, *TIMED)}
+        | {name: tfds.features.Text() for name in (*TEXTS, *TIMED, MEASURES)}
         | {"fps": tfds.features.Scalar(np.float32)}
     )

@@ -12,22 +12,19 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.data.schema import ARRAYS, SCHEMA, Clip, decode_clip, encode_clip
+from ksdiff_jax.data.schema import ARRAYS, SCHEMA, SPACES, ArrayField, Clip, decode_clip, encode_clip
+from ksdiff_jax.data.tally import MotionTally, SplitTally
 from ksdiff_jax.data.tfrecord import read_index, read_record, write_tfrecord
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing_folder
 from ksdiff_jax.models.system import Statistics
-from ksdiff_jax.motion.layout import MOTION_DIMS
-from ksdiff_jax.typing import Float
 
 DESCRIPTION = "dataset.json"
-# A dimension that never moves in the training split (a camera that stands still) is divided by 1, not by 0.
-SMALLEST_STD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,9 @@ class SplitInfo:
     shards: tuple[str, ...]
     shard_clips: tuple[int, ...]
     sha256: tuple[str, ...]
+    speakers: int | None = None  # None: written by an earlier version that did not count
+    language_hours: dict[str, float] = field(default_factory=dict)
+    lengths: dict[int, int] = field(default_factory=dict)  # clips by lower edge of `LENGTH_BINS_S`, seconds
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,7 @@ class DatasetInfo:
     mean: tuple[float, ...]  # per motion dimension, over the training split
     std: tuple[float, ...]
     encoder_digest: str = ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
-
-
-def motion_of_clip(clip: Clip) -> Float[np.ndarray, "t 59"]:
-    """The motion of a clip in the order of motion/layout.py: expression, rotation, jaw, camera."""
-    return np.concatenate([clip.expression, clip.rotation, clip.jaw, clip.camera], axis=-1)
+    keyframes_per_s: dict[str, float] | None = None  # of "expression" and "head", over the training split
 
 
 def write_dataset(
@@ -67,28 +63,29 @@ def write_dataset(
     *,
     licence: str,
     made_by: str,
-    space: str = "flame",
     clips_per_shard: int = 256,
     encoder_digest: str = "",
 ) -> DatasetInfo:
     """Write clips by split into `folder`, replacing what is there. Clips are taken one shard at a time.
 
-    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The first split, "train"
-    where there is one, gives the statistics.
+    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split "train", or the
+    first one where there is none, gives the statistics. All clips are of one frame rate and of one coefficient space.
     """
-    moments, fps = _Moments(), set()
+    motion, kinds = MotionTally(), set()
     reference = "train" if "train" in splits else next(iter(splits))
     with replacing_folder(folder) as temporary:
         infos = {}
         for split, clips in splits.items():
-            seen = _observing(clips, moments if split == reference else None, fps)
+            seen = _of_one_kind(clips, kinds, folder=folder, motion=motion if split == reference else None)
             infos[split] = _write_split(temporary, split, seen, clips_per_shard=clips_per_shard)
-        if len(fps) != 1:
-            raise InputError(f"{folder}: clips of {sorted(fps)} frames per second; one data set has one rate")
-        mean, std = moments.result()
+        if not kinds:
+            raise InputError(f"{folder}: not a single clip; a data set needs at least one")
+        fps, space = kinds.pop()
+        mean, std = motion.moments()
         info = DatasetInfo(
-            schema=SCHEMA, space=space, fps=fps.pop(), licence=licence, made_by=made_by, splits=infos,
-            mean=tuple(map(float, mean)), std=tuple(map(float, std)), encoder_digest=encoder_digest,
+            schema=SCHEMA, space=space, fps=fps, licence=licence, made_by=made_by, splits=infos,
+            mean=tuple(np.ravel(mean).tolist()), std=tuple(np.ravel(std).tolist()), encoder_digest=encoder_digest,
+            keyframes_per_s=motion.keyframes_per_s(),
         )  # fmt: skip
         _write_description(temporary / DESCRIPTION, info)
     return info
@@ -113,6 +110,9 @@ def dataset_info(folder: str | Path) -> DatasetInfo:
             shards=tuple(shard["file"] for shard in split["shards"]),
             shard_clips=tuple(shard["clips"] for shard in split["shards"]),
             sha256=tuple(shard["sha256"] for shard in split["shards"]),
+            speakers=split.get("speakers"),
+            language_hours=split.get("language_hours", {}),
+            lengths={int(edge): clips for edge, clips in split.get("lengths_s", {}).items()},
         )
         for name, split in raw["splits"].items()
     }
@@ -120,6 +120,7 @@ def dataset_info(folder: str | Path) -> DatasetInfo:
         schema=schema, space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
         splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
         encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
+        keyframes_per_s=raw["statistics"].get("keyframes_per_s"),
     )  # fmt: skip
 
 
@@ -178,41 +179,28 @@ def verify_shards(folder: str | Path) -> None:
                 raise InputError(f"{Path(folder) / name}: its SHA-256 differs from {DESCRIPTION}; copy it again")
 
 
-class _Moments:
-    """Running count, mean and sum of squared deviations per dimension (Chan et al., 1979), in float64."""
-
-    def __init__(self):
-        self.count, self.mean, self.squares = 0, np.zeros(MOTION_DIMS), np.zeros(MOTION_DIMS)
-
-    def add(self, motion: np.ndarray) -> None:
-        motion = motion.astype(np.float64)
-        count, mean = len(motion), motion.mean(axis=0)
-        total, delta = self.count + count, mean - self.mean
-        self.squares += ((motion - mean) ** 2).sum(axis=0) + delta**2 * self.count * count / total
-        self.mean += delta * count / total
-        self.count = total
-
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        std = np.sqrt(self.squares / max(1, self.count))
-        return self.mean, np.where(std < SMALLEST_STD, 1.0, std)
-
-
-def _observing(clips: Iterable[Clip], moments: _Moments | None, fps: set[float]) -> Iterable[Clip]:
+def _of_one_kind(
+    clips: Iterable[Clip], kinds: set[tuple[float, str]], *, folder: str | Path, motion: MotionTally | None
+) -> Iterable[Clip]:
+    """The clips, as long as they agree in frame rate and coefficient space; `motion` counts them."""
     for clip in clips:
-        fps.add(float(clip.fps))
+        kinds.add((float(clip.fps), clip.space))
+        if len(kinds) > 1:
+            found = " and ".join(f"{fps:g} frames per second in {space} space" for fps, space in sorted(kinds))
+            raise InputError(f"{folder}: clip {clip.clip_id!r} makes it {found}; one data set has one of each")
         yield clip
-        if moments is not None:
-            moments.add(motion_of_clip(clip))
+        if motion is not None:
+            motion.add(clip)
 
 
 def _write_split(folder: Path, split: str, clips: Iterable[Clip], *, clips_per_shard: int) -> SplitInfo:
     """Shards are numbered as they fill; their names get the total once it is known."""
-    counts, seconds = [], [0.0]
+    counts, tally = [], SplitTally()
     iterator = iter(clips)
 
     def records():
         for _, clip in zip(range(clips_per_shard), iterator, strict=False):
-            seconds[0] += clip.duration_s
+            tally.add(clip)
             yield encode_clip(clip)
 
     while not counts or counts[-1] == clips_per_shard:
@@ -227,22 +215,27 @@ def _write_split(folder: Path, split: str, clips: Iterable[Clip], *, clips_per_s
         old.with_suffix(".index").rename((folder / name).with_suffix(".index"))
         old.rename(folder / name)
     return SplitInfo(
-        clips=sum(counts),
-        hours=seconds[0] / 3600,
+        clips=tally.clips,
+        hours=tally.seconds / 3600,
         shards=tuple(names),
         shard_clips=tuple(counts),
         sha256=tuple(_sha256(folder / name) for name in names),
+        speakers=len(tally.speakers),
+        language_hours={name: seconds / 3600 for name, seconds in sorted(tally.language_s.items())},
+        lengths=dict(sorted(tally.lengths.items())),
     )
 
 
 def _write_description(path: Path, info: DatasetInfo) -> None:
+    coefficients = next(width for width, space in SPACES.items() if space == info.space)
+    arrays = ARRAYS | {"expression": ArrayField("<f4", (coefficients,))}
     raw = {
         "schema": info.schema,
         "space": info.space,
         "fps": info.fps,
         "licence": info.licence,
         "made_by": info.made_by,
-        "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in ARRAYS.items()},
+        "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in arrays.items()},
         "speech_features": {"dtype": "bfloat16", "encoder_digest": info.encoder_digest}
         if info.encoder_digest
         else None,
@@ -250,6 +243,9 @@ def _write_description(path: Path, info: DatasetInfo) -> None:
             name: {
                 "clips": split.clips,
                 "hours": split.hours,
+                "speakers": split.speakers,
+                "language_hours": split.language_hours,
+                "lengths_s": split.lengths,
                 "shards": [
                     {"file": file, "clips": clips, "sha256": digest}
                     for file, clips, digest in zip(split.shards, split.shard_clips, split.sha256, strict=True)
@@ -257,7 +253,7 @@ def _write_description(path: Path, info: DatasetInfo) -> None:
             }
             for name, split in info.splits.items()
         },
-        "statistics": {"mean": info.mean, "std": info.std},
+        "statistics": {"mean": info.mean, "std": info.std, "keyframes_per_s": info.keyframes_per_s},
     }
     if not all(map(math.isfinite, (*info.mean, *info.std))):
         raise InputError("the training split has no finite statistics; it needs at least one clip")

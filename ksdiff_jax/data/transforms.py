@@ -16,7 +16,7 @@ from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SPEECH_FRAMES_PER_MOTION_FRAME, samples_of_motion_frames
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.shards import motion_of_clip
+from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.system import Batch, Speech
 from ksdiff_jax.speech.transcript import encode

@@ -11,7 +11,8 @@ import numpy as np
 
 from ksdiff_jax.config import KeyframeConfig, SampleConfig
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.shards import ShardReader, motion_of_clip
+from ksdiff_jax.data.shards import ShardReader
+from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.evaluate.sampling import Prediction, predict, utterance
 from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, sound_of, true_keyframes

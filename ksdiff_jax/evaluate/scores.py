@@ -20,7 +20,7 @@ import numpy as np
 
 from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.shards import motion_of_clip
+from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate import beats, keyframes, lips, pose
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error

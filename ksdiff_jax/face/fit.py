@@ -37,16 +37,17 @@ SOLVER_STEPS = 30
 SCALES = np.ones(layout.MOTION_DIMS, np.float32)
 SCALES[layout.ROTATION], SCALES[layout.JAW], SCALES[layout.CAMERA] = 0.1, 0.1, (0.5, 0.005, 0.005)
 # Beliefs. An expression moves the points by a root mean square of so many metres; what moves none of them stays.
-EXPRESSION_M, RIDGE = 0.004, 0.05
-JAW_RAD = np.array([0.15, 0.01, 0.01], np.float32)  # opens; hardly turns
-SHAPE_STD = 1.5
-MEAN_CERTAINTY = 10.0  # a clip's mean expression is so much surer to be small than a frame's
-# Second differences at 25 Hz, per frame squared.
-ACCELERATION = np.full(layout.MOTION_DIMS, 0.6, np.float32)
+EXPRESSION_M, RIDGE = 0.001, 0.3
+JAW_RAD = np.array([0.3, 0.01, 0.01], np.float32)  # opens; hardly turns
+SHAPE_STD = 0.6
+MEAN_CERTAINTY = 2.0  # a clip's mean expression is so much surer to be small than a frame's
+# Second differences at 25 Hz, per frame squared: of the points by expression, of the other dimensions.
+EXPRESSION_ACCELERATION_M = 0.0016
+ACCELERATION = np.ones(layout.MOTION_DIMS, np.float32)
 ACCELERATION[layout.ROTATION], ACCELERATION[layout.JAW] = 0.006, 0.03
 ACCELERATION[layout.CAMERA] = (0.05, 0.0005, 0.0005)
 # Neighbouring points err together: so many of them tell as much as one.
-POINTS_PER_FACT = 4.0
+POINTS_PER_FACT = 16.0
 SMALLEST_RESIDUAL = 1e-3
 
 
@@ -81,7 +82,7 @@ def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 def _fit(
     model: LandmarkModel, seen: Float[Array, "t c 2"], weights: Float[Array, "t"]
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"], Float[Array, "t"]]:
-    prior = _expression_prior(model)
+    prior, smoothness = _beliefs(model)
     rigid = jnp.zeros(layout.MOTION_DIMS).at[layout.ROTATION].set(1).at[layout.CAMERA].set(1)
     shape = jnp.zeros(layout.SHAPE_DIMS)
     motion = _bridged(_rigid_start(model, seen), weights)
@@ -89,7 +90,7 @@ def _fit(
     def round_of(free, *, with_identity):
         def body(_, state):
             motion, shape = state
-            motion = _motion_step(model, seen, weights, motion, shape, prior=prior, free=free)
+            motion = _motion_step(model, seen, weights, motion, shape, beliefs=(prior, smoothness), free=free)
             if with_identity:
                 motion, shape = _identity_step(model, seen, weights, motion, shape, prior=prior)
             return motion, shape
@@ -115,29 +116,33 @@ def _residuals(model, seen: Float[Array, "*b c 2"], motion: Float[Array, "*b 59"
 
 
 def _robust_weights(
-    residuals: Float[Array, "t c 2"], weights: Float[Array, "t"]
+    residuals: Float[Array, "t c 2"], weights: Float[Array, "t"], importance: Float[Array, "c"]
 ) -> tuple[Float[Array, "t c"], Float[Array, ""]]:
     """Huber's weights over σ², and σ, the median distance over seen frames."""
     distance = jnp.linalg.norm(residuals, axis=-1)
     per_frame = jnp.where(weights > 0, jnp.median(distance, axis=-1), jnp.nan)
     sigma = jnp.maximum(jnp.nanmedian(per_frame), SMALLEST_RESIDUAL)
     huber = jnp.minimum(1.0, 2.0 * sigma / jnp.maximum(distance, 1e-9))
-    return weights[:, None] * huber / (POINTS_PER_FACT * sigma**2), sigma
+    return weights[:, None] * importance * huber / (POINTS_PER_FACT * sigma**2), sigma
 
 
-def _expression_prior(model: LandmarkModel) -> Float[Array, "59 59"]:
-    """Q for expression and jaw, in units of `SCALES`."""
+def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, "59 59"]]:
+    """Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
     directions = model.expression_directions.reshape(layout.EXPRESSION_DIMS, -1)
-    count = len(model.template)
-    moves = directions @ directions.T / count / EXPRESSION_M**2
+    moves = directions @ directions.T / len(model.template)  # square metres
     moves += RIDGE * jnp.trace(moves) / layout.EXPRESSION_DIMS * jnp.eye(layout.EXPRESSION_DIMS)
-    prior = jnp.zeros((layout.MOTION_DIMS, layout.MOTION_DIMS)).at[layout.EXPRESSION, layout.EXPRESSION].set(moves)
+    zero = jnp.zeros((layout.MOTION_DIMS, layout.MOTION_DIMS))
+    prior = zero.at[layout.EXPRESSION, layout.EXPRESSION].set(moves / EXPRESSION_M**2)
     prior = prior.at[layout.JAW, layout.JAW].set(jnp.diag(1 / JAW_RAD**2))
-    return prior * SCALES[:, None] * SCALES
+    smoothness = jnp.diag(ACCELERATION**-2.0)
+    smoothness = smoothness.at[layout.EXPRESSION, layout.EXPRESSION].set(moves / EXPRESSION_ACCELERATION_M**2)
+    units = SCALES[:, None] * SCALES
+    return prior * units, smoothness * units
 
 
-def _motion_step(model, seen, weights, motion, shape, *, prior, free) -> Float[Array, "t 59"]:
+def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float[Array, "t 59"]:
     """One Gauss-Newton step of all frames; only the dimensions where `free` is 1 move."""
+    prior, smoothness = beliefs
     scales = SCALES * free
 
     def of_step(step: Float[Array, "59"], frame, points) -> Float[Array, "n"]:
@@ -145,7 +150,7 @@ def _motion_step(model, seen, weights, motion, shape, *, prior, free) -> Float[A
 
     zero = jnp.zeros(layout.MOTION_DIMS)
     residuals = _residuals(model, seen, motion, shape)
-    certainty, _ = _robust_weights(residuals, weights)
+    certainty, _ = _robust_weights(residuals, weights, model.importance)
     certainty = jnp.repeat(certainty, 2, axis=-1)  # (t, 2c)
 
     def normal(frame, points, residual, certain):
@@ -155,20 +160,19 @@ def _motion_step(model, seen, weights, motion, shape, *, prior, free) -> Float[A
 
     matrices, gradient = jax.lax.map(lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64)
     matrices += prior + 1e-2 * jnp.eye(layout.MOTION_DIMS)
-    smoothness = (SCALES / ACCELERATION) ** 2
     scaled = motion / SCALES
-    gradient += scaled @ prior + smoothness * _fourth_difference(scaled)
+    gradient += scaled @ prior + _fourth_difference(scaled) @ smoothness
     step = _solve(matrices, smoothness, -gradient * free)
     return motion + scales * step
 
 
-def _solve(matrices: Float[Array, "t 59 59"], smoothness: Float[Array, "59"], right: Float[Array, "t 59"]):
+def _solve(matrices: Float[Array, "t 59 59"], smoothness: Float[Array, "59 59"], right: Float[Array, "t 59"]):
     """(block diagonal + smoothness) x = right."""
-    own = matrices + 6.0 * jnp.diag(smoothness)
+    own = matrices + 6.0 * smoothness
     factors = jax.vmap(lambda matrix: jax.scipy.linalg.cho_factor(matrix)[0])(own)
 
     def apply(x: PyTree) -> PyTree:
-        return jnp.einsum("tij,tj->ti", matrices, x) + smoothness * _fourth_difference(x)
+        return jnp.einsum("tij,tj->ti", matrices, x) + _fourth_difference(x) @ smoothness
 
     def precondition(x: PyTree) -> PyTree:
         return jax.vmap(lambda factor, row: jax.scipy.linalg.cho_solve((factor, False), row))(factors, x)
@@ -193,7 +197,7 @@ def _identity_step(model, seen, weights, motion, shape, *, prior) -> tuple[Float
     present = jnp.maximum(jnp.sum(weights > 0), 1)
     chosen = order[(jnp.arange(IDENTITY_FRAMES) * present) // IDENTITY_FRAMES]
     seen, weights, frames = seen[chosen], weights[chosen], motion[chosen]
-    certainty, _ = _robust_weights(_residuals(model, seen, frames, shape), weights)
+    certainty, _ = _robust_weights(_residuals(model, seen, frames, shape), weights, model.importance)
     believed = jnp.zeros(layout.MOTION_DIMS).at[layout.EXPRESSION].set(1).at[layout.JAW].set(1)
 
     def normal(row):

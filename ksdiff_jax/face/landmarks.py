@@ -34,6 +34,9 @@ STORED = Path(__file__).parents[1] / "assets" / "face" / "landmarks.npz"
 # The names under which FLAME's own embedding holds the same three arrays.
 FLAME_NAMES = {"points": "landmark_indices", "triangles": "lmk_face_idx", "barycentric": "lmk_b_coords"}
 JAW = 2  # in JOINTS of face/model.py
+# The inner rims of the lips are few points among many, and what speech is seen by.
+LIP_RIMS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 95, 88, 178, 87, 14, 317, 402, 318, 324)
+RIM_IMPORTANCE = 4.0
 
 
 class LandmarkEmbedding(NamedTuple):
@@ -54,6 +57,7 @@ class LandmarkModel(NamedTuple):
     jaw_weight: Float[np.ndarray, "c"]
     joints: Float[np.ndarray, "2 3"]  # root and jaw at rest
     joint_shape_directions: Float[np.ndarray, "100 2 3"]
+    importance: Float[np.ndarray, "c"]  # how much a point counts in a fit, 1 for most
 
 
 class HeadPose(NamedTuple):
@@ -115,6 +119,7 @@ def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkMod
         jaw_weight=at_points(face.skinning_weights)[:, JAW],
         joints=regressor @ np.asarray(face.template),
         joint_shape_directions=np.einsum("jv,svk->sjk", regressor, np.asarray(face.shape_directions)),
+        importance=np.where(np.isin(embedding.points, LIP_RIMS), RIM_IMPORTANCE, 1.0).astype(np.float32),
     )
 
 

@@ -51,9 +51,22 @@ class FedBatch(NamedTuple):
 
 
 class BatchFeed:
-    """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have been."""
+    """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have been.
 
-    def __init__(self, batches: PositionedBatches, mesh: Mesh, *, ahead: int = 2):
+    A reader that gives nothing for `patience_s` seconds raises `RuntimeError`: a killed worker process says nothing.
+    The first batch may take `first_patience_s`, in which workers start.
+    """
+
+    def __init__(
+        self,
+        batches: PositionedBatches,
+        mesh: Mesh,
+        *,
+        ahead: int = 2,
+        patience_s: float = 60.0,
+        first_patience_s: float = 300.0,
+    ):
+        self._patience_s, self._next_patience_s = patience_s, max(first_patience_s, patience_s)
         self._queue: queue.Queue = queue.Queue(maxsize=ahead)
         self._batches = batches
         self._closed = threading.Event()
@@ -64,7 +77,15 @@ class BatchFeed:
         return self
 
     def __next__(self) -> FedBatch:
-        item = self._queue.get()
+        try:
+            item = self._queue.get(timeout=self._next_patience_s)
+        except queue.Empty:
+            raise RuntimeError(
+                f"no training batch in {self._next_patience_s:.0f} s: a reader process was killed, or the disk does "
+                "not answer; start the same command again, it goes on from the last checkpoint (data.workers 0 "
+                "reads without processes)"
+            ) from None
+        self._next_patience_s = self._patience_s
         if isinstance(item, BaseException):
             raise item
         return item

@@ -15,8 +15,10 @@ from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import evaluation_batches, training_batches
-from ksdiff_jax.data.shards import dataset_info, statistics
+from ksdiff_jax.data.shards import DatasetInfo, dataset_info, statistics
 from ksdiff_jax.data.transforms import FeaturesOf
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.system import Batch
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData
 
@@ -33,15 +35,13 @@ def open_training_data(
     """
     folder = Path(config.data.path) if config.data.path else built_in_corpus(config.data.corpus_clips, cache, tell=tell)
     info = dataset_info(folder)
+    if info.space != "flame":
+        raise InputError(
+            f"{folder}: its coefficients are of the {info.space} space (64 of a Basel face model), KSDiff trains on "
+            "flame (50); prepare the videos themselves, or FLAME coefficients of them"
+        )
     kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
-    validation = evaluation_batches(
-        folder,
-        "val",
-        config=config,
-        batch_size=_VALIDATION_ROWS,
-        limit=config.train.validate_clips,
-        features_of=kept.get("val"),
-    )
+    validation = _validation(config, folder, info=info, features_of=kept.get("val"), tell=tell)
     clips = sum(split.clips for split in info.splits.values())
     hours = sum(split.hours for split in info.splits.values())
     return TrainingData(
@@ -53,12 +53,30 @@ def open_training_data(
             host=jax.process_index(),
             hosts=jax.process_count(),
         ),
-        validation=[batch for batch, _ in validation],
+        validation=validation,
         statistics=statistics(folder),
         description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",
         folder=folder,
         features_of=kept.get("val"),
     )
+
+
+def _validation(
+    config: Config, folder: Path, *, info: DatasetInfo, features_of: FeaturesOf | None, tell: Callable[[str], None]
+) -> list[Batch]:
+    """The validation clips; none where the data set has none, as one of few speakers may not."""
+    if "val" not in info.splits or not info.splits["val"].clips:
+        tell(f"{folder}: no validation clips; the run is not validated")
+        return []
+    batches = evaluation_batches(
+        folder,
+        "val",
+        config=config,
+        batch_size=_VALIDATION_ROWS,
+        limit=config.train.validate_clips,
+        features_of=features_of,
+    )
+    return [batch for batch, _ in batches]
 
 
 def _kept_features(
@@ -75,7 +93,7 @@ def _kept_features(
     reasons = {split: why_not_kept(config, split=split) for split in ("train", "val")}
     if reasons["train"]:
         tell(f"the speech encoder runs in every training step: {reasons['train']}")
-    splits = [split for split, reason in reasons.items() if reason is None]
+    splits = [split for split, reason in reasons.items() if reason is None and split in dataset_info(folder).splits]
     if not splits:
         return {}
     features_of = kept_features(config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell)

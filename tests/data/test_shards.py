@@ -9,11 +9,11 @@ import pytest
 from ksdiff_jax.data.shards import (
     ShardReader,
     dataset_info,
-    motion_of_clip,
     statistics,
     verify_shards,
     write_dataset,
 )
+from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.layout import CAMERA, EXPRESSION, JAW, ROTATION
 from tests.data.clips import make_clip

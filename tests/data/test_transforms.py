@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
-from ksdiff_jax.data.shards import motion_of_clip
+from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.data.transforms import collate, example, random_start, raw_prosody, transcript_of_cut
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.transcript import encode

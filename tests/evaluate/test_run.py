@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.config import KeyframeConfig
-from ksdiff_jax.data.shards import motion_of_clip, write_dataset
+from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.run import evaluate_system, true_predictions
 from ksdiff_jax.evaluate.sampling import Prediction
