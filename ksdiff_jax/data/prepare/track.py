@@ -1,0 +1,193 @@
+"""A raw video to clips: its face is tracked here, by landmarks and a fit, with nobody's licensed weights.
+
+    video -> shots -> one face followed -> 478 landmarks a frame, by the video's clock -> 25 Hz -> fit -> take -> clips
+
+The camera of the result belongs to a square that holds the face's mean place, 1.25 times as large as the face, and
+stands still over the take, so that head motion is in the camera's translation.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
+from ksdiff_jax.audio.waveform import read_recording
+from ksdiff_jax.data.prepare.source import Outcome, Rejected, Rejection, Settings, Source
+from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
+from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
+from ksdiff_jax.data.tracking.speaker import mouth_and_sound
+from ksdiff_jax.data.tracking.tracker import Tracker
+from ksdiff_jax.data.tracking.video import has_sound
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.face import FaceModel, builtin_face, face_height, face_vertices, load_face, mouth_opening
+from ksdiff_jax.face.fit import FaceFit, fit_landmarks
+from ksdiff_jax.face.landmarks import (
+    TRACKED_POINTS,
+    LandmarkEmbedding,
+    builtin_landmarks,
+    landmark_model,
+    read_landmarks,
+)
+from ksdiff_jax.motion.resample import resampled
+from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript
+from ksdiff_jax.typing import Float
+
+TOOL = "ksdiff-jax tracker"
+LONGEST_GAP_S = 0.32  # a face lost for longer ends the take
+LEAST_SEEN_SHARE = 0.8
+LONGEST_TAKE_S = 40.0  # one identity is fitted to each; bounds memory
+SQUARE_OF_FACE = 1.25
+# Median distance of fitted and seen landmarks, in half squares: 4 pixels of 256. Real clips have 0.005.
+LARGEST_ERROR = 0.03
+SOUND_TOLERANCE_S, SOUND_TOLERANCE_SHARE = 0.5, 0.02
+
+
+def clips_of_video(source: Source, settings: Settings) -> Outcome:
+    """Track the face of a video. Raises `Rejected` where nothing of it can be used."""
+    audio, transcript = sound_of_video(source), transcript_of(source)
+    face, embedding = face_and_landmarks(settings)
+    rejections: list[Rejection] = []
+    with Tracker(settings.tracker_python) as tracker:
+        try:
+            seen = survey(source.video, tracker, start_s=source.start_s, end_s=source.end_s)
+        except InputError as error:
+            raise Rejected("unreadable", str(error)) from error
+        check_lengths(audio, last_s=float(seen.times_s[-1]), source=source)
+        crops = {}
+        for number, shot in enumerate(seen.shots):
+            name, seconds = _name(source, seen.times_s[shot.start]), float(np.ptp(seen.times_s[shot]))
+            if seconds < settings.min_s:
+                detail = f"a shot of {seconds:.2f} s; need {settings.min_s:g} s or more"
+                rejections.append(Rejection(name, "too_short", detail))
+                continue
+            try:
+                crops[number] = single_face(seen, shot)
+            except Rejected as reason:
+                rejections.append(Rejection(name, reason.reason, reason.detail))
+        followed = follow(source.video, seen, crops, tracker, start_s=source.start_s, end_s=source.end_s)
+    clips = []
+    for shot_face in followed.values():
+        for stretch in stretches(shot_face):
+            whole = len(seen.shots) == 1 and len(stretch.times_s) == len(seen.times_s)
+            try:
+                take = take_of_face(stretch, audio, face=face, embedding=embedding, whole=whole)
+            except Rejected as reason:
+                rejections.append(Rejection(_name(source, stretch.times_s[0]), reason.reason, reason.detail))
+                continue
+            kept, refused = clips_of_take(take, source, transcript, settings)
+            clips += kept
+            rejections += refused
+    return Outcome(tuple(clips), tuple(rejections))
+
+
+def sound_of_video(source: Source) -> Float[np.ndarray, "s"]:
+    """The sound that belongs to a video, from its first instant on, at 16 kHz."""
+    path = source.audio or source.video
+    if not source.audio and not has_sound(source.video):
+        if not Path(source.video).is_file() or not Path(source.video).stat().st_size:
+            raise Rejected("unreadable", f"{source.video}: no such file, or 0 bytes")
+        raise Rejected("no_sound", f"{path}: no sound track, and no recording of that name beside it or in --audio")
+    try:
+        return read_recording(path).audio
+    except InputError as error:
+        raise Rejected("no_sound", str(error)) from error
+
+
+def transcript_of(source: Source) -> Transcript:
+    """What is said, from a file beside the sound or the video, else what the source itself knows."""
+    for path in filter(None, (source.audio, source.video, source.coefficients)):
+        if sidecar := find_sidecar(path):
+            return read_transcript(sidecar)
+    return Transcript(source.transcript, "")
+
+
+def face_and_landmarks(settings: Settings) -> tuple[FaceModel, LandmarkEmbedding]:
+    """The face model that is fitted, and where the tracker's points lie on it."""
+    if not settings.face:
+        return builtin_face(), builtin_landmarks()
+    if not settings.landmarks:
+        raise InputError(
+            f"--face {settings.face}: say with --landmarks where the tracker's points lie on it; FLAME comes with "
+            "mediapipe_landmark_embedding.npz"
+        )
+    face = load_face(settings.face)
+    return face, read_landmarks(settings.landmarks, face)
+
+
+def check_lengths(audio: Float[np.ndarray, "s"], *, last_s: float, source: Source) -> None:
+    """Raise `Rejected` where pictures and sound last differently; only whole files are compared."""
+    if source.end_s is not None:
+        return
+    sound_s = len(audio) / SAMPLE_RATE_HZ
+    if abs(sound_s - last_s) > max(SOUND_TOLERANCE_S, SOUND_TOLERANCE_SHARE * sound_s):
+        raise Rejected(
+            "length_mismatch", f"pictures last {last_s:.2f} s, sound {sound_s:.2f} s; is it the sound of this video?"
+        )
+
+
+def stretches(face: FollowedFace) -> list[FollowedFace]:
+    """The parts of a shot in which the face was not lost for long, none longer than a take may be."""
+    seen = np.flatnonzero(face.seen)
+    if not len(seen):
+        return []
+    breaks = np.flatnonzero(np.diff(face.times_s[seen]) > LONGEST_GAP_S) + 1
+    parts = []
+    for run in np.split(seen, breaks):
+        span = slice(run[0], run[-1] + 1)
+        pieces = int(np.ceil(np.ptp(face.times_s[span]) / LONGEST_TAKE_S)) or 1
+        parts += np.array_split(np.arange(span.start, span.stop), pieces)
+    return [FollowedFace(face.times_s[part], face.landmarks[part]) for part in parts]
+
+
+def take_of_face(
+    followed: FollowedFace,
+    audio: Float[np.ndarray, "s"],
+    *,
+    face: FaceModel,
+    embedding: LandmarkEmbedding,
+    whole: bool = False,
+) -> Take:
+    """Fit a face to one stretch of landmarks. Raises `Rejected` for bad tracking and for a face that is silent."""
+    start_s = max(0.0, float(followed.times_s[0]))
+    frames = int((followed.times_s[-1] - start_s) * MOTION_RATE_HZ + 1e-6) + 1
+    wanted_s = start_s + np.arange(frames) / MOTION_RATE_HZ
+    share = float(followed.seen.mean())
+    if share < LEAST_SEEN_SHARE:
+        raise Rejected("bad_tracking", f"the face is seen in {share:.0%} of the frames; need {LEAST_SEEN_SHARE:.0%}")
+    times_s = followed.times_s[followed.seen]
+    points = followed.landmarks[followed.seen][:, :TRACKED_POINTS]
+    points = resampled(points, times_s, wanted_s)[:, embedding.points]
+    nearest = np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)] - wanted_s)
+    nearest = np.minimum(nearest, np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s) - 1, 0, None)] - wanted_s))
+    weights = np.where(nearest <= 1.0 / MOTION_RATE_HZ, 1.0, 0.0).astype(np.float32)
+    half = SQUARE_OF_FACE * float(np.median(np.ptp(points, axis=1).max(axis=-1))) / 2
+    in_square = (points - points.mean(axis=(0, 1))) / half * np.array([1, -1])
+    fit = fit_landmarks(landmark_model(face, embedding), in_square.astype(np.float32), weights)
+    error = float(np.median(fit.error))
+    if not error < LARGEST_ERROR:
+        raise Rejected("bad_tracking", f"the face model misses the landmarks by {error:.3f}; need {LARGEST_ERROR:g}")
+    sound = sound_of_take(audio, start_s=start_s, frames=frames)
+    opening = fitted_opening(fit, face)
+    mouth = mouth_and_sound(opening, sound)
+    if not mouth.speaks:
+        detail = f"the mouth moves by {np.std(opening):.4f} of the face's height while there is sound"
+        raise Rejected("silent_speaker", detail)
+    measures = {"reprojection_error": error, "seen_share": share, "mouth_opening_std": float(np.std(opening))}
+    if np.isfinite(mouth.correlation):
+        measures |= {"av_offset_s": mouth.offset_s, "av_correlation": mouth.correlation}
+    pose = fit.pose
+    return Take(
+        start_s=start_s, expression=np.asarray(pose.expression), rotation=np.asarray(pose.rotation),
+        jaw=np.asarray(pose.jaw), camera=np.asarray(pose.camera), shape=fit.shape, audio=sound, tool=TOOL,
+        measures=measures, whole=whole,
+    )  # fmt: skip
+
+
+def fitted_opening(fit: FaceFit, face: FaceModel) -> Float[np.ndarray, "t"]:
+    """Distance of the inner lips over the face's height."""
+    vertices = face_vertices(face, fit.pose.expression, shape=fit.shape, jaw_pose=fit.pose.jaw)
+    return np.asarray(mouth_opening(face, vertices)) / face_height(face)
+
+
+def _name(source: Source, time_s: float) -> str:
+    return f"{source.source_id}@{max(0.0, float(time_s)):.2f}"
