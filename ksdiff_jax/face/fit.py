@@ -9,7 +9,7 @@ Seen points l_tk in units of half a picture (u right, v up, both in [-1, 1]) and
 
 with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/layout.py. ρ is Huber's function, σ the
 median residual of the clip. Q measures expressions by how far they move the points, in every model's own units.
-Gauss-Newton: each frame's normal matrix by automatic differentiation, all frames at once; frames are coupled only by
+Gauss-Newton: each frame's normal matrix, all frames at once; frames are coupled only by
 the smoothness, so the step is solved by conjugate gradients preconditioned by the frames' own matrices. Identity is
 refitted in between, from frames spread over the clip. Start: scaled orthography of the rigid mean face.
 
@@ -23,12 +23,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.face.landmarks import HeadPose, LandmarkModel, posed_landmarks, projected
+from ksdiff_jax.face.landmarks import HeadPose, LandmarkModel, expression_jacobian, posed_landmarks, projected
 from ksdiff_jax.motion import layout
 from ksdiff_jax.motion.rotation import axis_angle
 from ksdiff_jax.typing import Array, Float, PyTree
 
 BUCKET_FRAMES = 128
+HEAD = slice(layout.ROTATION.start, layout.CAMERA.stop)  # rotation, jaw, camera
 IDENTITY_FRAMES = 48
 POSE_ROUNDS, IDENTITY_ROUNDS, LAST_ROUNDS = 3, 5, 3
 SOLVER_STEPS = 30
@@ -145,16 +146,17 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
     prior, smoothness = beliefs
     scales = SCALES * free
 
-    def of_step(step: Float[Array, "59"], frame, points) -> Float[Array, "n"]:
-        return _residuals(model, points, frame + scales * step, shape).reshape(-1)
+    def of_pose(pose: Float[Array, "9"], frame, points) -> Float[Array, "n"]:
+        return _residuals(model, points, frame.at[HEAD].set(pose), shape).reshape(-1)
 
-    zero = jnp.zeros(layout.MOTION_DIMS)
     residuals = _residuals(model, seen, motion, shape)
     certainty, _ = _robust_weights(residuals, weights, model.importance)
     certainty = jnp.repeat(certainty, 2, axis=-1)  # (t, 2c)
 
     def normal(frame, points, residual, certain):
-        jacobian = jax.jacfwd(of_step)(zero, frame, points)  # (2c, 59)
+        by_expression = expression_jacobian(model, _as_pose(frame)).reshape(-1, layout.EXPRESSION_DIMS)
+        by_pose = jax.jacfwd(of_pose)(frame[HEAD], frame, points)
+        jacobian = jnp.concatenate([by_expression, by_pose], axis=1) * scales  # (2c, 59)
         weighted = jacobian * certain[:, None]
         return jacobian.T @ weighted, weighted.T @ residual.reshape(-1)
 
@@ -169,13 +171,14 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
 def _solve(matrices: Float[Array, "t 59 59"], smoothness: Float[Array, "59 59"], right: Float[Array, "t 59"]):
     """(block diagonal + smoothness) x = right."""
     own = matrices + 6.0 * smoothness
-    factors = jax.vmap(lambda matrix: jax.scipy.linalg.cho_factor(matrix)[0])(own)
+    # Inverses once a step: thirty solves with each factor would take most of the fit's time.
+    inverses = jnp.linalg.inv(own)
 
     def apply(x: PyTree) -> PyTree:
         return jnp.einsum("tij,tj->ti", matrices, x) + _fourth_difference(x) @ smoothness
 
     def precondition(x: PyTree) -> PyTree:
-        return jax.vmap(lambda factor, row: jax.scipy.linalg.cho_solve((factor, False), row))(factors, x)
+        return jnp.einsum("tij,tj->ti", inverses, x)
 
     return jax.scipy.sparse.linalg.cg(apply, right, M=precondition, maxiter=SOLVER_STEPS, tol=1e-4)[0]
 

@@ -137,6 +137,16 @@ def posed_landmarks(
     return _turned(rotation_matrix(pose.rotation), points - root) + root
 
 
+def expression_jacobian(model: LandmarkModel, pose: HeadPose) -> Float[Array, "c 2 50"]:
+    """How the projected points of one frame move per unit of each expression coefficient.
+
+    Points are linear in the expression: s R_global (I + w_jaw (R_jaw − I)) E, without its depth.
+    """
+    opened = jnp.eye(3) + model.jaw_weight[:, None, None] * (rotation_matrix(pose.jaw) - jnp.eye(3))
+    seen = pose.camera[0] * rotation_matrix(pose.rotation)[:2] @ opened  # (c, 2, 3)
+    return seen @ jnp.transpose(model.expression_directions, (1, 2, 0))
+
+
 def projected(points: Float[Array, "*b c 3"], camera: Float[Array, "*b 3"]) -> Float[Array, "*b c 2"]:
     """Weak perspective: (u, v) = s (x + t_x, y + t_y), v up."""
     return camera[..., None, :1] * (points[..., :2] + camera[..., None, 1:])
