@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRACKER := .venv-tracker
+TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install demo test test-slow test-parity lint clean
+.PHONY: help install tracker demo test test-slow test-parity lint clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -13,6 +15,7 @@ help:
 	@echo "make test-slow    the tests that take minutes"
 	@echo "make test-parity  adds torch (large), compares the speech encoders with the originals"
 	@echo "make lint         ruff, formatting and style"
+	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
 
 install: $(VENV)/installed
@@ -21,6 +24,15 @@ $(VENV)/installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing ksdiff-jax into $(VENV) (a minute or two the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch $@
+
+# An environment of its own: MediaPipe pins older releases of NumPy and JAX.
+tracker: $(TRACKER)/installed
+
+$(TRACKER)/installed: $(TRACKER_NEEDS)
+	@test -x $(TRACKER)/bin/python || $(PYTHON) -m venv $(TRACKER)
+	@echo "installing the face tracker into $(TRACKER) ..."
+	@$(TRACKER)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRACKER_NEEDS)
 	@touch $@
 
 demo: install
@@ -41,4 +53,4 @@ lint: install
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRACKER) out build dist *.egg-info .pytest_cache .ruff_cache
