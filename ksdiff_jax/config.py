@@ -177,6 +177,8 @@ class DataConfig:
     workers: int = 0  # grain worker processes; 0 reads in the training process
     corpus_clips: int = 2000  # clips of the built-in corpus, if that is what is used
     augment: AugmentConfig | None = None  # None: clean sound
+    on_bad_record: Literal["raise", "skip"] = "raise"  # skip: all shards are read once before training, bad ones named
+    bad_record_share: float = 0.01  # more bad records than this share of a split are never skipped
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 from ksdiff_jax.audio.timebase import samples_of_motion_frames
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import Config
+from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.schema import Clip, features_from_bytes, features_to_bytes
 from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, write_dataset
 from ksdiff_jax.data.transforms import FeaturesOf
@@ -113,7 +114,7 @@ class FeatureCache:
 
 def kept_features(
     config: Config,
-    folder: Path,
+    folder: PathLike,
     *,
     splits: Sequence[str],
     encoder: SpeechEncoder,

@@ -7,7 +7,6 @@ uninterrupted one would have given, in the middle of an epoch too, whatever the 
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 
 import grain
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from ksdiff_jax.audio.prosody import log_energy, normalise_prosody
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.augment import augment, lose_pitch
+from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.transforms import Example, FeaturesOf, collate, example, random_start, raw_prosody
@@ -66,7 +66,7 @@ def _with_energy_of(audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray,
 
 def training_batches(
     config: Config,
-    folder: str | Path,
+    folder: PathLike,
     *,
     seed: int,
     split: str = "train",
@@ -83,7 +83,9 @@ def training_batches(
     The iterator has `get_state` and `set_state`, can be saved by Orbax, and is to be closed after use. Without worker
     processes its state is the same on every host and continues the sequence on any number of them.
     """
-    reader = ShardReader(folder, split)
+    reader = ShardReader(
+        folder, split, on_bad_record=config.data.on_bad_record, bad_record_share=config.data.bad_record_share
+    )
     if not len(reader):
         raise InputError(f"{folder}: split {split!r} is empty; training needs at least one clip")
     rows, rest = divmod(config.data.batch_size, hosts)
@@ -108,7 +110,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    folder: str | Path,
+    folder: PathLike,
     split: str,
     *,
     config: Config,

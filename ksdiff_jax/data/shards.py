@@ -9,52 +9,34 @@
 """
 
 import hashlib
-import json
-import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from etils import epath
 
-from ksdiff_jax.data.schema import ARRAYS, SCHEMA, SPACES, ArrayField, Clip, decode_clip, encode_clip
+from ksdiff_jax.data.description import (
+    DESCRIPTION,
+    DatasetInfo,
+    PathLike,
+    SplitInfo,
+    dataset_info,
+    statistics,
+    write_description,
+)
+from ksdiff_jax.data.schema import SCHEMA, Clip, decode_clip, encode_clip
 from ksdiff_jax.data.tally import MotionTally, SplitTally
-from ksdiff_jax.data.tfrecord import read_index, read_record, write_tfrecord
+from ksdiff_jax.data.tfds_files import write_tfds_files
+from ksdiff_jax.data.tfrecord import DataWarning, find_records, read_record, write_tfrecord
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing_folder
-from ksdiff_jax.models.system import Statistics
 
-DESCRIPTION = "dataset.json"
+__all__ = ["DESCRIPTION", "DatasetInfo", "ShardReader", "SplitInfo", "dataset_info", "statistics", "verify_shards",
+           "write_dataset"]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class SplitInfo:
-    """One split: its clips and hours, and its shards by file name with their clips and SHA-256."""
-
-    clips: int
-    hours: float
-    shards: tuple[str, ...]
-    shard_clips: tuple[int, ...]
-    sha256: tuple[str, ...]
-    speakers: int | None = None  # None: written by an earlier version that did not count
-    language_hours: dict[str, float] = field(default_factory=dict)
-    lengths: dict[int, int] = field(default_factory=dict)  # clips by lower edge of `LENGTH_BINS_S`, seconds
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What `dataset.json` says."""
-
-    schema: str
-    space: str  # of the coefficients: "flame" or "bfm"
-    fps: float
-    licence: str
-    made_by: str
-    splits: dict[str, SplitInfo]
-    mean: tuple[float, ...]  # per motion dimension, over the training split
-    std: tuple[float, ...]
-    encoder_digest: str = ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
-    keyframes_per_s: dict[str, float] | None = None  # of "expression" and "head", over the training split
+SHOWN_BAD_RECORDS = 5
 
 
 def write_dataset(
@@ -87,68 +69,77 @@ def write_dataset(
             mean=tuple(np.ravel(mean).tolist()), std=tuple(np.ravel(std).tolist()), encoder_digest=encoder_digest,
             keyframes_per_s=motion.keyframes_per_s(),
         )  # fmt: skip
-        _write_description(temporary / DESCRIPTION, info)
+        write_description(temporary / DESCRIPTION, info)
+        write_tfds_files(temporary, info)
     return info
 
 
-def dataset_info(folder: str | Path) -> DatasetInfo:
-    """The description of the data set in `folder`; `InputError` where it is missing or of another schema."""
-    path = Path(folder) / DESCRIPTION
-    if not path.is_file():
-        raise InputError(f"{folder}: no data set here ({DESCRIPTION} is missing); make one with `ksdiff-jax corpus`")
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        schema = raw["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a data set description; copy or make the data set again") from error
-    if schema != SCHEMA:
-        raise InputError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; make the data set again")
-    splits = {
-        name: SplitInfo(
-            clips=split["clips"],
-            hours=split["hours"],
-            shards=tuple(shard["file"] for shard in split["shards"]),
-            shard_clips=tuple(shard["clips"] for shard in split["shards"]),
-            sha256=tuple(shard["sha256"] for shard in split["shards"]),
-            speakers=split.get("speakers"),
-            language_hours=split.get("language_hours", {}),
-            lengths={int(edge): clips for edge, clips in split.get("lengths_s", {}).items()},
-        )
-        for name, split in raw["splits"].items()
-    }
-    return DatasetInfo(
-        schema=schema, space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
-        splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
-        encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
-        keyframes_per_s=raw["statistics"].get("keyframes_per_s"),
-    )  # fmt: skip
-
-
-def statistics(folder: str | Path) -> Statistics:
-    """Mean and standard deviation of the 59 motion dimensions over the training split, as float32 arrays."""
-    info = dataset_info(folder)
-    return Statistics(mean=np.array(info.mean, np.float32), std=np.array(info.std, np.float32))
-
-
 class ShardReader(Sequence[Clip]):
-    """The clips of one split by number. Picklable; holds no open file, so threads and processes may share it."""
+    """The clips of one split by number. Picklable; holds no open file, so threads and processes may share it.
 
-    def __init__(self, folder: str | Path, split: str):
-        self.folder, self.split = Path(folder), split
+    With `on_bad_record="skip"` every record is read once on opening. The clip after a bad one (the first good one
+    from there, round the end) stands in for it, so positions keep their meaning whichever records are bad, on every
+    host and in every worker. `bad_records` says which they were; more than `bad_record_share` of them is an error.
+    """
+
+    def __init__(
+        self,
+        folder: PathLike,
+        split: str,
+        *,
+        on_bad_record: Literal["raise", "skip"] = "raise",
+        bad_record_share: float = 0.01,
+    ):
+        self.folder, self.split = epath.Path(folder), split
         info = dataset_info(folder)
         if split not in info.splits:
             raise InputError(f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}")
         chosen = info.splits[split]
-        indices = [read_index(self.folder / name) for name in chosen.shards]
-        for name, index, clips in zip(chosen.shards, indices, chosen.shard_clips, strict=True):
-            if len(index) != clips:
-                raise InputError(f"{self.folder / name}: {len(index)} clips, {DESCRIPTION} says {clips}; copy it again")
         self._shards = chosen.shards
-        self._entries = [
-            (shard, number, int(offset), int(length))
-            for shard, index in enumerate(indices)
-            for number, (offset, length) in enumerate(index)
-        ]
+        self._entries: list[tuple[int, int, int, int]] = []
+        self._lost: dict[int, str] = {}  # positions of records that cannot be found, and why
+        for shard, clips in enumerate(chosen.shard_clips):
+            self._find(shard, clips, skip=on_bad_record == "skip")
+        self.bad_records: tuple[str, ...] = ()
+        self._stand_ins: dict[int, int] = {}
+        if on_bad_record == "skip":
+            self._replace_bad_records(bad_record_share)
+
+    def _find(self, shard: int, clips: int, *, skip: bool) -> None:
+        """Add a shard's records, as many as `dataset.json` says it has."""
+        path = self.folder / self._shards[shard]
+        index, damage = find_records(path)
+        if damage is not None and not skip:
+            raise InputError(damage)
+        if len(index) > clips or (len(index) < clips and damage is None):
+            raise InputError(f"{path}: {len(index)} clips, {DESCRIPTION} says {clips}; copy it again")
+        for number in range(clips):
+            if number >= len(index):
+                lost = damage if number == len(index) else f"{path}: record {number} is behind a damaged one"
+                self._lost[len(self._entries)] = lost
+                self._entries.append((shard, number, 0, 0))
+            else:
+                self._entries.append((shard, number, *map(int, index[number])))
+
+    def _replace_bad_records(self, share: float) -> None:
+        bad = {}
+        for position in range(len(self)):
+            try:
+                self[position]
+            except InputError as error:
+                bad[position] = str(error)
+        self.bad_records = tuple(bad.values())
+        if not bad:
+            return
+        where = f"{self.folder}: {len(bad)} of {len(self)} records of split {self.split!r} are bad"
+        if len(bad) == len(self) or len(bad) > share * len(self):
+            raise InputError(f"{where}, more than the share of {share:g} that may be skipped; first: {bad[min(bad)]}")
+        for position in bad:
+            stand_in = position
+            while stand_in in bad:
+                stand_in = (stand_in + 1) % len(self)
+            self._stand_ins[position] = stand_in
+        warnings.warn(f"{where} and skipped: {'; '.join(self.bad_records[:SHOWN_BAD_RECORDS])}", DataWarning, 3)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -158,12 +149,15 @@ class ShardReader(Sequence[Clip]):
         try:
             return decode_clip(data)
         except InputError as error:
-            shard, number, offset, _ = self._entries[position]
+            shard, number, offset, _ = self._entries[self._stand_ins.get(position, position)]
             path = self.folder / self._shards[shard]
             raise InputError(f"{path}: record {number} at byte {offset}: {error}") from error
 
     def record(self, position: int) -> bytes:
         """The bytes of a clip, both checksums verified."""
+        position = self._stand_ins.get(position, position)
+        if position in self._lost:
+            raise InputError(self._lost[position])
         shard, number, offset, length = self._entries[position]
         return read_record(self.folder / self._shards[shard], number=number, offset=offset, length=length)
 
@@ -171,12 +165,12 @@ class ShardReader(Sequence[Clip]):
         return f"ShardReader({str(self.folder)!r}, {self.split!r}, {len(self)} clips)"
 
 
-def verify_shards(folder: str | Path) -> None:
+def verify_shards(folder: PathLike) -> None:
     """Compare every shard with its SHA-256 in `dataset.json`; `InputError` names the first that differs."""
     for split in dataset_info(folder).splits.values():
         for name, digest in zip(split.shards, split.sha256, strict=True):
-            if _sha256(Path(folder) / name) != digest:
-                raise InputError(f"{Path(folder) / name}: its SHA-256 differs from {DESCRIPTION}; copy it again")
+            if _sha256(epath.Path(folder) / name) != digest:
+                raise InputError(f"{epath.Path(folder) / name}: its SHA-256 differs from {DESCRIPTION}; copy it again")
 
 
 def _of_one_kind(
@@ -226,40 +220,6 @@ def _write_split(folder: Path, split: str, clips: Iterable[Clip], *, clips_per_s
     )
 
 
-def _write_description(path: Path, info: DatasetInfo) -> None:
-    coefficients = next(width for width, space in SPACES.items() if space == info.space)
-    arrays = ARRAYS | {"expression": ArrayField("<f4", (coefficients,))}
-    raw = {
-        "schema": info.schema,
-        "space": info.space,
-        "fps": info.fps,
-        "licence": info.licence,
-        "made_by": info.made_by,
-        "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in arrays.items()},
-        "speech_features": {"dtype": "bfloat16", "encoder_digest": info.encoder_digest}
-        if info.encoder_digest
-        else None,
-        "splits": {
-            name: {
-                "clips": split.clips,
-                "hours": split.hours,
-                "speakers": split.speakers,
-                "language_hours": split.language_hours,
-                "lengths_s": split.lengths,
-                "shards": [
-                    {"file": file, "clips": clips, "sha256": digest}
-                    for file, clips, digest in zip(split.shards, split.shard_clips, split.sha256, strict=True)
-                ],
-            }
-            for name, split in info.splits.items()
-        },
-        "statistics": {"mean": info.mean, "std": info.std, "keyframes_per_s": info.keyframes_per_s},
-    }
-    if not all(map(math.isfinite, (*info.mean, *info.std))):
-        raise InputError("the training split has no finite statistics; it needs at least one clip")
-    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
+def _sha256(path: Path | epath.Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+from etils import epath
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.corpus.digest import source_digest
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.write import write_corpus
+from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.shards import DatasetInfo, dataset_info, statistics
@@ -33,7 +35,7 @@ def open_training_data(
 
     So do the features of a frozen pretrained `encoder`, where the data set has none.
     """
-    folder = Path(config.data.path) if config.data.path else built_in_corpus(config.data.corpus_clips, cache, tell=tell)
+    folder = _folder(config.data.path) or built_in_corpus(config.data.corpus_clips, cache, tell=tell)
     info = dataset_info(folder)
     if info.space != "flame":
         raise InputError(
@@ -61,8 +63,15 @@ def open_training_data(
     )
 
 
+def _folder(path: str) -> Path | epath.Path | None:
+    """Where the shards are: on this machine, or in a bucket (`gs://...`), which no `pathlib.Path` can name."""
+    if not path:
+        return None
+    return epath.Path(path) if "://" in path else Path(path)
+
+
 def _validation(
-    config: Config, folder: Path, *, info: DatasetInfo, features_of: FeaturesOf | None, tell: Callable[[str], None]
+    config: Config, folder: PathLike, *, info: DatasetInfo, features_of: FeaturesOf | None, tell: Callable[[str], None]
 ) -> list[Batch]:
     """The validation clips; none where the data set has none, as one of few speakers may not."""
     if "val" not in info.splits or not info.splits["val"].clips:
@@ -81,7 +90,7 @@ def _validation(
 
 def _kept_features(
     config: Config,
-    folder: Path,
+    folder: PathLike,
     *,
     encoder: SpeechEncoder | None,
     cache: Path,

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -14,9 +16,12 @@ from ksdiff_jax.data.shards import (
     write_dataset,
 )
 from ksdiff_jax.data.tally import motion_of_clip
+from ksdiff_jax.data.tfrecord import DataWarning, find_records
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.layout import CAMERA, EXPRESSION, JAW, ROTATION
 from tests.data.clips import make_clip
+
+METADATA = {"dataset.json", "dataset_info.json", "features.json"}
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def test_shards_are_named_and_described(folder):
     assert (info.licence, info.made_by, info.fps, info.space) == ("CC0", "a test", 25.0, "flame")
     described = {name for split in info.splits.values() for name in split.shards}
     on_disk = {path.name for path in folder.iterdir()}
-    assert on_disk == described | {name.replace("tfrecord", "index") for name in described} | {"dataset.json"}
+    assert on_disk == described | {name.replace("tfrecord", "index") for name in described} | METADATA
     verify_shards(folder)
 
 
@@ -99,3 +104,99 @@ def test_a_bad_clip_leaves_the_old_data_set_in_place(folder):
         write_dataset(folder, {"train": bad}, licence="", made_by="")
     assert len(ShardReader(folder, "train")) == 7
     assert [path.name for path in folder.parent.iterdir()] == ["set"]
+
+
+def damage(shard, number):
+    """Flip one bit in the middle of a record's data."""
+    offset, length = find_records(shard)[0][number]
+    data = bytearray(shard.read_bytes())
+    data[offset + 12 + length // 2] ^= 1
+    shard.write_bytes(data)
+
+
+def test_a_bad_record_is_replaced_by_the_next_good_one_and_named(folder):
+    whole = [clip.clip_id for clip in ShardReader(folder, "train")]
+    damage(folder / "train-00000-of-00003.tfrecord", 1)
+    damage(folder / "train-00000-of-00003.tfrecord", 2)
+    with pytest.warns(
+        DataWarning, match=r"2 of 7 records .* skipped: .*train-00000-of-00003\.tfrecord: record 1 at byte"
+    ):
+        reader = ShardReader(folder, "train", on_bad_record="skip", bad_record_share=0.3)
+    assert len(reader.bad_records) == 2 and "record 2 at byte" in reader.bad_records[1]
+    expected = [whole[0], whole[3], whole[3], *whole[3:]]
+    assert [clip.clip_id for clip in pickle.loads(pickle.dumps(reader))] == expected
+    with pytest.raises(InputError, match=r"2 of 7 records .* more than the share of 0\.01 .* record 1 at byte"):
+        ShardReader(folder, "train", on_bad_record="skip")
+
+
+def test_the_last_record_s_stand_in_is_the_first(folder):
+    damage(folder / "train-00002-of-00003.tfrecord", 0)
+    with pytest.warns(DataWarning, match="1 of 7"):
+        reader = ShardReader(folder, "train", on_bad_record="skip", bad_record_share=0.2)
+    assert reader[6].clip_id == "clip-0" and len(reader) == 7
+
+
+def test_a_truncated_shard_is_named_or_skipped_from_there(folder):
+    shard = folder / "train-00001-of-00003.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(InputError, match=r"train-00001-of-00003\.tfrecord: record 2 at byte \d+ is cut off"):
+        ShardReader(folder, "train")
+    with pytest.warns(DataWarning, match="record 2 at byte"):
+        reader = ShardReader(folder, "train", on_bad_record="skip", bad_record_share=0.2)
+    assert reader[5].clip_id == "clip-6"
+
+
+def test_a_stale_or_missing_index_is_rebuilt_and_said_once(folder):
+    index = folder / "train-00001-of-00003.index"
+    good = index.read_bytes()
+    for fault, change in (("stale", lambda: index.write_bytes(good[:-16])), ("missing", index.unlink)):
+        change()
+        with pytest.warns(DataWarning, match=f"{fault}; rebuilt from the records, written anew"):
+            assert len(ShardReader(folder, "train")) == 7
+        assert index.read_bytes() == good
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        ShardReader(folder, "train")
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_data_set_is_read_from_a_bucket(folder, monkeypatch):
+    """fsspec's memory file system in the place of Google's: everything but the network."""
+    memory = pytest.importorskip("fsspec.implementations.memory")
+    names = {"protocol": ("gs",), "cachable": False, "store": {}, "pseudo_dirs": [""]}
+    bucket = type("Bucket", (memory.MemoryFileSystem,), names)
+    monkeypatch.setattr(sys.modules["fsspec.registry"], "get_filesystem_class", lambda protocol: bucket)
+    from etils import epath
+
+    for path in folder.iterdir():
+        epath.Path(f"gs://bucket/set/{path.name}").write_bytes(path.read_bytes())
+    epath.Path("gs://bucket/set/val-00000-of-00001.index").unlink()
+    reader = pickle.loads(pickle.dumps(ShardReader("gs://bucket/set", "train")))
+    assert [clip.clip_id for clip in reader] == [f"clip-{i}" for i in range(7)]
+    with pytest.warns(DataWarning, match="missing; rebuilt"):
+        ShardReader("gs://bucket/set", "val")
+    assert epath.Path("gs://bucket/set/val-00000-of-00001.index").exists()
+    verify_shards("gs://bucket/set")
+
+
+def test_both_coefficient_spaces_are_written_and_never_mixed(tmp_path):
+    basel = make_clip(0, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32))
+    info = write_dataset(tmp_path / "bfm", {"train": [basel]}, licence="", made_by="")
+    assert (info.space, len(info.mean), len(info.std), info.keyframes_per_s) == ("bfm", 73, 73, None)
+    assert ShardReader(tmp_path / "bfm", "train")[0].expression.shape == (40, 64)
+    with pytest.raises(InputError, match=r"clip 'clip-1' makes it .* bfm space and .* flame space"):
+        write_dataset(tmp_path / "mixed", {"train": [basel, make_clip(1)]}, licence="", made_by="")
+
+
+def test_an_earlier_description_without_counts_is_read(folder):
+    description = folder / "dataset.json"
+    raw = json.loads(description.read_text())
+    assert set(raw["statistics"]["keyframes_per_s"]) == {"expression", "head"}
+    assert raw["splits"]["train"]["speakers"] == 1
+    assert sum(raw["splits"]["train"]["lengths_s"].values()) == 7
+    del raw["statistics"]["keyframes_per_s"]
+    for split in raw["splits"].values():
+        del split["speakers"], split["language_hours"], split["lengths_s"]
+    description.write_text(json.dumps(raw))
+    info = dataset_info(folder)
+    assert info.keyframes_per_s is None and info.splits["train"].speakers is None

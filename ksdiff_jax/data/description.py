@@ -1,0 +1,124 @@
+"""What `dataset.json` says of a data set: schema, coefficient space, splits with their shards, statistics, licence.
+
+Everything in it is known when the last shard is written; nothing of it needs the shards to be read again. Fields
+that earlier versions did not write are read as None or as empty.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from etils import epath
+
+from ksdiff_jax.data.schema import ARRAYS, SCHEMA, SPACES, ArrayField
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.system import Statistics
+
+DESCRIPTION = "dataset.json"
+PathLike = str | Path | epath.Path
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """One split: its clips and hours, and its shards by file name with their clips and SHA-256."""
+
+    clips: int
+    hours: float
+    shards: tuple[str, ...]
+    shard_clips: tuple[int, ...]
+    sha256: tuple[str, ...]
+    speakers: int | None = None  # None: written by an earlier version that did not count
+    language_hours: dict[str, float] = field(default_factory=dict)
+    lengths: dict[int, int] = field(default_factory=dict)  # clips by lower edge of `LENGTH_BINS_S`, seconds
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What `dataset.json` says."""
+
+    schema: str
+    space: str  # of the coefficients: "flame" or "bfm"
+    fps: float
+    licence: str
+    made_by: str
+    splits: dict[str, SplitInfo]
+    mean: tuple[float, ...]  # per motion dimension, over the training split
+    std: tuple[float, ...]
+    encoder_digest: str = ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
+    keyframes_per_s: dict[str, float] | None = None  # of "expression" and "head", over the training split
+
+
+def dataset_info(folder: PathLike) -> DatasetInfo:
+    """The description of the data set in `folder`; `InputError` where it is missing or of another schema."""
+    path = epath.Path(folder) / DESCRIPTION
+    if not path.exists():
+        raise InputError(f"{folder}: no data set here ({DESCRIPTION} is missing); make one with `ksdiff-jax corpus`")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        schema = raw["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a data set description; copy or make the data set again") from error
+    if schema != SCHEMA:
+        raise InputError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; make the data set again")
+    splits = {
+        name: SplitInfo(
+            clips=split["clips"],
+            hours=split["hours"],
+            shards=tuple(shard["file"] for shard in split["shards"]),
+            shard_clips=tuple(shard["clips"] for shard in split["shards"]),
+            sha256=tuple(shard["sha256"] for shard in split["shards"]),
+            speakers=split.get("speakers"),
+            language_hours=split.get("language_hours", {}),
+            lengths={int(edge): clips for edge, clips in split.get("lengths_s", {}).items()},
+        )
+        for name, split in raw["splits"].items()
+    }
+    return DatasetInfo(
+        schema=schema, space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
+        splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
+        encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
+        keyframes_per_s=raw["statistics"].get("keyframes_per_s"),
+    )  # fmt: skip
+
+
+def statistics(folder: PathLike) -> Statistics:
+    """Mean and standard deviation of the 59 motion dimensions over the training split, as float32 arrays."""
+    info = dataset_info(folder)
+    return Statistics(mean=np.array(info.mean, np.float32), std=np.array(info.std, np.float32))
+
+
+def write_description(path: Path, info: DatasetInfo) -> None:
+    """Write `dataset.json`."""
+    coefficients = next(width for width, space in SPACES.items() if space == info.space)
+    arrays = ARRAYS | {"expression": ArrayField("<f4", (coefficients,))}
+    raw = {
+        "schema": info.schema,
+        "space": info.space,
+        "fps": info.fps,
+        "licence": info.licence,
+        "made_by": info.made_by,
+        "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in arrays.items()},
+        "speech_features": {"dtype": "bfloat16", "encoder_digest": info.encoder_digest}
+        if info.encoder_digest
+        else None,
+        "splits": {
+            name: {
+                "clips": split.clips,
+                "hours": split.hours,
+                "speakers": split.speakers,
+                "language_hours": split.language_hours,
+                "lengths_s": split.lengths,
+                "shards": [
+                    {"file": file, "clips": clips, "sha256": digest}
+                    for file, clips, digest in zip(split.shards, split.shard_clips, split.sha256, strict=True)
+                ],
+            }
+            for name, split in info.splits.items()
+        },
+        "statistics": {"mean": info.mean, "std": info.std, "keyframes_per_s": info.keyframes_per_s},
+    }
+    if not all(map(math.isfinite, (*info.mean, *info.std))):
+        raise InputError("the training split has no finite statistics; it needs at least one clip")
+    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

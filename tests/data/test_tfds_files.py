@@ -1,0 +1,45 @@
+"""A data set opens with TensorFlow Datasets by its folder; only the reading by TensorFlow itself needs it."""
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.data.schema import decode_clip
+from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.data.tfrecord import read_tfrecord
+from tests.data.clips import make_clip
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds") / "set"
+    splits = {"train": [make_clip(i) for i in range(5)], "val": [make_clip(9)], "test": []}
+    write_dataset(folder, splits, licence="CC0", made_by="a test", clips_per_shard=2)
+    tfds = pytest.importorskip("tensorflow_datasets")
+    return tfds.builder_from_directory(str(folder))
+
+
+def test_splits_shards_and_licence_are_found(builder):
+    assert (builder.info.name, str(builder.info.version)) == ("ksdiff_jax", "1.0.0")
+    assert {name: split.num_examples for name, split in builder.info.splits.items()} == {"train": 5, "val": 1}
+    assert builder.info.splits["train"].shard_lengths == [2, 2, 1]
+    assert all(path.exists() for path in builder.info.splits["train"].filepaths)
+    assert len(builder.info.splits["train"].filepaths) == 3
+    assert builder.info.redistribution_info.license == "CC0"
+
+
+def test_the_features_found_decode_the_records_found(builder):
+    paths = builder.info.splits["train"].filepaths
+    records = [record for path in paths for record in read_tfrecord(path)]
+    for number, record in enumerate(records):
+        raw = builder.info.features.deserialize_example_np(record)
+        assert raw["clip_id"].decode() == decode_clip(record).clip_id == f"clip-{number}"
+        expression = np.frombuffer(raw["expression"], "<f4").reshape(-1, 50)
+        np.testing.assert_array_equal(expression, make_clip(number).expression)
+
+
+def test_tensorflow_reads_the_same_clips(builder):
+    pytest.importorskip("tensorflow")
+    found = {raw["clip_id"].numpy().decode(): raw for raw in builder.as_dataset(split="train")}
+    assert sorted(found) == [f"clip-{i}" for i in range(5)]
+    audio = np.frombuffer(found["clip-3"]["audio"].numpy(), "<i2")
+    np.testing.assert_array_equal(audio, make_clip(3).audio)
