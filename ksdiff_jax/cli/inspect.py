@@ -10,7 +10,7 @@ from ksdiff_jax.errors import InputError
 SUMMARY = "what a motion file, data set, checkpoint, config, encoder or face file holds; --verify checks it"
 EXAMPLES = """examples:
   ksdiff-jax inspect out/speech.motion.npz
-  ksdiff-jax inspect shards --verify
+  ksdiff-jax inspect shards --verify --sheet clips.png
   ksdiff-jax inspect demo --json
   ksdiff-jax inspect configs/paper.py
 """
@@ -21,29 +21,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("path", metavar="PATH", help="file, folder, or the name of a shipped checkpoint")
     parser.add_argument("--verify", action="store_true", help="read everything and compare it with its checksums")
+    parser.add_argument("--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips")
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Describe the path; anything unsound is an `InputError`."""
+    from ksdiff_jax.cli.inspect_data import length_bars
+    from ksdiff_jax.data.tfrecord import DataWarning
+
     console = Console("inspect", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-    facts = describe(args.path, verify=args.verify)
-    if args.verify:
-        facts["verified"] = True
+    with console.warnings_as_lines(DataWarning):
+        facts = describe(args.path, verify=args.verify)
+        if args.verify:
+            facts["verified"] = True
+        if args.sheet:
+            facts["sheet"] = _sheet(args.sheet, args.path, kind=facts["kind"])
     width = max(map(len, facts))
     for name, value in facts.items():
-        console.say(f"{name.replace('_', ' '):<{width}}  {_as_text(value)}")
+        lines = length_bars(value) if name == "clips_by_seconds" else [_as_text(value)]
+        for number, line in enumerate(lines):
+            console.say(f"{'' if number else name.replace('_', ' '):<{width}}  {line}")
     console.result(facts)
     return 0
 
 
+def _sheet(sheet: str, path: str, *, kind: str) -> str:
+    if kind != "data set":
+        raise InputError(f"{path}: a {kind}; --sheet draws clips of a data set, a folder with a dataset.json")
+    from ksdiff_jax.cli.inspect_data import write_dataset_sheet
+
+    write_dataset_sheet(sheet, path)
+    return sheet
+
+
 def describe(path: str | Path, *, verify: bool) -> dict:
     """Facts about whatever `path` is, by name."""
+    from ksdiff_jax.cli.inspect_data import describe_dataset, verify_dataset
+    from ksdiff_jax.data.description import DESCRIPTION
     from ksdiff_jax.models.pretrained import shipped_names
 
     found = Path(path)
-    if found.is_dir() and (found / "dataset.json").is_file():
-        return _dataset(found, verify=verify)
+    if "://" in str(path) or (found.is_dir() and (found / DESCRIPTION).is_file()):
+        facts = describe_dataset(path)
+        if verify:
+            verify_dataset(path)
+        return facts
     if found.is_dir() and _is_encoder(found):
         return _encoder_folder(found)
     if found.is_dir() or (not found.exists() and str(path) in shipped_names()):
@@ -55,24 +78,6 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     if found.suffix == ".npz" and _is_motion(found):
         return _motion(found)
     return _face(found)
-
-
-def _dataset(folder: Path, *, verify: bool) -> dict:
-    from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
-
-    info = dataset_info(folder)
-    facts = {"kind": "data set", "schema": info.schema, "space": info.space, "fps": info.fps}
-    facts |= {"licence": info.licence, "made_by": info.made_by}
-    if info.encoder_digest:
-        facts["speech_features_of"] = info.encoder_digest
-    for split, part in info.splits.items():
-        facts[split] = {"clips": part.clips, "hours": round(part.hours, 3), "shards": len(part.shards)}
-    if verify:
-        verify_shards(folder)
-        for split in info.splits:
-            for _ in ShardReader(folder, split):  # decodes every clip and checks what holds between its fields
-                pass
-    return facts
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:

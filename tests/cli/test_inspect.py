@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.cli.main import main
+from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.data.tfrecord import find_records
 from ksdiff_jax.motion.clip import MotionClip
+from tests.data.clips import make_clip
 
 
 def inspected(capsys, *arguments):
@@ -45,3 +48,84 @@ def test_text_output_has_a_line_per_fact(tmp_path, capsys):
     clip = MotionClip.from_coefficients(np.zeros((5, 59), np.float32))
     assert main(["inspect", str(clip.save(tmp_path / "a.motion.npz"))]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == ["kind", "motion"]
+
+
+@pytest.fixture
+def shards(tmp_path):
+    clips = [make_clip(i, frames=30 + 30 * i, language="en" if i % 2 else "") for i in range(5)]
+    splits = {"train": clips[:4], "val": clips[4:]}
+    write_dataset(tmp_path / "set", splits, licence="CC0", made_by="a test", clips_per_shard=2)
+    return tmp_path / "set"
+
+
+def test_a_data_set_is_described(shards, capsys):
+    facts, _ = inspected(capsys, shards, "--verify")
+    assert facts["train"] == {
+        "clips": 4,
+        "hours": round((30 + 60 + 90 + 120) / 25 / 3600, 3),
+        "shards": 2,
+        "speakers": 1,
+    }
+    assert facts["clips_by_seconds"] == {"1": 1, "2": 1, "3": 1, "4": 1, "6": 1}
+    assert set(facts["hours_by_language"]) == {"en", "unknown"}
+    assert facts["statistics"]["head_std_deg"]["yaw"] == pytest.approx(np.degrees(0.1), rel=0.1)
+    assert facts["statistics"]["keyframes_per_s"]["head"] > 0 and facts["verified"]
+    assert main(["inspect", str(shards)]) == 0
+    assert "   5-6   s   0" in capsys.readouterr().out
+
+
+def flipped_byte(shards):
+    shard = shards / "train-00001-of-00002.tfrecord"
+    offset, length = find_records(shard)[0][1]
+    content = bytearray(shard.read_bytes())
+    content[offset + 12 + length // 3] ^= 8
+    shard.write_bytes(content)
+    return rf"train-00001-of-00002.tfrecord: record 1 at byte {offset} is damaged"
+
+
+def truncated_record(shards):
+    shard = shards / "val-00000-of-00001.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    return "val-00000-of-00001.tfrecord: record 0 at byte 0 is cut off"
+
+
+def other_schema(shards):
+    description = shards / "dataset.json"
+    description.write_text(description.read_text().replace("ksdiff-clip/1", "ksdiff-clip/7"))
+    return "schema 'ksdiff-clip/7', this version reads 'ksdiff-clip/1'"
+
+
+@pytest.mark.parametrize("fault", [flipped_byte, truncated_record, other_schema])
+def test_what_is_wrong_with_a_data_set_is_named_in_one_line(shards, capsys, fault):
+    named = fault(shards)
+    error, status = inspected(capsys, shards, "--verify")
+    assert status == 2 and named in error and error.count("\n") == 1
+
+
+def test_a_stale_index_is_rebuilt_and_said(shards, capsys):
+    index = shards / "train-00000-of-00002.index"
+    good = index.read_bytes()
+    index.write_bytes(good[:16])
+    assert main(["inspect", str(shards), "--verify"]) == 0
+    assert "train-00000-of-00002.index: stale; rebuilt" in capsys.readouterr().err
+    assert index.read_bytes() == good
+
+
+@pytest.mark.parametrize("space", ["flame", "bfm"])
+def test_a_contact_sheet_is_drawn(shards, tmp_path, capsys, space):
+    from matplotlib.image import imread
+
+    if space == "bfm":
+        clip = make_clip(0, expression=np.zeros((40, 64), np.float32))
+        write_dataset(shards, {"train": [clip]}, licence="", made_by="")
+    facts, _ = inspected(capsys, shards, "--sheet", tmp_path / "sheet.png")
+    picture = imread(facts["sheet"])
+    assert picture.shape[1] == 1430 and picture[..., :3].std() > 0.05
+    again = tmp_path / "again.png"
+    inspected(capsys, shards, "--sheet", again)
+    assert again.read_bytes() == (tmp_path / "sheet.png").read_bytes()
+
+
+def test_only_a_data_set_has_a_contact_sheet(checkpoint, tmp_path, capsys):
+    error, status = inspected(capsys, checkpoint, "--sheet", tmp_path / "sheet.png")
+    assert status == 2 and "--sheet draws clips of a data set" in error and not (tmp_path / "sheet.png").exists()
