@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.data.prepare.source import Rejected
-from ksdiff_jax.data.tracking.tracker import LANDMARKS, FoundFace, Tracker
+from ksdiff_jax.data.tracking.tracker import LANDMARKS, FaceTracker, FoundFace
 from ksdiff_jax.data.tracking.video import frames, shots
 from ksdiff_jax.typing import Float
 
@@ -53,7 +53,7 @@ class FollowedFace(NamedTuple):
         return np.isfinite(self.landmarks[:, 0, 0])
 
 
-def survey(path: str | Path, tracker: Tracker, *, start_s: float = 0.0, end_s: float | None = None) -> Survey:
+def survey(path: str | Path, tracker: FaceTracker, *, start_s: float = 0.0, end_s: float | None = None) -> Survey:
     """The first pass over the part of a video from `start_s` to `end_s`."""
     times, thumbnails, looks, next_look_s = [], [], [], -np.inf
     for frame in _part(path, start_s, end_s):
@@ -95,7 +95,7 @@ def follow(
     path: str | Path,
     survey: Survey,
     crops: dict[int, Float[np.ndarray, "n 3"]],
-    tracker: Tracker,
+    tracker: FaceTracker,
     *,
     start_s: float = 0.0,
     end_s: float | None = None,

@@ -9,7 +9,7 @@ import select
 import struct
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,6 +32,17 @@ class FoundFace(NamedTuple):
     width: float
     height: float
     score: float
+
+
+@runtime_checkable
+class FaceTracker(Protocol):
+    """What finds faces, and the 478 points of MediaPipe's face mesh on the one face of a picture."""
+
+    def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]: ...
+
+    def landmarks(self, picture: UInt8[np.ndarray, "y x 3"]) -> Float[np.ndarray, "478 3"] | None: ...
+
+    def forget(self) -> None: ...
 
 
 class TrackerDied(RuntimeError):
