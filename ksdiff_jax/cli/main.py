@@ -4,7 +4,8 @@ Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 
 130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY` (one line), `add_arguments(parser)`
 and `run(args) -> int`. Those modules import what is heavy inside `run`, so that `--help` answers at once. A command
 that defines `DOTTED_OVERRIDES = True` also takes any config field by its dotted name (`--train.steps 2000`) and finds
-them as a dict of strings in `args.overrides`.
+them as a dict of strings in `args.overrides`. One that defines `PASSES_ON = True` finds what stands after `--`, the
+options of another program, as a list in `args.passed_on`.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import NoReturn
 from ksdiff_jax.errors import InputError
 
 PROGRAM = "ksdiff-jax"
-COMMANDS = ("animate", "corpus", "train", "evaluate", "convert", "inspect", "bench", "doctor")
+COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "bench", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,12 +58,16 @@ def _dispatch(argv: list[str]) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    own, passed_on = argv[1:], []
+    if getattr(module, "PASSES_ON", False) and "--" in own:
+        own, passed_on = own[: own.index("--")], own[own.index("--") + 1 :]
     try:
         if getattr(module, "DOTTED_OVERRIDES", False):
-            args, rest = parser.parse_known_args(argv[1:])
+            args, rest = parser.parse_known_args(own)
             args.overrides = _overrides(rest, parser)
         else:
-            args = parser.parse_args(argv[1:])
+            args = parser.parse_args(own)
+        args.passed_on = passed_on
     except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
         return leaving.code or 0
     return module.run(args) or 0

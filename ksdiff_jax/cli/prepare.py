@@ -1,0 +1,167 @@
+"""`ksdiff-jax prepare SOURCE... --out DIR`: talking-face videos, or coefficients of another tool, to shards."""
+
+import argparse
+import time
+
+from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import InputError
+
+SUMMARY = "raw videos, or coefficients that another tool extracted, to shards to train on"
+PASSES_ON = True  # what stands after `--` is Apache Beam's
+LAYOUT_NAMES = ("hdtf", "voxceleb")
+RUNNER_NAMES = ("local", "direct", "dataflow", "flink", "spark")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.epilog = """examples:
+  ksdiff-jax prepare videos --out shards
+  ksdiff-jax prepare coefficients --audio wavs --coefficient-fps 30 --out shards
+  ksdiff-jax prepare videos --coefficients smirk --out shards
+  ksdiff-jax prepare hdtf HDTF --out shards
+  ksdiff-jax prepare voxceleb vox2 --out shards --processes 64
+  ksdiff-jax prepare videos --out shards --runner flink -- --flink_master=host:8081
+
+a second run goes on where one was stopped: finished sources are kept in DIR.work
+"""
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video or coefficient file, or a folder of them; "
+                        "the first may be `hdtf` or `voxceleb`, the layout of the folders after it")  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
+    parser.add_argument("--work", metavar="DIR", help="folder of finished sources, may be gs://...; default OUT.work")
+    found = parser.add_argument_group("what belongs to a source")
+    found.add_argument("--coefficients", default="", metavar="DIR", help="coefficients of the videos, by file name")
+    found.add_argument("--audio", default="", metavar="DIR", help="sound by file name; default: in the video, or "
+                       "beside the file")  # fmt: skip
+    found.add_argument("--coefficient-fps", type=float, metavar="F", help="frame rate of coefficient files that do not "
+                       "say; default: of the video, else 25")  # fmt: skip
+    found.add_argument("--language", default="", metavar="L", help="spoken in all sources, such as en")
+    found.add_argument("--speaker-from", default="", metavar="HOW", help="folder, file, or a regular expression whose "
+                       "first group is the speaker; default: the folder's name, of files in the top folder the "
+                       "file's")  # fmt: skip
+    clips = parser.add_argument_group("clips and splits")
+    clips.add_argument("--min-s", type=float, default=1.0, metavar="S", help="shorter clips are rejected; default 1")
+    clips.add_argument("--max-s", type=float, default=20.0, metavar="S", help="longer ones are cut; default 20")
+    clips.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="of the speakers, for val and "
+                       "again for test; default 0.05")  # fmt: skip
+    clips.add_argument("--seed", type=int, default=0, metavar="N", help="which speakers; default 0")
+    clips.add_argument("--licence", default="", metavar="TEXT", help="of the sources, for dataset.json")
+    face = parser.add_argument_group("tracking")
+    face.add_argument("--face", default="", metavar="FILE", help="face model that is fitted; default the built-in head")
+    face.add_argument("--landmarks", default="", metavar="FILE", help="where the landmarks lie on that model")
+    face.add_argument("--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment")
+    run_by = parser.add_argument_group("where it runs")
+    run_by.add_argument("--processes", type=int, metavar="N", help="on this machine; default one per core")
+    run_by.add_argument("--runner", choices=RUNNER_NAMES, default="local", help="local processes, or Apache Beam; "
+                        "options of Beam after --")  # fmt: skip
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find, work, split, write; say what came of it."""
+    from pathlib import Path
+
+    from ksdiff_jax.data.prepare.corpora import LAYOUTS
+    from ksdiff_jax.data.prepare.layouts import find_sources
+    from ksdiff_jax.data.prepare.ledger import Ledger
+    from ksdiff_jax.data.prepare.run import check_out, finish_sources, write_prepared
+
+    console = Console("prepare", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    settings = _settings(args)
+    started = time.monotonic()
+    out = check_out(args.out)
+    runner = _runner(args)
+    layout = args.sources[0] if args.sources[0] in LAYOUT_NAMES and len(args.sources) > 1 else ""
+    paths = args.sources[1:] if layout else args.sources
+    sources = find_sources(
+        paths, coefficients=args.coefficients, audio=args.audio, layout=layout, language=args.language,
+        speaker_from=args.speaker_from,
+    )  # fmt: skip
+    published = LAYOUTS[layout].splits(sources, [Path(path) for path in paths]) if layout else {}
+    _say_sources(sources, args, console)
+    ledger = Ledger(args.work or f"{str(out).rstrip('/')}.work")
+    with console.progress("prepare", unit="sources") as update:
+        progress = _Progress(console, update)
+        finished = finish_sources(sources, settings, ledger, runner=runner, progress=progress)
+    if finished.kept:
+        console.say(f"{finished.kept} sources were finished before, in {ledger.folder}")
+    info, report = write_prepared(
+        out, finished, ledger, held_out=args.held_out, seed=args.seed, published=published, licence=args.licence,
+        made_by=f"ksdiff-jax prepare {' '.join(args.sources)}",
+    )  # fmt: skip
+    seconds = round(time.monotonic() - started, 1)
+    _table(report, console)
+    console.say(f"{out}: {info.space} coefficients, written in {seconds:g} s; finished sources stay in {ledger.folder}")
+    short = {name: value for name, value in report.items() if name != "outcomes"}
+    console.result({"out": str(out), "work": ledger.folder, "space": info.space, "seconds": seconds, **short})
+    return 0
+
+
+def _settings(args: argparse.Namespace):
+    from ksdiff_jax.data.prepare.source import Settings
+
+    if not 0 < args.min_s <= args.max_s:
+        raise InputError(f"--min-s {args.min_s:g} --max-s {args.max_s:g}: need 0 < min <= max")
+    if not 0 <= args.held_out < 0.5:
+        raise InputError(f"--held-out is {args.held_out:g}; need a share from 0 to below 0.5, it is held out twice")
+    if args.coefficient_fps is not None and not args.coefficient_fps > 0:
+        raise InputError(f"--coefficient-fps is {args.coefficient_fps:g}; it must be more than 0")
+    if args.processes is not None and args.processes < 1:
+        raise InputError(f"--processes is {args.processes}; it must be 1 or more")
+    if args.passed_on and args.runner == "local":
+        raise InputError(f"{args.passed_on[0]}: options after -- are Apache Beam's; choose a --runner other than local")
+    return Settings(
+        coefficient_fps=args.coefficient_fps, min_s=args.min_s, max_s=args.max_s, face=args.face,
+        landmarks=args.landmarks, tracker_python=args.tracker,
+    )  # fmt: skip
+
+
+def _runner(args: argparse.Namespace):
+    if args.runner == "local":
+        from ksdiff_jax.data.prepare.run import local_runner
+
+        return local_runner(processes=args.processes)
+    from ksdiff_jax.data.prepare.beam import beam_runner
+
+    return beam_runner(args.runner, processes=args.processes, options=args.passed_on)
+
+
+def _say_sources(sources, args: argparse.Namespace, console: Console) -> None:
+    tracked = sum(1 for source in sources if not source.coefficients)
+    speakers = len({source.speaker_id for source in sources})
+    console.say(f"{len(sources)} sources of {speakers} speakers: {tracked} videos to track, "
+                f"{len(sources) - tracked} with coefficients")  # fmt: skip
+    if args.coefficients and tracked:
+        console.warn(
+            f"{tracked} of {len(sources)} videos have no coefficients in {args.coefficients}; they are tracked"
+        )
+
+
+def _table(report: dict, console: Console) -> None:
+    for name, split in report["splits"].items():
+        console.say(f"{name:<5}  {split['clips']:>7,} clips  {split['hours'] * 60:9.1f} min  "
+                    f"{len(split['speakers']):>5} speakers")  # fmt: skip
+    if empty := [name for name, split in report["splits"].items() if not split["clips"]]:
+        console.say(f"{' and '.join(empty)} empty: too few speakers to hold any out; raise --held-out, or add speakers")
+    if report["rejected"]:
+        console.say("rejected")
+    for reason, item in report["rejected"].items():
+        console.say(f"  {item['count']:>7,}  {reason:<16}  {item['meaning']}")
+    for rejection in report["rejections"]:
+        console.detail(f"  {rejection['clip_id']}: {rejection['reason']}: {rejection['detail']}")
+
+
+class _Progress:
+    """A bar on a terminal (the console's), else a plain line every ten seconds."""
+
+    def __init__(self, console: Console, update):
+        self._console, self._update, self._last = console, update, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        import sys
+
+        self._update(done, total)
+        now = time.monotonic()
+        if not sys.stderr.isatty() and now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            self._console.say(f"{done}/{total} sources")

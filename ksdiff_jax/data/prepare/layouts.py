@@ -1,0 +1,183 @@
+"""What there is to prepare: every video and coefficient file below the given paths, each with its sound and speaker.
+
+Videos are known by their ending, and so are coefficient files. Of `clip.mp4` and `clip.mat` in one folder the
+coefficients are taken, and the video is their sound if nothing better is found. The sound of a coefficient file or of
+a silent video lies in `--audio`, or beside it: under the same name, else the one file whose name goes on after `_` or
+`.` (`clip_16k.wav` of `clip.mat`).
+
+The speaker of `root/anna/clip1.mp4` is `anna`; where a file lies in the root itself nothing is known about who
+speaks, and its own name stands for the speaker. `speaker_from` says otherwise: "folder", "file", or a regular
+expression whose first group is the speaker in the path below the root.
+
+corpora.py knows the layouts of HDTF and VoxCeleb.
+"""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ksdiff_jax.data.prepare.source import Source
+from ksdiff_jax.errors import InputError
+
+VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".m4v")
+COEFFICIENTS = (".npz", ".npy", ".pkl", ".mat")
+SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff")
+
+
+class Found(NamedTuple):
+    """A file and its path below the root that was searched, without its ending."""
+
+    path: Path
+    name: str
+
+
+def find_sources(
+    paths: Sequence[str | Path],
+    *,
+    coefficients: str | Path = "",
+    audio: str | Path = "",
+    layout: str = "",
+    language: str = "",
+    speaker_from: str = "",
+) -> list[Source]:
+    """Every source below `paths`, sorted, each under a name of its own. `layout`: "", "hdtf" or "voxceleb"."""
+    from ksdiff_jax.data.prepare.corpora import LAYOUTS
+
+    files = [found for path in paths for found in _files(Path(path), VIDEOS + COEFFICIENTS)]
+    if not files:
+        raise InputError(f"{', '.join(map(str, paths))}: no video and no coefficient file ({' '.join(VIDEOS)}; "
+                         f"{' '.join(COEFFICIENTS)})")  # fmt: skip
+    motion, sounds = _Shelf(coefficients, COEFFICIENTS, "--coefficients"), _Shelf(audio, SOUNDS, "--audio")
+    videos = {found.path.with_suffix(""): found for found in files if _ending(found.path) in VIDEOS}
+    tracked = {found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS}
+    names = _unique_names(files)
+    sources = []
+    for found in files:
+        stem = found.path.with_suffix("")
+        if _ending(found.path) in VIDEOS and stem in tracked:
+            continue  # it belongs to the coefficients of the same name
+        video = videos.get(stem) if _ending(found.path) in COEFFICIENTS else found
+        rows = found.path if _ending(found.path) in COEFFICIENTS else motion.find(found)
+        speaker = _speaker(found, speaker_from)
+        source = Source(
+            names[found.path], video=str(video.path) if video else "", coefficients=str(rows or ""),
+            audio=str(_sound(found, video, sounds) or ""), speaker_id=speaker, language=language,
+        )  # fmt: skip
+        sources.append(source)
+    if layout:
+        sources = LAYOUTS[layout].sources(sources, [Path(path) for path in paths])
+        if speaker_from:
+            speakers = {name: _speaker(found, speaker_from) for found in files for name in [names[found.path]]}
+            sources = [
+                replace(source, speaker_id=speakers.get(source.source_id, source.speaker_id)) for source in sources
+            ]
+    return sorted(sources, key=lambda source: source.source_id)
+
+
+class _Shelf:
+    """The files of a folder by name, below it or by stem."""
+
+    def __init__(self, folder: str | Path, endings: Sequence[str], option: str):
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        if not folder:
+            return
+        if not Path(folder).is_dir():
+            raise InputError(f"{option} {folder}: no such folder")
+        for found in _files(Path(folder), endings):
+            for name in {found.name, found.path.stem}:
+                self._by_name[name].append(found.path)
+
+    def find(self, wanted: Found) -> Path | None:
+        """The file of that name: the path below the root counts most, then the stem, then what the stem begins."""
+        for name in (wanted.name, wanted.path.stem):
+            if len(paths := self._by_name.get(name, [])) == 1:
+                return paths[0]
+        return _only(
+            path for name, paths in self._by_name.items() if _goes_on(name, wanted.path.stem) for path in paths
+        )
+
+
+def _files(root: Path, endings: Sequence[str]) -> list[Found]:
+    """Files of those endings at or below `root`, sorted; hidden ones are passed over."""
+    if root.is_file():
+        return [Found(root, root.stem)] if _ending(root) in endings else []
+    if not root.is_dir():
+        raise InputError(f"{root}: no such file or folder")
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not name.startswith(".") and _ending(path) in endings:
+                found.append(Found(path, path.relative_to(root).with_suffix("").as_posix()))
+    return found
+
+
+def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
+    """A source id per file: its path below the root; more of the path, then the ending, where that is taken."""
+    names = {found.path: found.name for found in files}
+    for longer in (lambda path: path.with_suffix("").as_posix(), Path.as_posix):
+        # A video and coefficients of one name in one folder are one source, and keep one name.
+        kinds = {path: (name, _ending(path) in VIDEOS) for path, name in names.items()}
+        same_kind = Counter(kinds.values())
+        folders = defaultdict(set)
+        for path, name in names.items():
+            folders[name].add(path.parent)
+        names = {
+            path: longer(path).lstrip("/") if same_kind[kinds[path]] > 1 or len(folders[name]) > 1 else name
+            for path, name in names.items()
+        }
+    return names
+
+
+def _sound(found: Found, video: Found | None, sounds: _Shelf) -> Path | None:
+    """The recording that belongs to a file, or None if the video has its own."""
+    candidate = sounds.find(found) or _beside(found.path)
+    if video is None or candidate is None:
+        return candidate
+    from ksdiff_jax.data.tracking.video import has_sound
+
+    return None if has_sound(str(video.path)) else candidate
+
+
+def _beside(path: Path) -> Path | None:
+    here = [other for other in _listing(path.parent) if _ending(other) in SOUNDS]
+    exact = [other for other in here if other.stem == path.stem]
+    return exact[0] if exact else _only(other for other in here if _goes_on(other.stem, path.stem))
+
+
+def _listing(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def _goes_on(name: str, stem: str) -> bool:
+    return Path(name).name.startswith((f"{stem}_", f"{stem}."))
+
+
+def _only(paths: Iterable[Path]) -> Path | None:
+    distinct = set(paths)
+    return distinct.pop() if len(distinct) == 1 else None
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def _speaker(found: Found, speaker_from: str) -> str:
+    if speaker_from == "file":
+        return found.path.stem
+    if speaker_from == "folder":
+        return found.path.parent.name
+    if not speaker_from:
+        return Path(found.name).parent.name or found.path.stem
+    try:
+        match = re.search(speaker_from, found.name)
+    except re.error as error:
+        raise InputError(f"--speaker-from {speaker_from}: not a regular expression ({error})") from error
+    if match is None:
+        raise InputError(f"--speaker-from {speaker_from}: does not match {found.name!r}; it must match every source")
+    return match.group(1) if match.groups() else match.group()

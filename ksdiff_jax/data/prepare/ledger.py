@@ -1,0 +1,109 @@
+"""What is finished: one file per source in a work folder, complete or absent, so that a run goes on where one stopped.
+
+A file is called by the SHA-256 of all that its contents depend on: the source, the settings, size and time of the
+source's files, and `VERSION` of the code that makes clips. It is a TFRecord: first a JSON header (rejections, seconds),
+then the clips. The folder may be remote (`gs://...`): every file is written and read in one piece.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from etils import epath
+
+from ksdiff_jax.data.prepare.source import Outcome, Rejection, Settings, Source
+from ksdiff_jax.data.schema import Clip, decode_clip, encode_clip
+from ksdiff_jax.data.tfrecord import FOOTER, HEADER, frame, masked_crc32c
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing
+
+VERSION = 1  # raised when the same source gives other clips
+
+
+class Entry(NamedTuple):
+    """What is known of a finished source without its clips."""
+
+    source_id: str
+    speaker_id: str
+    space: str  # "": no clip
+    clip_seconds: tuple[float, ...]
+    rejections: tuple[Rejection, ...]
+    work_s: float  # that it took
+
+
+def source_key(source: Source, settings: Settings) -> str:
+    """The name of a source's file, of all that its outcome depends on."""
+    files = {}
+    for path in filter(None, (source.video, source.audio, source.coefficients)):
+        try:
+            stat = epath.Path(path).stat()
+            files[path] = [stat.length, stat.mtime]
+        except (OSError, ValueError):
+            files[path] = None  # it will be rejected, until it is there
+    # Where the tracker's Python lies changes nothing of what it finds.
+    told = dataclasses.asdict(settings) | {"tracker_python": ""}
+    content = [VERSION, dataclasses.asdict(source), told, files]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class Ledger:
+    """The work folder. A plain value: processes and machines may each have one."""
+
+    def __init__(self, folder: str):
+        self.folder = str(folder)
+
+    def path(self, key: str) -> epath.Path:
+        """Where a finished source lies, if it does."""
+        return epath.Path(self.folder) / key[:2] / f"{key}.tfrecord"
+
+    def keep(self, key: str, source: Source, outcome: Outcome, *, work_s: float) -> Entry:
+        """Write what came of a source. Clips that break an invariant raise `InputError`, as does a full disk."""
+        spaces = {clip.space for clip in outcome.clips}
+        if len(spaces) > 1:
+            raise InputError(f"{source.source_id}: clips of spaces {' and '.join(sorted(spaces))}; need one")
+        entry = Entry(
+            source.source_id, source.speaker_id, next(iter(spaces), ""),
+            tuple(round(clip.duration_s, 3) for clip in outcome.clips), outcome.rejections, round(work_s, 3),
+        )  # fmt: skip
+        header = json.dumps(entry._asdict(), ensure_ascii=False).encode()
+        data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
+        path = self.path(key)
+        if "://" in self.folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        else:
+            with replacing(str(path)) as temporary:
+                temporary.write_bytes(data)
+        return entry
+
+    def find(self, key: str) -> Entry | None:
+        """What is known of a finished source; None where it is not finished, or its file is damaged."""
+        try:
+            with self.path(key).open("rb") as file:
+                raw = json.loads(next(_records(file)))
+        except (OSError, InputError, StopIteration, ValueError):
+            return None
+        rejections = tuple(Rejection(*item) for item in raw.pop("rejections"))
+        return Entry(**raw | {"clip_seconds": tuple(raw["clip_seconds"]), "rejections": rejections})
+
+    def clips(self, key: str) -> Iterator[Clip]:
+        """The clips of a finished source, read from its file one at a time."""
+        with self.path(key).open("rb") as file:
+            records = _records(file, where=str(self.path(key)))
+            next(records)
+            yield from map(decode_clip, records)
+
+
+def _records(file, *, where: str = "") -> Iterator[bytes]:
+    """TFRecords of an open file of any file system, checksums verified."""
+    while header := file.read(HEADER.size):
+        if len(header) == HEADER.size:
+            length, length_crc = HEADER.unpack(header)
+            if length_crc == masked_crc32c(header[:8]):
+                data, footer = file.read(length), file.read(FOOTER.size)
+                if footer == FOOTER.pack(masked_crc32c(data)):
+                    yield data
+                    continue
+        raise InputError(f"{where}: damaged; delete this file and start again, its source is then done again")

@@ -1,0 +1,155 @@
+"""Many sources to a data set: work on what is not finished, split by speaker, write shards and report.json.
+
+    sources -> finished in the work folder (ledger.py) -> splits.py -> out/*.tfrecord, dataset.json, report.json
+
+A second run takes finished sources from the work folder, so that a killed run loses the sources it was working on and
+nothing else.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ksdiff_jax.data.prepare.ledger import Entry, Ledger, source_key
+from ksdiff_jax.data.prepare.pool import finish_all
+from ksdiff_jax.data.prepare.source import REASONS, Rejection, Settings, Source
+from ksdiff_jax.data.prepare.splits import SPLITS, assign_splits
+from ksdiff_jax.data.prepare.work import Work, work
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.shards import DatasetInfo, write_dataset
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing
+
+REPORT = "report.json"
+REPORT_SCHEMA = "ksdiff-prepare/1"
+
+# (tasks not finished yet, settings, ledger) -> entries as they are finished
+Runner = Callable[[Sequence[tuple[str, Source]], Settings, Ledger], Iterator[Entry]]
+Progress = Callable[[int, int], None]
+
+
+class Finished(NamedTuple):
+    """Every source with its key in the ledger and what is known of it, in the order of the sources."""
+
+    sources: tuple[Source, ...]
+    keys: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    kept: int  # sources of these that an earlier run had finished
+
+
+def local_runner(*, processes: int | None = None, work: Work = work) -> Runner:
+    """Processes on this machine, one per core if nothing else is said."""
+    count = processes or os.cpu_count() or 1
+    return lambda tasks, settings, ledger: finish_all(tasks, settings, ledger, processes=count, work=work)
+
+
+def check_out(out: str | Path) -> Path:
+    """The folder to write; `InputError` where it holds something else than a data set."""
+    out = Path(out)
+    if out.is_file():
+        raise InputError(f"{out}: a file; name a folder for the data set")
+    if out.is_dir() and any(out.iterdir()) and not (out / "dataset.json").is_file():
+        raise InputError(f"{out}: not empty and not a data set; name another folder, its files would be lost")
+    return out
+
+
+def finish_sources(
+    sources: Sequence[Source],
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    runner: Runner,
+    progress: Progress = lambda done, total: None,
+) -> Finished:
+    """Work on every source that the ledger does not hold yet."""
+    keys = tuple(source_key(source, settings) for source in sources)
+    entries = {key: entry for key in keys if (entry := ledger.find(key)) is not None}
+    tasks = [(key, source) for key, source in zip(keys, sources, strict=True) if key not in entries]
+    kept = len(sources) - len(tasks)
+    progress(kept, len(sources))
+    for done, _ in enumerate(runner(tasks, settings, ledger), start=kept + 1):
+        progress(done, len(sources))
+    for key, source in tasks:
+        if (entry := ledger.find(key)) is None:
+            raise InputError(f"{ledger.path(key)}: {source.source_id} is not finished there; start again, it goes on")
+        entries[key] = entry
+    return Finished(tuple(sources), keys, tuple(entries[key] for key in keys), kept)
+
+
+def write_prepared(
+    out: str | Path,
+    finished: Finished,
+    ledger: Ledger,
+    *,
+    held_out: float = 0.05,
+    seed: int = 0,
+    published: Mapping[str, str] | None = None,
+    licence: str = "",
+    made_by: str = "ksdiff-jax prepare",
+) -> tuple[DatasetInfo, dict]:
+    """Shards and report.json of everything that is finished; the description and the report."""
+    usable = {source.source_id: i for i, source in enumerate(finished.sources) if finished.entries[i].clip_seconds}
+    if not usable:
+        counts = Counter(rejection.reason for rejection in _rejections(finished))
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        raise InputError(f"{out}: nothing of {len(finished.sources)} sources is usable ({told or 'no clip at all'}); "
+                         f"why is kept in {ledger.folder}")  # fmt: skip
+    spaces = Counter(finished.entries[i].space for i in usable.values())
+    if len(spaces) > 1:
+        told = " and ".join(f"{count} in {space} space" for space, count in sorted(spaces.items()))
+        raise InputError(f"{out}: {told}; one data set has coefficients of one face model, prepare them apart")
+    speakers = {name: finished.sources[i].speaker_id for name, i in usable.items()}
+    splits = assign_splits(speakers, held_out=held_out, seed=seed, published=published)
+
+    def clips(split: str) -> Iterator[Clip]:
+        for name, i in usable.items():
+            if splits[name] == split:
+                yield from ledger.clips(finished.keys[i])
+
+    present = [split for split in SPLITS if split in splits.values()]
+    info = write_dataset(out, {split: clips(split) for split in present}, licence=licence, made_by=made_by)
+    report = report_of(finished, splits, made_by=made_by)
+    with replacing(Path(out) / REPORT) as temporary:
+        temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return info, report
+
+
+def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) -> dict:
+    """What report.json says: counts, hours and speakers per split, every rejection, every source."""
+    chosen = [(splits.get(s.source_id), s, e) for s, e in zip(finished.sources, finished.entries, strict=True)]
+    reasons = Counter(rejection.reason for rejection in _rejections(finished))
+    return {
+        "schema": REPORT_SCHEMA,
+        "made_by": made_by,
+        "sources": len(finished.sources),
+        "sources_finished_before": finished.kept,
+        "work_s": round(sum(entry.work_s for entry in finished.entries), 1),
+        "clips": sum(len(entry.clip_seconds) for entry in finished.entries),
+        "hours": sum(sum(entry.clip_seconds) for entry in finished.entries) / 3600,
+        "splits": {
+            split: {
+                "sources": sum(1 for name, _, _ in chosen if name == split),
+                "clips": sum(len(entry.clip_seconds) for name, _, entry in chosen if name == split),
+                "hours": sum(sum(entry.clip_seconds) for name, _, entry in chosen if name == split) / 3600,
+                "speakers": sorted({source.speaker_id for name, source, _ in chosen if name == split}),
+            }
+            for split in SPLITS
+        },
+        "rejected": {reason: {"count": reasons[reason], "meaning": REASONS[reason]} for reason in sorted(reasons)},
+        "rejections": [
+            {"source": entry.source_id, **rejection._asdict()} for entry in finished.entries
+            for rejection in entry.rejections
+        ],
+        "outcomes": [
+            {"source": entry.source_id, "speaker": entry.speaker_id, "clips": len(entry.clip_seconds),
+             "seconds": round(sum(entry.clip_seconds), 3), "work_s": entry.work_s}
+            for entry in finished.entries
+        ],
+    }  # fmt: skip
+
+
+def _rejections(finished: Finished) -> Iterator[Rejection]:
+    return (rejection for entry in finished.entries for rejection in entry.rejections)

@@ -1,0 +1,41 @@
+"""Who is trained on and who is held out: by speaker, so that nobody is in two splits.
+
+A speaker's place is a number in [0, 1) hashed from seed and name alone. Below `held_out` it is test, below twice that
+val. So a speaker keeps its split when others are added. Published splits come first; they are by clip, and what they
+leave open (the val of VoxCeleb's dev) goes by the hash.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+SPLITS = ("train", "val", "test")
+
+
+def speaker_place(speaker_id: str, *, seed: int) -> float:
+    """A uniform number in [0, 1) that depends on the speaker and the seed only."""
+    digest = hashlib.sha256(f"{seed}/{speaker_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def assign_splits(
+    speakers: Mapping[str, str], *, held_out: float, seed: int, published: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Split by source id. `speakers` is the speaker by source id; train is never left empty."""
+    published = published or {}
+    chosen = set(published.values())
+    splits = {}
+    for source_id, speaker in speakers.items():
+        split = published.get(source_id)
+        place = speaker_place(speaker, seed=seed)
+        if split is None:
+            # Next to a published test set nobody else is tested on.
+            split = "val" if place < 2 * held_out else "train"
+            if place < held_out and "test" not in chosen:
+                split = "test"
+        elif split == "train" and "val" not in chosen and place < held_out:
+            split = "val"
+        splits[source_id] = split
+    if splits and "train" not in splits.values():
+        last = max((speakers[source_id] for source_id in splits), key=lambda name: speaker_place(name, seed=seed))
+        splits |= {source_id: "train" for source_id in splits if speakers[source_id] == last}
+    return splits
