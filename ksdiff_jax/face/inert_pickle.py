@@ -1,10 +1,12 @@
 """Read the arrays of a pickle without running anything that is in it.
 
-FLAME is distributed as a Python 2 pickle of NumPy arrays, chumpy arrays and a sparse matrix. A pickle is a program:
-this reader knows the handful of names such files need, gives them stand-ins that only hold data, and refuses every
-other name. It is the pure Python unpickler, whose memo and buffers cannot be made to grow beyond the file's size.
+FLAME is distributed as a Python 2 pickle of NumPy arrays, chumpy arrays and a sparse matrix; trackers write their
+coefficients as pickled dictionaries, one per file or per frame. A pickle is a program: this reader knows the handful
+of names such files need, gives them stand-ins that only hold data, and refuses every other name. It is the pure
+Python unpickler, whose memo and buffers cannot be made to grow beyond the file's size.
 """
 
+import collections
 import io
 import pickle
 from pathlib import Path
@@ -37,18 +39,26 @@ class SparseMatrix(HeldState):
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """The dictionary stored in a pickle, its arrays as NumPy arrays; `InputError` for anything else."""
+    """The dictionary stored in a face model's pickle, its arrays as NumPy arrays; `InputError` for anything else."""
+    content = read_pickled_value(path, what="face model")
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}; a face model is a dictionary of arrays")
+    return {str(key): _plain(value) for key, value in content.items()}
+
+
+def read_pickled_value(path: Path, *, what: str, offset: int = 0) -> Any:
+    """Whatever lies pickled `offset` bytes into a file, as containers, numbers, text and arrays.
+
+    `what` names the kind of file in the messages of `InputError`.
+    """
     if path.stat().st_size > _MAX_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size} bytes, more than the {_MAX_BYTES} a face model may have")
+        raise InputError(f"{path}: {path.stat().st_size} bytes, more than the {_MAX_BYTES} a {what} may have")
     try:
-        content = _InertUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        return _InertUnpickler(path.read_bytes()[offset:], what=what).load()
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:
         raise InputError(f"{path}: not a readable pickle of arrays ({type(error).__name__}: {error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; a face model is a dictionary of arrays")
-    return {str(key): _plain(value) for key, value in content.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -105,6 +115,7 @@ def _allowed() -> dict[tuple[str, str], Any]:
         ("builtins", "object"): object,
         ("_codecs", "encode"): _encode,
         ("chumpy.ch", "Ch"): ChumpyArray,
+        ("collections", "OrderedDict"): collections.OrderedDict,
     }
     for core in ("numpy.core.multiarray", "numpy._core.multiarray"):
         names[core, "_reconstruct"] = _empty_array
@@ -120,8 +131,13 @@ class _InertUnpickler(pickle._Unpickler):
     # This instruction allocates what it names before reading it.
     dispatch = {code: action for code, action in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]}  # noqa: RUF012
 
+    def __init__(self, data: bytes, *, what: str) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        self._what = what
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return self._names[module, name]
         except KeyError:
-            raise InputError(f"asks for {module}.{name}, which no face model needs; nothing of it was run") from None
+            message = f"asks for {module}.{name}, which no {self._what} needs; nothing of it was run"
+            raise InputError(message) from None
