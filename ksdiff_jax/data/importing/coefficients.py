@@ -1,0 +1,137 @@
+"""Face coefficients as other tools write them, checked and brought to one form.
+
+Rotations are axis-angle vectors. Deep3DFaceRecon's Euler angles (pitch x, yaw y, roll z) turn its row vectors by the
+transpose of R = Rz Ry Rx, which is R for columns, with FLAME's axes (x right, y up, z to the viewer).
+
+Identity is one per clip: the median over frames where a tool gives one for each. Files without a weak-perspective
+camera get scale 1; VHAP's translation, in metres as the camera's, becomes tx and ty, and its depth is dropped. In the
+Basel face model's space there is no jaw (zeros), `camera` is the translation, and the 80 identity numbers are followed
+by zeros.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ksdiff_jax.data.importing.arrays import read_arrays
+from ksdiff_jax.data.importing.layouts import LAYOUTS, WIDTHS, Layout, recognised
+from ksdiff_jax.data.prepare.source import Rejected
+from ksdiff_jax.data.schema import SPACES
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion.layout import SHAPE_DIMS
+from ksdiff_jax.typing import Float
+
+FPS_KEY = "fps"
+_LEAST_COLUMNS = {"rotation": 3, "jaw": 3, "neck": 3, "camera": 3, "translation": 3}
+_EXPRESSION_DIMS = {space: width for width, space in SPACES.items()}
+
+
+class Coefficients(NamedTuple):
+    """Motion of one face, t frames, as its tool saw it."""
+
+    expression: Float[np.ndarray, "t e"]  # 50 FLAME or 64 Basel
+    rotation: Float[np.ndarray, "t 3"]  # axis-angle, radians
+    jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
+    camera: Float[np.ndarray, "t 3"]  # scale, tx, ty; in bfm space a translation
+    shape: Float[np.ndarray, "100"]
+    space: str  # "flame" or "bfm"
+    fps: float | None  # None: the file does not say
+    tool: str
+
+
+def read_coefficients(path: str | Path) -> Coefficients:
+    """Read a file by the keys of one of `LAYOUTS`. Raises `Rejected("bad_coefficients")` saying what is wrong."""
+    path = Path(path)
+    keys = {part.key for layout in LAYOUTS.values() for part in layout.parts.values()} | {FPS_KEY}
+    try:
+        arrays = read_arrays(path, keys)
+        tool = _tool(path, set(arrays))
+        layout = LAYOUTS[tool]
+        parts = {name: _part(path, arrays, layout, name) for name in layout.parts if layout.parts[name].key in arrays}
+        frames = len(parts["expression"])
+        for name, value in parts.items():
+            if name != "shape" and len(value) != frames:
+                key = layout.parts[name].key
+                raise InputError(f"{path}: {key} has {len(value)} frames, {layout.parts['expression'].key} {frames}")
+        return _coefficients(parts, layout=layout, tool=tool, fps=_fps(path, arrays))
+    except InputError as error:
+        raise Rejected("bad_coefficients", str(error)) from error
+
+
+def _tool(path: Path, keys: set[str]) -> str:
+    tools = recognised(keys)
+    if len(tools) == 1:
+        return tools[0]
+    known = "; ".join(f"{name}: {', '.join(sorted(layout.required))}" for name, layout in LAYOUTS.items())
+    problem = f"are those of {' and of '.join(tools)}" if tools else "are those of no known tool"
+    raise InputError(f"{path}: its keys {', '.join(sorted(keys)) or '(none)'} {problem}; known are {known}")
+
+
+def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) -> Float[np.ndarray, "n d"]:
+    """The columns of one quantity as float32, finite, a row per frame (or one in all for a shape)."""
+    part = layout.parts[name]
+    value = np.asarray(arrays[part.key])
+    if value.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {part.key} holds {value.dtype}; need numbers")
+    shape = value.shape
+    if value.ndim == 3 and 1 in shape[:2]:  # a batch axis of one, or one frame per batch
+        value = value.reshape(-1, shape[-1])
+    if value.ndim == 1 and name == "shape":
+        value = value[None]
+    needed = _EXPRESSION_DIMS[layout.space] if name == "expression" else _LEAST_COLUMNS.get(name, 1)
+    widths = WIDTHS.get(part.key) or ((needed,) if name in _LEAST_COLUMNS and part.to is None else ())
+    least = max(part.to or 0, part.start + needed)
+    fits = value.ndim == 2 and len(value) and (value.shape[1] in widths if widths else value.shape[1] >= least)
+    if not fits:
+        columns = " or ".join(map(str, widths)) if widths else f"{least} or more"
+        raise InputError(f"{path}: {part.key} has shape {shape}; need (frames, {columns})")
+    value = value[:, part.start : part.to].astype(np.float32)
+    if bad := int((~np.isfinite(value).all(axis=1)).sum()):
+        raise InputError(f"{path}: {part.key} ({name}) holds NaN or infinite values in {bad} of {len(value)} frames")
+    return value
+
+
+def _fps(path: Path, arrays: dict[str, np.ndarray]) -> float | None:
+    if FPS_KEY not in arrays:
+        return None
+    value = np.asarray(arrays[FPS_KEY])
+    if value.size != 1 or value.dtype.kind not in "fiu" or not 0 < float(value.reshape(())) < 1000:
+        raise InputError(f"{path}: fps is {value.tolist()}; need one positive rate in Hz")
+    return float(value.reshape(()))
+
+
+def _coefficients(
+    parts: dict[str, Float[np.ndarray, "n d"]], *, layout: Layout, tool: str, fps: float | None
+) -> Coefficients:
+    expression = parts["expression"][:, : _EXPRESSION_DIMS[layout.space]]
+    frames = len(expression)
+    rotation = parts["rotation"]
+    if layout.space == "bfm":
+        rotation = axis_angle_of_euler(rotation)
+    if "neck" in parts:
+        whole = Rotation.from_rotvec(rotation) * Rotation.from_rotvec(parts["neck"])
+        rotation = whole.as_rotvec().astype(np.float32)
+    resting = np.tile(np.array([1, 0, 0], np.float32), (frames, 1))
+    if "translation" in parts:
+        resting[:, 1:] = parts["translation"][:, :2]
+    shape = np.zeros(SHAPE_DIMS, np.float32)
+    if "shape" in parts:
+        median = np.median(parts["shape"], axis=0)[:SHAPE_DIMS]
+        shape[: len(median)] = median
+    return Coefficients(
+        expression=expression,
+        rotation=rotation,
+        jaw=parts.get("jaw", np.zeros((frames, 3), np.float32)),
+        camera=parts.get("camera", resting),
+        shape=shape,
+        space=layout.space,
+        fps=fps,
+        tool=tool,
+    )
+
+
+def axis_angle_of_euler(angles: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3"]:
+    """Axis-angle of R = Rz(roll) Ry(yaw) Rx(pitch), from pitch, yaw, roll in radians."""
+    return Rotation.from_euler("xyz", angles).as_rotvec().astype(np.float32)
