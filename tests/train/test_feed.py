@@ -1,0 +1,56 @@
+"""The feed of batches never waits for ever."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.config import MeshConfig
+from ksdiff_jax.models.system import Batch, Speech
+from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.train.feed import BatchFeed
+
+
+class SilentAfter:
+    """An iterator that gives some batches and then nothing, as one whose worker died with the lock of its queue."""
+
+    def __init__(self, batches):
+        self.left, self.released, self.closed = batches, threading.Event(), False
+
+    def __next__(self):
+        if not self.left:
+            self.released.wait(30)
+            raise StopIteration
+        self.left -= 1
+        rows = np.zeros((8, 4), np.float32)
+        speech = Speech(
+            audio=np.zeros((8, 2560), np.float32),
+            prosody=np.zeros((8, 8, 2), np.float32),
+            mask=rows > -1,
+            tokens=rows.astype(np.int32),
+            token_mask=rows > -1,
+        )
+        return Batch(speech=speech, motion=np.zeros((8, 4, 59), np.float32))
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_reader_that_says_nothing_more_is_an_error_that_says_what_to_do():
+    reader = SilentAfter(2)
+    feed = BatchFeed(reader, make_mesh(MeshConfig()), patience_s=0.3, first_patience_s=20.0)
+    next(feed), next(feed)
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"no training batch in 0 s.*start the same command again.*data\.workers 0"):
+        next(feed)
+    assert time.monotonic() - started < 5
+    feed.close()  # does not wait for the reader either
+    assert time.monotonic() - started < 10
+    reader.released.set()
