@@ -4,10 +4,18 @@ Clips of made-up content lie in shards in a temporary folder. One process reads 
 batches, sound and all: shuffled over all shards, every checksum verified. Beside it grain's own sequential TFRecord
 reader, which shuffles nothing and verifies nothing, feeds the same decoding and cutting. Both run in turn. `parts_us`
 is the cost of one clip's way in microseconds of one core; the file is in the page cache after the first round.
+
+The same is measured of clips that hold the features of a frozen encoder (768 wide, bfloat16) beside the sound: the
+batch then has them too. `writing` is the way in: clips to shards to a full verification, at three sizes, each in a
+process of its own, with its time and the peak of its memory.
 """
 
 import argparse
+import json
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,41 +29,84 @@ CLIP_FRAMES = (100, 225)  # 4 to 9 s, as in the built-in corpus
 BATCHES = 30
 NEEDED_CLIPS_PER_S = 1100  # what an H200 takes at batch 32 in 30 ms a step
 PROFILED_CLIPS = 200
+FEATURE_WIDTH = 768  # of wav2vec 2.0, HuBERT and WavLM base
+WRITTEN_CLIPS = (250, 500, 1000)
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Clips a second of both readers, their ratio, and the parts of ours."""
+    """Clips a second of both readers, their ratio, and the parts of ours; the same with features; and writing."""
     from ksdiff_jax.cli.bench import machine
+
+    with tempfile.TemporaryDirectory() as name:
+        sound = _reading(args, Path(name) / "sound", features=False)
+        features = _reading(args, Path(name) / "features", features=True)
+        writing = [_writing(count, Path(name) / f"written-{count}") for count in WRITTEN_CLIPS]
+    return {
+        "summary": f"random access {sound['clips_per_s']:.0f} clips/s, grain's sequential reader "
+        f"{sound['sequential_clips_per_s']:.0f}, ratio {sound['ratio']:.2f}; with features "
+        f"{features['clips_per_s']:.0f}; {NEEDED_CLIPS_PER_S} are needed",
+        "work": f"batches of {BATCH_SIZE} cuts of {CUT_FRAMES} frames with sound, from {CLIPS} clips in 8 shards",
+        **sound,
+        "with_features": features,
+        "writing": writing,
+        "workers": args.workers,
+        "machine": machine(),
+    }
+
+
+def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
+    """Both readers in turn on shards of the same clips."""
     from ksdiff_jax.config import Config, DataConfig
     from ksdiff_jax.data.loader import training_batches
     from ksdiff_jax.data.shards import write_dataset
 
     config = Config(data=DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "shards"
-        write_dataset(folder, {"train": _clips(CLIPS)}, licence="", made_by="ksdiff-jax bench data", clips_per_shard=64)
-        ours, theirs = [], []
-        for seed in range(args.repeats):
-            batches = training_batches(config, folder, seed=seed)
-            ours.append(_clips_per_s(batches))
-            batches.close()
-            theirs.append(_clips_per_s(_sequential(folder, config)))
-        parts = _parts(folder, config)
+    of_clip = stored_features if features else None
+    clips = _clips(CLIPS, features=features)
+    write_dataset(folder, {"train": clips}, licence="", made_by="ksdiff-jax bench data", clips_per_shard=64)
+    ours, theirs = [], []
+    for seed in range(args.repeats):
+        batches = training_batches(config, folder, seed=seed, features_of=of_clip)
+        ours.append(_clips_per_s(batches))
+        batches.close()
+        theirs.append(_clips_per_s(_sequential(folder, config, features_of=of_clip)))
     rate, sequential = statistics.median(ours), statistics.median(theirs)
     return {
-        "summary": f"random access {rate:.0f} clips/s, grain's sequential reader {sequential:.0f}, "
-        f"ratio {rate / sequential:.2f}; {NEEDED_CLIPS_PER_S} are needed",
-        "work": f"batches of {BATCH_SIZE} cuts of {CUT_FRAMES} frames with sound, from {CLIPS} clips in 8 shards",
         "clips_per_s": round(rate, 1),
         "sequential_clips_per_s": round(sequential, 1),
         "ratio": round(rate / sequential, 3),
-        "workers": args.workers,
-        "parts_us": parts,
-        "machine": machine(),
+        "parts_us": _parts(folder, config, features_of=of_clip),
     }
 
 
-def _clips(count: int) -> Iterator:
+def stored_features(clip):
+    """The features that a clip brings along."""
+    return clip.speech_features
+
+
+def _writing(count: int, folder: Path) -> dict:
+    """Clips to shards to a full verification in a fresh process: seconds, and the peak of its memory."""
+    program = f"from ksdiff_jax.cli.bench_data import write_and_verify; write_and_verify({count}, {str(folder)!r})"
+    answer = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(answer)
+
+
+def write_and_verify(count: int, folder: str) -> None:
+    """What the fresh process does; prints JSON."""
+    from ksdiff_jax.cli.inspect_data import verify_dataset
+    from ksdiff_jax.data.shards import write_dataset
+
+    write_dataset(folder + "-warm", {"train": _clips(2)}, licence="", made_by="")  # imports and compilation
+    started = time.perf_counter()
+    write_dataset(folder, {"train": _clips(count)}, licence="", made_by="ksdiff-jax bench data")
+    verify_dataset(folder)
+    seconds = round(time.perf_counter() - started, 2)
+    peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(json.dumps({"clips": count, "seconds": seconds, "peak_memory_mib": peak_mib}))
+
+
+def _clips(count: int, *, features: bool = False) -> Iterator:
+    import ml_dtypes
     import numpy as np
 
     from ksdiff_jax.data.schema import Clip, Timed
@@ -78,10 +129,13 @@ def _clips(count: int) -> Iterator:
             transcript=" ".join(word.text for word in words),
             words=words,
             prosody=random.uniform(80, 200, (2 * frames, 2)).astype(np.float32),
+            speech_features=random.normal(size=(2 * frames, FEATURE_WIDTH)).astype(ml_dtypes.bfloat16)
+            if features
+            else None,
         )
 
 
-def _sequential(folder: Path, config) -> Iterator:
+def _sequential(folder: Path, config, *, features_of: Callable | None) -> Iterator:
     """Batches by grain's own reader, shard after shard, again and again."""
     import grain
 
@@ -89,10 +143,11 @@ def _sequential(folder: Path, config) -> Iterator:
     from ksdiff_jax.data.schema import decode_clip
     from ksdiff_jax.data.transforms import collate
 
+    cut = RandomCut(config, features_of)
     while True:
         for shard in sorted(folder.glob("*.tfrecord")):
             records = grain.experimental.TFRecordIterDataset(str(shard)).seed(0)
-            yield from records.map(decode_clip).random_map(RandomCut(config)).batch(BATCH_SIZE, batch_fn=collate)
+            yield from records.map(decode_clip).random_map(cut).batch(BATCH_SIZE, batch_fn=collate)
 
 
 def _clips_per_s(batches: Iterator) -> float:
@@ -102,7 +157,7 @@ def _clips_per_s(batches: Iterator) -> float:
     return count / (time.perf_counter() - started)
 
 
-def _parts(folder: Path, config) -> dict[str, float]:
+def _parts(folder: Path, config, *, features_of: Callable | None) -> dict[str, float]:
     """Microseconds of one core for each step of one clip's way."""
     import numpy as np
 
@@ -116,7 +171,7 @@ def _parts(folder: Path, config) -> dict[str, float]:
     chosen = random.integers(0, len(reader), PROFILED_CLIPS).tolist()
     records = [reader.record(number) for number in chosen]
     clips = [decode_clip(record) for record in records]
-    cut = RandomCut(config)
+    cut = RandomCut(config, features_of)
     cuts = [cut.random_map(clip, random) for clip in clips]
     groups = [cuts[first : first + BATCH_SIZE] for first in range(0, len(cuts), BATCH_SIZE)]
     return {
