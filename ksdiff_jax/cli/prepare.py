@@ -79,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     published = LAYOUTS[layout].splits(sources, [Path(path) for path in paths]) if layout else {}
     _say_sources(sources, args, console)
+    if any(not source.coefficients for source in sources):
+        settings = _with_tracker(settings, runner_name=args.runner)
     ledger = Ledger(args.work or f"{str(out).rstrip('/')}.work")
     with console.progress("prepare", unit="sources") as update:
         progress = _Progress(console, update)
@@ -114,6 +116,20 @@ def _settings(args: argparse.Namespace):
         coefficient_fps=args.coefficient_fps, min_s=args.min_s, max_s=args.max_s, face=args.face,
         landmarks=args.landmarks, tracker_python=args.tracker,
     )  # fmt: skip
+
+
+def _with_tracker(settings, *, runner_name: str):
+    """The settings with the tracker's Python; what is missing here is said once, not for every video."""
+    from dataclasses import replace
+
+    from ksdiff_jax.data.prepare.track import face_and_landmarks
+    from ksdiff_jax.data.tracking.tracker import tracker_python
+
+    if settings.face:
+        face_and_landmarks(settings)
+    if runner_name not in ("local", "direct"):
+        return settings  # other machines look for their own
+    return replace(settings, tracker_python=tracker_python(settings.tracker_python))
 
 
 def _runner(args: argparse.Namespace):

@@ -52,13 +52,13 @@ def _run_pipeline(
     with beam.Pipeline(options=PipelineOptions(flags)) as pipeline:
         (
             pipeline
-            | "sources" >> beam.Create([(key, source) for key, source in tasks])
+            | "sources" >> beam.Create(list(tasks))
             | "spread" >> beam.Reshuffle()
-            | "clips" >> beam.MapTuple(_finish, settings=settings, folder=ledger.folder, work=work)
+            | "clips" >> beam.Map(_finish, settings=settings, folder=ledger.folder, work=work)
         )
 
 
-def _finish(key: str, source: Source, *, settings: Settings, folder: str, work: Work) -> tuple[str, int]:
+def _finish(task: tuple[str, Source], *, settings: Settings, folder: str, work: Work) -> tuple[str, int]:
     """One element; what Beam passes on is small."""
-    entry = finish(key, source, settings, Ledger(folder), work=work)
-    return key, len(entry.clip_seconds)
+    entry = finish(*task, settings, Ledger(folder), work=work)
+    return task[0], len(entry.clip_seconds)

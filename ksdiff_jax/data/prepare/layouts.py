@@ -12,8 +12,10 @@ expression whose first group is the speaker in the path below the root.
 corpora.py knows the layouts of HDTF and VoxCeleb.
 """
 
+import functools
 import os
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -47,7 +49,7 @@ def find_sources(
     """Every source below `paths`, sorted, each under a name of its own. `layout`: "", "hdtf" or "voxceleb"."""
     from ksdiff_jax.data.prepare.corpora import LAYOUTS
 
-    files = [found for path in paths for found in _files(Path(path), VIDEOS + COEFFICIENTS)]
+    files = list({found.path: found for path in paths for found in _files(Path(path), VIDEOS + COEFFICIENTS)}.values())
     if not files:
         raise InputError(f"{', '.join(map(str, paths))}: no video and no coefficient file ({' '.join(VIDEOS)}; "
                          f"{' '.join(COEFFICIENTS)})")  # fmt: skip
@@ -55,6 +57,7 @@ def find_sources(
     videos = {found.path.with_suffix(""): found for found in files if _ending(found.path) in VIDEOS}
     tracked = {found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS}
     names = _unique_names(files)
+    beside = functools.cache(lambda folder: _Shelf(folder, SOUNDS, "", deep=False))
     sources = []
     for found in files:
         stem = found.path.with_suffix("")
@@ -62,46 +65,47 @@ def find_sources(
             continue  # it belongs to the coefficients of the same name
         video = videos.get(stem) if _ending(found.path) in COEFFICIENTS else found
         rows = found.path if _ending(found.path) in COEFFICIENTS else motion.find(found)
-        speaker = _speaker(found, speaker_from)
+        sound = _sound(found, video, sounds, beside(found.path.parent))
         source = Source(
             names[found.path], video=str(video.path) if video else "", coefficients=str(rows or ""),
-            audio=str(_sound(found, video, sounds) or ""), speaker_id=speaker, language=language,
+            audio=str(sound or ""), speaker_id=_speaker(found, speaker_from), language=language,
         )  # fmt: skip
         sources.append(source)
     if layout:
         sources = LAYOUTS[layout].sources(sources, [Path(path) for path in paths])
         if speaker_from:
-            speakers = {name: _speaker(found, speaker_from) for found in files for name in [names[found.path]]}
-            sources = [
-                replace(source, speaker_id=speakers.get(source.source_id, source.speaker_id)) for source in sources
-            ]
+            told = {str(found.path): _speaker(found, speaker_from) for found in files}
+            sources = [replace(source, speaker_id=told[source.video or source.coefficients]) for source in sources]
     return sorted(sources, key=lambda source: source.source_id)
 
 
 class _Shelf:
     """The files of a folder by name, below it or by stem."""
 
-    def __init__(self, folder: str | Path, endings: Sequence[str], option: str):
+    def __init__(self, folder: str | Path, endings: Sequence[str], option: str, *, deep: bool = True):
         self._by_name: dict[str, list[Path]] = defaultdict(list)
-        if not folder:
-            return
-        if not Path(folder).is_dir():
+        if folder and not Path(folder).is_dir():
             raise InputError(f"{option} {folder}: no such folder")
-        for found in _files(Path(folder), endings):
+        for found in _files(Path(folder), endings, deep=deep) if folder else ():
             for name in {found.name, found.path.stem}:
                 self._by_name[name].append(found.path)
+        self._names = sorted(self._by_name)
 
     def find(self, wanted: Found) -> Path | None:
-        """The file of that name: the path below the root counts most, then the stem, then what the stem begins."""
+        """The file of that name: the path below the root counts most, then the stem, then what goes on after it."""
         for name in (wanted.name, wanted.path.stem):
-            if len(paths := self._by_name.get(name, [])) == 1:
-                return paths[0]
-        return _only(
-            path for name, paths in self._by_name.items() if _goes_on(name, wanted.path.stem) for path in paths
-        )
+            if paths := self._by_name.get(name):
+                return _best(paths)
+        longer: set[Path] = set()
+        for start in (f"{wanted.path.stem}_", f"{wanted.path.stem}."):
+            for name in self._names[bisect_left(self._names, start) :]:
+                if not name.startswith(start):
+                    break
+                longer.update(self._by_name[name])
+        return _only(longer)
 
 
-def _files(root: Path, endings: Sequence[str]) -> list[Found]:
+def _files(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Found]:
     """Files of those endings at or below `root`, sorted; hidden ones are passed over."""
     if root.is_file():
         return [Found(root, root.stem)] if _ending(root) in endings else []
@@ -109,7 +113,7 @@ def _files(root: Path, endings: Sequence[str]) -> list[Found]:
         raise InputError(f"{root}: no such file or folder")
     found = []
     for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
             if not name.startswith(".") and _ending(path) in endings:
@@ -134,9 +138,9 @@ def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
     return names
 
 
-def _sound(found: Found, video: Found | None, sounds: _Shelf) -> Path | None:
+def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) -> Path | None:
     """The recording that belongs to a file, or None if the video has its own."""
-    candidate = sounds.find(found) or _beside(found.path)
+    candidate = sounds.find(found) or beside.find(Found(found.path, found.path.stem))
     if video is None or candidate is None:
         return candidate
     from ksdiff_jax.data.tracking.video import has_sound
@@ -144,18 +148,9 @@ def _sound(found: Found, video: Found | None, sounds: _Shelf) -> Path | None:
     return None if has_sound(str(video.path)) else candidate
 
 
-def _beside(path: Path) -> Path | None:
-    here = [other for other in _listing(path.parent) if _ending(other) in SOUNDS]
-    exact = [other for other in here if other.stem == path.stem]
-    return exact[0] if exact else _only(other for other in here if _goes_on(other.stem, path.stem))
-
-
-def _listing(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir())
-
-
-def _goes_on(name: str, stem: str) -> bool:
-    return Path(name).name.startswith((f"{stem}_", f"{stem}."))
+def _best(paths: Sequence[Path]) -> Path | None:
+    """One file, or of several in one folder (`a.wav`, `a.mp3`) the first; files of several folders are no answer."""
+    return paths[0] if len({path.parent for path in paths}) == 1 else None
 
 
 def _only(paths: Iterable[Path]) -> Path | None:

@@ -64,9 +64,9 @@ def finish_sources(
     runner: Runner,
     progress: Progress = lambda done, total: None,
 ) -> Finished:
-    """Work on every source that the ledger does not hold yet."""
+    """Work on every source that the ledger does not hold yet, and again on those that failed unexpectedly."""
     keys = tuple(source_key(source, settings) for source in sources)
-    entries = {key: entry for key in keys if (entry := ledger.find(key)) is not None}
+    entries = {key: entry for key in keys if (entry := ledger.find(key)) is not None and not _failed(entry)}
     tasks = [(key, source) for key, source in zip(keys, sources, strict=True) if key not in entries]
     kept = len(sources) - len(tasks)
     progress(kept, len(sources))
@@ -149,6 +149,10 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
             for entry in finished.entries
         ],
     }  # fmt: skip
+
+
+def _failed(entry: Entry) -> bool:
+    return any(rejection.reason == "failed" for rejection in entry.rejections)
 
 
 def _rejections(finished: Finished) -> Iterator[Rejection]:

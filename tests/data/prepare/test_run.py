@@ -153,3 +153,10 @@ def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match="cannot write \\(No space left on device"):
         finish([Source("a", speaker_id="a")], tmp_path, runner=in_this_process)
+
+
+def test_what_failed_unexpectedly_is_tried_again_by_the_next_run(tmp_path):
+    sources = sources_named(tmp_path, "a", "b-crash")
+    finish(sources, tmp_path, runner=in_this_process)
+    assert finish(sources, tmp_path, runner=in_this_process).kept == 1
+    assert (calls(tmp_path / "a.mp4"), calls(tmp_path / "b-crash.mp4")) == (1, 2)

@@ -1,0 +1,58 @@
+"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and what it says."""
+
+import json
+
+import pytest
+
+from ksdiff_jax.cli.main import main
+
+
+def prepare(capsys, *arguments):
+    status = main(["prepare", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_real_coefficients_become_a_data_set_that_verifies(shared_data, tmp_path, capsys):
+    source = shared_data / "coeffs" / "styletalk_reagan_clip1.mat"
+    options = ("--audio", shared_data / "audio", "--coefficient-fps", 30, "--out", tmp_path / "s", "--processes", 1)
+    status, said, errors = prepare(capsys, source, *options)
+    assert status == 0, errors
+    assert "train" in said and "val and test empty" in said
+    assert main(["inspect", "--verify", str(tmp_path / "s")]) == 0
+    capsys.readouterr()
+    status, said, _ = prepare(capsys, source, *options, "--json", "--licence", "public domain")
+    result = json.loads(said)
+    assert status == 0 and result["sources_finished_before"] == 1 and result["space"] == "bfm"
+    assert json.loads((tmp_path / "s" / "dataset.json").read_text())["licence"] == "public domain"
+
+
+def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.npz").write_bytes(b"not a zip")
+    status, _, errors = prepare(capsys, tmp_path / "in", "--out", tmp_path / "out", "--processes", 1)
+    assert status == 2 and len(errors.splitlines()) == 1 and "nothing of 1 sources is usable" in errors
+    assert (tmp_path / "out.work").is_dir() and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--held-out", "0.6"), "--held-out is 0.6"),
+        (("--min-s", "5", "--max-s", "2"), "need 0 < min <= max"),
+        (("--processes", "0"), "--processes is 0"),
+        (("--coefficient-fps", "-1"), "--coefficient-fps is -1"),
+        (("--", "--flink_master=x"), "choose a --runner other than local"),
+        (("--face", "f.npz", "--coefficients", "nowhere"), "--coefficients nowhere: no such folder"),
+    ],
+)
+def test_wrong_options_are_one_line(tmp_path, capsys, options, message):
+    (tmp_path / "a.npz").write_bytes(b"")
+    status, _, errors = prepare(capsys, tmp_path, "--out", tmp_path / "out", *options)
+    assert status == 2 and message in errors and len(errors.splitlines()) == 1
+
+
+def test_a_missing_tracker_is_said_once_before_any_work(tmp_path, capsys):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    status, _, errors = prepare(capsys, tmp_path, "--out", tmp_path / "out", "--tracker", tmp_path / "python")
+    assert status == 2 and "make tracker" in errors and not (tmp_path / "out.work").exists()
