@@ -11,7 +11,9 @@ Pickles go through the allow-list reader (face/inert_pickle.py). What would unpa
 before it is unpacked.
 """
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from ksdiff_jax.face.inert_pickle import read_pickled_value
 MAX_BYTES = 400_000_000
 SUFFIXES = (".npz", ".npy", ".pkl", ".mat")
 WHAT = "coefficient file"
+_BLOCK_BYTES = 1 << 20
 
 
 def read_arrays(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
@@ -53,11 +56,25 @@ def _npz(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
 
 
 def _mat(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
+    _check_unpacked(path)
     shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
     names = sorted(wanted & set(shapes))
-    _check_size(path, sum(8 * int(np.prod(shapes[name], dtype=object)) for name in names))
     content = scipy.io.loadmat(path, variable_names=names) if names else {}
     return {name: content[name] if name in names else np.zeros(0) for name in shapes}
+
+
+def _check_unpacked(path: Path) -> None:
+    """MATLAB 5 files are a header of 128 bytes and elements (type, size, bytes), those of type 15 compressed."""
+    data = path.read_bytes()
+    order, position, size = "<" if data[126:128] == b"IM" else ">", 128, 0
+    while position + 8 <= len(data):
+        kind, stored = struct.unpack_from(order + "II", data, position)
+        unpacker, rest = zlib.decompressobj(), data[position + 8 : position + 8 + stored] if kind == 15 else b""
+        while rest and not unpacker.eof:
+            size += len(unpacker.decompress(rest, _BLOCK_BYTES))
+            rest = unpacker.unconsumed_tail
+            _check_size(path, size)
+        position += 8 + stored
 
 
 def _npy(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.data.importing.clip import clip_of_coefficients
 from ksdiff_jax.data.prepare.source import Rejected, Settings, Source
 from ksdiff_jax.data.schema import check_clip, decode_clip, encode_clip
+from ksdiff_jax.data.tracking.video import Frame
 
 
 @pytest.fixture
@@ -83,3 +84,21 @@ def test_motion_without_sound_and_motion_that_is_too_short_are_refused(tmp_path)
     with pytest.raises(Rejected) as caught:
         clip_of_coefficients(Source("a", coefficients=source.coefficients), Settings())
     assert caught.value.reason == "no_sound"
+
+
+def test_real_coefficients_beside_their_silent_video_take_its_rate(reagan, shared_data):
+    source = replace(reagan, video=str(shared_data / "video/styletalk_reagan_clip1.mp4"))
+    outcome = clip_of_coefficients(source, Settings())
+    assert abs(sum(clip.frames for clip in outcome.clips) - 650) <= 1 and not outcome.rejections
+
+
+def test_frames_of_a_variable_rate_are_taken_at_the_instants_of_the_video(tmp_path, monkeypatch):
+    source = replace(made(tmp_path, frames=75, seconds=3.0), video="phone.mp4")
+    times_s = np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).uniform(0.03, 0.05, 74))])
+    times_s *= 2.96 / times_s[-1]
+    seen = [Frame(float(time_s), None) for time_s in times_s]
+    monkeypatch.setattr("ksdiff_jax.data.importing.clip.video_frames", lambda _: iter(seen))
+    (clip,) = clip_of_coefficients(source, Settings()).clips
+    with np.load(source.coefficients) as file:
+        want = np.stack([np.interp(np.arange(clip.frames) / 25, times_s, column) for column in file["exp"].T], axis=1)
+    np.testing.assert_allclose(clip.expression, want, atol=1e-5)

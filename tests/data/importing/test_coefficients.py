@@ -195,6 +195,19 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path):
         read_coefficients(tmp_path / "bomb.npz")
 
 
+def test_a_mat_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr("ksdiff_jax.data.importing.arrays.MAX_BYTES", 3_000_000)
+    scipy.io.savemat(tmp_path / "bomb.mat", {"coeff": np.zeros((2000, 257))}, do_compression=True)
+    with pytest.raises(Rejected, match=r"unpacks to \d+ MB"):
+        read_coefficients(tmp_path / "bomb.mat")
+
+
+def test_a_compressed_mat_is_read(tmp_path):
+    coeff = numbers(T, 257)
+    scipy.io.savemat(tmp_path / "a.mat", {"coeff": coeff}, do_compression=True)
+    np.testing.assert_array_equal(read_coefficients(tmp_path / "a.mat").expression, coeff[:, 80:144])
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".pkl", ".mat"])
 def test_damaged_empty_and_missing_files_are_refused_in_one_line(tmp_path, suffix):
     path = tmp_path / f"clip{suffix}"
