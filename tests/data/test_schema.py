@@ -71,3 +71,15 @@ def test_what_is_no_clip_is_refused():
     for data in (b"", b"\xff" * 50, encode_clip(make_clip(6))[:-40]):
         with pytest.raises(InputError):
             decode_clip(data)
+
+
+def test_a_clip_in_the_space_of_the_basel_face_model_says_so_and_reads_back():
+    clip = make_clip(8, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32))
+    assert (clip.space, make_clip(8).space) == ("bfm", "flame")
+    assert_same(decode_clip(encode_clip(clip)), clip)
+
+
+@pytest.mark.parametrize("width", [49, 56, 100])
+def test_an_expression_of_another_width_is_refused(width):
+    with pytest.raises(InputError, match=rf"expression has shape \(40, {width}\)"):
+        encode_clip(make_clip(9, expression=np.zeros((40, width), np.float32)))
