@@ -28,7 +28,7 @@ def beam_runner(name: str, *, processes: int | None = None, options: Sequence[st
             f"--runner {name} needs Apache Beam, which is not installed; install ksdiff-jax[beam] in an environment of "
             "its own, or leave --runner out"
         ) from error
-    flags = [f"--runner={RUNNERS[name]}"]
+    flags = [f"--runner={RUNNERS[name]}", "--default_sdk_harness_log_level=WARNING"]
     if name == "direct" and processes and processes > 1:
         flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
 
