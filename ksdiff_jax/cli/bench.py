@@ -1,9 +1,9 @@
-"""`ksdiff-jax bench animate|encoder|data`: the speed of this machine on fixed work, as JSON.
+"""`ksdiff-jax bench animate|encoder|data|tracker`: the speed of this machine on fixed work, as JSON.
 
 The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is
 warmed up once and then timed `--repeats` times; its result is on the host before the clock stops. The first call,
 which compiles or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
-`encoder` and `data` are described in `bench_encoder` and `bench_data`.
+The others are described in `bench_encoder`, `bench_data` and `bench_tracker`.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 from ksdiff_jax.cli.bench_data import measure as measure_data
 from ksdiff_jax.cli.bench_encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
+from ksdiff_jax.cli.bench_tracker import measure as measure_tracker
 
 SUMMARY = "speed of this machine on fixed work, as JSON"
 EXAMPLES = """examples:
@@ -27,6 +28,7 @@ EXAMPLES = """examples:
   ksdiff-jax bench encoder
   ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
   ksdiff-jax bench data
+  ksdiff-jax bench tracker --repeats 3
 """
 CLIP_S = 10.0
 
@@ -36,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "what",
-        choices=("animate", "encoder", "data"),
+        choices=("animate", "encoder", "data", "tracker"),
         help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's; "
-        "data: shards to training batches",
+        "data: shards to training batches; tracker: raw video to coefficients (needs `make tracker`)",
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5")
     parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
@@ -69,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
         use_cores(args.threads)  # before JAX counts the cores
     use_device(args.device or ("cpu" if args.what == "encoder" else None))
     keep_compilations()
-    if args.what == "encoder":
-        print(json.dumps(measure_encoder(args), indent=2))
+    if args.what in ("encoder", "tracker"):
+        measure = measure_encoder if args.what == "encoder" else measure_tracker
+        print(json.dumps(measure(args), indent=2))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(_measure(args, Path(folder)), indent=2))
