@@ -1,6 +1,7 @@
 """`ksdiff-jax prepare SOURCE... --out DIR`: talking-face videos, or coefficients of another tool, to shards."""
 
 import argparse
+import os
 import time
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
@@ -122,6 +123,7 @@ def _with_tracker(settings, *, runner_name: str):
     """The settings with the tracker's Python; what is missing here is said once, not for every video."""
     from dataclasses import replace
 
+    from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.data.prepare.track import face_and_landmarks
     from ksdiff_jax.data.tracking.tracker import tracker_python
 
@@ -129,6 +131,8 @@ def _with_tracker(settings, *, runner_name: str):
         face_and_landmarks(settings)
     if runner_name not in ("local", "direct"):
         return settings  # other machines look for their own
+    if folder := keep_compilations():  # else every process compiles the fit for itself
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     return replace(settings, tracker_python=tracker_python(settings.tracker_python))
 
 
