@@ -23,7 +23,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.face.landmarks import HeadPose, LandmarkModel, expression_jacobian, posed_landmarks, projected
+from ksdiff_jax.face.landmarks import (
+    HeadPose,
+    LandmarkModel,
+    expression_jacobian,
+    posed_landmarks,
+    projected,
+    shape_jacobian,
+)
 from ksdiff_jax.motion import layout
 from ksdiff_jax.motion.rotation import axis_angle
 from ksdiff_jax.typing import Array, Float, PyTree
@@ -141,22 +148,27 @@ def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, 
     return prior * units, smoothness * units
 
 
+def _jacobian(model, points: Float[Array, "c 2"], frame: Float[Array, "59"], shape) -> Float[Array, "n 59"]:
+    """Derivatives of one frame's residuals by its motion: the expression's in closed form, those of the pose by JAX."""
+
+    def of_pose(pose: Float[Array, "9"]) -> Float[Array, "n"]:
+        return _residuals(model, points, frame.at[HEAD].set(pose), shape).reshape(-1)
+
+    by_expression = expression_jacobian(model, _as_pose(frame)).reshape(-1, layout.EXPRESSION_DIMS)
+    return jnp.concatenate([by_expression, jax.jacfwd(of_pose)(frame[HEAD])], axis=1)
+
+
 def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float[Array, "t 59"]:
     """One Gauss-Newton step of all frames; only the dimensions where `free` is 1 move."""
     prior, smoothness = beliefs
     scales = SCALES * free
-
-    def of_pose(pose: Float[Array, "9"], frame, points) -> Float[Array, "n"]:
-        return _residuals(model, points, frame.at[HEAD].set(pose), shape).reshape(-1)
 
     residuals = _residuals(model, seen, motion, shape)
     certainty, _ = _robust_weights(residuals, weights, model.importance)
     certainty = jnp.repeat(certainty, 2, axis=-1)  # (t, 2c)
 
     def normal(frame, points, residual, certain):
-        by_expression = expression_jacobian(model, _as_pose(frame)).reshape(-1, layout.EXPRESSION_DIMS)
-        by_pose = jax.jacfwd(of_pose)(frame[HEAD], frame, points)
-        jacobian = jnp.concatenate([by_expression, by_pose], axis=1) * scales  # (2c, 59)
+        jacobian = _jacobian(model, points, frame, shape) * scales
         weighted = jacobian * certain[:, None]
         return jacobian.T @ weighted, weighted.T @ residual.reshape(-1)
 
@@ -206,14 +218,10 @@ def _identity_step(model, seen, weights, motion, shape, *, prior) -> tuple[Float
     def normal(row):
         points, frame, certain = row
 
-        def of_step(step: Float[Array, "159"]) -> Float[Array, "n"]:
-            constant, change = step[: layout.MOTION_DIMS], step[layout.MOTION_DIMS :]
-            return _residuals(model, points, frame + SCALES * constant, shape + change).reshape(-1)
-
-        zero = jnp.zeros(layout.MOTION_DIMS + layout.SHAPE_DIMS)
-        jacobian = jax.jacfwd(of_step)(zero)
+        by_shape = shape_jacobian(model, _as_pose(frame)).reshape(-1, layout.SHAPE_DIMS)
+        jacobian = jnp.concatenate([_jacobian(model, points, frame, shape) * SCALES, by_shape], axis=1)  # (2c, 159)
         weighted = jacobian * jnp.repeat(certain, 2)[:, None]
-        return jacobian.T @ weighted, weighted.T @ of_step(zero)
+        return jacobian.T @ weighted, weighted.T @ _residuals(model, points, frame, shape).reshape(-1)
 
     matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
     beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(

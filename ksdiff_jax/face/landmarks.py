@@ -142,9 +142,21 @@ def expression_jacobian(model: LandmarkModel, pose: HeadPose) -> Float[Array, "c
 
     Points are linear in the expression: s R_global (I + w_jaw (R_jaw − I)) E, without its depth.
     """
-    opened = jnp.eye(3) + model.jaw_weight[:, None, None] * (_matrix(pose.jaw) - jnp.eye(3))
-    seen = pose.camera[0] * _matrix(pose.rotation)[:2] @ opened  # (c, 2, 3)
-    return seen @ jnp.transpose(model.expression_directions, (1, 2, 0))
+    hinged = jnp.eye(3) + model.jaw_weight[:, None, None] * (_matrix(pose.jaw) - jnp.eye(3))
+    return _seen_directions(pose, hinged @ jnp.transpose(model.expression_directions, (1, 2, 0)))
+
+
+def shape_jacobian(model: LandmarkModel, pose: HeadPose) -> Float[Array, "c 2 100"]:
+    """The same per unit of each identity coefficient, which moves root and jaw too."""
+    opened = model.jaw_weight[:, None, None] * (_matrix(pose.jaw) - jnp.eye(3))
+    root, hinge = jnp.transpose(model.joint_shape_directions, (1, 2, 0))  # (3, 100) each
+    identity = jnp.transpose(model.shape_directions, (1, 2, 0))
+    turned = _seen_directions(pose, (jnp.eye(3) + opened) @ identity - opened @ hinge - root)
+    return turned + pose.camera[0] * root[:2]
+
+
+def _seen_directions(pose: HeadPose, directions: Float[Array, "c 3 k"]) -> Float[Array, "c 2 k"]:
+    return pose.camera[0] * _matrix(pose.rotation)[:2] @ directions
 
 
 def projected(points: Float[Array, "*b c 3"], camera: Float[Array | np.ndarray, "*b 3"]) -> Float[Array, "*b c 2"]:

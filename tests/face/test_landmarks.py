@@ -14,6 +14,7 @@ from ksdiff_jax.face.landmarks import (
     posed_landmarks,
     projected,
     read_landmarks,
+    shape_jacobian,
 )
 
 
@@ -76,14 +77,17 @@ def test_points_move_with_the_vertices(face, model, pose):
     np.testing.assert_allclose(posed_landmarks(model, pose, shape), expected, atol=6e-5)
 
 
-def test_the_derivative_by_expression_is_automatic_differentiations(model, pose):
-    one = jax.tree.map(lambda values: values[0], pose)
-    shape = np.zeros(100, np.float32)
+@pytest.mark.parametrize("frame", [0, 1, 2])
+def test_derivatives_in_closed_form_are_those_of_automatic_differentiation(model, pose, frame):
+    one = jax.tree.map(lambda values: values[frame], pose)
+    shape = np.random.default_rng(frame).normal(size=100).astype(np.float32)
 
-    def seen(expression):
+    def seen(expression, shape):
         return projected(posed_landmarks(model, one._replace(expression=expression), shape), one.camera)
 
-    np.testing.assert_allclose(expression_jacobian(model, one), jax.jacfwd(seen)(one.expression), atol=1e-5)
+    by_expression, by_shape = jax.jacfwd(seen, argnums=(0, 1))(one.expression, shape)
+    np.testing.assert_allclose(expression_jacobian(model, one), by_expression, atol=1e-5)
+    np.testing.assert_allclose(shape_jacobian(model, one), by_shape, atol=1e-5)
 
 
 def test_rims_of_the_lips_count_more(model):
