@@ -138,6 +138,7 @@ class ModelConfig:
     param_dtype: str = "float32"
     compute_dtype: str = "float32"
     output_dtype: str = "float32"
+    attention: Literal["auto", "xla", "cudnn"] = "auto"  # fused where the device and the shapes allow (auto), or named
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,11 @@ class TrainConfig:
     validate_clips: int = 32
     checkpoint_every: int = 500
     checkpoints_kept: int = 2
+    accumulate_steps: int = 1  # micro-batches of one step: the memory of a small batch, the gradient of the whole one
+    remat: Literal["none", "dots", "full"] = "none"  # what a layer keeps for the backward pass: all, products, nothing
+    init_from: str = ""  # checkpoint folder, workdir or shipped name whose weights a new run starts from
+    init_patterns: tuple[str, ...] = ("*",)  # parameters taken from there, as "generators_head/*" (fnmatch)
+    freeze_patterns: tuple[str, ...] = ()  # parameters that keep the value they start from
 
 
 @dataclass(frozen=True)
