@@ -7,7 +7,6 @@ stopped and started again continues as if nothing had happened: the state, the d
 back to the last checkpoint, and all randomness follows from the seed and the step.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,12 +27,14 @@ from ksdiff_jax.parallel.rules import RULES
 from ksdiff_jax.train.checkpoint import Checkpoints, Restored
 from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
+from ksdiff_jax.train.goodput import Goodput
 from ksdiff_jax.train.interrupt import Interrupted, StopRequest
 from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
-from ksdiff_jax.train.progress import Progress, Stopwatch
+from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step, on_every_device
+from ksdiff_jax.train.utilisation import StepFlops, Utilisation
 from ksdiff_jax.train.validation import validation_losses
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
@@ -69,6 +70,8 @@ class Run(NamedTuple):
     log: MetricsLog
     progress: Progress
     stop: StopRequest
+    goodput: Goodput
+    utilisation: Utilisation
 
 
 def train(
@@ -80,17 +83,20 @@ def train(
     evaluate: Evaluate | None = None,
     progress: Progress | None = None,
     given: PyTree | None = None,
+    step_flops: StepFlops | None = None,
 ) -> Outcome:
     """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
 
     `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are parameters that do
-    not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. Raises
-    `InputError` for a configuration that cannot run here and for a folder that holds another run.
+    not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. `step_flops`
+    counts the work of a training step on a batch, for TFLOP/s and MFU. Raises `InputError` for a configuration that
+    cannot run here and for a folder that holds another run.
     """
+    goodput = Goodput()
     check_train_config(config.train)
     progress = progress or Progress(config.train.steps)
     mesh = make_mesh(config.mesh)
-    check_batch_size(config.data.batch_size, mesh)
+    check_batch_size(config.data.batch_size, mesh, accumulate_steps=config.train.accumulate_steps)
     check_workdir(workdir, config)
     system = build_system(config)
     data = open_data(config)
@@ -112,6 +118,7 @@ def train(
         else:
             state = _resume(restored, config, workdir, data, progress)
         first = int(state.step)
+        goodput.resume(workdir, step=first)
         frozen = on_every_device(part(given or {}, config).frozen, mesh)
         progress.tell(_headline(state, frozen, data, mesh))
 
@@ -124,10 +131,13 @@ def train(
             metrics = validation_losses(validation_step, params, data.validation, mesh)
             return metrics if evaluate is None else {**metrics, **evaluate(system, join(params, frozen), data)}
 
+        used = Utilisation(step_flops, mesh, dtype=config.model.compute_dtype)
         stop = stack.enter_context(StopRequest())
         stack.callback(progress.close)
         return drive(
-            Run(config, workdir, mesh, data, train_step, validate, checkpoints, log, progress, stop), state, first
+            Run(config, workdir, mesh, data, train_step, validate, checkpoints, log, progress, stop, goodput, used),
+            state,
+            first,
         )
 
 
@@ -135,32 +145,35 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
     """Take the steps `first` to `config.train.steps`, unless a signal comes first; save; export."""
     settings = run.config.train
     step, saved, position, metrics = first, first, None, {}
-    watch, in_flight, hopeless = Stopwatch(), deque(), Hopeless()
+    in_flight, hopeless, goodput = deque(), Hopeless(), run.goodput
+    goodput.begin()
     feed = BatchFeed(run.data.batches, run.mesh)
     try:
         while step < settings.steps and run.stop.signal is None:
-            with run.stop.interruptible():
-                asked = time.perf_counter()
+            with run.stop.interruptible(), goodput.spent("data"):
                 fed = next(feed)
-                watch.count(waited_s=time.perf_counter() - asked)
+            run.utilisation.see(fed.batch)
 
-            state, step_metrics = run.train_step(state, fed.batch)
+            with goodput.spent("compile" if step == first else "step"):
+                state, step_metrics = run.train_step(state, fed.batch)
             step, position = step + 1, fed.position
+            goodput.count_step()
             run.log.add(step_metrics)
             in_flight.append(step_metrics)
             if len(in_flight) > _RUN_AHEAD:
                 jax.block_until_ready(in_flight.popleft())
 
-            if step % settings.log_every == 0 and (entry := run.log.close_interval(step, watch.lap())):
+            if step % settings.log_every == 0 and (entry := _close_interval(run, step)):
                 run.progress.update(entry)
                 hopeless.check(entry)
             if step % settings.validate_every == 0 or step == settings.steps:
-                with watch.paused(), run.stop.interruptible():
+                with goodput.spent("validation"), run.stop.interruptible():
                     metrics = _validate(run, state, step)
             if step % settings.checkpoint_every == 0:
-                with watch.paused():
+                with goodput.spent("checkpoint"):
                     run.checkpoints.save(state, position, step=step)
                 saved = step
+                goodput.saved(step)
     except Interrupted:
         pass  # between steps, so `state` and `position` belong together
     finally:
@@ -168,11 +181,21 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
 
     if entry := run.log.flush():
         run.progress.update(entry)
-    if step > saved:
-        run.checkpoints.save(state, position, step=step)
-    run.checkpoints.wait()
+    with goodput.spent("checkpoint"):
+        if step > saved:
+            run.checkpoints.save(state, position, step=step)
+        run.checkpoints.wait()
+    goodput.saved(step)
+    goodput.write(run.workdir, ended=True)
     run.progress.tell(_ending(run, step, first))
     return Outcome(state=state, exit_status=run.stop.exit_status, metrics=metrics)
+
+
+def _close_interval(run: Run, step: int) -> Entry | None:
+    """End a log interval at `step` with its speed and shares of time; the entry of the interval before, if any."""
+    timing = run.goodput.lap()
+    run.goodput.write(run.workdir)
+    return run.log.close_interval(step, timing | run.utilisation.figures(timing["steps_per_s"]))
 
 
 class Hopeless:

@@ -1,15 +1,17 @@
 """What a person watching a run sees: one line that renews itself on a terminal, plain lines elsewhere.
 
-step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  left 25:48  data wait 2 %
+step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  6,350 frames/s  0.31 TFLOP/s  left 25:48
+data wait 2 %  goodput 91 %
+
+MFU stands behind TFLOP/s where the device's peak is known.
 """
 
-import contextlib
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from io import TextIOBase
 
-_NOT_TERMS = frozenset({"step", "grad_norm", "learning_rate", "skipped", "steps_per_s", "data_wait"})
+_SPEEDS = ("steps_per_s", "frames_per_s", "tflops_per_s", "mfu", "data_wait", "goodput")
+_NOT_TERMS = frozenset({"step", "grad_norm", "learning_rate", "skipped", *_SPEEDS})
 
 
 class Progress:
@@ -52,10 +54,21 @@ def progress_line(entry: Mapping[str, int | float], total_steps: int) -> str:
     parts = [f"step {entry['step']:.0f}/{total_steps}", f"loss {entry['loss']:.4g}", *terms]
     if speed := entry.get("steps_per_s"):
         left_s = (total_steps - entry["step"]) / speed
-        parts += [f"{speed:.3g} steps/s", f"left {clock(left_s)}", f"data wait {100 * entry['data_wait']:.0f} %"]
+        parts += [f"{speed:.3g} steps/s", *_use(entry), f"left {clock(left_s)}"]
+        parts += [f"data wait {100 * entry['data_wait']:.1f} %", f"goodput {100 * entry['goodput']:.0f} %"]
     if skipped := entry.get("skipped"):
         parts.append(f"skipped {skipped:.0f}")
     return "  ".join(parts)
+
+
+def _use(entry: Mapping[str, int | float]) -> list[str]:
+    """Frames/s, and TFLOP/s and MFU where they are known."""
+    parts = [f"{entry['frames_per_s']:,.0f} frames/s"]
+    if "tflops_per_s" in entry:
+        parts.append(f"{entry['tflops_per_s']:.3g} TFLOP/s")
+    if "mfu" in entry:
+        parts.append(f"MFU {100 * entry['mfu']:.1f} %")
+    return parts
 
 
 def clock(seconds: float) -> str:
@@ -63,34 +76,3 @@ def clock(seconds: float) -> str:
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
-
-
-class Stopwatch:
-    """Speed and data wait since the last `lap`."""
-
-    def __init__(self):
-        self._started = time.perf_counter()
-        self._waited_s = 0.0
-        self._steps = 0
-
-    def count(self, *, waited_s: float) -> None:
-        """One step, which waited this long for its batch."""
-        self._waited_s += waited_s
-        self._steps += 1
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Time inside the block does not count."""
-        paused = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._started += time.perf_counter() - paused
-
-    def lap(self) -> dict[str, float]:
-        """`steps_per_s` and `data_wait` (a share) since the last call; starts over."""
-        now = time.perf_counter()
-        elapsed = max(now - self._started, 1e-9)
-        result = {"steps_per_s": self._steps / elapsed, "data_wait": self._waited_s / elapsed}
-        self._started, self._waited_s, self._steps = now, 0.0, 0
-        return result

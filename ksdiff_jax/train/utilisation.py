@@ -1,0 +1,73 @@
+"""How much of the devices' arithmetic a run uses: frames/s, TFLOP/s and MFU.
+
+    MFU = (FLOPs that the model's training step needs, by count) / (step time · devices · peak FLOP/s of one)
+
+the model FLOPs utilisation of PaLM (Chowdhery et al. 2022, appendix B): recomputation and whatever else the compiler
+adds count for nothing. Peaks are the makers' figures for dense matrix products (no sparsity). For float32 they are
+those of what JAX does with a float32 product by default: TensorFloat-32 on NVIDIA, one bfloat16 pass on TPU.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jax.sharding import Mesh
+
+from ksdiff_jax.models.system import Batch
+
+StepFlops = Callable[[Batch], float]
+
+
+class Peak(NamedTuple):
+    """FLOP/s of one device."""
+
+    bfloat16: float
+    float32: float
+
+
+# By the beginning of `device_kind`, longest first where one begins another.
+_PEAKS = {
+    "NVIDIA H200 NVL": Peak(835e12, 417e12),
+    "NVIDIA H200": Peak(989e12, 494e12),
+    "NVIDIA H100 PCIe": Peak(756e12, 378e12),
+    "NVIDIA H100 NVL": Peak(835e12, 417e12),
+    "NVIDIA H100": Peak(989e12, 494e12),
+    "NVIDIA A100": Peak(312e12, 156e12),
+    "TPU v4 lite": Peak(138e12, 138e12),
+    "TPU v4": Peak(275e12, 275e12),
+    "TPU v5 lite": Peak(197e12, 197e12),
+    "TPU v5e": Peak(197e12, 197e12),
+    "TPU v5": Peak(459e12, 459e12),  # v5p calls itself "TPU v5" or "TPU v5p"
+    "TPU v6 lite": Peak(918e12, 918e12),
+    "TPU v6e": Peak(918e12, 918e12),
+}
+
+
+def peak_flops_per_s(device_kind: str, dtype: str) -> float | None:
+    """Peak FLOP/s of one device for matrix products of `dtype`; None for a device or type that is not in the table."""
+    if dtype not in Peak._fields:
+        return None
+    return next((getattr(peak, dtype) for name, peak in _PEAKS.items() if device_kind.startswith(name)), None)
+
+
+class Utilisation:
+    """Turns steps per second into frames, FLOPs and MFU, once it has seen a batch."""
+
+    def __init__(self, step_flops: StepFlops | None, mesh: Mesh, *, dtype: str):
+        self._step_flops, self._flops, self._frames = step_flops, 0.0, 0
+        peak = peak_flops_per_s(mesh.devices.flat[0].device_kind, dtype)
+        self._peak = None if peak is None else peak * mesh.devices.size
+
+    def see(self, batch: Batch) -> None:
+        """Remember the size of the (global) training batch; all are alike."""
+        if not self._frames:
+            self._frames = batch.motion.shape[0] * batch.motion.shape[1]
+            self._flops = 0.0 if self._step_flops is None else self._step_flops(batch)
+
+    def figures(self, steps_per_s: float) -> dict[str, float]:
+        """`frames_per_s` (motion frames), and where they are known `tflops_per_s` and `mfu` (a share)."""
+        result = {"frames_per_s": steps_per_s * self._frames}
+        if self._flops:
+            result["tflops_per_s"] = steps_per_s * self._flops / 1e12
+            if self._peak:
+                result["mfu"] = steps_per_s * self._flops / self._peak
+        return result
