@@ -1,0 +1,198 @@
+"""Several processes as one run: who they are, and where the first of them listens.
+
+    flags              --coordinator HOST:PORT --processes N --process-id K       whatever starts the processes
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID                     the same by environment; on
+                       Kubernetes JOB_COMPLETION_INDEX stands in for the last     (launch/jobset_gpu.yaml)
+    Slurm              srun sets SLURM_PROCID and the like                        (launch/slurm.sbatch)
+    Open MPI           mpirun sets OMPI_COMM_WORLD_RANK and the like
+    Cloud TPU          the machine's metadata, or what GKE puts into the pod      (launch/tpu_vm.sh, jobset_tpu.yaml)
+
+The first that is there counts; with none of them this is the only process. Slurm, Open MPI and TPUs are read by JAX's
+own detection. `initialise` comes before anything that touches a device: afterwards JAX would know only its own.
+
+A process that dies takes the others with it: after `HEARTBEAT_S` without a sign of life JAX's coordination service,
+which lives in process 0, ends every process with status 134 (SIGABRT). Started again, they go on from the last
+checkpoint.
+"""
+
+import importlib.util
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ksdiff_jax.errors import InputError
+
+# A node that is busy compiling or paused by its host still answers within this time; JAX's own default is 100.
+HEARTBEAT_S = 60
+# Nodes of a large job start minutes apart: images are pulled, a node is replaced.
+START_TIMEOUT_S = 300
+# How long a process that has finished waits for the others to finish too.
+SHUTDOWN_TIMEOUT_S = 120
+
+_FLAGS = ("--coordinator", "--processes", "--process-id")
+_VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+
+
+class Plan(NamedTuple):
+    """How this process joins the others; None is for JAX to find out by `method` (None: whatever it detects)."""
+
+    source: str  # for messages
+    coordinator: str | None = None  # HOST:PORT of process 0
+    processes: int | None = None
+    process_id: int | None = None
+    method: str | None = "deactivate"  # name of JAX's cluster detection
+    local_device_ids: tuple[int, ...] | None = None  # None: all devices, or as the method has it
+
+
+def initialise(
+    *,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process_id: int | None = None,
+    timeout_s: float = START_TIMEOUT_S,
+    heartbeat_s: int = HEARTBEAT_S,
+    tell: Callable[[str], None] = lambda line: None,
+) -> int:
+    """Join the other processes of this run, if there are any; returns how many there are, this one included.
+
+    Raises `InputError` for flags or variables that do not fit together and for a coordinator that does not answer
+    within `timeout_s` seconds.
+    """
+    import jax
+
+    chosen = plan(coordinator, processes, process_id, os.environ)
+    if chosen is None:
+        return 1
+    if chosen.process_id and chosen.coordinator:
+        _wait_for_coordinator(chosen.coordinator, timeout_s=timeout_s)
+    if chosen.process_id == 0:
+        tell(f"waiting up to {timeout_s:.0f} s for {chosen.processes} processes at {chosen.coordinator}")
+    # JAX would catch SIGTERM itself; train/agreement.py does it so that Ctrl-C and slow steps are served too.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(
+            coordinator_address=chosen.coordinator,
+            num_processes=chosen.processes,
+            process_id=chosen.process_id,
+            local_device_ids=chosen.local_device_ids,
+            cluster_detection_method=chosen.method,
+            initialization_timeout=int(timeout_s),
+            heartbeat_timeout_seconds=heartbeat_s,
+            shutdown_timeout_seconds=SHUTDOWN_TIMEOUT_S,
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(
+            f"cannot join the processes named by {chosen.source} ({reason}); give all of {', '.join(_FLAGS)}"
+        ) from error
+    return jax.process_count()
+
+
+def plan(
+    coordinator: str | None, processes: int | None, process_id: int | None, environ: Mapping[str, str]
+) -> Plan | None:
+    """What the flags or the environment ask for; None for a single process. Raises `InputError` if they do not fit."""
+    flags = (coordinator, processes, process_id)
+    if any(flag is not None for flag in flags):
+        return _checked("the flags", _FLAGS, flags)
+    variables = (
+        environ.get("JAX_COORDINATOR_ADDRESS"),
+        _number(environ, "JAX_NUM_PROCESSES"),
+        _number(environ, "JAX_PROCESS_ID", "JOB_COMPLETION_INDEX"),
+    )
+    if variables[1] is not None:
+        return _checked("the environment", _VARIABLES, variables)
+    if (_number(environ, "SLURM_NTASKS") or 1) > 1 and "SLURM_STEP_NODELIST" in environ:
+        return Plan("Slurm", method="slurm", local_device_ids=_all_of_the_node(environ))
+    if (size := _number(environ, "OMPI_COMM_WORLD_SIZE") or 1) > 1:
+        return _open_mpi(size, environ)
+    if _many_tpu_hosts(environ) or _on_tpu_vm(environ):
+        return Plan("the TPU's metadata", method=None)
+    return None
+
+
+def _checked(
+    source: str, names: tuple[str, str, str], values: tuple[str | None, int | None, int | None]
+) -> Plan | None:
+    coordinator, processes, process_id = values
+    if missing := [name for name, value in zip(names, values, strict=True) if value is None]:
+        raise InputError(f"{' and '.join(missing)} missing: a run of several processes needs all of {', '.join(names)}")
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(f"{names[0]} {coordinator}: need HOST:PORT of the machine that runs process 0")
+    if processes < 1 or not 0 <= process_id < processes:
+        raise InputError(
+            f"{names[1]} {processes}, {names[2]} {process_id}: processes are numbered from 0 to one less than there are"
+        )
+    return None if processes == 1 else Plan(source, coordinator, processes, process_id)
+
+
+def _number(environ: Mapping[str, str], *names: str) -> int | None:
+    for name in names:
+        if text := environ.get(name, ""):
+            if not text.isdecimal():
+                raise InputError(f"{name} {text!r} in the environment: need a whole number")
+            return int(text)
+    return None
+
+
+def _all_of_the_node(environ: Mapping[str, str]) -> tuple[int, ...] | None:
+    """Every GPU of the node if one task runs on each: JAX would give a task the one GPU of its local number."""
+    gpus = _number(environ, "SLURM_GPUS_ON_NODE")
+    alone = environ.get("SLURM_STEP_NUM_NODES") == environ.get("SLURM_NTASKS")
+    return tuple(range(gpus)) if alone and gpus else None
+
+
+def _open_mpi(size: int, environ: Mapping[str, str]) -> Plan:
+    if "OMPI_MCA_orte_hnp_uri" in environ:
+        return Plan("Open MPI", method="ompi")
+    # From version 5 on mpirun no longer says where rank 0 is.
+    if not (address := environ.get("JAX_COORDINATOR_ADDRESS")):
+        raise InputError(
+            "Open MPI does not say where rank 0 runs: set JAX_COORDINATOR_ADDRESS to HOST:PORT of that machine "
+            "(mpirun -x JAX_COORDINATOR_ADDRESS=...)"
+        )
+    names = ("JAX_COORDINATOR_ADDRESS", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
+    return _checked("Open MPI", names, (address, size, _number(environ, "OMPI_COMM_WORLD_RANK")))
+
+
+def _many_tpu_hosts(environ: Mapping[str, str]) -> bool:
+    hosts = environ.get("TPU_PROCESS_ADDRESSES") or environ.get("TPU_WORKER_HOSTNAMES") or ""
+    return "," in hosts or (_number(environ, "MEGASCALE_NUM_SLICES") or 1) > 1
+
+
+def _on_tpu_vm(environ: Mapping[str, str]) -> bool:
+    """A machine with TPU chips outside GKE; JAX, once imported, sets TPU_SKIP_MDS_QUERY where it finds no chip."""
+    if environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or "TPU_WORKER_HOSTNAMES" in environ:
+        return False
+    return importlib.util.find_spec("libtpu") is not None and "TPU_SKIP_MDS_QUERY" not in environ
+
+
+def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
+    """JAX would abort the process with a stack trace where nobody answers."""
+    host, _, port = address.rpartition(":")
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise InputError(
+                    f"coordinator {address} does not answer after {timeout_s:.0f} s ({error}): is process 0 running "
+                    "there, and is the port open?"
+                ) from error
+            time.sleep(0.5)
+
+
+def leave(status: int) -> None:
+    """End this process now if others wait for it: a failed one that lingers would keep them waiting."""
+    import jax
+
+    if jax.process_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
