@@ -58,6 +58,8 @@ def train_system(config: Config, workdir: Path) -> int:
         return open_training_data(config, cache=cache_folder(), tell=progress.tell, encoder=encoder)
 
     def evaluate(system, params, data):
+        if not data.validation:
+            return {}
         return evaluate_system(
             system,
             params,

@@ -46,7 +46,14 @@ class RandomCut(grain.transforms.RandomMap):
         start = random_start(rng, clip_frames=element.frames, frames=data.clip_frames)
         max_tokens = self.config.model.transcript.max_tokens
         features = None if self.features_of is None else self.features_of(element)
-        cut = example(element, start=start, frames=data.clip_frames, max_tokens=max_tokens, features=features)
+        cut = example(
+            element,
+            start=start,
+            frames=data.clip_frames,
+            max_tokens=max_tokens,
+            features=features,
+            with_audio=features is None or data.augment is not None,
+        )
         if data.augment is None:
             return cut
         samples = len(cut.audio) * int(cut.mask.sum()) // len(cut.mask)

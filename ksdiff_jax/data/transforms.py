@@ -38,23 +38,33 @@ class Example(NamedTuple):
 
 
 def example(
-    clip: Clip, *, start: int, frames: int, max_tokens: int, features: Float[np.ndarray, "f2 d"] | None = None
+    clip: Clip,
+    *,
+    start: int,
+    frames: int,
+    max_tokens: int,
+    features: Float[np.ndarray, "f2 d"] | None = None,
+    with_audio: bool = True,
 ) -> Example:
-    """Motion frames [start, start + frames) of a clip, zero padded past its end; `features` are the whole clip's."""
+    """Motion frames [start, start + frames) of a clip, zero padded past its end; `features` are the whole clip's.
+
+    A model that has the features hears nothing else: without audio (0 samples) less is copied, and sent to the device.
+    """
     if clip.fps != MOTION_RATE_HZ:
         raise InputError(f"clip {clip.clip_id!r}: {clip.fps:g} frames per second; {MOTION_RATE_HZ} are needed")
     first, last = SPEECH_FRAMES_PER_MOTION_FRAME * start, SPEECH_FRAMES_PER_MOTION_FRAME * (start + frames)
     first_sample = samples_of_motion_frames(start)
     samples = samples_of_motion_frames(min(frames, clip.frames - start))
     tokens, token_mask = encode(transcript_of_cut(clip, start=start, frames=frames), max_tokens=max_tokens)
+    sound = from_int16(clip.audio[first_sample : first_sample + samples] if with_audio else clip.audio[:0])
     return Example(
-        audio=_padded(from_int16(clip.audio[first_sample : first_sample + samples]), samples_of_motion_frames(frames)),
+        audio=_padded(sound, samples_of_motion_frames(frames) if with_audio else 0),
         prosody=_padded(normalise_prosody(raw_prosody(clip))[first:last], last - first),
         mask=np.arange(start, start + frames) < clip.frames,
         tokens=tokens,
         token_mask=token_mask,
         motion=_padded(motion_of_clip(clip)[start : start + frames], frames),
-        features=None if features is None else _padded(features[first:last].astype(np.float32), last - first),
+        features=None if features is None else _padded(features[first:last], last - first),
     )
 
 

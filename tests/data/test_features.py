@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -141,7 +142,8 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(tmp_path, con
     batch = next(iterator)
     iterator.close()
     speech = batch.speech
-    assert speech.features.shape == (3, 48, encoder.width) and speech.features.dtype == np.float32
+    assert speech.features.shape == (3, 48, encoder.width) and speech.features.dtype == ml_dtypes.bfloat16
+    assert speech.audio.shape == (3, 0)  # nothing listens to it
     found = 0
     for row in range(3):
         frames = int(speech.mask[row].sum())

@@ -93,10 +93,12 @@ def write_prepared(
     """Shards and report.json of everything that is finished; the description and the report."""
     usable = {source.source_id: i for i, source in enumerate(finished.sources) if finished.entries[i].clip_seconds}
     if not usable:
-        counts = Counter(rejection.reason for rejection in _rejections(finished))
-        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-        raise InputError(f"{out}: nothing of {len(finished.sources)} sources is usable ({told or 'no clip at all'}); "
-                         f"why is kept in {ledger.folder}")  # fmt: skip
+        rejections = list(_rejections(finished))
+        counts = Counter(rejection.reason for rejection in rejections)
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "no clip at all"
+        first = f"; the first: {rejections[0].detail}" if rejections else ""
+        raise InputError(f"{out}: nothing of {len(finished.sources)} sources is usable ({told}){first}; "
+                         f"all are in {ledger.folder}")  # fmt: skip
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:
         told = " and ".join(f"{count} in {space} space" for space, count in sorted(spaces.items()))

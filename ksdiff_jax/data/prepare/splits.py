@@ -1,14 +1,16 @@
 """Who is trained on and who is held out: by speaker, so that nobody is in two splits.
 
 A speaker's place is a number in [0, 1) hashed from seed and name alone. Below `held_out` it is test, below twice that
-val. So a speaker keeps its split when others are added. Published splits come first; they are by clip, and what they
-leave open (the val of VoxCeleb's dev) goes by the hash.
+val. So a speaker keeps its split when others are added. Of few speakers the hash may hold out none: then the speaker
+nearest to being so is, as long as two are left to train on. Published splits come first; they are by clip, and what
+they leave open (the val of VoxCeleb's dev) goes by the hash.
 """
 
 import hashlib
 from collections.abc import Mapping
 
 SPLITS = ("train", "val", "test")
+FEWEST_TRAINED_ON = 2  # speakers
 
 
 def speaker_place(speaker_id: str, *, seed: int) -> float:
@@ -35,7 +37,20 @@ def assign_splits(
         elif split == "train" and "val" not in chosen and place < held_out:
             split = "val"
         splits[source_id] = split
+    if held_out > 0 and not published:
+        for split in ("val", "test"):
+            _fill(splits, speakers, split, seed=seed)
     if splits and "train" not in splits.values():
         last = max((speakers[source_id] for source_id in splits), key=lambda name: speaker_place(name, seed=seed))
         splits |= {source_id: "train" for source_id in splits if speakers[source_id] == last}
     return splits
+
+
+def _fill(splits: dict[str, str], speakers: Mapping[str, str], split: str, *, seed: int) -> None:
+    """Move the training speaker of the lowest place to an empty split, where three or more train."""
+    training = sorted(
+        {speakers[source_id] for source_id, chosen in splits.items() if chosen == "train"},
+        key=lambda name: speaker_place(name, seed=seed),
+    )
+    if split not in splits.values() and len(training) >= FEWEST_TRAINED_ON + 1:
+        splits |= {source_id: split for source_id in splits if speakers[source_id] == training[0]}

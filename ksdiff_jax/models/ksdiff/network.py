@@ -64,7 +64,9 @@ class Network(nn.Module):
     def encode(self, speech: Speech, *, drop_transcript: Bool[Array, "b"], deterministic: bool) -> Encoded:
         """DPSE and the transcript encoder; a dropped transcript reads as an empty one."""
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        heard = self.encoder(speech.audio, frame_mask) if speech.features is None else speech.features
+        heard = (
+            self.encoder(speech.audio, frame_mask) if speech.features is None else speech.features.astype(jnp.float32)
+        )
         features = self.speech_paths(heard, speech.prosody, frame_mask, deterministic=deterministic)
         if not self.config.transcript.enabled:
             nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)

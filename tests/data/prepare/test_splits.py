@@ -32,6 +32,18 @@ def test_train_is_never_empty():
     assert split({"a": held_out}) == {"a": "train"}
 
 
+def test_few_speakers_are_held_out_too_while_two_are_left_to_train_on():
+    def sizes(count):
+        found = list(split({f"v{k}": f"speaker {k}" for k in range(count)}).values())
+        return [found.count(name) for name in ("train", "val", "test")]
+
+    assert sizes(1) == [1, 0, 0]
+    assert sizes(2) == [2, 0, 0]
+    assert sizes(3) == [2, 1, 0]
+    assert sizes(4) == [2, 1, 1]
+    assert split({"a": "a", "b": "b", "c": "c"}, held_out=0.0) == dict.fromkeys("abc", "train")
+
+
 def test_published_splits_come_first_and_a_published_test_set_stays_alone():
     published = {name: "test" if speaker == "s7" else "train" for name, speaker in SPEAKERS.items()}
     splits = split(SPEAKERS, published=published)
