@@ -113,16 +113,16 @@ def encode_clip(clip: Clip) -> bytes:
     for name in TIMED:
         record[name] = json.dumps([list(item) for item in getattr(clip, name)], ensure_ascii=False)
     record[MEASURES] = json.dumps(clip.measures)
-    return _features().serialize_example(record)
+    return record_features().serialize_example(record)
 
 
 def decode_clip(record: bytes) -> Clip:
     """Inverse of `encode_clip`; raises `InputError` where the record is no clip of this schema."""
     try:
-        raw = _features().deserialize_example_np(record)
+        raw = _parsed(record)
     except Exception as error:  # the codec raises whatever its protobuf library does
         raise InputError(f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})") from error
-    if missing := sorted(name for name, value in raw.items() if value is None and name not in OPTIONAL):
+    if missing := sorted({*ARRAYS, *TEXTS, *TIMED, "fps"} - set(raw)):
         raise InputError(f"not a clip of schema {SCHEMA}: without {', '.join(missing)}")
     values: dict = {name: raw[name].decode() for name in TEXTS}
     values["fps"] = float(raw["fps"])
@@ -130,11 +130,11 @@ def decode_clip(record: bytes) -> Clip:
         values[name] = _array(raw[name], name=name, field=array)
     if not raw["prosody"]:
         values["prosody"] = None
-    if raw[FEATURES]:
+    if raw.get(FEATURES):
         values[FEATURES] = features_from_bytes(raw[FEATURES], frames=len(values["expression"]))
     for name in TIMED:
         values[name] = tuple(Timed(str(text), float(start), float(end)) for text, start, end in json.loads(raw[name]))
-    values[MEASURES] = {name: float(value) for name, value in json.loads(raw[MEASURES] or "{}").items()}
+    values[MEASURES] = {name: float(value) for name, value in json.loads(raw.get(MEASURES) or "{}").items()}
     clip = Clip(**values)
     check_clip(clip)
     return clip
@@ -214,8 +214,23 @@ def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(-1, *field.trailing_shape).astype(dtype.newbyteorder("="))
 
 
+def _parsed(record: bytes) -> dict:
+    """Values by name, by TFDS's own protocol buffer.
+
+    `deserialize_example_np` gives the same values, but takes every byte string through a NumPy array of its own, which
+    is three quarters of its time.
+    """
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    found = tf_example_pb2.Example.FromString(record).features.feature
+    values = {name: feature.bytes_list.value[0] for name, feature in found.items() if feature.bytes_list.value}
+    if "fps" in found:
+        values["fps"] = found["fps"].float_list.value[0]
+    return values
+
+
 @functools.lru_cache
-def _features():
+def record_features():
     """The TFDS codec. TFDS is imported here so that using a clip in memory does not pay for it."""
     import tensorflow_datasets as tfds
 

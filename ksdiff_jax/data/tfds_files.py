@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from ksdiff_jax.data.description import DatasetInfo
-from ksdiff_jax.data.schema import _features
+from ksdiff_jax.data.schema import record_features
 
 NAME = "ksdiff_jax"
 VERSION = "1.0.0"  # of the record schema ksdiff-clip/1
@@ -20,7 +20,7 @@ FILE_NAME_TEMPLATE = "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}"
 
 def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
     """Write both files beside the shards of `info`. Splits without clips are left out, which TFDS cannot read."""
-    _features().save_config(str(folder))
+    record_features().save_config(str(folder))
     splits = [
         {
             "name": name,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ksdiff_jax.data.schema import Clip, Timed, decode_clip, encode_clip
+from ksdiff_jax.data.schema import Clip, Timed, decode_clip, encode_clip, record_features
 from ksdiff_jax.errors import InputError
 from tests.data.clips import make_clip
 
@@ -83,3 +83,15 @@ def test_a_clip_in_the_space_of_the_basel_face_model_says_so_and_reads_back():
 def test_an_expression_of_another_width_is_refused(width):
     with pytest.raises(InputError, match=rf"expression has shape \(40, {width}\)"):
         encode_clip(make_clip(9, expression=np.zeros((40, width), np.float32)))
+
+
+def test_records_are_read_as_the_codec_of_tfds_reads_them():
+    clip = make_clip(5, speech_features=np.ones((80, 4), np.float32))
+    record = encode_clip(clip)
+    theirs = record_features().deserialize_example_np(record)
+    ours = decode_clip(record)
+    assert theirs["fps"] == ours.fps
+    assert theirs["transcript"].decode() == ours.transcript
+    for name in ("audio", "expression", "rotation", "jaw", "camera", "shape", "prosody"):
+        assert getattr(ours, name).tobytes() == theirs[name]
+    assert ours.speech_features.tobytes() == theirs["speech_features"]
