@@ -176,6 +176,7 @@ class DataConfig:
     clip_frames: int = 128  # R: 5.12 s at 25 Hz
     batch_size: int = 32  # §3.3
     workers: int = 0  # grain worker processes; 0 reads in the training process
+    threads: int = 1  # that read and decode in each process; more hide the latency of a slow disk
     corpus_clips: int = 2000  # clips of the built-in corpus, if that is what is used
     augment: AugmentConfig | None = None  # None: clean sound
     on_bad_record: Literal["raise", "skip"] = "raise"  # skip: all shards are read once before training, bad ones named

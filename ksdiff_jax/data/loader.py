@@ -22,8 +22,6 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.typing import Float
 
-# Training computes on the same cores: two readers keep ahead of it, more would take its time.
-READER_THREADS = 2
 BATCHES_AHEAD = 4
 # Whole clips are padded to a multiple of this, so that evaluation compiles a few programs and not one per clip.
 BUCKET_FRAMES = 64
@@ -108,7 +106,7 @@ def training_batches(
         .random_map(RandomCut(config, features_of))
         .slice(slice(host, None, hosts))
         .batch(rows, batch_fn=collate)
-        .to_iter_dataset(grain.ReadOptions(num_threads=READER_THREADS, prefetch_buffer_size=BATCHES_AHEAD))
+        .to_iter_dataset(grain.ReadOptions(num_threads=config.data.threads, prefetch_buffer_size=BATCHES_AHEAD))
     )
     if config.data.workers:
         _mark_flags_parsed()
