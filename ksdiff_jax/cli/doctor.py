@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     facts["devices"] = _devices() if "jax" not in missing else []
     facts["optional"] = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL}
     facts["checkpoints"] = _checkpoints() if not missing else []
+    facts["face_tracker"] = _tracker() if not missing else None
     _say(console, facts)
     console.result(facts)
     if missing:
@@ -72,6 +73,16 @@ def _checkpoints() -> list[str]:
     return shipped_names()
 
 
+def _tracker() -> str | None:
+    from ksdiff_jax.data.tracking.tracker import tracker_python
+    from ksdiff_jax.errors import InputError
+
+    try:
+        return tracker_python()
+    except InputError:
+        return None
+
+
 def _say(console: Console, facts: dict) -> None:
     console.say(f"Python {facts['python']} on {facts['platform']}, {facts['cores']} cores")
     for name, version in facts["packages"].items():
@@ -82,4 +93,7 @@ def _say(console: Console, facts: dict) -> None:
     for name, (purpose, remedy) in OPTIONAL.items():
         present = facts["optional"][name]
         console.say(f"{'present' if present else 'absent '}  {purpose}{'' if present else ': ' + remedy}")
+    tracker = facts["face_tracker"]
+    remedy = "" if tracker else ": make tracker"
+    console.say(f"{'present' if tracker else 'absent '}  the face tracker (ksdiff-jax prepare on raw video){remedy}")
     console.say(f"shipped checkpoints: {', '.join(facts['checkpoints']) or 'none'}")
