@@ -1,11 +1,16 @@
 """`ksdiff-jax train CONFIG [--workdir DIR] [--any.field VALUE ...]`: train, or go on with a run that was stopped."""
 
 import argparse
+import os
+import sys
 import textwrap
+import traceback
 from pathlib import Path
 
 from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.overrides import field_names, load_config, override
+from ksdiff_jax.parallel.distributed import initialise, leads, leave, several
 
 SUMMARY = "train a model, or resume a run that was stopped"
 DOTTED_OVERRIDES = True
@@ -26,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config", metavar="CONFIG", help="a .py file that defines config(), or its bare name in configs/"
     )
     parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")
+    group = parser.add_argument_group(
+        "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the environment says it)"
+    )
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 runs, and a free port there")
+    group.add_argument("--processes", metavar="N", type=int, help="how many there are, over all machines")
+    group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
     fields = textwrap.fill("  ".join(field_names(Config())), width=100, initial_indent="  ", subsequent_indent="  ")
     parser.epilog = f"{_EXAMPLES}\nfields, each as --name VALUE (units and meaning: ksdiff_jax/config.py):\n{fields}"
 
@@ -36,7 +47,28 @@ def run(args: argparse.Namespace) -> int:
     # Groups before their fields: `--data.augment none` must not undo `--data.augment.noise 0.1`.
     chosen = dict(sorted(args.overrides.items(), key=lambda item: item[0].count(".")))
     config = override(config, chosen)
-    return train_system(config, Path(args.workdir) if args.workdir else Path("runs") / config.name)
+    workdir = Path(args.workdir) if args.workdir else Path("runs") / config.name
+    # Before anything that asks JAX for its devices: it would see those of this process only.
+    initialise(coordinator=args.coordinator, processes=args.processes, process_id=args.process_id, tell=_say)
+    try:
+        return train_system(config, workdir)
+    except BaseException as error:
+        if several():
+            _leave_the_others(error)
+        raise
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _leave_the_others(error: BaseException) -> None:
+    """Where other processes wait for this one, end it now: JAX would first wait for all to finish."""
+    if isinstance(error, InputError):
+        _say(f"ksdiff-jax train: {' '.join(str(error).split())}")
+    else:
+        traceback.print_exception(error)
+    leave(2 if isinstance(error, InputError) else 1)
 
 
 def train_system(config: Config, workdir: Path) -> int:
@@ -44,14 +76,15 @@ def train_system(config: Config, workdir: Path) -> int:
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import cache_folder, keep_compilations
     from ksdiff_jax.evaluate.run import evaluate_system
-    from ksdiff_jax.models import build_system
+    from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
     from ksdiff_jax.train.loop import train
     from ksdiff_jax.train.progress import Progress
     from ksdiff_jax.train.sources import open_training_data
 
     keep_compilations()
-    progress = Progress(config.train.steps)
+    # Of several processes one speaks; the null device stays open as long as the process.
+    progress = Progress(config.train.steps, stream=None if leads() else Path(os.devnull).open("w"))  # noqa: SIM115
     config, encoder = with_encoder(config)
 
     def open_data(config):
@@ -78,5 +111,6 @@ def train_system(config: Config, workdir: Path) -> int:
         evaluate=evaluate,
         progress=progress,
         given=encoder_params(encoder),
+        step_flops=step_flops(config),
     )
     return outcome.exit_status

@@ -1,12 +1,25 @@
 """Methods behind the `System` protocol, and the choice among them."""
 
+from collections.abc import Callable
+
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.ksdiff import KSDiff
-from ksdiff_jax.models.system import System
+from ksdiff_jax.models.ksdiff.flops import training_step_flops
+from ksdiff_jax.models.system import Batch, System
 
-__all__ = ["build_system"]
+__all__ = ["build_system", "step_flops"]
 
 
 def build_system(config: Config) -> System:
     """The system that a configuration describes."""
     return KSDiff(config)
+
+
+def step_flops(config: Config) -> Callable[[Batch], float]:
+    """The floating-point operations of a training step of that system, as a function of the batch."""
+
+    def count(batch: Batch) -> float:
+        clips, frames = batch.motion.shape[:2]
+        return training_step_flops(config, batch=clips, frames=frames, features=batch.speech.features is not None)
+
+    return count
