@@ -55,9 +55,20 @@ class System(Protocol):
         """Fresh parameters."""
 
     def loss(
-        self, params: PyTree, batch: Batch, key: Key[Array, ""], *, statistics: Statistics, train: bool
+        self,
+        params: PyTree,
+        batch: Batch,
+        key: Key[Array, ""],
+        *,
+        statistics: Statistics,
+        train: bool,
+        whole: Bool[Array, "n t"] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        """The scalar to minimise and every term of it by name; random only through `key`."""
+        """The scalar to minimise and every term of it by name, in float32; random only through `key`.
+
+        Where training accumulates gradients, `batch` is a micro-batch of one with the masks `whole`; the losses of
+        the micro-batches must then add up to that of the whole (losses.py).
+        """
 
     def sample(
         self,

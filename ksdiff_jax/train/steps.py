@@ -1,6 +1,6 @@
 """One training step and one validation step, compiled for a mesh.
 
-    g = ∇ loss(θ, batch, key(seed, "train", n))
+    g = ∇ loss(θ, batch, key(seed, "train", n))              in micro-batches, if asked for (accumulate.py)
     θ, m = AdamW(θ, m, g);  ema = average(ema, θ)          if loss and |g| are finite
     state unchanged, skipped + 1                           otherwise
 
@@ -18,11 +18,12 @@ from jax.sharding import Mesh
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.system import Batch, Statistics, System
-from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.parallel.arrays import batch_sharding, on_every_device, replicated
 from ksdiff_jax.rng import stream
+from ksdiff_jax.train.accumulate import Gradient, accumulated
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
-from ksdiff_jax.typing import Array, Bool, Float, PyTree
+from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
 
 Metrics = dict[str, Float[Array, ""]]
 
@@ -43,11 +44,14 @@ def make_train_step(
 
     def train_step(state: TrainState, batch: Batch, frozen: PyTree) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.key(config.train.seed), "train", state.step)
-
-        def loss_fn(params: PyTree) -> tuple[Float[Array, ""], Metrics]:
-            return system.loss(join(params, frozen), batch, key, statistics=statistics, train=True)
-
-        (loss, terms), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        (loss, terms), gradients = accumulated(
+            loss_gradient(system, frozen, statistics=statistics),
+            state.params,
+            batch,
+            key,
+            count=config.train.accumulate_steps,
+            mesh=mesh,
+        )
         norm = optax.global_norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
@@ -73,6 +77,19 @@ def make_train_step(
     return lambda state, batch: compiled(state, batch, frozen)
 
 
+def loss_gradient(system: System, frozen: PyTree, *, statistics: Statistics) -> Callable[..., Gradient]:
+    """(params, batch, key, whole masks) -> ((loss, terms), gradient by the trainable parameters)."""
+
+    def loss_fn(
+        params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        # Systems that never see a micro-batch need not know the argument.
+        share = {} if whole is None else {"whole": whole}
+        return system.loss(join(params, frozen), batch, key, statistics=statistics, train=True, **share)
+
+    return jax.value_and_grad(loss_fn, has_aux=True)
+
+
 def make_validation_step(
     system: System,
     config: Config,
@@ -94,11 +111,6 @@ def make_validation_step(
     in_shardings = (shardings, batch_sharding(mesh), replicated(mesh))
     compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))
     return lambda params, batch: compiled(params, batch, frozen)
-
-
-def on_every_device(frozen: PyTree, mesh: Mesh) -> PyTree:
-    """Frozen parameters on the mesh: whole everywhere, as no moments come with them; no copy of what lies there."""
-    return jax.device_put(frozen, replicated(mesh))
 
 
 def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:

@@ -20,12 +20,13 @@ from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import make_folder, replacing
 from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.parallel.distributed import leads
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step.
 _MAY_DIFFER = frozenset(
     f"train.{name}"
     for name in ("steps", "log_every", "validate_every", "validate_clips", "checkpoint_every", "checkpoints_kept")
-) | {"data.workers", "mesh.data", "mesh.fsdp", "mesh.tensor"}
+) | {"data.workers", "mesh.data", "mesh.fsdp", "mesh.tensor", "train.remat", "model.attention"}
 
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
@@ -40,14 +41,15 @@ def check_workdir(path: str | Path, config: Config) -> None:
 
 
 def open_workdir(path: str | Path, config: Config) -> Path:
-    """The folder of the run, made if need be, with `config.json` and `versions.json` written.
+    """The folder of the run, made if need be, with `config.json` and `versions.json` written by the first process.
 
     Raises `InputError` if it cannot be written, or if it belongs to a run of another configuration.
     """
     workdir = make_folder(path)
     check_workdir(workdir, config)
-    _write_json(workdir / "config.json", to_dict(config))
-    _write_json(workdir / "versions.json", versions())
+    if leads():
+        _write_json(workdir / "config.json", to_dict(config))
+        _write_json(workdir / "versions.json", versions())
     return workdir
 
 

@@ -36,13 +36,14 @@ class ToySystem:
         hidden = inputs @ params["first"]["kernel"]
         return (hidden @ params["second"]["kernel"] + params["second"]["bias"])[..., :59]
 
-    def loss(self, params, batch: Batch, key, *, statistics: Statistics, train: bool):
+    def loss(self, params, batch: Batch, key, *, statistics: Statistics, train: bool, whole=None):
         target = (batch.motion - statistics.mean) / statistics.std
         error = self.motion(params, batch.speech) - target
         if train:
             error = error + 0.01 * jax.random.normal(stream(key, "noise"), error.shape)
         mask = batch.speech.mask[..., None]
-        reconstruction = jnp.sum(jnp.where(mask, error**2, 0.0)) / (jnp.sum(mask) * 59)
+        valid = mask.sum() if whole is None else whole.sum()
+        reconstruction = jnp.sum(jnp.where(mask, error**2, 0.0)) / (valid * 59)
         return reconstruction, {"reconstruction": reconstruction}
 
     def sample(self, params, speech, noise, key, *, statistics, options: SampleConfig) -> Sample:

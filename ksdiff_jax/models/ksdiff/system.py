@@ -8,7 +8,7 @@ from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_motion
 from ksdiff_jax.models.ksdiff.training import training_loss
 from ksdiff_jax.models.system import Batch, Sample, Speech, Statistics
-from ksdiff_jax.typing import Array, Float, Key, PyTree
+from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,19 @@ class KSDiff:
         return self.network.init(key, example_speech(self.config.model))["params"]
 
     def loss(
-        self, params: PyTree, batch: Batch, key: Key[Array, ""], *, statistics: Statistics, train: bool
+        self,
+        params: PyTree,
+        batch: Batch,
+        key: Key[Array, ""],
+        *,
+        statistics: Statistics,
+        train: bool,
+        whole: Bool[Array, "n t"] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The total loss of Eq. 7 and all its terms; frozen parameters get no gradient."""
         params = stop_frozen(params, self.config)
-        return training_loss(self.network, params, batch, key, config=self.config, statistics=statistics, train=train)
+        settings = {"config": self.config, "statistics": statistics, "train": train, "whole": whole}
+        return training_loss(self.network, params, batch, key, **settings)
 
     def sample(
         self,

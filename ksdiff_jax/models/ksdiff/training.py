@@ -35,8 +35,12 @@ def training_loss(
     config: Config,
     statistics: Statistics,
     train: bool,
+    whole: Bool[Array, "n t"] | None = None,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """The total of Eq. 7 over both paths and every term as `<path>/<term>`. `train=False`: no dropout of any kind."""
+    """The total of Eq. 7 over both paths and every term as `<path>/<term>`. `train=False`: no dropout of any kind.
+
+    `whole`: the batch is a micro-batch of one with these masks, see losses.py.
+    """
     model, mask = config.model, batch.speech.mask
     drop_all, drop_transcript = _dropped_conditions(key, mask.shape[0], config=config, train=train)
 
@@ -60,6 +64,7 @@ def training_loss(
                 mask,
                 positive_weight=settings.positive_weight,
                 negative_weight=settings.negative_weight,
+                whole=whole,
             )
             shown[track] = (
                 shown_keyframes(target, stream(key, f"keyframes {track}"), config=settings)
@@ -68,20 +73,9 @@ def training_loss(
             )
 
     clean = normalise(batch.motion, statistics)
+    settings = {"config": config, "statistics": statistics, "train": train, "whole": whole}
     for name in generator_dims(model):
-        metrics |= _path_losses(
-            network,
-            params,
-            name,
-            clean,
-            encoded,
-            shown,
-            drop_all,
-            key,
-            config=config,
-            statistics=statistics,
-            train=train,
-        )
+        metrics |= _path_losses(network, params, name, clean, encoded, shown, drop_all, key, **settings)
     total = sum(_weight(name, config) * value for name, value in metrics.items())
     return total, {"loss": total, **metrics}
 
@@ -125,6 +119,7 @@ def _path_losses(
     config: Config,
     statistics: Statistics,
     train: bool,
+    whole: Bool[Array, "n t"] | None,
 ) -> Metrics:
     """Diffuse one path's share of the normalised motion to a random step, predict it back, and measure."""
     dims = jnp.array(generator_dims(config.model)[name])
@@ -151,24 +146,28 @@ def _path_losses(
     )
     mask, windows = encoded.mask, config.loss.spectral_windows
     terms = {
-        f"{name}/reconstruction": losses.reconstruction_loss(prediction, clean, mask),
-        f"{name}/velocity": losses.velocity_loss(prediction, clean, mask),
-        f"{name}/spectral": losses.spectral_loss(prediction, clean, mask, windows=windows),
+        f"{name}/reconstruction": losses.reconstruction_loss(prediction, clean, mask, whole=whole),
+        f"{name}/velocity": losses.velocity_loss(prediction, clean, mask, whole=whole),
+        f"{name}/spectral": losses.spectral_loss(prediction, clean, mask, windows=windows, whole=whole),
     }
     if config.loss.lip_gap and name != "head":
-        terms[f"{name}/lip_gap"] = _lip_gap_loss(motion.at[..., dims].set(prediction), motion, mask, statistics)
+        terms[f"{name}/lip_gap"] = _lip_gap_loss(motion.at[..., dims].set(prediction), motion, mask, statistics, whole)
     return terms
 
 
 def _lip_gap_loss(
-    prediction: Float[Array, "b t 59"], motion: Float[Array, "b t 59"], mask: Bool[Array, "b t"], statistics: Statistics
+    prediction: Float[Array, "b t 59"],
+    motion: Float[Array, "b t 59"],
+    mask: Bool[Array, "b t"],
+    statistics: Statistics,
+    whole: Bool[Array, "n t"] | None,
 ) -> Float[Array, ""]:
     """The lips' distance in two normalised motions; what another path predicts (the jaw, perhaps) is true in both."""
     gap = builtin_lip_gap()
     of_prediction, of_motion = (
         gap.offset + denormalise(some, statistics) @ jnp.asarray(gap.directions) for some in (prediction, motion)
     )
-    return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed)
+    return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed, whole=whole)
 
 
 def _weight(name: str, config: Config) -> float:
