@@ -46,7 +46,7 @@ def mouth_and_sound(opening: Float[np.ndarray, "t"], audio: Float[np.ndarray, "s
     for shift in sorted(range(-LARGEST_OFFSET_FRAMES, LARGEST_OFFSET_FRAMES + 1), key=abs):
         mouth, sound = opening[max(0, shift) :], smooth[max(0, -shift) :]
         overlap = min(len(mouth), len(sound))
-        if overlap > 2 * LARGEST_OFFSET_FRAMES and min(np.std(mouth[:overlap]), np.std(sound[:overlap])) > 0:
+        if overlap > 2 * LARGEST_OFFSET_FRAMES and min(np.std(mouth[:overlap]), np.std(sound[:overlap])) > 1e-6:
             here = float(np.corrcoef(mouth[:overlap], sound[:overlap])[0, 1])
             if here > correlation:
                 best, correlation = shift / 25, here

@@ -12,6 +12,7 @@ from ksdiff_jax.data.schema import check_clip
 from ksdiff_jax.data.tracking.follow import FollowedFace
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import builtin_face
+from ksdiff_jax.face.fit import FaceFit
 from ksdiff_jax.face.landmarks import HeadPose, builtin_landmarks, landmark_model, posed_landmarks
 from tests.data.tracking.scripted import ScriptedTracker, face_at
 from tests.data.tracking.videos import noise_pictures, write_video
@@ -52,6 +53,24 @@ def scripted(monkeypatch):
     return use
 
 
+@pytest.fixture
+def fitted(monkeypatch):
+    """Call to have every fit end with this jaw (radians, swinging) and this error, without the work."""
+
+    def use(*, jaw_rad, error):
+        def fit(model, seen, weights):
+            frames = len(seen)
+            jaw = np.zeros((frames, 3), np.float32)
+            jaw[:, 0] = jaw_rad * (np.arange(frames) % 8 < 4)
+            still = np.zeros((frames, 3), np.float32)
+            pose = HeadPose(np.zeros((frames, 50), np.float32), still, jaw, still + 9)
+            return FaceFit(pose, np.zeros(100, np.float32), np.full(frames, error, np.float32))
+
+        monkeypatch.setattr(track, "fit_landmarks", fit)
+
+    return use
+
+
 def _video(folder, times_s, *, sound=True):
     pictures = noise_pictures(len(times_s))
     return str(write_video(folder / "v.mp4", pictures, times_s, sound=_sound() if sound else None))
@@ -76,16 +95,19 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     assert clip.measures["reprojection_error"] < 0.01
 
 
-def test_a_still_mouth_under_speech_is_rejected(scripted, tmp_path):
+def test_a_still_mouth_under_speech_is_rejected(scripted, fitted, tmp_path):
     times_s = np.arange(96) / 30
-    scripted(_seen(times_s, jaw_rad=0.0))
+    scripted(_seen(times_s))
+    fitted(jaw_rad=0.0, error=0.005)
     outcome = clips_of_video(Source("v", video=_video(tmp_path, times_s)), Settings())
     assert [r.reason for r in outcome.rejections] == ["silent_speaker"]
 
 
-def test_landmarks_of_no_face_are_bad_tracking(scripted, tmp_path):
+@pytest.mark.parametrize("error", [0.031, np.nan])
+def test_what_the_face_model_does_not_fit_is_bad_tracking(scripted, fitted, tmp_path, error):
     times_s = np.arange(96) / 30
-    scripted(np.random.default_rng(0).uniform(0, 60, (96, 478, 3)))
+    scripted(_seen(times_s))
+    fitted(jaw_rad=0.1, error=error)
     outcome = clips_of_video(Source("v", video=_video(tmp_path, times_s)), Settings())
     assert [r.reason for r in outcome.rejections] == ["bad_tracking"]
 
@@ -112,12 +134,13 @@ def _rejected(source) -> Rejected:
     return caught.value
 
 
-def test_a_silent_video_takes_its_sound_from_beside_or_is_rejected(scripted, tmp_path):
+def test_a_silent_video_takes_its_sound_from_beside_or_is_rejected(scripted, fitted, tmp_path):
     times_s = np.arange(96) / 30
     video = _video(tmp_path, times_s, sound=False)
     assert _rejected(Source("v", video=video)).reason == "no_sound"
     write_wav(tmp_path / "v.wav", _sound())
     scripted(_seen(times_s))
+    fitted(jaw_rad=0.1, error=0.005)
     assert clips_of_video(Source("v", video=video, audio=str(tmp_path / "v.wav")), Settings()).clips
 
 
