@@ -21,7 +21,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+
+import numpy as np
 
 from ksdiff_jax.errors import InputError
 
@@ -188,11 +190,36 @@ def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
             time.sleep(0.5)
 
 
-def leave(status: int) -> None:
-    """End this process now if others wait for it: a failed one that lingers would keep them waiting."""
+def leads() -> bool:
+    """Whether this process writes what is written once: logs, configuration, exports."""
     import jax
 
-    if jax.process_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    return jax.process_index() == 0
+
+
+def told_by_first(text: str) -> str:
+    """What process 0 says, on every process; all must ask."""
+    import jax
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return text
+    content = np.frombuffer(text.encode(), np.uint8)
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(content.size)))
+    # Others bring an array of the same size, whose content does not count.
+    told = multihost_utils.broadcast_one_to_all(np.resize(content, size) if content.size else np.zeros(size, np.uint8))
+    return told.tobytes().decode()
+
+
+def several() -> bool:
+    """Whether other processes wait for this one."""
+    import jax
+
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def leave(status: int) -> NoReturn:
+    """End this process now: one that has failed and lingers would keep the others waiting."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 from orbax.checkpoint import v1 as ocp
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.parallel.arrays import on_host
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.tree import leaf_digest, named_leaves
 
@@ -52,7 +52,7 @@ class Checkpoints:
     def save(self, state: TrainState, position: DataPosition, *, step: int) -> None:
         """Start saving; returns once the state is copied to the host, so that it may be donated."""
         self._orbax.wait()
-        digests = {name: leaf_digest(leaf) for name, leaf in named_leaves(state).items()}
+        digests = {name: leaf_digest(on_host(leaf)) for name, leaf in named_leaves(state).items()}
         manifest = {"position": position, "position_digest": _text_digest(position), "digests": digests}
         try:
             self._orbax.save_checkpointables_async(step, {"state": state}, custom_metadata=manifest)
@@ -65,6 +65,12 @@ class Checkpoints:
             self._orbax.wait()
         except OSError as error:
             raise _cannot_save(self.folder, error) from error
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Finish what is being saved and let go of the folder."""
@@ -120,7 +126,7 @@ def _verify(folder: Path, state: TrainState, manifest: dict | None) -> None:
         names = sorted(leaves.keys() ^ manifest["digests"].keys())
         raise CheckpointCorrupt(f"{folder}: holds other arrays than this model, such as {names[0]}")
     for name, leaf in leaves.items():
-        if leaf_digest(jax.device_get(leaf)) != manifest["digests"][name]:
+        if leaf_digest(on_host(leaf)) != manifest["digests"][name]:
             raise CheckpointCorrupt(f"{folder}: {name} is not what was saved (SHA-256 differs)")
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import jax
-
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.pretrained import save_pretrained
+from ksdiff_jax.parallel.arrays import on_host
+from ksdiff_jax.parallel.distributed import leads
 from ksdiff_jax.train.feed import TrainingData
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.workdir import versions
@@ -14,11 +14,17 @@ from ksdiff_jax.train.workdir import versions
 def export_average(
     workdir: Path, state: TrainState, *, config: Config, data: TrainingData, step: int, metrics: dict[str, float]
 ) -> Path:
-    """Write `state.ema`; what was exported before is replaced only when the new export is complete."""
+    """Write `state.ema`; what was exported before is replaced only when the new export is complete.
+
+    Of several processes, the first one writes; all must come here.
+    """
+    folder, params = workdir / "pretrained", on_host(state.ema)
+    if not leads():
+        return folder
     return save_pretrained(
-        workdir / "pretrained",
+        folder,
         config=config,
-        params=jax.device_get(state.ema),
+        params=params,
         statistics=data.statistics,
         card=card(config, data=data, step=step, metrics=metrics),
         extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ksdiff_jax.files import replacing
+from ksdiff_jax.parallel.distributed import leads
 
 BUCKETS = ("step", "start", "compile", "data", "checkpoint", "validation", "restart", "lost")
 FILE_NAME = "goodput.json"
@@ -107,6 +108,8 @@ class Goodput:
 
     def write(self, workdir: Path, *, ended: bool = False) -> None:
         """Keep the figures in `workdir`; `ended` after an orderly end, also by a signal."""
+        if not leads():  # one account of a run of several processes
+            return
         seconds = self.seconds()
         wall_s = sum(seconds.values())
         content = {

@@ -1,17 +1,29 @@
 """SIGTERM and Ctrl-C: finish the step, save, leave with the status that shells expect.
 
 The first signal sets `StopRequest.signal`, which the loop looks at after each step. Inside `interruptible()`, where
-nothing is being changed (waiting for data, validation), it also raises `Interrupted`, so the wait ends at once. A
-second signal leaves the process on the spot. Exit status: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
+nothing is being changed (waiting for data, validation), it also raises `Interrupted`, so the wait ends at once.
+
+Python runs a signal's handler when the main thread comes back from whatever it has called, and a compilation may keep
+it for minutes. A second thread therefore hears of signals too, through the wake-up pipe that the interpreter writes
+to at once. If the main thread has not answered after `_PATIENCE_S` and is inside `interruptible(save)` or
+`compiling()`, that thread saves and ends the process. A second signal makes it leave on the spot. Exit status in all
+cases: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
 """
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+import traceback
+from collections.abc import Callable, Iterator
 from types import FrameType
+
+# The promise is 10 seconds from signal to exit; saving needs what is left.
+_PATIENCE_S = 3.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(Exception):
@@ -23,40 +35,102 @@ class StopRequest:
 
     def __init__(self):
         self.signal: signal.Signals | None = None
+        self._received = 0  # set by the handler
         self._may_raise = False
+        self._rescue: Callable[[], None] | None = None
+        self._leaving = False
         self._previous: dict = {}
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            read_end, self._write_end = os.pipe()
+            os.set_blocking(self._write_end, False)
+            self._thread = threading.Thread(target=self._listen, args=(read_end,), name="signals", daemon=True)
+            self._thread.start()
+            self._previous_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+            for number in _SIGNALS:
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self._thread is not None:
+            signal.set_wakeup_fd(self._previous_wakeup)
+            os.close(self._write_end)  # ends the thread
+            self._thread.join(timeout=1)
 
     @property
     def exit_status(self) -> int:
         """0, or what the process should exit with after the signal that arrived."""
         return 0 if self.signal is None else 128 + self.signal
 
+    def after_step(self) -> None:
+        """Several processes agree here (agreement.py); one has nobody to ask."""
+
     @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """A block that a signal may end by raising `Interrupted`."""
-        self._may_raise = True
+    def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:
+        """A block that a signal may end by raising `Interrupted`; `save` is called if the block does not let go."""
+        self._may_raise, self._rescue = True, save
         try:
             if self.signal is not None:
                 raise Interrupted
             yield
         finally:
-            self._may_raise = False
+            self._may_raise, self._rescue = False, None
+
+    @contextlib.contextmanager
+    def compiling(self) -> Iterator[None]:
+        """A block before which all is saved: a signal that it does not answer ends the process."""
+        self._rescue = lambda: None
+        try:
+            yield
+        finally:
+            self._rescue = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            sys.stderr.write("\nsecond signal: leaving without saving\n")
-            sys.stderr.flush()
-            os._exit(128 + number)
-        self.signal = signal.Signals(number)
+        self._received = self._received or number
+        while self._leaving:  # the other thread is saving what this one must not change any more
+            time.sleep(1)
+        self._answer()
+
+    def _answer(self) -> None:
+        self.signal = signal.Signals(self._received)
         if self._may_raise:
             raise Interrupted
+
+    def _listen(self, read_end: int) -> None:
+        """The thread beside the main one: leaves on the second signal, or if the first one is not answered."""
+        first, until = 0, None
+        while True:
+            left_s = None if until is None else max(0.0, until - time.monotonic())
+            if not select.select([read_end], [], [], left_s)[0]:
+                until = None
+                if not self._received and self._rescue is not None:
+                    self._leave(first, self._rescue)
+                continue
+            numbers = os.read(read_end, 64)
+            if not numbers:
+                os.close(read_end)
+                return
+            for number in numbers:
+                if number not in _SIGNALS:  # some other handler's
+                    continue
+                if first:
+                    sys.stderr.write("\nsecond signal: leaving without saving\n")
+                    sys.stderr.flush()
+                    os._exit(128 + number)
+                first, until = number, time.monotonic() + _PATIENCE_S
+
+    def _leave(self, number: int, save: Callable[[], None]) -> None:
+        self._leaving = True
+        status = 128 + number
+        try:
+            save()
+            sys.stderr.write(f"\nstopped by {signal.Signals(number).name} while compiling; all steps taken are saved\n")
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        sys.stderr.flush()
+        os._exit(status)

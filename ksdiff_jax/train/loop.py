@@ -21,9 +21,10 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import Batch, System
-from ksdiff_jax.parallel.arrays import check_batch_size
+from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.parallel.rules import RULES
+from ksdiff_jax.train.agreement import stop_request
 from ksdiff_jax.train.checkpoint import Checkpoints, Restored
 from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
@@ -33,9 +34,9 @@ from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
 from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
-from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step, on_every_device
+from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
 from ksdiff_jax.train.utilisation import StepFlops, Utilisation
-from ksdiff_jax.train.validation import validation_losses
+from ksdiff_jax.train.validation import Evaluate, measured_by_one, validation_losses
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
@@ -45,8 +46,6 @@ _RUN_AHEAD = 2
 
 # Consecutive steps without a finite loss and gradient after which a run gives up.
 _SKIPPED_IN_A_ROW = 100
-
-Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
 
 
 class Outcome(NamedTuple):
@@ -102,15 +101,13 @@ def train(
     data = open_data(config)
     workdir = open_workdir(workdir, config)
     optimizer = make_optimizer(config.train)
-
     with ExitStack() as stack:
         # Both are needed around tracing: they give the layers' activation constraints their meaning.
         stack.enter_context(jax.set_mesh(mesh))
         stack.enter_context(nn.logical_axis_rules(RULES))
 
         abstract = abstract_state(system, optimizer, mesh)
-        checkpoints = Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept)
-        stack.callback(checkpoints.close)
+        checkpoints = stack.enter_context(Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept))
         restored = checkpoints.restore(abstract, tell=progress.tell)
         if restored is None:
             key = jax.random.key(config.train.seed)
@@ -128,17 +125,14 @@ def train(
         validation_step = make_validation_step(system, config, **common)
 
         def validate(params: PyTree) -> dict[str, float]:
-            metrics = validation_losses(validation_step, params, data.validation, mesh)
-            return metrics if evaluate is None else {**metrics, **evaluate(system, join(params, frozen), data)}
+            losses = validation_losses(validation_step, params, data.validation, mesh)
+            return losses | measured_by_one(evaluate, system, join(params, frozen), data, mesh)
 
         used = Utilisation(step_flops, mesh, dtype=config.model.compute_dtype)
-        stop = stack.enter_context(StopRequest())
+        stop = stack.enter_context(stop_request(mesh))
         stack.callback(progress.close)
-        return drive(
-            Run(config, workdir, mesh, data, train_step, validate, checkpoints, log, progress, stop, goodput, used),
-            state,
-            first,
-        )
+        run = Run(config, workdir, mesh, data, train_step, validate, checkpoints, log, progress, stop, goodput, used)
+        return drive(run, state, first)
 
 
 def drive(run: Run, state: TrainState, first: int) -> Outcome:
@@ -148,16 +142,27 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
     in_flight, hopeless, goodput = deque(), Hopeless(), run.goodput
     goodput.begin()
     feed = BatchFeed(run.data.batches, run.mesh)
+
+    def save_aside() -> None:
+        """Called by another thread while this one is inside a compilation."""
+        if step > saved:
+            run.checkpoints.save(state, position, step=step)
+        run.checkpoints.wait()
+
     try:
         while step < settings.steps and run.stop.signal is None:
             with run.stop.interruptible(), goodput.spent("data"):
                 fed = next(feed)
             run.utilisation.see(fed.batch)
 
-            with goodput.spent("compile" if step == first else "step"):
+            if step == first:
+                with goodput.spent("compile"), run.stop.compiling():
+                    state, step_metrics = run.train_step(state, fed.batch)
+            else:
                 state, step_metrics = run.train_step(state, fed.batch)
             step, position = step + 1, fed.position
             goodput.count_step()
+            run.stop.after_step()
             run.log.add(step_metrics)
             in_flight.append(step_metrics)
             if len(in_flight) > _RUN_AHEAD:
@@ -167,7 +172,7 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
                 run.progress.update(entry)
                 hopeless.check(entry)
             if step % settings.validate_every == 0 or step == settings.steps:
-                with goodput.spent("validation"), run.stop.interruptible():
+                with goodput.spent("validation"), run.stop.interruptible(save_aside):
                     metrics = _validate(run, state, step)
             if step % settings.checkpoint_every == 0:
                 with goodput.spent("checkpoint"):

@@ -10,6 +10,7 @@ A resumed run drops the lines beyond the step it restored, so every step appears
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from ksdiff_jax.files import replacing
+from ksdiff_jax.parallel.distributed import leads
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing
@@ -44,13 +46,15 @@ class Interval:
 
 
 class MetricsLog:
-    """Writes entries for the splits `train` and `val`."""
+    """Writes entries for the splits `train` and `val`; of several processes only the first does."""
 
     def __init__(self, workdir: Path, *, from_step: int):
         self._path = workdir / "metrics.jsonl"
-        drop_entries_beyond(self._path, from_step)
-        self._file = self._path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=from_step + 1)
+        writes = leads()
+        if writes:
+            drop_entries_beyond(self._path, from_step)
+        self._file = (self._path if writes else Path(os.devnull)).open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=from_step + 1, write_to_disk=writes)
         self._current = Interval()
         self._waiting: Interval | None = None
 

@@ -1,19 +1,25 @@
 """The validation pass: the loss on the same clips every time, without dropout, with the averaged weights.
 
 Terms are means over clips: each batch counts by its number of clips. Random numbers (noise levels, noise) come from a
-stream that does not know the training step, so two passes differ only by the weights.
+stream that does not know the training step, so two passes differ only by the weights. Every process reads all the
+clips, and computes those that its devices hold.
 """
 
+import json
 from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from ksdiff_jax.models.system import Batch
-from ksdiff_jax.parallel.arrays import BATCH_AXES, global_batch
+from ksdiff_jax.models.system import Batch, System
+from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_host
+from ksdiff_jax.parallel.distributed import leads, told_by_first
+from ksdiff_jax.train.feed import TrainingData
 from ksdiff_jax.train.steps import Metrics
 from ksdiff_jax.typing import PyTree
+
+Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
 
 
 def validation_losses(
@@ -25,7 +31,7 @@ def validation_losses(
     results, clips = [], []
     for batch in batches:
         clips.append(batch.motion.shape[0])
-        results.append(validation_step(params, global_batch(whole_shards(batch, mesh), mesh)))
+        results.append(validation_step(params, batch_of_all(whole_shards(batch, mesh), mesh)))
     fetched = jax.device_get(results)
     weights = np.array(clips, np.float64) / sum(clips)
     return {name: float(sum(w * r[name] for w, r in zip(weights, fetched, strict=True))) for name in fetched[0]}
@@ -37,3 +43,23 @@ def whole_shards(batch: Batch, mesh: Mesh) -> Batch:
     clips = batch.motion.shape[0]
     wanted = -(-clips // shards) * shards
     return batch if wanted == clips else jax.tree.map(lambda array: np.resize(array, (wanted, *array.shape[1:])), batch)
+
+
+def measured_by_one(
+    evaluate: Evaluate | None, system: System, params: PyTree, data: TrainingData, mesh: Mesh
+) -> dict[str, float]:
+    """What `evaluate` finds, if there is any; of several processes it runs in the first alone, on one device.
+
+    Sampling some clips is little work, and its programs take whole parameters; the others wait for the figures.
+    """
+    if evaluate is None:
+        return {}
+    if jax.process_count() == 1:
+        return evaluate(system, params, data)
+    whole = on_host(params)
+    figures: dict[str, float] = {}
+    if leads():
+        alone = Mesh(np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names)), mesh.axis_names)
+        with jax.set_mesh(alone):
+            figures = evaluate(system, whole, data)
+    return json.loads(told_by_first(json.dumps(figures)))
