@@ -1,0 +1,105 @@
+"""The curves of a run, as one picture: losses, their terms, speed, gradient and learning rate over the steps.
+
+Entries are the lines of `metrics.jsonl` (metrics_log.py). A quantity that was not finite is a gap.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ksdiff_jax.typing import Float
+
+Entry = Mapping[str, int | float | str | None]
+
+MAX_POINTS = 800  # of a curve; more are averaged in groups, for a page that opens at once
+_TRAIN, _VALIDATION = "#1f6f8b", "#c4483a"
+_TERMS = ("#1f6f8b", "#c4483a", "#d98e04", "#6a4c93", "#3c8d5a", "#8a94a6", "#b05f8f", "#4a5568")
+_LINES_WITH_ROOM = 3  # for a legend inside the panel; more stand beside it
+_WIDE_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
+
+
+def curve(entries: Sequence[Entry], split: str, name: str) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """Steps and values of one quantity, thinned to `MAX_POINTS`."""
+    points = [(entry["step"], entry[name]) for entry in entries if entry["split"] == split and name in entry]
+    array = np.array([(step, np.nan if value is None else value) for step, value in points], np.float64).reshape(-1, 2)
+    group = -(-len(array) // MAX_POINTS)
+    if group > 1:
+        edges = range(0, len(array) + group, group)
+        array = np.array([array[a:b].mean(axis=0) for a, b in pairwise(edges) if len(array[a:b])])
+    return array[:, 0], array[:, 1]
+
+
+def terms(entries: Sequence[Entry]) -> list[str]:
+    """Names of the terms of the loss: those with a path in front, as in "head/velocity"."""
+    names = dict.fromkeys(name for entry in entries if entry["split"] == "train" for name in entry if "/" in name)
+    return list(names)
+
+
+def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
+    """The picture, as `form` "svg" or "png"."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ksdiff-jax", "font.size": 9}):
+        figure = Figure(figsize=(11, 6.4), layout="constrained", dpi=100)
+        FigureCanvasAgg(figure)
+        (loss, parts), (speed, gradient) = figure.subplots(2, 2)
+        _lines(
+            loss,
+            [
+                ("train", _TRAIN, curve(entries, "train", "loss")),
+                ("validation", _VALIDATION, curve(entries, "val", "loss")),
+            ],
+            title="loss",
+        )
+        colours = [_TERMS[i % len(_TERMS)] for i in range(len(terms(entries)))]
+        _lines(
+            parts,
+            [
+                (name, colour, curve(entries, "train", name))
+                for name, colour in zip(terms(entries), colours, strict=True)
+            ],
+            title="terms of the loss, training",
+        )
+        _lines(speed, [("steps/s", _TRAIN, curve(entries, "train", "steps_per_s"))], title="steps per second")
+        speed.set_ylim(bottom=0)
+        _lines(
+            gradient,
+            [
+                ("gradient norm", _TRAIN, curve(entries, "train", "grad_norm")),
+                ("learning rate", _VALIDATION, curve(entries, "train", "learning_rate")),
+            ],
+            title="gradient norm and learning rate",
+            logarithmic=True,
+        )
+        for axis in (speed, gradient):
+            axis.set_xlabel("step")
+        picture = io.BytesIO()
+        figure.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
+    return picture.getvalue()
+
+
+def _lines(axis, lines, *, title: str, logarithmic: bool = False) -> None:
+    """Named curves in one panel; on a logarithmic axis where they span a wide range."""
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(color="0.93")
+    axis.set_axisbelow(True)
+    values = np.concatenate([y for _, _, (_, y) in lines] or [np.zeros(0)])
+    values = values[np.isfinite(values)]
+    for name, colour, (x, y) in lines:
+        # A curve of one point would be invisible.
+        axis.plot(x, y, color=colour, linewidth=1.2, marker="o" if len(x) < 3 else None, markersize=3, label=name)
+    if not values.size:
+        axis.text(0.5, 0.5, "nothing logged", transform=axis.transAxes, ha="center", color="0.5")
+        return
+    positive = values[values > 0]
+    if positive.size == values.size and (logarithmic or positive.max() > _WIDE_RANGE * positive.min()):
+        axis.set_yscale("log")
+    if len(lines) > _LINES_WITH_ROOM:
+        axis.legend(frameon=False, fontsize=7.5, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
+    elif len(lines) > 1:
+        axis.legend(frameon=False, fontsize=8)

@@ -1,0 +1,69 @@
+"""What the model says so far: videos and plots of a few validation clips, `train.samples_every` steps apart.
+
+    <workdir>/samples/step-00001000-<clip>.mp4       the built-in head with the clip's own sound
+    <workdir>/samples/step-00001000-<clip>.png       mouth opening, head angles and keyframes over time
+
+The clips and their noise are the same every time, so two of them differ only by the weights.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+from ksdiff_jax.animate.motion import Motion
+from ksdiff_jax.audio.waveform import write_wav
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.transforms import FeaturesOf
+from ksdiff_jax.evaluate.run import predict_clips, read_clips
+from ksdiff_jax.evaluate.sampling import Prediction
+from ksdiff_jax.evaluate.scores import sound_of
+from ksdiff_jax.export.plot import write_plot
+from ksdiff_jax.models.system import Statistics, System
+from ksdiff_jax.typing import PyTree
+
+VIDEO_PIXELS = 256
+
+
+def write_samples(
+    system: System,
+    params: PyTree,
+    statistics: Statistics,
+    folder: str | Path,
+    *,
+    out: Path,
+    step: int,
+    clips: int,
+    features_of: FeaturesOf | None = None,
+) -> list[Path]:
+    """A video and a plot in `out` of each of the first `clips` validation clips of the data set in `folder`."""
+    chosen = read_clips(folder, split="val", clips=clips)
+    options = system.config.sample
+    predictions = predict_clips(system, params, statistics, chosen, options=options, features_of=features_of)
+    paths = []
+    for clip, prediction in zip(chosen, predictions, strict=True):
+        paths += _write(clip, prediction, out / f"step-{step:08d}-{file_name(clip.clip_id)}", step=step)
+    return paths
+
+
+def file_name(clip_id: str) -> str:
+    """A clip's name with only characters that every file system takes."""
+    return re.sub(r"[^\w.-]+", "_", clip_id).strip("._")[-80:] or "clip"
+
+
+def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list[Path]:
+    motion = Motion.from_coefficients(
+        prediction.motion[0],
+        fps=clip.fps,
+        shape=clip.shape,
+        keyframes_expression=prediction.keyframes_expression,
+        keyframes_head=prediction.keyframes_head,
+    )
+    # Not `with_suffix`: a dot in a clip's name is part of the name.
+    video, plot = (stem.parent / f"{stem.name}{suffix}" for suffix in (".mp4", ".png"))
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder) / "sound.wav"
+        write_wav(sound, sound_of(clip))
+        motion.render(video, audio=sound, size=VIDEO_PIXELS)
+    title = f"{clip.clip_id}, step {step:,}"
+    write_plot(plot, motion, opening_m=motion.mouth_opening(), audio=sound_of(clip), title=title)
+    return [video, plot]

@@ -1,0 +1,45 @@
+"""A profile of some training steps: `ksdiff-jax train ... --profile START:STOP`, for XProf or Perfetto.
+
+The steps START to STOP - 1, counted from 0 as in a Python slice, are recorded by `jax.profiler` into
+`<workdir>/profile`. Wait for the first ten or so: the first compiles, the next warm up.
+"""
+
+from pathlib import Path
+
+import jax
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.typing import PyTree
+
+
+def parse_steps(text: str) -> range:
+    """The steps that "START:STOP" means; raises `InputError` for anything else."""
+    start, colon, stop = text.partition(":")
+    if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+        raise InputError(f"--profile {text}: need START:STOP, two step numbers with START below STOP, such as 10:13")
+    return range(int(start), int(stop))
+
+
+class Trace:
+    """Records the steps of `steps`; those that were taken before this process began are not recorded."""
+
+    def __init__(self, steps: range, folder: Path):
+        self._steps, self._folder, self._running = steps, folder, False
+
+    def before(self, step: int) -> None:
+        """The step number `step` comes next."""
+        if step in self._steps and not self._running:
+            jax.profiler.start_trace(str(self._folder))
+            self._running = True
+
+    def after(self, step: int, results: PyTree) -> None:
+        """The step number `step` gave `results`, which the device may still be computing."""
+        if self._running and step + 1 >= self._steps.stop:
+            jax.block_until_ready(results)
+            self.close()
+
+    def close(self) -> None:
+        """Write what was recorded, if recording is under way."""
+        if self._running:
+            self._running = False
+            jax.profiler.stop_trace()

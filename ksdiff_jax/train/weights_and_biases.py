@@ -1,0 +1,92 @@
+"""The metrics of a run at Weights & Biases too, where its package is installed; nothing depends on it.
+
+Its own settings hold (`WANDB_MODE`, `WANDB_PROJECT`, `WANDB_API_KEY`, ...); `WANDB_MODE=disabled` switches it off.
+Without credentials it writes into `<workdir>/wandb`, for `wandb sync`. A failure is told and never stops training.
+"""
+
+import importlib
+import importlib.util
+import json
+import math
+import netrc
+import os
+import uuid
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from ksdiff_jax.files import replacing
+
+_ID_FILE = "wandb_id"  # the same run goes on where training is resumed
+
+
+class WeightsAndBiases:
+    """A run there, or nothing: `open` gives the one or the other, `write` and `close` work on both."""
+
+    def __init__(self, run=None):
+        self._run = run
+
+    @classmethod
+    def open(cls, workdir: Path) -> "WeightsAndBiases":
+        """Begin or go on with the run of `workdir`, with its configuration."""
+        if importlib.util.find_spec("wandb") is None or os.environ.get("WANDB_MODE") == "disabled":
+            return cls()
+        try:
+            config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+            wandb = importlib.import_module("wandb")
+            mode = os.environ.get("WANDB_MODE") or ("online" if _has_credentials() else "offline")
+            return cls(
+                wandb.init(
+                    project=os.environ.get("WANDB_PROJECT", "ksdiff-jax"),
+                    name=config.get("name") or workdir.name,
+                    id=_run_id(workdir),
+                    resume="allow",
+                    config=config,
+                    dir=str(workdir),
+                    mode=mode,
+                )
+            )
+        except Exception as error:  # whatever a network, an account or another version of the package does
+            return cls._failed(error)
+
+    def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
+        """One entry; values that are not finite are left out."""
+        if self._run is None:
+            return
+        try:
+            finite = {f"{split}/{name}": value for name, value in values.items() if math.isfinite(value)}
+            self._run.log(finite, step=step)
+        except Exception as error:
+            self._run = self._failed(error)._run
+
+    def close(self) -> None:
+        """End the run."""
+        if self._run is not None:
+            try:
+                self._run.finish()
+            except Exception as error:
+                self._failed(error)
+            self._run = None
+
+    @classmethod
+    def _failed(cls, error: Exception) -> "WeightsAndBiases":
+        warnings.warn(f"Weights & Biases is left out from here on: {type(error).__name__}: {error}", stacklevel=3)
+        return cls()
+
+
+def _run_id(workdir: Path) -> str:
+    path = workdir / _ID_FILE
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _has_credentials() -> bool:
+    """Whether the package could log in without asking."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
