@@ -96,6 +96,7 @@ class ShardReader(Sequence[Clip]):
             raise InputError(f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}")
         chosen = info.splits[split]
         self._shards = chosen.shards
+        self._paths = [str(self.folder / name) for name in chosen.shards]  # joining them costs as much as reading
         self._entries: list[tuple[int, int, int, int]] = []
         self._lost: dict[int, str] = {}  # positions of records that cannot be found, and why
         for shard, clips in enumerate(chosen.shard_clips):
@@ -159,7 +160,7 @@ class ShardReader(Sequence[Clip]):
         if position in self._lost:
             raise InputError(self._lost[position])
         shard, number, offset, length = self._entries[position]
-        return read_record(self.folder / self._shards[shard], number=number, offset=offset, length=length)
+        return read_record(self._paths[shard], number=number, offset=offset, length=length)
 
     def __repr__(self) -> str:
         return f"ShardReader({str(self.folder)!r}, {self.split!r}, {len(self)} clips)"

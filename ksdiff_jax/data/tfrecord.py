@@ -97,16 +97,17 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
 
 def read_record(path: str | Path | epath.Path, *, number: int, offset: int, length: int) -> bytes:
     """One record by its index entry, with both checksums verified."""
-    header, data, footer = _frame_at(path, offset, length)
-    where = f"{path}: record {number} at byte {offset}"
+    header, data, footer = _frame_at(str(path), offset, length)
     found = len(header) + len(data) + len(footer)
     if found < length + FRAME_BYTES:
-        raise InputError(f"{where} is cut off: {found} of {length + FRAME_BYTES} bytes; copy the file again")
-    stated, length_crc = HEADER.unpack(header)
-    (data_crc,) = FOOTER.unpack(footer)
-    if stated != length or length_crc != masked_crc32c(header[:8]) or data_crc != masked_crc32c(data):
-        raise InputError(f"{where} is damaged (its checksum does not match); copy the file again")
-    return data
+        fault = f"is cut off: {found} of {length + FRAME_BYTES} bytes"
+    else:
+        stated, length_crc = HEADER.unpack(header)
+        (data_crc,) = FOOTER.unpack(footer)
+        if stated == length and length_crc == masked_crc32c(header[:8]) and data_crc == masked_crc32c(data):
+            return data
+        fault = "is damaged (its checksum does not match)"
+    raise InputError(f"{path}: record {number} at byte {offset} {fault}; copy the file again")
 
 
 def read_tfrecord(path: str | Path | epath.Path) -> Iterable[bytes]:
@@ -118,20 +119,23 @@ def read_tfrecord(path: str | Path | epath.Path) -> Iterable[bytes]:
         raise InputError(damage)
 
 
-def _frame_at(path: str | Path | epath.Path, offset: int, length: int) -> tuple[bytes, bytes, bytes]:
+def _frame_at(path: str, offset: int, length: int) -> tuple[bytes, bytes, bytes]:
     """Header, data and footer of the frame at a byte, as far as the file goes."""
-    if "://" in str(path):
+    end = HEADER.size + length
+    if "://" in path:
         with epath.Path(path).open("rb") as file:
             file.seek(offset)
             frame_bytes = file.read(length + FRAME_BYTES)
-        end = HEADER.size + length
         return frame_bytes[: HEADER.size], frame_bytes[HEADER.size : end], frame_bytes[end:]
-    # Three reads rather than one that would be cut up: a clip is copied once, not twice.
-    with Path(path).open("rb", buffering=0) as file:
-        handle = file.fileno()
+    # Three reads rather than one that would be cut up: a clip is copied once, not twice. Paths and file objects would
+    # cost as much as the reading.
+    handle = os.open(path, os.O_RDONLY)
+    try:
         header = os.pread(handle, HEADER.size, offset)
         data = os.pread(handle, length, offset + HEADER.size)
-        return header, data, os.pread(handle, FOOTER.size, offset + HEADER.size + length)
+        return header, data, os.pread(handle, FOOTER.size, offset + end)
+    finally:
+        os.close(handle)
 
 
 def _write_index(index: epath.Path, entries: Int[np.ndarray, "n 2"]) -> bool:
