@@ -9,11 +9,6 @@
 A single device is the grid (1, 1, 1): nothing in the training code is different there. The axes are `Auto`, so the
 compiler places whatever is not pinned by a sharding; under jax's default, `Explicit`, Flax's activation constraints
 would become assertions.
-
-Two of the axes may be larger than 1, not all three. The SPMD partitioner of jaxlib 0.10.2 leaves out a sum when a
-gradient goes from partial sums over `data` and `fsdp` to a matrix split over `fsdp` and `tensor` (openxla/xla issue
-40034 describes the like): on a 2 × 2 × 2 mesh the first of two matrices got a gradient wrong by its own size while
-the loss was right. Every mesh with an axis of size 1 that we tried gave the gradients of one device.
 """
 
 import math
@@ -31,7 +26,7 @@ MESH_AXES = ("data", "fsdp", "tensor")
 def mesh_shape(config: MeshConfig, device_count: int) -> tuple[int, int, int]:
     """Sizes of the axes (data, fsdp, tensor), with -1 replaced by what is left of `device_count`.
 
-    Raises `InputError` if the sizes do not multiply to `device_count`, or if all three exceed 1.
+    Raises `InputError` if the sizes do not multiply to `device_count`.
     """
     sizes = (config.data, config.fsdp, config.tensor)
     asked = ", ".join(f"mesh.{axis} {size}" for axis, size in zip(MESH_AXES, sizes, strict=True))
@@ -44,11 +39,6 @@ def mesh_shape(config: MeshConfig, device_count: int) -> tuple[int, int, int]:
             "change one of them, or set one to -1"
         )
     data, fsdp, tensor = (device_count // fixed if size == -1 else size for size in sizes)
-    if min(data, fsdp, tensor) > 1:
-        raise InputError(
-            f"mesh {data} × {fsdp} × {tensor} (data × fsdp × tensor): at most two of them may exceed 1, because the "
-            "compiler gets some gradients wrong on three; set one to 1"
-        )
     return data, fsdp, tensor
 
 

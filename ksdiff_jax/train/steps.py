@@ -9,6 +9,7 @@ is donated: its memory becomes that of the new one. Nothing here waits for the d
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.system import Batch, Statistics, System
 from ksdiff_jax.parallel.arrays import batch_sharding, on_every_device, replicated
+from ksdiff_jax.parallel.rules import gathered
 from ksdiff_jax.rng import stream
 from ksdiff_jax.train.accumulate import Gradient, accumulated
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
@@ -26,6 +28,21 @@ from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
 
 Metrics = dict[str, Float[Array, ""]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A jitted function of a state (or parameters) and a batch, with the frozen parameters filled in."""
+
+    jitted: Callable[[PyTree, Batch, PyTree], PyTree]
+    frozen: PyTree
+
+    def __call__(self, state: PyTree, batch: Batch) -> PyTree:
+        return self.jitted(state, batch, self.frozen)
+
+    def lower(self, state: PyTree, batch: Batch) -> jax.stages.Lowered:
+        """The step for arguments of these shapes; its `.compile()` tells text, cost and memory."""
+        return self.jitted.lower(state, batch, self.frozen)
 
 
 def make_train_step(
@@ -37,7 +54,7 @@ def make_train_step(
     abstract: TrainState,
     mesh: Mesh,
     frozen: PyTree | None = None,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+) -> Step:
     """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`, `learning_rate`)."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
     frozen = on_every_device(frozen or {}, mesh)
@@ -45,7 +62,7 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch, frozen: PyTree) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.key(config.train.seed), "train", state.step)
         (loss, terms), gradients = accumulated(
-            loss_gradient(system, frozen, statistics=statistics),
+            loss_gradient(system, frozen, shardings.params, statistics=statistics),
             state.params,
             batch,
             key,
@@ -74,20 +91,30 @@ def make_train_step(
         out_shardings=(shardings, replicated(mesh)),
         donate_argnames="state",
     )
-    return lambda state, batch: compiled(state, batch, frozen)
+    return Step(compiled, frozen)
 
 
-def loss_gradient(system: System, frozen: PyTree, *, statistics: Statistics) -> Callable[..., Gradient]:
-    """(params, batch, key, whole masks) -> ((loss, terms), gradient by the trainable parameters)."""
+def loss_gradient(
+    system: System, frozen: PyTree, shardings: PyTree, *, statistics: Statistics
+) -> Callable[..., Gradient]:
+    """(params, batch, key, whole masks) -> ((loss, terms), gradient by the trainable parameters).
+
+    Both parameters and gradient lie as `shardings` says.
+    """
 
     def loss_fn(
         params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None
     ) -> tuple[Float[Array, ""], Metrics]:
         # Systems that never see a micro-batch need not know the argument.
         share = {} if whole is None else {"whole": whole}
-        return system.loss(join(params, frozen), batch, key, statistics=statistics, train=True, **share)
+        params = join(gathered(params, shardings), frozen)
+        return system.loss(params, batch, key, statistics=statistics, train=True, **share)
 
-    return jax.value_and_grad(loss_fn, has_aux=True)
+    def gradient(params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None) -> Gradient:
+        values, found = jax.value_and_grad(loss_fn, has_aux=True)(params, batch, key, whole)
+        return values, jax.lax.with_sharding_constraint(found, shardings)
+
+    return gradient
 
 
 def make_validation_step(
@@ -98,19 +125,20 @@ def make_validation_step(
     abstract: TrainState,
     mesh: Mesh,
     frozen: PyTree | None = None,
-) -> Callable[[PyTree, Batch], Metrics]:
+) -> Step:
     """The compiled pass without dropout: (averaged parameters, batch) -> the loss and its terms."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
     frozen = on_every_device(frozen or {}, mesh)
 
     def validation_step(params: PyTree, batch: Batch, frozen: PyTree) -> Metrics:
         key = stream(jax.random.key(config.train.seed), "validation")
-        loss, terms = system.loss(join(params, frozen), batch, key, statistics=statistics, train=False)
+        params = join(gathered(params, shardings), frozen)
+        loss, terms = system.loss(params, batch, key, statistics=statistics, train=False)
         return jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), {**terms, "loss": loss})
 
     in_shardings = (shardings, batch_sharding(mesh), replicated(mesh))
     compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))
-    return lambda params, batch: compiled(params, batch, frozen)
+    return Step(compiled, frozen)
 
 
 def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:

@@ -1,0 +1,94 @@
+"""Run in a process of its own: the gradient and the step of one batch on meshes of eight fake devices, as JSON.
+
+python -m tests.train.sharded_step toy|ksdiff 8x1x1 2x4x1 ...
+"""
+
+import dataclasses
+import json
+import sys
+
+import jax
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 8)
+
+import flax.linen as nn  # noqa: E402
+import numpy as np  # noqa: E402
+from jax.sharding import AxisType  # noqa: E402
+
+from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
+from ksdiff_jax.models import build_system  # noqa: E402
+from ksdiff_jax.models.system import Batch, Statistics, System  # noqa: E402
+from ksdiff_jax.parallel.arrays import batch_sharding, global_batch, replicated  # noqa: E402
+from ksdiff_jax.parallel.collectives import collectives  # noqa: E402
+from ksdiff_jax.parallel.mesh import MESH_AXES, make_mesh  # noqa: E402
+from ksdiff_jax.parallel.rules import RULES, parameter_shardings  # noqa: E402
+from ksdiff_jax.train.optimizer import make_optimizer  # noqa: E402
+from ksdiff_jax.train.state import abstract_state  # noqa: E402
+from ksdiff_jax.train.steps import loss_gradient, make_train_step  # noqa: E402
+from ksdiff_jax.tree import named_leaves, parameter_count  # noqa: E402
+from tests.models.ksdiff.conftest import TINY, lively, random_batch  # noqa: E402
+from tests.train.tiny_ksdiff import without_randomness  # noqa: E402
+from tests.train.toy import ToySystem, toy_batch, toy_config  # noqa: E402
+
+UNIT = Statistics(np.zeros(59, np.float32), np.ones(59, np.float32))
+
+
+def toy() -> tuple[System, Batch]:
+    config = toy_config()
+    return ToySystem(dataclasses.replace(config, data=DataConfig(batch_size=16))), toy_batch(0, 16)
+
+
+def ksdiff() -> tuple[System, Batch]:
+    model = dataclasses.replace(TINY.model, keyframes=dataclasses.replace(TINY.model.keyframes, layers=1))
+    config: Config = without_randomness(dataclasses.replace(TINY, model=model))
+    batch = jax.device_get(random_batch(12, batch=8))
+    mask = np.arange(12) < np.array([12, 9, 12, 12, 7, 12, 10, 12])[:, None]
+    return build_system(config), batch._replace(speech=batch.speech._replace(mask=mask))
+
+
+def gradient_on(mesh: jax.sharding.Mesh, system: System, params, batch: Batch):
+    """(loss, {name: gradient}) on a mesh."""
+    with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
+        shardings = parameter_shardings(params, mesh)
+        function = loss_gradient(system, {}, shardings, statistics=UNIT)
+        jitted = jax.jit(
+            lambda params, batch: function(params, batch, jax.random.key(1), None),
+            in_shardings=(shardings, batch_sharding(mesh)),
+            out_shardings=((replicated(mesh), replicated(mesh)), shardings),
+        )
+        (loss, _), gradient = jitted(jax.device_put(params, shardings), global_batch(batch, mesh))
+        return float(loss), jax.device_get(named_leaves(gradient))
+
+
+def traffic_on(mesh: jax.sharding.Mesh, system: System, batch: Batch) -> dict:
+    """Collectives of the whole step."""
+    with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
+        optimizer = make_optimizer(system.config.train)
+        abstract = abstract_state(system, optimizer, mesh)
+        step = make_train_step(system, optimizer, system.config, statistics=UNIT, abstract=abstract, mesh=mesh)
+        return collectives(step.lower(abstract, global_batch(batch, mesh)).compile().as_text())
+
+
+def main(name: str, meshes: list[str]) -> None:
+    system, batch = {"toy": toy, "ksdiff": ksdiff}[name]()
+    params = lively(jax.jit(system.init)(jax.random.key(0)))
+    single = jax.make_mesh((1, 1, 1), MESH_AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:1])
+    loss, expected = gradient_on(single, system, params, batch)
+    largest = max(np.abs(leaf).max() for leaf in expected.values())
+    results = {"parameters": parameter_count(params)}
+    for shape in meshes:
+        mesh = make_mesh(MeshConfig(*map(int, shape.split("x"))))
+        found_loss, found = gradient_on(mesh, system, params, batch)
+        errors = {
+            leaf: float(np.abs(found[leaf] - value).max() / (np.abs(value).max() + 1e-3 * largest))
+            for leaf, value in expected.items()
+        }
+        results[shape] = {"loss_error": abs(found_loss / loss - 1), "gradient_errors": errors}
+        if name == "toy" and min(mesh.devices.shape) == 1 == mesh.shape["tensor"]:
+            results[shape]["traffic"] = {k: v._asdict() for k, v in traffic_on(mesh, system, batch).items()}
+    json.dump(results, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
