@@ -211,6 +211,25 @@ def told_by_first(text: str) -> str:
     return told.tobytes().decode()
 
 
+def true_of_any(condition: bool) -> bool:
+    """Whether `condition` holds on any process; all must ask."""
+    import jax
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return condition
+    return bool(np.any(multihost_utils.process_allgather(np.bool_(condition))))
+
+
+def wait_for_all(what: str) -> None:
+    """Until every process is here; `what` must be the same on all."""
+    import jax
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(what)
+
+
 def several() -> bool:
     """Whether other processes wait for this one."""
     import jax

@@ -2,8 +2,9 @@
 
 Orbax restores arrays whose bits were flipped on disk without a word, so every checkpoint carries in its metadata the
 digest of each leaf and of the data position, and `Checkpoints.restore` recomputes them. A checkpoint that does not
-match is moved to `<folder>/../corrupt/`, with a message, and the one before it is tried. Saving runs in the
-background; a checkpoint has its final name only when it is complete. No other file of the package imports Orbax.
+match is moved to `<folder>/../corrupt/`, with a message, and the one before it is tried; several processes decide
+that together. Saving runs in the background; a checkpoint has its final name only when it is complete. No other file
+of the package imports Orbax.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from orbax.checkpoint import v1 as ocp
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.parallel.arrays import on_host
+from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.tree import leaf_digest, named_leaves
 
@@ -84,14 +86,17 @@ class Checkpoints:
         """
         problems = []
         for step in reversed(self.steps()):
+            restored, problem = None, ""
             try:
                 restored = self._load(step, abstract)
             except CheckpointCorrupt as error:
-                tell(f"checkpoint of step {step} is corrupt ({error}); trying the one before it")
-                problems.append(str(error))
-                self._set_aside(step)
-            else:
+                problem = str(error)
+            if not true_of_any(bool(problem)):
                 return restored
+            problem = problem or f"{self.folder / str(step)}: another process cannot read it"
+            tell(f"checkpoint of step {step} is corrupt ({problem}); trying the one before it")
+            problems.append(problem)
+            self._set_aside(step)
         if problems:
             raise CheckpointCorrupt(f"{self.folder}: no sound checkpoint left: {'; '.join(problems)}")
         return None
@@ -108,10 +113,12 @@ class Checkpoints:
         return Restored(state=state, position=manifest["position"])
 
     def _set_aside(self, step: int) -> None:
-        target = self.folder.parent / "corrupt"
-        target.mkdir(exist_ok=True)
-        number = len(list(target.glob(f"{step}-*")))
-        shutil.move(self.folder / str(step), target / f"{step}-{number}")
+        if leads():
+            target = self.folder.parent / "corrupt"
+            target.mkdir(exist_ok=True)
+            number = len(list(target.glob(f"{step}-*")))
+            shutil.move(self.folder / str(step), target / f"{step}-{number}")
+        wait_for_all(f"checkpoint {step} set aside")
         self._orbax.reload()
 
 
@@ -125,9 +132,9 @@ def _verify(folder: Path, state: TrainState, manifest: dict | None) -> None:
     if leaves.keys() != manifest["digests"].keys():
         names = sorted(leaves.keys() ^ manifest["digests"].keys())
         raise CheckpointCorrupt(f"{folder}: holds other arrays than this model, such as {names[0]}")
-    for name, leaf in leaves.items():
-        if leaf_digest(on_host(leaf)) != manifest["digests"][name]:
-            raise CheckpointCorrupt(f"{folder}: {name} is not what was saved (SHA-256 differs)")
+    # All of them, also after the first that differs: every process must take part in bringing them to the hosts.
+    if wrong := [name for name, leaf in leaves.items() if leaf_digest(on_host(leaf)) != manifest["digests"][name]]:
+        raise CheckpointCorrupt(f"{folder}: {wrong[0]} is not what was saved (SHA-256 differs)")
 
 
 def _text_digest(position: DataPosition) -> str:
