@@ -6,7 +6,8 @@ uninterrupted one would have given, in the middle of an epoch too, whatever the 
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 
 import grain
 import numpy as np
@@ -20,11 +21,37 @@ from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.transforms import Example, FeaturesOf, collate, example, random_start, raw_prosody
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.system import Batch
-from ksdiff_jax.typing import Float
+from ksdiff_jax.typing import Float, Int
 
 BATCHES_AHEAD = 4
+EPOCHS = 2**24  # more than anybody trains
 # Whole clips are padded to a multiple of this, so that evaluation compiles a few programs and not one per clip.
 BUCKET_FRAMES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class ShuffledEpochs(Sequence[Clip]):
+    """Epoch after epoch of all clips, each in an order of its own: clip i is number i mod n of epoch i div n.
+
+    An order is that of n raw numbers of Philox, which every version of NumPy gives alike. grain's own shuffle needs no
+    memory but 60 µs a clip, as long as reading one; eight bytes a clip are affordable.
+    """
+
+    reader: ShardReader
+    seed: int
+
+    def __len__(self) -> int:
+        return EPOCHS * len(self.reader)
+
+    def __getitem__(self, number: int) -> Clip:
+        epoch, place = divmod(number, len(self.reader))
+        return self.reader[int(_epoch_order(self.seed, epoch, len(self.reader))[place])]
+
+
+@functools.lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, clips: int) -> Int[np.ndarray, "n"]:
+    numbers = np.random.Philox(np.random.SeedSequence([seed, epoch])).random_raw(clips)
+    return np.argsort(numbers, kind="stable")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +126,8 @@ def training_batches(
             f"data.batch_size {config.data.batch_size} for host {host} of {hosts}: need a multiple of the hosts"
         )
     batches = (
-        grain.MapDataset.source(reader)
+        grain.MapDataset.source(ShuffledEpochs(reader, seed))
         .seed(seed)
-        .shuffle()
-        .repeat()
         .random_map(RandomCut(config, features_of))
         .slice(slice(host, None, hosts))
         .batch(rows, batch_fn=collate)
