@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.fourier import rfft
 from ksdiff_jax.typing import Array, Bool, Float
 
 # Keeps the gradient of a magnitude finite where the spectrum is exactly zero.
@@ -57,7 +58,8 @@ def stft_magnitude(signal: Float[Array, "b t c"], *, window: int) -> Float[Array
     starts = np.arange(0, signal.shape[1] - window + 1, window // 4)
     frames = signal[:, starts[:, None] + np.arange(window)]  # b n w c
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    spectrum = jnp.fft.rfft(frames * hann.astype(np.float32)[:, None], axis=2)
+    windowed = frames * hann.astype(np.float32)[:, None]
+    spectrum = rfft(windowed.swapaxes(2, 3)).swapaxes(2, 3)
     return jnp.sqrt(spectrum.real**2 + spectrum.imag**2 + _MAGNITUDE_FLOOR)
 
 

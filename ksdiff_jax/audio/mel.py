@@ -15,6 +15,7 @@ import librosa
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME
+from ksdiff_jax.fourier import rfft
 from ksdiff_jax.typing import Array, Bool, Float
 
 WINDOW_SAMPLES = 2 * SAMPLES_PER_SPEECH_FRAME  # 40 ms
@@ -30,7 +31,7 @@ def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {ban
     padded = jnp.pad(audio.astype(jnp.float32), ((0, 0), (half_hop, half_hop)))
     hops = padded.reshape(batch, samples // SAMPLES_PER_SPEECH_FRAME + 1, SAMPLES_PER_SPEECH_FRAME)
     frames = jnp.concatenate([hops[:, :-1], hops[:, 1:]], axis=-1)  # (b, f, 640): the window is two hops
-    spectrum = jnp.fft.rfft(frames * _hann_window(), n=FFT_POINTS)
+    spectrum = rfft(frames * _hann_window(), points=FFT_POINTS)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)  # (b, f, 513)
     return jnp.log(jnp.maximum(power @ _mel_filters(bands).T, POWER_FLOOR))
 

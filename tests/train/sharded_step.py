@@ -17,6 +17,7 @@ import numpy as np  # noqa: E402
 from jax.sharding import AxisType  # noqa: E402
 
 from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
+from ksdiff_jax.losses import spectral_loss  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
 from ksdiff_jax.models.system import Batch, Statistics, System  # noqa: E402
 from ksdiff_jax.parallel.arrays import batch_sharding, global_batch, replicated  # noqa: E402
@@ -70,6 +71,21 @@ def traffic_on(mesh: jax.sharding.Mesh, system: System, batch: Batch) -> dict:
         return collectives(step.lower(abstract, global_batch(batch, mesh)).compile().as_text())
 
 
+def spectrum_traffic() -> dict:
+    """Collectives of the gradient of a spectral loss, whose batch is split."""
+    mesh = make_mesh(MeshConfig(data=2, fsdp=4, tensor=1))
+    signals, mask = np.ones((2, 8, 16, 3), np.float32), np.ones((8, 16), bool)
+    with jax.set_mesh(mesh):
+        batch = batch_sharding(mesh)
+
+        def loss(prediction, target, mask):
+            return spectral_loss(prediction, target, mask, windows=(8,))
+
+        jitted = jax.jit(jax.grad(loss), in_shardings=(batch,) * 3, out_shardings=batch)
+        found = collectives(jitted.lower(*signals, mask).compile().as_text())
+    return {kind: traffic._asdict() for kind, traffic in found.items()}
+
+
 def main(name: str, meshes: list[str]) -> None:
     system, batch = {"toy": toy, "ksdiff": ksdiff}[name]()
     params = lively(jax.jit(system.init)(jax.random.key(0)))
@@ -87,6 +103,7 @@ def main(name: str, meshes: list[str]) -> None:
         results[shape] = {"loss_error": abs(found_loss / loss - 1), "gradient_errors": errors}
         if name == "toy" and min(mesh.devices.shape) == 1 == mesh.shape["tensor"]:
             results[shape]["traffic"] = {k: v._asdict() for k, v in traffic_on(mesh, system, batch).items()}
+    results["spectrum"] = spectrum_traffic()
     json.dump(results, sys.stdout)
 
 

@@ -64,3 +64,8 @@ def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_on
     assert traffic["all-gather"]["payload_bytes"] == BYTES * (toy["parameters"] - bias)
     # Besides, the loss, the number of valid frames, and twice two squared norms of split matrices.
     assert traffic["all-reduce"]["payload_bytes"] == BYTES * (toy["parameters"] + 2 + 4)
+
+
+def test_spectra_are_computed_where_their_clips_lie(toy):
+    assert toy["spectrum"].keys() == {"all-reduce"}
+    assert toy["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES  # the number of valid frames
