@@ -200,6 +200,9 @@ class TrainConfig:
     validate_clips: int = 32
     checkpoint_every: int = 500
     checkpoints_kept: int = 2
+    hang_s: float = 600.0  # seconds without a step after which a run ends itself (status 75); 0: never
+    samples_every: int = 0  # steps between videos and plots of validation clips in <workdir>/samples; 0: none
+    samples_clips: int = 2
     accumulate_steps: int = 1  # micro-batches of one step: the memory of a small batch, the gradient of the whole one
     remat: Literal["none", "dots", "full"] = "none"  # what a layer keeps for the backward pass: all, products, nothing
     init_from: str = ""  # checkpoint folder, workdir or shipped name whose weights a new run starts from

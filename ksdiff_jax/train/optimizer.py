@@ -33,7 +33,9 @@ def check_train_config(config: TrainConfig) -> None:
     need(math.isfinite(config.weight_decay) and config.weight_decay >= 0, "weight_decay", "0 or more")
     need(config.clip_norm > 0, "clip_norm", "a number above 0")
     need(0 <= config.ema_decay < 1, "ema_decay", "a number from 0 to below 1")
-    for name in ("steps", "log_every", "validate_every", "checkpoint_every", "checkpoints_kept"):
+    need(config.hang_s >= 0, "hang_s", "seconds, or 0 for no watchdog")
+    need(config.samples_every >= 0, "samples_every", "0 (none) or more")
+    for name in ("steps", "log_every", "validate_every", "samples_clips", "checkpoint_every", "checkpoints_kept"):
         need(getattr(config, name) >= 1, name, "1 or more")
 
 

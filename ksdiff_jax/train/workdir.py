@@ -25,8 +25,11 @@ from ksdiff_jax.parallel.distributed import leads
 # Fields that change how long, how watched or where a run is, not what it computes at a step.
 _MAY_DIFFER = frozenset(
     f"train.{name}"
-    for name in ("steps", "log_every", "validate_every", "validate_clips", "checkpoint_every", "checkpoints_kept")
-) | {"data.workers", "mesh.data", "mesh.fsdp", "mesh.tensor", "train.remat", "model.attention"}
+    for name in (
+        *("steps", "log_every", "validate_every", "validate_clips", "samples_every", "samples_clips"),
+        *("checkpoint_every", "checkpoints_kept", "hang_s"),
+    )
+) | {"data.workers", "data.threads", "mesh.data", "mesh.fsdp", "mesh.tensor", "train.remat", "model.attention"}
 
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
