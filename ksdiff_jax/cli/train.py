@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config", metavar="CONFIG", help="a .py file that defines config(), or its bare name in configs/"
     )
+    parser.add_argument("--profile", metavar="START:STOP", help="record these steps for XProf, in <workdir>/profile")
     parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")
     group = parser.add_argument_group(
         "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the environment says it)"
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; returns 0, or 128 + the signal that stopped the run."""
+    profile = _steps(args.profile) if args.profile else range(0)
     config = load_config(args.config)
     # Groups before their fields: `--data.augment none` must not undo `--data.augment.noise 0.1`.
     chosen = dict(sorted(args.overrides.items(), key=lambda item: item[0].count(".")))
@@ -51,11 +53,17 @@ def run(args: argparse.Namespace) -> int:
     # Before anything that asks JAX for its devices: it would see those of this process only.
     initialise(coordinator=args.coordinator, processes=args.processes, process_id=args.process_id, tell=_say)
     try:
-        return train_system(config, workdir)
+        return train_system(config, workdir, profile=profile)
     except BaseException as error:
         if several():
             _leave_the_others(error)
         raise
+
+
+def _steps(text: str) -> range:
+    from ksdiff_jax.train.trace import parse_steps
+
+    return parse_steps(text)
 
 
 def _say(line: str) -> None:
@@ -71,14 +79,14 @@ def _leave_the_others(error: BaseException) -> None:
     leave(2 if isinstance(error, InputError) else 1)
 
 
-def train_system(config: Config, workdir: Path) -> int:
+def train_system(config: Config, workdir: Path, *, profile: range = range(0)) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import cache_folder, keep_compilations
     from ksdiff_jax.evaluate.run import evaluate_system
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
-    from ksdiff_jax.train.loop import train
+    from ksdiff_jax.train.loop import Watching, train
     from ksdiff_jax.train.progress import Progress
     from ksdiff_jax.train.sources import open_training_data
 
@@ -111,6 +119,16 @@ def train_system(config: Config, workdir: Path) -> int:
         evaluate=evaluate,
         progress=progress,
         given=encoder_params(encoder),
-        step_flops=step_flops(config),
+        watching=Watching(step_flops=step_flops(config), draw_samples=_draw_samples, profile=profile),
     )
     return outcome.exit_status
+
+
+def _draw_samples(system, params, data, out: Path, step: int) -> None:
+    from ksdiff_jax.train.samples import write_samples
+
+    if data.validation:
+        clips = system.config.train.samples_clips
+        write_samples(
+            system, params, data.statistics, data.folder, out=out, step=step, clips=clips, features_of=data.features_of
+        )

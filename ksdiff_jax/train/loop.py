@@ -17,11 +17,12 @@ import flax.linen as nn
 import jax
 from jax.sharding import Mesh
 
-from ksdiff_jax.config import Config
+from ksdiff_jax.config import Config, TrainConfig
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.frozen import join, part
+from ksdiff_jax.models.frozen import part
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
+from ksdiff_jax.parallel.distributed import leads
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.parallel.rules import RULES
 from ksdiff_jax.train.agreement import stop_request
@@ -33,10 +34,12 @@ from ksdiff_jax.train.interrupt import Interrupted, StopRequest
 from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
 from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.run_page import write_run_page
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
+from ksdiff_jax.train.trace import Trace
 from ksdiff_jax.train.utilisation import StepFlops, Utilisation
-from ksdiff_jax.train.validation import Evaluate, measured_by_one, validation_losses
+from ksdiff_jax.train.validation import DrawSamples, Evaluate, Validation
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
@@ -56,6 +59,17 @@ class Outcome(NamedTuple):
     metrics: dict[str, float]  # of the last validation
 
 
+class Watching(NamedTuple):
+    """What else a run shows."""
+
+    step_flops: StepFlops | None = None  # the work of a training step on a batch, for TFLOP/s and MFU
+    draw_samples: DrawSamples | None = None  # what the averaged parameters say, every train.samples_every steps
+    profile: range = range(0)  # steps to record
+
+
+_NOTHING_ELSE = Watching()
+
+
 class Run(NamedTuple):
     """The parts of a run that stay the same while its state changes."""
 
@@ -64,7 +78,7 @@ class Run(NamedTuple):
     mesh: Mesh
     data: TrainingData
     train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
-    validate: Callable[[PyTree], dict[str, float]]
+    validation: Validation
     checkpoints: Checkpoints
     log: MetricsLog
     progress: Progress
@@ -82,14 +96,13 @@ def train(
     evaluate: Evaluate | None = None,
     progress: Progress | None = None,
     given: PyTree | None = None,
-    step_flops: StepFlops | None = None,
+    watching: Watching = _NOTHING_ELSE,
 ) -> Outcome:
     """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
 
     `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are parameters that do
-    not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. `step_flops`
-    counts the work of a training step on a batch, for TFLOP/s and MFU. Raises `InputError` for a configuration that
-    cannot run here and for a folder that holds another run.
+    not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. Raises
+    `InputError` for a configuration that cannot run here and for a folder that holds another run.
     """
     goodput = Goodput()
     check_train_config(config.train)
@@ -121,17 +134,15 @@ def train(
 
         log = stack.enter_context(MetricsLog(workdir, from_step=first))
         common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh, "frozen": frozen}
-        train_step = make_train_step(system, optimizer, config, **common)
+        trace = stack.enter_context(Trace(watching.profile, workdir / "profile"))
+        train_step = trace.of(make_train_step(system, optimizer, config, **common), first=first)
         validation_step = make_validation_step(system, config, **common)
-
-        def validate(params: PyTree) -> dict[str, float]:
-            losses = validation_losses(validation_step, params, data.validation, mesh)
-            return losses | measured_by_one(evaluate, system, join(params, frozen), data, mesh)
-
-        used = Utilisation(step_flops, mesh, dtype=config.model.compute_dtype)
+        shown = (evaluate, watching.draw_samples, workdir / "samples")
+        validation = Validation(validation_step, system, frozen, data, mesh, *shown)
+        used = Utilisation(watching.step_flops, mesh, dtype=config.model.compute_dtype)
         stop = stack.enter_context(stop_request(mesh))
         stack.callback(progress.close)
-        run = Run(config, workdir, mesh, data, train_step, validate, checkpoints, log, progress, stop, goodput, used)
+        run = Run(config, workdir, mesh, data, train_step, validation, checkpoints, log, progress, stop, goodput, used)
         return drive(run, state, first)
 
 
@@ -171,9 +182,9 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
             if step % settings.log_every == 0 and (entry := _close_interval(run, step)):
                 run.progress.update(entry)
                 hopeless.check(entry)
-            if step % settings.validate_every == 0 or step == settings.steps:
+            if _is_shown(step, settings):
                 with goodput.spent("validation"), run.stop.interruptible(save_aside):
-                    metrics = _validate(run, state, step)
+                    metrics = _show(run, state, step) or metrics
             if step % settings.checkpoint_every == 0:
                 with goodput.spent("checkpoint"):
                     run.checkpoints.save(state, position, step=step)
@@ -191,8 +202,7 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
             run.checkpoints.save(state, position, step=step)
         run.checkpoints.wait()
     goodput.saved(step)
-    goodput.write(run.workdir, ended=True)
-    run.progress.tell(_ending(run, step, first))
+    _report(run, _ending(run, step, first))
     return Outcome(state=state, exit_status=run.stop.exit_status, metrics=metrics)
 
 
@@ -232,9 +242,37 @@ def _resume(restored: Restored, config: Config, workdir: Path, data: TrainingDat
     return restored.state
 
 
+def _is_shown(step: int, settings: TrainConfig) -> bool:
+    """Whether the averaged weights are measured or shown after so many steps."""
+    return _is_validated(step, settings) or (settings.samples_every > 0 and step % settings.samples_every == 0)
+
+
+def _is_validated(step: int, settings: TrainConfig) -> bool:
+    return step % settings.validate_every == 0 or step == settings.steps
+
+
+def _show(run: Run, state: TrainState, step: int) -> dict[str, float]:
+    """Let the averaged weights speak, and measure and export them, each where it is due; the figures measured."""
+    settings = run.config.train
+    if settings.samples_every and step % settings.samples_every == 0:
+        run.validation.draw(state.ema, step)
+    return _validate(run, state, step) if _is_validated(step, settings) else {}
+
+
+def _report(run: Run, ending: str) -> None:
+    """The last word of a run, also one that a signal ends: to the terminal, and as a page."""
+    run.goodput.write(run.workdir, ended=True)
+    run.progress.tell(ending)
+    if leads():
+        try:
+            run.progress.tell(f"the run on one page: {write_run_page(run.workdir, ending=ending)}")
+        except InputError as error:  # the disk is full, perhaps; what matters is saved
+            run.progress.tell(str(error))
+
+
 def _validate(run: Run, state: TrainState, step: int) -> dict[str, float]:
     """Measure the averaged weights, write the numbers down, and export the weights."""
-    metrics = run.validate(state.ema)
+    metrics = run.validation.measure(state.ema)
     run.log.write(step, "val", metrics)
     run.progress.tell(f"step {step} validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     export_average(run.workdir, state, config=run.config, data=run.data, step=step, metrics=metrics)

@@ -1,5 +1,7 @@
 """The numbers of a run: `<workdir>/metrics.jsonl` and TensorBoard, written without making the device wait.
 
+Weights & Biases gets them too, where it is installed (weights_and_biases.py).
+
 Each training step leaves its metrics on the device. `MetricsLog.train` collects them; when an interval is full, the
 interval *before* it is fetched (its steps are long done), averaged over its steps and written. One line per entry:
 
@@ -20,6 +22,7 @@ from tensorboardX import SummaryWriter
 
 from ksdiff_jax.files import replacing
 from ksdiff_jax.parallel.distributed import leads
+from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing
@@ -55,6 +58,7 @@ class MetricsLog:
             drop_entries_beyond(self._path, from_step)
         self._file = (self._path if writes else Path(os.devnull)).open("a", encoding="utf-8")
         self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=from_step + 1, write_to_disk=writes)
+        self._also = WeightsAndBiases.open(workdir) if writes else WeightsAndBiases()
         self._current = Interval()
         self._waiting: Interval | None = None
 
@@ -86,6 +90,7 @@ class MetricsLog:
         self._file.flush()
         for name, value in values.items():
             self._board.add_scalar(f"{split}/{name}", value, step)
+        self._also.write(step, split, values)
 
     def __enter__(self) -> "MetricsLog":
         return self
@@ -95,6 +100,7 @@ class MetricsLog:
         self.flush()
         self._file.close()
         self._board.close()
+        self._also.close()
 
 
 def drop_entries_beyond(path: Path, step: int) -> None:

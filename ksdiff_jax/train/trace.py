@@ -4,6 +4,8 @@ The steps START to STOP - 1, counted from 0 as in a Python slice, are recorded b
 `<workdir>/profile`. Wait for the first ten or so: the first compiles, the next warm up.
 """
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -25,6 +27,26 @@ class Trace:
 
     def __init__(self, steps: range, folder: Path):
         self._steps, self._folder, self._running = steps, folder, False
+
+    def of(self, train_step: Callable[..., tuple], *, first: int) -> Callable[..., tuple]:
+        """The training step that takes step number `first` next, watched."""
+        numbers = itertools.count(first)
+
+        def watched(*inputs: PyTree) -> tuple:
+            step = next(numbers)
+            self.before(step)
+            results = train_step(*inputs)
+            self.after(step, results)
+            return results
+
+        return watched if self._steps else train_step
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Write what was recorded until here."""
+        self.close()
 
     def before(self, step: int) -> None:
         """The step number `step` comes next."""

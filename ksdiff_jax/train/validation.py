@@ -7,11 +7,14 @@ clips, and computes those that its devices hold.
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_host
 from ksdiff_jax.parallel.distributed import leads, told_by_first
@@ -20,6 +23,37 @@ from ksdiff_jax.train.steps import Metrics
 from ksdiff_jax.typing import PyTree
 
 Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
+DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]  # into a folder, at a step
+
+
+class Validation(NamedTuple):
+    """How the averaged parameters of a run are measured and shown; `evaluate` and `draw_samples` may be left out."""
+
+    step: Callable[[PyTree, Batch], Metrics]
+    system: System
+    frozen: PyTree
+    data: TrainingData
+    mesh: Mesh
+    evaluate: Evaluate | None
+    draw_samples: DrawSamples | None
+    samples: Path  # the folder that samples go to
+
+    def measure(self, params: PyTree) -> dict[str, float]:
+        """The losses on the validation clips, and what `evaluate` finds."""
+        losses = validation_losses(self.step, params, self.data.validation, self.mesh)
+        return losses | self._by_one(self.evaluate, params)
+
+    def draw(self, params: PyTree, step: int) -> None:
+        """Samples of the parameters after `step` steps."""
+
+        def drawn(system: System, params: PyTree, data: TrainingData) -> dict[str, float]:
+            self.draw_samples(system, params, data, self.samples, step)
+            return {}
+
+        self._by_one(self.draw_samples and drawn, params)
+
+    def _by_one(self, evaluate: Evaluate | None, params: PyTree) -> dict[str, float]:
+        return measured_by_one(evaluate, self.system, join(params, self.frozen), self.data, self.mesh)
 
 
 def validation_losses(

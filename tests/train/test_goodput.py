@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import AxisType
 
 from ksdiff_jax.train.goodput import BUCKETS, Goodput, read_goodput
-from ksdiff_jax.train.loop import train
+from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.progress import Progress, progress_line
 from ksdiff_jax.train.utilisation import Utilisation, peak_flops_per_s
 from tests.train.toy import ToySystem, toy_batch, toy_config, toy_data
@@ -145,7 +145,7 @@ def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
             build_system=ToySystem,
             open_data=toy_data,
             progress=progress,
-            step_flops=lambda batch: 1e6 * batch.motion.shape[0],
+            watching=Watching(step_flops=lambda batch: 1e6 * batch.motion.shape[0]),
         )
         return read_goodput(tmp_path)
 

@@ -38,7 +38,8 @@ class Balanced(HTMLParser):
 def a_run(workdir, *, steps=40):
     entries = [
         {"step": n, "split": "train", "loss": 3.0 / n, "head/velocity": 1.0 / n, "grad_norm": 2.0,
-         "learning_rate": 1e-4, "skipped": 0.0, "steps_per_s": 3.1, "frames_per_s": 6349.0, "data_wait": 0.011, "goodput": 0.9}
+         "learning_rate": 1e-4, "skipped": 0.0, "steps_per_s": 3.1, "frames_per_s": 6349.0,
+         "data_wait": 0.011, "goodput": 0.9}
         for n in range(10, steps + 1, 10)
     ]  # fmt: skip
     entries += [{"step": n, "split": "val", "loss": 2.0 / n, "jaw_correlation": 0.5 + n / 100} for n in (20, 40)]
