@@ -40,6 +40,7 @@ from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_ste
 from ksdiff_jax.train.trace import Trace
 from ksdiff_jax.train.utilisation import StepFlops, Utilisation
 from ksdiff_jax.train.validation import DrawSamples, Evaluate, Validation
+from ksdiff_jax.train.watchdog import Watchdog
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
@@ -85,6 +86,7 @@ class Run(NamedTuple):
     stop: StopRequest
     goodput: Goodput
     utilisation: Utilisation
+    watchdog: Watchdog
 
 
 def train(
@@ -115,6 +117,7 @@ def train(
     workdir = open_workdir(workdir, config)
     optimizer = make_optimizer(config.train)
     with ExitStack() as stack:
+        watchdog = stack.enter_context(Watchdog(workdir, hang_s=config.train.hang_s))
         # Both are needed around tracing: they give the layers' activation constraints their meaning.
         stack.enter_context(jax.set_mesh(mesh))
         stack.enter_context(nn.logical_axis_rules(RULES))
@@ -142,8 +145,8 @@ def train(
         used = Utilisation(watching.step_flops, mesh, dtype=config.model.compute_dtype)
         stop = stack.enter_context(stop_request(mesh))
         stack.callback(progress.close)
-        run = Run(config, workdir, mesh, data, train_step, validation, checkpoints, log, progress, stop, goodput, used)
-        return drive(run, state, first)
+        parts = (train_step, validation, checkpoints, log, progress, stop, goodput, used, watchdog)
+        return drive(Run(config, workdir, mesh, data, *parts), state, first)
 
 
 def drive(run: Run, state: TrainState, first: int) -> Outcome:
@@ -178,12 +181,13 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
             in_flight.append(step_metrics)
             if len(in_flight) > _RUN_AHEAD:
                 jax.block_until_ready(in_flight.popleft())
+                run.watchdog.alive()
 
             if step % settings.log_every == 0 and (entry := _close_interval(run, step)):
                 run.progress.update(entry)
                 hopeless.check(entry)
             if _is_shown(step, settings):
-                with goodput.spent("validation"), run.stop.interruptible(save_aside):
+                with goodput.spent("validation"), run.watchdog.patient(), run.stop.interruptible(save_aside):
                     metrics = _show(run, state, step) or metrics
             if step % settings.checkpoint_every == 0:
                 with goodput.spent("checkpoint"):

@@ -21,7 +21,7 @@ from pathlib import Path
 # EX_TEMPFAIL of sysexits.h: try again.
 EXIT_STATUS = 75
 
-# The first step compiles, a validation samples: they may take this many times longer than a step.
+# Restoring and the first step, which compiles, and a validation, which samples, may take this many times longer.
 _SLOW = 3.0
 
 
@@ -30,7 +30,7 @@ class Watchdog:
 
     def __init__(self, workdir: str | Path, *, hang_s: float):
         self._workdir, self._hang_s = Path(workdir), hang_s
-        self._idle_s, self._allowed = 0.0, 1.0
+        self._idle_s, self._allowed = 0.0, _SLOW
         self._steps = 0
         self._ended = threading.Event()
 
@@ -45,16 +45,17 @@ class Watchdog:
     def alive(self) -> None:
         """A step is done."""
         self._steps += 1
-        self._idle_s = 0.0
+        self._idle_s, self._allowed = 0.0, 1.0
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[None]:
-        """A block that may take several times as long as a step: compiling, validating."""
+        """A block that may take several times as long as a step: validating, drawing samples."""
+        before = self._allowed
         self._idle_s, self._allowed = 0.0, _SLOW
         try:
             yield
         finally:
-            self._idle_s, self._allowed = 0.0, 1.0
+            self._idle_s, self._allowed = 0.0, before
 
     def _watch(self) -> None:
         pause_s = min(5.0, self._hang_s / 10)

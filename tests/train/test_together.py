@@ -1,0 +1,134 @@
+"""Two processes of four devices each over loopback: one is killed, one is told to stop, and the run loses nothing."""
+
+import io
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.train.loop import train
+from ksdiff_jax.train.progress import Progress
+from tests.train.test_interrupt import wait_for_step
+from tests.train.test_loop import entries
+from tests.train.toy import ToySystem, toy_config, toy_data
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Together:
+    """The processes of one run."""
+
+    def __init__(self, workdir, *options, processes=2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        several = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(processes), "--process-id"]
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.train.together_run", str(workdir), *options]
+                + ([*several, str(number)] if processes > 1 else []),
+                cwd=REPOSITORY,
+                env=os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for number in range(processes)
+        ]
+
+    def end(self, timeout_s=90):
+        """What each said; the statuses are in `statuses`."""
+        said = [process.communicate(timeout=timeout_s)[0] for process in self.processes]
+        self.statuses = [process.returncode for process in self.processes]
+        return said
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """A run without incident; and one of which a process is killed, later one is told to stop, and that then ends."""
+    folder = tmp_path_factory.mktemp("together")
+    whole, broken = folder / "whole", folder / "broken"
+    told = {"whole": (first := Together(whole)).end()}
+    assert first.statuses == [0, 0], told["whole"]
+
+    killed = Together(broken, "--pace", "0.2")
+    wait_for_step(broken, 7)
+    killed.processes[1].kill()
+    at = time.monotonic()
+    told["killed"] = killed.end()
+    told["killed_statuses"], told["noticed_s"] = killed.statuses, time.monotonic() - at
+
+    (broken / "metrics.jsonl").unlink()  # so that a step in it is one of the second start
+    stopped = Together(broken, "--pace", "0.2")
+    wait_for_step(broken, 8)
+    stopped.processes[1].send_signal(signal.SIGTERM)
+    told["stopped"] = stopped.end()
+    told["stopped_statuses"] = stopped.statuses
+    shutil.copytree(broken, folder / "elsewhere")
+
+    told["ended"] = (last := Together(broken)).end()
+    assert last.statuses == [0, 0], told["ended"]
+    return folder, told
+
+
+@pytest.mark.slow
+def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story):
+    _, told = story
+    assert told["killed_statuses"] == [-signal.SIGABRT, -signal.SIGKILL]
+    assert told["noticed_s"] < 30
+    assert "another task died" in told["killed"][0]
+    assert "resuming" in told["stopped"][0] and "at step 5" in told["stopped"][0]
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_both_after_the_same_step(story):
+    _, told = story
+    assert told["stopped_statuses"] == [128 + signal.SIGTERM] * 2, told["stopped"]
+    assert "stopped by SIGTERM at step" in told["stopped"][0]
+    steps = [said.split("ended at ")[1].split()[0] for said in told["stopped"]]
+    assert steps[0] == steps[1] and 5 < int(steps[0]) < 20
+
+
+@pytest.mark.slow
+def test_after_a_kill_and_a_stop_the_losses_are_those_of_the_run_without_incident_bit_for_bit(story):
+    folder, told = story
+    for split in ("train", "val"):
+        whole = {entry["step"]: entry["loss"] for entry in entries(folder / "whole", split)}
+        broken = {entry["step"]: entry["loss"] for entry in entries(folder / "broken", split)}
+        assert len(whole) == (20 if split == "train" else 2)
+        assert broken and broken == {step: loss for step, loss in whole.items() if step >= min(broken)}
+    assert entries(folder / "whole", "val")[-1]["asked"] == 1  # process 0, and it alone, evaluates
+    assert told["whole"][1].count("step") == 0  # process 1 says nothing but its end
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_on_one_with_eight_devices_and_on_one_with_one(story):
+    folder, told = story
+    at = int(told["stopped"][0].split("stopped by SIGTERM at step ")[1].split(",")[0])
+    whole = [e["loss"] for e in entries(folder / "whole")][-5:]
+
+    shutil.copytree(folder / "elsewhere", folder / "eight")
+    eight = Together(folder / "eight", "--devices", "8", processes=1)
+    (said,) = eight.end()
+    assert eight.statuses == [0] and f"resuming {folder / 'eight'} at step {at}" in said, said
+    # The restored state is bit-exact: every array is compared with its digest. Sums are taken in another order.
+    np.testing.assert_allclose([e["loss"] for e in entries(folder / "eight")][-5:], whole, rtol=0.05)
+
+    data, said = toy_data(toy_config()), io.StringIO()
+    config = toy_config(steps=20, log_every=1, validate_every=10, checkpoint_every=5)
+    train(
+        config,
+        folder / "elsewhere",
+        build_system=ToySystem,
+        open_data=lambda config: data,
+        progress=Progress(20, stream=said),
+    )
+    assert data.batches.read[0] == at  # the batch after the last that two processes used
+    np.testing.assert_allclose([e["loss"] for e in entries(folder / "elsewhere")][-5:], whole, rtol=0.05)
