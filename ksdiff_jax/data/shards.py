@@ -47,11 +47,13 @@ def write_dataset(
     made_by: str,
     clips_per_shard: int = 256,
     encoder_digest: str = "",
+    beside: Mapping[str, str] | None = None,
 ) -> DatasetInfo:
     """Write clips by split into `folder`, replacing what is there. Clips are taken one shard at a time.
 
     `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split "train", or the
     first one where there is none, gives the statistics. All clips are of one frame rate and of one coefficient space.
+    `beside` are texts by file name that belong to the data set and appear with it.
     """
     motion, kinds = MotionTally(), set()
     reference = "train" if "train" in splits else next(iter(splits))
@@ -71,6 +73,8 @@ def write_dataset(
         )  # fmt: skip
         write_description(temporary / DESCRIPTION, info)
         write_tfds_files(temporary, info)
+        for name, text in (beside or {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
     return info
 
 

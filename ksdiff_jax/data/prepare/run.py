@@ -21,7 +21,6 @@ from ksdiff_jax.data.prepare.work import Work, work
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing
 
 REPORT = "report.json"
 REPORT_SCHEMA = "ksdiff-prepare/1"
@@ -112,11 +111,10 @@ def write_prepared(
                 yield from ledger.clips(finished.keys[i])
 
     present = [split for split in SPLITS if split in splits.values()]
-    info = write_dataset(out, {split: clips(split) for split in present}, licence=licence, made_by=made_by)
     report = report_of(finished, splits, made_by=made_by)
-    with replacing(Path(out) / REPORT) as temporary:
-        temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return info, report
+    beside = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}
+    by_split = {split: clips(split) for split in present}
+    return write_dataset(out, by_split, licence=licence, made_by=made_by, beside=beside), report
 
 
 def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) -> dict:
