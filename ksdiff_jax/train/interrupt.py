@@ -3,11 +3,11 @@
 The first signal sets `StopRequest.signal`, which the loop looks at after each step. Inside `interruptible()`, where
 nothing is being changed (waiting for data, validation), it also raises `Interrupted`, so the wait ends at once.
 
-Python runs a signal's handler when the main thread comes back from whatever it has called, and a compilation may keep
-it for minutes. A second thread therefore hears of signals too, through the wake-up pipe that the interpreter writes
-to at once. If the main thread has not answered after `_PATIENCE_S` and is inside `interruptible(save)` or
-`compiling()`, that thread saves and ends the process. A second signal makes it leave on the spot. Exit status in all
-cases: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
+A compilation cannot be left like that: Python runs a signal's handler only when the main thread comes back from it,
+minutes later, or ran it in the middle of tracing, before it began. A second thread therefore hears of signals too,
+through the wake-up pipe that the interpreter writes to at once. If after `_PATIENCE_S` the main thread is still inside
+`interruptible(save)` or `compiling()`, that thread saves and ends the process. On a second signal it leaves on the
+spot. Exit status in all cases: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
 """
 
 import contextlib
@@ -35,10 +35,11 @@ class StopRequest:
 
     def __init__(self):
         self.signal: signal.Signals | None = None
-        self._received = 0  # set by the handler
+        self._received = 0  # the first signal, as the handler noted it
         self._may_raise = False
         self._rescue: Callable[[], None] | None = None
-        self._leaving = False
+        self._leaving = False  # the other thread is saving; this one must not change anything any more
+        self._lock = threading.Lock()  # of the two above
         self._previous: dict = {}
         self._thread: threading.Thread | None = None
 
@@ -72,13 +73,14 @@ class StopRequest:
     @contextlib.contextmanager
     def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:
         """A block that a signal may end by raising `Interrupted`; `save` is called if the block does not let go."""
-        self._may_raise, self._rescue = True, save
         try:
+            self._may_raise, self._rescue = True, save
             if self.signal is not None:
                 raise Interrupted
             yield
         finally:
-            self._may_raise, self._rescue = False, None
+            self._may_raise = False
+            self._end_block()
 
     @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:
@@ -87,12 +89,16 @@ class StopRequest:
         try:
             yield
         finally:
+            self._end_block()
+
+    def _end_block(self) -> None:
+        with self._lock:
             self._rescue = None
+        while self._leaving:  # until the other thread has saved and ends the process
+            time.sleep(1)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._received = self._received or number
-        while self._leaving:  # the other thread is saving what this one must not change any more
-            time.sleep(1)
         self._answer()
 
     def _answer(self) -> None:
@@ -107,8 +113,11 @@ class StopRequest:
             left_s = None if until is None else max(0.0, until - time.monotonic())
             if not select.select([read_end], [], [], left_s)[0]:
                 until = None
-                if not self._received and self._rescue is not None:
-                    self._leave(first, self._rescue)
+                with self._lock:
+                    save = self._rescue
+                    self._leaving = save is not None
+                if save is not None:
+                    self._leave(first, save)
                 continue
             numbers = os.read(read_end, 64)
             if not numbers:
@@ -124,7 +133,6 @@ class StopRequest:
                 first, until = number, time.monotonic() + _PATIENCE_S
 
     def _leave(self, number: int, save: Callable[[], None]) -> None:
-        self._leaving = True
         status = 128 + number
         try:
             save()

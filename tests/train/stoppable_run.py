@@ -1,11 +1,13 @@
 """Run in a process of its own by `test_interrupt.py`: a toy run whose steps are slow enough to be hit by a signal.
 
-python -m tests.train.stoppable_run WORKDIR steps|data|validation
+python -m tests.train.stoppable_run WORKDIR steps|data|validation|deaf|compile
 """
 
+import contextlib
 import sys
 import time
 
+from ksdiff_jax.train.interrupt import Interrupted
 from ksdiff_jax.train.loop import train
 from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
 
@@ -23,12 +25,23 @@ def open_data(config):
 
 def evaluate(system, params, data):
     print("validating", flush=True)
+    while slow == "deaf":  # as code that catches every exception, or a compilation, which hears of none
+        with contextlib.suppress(Interrupted):
+            time.sleep(60)
     time.sleep(60 if slow == "validation" else 0)
     return {}
 
 
+class SlowToCompile(ToySystem):
+    def loss(self, *arguments, **options):
+        print("compiling", flush=True)
+        time.sleep(60)
+        return super().loss(*arguments, **options)
+
+
 if __name__ == "__main__":
     workdir, slow = sys.argv[1:]
-    config = toy_config(steps=100_000, log_every=1, validate_every=5 if slow == "validation" else 100_000)
-    outcome = train(config, workdir, build_system=ToySystem, open_data=open_data, evaluate=evaluate)
+    config = toy_config(steps=100_000, log_every=1, validate_every=5 if slow in ("validation", "deaf") else 100_000)
+    system = SlowToCompile if slow == "compile" else ToySystem
+    outcome = train(config, workdir, build_system=system, open_data=open_data, evaluate=evaluate)
     sys.exit(outcome.exit_status)

@@ -18,13 +18,13 @@ from tests.train.toy import ToySystem, toy_config, toy_data
 REPOSITORY = Path(__file__).parents[2]
 
 
-def started(workdir, slow):
+def started(workdir, slow, *, heard=False):
     return subprocess.Popen(
         [sys.executable, "-m", "tests.train.stoppable_run", str(workdir), slow],
         cwd=REPOSITORY,
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
         stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if heard else subprocess.DEVNULL,
         text=True,
     )
 
@@ -57,6 +57,26 @@ def test_a_signal_saves_and_leaves_with_its_status_and_the_run_resumes(tmp_path,
     config = toy_config(steps=stopped_at + 2, log_every=1)
     train(config, tmp_path, build_system=ToySystem, open_data=toy_data, progress=Progress(9, stream=resumed))
     assert f"at step {stopped_at}" in resumed.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("slow", "steps"), [("validation", 5), ("deaf", 5), ("compile", 0)])
+def test_a_signal_in_validation_and_in_compilation_is_answered_within_ten_seconds(tmp_path, slow, steps):
+    process = started(tmp_path, slow, heard=True)
+    assert process.stdout.readline().strip() == ("compiling" if slow == "compile" else "validating")
+    time.sleep(0.5)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert time.monotonic() - sent < 10
+    assert "stopped by SIGTERM" in said
+    assert [int(folder.name) for folder in (tmp_path / "checkpoints").iterdir()] == ([steps] if steps else [])
+    if steps:
+        resumed = io.StringIO()
+        config = toy_config(steps=steps + 1, log_every=1)
+        train(config, tmp_path, build_system=ToySystem, open_data=toy_data, progress=Progress(9, stream=resumed))
+        assert f"at step {steps}" in resumed.getvalue()
 
 
 def test_inside_an_interruptible_block_a_signal_raises_and_elsewhere_it_only_notes():
