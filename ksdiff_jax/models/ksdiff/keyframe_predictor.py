@@ -19,6 +19,7 @@ from jax.typing import DTypeLike
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
+from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -68,6 +69,7 @@ class KeyframePredictor(nn.Module):
 
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
+    remat: str = "none"
 
     def setup(self) -> None:
         config = self.config
@@ -102,18 +104,23 @@ class KeyframePredictor(nn.Module):
         own_mask = ((behind >= 0) & (behind < window))[None, None]
         near = (behind <= window // 2) & (behind > -(window - window // 2))
         x = self.bit(previous) + self.speech(features)
-        for index, layer in enumerate(self.layers):
-            x = layer(
+
+        def apply(layer: PredictorLayer, x: Array, speech: KeysValues, transcript: KeysValues | None) -> Array:
+            return layer(
                 x,
                 layer.own_memory(x, _time_s(frame)),
-                memory.speech[index],
-                memory.transcript[index] if memory.transcript else None,
+                speech,
+                transcript,
                 time_s=_time_s(frame),
                 own_mask=own_mask,
                 speech_mask=near[None, None] & mask[:, None, None, :],
                 transcript_mask=text_mask,
                 deterministic=deterministic,
             )
+
+        for index, layer in enumerate(self.layers):
+            transcript = memory.transcript[index] if memory.transcript else None
+            x = remembering(self.remat, apply, layer, x, memory.speech[index], transcript)
         return self.logit(self.norm_out(x))[..., 0]
 
     def step(

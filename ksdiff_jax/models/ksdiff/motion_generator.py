@@ -21,6 +21,7 @@ from jax.typing import DTypeLike
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
+from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -76,6 +77,7 @@ class MotionGenerator(nn.Module):
     dims: int
     tracks: int = 1
     dtype: DTypeLike = jnp.float32
+    remat: str = "none"
 
     def setup(self) -> None:
         config, dtype = self.config, self.dtype
@@ -128,17 +130,13 @@ class MotionGenerator(nn.Module):
         condition = jnp.stack([stepped, style], axis=1)
         x = self.noisy(noisy.astype(self.dtype)) + self._position(noisy.shape[1])
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
+
+        def apply(layer: GeneratorLayer, *inputs: Array | KeysValues | None) -> Array:
+            return layer(*inputs, mask=mask, text_mask=text_mask, deterministic=deterministic)
+
         for index, layer in enumerate(self.layers):
             transcript = memory.transcript[index] if memory.transcript else None
-            x = layer(
-                x,
-                condition,
-                memory.speech[index],
-                transcript,
-                mask=mask,
-                text_mask=text_mask,
-                deterministic=deterministic,
-            )
+            x = remembering(self.remat, apply, layer, x, condition, memory.speech[index], transcript)
             x = nn.with_logical_constraint(x, ("batch", "time", "width"))
         return self.clean(self.norm_out(x))
 

@@ -47,17 +47,19 @@ class Network(nn.Module):
     """KSDiff's parameters and their use."""
 
     config: ModelConfig
+    remat: str = "none"  # of the transformer layers, see layers/remat.py
 
     def setup(self) -> None:
-        config, dtype = self.config, jnp.dtype(self.config.compute_dtype)
+        config, dtype, remat = self.config, jnp.dtype(self.config.compute_dtype), self.remat
         self.encoder = build_encoder(config.encoder, dtype=dtype)
-        self.speech_paths = SpeechPaths(config, dtype=dtype)
+        self.speech_paths = SpeechPaths(config, dtype=dtype, remat=remat)
         if config.transcript.enabled:
-            self.transcript_encoder = TranscriptEncoder(config, dtype=dtype)
+            self.transcript_encoder = TranscriptEncoder(config, dtype=dtype, remat=remat)
         if config.keyframes.enabled:
-            self.predictors = {track: KeyframePredictor(config, dtype=dtype) for track in TRACKS}
+            self.predictors = {track: KeyframePredictor(config, dtype=dtype, remat=remat) for track in TRACKS}
+        tracks = 1 if config.generator.dual_path else len(TRACKS)
         self.generators = {
-            name: MotionGenerator(config, dims=len(dims), tracks=1 if config.generator.dual_path else 2, dtype=dtype)
+            name: MotionGenerator(config, dims=len(dims), tracks=tracks, dtype=dtype, remat=remat)
             for name, dims in generator_dims(config).items()
         }
 

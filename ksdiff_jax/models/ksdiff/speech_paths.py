@@ -26,6 +26,7 @@ from ksdiff_jax.layers.convolution import (
     upsample_linear,
     window_pool,
 )
+from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.typing import Array, Bool, Float
 
 
@@ -107,6 +108,7 @@ class SpeechPaths(nn.Module):
 
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
+    remat: str = "none"
 
     @nn.compact
     def __call__(
@@ -130,18 +132,16 @@ class SpeechPaths(nn.Module):
         )
         modulated = self._film(hidden, prosody) if paths.prosody else hidden
 
-        def branch(name: str, window_s: float, stride: int) -> ScaleBranch:
-            return ScaleBranch(self.config, window_s, stride, dtype=self.dtype, name=name)
+        def branch(name: str, window_s: float, stride: int, *inputs: Array) -> tuple[Array, Array]:
+            def ask(layer: ScaleBranch, *inputs: Array) -> tuple[Array, Array]:
+                return layer(*inputs, mask, deterministic=deterministic)
 
-        coarse, coarse_mask = branch("coarse", paths.coarse_window_s, paths.head_stride)(
-            hidden, hidden, mask, deterministic=deterministic
-        )
-        fine, _ = branch("fine", paths.fine_window_s, paths.head_stride)(
-            hidden, modulated, mask, deterministic=deterministic
-        )
-        expression, _ = branch("expression", paths.expression_window_s, paths.expression_stride)(
-            modulated, modulated, mask, deterministic=deterministic
-        )
+            layer = ScaleBranch(self.config, window_s, stride, dtype=self.dtype, name=name)
+            return remembering(self.remat, ask, layer, *inputs)
+
+        coarse, coarse_mask = branch("coarse", paths.coarse_window_s, paths.head_stride, hidden, hidden)
+        fine, _ = branch("fine", paths.fine_window_s, paths.head_stride, hidden, modulated)
+        expression, _ = branch("expression", paths.expression_window_s, paths.expression_stride, modulated, modulated)
         slow = nn.Dense(width, dtype=self.dtype, name="head")(jnp.concatenate([coarse, fine], axis=-1))
         head = self._at_motion_rate(slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1])
         head = nn.LayerNorm(dtype=self.dtype, name="norm_head")(head)

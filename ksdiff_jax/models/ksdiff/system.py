@@ -20,7 +20,7 @@ class KSDiff:
     @property
     def network(self) -> Network:
         """The Linen module that the parameters belong to."""
-        return Network(self.config.model)
+        return Network(self.config.model, remat=self.config.train.remat)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*, generators_*."""

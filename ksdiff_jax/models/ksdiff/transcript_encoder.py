@@ -1,5 +1,7 @@
 """The transcript encoder: byte embedding and a small pre-norm Transformer encoder (a reading of ours, R)."""
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
@@ -7,6 +9,7 @@ from jax.typing import DTypeLike
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
 from ksdiff_jax.layers.position import sinusoid
+from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.speech.transcript import VOCABULARY
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -16,6 +19,7 @@ class TranscriptEncoder(nn.Module):
 
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
+    remat: str = "none"
 
     @nn.compact
     def __call__(
@@ -25,12 +29,16 @@ class TranscriptEncoder(nn.Module):
         x = nn.Embed(VOCABULARY, width, dtype=self.dtype, name="embed")(tokens)
         x = x + sinusoid(jnp.arange(tokens.shape[1]), width=width).astype(self.dtype)
         visible = mask[:, None, None, :]
-        for index in range(config.transcript.layers):
+
+        def layer(self: TranscriptEncoder, x: Array, index: int) -> Array:
             attention = Attention(width, config.heads, dtype=self.dtype, name=f"attention_{index}")
             normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
             answer = attention(normed, attention.project(normed), mask=visible)
             x = x + nn.Dropout(config.dropout)(answer, deterministic=deterministic)
             normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_feed_forward_{index}")(x)
             hidden = FeedForward(width, config.ffn_ratio, dtype=self.dtype, name=f"feed_forward_{index}")(normed)
-            x = x + nn.Dropout(config.dropout)(hidden, deterministic=deterministic)
+            return x + nn.Dropout(config.dropout)(hidden, deterministic=deterministic)
+
+        for index in range(config.transcript.layers):
+            x = remembering(self.remat, functools.partial(layer, index=index), self, x)
         return nn.LayerNorm(dtype=self.dtype, name="norm_out")(x)

@@ -1,0 +1,33 @@
+"""Rematerialisation: what a layer keeps for the backward pass, and what it computes a second time instead.
+
+| name | kept per layer | computed twice | for |
+|---|---|---|---|
+| none | everything | nothing | when memory suffices |
+| dots | its input and the results of dense layers | scores, softmax, norms, activations | attention over long clips |
+| full | its input | the whole layer, about a third more work per step | the last resort |
+
+Gradients are the same, and so are dropout masks (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+
+from ksdiff_jax.typing import PyTree
+
+POLICIES = {
+    # Products with batch dimensions are those of attention: b · h · q · k scores, the largest arrays of all.
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "full": jax.checkpoint_policies.nothing_saveable,
+}
+
+
+def remembering(remat: str, call: Callable[..., PyTree], layer: nn.Module, *arrays: PyTree) -> PyTree:
+    """`call(layer, *arrays)`, keeping for the backward pass what the policy `remat` names.
+
+    `call` may close over arrays that need no gradient, such as masks, and over anything that is no array.
+    """
+    if remat == "none":
+        return call(layer, *arrays)
+    return nn.remat(call, policy=POLICIES[remat])(layer, *arrays)
