@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# A run on a slice of Cloud TPU VMs, one process per host: `TPU=my-slice ZONE=us-west4-a launch/tpu_vm.sh`.
+# Runs on your own machine and needs `gcloud`; the hosts find each other by the metadata of the slice.
+#
+# Before the first run, on all hosts (`gcloud compute tpus tpu-vm ssh $TPU --zone $ZONE --worker=all --command=...`):
+# clone the repository into ~/ksdiff-jax, `make install`, `.venv/bin/pip install ".[tpu]"`, and mount one file system
+# that all hosts share (Filestore, or a bucket by gcsfuse) for WORKDIR. Shards may also be read as gs://...
+set -u
+
+TPU=${TPU:?name of the TPU VM}
+ZONE=${ZONE:?its zone}
+CONFIG=${CONFIG:-paper}
+DATA=${DATA:-gs://my-bucket/shards}
+WORKDIR=${WORKDIR:-/mnt/shared/runs/$CONFIG}
+ATTEMPTS=${ATTEMPTS:-50}
+
+train="cd ksdiff-jax && exec .venv/bin/ksdiff-jax train '$CONFIG' --data.path '$DATA' --workdir '$WORKDIR'"
+
+on_all_hosts() {
+  gcloud compute tpus tpu-vm ssh "$TPU" --zone "$ZONE" --worker=all --command="$1"
+}
+
+# Ctrl-C here ends the connection only: this stops the run on the hosts, which save first.
+trap 'on_all_hosts "pkill -TERM -f \"ksdiff-jax train\""; exit 143' INT TERM
+
+for ((attempt = 1; attempt <= ATTEMPTS; attempt++)); do
+  on_all_hosts "$train"
+  status=$?
+  # 0 done, 2 a mistake of ours. All else resumes from the last checkpoint: 143 a host was told to stop, 75 it hung,
+  # 134 another host died, 255 the connection broke.
+  if ((status == 0 || status == 2)); then
+    exit "$status"
+  fi
+  echo "attempt $attempt ended with status $status" >&2
+  # What is left of the run on hosts that still wait must be gone before the next start.
+  on_all_hosts "pkill -TERM -f 'ksdiff-jax train'; sleep 20; pkill -KILL -f 'ksdiff-jax train'; true"
+done
+exit "$status"
