@@ -3,7 +3,7 @@
     Attention(Q, K, V) = softmax(Q K^T / √d_head + bias) V                                       (KSDiff Eq. 1-2)
 
 A call is split in two, `project` for keys and values and `__call__` for queries, because samplers and decoders ask
-the same memory again and again. Scores and softmax are float32.
+the same memory again and again. Scores and softmax are float32, in cuDNN's kernel too (fused_attention.py).
 """
 
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from ksdiff_jax.layers.fused_attention import fused_attention, fuses
 from ksdiff_jax.layers.position import rotary
 from ksdiff_jax.typing import Array, Bool, Float
 
@@ -36,11 +37,15 @@ def attend(
     *,
     mask: Bool[Array, "*#bh #q k"] | None = None,
     bias: Float[Array, "*#h q k"] | None = None,
+    implementation: str = "xla",
 ) -> Float[Array, "b q h d"]:
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
 
-    A query that sees nothing gets the mean of the values: finite, and masked later by its own validity.
+    `implementation` is a word of `fused_attention.fuses`. A query that sees nothing gets the mean of the values: finite,
+    and masked later by its own validity.
     """
+    if fuses(implementation, queries.shape, queries.dtype):
+        return fused_attention(queries, memory.keys, memory.values, mask=mask, bias=bias)
     scores = jnp.einsum("bqhd,bkhd->bhqk", queries, memory.keys, preferred_element_type=jnp.float32)
     scores = scores * queries.shape[-1] ** -0.5
     if bias is not None:
@@ -87,6 +92,7 @@ class Attention(nn.Module):
     width: int
     heads: int
     dtype: DTypeLike = jnp.float32
+    implementation: str = "xla"
 
     def setup(self) -> None:
         self.query = nn.Dense(self.width, dtype=self.dtype)
@@ -110,7 +116,7 @@ class Attention(nn.Module):
     ) -> Float[Array, "b q d"]:
         queries = self._split(self.query(x))
         queries = queries if time_s is None else rotary(queries, time_s)
-        answer = attend(queries, memory, mask=mask, bias=bias)
+        answer = attend(queries, memory, mask=mask, bias=bias, implementation=self.implementation)
         return self.out(answer.reshape(*x.shape[:-1], self.width))
 
     def near(

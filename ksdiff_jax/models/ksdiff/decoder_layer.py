@@ -19,14 +19,14 @@ class DecoderLayer(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
-        config, dtype = self.config, self.dtype
-        self.self_attention = Attention(config.width, config.heads, dtype=dtype)
-        self.speech_attention = Attention(config.width, config.heads, dtype=dtype)
+        config, dtype, kernel = self.config, self.dtype, self.config.attention
+        self.self_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
+        self.speech_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
         self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
         self.norm_self = nn.LayerNorm(dtype=dtype)
         self.norm_speech = nn.LayerNorm(dtype=dtype)
         self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
         if config.transcript.enabled:
-            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype)
+            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
             self.norm_transcript = nn.LayerNorm(dtype=dtype)
         self.dropout = nn.Dropout(config.dropout)

@@ -93,7 +93,7 @@ class ScaleBranch(nn.Module):
         def dropped(x: Array) -> Array:
             return nn.Dropout(config.dropout)(x, deterministic=deterministic)
 
-        attention = Attention(width, config.heads, dtype=self.dtype, name="attention")
+        attention = Attention(width, config.heads, dtype=self.dtype, implementation=config.attention, name="attention")
         normed = nn.LayerNorm(dtype=self.dtype, name="norm_memory")(memory)
         query = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(tokens)
         answer = attention(query, attention.project(normed, key_s), time_s=query_s, mask=visible)

@@ -31,7 +31,9 @@ class TranscriptEncoder(nn.Module):
         visible = mask[:, None, None, :]
 
         def layer(self: TranscriptEncoder, x: Array, index: int) -> Array:
-            attention = Attention(width, config.heads, dtype=self.dtype, name=f"attention_{index}")
+            attention = Attention(
+                width, config.heads, dtype=self.dtype, implementation=config.attention, name=f"attention_{index}"
+            )
             normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
             answer = attention(normed, attention.project(normed), mask=visible)
             x = x + nn.Dropout(config.dropout)(answer, deterministic=deterministic)
