@@ -41,8 +41,8 @@ def attend(
 ) -> Float[Array, "b q h d"]:
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
 
-    `implementation` is a word of `fused_attention.fuses`. A query that sees nothing gets the mean of the values: finite,
-    and masked later by its own validity.
+    `implementation` is a word of `fused_attention.fuses`. A query that sees nothing gets the mean of the values:
+    finite, and masked later by its own validity.
     """
     if fuses(implementation, queries.shape, queries.dtype):
         return fused_attention(queries, memory.keys, memory.values, mask=mask, bias=bias)
