@@ -8,10 +8,12 @@ metrics.jsonl    and tensorboard/ (metrics_log.py)
 """
 
 import contextlib
+import datetime
 import importlib.metadata
 import json
 import platform
 import subprocess
+import time
 from pathlib import Path
 
 import jax
@@ -20,7 +22,7 @@ from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import make_folder, replacing
 from ksdiff_jax.overrides import from_dict
-from ksdiff_jax.parallel.distributed import leads
+from ksdiff_jax.parallel.distributed import leads, told_by_first
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step.
 _MAY_DIFFER = frozenset(
@@ -46,14 +48,32 @@ def check_workdir(path: str | Path, config: Config) -> None:
 def open_workdir(path: str | Path, config: Config) -> Path:
     """The folder of the run, made if need be, with `config.json` and `versions.json` written by the first process.
 
-    Raises `InputError` if it cannot be written, or if it belongs to a run of another configuration.
+    Raises `InputError` if it cannot be written, if it belongs to a run of another configuration, or if it is not one
+    and the same folder for all processes.
     """
+    if "://" in str(path):
+        raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
     workdir = make_folder(path)
     check_workdir(workdir, config)
     if leads():
         _write_json(workdir / "config.json", to_dict(config))
-        _write_json(workdir / "versions.json", versions())
+        now = datetime.datetime.now(datetime.UTC).isoformat()
+        _write_json(workdir / "versions.json", {"started_at": now, **versions()})
+    _check_shared(workdir / "versions.json")
     return workdir
+
+
+def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
+    """Raises `InputError` if this process does not see what process 0 has written; network disks may take a moment."""
+    text = told_by_first(written.read_text(encoding="utf-8") if leads() else "")
+    until = time.monotonic() + patience_s
+    while not written.exists() or written.read_text(encoding="utf-8") != text:
+        if time.monotonic() > until:
+            raise InputError(
+                f"{written.parent}: process {jax.process_index()} does not find what process 0 wrote there; --workdir "
+                "must be on a file system that all processes share"
+            )
+        time.sleep(1)
 
 
 def differing_fields(old: dict, new: dict) -> list[str]:

@@ -28,10 +28,7 @@ def test_each_is_short_and_holds_the_one_command(path):
     text = path.read_text()
     assert len(text.splitlines()) < 60
     assert re.search(r"(ksdiff-jax|\$command),? train", text)
-    assert (
-        f"`launch/{path.name}" in (LAUNCH / "README.md").read_text()
-        or f"`{path.name}" in (LAUNCH / "README.md").read_text()
-    )
+    assert f"| `{path.name}" in (LAUNCH / "README.md").read_text()
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)

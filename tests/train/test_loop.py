@@ -134,3 +134,10 @@ def test_the_averaged_weights_are_exported_for_inference(tmp_path):
     assert entries(tmp_path, "val")[-1]["lip_error"] == 0.25
     versions = json.loads((tmp_path / "versions.json").read_text())
     assert versions["packages"]["jax"] == jax.__version__
+
+
+def test_a_bucket_is_no_workdir_and_no_folder_of_that_name_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"gs://bucket/run: a run needs a folder; mount the bucket"):
+        run("gs://bucket/run")
+    assert not any(tmp_path.iterdir())
