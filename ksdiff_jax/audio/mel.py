@@ -11,7 +11,6 @@ with the triangular filters of Slaney's Auditory Toolbox between 60 Hz and 7.6 k
 import functools
 
 import jax.numpy as jnp
-import librosa
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME
@@ -48,6 +47,8 @@ def normalise_mel(mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]) -> F
 
 @functools.lru_cache
 def _mel_filters(bands: int) -> np.ndarray:
+    import librosa  # only here: training on kept features needs no filters, on machines that may not have it
+
     low, high = MEL_RANGE_HZ
     return librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=FFT_POINTS, n_mels=bands, fmin=low, fmax=high)
 

@@ -1,9 +1,9 @@
-"""`ksdiff-jax bench animate|encoder|data|tracker`: the speed of this machine on fixed work, as JSON.
+"""`ksdiff-jax bench animate|encoder|data|tracker|train`: the speed of this machine on fixed work, as JSON.
 
 The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is
 warmed up once and then timed `--repeats` times; its result is on the host before the clock stops. The first call,
 which compiles or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
-The others are described in `bench_encoder`, `bench_data` and `bench_tracker`.
+The others are described in `bench_encoder`, `bench_data`, `bench_tracker` and `bench_train`.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from ksdiff_jax.cli.bench_data import measure as measure_data
 from ksdiff_jax.cli.bench_encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
 from ksdiff_jax.cli.bench_tracker import measure as measure_tracker
+from ksdiff_jax.cli.bench_train import measure as measure_train
+from ksdiff_jax.cli.bench_train_paper import measure_paper
 
 SUMMARY = "speed of this machine on fixed work, as JSON"
 EXAMPLES = """examples:
@@ -29,6 +31,8 @@ EXAMPLES = """examples:
   ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
   ksdiff-jax bench data
   ksdiff-jax bench tracker --repeats 3
+  ksdiff-jax bench train
+  ksdiff-jax bench train --paper --repeats 20          on an accelerator; one line
 """
 CLIP_S = 10.0
 
@@ -38,9 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "what",
-        choices=("animate", "encoder", "data", "tracker"),
+        choices=("animate", "encoder", "data", "tracker", "train"),
         help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's; "
-        "data: shards to training batches; tracker: raw video to coefficients (needs `make tracker`)",
+        "data: shards to training batches; tracker: raw video to coefficients (needs `make tracker`); "
+        "train: training steps of the demo model beside torch's",
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5")
     parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
@@ -49,10 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="data: reader processes; default 0, in this one"
     )
+    parser.add_argument("--paper", action="store_true", help="train: the paper's configuration, 32 clips of 10 s")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="encoder, train: cores; default 2")
     group = parser.add_argument_group("encoder")
     group.add_argument("--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2")
     group.add_argument("--size", choices=tuple(SIZES), default="base", help="default base")
-    group.add_argument("--threads", type=int, default=2, metavar="N", help="cores for both sides; default 2")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,13 +73,17 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "data":
         print(json.dumps(measure_data(args), indent=2))
         return 0
-    if args.what == "encoder":
+    if args.what == "train" and args.paper:
+        use_device(args.device)
+        print(json.dumps(measure_paper(repeats=args.repeats)))
+        return 0
+    if args.what in ("encoder", "train"):
         use_cores(args.threads)  # before JAX counts the cores
-    use_device(args.device or ("cpu" if args.what == "encoder" else None))
+    use_device(args.device or ("cpu" if args.what in ("encoder", "train") else None))
     keep_compilations()
-    if args.what in ("encoder", "tracker"):
-        measure = measure_encoder if args.what == "encoder" else measure_tracker
-        print(json.dumps(measure(args), indent=2))
+    others = {"encoder": measure_encoder, "tracker": measure_tracker, "train": measure_train}
+    if args.what in others:
+        print(json.dumps(others[args.what](args), indent=2))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(_measure(args, Path(folder)), indent=2))

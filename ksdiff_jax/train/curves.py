@@ -64,7 +64,12 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
             ],
             title="terms of the loss, training",
         )
-        _lines(speed, [("steps/s", _TRAIN, curve(entries, "train", "steps_per_s"))], title="steps per second")
+        _lines(
+            speed,
+            [("steps/s", _TRAIN, curve(entries, "train", "steps_per_s"))],
+            title="steps per second",
+            logarithmic=False,
+        )
         speed.set_ylim(bottom=0)
         _lines(
             gradient,
@@ -82,8 +87,8 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
     return picture.getvalue()
 
 
-def _lines(axis, lines, *, title: str, logarithmic: bool = False) -> None:
-    """Named curves in one panel; on a logarithmic axis where they span a wide range."""
+def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
+    """Named curves in one panel; on a logarithmic axis where they span a wide range, unless told."""
     axis.set_title(title, loc="left", fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(color="0.93")
@@ -97,7 +102,9 @@ def _lines(axis, lines, *, title: str, logarithmic: bool = False) -> None:
         axis.text(0.5, 0.5, "nothing logged", transform=axis.transAxes, ha="center", color="0.5")
         return
     positive = values[values > 0]
-    if positive.size == values.size and (logarithmic or positive.max() > _WIDE_RANGE * positive.min()):
+    if logarithmic is None:
+        logarithmic = positive.size == values.size and positive.max() > _WIDE_RANGE * positive.min()
+    if logarithmic and positive.size:
         axis.set_yscale("log")
     if len(lines) > _LINES_WITH_ROOM:
         axis.legend(frameon=False, fontsize=7.5, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)

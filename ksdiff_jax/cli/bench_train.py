@@ -1,0 +1,295 @@
+"""`ksdiff-jax bench train`: the training step of the demo model beside the same in torch, and what surrounds the step.
+
+| figure | how |
+|---|---|
+| ratio | steps/s of ours over those of plain torch (bench_train_torch.py), in turn, in one process, on the same batch |
+| parity_error | both losses on the same weights, batch and random numbers, relative |
+| data_wait | share of the time that the real loop waits for batches, from made-up shards of the usual size |
+| first_step_s | from the start of a `ksdiff-jax train` process to its first step, cold and with programs kept (warm) |
+
+A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in the step as we do,
+but has its keyframe targets given. Without torch our side is measured alone, and the report says so.
+`--paper` measures the paper's configuration instead (bench_train_paper.py).
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ksdiff_jax.cli.bench_train_paper import fresh_state, made_up_batch, training_program
+from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
+
+TARGETS = {"ratio": ">= 1.5", "data_wait": "< 0.02", "first_step_warm_s": "<= 30"}
+LOOP_STEPS, LOOP_CLIPS = 12, 64
+_FIRST_STEP_LIMIT_S = 600.0
+
+
+def demo_config() -> Config:
+    """The configuration of the shipped checkpoint, which is configs/demo.py."""
+    from ksdiff_jax.models.pretrained import load_pretrained
+
+    return load_pretrained().config
+
+
+def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
+    """All figures of this machine."""
+    import jax
+
+    from ksdiff_jax.cli.bench import machine
+    from ksdiff_jax.models.ksdiff.flops import training_step_flops
+
+    config = demo_config() if config is None else config
+    clips, frames = config.data.batch_size, config.data.clip_frames
+    batch, normal = made_up_batch(config, clips=clips, frames=frames, features=False)
+    abstract, step = training_program(config, normal)
+    state = fresh_state(config, abstract)
+    report: dict = {"work": f"training steps of {clips} clips of {frames / 25:g} s, {args.threads} threads"}
+    theirs = None
+    if importlib.util.find_spec("torch") is None:
+        report["torch"] = "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
+    else:
+        report["parity_error"] = parity_error(config, state.params, batch, normal)
+        theirs = torch_step(torch_model(config, state.params, normal), batch, threads=args.threads)
+    on_device = jax.device_put(batch, jax.devices()[0])
+
+    def ours() -> None:
+        nonlocal state
+        state, metrics = step(state, on_device)
+        jax.block_until_ready((state, metrics))
+
+    report |= compare(ours, theirs, repeats=args.repeats)
+    flops = training_step_flops(config, batch=clips, frames=frames)
+    report |= {"gflop_per_step": round(flops / 1e9, 2), "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2)}
+    with tempfile.TemporaryDirectory() as folder:
+        report |= around_the_step(config, Path(folder))
+    return report | {"targets": TARGETS, "machine": machine()}
+
+
+def compare(ours: Callable[[], None], theirs: Callable[[], None] | None, *, repeats: int) -> dict:
+    """Steps per second of both, taken in turn, and the median of the ratios of neighbours."""
+    for work in filter(None, (ours, theirs)):
+        work()  # compiles, or fills torch's caches
+        work()
+    pairs = [(_seconds(ours), _seconds(theirs) if theirs else None) for _ in range(repeats)]
+    ours_s = [mine for mine, _ in pairs]
+    result = {"step_s": round(statistics.median(ours_s), 4), "step_fastest_s": round(min(ours_s), 4)}
+    result["steps_per_s"] = round(1 / statistics.median(ours_s), 3)
+    if theirs:
+        ratios = [other / mine for mine, other in pairs]
+        torch_s = statistics.median(other for _, other in pairs)
+        result |= {
+            "torch_step_s": round(torch_s, 4),
+            "torch_steps_per_s": round(1 / torch_s, 3),
+            "ratio": round(statistics.median(ratios), 3),
+            "ratio_lowest": round(min(ratios), 3),
+            "ratio_highest": round(max(ratios), 3),
+        }
+    return result
+
+
+def parity_error(config: Config, params, batch, normal) -> float:
+    """|ours - torch's| / ours of the training loss with the same weights, batch and random numbers."""
+    import jax
+
+    from ksdiff_jax.models import build_system
+
+    config = without_dropout(config)  # whose random numbers the two cannot share
+    key = jax.random.key(1)
+
+    def loss(params, batch, normal):
+        return build_system(config).loss(params, batch, key, statistics=normal, train=True)[0]
+
+    expected = float(jax.jit(loss)(params, batch, normal))
+    model = torch_model(config, params, normal)
+    found = float(model.loss(as_tensors(batch), our_draws(config, batch, key)).detach())
+    return abs(found - expected) / abs(expected)
+
+
+def without_dropout(config: Config) -> Config:
+    """The same without dropout; conditions are still dropped and keyframes still moved."""
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
+
+
+def our_draws(config: Config, batch, key):
+    """The random numbers of `models.ksdiff.training` for this key, and its keyframe targets, as tensors."""
+    import jax
+    import torch
+
+    from ksdiff_jax.cli.bench_train_torch import Draws
+    from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
+    from ksdiff_jax.models.ksdiff.training import shown_keyframes
+    from ksdiff_jax.motion.keyframes import keyframe_targets
+    from ksdiff_jax.rng import stream
+
+    batch = jax.tree.map(jax.numpy.asarray, batch)
+    model, clips = config.model, len(batch.motion)
+    rates = {
+        "drop all": model.diffusion.condition_drop_probability,
+        "drop transcript": model.transcript.drop_probability,
+    }
+    keyframes = model.keyframes
+    target = dict(zip(TRACKS, keyframe_targets(
+        batch.motion, batch.speech.mask,
+        smoothing_frames=keyframes.smoothing_frames, threshold_std=keyframes.threshold_std,
+    ), strict=True))  # fmt: skip
+    shown = {t: shown_keyframes(target[t], stream(key, f"keyframes {t}"), config=keyframes) for t in TRACKS}
+    generators = generator_dims(model)
+    shape = batch.motion.shape[:2]
+    drawn = Draws(
+        *(jax.random.bernoulli(stream(key, name), rate, (clips,)) for name, rate in rates.items()),
+        targets=target,
+        shown=shown,
+        steps={g: jax.random.randint(stream(key, f"step {g}"), (clips,), 0, model.diffusion.steps) for g in generators},
+        noise={g: jax.random.normal(stream(key, f"noise {g}"), (*shape, len(d))) for g, d in generators.items()},
+    )
+    tensors = jax.tree.map(lambda array: torch.tensor(jax.device_get(array)), drawn)
+    return tensors._replace(
+        steps={name: steps.long() for name, steps in tensors.steps.items()},
+        shown={name: bits.long() for name, bits in tensors.shown.items()},
+    )
+
+
+def as_tensors(batch):
+    """A NumPy batch as tensors; its tokens as the indices that torch wants."""
+    import jax
+    import torch
+
+    tensors = jax.tree.map(lambda array: torch.tensor(array), batch)
+    return tensors._replace(speech=tensors.speech._replace(tokens=tensors.speech.tokens.long()))
+
+
+def torch_model(config: Config, params, normal):
+    """The reference with a copy of these weights."""
+    import jax
+
+    from ksdiff_jax.cli.bench_train_torch import TorchKSDiff
+    from ksdiff_jax.tree import named_leaves
+
+    return TorchKSDiff(named_leaves(jax.device_get(params)), config, normal)
+
+
+def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
+    """A whole training step of a `TorchKSDiff`, with everything but the keyframe targets drawn anew."""
+    import jax
+    import torch
+
+    torch.set_num_threads(threads)
+    config, settings = model.config, model.config.train
+    weights = list(model.weights.values())
+    average = [weight.detach().clone() for weight in weights]
+    decayed = [w for n, w in model.weights.items() if w.ndim >= 2 and not n.endswith("embedding")]
+    others = [w for n, w in model.weights.items() if not (w.ndim >= 2 and not n.endswith("embedding"))]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+    tensors, given = as_tensors(batch), our_draws(config, batch, jax.random.key(1))
+
+    def drawn():
+        def chance(like, rate: float):
+            return torch.rand(like.shape) < rate
+
+        hidden = config.model.keyframes.drop_probability
+        return given._replace(
+            drop_all=chance(given.drop_all, config.model.diffusion.condition_drop_probability),
+            drop_transcript=chance(given.drop_transcript, config.model.transcript.drop_probability),
+            shown={t: torch.where(chance(bits[:, :1], hidden), 2, bits) for t, bits in given.shown.items()},
+            steps={g: torch.randint(config.model.diffusion.steps, steps.shape) for g, steps in given.steps.items()},
+            noise={g: torch.randn(noise.shape) for g, noise in given.noise.items()},
+        )
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        model.loss(tensors, drawn()).backward()
+        torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, weights, 1 - settings.ema_decay)
+
+    return step
+
+
+def around_the_step(config: Config, folder: Path) -> dict:
+    """Data wait in the loop, and the time to the first step, by real `ksdiff-jax train` processes on made-up shards."""
+    from ksdiff_jax.cli.bench_data import _clips
+    from ksdiff_jax.config import to_dict
+    from ksdiff_jax.data.shards import write_dataset
+
+    shards = folder / "shards"
+    splits = {"train": _clips(LOOP_CLIPS), "val": _clips(2)}
+    write_dataset(shards, splits, licence="none", made_by="bench train")
+    (folder / "config.json").write_text(json.dumps(to_dict(config)))
+    (folder / "bench.py").write_text(_CONFIG_FILE)
+    cold_s = _first_step_s(folder, shards, "cold")
+    warm_s = _first_step_s(folder, shards, "warm")
+    return {
+        "first_step_cold_s": round(cold_s, 2),
+        "first_step_warm_s": round(warm_s, 2),
+        "data_wait": _data_wait(folder / "warm" / "metrics.jsonl"),
+    }
+
+
+_CONFIG_FILE = """\
+import json
+from pathlib import Path
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.overrides import from_dict
+
+
+def config():
+    return from_dict(Config, json.loads((Path(__file__).parent / "config.json").read_text()))
+"""
+
+
+def _first_step_s(folder: Path, shards: Path, name: str) -> float:
+    """Seconds from the start of a process to the record that it writes right after its first step."""
+    options = {"data.path": shards, "train.steps": 10_000, "train.log_every": 1, "train.checkpoint_every": 10_000}
+    options |= {"train.validate_every": 10_000, "train.validate_clips": 2}
+    command = [sys.executable, "-m", "ksdiff_jax", "train", str(folder / "bench.py"), "--workdir", str(folder / name)]
+    command += [str(part) for key, value in options.items() for part in (f"--{key}", value)]
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "programs"), "WANDB_MODE": "disabled"}
+    record, log = folder / name / "goodput.json", folder / name / "metrics.jsonl"
+    started = time.monotonic()
+    with (folder / f"{name}.log").open("w") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        try:
+            first_s = _wait_for(record.exists, process, since=started)
+            enough = 2 if name == "cold" else LOOP_STEPS
+            _wait_for(lambda: log.exists() and log.read_text().count("\n") >= enough, process, since=started)
+        except TimeoutError as error:
+            raise InputError(f"bench train: {error}; it said: {(folder / f'{name}.log').read_text()[-500:]}") from error
+        finally:
+            process.kill()
+            process.wait()
+    return first_s
+
+
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen, *, since: float) -> float:
+    while not condition():
+        if process.poll() is not None or time.monotonic() - since > _FIRST_STEP_LIMIT_S:
+            raise TimeoutError("a training process ended or hung before its steps were taken")
+        time.sleep(0.02)
+    return time.monotonic() - since
+
+
+def _data_wait(log: Path) -> float:
+    """The share over the steps of a log, the first two left out, which fill the queue."""
+    entries = [json.loads(line) for line in log.read_text().splitlines()][2:]
+    seconds = [1 / entry["steps_per_s"] for entry in entries]
+    waited = [entry["data_wait"] * spent for entry, spent in zip(entries, seconds, strict=True)]
+    return round(sum(waited) / sum(seconds), 5)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

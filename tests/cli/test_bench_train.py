@@ -1,0 +1,148 @@
+"""`ksdiff-jax bench train`: the torch reference is the same model, and the script for an accelerator runs bare."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from ksdiff_jax.cli import bench_train
+from ksdiff_jax.cli.bench_train import compare, our_draws, parity_error, torch_model, torch_step
+from ksdiff_jax.cli.bench_train_paper import made_up_batch, measure_paper, paper_config
+from ksdiff_jax.models import build_system
+from ksdiff_jax.overrides import override
+from ksdiff_jax.tree import named_leaves
+from tests.train.tiny_ksdiff import tiny_config
+
+ROOT = Path(__file__).parents[2]
+# Sizes that differ wherever a mix-up of axes could hide, and both speech strides at work.
+SMALL = override(
+    tiny_config(""),
+    {
+        "model.width": 32,
+        "model.heads": 4,
+        "model.encoder.width": 24,
+        "model.speech_paths.dilations": (1, 2),
+        "model.speech_paths.context_s": 0.5,
+        "model.transcript.max_tokens": 12,
+        "model.dropout": 0.0,
+        "model.jaw_path": "expression",
+        "loss.lip_gap": 0.5,
+        "data.clip_frames": 40,
+        "data.batch_size": 3,
+    },
+)
+
+
+def a_batch(config, *, padded: bool):
+    batch, normal = made_up_batch(config, clips=3, frames=40, features=False)
+    if padded:
+        valid = np.arange(40) < np.array([40, 31, 17])[:, None]
+        speech = batch.speech._replace(
+            audio=batch.speech.audio * np.repeat(valid, 640, axis=1),
+            prosody=batch.speech.prosody * np.repeat(valid, 2, axis=1)[..., None],
+            mask=valid,
+            token_mask=np.arange(12) < np.array([12, 7, 2])[:, None],
+        )
+        batch = batch._replace(speech=speech)
+    return batch, normal
+
+
+def fresh_params(config):
+    """Random everywhere: what starts at zero would hide a difference behind it."""
+    params = jax.jit(build_system(config).init)(jax.random.key(0))
+    leaves, tree = jax.tree.flatten(params)
+    draw = np.random.default_rng(5)
+    return jax.tree.unflatten(tree, [leaf + 0.05 * draw.standard_normal(leaf.shape, np.float32) for leaf in leaves])
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_torch_reference_has_our_loss(padded):
+    pytest.importorskip("torch")
+    assert parity_error(SMALL, fresh_params(SMALL), *a_batch(SMALL, padded=padded)) < 1e-5
+
+
+@pytest.mark.parity
+def test_the_torch_reference_has_our_gradient():
+    torch = pytest.importorskip("torch")
+    from ksdiff_jax.cli.bench_train import as_tensors
+    from ksdiff_jax.cli.bench_train_torch import _torch_layout
+
+    params, (batch, normal) = fresh_params(SMALL), a_batch(SMALL, padded=True)
+    key = jax.random.key(1)
+
+    def loss(params, batch, normal):
+        return build_system(SMALL).loss(params, batch, key, statistics=normal, train=True)[0]
+
+    ours = named_leaves(jax.jit(jax.grad(loss))(params, batch, normal))
+    model = torch_model(SMALL, params, normal)
+    model.loss(as_tensors(batch), our_draws(SMALL, batch, key)).backward()
+    scale = max(float(np.abs(gradient).max()) for gradient in ours.values())
+    for name, gradient in ours.items():
+        theirs = torch.zeros(()) if model.weights[name].grad is None else model.weights[name].grad
+        expected = _torch_layout(name, np.asarray(gradient))
+        np.testing.assert_allclose(np.broadcast_to(theirs.numpy(), expected.shape), expected, atol=2e-5 * scale)
+
+
+@pytest.mark.parity
+def test_the_torch_reference_learns():
+    pytest.importorskip("torch")
+    config = override(SMALL, {"train.learning_rate": 3e-3})
+    batch, normal = a_batch(config, padded=False)
+    model = torch_model(config, fresh_params(config), normal)
+    step = torch_step(model, batch, threads=1)
+    tensors, draws = bench_train.as_tensors(batch), our_draws(config, batch, jax.random.key(1))
+    before = float(model.loss(tensors, draws).detach())
+    for _ in range(20):
+        step()
+    assert float(model.loss(tensors, draws).detach()) < 0.8 * before
+
+
+def test_steps_are_compared_in_turn_and_by_neighbours():
+    order = []
+    result = compare(lambda: order.append("ours"), lambda: order.append("torch"), repeats=3)
+    assert order == ["ours", "ours", "torch", "torch", *(["ours", "torch"] * 3)]
+    assert result["ratio_lowest"] <= result["ratio"] <= result["ratio_highest"]
+    assert "ratio" not in compare(lambda: None, None, repeats=2)
+
+
+def test_the_paper_configuration_is_the_one_in_configs_with_half_the_bits():
+    from ksdiff_jax.overrides import load_config
+
+    published = load_config(str(ROOT / "configs" / "paper.py"))
+    published = override(published, {"model.compute_dtype": "bfloat16", "model.encoder.path": ""})
+    assert paper_config() == published
+
+
+@pytest.mark.slow
+def test_the_paper_step_is_traced_where_most_packages_are_missing():
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.bare_machine"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(done.stdout)
+    assert report["dtype"] == "bfloat16" and {"loss", "grad_norm", "head/velocity"} <= set(report["metrics"])
+
+
+@pytest.mark.slow
+def test_the_paper_line_has_its_figures():
+    from tests.cli.bare_machine import tiny
+
+    line = measure_paper(repeats=1, config=tiny(paper_config()), clips=2, frames=32)
+    assert line["ms_fastest"] <= line["ms_per_step"] <= line["ms_slowest"]
+    assert line["mfu"] is None and line["tflop_per_step"] >= 0 and np.isfinite(line["first_loss"])
+
+
+@pytest.mark.slow
+def test_without_torch_our_side_is_measured_alone_and_says_so(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(bench_train, "around_the_step", lambda config, folder: {"data_wait": 0.0})
+    report = bench_train.measure(argparse.Namespace(repeats=1, threads=1), config=tiny_config(""))
+    assert "not installed" in report["torch"] and report["steps_per_s"] > 0 and "ratio" not in report
