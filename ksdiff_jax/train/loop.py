@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.config import Config, TrainConfig
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.frozen import part
+from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
 from ksdiff_jax.parallel.distributed import leads
@@ -37,6 +37,7 @@ from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.train.run_page import write_run_page
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
+from ksdiff_jax.train.surgery import check_surgery, starting_weights, write_report
 from ksdiff_jax.train.trace import Trace
 from ksdiff_jax.train.utilisation import StepFlops, Utilisation
 from ksdiff_jax.train.validation import DrawSamples, Evaluate, Validation
@@ -113,6 +114,7 @@ def train(
     check_batch_size(config.data.batch_size, mesh, accumulate_steps=config.train.accumulate_steps)
     check_workdir(workdir, config)
     system = build_system(config)
+    check_surgery(config, system, workdir)
     data = open_data(config)
     workdir = open_workdir(workdir, config)
     optimizer = make_optimizer(config.train)
@@ -126,8 +128,8 @@ def train(
         checkpoints = stack.enter_context(Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept))
         restored = checkpoints.restore(abstract, tell=progress.tell)
         if restored is None:
-            key = jax.random.key(config.train.seed)
-            state = sharded_initial_state(system, optimizer, key, abstract=abstract, given=given)
+            key, chosen = jax.random.key(config.train.seed), _begin(config, system, workdir, given, progress)
+            state = sharded_initial_state(system, optimizer, key, abstract=abstract, given=chosen)
         else:
             state = _resume(restored, config, workdir, data, progress)
         first = int(state.step)
@@ -232,6 +234,16 @@ class Hopeless:
                 f"training gave up at step {entry['step']:.0f}: the last {self._in_a_row:.0f} steps had no finite "
                 "loss and gradient and were skipped; lower train.learning_rate or look at the data"
             )
+
+
+def _begin(config: Config, system: System, workdir: Path, given: PyTree | None, progress: Progress) -> PyTree:
+    """The parameters that a new run does not start at random: those given and those of `train.init_from`."""
+    start = starting_weights(config, system)
+    if start is None:
+        return given or {}
+    if leads():
+        write_report(start, workdir, tell=progress.tell)
+    return join(given or {}, start.params)
 
 
 def _resume(restored: Restored, config: Config, workdir: Path, data: TrainingData, progress: Progress) -> TrainState:

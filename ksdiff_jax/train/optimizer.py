@@ -17,6 +17,7 @@ import optax
 
 from ksdiff_jax.config import TrainConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.train.surgery import trainable_mask
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float, Int, PyTree
 
@@ -57,11 +58,15 @@ def decayed(params: PyTree) -> PyTree:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """Clip by global norm, then AdamW at `learning_rate_at`."""
-    return optax.chain(
+    """Clip by global norm, then AdamW at `learning_rate_at`; moments only of what `freeze_patterns` leave to train."""
+    update = optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
         optax.adamw(lambda count: learning_rate_at(count, config), weight_decay=config.weight_decay, mask=decayed),
     )
+    if not config.freeze_patterns:
+        return update
+    # Gradients of held parameters are zero (surgery.hold), and what is masked out passes unchanged.
+    return optax.masked(update, lambda params: trainable_mask(params, config.freeze_patterns))
 
 
 def update_average(ema: PyTree, params: PyTree, step: Int[Array, ""], *, decay: float) -> PyTree:

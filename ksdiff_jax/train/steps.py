@@ -25,6 +25,7 @@ from ksdiff_jax.rng import stream
 from ksdiff_jax.train.accumulate import Gradient, accumulated
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
+from ksdiff_jax.train.surgery import hold
 from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
 
 Metrics = dict[str, Float[Array, ""]]
@@ -62,7 +63,7 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch, frozen: PyTree) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.key(config.train.seed), "train", state.step)
         (loss, terms), gradients = accumulated(
-            loss_gradient(system, frozen, shardings.params, statistics=statistics),
+            loss_gradient(system, frozen, shardings.params, statistics=statistics, held=config.train.freeze_patterns),
             state.params,
             batch,
             key,
@@ -95,11 +96,11 @@ def make_train_step(
 
 
 def loss_gradient(
-    system: System, frozen: PyTree, shardings: PyTree, *, statistics: Statistics
+    system: System, frozen: PyTree, shardings: PyTree, *, statistics: Statistics, held: tuple[str, ...] = ()
 ) -> Callable[..., Gradient]:
     """(params, batch, key, whole masks) -> ((loss, terms), gradient by the trainable parameters).
 
-    Both parameters and gradient lie as `shardings` says.
+    Both parameters and gradient lie as `shardings` says; parameters that match a pattern of `held` get zeros.
     """
 
     def loss_fn(
@@ -107,7 +108,7 @@ def loss_gradient(
     ) -> tuple[Float[Array, ""], Metrics]:
         # Systems that never see a micro-batch need not know the argument.
         share = {} if whole is None else {"whole": whole}
-        params = join(gathered(params, shardings), frozen)
+        params = join(gathered(hold(params, held), shardings), frozen)
         return system.loss(params, batch, key, statistics=statistics, train=True, **share)
 
     def gradient(params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None) -> Gradient:

@@ -1,0 +1,132 @@
+"""Starting from the weights of another run, with some parts taken, some new and some held still.
+
+| field | means |
+|---|---|
+| train.init_from | checkpoint folder, workdir or shipped name whose (averaged) weights a new run starts from |
+| train.init_patterns | parameters taken from there; the others start as in any new run |
+| train.freeze_patterns | parameters that keep the value they start from |
+
+Patterns are those of a shell on the path of a parameter, and `*` also crosses `/`: "generators_head/*" is a whole
+generator, "*/bias" every bias. A pattern that matches nothing is a mistake. What happened to every parameter is
+written to `<workdir>/init_report.json`. A resumed run reads none of this: its checkpoint has everything.
+
+A held parameter gets no gradient, no moments of the optimiser and no weight decay; it stays in the state, so that
+checkpoints and exports are whole.
+"""
+
+import fnmatch
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import replacing
+from ksdiff_jax.models.frozen import part
+from ksdiff_jax.models.pretrained import read_pretrained
+from ksdiff_jax.models.system import System
+from ksdiff_jax.tree import named_leaves, nested
+from ksdiff_jax.typing import PyTree
+
+
+class Start(NamedTuple):
+    """Weights that a new run starts from, and what became of every parameter."""
+
+    params: PyTree  # a part of the system's tree
+    report: dict
+
+
+def trainable_mask(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
+    """False for the parameters that `train.freeze_patterns` hold still; of the structure of `params`."""
+    moves = [not _matches(name, patterns) for name in named_leaves(params)]
+    return jax.tree.unflatten(jax.tree.structure(params), moves)
+
+
+def hold(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
+    """The same values, without a gradient into the held ones."""
+    if not patterns:
+        return params
+    stop = jax.lax.stop_gradient
+    return jax.tree.map(lambda leaf, moves: leaf if moves else stop(leaf), params, trainable_mask(params, patterns))
+
+
+def check_surgery(config: Config, system: System, workdir: str | Path) -> None:
+    """Raises `InputError` for patterns that match nothing and, in a new run, for weights that cannot be read."""
+    if not (config.train.freeze_patterns or config.train.init_from):
+        return
+    names = _shapes(config, system)
+    _each_matches("train.freeze_patterns", config.train.freeze_patterns, names, "this model")
+    if config.train.freeze_patterns and all(_matches(name, config.train.freeze_patterns) for name in names):
+        raise InputError(f"train.freeze_patterns {','.join(config.train.freeze_patterns)}: nothing is left to train")
+    if not any(Path(workdir).glob("checkpoints/*")):
+        starting_weights(config, system)
+
+
+def starting_weights(config: Config, system: System) -> Start | None:
+    """What `train.init_from` gives to this system; None where it is not set."""
+    settings = config.train
+    if not settings.init_from:
+        return None
+    source = read_pretrained(settings.init_from)
+    there, here = named_leaves(source.params), _shapes(config, system)
+    _each_matches("train.init_patterns", settings.init_patterns, there, f"the checkpoint {source.path}")
+    loaded, reshaped, skipped = {}, {}, []
+    for name, leaf in there.items():
+        if name not in here or not _matches(name, settings.init_patterns):
+            skipped.append(name)
+        elif tuple(leaf.shape) != here[name]:
+            reshaped[name] = {"checkpoint": list(leaf.shape), "model": list(here[name])}
+        else:
+            loaded[name] = np.asarray(leaf, np.float32)
+    if not loaded:
+        raise InputError(
+            f"train.init_from {settings.init_from}: none of its {len(there)} parameters that train.init_patterns name "
+            f"is in this model with the same shape ({len(reshaped)} have another shape); choose another checkpoint"
+        )
+    report = {
+        "init_from": str(source.path),
+        "digest": source.digest,
+        "init_patterns": list(settings.init_patterns),
+        "freeze_patterns": list(settings.freeze_patterns),
+        "loaded": sorted(loaded),
+        "skipped": sorted(skipped),  # in the checkpoint, not taken
+        "reshaped": reshaped,  # in both, of another shape here: starts anew
+        "new": sorted(name for name in here if name not in there or (name in skipped)),
+        "frozen": sorted(name for name in here if _matches(name, settings.freeze_patterns)),
+    }
+    return Start(nested(loaded), report)
+
+
+def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) -> None:
+    """Say in one line what was loaded, and write all of it to `init_report.json`."""
+    report = start.report
+    counts = ", ".join(f"{len(report[kind])} {kind}" for kind in ("loaded", "skipped", "reshaped", "new", "frozen"))
+    tell(f"starting from {report['init_from']}: {counts} parameters; names in {workdir / 'init_report.json'}")
+    for name, shapes in report["reshaped"].items():
+        tell(f"  {name}: {shapes['checkpoint']} there, {shapes['model']} here; starts anew")
+    with replacing(workdir / "init_report.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _shapes(config: Config, system: System) -> dict[str, tuple[int, ...]]:
+    """Shapes of the parameters that training may change, by name."""
+    tree = jax.eval_shape(lambda: system.init(jax.random.key(0)))
+    return {name: tuple(leaf.shape) for name, leaf in named_leaves(part(tree, config).trainable).items()}
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _each_matches(field: str, patterns: tuple[str, ...], names: Iterable[str], where: str) -> None:
+    idle = [pattern for pattern in patterns if not any(fnmatch.fnmatchcase(name, pattern) for name in names)]
+    if idle:
+        parts = sorted({name.split("/")[0] for name in names})
+        raise InputError(
+            f"{field}: {', '.join(map(repr, idle))} matches no parameter of {where}; its parts are "
+            f"{', '.join(parts)}, write a whole one as {parts[0] + '/*'!r}"
+        )
