@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
-import numpy as np
 
 from ksdiff_jax.errors import InputError
 
@@ -200,6 +199,7 @@ def leads() -> bool:
 def told_by_first(text: str) -> str:
     """What process 0 says, on every process; all must ask."""
     import jax
+    import numpy as np
     from jax.experimental import multihost_utils
 
     if jax.process_count() == 1:
@@ -214,6 +214,7 @@ def told_by_first(text: str) -> str:
 def true_of_any(condition: bool) -> bool:
     """Whether `condition` holds on any process; all must ask."""
     import jax
+    import numpy as np
     from jax.experimental import multihost_utils
 
     if jax.process_count() == 1:

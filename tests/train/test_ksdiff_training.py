@@ -72,6 +72,7 @@ def test_a_single_batch_is_overfitted(one_batch, tiny_dataset):
     assert losses[-50:].mean() < 0.35 * losses[:10].mean()
 
 
+@pytest.mark.slow
 def test_validation_and_every_term_of_the_loss_are_written(tmp_path, tiny_dataset):
     outcome = run(tiny_config(tiny_dataset, steps=2, validate_every=2, log_every=1), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

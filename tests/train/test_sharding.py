@@ -14,6 +14,8 @@ from tests.train.test_loop import entries
 from tests.train.toy import ToySystem, toy_config, toy_data
 
 REPOSITORY = Path(__file__).parents[2]
+# Whole runs; loss and gradients of one step on the same meshes are in test_sharded_step.py, in every run.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -142,13 +142,11 @@ ABLATIONS = {
     "jaw on the expression path": {"model.jaw_path": "expression"},
     "local speech attention": {"model.speech_paths.context_s": "0.2"},
 }
-# Each compiles a training step and a sampler of its own, half a minute on two cores: two of them stand for the rest.
-IN_EVERY_RUN = ("w/o keyframe", "jaw on the expression path")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in IN_EVERY_RUN else pytest.mark.slow) for name in ABLATIONS]
-)
+# Each compiles a training step and a sampler of its own, half a minute on two cores.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
     config: Config = override(TINY, ABLATIONS[name])
     variant = build_system(config)
