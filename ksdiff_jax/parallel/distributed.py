@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
-
 from ksdiff_jax.errors import InputError
 
 # A node that is busy compiling or paused by its host still answers within this time; JAX's own default is 100.
