@@ -9,6 +9,7 @@
 # is that of the first process that failed: 0 done, 2 a mistake in the arguments, 143 or 130 stopped and saved,
 # 75 hung, 134 another process died. The same command resumes it.
 set -u
+set -m   # each process in a group of its own: Ctrl-C reaches it once, by the traps below, and not twice
 
 if [[ ! ${1-} =~ ^[1-9][0-9]*$ || $# -lt 2 ]]; then
   echo "usage: launch/local.sh PROCESSES CONFIG [options of ksdiff-jax train]" >&2

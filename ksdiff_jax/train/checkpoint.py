@@ -7,10 +7,11 @@ that together. Saving runs in the background; a checkpoint has its final name on
 of the package imports Orbax.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,20 +54,16 @@ class Checkpoints:
 
     def save(self, state: TrainState, position: DataPosition, *, step: int) -> None:
         """Start saving; returns once the state is copied to the host, so that it may be donated."""
-        self._orbax.wait()
+        self.wait()
         digests = {name: leaf_digest(on_host(leaf)) for name, leaf in named_leaves(state).items()}
         manifest = {"position": position, "position_digest": _text_digest(position), "digests": digests}
-        try:
+        with self._naming_disk_errors():
             self._orbax.save_checkpointables_async(step, {"state": state}, custom_metadata=manifest)
-        except OSError as error:
-            raise _cannot_save(self.folder / str(step), error) from error
 
     def wait(self) -> None:
         """Wait until the checkpoint being saved has its final name."""
-        try:
+        with self._naming_disk_errors():
             self._orbax.wait()
-        except OSError as error:
-            raise _cannot_save(self.folder, error) from error
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -76,8 +73,23 @@ class Checkpoints:
 
     def close(self) -> None:
         """Finish what is being saved and let go of the folder."""
-        self.wait()
-        self._orbax.close()
+        with self._naming_disk_errors():
+            self._orbax.close()
+
+    @contextlib.contextmanager
+    def _naming_disk_errors(self) -> Iterator[None]:
+        """A full disk is no bug: one line with the folder and what is free, instead of Orbax's traceback."""
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            # TensorStore's errors come as ValueError, with the number of the system's error in their text.
+            if not isinstance(error, OSError) and "os_error_code" not in str(error):
+                raise
+            free = shutil.disk_usage(self.folder.parent).free
+            raise InputError(
+                f"{self.folder}: cannot save a checkpoint ({_one_line(error)}; {free / 1e6:.0f} MB free on this disk); "
+                "the ones before are intact"
+            ) from error
 
     def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:
         """The newest sound checkpoint, laid out as `abstract` says; None if there are no checkpoints at all.
@@ -107,8 +119,7 @@ class Checkpoints:
             manifest = self._orbax.checkpointables_metadata(step).custom_metadata
             state = self._orbax.load_checkpointables(step, {"state": abstract})["state"]
         except Exception as error:  # whatever Orbax, TensorStore or the JSON reader make of damaged files
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise CheckpointCorrupt(f"{folder}: cannot be read: {reason[0][:200]}") from error
+            raise CheckpointCorrupt(f"{folder}: cannot be read: {_one_line(error)}") from error
         _verify(folder, state, manifest)
         return Restored(state=state, position=manifest["position"])
 
@@ -141,6 +152,6 @@ def _text_digest(position: DataPosition) -> str:
     return hashlib.sha256(json.dumps(position, sort_keys=True).encode()).hexdigest()
 
 
-def _cannot_save(folder: Path, error: OSError) -> InputError:
-    free = shutil.disk_usage(folder.parent).free
-    return InputError(f"{folder}: cannot save the checkpoint ({error}; {free / 1e6:.0f} MB free on this disk)")
+def _one_line(error: Exception) -> str:
+    text = str(error).strip().splitlines() or [type(error).__name__]
+    return text[0][:300]

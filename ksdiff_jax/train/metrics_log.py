@@ -10,16 +10,19 @@ interval *before* it is fetched (its steps are long done), averaged over its ste
 A resumed run drops the lines beyond the step it restored, so every step appears once.
 """
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.parallel.distributed import leads
 from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
@@ -86,10 +89,11 @@ class MetricsLog:
         """One line of JSON (not-a-number as null), one scalar per value on the board."""
         line = {"step": step, "split": split}
         line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        for name, value in values.items():
-            self._board.add_scalar(f"{split}/{name}", value, step)
+        with _naming_disk_errors(self._path):
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+            for name, value in values.items():
+                self._board.add_scalar(f"{split}/{name}", value, step)
         self._also.write(step, split, values)
 
     def __enter__(self) -> "MetricsLog":
@@ -97,10 +101,20 @@ class MetricsLog:
 
     def __exit__(self, *exc_info: object) -> None:
         """Write what is waiting and close the files."""
-        self.flush()
-        self._file.close()
-        self._board.close()
-        self._also.close()
+        with _naming_disk_errors(self._path):
+            self.flush()
+            self._file.close()
+            self._board.close()
+            self._also.close()
+
+
+@contextlib.contextmanager
+def _naming_disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free
+        raise InputError(f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)") from error
 
 
 def drop_entries_beyond(path: Path, step: int) -> None:
