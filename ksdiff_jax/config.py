@@ -122,7 +122,10 @@ class DiffusionConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The whole of KSDiff."""
+    """The whole of KSDiff.
+
+    Whatever computes in bfloat16, norms, softmax, positions, spectra, diffusion and losses stay in float32.
+    """
 
     width: int = 512  # D, §3.3
     heads: int = 8  # §3.3
@@ -135,9 +138,9 @@ class ModelConfig:
     keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-    param_dtype: str = "float32"
-    compute_dtype: str = "float32"
-    output_dtype: str = "float32"
+    param_dtype: Literal["float32"] = "float32"  # the masters that the optimiser updates
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of dense layers and products of attention
+    output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
     attention: Literal["auto", "xla", "cudnn"] = "auto"  # fused where the device and the shapes allow (auto), or named
 
 
