@@ -22,6 +22,7 @@ from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
 from ksdiff_jax.cli.bench_tracker import measure as measure_tracker
 from ksdiff_jax.cli.bench_train import measure as measure_train
 from ksdiff_jax.cli.bench_train_paper import measure_paper
+from ksdiff_jax.cli.bench_train_plan import paper_counts, plan
 
 SUMMARY = "speed of this machine on fixed work, as JSON"
 EXAMPLES = """examples:
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=0, metavar="N", help="data: reader processes; default 0, in this one"
     )
     parser.add_argument("--paper", action="store_true", help="train: the paper's configuration, 32 clips of 10 s")
+    parser.add_argument("--plan", action="store_true", help="train: expected times on many hosts, as a table")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="encoder, train: cores; default 2")
     group = parser.add_argument_group("encoder")
     group.add_argument("--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2")
@@ -72,6 +74,11 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--threads {args.threads}: need at least 1")
     if args.what == "data":
         print(json.dumps(measure_data(args), indent=2))
+        return 0
+    if args.what == "train" and args.plan:
+        use_device("cpu")  # nothing is computed
+        clip_flops, parameters = paper_counts()
+        print(plan(clip_flops=clip_flops, parameters=parameters))
         return 0
     if args.what == "train" and args.paper:
         use_device(args.device)

@@ -112,6 +112,7 @@ def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
 
 def made_up_batch(config: Config, *, clips: int, frames: int, features: bool = True) -> tuple["Batch", "Statistics"]:
     """Random speech and smooth random motion of full length, and statistics that leave motion as it is."""
+    import ml_dtypes
     import numpy as np
 
     from ksdiff_jax.models.system import Batch, Speech, Statistics
@@ -125,13 +126,13 @@ def made_up_batch(config: Config, *, clips: int, frames: int, features: bool = T
 
     tokens = draw.integers(3, 259, (clips, config.model.transcript.max_tokens)).astype(np.int32)
     speech = Speech(
-        # With features given nobody hears the sound; one sample per frame would do, but shapes are shapes.
-        audio=0.1 * normal(clips, 640 * frames),
+        # As in the loader: with features there is no sound, and they are bfloat16.
+        audio=0.1 * normal(clips, 0 if features else 640 * frames),
         prosody=normal(clips, 2 * frames, 2),
         mask=np.ones((clips, frames), bool),
         tokens=tokens,
         token_mask=np.ones(tokens.shape, bool),
-        features=normal(clips, 2 * frames, width) if features else None,
+        features=normal(clips, 2 * frames, width).astype(ml_dtypes.bfloat16) if features else None,
     )
     motion = np.cumsum(normal(clips, frames, 59), axis=1) / np.sqrt(frames)
     ones = np.ones(59, np.float32)

@@ -14,6 +14,7 @@ import pytest
 from ksdiff_jax.cli import bench_train
 from ksdiff_jax.cli.bench_train import compare, our_draws, parity_error, torch_model, torch_step
 from ksdiff_jax.cli.bench_train_paper import made_up_batch, measure_paper, paper_config
+from ksdiff_jax.cli.bench_train_plan import expected_step, paper_counts, plan
 from ksdiff_jax.models import build_system
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
@@ -146,3 +147,18 @@ def test_without_torch_our_side_is_measured_alone_and_says_so(monkeypatch):
     monkeypatch.setattr(bench_train, "around_the_step", lambda config, folder: {"data_wait": 0.0})
     report = bench_train.measure(argparse.Namespace(repeats=1, threads=1), config=tiny_config(""))
     assert "not installed" in report["torch"] and report["steps_per_s"] > 0 and "ratio" not in report
+
+
+def test_the_plan_says_what_its_equations_say_and_launch_shows_it():
+    expected = expected_step("H200", 4, clip_flops=1e12, parameters=10**8, clips=10.0)
+    compute_s = 10 * 1e12 / (0.28 * 989e12)
+    inside_s = 2 * 7 / 8 * 4e8 / (0.75 * 450e9)
+    between_s = 2 * 3 / 4 * (4e8 / 8) / (0.75 * 50e9)
+    latency_s = 24 * (20e-6 + 2 * 8e-6)
+    assert expected.devices == 32 and expected.compute_s == pytest.approx(compute_s)
+    assert expected.step_s == pytest.approx(compute_s + inside_s + between_s + latency_s)
+    assert expected.overlapped_s == pytest.approx(compute_s)
+    alone = expected_step("TPU v5e", 1, clip_flops=1e12, parameters=0, clips=10.0)
+    assert alone.efficiency == pytest.approx(1.0, abs=1e-3)
+    clip_flops, parameters = paper_counts()
+    assert plan(clip_flops=clip_flops, parameters=parameters) in (ROOT / "launch" / "README.md").read_text()
