@@ -1,6 +1,7 @@
 """Files that appear under their final name only when they are complete."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -77,6 +78,19 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: str | Path) -> Iterator[None]:
+    """Let one process after the other through, for what several would make at once in `folder` (a cache).
+
+    A process that dies lets the next one in. Network disks without locks let all in.
+    """
+    path = make_folder(folder) / ".lock"
+    with path.open("w") as lock:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _umask() -> int:

@@ -20,6 +20,7 @@ from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.shards import DatasetInfo, dataset_info, statistics
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import one_at_a_time
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData
@@ -105,19 +106,21 @@ def _kept_features(
     splits = [split for split, reason in reasons.items() if reason is None and split in dataset_info(folder).splits]
     if not splits:
         return {}
-    features_of = kept_features(config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell)
+    with one_at_a_time(cache):
+        features_of = kept_features(config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell)
     return dict.fromkeys(splits, features_of)
 
 
 def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:
     """The folder of the built-in corpus of that many clips, in all its languages; made if it is not there yet."""
     folder = cache / f"corpus-{clips}-{source_digest()[:12]}"
-    if not (folder / "dataset.json").exists():
-        tell(f"making the built-in corpus of {clips:,} clips in {folder} (once)")
 
-        def report(done: int) -> None:
-            if done % max(1, clips // 10) == 0:
-                tell(f"  {done:,} of {clips:,} clips")
+    def report(done: int) -> None:
+        if done % max(1, clips // 10) == 0:
+            tell(f"  {done:,} of {clips:,} clips")
 
-        write_corpus(folder, clips=clips, languages=tuple(LANGUAGES), progress=report)
+    with one_at_a_time(cache):
+        if not (folder / "dataset.json").exists():
+            tell(f"making the built-in corpus of {clips:,} clips in {folder} (once)")
+            write_corpus(folder, clips=clips, languages=tuple(LANGUAGES), progress=report)
     return folder
