@@ -64,7 +64,7 @@ def expected_step(kind: str, hosts: int, *, clip_flops: float, parameters: int, 
     compute_s = clips * clip_flops / (ASSUMED["mfu"] * peak_flops_per_s(network.device, "bfloat16"))
     inside = min(devices, network.inside)
     networks = math.ceil(devices / network.inside)
-    gradient = 4 * parameters  # float32
+    gradient = 4.0 * parameters  # float32
     inside_s = _all_reduce_s(gradient, inside, network.inside_bytes_per_s)
     # After the reduce-scatter inside, each device speaks for its share of the gradient.
     between_s = _all_reduce_s(gradient / inside, networks, network.between_bytes_per_s)
@@ -101,7 +101,7 @@ def plan(*, clip_flops: float, parameters: int) -> str:
     ]
     counts = {"clip_flops": clip_flops, "parameters": parameters}
     for hosts in HOSTS:
-        cells = [_cell(expected_step(kind, hosts, clips=CLIPS_PER_DEVICE, **counts)) for kind in NETWORKS]
+        cells = [_cell(expected_step(kind, hosts, clips=float(CLIPS_PER_DEVICE), **counts)) for kind in NETWORKS]
         lines.append(f"| {hosts} | " + " | ".join(cells) + " |")
     lines += ["", "The paper's batch of 32 clips in all:", "", *lines[:2]]
     for hosts in (hosts for hosts in HOSTS if 4 * hosts <= CLIPS_PER_DEVICE):

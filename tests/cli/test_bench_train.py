@@ -159,6 +159,6 @@ def test_the_plan_says_what_its_equations_say_and_launch_shows_it():
     assert expected.step_s == pytest.approx(compute_s + inside_s + between_s + latency_s)
     assert expected.overlapped_s == pytest.approx(compute_s)
     alone = expected_step("TPU v5e", 1, clip_flops=1e12, parameters=0, clips=10.0)
-    assert alone.efficiency == pytest.approx(1.0, abs=1e-3)
+    assert alone.efficiency == pytest.approx(1.0, abs=0.01)  # latency alone
     clip_flops, parameters = paper_counts()
     assert plan(clip_flops=clip_flops, parameters=parameters) in (ROOT / "launch" / "README.md").read_text()
