@@ -5,7 +5,16 @@ import pytest
 
 from ksdiff_jax.config import MeshConfig
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.parallel.mesh import make_mesh, mesh_shape
+from ksdiff_jax.parallel.mesh import _grid_of_slices, across_slices, make_mesh, mesh_shape
+
+
+class FakeDevice:
+    """What the placement of devices looks at."""
+
+    platform, device_kind = "gpu", "fake"
+
+    def __init__(self, number: int, slice_index: int):
+        self.id, self.slice_index, self.process_index = number, slice_index, slice_index
 
 
 @pytest.mark.parametrize(
@@ -35,3 +44,23 @@ def test_a_mesh_of_one_has_all_axes_and_leaves_placement_to_the_compiler():
     mesh = make_mesh(MeshConfig(), devices=jax.devices()[:1])
     assert mesh.axis_names == ("data", "fsdp", "tensor")
     assert set(mesh.axis_types) == {jax.sharding.AxisType.Auto}
+
+
+@pytest.mark.parametrize(
+    ("shape", "slices", "crossed"),
+    [((8, 1, 1), 2, (2, 1, 1)), ((2, 4, 2), 4, (2, 2, 1)), ((1, 8, 1), 4, (1, 4, 1)), ((6, 2, 1), 4, (2, 2, 1))],
+)
+def test_slices_are_crossed_by_data_first_and_then_by_fsdp(shape, slices, crossed):
+    assert across_slices(shape, slices) == crossed
+
+
+def test_tensor_parallelism_across_slices_is_refused():
+    with pytest.raises(InputError, match=r"mesh.data 1 × mesh.fsdp 2 on 4 slices"):
+        across_slices((1, 2, 4), 4)
+
+
+def test_every_row_of_fsdp_and_tensor_lies_inside_one_slice():
+    devices = [FakeDevice(number, number // 4) for number in range(8)]
+    grid = _grid_of_slices((2, 2, 2), 2, devices)
+    assert grid.shape == (2, 2, 2)
+    assert [{device.slice_index for device in row.flat} for row in grid] == [{0}, {1}]
