@@ -21,13 +21,13 @@ from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.typing import Array, Bool, Float
 
 
-def build_encoder(config: EncoderConfig, *, dtype: DTypeLike) -> nn.Module:
-    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`."""
-    if config.kind == "pretrained" and config.architecture is None:
+def build_encoder(config: EncoderConfig, *, dtype: DTypeLike, remat: str = "none") -> nn.Module:
+    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`; `remat` is of a pretrained one's layers."""
+    if config.kind == "mel":
+        return MelEncoder(config, dtype=dtype)
+    if config.architecture is None:
         raise InputError("model.encoder.architecture is not known; models.speech_encoder.with_encoder finds it out")
-    if config.kind == "pretrained" and not config.finetune:
-        dtype = frozen_dtype()
-    return {"mel": MelEncoder, "pretrained": PretrainedFeatures}[config.kind](config, dtype=dtype)
+    return PretrainedFeatures(config, dtype=dtype if config.finetune else frozen_dtype(), remat=remat)
 
 
 def frozen_dtype() -> DTypeLike:
@@ -40,10 +40,11 @@ class PretrainedFeatures(nn.Module):
 
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
+    remat: str = "none"
 
     @nn.compact
     def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
-        backbone = PretrainedEncoder(self.config.architecture, dtype=self.dtype, name="backbone")
+        backbone = PretrainedEncoder(self.config.architecture, dtype=self.dtype, remat=self.remat, name="backbone")
         if self.config.layer == "last":
             return backbone(audio, mask)
         states = backbone.hidden_states(audio, mask)

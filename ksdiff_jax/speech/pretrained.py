@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.config import PretrainedEncoderConfig
+from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.speech.front_end import ACTIVATIONS, FrontEnd, Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.positional_convolution import PositionalConvolution
 from ksdiff_jax.speech.relative_positions import PositionGate, RelativePositions
@@ -45,6 +46,7 @@ class PretrainedEncoder(nn.Module):
 
     config: PretrainedEncoderConfig
     dtype: DTypeLike = jnp.float32
+    remat: str = "none"  # of the layers, where they are finetuned
 
     def setup(self) -> None:
         config, dtype = self.config, self.dtype
@@ -99,8 +101,12 @@ class PretrainedEncoder(nn.Module):
             x = self.norm(x).astype(self.dtype)
         bias = self.relative_positions(x.shape[1]) if config.architecture == "wavlm" else None
         hidden = [x]
+
+        def apply(layer: EncoderLayer, x: Array, bias: Array | None) -> Array:
+            return layer(x, mask=mask, position_bias=bias)
+
         for layer in self.layers:
-            x = layer(x, mask=mask, position_bias=bias)
+            x = remembering(self.remat, apply, layer, x, bias)
             hidden.append(x)
         last = self.norm(x).astype(self.dtype) if config.stable_layer_norm else x
         return States(last, tuple(hidden))

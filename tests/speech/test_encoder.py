@@ -64,3 +64,17 @@ def test_the_learned_weights_begin_equal_and_are_the_only_parameters_beside_the_
 def test_a_layout_that_is_not_known_is_said():
     with pytest.raises(InputError, match=r"model\.encoder\.architecture is not known"):
         build_encoder(EncoderConfig(kind="pretrained"), dtype=jnp.float32)
+
+
+def test_a_finetuned_encoder_keeps_less_for_the_backward_pass_under_remat(encoder, heard):
+    settings = EncoderConfig(kind="pretrained", architecture=encoder.config, finetune=True)
+    audio, mask, _ = heard
+
+    def kept(remat):
+        module = build_encoder(settings, dtype=jnp.float32, remat=remat)
+        features = lambda params: module.apply({"params": {"backbone": params}}, audio, mask)  # noqa: E731
+        residuals = jax.eval_shape(lambda params: jax.vjp(features, params)[1], encoder.params)
+        return sum(leaf.size for leaf in jax.tree.leaves(residuals))
+
+    scores = 2 * encoder.config.num_heads * FRAMES**2
+    assert kept("none") - kept("full") > encoder.config.num_layers * scores

@@ -19,7 +19,7 @@ def run(name, *meshes):
         env=os.environ | {"JAX_PLATFORMS": "cpu", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -45,7 +45,7 @@ def test_loss_and_gradients_equal_those_of_one_device(mesh, toy):
 @pytest.mark.slow
 def test_all_gradients_of_ksdiff_equal_those_of_one_device_on_three_axes():
     result = run("ksdiff", "2x2x2")["2x2x2"]
-    assert len(result["gradient_errors"]) > 200
+    assert len(result["gradient_errors"]) > 80
     assert_equal_to_one_device(result)
 
 

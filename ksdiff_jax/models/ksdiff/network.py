@@ -51,7 +51,7 @@ class Network(nn.Module):
 
     def setup(self) -> None:
         config, dtype, remat = self.config, jnp.dtype(self.config.compute_dtype), self.remat
-        self.encoder = build_encoder(config.encoder, dtype=dtype)
+        self.encoder = build_encoder(config.encoder, dtype=dtype, remat=remat)
         self.speech_paths = SpeechPaths(config, dtype=dtype, remat=remat)
         if config.transcript.enabled:
             self.transcript_encoder = TranscriptEncoder(config, dtype=dtype, remat=remat)
