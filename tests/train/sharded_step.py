@@ -95,7 +95,8 @@ def spectrum_traffic() -> dict:
 
 def main(name: str, meshes: list[str]) -> None:
     system, batch = {"toy": toy, "ksdiff": ksdiff}[name]()
-    params = lively(jax.jit(system.init)(jax.random.key(0)))
+    shapes = jax.eval_shape(system.init, jax.random.key(0))
+    params = lively(jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes))
     single = jax.make_mesh((1, 1, 1), MESH_AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:1])
     loss, expected = gradient_on(single, system, params, batch)
     largest = max(np.abs(leaf).max() for leaf in expected.values())
