@@ -89,6 +89,7 @@ def compare(ours: Callable[[], None], theirs: Callable[[], None] | None, *, repe
         torch_s = statistics.median(other for _, other in pairs)
         result |= {
             "torch_step_s": round(torch_s, 4),
+            "torch_step_fastest_s": round(min(other for _, other in pairs), 4),
             "torch_steps_per_s": round(1 / torch_s, 3),
             "ratio": round(statistics.median(ratios), 3),
             "ratio_lowest": round(min(ratios), 3),
