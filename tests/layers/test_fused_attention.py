@@ -33,6 +33,8 @@ def test_the_fused_call_computes_what_attend_computes(queries, keys, given):
     plain = lambda q, k, v: attend(q, KeysValues(k, v), **options)  # noqa: E731
     fused = lambda q, k, v: fused_attention(q, k, v, implementation="xla", **options)  # noqa: E731
     np.testing.assert_allclose(fused(q, k, v), plain(q, k, v), atol=1e-5)
+    if given != "both":
+        return
     for found, expected in zip(*(jax.grad(scalar(f), (0, 1, 2))(q, k, v) for f in (fused, plain)), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 

@@ -40,6 +40,7 @@ def operations(jaxpr, found):
     return found
 
 
+@pytest.mark.slow
 def test_products_are_bfloat16_and_all_that_is_delicate_float32():
     system, batch = build_system(half(TINY)), random_batch(16)
     params = jax.eval_shape(system.init, jax.random.key(0))
