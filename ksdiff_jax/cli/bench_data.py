@@ -6,8 +6,8 @@ reader, which shuffles nothing and verifies nothing, feeds the same decoding and
 is the cost of one clip's way in microseconds of one core; the file is in the page cache after the first round.
 
 The same is measured of clips that hold the features of a frozen encoder (768 wide, bfloat16) beside the sound: the
-batch then has them in place of the sound. `writing` is the way in: clips to shards to a full verification, at three sizes, each in a
-process of its own, with its time and the peak of its memory.
+batch then has them in place of the sound. `writing` is the way in: clips to shards to a full verification, at three
+sizes, each in a process of its own, with its time and the peak of its memory.
 """
 
 import argparse
