@@ -7,12 +7,13 @@ TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker demo test test-slow test-parity lint clean
+.PHONY: help install tracker demo test test-slow test-long test-parity lint clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
 	@echo "make test         install, then run the test suite"
 	@echo "make test-slow    the tests that take minutes"
+	@echo "make test-long    the longest of all, before a release"
 	@echo "make test-parity  adds torch (large), compares the speech encoders with the originals"
 	@echo "make lint         ruff, formatting and style"
 	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
@@ -43,6 +44,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-long: install
+	$(BIN)/python -m pytest -m long
 
 test-parity: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"

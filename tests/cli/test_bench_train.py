@@ -132,7 +132,7 @@ def test_the_paper_step_is_traced_where_most_packages_are_missing():
     assert report["dtype"] == "bfloat16" and {"loss", "grad_norm", "head/velocity"} <= set(report["metrics"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_paper_line_has_its_figures():
     from tests.cli.bare_machine import tiny
 
@@ -141,7 +141,7 @@ def test_the_paper_line_has_its_figures():
     assert line["mfu"] is None and line["tflop_per_step"] >= 0 and np.isfinite(line["first_loss"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_torch_our_side_is_measured_alone_and_says_so(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(bench_train, "around_the_step", lambda config, folder: {"data_wait": 0.0})

@@ -34,7 +34,7 @@ def digests(state):
     return {name: leaf_digest(jax.device_get(leaf)) for name, leaf in named_leaves(state).items()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_twenty_steps_equal_ten_a_restart_and_ten_bit_for_bit(tmp_path, tiny_dataset):
     whole = run(tiny_config(tiny_dataset), tmp_path / "whole", validation=False)
     half = run(tiny_config(tiny_dataset, steps=10), tmp_path / "halves", validation=False)

@@ -144,9 +144,13 @@ ABLATIONS = {
 }
 
 
-# Each compiles a training step and a sampler of its own, half a minute on two cores.
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ABLATIONS)
+# Each compiles a training step and a sampler of its own, half a minute on two cores: four stand for the rest.
+IN_CI = ("w/o keyframe", "w/o dual-path diff", "w/o speech split", "jaw on the expression path")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in IN_CI else pytest.mark.long) for name in ABLATIONS]
+)
 def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
     config: Config = override(TINY, ABLATIONS[name])
     variant = build_system(config)
