@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
-    ["errors", "config", "overrides", "files", "typing", "rng", "tree", "fourier"],
+    ["errors", "config", "overrides", "files", "typing", "rng", "tree", "fourier", "heap"],
     ["audio", "motion", "diffusion", "parallel", "losses"],
     ["face", "layers"],
     ["speech"],

@@ -16,6 +16,7 @@ import sys
 from typing import NoReturn
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.heap import keep_freed_memory
 
 PROGRAM = "ksdiff-jax"
 COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "bench", "doctor")
@@ -23,6 +24,8 @@ COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "ins
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    if argv is None:  # a process of our own
+        keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(argv)
