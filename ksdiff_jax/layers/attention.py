@@ -13,8 +13,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.fused_attention import fused_attention, fuses
 from ksdiff_jax.layers.position import rotary
+from ksdiff_jax.layers.softmax_attention import softmax_attention
 from ksdiff_jax.typing import Array, Bool, Float
 
 _MASKED = -1e9
@@ -46,14 +48,7 @@ def attend(
     """
     if fuses(implementation, queries.shape, queries.dtype):
         return fused_attention(queries, memory.keys, memory.values, mask=mask, bias=bias)
-    scores = jnp.einsum("bqhd,bkhd->bhqk", queries, memory.keys, preferred_element_type=jnp.float32)
-    scores = scores * queries.shape[-1] ** -0.5
-    if bias is not None:
-        scores = scores + bias
-    if mask is not None:
-        scores = jnp.where(mask, scores, _MASKED)
-    weights = jax.nn.softmax(scores, axis=-1).astype(memory.values.dtype)
-    return jnp.einsum("bhqk,bkhd->bqhd", weights, memory.values)
+    return softmax_attention(queries, memory.keys, memory.values, mask, bias)
 
 
 def attend_near(
@@ -95,10 +90,10 @@ class Attention(nn.Module):
     implementation: str = "xla"
 
     def setup(self) -> None:
-        self.query = nn.Dense(self.width, dtype=self.dtype)
-        self.key = nn.Dense(self.width, dtype=self.dtype)
-        self.value = nn.Dense(self.width, dtype=self.dtype)
-        self.out = nn.Dense(self.width, dtype=self.dtype)
+        self.query = Dense(self.width, dtype=self.dtype)
+        self.key = Dense(self.width, dtype=self.dtype)
+        self.value = Dense(self.width, dtype=self.dtype)
+        self.out = Dense(self.width, dtype=self.dtype)
 
     def project(self, memory: Float[Array, "b k d"], time_s: Float[Array, "k"] | None = None) -> KeysValues:
         """Keys and values of a memory, to be attended to by `__call__`."""
@@ -139,5 +134,5 @@ class FeedForward(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
-        x = nn.gelu(nn.Dense(self.ratio * self.width, dtype=self.dtype, name="up")(x))
-        return nn.Dense(self.width, dtype=self.dtype, name="down")(x)
+        x = nn.gelu(Dense(self.ratio * self.width, dtype=self.dtype, name="up")(x))
+        return Dense(self.width, dtype=self.dtype, name="down")(x)

@@ -3,6 +3,7 @@
 All of them are functions of time or of a pair of indices, so no table bounds the length of a clip.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -30,9 +31,26 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[Array, "*n"]) -> Float[Arra
     ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
     speed = (_FASTEST_RAD_PER_S * ratio ** (np.arange(half) / max(half - 1, 1))).astype(np.float32)
     angle = (time_s[..., None] * speed)[..., None, :]  # n 1 d/2
-    cos, sin = jnp.cos(angle).astype(x.dtype), jnp.sin(angle).astype(x.dtype)
-    first, second = x[..., :half], x[..., half:]
+    return _rotated(x, jnp.cos(angle).astype(x.dtype), jnp.sin(angle).astype(x.dtype))
+
+
+@jax.custom_vjp
+def _rotated(x: Float[Array, "b n h d"], cos: Float[Array, "*n 1 d2"], sin: Float[Array, "*n 1 d2"]) -> Array:
+    first, second = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
+
+
+def _rotated_forward(x: Array, cos: Array, sin: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _rotated(x, cos, sin), (cos, sin)
+
+
+def _rotated_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
+    """The gradient turned back: differentiating halves and joints would pad and add. Time is a constant."""
+    cos, sin = kept
+    return _rotated(gradient, cos, -sin), jnp.zeros_like(cos), jnp.zeros_like(sin)
+
+
+_rotated.defvjp(_rotated_forward, _rotated_backward)
 
 
 def periodic_distance_bias(

@@ -14,11 +14,12 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
+from ksdiff_jax.layers.dense import PRODUCT_NAME
 from ksdiff_jax.typing import PyTree
 
 POLICIES = {
-    # Products with batch dimensions are those of attention: b · h · q · k scores, the largest arrays of all.
-    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    # Not the scores of attention, b · h · q · k numbers, the largest arrays of all.
+    "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT_NAME),
     "full": jax.checkpoint_policies.nothing_saveable,
 }
 

@@ -12,6 +12,7 @@ from ksdiff_jax.audio.mel import log_mel, normalise_mel
 from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.layers.attention import FeedForward
 from ksdiff_jax.layers.convolution import DepthwiseConvolution
+from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.typing import Array, Bool, Float
 
 
@@ -24,7 +25,7 @@ class MelEncoder(nn.Module):
     @nn.compact
     def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
         mel = normalise_mel(log_mel(audio, bands=self.config.mel_bands), mask)
-        x = nn.Dense(self.config.width, dtype=self.dtype, name="project")(mel.astype(self.dtype))
+        x = Dense(self.config.width, dtype=self.dtype, name="project")(mel.astype(self.dtype))
         for index in range(self.config.layers):
             local = DepthwiseConvolution(self.config.kernel_size, dtype=self.dtype, name=f"convolution_{index}")(
                 x, mask

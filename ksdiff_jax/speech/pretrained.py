@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.config import PretrainedEncoderConfig
+from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.speech.front_end import ACTIVATIONS, FrontEnd, Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.positional_convolution import PositionalConvolution
@@ -53,7 +54,7 @@ class PretrainedEncoder(nn.Module):
         self.front_end = FrontEnd(config, dtype=dtype)
         if config.projection_norm:
             self.projection_norm = nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=jnp.float32)
-        self.projection = nn.Dense(config.hidden_size, dtype=dtype)
+        self.projection = Dense(config.hidden_size, dtype=dtype)
         self.positions = PositionalConvolution(config, dtype=dtype)
         self.norm = nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=jnp.float32)
         if config.architecture == "wavlm":
@@ -178,7 +179,7 @@ class SelfAttention(nn.Module):
         position_bias: Float[Array, "h n n"] | None,
     ) -> Float[Array, "b n d"]:
         heads, width = self.config.num_heads, self.config.hidden_size
-        together = nn.Dense(3 * width, dtype=self.dtype, name="query_key_value")(x)
+        together = Dense(3 * width, dtype=self.dtype, name="query_key_value")(x)
         query, key, value = (
             part.reshape(*x.shape[:2], heads, width // heads) for part in jnp.split(together, 3, axis=-1)
         )
@@ -190,7 +191,7 @@ class SelfAttention(nn.Module):
             logits = jnp.where(mask[:, None, None], logits, _MASKED)
         weights = jax.nn.softmax(logits, axis=-1).astype(self.dtype)
         mixed = jnp.einsum("bhqk,bkhc->bqhc", weights, value).reshape(x.shape)
-        return nn.Dense(width, dtype=self.dtype, name="output")(mixed)
+        return Dense(width, dtype=self.dtype, name="output")(mixed)
 
 
 class FeedForward(nn.Module):
@@ -201,9 +202,9 @@ class FeedForward(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b n d"]) -> Float[Array, "b n d"]:
-        wide = nn.Dense(self.config.intermediate_size, dtype=self.dtype, name="intermediate")(x)
+        wide = Dense(self.config.intermediate_size, dtype=self.dtype, name="intermediate")(x)
         wide = ACTIVATIONS[self.config.activation](wide)
-        return nn.Dense(self.config.hidden_size, dtype=self.dtype, name="output")(wide)
+        return Dense(self.config.hidden_size, dtype=self.dtype, name="output")(wide)
 
 
 def _convolved(samples: Int[Array, "b"], kernels: tuple[int, ...], strides: tuple[int, ...]) -> Int[Array, "b"]:

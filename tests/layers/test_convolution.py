@@ -47,7 +47,7 @@ def test_group_norm_standardises_every_group():
     np.testing.assert_allclose(found.std(axis=(1, 3)), 1, atol=1e-3)
 
 
-@pytest.mark.parametrize(("window", "stride"), [(5, 2), (12, 4), (50, 4)])
+@pytest.mark.parametrize(("window", "stride"), [(5, 2), (12, 4), (50, 4), (2, 2), (3, 4)])
 def test_window_pooling_averages_the_valid_frames_of_each_window(window, stride):
     found, valid = window_pool(PADDED, MASK, window=window, stride=stride)
     tokens = -(-30 // stride)

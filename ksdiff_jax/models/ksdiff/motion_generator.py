@@ -20,6 +20,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
+from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
@@ -81,17 +82,17 @@ class MotionGenerator(nn.Module):
 
     def setup(self) -> None:
         config, dtype = self.config, self.dtype
-        self.noisy = nn.Dense(config.width, dtype=dtype)
+        self.noisy = Dense(config.width, dtype=dtype)
         self.step_embedding = FeedForward(config.width, ratio=1, dtype=dtype)
         self.style = self.param("style", nn.initializers.normal(0.02), (config.width,))
         self.null_speech = self.param("null_speech", nn.initializers.normal(0.02), (config.width,))
         if config.keyframes.enabled:
             self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
         if self.tracks > 1:
-            self.fuse = nn.Dense(config.width, dtype=dtype)
+            self.fuse = Dense(config.width, dtype=dtype)
         self.layers = [GeneratorLayer(config, dtype=dtype) for _ in range(config.generator.layers)]
         self.norm_out = nn.LayerNorm(dtype=dtype)
-        self.clean = nn.Dense(self.dims, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
+        self.clean = Dense(self.dims, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
 
     def memory(
         self,

@@ -26,6 +26,7 @@ from ksdiff_jax.layers.convolution import (
     upsample_linear,
     window_pool,
 )
+from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.typing import Array, Bool, Float
 
@@ -56,8 +57,8 @@ class MultiScaleDilatedConvolution(nn.Module):
             )(x, mask)
             wide = MaskedGroupNorm(paths.groups, dtype=self.dtype, name=f"{name}_norm")(wide, mask)
             gated = nn.glu(wide, axis=-1)
-            branches.append(nn.Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated))
-        fused = nn.Dense(self.config.width, dtype=self.dtype, name="fuse")(jnp.concatenate(branches, axis=-1))
+            branches.append(Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated))
+        fused = Dense(self.config.width, dtype=self.dtype, name="fuse")(jnp.concatenate(branches, axis=-1))
         return x + nn.Dropout(self.config.dropout)(fused, deterministic=deterministic)
 
 
@@ -81,7 +82,7 @@ class ScaleBranch(nn.Module):
         config, width = self.config, self.config.width
         window = round(self.window_s * SPEECH_RATE_HZ)
         pooled, token_mask = window_pool(source, mask, window=window, stride=self.stride)
-        tokens = nn.Dense(width, dtype=self.dtype, name="pooled")(pooled)
+        tokens = Dense(width, dtype=self.dtype, name="pooled")(pooled)
 
         query_s = token_times(tokens.shape[1], stride=self.stride, rate_hz=SPEECH_RATE_HZ)
         key_s = token_times(memory.shape[1], stride=1, rate_hz=SPEECH_RATE_HZ)
@@ -120,7 +121,7 @@ class SpeechPaths(nn.Module):
         deterministic: bool,
     ) -> PathFeatures:
         paths, width = self.config.speech_paths, self.config.width
-        projected = nn.Dense(width, dtype=self.dtype, name="adapt")(features)
+        projected = Dense(width, dtype=self.dtype, name="adapt")(features)
         if not paths.refine:
             plain, _ = window_pool(
                 projected, mask, window=SPEECH_FRAMES_PER_MOTION_FRAME, stride=SPEECH_FRAMES_PER_MOTION_FRAME
@@ -142,12 +143,12 @@ class SpeechPaths(nn.Module):
         coarse, coarse_mask = branch("coarse", paths.coarse_window_s, paths.head_stride, hidden, hidden)
         fine, _ = branch("fine", paths.fine_window_s, paths.head_stride, hidden, modulated)
         expression, _ = branch("expression", paths.expression_window_s, paths.expression_stride, modulated, modulated)
-        slow = nn.Dense(width, dtype=self.dtype, name="head")(jnp.concatenate([coarse, fine], axis=-1))
+        slow = Dense(width, dtype=self.dtype, name="head")(jnp.concatenate([coarse, fine], axis=-1))
         head = self._at_motion_rate(slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1])
         head = nn.LayerNorm(dtype=self.dtype, name="norm_head")(head)
         expression = nn.LayerNorm(dtype=self.dtype, name="norm_expression")(expression)
         if not paths.split:
-            shared = nn.Dense(width, dtype=self.dtype, name="shared")(jnp.concatenate([head, expression], axis=-1))
+            shared = Dense(width, dtype=self.dtype, name="shared")(jnp.concatenate([head, expression], axis=-1))
             return PathFeatures(expression=shared, head=shared)
         return PathFeatures(expression=expression, head=head)
 
@@ -155,8 +156,8 @@ class SpeechPaths(nn.Module):
         """h' = (1 + γ) ⊙ h_s + β; γ and β start near zero, so training starts from plain speech features."""
         small = nn.initializers.normal(0.02)
         prosody = prosody.astype(self.dtype)
-        scale = nn.Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_scale")(prosody)
-        shift = nn.Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_shift")(prosody)
+        scale = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_scale")(prosody)
+        shift = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_shift")(prosody)
         return (1 + scale) * hidden + shift
 
     def _at_motion_rate(
