@@ -2,7 +2,7 @@
 
 | figure | how |
 |---|---|
-| ratio | steps/s of ours over those of plain torch (bench_train_torch.py), in turn, in one process, on the same batch |
+| ratio | steps/s of ours over those of plain torch (bench_train_torch.py), in turn, in another process, same batch |
 | parity_error | both losses on the same weights, batch and random numbers, relative |
 | data_wait | share of the time that the real loop waits for batches, from made-up shards of the usual size |
 | first_step_s | from the start of a `ksdiff-jax train` process to its first step, cold and with programs kept (warm) |
@@ -23,8 +23,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+from ksdiff_jax.cli.bench_train_apart import torch_apart
 from ksdiff_jax.cli.bench_train_paper import fresh_state, made_up_batch, training_program
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
@@ -54,12 +56,11 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     abstract, step = training_program(config, normal)
     state = fresh_state(config, abstract)
     report: dict = {"work": f"training steps of {clips} clips of {frames / 25:g} s, {args.threads} threads"}
-    theirs = None
-    if importlib.util.find_spec("torch") is None:
-        report["torch"] = "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
-    else:
+    has_torch = importlib.util.find_spec("torch") is not None
+    if has_torch:
         report["parity_error"] = parity_error(config, state.params, batch, normal)
-        theirs = torch_step(torch_model(config, state.params, normal), batch, threads=args.threads)
+    else:
+        report["torch"] = "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
     on_device = jax.device_put(batch, jax.devices()[0])
 
     def ours() -> None:
@@ -67,7 +68,13 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
         state, metrics = step(state, on_device)
         jax.block_until_ready((state, metrics))
 
-    report |= compare(ours, theirs, repeats=args.repeats)
+    with ExitStack() as stack:
+        theirs = None
+        if has_torch:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            work = (config, state.params, batch, normal)
+            theirs = stack.enter_context(torch_apart(*work, threads=args.threads, folder=folder))
+        report |= compare(ours, theirs, repeats=args.repeats)
     flops = training_step_flops(config, batch=clips, frames=frames)
     report |= {"gflop_per_step": round(flops / 1e9, 2), "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2)}
     with tempfile.TemporaryDirectory() as folder:

@@ -13,8 +13,10 @@ import pytest
 
 from ksdiff_jax.cli import bench_train
 from ksdiff_jax.cli.bench_train import compare, our_draws, parity_error, torch_model, torch_step
+from ksdiff_jax.cli.bench_train_apart import torch_apart
 from ksdiff_jax.cli.bench_train_paper import made_up_batch, measure_paper, paper_config
 from ksdiff_jax.cli.bench_train_plan import expected_step, paper_counts, plan
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
@@ -111,6 +113,17 @@ def test_steps_are_compared_in_turn_and_by_neighbours():
     assert order == ["ours", "ours", "torch", "torch", *(["ours", "torch"] * 3)]
     assert result["ratio_lowest"] <= result["ratio"] <= result["ratio_highest"]
     assert "ratio" not in compare(lambda: None, None, repeats=2)
+
+
+@pytest.mark.slow
+def test_torch_steps_in_a_process_of_its_own_and_its_end_is_told(tmp_path):
+    pytest.importorskip("torch")
+    work = (SMALL, fresh_params(SMALL), *a_batch(SMALL, padded=False))
+    with torch_apart(*work, threads=1, folder=tmp_path) as step:
+        step()
+        step()
+    with torch_apart(*work, threads="none", folder=tmp_path) as step, pytest.raises(InputError, match="ended with"):
+        step()
 
 
 def test_the_paper_configuration_is_the_one_in_configs_with_half_the_bits():

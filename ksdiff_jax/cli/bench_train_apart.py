@@ -1,0 +1,62 @@
+"""The torch side of `ksdiff-jax bench train` in a process of its own, as one who uses torch would run it.
+
+Neither the C library's memory is kept there (heap.py), nor do the two frameworks' threads wait beside each other. The
+process is told weights and work in a file, and takes one step per line of its standard input:
+
+    python -m ksdiff_jax.cli.bench_train_apart WORK.pickle THREADS        answers `done`
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.heap import SWITCH
+
+
+@contextmanager
+def torch_apart(config, params, batch, normal, *, threads: int, folder: Path) -> Iterator[Callable[[], None]]:
+    """A function that has one step taken and waits for it, while the process runs."""
+    import jax
+
+    work = folder / "work.pickle"
+    work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, normal)))  # ours, read by ourselves
+    command = [sys.executable, "-m", "ksdiff_jax.cli.bench_train_apart", str(work), str(threads)]
+    environment = os.environ | {SWITCH: "0", "JAX_PLATFORMS": "cpu"}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+    def step() -> None:
+        try:
+            process.stdin.write("step\n")
+            process.stdin.flush()
+            done = process.stdout.readline()
+        except BrokenPipeError:
+            done = ""
+        if not done:
+            raise InputError(f"bench train: torch's process ended with status {process.wait()}")
+
+    try:
+        yield step
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def main(work: str, threads: str) -> None:
+    """Steps on request, until the other side goes away."""
+    from ksdiff_jax.cli.bench_train import torch_model, torch_step
+
+    config, params, batch, normal = pickle.loads(Path(work).read_bytes())
+    step = torch_step(torch_model(config, params, normal), batch, threads=int(threads))
+    for _ in sys.stdin:
+        step()
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
