@@ -122,7 +122,7 @@ def test_torch_steps_in_a_process_of_its_own_and_its_end_is_told(tmp_path):
     with torch_apart(*work, threads=1, folder=tmp_path) as step:
         step()
         step()
-    with torch_apart(*work, threads="none", folder=tmp_path) as step, pytest.raises(InputError, match="ended with"):
+    with torch_apart(*work, threads=-1, folder=tmp_path) as step, pytest.raises(InputError, match="ended with"):
         step()
 
 
