@@ -25,7 +25,10 @@ class MelEncoder(nn.Module):
     @nn.compact
     def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
         mel = normalise_mel(log_mel(audio, bands=self.config.mel_bands), mask)
-        x = Dense(self.config.width, dtype=self.dtype, name="project")(mel.astype(self.dtype))
+        # Biases that differ: silence is zero in every band, and norms of zeros one after another have derivatives that
+        # float32 cannot hold.
+        project = Dense(self.config.width, dtype=self.dtype, bias_init=nn.initializers.normal(0.1), name="project")
+        x = project(mel.astype(self.dtype))
         for index in range(self.config.layers):
             local = DepthwiseConvolution(self.config.kernel_size, dtype=self.dtype, name=f"convolution_{index}")(
                 x, mask
