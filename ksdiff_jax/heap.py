@@ -8,6 +8,7 @@ that the process never shrinks below its peak.
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 SWITCH = "KSDIFF_KEEP_MEMORY"  # 0: leave the C library as it is
 
@@ -22,7 +23,7 @@ def keep_freed_memory() -> bool:
     """Call once, before threads start; True where it took effect (Linux with glibc, and not switched off).
 
     Addresses for a heap of half the machine's memory, 16 GiB at most, are marked for large pages. They take no memory
-    until they are used.
+    until they are used; where the kernel counts addresses as memory (overcommit_memory 2), none are.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if os.environ.get(SWITCH) == "0" or not hasattr(libc, "gnu_get_libc_version"):
@@ -30,6 +31,8 @@ def keep_freed_memory() -> bool:
     # One heap: others are made of small pieces, and what is larger would be mapped again.
     if not all(libc.mallopt(*it) for it in ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER))):
         return False
+    if not _addresses_are_free():
+        return True
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -41,3 +44,10 @@ def keep_freed_memory() -> bool:
         libc.madvise(first, (start + size - first) // page * page, _MADV_HUGEPAGE)
         libc.free(start)
     return True
+
+
+def _addresses_are_free() -> bool:
+    try:
+        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() != "2"
+    except OSError:
+        return True
