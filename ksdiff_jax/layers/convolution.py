@@ -88,16 +88,21 @@ class MaskedGroupNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b f d"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
-        batch, frames, channels = x.shape
-        grouped = x.astype(jnp.float32).reshape(batch, frames, self.groups, channels // self.groups)
-        valid = mask[:, :, None, None]
-        count = jnp.maximum(mask.sum(axis=1), 1)[:, None, None, None] * (channels // self.groups)
-        mean = jnp.sum(jnp.where(valid, grouped, 0), axis=(1, 3), keepdims=True) / count
-        variance = jnp.sum(jnp.where(valid, (grouped - mean) ** 2, 0), axis=(1, 3), keepdims=True) / count
-        normal = ((grouped - mean) * jax.lax.rsqrt(variance + 1e-5)).reshape(x.shape)
+        batch, _, channels = x.shape
+        each = channels // self.groups
+        x, valid = x.astype(jnp.float32), mask[..., None]
+        count = jnp.maximum(mask.sum(axis=1), 1)[:, None] * each
+
+        def over_group(values: Float[Array, "b f d"]) -> Float[Array, "b 1 d"]:
+            """The mean of a group at each of its channels: over frames first, whose rows are contiguous."""
+            sums = jnp.sum(jnp.where(valid, values, 0), axis=1).reshape(batch, self.groups, each).sum(axis=2)
+            return jnp.repeat(sums / count, each, axis=1)[:, None]
+
+        centred = x - over_group(x)
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        return (normal * scale + bias).astype(self.dtype)
+        factor = jax.lax.rsqrt(over_group(centred**2) + 1e-5) * scale
+        return (centred * factor + bias).astype(self.dtype)
 
 
 def window_pool(

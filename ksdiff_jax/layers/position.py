@@ -19,7 +19,7 @@ def sinusoid(position: Float[Array, "*n"] | Int[Array, "*n"], *, width: int) -> 
     """Sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani et al. 2017, §3.5)."""
     frequency = np.exp(-np.log(10_000.0) * np.arange(width // 2) / (width // 2)).astype(np.float32)
     angle = position[..., None].astype(jnp.float32) * frequency
-    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+    return _once(jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1))
 
 
 def rotary(x: Float[Array, "b n h d"], time_s: Float[Array, "*n"]) -> Float[Array, "b n h d"]:
@@ -30,14 +30,19 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[Array, "*n"]) -> Float[Arra
     half = x.shape[-1] // 2
     ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
     speed = (_FASTEST_RAD_PER_S * ratio ** (np.arange(half) / max(half - 1, 1))).astype(np.float32)
-    angle = (time_s[..., None] * speed)[..., None, :]  # n 1 d/2
-    return _rotated(x, jnp.cos(angle).astype(x.dtype), jnp.sin(angle).astype(x.dtype))
+    angle = (time_s[..., None] * speed)[..., None, None, :]  # n 1 1 d/2
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    return _rotated(x, *(_once(table.astype(x.dtype)) for table in (cos, jnp.concatenate([-sin, sin], axis=-2))))
 
 
 @jax.custom_vjp
-def _rotated(x: Float[Array, "b n h d"], cos: Float[Array, "*n 1 d2"], sin: Float[Array, "*n 1 d2"]) -> Array:
-    first, second = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
+def _rotated(x: Float[Array, "b n h d"], cos: Float[Array, "*n 1 1 d2"], sin: Float[Array, "*n 1 2 d2"]) -> Array:
+    """(x₁ cos − x₂ sin, x₂ cos + x₁ sin) of the halves of d; `sin` has the signs.
+
+    Halves that change places are read backwards along an axis of two, where XLA would branch at every joint.
+    """
+    halves = x.reshape(*x.shape[:-1], 2, x.shape[-1] // 2)
+    return (halves * cos + jnp.flip(halves, axis=-2) * sin).reshape(x.shape)
 
 
 def _rotated_forward(x: Array, cos: Array, sin: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -45,12 +50,17 @@ def _rotated_forward(x: Array, cos: Array, sin: Array) -> tuple[Array, tuple[Arr
 
 
 def _rotated_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
-    """The gradient turned back: differentiating halves and joints would pad and add. Time is a constant."""
+    """The gradient turned back. Time is a constant."""
     cos, sin = kept
     return _rotated(gradient, cos, -sin), jnp.zeros_like(cos), jnp.zeros_like(sin)
 
 
 _rotated.defvjp(_rotated_forward, _rotated_backward)
+
+
+def _once(table: Array) -> Array:
+    """A table that is computed once, not anew for every clip and head that it is used with."""
+    return jax.lax.optimization_barrier(table)
 
 
 def periodic_distance_bias(

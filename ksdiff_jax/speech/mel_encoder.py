@@ -13,6 +13,7 @@ from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.layers.attention import FeedForward
 from ksdiff_jax.layers.convolution import DepthwiseConvolution
 from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.typing import Array, Bool, Float
 
 
@@ -33,6 +34,6 @@ class MelEncoder(nn.Module):
             local = DepthwiseConvolution(self.config.kernel_size, dtype=self.dtype, name=f"convolution_{index}")(
                 x, mask
             )
-            local = nn.LayerNorm(dtype=self.dtype, name=f"norm_{index}")(local)
+            local = LayerNorm(dtype=self.dtype, name=f"norm_{index}")(local)
             x = x + FeedForward(self.config.width, ratio=2, dtype=self.dtype, name=f"mix_{index}")(local)
         return x

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.dense import Dense, JoinedDense
 from ksdiff_jax.tree import named_leaves
 
 
@@ -36,3 +36,21 @@ def test_the_gradient_of_the_kernel_is_one_product_over_all_tokens_with_nothing_
     text = str(jax.make_jaxpr(jax.grad(lambda params: jnp.sum(layer.apply(params, x))))(params))
     assert "transpose" not in text
     assert "dimension_numbers=(([0], [0]), ([], []))" in text
+
+
+def test_a_layer_of_several_inputs_is_the_layer_of_their_concatenation():
+    parts = [
+        jax.random.normal(key, (2, 5, width))
+        for key, width in zip(jax.random.split(jax.random.key(0)), (6, 3), strict=True)
+    ]
+    ours, theirs = JoinedDense(4), Dense(4)
+    params = theirs.init(jax.random.key(1), jnp.concatenate(parts, axis=-1))
+    np.testing.assert_equal(named_leaves(ours.init(jax.random.key(1), *parts)), named_leaves(params))
+
+    def loss(params, parts, layer):
+        inputs = parts if layer is ours else [jnp.concatenate(parts, axis=-1)]
+        return jnp.sum(jnp.sin(layer.apply(params, *inputs)))
+
+    found, expected = (jax.grad(loss, argnums=(0, 1))(params, parts, layer) for layer in (ours, theirs))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -43,6 +43,23 @@ def test_rotary_products_depend_on_time_differences_only():
     np.testing.assert_allclose(jnp.linalg.norm(rotary(q, jnp.array([9.0]))), jnp.linalg.norm(q), rtol=1e-5)
 
 
+def test_rotation_and_its_gradient_are_those_of_the_definition():
+    x, time_s = jax.random.normal(jax.random.key(0), (2, 5, 3, 8)), jnp.linspace(0.0, 2.0, 5)
+    speed = 50.0 * (0.1 / 50.0) ** (np.arange(4) / 3)
+
+    def by_definition(x):
+        turn = jnp.exp(1j * (time_s[:, None] * speed))[:, None]
+        turned = (x[..., :4] + 1j * x[..., 4:]) * turn
+        return jnp.concatenate([turned.real, turned.imag], axis=-1)
+
+    np.testing.assert_allclose(rotary(x, time_s), by_definition(x), atol=2e-5)
+    found, expected = (
+        jax.grad(lambda x, turn=turn: jnp.sum(jnp.sin(turn(x))))(x)
+        for turn in (lambda x: rotary(x, time_s), by_definition)
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
 def test_sinusoids_tell_a_thousand_steps_apart():
     table = np.asarray(sinusoid(jnp.arange(1000), width=64))
     distance = np.linalg.norm(table[:, None] - table[None], axis=-1) + 10 * np.eye(1000)

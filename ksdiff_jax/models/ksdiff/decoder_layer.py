@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
+from ksdiff_jax.layers.layer_norm import LayerNorm
 
 
 class DecoderLayer(nn.Module):
@@ -23,10 +24,10 @@ class DecoderLayer(nn.Module):
         self.self_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
         self.speech_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
         self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
-        self.norm_self = nn.LayerNorm(dtype=dtype)
-        self.norm_speech = nn.LayerNorm(dtype=dtype)
-        self.norm_feed_forward = nn.LayerNorm(dtype=dtype)
+        self.norm_self = LayerNorm(dtype=dtype)
+        self.norm_speech = LayerNorm(dtype=dtype)
+        self.norm_feed_forward = LayerNorm(dtype=dtype)
         if config.transcript.enabled:
             self.transcript_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
-            self.norm_transcript = nn.LayerNorm(dtype=dtype)
+            self.norm_transcript = LayerNorm(dtype=dtype)
         self.dropout = nn.Dropout(config.dropout)

@@ -20,6 +20,7 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
@@ -77,7 +78,7 @@ class KeyframePredictor(nn.Module):
         self.bit = nn.Embed(3, config.width, dtype=self.dtype)
         self.speech = Dense(config.width, dtype=self.dtype)
         self.layers = [PredictorLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)]
-        self.norm_out = nn.LayerNorm(dtype=self.dtype)
+        self.norm_out = LayerNorm(dtype=self.dtype)
         self.logit = Dense(1, dtype=jnp.float32)
 
     def memory(self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]) -> PredictorMemory:

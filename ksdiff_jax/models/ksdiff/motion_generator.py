@@ -20,7 +20,8 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
-from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.dense import Dense, JoinedDense
+from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
@@ -89,9 +90,9 @@ class MotionGenerator(nn.Module):
         if config.keyframes.enabled:
             self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
         if self.tracks > 1:
-            self.fuse = Dense(config.width, dtype=dtype)
+            self.fuse = JoinedDense(config.width, dtype=dtype)
         self.layers = [GeneratorLayer(config, dtype=dtype) for _ in range(config.generator.layers)]
-        self.norm_out = nn.LayerNorm(dtype=dtype)
+        self.norm_out = LayerNorm(dtype=dtype)
         self.clean = Dense(self.dims, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
 
     def memory(
@@ -103,7 +104,7 @@ class MotionGenerator(nn.Module):
         drop_speech: Bool[Array, "b"],
     ) -> GeneratorMemory:
         """Project the conditions for every layer. `keyframes` are bits or `UNKNOWN_BIT`, one track per feature."""
-        speech = self.fuse(jnp.concatenate(features, axis=-1)) if self.tracks > 1 else features[0]
+        speech = self.fuse(*features) if self.tracks > 1 else features[0]
         speech = jnp.where(drop_speech[:, None, None], self.null_speech.astype(self.dtype), speech)
         if self.config.keyframes.enabled:
             for embed, bits in zip(self.keyframe, keyframes, strict=True):

@@ -26,7 +26,8 @@ from ksdiff_jax.layers.convolution import (
     upsample_linear,
     window_pool,
 )
-from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.dense import Dense, JoinedDense
+from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.typing import Array, Bool, Float
 
@@ -58,7 +59,7 @@ class MultiScaleDilatedConvolution(nn.Module):
             wide = MaskedGroupNorm(paths.groups, dtype=self.dtype, name=f"{name}_norm")(wide, mask)
             gated = nn.glu(wide, axis=-1)
             branches.append(Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated))
-        fused = Dense(self.config.width, dtype=self.dtype, name="fuse")(jnp.concatenate(branches, axis=-1))
+        fused = JoinedDense(self.config.width, dtype=self.dtype, name="fuse")(*branches)
         return x + nn.Dropout(self.config.dropout)(fused, deterministic=deterministic)
 
 
@@ -95,11 +96,11 @@ class ScaleBranch(nn.Module):
             return nn.Dropout(config.dropout)(x, deterministic=deterministic)
 
         attention = Attention(width, config.heads, dtype=self.dtype, implementation=config.attention, name="attention")
-        normed = nn.LayerNorm(dtype=self.dtype, name="norm_memory")(memory)
-        query = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(tokens)
+        normed = LayerNorm(dtype=self.dtype, name="norm_memory")(memory)
+        query = LayerNorm(dtype=self.dtype, name="norm_attention")(tokens)
         answer = attention(query, attention.project(normed, key_s), time_s=query_s, mask=visible)
         tokens = tokens + dropped(answer)
-        hidden = nn.LayerNorm(dtype=self.dtype, name="norm_feed_forward")(tokens)
+        hidden = LayerNorm(dtype=self.dtype, name="norm_feed_forward")(tokens)
         tokens = tokens + dropped(FeedForward(width, config.ffn_ratio, dtype=self.dtype, name="feed_forward")(hidden))
         return tokens, token_mask
 
@@ -143,12 +144,12 @@ class SpeechPaths(nn.Module):
         coarse, coarse_mask = branch("coarse", paths.coarse_window_s, paths.head_stride, hidden, hidden)
         fine, _ = branch("fine", paths.fine_window_s, paths.head_stride, hidden, modulated)
         expression, _ = branch("expression", paths.expression_window_s, paths.expression_stride, modulated, modulated)
-        slow = Dense(width, dtype=self.dtype, name="head")(jnp.concatenate([coarse, fine], axis=-1))
+        slow = JoinedDense(width, dtype=self.dtype, name="head")(coarse, fine)
         head = self._at_motion_rate(slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1])
-        head = nn.LayerNorm(dtype=self.dtype, name="norm_head")(head)
-        expression = nn.LayerNorm(dtype=self.dtype, name="norm_expression")(expression)
+        head = LayerNorm(dtype=self.dtype, name="norm_head")(head)
+        expression = LayerNorm(dtype=self.dtype, name="norm_expression")(expression)
         if not paths.split:
-            shared = Dense(width, dtype=self.dtype, name="shared")(jnp.concatenate([head, expression], axis=-1))
+            shared = JoinedDense(width, dtype=self.dtype, name="shared")(head, expression)
             return PathFeatures(expression=shared, head=shared)
         return PathFeatures(expression=expression, head=head)
 

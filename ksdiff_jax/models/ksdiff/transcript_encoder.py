@@ -8,6 +8,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
+from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import sinusoid
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.speech.transcript import VOCABULARY
@@ -34,13 +35,13 @@ class TranscriptEncoder(nn.Module):
             attention = Attention(
                 width, config.heads, dtype=self.dtype, implementation=config.attention, name=f"attention_{index}"
             )
-            normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
+            normed = LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
             answer = attention(normed, attention.project(normed), mask=visible)
             x = x + nn.Dropout(config.dropout)(answer, deterministic=deterministic)
-            normed = nn.LayerNorm(dtype=self.dtype, name=f"norm_feed_forward_{index}")(x)
+            normed = LayerNorm(dtype=self.dtype, name=f"norm_feed_forward_{index}")(x)
             hidden = FeedForward(width, config.ffn_ratio, dtype=self.dtype, name=f"feed_forward_{index}")(normed)
             return x + nn.Dropout(config.dropout)(hidden, deterministic=deterministic)
 
         for index in range(config.transcript.layers):
             x = remembering(self.remat, functools.partial(layer, index=index), self, x)
-        return nn.LayerNorm(dtype=self.dtype, name="norm_out")(x)
+        return LayerNorm(dtype=self.dtype, name="norm_out")(x)
