@@ -90,6 +90,7 @@ def train_system(config: Config, workdir: Path, *, profile: range = range(0)) ->
     from ksdiff_jax.train.loop import Watching, train
     from ksdiff_jax.train.progress import Progress
     from ksdiff_jax.train.sources import open_training_data
+    from ksdiff_jax.train.surgery import held_parts
 
     keep_compilations()
     # Of several processes one speaks; the null device stays open as long as the process.
@@ -112,6 +113,7 @@ def train_system(config: Config, workdir: Path, *, profile: range = range(0)) ->
             features_of=data.features_of,
         )
 
+    flops = step_flops(config, held=held_parts(config, build_system(config)))
     outcome = train(
         config,
         workdir,
@@ -120,7 +122,7 @@ def train_system(config: Config, workdir: Path, *, profile: range = range(0)) ->
         evaluate=evaluate,
         progress=progress,
         given=encoder_params(encoder),
-        watching=Watching(step_flops=step_flops(config), draw_samples=_draw_samples, profile=profile),
+        watching=Watching(step_flops=flops, draw_samples=_draw_samples, profile=profile),
     )
     return outcome.exit_status
 

@@ -1,6 +1,6 @@
 """Methods behind the `System` protocol, and the choice among them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.ksdiff import KSDiff
@@ -15,11 +15,15 @@ def build_system(config: Config) -> System:
     return KSDiff(config)
 
 
-def step_flops(config: Config) -> Callable[[Batch], float]:
-    """The floating-point operations of a training step of that system, as a function of the batch."""
+def step_flops(config: Config, *, held: Collection[str] = ()) -> Callable[[Batch], float]:
+    """The floating-point operations of a training step of that system, as a function of the batch.
+
+    `held` are the parts of it that training keeps still.
+    """
 
     def count(batch: Batch) -> float:
         clips, frames = batch.motion.shape[:2]
-        return training_step_flops(config, batch=clips, frames=frames, features=batch.speech.features is not None)
+        features = batch.speech.features is not None
+        return training_step_flops(config, batch=clips, frames=frames, features=features, held=held)
 
     return count

@@ -80,7 +80,7 @@ class Goodput:
         self._lap = dict(self._seconds)
 
     def count_step(self) -> None:
-        """One more step was taken."""
+        """One more step was finished."""
         self._steps += 1
 
     def saved(self, step: int) -> None:
@@ -89,12 +89,15 @@ class Goodput:
         self._step_s_at[step] = self._seconds["step"]
 
     def lap(self) -> dict[str, float]:
-        """Of the time since the last call: `steps_per_s` and `data_wait` (share); and `goodput` of the whole run."""
+        """Of the time since the last call: `steps_per_s` and `data_wait` (share); and `goodput` of the whole run.
+
+        Where no step was finished in that time, as at the start of a queue, its speed is unknown and left out.
+        """
         self._settle()
         passed = {bucket: self._seconds[bucket] - self._lap[bucket] for bucket in _OF_TRAINING}
         training_s = max(sum(passed.values()), 1e-9)
-        result = {
-            "steps_per_s": self._steps / training_s,
+        result = {"steps_per_s": self._steps / training_s} if self._steps else {}
+        result |= {
             "data_wait": passed["data"] / training_s,
             "goodput": self._seconds["step"] / max(sum(self._seconds.values()), 1e-9),
         }

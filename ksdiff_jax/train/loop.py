@@ -7,7 +7,6 @@ stopped and started again continues as if nothing had happened: the state, the d
 back to the last checkpoint, and all randomness follows from the seed and the step.
 """
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +29,7 @@ from ksdiff_jax.train.checkpoint import Checkpoints, Restored
 from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
 from ksdiff_jax.train.goodput import Goodput
+from ksdiff_jax.train.in_flight import InFlight
 from ksdiff_jax.train.interrupt import Interrupted, StopRequest
 from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
@@ -155,7 +155,8 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
     """Take the steps `first` to `config.train.steps`, unless a signal comes first; save; export."""
     settings = run.config.train
     step, saved, position, metrics = first, first, None, {}
-    in_flight, hopeless, goodput = deque(), Hopeless(), run.goodput
+    hopeless, goodput = Hopeless(), run.goodput
+    in_flight = InFlight(goodput.count_step, run.watchdog.alive)
     goodput.begin()
     feed = BatchFeed(run.data.batches, run.mesh)
 
@@ -177,21 +178,20 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
             else:
                 state, step_metrics = run.train_step(state, fed.batch)
             step, position = step + 1, fed.position
-            goodput.count_step()
             run.stop.after_step()
             run.log.add(step_metrics)
-            in_flight.append(step_metrics)
-            if len(in_flight) > _RUN_AHEAD:
-                jax.block_until_ready(in_flight.popleft())
-                run.watchdog.alive()
+            in_flight.add(step_metrics)
+            shown, saves = _is_shown(step, settings), step % settings.checkpoint_every == 0
+            # What waits for the state waits for the steps before it, whose time is theirs.
+            in_flight.settle(ahead=0 if shown or saves else _RUN_AHEAD)
 
             if step % settings.log_every == 0 and (entry := _close_interval(run, step)):
                 run.progress.update(entry)
                 hopeless.check(entry)
-            if _is_shown(step, settings):
+            if shown:
                 with goodput.spent("validation"), run.watchdog.patient(), run.stop.interruptible(save_aside):
                     metrics = _show(run, state, step) or metrics
-            if step % settings.checkpoint_every == 0:
+            if saves:
                 with goodput.spent("checkpoint"):
                     run.checkpoints.save(state, position, step=step)
                 saved = step
@@ -216,7 +216,8 @@ def _close_interval(run: Run, step: int) -> Entry | None:
     """End a log interval at `step` with its speed and shares of time; the entry of the interval before, if any."""
     timing = run.goodput.lap()
     run.goodput.write(run.workdir)
-    return run.log.close_interval(step, timing | run.utilisation.figures(timing["steps_per_s"]))
+    speed = timing.get("steps_per_s")
+    return run.log.close_interval(step, timing if speed is None else timing | run.utilisation.figures(speed))
 
 
 class Hopeless:

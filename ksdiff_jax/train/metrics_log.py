@@ -86,13 +86,13 @@ class MetricsLog:
         return {"step": interval.step, **entry}
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
-        """One line of JSON (not-a-number as null), one scalar per value on the board."""
-        line = {"step": step, "split": split}
-        line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
+        """One line of JSON (not-a-number as null), one scalar per finite value on the board."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        line = {"step": step, "split": split} | dict.fromkeys(values) | finite
         with _naming_disk_errors(self._path):
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
-            for name, value in values.items():
+            for name, value in finite.items():
                 self._board.add_scalar(f"{split}/{name}", value, step)
         self._also.write(step, split, values)
 

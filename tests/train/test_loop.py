@@ -10,6 +10,7 @@ import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import load_pretrained
+from ksdiff_jax.train import metrics_log
 from ksdiff_jax.train.loop import train
 from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.tree import leaf_digest, named_leaves
@@ -49,6 +50,22 @@ def test_the_loss_falls_and_what_was_seen_is_written_down(tmp_path):
     assert entries(tmp_path, "val")[-1]["loss"] == pytest.approx(outcome.metrics["loss"])
     assert outcome.exit_status == 0 and "step 180/200" in said and "done at step 200" in said
     assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_speed_is_that_of_finished_steps_from_the_first_entry_on(tmp_path):
+    run(tmp_path, toy_config(steps=8, log_every=1, validate_every=100))
+    speeds = [entry.get("steps_per_s") for entry in entries(tmp_path)]
+    assert speeds[:2] == [None, None]  # dispatched, not done
+    assert all(speed > 0 for speed in speeds[2:]) and len(speeds) == 8
+
+
+def test_what_is_no_number_is_null_in_the_file_and_left_out_on_the_board(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(metrics_log.SummaryWriter, "add_scalar", lambda self, *scalar: shown.append(scalar))
+    with metrics_log.MetricsLog(tmp_path, from_step=0) as log:
+        log.write(3, "val", {"loss": 0.5, "jaw_correlation": float("nan")})
+    assert entries(tmp_path, "val") == [{"step": 3, "split": "val", "loss": 0.5, "jaw_correlation": None}]
+    assert shown == [("val/loss", 0.5, 3)]
 
 
 def test_twenty_steps_equal_ten_a_restart_and_ten_bit_for_bit(tmp_path):

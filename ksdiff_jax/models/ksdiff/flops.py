@@ -3,12 +3,14 @@
 A product of (m, k) and (k, n) is 2 m k n operations: one multiplication and one addition each. Counted are products,
 convolutions and Fourier transforms; norms, activations, masks and the optimiser are left out, as is usual for MFU:
 they are few and bound by memory. A trained part costs three times its forward pass (one pass for the gradient of its
-inputs, one for that of its weights), a frozen one its forward pass alone. Attention counts all pairs, masked or not.
+inputs, one for that of its weights). A frozen one costs its forward pass, and a second one for the gradient of its
+inputs where something before it is trained. Attention counts all pairs, masked or not.
 
 Letters: b clips, t motion frames, f = 2 t speech frames, l transcript tokens, D width, r feed-forward ratio.
 """
 
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME, SPEECH_RATE_HZ
@@ -16,7 +18,9 @@ from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEnco
 from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
 
 _BACKWARD_TOO = 3  # forward, gradient of the inputs, gradient of the weights
+_INPUTS_ONLY = 2  # forward and gradient of the inputs
 _FFT_POINTS, _FFT_BINS = 1024, 513  # of the log-mel front end
+_FIRST_PARTS = ("encoder", "transcript_encoder")  # nothing is before them
 
 
 class Work(NamedTuple):
@@ -26,10 +30,13 @@ class Work(NamedTuple):
     step: float  # forward, and backward if the part is trained
 
 
-def training_flops(config: Config, *, batch: int, frames: int, features: bool = False) -> dict[str, Work]:
-    """FLOPs of a training step on `batch` clips of `frames` motion frames, by part.
+def training_flops(
+    config: Config, *, batch: int, frames: int, features: bool = False, held: Collection[str] = ()
+) -> dict[str, Work]:
+    """FLOPs of a training step on `batch` clips of `frames` motion frames, by part, named as in the parameter tree.
 
-    `features`: the batch brings the speech encoder's features, so that the encoder does not run.
+    `features`: the batch brings the speech encoder's features, so that the encoder does not run. `held`: the parts
+    that `train.freeze_patterns` keep still as a whole; one that keeps some parameters counts as trained.
     """
     model = config.model
     parts = {} if features else _encoder(model.encoder, frames)
@@ -40,12 +47,26 @@ def training_flops(config: Config, *, batch: int, frames: int, features: bool = 
         parts |= {f"predictors_{track}": _trained(_predictor(model, frames)) for track in TRACKS}
     for name, dims in generator_dims(model).items():
         parts[f"generators_{name}"] = _trained(_generator(model, frames, dims=len(dims)))
+    moving = {name for name, work in parts.items() if name not in held and work.step > work.forward}
+    for name in parts.keys() & set(held):
+        passes = _INPUTS_ONLY if moving & _before(name) else 1
+        parts[name] = Work(parts[name].forward, passes * parts[name].forward)
     return {name: Work(batch * work.forward, batch * work.step) for name, work in parts.items()}
 
 
-def training_step_flops(config: Config, *, batch: int, frames: int, features: bool = False) -> float:
+def training_step_flops(
+    config: Config, *, batch: int, frames: int, features: bool = False, held: Collection[str] = ()
+) -> float:
     """The sum of `training_flops` over all parts, forward and backward."""
-    return sum(work.step for work in training_flops(config, batch=batch, frames=frames, features=features).values())
+    parts = training_flops(config, batch=batch, frames=frames, features=features, held=held)
+    return sum(work.step for work in parts.values())
+
+
+def _before(name: str) -> set[str]:
+    """The parts whose parameters the inputs of a part depend on."""
+    if name in _FIRST_PARTS:
+        return set()
+    return {"encoder"} if name == "speech_paths" else {*_FIRST_PARTS, "speech_paths"}
 
 
 def _trained(forward: float) -> Work:

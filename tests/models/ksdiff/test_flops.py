@@ -15,6 +15,7 @@ from ksdiff_jax.models import build_system, step_flops
 from ksdiff_jax.models.ksdiff.flops import training_flops, training_step_flops
 from ksdiff_jax.models.system import Batch, Speech, Statistics
 from ksdiff_jax.overrides import override
+from ksdiff_jax.train.surgery import held_parts, hold
 from tests.train.tiny_ksdiff import tiny_config
 
 CLIPS, FRAMES = 2, 64
@@ -56,12 +57,13 @@ def abstract_batch(config: Config, *, features: int | None = None) -> Batch:
     return Batch(speech, array(CLIPS, FRAMES, 59))
 
 
-def program(config: Config, *, features: int | None = None, gradient: bool):
+def program(config: Config, *, features: int | None = None, gradient: bool, held: tuple[str, ...] = ()):
     """The loss of a batch, or its gradient, as JAX lowers it for XLA."""
     system = build_system(config)
     statistics = Statistics(jnp.zeros(59), jnp.ones(59))
 
     def loss(params, batch):
+        params = hold(params, held)
         return system.loss(params, batch, jax.random.key(0), statistics=statistics, train=True)[0]
 
     params = jax.eval_shape(system.init, jax.random.key(0))
@@ -97,6 +99,24 @@ def test_the_forward_pass_is_what_xla_counts_within_twelve_percent(changes):
 def test_a_step_is_what_xla_counts_within_eight_percent():
     counted = program(SMALL, gradient=True).cost_analysis()["flops"]
     assert counted == pytest.approx(training_step_flops(SMALL, batch=CLIPS, frames=FRAMES), rel=0.08)
+
+
+@pytest.mark.parametrize(
+    "patterns", [("encoder/*",), ("encoder/*", "speech_paths/*", "transcript_encoder/*"), ("generators_*",)]
+)
+def test_a_step_that_keeps_parts_still_is_what_xla_counts_within_eight_percent(patterns):
+    config = override(SMALL, {"train.freeze_patterns": patterns})
+    held = held_parts(config, build_system(config))
+    assert {name.split("_")[0] for name in held} == {pattern.split("/")[0].split("_")[0] for pattern in patterns}
+    counted = program(config, gradient=True, held=patterns).cost_analysis()["flops"]
+    ours = training_step_flops(config, batch=CLIPS, frames=FRAMES, held=held)
+    assert counted == pytest.approx(ours, rel=0.08)
+    assert ours < training_step_flops(config, batch=CLIPS, frames=FRAMES)
+
+
+def test_parts_are_named_as_the_parameters_are():
+    names = jax.eval_shape(build_system(SMALL).init, jax.random.key(0)).keys()
+    assert training_flops(SMALL, batch=CLIPS, frames=FRAMES).keys() == names
 
 
 @pytest.mark.slow
