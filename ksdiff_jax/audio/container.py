@@ -5,9 +5,13 @@ keeps such bytes escaped and knows no such option.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import av
+import av.error
 from av.container import InputContainer
+
+from ksdiff_jax.errors import InputError
 
 _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
@@ -17,3 +21,56 @@ def open_container(path: str | Path) -> InputContainer:
     options = {"metadata_errors": "ignore"} if _MAJOR_VERSION < 19 else {}
     # The explicit protocol keeps a file called `concat:...` or `http:...` a file.
     return av.open(f"file:{path}", **options)
+
+
+class Pictures(NamedTuple):
+    """The first video track; the rate is measured on the frames' own times, headers are not to be trusted."""
+
+    codec: str
+    width: int
+    height: int
+    frames: int
+    fps: float
+
+
+class Sound(NamedTuple):
+    """The first sound track, as stored."""
+
+    codec: str
+    rate_hz: int
+    channels: int
+
+
+class Tracks(NamedTuple):
+    """What a recording or video file holds."""
+
+    container: str
+    pictures: Pictures | None
+    sound: Sound | None
+
+
+def read_tracks(path: str | Path) -> Tracks:
+    """The tracks of a file by its headers and packets; nothing is decoded.
+
+    Raises `InputError` where FFmpeg cannot read the file or finds neither pictures nor sound in it.
+    """
+    try:
+        with open_container(path) as container:
+            video, audio = (next(iter(kind), None) for kind in (container.streams.video, container.streams.audio))
+            sound = audio and Sound(audio.codec_context.name, audio.rate or 0, audio.channels)
+            tracks = Tracks(container.format.name, video and _pictures(container, video), sound)
+    except av.error.FFmpegError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise InputError(f"{path}: not a recording or video that FFmpeg can read ({reason})") from error
+    if tracks.container == "tty" or (tracks.pictures is None and tracks.sound is None):  # tty: text, drawn as pictures
+        raise InputError(f"{path}: neither pictures nor sound in this file (read as {tracks.container})")
+    return tracks
+
+
+def _pictures(container: InputContainer, stream) -> Pictures:
+    times_s = sorted(
+        float(packet.pts * packet.time_base) for packet in container.demux(stream) if packet.pts is not None
+    )
+    spread_s = times_s[-1] - times_s[0] if times_s else 0.0
+    fps = (len(times_s) - 1) / spread_s if spread_s > 0 else 0.0
+    return Pictures(stream.codec_context.name, stream.width, stream.height, len(times_s), fps)

@@ -1,4 +1,4 @@
-"""`ksdiff-jax inspect PATH`: what a motion file, a data set, a checkpoint or a face file holds, and if it is sound."""
+"""`ksdiff-jax inspect PATH`: what a file or folder holds that this package reads or writes, and if it is sound."""
 
 import argparse
 import json
@@ -7,11 +7,12 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
 
-SUMMARY = "what a motion file, data set, checkpoint, config, encoder or face file holds; --verify checks it"
+SUMMARY = "what a motion file, data set, checkpoint, recording, video or face file holds; --verify checks it"
 EXAMPLES = """examples:
   ksdiff-jax inspect out/speech.motion.npz
   ksdiff-jax inspect shards --verify --sheet clips.png
   ksdiff-jax inspect demo --json
+  ksdiff-jax inspect interview.mp4
   ksdiff-jax inspect configs/paper.py
 """
 
@@ -77,7 +78,7 @@ def describe(path: str | Path, *, verify: bool) -> dict:
         return _config(found)
     if found.suffix == ".npz" and _is_motion(found):
         return _motion(found)
-    return _face(found)
+    return _face(found) if found.suffix in (".npz", ".pkl") else _recording(found)
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:
@@ -177,6 +178,24 @@ def _motion(path: Path) -> dict:
         facts[f"keyframes_{path_name}"] = f"{count} ({count / clip.duration_s:.2f} per second)"
     known = ("checkpoint_name", "checkpoint", "seed", "sample", "sampler", "steps", "guidance", "audio_sha256")
     return facts | {name: clip.meta[name] for name in known if name in clip.meta}
+
+
+def _recording(path: Path) -> dict:
+    """Tracks and length of a recording or video, and whether `animate` could use its sound."""
+    from ksdiff_jax.audio.container import read_tracks
+    from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
+    from ksdiff_jax.audio.waveform import read_recording
+
+    tracks = read_tracks(path)
+    facts = {"kind": "video" if tracks.pictures else "recording", "container": tracks.container}
+    if pictures := tracks.pictures:
+        facts["pictures"] = pictures._asdict() | {"fps": round(pictures.fps, 3)}
+    if tracks.sound is None:
+        return facts | {"sound": "none"}
+    facts["sound"] = tracks.sound._asdict()
+    recording = read_recording(path)
+    facts["seconds"] = round(len(recording.audio) / SAMPLE_RATE_HZ, 3)
+    return facts | ({"repairs": list(recording.notes)} if recording.notes else {})
 
 
 def _face(path: Path) -> dict:

@@ -2,9 +2,11 @@
 
 import json
 
+import av
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tfrecord import find_records
@@ -129,3 +131,29 @@ def test_a_contact_sheet_is_drawn(shards, tmp_path, capsys, space):
 def test_only_a_data_set_has_a_contact_sheet(checkpoint, tmp_path, capsys):
     error, status = inspected(capsys, checkpoint, "--sheet", tmp_path / "sheet.png")
     assert status == 2 and "--sheet draws clips of a data set" in error and not (tmp_path / "sheet.png").exists()
+
+
+def test_a_recording_is_described_and_what_is_none_of_all_is_one_line(tmp_path, capsys):
+    write_wav(tmp_path / "a.wav", 0.1 * np.sin(np.arange(24_000)).astype(np.float32))
+    facts, _ = inspected(capsys, tmp_path / "a.wav")
+    assert (facts["kind"], facts["seconds"], facts["container"]) == ("recording", 1.5, "wav")
+    assert facts["sound"] == {"codec": "pcm_s16le", "rate_hz": 16_000, "channels": 1}
+    (tmp_path / "a.txt").write_text("words " * 1000)
+    (tmp_path / "empty.mp4").touch()
+    for name in ("a.txt", "empty.mp4"):
+        error, status = inspected(capsys, tmp_path / name)
+        assert status == 2 and error.count("\n") == 1 and name in error
+
+
+def test_a_video_is_described_by_its_frames_own_times(tmp_path, capsys):
+    pictures = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), np.uint8)
+    silent = tmp_path / "silent.mp4"
+    with av.open(str(silent), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    facts, _ = inspected(capsys, silent)
+    assert facts["kind"] == "video" and facts["sound"] == "none"
+    assert facts["pictures"] == {"codec": "mpeg4", "width": 64, "height": 48, "frames": 30, "fps": 30.0}
