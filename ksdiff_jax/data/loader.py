@@ -2,7 +2,7 @@
 
 Everything random about training batch n (which clips, which cut, which augmentation) is a function of the seed and
 of n alone. The iterator's state is its position, so a restored iterator continues with exactly the batches that the
-uninterrupted one would have given, in the middle of an epoch too, whatever the number of threads or workers.
+uninterrupted one would have given, in the middle of an epoch too, whatever the number of threads, workers or hosts.
 """
 
 import dataclasses
@@ -105,15 +105,15 @@ def training_batches(
     features_of: FeaturesOf | None = None,
     host: int = 0,
     hosts: int = 1,
-) -> grain.DatasetIterator[Batch]:
+) -> "TrainingBatches":
     """Endless batches of random cuts, NumPy arrays: of the `config.data.batch_size` rows those of one host of many.
 
     The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k · batch_size + r of
     that sequence, and host h of n has the rows h, h + n, h + 2n, ... So hosts share no clip, an epoch leaves none
     out, and the k-th batch of any number of hosts holds the same rows.
 
-    The iterator has `get_state` and `set_state`, can be saved by Orbax, and is to be closed after use. Without worker
-    processes its state is the same on every host and continues the sequence on any number of them.
+    The iterator is to be closed after use. Its position continues the sequence on any number of hosts and of worker
+    processes.
     """
     reader = ShardReader(
         folder, split, on_bad_record=config.data.on_bad_record, bad_record_share=config.data.bad_record_share
@@ -131,12 +131,49 @@ def training_batches(
         .random_map(RandomCut(config, features_of))
         .slice(slice(host, None, hosts))
         .batch(rows, batch_fn=collate)
-        .to_iter_dataset(grain.ReadOptions(num_threads=config.data.threads, prefetch_buffer_size=BATCHES_AHEAD))
     )
-    if config.data.workers:
-        _mark_flags_parsed()
-        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=config.data.workers))
-    return iter(batches)
+    return TrainingBatches(batches, threads=config.data.threads, workers=config.data.workers)
+
+
+class TrainingBatches(Iterator[Batch]):
+    """The batches of a `grain.MapDataset` in their order, read ahead by threads or worker processes.
+
+    The state is the number of the next batch. grain's own is that of each worker, which fits no other number of them.
+    """
+
+    def __init__(self, batches: "grain.MapDataset[Batch]", *, threads: int, workers: int):
+        self._batches, self._threads, self._workers = batches, threads, workers
+        self._next, self._reading = 0, None
+
+    def __next__(self) -> Batch:
+        if self._reading is None:  # only now, or workers would start in vain before a position is restored
+            self._reading = self._from(self._next)
+        batch = next(self._reading)
+        self._next += 1
+        return batch
+
+    def get_state(self) -> dict[str, int]:
+        """The position as a JSON value."""
+        return {"next_index": self._next}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Go on from there."""
+        self.close()
+        self._next = int(state["next_index"])
+
+    def close(self) -> None:
+        """End threads and workers; the next batch would start them again."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _from(self, first: int) -> "grain.DatasetIterator[Batch]":
+        options = grain.ReadOptions(num_threads=self._threads, prefetch_buffer_size=BATCHES_AHEAD)
+        batches = self._batches.slice(slice(first, None)).to_iter_dataset(options)
+        if self._workers:
+            _mark_flags_parsed()
+            batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=self._workers))
+        return iter(batches)
 
 
 def evaluation_batches(

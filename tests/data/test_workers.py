@@ -33,6 +33,12 @@ def digests(iterator, count):
     return [hashlib.sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in batch)).hexdigest() for batch in leaves]
 
 
+def rows(iterator, count):
+    """The rows of some batches as bytes, one after the other."""
+    batches = [next(iterator) for _ in range(count)]
+    return [row.tobytes() for batch in batches for row in np.asarray(batch.speech.audio)]
+
+
 @pytest.mark.slow
 def test_two_workers_give_and_resume_the_batches_of_one_process(folder):
     alone = training_batches(config(workers=0), folder, seed=3)
@@ -46,6 +52,22 @@ def test_two_workers_give_and_resume_the_batches_of_one_process(folder):
     resumed.set_state(state)
     assert digests(resumed, 5) == expected[3:]
     resumed.close()
+
+
+@pytest.mark.slow
+def test_a_position_of_two_hosts_with_workers_continues_on_one_with_another_number_of_them(folder):
+    whole = rows(training_batches(config(workers=0), folder, seed=3), 6)
+    pair = [training_batches(config(workers=2), folder, seed=3, host=host, hosts=2) for host in range(2)]
+    halves = [rows(iterator, 3) for iterator in pair]
+    assert [halves[n % 2][n // 2] for n in range(12)] == whole[:12]  # three batches of four rows
+    first, second = (iterator.get_state() for iterator in pair)
+    assert first == second
+    for iterator in pair:
+        iterator.close()
+    one = training_batches(config(workers=3), folder, seed=3)
+    one.set_state(first)
+    assert rows(one, 3) == whole[12:]
+    one.close()
 
 
 @pytest.mark.slow
