@@ -5,6 +5,7 @@
 | ratio | steps/s of ours over those of plain torch (bench_train_torch.py), in turn, in another process, same batch |
 | parity_error | both losses on the same weights, batch and random numbers, relative |
 | data_wait | share of the time that the real loop waits for batches, from made-up shards of the usual size |
+| two_paths | both denoisers in turn, as in the model, beside both in one batched computation (bench_train_grouped.py) |
 | first_step_s | from the start of a `ksdiff-jax train` process to its first step, cold and with programs kept (warm) |
 
 A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in the step as we do,
@@ -48,6 +49,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     import jax
 
     from ksdiff_jax.cli.bench import machine
+    from ksdiff_jax.cli.bench_train_grouped import measure_grouping
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
 
     config = demo_config() if config is None else config
@@ -77,6 +79,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
         report |= compare(ours, theirs, repeats=args.repeats)
     flops = training_step_flops(config, batch=clips, frames=frames)
     report |= {"gflop_per_step": round(flops / 1e9, 2), "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2)}
+    report["two_paths"] = measure_grouping(config, clips=clips, frames=frames, repeats=args.repeats)
     with tempfile.TemporaryDirectory() as folder:
         report |= around_the_step(config, Path(folder))
     return report | {"targets": TARGETS, "machine": machine()}

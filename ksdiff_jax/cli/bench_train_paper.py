@@ -32,9 +32,10 @@ def paper_config() -> Config:
 
 
 def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CLIPS, frames: int = FRAMES) -> dict:
-    """Milliseconds per step, MFU and peak memory of training with kept features."""
+    """Milliseconds per step, MFU and peak memory of training with kept features; then the two paths grouped or not."""
     import jax
 
+    from ksdiff_jax.cli.bench_train_grouped import measure_grouping
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
     from ksdiff_jax.train.utilisation import peak_flops_per_s
 
@@ -73,6 +74,7 @@ def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CL
         "hours_for_100k_steps": round(100_000 * step_s / 3600, 3),
         "first_step_s": round(first_s, 2),
         "first_loss": round(loss, 4),
+        "two_paths": measure_grouping(config, clips=clips, frames=frames, repeats=repeats),
         "device": device.device_kind,
         "dtype": config.model.compute_dtype,
         "remat": config.train.remat,

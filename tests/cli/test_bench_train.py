@@ -14,6 +14,7 @@ import pytest
 from ksdiff_jax.cli import bench_train
 from ksdiff_jax.cli.bench_train import compare, our_draws, parity_error, torch_model, torch_step
 from ksdiff_jax.cli.bench_train_apart import torch_apart
+from ksdiff_jax.cli.bench_train_grouped import two_forms
 from ksdiff_jax.cli.bench_train_paper import made_up_batch, measure_paper, paper_config
 from ksdiff_jax.cli.bench_train_plan import expected_step, paper_counts, plan
 from ksdiff_jax.errors import InputError
@@ -40,6 +41,22 @@ SMALL = override(
         "data.batch_size": 3,
     },
 )
+
+
+@pytest.mark.slow
+def test_two_paths_grouped_are_two_paths_in_turn():
+    forms, arguments = two_forms(SMALL, clips=2, frames=12)
+    params, *arrays = arguments
+    random = np.random.default_rng(0)  # what starts at zero hides what is before it
+    arguments = (jax.tree.map(lambda leaf: leaf + 0.1 * random.normal(size=leaf.shape), params), *arrays)
+    (value, found), (expected_value, expected) = (
+        jax.jit(jax.value_and_grad(forms[name]))(*arguments) for name in ("grouped", "separate")
+    )
+    np.testing.assert_allclose(value, expected_value, rtol=1e-5)
+    found, expected = named_leaves(found), named_leaves(expected)
+    for name, leaf in expected.items():
+        np.testing.assert_allclose(found[name], leaf, atol=1e-4 * max(1.0, np.abs(leaf).max()), err_msg=name)
+    assert np.abs(expected["params/noisy/kernel"][0] - expected["params/noisy/kernel"][1]).max() > 1e-3
 
 
 def a_batch(config, *, padded: bool):
@@ -152,6 +169,7 @@ def test_the_paper_line_has_its_figures():
     line = measure_paper(repeats=1, config=tiny(paper_config()), clips=2, frames=32)
     assert line["ms_fastest"] <= line["ms_per_step"] <= line["ms_slowest"]
     assert line["mfu"] is None and line["tflop_per_step"] >= 0 and np.isfinite(line["first_loss"])
+    assert line["two_paths"].keys() == {"separate_s", "grouped_s", "ratio"} and line["two_paths"]["ratio"] > 0
 
 
 @pytest.mark.long
