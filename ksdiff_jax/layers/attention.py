@@ -17,7 +17,7 @@ from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.fused_attention import fused_attention, fuses
 from ksdiff_jax.layers.position import rotary
 from ksdiff_jax.layers.softmax_attention import softmax_attention
-from ksdiff_jax.typing import Array, Bool, Float
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 _MASKED = -1e9
 
@@ -95,7 +95,7 @@ class Attention(nn.Module):
         self.value = Dense(self.width, dtype=self.dtype)
         self.out = Dense(self.width, dtype=self.dtype)
 
-    def project(self, memory: Float[Array, "b k d"], time_s: Float[Array, "k"] | None = None) -> KeysValues:
+    def project(self, memory: Float[Array, "b k d"], time_s: Float[AnyArray, "k"] | None = None) -> KeysValues:
         """Keys and values of a memory, to be attended to by `__call__`."""
         keys = self._split(self.key(memory))
         return KeysValues(keys if time_s is None else rotary(keys, time_s), self._split(self.value(memory)))
@@ -105,7 +105,7 @@ class Attention(nn.Module):
         x: Float[Array, "b q d"],
         memory: KeysValues,
         *,
-        time_s: Float[Array, "q"] | None = None,
+        time_s: Float[AnyArray, "q"] | None = None,
         mask: Bool[Array, "*#bh #q k"] | None = None,
         bias: Float[Array, "*#h q k"] | None = None,
     ) -> Float[Array, "b q d"]:

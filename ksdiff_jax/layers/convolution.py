@@ -9,9 +9,10 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
-from ksdiff_jax.typing import Array, Bool, Float
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 
 def zero_invalid(x: Float[Array, "b f d"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
@@ -140,13 +141,13 @@ def _windowed_sum(x: Float[Array, "b f d"], *, window: int, stride: int, tokens:
     )
 
 
-def token_times(tokens: int, *, stride: int, rate_hz: int) -> Float[Array, "n"]:
+def token_times(tokens: int, *, stride: int, rate_hz: int) -> Float[np.ndarray, "n"]:
     """Time in seconds of the middle of every cell of `stride` frames at `rate_hz`."""
-    return (jnp.arange(tokens) * stride + (stride - 1) / 2) / rate_hz
+    return ((np.arange(tokens) * stride + (stride - 1) / 2) / rate_hz).astype(np.float32)
 
 
 def upsample_linear(
-    x: Float[Array, "b n d"], mask: Bool[Array, "b n"], times_s: Float[Array, "n"], at_s: Float[Array, "t"]
+    x: Float[Array, "b n d"], mask: Bool[Array, "b n"], times_s: Float[AnyArray, "n"], at_s: Float[AnyArray, "t"]
 ) -> Float[Array, "b t d"]:
     """Linear interpolation of evenly spaced tokens at the times `at_s`, clamped to the first and last valid token."""
     step = times_s[1] - times_s[0] if x.shape[1] > 1 else 1.0

@@ -1,13 +1,17 @@
 """Where a token stands in time: sinusoids, rotations and the two attention biases of DiffSpeaker.
 
-All of them are functions of time or of a pair of indices, so no table bounds the length of a clip.
+All of them are functions of time or of a pair of indices, so no table bounds the length of a clip. Times that are known
+when a program is traced are given as NumPy arrays: sines and cosines are then constants of the program. Traced ones
+are computed in it, and XLA on a CPU takes a cosine anew for every clip and head that it turns.
 """
+
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.typing import Array, Bool, Float, Int
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 # Angular frequencies of rotary positions, radians per second of token time: from two radians per motion frame
 # down to one turn in about a minute.
@@ -15,14 +19,15 @@ _FASTEST_RAD_PER_S = 50.0
 _SLOWEST_RAD_PER_S = 0.1
 
 
-def sinusoid(position: Float[Array, "*n"] | Int[Array, "*n"], *, width: int) -> Float[Array, "*n d"]:
+def sinusoid(position: Float[AnyArray, "*n"] | Int[AnyArray, "*n"], *, width: int) -> Float[Array, "*n d"]:
     """Sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani et al. 2017, §3.5)."""
     frequency = np.exp(-np.log(10_000.0) * np.arange(width // 2) / (width // 2)).astype(np.float32)
-    angle = position[..., None].astype(jnp.float32) * frequency
-    return _once(jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1))
+    angle = position[..., None].astype(np.float32) * frequency
+    array = _library(angle)
+    return jnp.asarray(array.concatenate([array.sin(angle), array.cos(angle)], axis=-1))
 
 
-def rotary(x: Float[Array, "b n h d"], time_s: Float[Array, "*n"]) -> Float[Array, "b n h d"]:
+def rotary(x: Float[Array, "b n h d"], time_s: Float[AnyArray, "*n"]) -> Float[Array, "b n h d"]:
     """Rotate pairs of channels by angles proportional to each token's time in seconds (Su et al. 2021).
 
     Dot products between rotated queries and keys depend on differences of time only, whatever the token rates.
@@ -31,8 +36,9 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[Array, "*n"]) -> Float[Arra
     ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
     speed = (_FASTEST_RAD_PER_S * ratio ** (np.arange(half) / max(half - 1, 1))).astype(np.float32)
     angle = (time_s[..., None] * speed)[..., None, None, :]  # n 1 1 d/2
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    return _rotated(x, *(_once(table.astype(x.dtype)) for table in (cos, jnp.concatenate([-sin, sin], axis=-2))))
+    array = _library(angle)
+    cos, sin = array.cos(angle), array.sin(angle)
+    return _rotated(x, *(jnp.asarray(table, x.dtype) for table in (cos, array.concatenate([-sin, sin], axis=-2))))
 
 
 @jax.custom_vjp
@@ -58,9 +64,9 @@ def _rotated_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array
 _rotated.defvjp(_rotated_forward, _rotated_backward)
 
 
-def _once(table: Array) -> Array:
-    """A table that is computed once, not anew for every clip and head that it is used with."""
-    return jax.lax.optimization_barrier(table)
+def _library(values: AnyArray) -> types.ModuleType:
+    """NumPy for its own arrays, jax.numpy for all others."""
+    return np if isinstance(values, np.ndarray) else jnp
 
 
 def periodic_distance_bias(

@@ -64,3 +64,14 @@ def test_sinusoids_tell_a_thousand_steps_apart():
     table = np.asarray(sinusoid(jnp.arange(1000), width=64))
     distance = np.linalg.norm(table[:, None] - table[None], axis=-1) + 10 * np.eye(1000)
     assert distance.min() > 0.3
+
+
+def test_times_known_at_tracing_make_tables_that_are_constants_of_the_program():
+    x, time_s = jax.random.normal(jax.random.key(0), (2, 5, 3, 8)), np.linspace(0.0, 2.0, 5, dtype=np.float32)
+    position = np.arange(5)
+    known = jax.jit(lambda x: (rotary(x, time_s), sinusoid(position, width=8)))
+    traced = jax.jit(lambda x, time_s, position: (rotary(x, time_s), sinusoid(position, width=8)))
+    for found, expected in zip(known(x), traced(x, time_s, position), strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert "cosine" not in known.lower(x).as_text()
+    assert "cosine" in traced.lower(x, time_s, position).as_text()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
@@ -23,7 +24,7 @@ from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.remat import remembering
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
-from ksdiff_jax.typing import Array, Bool, Float, Int
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 BEGIN_BIT = 2  # the "previous bit" of the first frame
 
@@ -38,7 +39,7 @@ class PredictorMemory(NamedTuple):
 class PredictorLayer(DecoderLayer):
     """A causal layer: everything that it attends to is given as keys and values."""
 
-    def own_memory(self, x: Float[Array, "b n d"], time_s: Float[Array, "n"]) -> KeysValues:
+    def own_memory(self, x: Float[Array, "b n d"], time_s: Float[AnyArray, "n"]) -> KeysValues:
         """Keys and values of the layer's own input, for self-attention."""
         return self.self_attention.project(self.norm_self(x), time_s)
 
@@ -49,7 +50,7 @@ class PredictorLayer(DecoderLayer):
         speech: KeysValues,
         transcript: KeysValues | None,
         *,
-        time_s: Float[Array, "n"],
+        time_s: Float[AnyArray, "n"],
         own_mask: Bool[Array, "*a n k"],
         speech_mask: Bool[Array, "*c n k2"],
         transcript_mask: Bool[Array, "b l"],
@@ -83,7 +84,7 @@ class KeyframePredictor(nn.Module):
 
     def memory(self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]) -> PredictorMemory:
         """Project speech and transcript for every layer, once per clip."""
-        time_s = _time_s(jnp.arange(features.shape[1]))
+        time_s = _time_s(np.arange(features.shape[1]))
         speech = tuple(layer.speech_attention.project(features, time_s) for layer in self.layers)
         if not self.config.transcript.enabled:
             return PredictorMemory(speech, ())
@@ -101,10 +102,10 @@ class KeyframePredictor(nn.Module):
     ) -> Float[Array, "b t"]:
         """Logits of all frames at once; frame t sees bits before t only. `previous` is the bits shifted by one."""
         window = self.config.keyframes.window_frames
-        frame = jnp.arange(previous.shape[1])
+        frame = np.arange(previous.shape[1])
         behind = frame[:, None] - frame[None]
-        own_mask = ((behind >= 0) & (behind < window))[None, None]
-        near = (behind <= window // 2) & (behind > -(window - window // 2))
+        own_mask = jnp.asarray((behind >= 0) & (behind < window))[None, None]
+        near = jnp.asarray((behind <= window // 2) & (behind > -(window - window // 2)))
         x = self.bit(previous) + self.speech(features)
 
         def apply(layer: PredictorLayer, x: Array, speech: KeysValues, transcript: KeysValues | None) -> Array:
@@ -188,5 +189,5 @@ def empty_caches(config: ModelConfig, *, batch: int, dtype: DTypeLike) -> tuple[
     return tuple(KeysValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(config.keyframes.layers))
 
 
-def _time_s(frame: Int[Array, "*n"]) -> Float[Array, "*n"]:
-    return frame.astype(jnp.float32) / MOTION_RATE_HZ
+def _time_s(frame: Int[AnyArray, "*n"]) -> Float[AnyArray, "*n"]:
+    return frame.astype(np.float32) / np.float32(MOTION_RATE_HZ)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
@@ -143,7 +144,7 @@ class MotionGenerator(nn.Module):
         return self.clean(self.norm_out(x))
 
     def _position(self, frames: int) -> Float[Array, "t d"]:
-        phase = jnp.arange(frames) % self.config.generator.period_frames
+        phase = np.arange(frames) % self.config.generator.period_frames
         return sinusoid(phase, width=self.config.width).astype(self.dtype)
 
 

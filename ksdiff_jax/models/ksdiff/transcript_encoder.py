@@ -4,6 +4,7 @@ import functools
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from ksdiff_jax.config import ModelConfig
@@ -28,7 +29,7 @@ class TranscriptEncoder(nn.Module):
     ) -> Float[Array, "b l d"]:
         width, config = self.config.width, self.config
         x = nn.Embed(VOCABULARY, width, dtype=self.dtype, name="embed")(tokens)
-        x = x + sinusoid(jnp.arange(tokens.shape[1]), width=width).astype(self.dtype)
+        x = x + sinusoid(np.arange(tokens.shape[1]), width=width).astype(self.dtype)
         visible = mask[:, None, None, :]
 
         def layer(self: TranscriptEncoder, x: Array, index: int) -> Array:
