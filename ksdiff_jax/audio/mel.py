@@ -26,11 +26,14 @@ POWER_FLOOR = 1e-5
 def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {bands}"]:
     """Log-mel frames of waveforms at 16 kHz; s is a multiple of 320 and f = s / 320."""
     batch, samples = audio.shape
-    half_hop = SAMPLES_PER_SPEECH_FRAME // 2
-    padded = jnp.pad(audio.astype(jnp.float32), ((0, 0), (half_hop, half_hop)))
-    hops = padded.reshape(batch, samples // SAMPLES_PER_SPEECH_FRAME + 1, SAMPLES_PER_SPEECH_FRAME)
-    frames = jnp.concatenate([hops[:, :-1], hops[:, 1:]], axis=-1)  # (b, f, 640): the window is two hops
-    spectrum = rfft(frames * _hann_window(), points=FFT_POINTS)
+    hop = SAMPLES_PER_SPEECH_FRAME
+    padded = jnp.pad(audio.astype(jnp.float32), ((0, 0), (hop // 2, hop // 2)))
+    hops = padded.reshape(batch, samples // hop + 1, hop)
+    # The window is two hops. Each is moved to its place in zeros and added: XLA on a CPU joins arrays slowly.
+    window, room = _hann_window(), FFT_POINTS - WINDOW_SAMPLES
+    first = jnp.pad(hops[:, :-1] * window[:hop], ((0, 0), (0, 0), (0, hop + room)))
+    second = jnp.pad(hops[:, 1:] * window[hop:], ((0, 0), (0, 0), (hop, room)))
+    spectrum = rfft(first + second)  # (b, f, 513)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)  # (b, f, 513)
     return jnp.log(jnp.maximum(power @ _mel_filters(bands).T, POWER_FLOOR))
 

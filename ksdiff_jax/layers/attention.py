@@ -63,22 +63,28 @@ def attend_near(
 
     Equal to `attend` under `alignment_mask`, at a cost of t (2 reach + 1) instead of t² scores.
     """
-    frames, width = queries.shape[1], 2 * reach + 1
+    frames, scale = queries.shape[1], queries.shape[-1] ** -0.5
 
-    def neighbours(values: Array) -> Array:  # (b, t, ...) -> (b, t, w, ...)
+    def neighbours(values: Array) -> list[Array]:
+        """The values of frames i - reach, …, i + reach at frame i, zeros beyond both ends."""
         padded = jnp.pad(values, ((0, 0), (reach, reach)) + ((0, 0),) * (values.ndim - 2))
-        return jnp.stack([padded[:, offset : offset + frames] for offset in range(width)], axis=2)
+        return [padded[:, offset : offset + frames] for offset in range(2 * reach + 1)]
 
-    scale = queries.shape[-1] ** -0.5
-    keys, values = neighbours(memory.keys), neighbours(memory.values)
+    def each_of(tokens: Float[Array, "b p h d"]) -> list[Array]:
+        return [tokens[:, index, None] for index in range(tokens.shape[1])]
+
     # One query row against a handful of keys each: multiply and sum fuse where tiny matrix products would not.
-    near = jnp.sum((queries[:, :, None] * keys).astype(jnp.float32), axis=-1) * scale  # b t w h
-    near = jnp.where(neighbours(mask)[..., None], near, _MASKED)
-    before = jnp.einsum("bthd,bphd->btph", queries, prefix.keys, preferred_element_type=jnp.float32) * scale
-    weights = jax.nn.softmax(jnp.concatenate([before, near], axis=2), axis=2).astype(values.dtype)
-    count = prefix.keys.shape[1]
-    answer = jnp.sum(weights[:, :, count:, :, None] * values, axis=2)
-    return answer + jnp.einsum("btph,bphd->bthd", weights[:, :, :count], prefix.values)
+    def score(keys: Float[Array, "b #t h d"]) -> Float[Array, "b t h"]:
+        return jnp.sum((queries * keys).astype(jnp.float32), axis=-1) * scale
+
+    near = [
+        jnp.where(seen[..., None], score(keys), _MASKED)
+        for keys, seen in zip(neighbours(memory.keys), neighbours(mask), strict=True)
+    ]
+    scores = jnp.stack([score(keys) for keys in each_of(prefix.keys)] + near)
+    weights = jax.nn.softmax(scores, axis=0).astype(memory.values.dtype)[..., None]
+    values = each_of(prefix.values) + neighbours(memory.values)
+    return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
 
 class Attention(nn.Module):
