@@ -78,6 +78,7 @@ def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CL
         "device": device.device_kind,
         "dtype": config.model.compute_dtype,
         "remat": config.train.remat,
+        "scan_layers": config.train.scan_layers,
         "attention": config.model.attention,
         "jax": jax.__version__,
         "targets_on_h200": TARGETS,

@@ -32,3 +32,11 @@ def remembering(remat: str, call: Callable[..., PyTree], layer: nn.Module, *arra
     if remat == "none":
         return call(layer, *arrays)
     return nn.remat(call, policy=POLICIES[remat])(layer, *arrays)
+
+
+def checkpointed(function: Callable[..., PyTree], remat: str, *, looped: bool) -> Callable[..., PyTree]:
+    """`function` of arrays, without modules, under the policy `remat`; `looped`: it is the body of a `lax.scan`."""
+    if remat == "none":
+        return function
+    # The two passes of a loop are two loops, whose bodies the compiler does not merge again.
+    return jax.checkpoint(function, policy=POLICIES[remat], prevent_cse=not looped)

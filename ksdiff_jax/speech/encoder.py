@@ -21,13 +21,16 @@ from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.typing import Array, Bool, Float
 
 
-def build_encoder(config: EncoderConfig, *, dtype: DTypeLike, remat: str = "none") -> nn.Module:
-    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`; `remat` is of a pretrained one's layers."""
+def build_encoder(
+    config: EncoderConfig, *, dtype: DTypeLike, remat: str = "none", scan_layers: bool = False
+) -> nn.Module:
+    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`; the last two are of a pretrained one's layers."""
     if config.kind == "mel":
         return MelEncoder(config, dtype=dtype)
     if config.architecture is None:
         raise InputError("model.encoder.architecture is not known; models.speech_encoder.with_encoder finds it out")
-    return PretrainedFeatures(config, dtype=dtype if config.finetune else frozen_dtype(), remat=remat)
+    dtype = dtype if config.finetune else frozen_dtype()
+    return PretrainedFeatures(config, dtype=dtype, remat=remat, scan_layers=scan_layers)
 
 
 def frozen_dtype() -> DTypeLike:
@@ -41,10 +44,12 @@ class PretrainedFeatures(nn.Module):
     config: EncoderConfig
     dtype: DTypeLike = jnp.float32
     remat: str = "none"
+    scan_layers: bool = False
 
     @nn.compact
     def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
-        backbone = PretrainedEncoder(self.config.architecture, dtype=self.dtype, remat=self.remat, name="backbone")
+        settings = {"dtype": self.dtype, "remat": self.remat, "scan_layers": self.scan_layers}
+        backbone = PretrainedEncoder(self.config.architecture, **settings, name="backbone")
         if self.config.layer == "last":
             return backbone(audio, mask)
         states = backbone.hidden_states(audio, mask)

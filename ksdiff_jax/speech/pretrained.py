@@ -25,7 +25,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.config import PretrainedEncoderConfig
 from ksdiff_jax.layers.dense import Dense
-from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.layers.stack import through
 from ksdiff_jax.speech.front_end import ACTIVATIONS, FrontEnd, Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.positional_convolution import PositionalConvolution
 from ksdiff_jax.speech.relative_positions import PositionGate, RelativePositions
@@ -48,6 +48,7 @@ class PretrainedEncoder(nn.Module):
     config: PretrainedEncoderConfig
     dtype: DTypeLike = jnp.float32
     remat: str = "none"  # of the layers, where they are finetuned
+    scan_layers: bool = False
 
     def setup(self) -> None:
         config, dtype = self.config, self.dtype
@@ -101,16 +102,13 @@ class PretrainedEncoder(nn.Module):
         if not config.stable_layer_norm:
             x = self.norm(x).astype(self.dtype)
         bias = self.relative_positions(x.shape[1]) if config.architecture == "wavlm" else None
-        hidden = [x]
 
-        def apply(layer: EncoderLayer, x: Array, bias: Array | None) -> Array:
+        def apply(layer: EncoderLayer, x: Array, _: None) -> Array:
             return layer(x, mask=mask, position_bias=bias)
 
-        for layer in self.layers:
-            x = remembering(self.remat, apply, layer, x, bias)
-            hidden.append(x)
-        last = self.norm(x).astype(self.dtype) if config.stable_layer_norm else x
-        return States(last, tuple(hidden))
+        hidden = (x, *through(self.layers, apply, x, remat=self.remat, scan=self.scan_layers))
+        last = self.norm(hidden[-1]).astype(self.dtype) if config.stable_layer_norm else hidden[-1]
+        return States(last, hidden)
 
     def _states_at_50_hz(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None) -> States:
         """`states` of the sound as a recording: normalised if the model wants it, with 40 zeros on either side."""

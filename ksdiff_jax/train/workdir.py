@@ -29,9 +29,9 @@ _MAY_DIFFER = frozenset(
     f"train.{name}"
     for name in (
         *("steps", "log_every", "validate_every", "validate_clips", "samples_every", "samples_clips"),
-        *("checkpoint_every", "checkpoints_kept", "hang_s"),
+        *("checkpoint_every", "checkpoints_kept", "hang_s", "remat", "scan_layers"),
     )
-) | {"data.workers", "data.threads", "mesh.data", "mesh.fsdp", "mesh.tensor", "train.remat", "model.attention"}
+) | {"data.workers", "data.threads", "mesh.data", "mesh.fsdp", "mesh.tensor", "model.attention"}
 
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 

@@ -1,5 +1,7 @@
 """The encoder of a configuration: the last layer, or a learned mean of all."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,9 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.load import load_encoder
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
+from ksdiff_jax.tree import named_leaves, nested
+from tests.models.ksdiff.conftest import lively
+from tests.tiny_encoder import LAYOUT
 
 FRAMES = 30
 
@@ -78,3 +83,27 @@ def test_a_finetuned_encoder_keeps_less_for_the_backward_pass_under_remat(encode
 
     scores = 2 * encoder.config.num_heads * FRAMES**2
     assert kept("none") - kept("full") > encoder.config.num_layers * scores
+
+
+def test_layers_in_a_loop_give_the_same_features_and_gradients(heard):
+    # Of a WavLM: its position bias is shared by all layers and has parameters.
+    layout = dataclasses.replace(LAYOUT, architecture="wavlm")
+    settings = EncoderConfig(kind="pretrained", layer="weighted", architecture=layout, finetune=True)
+    audio, mask, _ = heard
+
+    def found(scan):
+        module = build_encoder(settings, dtype=jnp.float32, scan_layers=scan)
+        shapes = jax.eval_shape(module.init, jax.random.key(0), audio, mask)["params"]
+        params = named_leaves(lively(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)))
+        others = {name: params.pop(name) for name in list(params) if "/front_end/" in name}
+
+        def loss(params, others):
+            return jnp.sum(module.apply({"params": nested(params | others)}, audio, mask) ** 2)
+
+        value, gradient = jax.device_get(jax.jit(jax.value_and_grad(loss))(params, others))
+        return {"loss": value, **gradient}
+
+    expected, looped = found(False), found(True)
+    assert looped.keys() == expected.keys() and any("relative_positions" in name for name in expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(looped[name], value, rtol=1e-4, atol=1e-5 * np.abs(value).max(), err_msg=name)

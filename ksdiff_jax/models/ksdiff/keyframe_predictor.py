@@ -9,6 +9,7 @@ Training runs `__call__` on the shifted targets (teacher forcing). Inference run
 ring buffer of W keys and values per layer as its carry; it computes what the full pass computes.
 """
 
+import itertools
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -22,7 +23,7 @@ from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.layer_norm import LayerNorm
-from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.layers.stack import through
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
@@ -73,6 +74,7 @@ class KeyframePredictor(nn.Module):
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
     remat: str = "none"
+    scan_layers: bool = False
 
     def setup(self) -> None:
         config = self.config
@@ -108,12 +110,11 @@ class KeyframePredictor(nn.Module):
         near = jnp.asarray((behind <= window // 2) & (behind > -(window - window // 2)))
         x = self.bit(previous) + self.speech(features)
 
-        def apply(layer: PredictorLayer, x: Array, speech: KeysValues, transcript: KeysValues | None) -> Array:
+        def apply(layer: PredictorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]) -> Array:
             return layer(
                 x,
                 layer.own_memory(x, _time_s(frame)),
-                speech,
-                transcript,
+                *own,
                 time_s=_time_s(frame),
                 own_mask=own_mask,
                 speech_mask=near[None, None] & mask[:, None, None, :],
@@ -121,9 +122,8 @@ class KeyframePredictor(nn.Module):
                 deterministic=deterministic,
             )
 
-        for index, layer in enumerate(self.layers):
-            transcript = memory.transcript[index] if memory.transcript else None
-            x = remembering(self.remat, apply, layer, x, memory.speech[index], transcript)
+        own = list(itertools.zip_longest(memory.speech, memory.transcript))
+        x = through(self.layers, apply, x, own, remat=self.remat, scan=self.scan_layers)[-1]
         return self.logit(self.norm_out(x))[..., 0]
 
     def step(

@@ -12,6 +12,7 @@ its keyframe bit, and carries the same periodic position as the queries (R), so 
 `memory` holds everything that does not depend on the diffusion step; a sampler computes it once.
 """
 
+import itertools
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -24,7 +25,7 @@ from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.dense import Dense, JoinedDense
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
-from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.layers.stack import through
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -81,6 +82,7 @@ class MotionGenerator(nn.Module):
     tracks: int = 1
     dtype: DTypeLike = jnp.float32
     remat: str = "none"
+    scan_layers: bool = False
 
     def setup(self) -> None:
         config, dtype = self.config, self.dtype
@@ -134,13 +136,12 @@ class MotionGenerator(nn.Module):
         x = self.noisy(noisy.astype(self.dtype)) + self._position(noisy.shape[1])
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
-        def apply(layer: GeneratorLayer, *inputs: Array | KeysValues | None) -> Array:
-            return layer(*inputs, mask=mask, text_mask=text_mask, deterministic=deterministic)
+        def apply(layer: GeneratorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]) -> Array:
+            x = layer(x, condition, *own, mask=mask, text_mask=text_mask, deterministic=deterministic)
+            return nn.with_logical_constraint(x, ("batch", "time", "width"))
 
-        for index, layer in enumerate(self.layers):
-            transcript = memory.transcript[index] if memory.transcript else None
-            x = remembering(self.remat, apply, layer, x, condition, memory.speech[index], transcript)
-            x = nn.with_logical_constraint(x, ("batch", "time", "width"))
+        own = list(itertools.zip_longest(memory.speech, memory.transcript))
+        x = through(self.layers, apply, x, own, remat=self.remat, scan=self.scan_layers)[-1]
         return self.clean(self.norm_out(x))
 
     def _position(self, frames: int) -> Float[Array, "t d"]:

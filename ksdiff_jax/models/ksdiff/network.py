@@ -48,18 +48,20 @@ class Network(nn.Module):
 
     config: ModelConfig
     remat: str = "none"  # of the transformer layers, see layers/remat.py
+    scan_layers: bool = False  # see layers/stack.py; the transcript encoder is written out
 
     def setup(self) -> None:
         config, dtype, remat = self.config, jnp.dtype(self.config.compute_dtype), self.remat
-        self.encoder = build_encoder(config.encoder, dtype=dtype, remat=remat)
+        of_stacks = {"dtype": dtype, "remat": remat, "scan_layers": self.scan_layers}
+        self.encoder = build_encoder(config.encoder, **of_stacks)
         self.speech_paths = SpeechPaths(config, dtype=dtype, remat=remat)
         if config.transcript.enabled:
             self.transcript_encoder = TranscriptEncoder(config, dtype=dtype, remat=remat)
         if config.keyframes.enabled:
-            self.predictors = {track: KeyframePredictor(config, dtype=dtype, remat=remat) for track in TRACKS}
+            self.predictors = {track: KeyframePredictor(config, **of_stacks) for track in TRACKS}
         tracks = 1 if config.generator.dual_path else len(TRACKS)
         self.generators = {
-            name: MotionGenerator(config, dims=len(dims), tracks=tracks, dtype=dtype, remat=remat)
+            name: MotionGenerator(config, dims=len(dims), tracks=tracks, **of_stacks)
             for name, dims in generator_dims(config).items()
         }
 

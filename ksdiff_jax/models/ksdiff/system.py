@@ -20,7 +20,8 @@ class KSDiff:
     @property
     def network(self) -> Network:
         """The Linen module that the parameters belong to."""
-        return Network(self.config.model, remat=self.config.train.remat)
+        train = self.config.train
+        return Network(self.config.model, remat=train.remat, scan_layers=train.scan_layers)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*, generators_*."""
@@ -52,6 +53,7 @@ class KSDiff:
         options: SampleConfig,
     ) -> Sample:
         """Motion and keyframes for speech."""
+        network = self.network.clone(scan_layers=False)  # a sampler runs each layer often: nothing is copied there
         return sample_motion(
-            self.network, params, speech, noise, key, config=self.config, statistics=statistics, options=options
+            network, params, speech, noise, key, config=self.config, statistics=statistics, options=options
         )

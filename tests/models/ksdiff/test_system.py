@@ -62,6 +62,24 @@ def test_an_odd_number_of_frames_is_padded_as_well(system, params):
     np.testing.assert_allclose(long.motion[:, : FRAMES - 1], short.motion, atol=2e-4)
 
 
+def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
+    changes = {"model.generator.layers": 2, "model.speech_paths.refine": False, "model.transcript.enabled": False}
+    batch = random_batch(FRAMES)
+
+    def programs(looped):
+        system = build_system(override(TINY, changes | {"train.scan_layers": looped}))
+        params = jax.eval_shape(system.init, KEY)
+        loss = lambda params: system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=True)  # noqa: E731
+        sample = lambda params: system.sample(  # noqa: E731
+            params, batch.speech, batch.motion, KEY, statistics=UNIT_STATISTICS, options=FAST
+        )
+        return [str(jax.make_jaxpr(program)(params)).count(" scan[") for program in (loss, sample)]
+
+    (plain_loss, plain_sample), (looped_loss, looped_sample) = programs(False), programs(True)
+    assert looped_loss == plain_loss + 4  # two predictors and two generators
+    assert looped_sample == plain_sample > 0
+
+
 def test_padding_changes_no_loss(system, params):
     batch = random_batch(40)
     loss = jax.jit(lambda b: system.loss(params, b, KEY, statistics=UNIT_STATISTICS, train=False)[1])
