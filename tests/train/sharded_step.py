@@ -1,6 +1,6 @@
 """Run in a process of its own: the gradient and the step of one batch on meshes of eight fake devices, as JSON.
 
-python -m tests.train.sharded_step toy|ksdiff 8x1x1 2x4x1 ...
+python -m tests.train.sharded_step toy|looped|ksdiff|ksdiff_looped 8x1x1 2x4x1 ...
 """
 
 import dataclasses
@@ -13,10 +13,13 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 
 import flax.linen as nn  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from jax.sharding import AxisType  # noqa: E402
 
 from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
+from ksdiff_jax.layers.dense import Dense  # noqa: E402
+from ksdiff_jax.layers.stack import through  # noqa: E402
 from ksdiff_jax.losses import spectral_loss  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
 from ksdiff_jax.models.system import Batch, Statistics, System  # noqa: E402
@@ -40,16 +43,51 @@ def toy() -> tuple[System, Batch]:
     return ToySystem(dataclasses.replace(config, data=DataConfig(batch_size=16))), toy_batch(0, 16)
 
 
-def ksdiff() -> tuple[System, Batch]:
-    # One of each kind of layer: it is compiled twice, once for eight devices.
+class Residual(nn.Module):
+    """A pair of matrices on the features of the toy."""
+
+    @nn.compact
+    def __call__(self, x, _):
+        return x + Dense(8, name="down")(nn.tanh(Dense(16, name="up")(x)))
+
+
+class Looped(nn.Module):
+    """Three layers in a loop, then 64 numbers."""
+
+    def setup(self):
+        self.layers = [Residual() for _ in range(3)]
+        self.last = Dense(64)
+
+    def __call__(self, x):
+        return self.last(through(self.layers, Residual.__call__, x, remat="none", scan=True)[-1])
+
+
+class LoopedSystem(ToySystem):
+    """The toy with `Looped` for its two matrices."""
+
+    def init(self, key):
+        return Looped().init(key, np.zeros((1, 1, 8), np.float32))["params"]
+
+    def motion(self, params, speech):
+        return Looped().apply({"params": params}, jnp.tile(speech.prosody[:, ::2], (1, 1, 4)))[..., :59]
+
+
+def looped() -> tuple[System, Batch]:
+    system, batch = toy()
+    return LoopedSystem(system.config), batch
+
+
+def ksdiff(*, looped: bool = False) -> tuple[System, Batch]:
+    # One of each kind of layer, or one loop: it is compiled twice, once for eight devices.
     model = dataclasses.replace(
         TINY.model,
         keyframes=dataclasses.replace(TINY.model.keyframes, enabled=False),
         transcript=dataclasses.replace(TINY.model.transcript, enabled=False),
-        generator=dataclasses.replace(TINY.model.generator, dual_path=False),
+        generator=dataclasses.replace(TINY.model.generator, dual_path=False, layers=3 if looped else 1),
         speech_paths=dataclasses.replace(TINY.model.speech_paths, dilations=(1,)),
     )
-    config: Config = without_randomness(dataclasses.replace(TINY, model=model))
+    train = dataclasses.replace(TINY.train, scan_layers=looped)
+    config: Config = without_randomness(dataclasses.replace(TINY, model=model, train=train))
     batch = jax.device_get(random_batch(12, batch=8))
     mask = np.arange(12) < np.array([12, 9, 12, 12, 7, 12, 10, 12])[:, None]
     return build_system(config), batch._replace(speech=batch.speech._replace(mask=mask))
@@ -94,7 +132,8 @@ def spectrum_traffic() -> dict:
 
 
 def main(name: str, meshes: list[str]) -> None:
-    system, batch = {"toy": toy, "ksdiff": ksdiff}[name]()
+    systems = {"toy": toy, "looped": looped, "ksdiff": ksdiff, "ksdiff_looped": lambda: ksdiff(looped=True)}
+    system, batch = systems[name]()
     shapes = jax.eval_shape(system.init, jax.random.key(0))
     params = lively(jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes))
     single = jax.make_mesh((1, 1, 1), MESH_AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:1])
@@ -109,7 +148,7 @@ def main(name: str, meshes: list[str]) -> None:
             for leaf, value in expected.items()
         }
         results[shape] = {"loss_error": abs(found_loss / loss - 1), "gradient_errors": errors}
-        if name == "toy" and min(mesh.devices.shape) == 1 == mesh.shape["tensor"]:
+        if not name.startswith("ksdiff") and min(mesh.devices.shape) == 1 == mesh.shape["tensor"]:
             results[shape]["traffic"] = {k: v._asdict() for k, v in traffic_on(mesh, system, batch).items()}
     results["spectrum"] = spectrum_traffic()
     json.dump(results, sys.stdout)
