@@ -9,6 +9,7 @@ Only jax, flax, optax, NumPy and jaxtyping are imported on this path, so that it
     python -m ksdiff_jax bench train --paper
 """
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -32,7 +33,10 @@ def paper_config() -> Config:
 
 
 def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CLIPS, frames: int = FRAMES) -> dict:
-    """Milliseconds per step, MFU and peak memory of training with kept features; then the two paths grouped or not."""
+    """Milliseconds per step, MFU and peak memory of training with kept features.
+
+    Beside them the same with `train.scan_layers` the other way round, and the two paths grouped or not.
+    """
     import jax
 
     from ksdiff_jax.cli.bench_train_grouped import measure_grouping
@@ -40,28 +44,16 @@ def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CL
     from ksdiff_jax.train.utilisation import peak_flops_per_s
 
     config = paper_config() if config is None else config
-    started = time.perf_counter()
     batch, normal = made_up_batch(config, clips=clips, frames=frames)
-    abstract, step = training_program(config, normal)
-    state, batch = fresh_state(config, abstract), jax.device_put(batch, jax.devices()[0])
-    state, metrics = step(state, batch)
-    loss = float(metrics["loss"])
-    first_s = time.perf_counter() - started
-    for _ in range(WARM_UP_STEPS):
-        state, metrics = step(state, batch)
-    jax.block_until_ready(metrics)
-    times_s = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        for _ in range(STEPS_PER_REPEAT):
-            state, metrics = step(state, batch)
-        jax.block_until_ready((state, metrics))
-        times_s.append((time.perf_counter() - begun) / STEPS_PER_REPEAT)
+    first_s, loss, times_s = _timed(config, batch, normal, repeats=repeats)
     step_s = statistics.median(times_s)
     flops = training_step_flops(config, batch=clips, frames=frames, features=True)
     device = jax.devices()[0]
     peak = peak_flops_per_s(device.device_kind, config.model.compute_dtype)
     memory = (device.memory_stats() or {}).get("peak_bytes_in_use")
+    train = dataclasses.replace(config.train, scan_layers=not config.train.scan_layers)
+    other_first_s, _, others_s = _timed(dataclasses.replace(config, train=train), batch, normal, repeats=repeats)
+    other_s = statistics.median(others_s)
     return {
         "work": f"training step, paper configuration, {clips} clips of {frames / 25:g} s, kept features",
         "ms_per_step": round(1000 * step_s, 3),
@@ -79,10 +71,34 @@ def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CL
         "dtype": config.model.compute_dtype,
         "remat": config.train.remat,
         "scan_layers": config.train.scan_layers,
+        "scan_layers_changed": {"first_step_s": round(other_first_s, 2), "ms_per_step": round(1000 * other_s, 3)},
         "attention": config.model.attention,
         "jax": jax.__version__,
         "targets_on_h200": TARGETS,
     }
+
+
+def _timed(config: Config, batch: "Batch", normal: "Statistics", *, repeats: int) -> tuple[float, float, list[float]]:
+    """Seconds until the first step is done, its loss, and the seconds of a step, `repeats` times."""
+    import jax
+
+    started = time.perf_counter()
+    abstract, step = training_program(config, normal)
+    state, batch = fresh_state(config, abstract), jax.device_put(batch, jax.devices()[0])
+    state, metrics = step(state, batch)
+    loss = float(metrics["loss"])
+    first_s = time.perf_counter() - started
+    for _ in range(WARM_UP_STEPS):
+        state, metrics = step(state, batch)
+    jax.block_until_ready(metrics)
+    times_s = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        for _ in range(STEPS_PER_REPEAT):
+            state, metrics = step(state, batch)
+        jax.block_until_ready((state, metrics))
+        times_s.append((time.perf_counter() - begun) / STEPS_PER_REPEAT)
+    return first_s, loss, times_s
 
 
 def training_program(config: Config, normal: "Statistics") -> tuple["TrainState", Callable]:

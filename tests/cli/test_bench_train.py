@@ -170,6 +170,7 @@ def test_the_paper_line_has_its_figures():
     assert line["ms_fastest"] <= line["ms_per_step"] <= line["ms_slowest"]
     assert line["mfu"] is None and line["tflop_per_step"] >= 0 and np.isfinite(line["first_loss"])
     assert line["two_paths"].keys() == {"separate_s", "grouped_s", "ratio"} and line["two_paths"]["ratio"] > 0
+    assert line["scan_layers"] is False and line["scan_layers_changed"]["ms_per_step"] > 0
 
 
 @pytest.mark.long
