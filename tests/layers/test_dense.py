@@ -30,12 +30,15 @@ def test_values_gradients_and_names_are_those_of_flax(shape, dtype):
         np.testing.assert_allclose(one, other, atol=tolerance)
 
 
-def test_the_gradient_of_the_kernel_is_one_product_over_all_tokens_with_nothing_turned_around():
-    layer, x = Dense(4), jnp.ones((2, 5, 6))
+@pytest.mark.parametrize(("features", "left"), [(4, "f32[4,6]"), (8, "f32[6,8]")])
+def test_the_gradient_of_the_kernel_is_one_product_over_all_tokens_with_the_narrow_side_to_the_left(features, left):
+    layer, x = Dense(features), jnp.ones((2, 5, 6))
     params = layer.init(jax.random.key(0), x)
     text = str(jax.make_jaxpr(jax.grad(lambda params: jnp.sum(layer.apply(params, x))))(params))
-    assert "transpose" not in text
+    products = [line for line in text.splitlines() if "dot_general" in line]
+    assert any(f":{left} = dot_general" in line for line in products)
     assert "dimension_numbers=(([0], [0]), ([], []))" in text
+    assert text.count("transpose") == (features < 6)  # of the gradient itself, never of the tokens
 
 
 def test_a_layer_of_several_inputs_is_the_layer_of_their_concatenation():
