@@ -11,7 +11,7 @@ from ksdiff_jax.layers.position import alignment_mask, periodic_distance_bias, r
 @pytest.mark.parametrize(("heads", "period"), [(4, 25), (8, 7)])
 def test_the_self_attention_bias_is_the_closed_form_of_diffspeaker(heads, period):
     frames = 60
-    found = periodic_distance_bias(jnp.arange(frames), jnp.arange(frames), heads=heads, period=period)
+    found = np.asarray(periodic_distance_bias(jnp.arange(frames), jnp.arange(frames), heads=heads, period=period))
     for head in range(heads):
         slope = 2.0 ** (-8.0 * (head + 1) / heads)
         for i in range(frames):
