@@ -176,7 +176,7 @@ def test_every_layer_drops_something_else_and_the_same_again_from_the_same_key(s
     assert np.any(masks(jax.random.key(4)) != found)
 
 
-@pytest.mark.parametrize("remat", ["none", *(pytest.param(policy, marks=pytest.mark.slow) for policy in POLICIES)])
+@pytest.mark.parametrize("remat", ["none", *(pytest.param(policy, marks=pytest.mark.long) for policy in POLICIES)])
 @pytest.mark.parametrize("model", [generator, predictor])
 def test_a_scanned_model_has_the_names_the_loss_and_the_gradients_of_the_other(model, remat):
     expected, found = (model(scan=scan, remat=remat)[:2] for scan in (False, True))

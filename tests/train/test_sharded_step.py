@@ -52,8 +52,9 @@ def test_loss_and_gradients_equal_those_of_one_device(mesh, result):
     assert_equal_to_one_device(result[mesh])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("system", ["ksdiff", "ksdiff_looped"])
+@pytest.mark.parametrize(
+    "system", [pytest.param("ksdiff", marks=pytest.mark.slow), pytest.param("ksdiff_looped", marks=pytest.mark.long)]
+)
 def test_all_gradients_of_ksdiff_equal_those_of_one_device_on_three_axes(system):
     result = run(system, "2x2x2")["2x2x2"]
     assert len(result["gradient_errors"]) > 80

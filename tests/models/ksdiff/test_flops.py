@@ -86,10 +86,16 @@ CHANGES = {
         "model.generator.layers": 2,
     },
 }
+IN_CI = ("as it is", "one denoiser", "no keyframes")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(changes, id=name, marks=pytest.mark.slow if name in IN_CI else pytest.mark.long)
+        for name, changes in CHANGES.items()
+    ],
+)
 def test_the_forward_pass_is_what_xla_counts_within_twelve_percent(changes):
     config = override(SMALL, changes)
     counted = program(config, gradient=False).cost_analysis()["flops"]

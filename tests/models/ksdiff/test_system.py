@@ -162,8 +162,8 @@ ABLATIONS = {
 }
 
 
-# Each compiles a training step and a sampler of its own, half a minute on two cores: four stand for the rest.
-IN_CI = ("w/o keyframe", "w/o dual-path diff", "w/o speech split", "jaw on the expression path")
+# Each compiles a training step and a sampler of its own, half a minute on two cores: three stand for the rest.
+IN_CI = ("w/o keyframe", "w/o dual-path diff", "w/o speech split")
 
 
 @pytest.mark.parametrize(
