@@ -5,7 +5,7 @@ Entries are the lines of `metrics.jsonl` (metrics_log.py). A quantity that was n
 
 import io
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from ksdiff_jax.typing import Float
 Entry = Mapping[str, int | float | str | None]
 
 MAX_POINTS = 800  # of a curve; more are averaged in groups, for a page that opens at once
-_TRAIN, _VALIDATION = "#1f6f8b", "#c4483a"
-_TERMS = ("#1f6f8b", "#c4483a", "#d98e04", "#6a4c93", "#3c8d5a", "#8a94a6", "#b05f8f", "#4a5568")
+_TRAIN, _VALIDATION = ("#1f6f8b", "-"), ("#c4483a", "-")
+_COLOURS = ("#1f6f8b", "#c4483a", "#d98e04", "#6a4c93", "#3c8d5a", "#8a94a6", "#b05f8f", "#4a5568")
+_STYLES = ("-", (0, (4, 1.5)), ":")
 _LINES_WITH_ROOM = 3  # for a legend inside the panel; more stand beside it
 _WIDE_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
 
@@ -37,6 +38,14 @@ def terms(entries: Sequence[Entry]) -> list[str]:
     return list(names)
 
 
+def _looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and style of the line of each term: one colour for a term, one style for a path."""
+    paths, kinds = ({name.split("/")[i]: None for name in names} for i in (0, -1))
+    style = dict(zip(paths, cycle(_STYLES), strict=False))
+    colour = dict(zip(kinds, cycle(_COLOURS), strict=False))
+    return {name: (colour[name.split("/")[-1]], style[name.split("/")[0]]) for name in names}
+
+
 def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
     """The picture, as `form` "svg" or "png"."""
     import matplotlib
@@ -55,13 +64,9 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
             ],
             title="loss",
         )
-        colours = [_TERMS[i % len(_TERMS)] for i in range(len(terms(entries)))]
         _lines(
             parts,
-            [
-                (name, colour, curve(entries, "train", name))
-                for name, colour in zip(terms(entries), colours, strict=True)
-            ],
+            [(name, look, curve(entries, "train", name)) for name, look in _looks(terms(entries)).items()],
             title="terms of the loss, training",
         )
         _lines(
@@ -89,15 +94,19 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
 
 def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
     """Named curves in one panel; on a logarithmic axis where they span a wide range, unless told."""
+    from matplotlib.ticker import MaxNLocator
+
     axis.set_title(title, loc="left", fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(color="0.93")
     axis.set_axisbelow(True)
     values = np.concatenate([y for _, _, (_, y) in lines] or [np.zeros(0)])
     values = values[np.isfinite(values)]
-    for name, colour, (x, y) in lines:
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for name, (colour, style), (x, y) in lines:
         # A curve of one point would be invisible.
-        axis.plot(x, y, color=colour, linewidth=1.2, marker="o" if len(x) < 3 else None, markersize=3, label=name)
+        look = {"color": colour, "linestyle": style, "marker": "o" if len(x) < 3 else None}
+        axis.plot(x, y, linewidth=1.2, markersize=3, label=name, **look)
     if not values.size:
         axis.text(0.5, 0.5, "nothing logged", transform=axis.transAxes, ha="center", color="0.5")
         return

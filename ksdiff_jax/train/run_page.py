@@ -45,12 +45,13 @@ def write_run_page(workdir: Path, *, ending: str) -> Path:
     entries = _entries(workdir / "metrics.jsonl")
     config = _json(workdir / "config.json") or {}
     name = config.get("name") or workdir.resolve().name
+    goodput = read_goodput(workdir)
     sections = [
         f"<h1>{html.escape(name)}</h1><p class=ending>{html.escape(ending)}</p>",
-        _facts(entries, config),
+        _facts(entries, config, goodput),
         "<h2>Curves</h2>" + _curves(entries),
         _figures(entries),
-        _goodput(read_goodput(workdir)),
+        _goodput(goodput),
         _samples(workdir / "samples"),
         _configuration(config),
         _versions(_json(workdir / "versions.json") or {}),
@@ -64,7 +65,7 @@ def write_run_page(workdir: Path, *, ending: str) -> Path:
     return workdir / FILE_NAME
 
 
-def _facts(entries: Sequence[Entry], config: dict) -> str:
+def _facts(entries: Sequence[Entry], config: dict, goodput: dict | None) -> str:
     """The figures that one looks for first."""
     last = next((entry for entry in reversed(entries) if entry["split"] == "train"), {})
     total = config.get("train", {}).get("steps")
@@ -77,9 +78,11 @@ def _facts(entries: Sequence[Entry], config: dict) -> str:
     ):
         if last.get(name) is not None:
             facts[label] = form.format(last[name])
-    for name, label in (("mfu", "MFU"), ("data_wait", "data wait"), ("goodput", "goodput")):
+    for name, label in (("mfu", "MFU"), ("data_wait", "data wait")):
         if last.get(name) is not None:
             facts[label] = f"{100 * last[name]:.1f} %"
+    if goodput is not None:
+        facts["goodput"] = f"{100 * goodput['goodput']:.1f} %"
     if last.get("skipped"):
         facts["skipped steps"] = f"{last['skipped']:.0f}"
     return "<div class=facts>" + "".join(f"<div>{key}<b>{value}</b></div>" for key, value in facts.items()) + "</div>"
@@ -91,14 +94,14 @@ def _curves(entries: Sequence[Entry]) -> str:
 
 
 def _figures(entries: Sequence[Entry]) -> str:
-    """Every figure of the first and the last validation."""
+    """Every figure of the first and the last validation, in one column where there was but one."""
     validations = [entry for entry in entries if entry["split"] == "val"]
     if not validations:
         return ""
-    first, last = validations[0], validations[-1]
-    names = [name for name in last if name not in ("step", "split")]
-    rows = [(html.escape(name), _number(first.get(name)), _number(last[name])) for name in names]
-    heads = ("", f"step {first['step']:,}", f"step {last['step']:,}")
+    shown = [validations[0], validations[-1]][-len(validations) :]
+    names = [name for name in validations[-1] if name not in ("step", "split")]
+    rows = [(html.escape(name), *(_number(entry.get(name)) for entry in shown)) for name in names]
+    heads = ("", *(f"step {entry['step']:,}" for entry in shown))
     return "<h2>Validation, moving average of the weights</h2>" + _table(heads, rows)
 
 
@@ -159,7 +162,7 @@ def _versions(versions: dict) -> str:
 
 def _table(heads: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
     def line(cells: Sequence[str], tag: str) -> str:
-        kinds = ["" if column == 0 or len(cells) == 2 else " class=number" for column in range(len(cells))]
+        kinds = ["" if column == 0 or heads is None else " class=number" for column in range(len(cells))]
         return (
             "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for cell, kind in zip(cells, kinds, strict=True)) + "</tr>"
         )

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 from ksdiff_jax.config import to_dict
-from ksdiff_jax.train.curves import MAX_POINTS, curve, draw_curves, terms
+from ksdiff_jax.train.curves import MAX_POINTS, _looks, curve, draw_curves, terms
 from ksdiff_jax.train.goodput import Goodput
 from ksdiff_jax.train.run_page import write_run_page
 from tests.train.toy import toy_config
@@ -66,6 +66,23 @@ def test_the_page_tells_how_the_run_ended_what_it_reached_and_where_the_time_wen
     assert "train.learning_rate = 0.01" in text and "Goodput" in text and "restart" in text
     assert page.count("data:image/png;base64,") == 2 and 'alt="step-00000020-old"' not in page
     assert not re.search(r'(src|href)="(?!data:|#)', page) and "<script" not in page  # nothing is fetched
+
+
+def test_a_single_validation_is_one_column_and_the_goodput_is_that_of_the_whole_run(tmp_path):
+    a_run(tmp_path)
+    whole = json.loads((tmp_path / "goodput.json").read_text())["goodput"]
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.jsonl").write_text("".join(line for line in lines if '"step": 20, "split": "val"' not in line))
+    page = write_run_page(tmp_path, ending="done").read_text()
+    assert page.count(">step 40<") == 1
+    assert f"goodput<b>{100 * whole:.1f} %</b>" in page and "goodput<b>90.0 %</b>" not in page
+
+
+def test_a_term_has_one_colour_on_both_paths_and_a_path_one_kind_of_line():
+    looks = _looks([f"{path}/{term}" for path in ("expression", "head") for term in ("velocity", "keyframes")])
+    assert len(set(looks.values())) == len(looks)
+    assert looks["head/velocity"][0] == looks["expression/velocity"][0] != looks["head/keyframes"][0]
+    assert looks["head/velocity"][1] == looks["head/keyframes"][1] != looks["expression/velocity"][1]
 
 
 def test_a_run_that_left_next_to_nothing_has_a_page_too(tmp_path):
