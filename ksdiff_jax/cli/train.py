@@ -6,11 +6,12 @@ import sys
 import textwrap
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.overrides import field_names, load_config, override
-from ksdiff_jax.parallel.distributed import initialise, leads, leave, several
+from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
 
 SUMMARY = "train a model, or resume a run that was stopped"
 DOTTED_OVERRIDES = True
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return train_system(config, workdir, profile=profile)
     except BaseException as error:
         if several():
-            _leave_the_others(error)
+            _leave_the_others(error, workdir)
         raise
 
 
@@ -71,13 +72,19 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _leave_the_others(error: BaseException) -> None:
+def _leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
     """Where other processes wait for this one, end it now: JAX would first wait for all to finish."""
     if isinstance(error, InputError):
         _say(f"ksdiff-jax train: {' '.join(str(error).split())}")
-    else:
-        traceback.print_exception(error)
-    leave(2 if isinstance(error, InputError) else 1)
+        leave(2)
+    if (reason := lost_process(error)) is not None:
+        _say(
+            f"ksdiff-jax train: another process of this run ended or cannot be reached ({reason}); start all of them "
+            f"again to go on from the last checkpoint in {workdir}"
+        )
+        leave(LOST_PROCESS_STATUS)
+    traceback.print_exception(error)
+    leave(1)
 
 
 def train_system(config: Config, workdir: Path, *, profile: range = range(0)) -> int:

@@ -11,12 +11,13 @@ The first that is there counts; with none of them this is the only process. Slur
 own detection. `initialise` comes before anything that touches a device: afterwards JAX would know only its own.
 
 A process that dies takes the others with it: after `HEARTBEAT_S` without a sign of life JAX's coordination service,
-which lives in process 0, ends every process with status 134 (SIGABRT). Started again, they go on from the last
-checkpoint.
+which lives in process 0, ends every process with status 134 (SIGABRT); where a collective fails first, that is an error
+that `lost_process` knows, of the same status. Started again, they go on from the last checkpoint.
 """
 
 import importlib.util
 import os
+import re
 import socket
 import sys
 import time
@@ -31,6 +32,13 @@ HEARTBEAT_S = 60
 START_TIMEOUT_S = 300
 # How long a process that has finished waits for the others to finish too.
 SHUTDOWN_TIMEOUT_S = 120
+
+# As JAX itself ends a process (SIGABRT) where another has died.
+LOST_PROCESS_STATUS = 134
+# A collective on a CPU, one on a GPU, and the service that watches over both.
+_LOST = re.compile(
+    r"Gloo .*failed|remote process exited|(?:Connection|Socket) (?:reset|closed)|coordination service", re.I
+)
 
 _FLAGS = ("--coordinator", "--processes", "--process-id")
 _VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
@@ -235,6 +243,21 @@ def several() -> bool:
     import jax
 
     return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def lost_process(error: BaseException) -> str | None:
+    """What JAX said if `error` tells of a process that is gone or cannot be reached; None for any other error."""
+    import jax
+
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        said = str(cause).strip()
+        if isinstance(cause, jax.errors.JaxRuntimeError) and _LOST.search(said):
+            return said.splitlines()[0][:200]
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def leave(status: int) -> NoReturn:

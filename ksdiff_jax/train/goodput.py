@@ -4,7 +4,7 @@
 |---|---|
 | step | in training steps that count: goodput is this bucket over the sum of all |
 | start | setting up: system, data, state; of the first process of a run |
-| compile | in the first call of the training step, which traces and compiles it |
+| compile | in the first call of the training step, which traces and compiles it, on several processes until all have |
 | data | waiting for batches |
 | checkpoint | starting to save, and waiting for what is being saved |
 | validation | in validation, samples and export |

@@ -21,7 +21,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
-from ksdiff_jax.parallel.distributed import leads
+from ksdiff_jax.parallel.distributed import leads, wait_for_all
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.parallel.rules import RULES
 from ksdiff_jax.train.agreement import stop_request
@@ -173,8 +173,10 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
             run.utilisation.see(fed.batch)
 
             if step == first:
-                with goodput.spent("compile"), run.stop.compiling():
-                    state, step_metrics = run.train_step(state, fed.batch)
+                with goodput.spent("compile"):
+                    with run.stop.compiling():
+                        state, step_metrics = run.train_step(state, fed.batch)
+                    wait_for_all("first step")  # who compiles faster waits in the step for the others
             else:
                 state, step_metrics = run.train_step(state, fed.batch)
             step, position = step + 1, fed.position

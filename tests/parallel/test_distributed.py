@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.parallel.distributed import initialise, plan
+from ksdiff_jax.parallel.distributed import initialise, lost_process, plan
 
 SLURM = {"SLURM_JOB_ID": "9", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
 OPEN_MPI = {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3"}
@@ -94,3 +94,26 @@ def test_a_coordinator_that_does_not_answer_is_one_line_within_the_timeout():
     with pytest.raises(InputError, match=rf"coordinator {address} does not answer after 0 s .*is process 0 running"):
         initialise(coordinator=address, processes=2, process_id=1, timeout_s=0.1)
     assert not jax.distributed.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("UNKNOWN: Gloo all-reduce failed: [pair.cc:538] Read error [127.0.0.1]:9631: Connection reset by peer", True),
+        ("INTERNAL: NCCL operation async_err failed: remote process exited or there was a network error", True),
+        ("UNAVAILABLE: The coordination service cannot be reached\nand more lines", True),
+        ("RESOURCE_EXHAUSTED: Out of memory allocating 8589934592 bytes.", False),
+        ("INTERNAL: NCCL operation ncclCommInitRank failed: unhandled cuda error", False),
+    ],
+)
+def test_an_error_of_a_lost_process_is_told_from_an_error_of_our_own(said, lost):
+    expected = said.splitlines()[0] if lost else None
+    assert lost_process(jax.errors.JaxRuntimeError(said)) == expected
+    try:
+        try:
+            raise jax.errors.JaxRuntimeError(said)
+        except RuntimeError as error:
+            raise ValueError("while saving") from error
+    except ValueError as error:
+        assert lost_process(error) == expected
+    assert lost_process(OSError(said)) is None

@@ -1,6 +1,7 @@
 """Two processes of four devices each over loopback: one is killed, one is told to stop, and the run loses nothing."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -55,7 +56,7 @@ def story(tmp_path_factory):
     """A run without incident; and one of which a process is killed, later one is told to stop, and that then ends."""
     folder = tmp_path_factory.mktemp("together")
     whole, broken = folder / "whole", folder / "broken"
-    told = {"whole": (first := Together(whole)).end()}
+    told = {"whole": (first := Together(whole, "--slow-compiler", "5")).end()}
     assert first.statuses == [0, 0], told["whole"]
 
     killed = Together(broken, "--pace", "0.2")
@@ -85,6 +86,13 @@ def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story):
     assert told["noticed_s"] < 30
     assert "another task died" in told["killed"][0]
     assert "resuming" in told["stopped"][0] and "at step 5" in told["stopped"][0]
+
+
+@pytest.mark.slow
+def test_waiting_for_a_process_that_compiles_longer_counts_as_compilation(story):
+    folder, _ = story
+    spent = json.loads((folder / "whole" / "goodput.json").read_text())["seconds"]  # of process 0; process 1 was late
+    assert spent["compile"] > 4.5 and spent["step"] < 4
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """One process of a toy run of several, on four fake devices each, for `test_together.py`.
 
 python -m tests.train.together_run WORKDIR --coordinator HOST:PORT --processes N --process-id K [--devices 4]
-    [--steps S] [--pace SECONDS per batch]
+    [--steps S] [--pace SECONDS per batch] [--slow-compiler SECONDS that the last process takes longer to trace]
 """
 
 import argparse
@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=4)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--pace", type=float, default=0.0)
+    parser.add_argument("--slow-compiler", type=float, default=0.0)
     args = parser.parse_args()
 
     jax.config.update("jax_platforms", "cpu")
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace, count: int) -> int:
     from ksdiff_jax.train.progress import Progress
     from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
 
-    me = jax.process_index()
+    me, slow_s = jax.process_index(), args.slow_compiler
 
     class ShareOfBatches(ToyBatches):
         """Rows `me`, `me + count`, ... of the batches that one process would read."""
@@ -54,6 +55,11 @@ def run(args: argparse.Namespace, count: int) -> int:
         def __next__(self):
             time.sleep(args.pace)
             return jax.tree.map(lambda array: array[me::count], super().__next__())
+
+    class SlowlyTraced(ToySystem):
+        def loss(self, *args, train, **options):
+            time.sleep(slow_s if train and me == count - 1 else 0.0)
+            return super().loss(*args, train=train, **options)
 
     def evaluate(system, params, data):
         # What a system computes here stays on one device, and only process 0 is asked.
@@ -67,7 +73,7 @@ def run(args: argparse.Namespace, count: int) -> int:
     outcome = train(
         config,
         args.workdir,
-        build_system=ToySystem,
+        build_system=SlowlyTraced,
         open_data=lambda config: toy_data(config)._replace(batches=ShareOfBatches(config.data.batch_size)),
         evaluate=evaluate,
         progress=progress,
