@@ -11,6 +11,11 @@ from pathlib import Path
 from ksdiff_jax.errors import InputError
 
 
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/ksdiff-jax` or `~/.cache/ksdiff-jax`: what can be made again, for all runs of this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ksdiff-jax"
+
+
 def make_folder(path: str | Path) -> Path:
     """Create `path` and its parents; raises `InputError` if it cannot be made or written to."""
     folder = Path(path)

@@ -13,6 +13,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME
 from ksdiff_jax.fourier import rfft
 from ksdiff_jax.typing import Array, Bool, Float
@@ -50,10 +51,9 @@ def normalise_mel(mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]) -> F
 
 @functools.lru_cache
 def _mel_filters(bands: int) -> np.ndarray:
-    import librosa  # only here: training on kept features needs no filters, on machines that may not have it
-
     low, high = MEL_RANGE_HZ
-    return librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=FFT_POINTS, n_mels=bands, fmin=low, fmax=high)
+    # Imported only here: training on kept features needs no filters, on machines that may not have librosa.
+    return librosa_module("filters").mel(sr=SAMPLE_RATE_HZ, n_fft=FFT_POINTS, n_mels=bands, fmin=low, fmax=high)
 
 
 @functools.lru_cache

@@ -12,10 +12,10 @@ through librosa), and the natural logarithm of the RMS of the frame's own 20 ms.
 where z(x) = (x - mean) / std, and zeros where std is 0 or nothing is voiced. Never NaN.
 """
 
-import librosa
 import numpy as np
 import scipy.signal
 
+from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME, speech_frames
 from ksdiff_jax.typing import Float
 
@@ -88,7 +88,7 @@ def _track(samples: np.ndarray) -> np.ndarray:
     if not np.any(samples):
         return np.zeros(1 + (len(samples) - WINDOW_SAMPLES) // SAMPLES_PER_SPEECH_FRAME)
     band = scipy.signal.butter(2, TRACKED_BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
-    f0_hz, voiced, _ = librosa.pyin(
+    f0_hz, voiced, _ = librosa_module("core").pyin(
         scipy.signal.sosfiltfilt(band, samples),
         fmin=F0_RANGE_HZ[0],
         fmax=F0_RANGE_HZ[1],

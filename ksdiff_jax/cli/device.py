@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import cache_folder
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
 
@@ -39,11 +40,6 @@ def keep_compilations() -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     return folder
-
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/ksdiff-jax` or `~/.cache/ksdiff-jax`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ksdiff-jax"
 
 
 def _processor_name() -> str:

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
-from ksdiff_jax.cli.device import PLATFORMS, cache_folder, keep_compilations, use_device
+from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import cache_folder
 
 SUMMARY = "measure a checkpoint: lips, keyframes, head motion, real speech, silence"
 METRICS = ("lips", "upper_face", "keyframes", "pose", "beats", "real")

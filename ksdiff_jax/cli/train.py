@@ -90,8 +90,9 @@ def _leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
 def train_system(config: Config, workdir: Path, *, profile: range = range(0)) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
-    from ksdiff_jax.cli.device import cache_folder, keep_compilations
+    from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.evaluate.run import evaluate_system
+    from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
     from ksdiff_jax.train.loop import Watching, train

@@ -6,9 +6,9 @@ Audio beats are onsets (librosa's spectral-flux onset detector). Kinematic beats
 speed of the head: the instants where it comes to rest between two movements. Times are in motion frames at 25 Hz.
 """
 
-import librosa
 import numpy as np
 
+from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.evaluate.pose import angular_speed
 from ksdiff_jax.typing import Float
@@ -18,7 +18,7 @@ SIGMA_FRAMES = 3.0
 
 def audio_beats(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "n"]:
     """Onset times of a 16 kHz recording, in motion frames."""
-    times_s = librosa.onset.onset_detect(y=audio, sr=SAMPLE_RATE_HZ, hop_length=160, units="time")
+    times_s = librosa_module("onset").onset_detect(y=audio, sr=SAMPLE_RATE_HZ, hop_length=160, units="time")
     return np.asarray(times_s, np.float64) * MOTION_RATE_HZ
 
 

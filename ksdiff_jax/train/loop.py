@@ -172,13 +172,7 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
                 fed = next(feed)
             run.utilisation.see(fed.batch)
 
-            if step == first:
-                with goodput.spent("compile"):
-                    with run.stop.compiling():
-                        state, step_metrics = run.train_step(state, fed.batch)
-                    wait_for_all("first step")  # who compiles faster waits in the step for the others
-            else:
-                state, step_metrics = run.train_step(state, fed.batch)
+            state, step_metrics = _step(run, state, fed.batch, compiles=step == first)
             step, position = step + 1, fed.position
             run.stop.after_step()
             run.log.add(step_metrics)
@@ -212,6 +206,17 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
     goodput.saved(step)
     _report(run, _ending(run, step, first))
     return Outcome(state=state, exit_status=run.stop.exit_status, metrics=metrics)
+
+
+def _step(run: Run, state: TrainState, batch: Batch, *, compiles: bool) -> tuple[TrainState, Metrics]:
+    """A training step. In the first one, those who compile faster wait for the others."""
+    if not compiles:
+        return run.train_step(state, batch)
+    with run.goodput.spent("compile"):
+        with run.stop.compiling():
+            result = run.train_step(state, batch)
+        wait_for_all("first step")
+    return result
 
 
 def _close_interval(run: Run, step: int) -> Entry | None:

@@ -1,0 +1,35 @@
+"""What we use of librosa, compiled by one process at a time.
+
+librosa compiles its vectorised functions when a module is imported or a function first called, and keeps the machine
+code on disk (numba's cache). Two processes that do so at the same moment can leave two files behind that do not fit
+each other: from then on every process that loads them crashes (numba, issue 10128). So the first call waits its turn.
+"""
+
+import contextlib
+import functools
+import importlib
+from types import ModuleType
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import cache_folder, one_at_a_time
+
+# What is called of each module, on a quarter of a second of noise.
+_NOISE = np.random.default_rng(0).normal(size=4_000)
+_CALLS = {
+    "core": lambda core: core.pyin(_NOISE, fmin=65.0, fmax=500.0, sr=16_000),
+    "onset": lambda onset: onset.onset_detect(y=_NOISE, sr=16_000, hop_length=160),
+    "filters": lambda filters: None,
+}
+
+
+@functools.cache
+def librosa_module(name: str) -> ModuleType:
+    """`librosa.<name>`, imported and compiled at the first call: "core" for `pyin`, "onset", "filters"."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(InputError):  # no folder to lock in: compile all the same
+            stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
+        module = importlib.import_module(f"librosa.{name}")
+        _CALLS[name](module)
+    return module
