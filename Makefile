@@ -40,7 +40,7 @@ demo: install
 	$(BIN)/ksdiff-jax animate $(AUDIO) --out $(OUT)
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
