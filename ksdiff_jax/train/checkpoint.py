@@ -47,6 +47,7 @@ class Checkpoints:
             preservation_policy=ocp.training.preservation_policies.LatestN(kept),
             cleanup_tmp_directories=True,
         )
+        self._saving: ocp.AsyncResponse | None = None
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints, oldest first."""
@@ -58,12 +59,15 @@ class Checkpoints:
         digests = {name: leaf_digest(on_host(leaf)) for name, leaf in named_leaves(state).items()}
         manifest = {"position": position, "position_digest": _text_digest(position), "digests": digests}
         with self._naming_disk_errors():
-            self._orbax.save_checkpointables_async(step, {"state": state}, custom_metadata=manifest)
+            self._saving = self._orbax.save_checkpointables_async(step, {"state": state}, custom_metadata=manifest)
 
     def wait(self) -> None:
         """Wait until the checkpoint being saved has its final name."""
+        saving, self._saving = self._saving, None
         with self._naming_disk_errors():
             self._orbax.wait()
+            if saving is not None:
+                saving.result()  # Orbax's thread for this save ends here, and only here
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -73,8 +77,11 @@ class Checkpoints:
 
     def close(self) -> None:
         """Finish what is being saved and let go of the folder."""
-        with self._naming_disk_errors():
-            self._orbax.close()
+        try:
+            self.wait()
+        finally:
+            with self._naming_disk_errors():
+                self._orbax.close()
 
     @contextlib.contextmanager
     def _naming_disk_errors(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -63,6 +64,17 @@ def test_only_the_newest_are_kept(tmp_path, state_and_target):
     state, _ = state_and_target
     checkpoints = saved(tmp_path / "c", state, steps=(10, 20, 30, 40), kept=2)
     assert checkpoints.steps() == [30, 40]
+
+
+def test_a_night_of_saves_leaves_no_threads_behind(tmp_path, state_and_target):
+    state, _ = state_and_target
+    with Checkpoints(tmp_path / "c", kept=2) as checkpoints:
+        counts = []
+        for step in range(1, 9):
+            checkpoints.save(at_step(state, step), {"next": step}, step=step)
+            checkpoints.wait()
+            counts.append(threading.active_count())
+    assert counts[-1] - counts[1] < 3, counts
 
 
 def test_an_empty_folder_has_nothing_to_restore(tmp_path, state_and_target):
