@@ -18,6 +18,7 @@ from collections.abc import Collection, Sequence
 import jax
 import numpy as np
 
+from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
@@ -32,13 +33,12 @@ from ksdiff_jax.typing import Bool, Float
 
 GROUPS = ("lips", "upper_face", "keyframes", "pose", "beats")
 VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
-_FULL_SCALE = 32768.0  # int16
 _keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames", "threshold_std"))
 
 
 def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
     """A clip's samples in [-1, 1]."""
-    return clip.audio.astype(np.float32) / np.float32(_FULL_SCALE)
+    return from_int16(clip.audio)
 
 
 def score(
