@@ -5,6 +5,7 @@ Files in `configs/` define `config() -> Config`; `ksdiff_jax.overrides` changes 
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -253,3 +254,11 @@ class Config:
 def to_dict(config) -> dict:
     """A configuration as plain nested dicts, lists and scalars, ready for JSON."""
     return dataclasses.asdict(config)
+
+
+def flatten(values: Mapping, prefix: str = "") -> dict[str, object]:
+    """Nested dicts as one, by dotted names: {"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat

@@ -12,7 +12,7 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder
+from ksdiff_jax.files import cache_folder, write_json
 
 SUMMARY = "measure a checkpoint: lips, keyframes, head motion, real speech, silence"
 METRICS = ("lips", "upper_face", "keyframes", "pose", "beats", "real")
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         "measured_in_s": round(time.perf_counter() - started, 1),
     }
     if out:
-        report.write_json(out / "metrics.json", report.as_json(figures, about))
+        write_json(out / "metrics.json", report.as_json(figures, about))
         for name, shown, shown_on in (("openings", curves, args.split), ("openings-real", real_curves, "real speech")):
             if shown:
                 report.plot_openings(

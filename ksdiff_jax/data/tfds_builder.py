@@ -3,24 +3,24 @@
     builder = named_builder("hdtf")                  a tfds.core.DatasetBuilder: info, features, splits
     builder.as_dataset(split="train")                where TensorFlow is installed
 
-A name is a folder of shards under `$KSDIFF_DATA_DIR`, or `~/.cache/ksdiff-jax/datasets` where that is not set. Nothing
+A name is a folder of shards under `$KSDIFF_DATA_DIR`, or `datasets` in our cache folder where that is not set. Nothing
 is downloaded: a published data set is put there whole, and its builder is read from the files beside its shards.
 """
 
 import os
-from pathlib import Path
 
 from etils import epath
 
 from ksdiff_jax.data.description import DESCRIPTION
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import cache_folder
 
 DATA_DIR_VARIABLE = "KSDIFF_DATA_DIR"
 
 
 def named_folder(name: str) -> epath.Path:
     """Where the data set of that name lies; `InputError` with the names there are, where there is none."""
-    root = epath.Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / ".cache" / "ksdiff-jax" / "datasets")
+    root = epath.Path(os.environ.get(DATA_DIR_VARIABLE) or cache_folder() / "datasets")
     plain = name and name not in (".", "..") and "/" not in name and "\\" not in name
     if plain and (root / name / DESCRIPTION).exists():
         return root / name

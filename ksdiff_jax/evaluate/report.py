@@ -4,7 +4,6 @@ A target is a line that a finished system has to cross; figures without one are 
 which machine it was made.
 """
 
-import json
 import math
 import os
 import platform
@@ -103,12 +102,6 @@ def as_json(figures: dict[str, float], about: dict) -> dict:
     finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     targets = {row.figure: {"target": row.target, "reached": row.reached} for row in rows(figures) if row.target}
     return {"schema": "ksdiff-metrics/1", "figures": finite, "targets": targets, **about}
-
-
-def write_json(path: str | Path, content: dict) -> None:
-    """Write `metrics.json`."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str) -> None:

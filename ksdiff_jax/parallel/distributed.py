@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, first_line
 
 # A node that is busy compiling or paused by its host still answers within this time; JAX's own default is 100.
 HEARTBEAT_S = 60
@@ -92,9 +92,8 @@ def initialise(
             shutdown_timeout_seconds=SHUTDOWN_TIMEOUT_S,
         )
     except (RuntimeError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise InputError(
-            f"cannot join the processes named by {chosen.source} ({reason}); give all of {', '.join(_FLAGS)}"
+            f"cannot join the processes named by {chosen.source} ({first_line(error)}); give all of {', '.join(_FLAGS)}"
         ) from error
     return jax.process_count()
 
@@ -253,9 +252,8 @@ def lost_process(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        said = str(cause).strip()
-        if isinstance(cause, jax.errors.JaxRuntimeError) and _LOST.search(said):
-            return said.splitlines()[0][:200]
+        if isinstance(cause, jax.errors.JaxRuntimeError) and _LOST.search(str(cause)):
+            return first_line(cause)
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.config import PretrainedEncoderConfig
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.speech.front_end import ACTIVATIONS
 
 ARCHITECTURES = ("wav2vec2", "hubert", "wavlm")
@@ -287,9 +287,9 @@ def _read_pickled(path: Path) -> dict[str, np.ndarray]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its unpickler, zip reader and allow-list do
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: refused, because it holds more than weights or is damaged ({reason}); nothing in it was run"
+            f"{path}: refused, because it holds more than weights or is damaged ({first_line(error)}); "
+            "nothing in it was run"
         ) from error
     if not isinstance(state, dict) or not all(hasattr(value, "numpy") for value in state.values()):
         raise InputError(f"{path}: not a dictionary of weights; give the state dict of the model")

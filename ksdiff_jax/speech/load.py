@@ -25,7 +25,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.speech.front_end import Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
@@ -140,10 +140,9 @@ def find_folder(source: str | Path) -> Path:
         if not any(folder.glob("*.safetensors")):
             folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, "pytorch_model.bin"]))
     except Exception as error:  # the hub's client raises its own, its transport's and the system's errors
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
             f"{name}: no such folder here, and the Hugging Face hub did not give it ({type(error).__name__}: "
-            f"{reason}); download the model where there is a network and name its folder"
+            f"{first_line(error)}); download the model where there is a network and name its folder"
         ) from error
     return folder
 

@@ -12,13 +12,12 @@ Beside `speech.wav` these are looked for, in this order; the first that is there
 Text is UTF-8, with or without a byte-order mark, or UTF-16 with one. Times are seconds from the start of the sound.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing
+from ksdiff_jax.files import write_json
 
 SCHEMA = "ksdiff-words/1"
 
@@ -89,8 +88,7 @@ def write_words(path: str | Path, transcript: Transcript) -> None:
         "text": transcript.text,
         "spoken": [spoken._asdict() for spoken in transcript.spoken],
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def ordered(spoken: list[Spoken], *, path: Path, lines: list[int]) -> tuple[Spoken, ...]:

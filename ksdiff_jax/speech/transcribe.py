@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.speech.spoken_words import Spoken, Transcript
 from ksdiff_jax.typing import Float
 
@@ -36,10 +36,10 @@ def load_transcriber(model: str) -> Transcriber:
     try:
         recogniser = pipeline("automatic-speech-recognition", model=model)
     except Exception as error:  # the hub's client and the model classes raise all kinds
-        reason = (str(error).splitlines() or [""])[0][:120]
         raise InputError(
             f"--transcribe {model}: no such model here, and the Hugging Face hub did not give it "
-            f"({type(error).__name__}: {reason}); download a Whisper where there is a network and name its folder"
+            f"({type(error).__name__}: {first_line(error)}); download a Whisper where there is a network and "
+            "name its folder"
         ) from error
     if getattr(recogniser.model.config, "model_type", "") != "whisper":
         raise InputError(f"--transcribe {model}: a {recogniser.model.config.model_type}; a Whisper is needed")

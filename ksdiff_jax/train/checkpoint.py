@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from orbax.checkpoint import v1 as ocp
 
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.parallel.arrays import on_host
 from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
 from ksdiff_jax.train.state import TrainState
@@ -94,8 +94,8 @@ class Checkpoints:
                 raise
             free = shutil.disk_usage(self.folder.parent).free
             raise InputError(
-                f"{self.folder}: cannot save a checkpoint ({_one_line(error)}; {free / 1e6:.0f} MB free on this disk); "
-                "the ones before are intact"
+                f"{self.folder}: cannot save a checkpoint ({first_line(error)}; {free / 1e6:.0f} MB free on this "
+                "disk); the ones before are intact"
             ) from error
 
     def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:
@@ -126,7 +126,7 @@ class Checkpoints:
             manifest = self._orbax.checkpointables_metadata(step).custom_metadata
             state = self._orbax.load_checkpointables(step, {"state": abstract})["state"]
         except Exception as error:  # whatever Orbax, TensorStore or the JSON reader make of damaged files
-            raise CheckpointCorrupt(f"{folder}: cannot be read: {_one_line(error)}") from error
+            raise CheckpointCorrupt(f"{folder}: cannot be read: {first_line(error)}") from error
         _verify(folder, state, manifest)
         return Restored(state=state, position=manifest["position"])
 
@@ -157,8 +157,3 @@ def _verify(folder: Path, state: TrainState, manifest: dict | None) -> None:
 
 def _text_digest(position: DataPosition) -> str:
     return hashlib.sha256(json.dumps(position, sort_keys=True).encode()).hexdigest()
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).strip().splitlines() or [type(error).__name__]
-    return text[0][:300]

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ksdiff_jax.files import replacing
+from ksdiff_jax.files import write_json
 from ksdiff_jax.parallel.distributed import leads
 
 BUCKETS = ("step", "start", "compile", "data", "checkpoint", "validation", "restart", "lost")
@@ -124,8 +124,7 @@ class Goodput:
             "written_at": self._now(),
             "ended": ended,
         }
-        with replacing(workdir / FILE_NAME) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(workdir / FILE_NAME, content)
 
     def _settle(self) -> None:
         now = self._clock()

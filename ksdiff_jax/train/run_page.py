@@ -8,10 +8,10 @@ import base64
 import html
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.files import replacing
 from ksdiff_jax.train.curves import Entry, draw_curves
 from ksdiff_jax.train.goodput import BUCKETS, read_goodput
@@ -136,9 +136,9 @@ def _samples(folder: Path) -> str:
 
 def _configuration(config: dict) -> str:
     """All fields, those that are not the default marked."""
-    defaults = _flat(json.loads(json.dumps(to_dict(Config()))))
+    defaults = flatten(json.loads(json.dumps(to_dict(Config()))))
     lines = []
-    for name, value in _flat(config).items():
+    for name, value in flatten(config).items():
         line = html.escape(f"{name} = {json.dumps(value)}")
         lines.append(line if defaults.get(name) == value else f"<b class=changed>{line}</b>")
     return (
@@ -173,13 +173,6 @@ def _table(heads: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
-
-
-def _flat(values: Mapping, prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
 
 
 def _entries(path: Path) -> list[Entry]:

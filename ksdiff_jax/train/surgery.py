@@ -15,7 +15,6 @@ checkpoints and exports are whole.
 """
 
 import fnmatch
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +24,7 @@ import numpy as np
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing
+from ksdiff_jax.files import write_json
 from ksdiff_jax.models.frozen import part
 from ksdiff_jax.models.pretrained import read_pretrained
 from ksdiff_jax.models.system import System
@@ -118,8 +117,7 @@ def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) ->
     tell(f"starting from {report['init_from']}: {counts} parameters; names in {workdir / 'init_report.json'}")
     for name, shapes in report["reshaped"].items():
         tell(f"  {name}: {shapes['checkpoint']} there, {shapes['model']} here; starts anew")
-    with replacing(workdir / "init_report.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(workdir / "init_report.json", report)
 
 
 def _shapes(config: Config, system: System) -> dict[str, tuple[int, ...]]:

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import jax
 
-from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import make_folder, replacing
+from ksdiff_jax.files import make_folder, write_json
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.parallel.distributed import leads, told_by_first
 
@@ -56,9 +56,9 @@ def open_workdir(path: str | Path, config: Config) -> Path:
     workdir = make_folder(path)
     check_workdir(workdir, config)
     if leads():
-        _write_json(workdir / "config.json", to_dict(config))
+        write_json(workdir / "config.json", to_dict(config))
         now = datetime.datetime.now(datetime.UTC).isoformat()
-        _write_json(workdir / "versions.json", {"started_at": now, **versions()})
+        write_json(workdir / "versions.json", {"started_at": now, **versions()})
     _check_shared(workdir / "versions.json")
     return workdir
 
@@ -78,7 +78,7 @@ def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
 
 def differing_fields(old: dict, new: dict) -> list[str]:
     """Dotted names of the fields that the configuration of one and the same run must share and these do not."""
-    flat_old, flat_new = _flatten(old), _flatten(new)
+    flat_old, flat_new = flatten(old), flatten(new)
     names = sorted(flat_old.keys() | flat_new.keys())
     missing = object()
     return [
@@ -125,20 +125,10 @@ def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
     with contextlib.suppress(InputError):
         existing = json.loads(json.dumps(to_dict(from_dict(Config, existing))))
     if names := differing_fields(existing, wanted):
-        old, new = _flatten(existing), _flatten(wanted)
+        old, new = flatten(existing), flatten(wanted)
         changes = ", ".join(f"{name} {old.get(name)!r} -> {new.get(name)!r}" for name in names[:4])
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         raise InputError(f"{workdir}: holds a run with another config ({changes}{more}); name another --workdir")
-
-
-def _flatten(values: dict, prefix: str = "") -> dict[str, object]:
-    flat = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 def _read_json(path: Path) -> dict:
@@ -146,8 +136,3 @@ def _read_json(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as the config of a run ({error}); name another --workdir") from error
-
-
-def _write_json(path: Path, value: dict) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.evaluate import report
+from ksdiff_jax.files import write_json
 
 
 def row_of(figures: dict[str, float], name: str) -> report.Row:
@@ -45,7 +46,7 @@ def test_what_was_not_measured_is_neither_reached_nor_missed():
 
 def test_metrics_json_is_strict_json_and_names_the_machine(tmp_path):
     figures = {"jaw_correlation": 0.9, "closure_rate": float("nan")}
-    report.write_json(tmp_path / "metrics.json", report.as_json(figures, {"machine": report.machine()}))
+    write_json(tmp_path / "metrics.json", report.as_json(figures, {"machine": report.machine()}))
 
     def refuse(constant):
         raise AssertionError(constant)
