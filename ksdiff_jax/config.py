@@ -64,7 +64,7 @@ class TranscriptConfig:
     enabled: bool = True  # False: the ablation "w/o transcript"
     layers: int = 2  # R
     drop_probability: float = 0.1  # R: transcript alone hidden in training, so that speech alone is enough
-    max_tokens: int = 256  # bytes + 3 specials; what lies beyond is cut, with a warning at inference
+    max_tokens: int = 256  # bytes, begin and end; what lies beyond is cut, with a warning at inference
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class MeshConfig:
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """Defaults of inference; each is an option of `ksdiff-jax animate`."""
+    """Defaults of inference; `ksdiff-jax animate` has options for the usual ones."""
 
     sampler: Literal["ddim"] = "ddim"
     steps: int = 50

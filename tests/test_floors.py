@@ -17,7 +17,7 @@ FLOORS = [
     ["face", "layers"],
     ["speech"],
     ["models"],
-    ["report", "data", "export"],
+    ["data", "export"],
     ["animate"],
     ["evaluate"],
     ["train"],

@@ -1,6 +1,6 @@
 """Time bases: waveform samples (16 kHz), speech feature frames (50 Hz) and motion frames (25 Hz).
 
-Every conversion between them in the package goes through here. A motion frame i stands for the instant i / 25 s;
+A motion frame i stands for the instant i / 25 s;
 it owns the samples [640 i, 640 (i + 1)) and the speech frames 2i and 2i + 1. A clip of n samples has
 round(25 n / 16000) motion frames, at least one.
 """
@@ -27,8 +27,3 @@ def speech_frames(samples: int) -> int:
 def samples_of_motion_frames(frames: int) -> int:
     """Samples that `frames` motion frames own."""
     return frames * SAMPLES_PER_MOTION_FRAME
-
-
-def motion_frames_of_seconds(seconds: float) -> int:
-    """Nearest number of motion frames to a duration."""
-    return round(seconds * MOTION_RATE_HZ)

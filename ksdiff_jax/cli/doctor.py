@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import sys
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
@@ -14,10 +15,6 @@ EXAMPLES = """examples:
   ksdiff-jax doctor
   ksdiff-jax doctor --json
 """
-REQUIRED = (
-    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "scipy", "numba", "librosa", "soxr",
-    "av", "safetensors", "tensorflow-datasets", "matplotlib",
-)  # fmt: skip
 # Module that must be there -> (what it is for, how to have it).
 OPTIONAL = {
     "espeakng_loader": ("the built-in corpus (ksdiff-jax corpus, train)", "pip install 'ksdiff-jax[corpus]'"),
@@ -39,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "packages": {name: _version(name) for name in ("ksdiff-jax", *REQUIRED)},
+        "packages": {name: _version(name) for name in ("ksdiff-jax", "jaxlib", *_required())},
     }
     missing = [name for name, version in facts["packages"].items() if version is None]
     facts["missing"] = missing
@@ -52,6 +49,15 @@ def run(args: argparse.Namespace) -> int:
     if missing:
         console.fail(f"missing: {', '.join(missing)}; install with: {sys.executable} -m pip install ksdiff-jax")
     return 2 if missing else 0
+
+
+def _required() -> list[str]:
+    """Names of the distributions that ours asks for, extras apart."""
+    try:
+        lines = importlib.metadata.requires("ksdiff-jax") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
 
 
 def _version(name: str) -> str | None:

@@ -11,10 +11,7 @@ jaw, and here they are named so.
 
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-
-from ksdiff_jax.typing import Array, Float
 
 EXPRESSION = slice(0, 50)
 ROTATION = slice(50, 53)
@@ -41,12 +38,3 @@ def path_split(jaw_path: JawPath) -> PathSplit:
     if jaw_path == "head":
         return PathSplit(expression=expression, head=rotation + jaw + camera)
     return PathSplit(expression=expression + jaw, head=rotation + camera)
-
-
-def merge_paths(
-    expression: Float[Array, "*b e"], head: Float[Array, "*b p"], *, jaw_path: JawPath
-) -> Float[Array, "*b 59"]:
-    """Inverse of splitting a motion by `path_split`: the 59 numbers in disk order."""
-    split = path_split(jaw_path)
-    order = np.argsort(np.array(split.expression + split.head))
-    return jnp.concatenate([expression, head], axis=-1)[..., order]

@@ -10,7 +10,6 @@ two only one sum over the `tensor` axis is needed; the other side of each matrix
 """
 
 import re
-from collections.abc import Mapping
 
 import jax
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
@@ -76,14 +75,6 @@ def check_axes(
                 f"{'×'.join(_as_tuple(entry))}; choose a smaller mesh.{_as_tuple(entry)[-1]}"
             )
     return PartitionSpec(*spec)
-
-
-def check_rules(
-    axes: Mapping[str, tuple[str | None, ...]], shapes: Mapping[str, tuple[int, ...]], mesh: Mesh | AbstractMesh
-) -> None:
-    """`check_axes` for every named array; raises at the first that fails."""
-    for name, names in axes.items():
-        check_axes(name, names, shapes[name], mesh)
 
 
 def parameter_shardings(tree: PyTree, mesh: Mesh) -> PyTree:

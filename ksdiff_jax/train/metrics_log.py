@@ -2,7 +2,7 @@
 
 Weights & Biases gets them too, where it is installed (weights_and_biases.py).
 
-Each training step leaves its metrics on the device. `MetricsLog.train` collects them; when an interval is full, the
+Each training step leaves its metrics on the device. `MetricsLog.add` collects them; when an interval is full, the
 interval *before* it is fetched (its steps are long done), averaged over its steps and written. One line per entry:
 
     {"step": 150, "split": "train", "loss": 0.41, ..., "steps_per_s": 3.1, "data_wait": 0.02}

@@ -5,6 +5,11 @@ versions.json    Python, packages, devices and git revision of the latest start
 checkpoints/     one folder per step (checkpoint.py)
 pretrained/      averaged weights for inference (models/pretrained.py)
 metrics.jsonl    and tensorboard/ (metrics_log.py)
+goodput.json     where the time went (goodput.py)
+run.html         all of it on one page (run_page.py)
+
+and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints that were passed
+over), hang-*.txt (watchdog.py).
 """
 
 import contextlib

@@ -9,7 +9,7 @@ import json
 import sys
 
 MISSING = {
-    *("grain", "librosa", "tyro", "av", "soxr", "numba", "tensorflow_datasets", "tensorflow", "tensorboardX"),
+    *("grain", "librosa", "av", "soxr", "numba", "tensorflow_datasets", "tensorflow", "tensorboardX"),
     *("google_crc32c", "transformers", "torch", "matplotlib", "safetensors", "huggingface_hub", "tqdm"),
 }
 

@@ -4,7 +4,7 @@ import pytest
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.parallel.rules import RULES, check_axes, check_rules, parameter_axes
+from ksdiff_jax.parallel.rules import RULES, check_axes, parameter_axes
 
 MESH = AbstractMesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
 
@@ -43,7 +43,7 @@ def test_an_unknown_name_a_doubled_axis_and_a_wrong_rank_are_our_mistakes():
     with pytest.raises(ValueError, match="2 axis names"):
         check_axes("w", ("embed", "mlp"), (8,), MESH)
     with pytest.raises(ValueError, match="twice"):
-        check_rules({"fine": ("embed",), "w": ("batch", "embed")}, {"fine": (8,), "w": (8, 8)}, MESH)
+        check_axes("w", ("batch", "embed"), (8, 8), MESH)
 
 
 def test_a_dimension_that_does_not_divide_is_refused_by_name():

@@ -2,6 +2,8 @@
 
     L_path = λ_diff (λ₁ L_rec + λ₂ L_vel) + λ_mr L_mr + λ_BCE L_BCE,   L = L_expression + L_head
 
+and, beside the paper, λ_lip L_lip on the path of the mouth where `loss.lip_gap` asks for it.
+
 The generators see ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias: at inference they
 see predicted ones); speech and transcript are sometimes dropped, for classifier-free guidance (R).
 """

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from ksdiff_jax.config import (
     Config,
@@ -72,8 +71,3 @@ def lively(params, seed: int = 5):
     keys = jax.random.split(jax.random.key(seed), len(leaves))
     moved = [x + 0.05 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
     return jax.tree.unflatten(tree, moved)
-
-
-@pytest.fixture(scope="session")
-def tiny_config() -> Config:
-    return TINY
