@@ -8,7 +8,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from ksdiff_jax.config import Config
+from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.overrides import field_names, load_config, override
 from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", metavar="START:STOP", help="record these steps for XProf, in <workdir>/profile")
     parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")
+    add_output_arguments(parser)
     group = parser.add_argument_group(
         "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the environment says it)"
     )
@@ -55,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     # Before anything that asks JAX for its devices: it would see those of this process only.
     initialise(coordinator=args.coordinator, processes=args.processes, process_id=args.process_id, tell=_say)
     try:
-        return train_system(config, workdir, profile=profile)
+        console = Console("train", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+        return train_system(config, workdir, profile=profile, console=console)
     except BaseException as error:
         if several():
             _leave_the_others(error, workdir)
@@ -87,7 +90,18 @@ def _leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
     leave(1)
 
 
-def train_system(config: Config, workdir: Path, *, profile: range = range(0)) -> int:
+def _describe(config: Config, console: Console) -> None:
+    """For those who asked for more: the devices, and every field that is not the default."""
+    import jax
+
+    console.detail(f"devices: {', '.join(f'{device.platform} {device.device_kind}' for device in jax.devices())}")
+    defaults = flatten(to_dict(Config()))
+    for name, value in flatten(to_dict(config)).items():
+        if defaults.get(name) != value:
+            console.detail(f"{name} = {value}")
+
+
+def train_system(config: Config, workdir: Path, *, console: Console, profile: range = range(0)) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import keep_compilations
@@ -102,7 +116,10 @@ def train_system(config: Config, workdir: Path, *, profile: range = range(0)) ->
 
     keep_compilations()
     # Of several processes one speaks; the null device stays open as long as the process.
-    progress = Progress(config.train.steps, stream=None if leads() else Path(os.devnull).open("w"))  # noqa: SIM115
+    silent = console.quiet or not leads()
+    progress = Progress(config.train.steps, stream=Path(os.devnull).open("w") if silent else None)  # noqa: SIM115
+    if leads():
+        _describe(config, console)
     config, encoder = with_encoder(config)
 
     def open_data(config):
@@ -132,6 +149,9 @@ def train_system(config: Config, workdir: Path, *, profile: range = range(0)) ->
         given=encoder_params(encoder),
         watching=Watching(step_flops=flops, draw_samples=_draw_samples, profile=profile),
     )
+    if leads():
+        summary = {"workdir": str(workdir), "step": int(outcome.state.step), "steps": config.train.steps}
+        console.result(summary | {"status": outcome.exit_status, "metrics": outcome.metrics})
     return outcome.exit_status
 
 

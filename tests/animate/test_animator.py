@@ -14,6 +14,7 @@ from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.clip import MotionClip
 from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
+from tests.conftest import REPOSITORY
 
 
 def tone(seconds, *, rate_hz=16_000, hz=150.0):
@@ -156,7 +157,7 @@ def test_silence_and_partly_broken_sound_give_finite_motion(animator):
         assert np.isfinite(animator(audio, sample_rate_hz=16_000).coefficients).all()
 
 
-def test_a_batch_is_split_over_all_devices_and_stays_the_same(tmp_path):
+def test_a_batch_is_split_over_all_devices_and_stays_the_same():
     code = """
         import jax, numpy as np, pathlib
         jax.config.update("jax_num_cpu_devices", 4)
@@ -171,4 +172,4 @@ def test_a_batch_is_split_over_all_devices_and_stays_the_same(tmp_path):
             single = animator(clip, sample_rate_hz=16_000)
             assert np.abs(single.coefficients - motion.coefficients).max() < 1e-6
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=REPOSITORY)

@@ -154,7 +154,7 @@ def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
     assert set(record["seconds"]) == set(BUCKETS) and record["ended"] and record["starts"] == 2
     assert sum(record["seconds"].values()) == pytest.approx(record["wall_s"])
     assert all(record["seconds"][bucket] > 0 for bucket in BUCKETS if bucket != "lost")
-    assert record["seconds"]["lost"] < 0.01 and record["wall_s"] > first["wall_s"]
+    assert record["seconds"]["lost"] < 1 and record["wall_s"] > first["wall_s"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     last = [line for line in lines if line["split"] == "train"][-1]
     assert last["frames_per_s"] == pytest.approx(last["steps_per_s"] * 8 * 4)
