@@ -2,9 +2,9 @@
 
 Orbax restores arrays whose bits were flipped on disk without a word, so every checkpoint carries in its metadata the
 digest of each leaf and of the data position, and `Checkpoints.restore` recomputes them. A checkpoint that does not
-match is moved to `<folder>/../corrupt/`, with a message, and the one before it is tried; several processes decide
-that together. Saving runs in the background; a checkpoint has its final name only when it is complete. No other file
-of the package imports Orbax.
+match is reported and the one before it is tried; once that has proved sound, the other is moved to
+`<folder>/../corrupt/`. Several processes decide that together. Saving runs in the background; a checkpoint has its
+final name only when it is complete. No other file of the package imports Orbax.
 """
 
 import contextlib
@@ -101,9 +101,10 @@ class Checkpoints:
     def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:
         """The newest sound checkpoint, laid out as `abstract` says; None if there are no checkpoints at all.
 
-        Corrupt ones are moved aside and reported through `tell`. Raises `CheckpointCorrupt` if none is sound.
+        Corrupt ones are reported through `tell`, and moved aside once one before them has proved sound. Raises
+        `CheckpointCorrupt` if none is sound; all stay where they are.
         """
-        problems = []
+        problems: dict[int, str] = {}
         for step in reversed(self.steps()):
             restored, problem = None, ""
             try:
@@ -111,13 +112,15 @@ class Checkpoints:
             except CheckpointCorrupt as error:
                 problem = str(error)
             if not true_of_any(bool(problem)):
+                for passed_over in problems:
+                    self._set_aside(passed_over)
                 return restored
             problem = problem or f"{self.folder / str(step)}: another process cannot read it"
             tell(f"checkpoint of step {step} is corrupt ({problem}); trying the one before it")
-            problems.append(problem)
-            self._set_aside(step)
-        if problems:
-            raise CheckpointCorrupt(f"{self.folder}: no sound checkpoint left: {'; '.join(problems)}")
+            problems[step] = problem
+        if problems:  # a disk out of reach, perhaps: a later start may find all of them sound
+            said = "; ".join(problems.values())
+            raise CheckpointCorrupt(f"{self.folder}: no sound checkpoint, and nothing was moved or begun anew: {said}")
         return None
 
     def _load(self, step: int, abstract: TrainState) -> Restored:

@@ -136,7 +136,14 @@ def test_damaged_files_are_passed_over(tmp_path, state_and_target, damage):
 
 def test_without_a_sound_checkpoint_nothing_is_silently_started_anew(tmp_path, state_and_target):
     state, abstract = state_and_target
-    saved(tmp_path / "c", state, steps=(10,)).close()
-    shutil.rmtree(tmp_path / "c" / "10" / "state")
-    with pytest.raises(CheckpointCorrupt, match="no sound checkpoint left"):
-        Checkpoints(tmp_path / "c", kept=2).restore(abstract, tell=lambda line: None)
+    saved(tmp_path / "c", state).close()
+    away = [(tmp_path / "c" / str(step) / "state", tmp_path / f"away-{step}") for step in (10, 20)]
+    for here, there in away:
+        shutil.move(here, there)
+    for _ in range(2):  # a second start finds no empty folder
+        with pytest.raises(CheckpointCorrupt, match="no sound checkpoint, and nothing was moved"):
+            Checkpoints(tmp_path / "c", kept=2).restore(abstract, tell=lambda line: None)
+    for here, there in away:  # the disk is back
+        shutil.move(there, here)
+    restored = Checkpoints(tmp_path / "c", kept=2).restore(abstract, tell=pytest.fail)
+    assert restored.position == {"next": 20} and not (tmp_path / "corrupt").exists()
