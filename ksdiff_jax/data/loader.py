@@ -109,8 +109,8 @@ def training_batches(
     """Endless batches of random cuts, NumPy arrays: of the `config.data.batch_size` rows those of one host of many.
 
     The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k · batch_size + r of
-    that sequence, and host h of n has the rows h, h + n, h + 2n, ... So hosts share no clip, an epoch leaves none
-    out, and the k-th batch of any number of hosts holds the same rows.
+    that sequence, and of n hosts the first has the first n-th of the rows, and so on, as they lie in a global batch.
+    So hosts share no clip, an epoch leaves none out, and the k-th batch of any number of hosts is the same, row by row.
 
     The iterator is to be closed after use. Its position continues the sequence on any number of hosts and of worker
     processes.
@@ -126,13 +126,27 @@ def training_batches(
             f"data.batch_size {config.data.batch_size} for host {host} of {hosts}: need a multiple of the hosts"
         )
     batches = (
-        grain.MapDataset.source(ShuffledEpochs(reader, seed))
-        .seed(seed)
-        .random_map(RandomCut(config, features_of))
-        .slice(slice(host, None, hosts))
-        .batch(rows, batch_fn=collate)
+        grain.MapDataset.source(ShuffledEpochs(reader, seed)).seed(seed).random_map(RandomCut(config, features_of))
     )
+    if hosts > 1:
+        batches = RowsOfHost(batches, rows=rows, host=host, hosts=hosts)
+    batches = batches.batch(rows, batch_fn=collate)
     return TrainingBatches(batches, threads=config.data.threads, workers=config.data.workers)
+
+
+class RowsOfHost(grain.MapDataset[Example]):
+    """Of a sequence that is cut into batches of hosts · rows examples, the rows of one host in each."""
+
+    def __init__(self, whole: "grain.MapDataset[Example]", *, rows: int, host: int, hosts: int):
+        super().__init__(whole)
+        self._whole, self._rows, self._host, self._hosts = whole, rows, host, hosts
+
+    def __len__(self) -> int:
+        return len(self._whole) // (self._rows * self._hosts) * self._rows
+
+    def __getitem__(self, index: int) -> Example:
+        batch, row = divmod(index, self._rows)
+        return self._whole[(batch * self._hosts + self._host) * self._rows + row]
 
 
 class TrainingBatches(Iterator[Batch]):
