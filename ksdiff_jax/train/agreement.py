@@ -55,5 +55,10 @@ class SharedStopRequest(StopRequest):
         """A block like any other: to leave it alone would leave the others waiting."""
         yield
 
+    @contextlib.contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Nor from a compilation: the others would find out by a missed heartbeat only."""
+        yield
+
     def _answer(self) -> None:
         """Noted; `after_step` tells the others."""
