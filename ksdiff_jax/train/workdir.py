@@ -31,12 +31,18 @@ from ksdiff_jax.parallel.distributed import leads, told_by_first
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step.
 _MAY_DIFFER = frozenset(
-    f"train.{name}"
-    for name in (
-        *("steps", "log_every", "validate_every", "validate_clips", "samples_every", "samples_clips"),
-        *("checkpoint_every", "checkpoints_kept", "hang_s", "remat", "scan_layers"),
-    )
-) | {"data.workers", "data.threads", "mesh.data", "mesh.fsdp", "mesh.tensor", "model.attention"}
+    f"{part}.{name}"
+    for part, names in {
+        "train": (
+            *("steps", "log_every", "validate_every", "validate_clips", "samples_every", "samples_clips"),
+            *("checkpoint_every", "checkpoints_kept", "hang_s", "remat", "scan_layers"),
+        ),
+        "data": ("workers", "threads", "on_bad_record", "bad_record_share"),
+        "mesh": ("data", "fsdp", "tensor"),
+        "model": ("attention",),
+    }.items()
+    for name in names
+)
 
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
