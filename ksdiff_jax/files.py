@@ -64,6 +64,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
+    _put_back(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     temporary.chmod(0o777 & ~_umask())
     try:
@@ -72,10 +73,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             if file.is_file():
                 file.chmod(0o666 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.replace(old / "folder")
-            temporary.replace(path)
-            shutil.rmtree(old)
+            _change_places(path, temporary)
         else:
             temporary.replace(path)
     except OSError as error:
@@ -90,6 +88,28 @@ def write_json(path: str | Path, content: object) -> None:
     """Write `content` as JSON, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _change_places(path: Path, new: Path) -> None:
+    """`new` under the name of the folder `path`; whatever interrupts, one of the two has that name in the end."""
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        path.replace(old / "folder")
+        new.replace(path)
+    except BaseException:
+        if not path.exists() and (old / "folder").exists():
+            (old / "folder").replace(path)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(path: Path) -> None:
+    """The folder that a process had moved out of the way when it was killed."""
+    for old in path.parent.glob(f".{path.name}.old.*"):
+        if not path.exists() and (old / "folder").exists():
+            (old / "folder").replace(path)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
