@@ -21,7 +21,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
-from ksdiff_jax.parallel.distributed import leads, wait_for_all
+from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.parallel.rules import RULES
 from ksdiff_jax.train.agreement import stop_request
@@ -153,27 +153,17 @@ def train(
 
 def drive(run: Run, state: TrainState, first: int) -> Outcome:
     """Take the steps `first` to `config.train.steps`, unless a signal comes first; save; export."""
-    settings = run.config.train
-    step, saved, position, metrics = first, first, None, {}
-    hopeless, goodput = Hopeless(), run.goodput
+    settings, goodput = run.config.train, run.goodput
+    course, metrics = Course(run, state, first), {}
     in_flight = InFlight(goodput.count_step, run.watchdog.alive)
     goodput.begin()
     feed = BatchFeed(run.data.batches, run.mesh)
-
-    def save_aside() -> None:
-        """Called by another thread while this one is inside a compilation."""
-        if step > saved:
-            run.checkpoints.save(state, position, step=step)
-        run.checkpoints.wait()
-
     try:
-        while step < settings.steps and run.stop.signal is None:
-            with run.stop.interruptible(), goodput.spent("data"):
-                fed = next(feed)
-            run.utilisation.see(fed.batch)
-
-            state, step_metrics = _step(run, state, fed.batch, compiles=step == first)
-            step, position = step + 1, fed.position
+        if _owes_validation(run, first):
+            metrics = course.show()
+        while course.step < settings.steps and run.stop.signal is None:
+            step_metrics = course.take_step(feed)
+            step = course.step
             run.stop.after_step()
             run.log.add(step_metrics)
             in_flight.add(step_metrics)
@@ -181,31 +171,84 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
             # What waits for the state waits for the steps before it, whose time is theirs.
             in_flight.settle(ahead=0 if shown or saves else _RUN_AHEAD)
 
-            if step % settings.log_every == 0 and (entry := _close_interval(run, step)):
-                run.progress.update(entry)
-                hopeless.check(entry)
+            if step % settings.log_every == 0:
+                course.tell(_close_interval(run, step))
             if shown:
-                with goodput.spent("validation"), run.watchdog.patient(), run.stop.interruptible(save_aside):
-                    metrics = _show(run, state, step) or metrics
+                metrics = course.show() or metrics
             if saves:
-                with goodput.spent("checkpoint"):
-                    run.checkpoints.save(state, position, step=step)
-                saved = step
-                goodput.saved(step)
+                course.save()
     except Interrupted:
-        pass  # between steps, so `state` and `position` belong together
+        pass  # between steps, so state and position belong together
     finally:
         feed.close()
 
-    if entry := run.log.flush():
-        run.progress.update(entry)
-    with goodput.spent("checkpoint"):
-        if step > saved:
-            run.checkpoints.save(state, position, step=step)
-        run.checkpoints.wait()
-    goodput.saved(step)
-    _report(run, _ending(run, step, first))
-    return Outcome(state=state, exit_status=run.stop.exit_status, metrics=metrics)
+    course.save(finish=True)
+    _report(run, _ending(run, course.step, first))
+    return Outcome(state=course.state, exit_status=run.stop.exit_status, metrics=metrics)
+
+
+class Course:
+    """A run on its way: its state after `step` steps, the position in the data that goes with it, what is saved."""
+
+    def __init__(self, run: Run, state: TrainState, step: int):
+        self.run, self.state, self.step = run, state, step
+        self._first, self._saved, self._position = step, step, None
+        self._hopeless = Hopeless()
+
+    def take_step(self, feed: BatchFeed) -> Metrics:
+        """One more step; what was reached is saved before an error of the data ends the run."""
+        try:
+            with self.run.stop.interruptible(), self.run.goodput.spent("data"):
+                fed = next(feed)
+        except InputError:
+            if jax.process_count() == 1:  # of several, the others wait in their next step
+                self.save(finish=True)
+            raise
+        self.run.utilisation.see(fed.batch)
+        self.state, metrics = _step(self.run, self.state, fed.batch, compiles=self.step == self._first)
+        self.step, self._position = self.step + 1, fed.position
+        return metrics
+
+    def show(self) -> dict[str, float]:
+        """Let the averaged weights speak; the figures measured."""
+        run = self.run
+        with run.goodput.spent("validation"), run.watchdog.patient(), run.stop.interruptible(self._save_aside):
+            return _show(run, self.state, self.step)
+
+    def tell(self, entry: Entry | None) -> None:
+        """Show an entry of the log; raises `InputError` if it says that training is hopeless."""
+        if entry:
+            self.run.progress.update(entry)
+            self._hopeless.check(entry)
+
+    def save(self, *, finish: bool = False) -> None:
+        """Save what is not saved yet; in the background, unless it is to `finish`."""
+        # The lines of the steps up to here: a kill after this would leave a gap where they are.
+        self.tell(self.run.log.flush())
+        with self.run.goodput.spent("checkpoint"):
+            self._save_state()
+            if finish:
+                self.run.checkpoints.wait()
+        self.run.goodput.write(self.run.workdir)
+
+    def _save_state(self) -> None:
+        if self.step > self._saved:
+            self.run.checkpoints.save(self.state, self._position, step=self.step)
+            self._saved = self.step
+        self.run.goodput.saved(self.step)
+
+    def _save_aside(self) -> None:
+        """Called by another thread while this one is inside a compilation."""
+        self.run.log.flush()
+        self._save_state()
+        self.run.checkpoints.wait()
+        self.run.goodput.write(self.run.workdir, ended=True)
+
+
+def _owes_validation(run: Run, step: int) -> bool:
+    """Whether the validation that is due at `step`, where this process begins, was cut short by a signal."""
+    due = step > 0 and _is_validated(step, run.config.train)
+    return due and true_of_any(leads() and not run.log.has(step, "val"))
 
 
 def _step(run: Run, state: TrainState, batch: Batch, *, compiles: bool) -> tuple[TrainState, Metrics]:
@@ -297,9 +340,9 @@ def _report(run: Run, ending: str) -> None:
 def _validate(run: Run, state: TrainState, step: int) -> dict[str, float]:
     """Measure the averaged weights, write the numbers down, and export the weights."""
     metrics = run.validation.measure(state.ema)
-    run.log.write(step, "val", metrics)
-    run.progress.tell(f"step {step} validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     export_average(run.workdir, state, config=run.config, data=run.data, step=step, metrics=metrics)
+    run.log.write(step, "val", metrics)  # last: it says that the export is there too
+    run.progress.tell(f"step {step} validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     return metrics
 
 

@@ -96,6 +96,11 @@ class MetricsLog:
                 self._board.add_scalar(f"{split}/{name}", value, step)
         self._also.write(step, split, values)
 
+    def has(self, step: int, split: str) -> bool:
+        """Whether there is a line of `split` at `step`; asked of the first process."""
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        return any((entry["step"], entry["split"]) == (step, split) for entry in map(json.loads, lines))
+
     def __enter__(self) -> "MetricsLog":
         return self
 

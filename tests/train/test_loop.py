@@ -125,7 +125,7 @@ def test_a_run_without_any_finite_step_gives_up_with_finite_parameters(tmp_path)
         run(tmp_path, config, data=toy_data(config, broken=frozenset(range(400))))
 
 
-def test_an_error_in_the_data_surfaces_and_the_last_checkpoint_survives(tmp_path):
+def test_an_error_in_the_data_surfaces_and_the_steps_before_it_are_saved(tmp_path):
     data = toy_data(toy_config())
     next_batch = type(data.batches).__next__
 
@@ -138,7 +138,7 @@ def test_an_error_in_the_data_surfaces_and_the_last_checkpoint_survives(tmp_path
     with pytest.raises(InputError, match="shard 3 is damaged"):
         run(tmp_path, data=data._replace(batches=Failing()))
     outcome, said = run(tmp_path)
-    assert "at step 10" in said and int(outcome.state.step) == 20
+    assert "at step 14" in said and int(outcome.state.step) == 20
 
 
 def test_the_averaged_weights_are_exported_for_inference(tmp_path):
