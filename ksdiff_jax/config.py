@@ -194,7 +194,9 @@ class TrainConfig:
     steps: int = 100_000
     learning_rate: float = 1e-4
     warmup_steps: int = 5_000
-    decay: Literal["constant", "cosine"] = "constant"  # R
+    decay: Literal["constant", "cosine"] = (
+        "constant"  # R; cosine ends at `steps`: to go on longer raises the rate again
+    )
     weight_decay: float = 0.01  # R
     clip_norm: float = 1.0  # R
     ema_decay: float = 0.999  # R

@@ -14,6 +14,8 @@ DATA=${DATA:-gs://my-bucket/shards}
 WORKDIR=${WORKDIR:-/mnt/shared/runs/$CONFIG}
 ATTEMPTS=${ATTEMPTS:-50}
 
+# The brackets keep the pattern from matching the shell that carries it.
+stop="pkill -TERM -f '[k]sdiff-jax train'"
 train="cd ksdiff-jax && exec .venv/bin/ksdiff-jax train '$CONFIG' --data.path '$DATA' --workdir '$WORKDIR'"
 
 on_all_hosts() {
@@ -21,10 +23,11 @@ on_all_hosts() {
 }
 
 # Ctrl-C here ends the connection only: this stops the run on the hosts, which save first.
-trap 'on_all_hosts "pkill -TERM -f \"ksdiff-jax train\""; exit 143' INT TERM
+trap 'on_all_hosts "$stop"; exit 143' INT TERM
 
 for ((attempt = 1; attempt <= ATTEMPTS; attempt++)); do
-  on_all_hosts "$train"
+  on_all_hosts "$train" &   # and wait: a signal interrupts that, where it would let a command end first
+  wait $!
   status=$?
   # 0 done, 2 a mistake of ours. All else resumes from the last checkpoint: 143 a host was told to stop, 75 it hung,
   # 134 another host died, 255 the connection broke.
@@ -33,6 +36,6 @@ for ((attempt = 1; attempt <= ATTEMPTS; attempt++)); do
   fi
   echo "attempt $attempt ended with status $status" >&2
   # What is left of the run on hosts that still wait must be gone before the next start.
-  on_all_hosts "pkill -TERM -f 'ksdiff-jax train'; sleep 20; pkill -KILL -f 'ksdiff-jax train'; true"
+  on_all_hosts "$stop; sleep 20; pkill -KILL -f '[k]sdiff-jax train'; true"
 done
 exit "$status"

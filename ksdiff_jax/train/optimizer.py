@@ -36,7 +36,9 @@ def check_train_config(config: TrainConfig) -> None:
     need(0 <= config.ema_decay < 1, "ema_decay", "a number from 0 to below 1")
     need(config.hang_s >= 0, "hang_s", "seconds, or 0 for no watchdog")
     need(config.samples_every >= 0, "samples_every", "0 (none) or more")
-    for name in ("steps", "log_every", "validate_every", "samples_clips", "checkpoint_every", "checkpoints_kept"):
+    need(0 <= config.seed < 2**32, "seed", "a whole number from 0 to below 2^32")
+    counts = ("steps", "log_every", "validate_every", "validate_clips", "samples_clips")
+    for name in (*counts, "checkpoint_every", "checkpoints_kept"):
         need(getattr(config, name) >= 1, name, "1 or more")
 
 

@@ -29,7 +29,8 @@ from ksdiff_jax.files import make_folder, write_json
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.parallel.distributed import leads, told_by_first
 
-# Fields that change how long, how watched or where a run is, not what it computes at a step.
+# Fields that change how long, how watched or where a run is, not what it computes at a step; with a cosine decay,
+# which ends at train.steps, another end bends the learning rate from where the run goes on.
 _MAY_DIFFER = frozenset(
     f"{part}.{name}"
     for part, names in {

@@ -104,7 +104,14 @@ def test_fewer_steps_than_were_taken_are_refused(tmp_path):
 
 
 def test_a_bad_setting_is_refused_before_anything_is_written(tmp_path):
-    for changes in ({"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"learning_rate": -1.0}, {"steps": 0}):
+    for changes in (
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"learning_rate": -1.0},
+        {"steps": 0},
+        {"seed": -1},
+        {"validate_clips": -1},
+    ):
         with pytest.raises(InputError, match=f"train.{next(iter(changes))} "):
             run(tmp_path / "new", toy_config(**changes))
     assert not (tmp_path / "new").exists()
