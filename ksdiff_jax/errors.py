@@ -9,6 +9,10 @@ class InputError(ValueError):
     """A path, option, file or value that the caller gave cannot be used; the message is one clear line."""
 
 
+class CheckpointCorrupt(Exception):
+    """A checkpoint cannot be read, or an array in it is not what was saved; the message names it."""
+
+
 def first_line(error: BaseException, *, limit: int = 200) -> str:
     """What an error of another library says, in one line of at most `limit` characters; its type if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:limit]

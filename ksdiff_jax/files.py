@@ -40,7 +40,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: no file can be made in this folder ({error.strerror}); name another one") from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -64,8 +67,13 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: a file is in the way of this output folder; name another folder")
     _put_back(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise InputError(f"{path}: no folder can be made there ({error.strerror}); name another one") from error
     temporary.chmod(0o777 & ~_umask())
     try:
         yield temporary

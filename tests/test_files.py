@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import one_at_a_time, replacing_folder
 
 
@@ -64,3 +65,10 @@ def test_a_folder_that_a_killed_process_had_moved_away_is_put_back(tmp_path):
         raise KeyboardInterrupt
     assert (tmp_path / "pretrained" / "weights").read_text() == "old"
     assert list(tmp_path.iterdir()) == [tmp_path / "pretrained"]
+
+
+def test_a_folder_does_not_take_the_place_of_a_file(tmp_path):
+    (tmp_path / "thesis").write_text("precious")
+    with pytest.raises(InputError, match="thesis: a file is in the way"), replacing_folder(tmp_path / "thesis"):
+        pass
+    assert (tmp_path / "thesis").read_text() == "precious"

@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.repeats < 1:
         raise InputError(f"--repeats {args.repeats}: need at least 1")
+    if args.workers < 0:
+        raise InputError(f"--workers {args.workers}: need 0 or more")
     if args.threads < 1:
         raise InputError(f"--threads {args.threads}: need at least 1")
     if args.what == "data":

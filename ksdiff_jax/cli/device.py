@@ -18,7 +18,7 @@ def use_device(name: str | None) -> None:
         jax.config.update("jax_platforms", PLATFORMS[name])
     try:
         jax.devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter for CUDA without its plugin
         hint = {"gpu": "install ksdiff-jax[gpu]", "tpu": "install ksdiff-jax[tpu]"}.get(name, "see ksdiff-jax doctor")
         raise InputError(f"--device {name}: JAX finds no such device here; {hint} or use --device cpu") from error
 

@@ -6,6 +6,7 @@ sentences that training never saw.
 
 import argparse
 import dataclasses
+import math
 import time
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("clips", "samples", "steps"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: need 1 or more")
+    if args.guidance is not None and not (math.isfinite(args.guidance) and args.guidance >= 0):
+        raise InputError(f"--guidance {args.guidance}: need a number of 0 or more (1: no guidance)")
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.files import make_folder
     from ksdiff_jax.models import build_system
@@ -150,6 +153,8 @@ def _built_in(args, console: Console, corpus_clips: int) -> Path:
 
     if args.split not in SPLITS:
         raise InputError(f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}")
+    if unknown := [language for language in args.languages or () if language not in LANGUAGES]:
+        raise InputError(f"--languages {' '.join(unknown)}: the built-in corpus speaks {' '.join(LANGUAGES)}")
     console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
     clips = args.clips or split_sizes(corpus_clips)[args.split]
     languages = tuple(args.languages or LANGUAGES)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.config import Config, flatten, to_dict
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import CheckpointCorrupt, InputError
 from ksdiff_jax.overrides import field_names, load_config, override
 from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
 
@@ -53,12 +53,22 @@ def run(args: argparse.Namespace) -> int:
     # Groups before their fields: `--data.augment none` must not undo `--data.augment.noise 0.1`.
     chosen = dict(sorted(args.overrides.items(), key=lambda item: item[0].count(".")))
     config = override(config, chosen)
+    if "://" in (args.workdir or ""):  # a Path would make one slash of the two
+        raise InputError(
+            f"--workdir {args.workdir}: a run needs a folder; mount the bucket, or name one that all share"
+        )
     workdir = Path(args.workdir) if args.workdir else Path("runs") / config.name
     # Before anything that asks JAX for its devices: it would see those of this process only.
     initialise(coordinator=args.coordinator, processes=args.processes, process_id=args.process_id, tell=_say)
     try:
         console = Console("train", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
         return train_system(config, workdir, profile=profile, console=console)
+    except CheckpointCorrupt as error:
+        # No mistake of the caller's, and worth another start: a disk may have been out of reach.
+        _say(f"ksdiff-jax train: {' '.join(str(error).split())}; start again, or name another --workdir")
+        if several():
+            leave(1)
+        return 1
     except BaseException as error:
         if several():
             _leave_the_others(error, workdir)

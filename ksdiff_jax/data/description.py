@@ -62,6 +62,13 @@ def dataset_info(folder: PathLike) -> DatasetInfo:
         raise InputError(f"{path}: not a data set description; copy or make the data set again") from error
     if schema != SCHEMA:
         raise InputError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; make the data set again")
+    try:
+        return _parsed(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: not a whole data set description; copy or make the data set again") from error
+
+
+def _parsed(raw: dict) -> DatasetInfo:
     splits = {
         name: SplitInfo(
             clips=split["clips"],
@@ -76,7 +83,7 @@ def dataset_info(folder: PathLike) -> DatasetInfo:
         for name, split in raw["splits"].items()
     }
     return DatasetInfo(
-        schema=schema, space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
+        schema=raw["schema"], space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
         splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
         encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
         keyframes_per_s=raw["statistics"].get("keyframes_per_s"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.ksdiff import KSDiff
+from ksdiff_jax.models.ksdiff.check import check_model_config
 from ksdiff_jax.models.ksdiff.flops import training_step_flops
 from ksdiff_jax.models.system import Batch, System
 
@@ -11,7 +12,8 @@ __all__ = ["build_system", "step_flops"]
 
 
 def build_system(config: Config) -> System:
-    """The system that a configuration describes."""
+    """The system that a configuration describes; raises `InputError` for one that cannot be built."""
+    check_model_config(config)
     return KSDiff(config)
 
 

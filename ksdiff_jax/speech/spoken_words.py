@@ -41,6 +41,8 @@ class Transcript(NamedTuple):
 
 def find_sidecar(speech: str | Path) -> Path | None:
     """The transcript that lies beside a recording under its name, if one does."""
+    if not Path(speech).name:  # "." or "/": no recording, and nothing beside it
+        return None
     beside = (Path(speech).with_suffix(suffix) for suffix in readers())
     return next((path for path in beside if path.is_file() and path != Path(speech)), None)
 

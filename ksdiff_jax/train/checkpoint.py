@@ -17,17 +17,13 @@ from typing import NamedTuple
 
 from orbax.checkpoint import v1 as ocp
 
-from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.errors import CheckpointCorrupt, InputError, first_line
 from ksdiff_jax.parallel.arrays import on_host
 from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.tree import leaf_digest, named_leaves
 
 DataPosition = dict
-
-
-class CheckpointCorrupt(Exception):
-    """A checkpoint cannot be read, or an array in it is not what was saved; the message names it."""
 
 
 class Restored(NamedTuple):

@@ -49,11 +49,12 @@ _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint",
 
 
 def check_workdir(path: str | Path, config: Config) -> None:
-    """Raises `InputError` if the folder at `path` belongs to a run of another configuration."""
+    """Raises `InputError` if the folder at `path` has checkpoints of a run of another configuration."""
     workdir = Path(path)
-    if (workdir / "config.json").exists():
+    begun = any(workdir.glob("checkpoints/*"))
+    if begun and (workdir / "config.json").exists():
         _refuse_another_run(workdir, config, _read_json(workdir / "config.json"))
-    elif any(workdir.glob("checkpoints/*")):
+    elif begun:
         raise InputError(f"{workdir}: holds checkpoints but no config.json; name another --workdir")
 
 
@@ -145,6 +146,9 @@ def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}")
+        return content
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as the config of a run ({error}); name another --workdir") from error

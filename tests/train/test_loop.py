@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import load_pretrained
 from ksdiff_jax.train import metrics_log
@@ -95,6 +96,11 @@ def test_a_folder_of_another_run_is_refused_by_the_names_of_the_differing_fields
     with pytest.raises(InputError, match=r"data.clip_frames 128 -> 64, train.learning_rate 0.01 -> 0.5\)") as error:
         run(tmp_path, other)
     assert not any(name in str(error.value) for name in ("steps", "log_every", "remat", "scan_layers"))
+
+
+def test_a_run_that_never_saved_may_begin_anew_with_another_config(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(toy_config(learning_rate=0.5))))
+    assert run(tmp_path, toy_config(steps=2))[0].exit_status == 0
 
 
 def test_fewer_steps_than_were_taken_are_refused(tmp_path):
