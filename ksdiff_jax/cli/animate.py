@@ -250,7 +250,10 @@ def _summary(console: Console, reports: list[dict], failed: list[dict], *, out: 
             f"{speech_s:.1f} s of speech in {work_s:.1f} s (real-time factor {work_s / speech_s:.2f}; "
             f"{seconds:.1f} s with start-up)"
         )
-        console.say(f"next: play {out}/*.mp4; from Python, ksdiff_jax.Motion.load(...) reads the .motion.npz")
+        files = [str(file) for report in done for file in report["files"]]
+        hints = {".mp4": f"play {out}/*.mp4", ".npz": "from Python, ksdiff_jax.Motion.load(...) reads the .motion.npz"}
+        if shown := [hint for ending, hint in hints.items() if any(file.endswith(ending) for file in files)]:
+            console.say(f"next: {'; '.join(shown)}")
     if len(reports) > 1 and failed:
         names = ", ".join(report["speech"] for report in failed)
         console.say(f"{len(done)} of {len(reports)} recordings animated; not animated: {names}")

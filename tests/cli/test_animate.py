@@ -67,6 +67,7 @@ def test_two_recordings_of_one_name_get_distinct_files(animate, speech, tmp_path
 def test_a_transcript_file_in_another_script_is_read(animate, speech, tmp_path):
     (tmp_path / "said.txt").write_text("你好，世界", encoding="utf-8")
     status, out, _, _ = animate(speech, "--formats", "npz", "--transcript-file", tmp_path / "said.txt")
+    assert "Motion.load" in out[-1] and ".mp4" not in out[-1]  # the next step is one that can be taken
     assert status == 0 and any(f"transcript of {tmp_path / 'said.txt'}" in line for line in out), out
 
 
