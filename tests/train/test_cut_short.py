@@ -5,9 +5,14 @@ import os
 import signal
 import time
 
+import jax
 import pytest
 
+from ksdiff_jax.config import MeshConfig
+from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.train.agreement import SharedStopRequest
 from ksdiff_jax.train.checkpoint import Checkpoints
+from ksdiff_jax.train.interrupt import StopRequest
 from tests.train.test_loop import entries, run
 from tests.train.toy import toy_config
 
@@ -49,3 +54,9 @@ def test_log_and_goodput_know_of_a_checkpoint_as_soon_as_it_is_taken(tmp_path, m
     assert "10" in marked[20] and "20" in marked[30]
     if log_every == 10:
         assert logged == {10: [10], 20: [10, 20], 30: [10, 20, 30]}
+
+
+def test_of_several_processes_none_has_leave_to_go_from_a_compilation():
+    alone, together = StopRequest(), SharedStopRequest(make_mesh(MeshConfig(), devices=jax.devices()[:1]))
+    with alone.compiling(), together.compiling():
+        assert alone._rescue is not None and together._rescue is None
