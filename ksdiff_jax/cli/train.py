@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except BaseException as error:
         if several():
-            _leave_the_others(error, workdir)
+            leave_the_others(error, workdir)
         raise
 
 
@@ -85,7 +85,7 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
+def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
     """Where other processes wait for this one, end it now: JAX would first wait for all to finish."""
     if isinstance(error, InputError):
         _say(f"ksdiff-jax train: {' '.join(str(error).split())}")

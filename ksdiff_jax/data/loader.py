@@ -7,6 +7,9 @@ uninterrupted one would have given, in the middle of an epoch too, whatever the 
 
 import dataclasses
 import functools
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 
 import grain
@@ -195,8 +198,19 @@ class TrainingBatches(Iterator[Batch]):
         batches = self._batches.slice(slice(first, None)).to_iter_dataset(options)
         if self._workers:
             _mark_flags_parsed()
-            batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=self._workers))
+            options = grain.MultiprocessingOptions(num_workers=self._workers)
+            batches = batches.mp_prefetch(options, worker_init_fn=_end_with_parent)
         return iter(batches)
+
+
+def _end_with_parent(worker: int, workers: int) -> None:
+    """Called in a worker: grain ends it when an iterator is closed, which a killed process does not come to do."""
+
+    def wait_for_the_end() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(0)
+
+    threading.Thread(target=wait_for_the_end, name="end-with-parent", daemon=True).start()
 
 
 def evaluation_batches(

@@ -33,6 +33,8 @@ START_TIMEOUT_S = 300
 # How long a process that has finished waits for the others to finish too.
 SHUTDOWN_TIMEOUT_S = 120
 
+_LEADER_LINGERS_S = 2.0
+
 # As JAX itself ends a process (SIGABRT) where another has died.
 LOST_PROCESS_STATUS = 134
 # A collective on a CPU, one on a GPU, and the service that watches over both.
@@ -259,7 +261,12 @@ def lost_process(error: BaseException) -> str | None:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process now: one that has failed and lingers would keep the others waiting."""
+    """End this process now: one that has failed and lingers would keep the others waiting.
+
+    Process 0 lingers for a moment: where all fail together, those it serves would be ended before they have spoken.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    if several() and leads():
+        time.sleep(_LEADER_LINGERS_S)
     os._exit(status)

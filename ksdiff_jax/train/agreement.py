@@ -1,4 +1,4 @@
-"""Several processes that stop at the same step.
+"""Several processes that stop at the same step, for a signal or because one has no more data.
 
 A signal reaches one process or all, at different steps; yet a step, a save and a validation need everybody. So each
 process tells, with every step, the signal it has received; the largest over all devices is computed beside the step
@@ -6,6 +6,9 @@ and read `_LAG` steps later, when it is long there. All read the same number aft
 
     step n      every process: received signal or 0  ->  max over devices, not waited for
     step n + 2  every process reads the answer of step n; not 0: stop
+
+An error in reading data is told the same way, and soon enough: a batch is used only when the reader has those of the
+next `BATCHES_CERTAIN` steps (feed.py), so that all take the steps up to the missing batch, and save them.
 
 It costs one sum of a few bytes per step, and nothing is waited for. What one process alone does not wait for, data
 and validation, cannot be left by it alone: a signal takes effect when the step that is being waited for is done.
@@ -25,6 +28,9 @@ from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.train.interrupt import StopRequest
 
 _LAG = 2
+# What is told after step n ends the run after step n + _LAG, which must have its batch: the first missing is later.
+BATCHES_CERTAIN = _LAG + 1
+_OUT_OF_DATA = 127  # no signal has this number
 
 
 def stop_request(mesh: Mesh) -> StopRequest:
@@ -41,14 +47,17 @@ class SharedStopRequest(StopRequest):
         self._sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
         self._largest = jax.jit(jnp.max, out_shardings=replicated(mesh))
 
-    def after_step(self) -> None:
-        """Tell the others what was received, and learn what all had received two steps ago."""
-        told = np.full((1,), self._received, np.int32)
+    def after_step(self, *, out_of_data: bool = False) -> None:
+        """Tell the others what was received or is missing, and learn what all had told two steps ago."""
+        told = np.full((1,), _OUT_OF_DATA if out_of_data else self._received, np.int32)
         devices = (self._sharding.num_devices,)
         flags = jax.make_array_from_callback(devices, self._sharding, lambda index: told)
         self._asked.append(self._largest(flags))
         if len(self._asked) > _LAG and (number := int(self._asked.popleft())):
-            self.signal = signal.Signals(number)
+            if number == _OUT_OF_DATA:
+                self.out_of_data = True
+            else:
+                self.signal = signal.Signals(number)
 
     @contextlib.contextmanager
     def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:

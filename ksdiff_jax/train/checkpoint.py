@@ -13,17 +13,19 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import jax
 from orbax.checkpoint import v1 as ocp
 
 from ksdiff_jax.errors import CheckpointCorrupt, InputError, first_line
 from ksdiff_jax.parallel.arrays import on_host
-from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
+from ksdiff_jax.parallel.distributed import leads, told_by_first, true_of_any, wait_for_all
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.tree import leaf_digest, named_leaves
 
 DataPosition = dict
+T = TypeVar("T")
 
 
 class Restored(NamedTuple):
@@ -101,32 +103,36 @@ class Checkpoints:
         `CheckpointCorrupt` if none is sound; all stay where they are.
         """
         problems: dict[int, str] = {}
-        for step in reversed(self.steps()):
-            restored, problem = None, ""
+        for step in reversed(_steps_seen_by_first(self.steps())):
             try:
                 restored = self._load(step, abstract)
-            except CheckpointCorrupt as error:
-                problem = str(error)
-            if not true_of_any(bool(problem)):
-                for passed_over in problems:
-                    self._set_aside(passed_over)
-                return restored
-            problem = problem or f"{self.folder / str(step)}: another process cannot read it"
-            tell(f"checkpoint of step {step} is corrupt ({problem}); trying the one before it")
-            problems[step] = problem
+            except CheckpointCorrupt as error:  # on all processes
+                tell(f"checkpoint of step {step} is corrupt ({error}); trying the one before it")
+                problems[step] = str(error)
+                continue
+            for passed_over in problems:
+                self._set_aside(passed_over)
+            return restored
         if problems:  # a disk out of reach, perhaps: a later start may find all of them sound
             said = "; ".join(problems.values())
             raise CheckpointCorrupt(f"{self.folder}: no sound checkpoint, and nothing was moved or begun anew: {said}")
         return None
 
     def _load(self, step: int, abstract: TrainState) -> Restored:
+        """The checkpoint of `step`; raises `CheckpointCorrupt` on every process if it is not sound for one.
+
+        Each process reads alone and all agree on the outcome before the next thing that needs them together. In
+        Orbax's own barriers those who can read would wait minutes for one who cannot.
+        """
         folder = self.folder / str(step)
-        try:
-            manifest = self._orbax.checkpointables_metadata(step).custom_metadata
-            state = self._orbax.load_checkpointables(step, {"state": abstract})["state"]
-        except Exception as error:  # whatever Orbax, TensorStore or the JSON reader make of damaged files
-            raise CheckpointCorrupt(f"{folder}: cannot be read: {first_line(error)}") from error
-        _verify(folder, state, manifest)
+        alone = jax.process_index()
+        options = ocp.options.MultiprocessingOptions(
+            primary_host=alone, active_processes={alone}, barrier_sync_key_prefix=f"process{alone}"
+        )
+        with ocp.Context(multiprocessing_options=options):
+            manifest = _together(folder, lambda: _manifest(folder, abstract))
+            state = _together(folder, lambda: ocp.load_checkpointables(folder, {"state": abstract})["state"])
+        _together(folder, lambda: _verify(folder, state, manifest["digests"]))
         return Restored(state=state, position=manifest["position"])
 
     def _set_aside(self, step: int) -> None:
@@ -139,18 +145,42 @@ class Checkpoints:
         self._orbax.reload()
 
 
-def _verify(folder: Path, state: TrainState, manifest: dict | None) -> None:
-    """Raises `CheckpointCorrupt` naming the first leaf whose digest is not the one in the manifest."""
+def _steps_seen_by_first(steps: list[int]) -> list[int]:
+    """The steps that process 0 sees; on a network disk others may not see all of them yet, or still."""
+    return json.loads(told_by_first(json.dumps(steps)))
+
+
+def _together(folder: Path, read: Callable[[], T]) -> T:
+    """What `read` gives; raises `CheckpointCorrupt` on every process if it fails on one."""
+    result, failure = None, None
+    try:
+        result = read()
+    except CheckpointCorrupt as error:
+        failure = error
+    except Exception as error:  # whatever Orbax, TensorStore or the JSON reader make of damaged files
+        failure = CheckpointCorrupt(f"{folder}: cannot be read: {first_line(error)}")
+        failure.__cause__ = error
+    if true_of_any(failure is not None):
+        raise failure or CheckpointCorrupt(f"{folder}: another process cannot read it")
+    return result
+
+
+def _manifest(folder: Path, abstract: TrainState) -> dict:
+    """Digests and data position as saved; raises `CheckpointCorrupt` if they do not fit each other or this model."""
+    manifest = ocp.checkpointables_metadata(folder).custom_metadata
     if not manifest or "digests" not in manifest:
         raise CheckpointCorrupt(f"{folder}: its manifest of digests is missing")
     if _text_digest(manifest["position"]) != manifest["position_digest"]:
         raise CheckpointCorrupt(f"{folder}: the data position is not what was saved")
-    leaves = named_leaves(state)
-    if leaves.keys() != manifest["digests"].keys():
-        names = sorted(leaves.keys() ^ manifest["digests"].keys())
-        raise CheckpointCorrupt(f"{folder}: holds other arrays than this model, such as {names[0]}")
+    if differing := named_leaves(abstract).keys() ^ manifest["digests"].keys():
+        raise CheckpointCorrupt(f"{folder}: holds other arrays than this model, such as {min(differing)}")
+    return manifest
+
+
+def _verify(folder: Path, state: TrainState, digests: dict[str, str]) -> None:
+    """Raises `CheckpointCorrupt` naming the first leaf whose digest is not the one in the manifest."""
     # All of them, also after the first that differs: every process must take part in bringing them to the hosts.
-    if wrong := [name for name, leaf in leaves.items() if leaf_digest(on_host(leaf)) != manifest["digests"][name]]:
+    if wrong := [name for name, leaf in named_leaves(state).items() if leaf_digest(on_host(leaf)) != digests[name]]:
         raise CheckpointCorrupt(f"{folder}: {wrong[0]} is not what was saved (SHA-256 differs)")
 
 

@@ -8,6 +8,7 @@ training; a checkpoint stores the position that came with the last batch *used*,
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -53,8 +54,9 @@ class FedBatch(NamedTuple):
 class BatchFeed:
     """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have been.
 
-    A reader that gives nothing for `patience_s` seconds raises `RuntimeError`: a killed worker process says nothing.
-    The first batch may take `first_patience_s`, in which workers start.
+    A batch is given only once the `certain` ones after it are there too: `failure` tells of an error that many batches
+    ahead. A reader that gives nothing for `patience_s` seconds raises `RuntimeError`: a killed worker process says
+    nothing. The first batch may take `first_patience_s`, in which workers start.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class BatchFeed:
         mesh: Mesh,
         *,
         ahead: int = 2,
+        certain: int = 0,
         patience_s: float = 60.0,
         first_patience_s: float = 300.0,
     ):
         self._patience_s, self._next_patience_s = patience_s, max(first_patience_s, patience_s)
         self._queue: queue.Queue = queue.Queue(maxsize=ahead)
+        self._certain, self._ready = certain, deque()
         self._batches = batches
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(batches, mesh), name="batch-feed", daemon=True)
@@ -77,17 +81,33 @@ class BatchFeed:
         return self
 
     def __next__(self) -> FedBatch:
+        self.look_ahead(self._certain + 1)
+        if isinstance(item := self._ready[0], BaseException):
+            raise item  # also when asked again: it stays the end of the queue
+        self._ready.popleft()
+        return item
+
+    def look_ahead(self, count: int) -> None:
+        """Wait until the next `count` batches are there, or an error in the place of one."""
+        while len(self._ready) < count and self.failure is None:
+            self._ready.append(self._read_one())
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error in the place of one of the next batches, where it is known."""
+        last = self._ready[-1] if self._ready else None
+        return last if isinstance(last, BaseException) else None
+
+    def _read_one(self) -> FedBatch | BaseException:
         try:
             item = self._queue.get(timeout=self._next_patience_s)
         except queue.Empty:
-            raise RuntimeError(
+            return RuntimeError(
                 f"no training batch in {self._next_patience_s:.0f} s: a reader process was killed, or the disk does "
                 "not answer; start the same command again, it goes on from the last checkpoint (data.workers 0 "
                 "reads without processes)"
-            ) from None
+            )
         self._next_patience_s = self._patience_s
-        if isinstance(item, BaseException):
-            raise item
         return item
 
     def close(self) -> None:

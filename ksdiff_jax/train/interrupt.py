@@ -35,6 +35,7 @@ class StopRequest:
 
     def __init__(self):
         self.signal: signal.Signals | None = None
+        self.out_of_data = False  # a process of several cannot read the batches of the next steps
         self._received = 0  # the first signal, as the handler noted it
         self._may_raise = False
         self._rescue: Callable[[], None] | None = None
@@ -67,8 +68,13 @@ class StopRequest:
         """0, or what the process should exit with after the signal that arrived."""
         return 0 if self.signal is None else 128 + self.signal
 
-    def after_step(self) -> None:
-        """Several processes agree here (agreement.py); one has nobody to ask."""
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to end before its last step."""
+        return self.out_of_data or self.signal is not None
+
+    def after_step(self, *, out_of_data: bool = False) -> None:
+        """Several processes agree here (agreement.py); one has nobody to ask, and sees an error where it happens."""
 
     @contextlib.contextmanager
     def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:

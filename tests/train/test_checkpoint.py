@@ -83,17 +83,17 @@ def test_an_empty_folder_has_nothing_to_restore(tmp_path, state_and_target):
 
 def flip_a_weight(monkeypatch, *, step, leaf):
     """Make the reader deliver one wrong bit, as a flipped bit on disk does without an error."""
-    load = checkpoint_module.ocp.training.Checkpointer.load_checkpointables
+    load = checkpoint_module.ocp.load_checkpointables
 
-    def flipped(self, at, target):
-        result = load(self, at, target)
-        if at == step:
+    def flipped(folder, target):
+        result = load(folder, target)
+        if folder.name == str(step):
             kernel = np.array(result["state"].params["first"]["kernel"])
             kernel.view(np.uint32)[0, 0] ^= 1
             result["state"].params["first"]["kernel"] = jnp.asarray(kernel)
         return result
 
-    monkeypatch.setattr(checkpoint_module.ocp.training.Checkpointer, "load_checkpointables", flipped)
+    monkeypatch.setattr(checkpoint_module.ocp, "load_checkpointables", flipped)
 
 
 def test_one_flipped_bit_is_named_and_the_checkpoint_before_is_used(tmp_path, state_and_target, monkeypatch):

@@ -2,12 +2,15 @@
 
 python -m tests.train.together_run WORKDIR --coordinator HOST:PORT --processes N --process-id K [--devices 4]
     [--steps S] [--pace SECONDS per batch] [--slow-compiler SECONDS that the last process takes longer to trace]
+    [--unreadable STEP:FILES that the last process finds empty] [--bad-batch NUMBER that it cannot read]
 """
 
 import argparse
 import dataclasses
 import os
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,10 +28,13 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--pace", type=float, default=0.0)
     parser.add_argument("--slow-compiler", type=float, default=0.0)
+    parser.add_argument("--unreadable")
+    parser.add_argument("--bad-batch", type=int)
     args = parser.parse_args()
 
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", args.devices)
+    from ksdiff_jax.cli.train import leave_the_others
     from ksdiff_jax.parallel.distributed import initialise
 
     count = initialise(
@@ -38,11 +44,37 @@ def main() -> int:
         timeout_s=30,
         heartbeat_s=10,
     )
-    return run(args, count)
+    if args.unreadable and args.process_id == count - 1:
+        see_damage(*args.unreadable.split(":"))
+    try:
+        return run(args, count)
+    except BaseException as error:  # as the command does
+        leave_the_others(error, Path(args.workdir))
+
+
+def see_damage(step: str, pattern: str) -> None:
+    """From now on this process finds files of that checkpoint empty, as on a disk that does not answer one host."""
+    from ksdiff_jax.train.checkpoint import ocp
+
+    def from_damaged_copy(read):
+        def read_copy(folder, *arguments):
+            if folder.name != step:
+                return read(folder, *arguments)
+            with tempfile.TemporaryDirectory() as other:
+                copy = Path(shutil.copytree(folder, Path(other) / step))
+                for path in (path for path in copy.rglob(pattern) if path.is_file()):
+                    path.write_bytes(b"")
+                return read(copy, *arguments)
+
+        return read_copy
+
+    for function in ("checkpointables_metadata", "load_checkpointables"):
+        setattr(ocp, function, from_damaged_copy(getattr(ocp, function)))
 
 
 def run(args: argparse.Namespace, count: int) -> int:
     from ksdiff_jax.config import MeshConfig
+    from ksdiff_jax.errors import InputError
     from ksdiff_jax.train.loop import train
     from ksdiff_jax.train.progress import Progress
     from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
@@ -54,6 +86,8 @@ def run(args: argparse.Namespace, count: int) -> int:
 
         def __next__(self):
             time.sleep(args.pace)
+            if self.number == args.bad_batch and me == count - 1:
+                raise InputError(f"batch {self.number}: its checksum differs")
             return jax.tree.map(lambda array: np.split(array, count)[me], super().__next__())
 
     class SlowlyTraced(ToySystem):
