@@ -16,12 +16,12 @@ import soxr
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME, motion_frames, samples_of_motion_frames
 from ksdiff_jax.audio.waveform import load_audio
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.speech import transcript
 from ksdiff_jax.typing import Bool, Float, Int
 
 
-class TranscriptWarning(UserWarning):
+class TranscriptWarning(Notice):
     """The transcript does not fit into the model's tokens and was cut."""
 
 

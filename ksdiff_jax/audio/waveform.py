@@ -29,7 +29,7 @@ import soxr
 
 from ksdiff_jax.audio.container import open_container
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Float
 
@@ -47,7 +47,7 @@ LARGEST_SAMPLE = 1e10  # 32-bit integers stored as floats are sound, beyond them
 UNNAMED_CHANNELS = ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")  # the order of WAV and of 5.1 everywhere
 
 
-class AudioWarning(UserWarning):
+class AudioWarning(Notice):
     """A recording was repaired before use; the message is one line that names the file and the repair."""
 
 

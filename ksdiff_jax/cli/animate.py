@@ -110,11 +110,8 @@ class _Work:
 
     def animate(self, speech: str, stem: str) -> dict:
         """Animate one recording; its report holds the files, or the error that it met."""
-        from ksdiff_jax.animate.utterance import TranscriptWarning
-        from ksdiff_jax.audio.waveform import AudioWarning
-
         try:
-            with self.console.warnings_as_lines(AudioWarning, TranscriptWarning):
+            with self.console.without_library_warnings():
                 return self._animate(speech, stem)
         except InputError as error:
             message = str(error)

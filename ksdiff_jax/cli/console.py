@@ -18,6 +18,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 
+from ksdiff_jax.errors import Notice
+
 PROGRAM = "ksdiff-jax"
 
 
@@ -82,11 +84,25 @@ class Console:
             bar.close()
 
     @contextlib.contextmanager
-    def warnings_as_lines(self, *categories: type[Warning]) -> Iterator[None]:
-        """Show Python warnings of these categories as our own lines, and keep libraries' warnings to `--verbose`."""
+    def without_library_warnings(self) -> Iterator[None]:
+        """Show every `Notice`, and the warnings of libraries with `--verbose` only."""
         with warnings.catch_warnings():
             warnings.simplefilter("default" if self.verbose else "ignore")
-            for category in categories:
-                warnings.simplefilter("always", category)
-            warnings.showwarning = lambda message, *_, **__: self.warn(str(message))
+            warnings.simplefilter("always", Notice)
             yield
+
+
+@contextlib.contextmanager
+def notices_as_lines(console: Console) -> Iterator[None]:
+    """Show a `Notice` as a line of the command; other warnings stay as they are."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_line(message: Warning, *where: object, **options: object) -> None:
+            if isinstance(message, Notice):
+                console.warn(str(message))
+            else:
+                show(message, *where, **options)
+
+        warnings.showwarning = show_line
+        yield

@@ -29,10 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Describe the path; anything unsound is an `InputError`."""
     from ksdiff_jax.cli.inspect_data import length_bars
-    from ksdiff_jax.data.tfrecord import DataWarning
 
     console = Console("inspect", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-    with console.warnings_as_lines(DataWarning):
+    with console.without_library_warnings():
         facts = describe(args.path, verify=args.verify)
         if args.verify:
             facts["verified"] = True

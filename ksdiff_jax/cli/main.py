@@ -15,10 +15,10 @@ import os
 import sys
 from typing import NoReturn
 
+from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.heap import keep_freed_memory
 
-PROGRAM = "ksdiff-jax"
 COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "bench", "doctor")
 
 
@@ -28,7 +28,10 @@ def main(argv: list[str] | None = None) -> int:
         keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(argv)
+        status = _dispatch(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except InputError as error:
         command = argv[0] if argv and argv[0] in COMMANDS else ""
         return _mistake(f"{PROGRAM} {command}".strip(), str(error))
@@ -36,9 +39,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader (head, less) has gone
         return 0
+    except OSError as error:
+        if not _output_fails():
+            raise
+        _drop_output()
+        return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -66,14 +73,16 @@ def _dispatch(argv: list[str]) -> int:
         own, passed_on = own[: own.index("--")], own[own.index("--") + 1 :]
     try:
         if getattr(module, "DOTTED_OVERRIDES", False):
-            args, rest = parser.parse_known_args(own)
-            args.overrides = _overrides(rest, parser)
+            own, overrides = _overrides(own, parser)
+            args = parser.parse_args(own)
+            args.overrides = overrides
         else:
             args = parser.parse_args(own)
         args.passed_on = passed_on
     except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
         return leaving.code or 0
-    return module.run(args) or 0
+    with notices_as_lines(Console(argv[0], quiet=getattr(args, "quiet", False))):
+        return module.run(args) or 0
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -89,19 +98,20 @@ class CommandParser(argparse.ArgumentParser):
         raise SystemExit(_mistake(self.prog, f"{message} (see {self.prog} --help)"))
 
 
-def _overrides(rest: list[str], parser: CommandParser) -> dict[str, str]:
-    """`--a.b value` and `--a.b=value` pairs that the parser did not know."""
-    overrides, arguments = {}, iter(rest)
+def _overrides(given: list[str], parser: CommandParser) -> tuple[list[str], dict[str, str]]:
+    """The arguments without the `--a.b value` and `--a.b=value` pairs, and these."""
+    rest, overrides, arguments = [], {}, iter(given)
     for argument in arguments:
         name, equals, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or "." not in name:
-            parser.error(f"unrecognized arguments: {argument}")
+            rest.append(argument)
+            continue
         if not equals:
             value = next(arguments, None)
             if value is None:
                 parser.error(f"argument --{name}: expected a value")
         overrides[name] = value
-    return overrides
+    return rest, overrides
 
 
 def _overview() -> str:
@@ -126,6 +136,19 @@ def _nearest(name: str, known) -> str:
 def _mistake(program: str, message: str) -> int:
     print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+def _output_fails() -> bool:
+    """Whether standard output, and not a file, leads to a disk that is full or the like."""
+    try:
+        return os.write(sys.stdout.fileno(), b"\n") < 1
+    except OSError:
+        return True
+
+
+def _drop_output() -> None:
+    """Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

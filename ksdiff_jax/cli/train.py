@@ -48,11 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; returns 0, or 128 + the signal that stopped the run."""
-    profile = _steps(args.profile) if args.profile else range(0)
     config = load_config(args.config)
     # Groups before their fields: `--data.augment none` must not undo `--data.augment.noise 0.1`.
     chosen = dict(sorted(args.overrides.items(), key=lambda item: item[0].count(".")))
     config = override(config, chosen)
+    profile = _profiled(args.profile, config) if args.profile else range(0)
     if "://" in (args.workdir or ""):  # a Path would make one slash of the two
         raise InputError(
             f"--workdir {args.workdir}: a run needs a folder; mount the bucket, or name one that all share"
@@ -75,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
         raise
 
 
-def _steps(text: str) -> range:
+def _profiled(text: str, config: Config) -> range:
     from ksdiff_jax.train.trace import parse_steps
 
-    return parse_steps(text)
+    return parse_steps(text, steps=config.train.steps)
 
 
 def _say(line: str) -> None:

@@ -22,7 +22,7 @@ import google_crc32c
 import numpy as np
 from etils import epath
 
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Int
 
@@ -31,7 +31,7 @@ FOOTER = struct.Struct("<I")
 FRAME_BYTES = HEADER.size + FOOTER.size
 
 
-class DataWarning(UserWarning):
+class DataWarning(Notice):
     """Something about a data set that was repaired or left out; a run goes on."""
 
 

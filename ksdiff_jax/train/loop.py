@@ -142,7 +142,8 @@ def train(
         log = stack.enter_context(MetricsLog(workdir, from_step=first))
         common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh, "frozen": frozen}
         trace = stack.enter_context(Trace(watching.profile, workdir / "profile"))
-        train_step = trace.of(make_train_step(system, optimizer, config, **common), first=first)
+        step_function = make_train_step(system, optimizer, config, **common)
+        train_step = trace.of(step_function, first=first, tell=progress.tell)
         validation_step = make_validation_step(system, config, **common)
         shown = (evaluate, watching.draw_samples, workdir / "samples")
         validation = Validation(validation_step, system, frozen, data, mesh, *shown)

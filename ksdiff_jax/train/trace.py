@@ -14,11 +14,13 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import PyTree
 
 
-def parse_steps(text: str) -> range:
-    """The steps that "START:STOP" means; raises `InputError` for anything else."""
+def parse_steps(text: str, *, steps: int) -> range:
+    """The steps that "START:STOP" means in a run of so many; raises `InputError` for anything else."""
     start, colon, stop = text.partition(":")
     if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
         raise InputError(f"--profile {text}: need START:STOP, two step numbers with START below STOP, such as 10:13")
+    if int(start) >= steps:
+        raise InputError(f"--profile {text}: the run has train.steps {steps}; need a START below that")
     return range(int(start), int(stop))
 
 
@@ -28,8 +30,12 @@ class Trace:
     def __init__(self, steps: range, folder: Path):
         self._steps, self._folder, self._running = steps, folder, False
 
-    def of(self, train_step: Callable[..., tuple], *, first: int) -> Callable[..., tuple]:
+    def of(
+        self, train_step: Callable[..., tuple], *, first: int, tell: Callable[[str], None] = lambda line: None
+    ) -> Callable[..., tuple]:
         """The training step that takes step number `first` next, watched."""
+        if self._steps and self._steps.stop <= first:
+            tell(f"nothing is profiled: the run is past step {self._steps.stop}, at {first}")
         numbers = itertools.count(first)
 
         def watched(*inputs: PyTree) -> tuple:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from ksdiff_jax.errors import Notice
 from ksdiff_jax.files import replacing
 
 _ID_FILE = "wandb_id"  # the same run goes on where training is resumed
@@ -70,7 +71,8 @@ class WeightsAndBiases:
 
     @classmethod
     def _failed(cls, error: Exception) -> "WeightsAndBiases":
-        warnings.warn(f"Weights & Biases is left out from here on: {type(error).__name__}: {error}", stacklevel=3)
+        said = f"Weights & Biases is left out from here on: {type(error).__name__}: {error}"
+        warnings.warn(said, Notice, stacklevel=3)
         return cls()
 
 

@@ -45,6 +45,9 @@ _MAY_DIFFER = frozenset(
     for name in names
 )
 
+_FOLDERS = ("checkpoints", "pretrained", "tensorboard", "samples", "profile", "corrupt")
+_FILES = ("config.json", "versions.json", "metrics.jsonl", "goodput.json", "run.html", "init_report.json")
+
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -67,6 +70,7 @@ def open_workdir(path: str | Path, config: Config) -> Path:
     if "://" in str(path):
         raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
     workdir = make_folder(path)
+    _check_places(workdir)
     check_workdir(workdir, config)
     if leads():
         write_json(workdir / "config.json", to_dict(config))
@@ -74,6 +78,15 @@ def open_workdir(path: str | Path, config: Config) -> Path:
         write_json(workdir / "versions.json", {"started_at": now, **versions()})
     _check_shared(workdir / "versions.json")
     return workdir
+
+
+def _check_places(workdir: Path) -> None:
+    """Raises `InputError` if a folder of the run is a file there, or a file a folder."""
+    for names, needed in ((_FOLDERS, Path.is_dir), (_FILES, Path.is_file)):
+        for path in (workdir / name for name in names):
+            if path.exists() and not needed(path):
+                kind = "file" if needed is Path.is_dir else "folder"
+                raise InputError(f"{path}: a {kind}, where the run keeps its own; move it, or name another --workdir")
 
 
 def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:

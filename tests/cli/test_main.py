@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
 
@@ -80,8 +82,56 @@ def test_python_dash_m_is_the_same_program():
 
 def test_dotted_overrides_are_collected_for_commands_that_take_them():
     parser = cli.CommandParser(prog="x")
-    assert cli._overrides(["--train.steps", "5", "--a.b=c=d"], parser) == {"train.steps": "5", "a.b": "c=d"}
-    for wrong in (["--steps", "5"], ["5"], ["--train.steps"]):
-        with pytest.raises(SystemExit) as leaving:
-            cli._overrides(wrong, parser)
-        assert leaving.value.code == 2
+    given = ["--train.steps", "5", "demo", "--a.b=c=d", "--steps", "7"]
+    assert cli._overrides(given, parser) == (["demo", "--steps", "7"], {"train.steps": "5", "a.b": "c=d"})
+    with pytest.raises(SystemExit) as leaving:
+        cli._overrides(["--train.steps"], parser)
+    assert leaving.value.code == 2
+    for wrong in (["--steps", "5"], ["5"]):
+        assert cli.main(["train", "demo", *wrong]) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor"], ["bench", "train", "--plan"]])
+def test_output_to_a_full_disk_is_one_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        program = [sys.executable, "-m", "ksdiff_jax", *arguments]
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "ksdiff-jax: standard output cannot be written (No space left on device)\n"
+
+
+def test_an_error_of_a_disk_that_is_not_the_outputs_keeps_its_traceback(monkeypatch, capfd):
+    from ksdiff_jax.cli import doctor
+
+    def fail(args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(doctor, "run", fail)
+    with pytest.raises(OSError, match="No space left"):
+        main(["doctor"])
+
+
+def test_a_notice_is_a_line_without_its_source_unless_quiet(monkeypatch, capsys):
+    from ksdiff_jax.cli import doctor
+    from ksdiff_jax.errors import Notice
+
+    def notice(args):
+        warnings.warn("two lines\nof a clip were cut", Notice, stacklevel=2)
+        return 0
+
+    monkeypatch.setattr(doctor, "run", notice)
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().err == "ksdiff-jax doctor: warning: two lines of a clip were cut\n"
+    main(["doctor", "--quiet"])
+    assert capsys.readouterr().err == ""
+
+
+def test_fields_of_the_configuration_may_come_before_its_name(monkeypatch):
+    from ksdiff_jax.cli import train
+
+    seen = []
+    monkeypatch.setattr(train, "run", seen.append)
+    for arguments in (["--train.steps", "5", "demo"], ["demo", "--train.steps=5"]):
+        assert main(["train", *arguments]) == 0
+    assert [(args.config, args.overrides) for args in seen] == [("demo", {"train.steps": "5"})] * 2

@@ -12,7 +12,7 @@ from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import load_pretrained
 from ksdiff_jax.train import metrics_log
-from ksdiff_jax.train.loop import train
+from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.tree import leaf_digest, named_leaves
 from tests.train.toy import ToySystem, toy_config, toy_data
@@ -164,6 +164,42 @@ def test_the_averaged_weights_are_exported_for_inference(tmp_path):
     assert entries(tmp_path, "val")[-1]["lip_error"] == 0.25
     versions = json.loads((tmp_path / "versions.json").read_text())
     assert versions["packages"]["jax"] == jax.__version__
+
+
+def test_a_run_goes_on_with_bad_records_left_out_and_with_other_readers(tmp_path):
+    run(tmp_path, toy_config(steps=10))
+    config = toy_config(steps=20)
+    data = dataclasses.replace(config.data, on_bad_record="skip", bad_record_share=0.1, workers=1, threads=2)
+    outcome, said = run(tmp_path, dataclasses.replace(config, data=data))
+    assert "at step 10" in said and int(outcome.state.step) == 20
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "tensorboard"])
+def test_a_file_where_the_run_keeps_a_folder_is_named_and_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{name}: a file, where the run keeps its own"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
+
+
+def test_a_folder_where_the_run_keeps_a_file_is_named(tmp_path):
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"metrics\.jsonl: a folder, where the run keeps its own"):
+        run(tmp_path)
+
+
+def test_a_profile_of_steps_that_were_taken_is_no_silence(tmp_path):
+    run(tmp_path, toy_config(steps=10))
+    said = io.StringIO()
+    train(
+        toy_config(steps=12),
+        tmp_path,
+        build_system=ToySystem,
+        open_data=toy_data,
+        progress=Progress(12, stream=said),
+        watching=Watching(profile=range(3, 6)),
+    )
+    assert "nothing is profiled: the run is past step 6, at 10" in said.getvalue()
 
 
 def test_a_bucket_is_no_workdir_and_no_folder_of_that_name_is_made(tmp_path, monkeypatch):

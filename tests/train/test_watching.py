@@ -16,7 +16,13 @@ from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
 @pytest.mark.parametrize("text", ["", "5", "5:", ":5", "5:5", "7:5", "-1:5", "a:b", "1:2:3", "1.5:3"])
 def test_a_span_of_steps_that_is_none_is_refused(text):
     with pytest.raises(InputError, match="need START:STOP"):
-        parse_steps(text)
+        parse_steps(text, steps=100)
+
+
+def test_a_span_beyond_the_run_is_refused():
+    assert parse_steps("9:12", steps=10) == range(9, 12)
+    with pytest.raises(InputError, match=r"--profile 10:12: the run has train\.steps 10"):
+        parse_steps("10:12", steps=10)
 
 
 def test_a_trace_records_the_steps_of_its_span_and_leaves_files(tmp_path, monkeypatch):
@@ -31,10 +37,10 @@ def test_a_trace_records_the_steps_of_its_span_and_leaves_files(tmp_path, monkey
             trace.after(step, jnp.zeros(()))
         trace.close()
 
-    steps(Trace(parse_steps("2:4"), tmp_path), 0, 6)
+    steps(Trace(parse_steps("2:4", steps=9), tmp_path), 0, 6)
     assert recorded == [0, 1, ("start", str(tmp_path)), 2, 3, "stop", 4, 5]
     recorded.clear()
-    steps(Trace(parse_steps("2:9"), tmp_path), 3, 5)  # resumed within the span, stopped within it
+    steps(Trace(parse_steps("2:9", steps=9), tmp_path), 3, 5)  # resumed within the span, stopped within it
     assert recorded == [("start", str(tmp_path)), 3, 4, "stop"]
     recorded.clear()
     steps(Trace(range(0), tmp_path), 0, 2)
