@@ -125,11 +125,7 @@ class Checkpoints:
         Orbax's own barriers those who can read would wait minutes for one who cannot.
         """
         folder = self.folder / str(step)
-        alone = jax.process_index()
-        options = ocp.options.MultiprocessingOptions(
-            primary_host=alone, active_processes={alone}, barrier_sync_key_prefix=f"process{alone}"
-        )
-        with ocp.Context(multiprocessing_options=options):
+        with _reading_alone():
             manifest = _together(folder, lambda: _manifest(folder, abstract))
             state = _together(folder, lambda: ocp.load_checkpointables(folder, {"state": abstract})["state"])
         _together(folder, lambda: _verify(folder, state, manifest["digests"]))
@@ -148,6 +144,15 @@ class Checkpoints:
 def _steps_seen_by_first(steps: list[int]) -> list[int]:
     """The steps that process 0 sees; on a network disk others may not see all of them yet, or still."""
     return json.loads(told_by_first(json.dumps(steps)))
+
+
+def _reading_alone() -> ocp.Context:
+    """In this context Orbax waits for no other process."""
+    context, this = ocp.Context(), jax.process_index()
+    context.multiprocessing.primary_host = this
+    context.multiprocessing.active_processes = {this}
+    context.multiprocessing.barrier_sync_key_prefix = f"process{this}"
+    return context
 
 
 def _together(folder: Path, read: Callable[[], T]) -> T:

@@ -82,13 +82,13 @@ def whole_shards(batch: Batch, mesh: Mesh) -> Batch:
 def measured_by_one(
     evaluate: Evaluate | None, system: System, params: PyTree, data: TrainingData, mesh: Mesh
 ) -> dict[str, float]:
-    """What `evaluate` finds, if there is any; of several processes it runs in the first alone, on one device.
+    """What `evaluate` finds, if there is any; of several devices it runs on the first alone.
 
-    Sampling some clips is little work, and its programs take whole parameters; the others wait for the figures.
+    Sampling some clips is little work, too little to be divided; other processes wait for the figures.
     """
     if evaluate is None:
         return {}
-    if jax.process_count() == 1:
+    if mesh.size == 1:
         return evaluate(system, params, data)
     whole = on_host(params)
     figures: dict[str, float] = {}
