@@ -19,11 +19,21 @@ from ksdiff_jax.train.progress import Progress  # noqa: E402
 from tests.train.toy import ToySystem, toy_config, toy_data  # noqa: E402
 
 
+@jax.jit
+def doubled(params):
+    return 2 * params["second"]["kernel"]
+
+
 def losses(shape: tuple[int, int, int], workdir: str, steps: int) -> dict:
     config = toy_config(steps=steps, log_every=1, validate_every=5, checkpoint_every=5)
     config = dataclasses.replace(config, mesh=MeshConfig(*shape))
     outcome = train(
-        config, workdir, build_system=ToySystem, open_data=toy_data, progress=Progress(steps, stream=StringIO())
+        config,
+        workdir,
+        build_system=ToySystem,
+        open_data=toy_data,
+        evaluate=lambda system, params, data: {"devices": len(doubled(params).devices())},
+        progress=Progress(steps, stream=StringIO()),
     )
     entries = [json.loads(line) for line in (Path(workdir) / "metrics.jsonl").read_text().splitlines()]
     kernel = outcome.state.params["second"]["kernel"]
@@ -31,6 +41,7 @@ def losses(shape: tuple[int, int, int], workdir: str, steps: int) -> dict:
     return {
         "train": [e["loss"] for e in entries if e["split"] == "train"],
         "val": [e["loss"] for e in entries if e["split"] == "val"],
+        "evaluated_on": [e["devices"] for e in entries if e["split"] == "val"],
         "shard": list(kernel.addressable_shards[0].data.shape),
         "moment_shard": list(moment.addressable_shards[0].data.shape),
     }

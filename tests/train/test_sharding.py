@@ -60,3 +60,8 @@ def test_parameters_and_moments_are_spread_as_the_rules_say(eight_devices):
 
 def test_a_checkpoint_goes_on_on_another_mesh(eight_devices, one_device):
     np.testing.assert_allclose(eight_devices["4x1x2"]["train"], one_device["train"][:8], rtol=1e-5)
+
+
+def test_samples_are_measured_on_one_device_which_several_would_divide_badly(eight_devices):
+    assert all(run["evaluated_on"] == [1] * len(run["evaluated_on"]) for run in eight_devices.values())
+    assert eight_devices["2x4x1"]["evaluated_on"]
