@@ -24,18 +24,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.train.interrupt import StopRequest
 
 _LAG = 2
 # What is told after step n ends the run after step n + _LAG, which must have its batch: the first missing is later.
 BATCHES_CERTAIN = _LAG + 1
-_OUT_OF_DATA = 127  # no signal has this number
+_BAD_DATA, _NO_DATA = 127, 126  # no signals have these numbers
 
 
 def stop_request(mesh: Mesh) -> StopRequest:
     """What catches the signals of this run: on one process the first signal counts, on several their agreement."""
     return StopRequest() if jax.process_count() == 1 else SharedStopRequest(mesh)
+
+
+def data_failure(*, bad: bool) -> Exception:
+    """What a process raises where another cannot read on: the caller's mistake if the data are `bad`, else none."""
+    said = "another process cannot read its training data, and says why; all steps until then are saved"
+    return InputError(said) if bad else RuntimeError(said)
 
 
 class SharedStopRequest(StopRequest):
@@ -47,15 +54,16 @@ class SharedStopRequest(StopRequest):
         self._sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
         self._largest = jax.jit(jnp.max, out_shardings=replicated(mesh))
 
-    def after_step(self, *, out_of_data: bool = False) -> None:
+    def after_step(self, failure: BaseException | None = None) -> None:
         """Tell the others what was received or is missing, and learn what all had told two steps ago."""
-        told = np.full((1,), _OUT_OF_DATA if out_of_data else self._received, np.int32)
+        missing = _BAD_DATA if isinstance(failure, InputError) else _NO_DATA
+        told = np.full((1,), self._received if failure is None else missing, np.int32)
         devices = (self._sharding.num_devices,)
         flags = jax.make_array_from_callback(devices, self._sharding, lambda index: told)
         self._asked.append(self._largest(flags))
         if len(self._asked) > _LAG and (number := int(self._asked.popleft())):
-            if number == _OUT_OF_DATA:
-                self.out_of_data = True
+            if number in (_BAD_DATA, _NO_DATA):
+                self.data_failure = data_failure(bad=number == _BAD_DATA)
             else:
                 self.signal = signal.Signals(number)
 

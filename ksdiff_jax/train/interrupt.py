@@ -35,7 +35,7 @@ class StopRequest:
 
     def __init__(self):
         self.signal: signal.Signals | None = None
-        self.out_of_data = False  # a process of several cannot read the batches of the next steps
+        self.data_failure: Exception | None = None  # a process of several cannot read the batches of the next steps
         self._received = 0  # the first signal, as the handler noted it
         self._may_raise = False
         self._rescue: Callable[[], None] | None = None
@@ -71,9 +71,9 @@ class StopRequest:
     @property
     def asked(self) -> bool:
         """Whether the run is to end before its last step."""
-        return self.out_of_data or self.signal is not None
+        return self.data_failure is not None or self.signal is not None
 
-    def after_step(self, *, out_of_data: bool = False) -> None:
+    def after_step(self, failure: BaseException | None = None) -> None:
         """Several processes agree here (agreement.py); one has nobody to ask, and sees an error where it happens."""
 
     @contextlib.contextmanager

@@ -24,7 +24,7 @@ from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
 from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.parallel.rules import RULES
-from ksdiff_jax.train.agreement import BATCHES_CERTAIN, stop_request
+from ksdiff_jax.train.agreement import BATCHES_CERTAIN, data_failure, stop_request
 from ksdiff_jax.train.checkpoint import Checkpoints, Restored
 from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
@@ -51,8 +51,6 @@ _RUN_AHEAD = 2
 
 # Consecutive steps without a finite loss and gradient after which a run gives up.
 _SKIPPED_IN_A_ROW = 100
-
-_OUT_OF_DATA = "another process cannot read its training data, and says why; all steps up to {step} are saved"
 
 
 class Outcome(NamedTuple):
@@ -160,14 +158,14 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
     course, metrics = Course(run, state, first), {}
     in_flight = InFlight(goodput.count_step, run.watchdog.alive)
     goodput.begin()
-    feed = open_feed(run, first)
+    feed = open_feed(run)
     try:
         if _owes_validation(run, first):
             metrics = course.show()
         while course.step < settings.steps and not run.stop.asked:
             step_metrics = course.take_step(feed)
             step = course.step
-            run.stop.after_step(out_of_data=feed.failure is not None)
+            run.stop.after_step(feed.failure)
             run.log.add(step_metrics)
             in_flight.add(step_metrics)
             shown, saves = _is_shown(step, settings), step % settings.checkpoint_every == 0
@@ -186,22 +184,23 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
         feed.close()
 
     course.save(finish=True)
-    if run.stop.out_of_data:
-        raise feed.failure or InputError(_OUT_OF_DATA.format(step=course.step))
+    if run.stop.data_failure is not None:
+        raise feed.failure or run.stop.data_failure
     _report(run, _ending(run, course.step, first))
     return Outcome(state=course.state, exit_status=run.stop.exit_status, metrics=metrics)
 
 
-def open_feed(run: Run, first: int) -> BatchFeed:
+def open_feed(run: Run) -> BatchFeed:
     """The batches to come. Several processes look as far ahead as it takes to stop together before one is missing."""
     if jax.process_count() == 1:
         return BatchFeed(run.data.batches, run.mesh)
     feed = BatchFeed(run.data.batches, run.mesh, certain=BATCHES_CERTAIN)
     with run.goodput.spent("data"):
         feed.look_ahead(BATCHES_CERTAIN)
-    if true_of_any(feed.failure is not None):
+    bad = true_of_any(isinstance(feed.failure, InputError))
+    if bad or true_of_any(feed.failure is not None):
         feed.close()
-        raise feed.failure or InputError(_OUT_OF_DATA.format(step=first))
+        raise feed.failure or data_failure(bad=bad)
     return feed
 
 
@@ -218,7 +217,9 @@ class Course:
         try:
             with self.run.stop.interruptible(), self.run.goodput.spent("data"):
                 fed = next(feed)
-        except InputError:
+        except Interrupted:
+            raise
+        except Exception:
             if jax.process_count() == 1:  # several agree after a step before (agreement.py)
                 self.save(finish=True)
             raise

@@ -138,17 +138,18 @@ def test_a_run_without_any_finite_step_gives_up_with_finite_parameters(tmp_path)
         run(tmp_path, config, data=toy_data(config, broken=frozenset(range(400))))
 
 
-def test_an_error_in_the_data_surfaces_and_the_steps_before_it_are_saved(tmp_path):
+@pytest.mark.parametrize("error", [InputError, OSError])
+def test_an_error_in_the_data_surfaces_and_the_steps_before_it_are_saved(tmp_path, error):
     data = toy_data(toy_config())
     next_batch = type(data.batches).__next__
 
     class Failing(type(data.batches)):
         def __next__(self):
             if self.number == 14:
-                raise InputError("shard 3 is damaged")
+                raise error("shard 3 is damaged")
             return next_batch(self)
 
-    with pytest.raises(InputError, match="shard 3 is damaged"):
+    with pytest.raises(error, match="shard 3 is damaged"):
         run(tmp_path, data=data._replace(batches=Failing()))
     outcome, said = run(tmp_path)
     assert "at step 14" in said and int(outcome.state.step) == 20

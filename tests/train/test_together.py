@@ -161,12 +161,18 @@ def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(sto
 
 
 @pytest.mark.slow
-def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_before_which_is_saved(tmp_path):
-    run = Together(tmp_path / "run", "--bad-batch", "13", "--pace", "0.2")
+@pytest.mark.parametrize(
+    ("options", "status", "says"),
+    [([], 2, "ksdiff-jax train: batch 13: "), (["--crash"], 1, "OSError: batch 13: ")],  # after a crash: start again
+)
+def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_before_which_is_saved(
+    tmp_path, options, status, says
+):
+    run = Together(tmp_path / "run", "--bad-batch", "13", "--pace", "0.2", *options)
     said = run.end()
-    assert run.statuses == [2, 2], said
-    assert said[1].splitlines()[-1] == "ksdiff-jax train: batch 13: its checksum differs"
-    assert "another process cannot read its training data, and says why; all steps up to 13 are saved" in said[0]
+    assert run.statuses == [status, status], said
+    assert said[1].splitlines()[-1] == f"{says}its checksum differs"
+    assert "another process cannot read its training data, and says why" in said[0].splitlines()[-1]
     assert (tmp_path / "run" / "checkpoints" / "13").is_dir()
     assert [entry["step"] for entry in entries(tmp_path / "run")] == list(range(1, 14))
 

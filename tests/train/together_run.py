@@ -3,6 +3,7 @@
 python -m tests.train.together_run WORKDIR --coordinator HOST:PORT --processes N --process-id K [--devices 4]
     [--steps S] [--pace SECONDS per batch] [--slow-compiler SECONDS that the last process takes longer to trace]
     [--unreadable STEP:FILES that the last process finds empty] [--bad-batch NUMBER that it cannot read]
+    [--crash instead of saying that the data are bad]
 """
 
 import argparse
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--slow-compiler", type=float, default=0.0)
     parser.add_argument("--unreadable")
     parser.add_argument("--bad-batch", type=int)
+    parser.add_argument("--crash", action="store_true")
     args = parser.parse_args()
 
     jax.config.update("jax_platforms", "cpu")
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace, count: int) -> int:
         def __next__(self):
             time.sleep(args.pace)
             if self.number == args.bad_batch and me == count - 1:
-                raise InputError(f"batch {self.number}: its checksum differs")
+                raise (OSError if args.crash else InputError)(f"batch {self.number}: its checksum differs")
             return jax.tree.map(lambda array: np.split(array, count)[me], super().__next__())
 
     class SlowlyTraced(ToySystem):
