@@ -25,6 +25,7 @@ from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.animate.utterance import Utterance, read_utterance
 from ksdiff_jax.animate.windows import Window, frame_noise, join_windows, owned_frames, plan_windows
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.audio.waveform import Recording
 from ksdiff_jax.config import MeshConfig, SampleConfig, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained, load_pretrained
@@ -40,7 +41,7 @@ from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
 MAX_SEED = 2**32
 
-SpeechSource = str | Path | np.ndarray
+SpeechSource = str | Path | Recording | np.ndarray
 
 
 class _Job(NamedTuple):
@@ -84,16 +85,18 @@ class Animator:
         transcript: str | None = None,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
+        channel: int | None = None,
+        audio_stream: int | None = None,
         **options,
     ) -> Motion:
         """The motion of one recording (a path, or samples with `sample_rate_hz`).
 
         Without a `transcript` the one beside the recording is read, if there is one (`speech.spoken_words`).
+        `channel` takes one channel alone, `audio_stream` one of several sound tracks; both are counted from 1.
         `options` are those of `SampleConfig`, as `steps=`, `guidance=`, `sampler=`; left out, the checkpoint's own.
         """
-        return self.samples(
-            speech, count=1, transcript=transcript, seed=seed, sample_rate_hz=sample_rate_hz, **options
-        )[0]
+        given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
+        return self.samples(speech, count=1, transcript=transcript, seed=seed, **given, **options)[0]
 
     def samples(
         self,
@@ -103,12 +106,15 @@ class Animator:
         transcript: str | None = None,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
+        channel: int | None = None,
+        audio_stream: int | None = None,
         **options,
     ) -> list[Motion]:
         """`count` different motions for one recording; the first is that of `animator(speech, seed=seed)`."""
         if count < 1:
             raise InputError(f"samples: got {count}, need at least 1")
-        utterance = self.read(speech, transcript=transcript, sample_rate_hz=sample_rate_hz)
+        given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
+        utterance = self.read(speech, transcript=transcript, **given)
         return self.animate([utterance] * count, seed=seed, numbers=range(count), **options)
 
     def batch(
@@ -119,20 +125,28 @@ class Animator:
         batch_size: int = 8,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
+        channel: int | None = None,
+        audio_stream: int | None = None,
         **options,
     ) -> list[Motion]:
         """One motion per recording, `batch_size` windows at a time; each equals `animator(speech, seed=seed)`."""
         transcripts = [None] * len(speeches) if transcripts is None else transcripts
         if len(transcripts) != len(speeches):
             raise InputError(f"got {len(transcripts)} transcripts for {len(speeches)} recordings, need one each")
+        given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
         utterances = [
-            self.read(speech, transcript=text, sample_rate_hz=sample_rate_hz)
-            for speech, text in zip(speeches, transcripts, strict=True)
+            self.read(speech, transcript=text, **given) for speech, text in zip(speeches, transcripts, strict=True)
         ]
         return self.animate(utterances, batch_size=batch_size, seed=seed, **options)
 
     def read(
-        self, speech: SpeechSource, *, transcript: str | None = None, sample_rate_hz: float | int | None = None
+        self,
+        speech: SpeechSource,
+        *,
+        transcript: str | None = None,
+        sample_rate_hz: float | int | None = None,
+        channel: int | None = None,
+        audio_stream: int | None = None,
     ) -> Utterance:
         """A recording as this system hears it; raises `InputError` where it cannot be used.
 
@@ -143,8 +157,9 @@ class Animator:
             transcript = "" if sidecar is None else read_transcript(sidecar).text
         max_tokens = self.config.model.transcript.max_tokens
         utterance = read_utterance(
-            speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz
-        )
+            speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz,
+            channel=channel, audio_stream=audio_stream,
+        )  # fmt: skip
         return utterance if self._hearing is None else utterance._replace(features=self._hearing(utterance.audio))
 
     def options(self, **options) -> SampleConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ksdiff_jax.audio.heard import Heard
 from ksdiff_jax.face import FaceModel, builtin_face, face_vertices, mouth_opening
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.typing import Float
@@ -54,12 +55,15 @@ class Motion(MotionClip):
         self,
         path: str | Path,
         *,
-        audio: str | Path | None = None,
+        audio: str | Path | Heard | None = None,
         face: FaceModel | None = None,
         size: int = 512,
         progress: Callable[[int, int], None] | None = None,
     ) -> Path:
-        """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done, total)` counts frames."""
+        """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done, total)` counts frames.
+
+        `Animator.read(...).heard` as `audio` is the sound of the channel and the track that were read.
+        """
         from ksdiff_jax.export.video import write_motion_video
 
         face = builtin_face() if face is None else face

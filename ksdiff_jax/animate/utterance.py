@@ -1,8 +1,8 @@
 """What is to be spoken, ready for a system: sound, prosody and transcript, at full length and without padding.
 
-`read_utterance` takes a path (anything `audio.waveform.load_audio` decodes) or an array of samples with its rate,
-and returns an `Utterance` whose sound is padded or cut to whole motion frames: 640 samples and 2 rows of prosody for
-each of T = round(25 · seconds) frames.
+`read_utterance` takes a path (anything `audio.waveform.load_audio` decodes), a recording that was read before, or an
+array of samples with its rate, and returns an `Utterance` whose sound is padded or cut to whole motion frames: 640
+samples and 2 rows of prosody for each of T = round(25 · seconds) frames.
 """
 
 import hashlib
@@ -13,9 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 
+from ksdiff_jax.audio.channels import Covariance, fitting_mix, one_channel
+from ksdiff_jax.audio.heard import Heard
+from ksdiff_jax.audio.pcm import scaled
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME, motion_frames, samples_of_motion_frames
-from ksdiff_jax.audio.waveform import load_audio
+from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.speech import transcript
 from ksdiff_jax.typing import Bool, Float, Int
@@ -34,6 +37,7 @@ class Utterance(NamedTuple):
     token_mask: Bool[np.ndarray, "l"]
     audio_sha256: str
     features: Float[np.ndarray, "f d"] | None = None  # of the speech encoder, where it is a pretrained one
+    heard: Heard | None = None  # what the sound is made of; None for an array
 
     @property
     def frames(self) -> int:
@@ -42,18 +46,26 @@ class Utterance(NamedTuple):
 
 
 def read_utterance(
-    speech: str | Path | np.ndarray,
+    speech: str | Path | Recording | np.ndarray,
     *,
     transcript_text: str = "",
     max_tokens: int,
     sample_rate_hz: float | int | None = None,
+    channel: int | None = None,
+    audio_stream: int | None = None,
 ) -> Utterance:
     """Decode, measure prosody, encode the transcript; warns with `TranscriptWarning` where the transcript is cut."""
+    heard = None
     if isinstance(speech, np.ndarray) or hasattr(speech, "__array__"):
-        audio, digest = samples_at_16_khz(np.asarray(speech), sample_rate_hz=sample_rate_hz)
+        audio, digest = samples_at_16_khz(np.asarray(speech), sample_rate_hz=sample_rate_hz, channel=channel)
     else:
-        audio = load_audio(speech)
-        with Path(speech).open("rb") as file:
+        recording = speech
+        if not isinstance(recording, Recording):
+            recording = read_recording(speech, channel=channel, audio_stream=audio_stream)
+            for note in recording.notes:
+                warnings.warn(note, AudioWarning, stacklevel=2)
+        audio, heard = recording.audio, recording.heard
+        with heard.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     samples = samples_of_motion_frames(motion_frames(len(audio)))
     audio = np.pad(audio[:samples], (0, max(0, samples - len(audio))))
@@ -65,22 +77,33 @@ def read_utterance(
             stacklevel=2,
         )
     tokens, token_mask = transcript.encode(transcript_text, max_tokens=max_tokens)
-    return Utterance(audio, normalise_prosody(extract_prosody(audio)), tokens, token_mask, digest)
+    return Utterance(audio, normalise_prosody(extract_prosody(audio)), tokens, token_mask, digest, heard=heard)
 
 
-def samples_at_16_khz(samples: np.ndarray, *, sample_rate_hz: float | int | None) -> tuple[Float[np.ndarray, "s"], str]:
-    """An array of samples, (s,) or (s, channels), as mono float32 at 16 kHz, and the SHA-256 of what was given."""
+def samples_at_16_khz(
+    samples: np.ndarray, *, sample_rate_hz: float | int | None, channel: int | None = None
+) -> tuple[Float[np.ndarray, "s"], str]:
+    """An array of samples, (s,) or (s, channels), as mono float32 at 16 kHz, and the SHA-256 of what was given.
+
+    Channels become one as those of a file do (`audio.channels`); `channel`, counted from 1, takes one of them.
+    """
     if sample_rate_hz is None or not 1_000 <= sample_rate_hz <= 1_000_000:
         raise InputError(f"speech as an array needs its rate: got sample_rate_hz={sample_rate_hz}, need e.g. 16000")
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
         raise InputError(f"speech as an array: got {samples.dtype} of shape {samples.shape}, need float (samples,)")
+    if samples.ndim == 2 and 0 < samples.shape[0] < samples.shape[1]:
+        raise InputError(f"speech as an array: got shape {samples.shape}, need (samples, channels); transpose it")
     digest = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()
-    if samples.dtype.kind == "i":
-        samples = samples / -float(np.iinfo(samples.dtype).min)
-    mono = samples.astype(np.float32) if samples.ndim == 1 else samples.astype(np.float32).mean(axis=1)
-    if mono.size == 0 or not np.isfinite(mono).any():
-        raise InputError(f"speech as an array: {'no samples' if mono.size == 0 else 'every sample is NaN or infinite'}")
-    mono = np.clip(np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    if samples.size == 0 or not np.isfinite(samples).any():
+        raise InputError(f"speech as an array: {'every sample is NaN or infinite' if samples.size else 'no samples'}")
+    channels = np.atleast_2d(scaled(samples.T))
+    finite = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
+    layout = ("NONE",) * len(finite)
+    covariance = Covariance(len(finite))
+    covariance.add(finite)
+    chosen = channel is not None
+    mix = one_channel(layout, channel, path="speech as an array") if chosen else fitting_mix(layout, covariance.matrix)
+    mono = np.clip(mix(finite), -1.0, 1.0)
     audio = soxr.resample(mono, sample_rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
     if len(audio) < SAMPLES_PER_MOTION_FRAME:
         raise InputError(

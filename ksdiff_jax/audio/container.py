@@ -10,6 +10,7 @@ from typing import NamedTuple
 import av
 import av.error
 from av.container import InputContainer
+from av.stream import Disposition
 
 from ksdiff_jax.errors import InputError
 
@@ -23,6 +24,19 @@ def open_container(path: str | Path) -> InputContainer:
     return av.open(f"file:{path}", **options)
 
 
+def start_s(container: InputContainer) -> float:
+    """Where a player starts: the earliest start of sound and pictures, in seconds of the file's own time stamps.
+
+    Cover pictures and subtitles do not count, nor does what lies before zero: encoders put their delay there.
+    """
+    starts = [
+        float(stream.start_time * stream.time_base)
+        for stream in (*container.streams.audio, *container.streams.video)
+        if stream.start_time is not None and not stream.disposition & Disposition.attached_pic
+    ]
+    return max(0.0, min(starts, default=0.0))
+
+
 class Pictures(NamedTuple):
     """The first video track; the rate is measured on the frames' own times, headers are not to be trusted."""
 
@@ -34,11 +48,18 @@ class Pictures(NamedTuple):
 
 
 class Sound(NamedTuple):
-    """The first sound track, as stored."""
+    """A sound track, as stored."""
 
     codec: str
     rate_hz: int
     channels: int
+
+    @classmethod
+    def of(cls, stream) -> "Sound":
+        """What the header tells; FFmpeg knows nothing of a track that it cannot decode."""
+        if stream.codec_context is None:
+            return cls("no decoder", 0, 0)
+        return cls(stream.codec_context.name, stream.rate or 0, stream.channels)
 
 
 class Tracks(NamedTuple):
@@ -46,7 +67,7 @@ class Tracks(NamedTuple):
 
     container: str
     pictures: Pictures | None
-    sound: Sound | None
+    sounds: tuple[Sound, ...]
 
 
 def read_tracks(path: str | Path) -> Tracks:
@@ -56,13 +77,13 @@ def read_tracks(path: str | Path) -> Tracks:
     """
     try:
         with open_container(path) as container:
-            video, audio = (next(iter(kind), None) for kind in (container.streams.video, container.streams.audio))
-            sound = audio and Sound(audio.codec_context.name, audio.rate or 0, audio.channels)
-            tracks = Tracks(container.format.name, video and _pictures(container, video), sound)
+            video = next(iter(container.streams.video), None)
+            sounds = tuple(map(Sound.of, container.streams.audio))
+            tracks = Tracks(container.format.name, video and _pictures(container, video), sounds)
     except av.error.FFmpegError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise InputError(f"{path}: not a recording or video that FFmpeg can read ({reason})") from error
-    if tracks.container == "tty" or (tracks.pictures is None and tracks.sound is None):  # tty: text, drawn as pictures
+    if tracks.container == "tty" or (tracks.pictures is None and not tracks.sounds):  # tty: text, drawn as pictures
         raise InputError(f"{path}: neither pictures nor sound in this file (read as {tracks.container})")
     return tracks
 

@@ -4,12 +4,20 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript, write_words
 
+if TYPE_CHECKING:  # both import what is slow to start
+    from ksdiff_jax.animate.utterance import Utterance
+    from ksdiff_jax.audio.waveform import Recording
+
+TranscriptOf = Callable[[str, "Recording"], Transcript]
+
 SUMMARY = "speech in; motion file, video with sound and plot out"
+STANDARD_INPUT = "/dev/stdin"
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
 EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
@@ -22,7 +30,9 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command; what they default to is the checkpoint's own choice where it says so."""
     parser.epilog = EXAMPLES
-    parser.add_argument("speech", nargs="+", metavar="SPEECH", help="recording, or video with sound, of any format")
+    parser.add_argument(
+        "speech", nargs="+", metavar="SPEECH", help="recording, or video with sound, of any format; - is standard input"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, made if need be")
     parser.add_argument(
         "--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="F",
@@ -46,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-sidecar", action="store_true",
         help="do not read the transcript beside a recording (speech.TextGrid, .lab, .srt, .vtt or .txt)",
     )  # fmt: skip
+    parser.add_argument(
+        "--channel", type=int, metavar="N", help="this channel alone, counted from 1; default: the voice of all of them"
+    )
+    parser.add_argument(
+        "--audio-stream", type=int, metavar="N", help="this sound track, counted from 1; default: as players choose"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0")
     parser.add_argument(
         "--samples", type=int, default=1, metavar="N", help="different motions per recording; default 1"
@@ -72,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
     out, made = _output_folder(args.out)
     try:
         work = _Work(args, console, out, transcript_of)
-        reports = [work.animate(speech, stem) for speech, stem in zip(args.speech, _stems(args.speech), strict=True)]
+        speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
+        reports = [work.animate(speech, stem) for speech, stem in zip(speeches, _stems(speeches), strict=True)]
     finally:
         # A folder that we made and left empty would look like a result.
         if made and not any(out.iterdir()):
@@ -85,9 +102,7 @@ def run(args: argparse.Namespace) -> int:
 class _Work:
     """Everything that the recordings of one call share."""
 
-    def __init__(
-        self, args: argparse.Namespace, console: Console, out: Path, transcript_of: Callable[[str], Transcript]
-    ):
+    def __init__(self, args: argparse.Namespace, console: Console, out: Path, transcript_of: TranscriptOf):
         from ksdiff_jax.cli.device import keep_compilations, use_device
 
         use_device(args.device)
@@ -120,8 +135,9 @@ class _Work:
 
     def _animate(self, speech: str, stem: str) -> dict:
         console, started = self.console, time.perf_counter()
-        transcript = self.transcript_of(speech)
-        utterance = self.animator.read(speech, transcript=transcript.text)
+        recording = self._recording(speech)
+        transcript = self.transcript_of(speech, recording)
+        utterance = self.animator.read(recording, transcript=transcript.text)
         read = time.perf_counter()
         duration_s = utterance.frames / 25
         self._describe()
@@ -139,7 +155,7 @@ class _Work:
         files = []
         for number, motion in enumerate(motions, start=1):
             name = stem if self.args.samples == 1 else f"{stem}.{number}"
-            files += self._write(motion, name, speech=speech, audio=utterance.audio)
+            files += self._write(motion, name, speech=speech, utterance=utterance)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
@@ -155,7 +171,15 @@ class _Work:
             "real_time_factor": (finished - started) / duration_s,
         }
 
-    def _write(self, motion, name: str, *, speech: str, audio) -> list[Path]:
+    def _recording(self, speech: str) -> "Recording":
+        from ksdiff_jax.audio.waveform import read_recording
+
+        recording = read_recording(speech, channel=self.args.channel, audio_stream=self.args.audio_stream)
+        for note in recording.notes:
+            self.console.warn(note)
+        return recording
+
+    def _write(self, motion, name: str, *, speech: str, utterance: "Utterance") -> list[Path]:
         files = []
         for kind in dict.fromkeys(self.args.formats):
             path = self.out / f"{name}{FORMATS[kind]}"
@@ -163,12 +187,12 @@ class _Work:
                 motion.save(path)
             elif kind == "mp4":
                 with self.console.progress("rendering", unit="frames") as update:
-                    motion.render(path, audio=speech, face=self.face, progress=update)
+                    motion.render(path, audio=utterance.heard, face=self.face, progress=update)
             else:
                 from ksdiff_jax.export.plot import write_plot
 
                 opening_m = motion.mouth_opening(face=self.face)
-                write_plot(path, motion, opening_m=opening_m, audio=audio, title=Path(speech).name)
+                write_plot(path, motion, opening_m=opening_m, audio=utterance.audio, title=Path(speech).name)
             self.console.say(f"  wrote {path}")
             files.append(path)
         return files
@@ -194,22 +218,21 @@ class _Work:
         )
 
 
-def _transcripts(args: argparse.Namespace) -> Callable[[str], Transcript]:
+def _transcripts(args: argparse.Namespace) -> TranscriptOf:
     """Who says what is said in a recording: the caller, a file, a Whisper, or what lies beside it."""
     if args.transcript_file:
         given = read_transcript(args.transcript_file)
-        return lambda speech: given
+        return lambda speech, recording: given
     if args.transcript or args.no_sidecar:
         given = Transcript(args.transcript, "")
-        return lambda speech: given
+        return lambda speech, recording: given
     if args.transcribe:
-        from ksdiff_jax.audio.waveform import load_audio
         from ksdiff_jax.speech.transcribe import load_transcriber
 
         transcribe = load_transcriber(args.transcribe)
-        return lambda speech: transcribe(load_audio(speech))
+        return lambda speech, recording: transcribe(recording.audio)
 
-    def beside(speech: str) -> Transcript:
+    def beside(speech: str, recording: "Recording") -> Transcript:
         sidecar = find_sidecar(speech)
         return Transcript("", "") if sidecar is None else read_transcript(sidecar)
 

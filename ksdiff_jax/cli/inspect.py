@@ -189,10 +189,18 @@ def _recording(path: Path) -> dict:
     facts = {"kind": "video" if tracks.pictures else "recording", "container": tracks.container}
     if pictures := tracks.pictures:
         facts["pictures"] = pictures._asdict() | {"fps": round(pictures.fps, 3)}
-    if tracks.sound is None:
+    if not tracks.sounds:
         return facts | {"sound": "none"}
-    facts["sound"] = tracks.sound._asdict()
     recording = read_recording(path)
+    track = recording.heard.track
+    facts["sound"] = tracks.sounds[track - 1]._asdict()
+    if len(tracks.sounds) > 1:
+        facts["sound"] |= {"track": f"{track} of {len(tracks.sounds)}"}
+    for layout, mix in recording.heard.mixes.items():
+        if len(layout) > 1:
+            facts["sound"]["mix"] = [round(float(weight), 3) for weight in mix.weights]
+    if recording.start_s:
+        facts["sound_starts_s"] = round(recording.start_s, 3)
     facts["seconds"] = round(len(recording.audio) / SAMPLE_RATE_HZ, 3)
     return facts | ({"repairs": list(recording.notes)} if recording.notes else {})
 

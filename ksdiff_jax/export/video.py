@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from ksdiff_jax.audio.heard import Heard
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.raster import Camera, framed_on, render_frames
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
@@ -32,7 +33,7 @@ def write_motion_video(
     *,
     frames: int,
     fps: float | int,
-    audio: str | Path | None = None,
+    audio: str | Path | Heard | None = None,
     size: int = 512,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:

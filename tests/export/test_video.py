@@ -129,5 +129,5 @@ def test_an_odd_size_and_a_file_without_sound_are_input_errors(tmp_path):
     with pytest.raises(InputError, match="even"):
         write_video(tmp_path / "a.mp4", grey([1]), frames=1, fps=25, size=63)
     silent = video_of(tmp_path / "silent.mp4", 5)
-    with pytest.raises(InputError, match="no sound"):
+    with pytest.raises(InputError, match="without a sound track"):
         next(soundtrack(silent))

@@ -1,0 +1,129 @@
+"""From the channels of a recording to the one voice that is heard in it.
+
+The mix of channels x_i with weights w_i is Σ w_i x_i. With the channels' covariances over the whole file known, and
+base weights a_i (1; of a named surround layout: centre √2, surround 1/√2, subwoofer 0):
+
+1. A channel 40 dB below the loudest is idle: w_i = 0. What is left may be the subwoofer's channel: recorders that
+   know no layout put a microphone there.
+2. A channel that is correlated with the loudest by less than -`UNRELATED` is turned over (a miswired cable: the
+   plain mean of the two would be silence).
+3. The centre of a surround layout is taken alone where the other channels hold other sounds: films put speech there.
+4. Channels of the same sound: w_i ∝ a_i, such that a voice keeps the level of its loudest channel. For channels of
+   about equal level that is the mean.
+5. Channels of different sounds, such as two people with a microphone each: w_i = a_i / max a. Each keeps its level.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.typing import Float
+
+IDLE_DB = -40.0
+UNRELATED = 0.15  # correlation below which two channels are different sounds
+ANOTHER_VOICE_DB = -20.0  # of an unrelated channel, beside the loudest: quieter ones are noise
+EQUAL_LEVEL_DB = 3.0
+SURROUND_GAINS = {"FC": 2.0**0.5, "FL": 1.0, "FR": 1.0, "LFE": 0.0, "LFE2": 0.0}
+OTHER_SURROUND_GAIN = 0.5**0.5
+
+
+class Mix(NamedTuple):
+    """How the channels of one layout become one."""
+
+    weights: Float[np.ndarray, "c"]
+    turned: tuple[int, ...] = ()  # channels turned over, from 1
+    voices: int = 1  # different sounds that are added
+    centre: int = 0  # the channel that is taken alone as the centre, from 1
+
+    def __call__(self, channels: Float[np.ndarray, "c s"]) -> Float[np.ndarray, "s"]:
+        """The mix of some samples."""
+        used = np.flatnonzero(self.weights)
+        mixed = self.weights[used[0]] * channels[used[0]]
+        for number in used[1:]:
+            mixed += self.weights[number] * channels[number]
+        return mixed
+
+
+class Covariance:
+    """Sums over all samples of a layout's channels, taken block by block."""
+
+    def __init__(self, channels: int):
+        self._samples = 0
+        self._sum = np.zeros(channels)
+        self._products = np.zeros((channels, channels))
+
+    def add(self, channels: Float[np.ndarray, "c s"]) -> None:
+        """Take finite samples into account."""
+        self._samples += channels.shape[1]
+        self._sum += channels.sum(axis=1)
+        self._products += channels @ channels.T
+
+    @property
+    def matrix(self) -> Float[np.ndarray, "c c"]:
+        """Covariances; the constant part of a channel is no sound."""
+        samples = max(1, self._samples)
+        mean = self._sum / samples
+        return self._products / samples - np.outer(mean, mean)
+
+
+def usual_mix(layout: tuple[str, ...]) -> Mix:
+    """The mix of channels of the same sound at the same level."""
+    base = base_gains(layout)
+    return Mix((base / base.sum()).astype(np.float32))
+
+
+def one_channel(layout: tuple[str, ...], channel: int, *, path: object) -> Mix:
+    """Channel number `channel`, counted from 1, alone."""
+    if not 1 <= channel <= len(layout):
+        has = "1 channel" if len(layout) == 1 else f"{len(layout)} channels"
+        raise InputError(f"{path}: channel {channel} was asked for; the sound has {has}, counted from 1")
+    weights = np.zeros(len(layout), np.float32)
+    weights[channel - 1] = 1
+    return Mix(weights)
+
+
+def fitting_mix(layout: tuple[str, ...], covariance: Float[np.ndarray, "c c"]) -> Mix:
+    """The mix for channels of this covariance, by the rules above."""
+    usual = usual_mix(layout)
+    level = np.sqrt(np.maximum(np.diag(covariance), 0))
+    base = base_gains(layout)
+    if len(layout) == 1 or not level.max() > 0:
+        return usual
+    loudest = int(np.argmax(np.where(base > 0, level, 0)))
+    if level[loudest] <= _ratio(IDLE_DB) * level.max():  # nothing but what a layout calls a subwoofer
+        base, loudest = np.ones(len(layout)), int(np.argmax(level))
+    active = (level > _ratio(IDLE_DB) * level[loudest]) & (base > 0)
+    correlation = covariance / np.maximum(np.outer(level, level), 1e-30)
+    turned = active & (correlation[loudest] < -UNRELATED)
+    sign = np.where(turned, -1.0, 1.0)
+    heard = active & (level > _ratio(ANOTHER_VOICE_DB) * level[loudest])
+    pairs = (correlation * np.outer(sign, sign))[np.ix_(heard, heard)]
+    count = int(heard.sum())
+    related = count == 1 or (pairs.sum() - count) / (count * (count - 1)) > UNRELATED
+    centre = layout.index("FC") if len(layout) > 2 and "FC" in layout else -1
+    if centre >= 0 and count > 1 and heard[centre]:
+        beside = heard & (np.arange(len(layout)) != centre)
+        if np.abs(correlation[centre, beside]).mean() < UNRELATED:
+            return Mix(np.eye(len(layout), dtype=np.float32)[centre], centre=centre + 1)
+    if related and active.all() and level.max() < _ratio(EQUAL_LEVEL_DB) * level.min():
+        weights = sign * usual.weights
+    elif related:
+        weights = sign * active * base * level[loudest] / (active * base * level).sum()
+    else:
+        weights = sign * active * base / base[active].max()
+    numbers = tuple(int(number) + 1 for number in np.flatnonzero(turned))
+    return Mix(weights.astype(np.float32), numbers, 1 if related else count)
+
+
+def base_gains(layout: tuple[str, ...]) -> Float[np.ndarray, "c"]:
+    """The base weights of a layout. One that is not named, mono and stereo have equal ones."""
+    names = set(layout)
+    if len(layout) <= 2 or not names & {"FC", "FL", "FR"}:
+        return np.ones(len(layout))
+    gains = np.array([SURROUND_GAINS.get(name, OTHER_SURROUND_GAIN) for name in layout])
+    return gains if gains.any() else np.ones(len(layout))
+
+
+def _ratio(level_db: float) -> float:
+    return 10 ** (level_db / 20)

@@ -1,0 +1,109 @@
+"""The `fmt ` and `data` chunks of a WAV file, read for what FFmpeg's decoder choice and sizes do not tell.
+
+| magic | sizes |
+|---|---|
+| RIFF, RIFX | 32 bit, little- and big-endian |
+| RF64, BW64 | 64 bit in the `ds64` chunk where the 32-bit one is 0xFFFFFFFF |
+
+A sample lies in a container of `block_align / channels` bytes; `bits` of them are valid. By the specification the
+valid bits are the upper ones, so the container alone gives the scale. FFmpeg chooses its decoder by the valid bits:
+24 in 32 become noise or nothing.
+
+Programs that write into a pipe do not know the size of their data and put 0, or one of the largest numbers, in its
+place: such a size is None here.
+"""
+
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+HEADER_BYTES = 1 << 20  # of a file, in which the chunks before the data are looked for
+# 0x7FFFF000 and just below or above 2**31: sox, arecord, mplayer. Just below 2**32: ffmpeg and most others.
+UNKNOWN_SIZES = (range(0, 1), range(0x7FFFF000, 0x80000100), range(0xFFFFF000, 0x1_0000_0000))
+UNKNOWN_SIZE_64 = 1 << 62
+
+
+class WaveHeader(NamedTuple):
+    """What the header of a WAV file states."""
+
+    format_tag: int  # of the sub-format where the header is extensible
+    channels: int
+    rate_hz: int
+    container_bytes: int  # of one sample; 0 where block_align and channels do not fit together
+    valid_bits: int
+    big_endian: bool
+    data_bytes: int | None  # None: not known when the header was written
+    data_start: int = 0  # byte of the file
+
+    @property
+    def uncompressed(self) -> bool:
+        """True where each sample has a container of its own."""
+        return self.format_tag in (PCM, FLOAT, A_LAW, MU_LAW)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds by the size of uncompressed data. The stated byte rate is not used: it is wrong in many files."""
+        bytes_per_second = self.rate_hz * self.channels * self.container_bytes
+        known = self.data_bytes and bytes_per_second and self.uncompressed
+        return self.data_bytes / bytes_per_second if known else None
+
+    @property
+    def ffmpeg_codec(self) -> str | None:
+        """The decoder that reads these samples as they are stored; None where FFmpeg or PyAV has none."""
+        if self.format_tag == PCM and self.container_bytes == 1:
+            return "pcm_u8"
+        kind = {(PCM, 2): "s16", (PCM, 3): "s24", (PCM, 4): "s32", (FLOAT, 4): "f32", (FLOAT, 8): "f64"}
+        name = kind.get((self.format_tag, self.container_bytes))
+        return name and f"pcm_{name}{'be' if self.big_endian else 'le'}"
+
+
+def read_wave_header(path: str | Path) -> WaveHeader | None:
+    """The header of a WAV file, or None where the file is none or its chunks are damaged."""
+    with Path(path).open("rb") as file:
+        header = file.read(HEADER_BYTES)
+    big_endian = header[:4] == b"RIFX"
+    if header[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or header[8:12] != b"WAVE":
+        return None
+    order = ">" if big_endian else "<"
+    position, form, size_64 = 12, b"", None
+    while position + 8 <= len(header):
+        name, size = struct.unpack_from(f"{order}4sI", header, position)
+        if name == b"ds64" and size >= 16:
+            size_64 = struct.unpack_from("<Q", header, position + 16)[0]
+        if name == b"fmt ":
+            form = header[position + 8 : position + 8 + size]
+        if name == b"data":
+            found = _header(form, order, _known(size, size_64))
+            return found and found._replace(data_start=position + 8)
+        position += 8 + size + size % 2
+    return None
+
+
+def is_followed_by_another(path: str | Path, header: WaveHeader) -> bool:
+    """True where a second WAV file lies behind the data: files that were joined byte by byte."""
+    if not header.data_bytes:
+        return False
+    with Path(path).open("rb") as file:
+        file.seek(header.data_start + header.data_bytes)
+        behind = file.read(13)
+    return any(behind[skip:].startswith(b"RIFF") and behind[skip + 8 : skip + 12] == b"WAVE" for skip in (0, 1))
+
+
+def _known(size: int, size_64: int | None) -> int | None:
+    if size == 0xFFFFFFFF and size_64 is not None:
+        return size_64 if 0 < size_64 < UNKNOWN_SIZE_64 else None
+    return None if any(size in sizes for sizes in UNKNOWN_SIZES) else size
+
+
+def _header(form: bytes, order: str, data_bytes: int | None) -> WaveHeader | None:
+    if len(form) < 16:
+        return None
+    tag, channels, rate_hz, _, align, bits = struct.unpack_from(f"{order}HHIIHH", form)
+    valid_bits = bits
+    if tag == EXTENSIBLE and len(form) >= 26:
+        valid_bits = struct.unpack_from(f"{order}H", form, 18)[0] or bits
+        tag = struct.unpack_from(f"{order}H", form, 24)[0]
+    fits = channels and align and align % channels == 0 and align // channels <= 8
+    container_bytes = align // channels if fits else -(-bits // 8)
+    return WaveHeader(tag, channels, rate_hz, container_bytes, valid_bits, order == ">", data_bytes)
