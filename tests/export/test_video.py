@@ -4,10 +4,11 @@ import av
 import numpy as np
 import pytest
 
-from ksdiff_jax.audio.waveform import load_audio, write_wav
+from ksdiff_jax.audio.waveform import load_audio, read_recording, write_wav
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
 from ksdiff_jax.export.video import write_video
+from tests.recordings import bursts, encoded, rms, wav
 
 SIZE = 64
 
@@ -78,6 +79,29 @@ def test_the_sound_is_in_time_to_a_millisecond_from_every_kind_of_source(tmp_pat
     _, sound = decoded(video_of(tmp_path / "a.mp4", 75, sound=soundtrack(source)))
     heard_by_the_model = np.repeat(load_audio(source), 3)
     assert abs(delay_s(sound, heard_by_the_model)) < 0.001
+
+
+SPEECH = bursts(2.0)
+KINDS = {
+    "gap.mkv": lambda path: encoded(path, SPEECH, keep=lambda time_s: not 0.8 <= time_s < 1.2),
+    "gap.webm": lambda path: encoded(path, SPEECH, codec="libopus", keep=lambda time_s: not 0.8 <= time_s < 1.2),
+    "late.mp4": lambda path: encoded(path, SPEECH, late_s=0.5, pictures=60),
+    "late_pictures.mov": lambda path: encoded(path, SPEECH, pictures=50, pictures_late_s=0.4),
+    "tracks.mp4": lambda path: encoded(path, SPEECH, bursts(2.0, seed=4), pictures=50),
+    "a.avi": lambda path: encoded(path, SPEECH, codec="libmp3lame", rate_hz=44_100, pictures=50),
+    "a.ts": lambda path: encoded(path, SPEECH),
+    "opposed.wav": lambda path: wav(path, np.stack([SPEECH, -SPEECH], axis=1)),
+    "one_of_nine.wav": lambda path: wav(path, np.eye(9, dtype=np.float32)[8] * SPEECH[:, None]),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_heard_in_the_video_is_what_the_motion_was_made_from_at_the_same_time(tmp_path, name):
+    recording = read_recording(KINDS[name](tmp_path / name))
+    motion_frames = round(25 * len(recording.audio) / 16_000)
+    _, sound = decoded(video_of(tmp_path / "a.out.mp4", motion_frames, sound=soundtrack(recording.heard)))
+    assert abs(delay_s(sound, np.repeat(recording.audio, 3))) < 0.001
+    assert rms(sound[: 3 * len(recording.audio)]) == pytest.approx(rms(recording.audio), rel=0.1)
 
 
 def transcoded(source, target):
