@@ -53,9 +53,9 @@ def purpose_of(path: str | Path) -> str | None:
             head = file.read(_HEAD_BYTES)
         read = next((read for is_kind, read in _READERS if is_kind(head)), None)
         text = read(path) if read else None
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, NotImplementedError, zipfile.BadZipFile):
+    except Exception:  # whatever a reader raises at a damaged or hostile file: we did not write that
         return None
-    found = _SCHEMA.fullmatch(text) if isinstance(text, str) else None
+    found = _SCHEMA.fullmatch(text) if text else None
     return found[1] if found else None
 
 
@@ -97,8 +97,12 @@ def _unmarked(text: object) -> str | None:
 def _schema_in_json(path: Path) -> str | None:
     if path.stat().st_size > LARGEST_JSON_BYTES:
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return content.get("schema") if isinstance(content, dict) else None
+    return _schema_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _schema_of(content: object) -> str | None:
+    schema = content.get("schema") if isinstance(content, dict) else None
+    return schema if isinstance(schema, str) else None
 
 
 def _schema_in_npz(path: Path) -> str | None:
@@ -108,18 +112,14 @@ def _schema_in_npz(path: Path) -> str | None:
         if archive.getinfo("meta.npy").file_size > LARGEST_META_BYTES:
             return None
     with np.load(path, allow_pickle=False) as archive:
-        meta = json.loads(str(archive["meta"][()]))
-    return meta.get("schema") if isinstance(meta, dict) else None
+        return _schema_of(json.loads(str(archive["meta"][()])))
 
 
 def _schema_in_mp4(path: Path) -> str | None:
     import av
 
-    try:
-        with path.open("rb") as file, av.open(file, format="mp4") as container:
-            return _unmarked(container.metadata.get("comment"))
-    except av.error.FFmpegError:  # not all of them are OSErrors
-        return None
+    with path.open("rb") as file, av.open(file, format="mp4") as container:
+        return _unmarked(container.metadata.get("comment"))
 
 
 def _schema_in_png(path: Path) -> str | None:
