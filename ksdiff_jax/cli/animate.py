@@ -290,7 +290,7 @@ def _output_folder(name: str) -> tuple[Path, bool]:
     return make_folder(name), not existed
 
 
-def _stems(speeches: list[str], *, folder: str = ".") -> list[str]:
+def _stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
     """A name for each recording's files: its own stem, numbered where two would be the same in `folder`."""
     taken: set[str] = set()
     alike = stored_alike(folder) if len(speeches) > 1 else str
