@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import glob
 import json
 import os
 import shutil
@@ -44,8 +43,7 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
     path = Path(path)
     make_folder(path.parent)
     try:
-        # A part of the name: all of it and more would be too long for the disk where the name just fits.
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix[-20:], dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise InputError(f"{path}: no file can be made in this folder ({error.strerror}); name another one") from error
     os.close(handle)
@@ -149,7 +147,7 @@ def _change_places(path: Path, new: Path) -> None:
 
 def _put_back(path: Path) -> None:
     """The folder that a process had moved out of the way when it was killed."""
-    for old in path.parent.glob(f".{glob.escape(path.name)}.old.*"):
+    for old in path.parent.glob(f".{path.name}.old.*"):
         if not path.exists() and (old / "folder").exists():
             (old / "folder").replace(path)
         shutil.rmtree(old, ignore_errors=True)

@@ -95,7 +95,7 @@ def write_document(
 def check_output_folder(
     path: str | Path, kind: FolderKind, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
 ) -> None:
-    """Raises `InputError` if a folder of this kind may not take the place of `path`."""
+    """Raises `InputError` if a folder of this kind may not, or could not, take the place of `path`."""
     path = Path(path)
     check_apart(path, inputs)
     mode = _mode(path)
@@ -105,6 +105,10 @@ def check_output_folder(
         return
     if not stat.S_ISDIR(mode):
         raise InputError(f"{path}: a file is in the way of this output folder; name another folder")
+    mounted = path.resolve().is_mount()
+    if mounted or same_place(path, ".") or _lies_in(".", path):
+        what = "the place of another disk" if mounted else "the current folder, or one above it"
+        raise InputError(f"{path}: {what}, which cannot be replaced as a whole; name a folder in it")
     try:
         names = {entry.name for entry in path.iterdir()} - _NOBODYS
     except OSError as error:
@@ -196,7 +200,7 @@ def _lies_in(path: str | Path, folder: str | Path) -> bool:
 
 
 def _strange(path: Path) -> str:
-    return "an empty file" if path.stat().st_size == 0 else "a file that ksdiff-jax did not write"
+    return "an empty file" if path.stat().st_size == 0 else "a file without the mark of ksdiff-jax"
 
 
 def _protected(path: Path, mode: int) -> str:

@@ -22,7 +22,7 @@ def test_every_writer_replaces_its_own_file_and_nobody_elses(tmp_path, purpose):
     path = write(tmp_path / name)
     write(path)  # a rerun
     path.write_bytes(b"the caller's own")
-    with pytest.raises(InputError, match=r"did not write lies there; .*--overwrite"):
+    with pytest.raises(InputError, match=r"without the mark of ksdiff-jax lies there; .*--overwrite"):
         write(path)
     assert path.read_bytes() == b"the caller's own"
     write(path, overwrite=True)
@@ -141,7 +141,7 @@ def test_a_link_is_followed_and_stays(tmp_path):
     write_document(link, {"schema": "ksdiff-words/1", "text": "new"})
     assert link.is_symlink() and "new" in target.read_text()
     target.write_text("the caller's own")
-    with pytest.raises(InputError, match="did not write"):
+    with pytest.raises(InputError, match="without the mark"):
         words(link)
     assert target.read_text() == "the caller's own"
 
@@ -173,7 +173,7 @@ def test_a_file_that_appears_while_the_work_goes_on_stays(tmp_path, monkeypatch,
 
         monkeypatch.setattr(os, "link", no_links)
     path = tmp_path / "a.words.json"
-    with pytest.raises(InputError, match="did not write"), writing(path, "words") as temporary:
+    with pytest.raises(InputError, match="without the mark"), writing(path, "words") as temporary:
         temporary.write_text("ours")
         path.write_text("the caller's own")
     assert path.read_text() == "the caller's own" and list(tmp_path.iterdir()) == [path]
@@ -255,6 +255,19 @@ def test_a_file_or_a_link_to_nothing_is_no_place_for_a_folder(tmp_path):
         check_output_folder(tmp_path / "thesis", ENCODER, overwrite=True)
     with pytest.raises(InputError, match="which is not there"):
         check_output_folder(tmp_path / "link", ENCODER)
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "below")
+    for folder in (".", "..", tmp_path / "here", tmp_path / "here" / "below"):
+        with pytest.raises(InputError, match=r"current folder.*name a folder in it"):
+            check_output_folder(folder, DATA_SET)
+    check_output_folder("set", DATA_SET)
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "volume")
+    (tmp_path / "volume").mkdir()
+    with pytest.raises(InputError, match="another disk"):
+        check_output_folder(tmp_path / "volume", DATA_SET, overwrite=True)
 
 
 def test_an_output_folder_that_is_or_holds_an_input_is_refused(tmp_path):

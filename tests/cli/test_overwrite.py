@@ -136,7 +136,7 @@ def test_a_contact_sheet_takes_the_place_of_no_shard_and_no_picture_of_others(tm
     assert contents(shards) == before
     picture = tmp_path / "holiday.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert "did not write" in fails(capsys, "inspect", shards, "--sheet", picture)
+    assert "without the mark" in fails(capsys, "inspect", shards, "--sheet", picture)
     for place in (tmp_path, os.devnull):
         assert "lies there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
 
