@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,8 +130,11 @@ class _Outputs:
 
 
 def _sidecar(speech: str) -> Path | None:
-    with contextlib.suppress(InputError, OSError):  # it is told when it is read
+    """The transcript beside a recording; what is wrong with it is reported when it is read."""
+    with contextlib.suppress(InputError, OSError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return find_sidecar(speech)
+    return None
 
 
 def _refusal(speech: str, stem: str, outputs: _Outputs, console: Console) -> dict | None:
