@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
@@ -32,11 +32,13 @@ def make_folder(path: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path` (same suffix) and move it into place if the block succeeds.
 
     On any exception the temporary file is removed and whatever stood at `path` before is untouched.
-    A full disk or a missing permission is raised as `InputError` with the path.
+    A full disk or a missing permission is raised as `InputError` with the path. `check` raises if what lies at `path`
+    must stay: where it is given, a file that appears at the last moment is not replaced without it. What is written
+    for a caller goes through `outputs.writing`.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -49,7 +51,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        _put(temporary, path, check)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         free = shutil.disk_usage(path.parent).free
@@ -59,11 +61,23 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise
 
 
+def _put(temporary: Path, path: Path, check: Callable[[], None] | None) -> None:
+    if check is not None:
+        with contextlib.suppress(OSError):  # it is there, or this file system has no links
+            os.link(temporary, path)  # unlike a move, this never replaces
+            temporary.unlink()
+            return
+        check()
+    temporary.replace(path)
+
+
 @contextlib.contextmanager
-def replacing_folder(path: str | Path) -> Iterator[Path]:
+def replacing_folder(path: str | Path, *, kept: Callable[[Path], Iterable[str]] = lambda folder: ()) -> Iterator[Path]:
     """Like `replacing`, for a folder: the yielded folder takes the place of `path` if the block succeeds.
 
-    Its files become as readable as the user's files are; some writers (safetensors) make theirs private.
+    Its files become as readable as the user's files are; some writers (safetensors) make theirs private. `kept` gives
+    the names in the old folder that stay, where the new one does not have them, or raises if it must not be replaced.
+    What is written for a caller goes through `outputs.writing_folder`.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -81,6 +95,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             if file.is_file():
                 file.chmod(0o666 & ~_umask())
         if path.exists():
+            _carry_over(kept(path), path, temporary)
             _change_places(path, temporary)
         else:
             temporary.replace(path)
@@ -92,10 +107,28 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         raise
 
 
-def write_json(path: str | Path, content: object) -> None:
+def write_json(path: str | Path, content: object, *, check: Callable[[], None] | None = None) -> None:
     """Write `content` as JSON, whole or not at all."""
-    with replacing(path) as temporary:
+    with replacing(path, check=check) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
+    """Files and folders of `old` into `new` by links, so that whatever interrupts, `old` has all of them."""
+    for name in names:
+        if os.path.lexists(new / name):
+            continue
+        if (old / name).is_dir() and not (old / name).is_symlink():
+            shutil.copytree(old / name, new / name, symlinks=True, copy_function=_link_or_copy)
+        else:
+            _link_or_copy(old / name, new / name)
+
+
+def _link_or_copy(old: str | Path, new: str | Path) -> None:
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except OSError:  # a file system without links
+        shutil.copy2(old, new, follow_symlinks=False)
 
 
 def _change_places(path: Path, new: Path) -> None:

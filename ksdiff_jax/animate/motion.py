@@ -59,10 +59,12 @@ class Motion(MotionClip):
         face: FaceModel | None = None,
         size: int = 512,
         progress: Callable[[int, int], None] | None = None,
+        overwrite: bool = False,
     ) -> Path:
         """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done, total)` counts frames.
 
-        `Animator.read(...).heard` as `audio` is the sound of the channel and the track that were read.
+        `Animator.read(...).heard` as `audio` is the sound of the channel and the track that were read. A video of ours
+        at `path` is replaced, another file only with `overwrite`, and `audio` itself never.
         """
         from ksdiff_jax.export.video import write_motion_video
 
@@ -76,4 +78,5 @@ class Motion(MotionClip):
             audio=audio,
             size=size,
             progress=progress,
+            overwrite=overwrite,
         )

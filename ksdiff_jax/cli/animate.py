@@ -1,13 +1,16 @@
 """`ksdiff-jax animate SPEECH... --out DIR`: recordings in, motion files, videos and plots out."""
 
 import argparse
+import contextlib
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.outputs import check_output, stored_alike
 from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript, write_words
 
 if TYPE_CHECKING:  # both import what is slow to start
@@ -19,6 +22,7 @@ TranscriptOf = Callable[[str, "Recording"], Transcript]
 SUMMARY = "speech in; motion file, video with sound and plot out"
 STANDARD_INPUT = "/dev/stdin"
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
+PURPOSES = {"npz": "motion", "mp4": "video", "png": "plot"}
 EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
@@ -34,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "speech", nargs="+", metavar="SPEECH", help="recording, or video with sound, of any format; - is standard input"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, made if need be")
+    add_overwrite_argument(parser)
     parser.add_argument(
         "--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="F",
         help="what to write: npz (motion), mp4 (video), png (plot); default all",
@@ -84,25 +89,90 @@ def run(args: argparse.Namespace) -> int:
     """Animate every recording that can be; 2 if any could not."""
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-    transcript_of = _transcripts(args)
-    out, made = _output_folder(args.out)
-    try:
-        work = _Work(args, console, out, transcript_of)
-        speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
-        reports = [work.animate(speech, stem) for speech, stem in zip(speeches, _stems(speeches), strict=True)]
-    finally:
-        # A folder that we made and left empty would look like a result.
-        if made and not any(out.iterdir()):
-            out.rmdir()
+    outputs = _Outputs(args)
+    speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
+    stems = _stems(speeches, folder=args.out)
+    refused = [_refusal(speech, stem, outputs, console) for speech, stem in zip(speeches, stems, strict=True)]
+    out, reports = Path(args.out), refused
+    if not all(refused):  # else there is no work, and nothing is loaded for it
+        transcript_of = _transcripts(args)
+        out, made = _output_folder(args.out)
+        try:
+            work = _Work(args, console, outputs, transcript_of)
+            jobs = zip(speeches, stems, refused, strict=True)
+            reports = [no or work.animate(speech, stem) for speech, stem, no in jobs]
+        finally:
+            # A folder that we made and left empty would look like a result.
+            if made and not any(out.iterdir()):
+                out.rmdir()
     failed = [report for report in reports if "error" in report]
     _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)
     return 2 if failed else 0
 
 
+class _Outputs:
+    """The files of one call, each refused before any work if it may not be written; `inputs` are all that it reads."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.folder, self.overwrite, self.samples = Path(args.out), args.overwrite, args.samples
+        self.formats = list(dict.fromkeys(args.formats))
+        self.words_are_sure = bool(args.transcribe)
+        found = [] if args.transcript or args.transcript_file or args.no_sidecar else map(_sidecar, args.speech)
+        given = (*args.speech, args.transcript_file, args.face, args.encoder, args.checkpoint, *found)
+        self.inputs = [name for name in given if name]
+
+    def names(self, stem: str) -> list[str]:
+        """What the motions of a recording are called, without their endings."""
+        return [stem] if self.samples == 1 else [f"{stem}.{number}" for number in range(1, self.samples + 1)]
+
+    def path(self, name: str, kind: str) -> Path:
+        """Where a motion is written in a format."""
+        return self.folder / f"{name}{FORMATS[kind]}"
+
+    def words(self, stem: str) -> Path:
+        """Where the words with their times are written, if they are known."""
+        return self.folder / f"{stem}.words.json"
+
+    def check(self, stem: str) -> None:
+        """Raises `InputError` if a file of a recording may not be written."""
+        for name in self.names(stem):
+            for kind in self.formats:
+                check_output(self.path(name, kind), PURPOSES[kind], overwrite=self.overwrite, inputs=self.inputs)
+        # Whether there are words to write is not known yet: another file of this name stays if there are none.
+        self.check_words(stem, overwrite=self.overwrite or not self.words_are_sure)
+
+    def check_words(self, stem: str, *, overwrite: bool) -> None:
+        """The same for the words alone."""
+        check_output(self.words(stem), "words", overwrite=overwrite, inputs=self.inputs)
+
+
+def _sidecar(speech: str) -> Path | None:
+    """The transcript beside a recording; what is wrong with it is reported when it is read."""
+    with contextlib.suppress(InputError, OSError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return find_sidecar(speech)
+    return None
+
+
+def _refusal(speech: str, stem: str, outputs: _Outputs, console: Console) -> dict | None:
+    """The report of a recording whose results may not be written, else None."""
+    try:
+        outputs.check(stem)
+    except InputError as error:
+        return _failure(speech, error, console)
+    return None
+
+
+def _failure(speech: str, error: InputError, console: Console) -> dict:
+    message = str(error)
+    console.fail(message if speech in message else f"{speech}: {message}")
+    return {"speech": speech, "error": message}
+
+
 class _Work:
     """Everything that the recordings of one call share."""
 
-    def __init__(self, args: argparse.Namespace, console: Console, out: Path, transcript_of: TranscriptOf):
+    def __init__(self, args: argparse.Namespace, console: Console, outputs: _Outputs, transcript_of: TranscriptOf):
         from ksdiff_jax.cli.device import keep_compilations, use_device
 
         use_device(args.device)
@@ -112,7 +182,7 @@ class _Work:
         from ksdiff_jax.face import load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
-        self.args, self.console, self.out, self.transcript_of = args, console, out, transcript_of
+        self.args, self.console, self.outputs, self.transcript_of = args, console, outputs, transcript_of
         self.animator = Animator.from_pretrained(args.checkpoint or DEFAULT_NAME, encoder=args.encoder)
         self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance", "lip_temperature")}
         # A wrong option is said before any work.
@@ -129,14 +199,14 @@ class _Work:
             with self.console.without_library_warnings():
                 return self._animate(speech, stem)
         except InputError as error:
-            message = str(error)
-            self.console.fail(message if speech in message else f"{speech}: {message}")
-            return {"speech": speech, "error": message}
+            return _failure(speech, error, self.console)
 
     def _animate(self, speech: str, stem: str) -> dict:
         console, started = self.console, time.perf_counter()
         recording = self._recording(speech)
         transcript = self.transcript_of(speech, recording)
+        if transcript.spoken:
+            self.outputs.check_words(stem, overwrite=self.args.overwrite)
         utterance = self.animator.read(recording, transcript=transcript.text)
         read = time.perf_counter()
         duration_s = utterance.frames / 25
@@ -153,8 +223,7 @@ class _Work:
             )
         sampled = time.perf_counter()
         files = []
-        for number, motion in enumerate(motions, start=1):
-            name = stem if self.args.samples == 1 else f"{stem}.{number}"
+        for name, motion in zip(self.outputs.names(stem), motions, strict=True):
             files += self._write(motion, name, speech=speech, utterance=utterance)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
@@ -180,26 +249,27 @@ class _Work:
         return recording
 
     def _write(self, motion, name: str, *, speech: str, utterance: "Utterance") -> list[Path]:
-        files = []
-        for kind in dict.fromkeys(self.args.formats):
-            path = self.out / f"{name}{FORMATS[kind]}"
+        files, overwrite = [], self.args.overwrite
+        for kind in self.outputs.formats:
+            path = self.outputs.path(name, kind)
             if kind == "npz":
-                motion.save(path)
+                motion.save(path, overwrite=overwrite)
             elif kind == "mp4":
                 with self.console.progress("rendering", unit="frames") as update:
-                    motion.render(path, audio=utterance.heard, face=self.face, progress=update)
+                    motion.render(path, audio=utterance.heard, face=self.face, progress=update, overwrite=overwrite)
             else:
                 from ksdiff_jax.export.plot import write_plot
 
                 opening_m = motion.mouth_opening(face=self.face)
-                write_plot(path, motion, opening_m=opening_m, audio=utterance.audio, title=Path(speech).name)
+                title, audio = Path(speech).name, utterance.audio
+                write_plot(path, motion, opening_m=opening_m, audio=audio, title=title, overwrite=overwrite)
             self.console.say(f"  wrote {path}")
             files.append(path)
         return files
 
     def _write_words(self, transcript: Transcript, stem: str) -> Path:
-        path = self.out / f"{stem}.words.json"
-        write_words(path, transcript)
+        path = self.outputs.words(stem)
+        write_words(path, transcript, overwrite=self.args.overwrite)
         self.console.say(f"  wrote {path}")
         return path
 
@@ -247,16 +317,17 @@ def _output_folder(name: str) -> tuple[Path, bool]:
     return make_folder(name), not existed
 
 
-def _stems(speeches: list[str]) -> list[str]:
-    """A name for each recording's files: its own stem, numbered where two would be the same."""
+def _stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
+    """A name for each recording's files: its own stem, numbered where two would be the same in `folder`."""
     taken: set[str] = set()
+    alike = stored_alike(folder) if len(speeches) > 1 else str
     stems = []
     for speech in speeches:
         stem, number = Path(speech).stem, 1
-        while stem in taken:
+        while alike(stem) in taken:
             number += 1
             stem = f"{Path(speech).stem}-{number}"
-        taken.add(stem)
+        taken.add(alike(stem))
         stems.append(stem)
     return stems
 

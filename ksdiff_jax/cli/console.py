@@ -31,6 +31,15 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output instead of text")
 
 
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    """The option `--overwrite`, the same for every command that writes."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files of the results' names that ksdiff-jax did not write; never an input",
+    )
+
+
 class Console:
     """Where a command's words go, by its options."""
 

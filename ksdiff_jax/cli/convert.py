@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 
 SUMMARY = "convert models of other tools: speech encoders of Hugging Face"
 EXAMPLES = """examples:
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source", metavar="SRC", help="a folder with config.json and weights, or a name on the Hugging Face hub"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
+    add_overwrite_argument(parser)
     add_output_arguments(parser)
 
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console("convert", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     started = time.perf_counter()
-    conversion = convert_encoder(args.source, args.out)
+    conversion = convert_encoder(args.source, args.out, overwrite=args.overwrite)
     config = conversion.config
     console.say(
         f"{args.source}: {config.architecture}, {config.num_layers} layers of width {config.hidden_size}, "

@@ -7,7 +7,7 @@ with `--from` as well, into a copy of any data set.
 import argparse
 import time
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 
 SUMMARY = "make the built-in corpus: synthesised speech with face motion, as shards to train on"
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
+    add_overwrite_argument(parser)
     parser.add_argument(
         "--clips", type=int, default=DEFAULT_CLIPS, metavar="N", help=f"clips of 3-9 s; default {DEFAULT_CLIPS}"
     )
@@ -45,21 +46,23 @@ def run(args: argparse.Namespace) -> int:
     """Write the corpus and say what is in it."""
     from pathlib import Path
 
+    from ksdiff_jax.outputs import check_output_folder
+    from ksdiff_jax.ownership import DATA_SET
+
     console = Console("corpus", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     if args.seed < 0:
         raise InputError(f"--seed is {args.seed}; it must be 0 or more")
     if args.processes is not None and args.processes < 1:
         raise InputError(f"--processes is {args.processes}; it must be 1 or more")
     out = Path(args.out)
-    if out.is_dir() and any(out.iterdir()) and not (out / "dataset.json").is_file():
-        raise InputError(f"{out}: not empty and not a data set; name another folder, its files would be lost")
     if args.source and not args.encoder:
         raise InputError(f"--from {args.source}: name the --encoder whose features are to be added to its clips")
+    check_output_folder(out, DATA_SET, overwrite=args.overwrite, inputs=filter(None, (args.source, args.encoder)))
     encoder = _encoder(args.encoder)
     started = time.monotonic()
     info = None if args.source else _made(args, out, console)
     if encoder is not None:
-        info = _encoded(Path(args.source or args.out), out, encoder, console)
+        info = _encoded(Path(args.source or args.out), out, encoder, console, overwrite=args.overwrite)
     seconds = time.monotonic() - started
     for name, split in info.splits.items():
         console.say(f"{name:<5}  {split.clips:>6} clips  {split.hours * 60:8.1f} min  {len(split.shards)} shards")
@@ -93,10 +96,11 @@ def _made(args: argparse.Namespace, out, console: Console):
             languages=tuple(args.languages or LANGUAGES),
             processes=args.processes,
             progress=_Progress(console, update, total=args.clips),
+            overwrite=args.overwrite,
         )
 
 
-def _encoded(source, out, encoder, console: Console):
+def _encoded(source, out, encoder, console: Console, *, overwrite: bool):
     """The clips of `source` with features, written into `out`."""
     from ksdiff_jax.data.features import write_features
     from ksdiff_jax.data.shards import dataset_info
@@ -104,7 +108,8 @@ def _encoded(source, out, encoder, console: Console):
     clips = sum(split.clips for split in dataset_info(source).splits.values())
     console.say(f"speech features of {clips:,} clips by {encoder.source}")
     with console.progress("features", unit="clips") as update:
-        return write_features(source, out, encoder=encoder, progress=_Progress(console, update, total=clips))
+        progress = _Progress(console, update, total=clips)
+        return write_features(source, out, encoder=encoder, progress=progress, overwrite=overwrite)
 
 
 class _Progress:

@@ -10,14 +10,16 @@ import math
 import time
 from pathlib import Path
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, write_json
+from ksdiff_jax.files import cache_folder
+from ksdiff_jax.outputs import check_output, same_place, write_document
 
 SUMMARY = "measure a checkpoint: lips, keyframes, head motion, real speech, silence"
 METRICS = ("lips", "upper_face", "keyframes", "pose", "beats", "real")
 CURVES_SHOWN = 4
+OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real.png": "openings"}
 EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
@@ -43,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--control", choices=("truth", "still"), help="score the truth, or a face that never moves, instead")
     add("--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)")
     add("--out", metavar="DIR", help="write metrics.json and plots here")
+    add_overwrite_argument(parser)
     add_output_arguments(parser)
 
 
@@ -54,14 +57,13 @@ def run(args: argparse.Namespace) -> int:
     if args.guidance is not None and not (math.isfinite(args.guidance) and args.guidance >= 0):
         raise InputError(f"--guidance {args.guidance}: need a number of 0 or more (1: no guidance)")
     from ksdiff_jax.evaluate import report
-    from ksdiff_jax.files import make_folder
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
     keep_compilations()
-    out = make_folder(args.out) if args.out else None
+    out = _out_folder(args)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder)
     system = build_system(pretrained.config)
     changes = {name: getattr(args, name) for name in ("steps", "guidance") if getattr(args, name) is not None}
@@ -81,14 +83,29 @@ def run(args: argparse.Namespace) -> int:
         "measured_in_s": round(time.perf_counter() - started, 1),
     }
     if out:
-        write_json(out / "metrics.json", report.as_json(figures, about))
+        write_document(out / "metrics.json", report.as_json(figures, about), overwrite=args.overwrite)
         for name, shown, shown_on in (("openings", curves, args.split), ("openings-real", real_curves, "real speech")):
             if shown:
-                report.plot_openings(
-                    out / f"{name}.png", shown, title=f"mouth opening of {Path(args.checkpoint).name}, {shown_on}"
-                )
+                title = f"mouth opening of {Path(args.checkpoint).name}, {shown_on}"
+                report.plot_openings(out / f"{name}.png", shown, title=title, overwrite=args.overwrite)
     _print(console, figures, about, out)
     return 0
+
+
+def _out_folder(args: argparse.Namespace) -> Path | None:
+    """The folder of --out, where all that is written may be written."""
+    if not args.out:
+        return None
+    from ksdiff_jax.files import make_folder
+    from ksdiff_jax.models.pretrained import find_pretrained
+
+    out = Path(args.out)
+    inputs = list(filter(None, (find_pretrained(args.checkpoint), args.data, args.encoder, args.real)))
+    if same := next((name for name in inputs if same_place(out, name)), None):
+        raise InputError(f"--out {out}: would write into the input {same}; name another folder")
+    for name, purpose in OUTPUTS.items():
+        check_output(out / name, purpose, overwrite=args.overwrite, inputs=inputs)
+    return make_folder(out)
 
 
 def _on_split(args, pretrained, system, options, console):

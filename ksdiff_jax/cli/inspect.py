@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 
 SUMMARY = "what a motion file, data set, checkpoint, recording, video or face file holds; --verify checks it"
@@ -23,20 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="file, folder, or the name of a shipped checkpoint")
     parser.add_argument("--verify", action="store_true", help="read everything and compare it with its checksums")
     parser.add_argument("--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips")
+    add_overwrite_argument(parser)
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Describe the path; anything unsound is an `InputError`."""
     from ksdiff_jax.cli.inspect_data import length_bars
+    from ksdiff_jax.outputs import check_output
 
     console = Console("inspect", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    if args.sheet:
+        check_output(args.sheet, "sheet", overwrite=args.overwrite, inputs=[args.path])
     with console.without_library_warnings():
         facts = describe(args.path, verify=args.verify)
         if args.verify:
             facts["verified"] = True
         if args.sheet:
-            facts["sheet"] = _sheet(args.sheet, args.path, kind=facts["kind"])
+            facts["sheet"] = _sheet(args.sheet, args.path, kind=facts["kind"], overwrite=args.overwrite)
     width = max(map(len, facts))
     for name, value in facts.items():
         lines = length_bars(value) if name == "clips_by_seconds" else [_as_text(value)]
@@ -46,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _sheet(sheet: str, path: str, *, kind: str) -> str:
+def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool) -> str:
     if kind != "data set":
         raise InputError(f"{path}: a {kind}; --sheet draws clips of a data set, a folder with a dataset.json")
     from ksdiff_jax.cli.inspect_data import write_dataset_sheet
 
-    write_dataset_sheet(sheet, path)
+    write_dataset_sheet(sheet, path, overwrite=overwrite)
     return sheet
 
 

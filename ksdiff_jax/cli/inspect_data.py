@@ -79,7 +79,7 @@ def verify_dataset(folder: PathLike) -> None:
     verify_shards(folder)
 
 
-def write_dataset_sheet(path: str | Path, folder: PathLike) -> int:
+def write_dataset_sheet(path: str | Path, folder: PathLike, *, overwrite: bool = False) -> int:
     """A contact sheet of random clips of all splits, the same ones each time; returns how many."""
     import numpy as np
 
@@ -94,7 +94,7 @@ def write_dataset_sheet(path: str | Path, folder: PathLike) -> int:
     chosen = np.random.default_rng(SHEET_SEED).choice(len(places), count, replace=False)
     readers = {split: ShardReader(folder, split) for split in {places[place][0] for place in chosen}}
     entries = [_entry(readers[split][number], split=split) for split, number in (places[place] for place in chosen)]
-    write_sheet(path, entries, title=f"{count} of {len(places):,} clips: {info.made_by}")
+    write_sheet(path, entries, title=f"{count} of {len(places):,} clips: {info.made_by}", overwrite=overwrite)
     return count
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import time
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 
 SUMMARY = "raw videos, or coefficients that another tool extracted, to shards to train on"
@@ -29,6 +29,7 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video or coefficient file, or a folder of them; "
                         "the first may be `hdtf` or `voxceleb`, the layout of the folders after it")  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
+    add_overwrite_argument(parser)
     parser.add_argument("--work", metavar="DIR", help="folder of finished sources, may be gs://...; default OUT.work")
     found = parser.add_argument_group("what belongs to a source")
     found.add_argument("--coefficients", default="", metavar="DIR", help="coefficients of the videos, by file name")
@@ -70,10 +71,12 @@ def run(args: argparse.Namespace) -> int:
     console = Console("prepare", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     settings = _settings(args)
     started = time.monotonic()
-    out = check_out(args.out)
-    runner = _runner(args)
     layout = args.sources[0] if args.sources[0] in LAYOUT_NAMES and len(args.sources) > 1 else ""
     paths = args.sources[1:] if layout else args.sources
+    inputs = filter(None, (*paths, args.coefficients, args.audio, args.face, args.landmarks))
+    work = args.work or f"{args.out.rstrip('/')}.work"
+    out = check_out(args.out, overwrite=args.overwrite, inputs=inputs, work=work)
+    runner = _runner(args)
     sources = find_sources(
         paths, coefficients=args.coefficients, audio=args.audio, layout=layout, language=args.language,
         speaker_from=args.speaker_from,
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     _say_sources(sources, args, console)
     if any(not source.coefficients for source in sources):
         settings = _with_tracker(settings, runner_name=args.runner)
-    ledger = Ledger(args.work or f"{str(out).rstrip('/')}.work")
+    ledger = Ledger(work)
     with console.progress("prepare", unit="sources") as update:
         progress = _Progress(console, update)
         finished = finish_sources(sources, settings, ledger, runner=runner, progress=progress)
@@ -90,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         console.say(f"{finished.kept} sources were finished before, in {ledger.folder}")
     info, report = write_prepared(
         out, finished, ledger, held_out=args.held_out, seed=args.seed, published=published, licence=args.licence,
-        made_by=f"ksdiff-jax prepare {' '.join(args.sources)}",
+        made_by=f"ksdiff-jax prepare {' '.join(args.sources)}", overwrite=args.overwrite,
     )  # fmt: skip
     seconds = round(time.monotonic() - started, 1)
     _table(report, console)

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
 from ksdiff_jax.overrides import field_names, load_config, override
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", metavar="START:STOP", help="record these steps for XProf, in <workdir>/profile")
     parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")
+    add_overwrite_argument(parser)
     add_output_arguments(parser)
     group = parser.add_argument_group(
         "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the environment says it)"
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     initialise(coordinator=args.coordinator, processes=args.processes, process_id=args.process_id, tell=_say)
     try:
         console = Console("train", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-        return train_system(config, workdir, profile=profile, console=console)
+        return train_system(config, workdir, profile=profile, console=console, overwrite=args.overwrite)
     except CheckpointCorrupt as error:
         # No mistake of the caller's, and worth another start: a disk may have been out of reach.
         _say(f"ksdiff-jax train: {' '.join(str(error).split())}; start again, or name another --workdir")
@@ -111,7 +112,9 @@ def _describe(config: Config, console: Console) -> None:
             console.detail(f"{name} = {value}")
 
 
-def train_system(config: Config, workdir: Path, *, console: Console, profile: range = range(0)) -> int:
+def train_system(
+    config: Config, workdir: Path, *, console: Console, profile: range = range(0), overwrite: bool = False
+) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import keep_compilations
@@ -158,6 +161,7 @@ def train_system(config: Config, workdir: Path, *, console: Console, profile: ra
         progress=progress,
         given=encoder_params(encoder),
         watching=Watching(step_flops=flops, draw_samples=_draw_samples, profile=profile),
+        overwrite=overwrite,
     )
     if leads():
         summary = {"workdir": str(workdir), "step": int(outcome.state.step), "steps": config.train.steps}

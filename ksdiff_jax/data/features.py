@@ -161,6 +161,7 @@ def write_features(
     *,
     encoder: SpeechEncoder,
     progress: Callable[[int], None] = lambda clips_done: None,
+    overwrite: bool = False,
 ) -> DatasetInfo:
     """The data set of `folder` with features, as `out`, which may be the same folder."""
     info, done = dataset_info(folder), 0
@@ -178,6 +179,7 @@ def write_features(
         licence=info.licence,
         made_by=f"{info.made_by}; speech features of {encoder.source}",
         encoder_digest=encoder.digest,
+        overwrite=overwrite,
     )
 
 

@@ -31,7 +31,8 @@ from ksdiff_jax.data.tally import MotionTally, SplitTally
 from ksdiff_jax.data.tfds_files import write_tfds_files
 from ksdiff_jax.data.tfrecord import DataWarning, find_records, read_record, write_tfrecord
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing_folder
+from ksdiff_jax.outputs import writing_folder
+from ksdiff_jax.ownership import DATA_SET
 
 __all__ = ["DESCRIPTION", "DatasetInfo", "ShardReader", "SplitInfo", "dataset_info", "statistics", "verify_shards",
            "write_dataset"]  # fmt: skip
@@ -48,8 +49,11 @@ def write_dataset(
     clips_per_shard: int = 256,
     encoder_digest: str = "",
     beside: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> DatasetInfo:
-    """Write clips by split into `folder`, replacing what is there. Clips are taken one shard at a time.
+    """Write clips by split into `folder`, replacing a data set that is there. Clips are taken one shard at a time.
+
+    A folder that holds something else is written into only with `overwrite`; files of other names stay in it.
 
     `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split "train", or the
     first one where there is none, gives the statistics. All clips are of one frame rate and of one coefficient space.
@@ -57,7 +61,7 @@ def write_dataset(
     """
     motion, kinds = MotionTally(), set()
     reference = "train" if "train" in splits else next(iter(splits))
-    with replacing_folder(folder) as temporary:
+    with writing_folder(folder, DATA_SET, overwrite=overwrite) as temporary:
         infos = {}
         for split, clips in splits.items():
             seen = _of_one_kind(clips, kinds, folder=folder, motion=motion if split == reference else None)

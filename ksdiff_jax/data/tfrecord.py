@@ -7,7 +7,7 @@ A record is framed as TensorFlow does it, so every TFRecord reader can read thes
 
 Beside `name.tfrecord` lies `name.index`: little-endian uint64 pairs (offset of the frame, length of the data), one
 per record, for random access. Without an index, or with one that does not fit the file, the frames are walked, which
-is said, and the index is written anew where the folder can be written.
+is said, and the index is written anew where the folder can be written and no other program's index has its name.
 
 Files on this machine are read by `pread`; paths such as `gs://bucket/folder` through epath and fsspec.
 """
@@ -90,7 +90,10 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
     entries, damage = _walk(path, size=size)
     if damage is None:
         fault = "missing" if stored is None else "stale"
-        written = "written anew" if _write_index(index, entries) else "not written, its folder is read-only"
+        if stored and not stored.startswith(bytes(8)):  # ours begins with the offset of the first record, which is 0
+            written = "not written, as another program's file has this name"
+        else:
+            written = "written anew" if _write_index(index, entries) else "not written, its folder is read-only"
         warnings.warn(f"{index}: {fault}; rebuilt from the records, {written}", DataWarning, stacklevel=3)
     return entries, damage
 

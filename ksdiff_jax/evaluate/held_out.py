@@ -27,5 +27,6 @@ def held_out_corpus(
     folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
         made = clips_of(split, count=clips, seed=seed, languages=languages)
-        write_dataset(folder, {split: made}, licence=LICENCE, made_by="ksdiff-jax evaluate")
+        made_by = "ksdiff-jax evaluate"
+        write_dataset(folder, {split: made}, licence=LICENCE, made_by=made_by, overwrite=True)  # a cache is our own
     return folder

@@ -15,7 +15,8 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.evaluate.lips import CLOSED_BELOW
-from ksdiff_jax.files import replacing
+from ksdiff_jax.outputs import writing
+from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
 KEYFRAME_MARGIN = 0.10  # F1 above the better of the two predictors that hear nothing
@@ -104,7 +105,7 @@ def as_json(figures: dict[str, float], about: dict) -> dict:
     return {"schema": "ksdiff-metrics/1", "figures": finite, "targets": targets, **about}
 
 
-def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str) -> None:
+def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str, overwrite: bool = False) -> None:
     """One panel per clip: opening over face height against seconds, the closure threshold dashed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -121,8 +122,8 @@ def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str) -> 
     axes.set_xlabel("time (s)")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
     figure.supylabel("mouth opening / face height")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+    with writing(path, "openings", overwrite=overwrite) as temporary:
+        figure.savefig(temporary, dpi=110, format="png", metadata={"Software": mark("openings")})
 
 
 def _number(value: float) -> str:

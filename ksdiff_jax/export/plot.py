@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
-from ksdiff_jax.files import replacing
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.outputs import writing
+from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
 COLOURS = {"sound": "#8a94a6", "mouth": "#c4483a", "pitch": "#1f6f8b", "yaw": "#d98e04", "roll": "#6a4c93"}
@@ -24,8 +25,12 @@ def write_plot(
     opening_m: Float[np.ndarray, "t"],
     audio: Float[np.ndarray, "s"] | None = None,
     title: str = "",
+    overwrite: bool = False,
 ) -> Path:
-    """Draw `clip` with its mouth opening (metres) and, where given, the speech (16 kHz) that it was made from."""
+    """Draw `clip` with its mouth opening (metres) and, where given, the speech (16 kHz) that it was made from.
+
+    A plot of ours at `path` is replaced, another file only with `overwrite`.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,8 +49,8 @@ def write_plot(
     keys.set_xlabel("time (s)")
     figure.align_ylabels()
     figure.suptitle(title or "motion", x=0.01, ha="left", fontsize=12)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    with writing(path, "plot", overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": mark("plot")})
     return Path(path)
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.export.plot import COLOURS
-from ksdiff_jax.files import replacing
+from ksdiff_jax.outputs import writing
+from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
 COLUMNS = 2
@@ -32,8 +33,8 @@ class SheetEntry(NamedTuple):
     picture_frame: int = 0
 
 
-def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str) -> Path:
-    """Draw the entries, two to a row, into a PNG."""
+def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str, overwrite: bool = False) -> Path:
+    """Draw the entries, two to a row, into a PNG; a sheet of ours is replaced, another file only with `overwrite`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -55,8 +56,8 @@ def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str) 
             axis.spines[["top", "right"]].set_visible(False)
             if entry.picture is not None:
                 axis.axvline(entry.picture_frame / entry.fps, color="0.55", linewidth=0.8)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    with writing(path, "sheet", overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": mark("sheet")})
     return Path(path)
 
 

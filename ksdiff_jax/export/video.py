@@ -17,7 +17,8 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.raster import Camera, framed_on, render_frames
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
 from ksdiff_jax.face import FaceModel
-from ksdiff_jax.files import replacing
+from ksdiff_jax.outputs import check_output, writing
+from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
 X264_OPTIONS = {"crf": "20", "preset": "veryfast"}
@@ -36,8 +37,14 @@ def write_motion_video(
     audio: str | Path | Heard | None = None,
     size: int = 512,
     progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
 ) -> Path:
-    """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the recording `audio`."""
+    """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the recording `audio`.
+
+    A video of ours at `path` is replaced, another file only with `overwrite`, and `audio` itself never.
+    """
+    inputs = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
+    check_output(path, "video", overwrite=overwrite, inputs=inputs)
     camera = portrait_camera(face)
     pictures = (
         picture
@@ -45,7 +52,17 @@ def write_motion_video(
         for picture in render_frames(block, face.faces, face.colours, gloss=face.gloss, camera=camera, size=size)
     )
     sound = None if audio is None else soundtrack(audio)
-    return write_video(path, pictures, frames=frames, fps=fps, sound=sound, size=size, progress=progress)
+    return write_video(
+        path,
+        pictures,
+        frames=frames,
+        fps=fps,
+        sound=sound,
+        size=size,
+        progress=progress,
+        overwrite=overwrite,
+        inputs=inputs,
+    )
 
 
 def portrait_camera(face: FaceModel) -> Camera:
@@ -67,15 +84,21 @@ def write_video(
     sound: Iterator[Float[np.ndarray, "2 s"]] | None = None,
     size: int = 512,
     progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
 ) -> Path:
-    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not at all."""
+    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not at all.
+
+    What may lie at `path` before is told in `outputs`; `inputs` are the files that pictures and sound come from.
+    """
     if size % 2:
         raise InputError(f"video size: got {size}, need an even number of pixels (yuv420p)")
     rate = Fraction(fps).limit_denominator(1001)
     with (
-        replacing(path) as temporary,
+        writing(path, "video", overwrite=overwrite, inputs=inputs) as temporary,
         av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
+        container.metadata["comment"] = mark("video")
         video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
         video.width = video.height = size
         video.pix_fmt = "yuv420p"

@@ -24,11 +24,12 @@ import numpy as np
 
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing_folder
 from ksdiff_jax.models.frozen import BACKBONE, join, part
 from ksdiff_jax.models.system import Statistics
 from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.outputs import writing_folder
 from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.ownership import CHECKPOINT
 from ksdiff_jax.tree import leaf_digest, named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
@@ -62,8 +63,12 @@ def save_pretrained(
     extra: dict | None = None,
     float16: bool = False,
     embed_encoder: bool = False,
+    overwrite: bool = False,
 ) -> Path:
-    """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics, versions)."""
+    """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics, versions).
+
+    A checkpoint of ours is replaced, a folder that holds something else is written into only with `overwrite`.
+    """
     from safetensors.numpy import save_file
 
     stored = params if embed_encoder else part(params, config).trainable
@@ -78,7 +83,7 @@ def save_pretrained(
         "extra": extra or {},
     }
     manifest["digest"] = _manifest_digest(manifest)
-    with replacing_folder(folder) as temporary:
+    with writing_folder(folder, CHECKPOINT, overwrite=overwrite) as temporary:
         # np.require keeps scalars scalar, where np.ascontiguousarray would make them vectors.
         contiguous = {name: np.require(leaf, requirements="C") for name, leaf in leaves.items()}
         save_file(contiguous, temporary / "weights.safetensors")

@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing
 from ksdiff_jax.motion import layout
+from ksdiff_jax.outputs import writing
 from ksdiff_jax.typing import Bool, Float
 
 SCHEMA = "ksdiff-motion/1"
@@ -120,12 +120,15 @@ class MotionClip:
             meta={"schema": SCHEMA, **(meta or {})},
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write `path` (complete or not at all) and return it."""
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write `path` (complete or not at all) and return it.
+
+        A motion file of ours is replaced, another file only with `overwrite`.
+        """
         path = Path(path)
         arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "meta"}
         meta = json.dumps({"schema": SCHEMA, **self.meta}, sort_keys=True, ensure_ascii=False)
-        with replacing(path) as temporary, temporary.open("wb") as stream:
+        with writing(path, "motion", overwrite=overwrite) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays | {"fps": np.float64(self.fps), "meta": np.array(meta)})
         return path
 

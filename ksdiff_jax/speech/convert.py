@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
-from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import replacing_folder
+from ksdiff_jax.outputs import check_output_folder, writing_folder
+from ksdiff_jax.ownership import ENCODER
 from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
 from ksdiff_jax.tree import nested
@@ -36,15 +36,16 @@ class Conversion(NamedTuple):
     ignored: tuple[str, ...]  # keys of the source that are not the encoder's: heads, quantisers
 
 
-def convert_encoder(source: str | Path, out: str | Path) -> Conversion:
+def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Conversion:
     """Convert a Hugging Face folder, or a model of its hub, into the folder `out`, complete or not at all.
 
-    Raises `InputError` where the source is no speech encoder, or its weights are not those that it describes.
+    An encoder of ours at `out` is replaced, what else lies there only with `overwrite`, and the source never. Raises
+    `InputError` where the source is no speech encoder, or its weights are not those that it describes.
     """
     out = Path(out)
-    if out.is_dir() and any(out.iterdir()) and not (out / WEIGHTS_FILE).is_file():
-        raise InputError(f"{out}: not empty and not an encoder; name another folder, its files would be lost")
+    check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[source])
     folder = find_folder(source)
+    check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])  # a name on the hub leads to a folder here
     config = read_config(folder)
     weights = read_weights(folder)
     leaves, ignored = convert_weights(weights, config, source=str(source))
@@ -55,11 +56,13 @@ def convert_encoder(source: str | Path, out: str | Path) -> Conversion:
         licence=declared_licence(folder),
         ignored=ignored,
     )
-    write_encoder(out, leaves, conversion, source=str(source))
+    write_encoder(out, leaves, conversion, source=str(source), overwrite=overwrite)
     return conversion
 
 
-def write_encoder(out: Path, leaves: Mapping[str, np.ndarray], conversion: Conversion, *, source: str) -> None:
+def write_encoder(
+    out: Path, leaves: Mapping[str, np.ndarray], conversion: Conversion, *, source: str, overwrite: bool = False
+) -> None:
     """The folder of a converted encoder."""
     from safetensors.numpy import save_file
 
@@ -72,7 +75,7 @@ def write_encoder(out: Path, leaves: Mapping[str, np.ndarray], conversion: Conve
         "parameters": conversion.parameters,
         "layers": conversion.config.num_layers,
     }
-    with replacing_folder(out) as temporary:
+    with writing_folder(out, ENCODER, overwrite=overwrite) as temporary:
         save_file(dict(leaves), temporary / WEIGHTS_FILE)
         (temporary / "config.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import write_json
+from ksdiff_jax.outputs import write_document
 
 SCHEMA = "ksdiff-words/1"
 
@@ -81,8 +81,11 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write_words(path: str | Path, transcript: Transcript) -> None:
-    """Words or lines with their times as JSON: schema, source, unit, text, spoken = [{text, start_s, end_s}]."""
+def write_words(path: str | Path, transcript: Transcript, *, overwrite: bool = False) -> None:
+    """Words or lines with their times as JSON: schema, source, unit, text, spoken = [{text, start_s, end_s}].
+
+    Such a file of ours at `path` is replaced, another one only with `overwrite`.
+    """
     content = {
         "schema": SCHEMA,
         "source": transcript.source,
@@ -90,7 +93,7 @@ def write_words(path: str | Path, transcript: Transcript) -> None:
         "text": transcript.text,
         "spoken": [spoken._asdict() for spoken in transcript.spoken],
     }
-    write_json(path, content)
+    write_document(path, content, overwrite=overwrite)
 
 
 def ordered(spoken: list[Spoken], *, path: Path, lines: list[int]) -> tuple[Spoken, ...]:

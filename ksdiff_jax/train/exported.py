@@ -28,6 +28,7 @@ def export_average(
         statistics=data.statistics,
         card=card(config, data=data, step=step, metrics=metrics),
         extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},
+        overwrite=True,  # the folder of the run is ours
     )
 
 

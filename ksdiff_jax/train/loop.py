@@ -100,23 +100,23 @@ def train(
     progress: Progress | None = None,
     given: PyTree | None = None,
     watching: Watching = _NOTHING_ELSE,
+    overwrite: bool = False,
 ) -> Outcome:
     """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
 
     `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are parameters that do
     not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. Raises
-    `InputError` for a configuration that cannot run here and for a folder that holds another run.
+    `InputError` for a configuration that cannot run here and for a folder that `open_workdir` refuses.
     """
-    goodput = Goodput()
+    goodput, progress = Goodput(), progress or Progress(config.train.steps)
     check_train_config(config.train)
-    progress = progress or Progress(config.train.steps)
     mesh = make_mesh(config.mesh)
     check_batch_size(config.data.batch_size, mesh, accumulate_steps=config.train.accumulate_steps)
-    check_workdir(workdir, config)
+    check_workdir(workdir, config, overwrite=overwrite)
     system = build_system(config)
     check_surgery(config, system, workdir)
     data = open_data(config)
-    workdir = open_workdir(workdir, config)
+    workdir = open_workdir(workdir, config, overwrite=overwrite)
     optimizer = make_optimizer(config.train)
     with ExitStack() as stack:
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=config.train.hang_s))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.files import replacing
+from ksdiff_jax.ownership import mark
 from ksdiff_jax.train.curves import Entry, draw_curves
 from ksdiff_jax.train.goodput import BUCKETS, read_goodput
 from ksdiff_jax.train.progress import clock
@@ -57,7 +58,8 @@ def write_run_page(workdir: Path, *, ending: str) -> Path:
         _versions(_json(workdir / "versions.json") or {}),
     ]
     page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="generator" content="{mark("run-page")}"><title>{html.escape(name)}</title>'
         f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
     )
     with replacing(workdir / FILE_NAME) as temporary:

@@ -63,7 +63,7 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.wav"
         write_wav(sound, sound_of(clip))
-        motion.render(video, audio=sound, size=VIDEO_PIXELS)
+        motion.render(video, audio=sound, size=VIDEO_PIXELS, overwrite=True)  # the folder is the run's own
     title = f"{clip.clip_id}, step {step:,}"
-    write_plot(plot, motion, opening_m=motion.mouth_opening(), audio=sound_of(clip), title=title)
+    write_plot(plot, motion, opening_m=motion.mouth_opening(), audio=sound_of(clip), title=title, overwrite=True)
     return [video, plot]

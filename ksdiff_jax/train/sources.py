@@ -123,5 +123,5 @@ def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> 
     with one_at_a_time(cache):
         if not (folder / "dataset.json").exists():
             tell(f"making the built-in corpus of {clips:,} clips in {folder} (once)")
-            write_corpus(folder, clips=clips, languages=tuple(LANGUAGES), progress=report)
+            write_corpus(folder, clips=clips, languages=tuple(LANGUAGES), progress=report, overwrite=True)
     return folder

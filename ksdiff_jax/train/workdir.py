@@ -1,7 +1,7 @@
 """The folder of a run: whose it is, and what it was made with.
 
+versions.json    Python, packages, devices and git revision of the latest start; its schema marks the folder as a run's
 config.json      the resolved configuration; a run with another one is refused
-versions.json    Python, packages, devices and git revision of the latest start
 checkpoints/     one folder per step (checkpoint.py)
 pretrained/      averaged weights for inference (models/pretrained.py)
 metrics.jsonl    and tensorboard/ (metrics_log.py)
@@ -9,10 +9,12 @@ goodput.json     where the time went (goodput.py)
 run.html         all of it on one page (run_page.py)
 
 and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints that were passed
-over), hang-*.txt (watchdog.py).
+over), hang-*.txt (watchdog.py), wandb_id. Files and folders of these names in a folder that is no run's are somebody
+else's: it is refused, unless `overwrite` is asked for. Checkpoints are never overwritten by another run.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -26,7 +28,9 @@ import jax
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import make_folder, write_json
+from ksdiff_jax.outputs import check_apart, same_place
 from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.parallel.distributed import leads, told_by_first
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step; with a cosine decay,
@@ -46,22 +50,62 @@ _MAY_DIFFER = frozenset(
 )
 
 _FOLDERS = ("checkpoints", "pretrained", "tensorboard", "samples", "profile", "corrupt")
-_FILES = ("config.json", "versions.json", "metrics.jsonl", "goodput.json", "run.html", "init_report.json")
+_FILES = (
+    *("config.json", "versions.json", "metrics.jsonl", "goodput.json", "run.html", "init_report.json", "wandb_id"),
+)
+SCHEMA = "ksdiff-run/1"
 
 _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
-def check_workdir(path: str | Path, config: Config) -> None:
-    """Raises `InputError` if the folder at `path` has checkpoints of a run of another configuration."""
+def check_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -> None:
+    """Raises `InputError` if the folder at `path` is another run's, somebody else's, or what this run reads."""
     workdir = Path(path)
     begun = any(workdir.glob("checkpoints/*"))
+    _check_inputs(workdir, config, begun=begun)
+    if leads() and not overwrite:  # for the others it may be what the first process has just begun
+        _check_owner(workdir)
     if begun and (workdir / "config.json").exists():
         _refuse_another_run(workdir, config, _read_json(workdir / "config.json"))
     elif begun:
         raise InputError(f"{workdir}: holds checkpoints but no config.json; name another --workdir")
 
 
-def open_workdir(path: str | Path, config: Config) -> Path:
+def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
+    """Raises `InputError` if the run would write where its data, its encoder or its first parameters lie."""
+    start = "" if begun else config.train.init_from  # read at the beginning only
+    for name in filter(None, (config.data.path, config.model.encoder.path, start)):
+        if same_place(workdir, name):
+            raise InputError(f"{workdir}: the run would write into {name}, which it reads; name another --workdir")
+        for folder in _FOLDERS:
+            check_apart(workdir / folder, [name])
+
+
+def _check_owner(workdir: Path) -> None:
+    """Raises `InputError` if the folder has files of the names of a run's, and is no run's."""
+    if not workdir.is_dir() or _is_run(workdir):
+        return
+    names = [name for name in _FILES if (workdir / name).is_file()]
+    names += [name for name in _FOLDERS if (workdir / name).is_dir() and any((workdir / name).iterdir())]
+    if names:
+        raise InputError(
+            f"{workdir}: holds {names[0]}, which no run of ksdiff-jax wrote; name another --workdir, or replace files "
+            "of such names with --overwrite"
+        )
+
+
+def _is_run(workdir: Path) -> bool:
+    if purpose_of(workdir / "versions.json") == "run":
+        return True
+    try:  # a run that was begun before there was a mark
+        content = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    parts = (field.name for field in dataclasses.fields(Config) if field.name != "name")
+    return isinstance(content, dict) and all(isinstance(content.get(part), dict) for part in parts)
+
+
+def open_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -> Path:
     """The folder of the run, made if need be, with `config.json` and `versions.json` written by the first process.
 
     Raises `InputError` if it cannot be written, if it belongs to a run of another configuration, or if it is not one
@@ -71,11 +115,12 @@ def open_workdir(path: str | Path, config: Config) -> Path:
         raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
     workdir = make_folder(path)
     _check_places(workdir)
-    check_workdir(workdir, config)
+    check_workdir(workdir, config, overwrite=overwrite)
     if leads():
-        write_json(workdir / "config.json", to_dict(config))
         now = datetime.datetime.now(datetime.UTC).isoformat()
-        write_json(workdir / "versions.json", {"started_at": now, **versions()})
+        # First, as it marks the folder: a run that is killed here can be started again.
+        write_json(workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()})
+        write_json(workdir / "config.json", to_dict(config))
     _check_shared(workdir / "versions.json")
     return workdir
 

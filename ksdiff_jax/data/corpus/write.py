@@ -40,6 +40,7 @@ def write_corpus(
     languages: Sequence[str] = ("en",),
     processes: int | None = None,
     progress: Callable[[int], None] = lambda clips_done: None,
+    overwrite: bool = False,
 ) -> DatasetInfo:
     """Make `clips` clips and write them into `folder`; `progress` is told how many are done after each one."""
     if clips < len(SPLITS):
@@ -61,6 +62,7 @@ def write_corpus(
         {split: counted(split, count) for split, count in split_sizes(clips).items()},
         licence=LICENCE,
         made_by=f"ksdiff-jax corpus --clips {clips} --seed {seed} --languages {' '.join(languages)}",
+        overwrite=overwrite,
     )
 
 

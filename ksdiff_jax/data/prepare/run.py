@@ -9,7 +9,7 @@ nothing else.
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ from ksdiff_jax.data.prepare.work import Work, work
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.outputs import check_output_folder
+from ksdiff_jax.ownership import DATA_SET
 
 REPORT = "report.json"
 REPORT_SCHEMA = "ksdiff-prepare/1"
@@ -45,13 +47,17 @@ def local_runner(*, processes: int | None = None, work: Work = work) -> Runner:
     return lambda tasks, settings, ledger: finish_all(tasks, settings, ledger, processes=count, work=work)
 
 
-def check_out(out: str | Path) -> Path:
-    """The folder to write; `InputError` where it holds something else than a data set."""
+def check_out(
+    out: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = (), work: str | Path | None = None
+) -> Path:
+    """The folder to write; `InputError` where it holds something else than a data set, an input or the work folder."""
     out = Path(out)
-    if out.is_file():
-        raise InputError(f"{out}: a file; name a folder for the data set")
-    if out.is_dir() and any(out.iterdir()) and not (out / "dataset.json").is_file():
-        raise InputError(f"{out}: not empty and not a data set; name another folder, its files would be lost")
+    check_output_folder(out, DATA_SET, overwrite=overwrite, inputs=inputs)
+    if work and "://" not in str(work):
+        if Path(work).is_file():
+            raise InputError(f"{work}: a file is in the way of this work folder; name another with --work")
+        if out.resolve() in (Path(work).resolve(), *Path(work).resolve().parents):
+            raise InputError(f"{work}: this work folder lies in --out {out}, which is replaced; name another --work")
     return out
 
 
@@ -88,6 +94,7 @@ def write_prepared(
     published: Mapping[str, str] | None = None,
     licence: str = "",
     made_by: str = "ksdiff-jax prepare",
+    overwrite: bool = False,
 ) -> tuple[DatasetInfo, dict]:
     """Shards and report.json of everything that is finished; the description and the report."""
     usable = {source.source_id: i for i, source in enumerate(finished.sources) if finished.entries[i].clip_seconds}
@@ -114,7 +121,8 @@ def write_prepared(
     report = report_of(finished, splits, made_by=made_by)
     beside = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}
     by_split = {split: clips(split) for split in present}
-    return write_dataset(out, by_split, licence=licence, made_by=made_by, beside=beside), report
+    info = write_dataset(out, by_split, licence=licence, made_by=made_by, beside=beside, overwrite=overwrite)
+    return info, report
 
 
 def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) -> dict:

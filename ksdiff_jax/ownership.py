@@ -1,0 +1,155 @@
+"""Whose a file is: all that this package writes for a caller carries a mark that names the package and the purpose.
+
+| purpose | file | written by | mark |
+|---|---|---|---|
+| motion | *.motion.npz | animate | `schema` in the JSON of its array `meta` |
+| video | *.mp4 | animate, train (samples/) | the tag `comment` |
+| plot | *.png | animate, train (samples/) | the text `Software` |
+| words | *.words.json | animate | the key `schema` |
+| metrics | metrics.json | evaluate | the key `schema` |
+| openings | openings*.png | evaluate | the text `Software` |
+| sheet | FILE.png | inspect --sheet | the text `Software` |
+| run-page | run.html | train | `<meta name="generator">` |
+| clip | a data set folder | corpus, prepare | `schema` in dataset.json |
+| encoder | an encoder folder | convert | `schema` in config.json |
+| checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
+| run | a --workdir | train | `schema` in versions.json |
+
+A schema is `ksdiff-PURPOSE/NUMBER`; a mark in a text is `ksdiff-jax: ` and a schema. Reading a mark costs a
+millisecond or two and decodes nothing. A file that is empty, cut off or damaged has no mark: all files are written
+whole or not at all, so it is not what was written. `outputs` holds the rule that follows from a mark.
+"""
+
+import json
+import re
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+PROGRAM = "ksdiff-jax"
+LARGEST_JSON_BYTES = 64_000_000
+LARGEST_META_BYTES = 4_000_000
+_HEAD_BYTES = 1024
+_MOST_PNG_CHUNKS = 100
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SCHEMA = re.compile(r"ksdiff-([a-z-]+)/\d+")
+_GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
+
+
+def mark(purpose: str) -> str:
+    """The text that a picture, a video or a page of this purpose carries."""
+    return f"{PROGRAM}: ksdiff-{purpose}/1"
+
+
+def purpose_of(path: str | Path) -> str | None:
+    """What this package wrote the file at `path` for; None where it did not write it, or it is no whole file."""
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
+            return None
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        read = next((read for is_kind, read in _READERS if is_kind(head)), None)
+        text = read(path) if read else None
+    except Exception:  # whatever a reader raises at a damaged or hostile file: we did not write that
+        return None
+    found = _SCHEMA.fullmatch(text) if text else None
+    return found[1] if found else None
+
+
+class FolderKind(NamedTuple):
+    """A folder that is written as a whole."""
+
+    name: str  # with its article
+    manifest: str  # the file in it that carries the mark
+    purpose: str
+    files: tuple[str, ...]  # that belong to it, beside those which its manifest names
+
+    def owns(self, folder: Path) -> bool:
+        """Whether the folder is one of this kind that this package wrote."""
+        return purpose_of(folder / self.manifest) == self.purpose
+
+    def strangers(self, folder: Path) -> list[str]:
+        """Names in the folder that are no part of what this package wrote."""
+        manifest = (folder / self.manifest).read_text(encoding="utf-8") if self.owns(folder) else ""
+
+        def named(name: str) -> bool:  # a shard by its own name, its index by that of the shard
+            return name.endswith((".tfrecord", ".index")) and f'"{name.rpartition(".")[0]}.tfrecord"' in manifest
+
+        names = {path.name for path in folder.iterdir()} - set(self.files)
+        return sorted(name for name in names if not named(name))
+
+
+DATA_SET = FolderKind(
+    "a data set", "dataset.json", "clip", ("dataset.json", "dataset_info.json", "features.json", "report.json")
+)
+ENCODER = FolderKind("an encoder", "config.json", "encoder", ("config.json", "weights.safetensors"))
+CHECKPOINT = FolderKind("a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md"))
+
+
+def _unmarked(text: object) -> str | None:
+    """The schema in a mark; None in a text that is no mark or only holds one."""
+    return text.removeprefix(f"{PROGRAM}: ") if isinstance(text, str) and text.startswith(f"{PROGRAM}: ") else None
+
+
+def _schema_in_json(path: Path) -> str | None:
+    if path.stat().st_size > LARGEST_JSON_BYTES:
+        return None
+    return _schema_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _schema_of(content: object) -> str | None:
+    schema = content.get("schema") if isinstance(content, dict) else None
+    return schema if isinstance(schema, str) else None
+
+
+def _schema_in_npz(path: Path) -> str | None:
+    import numpy as np
+
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("meta.npy").file_size > LARGEST_META_BYTES:
+            return None
+    with np.load(path, allow_pickle=False) as archive:
+        return _schema_of(json.loads(str(archive["meta"][()])))
+
+
+def _schema_in_mp4(path: Path) -> str | None:
+    import av
+
+    with path.open("rb") as file, av.open(file, format="mp4") as container:
+        return _unmarked(container.metadata.get("comment"))
+
+
+def _schema_in_png(path: Path) -> str | None:
+    """The text `Software`, which stands before the picture: chunks are length, name, data and a checksum."""
+    with path.open("rb") as file:
+        file.seek(len(_PNG_SIGNATURE))
+        for _ in range(_MOST_PNG_CHUNKS):
+            header = file.read(8)
+            if len(header) < 8 or header[4:] == b"IDAT":
+                break
+            length = int.from_bytes(header[:4], "big")
+            if header[4:] == b"tEXt" and length < _HEAD_BYTES:
+                key, _, text = file.read(length).partition(b"\0")
+                if key == b"Software":
+                    return _unmarked(text.decode("latin-1"))
+                length = 0
+            file.seek(length + 4, 1)
+    return None
+
+
+def _schema_in_html(path: Path) -> str | None:
+    with path.open("rb") as file:
+        found = _GENERATOR.search(file.read(_HEAD_BYTES))
+    return _unmarked(found[1].decode("latin-1")) if found else None
+
+
+_READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ...] = (
+    (lambda head: head.startswith(b"PK"), _schema_in_npz),
+    (lambda head: head.startswith(_PNG_SIGNATURE), _schema_in_png),
+    (lambda head: head[4:8] == b"ftyp", _schema_in_mp4),
+    (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
+    (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),
+)
