@@ -10,6 +10,8 @@ from typing import NamedTuple
 import av
 import av.error
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from ksdiff_jax.errors import InputError
 
@@ -23,8 +25,39 @@ def open_container(path: str | Path) -> InputContainer:
     return av.open(f"file:{path}", **options)
 
 
+def start_s(container: InputContainer) -> float:
+    """Where a player starts the file, on the clock of its time stamps: the earliest start of its sound and pictures.
+
+    Subtitles, data and cover art start nothing. 0 where no time is known.
+    """
+    streams = [*container.streams.audio, *video_streams(container)]
+    starts = [float(stream.start_time * stream.time_base) for stream in streams if stream.start_time is not None]
+    return min(starts, default=0.0)
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The streams of moving pictures: cover art and thumbnails of chapters are none."""
+    no_video = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & no_video]
+
+
+def shown_stream(container: InputContainer) -> VideoStream | None:
+    """The video stream that a player picks: FFmpeg's choice, else a default one, else the largest; None: no video.
+
+    A stream without a decoder is the choice only where there is no other.
+    """
+    streams = video_streams(container)
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    best = container.streams.best("video")
+    for stream in decodable:
+        if best is not None and stream.index == best.index:
+            return stream
+    by_rank = sorted(decodable, key=lambda s: (not s.disposition & Disposition.default, -s.width * s.height))
+    return next(iter([*by_rank, *streams]), None)
+
+
 class Pictures(NamedTuple):
-    """The first video track; the rate is measured on the frames' own times, headers are not to be trusted."""
+    """The video track that is shown; its rate is measured on the packets' times, headers are not to be trusted."""
 
     codec: str
     width: int
@@ -56,7 +89,7 @@ def read_tracks(path: str | Path) -> Tracks:
     """
     try:
         with open_container(path) as container:
-            video, audio = (next(iter(kind), None) for kind in (container.streams.video, container.streams.audio))
+            video, audio = shown_stream(container), next(iter(container.streams.audio), None)
             sound = audio and Sound(audio.codec_context.name, audio.rate or 0, audio.channels)
             tracks = Tracks(container.format.name, video and _pictures(container, video), sound)
     except av.error.FFmpegError as error:
@@ -67,10 +100,11 @@ def read_tracks(path: str | Path) -> Tracks:
     return tracks
 
 
-def _pictures(container: InputContainer, stream) -> Pictures:
-    times_s = sorted(
-        float(packet.pts * packet.time_base) for packet in container.demux(stream) if packet.pts is not None
-    )
+def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
+    packets = [packet for packet in container.demux(stream) if packet.size]
+    stamps = [packet.pts if packet.pts is not None else packet.dts for packet in packets]
+    times_s = sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None)
     spread_s = times_s[-1] - times_s[0] if times_s else 0.0
-    fps = (len(times_s) - 1) / spread_s if spread_s > 0 else 0.0
-    return Pictures(stream.codec_context.name, stream.width, stream.height, len(times_s), fps)
+    fps = (len(times_s) - 1) / spread_s if spread_s > 0 else float(stream.guessed_rate or 0) * (len(packets) > 1)
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    return Pictures(codec, stream.width, stream.height, len(packets), fps)
