@@ -82,11 +82,13 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     scripted(_seen(times_s))
     (tmp_path / "v.txt").write_text("ba ba ba", encoding="utf-8")
     source = Source("v", video=_video(tmp_path, times_s), speaker_id="she", language="en")
-    (clip,), rejections = clips_of_video(source, Settings())
+    (clip,), rejections, cut = clips_of_video(source, Settings())
     check_clip(clip)
     assert rejections == ()
+    over_s = times_s[-1] + np.median(np.diff(times_s)) - SECONDS
+    assert cut.motion_tail_s == pytest.approx(over_s, abs=2e-3) and cut.sound_s == 0 == cut.motion_head_s
     assert (clip.fps, clip.speaker_id, clip.transcript) == (25, "she", "ba ba ba")
-    assert clip.frames == int(times_s[-1] * 25) + 1
+    assert clip.frames == int(min(times_s[-1] + 0.04, SECONDS) * 25)
     true = Rotation.from_rotvec(_rotation(np.arange(clip.frames) / 25))
     assert np.degrees((Rotation.from_rotvec(clip.rotation) * true.inv()).magnitude()).max() < 1.5
     opens = np.clip(np.sin(2 * np.pi * 2 * np.arange(clip.frames) / 25), 0, 1)
