@@ -102,7 +102,9 @@ def read_tracks(path: str | Path) -> Tracks:
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
     packets = [packet for packet in container.demux(stream) if packet.size]
-    stamps = [packet.pts if packet.pts is not None else packet.dts for packet in packets]
+    # In AVI FFmpeg makes up the times of showing.
+    by_dts = container.format.name == "avi"
+    stamps = [packet.dts if by_dts or packet.pts is None else packet.pts for packet in packets]
     times_s = sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None)
     spread_s = times_s[-1] - times_s[0] if times_s else 0.0
     fps = (len(times_s) - 1) / spread_s if spread_s > 0 else float(stream.guessed_rate or 0) * (len(packets) > 1)

@@ -14,6 +14,7 @@ import functools
 
 import av.error
 import numpy as np
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from ksdiff_jax.typing import Float, UInt8
@@ -74,11 +75,19 @@ def _is_wide(picture: VideoFrame) -> bool:
 
 
 def _has_alpha(picture: VideoFrame) -> bool:
-    return picture.format.has_palette or any(component.is_alpha for component in picture.format.components)
+    return _alpha_and_yuv(picture.format.name)[0]
 
 
 def _is_yuv(picture: VideoFrame) -> bool:
-    return not picture.format.is_rgb and not picture.format.has_palette and len(picture.format.components) >= 3
+    return _alpha_and_yuv(picture.format.name)[1]
+
+
+@functools.cache
+def _alpha_and_yuv(pixel_format: str) -> tuple[bool, bool]:
+    """Whether pixels of a format may be transparent, and whether they are luma and chroma."""
+    layout = VideoFormat(pixel_format)
+    alpha = layout.has_palette or any(component.is_alpha for component in layout.components)
+    return alpha, not (layout.is_rgb or layout.has_palette or len(layout.components) < 3)
 
 
 def _converted(picture: VideoFrame, width: int, height: int, pixel_format: str) -> np.ndarray:

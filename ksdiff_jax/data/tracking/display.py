@@ -96,7 +96,7 @@ def _mirror_and_angle(picture: VideoFrame) -> tuple[bool, float]:
     matrix = next((data for data in picture.side_data if data.type.name == "DISPLAYMATRIX"), None)
     if matrix is None:
         return False, 0.0
-    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4" if np.little_endian else ">i4")[:5] / 65536.0
+    a, b, _, c, d = (np.frombuffer(bytes(matrix), np.int32)[:5] / 65536).tolist()
     determinant = a * d - b * c
     if determinant == 0 or not (a or b):  # nothing that could be shown
         return False, 0.0

@@ -46,6 +46,7 @@ class Frame(NamedTuple):
     time_s: float
     picture: VideoFrame
     display: Display = Display()
+    interlaced: bool = False  # as stored; what is given is whole
 
     @property
     def size(self) -> tuple[int, int]:
@@ -156,7 +157,8 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
 
 
 def _shown(timed: Iterator[Timed], aspect: PixelAspect) -> Iterator[Frame]:
-    return (Frame(time_s, picture, display_of(picture, aspect.now())) for time_s, picture in timed)
+    for time_s, picture in timed:
+        yield Frame(time_s, picture, display_of(picture, aspect.now()), picture.interlaced_frame)
 
 
 def _decoded(container: InputContainer, stream: VideoStream, places: list[int]) -> Iterator[VideoFrame]:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ksdiff_jax.audio.waveform import write_wav
+from ksdiff_jax.audio.waveform import read_recording, write_wav
 from ksdiff_jax.data.prepare import track
-from ksdiff_jax.data.prepare.source import Rejected, Settings, Source
-from ksdiff_jax.data.prepare.track import clips_of_video, face_and_landmarks, stretches
+from ksdiff_jax.data.prepare.source import Cut, Rejected, Settings, Source
+from ksdiff_jax.data.prepare.track import clips_of_video, face_and_landmarks, part_of_face, shared_part, stretches
 from ksdiff_jax.data.schema import check_clip
 from ksdiff_jax.data.tracking.follow import FollowedFace
 from ksdiff_jax.errors import InputError
@@ -180,3 +180,20 @@ def test_long_stretches_are_divided():
 def test_another_face_needs_its_landmarks():
     with pytest.raises(InputError, match="mediapipe_landmark_embedding"):
         face_and_landmarks(Settings(face="flame.npz"))
+
+
+def test_pictures_without_sound_are_cut_and_stretched_only_if_asked(tmp_path):
+    """4.0 s of pictures beside 3.2 s of sound."""
+    times_s = np.arange(100) / 25
+    write_wav(tmp_path / "v.wav", _sound())
+    source = Source("v", video="v.mp4", audio=str(tmp_path / "v.wav"))
+    face = FollowedFace(times_s, np.zeros((100, 478, 2), np.float32))
+    with pytest.raises(Rejected, match="--stretch"):  # 96 pictures at 30 a second would be 3.2 s
+        shared_part(times_s[:96], read_recording(source.audio), source, stretch=False)
+    for stretch, cut, kept in ((False, Cut(motion_tail_s=0.8), 80), (True, Cut(stretch=0.8), 100)):
+        shared, found = shared_part(times_s, read_recording(source.audio), source, stretch=stretch)
+        assert found == pytest.approx(cut, abs=1e-3)
+        part = part_of_face(face, shared, stretch=found.stretch)
+        assert len(part.times_s) == kept and part.times_s[-1] < 3.2
+    own = Source("v", video="v.mp4")  # one clock: cut, however much
+    assert shared_part(times_s[:50], read_recording(source.audio), own, stretch=True)[1] == Cut(sound_tail_s=1.2)
