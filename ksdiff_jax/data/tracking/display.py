@@ -1,4 +1,4 @@
-"""How a stored picture lies on the screen: the shape of its pixels, then a mirror, then a turn.
+"""How a stored picture lies on the screen: a crop, the shape of its pixels, then a mirror, then a turn.
 
 Discs, camcorders and broadcasts store pixels that are not square (4:3, 16:15, 64:45); phones store the picture as the
 sensor lay. The display matrix of MP4 and of H.264, in 16.16 fixed point, takes the stored (x, y), y down, to
@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from scipy.ndimage import rotate
 
+from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop
 from ksdiff_jax.typing import UInt8
 
 WIDEST_PIXEL = 10  # width over height, or height over width; beyond it the header is wrong
@@ -27,14 +28,20 @@ class Display(NamedTuple):
     pixel_aspect: float = 1.0  # width over height of a stored pixel
     mirrored: bool = False  # left and right
     angle_deg: float = 0.0  # counterclockwise
+    crop: Crop = UNCROPPED  # before all of these
+
+    def visible(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what is left of a stored picture by the crop."""
+        left, top, right, bottom = self.crop
+        return width - left - right, height - top - bottom
 
 
-def display_of(picture: VideoFrame, pixel_aspect: Fraction | None = None) -> Display:
+def display_of(picture: VideoFrame, pixel_aspect: Fraction | None = None, crop: Crop = UNCROPPED) -> Display:
     """How a decoded picture is shown. The aspect is the stream's; None or absurd: square."""
     aspect = float(pixel_aspect) if pixel_aspect else 1.0
     if not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
         aspect = 1.0
-    return Display(aspect, *_mirror_and_angle(picture))
+    return Display(aspect, *_mirror_and_angle(picture), crop)
 
 
 class PixelAspect:
@@ -56,7 +63,7 @@ class PixelAspect:
 
 def shown_size(width: int, height: int, display: Display) -> tuple[int, int]:
     """Width and height on the screen of a stored picture. Pixels are made larger, never smaller, to be square."""
-    width, height = _square(width, height, display)
+    width, height = _square(*display.visible(width, height), display)
     turn = math.radians(display.angle_deg)
     if abs(_beside_quarters(display.angle_deg)) < STRAIGHT_DEG:
         turn = math.radians(90 * round(display.angle_deg / 90))
@@ -68,7 +75,7 @@ def shown_size(width: int, height: int, display: Display) -> tuple[int, int]:
 def unturned_size(width: int, height: int, display: Display, *, largest_side: int | None) -> tuple[int, int]:
     """The size with square pixels before mirror and turn, such that no side shown is longer than asked for."""
     shrunk = min(1.0, (largest_side or math.inf) / max(shown_size(width, height, display)))
-    square = _square(width, height, display)
+    square = _square(*display.visible(width, height), display)
     if shrunk == 1 and square == (width, height):
         return width, height
     return max(2, round(square[0] * shrunk)), max(2, round(square[1] * shrunk))
@@ -93,7 +100,10 @@ def _beside_quarters(angle_deg: float) -> float:
 
 
 def _mirror_and_angle(picture: VideoFrame) -> tuple[bool, float]:
-    matrix = next((data for data in picture.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    try:
+        matrix = next((data for data in picture.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    except ValueError:  # something beside the picture that PyAV has no name for yet, such as Exif
+        return False, float(picture.rotation)
     if matrix is None:
         return False, 0.0
     a, b, _, c, d = (np.frombuffer(bytes(matrix), np.int32)[:5] / 65536).tolist()

@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 
 from ksdiff_jax.audio.container import open_container, shown_stream, start_s
 from ksdiff_jax.data.tracking.colour import luma_of, shown_colours, signal_of
+from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop, crop_of
 from ksdiff_jax.data.tracking.display import Display, PixelAspect, display_of, shown_size, unturned_size, upright
 from ksdiff_jax.data.tracking.interlace import progressive
 from ksdiff_jax.data.tracking.stamps import Timed, by_count, by_places, by_stamps
@@ -75,7 +76,13 @@ class Frame(NamedTuple):
     def _signal(self, largest_side: int | None) -> np.ndarray:
         stored = self.picture.width, self.picture.height
         size = unturned_size(*stored, self.display, largest_side=largest_side)
-        return upright(signal_of(self.picture, *size), self.display)
+        left, top, *_ = crop = self.display.crop
+        if not any(crop):
+            return upright(signal_of(self.picture, *size), self.display)
+        across, along = (part / whole for part, whole in zip(size, self.display.visible(*stored), strict=True))
+        signal = signal_of(self.picture, round(stored[0] * across), round(stored[1] * along))
+        left, top = round(left * across), round(top * along)
+        return upright(signal[top : top + size[1], left : left + size[0]], self.display)
 
 
 def frames(path: str | Path) -> Iterator[Frame]:
@@ -88,7 +95,7 @@ def frames(path: str | Path) -> Iterator[Frame]:
         raise InputError(f"{path}: no such file; give the path of a video")
     try:
         with open_container(path) as container:
-            yield from _frames(container, _stream(container, path=path))
+            yield from _frames(container, _stream(container, path=path), path=path)
     except av.error.FFmpegError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise InputError(f"{path}: not a video that FFmpeg can read ({reason})") from error
@@ -137,7 +144,7 @@ def _stream(container: InputContainer, *, path: Path) -> VideoStream:
     return stream
 
 
-def _frames(container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
+def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> Iterator[Frame]:
     stream.thread_type = "AUTO"
     zero_s = start_s(container) if not container.format.flags & Flags.no_timestamps.value else 0.0
     step_s = 1.0 / float(stream.guessed_rate or stream.average_rate or USUAL_RATE_HZ)
@@ -151,14 +158,20 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
     else:
         spliced = bool(flags & Flags.ts_discont.value)
         timed = by_stamps(decoded, time_base=time_base, step_s=step_s, first_s=zero_s, spliced=spliced)
-    for frame in progressive(_shown(timed, PixelAspect(stream))):
+    crop = crop_of(
+        path, format_name=container.format.name, stream=stream.index, width=stream.width, height=stream.height
+    )
+    for frame in progressive(_shown(timed, PixelAspect(stream), crop)):
         if frame.time_s + step_s > zero_s:  # a player has not begun before
             yield frame._replace(time_s=frame.time_s - zero_s)
 
 
-def _shown(timed: Iterator[Timed], aspect: PixelAspect) -> Iterator[Frame]:
+def _shown(timed: Iterator[Timed], aspect: PixelAspect, crop: Crop) -> Iterator[Frame]:
+    size = None  # of the pictures that the crop is meant for
     for time_s, picture in timed:
-        yield Frame(time_s, picture, display_of(picture, aspect.now()), picture.interlaced_frame)
+        size = size or (picture.width, picture.height)
+        fits = crop if size == (picture.width, picture.height) else UNCROPPED
+        yield Frame(time_s, picture, display_of(picture, aspect.now(), fits), picture.interlaced_frame)
 
 
 def _decoded(container: InputContainer, stream: VideoStream, places: list[int]) -> Iterator[VideoFrame]:

@@ -98,6 +98,16 @@ def test_a_matrix_of_zeros_is_none(tmp_path):
     assert corners(picture) == "RGB-" and picture.shape == (64, 96, 3)
 
 
+def test_what_pyav_cannot_name_beside_a_picture_does_no_harm(tmp_path):
+    """FFmpeg hands on the Exif of an image, a kind that PyAV 18 does not know."""
+    with av.open(str(tmp_path / "x.tiff"), "w", format="image2") as container:
+        stream = container.add_stream("tiff", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "rgb24"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(corners_picture(), format="rgb24")))
+        container.mux(stream.encode())
+    assert corners(next(frames(tmp_path / "x.tiff")).rgb()) == "RGB-"
+
+
 def test_the_longest_side_counts_as_shown():
     assert unturned_size(720, 576, Display(64 / 45), largest_side=640) == (640, 360)
     assert unturned_size(1920, 1080, Display(angle_deg=90.0), largest_side=640) == (640, 360)
