@@ -4,17 +4,20 @@ Tags are free text of unknown encoding. PyAV below 19 stops at what is not UTF-8
 keeps such bytes escaped and knows no such option.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from ksdiff_jax.errors import InputError
 
+MOST_READ_ERRORS = 16  # one after another, before the rest of a file is given up
 _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
 
@@ -54,6 +57,20 @@ def shown_stream(container: InputContainer) -> VideoStream | None:
             return stream
     by_rank = sorted(decodable, key=lambda s: (not s.disposition & Disposition.default, -s.width * s.height))
     return next(iter([*by_rank, *streams]), None)
+
+
+def packets_of(container: InputContainer, stream: Stream) -> Iterator[Packet]:
+    """Packets with something in them; reading goes on after an error, as long as something follows."""
+    errors = 0
+    while errors < MOST_READ_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    errors = 0
+                    yield packet
+            return
+        except (av.error.FFmpegError, IndexError):  # IndexError: PyAV, where a damaged file names a new stream
+            errors += 1
 
 
 class Pictures(NamedTuple):
@@ -101,12 +118,13 @@ def read_tracks(path: str | Path) -> Tracks:
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
-    packets = [packet for packet in container.demux(stream) if packet.size]
+    packets = list(packets_of(container, stream))
     # In AVI FFmpeg makes up the times of showing.
     by_dts = container.format.name == "avi"
     stamps = [packet.dts if by_dts or packet.pts is None else packet.pts for packet in packets]
     times_s = sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None)
     spread_s = times_s[-1] - times_s[0] if times_s else 0.0
     fps = (len(times_s) - 1) / spread_s if spread_s > 0 else float(stream.guessed_rate or 0) * (len(packets) > 1)
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    return Pictures(codec, stream.width, stream.height, len(packets), fps)
+    if stream.codec_context is None:  # no decoder: the header's size is not known either
+        return Pictures("unknown", 0, 0, len(packets), fps)
+    return Pictures(stream.codec_context.name, stream.width, stream.height, len(packets), fps)

@@ -201,9 +201,12 @@ def _as_shown(path: Path) -> dict:
     """Size on the screen, and what is done to the stored pictures for it; by the first one."""
     from ksdiff_jax.data.tracking.video import frames
 
-    frame = next(frames(path), None)
+    try:
+        frame = next(frames(path), None)
+    except InputError:  # a codec that is not known here
+        frame = None
     if frame is None:
-        return {}
+        return {"readable": False}
     display, size = frame.display, dict(zip(("width", "height"), frame.size, strict=True))
     stored = (frame.picture.width, frame.picture.height)
     facts = size | ({"stored": f"{stored[0]} x {stored[1]}"} if stored != frame.size else {})

@@ -23,7 +23,7 @@ from av.format import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ksdiff_jax.audio.container import open_container, shown_stream, start_s
+from ksdiff_jax.audio.container import open_container, packets_of, shown_stream, start_s
 from ksdiff_jax.data.tracking.colour import luma_of, shown_colours, signal_of
 from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop, crop_of
 from ksdiff_jax.data.tracking.display import Display, PixelAspect, display_of, shown_size, unturned_size, upright
@@ -38,7 +38,6 @@ CUT_RATIO = 4.0  # over the median change of the frames around
 AROUND_FRAMES = 8
 LONGEST_STEP_S = 0.5  # a longer silence of the camera is a cut too
 USUAL_RATE_HZ = 25.0  # where neither stamps nor headers tell
-MOST_READ_ERRORS = 16  # one after another, before the rest of a file is given up
 
 
 class Frame(NamedTuple):
@@ -180,7 +179,7 @@ def _decoded(container: InputContainer, stream: VideoStream, places: list[int]) 
     The decoding stamps of the packets are added to `places` as they are read.
     """
     context = stream.codec_context
-    for packet in _packets(container, stream):
+    for packet in packets_of(container, stream):
         if packet.dts is not None:
             places.append(packet.dts)
         try:
@@ -195,17 +194,3 @@ def _decoded(container: InputContainer, stream: VideoStream, places: list[int]) 
         except av.error.FFmpegError:
             continue
         return
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
-    """Packets with something in them; reading goes on after an error, as long as something follows."""
-    errors = 0
-    while errors < MOST_READ_ERRORS:
-        try:
-            for packet in container.demux(stream):
-                if packet.size:
-                    errors = 0
-                    yield packet
-            return
-        except av.error.FFmpegError:
-            errors += 1

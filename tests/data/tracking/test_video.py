@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from ksdiff_jax.audio.container import read_tracks
 from ksdiff_jax.data.tracking.video import frames, has_sound, shots
 from ksdiff_jax.errors import InputError
 from tests.data.tracking.videos import noise_pictures, write_video
@@ -162,3 +163,27 @@ def test_cover_art_is_no_video_and_a_default_track_goes_before_the_first(tmp_pat
 def test_a_picture_of_another_size_is_a_cut():
     sizes = [(96, 64)] * 5 + [(64, 96)] * 5
     assert shots(np.arange(10) / 30, np.zeros((10, 27, 48), np.uint8), sizes) == [slice(0, 5), slice(5, 10)]
+
+
+def test_pictures_without_a_decoder_are_told(tmp_path):
+    data = counted(tmp_path / "v.mkv").read_bytes()
+    assert data.count(b"V_MPEG4/ISO/AVC") == 1
+    (tmp_path / "v.mkv").write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_NOBODYS/CODEC"))
+    with pytest.raises(InputError, match="no decoder"):
+        list(frames(tmp_path / "v.mkv"))
+    assert read_tracks(tmp_path / "v.mkv").pictures.codec == "unknown"
+
+
+def test_colours_are_read_by_the_flags_of_the_file(tmp_path):
+    """HLG: its reference white, 75 % signal, is nearly white; read as plain video it would be 191."""
+    with av.open(str(tmp_path / "v.mp4"), "w") as file:
+        stream = file.add_stream("libx264", rate=25, options={"crf": "4"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace, context.color_range = 18, 9, 9, 1
+        frame = av.VideoFrame(64, 48, "yuv420p10le")
+        for plane, value in zip(frame.planes, (64 + round(0.75 * 876), 512, 512), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, value, "<u2"))
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    assert next(frames(tmp_path / "v.mp4")).rgb().mean() == pytest.approx(214, abs=4)
