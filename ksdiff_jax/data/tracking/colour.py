@@ -17,7 +17,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from ksdiff_jax.typing import Float, UInt8
+from ksdiff_jax.typing import Float, UInt, UInt8
 
 # Numbers of H.273, as FFmpeg uses them.
 BT709, FCC, BT601_625, BT601_525, SMPTE240, BT2020, BT2020_CONSTANT = 1, 4, 5, 6, 7, 9, 10
@@ -34,7 +34,7 @@ TO_BT709 = np.array(  # from BT.2020, light; BT.2087
 CODE_STEPS = 4096
 
 
-def signal_of(picture: VideoFrame, width: int, height: int) -> np.ndarray:
+def signal_of(picture: VideoFrame, width: int, height: int) -> UInt[np.ndarray, "y x c"]:
     """The picture in the given size as (y, x, 3 or 4) integers that `shown_colours` understands.
 
     Neither mirrored nor turned, so that only the part that is needed goes through the slower second step.
@@ -44,7 +44,7 @@ def signal_of(picture: VideoFrame, width: int, height: int) -> np.ndarray:
     return _converted(picture, width, height, "rgba" if _has_alpha(picture) else "rgb24")
 
 
-def shown_colours(signal: np.ndarray, picture: VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
+def shown_colours(signal: UInt[np.ndarray, "y x c"], picture: VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
     """The colours on the screen of any part of a picture's `signal_of`."""
     if _is_wide(picture):
         return _standard(signal.reshape(-1, 3), picture.color_trc).reshape(signal.shape)
@@ -107,7 +107,7 @@ def _widened() -> UInt8[np.ndarray, "256"]:
     return np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
 
-def _standard(signal: np.ndarray, transfer: int) -> UInt8[np.ndarray, "n 3"]:
+def _standard(signal: UInt[np.ndarray, "n 3"], transfer: int) -> UInt8[np.ndarray, "n 3"]:
     """BT.2020 colours on a screen of standard range."""
     light = _light(transfer)[signal]
     if transfer == HLG:  # the scene's light to the screen's, BT.2100 with the gamma of 1000 cd/m²

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from scipy.ndimage import rotate
 
 from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop
-from ksdiff_jax.typing import UInt8
+from ksdiff_jax.typing import UInt
 
 WIDEST_PIXEL = 10  # width over height, or height over width; beyond it the header is wrong
 STRAIGHT_DEG = 1.0  # a smaller angle is left alone, as players do
@@ -81,7 +81,7 @@ def unturned_size(width: int, height: int, display: Display, *, largest_side: in
     return max(2, round(square[0] * shrunk)), max(2, round(square[1] * shrunk))
 
 
-def upright(picture: UInt8[np.ndarray, "y x 3"], display: Display) -> UInt8[np.ndarray, "y2 x2 3"]:
+def upright(picture: UInt[np.ndarray, "y x c"], display: Display) -> UInt[np.ndarray, "y2 x2 c"]:
     """A picture of square pixels, mirrored and turned as it is shown; black where a slanted one leaves corners."""
     if display.mirrored:
         picture = picture[:, ::-1]
