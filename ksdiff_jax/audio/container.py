@@ -4,16 +4,20 @@ Tags are free text of unknown encoding. PyAV below 19 stops at what is not UTF-8
 keeps such bytes escaped and knows no such option.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from ksdiff_jax.errors import InputError
 
+MOST_READ_ERRORS = 16  # one after another, before the rest of a file is given up
 _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
 
@@ -25,20 +29,59 @@ def open_container(path: str | Path) -> InputContainer:
 
 
 def start_s(container: InputContainer) -> float:
-    """Where a player starts: the earliest start of sound and pictures, in seconds of the file's own time stamps.
+    """Where a player starts the file, on the clock of its time stamps: the earliest start of its sound and pictures.
 
-    Cover pictures and subtitles do not count, nor does what lies before zero: encoders put their delay there.
+    Subtitles, data and cover art start nothing, nor does what lies before zero: encoders put their delay there. 0
+    where no time is known.
     """
-    starts = [
-        float(stream.start_time * stream.time_base)
-        for stream in (*container.streams.audio, *container.streams.video)
-        if stream.start_time is not None and not stream.disposition & Disposition.attached_pic
-    ]
+    streams = [*container.streams.audio, *video_streams(container)]
+    starts = [float(stream.start_time * stream.time_base) for stream in streams if stream.start_time is not None]
     return max(0.0, min(starts, default=0.0))
 
 
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The streams of moving pictures: cover art and thumbnails of chapters are none."""
+    no_video = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & no_video]
+
+
+def shown_stream(container: InputContainer) -> VideoStream | None:
+    """The video stream that a player picks: FFmpeg's choice, else a default one, else the largest; None: no video.
+
+    A stream without a decoder is the choice only where there is no other.
+    """
+    streams = video_streams(container)
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    best = container.streams.best("video")
+    for stream in decodable:
+        if best is not None and stream.index == best.index:
+            return stream
+    by_rank = sorted(decodable, key=lambda s: (not s.disposition & Disposition.default, -s.width * s.height))
+    return next(iter([*by_rank, *streams]), None)
+
+
+def packets_of(container: InputContainer, stream: Stream, *, failures: list[str] | None = None) -> Iterator[Packet]:
+    """Packets with something in them; reading goes on after an error, as long as something follows.
+
+    Where nothing follows and the end of the file is not reached, the reason is added to `failures`.
+    """
+    errors, reason = 0, ""
+    while errors < MOST_READ_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    errors = 0
+                    yield packet
+            return
+        except (av.error.FFmpegError, IndexError) as error:  # IndexError: PyAV, where a damaged file names a new stream
+            errors += 1
+            reason = (getattr(error, "strerror", None) or "a damaged file").lower()
+    if failures is not None:
+        failures.append(reason)
+
+
 class Pictures(NamedTuple):
-    """The first video track; the rate is measured on the frames' own times, headers are not to be trusted."""
+    """The video track that is shown; its rate is measured on the packets' times, headers are not to be trusted."""
 
     codec: str
     width: int
@@ -77,7 +120,7 @@ def read_tracks(path: str | Path) -> Tracks:
     """
     try:
         with open_container(path) as container:
-            video = next(iter(container.streams.video), None)
+            video = shown_stream(container)
             sounds = tuple(map(Sound.of, container.streams.audio))
             tracks = Tracks(container.format.name, video and _pictures(container, video), sounds)
     except av.error.FFmpegError as error:
@@ -88,10 +131,14 @@ def read_tracks(path: str | Path) -> Tracks:
     return tracks
 
 
-def _pictures(container: InputContainer, stream) -> Pictures:
-    times_s = sorted(
-        float(packet.pts * packet.time_base) for packet in container.demux(stream) if packet.pts is not None
-    )
+def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
+    packets = list(packets_of(container, stream))
+    # In AVI FFmpeg makes up the times of showing.
+    by_dts = container.format.name == "avi"
+    stamps = [packet.dts if by_dts or packet.pts is None else packet.pts for packet in packets]
+    times_s = sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None)
     spread_s = times_s[-1] - times_s[0] if times_s else 0.0
-    fps = (len(times_s) - 1) / spread_s if spread_s > 0 else 0.0
-    return Pictures(stream.codec_context.name, stream.width, stream.height, len(times_s), fps)
+    fps = (len(times_s) - 1) / spread_s if spread_s > 0 else float(stream.guessed_rate or 0) * (len(packets) > 1)
+    if stream.codec_context is None:  # no decoder: the header's size is not known either
+        return Pictures("unknown", 0, 0, len(packets), fps)
+    return Pictures(stream.codec_context.name, stream.width, stream.height, len(packets), fps)

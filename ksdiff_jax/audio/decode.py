@@ -23,6 +23,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
+from ksdiff_jax.audio.container import packets_of
 from ksdiff_jax.audio.pcm import Justification, scaled, stored_samples
 from ksdiff_jax.audio.wave_header import WaveHeader
 from ksdiff_jax.errors import InputError
@@ -173,21 +174,15 @@ def _frames(
 
 
 def _packets(container: InputContainer, stream, findings: Findings) -> Iterator:
-    """The packets of a stream, and the empty one that makes the decoder give what it holds back."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError as error:  # mostly the file ends in the middle of a packet
-            if not isinstance(error, av.error.EOFError | av.error.InvalidDataError):
-                findings.stopped = (error.strerror or "unknown reason").lower()
-            packet = av.Packet()
-            packet.stream = stream
-            packets = iter(())
-        if packet is None:
-            return
+    """The packets of a stream, then the empty one that makes the decoder give what it holds back."""
+    failures: list[str] = []
+    for packet in packets_of(container, stream, failures=failures):
         findings.packets += 1
         yield packet
+    findings.stopped = next(iter(failures), "")
+    last = av.Packet()
+    last.stream = stream
+    yield last
 
 
 def _of_packet(packet, stored: WaveHeader, *, path: Path) -> tuple[np.ndarray, int, tuple[str, ...], None]:

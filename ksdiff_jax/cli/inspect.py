@@ -192,7 +192,7 @@ def _recording(path: Path) -> dict:
     tracks = read_tracks(path)
     facts = {"kind": "video" if tracks.pictures else "recording", "container": tracks.container}
     if pictures := tracks.pictures:
-        facts["pictures"] = pictures._asdict() | {"fps": round(pictures.fps, 3)}
+        facts["pictures"] = pictures._asdict() | {"fps": round(pictures.fps, 3)} | _as_shown(path)
     if not tracks.sounds:
         return facts | {"sound": "none"}
     recording = read_recording(path)
@@ -207,6 +207,24 @@ def _recording(path: Path) -> dict:
         facts["sound_starts_s"] = round(recording.start_s, 3)
     facts["seconds"] = round(len(recording.audio) / SAMPLE_RATE_HZ, 3)
     return facts | ({"repairs": list(recording.notes)} if recording.notes else {})
+
+
+def _as_shown(path: Path) -> dict:
+    """Size on the screen, and what is done to the stored pictures for it; by the first one."""
+    from ksdiff_jax.data.tracking.video import frames
+
+    try:
+        frame = next(frames(path), None)
+    except InputError:  # a codec that is not known here
+        frame = None
+    if frame is None:
+        return {"readable": False}
+    display, size = frame.display, dict(zip(("width", "height"), frame.size, strict=True))
+    stored = (frame.picture.width, frame.picture.height)
+    facts = size | ({"stored": f"{stored[0]} x {stored[1]}"} if stored != frame.size else {})
+    facts |= {"rotation_deg": round(display.angle_deg) % 360} if round(display.angle_deg) % 360 else {}
+    facts |= {"mirrored": True} if display.mirrored else {}
+    return facts | ({"interlaced": True} if frame.interlaced else {})
 
 
 def _face(path: Path) -> dict:

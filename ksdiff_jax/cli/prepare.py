@@ -37,6 +37,10 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
                        "beside the file")  # fmt: skip
     found.add_argument("--coefficient-fps", type=float, metavar="F", help="frame rate of coefficient files that do not "
                        "say; default: of the video, else 25")  # fmt: skip
+    found.add_argument("--stretch", action="store_true", help="scale the motion's time to the sound's length, where "
+                       "the sound runs at another speed; default: both are cut to their common part")  # fmt: skip
+    found.add_argument("--channel", type=int, metavar="N", help="of the sound, this channel alone, counted from 1")
+    found.add_argument("--audio-stream", type=int, metavar="N", help="this sound track of each file, counted from 1")
     found.add_argument("--language", default="", metavar="L", help="spoken in all sources, such as en")
     found.add_argument("--speaker-from", default="", metavar="HOW", help="folder, file, or a regular expression whose "
                        "first group is the speaker; default: the folder's name, of files in the top folder the "
@@ -117,7 +121,7 @@ def _settings(args: argparse.Namespace):
     if args.passed_on and args.runner == "local":
         raise InputError(f"{args.passed_on[0]}: options after -- are Apache Beam's; choose a --runner other than local")
     return Settings(
-        coefficient_fps=args.coefficient_fps, min_s=args.min_s, max_s=args.max_s, face=args.face,
+        coefficient_fps=args.coefficient_fps, stretch=args.stretch, min_s=args.min_s, max_s=args.max_s, face=args.face,
         landmarks=args.landmarks, tracker_python=args.tracker,
     )  # fmt: skip
 
@@ -166,12 +170,32 @@ def _table(report: dict, console: Console) -> None:
                     f"{len(split['speakers']):>5} speakers")  # fmt: skip
     if empty := [name for name, split in report["splits"].items() if not split["clips"]]:
         console.say(f"{' and '.join(empty)} empty: too few speakers to hold any out; raise --held-out, or add speakers")
+    _cuts(report, console)
     if report["rejected"]:
         console.say("rejected")
     for reason, item in report["rejected"].items():
         console.say(f"  {item['count']:>7,}  {reason:<16}  {item['meaning']}")
     for rejection in report["rejections"]:
         console.detail(f"  {rejection['clip_id']}: {rejection['reason']}: {rejection['detail']}")
+
+
+def _cuts(report: dict, console: Console) -> None:
+    """What only the motion or only the sound of a source has is left out; how much that was."""
+    cut = report["cut"]
+    if cut["stretched_sources"]:
+        console.say(f"{cut['stretched_sources']} sources: motion stretched to the length of the sound")
+    if not cut["sources"]:
+        return
+    console.say(
+        f"{cut['sources']} sources cut to what sound and motion share: of motion {cut['motion_head_s']:.2f} s at the "
+        f"head and {cut['motion_tail_s']:.2f} s at the tail, of sound {cut['sound_head_s']:.2f} s and "
+        f"{cut['sound_tail_s']:.2f} s"
+    )
+    for outcome in report["outcomes"]:
+        if any(outcome["cut"][name] for name in ("motion_head_s", "motion_tail_s", "sound_head_s", "sound_tail_s")):
+            parts = ", ".join(f"{name.removesuffix('_s').replace('_', ' ')} {seconds:.2f} s"
+                              for name, seconds in outcome["cut"].items() if name != "stretch")  # fmt: skip
+            console.detail(f"  {outcome['source']}: cut: {parts}")
 
 
 class _Progress:

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
 
 
@@ -25,6 +27,21 @@ def test_real_coefficients_become_a_data_set_that_verifies(shared_data, tmp_path
     result = json.loads(said)
     assert status == 0 and result["sources_finished_before"] == 1 and result["space"] == "bfm"
     assert json.loads((tmp_path / "s" / "dataset.json").read_text())["licence"] == "public domain"
+
+
+def test_what_was_cut_is_told_and_reported(tmp_path, capsys):
+    """100 frames at 25 a second, 4 s, beside 5 s of sound."""
+    rng = np.random.default_rng(0)
+    arrays = {"exp": rng.normal(size=(100, 50)), "pose": rng.normal(scale=0.1, size=(100, 6))}
+    np.savez(tmp_path / "a.npz", **arrays, shape=np.zeros(100), cam=np.ones((100, 3)))
+    write_wav(tmp_path / "a.wav", rng.uniform(-0.3, 0.3, 80_000).astype(np.float32))
+    arguments = (tmp_path / "a.npz", "--out", tmp_path / "s", "--processes", 1)
+    status, said, errors = prepare(capsys, *arguments)
+    assert status == 0, errors
+    assert "1 sources cut to what sound and motion share" in said and "of sound 0.00 s and 1.00 s" in said
+    report = json.loads((tmp_path / "s" / "report.json").read_text())
+    assert report["cut"]["sound_tail_s"] == 1.0 == report["outcomes"][0]["cut"]["sound_tail_s"]
+    assert set(report["outcomes"][0]["cut"].values()) == {0, 1.0}
 
 
 def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, capsys):

@@ -2,7 +2,8 @@
 
 The instants of the frames are, in this order of trust: what the run's settings say, the file's own rate, the frame
 times of the video they come from, 25 Hz. The result is compared with the length of the sound, because a wrong rate
-looks like nothing else: the error names the usual rate that would fit.
+looks like nothing else: the error names the usual rate that would fit. What is left is cut to the part that motion
+and sound share (../prepare/overlap.py).
 """
 
 from pathlib import Path
@@ -11,16 +12,16 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.data.importing.coefficients import Coefficients, read_coefficients
+from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Outcome, Rejected, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
-from ksdiff_jax.data.prepare.track import sound_of_video, transcript_of
+from ksdiff_jax.data.prepare.track import ALL_WORDS_S, sound_of_video, sound_span, transcript_of, wanted
 from ksdiff_jax.data.tracking.video import frames as video_frames
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.resample import resampled, resampled_rotations
 from ksdiff_jax.typing import Float
 
-USUAL_RATES_HZ = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0, 100.0)
-TOLERANCE_S, TOLERANCE_SHARE = 0.2, 0.01
+BY_VIDEO = "by the video's clock"
 
 
 def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
@@ -28,16 +29,26 @@ def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
     coefficients = read_coefficients(source.coefficients)
     if not (source.audio or source.video):
         raise Rejected("no_sound", f"{source.coefficients}: neither a recording nor a video of that name beside it")
-    audio = sound_of_video(source)
+    recording = sound_of_video(source, settings)
     times_s, period_s, origin = frame_times(coefficients, source, settings)
-    check_lengths(times_s, period_s, origin=origin, sound_s=len(audio) / SAMPLE_RATE_HZ, source=source)
-    start_s = max(source.start_s, float(times_s[0]), 0.0)
-    ends_s = [float(times_s[-1]) + period_s, len(audio) / SAMPLE_RATE_HZ, source.end_s]
-    end_s = min(end for end in ends_s if end is not None)
+    sound_s, factor = len(recording.audio) / SAMPLE_RATE_HZ, 1.0
+    own_clock = origin == BY_VIDEO and not source.audio
+    if settings.stretch and not own_clock:
+        factor = stretch_to(motion_s=float(times_s[-1]) + period_s, sound_s=sound_s, what=source.coefficients)
+        times_s, period_s = times_s * factor, period_s * factor
+    elif not own_clock:
+        check_lengths(
+            frames=len(times_s), period_s=period_s, motion_s=float(times_s[-1]) + period_s, sound_s=sound_s,
+            what=source.coefficients, origin=origin, remedy="--coefficient-fps",
+        )  # fmt: skip
+    motion = Span(max(0.0, float(times_s[0])), float(times_s[-1]) + period_s)
+    shared, cut = overlap(motion, sound_span(recording), wanted=wanted(source))
+    start_s, end_s = shared
     frames = int((end_s - start_s) * MOTION_RATE_HZ + 1e-6)
     if frames < max(1.0, settings.min_s * MOTION_RATE_HZ):
         seconds = max(0.0, end_s - start_s)
         raise Rejected("too_short", f"{source.coefficients}: {seconds:.2f} s; need {settings.min_s:g} s or more")
+    whole = source.start_s == 0 and source.end_s is None and cut.sound_s <= ALL_WORDS_S
     motion = at_motion_rate(coefficients, times_s, start_s=start_s, frames=frames)
     take = Take(
         start_s=start_s,
@@ -46,13 +57,13 @@ def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
         jaw=motion.jaw,
         camera=motion.camera,
         shape=motion.shape,
-        audio=sound_of_take(audio, start_s=start_s, frames=frames),
+        audio=sound_of_take(recording.audio, start_s=start_s, frames=frames),
         tool=f"{coefficients.tool}, {Path(source.coefficients).name}",
         measures={},
-        whole=source.start_s == 0 and source.end_s is None,
+        whole=whole,
     )
     clips, rejections = clips_of_take(take, source, transcript_of(source), settings)
-    return Outcome(tuple(clips), tuple(rejections))
+    return Outcome(tuple(clips), tuple(rejections), cut._replace(stretch=round(factor, 6)))
 
 
 def frame_times(
@@ -69,30 +80,13 @@ def frame_times(
         except InputError as error:
             raise Rejected("unreadable", str(error)) from error
         if len(seen_s) == frames > 1:
-            return seen_s, float(np.median(np.diff(seen_s))), "by the video's clock"
+            return seen_s, float(np.median(np.diff(seen_s))), BY_VIDEO
         if len(seen_s) > 1:
             fps, origin = (len(seen_s) - 1) / float(seen_s[-1] - seen_s[0]), "the video's average"
+            return float(seen_s[0]) + np.arange(frames) / fps, 1 / fps, origin
     if fps is None:
         fps, origin = float(MOTION_RATE_HZ), "assumed, as nothing says another"
     return np.arange(frames) / fps, 1 / fps, origin
-
-
-def check_lengths(
-    times_s: Float[np.ndarray, "t"], period_s: float, *, origin: str, sound_s: float, source: Source
-) -> None:
-    """Raise `Rejected("length_mismatch")` where motion and sound last differently."""
-    motion_s = float(times_s[-1]) + period_s
-    allowed_s = max(TOLERANCE_S, TOLERANCE_SHARE * sound_s)
-    if abs(motion_s - sound_s) <= allowed_s:
-        return
-    best = min(USUAL_RATES_HZ, key=lambda rate: abs(len(times_s) / rate - sound_s))
-    fits = abs(len(times_s) / best - sound_s) <= allowed_s
-    remedy = f"{best:.5g} fps would fit: --coefficient-fps {best:.5g}" if fits else "no usual rate would fit"
-    raise Rejected(
-        "length_mismatch",
-        f"{source.coefficients}: {len(times_s)} frames at {1 / period_s:.5g} fps ({origin}) are {motion_s:.2f} s, "
-        f"its sound {sound_s:.2f} s; {remedy}",
-    )
 
 
 def at_motion_rate(

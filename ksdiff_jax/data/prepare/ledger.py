@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from etils import epath
 
-from ksdiff_jax.data.prepare.source import Outcome, Rejection, Settings, Source
+from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejection, Settings, Source
 from ksdiff_jax.data.schema import Clip, decode_clip, encode_clip
 from ksdiff_jax.data.tfrecord import FOOTER, HEADER, frame, masked_crc32c
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 
-VERSION = 1  # raised when the same source gives other clips
+VERSION = 2  # raised when the same source gives other clips
 
 
 class Entry(NamedTuple):
@@ -31,6 +31,7 @@ class Entry(NamedTuple):
     clip_seconds: tuple[float, ...]
     rejections: tuple[Rejection, ...]
     work_s: float  # that it took
+    cut: Cut = Cut()
 
 
 def source_key(source: Source, settings: Settings) -> str:
@@ -66,6 +67,7 @@ class Ledger:
         entry = Entry(
             source.source_id, source.speaker_id, next(iter(spaces), ""),
             tuple(round(clip.duration_s, 3) for clip in outcome.clips), outcome.rejections, round(work_s, 3),
+            outcome.cut,
         )  # fmt: skip
         header = json.dumps(entry._asdict(), ensure_ascii=False).encode()
         data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
@@ -86,7 +88,8 @@ class Ledger:
         except (OSError, InputError, StopIteration, ValueError):
             return None
         rejections = tuple(Rejection(*item) for item in raw.pop("rejections"))
-        return Entry(**raw | {"clip_seconds": tuple(raw["clip_seconds"]), "rejections": rejections})
+        cut = Cut(*raw.pop("cut", ()))
+        return Entry(**raw | {"clip_seconds": tuple(raw["clip_seconds"]), "rejections": rejections, "cut": cut})
 
     def clips(self, key: str) -> Iterator[Clip]:
         """The clips of a finished source, read from its file one at a time."""

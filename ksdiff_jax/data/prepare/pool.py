@@ -133,7 +133,7 @@ def _sound_clips(outcome: Outcome) -> Outcome:
             clips.append(clip)
         except InputError as error:
             rejections.append(Rejection(clip.clip_id, "failed", str(error)))
-    return Outcome(tuple(clips), tuple(rejections))
+    return outcome._replace(clips=tuple(clips), rejections=tuple(rejections))
 
 
 def _killed(source: Source, process) -> Outcome:

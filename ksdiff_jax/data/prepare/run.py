@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.prepare.ledger import Entry, Ledger, source_key
 from ksdiff_jax.data.prepare.pool import finish_all
-from ksdiff_jax.data.prepare.source import REASONS, Rejection, Settings, Source
+from ksdiff_jax.data.prepare.source import REASONS, Cut, Rejection, Settings, Source
 from ksdiff_jax.data.prepare.splits import SPLITS, assign_splits
 from ksdiff_jax.data.prepare.work import Work, work
 from ksdiff_jax.data.schema import Clip
@@ -146,6 +147,7 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
             }
             for split in SPLITS
         },
+        "cut": _cuts_in_all(finished),
         "rejected": {reason: {"count": reasons[reason], "meaning": REASONS[reason]} for reason in sorted(reasons)},
         "rejections": [
             {"source": entry.source_id, **rejection._asdict()} for entry in finished.entries
@@ -153,10 +155,23 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
         ],
         "outcomes": [
             {"source": entry.source_id, "speaker": entry.speaker_id, "clips": len(entry.clip_seconds),
-             "seconds": round(sum(entry.clip_seconds), 3), "work_s": entry.work_s}
+             "seconds": round(sum(entry.clip_seconds), 3), "work_s": entry.work_s, "cut": entry.cut._asdict()}
             for entry in finished.entries
         ],
     }  # fmt: skip
+
+
+def is_cut(cut: Cut) -> bool:
+    """True where as much as a motion frame of something was cut off."""
+    return max(cut[:4]) >= 1 / MOTION_RATE_HZ
+
+
+def _cuts_in_all(finished: Finished) -> dict:
+    """How many sources were cut to the part that motion and sound share, or stretched, and seconds of each kind."""
+    cuts = [entry.cut for entry in finished.entries if is_cut(entry.cut)]
+    totals = {name: round(sum(getattr(cut, name) for cut in cuts), 3) for name in Cut._fields if name != "stretch"}
+    stretched = sum(1 for entry in finished.entries if entry.cut.stretch != 1)
+    return {"sources": len(cuts), **totals, "stretched_sources": stretched}
 
 
 def _failed(entry: Entry) -> bool:

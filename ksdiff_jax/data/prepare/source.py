@@ -18,7 +18,7 @@ REASONS = {
     "bad_tracking": "the face was lost too often, or the face model does not fit it",
     "silent_speaker": "the mouth does not move with the sound: somebody else speaks",
     "too_short": "shorter than the shortest clip wanted",
-    "length_mismatch": "motion and sound differ in length",
+    "length_mismatch": "motion and sound differ in length as by a wrong rate, or another file's sound",
     "bad_coefficients": "wrong shapes, NaN or missing keys in a coefficient file",
     "failed": "an unexpected error, given in full",
 }
@@ -44,10 +44,13 @@ class Settings:
     """What is the same for all sources of a run."""
 
     coefficient_fps: float | None = None  # of coefficient files that do not say; None: the video's, else 25
+    channel: int | None = None  # of the sound, from 1; None: the voice of all
+    audio_stream: int | None = None  # sound track, from 1; None: as players choose
     min_s: float = 1.0  # shorter clips are rejected
     max_s: float = 20.0  # longer ones are cut
     face: str = ""  # face model file; empty: the built-in head
     landmarks: str = ""  # its landmark embedding; empty: the built-in head's
+    stretch: bool = False  # the motion's time is multiplied so that it ends with the sound
     tracker_python: str = ""  # Python of the tracker's environment; empty: looked for
 
 
@@ -59,11 +62,32 @@ class Rejection(NamedTuple):
     detail: str  # one line: what was got, what is needed
 
 
+class Cut(NamedTuple):
+    """What of a source only its motion or only its sound has, in seconds; none of it comes into a clip."""
+
+    motion_head_s: float = 0.0
+    motion_tail_s: float = 0.0
+    sound_head_s: float = 0.0
+    sound_tail_s: float = 0.0
+    stretch: float = 1.0  # the factor that the motion's time was multiplied by before
+
+    @property
+    def sound_s(self) -> float:
+        """Of sound in all."""
+        return self.sound_head_s + self.sound_tail_s
+
+    @property
+    def motion_s(self) -> float:
+        """Of motion in all."""
+        return self.motion_head_s + self.motion_tail_s
+
+
 class Outcome(NamedTuple):
     """What came of one source."""
 
     clips: tuple[Clip, ...]
     rejections: tuple[Rejection, ...] = ()
+    cut: Cut = Cut()
 
 
 class Rejected(Exception):

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
-from ksdiff_jax.audio.waveform import read_recording
-from ksdiff_jax.data.prepare.source import Outcome, Rejected, Rejection, Settings, Source
+from ksdiff_jax.audio.waveform import Recording, read_recording
+from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
+from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejected, Rejection, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
 from ksdiff_jax.data.tracking.speaker import mouth_and_sound
@@ -39,12 +40,12 @@ LONGEST_TAKE_S = 40.0  # one identity is fitted to each; bounds memory
 SQUARE_OF_FACE = 1.25
 # Median distance of fitted and seen landmarks, in half squares: 4 pixels of 256. Real clips have 0.005.
 LARGEST_ERROR = 0.03
-SOUND_TOLERANCE_S, SOUND_TOLERANCE_SHARE = 0.5, 0.02
+ALL_WORDS_S = 0.5  # a transcript without times still fits a take that lacks so much of the sound
 
 
 def clips_of_video(source: Source, settings: Settings) -> Outcome:
     """Track the face of a video. Raises `Rejected` where nothing of it can be used."""
-    audio, transcript = sound_of_video(source), transcript_of(source)
+    recording, transcript = sound_of_video(source, settings), transcript_of(source)
     face, embedding = face_and_landmarks(settings)
     rejections: list[Rejection] = []
     with Tracker(settings.tracker_python) as tracker:
@@ -52,7 +53,7 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
             seen = survey(source.video, tracker, start_s=source.start_s, end_s=source.end_s)
         except InputError as error:
             raise Rejected("unreadable", str(error)) from error
-        check_lengths(audio, last_s=float(seen.times_s[-1]), source=source)
+        shared, cut = shared_part(seen.times_s, recording, source, stretch=settings.stretch)
         crops = {}
         for number, shot in enumerate(seen.shots):
             name, seconds = _name(source, seen.times_s[shot.start]), float(np.ptp(seen.times_s[shot]))
@@ -66,29 +67,31 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
                 rejections.append(Rejection(name, reason.reason, reason.detail))
         followed = follow(source.video, seen, crops, tracker, start_s=source.start_s, end_s=source.end_s)
     clips = []
+    all_words = len(seen.shots) == 1 and cut.sound_s <= ALL_WORDS_S
     for shot_face in followed.values():
-        for stretch in stretches(shot_face):
-            whole = len(seen.shots) == 1 and len(stretch.times_s) == len(seen.times_s)
+        kept_face = part_of_face(shot_face, shared, stretch=cut.stretch)
+        for stretch in stretches(kept_face):
+            whole = all_words and len(stretch.times_s) == len(kept_face.times_s)
             try:
-                take = take_of_face(stretch, audio, face=face, embedding=embedding, whole=whole)
+                take = take_of_face(stretch, recording.audio, face=face, embedding=embedding, whole=whole)
             except Rejected as reason:
                 rejections.append(Rejection(_name(source, stretch.times_s[0]), reason.reason, reason.detail))
                 continue
             kept, refused = clips_of_take(take, source, transcript, settings)
             clips += kept
             rejections += refused
-    return Outcome(tuple(clips), tuple(rejections))
+    return Outcome(tuple(clips), tuple(rejections), cut)
 
 
-def sound_of_video(source: Source) -> Float[np.ndarray, "s"]:
-    """The sound that belongs to a video, from its first instant on, at 16 kHz."""
+def sound_of_video(source: Source, settings: Settings) -> Recording:
+    """The sound that belongs to a video or to coefficients, from the first instant of its file on, at 16 kHz."""
     path = source.audio or source.video
     if not source.audio and not has_sound(source.video):
         if not Path(source.video).is_file() or not Path(source.video).stat().st_size:
             raise Rejected("unreadable", f"{source.video}: no such file, or 0 bytes")
         raise Rejected("no_sound", f"{path}: no sound track, and no recording of that name beside it or in --audio")
     try:
-        return read_recording(path).audio
+        return read_recording(path, channel=settings.channel, audio_stream=settings.audio_stream)
     except InputError as error:
         raise Rejected("no_sound", str(error)) from error
 
@@ -114,15 +117,47 @@ def face_and_landmarks(settings: Settings) -> tuple[FaceModel, LandmarkEmbedding
     return face, read_landmarks(settings.landmarks, face)
 
 
-def check_lengths(audio: Float[np.ndarray, "s"], *, last_s: float, source: Source) -> None:
-    """Raise `Rejected` where pictures and sound last differently; only whole files are compared."""
-    if source.end_s is not None:
-        return
-    sound_s = len(audio) / SAMPLE_RATE_HZ
-    if abs(sound_s - last_s) > max(SOUND_TOLERANCE_S, SOUND_TOLERANCE_SHARE * sound_s):
-        raise Rejected(
-            "length_mismatch", f"pictures last {last_s:.2f} s, sound {sound_s:.2f} s; is it the sound of this video?"
-        )
+def sound_span(recording: Recording) -> Span:
+    """From the first real sound to the end: before it a player is silent, and so is the recording."""
+    return Span(recording.start_s, len(recording.audio) / SAMPLE_RATE_HZ)
+
+
+def wanted(source: Source) -> Span:
+    """The part of the file that is meant."""
+    return Span(source.start_s, float("inf") if source.end_s is None else source.end_s)
+
+
+def shared_part(
+    times_s: Float[np.ndarray, "n"], recording: Recording, source: Source, *, stretch: bool
+) -> tuple[Span, Cut]:
+    """The part that pictures and sound share, and what is cut for it. Raises `Rejected` where they do not belong.
+
+    Pictures and sound of one file share its clock: they are cut and nothing else. Sound from beside the video may be
+    of another speed, or another recording; only whole files are compared.
+    """
+    period_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / MOTION_RATE_HZ
+    motion_s, sound_s, factor = float(times_s[-1]) + period_s, len(recording.audio) / SAMPLE_RATE_HZ, 1.0
+    if source.audio and source.start_s == 0 and source.end_s is None:
+        if stretch:
+            factor = stretch_to(motion_s=motion_s, sound_s=sound_s, what=source.video)
+        else:
+            average_s = motion_s / len(times_s)
+            check_lengths(
+                frames=len(times_s), period_s=average_s, motion_s=motion_s, sound_s=sound_s, what=source.video,
+                origin=f"by its clock; the sound is {source.audio}", remedy="",
+            )  # fmt: skip
+    motion = Span(max(0.0, factor * float(times_s[0])), factor * motion_s)
+    shared, cut = overlap(motion, sound_span(recording), wanted=wanted(source))
+    if not shared.seconds:
+        raise Rejected("length_mismatch", f"{source.video}: pictures and sound share no moment; need both at once")
+    return shared, cut._replace(stretch=round(factor, 6))
+
+
+def part_of_face(face: FollowedFace, part: Span, *, stretch: float = 1.0) -> FollowedFace:
+    """The frames that lie in a part, on the clock of the sound."""
+    times_s = face.times_s * stretch
+    inside = (times_s >= part.start_s) & (times_s < part.end_s)
+    return FollowedFace(times_s[inside], face.landmarks[inside])
 
 
 def stretches(face: FollowedFace) -> list[FollowedFace]:
@@ -149,7 +184,8 @@ def take_of_face(
 ) -> Take:
     """Fit a face to one stretch of landmarks. Raises `Rejected` for bad tracking and for a face that is silent."""
     start_s = max(0.0, float(followed.times_s[0]))
-    frames = int((followed.times_s[-1] - start_s) * MOTION_RATE_HZ + 1e-6) + 1
+    heard = int((len(audio) / SAMPLE_RATE_HZ - start_s) * MOTION_RATE_HZ + 1e-6)
+    frames = min(int((followed.times_s[-1] - start_s) * MOTION_RATE_HZ + 1e-6) + 1, max(1, heard))
     wanted_s = start_s + np.arange(frames) / MOTION_RATE_HZ
     share = float(followed.seen.mean())
     if share < LEAST_SEEN_SHARE:

@@ -55,18 +55,19 @@ class FollowedFace(NamedTuple):
 
 def survey(path: str | Path, tracker: FaceTracker, *, start_s: float = 0.0, end_s: float | None = None) -> Survey:
     """The first pass over the part of a video from `start_s` to `end_s`."""
-    times, thumbnails, looks, next_look_s = [], [], [], -np.inf
+    times, thumbnails, sizes, looks, next_look_s = [], [], [], [], -np.inf
     for frame in _part(path, start_s, end_s):
         if frame.time_s >= next_look_s:
             picture = frame.rgb(largest_side=LOOK_SIDE)
-            scale = max(frame.picture.width, frame.picture.height) / max(picture.shape[:2])
+            scale = max(frame.size) / max(picture.shape[:2])
             looks.append(Look(len(times), _largest_first(tracker.faces(picture), scale)))
             next_look_s = frame.time_s + LOOK_EVERY_S
         times.append(frame.time_s)
         thumbnails.append(frame.thumbnail())
+        sizes.append(frame.size)
     if not times:
         raise Rejected("no_video", f"{path}: no picture could be decoded")
-    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails)), looks)
+    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails), sizes), looks)
 
 
 def single_face(survey: Survey, shot: slice) -> Float[np.ndarray, "n 3"]:
@@ -112,7 +113,7 @@ def follow(
         if place == 0:
             tracker.forget()
         x, y, side = crops[shot][place]
-        picture, left, top = _cropped(frame.rgb(), x, y, side)
+        picture, left, top = frame.square(x, y, side)
         seen = tracker.landmarks(picture)
         if seen is not None:
             landmarks[shot][place] = seen[:, :2] + (left, top)
@@ -143,14 +144,3 @@ def _smoothed(centre: Float[np.ndarray, "n 2"], times_s: Float[np.ndarray, "n"])
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) * 3 / reach) ** 2)
     padded = np.pad(centre, [(reach, reach), (0, 0)], mode="edge")
     return np.stack([np.convolve(padded[:, k], window / window.sum(), mode="valid") for k in range(2)], axis=1)
-
-
-def _cropped(picture: np.ndarray, x: float, y: float, side: float) -> tuple[np.ndarray, int, int]:
-    """A square of the picture, black where it reaches over the edge, and where its corner lies."""
-    half = max(8, round(side / 2))
-    left, top = round(x) - half, round(y) - half
-    inside = picture[max(0, top) : max(0, top + 2 * half), max(0, left) : max(0, left + 2 * half)]
-    square = np.zeros((2 * half, 2 * half, 3), np.uint8)
-    y0, x0 = max(0, -top), max(0, -left)
-    square[y0 : y0 + inside.shape[0], x0 : x0 + inside.shape[1]] = inside
-    return square, left, top

@@ -1,12 +1,13 @@
-"""Frames of a video by the video's own clock, and the shots between its cuts.
+"""Pictures of a video as a player shows them, by the video's own clock, and the shots between its cuts.
 
-A frame's time is its presentation time stamp, in seconds after the first sample of the file's sound (after the first
-frame where there is no sound). Frame rates in headers are never used: broadcast, phone and web video runs at 29.97,
-30, 50 or at no constant rate.
+A picture's time is in seconds after the instant at which a player starts the file (`start_s`), which is sample 0 of
+its sound too. Frame rates in headers are used only where time stamps are missing (stamps.py): broadcast, phone and web
+video runs at 29.97, 30, 50 or at no constant rate. What is shown is upright, of square pixels (display.py), whole
+(interlace.py) and of a screen's colours (colour.py); plain video passes through none of these.
 
 A cut is a picture that has little to do with the one before: the mean change of a thumbnail's luma is large, and
 large beside the changes around it, so that neither a fast head nor a flash counts (the adaptive content detector of
-PySceneDetect measures the same).
+PySceneDetect measures the same). A picture of another size is a cut as well.
 """
 
 import itertools
@@ -15,9 +16,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
+import av.error
 import numpy as np
+from av.container import InputContainer
+from av.format import Flags
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
-from ksdiff_jax.audio.container import open_container
+from ksdiff_jax.audio.container import open_container, packets_of, shown_stream, start_s
+from ksdiff_jax.data.tracking.colour import luma_of, shown_colours, signal_of
+from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop, crop_of
+from ksdiff_jax.data.tracking.display import Display, PixelAspect, display_of, shown_size, unturned_size, upright
+from ksdiff_jax.data.tracking.interlace import progressive
+from ksdiff_jax.data.tracking.stamps import Timed, by_count, by_places, by_stamps
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import Float, UInt8
 
@@ -26,28 +37,55 @@ CUT_CHANGE = 0.08 * 255  # mean absolute change of luma
 CUT_RATIO = 4.0  # over the median change of the frames around
 AROUND_FRAMES = 8
 LONGEST_STEP_S = 0.5  # a longer silence of the camera is a cut too
+USUAL_RATE_HZ = 25.0  # where neither stamps nor headers tell
 
 
 class Frame(NamedTuple):
-    """A decoded picture and when it is shown."""
+    """A decoded picture, when it is shown and how it lies on the screen."""
 
     time_s: float
-    picture: av.VideoFrame
+    picture: VideoFrame
+    display: Display = Display()
+    interlaced: bool = False  # as stored; what is given is whole
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height on the screen."""
+        return shown_size(self.picture.width, self.picture.height, self.display)
 
     def rgb(self, *, largest_side: int | None = None) -> UInt8[np.ndarray, "y x 3"]:
-        """The picture upright, no side longer than asked for."""
-        shrunk = min(1.0, (largest_side or np.inf) / max(self.picture.width, self.picture.height))
-        width, height = (max(2, round(side * shrunk)) for side in (self.picture.width, self.picture.height))
-        picture = self.picture.reformat(width, height, "rgb24") if shrunk < 1 else self.picture
-        return _upright(picture.to_ndarray(format="rgb24"), self.picture)
+        """The picture as shown, no side longer than asked for."""
+        return shown_colours(self._signal(largest_side), self.picture)
+
+    def square(self, x: float, y: float, side: float) -> tuple[UInt8[np.ndarray, "s s 3"], int, int]:
+        """A square of the picture around (x, y), black where it reaches over the edge, and where its corner lies."""
+        half = max(8, round(side / 2))
+        left, top = round(x) - half, round(y) - half
+        signal = self._signal(None)
+        inside = signal[max(0, top) : max(0, top + 2 * half), max(0, left) : max(0, left + 2 * half)]
+        square = np.zeros((2 * half, 2 * half, 3), np.uint8)
+        y0, x0 = max(0, -top), max(0, -left)
+        square[y0 : y0 + inside.shape[0], x0 : x0 + inside.shape[1]] = shown_colours(inside, self.picture)
+        return square, left, top
 
     def thumbnail(self) -> UInt8[np.ndarray, "27 48"]:
-        """Luma of the whole picture."""
-        return self.picture.reformat(*THUMBNAIL, "gray").to_ndarray()[:, : THUMBNAIL[0]]
+        """Luma of the whole picture as it is stored."""
+        return luma_of(self.picture, *THUMBNAIL)
+
+    def _signal(self, largest_side: int | None) -> np.ndarray:
+        stored = self.picture.width, self.picture.height
+        size = unturned_size(*stored, self.display, largest_side=largest_side)
+        left, top, *_ = crop = self.display.crop
+        if not any(crop):
+            return upright(signal_of(self.picture, *size), self.display)
+        across, along = (part / whole for part, whole in zip(size, self.display.visible(*stored), strict=True))
+        signal = signal_of(self.picture, round(stored[0] * across), round(stored[1] * along))
+        left, top = round(left * across), round(top * along)
+        return upright(signal[top : top + size[1], left : left + size[0]], self.display)
 
 
 def frames(path: str | Path) -> Iterator[Frame]:
-    """The frames of a video in the order of their times. Damaged packets are passed over, as players do.
+    """The pictures of a video in the order of their times. Damaged packets are passed over, as players do.
 
     Raises `InputError` where the file is no video at all.
     """
@@ -56,35 +94,26 @@ def frames(path: str | Path) -> Iterator[Frame]:
         raise InputError(f"{path}: no such file; give the path of a video")
     try:
         with open_container(path) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: no pictures in this file; give a video")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            origin_s = _start_s(container.streams.audio[0]) if container.streams.audio else None
-            last_s = -np.inf
-            for picture in _decoded(container, stream):
-                if picture.pts is None:
-                    continue
-                time_s = float(picture.pts * picture.time_base)
-                origin_s = time_s if origin_s is None else origin_s
-                if time_s > last_s:
-                    last_s = time_s
-                    yield Frame(time_s - origin_s, picture)
+            yield from _frames(container, _stream(container, path=path), path=path)
     except av.error.FFmpegError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise InputError(f"{path}: not a video that FFmpeg can read ({reason})") from error
 
 
 def has_sound(path: str | Path) -> bool:
-    """True if the file has a sound track."""
+    """True if the file has a sound track that can be decoded."""
     try:
         with open_container(path) as container:
-            return bool(container.streams.audio)
+            return any(stream.codec_context is not None for stream in container.streams.audio)
     except av.error.FFmpegError:
         return False
 
 
-def shots(times_s: Float[np.ndarray, "n"], thumbnails: UInt8[np.ndarray, "n 27 48"]) -> list[slice]:
+def shots(
+    times_s: Float[np.ndarray, "n"],
+    thumbnails: UInt8[np.ndarray, "n 27 48"],
+    sizes: list[tuple[int, int]] | None = None,
+) -> list[slice]:
     """Runs of frames without a cut between them."""
     if not len(times_s):
         return []
@@ -94,7 +123,8 @@ def shots(times_s: Float[np.ndarray, "n"], thumbnails: UInt8[np.ndarray, "n 27 4
         around = np.delete(changes[max(0, i - AROUND_FRAMES) : i + AROUND_FRAMES + 1], min(i, AROUND_FRAMES))
         usual = float(np.median(around)) if len(around) else 0.0
         jump = change > CUT_CHANGE and change > CUT_RATIO * usual
-        if jump or times_s[i + 1] - times_s[i] > LONGEST_STEP_S:
+        resized = sizes is not None and sizes[i + 1] != sizes[i]
+        if jump or resized or times_s[i + 1] - times_s[i] > LONGEST_STEP_S:
             cuts.append(i + 1)
     return [slice(first, last) for first, last in zip(cuts, [*cuts[1:], len(times_s)], strict=True)]
 
@@ -104,26 +134,63 @@ def _changes(thumbnails: UInt8[np.ndarray, "n 27 48"]) -> Float[np.ndarray, "m"]
     return np.array([np.abs(b.astype(np.float32) - a).mean() for a, b in pairs], np.float32)
 
 
-def _start_s(stream) -> float:
-    return float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
+def _stream(container: InputContainer, *, path: Path) -> VideoStream:
+    stream = shown_stream(container)
+    if stream is None or container.format.name == "tty":  # tty: text, drawn as pictures
+        raise InputError(f"{path}: no pictures in this file (read as {container.format.name}); give a video")
+    if stream.codec_context is None:
+        raise InputError(f"{path}: no decoder for its pictures; save the video again as H.264")
+    return stream
 
 
-def _decoded(container, stream) -> Iterator[av.VideoFrame]:
-    packets = container.demux(stream)
+def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> Iterator[Frame]:
+    stream.thread_type = "AUTO"
+    zero_s = start_s(container) if not container.format.flags & Flags.no_timestamps.value else 0.0
+    step_s = 1.0 / float(stream.guessed_rate or stream.average_rate or USUAL_RATE_HZ)
+    places: list[int] = []
+    decoded = _decoded(container, stream, places)
+    flags, time_base = container.format.flags, stream.time_base
+    if container.format.name == "avi":
+        timed = by_places(decoded, places, time_base=time_base)
+    elif flags & Flags.no_timestamps.value:
+        timed = by_count(decoded, time_base=time_base, step_s=step_s)
+    else:
+        spliced = bool(flags & Flags.ts_discont.value)
+        timed = by_stamps(decoded, time_base=time_base, step_s=step_s, first_s=zero_s, spliced=spliced)
+    crop = crop_of(
+        path, format_name=container.format.name, stream=stream.index, width=stream.width, height=stream.height
+    )
+    for frame in progressive(_shown(timed, PixelAspect(stream), crop)):
+        if frame.time_s + step_s > zero_s:  # a player has not begun before
+            yield frame._replace(time_s=frame.time_s - zero_s)
+
+
+def _shown(timed: Iterator[Timed], aspect: PixelAspect, crop: Crop) -> Iterator[Frame]:
+    size = None  # of the pictures that the crop is meant for
+    for time_s, picture in timed:
+        size = size or (picture.width, picture.height)
+        fits = crop if size == (picture.width, picture.height) else UNCROPPED
+        yield Frame(time_s, picture, display_of(picture, aspect.now(), fits), picture.interlaced_frame)
+
+
+def _decoded(container: InputContainer, stream: VideoStream, places: list[int]) -> Iterator[VideoFrame]:
+    """Decoded pictures in the order of showing, to the last one that the decoder holds.
+
+    The decoding stamps of the packets are added to `places` as they are read.
+    """
+    context = stream.codec_context
+    for packet in packets_of(container, stream):
+        if packet.dts is not None:
+            places.append(packet.dts)
+        try:
+            yield from context.decode(packet)
+        except (av.error.FFmpegError, ValueError):  # damaged
+            continue
     while True:
         try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:  # the file ends in the middle of a packet
-            packet = None
-        if packet is None:
+            yield from context.decode(None)
+        except av.error.EOFError:
             return
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
+        except av.error.FFmpegError:
             continue
-
-
-def _upright(picture: UInt8[np.ndarray, "y x 3"], frame: av.VideoFrame) -> UInt8[np.ndarray, "y2 x2 3"]:
-    """Phones store the picture as the sensor lay and an angle beside it."""
-    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
+        return

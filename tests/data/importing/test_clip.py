@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.data.importing.clip import clip_of_coefficients
-from ksdiff_jax.data.prepare.source import Rejected, Settings, Source
+from ksdiff_jax.data.prepare.source import Cut, Rejected, Settings, Source
 from ksdiff_jax.data.schema import check_clip, decode_clip, encode_clip
 from ksdiff_jax.data.tracking.video import Frame
 
@@ -102,3 +102,29 @@ def test_frames_of_a_variable_rate_are_taken_at_the_instants_of_the_video(tmp_pa
     with np.load(source.coefficients) as file:
         want = np.stack([np.interp(np.arange(clip.frames) / 25, times_s, column) for column in file["exp"].T], axis=1)
     np.testing.assert_allclose(clip.expression, want, atol=1e-5)
+
+
+def test_sound_and_motion_are_cut_to_their_common_part_and_it_is_told(tmp_path):
+    outcome = clip_of_coefficients(made(tmp_path, frames=100, seconds=5.0), Settings())
+    assert [clip.frames for clip in outcome.clips] == [100] and not outcome.rejections
+    assert outcome.cut == Cut(sound_tail_s=1.0)
+    outcome = clip_of_coefficients(made(tmp_path, frames=100, seconds=3.5), Settings())
+    assert [clip.frames for clip in outcome.clips] == [87] and outcome.cut == Cut(motion_tail_s=0.5)
+
+
+def test_words_without_times_are_left_out_where_much_of_the_sound_is_cut(tmp_path):
+    source = replace(made(tmp_path, frames=100, seconds=5.0), transcript="all of it")
+    assert clip_of_coefficients(source, Settings()).clips[0].transcript == ""
+    source = replace(made(tmp_path, frames=100, seconds=4.1), transcript="all of it")
+    assert clip_of_coefficients(source, Settings()).clips[0].transcript == "all of it"
+
+
+def test_motion_is_stretched_to_the_sound_only_if_asked(tmp_path):
+    """100 frames at 25 a second under 4.8 s of sound: frame k is shown at k / 25 x 1.2 s."""
+    source = made(tmp_path, frames=100, seconds=4.8)
+    assert clip_of_coefficients(source, Settings()).cut == Cut(sound_tail_s=0.8)
+    outcome = clip_of_coefficients(source, Settings(stretch=True))
+    assert outcome.cut == Cut(stretch=1.2) and outcome.clips[0].frames == 120
+    with np.load(source.coefficients) as file:
+        want = np.stack([np.interp(np.arange(115) / 25 / 1.2, np.arange(100) / 25, c) for c in file["exp"].T], axis=1)
+    np.testing.assert_allclose(outcome.clips[0].expression[:115], want, atol=1e-4)

@@ -40,7 +40,7 @@ def _correlation(ours: np.ndarray, measured: np.ndarray) -> float:
 @pytest.mark.parametrize("name", ["bbaf2n", "brbk7n", "lbax4n", "lwbsza", "swiz3n"])
 def test_real_mouths_are_followed(name, shared_data):
     video = shared_data / "video" / f"grid_{name}.mpg"
-    (clip,), rejections = clips_of_video(Source(name, video=str(video)), Settings())
+    (clip,), rejections, _ = clips_of_video(Source(name, video=str(video)), Settings())
     assert rejections == ()
     measured = np.load(shared_data / "lips" / f"grid_{name}.npz")["opening"]
     assert _correlation(_opening(clip), measured) >= 0.95
@@ -54,7 +54,7 @@ def test_a_speech_of_26_seconds_is_followed_and_cut(shared_data):
         video=str(shared_data / "video" / "styletalk_reagan_clip1.mp4"),
         audio=str(shared_data / "audio" / "styletalk_reagan_clip1_16k.wav"),
     )
-    clips, rejections = clips_of_video(source, Settings())
+    clips, rejections, _ = clips_of_video(source, Settings())
     assert rejections == ()
     assert max(clip.duration_s for clip in clips) <= 20
     measured = np.load(shared_data / "lips" / "styletalk_reagan_clip1.npz")["opening"]

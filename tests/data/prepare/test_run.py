@@ -9,8 +9,8 @@ import time
 import pytest
 
 from ksdiff_jax.data.prepare.ledger import Ledger, source_key
-from ksdiff_jax.data.prepare.run import check_out, finish_sources, local_runner, write_prepared
-from ksdiff_jax.data.prepare.source import Settings, Source
+from ksdiff_jax.data.prepare.run import Finished, check_out, finish_sources, local_runner, report_of, write_prepared
+from ksdiff_jax.data.prepare.source import Cut, Settings, Source
 from ksdiff_jax.data.prepare.work import outcome_of
 from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
 from ksdiff_jax.errors import InputError
@@ -83,7 +83,7 @@ def test_finished_sources_are_not_done_again_unless_a_file_has_changed(tmp_path)
 def test_settings_that_matter_are_part_of_the_key_and_the_trackers_place_is_not(tmp_path):
     (source,) = sources_named(tmp_path, "a")
     key = source_key(source, SETTINGS)
-    assert source_key(source, Settings(max_s=5.0)) != key
+    assert len({key, source_key(source, Settings(max_s=5.0)), source_key(source, Settings(stretch=True))}) == 3
     assert source_key(source, Settings(tracker_python="/elsewhere/python")) == key
 
 
@@ -160,3 +160,16 @@ def test_what_failed_unexpectedly_is_tried_again_by_the_next_run(tmp_path):
     finish(sources, tmp_path, runner=in_this_process)
     assert finish(sources, tmp_path, runner=in_this_process).kept == 1
     assert (calls(tmp_path / "a.mp4"), calls(tmp_path / "b-crash.mp4")) == (1, 2)
+
+
+def test_what_was_cut_is_kept_with_the_source_and_counted(tmp_path):
+    source, cut = Source("a", video="a.mp4"), Cut(motion_head_s=0.5, sound_tail_s=0.25, stretch=0.96)
+    ledger = Ledger(str(tmp_path / "work"))
+    ledger.keep("key", source, fake_work(Source("a"), SETTINGS)._replace(cut=cut), work_s=1.0)
+    entry = ledger.find("key")
+    assert entry.cut == cut
+    report = report_of(Finished((source, source), ("key",) * 2, (entry, entry), 0), {"a": "train"}, made_by="test")
+    assert report["cut"] == {
+        "sources": 2, "motion_head_s": 1.0, "motion_tail_s": 0.0, "sound_head_s": 0.0, "sound_tail_s": 0.5,
+        "stretched_sources": 2,
+    }  # fmt: skip

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ksdiff_jax.audio.waveform import write_wav
+from ksdiff_jax.audio.waveform import read_recording, write_wav
 from ksdiff_jax.data.prepare import track
-from ksdiff_jax.data.prepare.source import Rejected, Settings, Source
-from ksdiff_jax.data.prepare.track import clips_of_video, face_and_landmarks, stretches
+from ksdiff_jax.data.prepare.source import Cut, Rejected, Settings, Source
+from ksdiff_jax.data.prepare.track import clips_of_video, face_and_landmarks, part_of_face, shared_part, stretches
 from ksdiff_jax.data.schema import check_clip
 from ksdiff_jax.data.tracking.follow import FollowedFace
 from ksdiff_jax.errors import InputError
@@ -82,11 +82,13 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     scripted(_seen(times_s))
     (tmp_path / "v.txt").write_text("ba ba ba", encoding="utf-8")
     source = Source("v", video=_video(tmp_path, times_s), speaker_id="she", language="en")
-    (clip,), rejections = clips_of_video(source, Settings())
+    (clip,), rejections, cut = clips_of_video(source, Settings())
     check_clip(clip)
     assert rejections == ()
+    over_s = times_s[-1] + np.median(np.diff(times_s)) - SECONDS
+    assert cut.motion_tail_s == pytest.approx(over_s, abs=2e-3) and cut.sound_s == 0 == cut.motion_head_s
     assert (clip.fps, clip.speaker_id, clip.transcript) == (25, "she", "ba ba ba")
-    assert clip.frames == int(times_s[-1] * 25) + 1
+    assert clip.frames == int(min(times_s[-1] + 0.04, SECONDS) * 25)
     true = Rotation.from_rotvec(_rotation(np.arange(clip.frames) / 25))
     assert np.degrees((Rotation.from_rotvec(clip.rotation) * true.inv()).magnitude()).max() < 1.5
     opens = np.clip(np.sin(2 * np.pi * 2 * np.arange(clip.frames) / 25), 0, 1)
@@ -178,3 +180,20 @@ def test_long_stretches_are_divided():
 def test_another_face_needs_its_landmarks():
     with pytest.raises(InputError, match="mediapipe_landmark_embedding"):
         face_and_landmarks(Settings(face="flame.npz"))
+
+
+def test_pictures_without_sound_are_cut_and_stretched_only_if_asked(tmp_path):
+    """4.0 s of pictures beside 3.2 s of sound."""
+    times_s = np.arange(100) / 25
+    write_wav(tmp_path / "v.wav", _sound())
+    source = Source("v", video="v.mp4", audio=str(tmp_path / "v.wav"))
+    face = FollowedFace(times_s, np.zeros((100, 478, 2), np.float32))
+    with pytest.raises(Rejected, match="--stretch"):  # 96 pictures at 30 a second would be 3.2 s
+        shared_part(times_s[:96], read_recording(source.audio), source, stretch=False)
+    for stretch, cut, kept in ((False, Cut(motion_tail_s=0.8), 80), (True, Cut(stretch=0.8), 100)):
+        shared, found = shared_part(times_s, read_recording(source.audio), source, stretch=stretch)
+        assert found == pytest.approx(cut, abs=1e-3)
+        part = part_of_face(face, shared, stretch=found.stretch)
+        assert len(part.times_s) == kept and part.times_s[-1] < 3.2
+    own = Source("v", video="v.mp4")  # one clock: cut, however much
+    assert shared_part(times_s[:50], read_recording(source.audio), own, stretch=True)[1] == Cut(sound_tail_s=1.2)
