@@ -34,7 +34,7 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import stream
-from ksdiff_jax.speech.spoken_words import find_sidecar, read_transcript
+from ksdiff_jax.speech.transcripts.spoken_words import find_sidecar, read_transcript
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
@@ -88,7 +88,7 @@ class Animator:
     ) -> Motion:
         """The motion of one recording (a path, or samples with `sample_rate_hz`).
 
-        Without a `transcript` the one beside the recording is read, if there is one (`speech.spoken_words`).
+        Without a `transcript` the one beside the recording is read, if there is one (`speech.transcripts`).
         `options` are those of `SampleConfig`, as `steps=`, `guidance=`, `sampler=`; left out, the checkpoint's own.
         """
         return self.samples(

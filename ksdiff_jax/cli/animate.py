@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript, write_words
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript, find_sidecar, read_transcript, write_words
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}

@@ -13,7 +13,7 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.errors import InputError, first_line
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 from ksdiff_jax.typing import Float
 
 Transcriber = Callable[[np.ndarray], Transcript]

@@ -29,7 +29,7 @@ from ksdiff_jax.face.landmarks import (
     read_landmarks,
 )
 from ksdiff_jax.motion.resample import resampled
-from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript, find_sidecar, read_transcript
 from ksdiff_jax.typing import Float
 
 TOOL = "ksdiff-jax tracker"

@@ -6,7 +6,7 @@ Whole numbers are HTK's units of 100 ns, numbers with a point are seconds. Silen
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript, ordered
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, ordered
 
 UNITS_PER_SECOND = 10_000_000
 SILENCES = frozenset({"", "sil", "sp", "spn", "pau", "<sil>", "<eps>", "SIL", "#"})

@@ -58,9 +58,9 @@ def read_transcript(path: str | Path) -> Transcript:
 
 def readers() -> dict[str, Callable[[Path, str], Transcript]]:
     """How each ending is read, in the order in which sidecars are looked for."""
-    from ksdiff_jax.speech.labels import read_labels
-    from ksdiff_jax.speech.subtitles import read_srt, read_vtt
-    from ksdiff_jax.speech.text_grid import read_text_grid
+    from ksdiff_jax.speech.transcripts.labels import read_labels
+    from ksdiff_jax.speech.transcripts.subtitles import read_srt, read_vtt
+    from ksdiff_jax.speech.transcripts.text_grid import read_text_grid
 
     return {".TextGrid": read_text_grid, ".lab": read_labels, ".srt": read_srt, ".vtt": read_vtt, ".txt": _plain}
 

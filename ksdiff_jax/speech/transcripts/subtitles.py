@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript, ordered
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, ordered
 
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.labels import SILENCES
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript, ordered
+from ksdiff_jax.speech.transcripts.labels import SILENCES
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, ordered
 
 _VALUE = re.compile(r'"((?:[^"]|"")*)"|<(exists|absent)>|(?<![\w\[.])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w\].])')
 _WORDS = re.compile(r"(?:.*[ -])?words?", re.IGNORECASE)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript, find_sidecar, read_transcript, write_words
 from ksdiff_jax.speech.transcribe import load_transcriber, spoken_words
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, find_sidecar, read_transcript, write_words
 
 WORDS = (Spoken("the", 0.25, 0.5), Spoken("birch", 0.5, 1.0), Spoken("canoe", 1.25, 1.75))
 
