@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.spoken_words import Transcript, find_sidecar, read_transcript, write_words
+from ksdiff_jax.speech.transcripts.read import read_transcript
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
@@ -37,14 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--transcript", default="", metavar="TEXT", help="what is said, in any script (may be left out)")
     said.add_argument(
-        "--transcript-file", metavar="F", help="the same, from a .txt, .lab, .TextGrid, .srt or .vtt file"
+        "--transcript-file",
+        metavar="F",
+        help="the same, from a file: plain text, labels, subtitles, Whisper's JSON and the like",
     )
     said.add_argument(
         "--transcribe", metavar="MODEL", help="let this Whisper hear it: a folder, or a hub name as openai/whisper-tiny"
     )
     said.add_argument(
         "--no-sidecar", action="store_true",
-        help="do not read the transcript beside a recording (speech.TextGrid, .lab, .srt, .vtt or .txt)",
+        help="do not read the transcript beside a recording (.TextGrid, .lab, .json, .srt, .vtt, .txt and the like)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0")
     parser.add_argument(
@@ -140,6 +144,7 @@ class _Work:
         for number, motion in enumerate(motions, start=1):
             name = stem if self.args.samples == 1 else f"{stem}.{number}"
             files += self._write(motion, name, speech=speech, audio=utterance.audio)
+        transcript = within(transcript, duration_s=duration_s)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
@@ -197,7 +202,7 @@ class _Work:
 def _transcripts(args: argparse.Namespace) -> Callable[[str], Transcript]:
     """Who says what is said in a recording: the caller, a file, a Whisper, or what lies beside it."""
     if args.transcript_file:
-        given = read_transcript(args.transcript_file)
+        given = read_transcript(args.transcript_file, recording=args.speech[0] if len(args.speech) == 1 else None)
         return lambda speech: given
     if args.transcript or args.no_sidecar:
         given = Transcript(args.transcript, "")
@@ -211,7 +216,10 @@ def _transcripts(args: argparse.Namespace) -> Callable[[str], Transcript]:
 
     def beside(speech: str) -> Transcript:
         sidecar = find_sidecar(speech)
-        return Transcript("", "") if sidecar is None else read_transcript(sidecar)
+        try:
+            return Transcript("", "") if sidecar is None else read_transcript(sidecar, recording=speech)
+        except InputError as error:
+            raise InputError(f"{error}; --no-sidecar leaves this file out") from error
 
     return beside
 
