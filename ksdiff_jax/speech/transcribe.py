@@ -75,11 +75,8 @@ def spoken_words(chunks: Iterable[Mapping], *, duration_s: float) -> tuple[Spoke
     words: list[Spoken] = []
     earliest_s = after_s = 0.0  # where the last word begins, and where it is known to end
     for index, text in enumerate(texts):
-        start_s = (
-            min(after_s, following[index])
-            if math.isnan(starts[index])
-            else min(max(starts[index], earliest_s), duration_s)
-        )
+        start_s = min(after_s, following[index]) if math.isnan(starts[index]) else starts[index]
+        start_s = min(max(start_s, earliest_s), duration_s)
         end_s = following[index] if math.isnan(ends[index]) else ends[index]
         words.append(Spoken(text, start_s, min(max(end_s, start_s), duration_s)))
         earliest_s = start_s

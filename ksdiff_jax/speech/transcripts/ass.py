@@ -18,8 +18,8 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 _HEADING = re.compile(r"\s*\[(?:Script Info|V4\+? Styles|Events)\]", re.IGNORECASE)
 _FORMAT = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"]
 _TIME = re.compile(r"(-?)(\d{1,9}):(\d{1,9}):(\d{1,9})(?:[.,:](\d{1,30}))?")
-_DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}[^{}]*")
-_OVERRIDE = re.compile(r"\{[^{}]*\}")
+_OVERRIDE = re.compile(r"\{([^{}]*)\}")
+_DRAWS = re.compile(r"\\p(\d)")
 _BREAK = re.compile(r"\\[Nnh]")
 
 
@@ -49,4 +49,10 @@ def read_substation(path: Path, text: str) -> Transcript:
 
 
 def _bare(text: str) -> str:
-    return _BREAK.sub("\n", _OVERRIDE.sub("", _DRAWING.sub("", text)))
+    pieces = _OVERRIDE.split(text)  # text and overrides take turns
+    said, draws = pieces[:1], False
+    for override, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        if found := _DRAWS.findall(override):
+            draws = found[-1] != "0"
+        said.append("" if draws else piece)
+    return _BREAK.sub("\n", "".join(said))

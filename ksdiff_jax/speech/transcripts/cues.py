@@ -102,7 +102,7 @@ def _times(line: str) -> _Times | None:
 def seconds(parts: Sequence[str | None]) -> float:
     """Seconds of (sign, hours, minutes, seconds, digits of the fraction); what is missing is 0."""
     sign, hours, minutes, whole, fraction = parts
-    value = 3600 * int(hours or 0) + 60 * int(minutes or 0) + int(whole or 0)
+    value = 3600.0 * int(hours or 0) + 60 * int(minutes or 0) + int(whole or 0)
     value += int(fraction) / 10 ** len(fraction) if fraction else 0
     return -value if sign else value
 

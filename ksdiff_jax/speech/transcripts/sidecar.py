@@ -32,7 +32,7 @@ ENDINGS = (
 _USUAL = {".TextGrid", *ENDINGS}
 _RECOGNISED = {".json": is_transcript, ".csv": has_heading, ".tsv": has_heading}
 _LANGUAGE = re.compile(
-    r"\.([a-z]{2,3})(?:[-_][a-z0-9]{2,8})*(-orig)?(?:\.(?:sdh|cc|hi|default|auto|asr|orig))*", re.IGNORECASE
+    r"\.([a-z]{2,3})(?:[-_](?!orig)[a-z0-9]{2,8})*(-orig)?(?:\.(?:sdh|cc|hi|default|auto|asr|orig))*", re.IGNORECASE
 )
 
 

@@ -18,6 +18,8 @@ from ksdiff_jax.speech.transcripts.cues import seconds
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
+_Piece = tuple[str, float | None]  # text, and its own time
+
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,4}):([0-5]\d)(?:[.:,](\d{1,9}))?"
 _IN_BRACKETS = re.compile(rf"[ \t]*[\[(]{_CLOCK}[\])][ \t]*(?:[-–—:][ \t]+)?")
 _BARE = re.compile(rf"[ \t]*{_CLOCK}(?:[ \t]*$|[ \t]*[-–—:]?[ \t]+)")
@@ -43,24 +45,28 @@ def read_stamped(path: Path, text: str) -> Transcript:
     shift = _OFFSET.search(text[:10_000])
     shift_s = float(shift[1]) / 1000 if shift else 0.0
     broken = BrokenLines(path)
-    rows: list[tuple[float, str, int]] = []  # start, text, line
-    open_rows = 1  # rows that a line without a time goes on with
+    rows: list[tuple[float, list[str], int]] = []  # start, lines of text, number of the first; copies share their lines
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or _ABOUT.fullmatch(line):
             continue
         starts, rest = _stamps(line)
         if starts:
-            rows += [(max(0.0, start_s - shift_s), rest, number) for start_s in starts]
-            open_rows = len(starts)
+            words = [rest]
+            rows += [(max(0.0, start_s - shift_s), words, number) for start_s in starts]
         elif rows:
-            rows[-open_rows:] = [(start_s, f"{said}\n{rest}", at) for start_s, said, at in rows[-open_rows:]]
+            rows[-1][1].append(rest)
         else:
             broken.add(number, line, "; need a time before it, such as [00:01.50]")
     rows.sort(key=lambda row: row[0])
+    in_words = any(_WORD_TIME.search(words) for _, lines, _ in rows for words in lines)
     ends = [start_s for start_s, _, _ in rows[1:]] + [start_s for start_s, _, _ in rows[-1:]]
-    timed = [_row(row, end_s, shift_s) for row, end_s in zip(rows, ends, strict=True)]
-    said = [item for items in timed for item in items]
-    in_words = any(_WORD_TIME.search(words) for _, words, _ in rows) and not any(" " in s.spoken.text for s in said)
+    pieces: dict[int, list[_Piece]] = {}
+    said: list[Said] = []
+    for (start_s, lines, number), end_s in zip(rows, ends, strict=True):
+        if id(lines) not in pieces:
+            pieces[id(lines)] = _pieces("\n".join(lines))
+        said += _said(pieces[id(lines)], start_s=start_s, end_s=end_s, shift_s=shift_s, line=number)
+    in_words = in_words and not any(" " in item.spoken.text for item in said)
     return timed_transcript(path, said, broken, unit="word" if in_words else "line")
 
 
@@ -76,14 +82,19 @@ def _stamps(line: str) -> tuple[list[float], str]:
     return starts, line[position:]
 
 
-def _row(row: tuple[float, str, int], end_s: float, shift_s: float) -> list[Said]:
-    start_s, words, line = row
-    starts, texts, last = [start_s], [], 0
-    for found in _WORD_TIME.finditer(words):
-        texts.append(words[last : found.start()])
-        starts.append(max(starts[-1], seconds(("", *found.groups())) - shift_s))
-        last = found.end()
-    texts.append(words[last:])
+def _pieces(words: str) -> list[_Piece]:
+    """The text between the times of words; the first piece has none of its own."""
+    found = list(_WORD_TIME.finditer(words))
+    starts = [None, *(seconds(("", *time.groups())) for time in found)]
+    edges = [0, *(edge for time in found for edge in time.span()), len(words)]
+    texts = [words[first:last] for first, last in zip(edges[::2], edges[1::2], strict=True)]
+    return [(" ".join(spoken_text(text).split()), start_s) for text, start_s in zip(texts, starts, strict=True)]
+
+
+def _said(pieces: list[_Piece], *, start_s: float, end_s: float, shift_s: float, line: int) -> list[Said]:
+    starts = [start_s]
+    for _, own_s in pieces[1:]:
+        starts.append(max(starts[-1], own_s - shift_s))
     ends = [*starts[1:], max(end_s, starts[-1])]
-    pieces = [" ".join(spoken_text(text).split()) for text in texts]
-    return [Said(Spoken(*piece), line) for piece in zip(pieces, starts, ends, strict=True) if piece[0]]
+    timed = zip(pieces, starts, ends, strict=True)
+    return [Said(Spoken(text, first_s, last_s), line) for (text, _), first_s, last_s in timed if text]

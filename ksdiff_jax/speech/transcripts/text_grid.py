@@ -26,7 +26,8 @@ from ksdiff_jax.speech.transcripts.never_spoken import is_silence
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
 _VALUE = re.compile(
-    r'"((?:[^"]|"")*)"|<(exists|absent)>|!([^\n]*)|(?:(?<=[\s=])|^)([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)(?=\s|$|;)'
+    r'"((?:[^"]|"")*)"|<(exists|absent)>|!([^\n]*)'
+    r"|(?:(?<=[\s=])|^)([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)(?=\s|$|;)"
 )
 _CHRONOLOGICAL = "Praat chronological TextGrid text file"
 _WORDS = re.compile(r"(?:.*[ _-])?(?:words?|ort|orthography|wrd|wörter|mots|palabras)(?:-MAU|[ _-].*)?", re.IGNORECASE)

@@ -33,7 +33,7 @@ def read_timed_text(path: Path, text: str) -> Transcript:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(f"{path}: XML with a DOCTYPE, which is not read; save it as SubRip or WebVTT")
     parser = ElementTree.XMLPullParser(["start", "end"])
-    broken, said, line = BrokenLines(path), [], 0
+    broken, said, line, depth = BrokenLines(path), [], 0, 0  # depth: paragraphs that are open
     rates: dict[str, float] = {}
     try:
         for line, content in enumerate(text.lstrip().split("\n"), start=1):
@@ -42,8 +42,11 @@ def read_timed_text(path: Path, text: str) -> Transcript:
                 name = element.tag.rpartition("}")[2]
                 if event == "start" and name == "tt":
                     rates = _rates(element)
-                elif event == "end" and name == "p":
-                    _add(element, rates, broken, said, line)
+                elif name == "p":
+                    depth += 1 if event == "start" else -1
+                    if not depth:
+                        _add(element, rates, broken, said, line)
+                        element.clear()
         parser.close()
     except ElementTree.ParseError as error:
         raise InputError(f"{path}, line {error.position[0]}: not XML that can be read ({error})") from error
