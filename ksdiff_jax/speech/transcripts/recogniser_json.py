@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcribe import spoken_words
 from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.chunks import spoken_words
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import SCHEMA, Transcript
 

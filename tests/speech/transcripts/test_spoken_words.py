@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcribe import load_transcriber, spoken_words
+from ksdiff_jax.speech.transcribe import load_transcriber
+from ksdiff_jax.speech.transcripts.chunks import spoken_words
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, write_words
