@@ -38,7 +38,9 @@ _ARROW = r"(?:(?:[-–—−‐=][ \t]?){1,3}(?:>|＞|&gt;)|[→⟶➔➜])"
 _ARROW_ANYWHERE = re.compile(_ARROW)
 _TIMES = re.compile(rf"(?:\d{{1,9}}[.)]?[ \t]+)?[\[(]?{_CLOCK}[ \t]*{_ARROW}[ \t]*{_CLOCK}[\])]?(.*)")
 _TIMES_WITHOUT_ARROW = re.compile(rf"{_FULL_CLOCK}[ \t]*[-–—,; \t][ \t]*{_FULL_CLOCK}()")
-_LIKE_TIMES = re.compile(rf"{_ARROW}|^\d{{1,9}}:\d\d:\d\d[.,]\d+\s*$")
+_BEGINS_WITH_CLOCK = re.compile(r"\d{1,9}:\d\d:\d\d[.,]\d")
+_CUT_SHORT = re.compile(r"\d{1,9}:\d{0,2}(?::\d{0,2}(?:[.,]\d{0,9})?)?[ \t]*[-–—]{0,3}>?")
+_CLOCK_ANYWHERE = re.compile(r"\d[ \t]?[:：][ \t]?\d")
 _CLOCK_LIKE = re.compile(r"[-\[(]?\d{1,9}[ \t]?[:.,][ \t]?\w")
 _SETTING = re.compile(r"\s*(?:vertical|line|position|size|align|region|[xy][12])\s?:\S*", re.IGNORECASE)
 _COUNTER = re.compile(r"[#(\[]?(\d{1,9})[.)\]:]?")
@@ -56,13 +58,15 @@ class Cue(NamedTuple):
 
 
 def has_cues(text: str) -> bool:
-    """Whether a text has a time line with an arrow, or begins as WebVTT does."""
-    if is_web_vtt(text):
-        return True
-    return any(
-        _ARROW_ANYWHERE.search(line[:_LOOKED_AT]) and ":" in line[:_LOOKED_AT] and _times(line.strip())
-        for line in text.split("\n")
-    )
+    """Whether a text has a time line with an arrow, be it a broken one, or begins as WebVTT does."""
+    return is_web_vtt(text) or any(_has_arrow_and_clock(line.strip()) for line in text.split("\n"))
+
+
+def _has_arrow_and_clock(line: str) -> bool:
+    head = line[:_LOOKED_AT]
+    if not _ARROW_ANYWHERE.search(head) or not _CLOCK_ANYWHERE.search(head):
+        return False
+    return "-->" in head or _times(line) is not None
 
 
 def is_web_vtt(text: str) -> bool:
@@ -189,10 +193,12 @@ class _Walk:
 
     def _is_broken_time_line(self, index: int, line: str) -> bool:
         head = line[:_LOOKED_AT]
-        if not _LIKE_TIMES.search(head):
-            return False
         after_counter = index > 0 and _number(self.lines[index - 1]) is not None
-        return after_counter or _CLOCK_LIKE.match(head) is not None or not re.search(r"\w", head)
+        if not _ARROW_ANYWHERE.search(head):
+            is_cut = after_counter and _CUT_SHORT.fullmatch(head) is not None
+            return is_cut or _BEGINS_WITH_CLOCK.match(head) is not None
+        has_clock = _CLOCK_LIKE.match(head) or _CLOCK_ANYWHERE.search(head)
+        return after_counter or has_clock is not None or not re.search(r"\w", head)
 
     def _habits(self) -> tuple[bool, bool, bool, bool]:
         """Whether the file names its cues, counts them, counts them in order, and does so without blank lines."""

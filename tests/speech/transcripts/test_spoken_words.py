@@ -9,7 +9,7 @@ from ksdiff_jax.speech.transcribe import load_transcriber
 from ksdiff_jax.speech.transcripts.chunks import spoken_words
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
-from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, write_words
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning, within, write_words
 
 WORDS = (Spoken("the", 0.25, 0.5), Spoken("birch", 0.5, 1.0), Spoken("canoe", 1.25, 1.75))
 
@@ -168,3 +168,11 @@ def test_without_torch_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
     with pytest.raises(InputError, match=r"needs torch, which is not installed; pip install"):
         load_transcriber("openai/whisper-tiny")
+
+
+def test_words_after_the_end_of_the_recording_are_told_and_left_out():
+    words = Transcript("the birch canoe", "a.lab", "word", WORDS)
+    assert within(words, duration_s=2.0) == words
+    assert within(words, duration_s=1.5).spoken[-1] == Spoken("canoe", 1.25, 1.5)
+    with pytest.warns(TranscriptFileWarning, match=r"a\.lab: 1 of 3 words begin after the end .*\(1\.20 s\)"):
+        assert within(words, duration_s=1.2) == Transcript("the birch", "a.lab", "word", WORDS[:2])

@@ -178,6 +178,20 @@ def test_a_broken_cue_among_good_ones_is_named_and_the_rest_is_read(content, sen
     assert starts == sorted(starts) and all(0 <= line.start_s <= line.end_s for line in found.spoken)
 
 
+@pytest.mark.parametrize("rest", ["00:00:03,000 --", "00:00:03,000 --> ", "00:00:03,0", "00:00:0", "00:"])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_a_file_that_ends_in_a_time_line_is_read_up_to_it(rest, blank, tmp_path):
+    with pytest.warns(TranscriptFileWarning, match=r"line (8|10): '00:"):
+        found = read(tmp_path, cue(1, 1, 2, "Hello") + blank + cue(2, 2, 3, "world") + blank + f"3\n{rest}")
+    assert found.text == "Hello world"
+
+
+@pytest.mark.parametrize("name", ["talk.txt", "talk.lab", "talk"])
+def test_broken_times_are_not_spoken_either_in_a_file_of_another_name(name, tmp_path):
+    with pytest.raises(InputError, match=r"line 2: .* is no time line"):
+        read(tmp_path, "1\n00:00:01 --> later\nHello\n", name)
+
+
 def test_broken_cues_that_are_half_of_the_file_stop_it_at_the_first(tmp_path):
     with pytest.raises(InputError, match=r"talk\.srt, line 6: .* is no time line"):
         read(tmp_path, cue(1, 1, 2, "Hello") + "\n2\n00:00:0x --> 00:00:03\nbad\n")
