@@ -37,14 +37,14 @@ _FULL_CLOCK = r"(-?)(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})[.,](\d{1,30})(?![\d:])"
 _ARROW = r"(?:(?:[-–—−‐=][ \t]?){1,3}(?:>|＞|&gt;)|[→⟶➔➜])"
 _ARROW_ANYWHERE = re.compile(_ARROW)
 _TIMES = re.compile(rf"(?:\d{{1,9}}[.)]?[ \t]+)?[\[(]?{_CLOCK}[ \t]*{_ARROW}[ \t]*{_CLOCK}[\])]?(.*)")
-_TIMES_WITHOUT_ARROW = re.compile(rf"{_FULL_CLOCK}[ \t]*[-–—,; \t][ \t]*{_FULL_CLOCK}()")
+_TIMES_WITHOUT_ARROW = re.compile(rf"{_FULL_CLOCK}[ \t]*[-–—,; \t][ \t]*{_FULL_CLOCK}(?:$|[ \t]+(.*))")
 _BEGINS_WITH_CLOCK = re.compile(r"\d{1,9}:\d\d:\d\d[.,]\d")
 _CUT_SHORT = re.compile(r"\d{1,9}:\d{0,2}(?::\d{0,2}(?:[.,]\d{0,9})?)?[ \t]*[-–—]{0,3}>?")
 _CLOCK_ANYWHERE = re.compile(r"\d[ \t]?[:：][ \t]?\d")
 _CLOCK_LIKE = re.compile(r"[-\[(]?\d{1,9}[ \t]?[:.,][ \t]?\w")
 _SETTING = re.compile(r"\s*(?:vertical|line|position|size|align|region|[xy][12])\s?:\S*", re.IGNORECASE)
 _COUNTER = re.compile(r"[#(\[]?(\d{1,9})[.)\]:]?")
-_ASIDES = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT)(?=\s|$)")
+_ASIDES = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT|WebVTT|webvtt)(?=\s|$)")
 _LOOKED_AT = 400  # characters of a line in which times may stand
 
 
@@ -59,19 +59,24 @@ class Cue(NamedTuple):
 
 def has_cues(text: str) -> bool:
     """Whether a text has a time line with an arrow, be it a broken one, or begins as WebVTT does."""
-    return is_web_vtt(text) or any(_has_arrow_and_clock(line.strip()) for line in text.split("\n"))
+    return is_web_vtt(text) or any(_is_like_times(line.strip()) for line in text.split("\n"))
+
+
+def _is_like_times(line: str) -> bool:
+    begins = line[:1].isdecimal() or line.startswith(("[", "(", "-"))
+    return (begins and _has_arrow_and_clock(line)) or _TIMES_WITHOUT_ARROW.match(line[:_LOOKED_AT]) is not None
 
 
 def _has_arrow_and_clock(line: str) -> bool:
     head = line[:_LOOKED_AT]
     if not _ARROW_ANYWHERE.search(head) or not _CLOCK_ANYWHERE.search(head):
         return False
-    return "-->" in head or _times(line) is not None
+    return "-->" in head or _TIMES.match(head) is not None
 
 
 def is_web_vtt(text: str) -> bool:
     """Whether a text begins with WebVTT's mark."""
-    return re.match(r"\s*WEBVTT(?=\s|$)", text[:1000]) is not None
+    return re.match(r"\s*WEBVTT(?=\s|$)", text[:1000], re.IGNORECASE) is not None
 
 
 def read_cues(text: str, broken: BrokenLines, *, web_vtt: bool) -> list[Cue]:
@@ -94,12 +99,14 @@ class _Times(NamedTuple):
 
 def _times(line: str) -> _Times | None:
     head = line[:_LOOKED_AT]
-    found = _TIMES.match(head) or _TIMES_WITHOUT_ARROW.fullmatch(head)
+    found = _TIMES.match(head) or _TIMES_WITHOUT_ARROW.match(head)
     if not found or not (found[3] or found[5]):  # a bare number is no time
         return None
-    rest = found.groups()[-1] + line[_LOOKED_AT:]
+    rest = (found.groups()[-1] or "") + line[_LOOKED_AT:]
     while setting := _SETTING.match(rest[:_LOOKED_AT]):
         rest = rest[setting.end() :]
+    if _has_arrow_and_clock(rest):  # line ends were lost: one line holds several cues
+        return _Times(False)
     return _Times(True, seconds(found.groups()[:5]), seconds(found.groups()[5:10]), rest.strip())
 
 
@@ -183,7 +190,7 @@ class _Walk:
         if number is None or not self.counted or number != self.counter + 1:
             return False
         if self.next[index] is None:  # the last line of the file
-            return self.after_blank or self.glued
+            return self.after_blank or (self.glued and self.place == "cue" and bool(self.cues[-1].lines))
         if not self.after_blank or self.next[index] != index + 1:
             return False
         self.counter = number

@@ -24,6 +24,7 @@ UNITS_PER_SECOND = 10_000_000
 SHORTEST_UNITS = 100_000
 MASTER = "#!MLF!#"
 _NUMBER = re.compile(r"\d{1,15}(?:[.,]\d{1,15})?|[.,]\d{1,15}")
+_MARK = re.compile(r"<[^<>]*>|\{[^{}]*\}")  # the aligner's noises
 _SCORE = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 _Line = tuple[int, list[str]]  # its number, its fields
@@ -40,9 +41,18 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
     if not any(_are_numbers(fields[:2]) for _, fields in lines):
         if len(lines) > 1 and all(_are_numbers(fields[:1], least=1) and len(fields) > 1 for _, fields in lines):
             return _labels(path, _with_ends(lines))
-        words = spoken_text("\n".join(" ".join(fields) for _, fields in lines))
+        fields = (" ".join(field for field in fields if not _MARK.fullmatch(field)) for _, fields in lines)
+        words = spoken_text("\n".join(fields))
         return Transcript(" ".join(words.split()), str(path))
     return _labels(path, lines)
+
+
+def has_label_lines(text: str) -> bool:
+    """Whether a text is nothing but lines of a start, an end and a label, two or more."""
+    lines = [line[:200].split() for line in text.split("\n") if line.strip()]
+    if len(lines) < 2 or not all(len(fields) > 2 and _are_numbers(fields[:2]) for fields in lines):
+        return False
+    return all(_value(fields[0]) <= _value(fields[1]) for fields in lines)
 
 
 def _labels(path: Path, lines: list[_Line]) -> Transcript:

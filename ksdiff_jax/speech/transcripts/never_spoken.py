@@ -5,7 +5,7 @@
 | `[Music]`, `【笑】` | square brackets, anywhere |
 | `(laughs)`, `（笑）` | round ones of up to five words without punctuation: at the start, after a sentence, on a line |
 | `*sighs*` | up to three words between asterisks, if they are a line |
-| ♪ and ♫ | the signs; the words between them are sung and stay, unless they only tell that there is music |
+| ♪ and ♫, `# ... #` | the signs; the words between them are sung and stay, unless they only tell that there is music |
 | `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
 
 Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals: they stay.
@@ -17,7 +17,7 @@ from ksdiff_jax.speech.transcripts.encoding import clean
 
 MOST_WORDS = 5
 SILENCES = frozenset(
-    {"", "sil", "sp", "spn", "pau", "#", "##", "h#", "_", "ssil", "silent", "sounding", "...", "…", "!sil", "!null",
+    {"", "sil", "sp", "spn", "pau", "#", "##", "h#", "_", "ssil", "...", "…", "!sil", "!null",
      "sent-start", "sent-end"}
 )  # fmt: skip
 _SIDE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］")
@@ -33,7 +33,8 @@ _CHEVRONS = re.compile(r"^(?:>{1,3}|»)[ \t]*(?:[^\W\d_][\w.'’-]{0,20}(?:[ \t]
 _NUMBERED = re.compile(
     r"^(?:speaker|sprecher|sprecherin|locuteur|hablante|interviewer)[ _]?\d{0,3}:(?=\s|$)", re.IGNORECASE
 )
-_LABEL = re.compile(r"^([^\W\d_][^:\n]{0,30}):(?=\s|$)")
+_LABEL = re.compile(r"^([^\W\d_][^:\n(]{0,30})(?:\([^()\n]{1,30}\))?:(?=\s|$)")
+_SUNG = re.compile(r"#[ \t]+(.+?)[ \t]+#")
 _ABBREVIATION = re.compile(r"\w\.\w")
 _SPOKEN_CAPITALS = frozenset({"OK", "PS", "NB"})
 _WORD = re.compile(r"\w")
@@ -67,10 +68,15 @@ def _of_a_line(line: str) -> str:
         line = _NOTES.sub(" ", line).strip()
         if _MUSIC.search(line) and len(line.split()) <= MOST_WORDS:
             return ""
+    if sung := _SUNG.fullmatch(line):
+        line = sung[1]
+    whole = line
     line = _DASH.sub("", line.lstrip(": \t") if line.startswith(":") else line)
     line = _NUMBERED.sub("", _CHEVRONS.sub("", line).lstrip()).lstrip()
     if (label := _LABEL.match(line)) and _names_a_speaker(label[1], rest=line[label.end() :]):
-        line = line[label.end() :]
+        line = line[label.end() :].lstrip()
+    if line != whole:  # what stands behind the speaker's name stands at the start
+        line = _ROUND.sub(_unless_a_sentence, line)
     return " ".join(line.split())
 
 

@@ -12,10 +12,14 @@ _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)([^*_\n]+)(?<=\S)\1")
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*$|^```.*$", re.MULTILINE)
 # TIMIT's prompts: the first and the last sample, then what is said.
 _TIMIT = re.compile(r"\s*0 \d{4,12} (?=\S)")
+# MicroDVD's subtitles: the first and the last picture, whose rate is not known here.
+_FRAMES = re.compile(r"^\{\d{1,9}\}\{\d{0,9}\}", re.MULTILINE)
 
 
 def read_plain(path: Path, text: str) -> Transcript:
     """The text, line by line."""
     text = _TIMIT.sub("", text, count=1) if text.strip().count("\n") == 0 and _TIMIT.match(text) else text
+    if _FRAMES.match(text):
+        text = _FRAMES.sub("", text).replace("|", "\n")
     text = _RULE.sub("", _HEADING.sub("", _LINK.sub(r"\1", text)))
     return Transcript(spoken_text(_EMPHASIS.sub(r"\2", text)), str(path))

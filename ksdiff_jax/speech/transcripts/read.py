@@ -24,9 +24,9 @@ from ksdiff_jax.speech.transcripts.audacity import has_labels, read_label_track
 from ksdiff_jax.speech.transcripts.ctm import read_ctm
 from ksdiff_jax.speech.transcripts.cues import has_cues
 from ksdiff_jax.speech.transcripts.encoding import read_text
-from ksdiff_jax.speech.transcripts.labels import MASTER, read_labels
+from ksdiff_jax.speech.transcripts.labels import MASTER, has_label_lines, read_labels
 from ksdiff_jax.speech.transcripts.plain import read_plain
-from ksdiff_jax.speech.transcripts.recogniser_json import is_transcript, read_json
+from ksdiff_jax.speech.transcripts.recogniser_json import is_json, read_json
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, TranscriptFileWarning
 from ksdiff_jax.speech.transcripts.stamped import has_stamps, read_stamped
 from ksdiff_jax.speech.transcripts.subtitles import read_subtitles
@@ -86,7 +86,7 @@ def _read(path: Path, text: str, *, stem: str) -> Transcript:
     ending = path.suffix.lower()
     if text.startswith(MASTER):
         return read_labels(path, text, stem=stem)
-    if ending != ".json" and text.lstrip().startswith(_JSON_STARTS) and is_transcript(text):
+    if text.lstrip().startswith(_JSON_STARTS) and is_json(text):
         return read_json(path, text)
     if reader := next((reader for shows, reader in _BY_CONTENT if shows(text)), None):
         return reader(path, text)
@@ -96,4 +96,6 @@ def _read(path: Path, text: str, *, stem: str) -> Transcript:
         return read_ctm(path, text, stem=stem)
     if ending in _BY_ENDING:
         return _BY_ENDING[ending](path, text)
+    if has_label_lines(text):
+        return read_labels(path, text, stem=stem)
     return next((reader for shows, reader in _IN_PLAIN if shows(text)), read_plain)(path, text)

@@ -40,6 +40,15 @@ def is_transcript(text: str) -> bool:
         return False
 
 
+def is_json(text: str) -> bool:
+    """Whether a text is JSON of any kind."""
+    try:
+        _parsed(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def read_json(path: Path, text: str) -> Transcript:
     """What is said, with the times of words where the file has them."""
     try:
@@ -57,12 +66,12 @@ def read_json(path: Path, text: str) -> Transcript:
         label = " ".join(spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split())
         if not is_silence(label):
             chunks.append({"text": label, "timestamp": (_seconds(start), _seconds(end))})
-    known = [moment for chunk in chunks for moment in chunk["timestamp"] if moment is not None]
-    if not known:
-        return Transcript(" ".join(chunk["text"] for chunk in chunks), str(path))
-    words = spoken_words(chunks, duration_s=max(known))
     whole = content.get("text") if isinstance(content, dict) else None
     whole = " ".join(spoken_text(whole).split()) if isinstance(whole, str) and whole.strip() else None
+    known = [moment for chunk in chunks for moment in chunk["timestamp"] if moment is not None]
+    if not known:
+        return Transcript(whole or " ".join(chunk["text"] for chunk in chunks), str(path))
+    words = spoken_words(chunks, duration_s=max(known))
     return timed_transcript(path, [Said(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole)
 
 

@@ -81,4 +81,5 @@ def _repeated(before: Shown | None, cue: Shown) -> tuple[int, int]:
         if before.lines[-count:] == cue.lines[:count]:
             return count, 0
     old, new = " ".join(before.lines).split(), " ".join(cue.lines).split()
-    return 0, len(old) if old and new[: len(old)] == old else 0
+    grows = old and new[: len(old)] == old and len(set(new)) > 1  # one word again and again is said again
+    return 0, len(old) if grows else 0

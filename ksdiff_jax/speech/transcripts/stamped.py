@@ -1,9 +1,9 @@
 """Lines that begin with a time: lyrics (`.lrc`), notes of a meeting, the transcript shown beside a video.
 
-    [ar:Ada]                    [00:01] What is said,        0:01
-    [00:01.50]What is           [00:03] and then.            What is said,
-    [00:02.00][00:08.00]said.                                0:03
-                                                             and then.
+    [ar:Ada]                    [00:01] What is said,        0:01              Ada  0:01
+    [00:01.50]What is           [00:03] and then.            What is said,     What is said,
+    [00:02.00][00:08.00]said.                                0:03              Bob  0:03
+                                                             and then.         and then.
 
 A line lasts until the next one; the end of the last is not known, so it ends where it begins. Lyrics may time words,
 `<00:01.50>What <00:01.80>is`, repeat a line at several times, and shift all by `[offset:+250]`, in milliseconds
@@ -21,8 +21,11 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 _Piece = tuple[str, float | None]  # text, and its own time
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,4}):([0-5]\d)(?:[.:,](\d{1,9}))?"
-_IN_BRACKETS = re.compile(rf"[ \t]*[\[(]{_CLOCK}[\])][ \t]*(?:[-–—:][ \t]+)?")
-_BARE = re.compile(rf"[ \t]*{_CLOCK}(?:[ \t]*$|[ \t]*[-–—:]?[ \t]+)")
+_TO = r"(?:[ \t]*[-–—][ \t]*(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.:,]\d{1,9})?)?"  # the end, where it is given
+_IN_BRACKETS = re.compile(rf"[ \t]*[\[(]{_CLOCK}{_TO}[\])][ \t]*(?:[-–—:][ \t]+)?")
+_BARE = re.compile(rf"[ \t]*{_CLOCK}{_TO}(?:[ \t]*$|[ \t]*[-–—:]?[ \t]+|:(?=\D))")
+# A line of its own: who speaks, and when.
+_NAMED = re.compile(rf"[ \t]*[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t]+[\[(]?{_CLOCK}[\])]?[ \t]*")
 _WORD_TIME = re.compile(rf"<{_CLOCK}>")
 _ABOUT = re.compile(r"[ \t]*\[(?:ar|ti|al|au|by|re|ve|la|length|lr|tool|offset|#)\s*:([^\]]*)\][ \t]*", re.IGNORECASE)
 _OFFSET = re.compile(r"^[ \t]*\[offset:[ \t]*([-+]?\d{1,9})[ \t]*\]", re.MULTILINE | re.IGNORECASE)
@@ -33,9 +36,9 @@ def has_stamps(text: str) -> bool:
     lines = [line for line in text.split("\n") if line.strip() and not _ABOUT.fullmatch(line)]
     if not lines:
         return False
-    for pattern, least in ((_IN_BRACKETS, 1), (_BARE, 2)):
-        found = sum(pattern.match(line) is not None for line in lines)
-        if pattern.match(lines[0]) and found >= max(least, len(lines) / 4):
+    for matches, least in ((_IN_BRACKETS.match, 1), (_BARE.match, 2), (_NAMED.fullmatch, 2)):
+        found = sum(matches(line) is not None for line in lines)
+        if matches(lines[0]) and found >= max(least, len(lines) / 4):
             return True
     return False
 
@@ -79,6 +82,8 @@ def _stamps(line: str) -> tuple[list[float], str]:
     if not starts and (found := _BARE.match(line)):
         starts.append(seconds(("", *found.groups())))
         position = found.end()
+    if not starts and (found := _NAMED.fullmatch(line)):
+        return [seconds(("", *found.groups()))], ""
     return starts, line[position:]
 
 

@@ -20,6 +20,7 @@ FILES = {
     "master of one": ("x.lab", f"#!MLF!#\n{MASTER}"),
     "audacity": ("talk.txt", "0.250000\t0.500000\tthe\n\\\t0.0\t8000.0\n0.500000\t1.000000\tbirch\n"),
     "audacity with commas": ("talk.txt", "0,250000\t0,500000\tthe\n0,500000\t1,000000\tbirch\n"),
+    "labels called text": ("talk.txt", "0.25 0.5 the\n0.5 1.0 birch\n"),
     "ctm": ("talk.ctm", ";; made here\ntalk 1 0.25 0.25 the 0.98\ntalk 1 0.75 0.1 <eps>\ntalk 1 0.5 0.5 birch\n"),
     "ctm of several": ("talk.ctm", "b 1 0.25 0.25 no\ntalk A 0.25 0.25 the\ntalk A 0.5 0.5 birch\n"),
 }  # fmt: skip

@@ -40,6 +40,9 @@ def test_lyrics_have_several_times_a_line_and_an_offset(tmp_path):
         "[00:01] What is said,\n[00:03] and then.\n",
         "0:01\nWhat is said,\n0:03\nand then.\n",
         "(0:01) What is said,\n(0:03) and then.\n",
+        "00:01 - 00:03 What is said,\n00:03 - 00:05 and then.\n",
+        "00:00:01:What is said,\n00:00:03:and then.\n",
+        "Ada  0:01\nWhat is said,\n\nSpeaker 2  0:03\nand then.\n",
     ],
 )
 def test_times_before_lines_of_plain_text_are_times(content, tmp_path):
@@ -86,6 +89,9 @@ PLAIN = {
     "0 46797 She had your dark suit.\n": "She had your dark suit.",
     "Hello there.\n\nSecond line.\n": "Hello there.\nSecond line.",
     "snake_case and 2 * 3 * 4": "snake_case and 2 * 3 * 4",
+    "{0}{25}Hello|there\n{25}{50}world\n": "Hello\nthere\nworld",
+    "{well} then": "{well} then",
+    "We met; see 10:30 --> 11:00": "We met; see 10:30 --> 11:00",
 }
 
 

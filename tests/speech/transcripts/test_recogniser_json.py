@@ -77,6 +77,12 @@ def test_words_that_were_written_are_read_back(tmp_path):
         assert read_transcript(path) == Transcript("the birch", str(path), unit, spoken)
 
 
+def test_an_arrow_in_json_is_text(tmp_path):
+    content = {"text": "10:30 --> 11:00", "segments": [SEGMENT | {"text": "10:30 --> 11:00"}]}
+    (tmp_path / "talk.json").write_text(json.dumps(content, indent=1))
+    assert read_transcript(tmp_path / "talk.json").text == "10:30 --> 11:00"
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -59,6 +59,8 @@ FORMS = {
     "out of order": (cue(2, 4, 5, "world") + "\n" + cue(1, 1, 2, "Hello"), "Hello world"),
     "carriage returns": ((cue(1, 1, 2, "Hello") + "\n" + cue(2, 2, 3, "world")).replace("\n", "\r"), "Hello world"),
     "a mark and zero bytes": ("\ufeff" + cue(1, 1, 2, "Hel\0lo") + "\0\0", "Hello"),
+    "counters as words": ("".join(cue(n, n, n + 1, n + 1) for n in (1, 2, 3)), "2 3 4"),
+    "one word more each time": (cue(1, 1, 2, "go") + cue(2, 2, 3, "go") + cue(3, 3, 4, "go go"), "go go go go"),
     "an arrow that is said": (cue(1, 1, 2, "go --> there"), "go --> there"),
 }  # fmt: skip
 
@@ -109,7 +111,8 @@ def test_subtitles_are_read_as_what_they_are_whatever_they_are_called(content, n
 def test_subviewer_and_the_lines_that_whisper_prints_are_cues(tmp_path):
     subviewer = read(tmp_path, "0:00:01.000,0:00:02.000\nHello\n\n0:00:02.000,0:00:03.500\nworld\n", "talk.sbv")
     printed = read(tmp_path, "[00:01.000 --> 00:02.000]  Hello\n[00:02.000 --> 00:03.500]  world\n", "talk.txt")
-    assert subviewer.spoken == printed.spoken == (Spoken("Hello", 1, 2), Spoken("world", 2, 3.5))
+    ranges = read(tmp_path, "00:00:01.000 - 00:00:02.000 Hello\n00:00:02.000 - 00:00:03.500 world\n", "talk.txt")
+    assert subviewer.spoken == printed.spoken == ranges.spoken == (Spoken("Hello", 1, 2), Spoken("world", 2, 3.5))
 
 
 def test_times_tied_to_a_stream_are_told(tmp_path):
@@ -197,6 +200,11 @@ def test_broken_cues_that_are_half_of_the_file_stop_it_at_the_first(tmp_path):
         read(tmp_path, cue(1, 1, 2, "Hello") + "\n2\n00:00:0x --> 00:00:03\nbad\n")
     with pytest.raises(InputError, match=r"talk\.srt, line 1: 'Hello world'; need a time line"):
         read(tmp_path, "Hello world\n")
+
+
+def test_cues_that_lost_their_line_ends_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"line 1: '1 00:00:01.* is no time line"):
+        read(tmp_path, "1 00:00:01,000 --> 00:00:02,000 Hello 2 00:00:02,000 --> 00:00:03,000 world\n")
 
 
 def test_a_credit_before_the_first_cue_is_named_and_not_spoken(tmp_path):
