@@ -82,6 +82,11 @@ def test_other_xml_is_refused_in_one_line(name, content, sentence, tmp_path):
         read(tmp_path, name, content)
 
 
+def test_long_lines_take_time_in_proportion_to_their_length(tmp_path):
+    for line in ("a" + " " * 1_000_000 + "b", "word " * 200_000, "[" * 1_000_000, ". " * 500_000, "1" * 1_000_000):
+        assert len(read(tmp_path, "talk.txt", f"{line}\nend").text) >= 3
+
+
 PLAIN = {
     "10:30 we met.": "10:30 we met.",
     "# Title\n\nThis is **bold** and a [link](http://x.y).\n\n---\n": "Title\nThis is bold and a link.",
