@@ -17,7 +17,7 @@ from ksdiff_jax.export.video import write_video
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.outputs import write_document
 from ksdiff_jax.ownership import CHECKPOINT, DATA_SET, mark, purpose_of
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript, write_words
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, write_words
 from ksdiff_jax.train.run_page import write_run_page
 
 

@@ -35,7 +35,8 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import stream
-from ksdiff_jax.speech.spoken_words import find_sidecar, read_transcript
+from ksdiff_jax.speech.transcripts.read import read_transcript
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
@@ -91,7 +92,7 @@ class Animator:
     ) -> Motion:
         """The motion of one recording (a path, or samples with `sample_rate_hz`).
 
-        Without a `transcript` the one beside the recording is read, if there is one (`speech.spoken_words`).
+        Without a `transcript` the one beside the recording is read, if there is one (`speech.transcripts`).
         `channel` takes one channel alone, `audio_stream` one of several sound tracks; both are counted from 1.
         `options` are those of `SampleConfig`, as `steps=`, `guidance=`, `sampler=`; left out, the checkpoint's own.
         """
@@ -154,7 +155,7 @@ class Animator:
         """
         if transcript is None:
             sidecar = find_sidecar(speech) if isinstance(speech, str | Path) else None
-            transcript = "" if sidecar is None else read_transcript(sidecar).text
+            transcript = "" if sidecar is None else read_transcript(sidecar, recording=speech).text
         max_tokens = self.config.model.transcript.max_tokens
         utterance = read_utterance(
             speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz,

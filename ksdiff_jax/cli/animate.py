@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import check_output, stored_alike
-from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript, write_words
+from ksdiff_jax.speech.transcripts.read import read_transcript
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
 if TYPE_CHECKING:  # both import what is slow to start
     from ksdiff_jax.animate.utterance import Utterance
@@ -52,14 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--transcript", default="", metavar="TEXT", help="what is said, in any script (may be left out)")
     said.add_argument(
-        "--transcript-file", metavar="F", help="the same, from a .txt, .lab, .TextGrid, .srt or .vtt file"
+        "--transcript-file",
+        metavar="F",
+        help="the same, from a file: plain text, labels, subtitles, Whisper's JSON and the like",
     )
     said.add_argument(
         "--transcribe", metavar="MODEL", help="let this Whisper hear it: a folder, or a hub name as openai/whisper-tiny"
     )
     said.add_argument(
         "--no-sidecar", action="store_true",
-        help="do not read the transcript beside a recording (speech.TextGrid, .lab, .srt, .vtt or .txt)",
+        help="do not read the transcript beside a recording (.TextGrid, .lab, .json, .srt, .vtt, .txt and the like)",
     )  # fmt: skip
     parser.add_argument(
         "--channel", type=int, metavar="N", help="this channel alone, counted from 1; default: the voice of all of them"
@@ -206,6 +211,8 @@ class _Work:
         recording = self._recording(speech)
         transcript = self.transcript_of(speech, recording)
         if transcript.spoken:
+            transcript = within(transcript, duration_s=len(recording.audio) / SAMPLE_RATE_HZ)
+        if transcript.spoken:
             self.outputs.check_words(stem, overwrite=self.args.overwrite)
         utterance = self.animator.read(recording, transcript=transcript.text)
         read = time.perf_counter()
@@ -291,7 +298,7 @@ class _Work:
 def _transcripts(args: argparse.Namespace) -> TranscriptOf:
     """Who says what is said in a recording: the caller, a file, a Whisper, or what lies beside it."""
     if args.transcript_file:
-        given = read_transcript(args.transcript_file)
+        given = read_transcript(args.transcript_file, recording=args.speech[0] if len(args.speech) == 1 else None)
         return lambda speech, recording: given
     if args.transcript or args.no_sidecar:
         given = Transcript(args.transcript, "")
@@ -304,7 +311,10 @@ def _transcripts(args: argparse.Namespace) -> TranscriptOf:
 
     def beside(speech: str, recording: "Recording") -> Transcript:
         sidecar = find_sidecar(speech)
-        return Transcript("", "") if sidecar is None else read_transcript(sidecar)
+        try:
+            return Transcript("", "") if sidecar is None else read_transcript(sidecar, recording=speech)
+        except InputError as error:
+            raise InputError(f"{error}; --no-sidecar leaves this file out") from error
 
     return beside
 

@@ -1,7 +1,7 @@
 """From sound to features, and what is said: our log-mel encoder, pretrained ones in Flax (KSDiff §2.1), transcripts.
 
 `load_encoder` brings a Wav2Vec 2.0, HuBERT or WavLM from a folder or the Hugging Face hub; `mel_encoder` needs nothing;
-`spoken_words` reads transcripts beside recordings, `transcript` makes bytes of them. Reading text loads no JAX.
+`transcripts` reads what lies beside recordings, `transcript` makes bytes of them. Reading text loads no JAX.
 """
 
 from typing import TYPE_CHECKING

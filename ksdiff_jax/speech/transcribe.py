@@ -6,14 +6,14 @@ whose words lie in order and inside the recording.
 """
 
 import importlib.util
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.errors import InputError, first_line
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript
+from ksdiff_jax.speech.transcripts.chunks import spoken_words
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.typing import Float
 
 Transcriber = Callable[[np.ndarray], Transcript]
@@ -53,26 +53,3 @@ def load_transcriber(model: str) -> Transcriber:
         return Transcript(heard["text"].strip(), model, "word", words)
 
     return transcribe
-
-
-def spoken_words(chunks: Iterable[Mapping], *, duration_s: float) -> tuple[Spoken, ...]:
-    """Words of `{"text", "timestamp": (start, end)}`, in order, none before the last one began nor after the end.
-
-    An open end (None: the window ended in the word) is where the next word begins, or the recording ends.
-    """
-    texts, starts, ends = [], [], []
-    for chunk in chunks:
-        if text := str(chunk["text"]).strip():
-            start, end = chunk["timestamp"]
-            texts.append(text)
-            starts.append(math.nan if start is None else float(start))
-            ends.append(math.nan if end is None else float(end))
-    words: list[Spoken] = []
-    earliest_s = 0.0
-    for index, text in enumerate(texts):
-        start_s = earliest_s if math.isnan(starts[index]) else min(max(starts[index], earliest_s), duration_s)
-        following = next((later for later in starts[index + 1 :] if not math.isnan(later)), duration_s)
-        end_s = following if math.isnan(ends[index]) else ends[index]
-        words.append(Spoken(text, start_s, min(max(end_s, start_s), duration_s)))
-        earliest_s = start_s
-    return tuple(words)

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from ksdiff_jax.data.prepare.source import Source
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.spoken_words import read_text
+from ksdiff_jax.speech.transcripts.encoding import read_text
 
 SUBSETS = ("RD", "WDA", "WRA")
 # One senator, two names, and in part the same video: a speaker of two splits otherwise.

@@ -19,7 +19,7 @@ from ksdiff_jax.audio.timebase import (
 from ksdiff_jax.audio.waveform import to_int16
 from ksdiff_jax.data.prepare.source import Rejection, Settings, Source
 from ksdiff_jax.data.schema import Clip, Timed
-from ksdiff_jax.speech.spoken_words import Transcript
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.typing import Float
 
 QUIET_WINDOW_FRAMES = 5

@@ -30,7 +30,9 @@ from ksdiff_jax.face.landmarks import (
     read_landmarks,
 )
 from ksdiff_jax.motion.resample import resampled
-from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript
+from ksdiff_jax.speech.transcripts.read import read_transcript
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.typing import Float
 
 TOOL = "ksdiff-jax tracker"
@@ -100,7 +102,7 @@ def transcript_of(source: Source) -> Transcript:
     """What is said, from a file beside the sound or the video, else what the source itself knows."""
     for path in filter(None, (source.audio, source.video, source.coefficients)):
         if sidecar := find_sidecar(path):
-            return read_transcript(sidecar)
+            return read_transcript(sidecar, recording=path)
     return Transcript(source.transcript, "")
 
 

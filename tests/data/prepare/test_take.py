@@ -4,7 +4,7 @@ import pytest
 from ksdiff_jax.data.prepare.source import Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, cut_at_pauses, sound_of_take
 from ksdiff_jax.data.schema import check_clip
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
 NOBODY = Transcript("", "")
 

@@ -5,8 +5,11 @@ import json
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.spoken_words import Spoken, Transcript, find_sidecar, read_transcript, write_words
-from ksdiff_jax.speech.transcribe import load_transcriber, spoken_words
+from ksdiff_jax.speech.transcribe import load_transcriber
+from ksdiff_jax.speech.transcripts.chunks import spoken_words
+from ksdiff_jax.speech.transcripts.read import read_transcript
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning, within, write_words
 
 WORDS = (Spoken("the", 0.25, 0.5), Spoken("birch", 0.5, 1.0), Spoken("canoe", 1.25, 1.75))
 
@@ -103,9 +106,9 @@ def test_rolling_captions_say_each_line_once(tmp_path):
     [
         ("a.lab", "0 100 the\nbirch\n", r"line 2: 'birch'; need `start end label`"),
         ("a.lab", "0.5 0.25 the\n", r"line 1: 'the' from 0.5 to 0.25 s"),
-        ("a.srt", "1\n00:00:01,000 -> 00:00:02,000\nhello\n", r"line 1: '1'; need a time line"),
+        ("a.srt", "hello\n", r"line 1: 'hello'; need a time line"),
         ("a.srt", "1\n00:00:01 --> later\nhello\n", r"line 2: .* is no time line"),
-        ("a.vtt", "00:00.000 --> 00:01.000\nhello\n", r"line 1: a WebVTT file begins with WEBVTT"),
+        ("a.vtt", "WEBVTT\n\nhello\n", r"line 3: 'hello'; need a time line"),
         ("a.TextGrid", "hello", r"the TextGrid ends where the file type is expected"),
         ("a.TextGrid", long_text_grid(WORDS)[:600], r"ends where .* is expected; the file is not complete"),
         ("a.TextGrid", long_text_grid(WORDS).replace("= 0.5\n", '= "half"\n'), r"'half' where an? "),
@@ -165,3 +168,11 @@ def test_without_torch_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
     with pytest.raises(InputError, match=r"needs torch, which is not installed; pip install"):
         load_transcriber("openai/whisper-tiny")
+
+
+def test_words_after_the_end_of_the_recording_are_told_and_left_out():
+    words = Transcript("the birch canoe", "a.lab", "word", WORDS)
+    assert within(words, duration_s=2.0) == words
+    assert within(words, duration_s=1.5).spoken[-1] == Spoken("canoe", 1.25, 1.5)
+    with pytest.warns(TranscriptFileWarning, match=r"a\.lab: 1 of 3 words begin after the end .*\(1\.20 s\)"):
+        assert within(words, duration_s=1.2) == Transcript("the birch", "a.lab", "word", WORDS[:2])

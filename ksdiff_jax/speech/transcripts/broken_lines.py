@@ -1,0 +1,90 @@
+"""Lines of a transcript that could not be read: each is named, none is spoken.
+
+A file of which some lines are broken is read without them, with a warning that names them. A file of which half or
+more is broken is not what it claims to be: an `InputError` names its first broken line.
+"""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning, lasts
+
+SHOWN = 60  # characters of a broken line
+NAMED = 8  # numbers of further lines
+
+
+class Said(NamedTuple):
+    """A word or a line, and the line of the file that it stands in."""
+
+    spoken: Spoken
+    line: int
+
+
+class _Broken(NamedTuple):
+    line: int
+    message: str
+    remedy: str
+
+
+class BrokenLines:
+    """Collects them for one file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._found: list[_Broken] = []
+
+    def add(self, line: int, content: str, why: str, *, remedy: str = "left out") -> None:
+        """`content` is what stands there, `why` follows it in the message."""
+        shown = " ".join(content[: 4 * SHOWN].split())[:SHOWN]
+        self._found.append(_Broken(line, f"{self.path}, line {line}: {shown!r}{why}", remedy))
+
+    def settle(self, *, good: int) -> None:
+        """Warn of the broken lines, or raise where they are not fewer than the good ones."""
+        if not self._found:
+            return
+        first, *others = self._found
+        if len(self._found) >= max(good, 1):
+            more = f" ({len(others)} more lines are broken)" if others else ""
+            raise InputError(first.message + more)
+        more = ""
+        if others:
+            numbers = [str(item.line) for item in others[:NAMED]] + ["..."] * (len(others) > NAMED)
+            more = f"; {len(others)} more like it: line{'s' * (len(others) > 1)} {', '.join(numbers)}"
+        warnings.warn(f"{first.message}; {first.remedy}{more}", TranscriptFileWarning, stacklevel=2)
+
+
+def timed_transcript(
+    path: Path, said: Iterable[Said], broken: BrokenLines, *, unit: Literal["word", "line"], text: str | None = None
+) -> Transcript:
+    """The transcript of words or lines, brought into the order of time; settles the broken lines.
+
+    `text` is the whole text where the file holds it apart; else the words make it. Of words with the same text and
+    times one counts.
+    """
+    kept, bad = [], 0
+    for spoken, line in said:
+        if not lasts(spoken):
+            bad += 1
+            spoken = _repaired(spoken, line, broken)
+        if spoken is not None:
+            kept.append(spoken)
+    broken.settle(good=len(kept) - bad)
+    in_time = tuple(dict.fromkeys(sorted(kept, key=lambda item: (item.start_s, item.end_s))))
+    whole = " ".join(item.text for item in in_time) if text is None else text
+    return Transcript(whole, str(path), unit, in_time)
+
+
+def _repaired(spoken: Spoken, line: int, broken: BrokenLines) -> Spoken | None:
+    start_s, end_s = spoken.start_s, spoken.end_s
+    why = f" from {start_s:g} to {end_s:g} s; need 0 <= start <= end"
+    if start_s < 0 <= end_s < float("inf"):
+        broken.add(line, spoken.text, why, remedy="its start is taken as 0")
+        return spoken._replace(start_s=0.0)
+    if 0 <= end_s < start_s < float("inf"):
+        broken.add(line, spoken.text, why, remedy="its end is taken as its start")
+        return spoken._replace(end_s=start_s)
+    broken.add(line, spoken.text, why)
+    return None

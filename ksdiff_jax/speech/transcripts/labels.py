@@ -1,0 +1,134 @@
+"""`.lab` and `.mlf`: HTK labels, those of festival, or nothing but words, as the Montreal aligner reads them.
+
+    0 2500000 sil            0.25 0.50 the -71.3          #                    the birch canoe
+    2500000 5000000 the      0.50 1.00 birch -68.0        0.25 121 pau
+                                                          0.50 121 the
+
+Whole numbers are HTK's units of 100 ns, unless all of the file's together are under 10 ms; numbers with a point are
+seconds. A number after the label is its score. An end that is missing is where the next label begins. After a line
+`#`, each line is an end, a colour and a label. A master label file (`#!MLF!#`) holds the labels of several
+recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are no words.
+"""
+
+import math
+import re
+from pathlib import Path
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
+
+UNITS_PER_SECOND = 10_000_000
+# Labels that end before this are not in units of 100 ns.
+SHORTEST_UNITS = 100_000
+MASTER = "#!MLF!#"
+_NUMBER = re.compile(r"\d{1,15}(?:[.,]\d{1,15})?|[.,]\d{1,15}")
+_MARK = re.compile(r"<[^<>]*>|\{[^{}]*\}")  # the aligner's noises
+_SCORE = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+
+_Line = tuple[int, list[str]]  # its number, its fields
+
+
+def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
+    """A label file's text; its words with times if it has any. `stem` is the recording's name in a master file."""
+    lines = [(number, line.split()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if lines and lines[0][1] == [MASTER]:
+        lines = _of_recording(path, lines[1:], stem)
+    header = next((index for index, (_, fields) in enumerate(lines[:20]) if fields == ["#"]), None)
+    if header is not None:
+        return _ends(path, lines[header + 1 :])
+    if not any(_are_numbers(fields[:2]) for _, fields in lines):
+        if len(lines) > 1 and all(_are_numbers(fields[:1], least=1) and len(fields) > 1 for _, fields in lines):
+            return _labels(path, _with_ends(lines))
+        fields = (" ".join(field for field in fields if not _MARK.fullmatch(field)) for _, fields in lines)
+        words = spoken_text("\n".join(fields))
+        return Transcript(" ".join(words.split()), str(path))
+    return _labels(path, lines)
+
+
+def has_label_lines(text: str) -> bool:
+    """Whether a text is nothing but lines of a start, an end and a label, two or more."""
+    lines = [line[:200].split() for line in text.split("\n") if line.strip()]
+    if len(lines) < 2 or not all(len(fields) > 2 and _are_numbers(fields[:2]) for fields in lines):
+        return False
+    return all(_value(fields[0]) <= _value(fields[1]) for fields in lines)
+
+
+def _labels(path: Path, lines: list[_Line]) -> Transcript:
+    broken, said = BrokenLines(path), []
+    scale = _scale([fields for _, fields in lines])
+    for number, fields in lines:
+        if not _are_numbers(fields[:2]):
+            broken.add(number, " ".join(fields), "; need `start end label` as on the others")
+            continue
+        label = _label(fields[2:])
+        if not is_silence(label):
+            start_s, end_s = (_value(field) * scale for field in fields[:2])
+            said.append(Said(Spoken(label, start_s, end_s), number))
+    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
+    return timed_transcript(path, said, broken, unit=unit)
+
+
+def _ends(path: Path, lines: list[_Line]) -> Transcript:
+    broken, said, start_s = BrokenLines(path), [], 0.0
+    for number, fields in lines:
+        if len(fields) < 2 or not _are_numbers(fields[:1], least=1):
+            broken.add(number, " ".join(fields), "; need `end colour label` as on the others")
+            continue
+        end_s, label = _value(fields[0]), " ".join(fields[2:])
+        if not is_silence(label):
+            said.append(Said(Spoken(label, start_s, end_s), number))
+        start_s = end_s
+    return timed_transcript(path, said, broken, unit="word")
+
+
+def _with_ends(lines: list[_Line]) -> list[_Line]:
+    starts = [fields[0] for _, fields in lines]
+    ends = [*starts[1:], starts[-1]]
+    return [(number, [fields[0], end, *fields[1:]]) for (number, fields), end in zip(lines, ends, strict=True)]
+
+
+def _label(fields: list[str]) -> str:
+    if len(fields) > 1 and all(_SCORE.fullmatch(field) for field in fields[1:]):
+        fields = fields[:1]
+    label = " ".join(fields)
+    is_quoted = len(label) > 1 and label[0] == label[-1] and label[0] in "\"'"
+    return label[1:-1] if is_quoted else label
+
+
+def _of_recording(path: Path, lines: list[_Line], stem: str) -> list[_Line]:
+    """The lines of one recording in a master label file; each begins with its name in quotes, and ends with a point."""
+    recordings: dict[str, list[_Line]] = {}
+    here: list[_Line] | None = None
+    for number, fields in lines:
+        if here is None:
+            name = " ".join(fields).strip("\"'")
+            here = recordings.setdefault(Path(name).stem.lstrip("*"), [])
+        elif fields == ["."]:
+            here = None
+        else:
+            here.append((number, fields))
+    if stem in recordings:
+        return recordings[stem]
+    if len(recordings) == 1:
+        return next(iter(recordings.values()))
+    names = ", ".join(list(recordings)[:5]) or "none"
+    raise InputError(f"{path}: labels of {len(recordings)} recordings ({names} ...), none of them called {stem}")
+
+
+def _are_numbers(fields: list[str], *, least: int = 2) -> bool:
+    return len(fields) >= least and all(field.isascii() and _NUMBER.fullmatch(field) for field in fields)
+
+
+def _value(field: str) -> float:
+    return float(field.replace(",", "."))
+
+
+def _scale(lines: list[list[str]]) -> float:
+    """Seconds per unit of the file's numbers."""
+    times = [field for fields in lines if _are_numbers(fields[:2]) for field in fields[:2]]
+    in_seconds = (
+        any(not field.isdigit() for field in times) or max(map(_value, times), default=math.inf) < SHORTEST_UNITS
+    )
+    return 1.0 if in_seconds else 1 / UNITS_PER_SECOND

@@ -1,0 +1,85 @@
+"""What stands in a transcript although no mouth forms it.
+
+| dropped | where |
+|---|---|
+| `[Music]`, `【笑】` | square brackets, anywhere |
+| `(laughs)`, `（笑）` | round ones of up to five words without punctuation: at the start, after a sentence, on a line |
+| `*sighs*` | up to three words between asterisks, if they are a line |
+| ♪ and ♫, `# ... #` | the signs; the words between them are sung and stay, unless they only tell that there is music |
+| `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
+
+Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals: they stay.
+"""
+
+import re
+
+from ksdiff_jax.speech.transcripts.encoding import clean
+
+MOST_WORDS = 5
+SILENCES = frozenset(
+    {"", "sil", "sp", "spn", "pau", "#", "##", "h#", "_", "ssil", "...", "…", "!sil", "!null",
+     "sent-start", "sent-end"}
+)  # fmt: skip
+_SIDE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］")
+_ROUND = re.compile(
+    r"(?:\A\s*|(?<=[.!?…。！？♪♫])\s*)[(（]([^()（）]{1,60})[)）][ \t]*|^[ \t]*[(（]([^()（）]{1,60})[)）][ \t]*$", re.M
+)
+_STARRED = re.compile(r"^[ \t]*\*\s*\w+(?:\s\w+){0,2}\s*\*[ \t]*$", re.M)
+_NOTES = re.compile("[♩♪♫♬🎵🎶]+")
+_MUSIC = re.compile(r"\b(?:music|musik|musique|m[uú]sica|muziek|muzyka|музыка)\b|音楽|音乐|音樂|음악", re.IGNORECASE)
+_PUNCTUATION = re.compile(r"[.!?,;:…。！？]")
+_DASH = re.compile(r"^[-–—‐•][ \t]*(?=\D)")
+_CHEVRONS = re.compile(r"^(?:>{1,3}|»)[ \t]*(?:[^\W\d_][\w.'’-]{0,20}(?:[ \t][^\W\d_][\w.'’-]{0,20}){0,2}:(?=\s|$))?")
+_NUMBERED = re.compile(
+    r"^(?:speaker|sprecher|sprecherin|locuteur|hablante|interviewer)[ _]?\d{0,3}:(?=\s|$)", re.IGNORECASE
+)
+_LABEL = re.compile(r"^([^\W\d_][^:\n(]{0,30})(?:\([^()\n]{1,30}\))?:(?=\s|$)")
+_SUNG = re.compile(r"#[ \t]+(.+?)[ \t]+#")
+_ABBREVIATION = re.compile(r"\w\.\w")
+_SPOKEN_CAPITALS = frozenset({"OK", "PS", "NB"})
+_WORD = re.compile(r"\w")
+_LABELLED = re.compile(r"[\[<({].*[\])>}]", re.S)
+
+
+def spoken_text(text: str) -> str:
+    """The spoken part of a caption or a paragraph; its lines stay apart, empty ones go."""
+    text = clean(text)
+    for _ in range(2):  # brackets in brackets
+        text = _SIDE.sub(" ", text)
+    text = _STARRED.sub("", _ROUND.sub(_unless_a_sentence, text))
+    lines = [_of_a_line(line.strip()) for line in text.split("\n")]
+    return "\n".join(line for line in lines if _WORD.search(line))
+
+
+def is_silence(label: str) -> bool:
+    """Whether the label of an interval stands for no word: sil, sp, `<p:>`, `[noise]`."""
+    label = label.strip()
+    return label.casefold() in SILENCES or _LABELLED.fullmatch(label) is not None
+
+
+def _unless_a_sentence(found: re.Match) -> str:
+    inside = found[1] or found[2] or ""
+    keeps = _PUNCTUATION.search(inside) or len(inside.split()) > MOST_WORDS
+    return found[0] if keeps else " "
+
+
+def _of_a_line(line: str) -> str:
+    if _NOTES.search(line):
+        line = _NOTES.sub(" ", line).strip()
+        if _MUSIC.search(line) and len(line.split()) <= MOST_WORDS:
+            return ""
+    if sung := _SUNG.fullmatch(line):
+        line = sung[1]
+    whole = line
+    line = _DASH.sub("", line.lstrip(": \t") if line.startswith(":") else line)
+    line = _NUMBERED.sub("", _CHEVRONS.sub("", line).lstrip()).lstrip()
+    if (label := _LABEL.match(line)) and _names_a_speaker(label[1], rest=line[label.end() :]):
+        line = line[label.end() :].lstrip()
+    if line != whole:  # what stands behind the speaker's name stands at the start
+        line = _ROUND.sub(_unless_a_sentence, line)
+    return " ".join(line.split())
+
+
+def _names_a_speaker(label: str, *, rest: str) -> bool:
+    """All capitals, but for a text that is all capitals itself, in which a label does not show."""
+    return label.isupper() and label not in _SPOKEN_CAPITALS and not _ABBREVIATION.search(label) and not rest.isupper()

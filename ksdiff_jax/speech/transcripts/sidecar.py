@@ -1,0 +1,100 @@
+"""The transcript that lies beside a recording.
+
+Beside `talk.mp4` these are looked for; of the first row that is there, the first file:
+
+| name | as written by |
+|---|---|
+| talk.ENDING | most |
+| talk.mp4.ENDING | editors and servers that keep the whole name |
+| talk.en.ENDING | players and video sites, one file a language |
+
+ENDING, in capitals or not, in this order: TextGrid, lab, ctm, json, csv, tsv, srt, vtt, ass, ssa, sbv, ttml, dfxp,
+lrc, txt. Tables and JSON count only if they are transcripts; folders and empty files do not count. Of several
+languages the one that is marked as the original (`talk.en-orig.vtt`) is read; without a mark none is, with a warning,
+since a translation is not what is said.
+"""
+
+import re
+import unicodedata
+import warnings
+from pathlib import Path
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcripts.encoding import read_text
+from ksdiff_jax.speech.transcripts.recogniser_json import is_transcript
+from ksdiff_jax.speech.transcripts.spoken_words import TranscriptFileWarning
+from ksdiff_jax.speech.transcripts.tables import has_heading
+
+ENDINGS = (
+    ".textgrid", ".lab", ".ctm", ".json", ".csv", ".tsv", ".srt", ".vtt", ".ass", ".ssa", ".sbv", ".ttml", ".dfxp",
+    ".lrc", ".txt",
+)  # fmt: skip
+_USUAL = {".TextGrid", *ENDINGS}
+_RECOGNISED = {".json": is_transcript, ".csv": has_heading, ".tsv": has_heading}
+_LANGUAGE = re.compile(
+    r"\.([a-z]{2,3})(?:[-_](?!orig)[a-z0-9]{2,8})*(-orig)?(?:\.(?:sdh|cc|hi|default|auto|asr|orig))*", re.IGNORECASE
+)
+
+
+def find_sidecar(speech: str | Path) -> Path | None:
+    """The transcript that lies beside a recording under its name, if one does."""
+    speech = Path(speech)
+    if not speech.name:  # "." or "/": no recording, and nothing beside it
+        return None
+    beside = _beside(speech)
+    for middle in ("", speech.suffix.lower()):
+        if found := next((path for _, path in beside.get(middle, ())), None):
+            return found
+    return _of_one_language(speech, {middle: found for middle, found in beside.items() if _LANGUAGE.fullmatch(middle)})
+
+
+def _beside(speech: Path) -> dict[str, list[tuple[int, Path]]]:
+    """Transcripts under the recording's name, in their order, by what stands between that name and their ending."""
+    stem = unicodedata.normalize("NFC", speech.stem)
+    try:
+        names = [path.name for path in speech.parent.iterdir()]
+    except OSError:
+        return {}
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for name in sorted(names, key=lambda name: (Path(name).suffix not in _USUAL, name)):
+        rest, ending = unicodedata.normalize("NFC", name), Path(name).suffix.lower()
+        if not rest.startswith(stem) or ending not in ENDINGS:
+            continue
+        middle = rest[len(stem) : -len(ending)].lower()
+        is_near = middle in ("", speech.suffix.lower()) or _LANGUAGE.fullmatch(middle)
+        if is_near and _is_transcript(speech.parent / name, ending, speech):
+            found.setdefault(middle, []).append((ENDINGS.index(ending), speech.parent / name))
+    return {middle: sorted(paths, key=lambda item: item[0]) for middle, paths in found.items()}
+
+
+def _is_transcript(path: Path, ending: str, speech: Path) -> bool:
+    try:
+        if not path.is_file() or path == speech or (speech.exists() and path.samefile(speech)):
+            return False
+        if path.stat().st_size == 0:
+            warnings.warn(f"{path}: empty, no transcript is read from it", TranscriptFileWarning, stacklevel=4)
+            return False
+    except OSError:
+        return False
+    if ending not in _RECOGNISED:
+        return True
+    try:
+        return _RECOGNISED[ending](read_text(path))
+    except InputError:
+        return False
+
+
+def _of_one_language(speech: Path, beside: dict[str, list[tuple[int, Path]]]) -> Path | None:
+    marked = {middle: found for middle, found in beside.items() if _LANGUAGE.fullmatch(middle)[2]}
+    beside = marked or beside
+    languages = {_LANGUAGE.fullmatch(middle)[1] for middle in beside}
+    if len(languages) > 1:
+        names = ", ".join(found[0][1].name for found in beside.values())
+        warnings.warn(
+            f"{speech}: transcripts in several languages beside it ({names}); none is read, name one with "
+            "--transcript-file",
+            TranscriptFileWarning,
+            stacklevel=3,
+        )
+        return None
+    return min((item for found in beside.values() for item in found), default=(0, None), key=lambda item: item[0])[1]

@@ -1,0 +1,124 @@
+"""Subtitles: from the cues of an `.srt`, `.vtt` or `.sbv` file to what is said, without tags and asides.
+
+    00:00:01,000 --> 00:00:02,500             00:01.000 --> 00:02.500 align:start
+    {\\an8}What is <i>said</i>.                What<00:01.300><c> is</c><00:01.600><c> said.</c>
+
+Where a file gives the time of every word, as the captions that YouTube makes do, the words have times; else the
+lines do.
+"""
+
+import html
+import re
+import warnings
+from pathlib import Path
+
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.cues import Cue, is_web_vtt, read_cues, seconds
+from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
+from ksdiff_jax.speech.transcripts.rolling import Fresh, Shown, first_shown
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
+
+_READING = re.compile(r"<r[tp]\b[^<>]*>[^<>]*(?:</r[tp]>|(?=</ruby>))", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?>|\[br\]|\\[Nh]", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|<>|\{\\[^{}]*\}|\{/?[ibus]\}|\{[a-zA-Z]:[^{}]*\}")
+# A tag that was never closed: its name, and attributes of the form name=value.
+_OPEN_TAG = re.compile(
+    r"</?(?:[ibus]|font|span|c|v|lang|ruby)(?:\s+\w+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>]+))*(?=\s|$)"
+    r"|\{\\[^{}\s]*",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
+_WORD_TIME = re.compile(r"<(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})[.,](\d{1,30})>")
+_MARKED = re.compile(r"<(u|b|i|c|font)\b[^<>]*>([^<>]+)</\1>", re.IGNORECASE)
+_STREAM_CLOCK = re.compile(r"^X-TIMESTAMP-MAP=.*$", re.MULTILINE)
+# Of the timed pieces of a file with word times, those that may hold several words.
+LARGEST_SHARE_OF_PHRASES = 0.1
+
+
+def read_subtitles(path: Path, text: str) -> Transcript:
+    """The words of a file of cues, where it times words, else its lines. What is broken is named (`BrokenLines`)."""
+    broken = BrokenLines(path)
+    web_vtt = is_web_vtt(text)
+    cues = read_cues(text, broken, web_vtt=web_vtt or path.suffix.lower() == ".vtt")
+    if web_vtt and (clock := _STREAM_CLOCK.search(text[:2000])):
+        warnings.warn(
+            f"{path}: {clock[0][:80]} ties its times to the clock of a stream; they are taken as seconds from the "
+            "start of the recording",
+            TranscriptFileWarning,
+            stacklevel=2,
+        )
+    cues = sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))
+    fresh = first_shown([shown for shown in map(_shown, _without_twins(cues)) if shown.lines])
+    words = _words(fresh) or _marked_words(cues, fresh)
+    if words:
+        return timed_transcript(path, words, broken, unit="word")
+    lines = [
+        Said(Spoken(" ".join(item.lines), item.shown.start_s, item.shown.end_s), item.shown.line) for item in fresh
+    ]
+    return timed_transcript(path, lines, broken, unit="line")
+
+
+def bare(text: str) -> str:
+    """Text without tags, its entities as characters; lines stay apart."""
+    text = _BREAK.sub("\n", _READING.sub("", text))
+    text = _OPEN_TAG.sub("", _TAG.sub("", text))
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+
+
+def _without_twins(cues: list[Cue]) -> list[Cue]:
+    """Of cues that are alike in times and text, as in pieces of a stream that were joined, the first."""
+    return list({(cue.start_s, cue.end_s, *cue.lines): cue for cue in reversed(cues)}.values())[::-1]
+
+
+def _shown(cue: Cue) -> Shown:
+    raw = "\n".join(cue.lines)
+    if not _WORD_TIME.search(raw):
+        lines = tuple(spoken_text(bare(raw)).split("\n")) if raw else ()
+        lines = tuple(filter(None, lines))
+        return Shown(cue.start_s, cue.end_s, lines, ((),) * len(lines), raw, cue.line)
+    lines, words = [], []
+    for line in cue.lines:
+        pieces = _timed_pieces(line, cue)
+        if text := " ".join(piece.text for piece in pieces):
+            lines.append(text)
+            words.append(pieces if _WORD_TIME.search(line) else ())
+    return Shown(cue.start_s, cue.end_s, tuple(lines), tuple(words), raw, cue.line)
+
+
+def _timed_pieces(line: str, cue: Cue) -> tuple[Spoken, ...]:
+    """The pieces of a line between its times; the first begins with the cue, the last ends with it."""
+    starts, texts, last = [cue.start_s], [], 0
+    for found in _WORD_TIME.finditer(line):
+        texts.append(line[last : found.start()])
+        starts.append(min(max(seconds(("", *found.groups())), starts[-1]), max(cue.start_s, cue.end_s)))
+        last = found.end()
+    texts.append(line[last:])
+    said = [(" ".join(spoken_text(bare(text)).split()), start_s) for text, start_s in zip(texts, starts, strict=True)]
+    ends = [*starts[1:], max(cue.end_s, starts[-1])]
+    return tuple(Spoken(text, start_s, end_s) for (text, start_s), end_s in zip(said, ends, strict=True) if text)
+
+
+def _words(fresh: list[Fresh]) -> list[Said]:
+    """The timed words of a file in which lines are timed by words; empty for others."""
+    words: list[Said] = []
+    for item in fresh:
+        for line, timed in zip(item.lines, item.words, strict=True):
+            pieces = timed or (Spoken(line, item.shown.start_s, item.shown.end_s),)
+            words += [Said(piece, item.shown.line) for piece in pieces]
+    phrases = sum(len(word.spoken.text.split()) > 1 for word in words)
+    if not any(timed for item in fresh for timed in item.words) or phrases > LARGEST_SHARE_OF_PHRASES * len(words):
+        return []
+    return words
+
+
+def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[Said]:
+    """The words that are marked in one cue after the other, if they are all that is said; else empty."""
+    marked = []
+    for cue in cues:
+        found = _MARKED.findall("\n".join(cue.lines))
+        if len(found) == 1:
+            text = " ".join(spoken_text(bare(found[0][1])).split())
+            marked.append(Said(Spoken(text, cue.start_s, cue.end_s), cue.line))
+    said = " ".join(" ".join(item.lines) for item in fresh).split()
+    alike = [word for item in marked for word in item.spoken.text.split()] == said
+    return marked if alike and len(marked) > len(fresh) else []

@@ -1,0 +1,90 @@
+"""Tables with a heading, their fields between commas, semicolons or tabs: Whisper's, and the Montreal aligner's.
+
+    start	end	text                        Begin,End,Label,Type,Speaker
+    250	1000	The birch                   0.25,0.5,the,words,ada
+    1000	1750	canoe                       0.25,0.3,DH,phones,ada
+
+Whisper's whole numbers are milliseconds; all others are seconds. Of the aligner's rows the words are read. The heading
+may call its columns start or begin, end or stop, and text, label or word.
+"""
+
+import csv
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
+
+_STARTS = ("start", "begin", "start_s", "start_time", "tmin", "onset")
+_ENDS = ("end", "stop", "end_s", "end_time", "tmax", "offset")
+_TEXTS = ("text", "label", "word", "words", "transcript")
+csv.field_size_limit(2**31 - 1)
+
+
+class _Columns(NamedTuple):
+    separator: str
+    start: int
+    end: int
+    text: int
+    kind: int | None
+    speaker: int | None
+    in_ms: bool  # whole numbers are milliseconds
+
+
+def has_heading(text: str) -> bool:
+    """Whether the first line names the columns of a start, an end and a text."""
+    return _columns(text) is not None
+
+
+def read_table(path: Path, text: str) -> Transcript:
+    """The words of a table that has rows of words, else its lines."""
+    columns = _columns(text)
+    if columns is None:
+        raise InputError(f"{path}, line 1: {text.split(chr(10), 1)[0][:60]!r}; need a heading with start, end and text")
+    rows = csv.reader(text.split("\n"), delimiter=columns.separator)
+    next(rows)
+    broken, said, speakers = BrokenLines(path), [], set()
+    found = [(rows.line_num, row) for row in rows if any(field.strip() for field in row)]
+    whole = all(row[columns.start].strip().isdigit() for _, row in found if len(row) > columns.start)
+    scale = 0.001 if columns.in_ms and whole else 1.0
+    for number, row in found:
+        if (
+            columns.kind is not None
+            and len(row) > columns.kind
+            and row[columns.kind].strip().lower() not in ("words", "word")
+        ):
+            continue
+        try:
+            start_s, end_s = (
+                scale * float(row[index].strip().replace(",", ".")) for index in (columns.start, columns.end)
+            )
+            label = " ".join(spoken_text(row[columns.text]).split())
+        except (ValueError, IndexError):
+            broken.add(number, columns.separator.join(row), "; need a start, an end and a text as on the others")
+            continue
+        if not is_silence(label):
+            said.append(Said(Spoken(label, start_s, end_s), number))
+            speakers.add(row[columns.speaker] if columns.speaker is not None and len(row) > columns.speaker else "")
+    if len(speakers) > 1:
+        names = ", ".join(sorted(speakers))
+        warnings.warn(f"{path}: the words of all speakers are read ({names})", TranscriptFileWarning, stacklevel=2)
+    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
+    return timed_transcript(path, said, broken, unit=unit)
+
+
+def _columns(text: str) -> _Columns | None:
+    heading = text.lstrip().split("\n", 1)[0]
+    if len(heading) > 1000:
+        return None
+    for separator in "\t,;":
+        names = [name.strip().strip('"').lower() for name in heading.split(separator)]
+        start, end, said = (
+            next((names.index(n) for n in known if n in names), None) for known in (_STARTS, _ENDS, _TEXTS)
+        )
+        if start is not None and end is not None and said is not None:
+            kind, speaker = (names.index(name) if name in names else None for name in ("type", "speaker"))
+            return _Columns(separator, start, end, said, kind, speaker, names[start] == "start" and kind is None)
+    return None
