@@ -1,0 +1,112 @@
+"""From what a pickle holds to named arrays: one dictionary of arrays, or one for each frame.
+
+Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each frame: a list of
+dictionaries, or a dictionary of them by frame number or file name. Numbers in such names give the order ("10" comes
+after "2", whatever the order in the file), and a number that is missing is told, as everything after it would come
+too early. A dictionary with nothing but one dictionary in it is opened.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.foreign.inert_pickle import Held
+from ksdiff_jax.foreign.pickle_file import as_array, plain
+from ksdiff_jax.typing import Shaped
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_MAX_FRAMES = 1_000_000
+_MAX_BYTES = 400_000_000
+
+
+def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """All arrays by name, those not in `wanted` empty; raises `InputError` naming the file and the key."""
+    content = _opened(content)
+    frames = _frames(path, content)
+    if frames is None:
+        if not isinstance(content, dict):
+            title = getattr(content, "title", type(content).__name__)
+            raise InputError(f"{path}: holds a {title}; need a dictionary of arrays, or one per frame")
+        return {str(key): _array(path, key, value) if key in wanted else np.zeros(0) for key, value in content.items()}
+    keys = set(frames[0])
+    if any(set(frame) != keys for frame in frames):
+        raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
+    return {str(key): _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
+
+
+def _opened(content: Any) -> Any:
+    """Without the shells around it: a namespace, an array of one object, a dictionary of one dictionary of arrays."""
+    for _ in range(4):
+        content = plain(content)
+        if isinstance(content, Held):
+            content = content.state
+        if not isinstance(content, dict) or len(content) != 1:
+            return content
+        inner = next(iter(content.values()))
+        inner = inner.state if isinstance(inner, Held) and not hasattr(inner, "value") else inner
+        if not isinstance(inner, dict) or any(isinstance(value, dict) for value in inner.values()):
+            return content
+        content = inner
+    return content
+
+
+def _frames(path: Path, content: Any) -> list[dict] | None:
+    """One dictionary per frame in their order; None where the content is not of that form."""
+    if isinstance(content, dict):
+        values = [_opened_frame(value) for value in content.values()]
+        if len(values) < 2 or not all(isinstance(value, dict) for value in values):
+            return None
+        return [values[index] for index in _order(path, content)]
+    if not isinstance(content, list | tuple) or not 0 < len(content) <= _MAX_FRAMES:
+        return None
+    values = [_opened_frame(value) for value in content]
+    return values if all(isinstance(value, dict) for value in values) else None
+
+
+def _opened_frame(value: Any) -> Any:
+    return value.state if isinstance(value, Held) and not hasattr(value, "value") else value
+
+
+def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
+    """The places of the frames in the order of the last number in their names; as they come where names have none."""
+    found = [_NUMBER.findall(str(name)[-200:]) for name in by_name]
+    if not all(found):
+        return list(range(len(found)))
+    numbers = np.array([float(numbers[-1]) for numbers in found])
+    order = np.argsort(numbers, kind="stable")
+    steps = np.diff(numbers[order])
+    if (steps <= 0).any():
+        return list(range(len(found)))
+    usual = float(np.median(steps))
+    if (gaps := np.flatnonzero(steps > 1.5 * usual)).size:
+        names = [str(name)[-60:] for name in by_name]
+        before, after = (names[order[gaps[0] + one]] for one in (0, 1))
+        raise InputError(
+            f"{path}: frames are missing between {before!r} and {after!r}, what comes after them would be too early; "
+            "give every frame"
+        )
+    return order.tolist()
+
+
+def _array(path: Path, key: Any, value: Any) -> Shaped[np.ndarray, "..."]:
+    try:
+        return as_array(value)
+    except InputError as error:
+        raise InputError(f"{path}: {key} {error}") from error
+
+
+def _stacked(path: Path, frames: list[dict], key: Any) -> Shaped[np.ndarray, "..."]:
+    """(t, d) from one (d,) or (1, d) per frame; single numbers, such as a rate, stay single."""
+    values = [_array(path, key, frame[key]) for frame in frames]
+    if shapes := sorted({value.shape for value in values[1:]} - {values[0].shape}):
+        raise InputError(f"{path}: {key} has shape {values[0].shape} in its first frame, {shapes[0]} in another")
+    first = values[0]
+    if first.ndim and first.size != first.shape[-1]:
+        raise InputError(f"{path}: {key} has shape {first.shape} in each of {len(frames)} frames; need one row a frame")
+    if first.nbytes * len(values) > _MAX_BYTES:
+        raise InputError(f"{path}: {key} is {first.nbytes * len(values) / 1e6:.0f} MB in all; too large")
+    return first if first.ndim == 0 else np.stack([value.reshape(-1) for value in values])
