@@ -86,7 +86,7 @@ def load_face(path: str | Path) -> FaceModel:
 
 
 def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
-    """The arrays of a file by name; what it is follows from its content, and from its name where that leaves it open."""
+    """The arrays of a file by name; its form follows from its content, or from its name where that leaves it open."""
     kind = checked_kind(path, what=_WHAT)
     if kind is FileKind.ZIP and not is_torch_archive(path):
         return read_npz(path, what=_WHAT, wanted=wanted)

@@ -20,6 +20,7 @@ class FileKind(enum.Enum):
     XZ = "xz"
     MATLAB = "a MATLAB 5 file"
     PICKLE = "a Python pickle"
+    TENSORS = "safetensors"
     OTHER = "another form"
 
 
@@ -67,4 +68,6 @@ def checked_kind(path: Path, *, what: str) -> FileKind:
         found = f"begins with nothing but zeros, as an unfinished download does; need a {what}"
     if found:
         raise InputError(f"{path}: {found}")
+    if begin[4:9] == b"\0\0\0\0{":  # after the size of a header, whose first bytes may be those of anything
+        return FileKind.TENSORS
     return next((kind for magic, kind in _BEGINNINGS if begin.startswith(magic)), FileKind.OTHER)

@@ -6,7 +6,7 @@ exactly as many as its shape asks for before `numpy.frombuffer` sees them. Array
 
 | written by | as |
 |---|---|
-| NumPy 1 and 2, protocols 0 to 4 | `_reconstruct`, then the state (version, shape, dtype, Fortran order, bytes or list) |
+| NumPy 1 and 2, protocols 0 to 4 | `_reconstruct`, then a state: version, shape, dtype, Fortran order, bytes or list |
 | protocol 5 | `_frombuffer(bytes, dtype, shape, order)` |
 | masked arrays | `_mareconstruct`, then data and mask; masked values become NaN |
 | JAX | `_reconstruct_array` around NumPy's own |

@@ -30,7 +30,7 @@ def read_tensors(path: Path, *, what: str, remedy: str) -> dict[str, Shaped[np.n
     from safetensors.numpy import load_file
 
     kind = checked_kind(path, what=what)
-    if kind is not FileKind.OTHER:
+    if kind not in (FileKind.TENSORS, FileKind.OTHER):
         raise InputError(f"{path}: not a sound safetensors file (it is {kind.value}); {remedy}")
     try:
         _check_header(path)

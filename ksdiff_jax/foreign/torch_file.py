@@ -13,14 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import unpickled
+from ksdiff_jax.foreign.inert_pickle import Held, unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
 from ksdiff_jax.foreign.torch_tensors import Storage, numpy_dtype, storage_dtype
+from ksdiff_jax.typing import Shaped
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _MAX_UNPACKED_BYTES = 400_000_000
+_INNER = ("state_dict", "model_state_dict", "model", "module", "ema", "model_ema", "weights", "params", "net")
 
 
 def read_torch_file(path: Path, *, what: str) -> Any:
@@ -36,6 +40,39 @@ def read_torch_file(path: Path, *, what: str) -> Any:
     except (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a sound PyTorch file ({reason}); download it again") from error
+
+
+def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """The weights in a PyTorch file by name; raises `InputError` where it holds something else, or more than one set.
+
+    A training checkpoint keeps them under a name of its own ("model", "state_dict", ...), beside other things.
+    """
+    content = read_torch_file(path, what="file of weights")
+    if isinstance(content, Held):
+        content = content.state
+    if not isinstance(content, dict):
+        title = getattr(content, "title", type(content).__name__)
+        raise InputError(f"{path}: holds a {title} and not a dictionary of weights; give the state dict of the model")
+    inner = [key for key in _INNER if isinstance(content.get(key), dict) and _tensors(content[key])]
+    if len(inner) > 1:
+        raise InputError(f"{path}: holds several sets of weights ({', '.join(inner)}); save the one that is meant")
+    tensors = _tensors(content[inner[0]] if inner else content)
+    if not tensors:
+        raise InputError(f"{path}: not a dictionary of weights; give the state dict of the model")
+    weights = {}
+    for key, tensor in tensors.items():
+        try:
+            weights[str(key)] = tensor if isinstance(tensor, np.ndarray | np.generic) else tensor.value()
+        except InputError as error:
+            raise InputError(f"{path}: {str(key)[:100]} is {error}") from error
+        except AttributeError:
+            raise InputError(f"{path}: {str(key)[:100]} is {tensor.title}; give plain weights") from None
+    return weights
+
+
+def _tensors(content: dict) -> dict[Any, Any]:
+    """What of a dictionary is a tensor, an array, or the stand-in for a tensor that cannot be read."""
+    return {key: value for key, value in content.items() if isinstance(value, Held | np.ndarray)}
 
 
 def is_torch_archive(path: Path) -> bool:

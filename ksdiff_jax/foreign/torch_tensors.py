@@ -52,7 +52,7 @@ class HeldTensor(Held):
     def __init__(self, storage: Storage, offset: int, size: tuple, stride: tuple, dtype: str) -> None:
         super().__init__("torch.Tensor")
         whole = (offset, *size, *stride)
-        if len(size) != len(stride) or len(size) > 32 or not all(isinstance(n, int) and n >= 0 for n in whole):
+        if len(size) != len(stride) or len(size) > 32 or not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in whole):
             raise InputError(f"a tensor of size {str(size)[:60]} and stride {str(stride)[:60]}")
         self.storage, self.offset, self.size, self.stride = storage, offset, tuple(size), tuple(stride)
         self.dtype = dtype
@@ -63,7 +63,7 @@ class HeldTensor(Held):
         data = self.storage.data()
         held = len(data) // dtype.itemsize
         if not math.prod(self.size):
-            return np.zeros(self.size if max(self.size) <= held else (0,), dtype)
+            return np.zeros(self.size, dtype)
         last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
         if last >= held:
             raise InputError(f"a tensor of size {self.size} that reaches value {last} of the {held} in its storage")

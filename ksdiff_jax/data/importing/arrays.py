@@ -96,7 +96,7 @@ def _of_matlab(path: Path, name: str, value: Any) -> Shaped[np.ndarray, "..."]:
 
 
 def _check_version_4(path: Path, data: bytes) -> None:
-    """MATLAB 4 files are matrices in a row: type, rows, columns, imaginary or not, length of the name; name; numbers."""
+    """MATLAB 4 files are matrices in a row: type, rows, columns, whether imaginary, length of name; name; numbers."""
     position = 0
     while position + 20 <= len(data):
         order = "<" if 0 <= struct.unpack_from("<i", data, position)[0] <= 5000 else ">"
