@@ -10,6 +10,7 @@ The stack is ours, so nesting is bounded by the file and not by the interpreter.
 tuples of them: the hash of a nested tuple takes time that is exponential in its depth.
 """
 
+import pickle
 import struct
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,10 @@ import numpy as np
 from ksdiff_jax.errors import InputError
 
 MAX_INSTRUCTIONS = 30_000_000
-MAX_OBJECTS = 5_000_000  # containers, marks and calls: what costs more than eight bytes each
+MAX_OBJECTS = 5_000_000  # containers, marks and calls
+_MAX_STACK = 2_000_000  # values that wait to be put into something; a tuple's items do so all at once
+_MAX_MARKS = 10_000
+_SET_COST = 4  # an empty set takes as much memory as four lists
 _MAX_KEY_ITEMS = 16
 _KEY_TYPES = (str, bytes, int, float, complex, bool, type(None), np.generic)
 
@@ -70,6 +74,8 @@ def unpickled(
         return Unpickled(machine.run(), machine.at)
     except InputError:
         raise
+    except IndexError as error:
+        raise InputError(f"not a readable pickle: byte {machine.at - 1} takes a value where there is none") from error
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"not a readable pickle ({type(error).__name__}: {reason})") from error
@@ -93,9 +99,12 @@ class _Machine:
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
         self.objects = 0
+        self.below = 0  # values under the marks
 
     def run(self) -> Any:
-        for _ in range(MAX_INSTRUCTIONS):
+        for count in range(MAX_INSTRUCTIONS):
+            if not count & 0xFFFF and self.below + len(self.stack) > _MAX_STACK:
+                raise InputError(f"a pickle that keeps more than {_MAX_STACK} values on its stack")
             code = self.take(1)[0]
             if code == 0x2E:
                 return self.stack.pop()
@@ -126,7 +135,7 @@ class _Machine:
         self.stack.append(value)
 
     def push_object(self, value: Any) -> None:
-        self.objects += 1
+        self.objects += _SET_COST if type(value) is set else 1
         if self.objects > MAX_OBJECTS:
             raise InputError(f"a pickle of more than {MAX_OBJECTS} objects")
         self.stack.append(value)
@@ -134,11 +143,15 @@ class _Machine:
     def mark(self) -> None:
         self.push_object(None)
         self.stack.pop()
+        if len(self.marks) == _MAX_MARKS:
+            raise InputError(f"a pickle of more than {_MAX_MARKS} marks inside each other")
         self.marks.append(self.stack)
+        self.below += len(self.stack)
         self.stack = []
 
     def since_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.marks.pop()
+        self.below -= len(self.stack)
         return items
 
     def push_tuple(self, count: int) -> None:
@@ -244,6 +257,11 @@ def _pop(machine: _Machine) -> None:
         machine.since_mark()
 
 
+def _protocol(machine: _Machine) -> None:
+    if (protocol := machine.take(1)[0]) > pickle.HIGHEST_PROTOCOL:
+        raise InputError(f"a pickle of protocol {protocol}; {pickle.HIGHEST_PROTOCOL} is the highest that is known")
+
+
 def _whole_number(machine: _Machine) -> None:
     line = machine.line()
     machine.push(line == b"01" if line in (b"00", b"01") else int(line))
@@ -314,7 +332,7 @@ _INSTRUCTIONS: Mapping[int, Callable[[_Machine], None]] = {
         "g": lambda m: m.recall(int(m.line())), "h": lambda m: m.recall(m.number("<B")),
         "j": lambda m: m.recall(m.number("<I")),
         # the stream
-        "\x80": lambda m: m.take(1), "\x95": lambda m: m.take(8),
+        "\x80": _protocol, "\x95": lambda m: m.take(8),
         # names and calls
         "c": lambda m: m.name(_text(m.line()), _text(m.line())), "\x93": _named_on_stack,
         "R": _new, "\x81": _new, "\x92": _new_with_keywords, "o": _object, "i": _instance, "b": _Machine.build,

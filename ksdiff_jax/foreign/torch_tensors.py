@@ -52,7 +52,11 @@ class HeldTensor(Held):
     def __init__(self, storage: Storage, offset: int, size: tuple, stride: tuple, dtype: str) -> None:
         super().__init__("torch.Tensor")
         whole = (offset, *size, *stride)
-        if len(size) != len(stride) or len(size) > 32 or not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in whole):
+        if (
+            len(size) != len(stride)
+            or len(size) > 32
+            or not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in whole)
+        ):
             raise InputError(f"a tensor of size {str(size)[:60]} and stride {str(stride)[:60]}")
         self.storage, self.offset, self.size, self.stride = storage, offset, tuple(size), tuple(stride)
         self.dtype = dtype
