@@ -27,7 +27,7 @@ from ksdiff_jax.face.model import PARENTS, FaceModel
 from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.foreign.inert_pickle import Held
-from ksdiff_jax.foreign.pickle_file import as_array, read_pickled_value
+from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value
 from ksdiff_jax.foreign.torch_file import is_torch_archive
 from ksdiff_jax.typing import Float
 
@@ -53,7 +53,9 @@ def load_face(path: str | Path) -> FaceModel:
     if missing:
         raise InputError(f"{path}: not a FLAME model, it lacks {', '.join(missing)}; give a FLAME .npz or .pkl")
     template = _array(arrays, "v_template", path)
-    vertices = len(template) if template.ndim else 0
+    if template.ndim != 2 or len(template) == 0:
+        raise InputError(f"{path}: v_template is {template.shape}, needed (v, 3); this is not a FLAME model")
+    vertices = len(template)
     if vertices in _OTHER_MODELS:
         raise InputError(f"{path}: a {_OTHER_MODELS[vertices]} of {vertices} vertices; a FLAME head is needed")
     directions = _array(arrays, "shapedirs", path)
@@ -92,7 +94,7 @@ def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
         return read_npz(path, what=_WHAT, wanted=wanted)
     if kind in (FileKind.OTHER, FileKind.MATLAB) and path.suffix.lower() not in _PICKLES:
         raise InputError(f"{path}: a face model is a FLAME .npz or .pkl, this ends in '{path.suffix}'")
-    content = read_pickled_value(path, what=_WHAT)
+    content = plain(read_pickled_value(path, what=_WHAT))
     if isinstance(content, Held):
         content = content.state
     if not isinstance(content, dict):

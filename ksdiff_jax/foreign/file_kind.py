@@ -34,12 +34,14 @@ _BEGINNINGS = (
     (b"MATLAB 5.0", FileKind.MATLAB),
     *((bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)),  # earlier protocols have no mark
 )
+_ZLIB = (b"\x01", b"\x5e", b"\x9c", b"\xda")
 _ELSEWHERE = (
     (b"version https://git-lfs", "a Git LFS pointer and not the file; run `git lfs pull`, or download the file itself"),
     (b"\x89HDF\r\n", "an HDF5 file, which is not read; write its arrays with numpy.savez"),
     (b"MATLAB 7.3", "a MATLAB 7.3 file (HDF5), which is not read; save it in MATLAB with the option '-v7'"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstandard, which is not read; decompress it first"),
     (b"\x04\x22\x4d\x18", "compressed with lz4, which is not read; decompress it first"),
+    *((b"x" + level, "compressed with zlib, as joblib does; write its arrays with numpy.savez") for level in _ZLIB),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
 )

@@ -7,6 +7,7 @@ another many times over is small on disk and need not be in memory.
 
 import bz2
 import gzip
+import io
 import lzma
 import zipfile
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.foreign.array_archive import npy_header
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.foreign.inert_pickle import Held, unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
@@ -23,14 +25,15 @@ from ksdiff_jax.foreign.torch_file import is_torch_archive, read_legacy, read_to
 from ksdiff_jax.typing import Shaped
 
 MAX_BYTES = 400_000_000
+_MAX_NPY_HEADER = 100_000
 _MAX_ITEMS, _MAX_DEPTH = 5_000_000, 6
 _OPENERS = {FileKind.GZIP: gzip.open, FileKind.BZ2: bz2.open, FileKind.XZ: lzma.open}
 # PyTorch's legacy form begins with its magic number as a pickle of protocol 2.
 _TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
-def read_pickled_value(path: Path, *, what: str, offset: int = 0) -> Any:
-    """Whatever lies pickled `offset` bytes into a file, or is stored by `torch.save`, as plain data and stand-ins.
+def read_pickled_value(path: Path, *, what: str) -> Any:
+    """Whatever a file holds pickled, also by `numpy.save` or `torch.save`, as plain data and stand-ins.
 
     `what` names the kind of file in the messages of `InputError`.
     """
@@ -43,7 +46,8 @@ def read_pickled_value(path: Path, *, what: str, offset: int = 0) -> Any:
         data = _unpacked(path, kind) if kind in _OPENERS else path.read_bytes()
         if data.startswith(_TORCH_LEGACY):
             return read_legacy(data, what=what)
-        return unpickled(data, find=partial(known_name, what=what), start=offset).value
+        start = _start_of_objects(data) if kind is FileKind.NPY else 0
+        return unpickled(data, find=partial(known_name, what=what), start=start).value
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
@@ -95,6 +99,18 @@ def _nested(value: Any, count: _Count, depth: int) -> Any:
     if isinstance(value, Held | dict | set):
         raise InputError(f"holds a {getattr(value, 'title', type(value).__name__)} in a list; need numbers")
     return value
+
+
+def _start_of_objects(data: bytes) -> int:
+    """Where the pickle begins in a `.npy` of Python objects."""
+    stream = io.BytesIO(data[:_MAX_NPY_HEADER])
+    try:
+        shape, dtype = npy_header(stream)
+    except ValueError as error:
+        raise InputError(f"not a readable .npy ({' '.join(str(error).split())[:200]})") from error
+    if dtype.kind != "O":
+        raise InputError(f"a bare array {dtype} {shape}, and nothing tells what it is; save an npz of named arrays")
+    return stream.tell()
 
 
 def _unpacked(path: Path, kind: FileKind) -> bytes:

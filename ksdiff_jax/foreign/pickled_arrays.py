@@ -70,7 +70,7 @@ class HeldDtype(Held):
         if self.own is not None:
             return self.own
         if self.size not in _SIZES.get(self.letter, ()):
-            raise InputError(f"an array of {self.unread or 'values'} ({self.letter}{self.size}); need numbers")
+            raise InputError(f"holds {self.unread or f'values of type {self.letter}{self.size}'}; need numbers")
         return np.dtype(f"{self.letter}{self.size}").newbyteorder(self.order)
 
 

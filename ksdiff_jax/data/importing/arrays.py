@@ -63,13 +63,12 @@ def read_arrays(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, ".
 def _npy(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
     with path.open("rb") as stream:
         shape, dtype = npy_header(stream)
-        offset = stream.tell()
     if dtype.kind != "O":
         raise InputError(
             f"{path}: a bare array {dtype} {shape}, and no tool documents what its columns are; "
             "save an npz with the names of its parts"
         )
-    return named_arrays(path, read_pickled_value(path, what=WHAT, offset=offset), wanted)
+    return named_arrays(path, read_pickled_value(path, what=WHAT), wanted)
 
 
 def _mat(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
