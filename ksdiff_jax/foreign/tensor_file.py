@@ -49,6 +49,8 @@ def _check_header(path: Path) -> None:
         if claimed > min(size - 8, _MAX_HEADER_BYTES):
             raise ValueError(f"its header claims {claimed} bytes, the file has {size}")
         header = json.loads(stream.read(claimed).decode("utf-8"), object_pairs_hook=_once)
+    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
+        raise ValueError("its header is no JSON object of tensors")
     for name, entry in header.items():
         if name == "__metadata__":
             continue

@@ -141,7 +141,7 @@ def find_folder(source: str | Path) -> Path:
     try:
         folder = Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
         if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, "pytorch_model.bin"]))
+            folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, "pytorch_model*.bin*"]))
     except Exception as error:  # the hub's client raises its own, its transport's and the system's errors
         raise InputError(
             f"{name}: no such folder here, and the Hugging Face hub did not give it ({type(error).__name__}: "
