@@ -76,13 +76,13 @@ def _path(*pieces: Any) -> str:
 
 
 def _reconstructed(kind: Any, _base: Any = None, _state: Any = None) -> Any:
-    if not isinstance(kind, Known) or kind.make is None:
-        raise InputError("an object of an unknown kind; nothing of it was run")
-    return kind.make()
+    return _new(kind)
 
 
 def _new(kind: Any, *arguments: Any) -> Any:
-    return _reconstructed(kind) if not arguments else kind.make(*arguments)
+    if not isinstance(kind, Known) or kind.make is None:
+        raise InputError("makes an object of a kind that is only mentioned; nothing of it was run")
+    return kind.make(*arguments)
 
 
 def _held(title: str) -> Callable[..., Held]:
