@@ -97,7 +97,8 @@ def _nested(value: Any, count: _Count, depth: int) -> Any:
             raise InputError(f"holds more than {MAX_BYTES} bytes in one list")
         return value
     if isinstance(value, Held | dict | set):
-        raise InputError(f"holds a {getattr(value, 'title', type(value).__name__)} in a list; need numbers")
+        title = value.title if isinstance(value, Held) else type(value).__name__
+        raise InputError(f"holds {title} in a list; need numbers")
     return value
 
 

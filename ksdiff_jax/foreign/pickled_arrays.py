@@ -7,7 +7,7 @@ exactly as many as its shape asks for before `numpy.frombuffer` sees them. Array
 | written by | as |
 |---|---|
 | NumPy 1 and 2, protocols 0 to 4 | `_reconstruct`, then a state: version, shape, dtype, Fortran order, bytes or list |
-| protocol 5 | `_frombuffer(bytes, dtype, shape, order)` |
+| protocol 5 | `_frombuffer(bytes, dtype, shape, order, axes)` |
 | masked arrays | `_mareconstruct`, then data and mask; masked values become NaN |
 | JAX | `_reconstruct_array` around NumPy's own |
 """
@@ -81,6 +81,7 @@ class HeldArray(Held):
         super().__init__(title)
         self.shape: tuple[int, ...] = (0,)
         self.dtype, self.data, self.fortran, self.masked = HeldDtype("f8"), b"", False, None
+        self.axes: tuple[int, ...] | None = None
 
     def set_state(self, state: Any) -> None:
         """(version, shape, dtype, Fortran order, data), without the version in the oldest files; subclasses add to it.
@@ -104,6 +105,8 @@ class HeldArray(Held):
         if self.dtype.letter == "O" and self.dtype.own is None:
             return _objects(self.data, self.shape)
         array = _numbers(self.data, self.dtype.of_numbers(), self.shape, fortran=self.fortran)
+        if self.axes is not None:
+            array = array.transpose(self.axes)
         if self.masked is None:
             return array
         mask = _numbers(self.masked, np.dtype(bool), self.shape, fortran=self.fortran)
@@ -141,12 +144,18 @@ def _objects(data: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _begun(kind: Any = None, *_rest: Any) -> HeldArray:
-    return HeldArray("numpy.ma" if getattr(kind, "title", "").startswith("numpy.ma.") else "numpy.ndarray")
+    return HeldArray("numpy.ma" if isinstance(kind, Known) and kind.title.startswith("numpy.ma.") else "numpy.ndarray")
 
 
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_axes: Any) -> HeldArray:
+def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None) -> HeldArray:
     array = _begun()
     array.set_state((1, shape, dtype, order == "F", data))
+    if order == "K" and axes is not None:  # an array that lies in memory in another order of its axes
+        if not isinstance(axes, tuple | list) or sorted(axes) != list(range(len(array.shape))):
+            raise InputError(f"an array of shape {array.shape} whose axes are {str(axes)[:60]}")
+        array.axes = tuple(axes)
+    elif order not in ("C", "F", "A"):
+        raise InputError(f"an array in the unknown order {str(order)[:10]!r}")
     return array
 
 

@@ -49,7 +49,7 @@ class HeldSparse(Held):
         return dense
 
 
-def _vector(value: Any, *, whole: bool = False) -> Shaped[np.ndarray, "n"]:
+def _vector(value: Any, *, whole: bool = False) -> Shaped[np.ndarray, "*n"]:
     array = np.asarray(value.value() if isinstance(value, HeldArray) else value)
     if array.dtype.kind not in ("iu" if whole else "fiub"):
         raise InputError(f"a sparse matrix of {array.dtype} where it needs {'whole ' if whole else ''}numbers")

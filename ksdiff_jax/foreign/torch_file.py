@@ -51,7 +51,7 @@ def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     if isinstance(content, Held):
         content = content.state
     if not isinstance(content, dict):
-        title = getattr(content, "title", type(content).__name__)
+        title = content.title if isinstance(content, Held) else type(content).__name__
         raise InputError(f"{path}: holds a {title} and not a dictionary of weights; give the state dict of the model")
     inner = [key for key in _INNER if isinstance(content.get(key), dict) and _tensors(content[key])]
     if len(inner) > 1:

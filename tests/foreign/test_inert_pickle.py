@@ -59,6 +59,7 @@ def test_arrays_of_every_protocol_are_what_was_pickled(protocol):
     grid = np.arange(12, dtype=np.float32).reshape(3, 4)
     kinds = [grid, np.asfortranarray(grid), grid[::2, ::-1], grid.astype(">f8"), grid.astype(np.float16), grid > 3,
              grid.astype(np.uint8), np.float64(2).reshape(()), np.zeros((0, 3)), grid + 1j]  # fmt: skip
+    kinds.append(np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1))
     for array in kinds:
         got = read(pickle.dumps(array, protocol))
         np.testing.assert_array_equal(got, array)

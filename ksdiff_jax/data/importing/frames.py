@@ -3,7 +3,7 @@
 Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each frame: a list of
 dictionaries, or a dictionary of them by frame number or file name. Numbers in such names give the order ("10" comes
 after "2", whatever the order in the file), and a number that is missing is told, as everything after it would come
-too early. A dictionary with nothing but one dictionary in it is opened.
+too early. A dictionary with nothing but one of these in it is opened.
 """
 
 import re
@@ -29,7 +29,7 @@ def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped
     frames = _frames(path, content)
     if frames is None:
         if not isinstance(content, dict):
-            title = getattr(content, "title", type(content).__name__)
+            title = content.title if isinstance(content, Held) else type(content).__name__
             raise InputError(f"{path}: holds a {title}; need a dictionary of arrays, or one per frame")
         return {str(key): _array(path, key, value) if key in wanted else np.zeros(0) for key, value in content.items()}
     keys = set(frames[0])
@@ -39,16 +39,16 @@ def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped
 
 
 def _opened(content: Any) -> Any:
-    """Without the shells around it: a namespace, an array of one object, a dictionary of one dictionary of arrays."""
+    """Without the shells around it: a namespace, an array of one object, a dictionary of one thing that holds them."""
     for _ in range(4):
         content = plain(content)
         if isinstance(content, Held):
             content = content.state
         if not isinstance(content, dict) or len(content) != 1:
             return content
-        inner = next(iter(content.values()))
-        inner = inner.state if isinstance(inner, Held) and not hasattr(inner, "value") else inner
-        if not isinstance(inner, dict) or any(isinstance(value, dict) for value in inner.values()):
+        inner = _opened_frame(next(iter(content.values())))
+        of_frames = isinstance(inner, list | tuple) and inner and all(isinstance(frame, dict) for frame in inner)
+        if not isinstance(inner, dict) and not of_frames:
             return content
         content = inner
     return content
