@@ -194,7 +194,8 @@ def _read_weights(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
 def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
     if leaf.dtype != np.float32:
         return leaf
-    half = leaf.astype(np.float16)
+    with np.errstate(over="ignore"):
+        half = leaf.astype(np.float16)
     if not np.isfinite(half).all():
         raise ValueError(f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32")
     return half
