@@ -27,7 +27,7 @@ from ksdiff_jax.face.model import PARENTS, FaceModel
 from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.foreign.inert_pickle import Held
-from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value
+from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value, text_keys
 from ksdiff_jax.foreign.torch_file import is_torch_archive
 from ksdiff_jax.typing import Float
 
@@ -99,7 +99,7 @@ def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
         content = content.state
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__}; a face model is a dictionary of arrays")
-    return {str(key)[:100]: value for key, value in content.items()}
+    return text_keys(content)
 
 
 def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:

@@ -60,6 +60,13 @@ def plain(value: Any) -> Any:
     return found() if found else value
 
 
+def text_keys(content: dict) -> dict[str, Any]:
+    """The same dictionary with text for keys; Python 2's and some others' are bytes."""
+    return {
+        key.decode("latin-1") if isinstance(key, bytes) else str(key)[:200]: value for key, value in content.items()
+    }
+
+
 def as_array(value: Any) -> Shaped[np.ndarray, "..."]:
     """An array of numbers or text from any value; raises `InputError` where it holds anything else or too much."""
     if isinstance(value, np.ndarray):
@@ -72,7 +79,8 @@ def as_array(value: Any) -> Shaped[np.ndarray, "..."]:
     elif not isinstance(value, np.ndarray | np.generic | int | float | complex | str | bytes | None):
         raise InputError(f"holds a {type(value).__name__}; need numbers")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     except (ValueError, OverflowError) as error:
         raise InputError("holds lists of different lengths; need one array of numbers") from error
 

@@ -29,6 +29,7 @@ _FRACTIONS = ("expression", "rotation", "jaw", "neck")
 # A rotation vector needs no more than pi, and trackers let it wander to twice that; no jaw opens by 90 degrees.
 _MOST_RAD = {"rotation": 2 * np.pi, "neck": 2 * np.pi, "jaw": np.pi / 2}
 _STILL_FRAMES = 25
+_MOST_COEFFICIENT = 1000.0
 _EXPRESSION_DIMS = {space: width for width, space in SPACES.items()}
 
 
@@ -103,6 +104,8 @@ def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) 
         raise InputError(
             f"{path}: {part.key} ({name}) holds NaN or infinite values in {len(bad)} of {len(value)} frames{first}"
         )
+    if name in ("expression", "shape") and (most := float(np.abs(value).max())) > _MOST_COEFFICIENT:
+        raise InputError(f"{path}: {part.key} ({name}) reaches {most:.3g}; such a coefficient is a few units: damaged?")
     _check_angles(path, part.key, name, value)
     return value
 

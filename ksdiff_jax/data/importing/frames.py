@@ -15,7 +15,7 @@ import numpy as np
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.inert_pickle import Held
-from ksdiff_jax.foreign.pickle_file import as_array, plain
+from ksdiff_jax.foreign.pickle_file import as_array, plain, text_keys
 from ksdiff_jax.typing import Shaped
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -31,11 +31,13 @@ def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped
         if not isinstance(content, dict):
             title = content.title if isinstance(content, Held) else type(content).__name__
             raise InputError(f"{path}: holds a {title}; need a dictionary of arrays, or one per frame")
-        return {str(key): _array(path, key, value) if key in wanted else np.zeros(0) for key, value in content.items()}
+        named = text_keys(content).items()
+        return {key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named}
+    frames = [text_keys(frame) for frame in frames]
     keys = set(frames[0])
     if any(set(frame) != keys for frame in frames):
         raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
-    return {str(key): _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
+    return {key: _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
 
 
 def _opened(content: Any) -> Any:
@@ -72,19 +74,26 @@ def _opened_frame(value: Any) -> Any:
 
 
 def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
-    """The places of the frames in the order of the last number in their names; as they come where names have none."""
-    found = [_NUMBER.findall(str(name)[-200:]) for name in by_name]
-    if not all(found):
-        return list(range(len(found)))
-    numbers = np.array([float(numbers[-1]) for numbers in found])
-    order = np.argsort(numbers, kind="stable")
-    steps = np.diff(numbers[order])
-    if (steps <= 0).any():
-        return list(range(len(found)))
-    usual = float(np.median(steps))
-    if (gaps := np.flatnonzero(steps > 1.5 * usual)).size:
-        names = [str(name)[-60:] for name in by_name]
-        before, after = (names[order[gaps[0] + one]] for one in (0, 1))
+    """The places of the frames in the order of the number in their names; as they come where names have none."""
+    names = [str(name)[-200:] for name in by_name]
+    found = [_NUMBER.findall(name) for name in names]
+    as_they_come = list(range(len(found)))
+    if len({len(numbers) for numbers in found}) != 1 or not found[0]:
+        return as_they_come
+    columns = np.array(found, np.float64).T
+    varying = [column for column in columns if (column != column[0]).any()]
+    orders = [np.argsort(column, kind="stable") for column in varying]
+    if not varying:
+        return as_they_come
+    if any((np.diff(column[orders[0]]) <= 0).any() for column in varying):
+        raise InputError(
+            f"{path}: its frames are named by several numbers or one of them twice ({names[0][-60:]!r}, "
+            f"{names[1][-60:]!r}, ...): several faces or clips? store each in a file of its own"
+        )
+    order = orders[0]
+    steps = np.diff(varying[0][order])
+    if (gaps := np.flatnonzero(steps > 1.5 * np.median(steps))).size:
+        before, after = (names[order[gaps[0] + one]][-60:] for one in (0, 1))
         raise InputError(
             f"{path}: frames are missing between {before!r} and {after!r}, what comes after them would be too early; "
             "give every frame"

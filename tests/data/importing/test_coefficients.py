@@ -160,6 +160,7 @@ def test_a_rate_in_the_file_is_used(tmp_path):
         ({"exp": DECA["exp"].astype(np.float64) * 1e300}, "holds NaN or infinite values in 7 of 7 frames"),
         ({"pose": np.degrees(5 * DECA["pose"])}, r"pose \(rotation\) turns by up to .* multiply by pi / 180"),
         ({"pose": DECA["pose"] + np.eye(6, dtype=np.float32)[3] * 3}, r"pose \(jaw\) turns by up to"),
+        ({"exp": DECA["exp"] * 1e30}, r"exp \(expression\) reaches .*; such a coefficient is a few units"),
         ({"pose": np.tile(np.eye(3), (T, 1, 1))}, "these are rotation matrices"),
         ({"pose": DECA["pose"].T[:, :5]}, "transposed"),
     ],

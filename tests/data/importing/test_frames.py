@@ -39,6 +39,16 @@ def test_frames_without_numbers_keep_their_order_and_lists_theirs():
     assert exp(tuple(FRAMES)) == list(range(12))
 
 
+def test_names_of_several_numbers_have_one_order_or_are_refused():
+    assert exp({f"take7_{i:02d}_{i / 25:.2f}s": FRAMES[i] for i in reversed(range(12))}) == list(range(12))
+    with pytest.raises(InputError, match="several faces or clips"):
+        exp({f"{i // 2:03d}_{i % 2}": FRAMES[i] for i in range(12)})
+
+
+def test_keys_of_bytes_are_text():
+    assert exp([{b"exp": frame["exp"]} for frame in FRAMES]) == exp({b"exp": np.arange(12.0)[:, None]})
+
+
 def test_a_missing_frame_is_named():
     with pytest.raises(InputError, match="frames are missing between '6' and '9'"):
         exp({str(i): frame for i, frame in enumerate(FRAMES) if i not in (7, 8)})
