@@ -110,8 +110,10 @@ def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
         raise InputError(f"{path}: {key} {error}") from error
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: {key} is not an array of numbers, but of {array.dtype}")
-    array = array.astype(np.float64)
-    if bad := int((~np.isfinite(array)).sum()):
+    with np.errstate(all="ignore"):  # what is not finite as float32 is counted next
+        array = array.astype(np.float64)
+        bad = int(array.size - np.isfinite(array.astype(np.float32)).sum())
+    if bad:
         raise InputError(f"{path}: {key} holds values that are not finite ({bad} of {array.size})")
     return array
 

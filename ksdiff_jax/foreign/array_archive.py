@@ -4,7 +4,10 @@ An archive's directory and an array's header are claims: an entry may unpack to 
 shape that nothing follows. Both are compared with the limit and with each other before anything is allocated.
 """
 
+import io
 import math
+import tokenize
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Container
@@ -69,13 +72,22 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, *, what:
             raise InputError(f"not a readable {what}: {name} holds pickled objects, not numbers; store plain arrays")
         if math.prod(shape) * dtype.itemsize > entry.file_size:
             raise InputError(f"{name} is not of the size it states: {shape} of {dtype} in {entry.file_size} bytes")
-    with archive.open(entry) as stream:
+    with archive.open(entry) as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of headers that Python 2 wrote
         return npy_format.read_array(stream, allow_pickle=False)
 
 
-def npy_header(stream) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the array that follows; the stream stands behind its header afterwards."""
+def npy_header(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array that follows; the stream stands behind its header afterwards.
+
+    Raises `ValueError` where there is no header.
+    """
     version = npy_format.read_magic(stream)
     read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            shape, _, dtype = read(stream)
+        except (tokenize.TokenError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
+            raise ValueError(f"cannot parse its header ({type(error).__name__})") from error
     return shape, dtype

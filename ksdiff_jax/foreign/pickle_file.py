@@ -9,7 +9,7 @@ import bz2
 import gzip
 import io
 import lzma
-import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def read_pickled_value(path: Path, *, what: str) -> Any:
         return unpickled(data, find=partial(known_name, what=what), start=start).value
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); need a {what}") from error
 
 

@@ -38,7 +38,7 @@ def sound_weight(key: str, array: Shaped[np.ndarray, "..."], *, source: str) -> 
             f"{source}: {key} holds {array.dtype.name}, floating-point weights are needed; give the model as it was "
             "before it was quantised"
         )
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite afterwards is counted next
         single = np.asarray(array, np.float32)
     if bad := int(single.size - np.isfinite(single).sum()):
         half = " (its float16 overflowed, or it was damaged)" if array.dtype == np.float16 else ""

@@ -57,6 +57,7 @@ class _TensorPickler(pickle._Pickler):  # the one in Python, whose reducers see 
 def pretend_torch(monkeypatch) -> None:
     """Modules under the names that the pickles refer to, while a test writes one."""
     torch, inner = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    torch.Tensor = type("Tensor", (), {})  # SciPy asks whether its arguments are such
     for name in STORAGES.values():
         setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
     for name in ("_rebuild_tensor_v2", "_rebuild_qtensor", "_rebuild_sparse_tensor"):

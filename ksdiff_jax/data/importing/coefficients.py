@@ -97,7 +97,7 @@ def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) 
     value = value[:, part.start : part.to]
     if value.dtype.kind != "f" and name in _FRACTIONS and value.any():
         raise InputError(f"{path}: {part.key} ({name}) holds whole numbers ({value.dtype}); need fractions: quantised?")
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite afterwards is counted next
         value = value.astype(np.float32)
     if len(bad := np.flatnonzero(~np.isfinite(value).all(axis=1))):
         first = f", first in frame {bad[0]}" if len(value) > 1 else ""

@@ -262,6 +262,20 @@ def test_archives_of_two_minds_are_refused_and_other_members_do_not_matter(tmp_p
     np.testing.assert_array_equal(read_coefficients(tmp_path / "more.npz").jaw, DECA["pose"][:, 3:])
 
 
+def test_a_header_that_python_2_wrote_is_read_without_a_warning(tmp_path):
+    np.savez(tmp_path / "a.npz", **DECA)
+    with zipfile.ZipFile(tmp_path / "two.npz", "w") as out:
+        for key, value in DECA.items():
+            stream = io.BytesIO()
+            np.save(stream, value)
+            header = f"({T}L, {value.shape[1]}L), }}".encode()
+            plain = f"({T}, {value.shape[1]}), }}".encode()
+            out.writestr(f"{key}.npy", stream.getvalue().replace(plain + b"  ", header))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_coefficients(tmp_path / "two.npz").expression, DECA["exp"])
+
+
 def test_a_password_and_a_shape_beyond_the_file_are_named(tmp_path):
     path = archive(tmp_path / "a.npz", DECA.items())
     locked = bytearray(path.read_bytes())
