@@ -19,8 +19,8 @@ Masks are `Bool`, True where valid, of the rank of what they mask.
 """
 
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped, UInt, UInt8
 
 AnyArray = Array | np.ndarray  # of JAX, or known already when a program is traced
 
-__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "PyTree", "UInt", "UInt8"]
+__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "PyTree", "Shaped", "UInt", "UInt8"]

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
     ["errors", "config", "overrides", "files", "typing", "rng", "tree", "fourier", "heap", "ownership", "outputs"],
-    ["audio", "motion", "diffusion", "parallel", "losses"],
+    ["audio", "motion", "diffusion", "parallel", "losses", "foreign"],
     ["face", "layers"],
     ["speech"],
     ["models"],

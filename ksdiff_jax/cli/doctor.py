@@ -18,7 +18,7 @@ EXAMPLES = """examples:
 # Module that must be there -> (what it is for, how to have it).
 OPTIONAL = {
     "espeakng_loader": ("the built-in corpus (ksdiff-jax corpus, train)", "pip install 'ksdiff-jax[corpus]'"),
-    "torch": ("Whisper, PyTorch weights, make test-parity", "pip install 'ksdiff-jax[convert]'"),
+    "torch": ("Whisper, make test-parity", "pip install 'ksdiff-jax[transcribe]'"),
     "pytest": ("the test suite", "pip install 'ksdiff-jax[test]'"),
 }
 

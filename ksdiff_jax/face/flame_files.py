@@ -15,44 +15,56 @@ The first 100 shape and 50 expression directions are kept. Regions come from the
 FLAME's topology of 5,023 vertices, from its 68 landmarks.
 """
 
-import zipfile
+from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face.flame_regions import flame_regions, painted_vertices
-from ksdiff_jax.face.inert_pickle import read_pickle
 from ksdiff_jax.face.model import PARENTS, FaceModel
+from ksdiff_jax.foreign.array_archive import read_npz
+from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
+from ksdiff_jax.foreign.inert_pickle import Held
+from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value, text_keys
+from ksdiff_jax.foreign.torch_file import is_torch_archive
 from ksdiff_jax.typing import Float
 
-_MAX_BYTES = 400_000_000
 _NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+_OWN_KEYS = (
+    *(f"region_{name}" for name in ("lips", "upper_face", "eyes", "neck")), "inner_lip_pairs", "height_pair",
+)  # fmt: skip
 _MASK_FILES = ("FLAME_masks.npz", "FLAME_masks.pkl")
 # Total directions in a file -> where its expression directions begin.
 _EXPRESSION_START = {400: 300, 150: 100}
+_WHAT = "face model"
+_PICKLES = (".pkl", ".pickle", ".p")
+_SUM_TOLERANCE = 1e-2
+# Models of the same keys, by their vertices.
+_OTHER_MODELS = {6890: "SMPL body", 10475: "SMPL-X body", 778: "MANO hand"}
 
 
 def load_face(path: str | Path) -> FaceModel:
     """Read a FLAME model from `.npz` or `.pkl`; raises `InputError` with one line for anything else."""
     path = Path(path)
-    arrays = _read(path)
+    arrays = _read(path, {*_NEEDED, *_OWN_KEYS})
     missing = [key for key in _NEEDED if key not in arrays]
     if missing:
         raise InputError(f"{path}: not a FLAME model, it lacks {', '.join(missing)}; give a FLAME .npz or .pkl")
     template = _array(arrays, "v_template", path)
+    if template.ndim != 2 or len(template) == 0:
+        raise InputError(f"{path}: v_template is {template.shape}, needed (v, 3); this is not a FLAME model")
     vertices = len(template)
+    if vertices in _OTHER_MODELS:
+        raise InputError(f"{path}: a {_OTHER_MODELS[vertices]} of {vertices} vertices; a FLAME head is needed")
     directions = _array(arrays, "shapedirs", path)
     total = directions.shape[-1] if directions.ndim == 3 else 0
     if total not in _EXPRESSION_START:
         raise InputError(f"{path}: shapedirs is {directions.shape}; FLAME has 400 directions, (v, 3, 400)")
     weights, regressor = _array(arrays, "weights", path), _array(arrays, "J_regressor", path)
-    correctives, faces = _array(arrays, "posedirs", path), _array(arrays, "f", path).astype(np.int64)
-    _check(path, template, directions, weights, regressor, correctives, faces)
-    parents = tuple(int(p) if 0 <= p < 5 else -1 for p in _array(arrays, "kintree_table", path)[0])
-    if parents != PARENTS:
-        raise InputError(f"{path}: joint parents {parents}; FLAME's are {PARENTS}")
+    correctives, faces = _array(arrays, "posedirs", path), _array(arrays, "f", path)
+    _check(path, template, directions, weights, regressor, correctives, faces, _array(arrays, "kintree_table", path))
     joints = regressor @ template
     found = flame_regions(template, joints, weights, _stored_regions(arrays, path), path=path)
     start = _EXPRESSION_START[total]
@@ -75,53 +87,48 @@ def load_face(path: str | Path) -> FaceModel:
     )
 
 
-def _read(path: Path) -> dict:
-    if not path.exists():
-        raise InputError(f"{path}: no such file; give a FLAME .npz or .pkl")
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; name the FLAME .npz or .pkl inside it")
-    if path.suffix == ".npz":
-        return _read_npz(path)
-    if path.suffix == ".pkl":
-        return read_pickle(path)
-    raise InputError(f"{path}: a face model is a FLAME .npz or .pkl, this ends in '{path.suffix}'")
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz, none of them objects, and none larger than the archive says it holds."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-                raise InputError(f"{path}: unpacks to more than the {_MAX_BYTES} bytes a face model may have")
-            for entry in entries:
-                _check_entry(archive, entry, path)
-        with np.load(path, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{path}: not a readable .npz of plain arrays ({type(error).__name__}: {error})") from error
-
-
-def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse an array whose header promises more than the entry holds, before anything allocates it."""
-    with archive.open(entry) as stream:
-        version = npy_format.read_magic(stream)
-        read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
-    if dtype.hasobject or int(np.prod(shape, dtype=object)) * dtype.itemsize > entry.file_size:
-        raise InputError(f"{path}: {entry.filename} is not a plain array of the size it states")
+def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
+    """The arrays of a file by name; its form follows from its content, or from its name where that leaves it open."""
+    kind = checked_kind(path, what=_WHAT)
+    if kind is FileKind.ZIP and not is_torch_archive(path):
+        return read_npz(path, what=_WHAT, wanted=wanted)
+    if kind in (FileKind.OTHER, FileKind.MATLAB) and path.suffix.lower() not in _PICKLES:
+        raise InputError(f"{path}: a face model is a FLAME .npz or .pkl, this ends in '{path.suffix}'")
+    content = plain(read_pickled_value(path, what=_WHAT))
+    if isinstance(content, Held):
+        content = content.state
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}; a face model is a dictionary of arrays")
+    return text_keys(content)
 
 
 def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
+    """Finite numbers as float64; raises `InputError` naming the key for anything else."""
     try:
-        return np.asarray(arrays[key], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: {key} is not an array of numbers") from error
+        array = as_array(arrays[key])
+    except InputError as error:
+        raise InputError(f"{path}: {key} {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {key} is not an array of numbers, but of {array.dtype}")
+    with np.errstate(all="ignore"):  # what is not finite as float32 is counted next
+        array = array.astype(np.float64)
+        bad = int(array.size - np.isfinite(array.astype(np.float32)).sum())
+    if bad:
+        raise InputError(f"{path}: {key} holds values that are not finite ({bad} of {array.size})")
+    return array
 
 
-def _check(path: Path, template, directions, weights, regressor, correctives, faces) -> None:
+def _check(
+    path: Path,
+    template: Float[np.ndarray, "..."],
+    directions: Float[np.ndarray, "..."],
+    weights: Float[np.ndarray, "..."],
+    regressor: Float[np.ndarray, "..."],
+    correctives: Float[np.ndarray, "..."],
+    faces: Float[np.ndarray, "..."],
+    tree: Float[np.ndarray, "..."],
+) -> None:
+    """Raise `InputError` where shapes or values are not those of a FLAME model."""
     v = len(template)
     shapes = {
         "v_template": (template.shape, (v, 3)),
@@ -130,26 +137,34 @@ def _check(path: Path, template, directions, weights, regressor, correctives, fa
         "J_regressor": (regressor.shape, (5, v)),
         "weights": (weights.shape, (v, 5)),
         "f": (faces.shape, (len(faces), 3)),
+        "kintree_table": (tree.shape, (2, 5)),
     }
     for key, (got, needed) in shapes.items():
         if tuple(got) != needed:
             raise InputError(f"{path}: {key} is {tuple(got)}, needed {needed}; this is not a FLAME model")
-    if faces.size == 0 or faces.min() < 0 or faces.max() >= v:
+    if faces.size == 0 or faces.min() < 0 or faces.max() >= v or (faces % 1).any():
         raise InputError(f"{path}: f names vertices outside 0..{v - 1}")
-    if not all(np.isfinite(a).all() for a in (template, directions, weights, regressor, correctives)):
-        raise InputError(f"{path}: holds values that are not finite")
+    for key, sums, least in (
+        ("weights", weights.sum(axis=1), weights.min()),
+        ("J_regressor", regressor.sum(axis=1), 0.0),
+    ):
+        if np.abs(sums - 1).max() > _SUM_TOLERANCE or least < -_SUM_TOLERANCE:
+            raise InputError(
+                f"{path}: a row of {key} sums to {sums[np.abs(sums - 1).argmax()]:.3g}, not to 1; damaged?"
+            )
+    parents = tuple(int(p) if 0 <= p < 5 else -1 for p in tree[0])
+    if parents != PARENTS:
+        raise InputError(f"{path}: joint parents {parents}; FLAME's are {PARENTS}")
 
 
 def _stored_regions(arrays: dict, path: Path) -> dict[str, np.ndarray]:
     """Masks in the model file itself, else in a masks file beside it."""
-    own = {key: np.asarray(arrays[key]) for key in arrays if key.startswith("region_")}
-    own |= {key: np.asarray(arrays[key]) for key in ("inner_lip_pairs", "height_pair") if key in arrays}
-    if own:
+    if own := {key: as_array(arrays[key]) for key in _OWN_KEYS if key in arrays}:
         return own
     for name in _MASK_FILES:
         if (path.parent / name).is_file():
             masks = _read(path.parent / name)
-            return {f"mask_{key}": np.asarray(value) for key, value in masks.items()}
+            return {f"mask_{key}": as_array(value) for key, value in masks.items()}
     return {}
 
 

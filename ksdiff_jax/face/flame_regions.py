@@ -49,8 +49,10 @@ def flame_regions(
     }
     own_points = {"inner_lip_pairs", "height_pair"} <= stored.keys()
     if len(regions) == 4 and own_points:
-        pairs = _indices(stored["inner_lip_pairs"], len(template), path).reshape(-1, 2)
-        return Measured(regions, pairs, _indices(stored["height_pair"], len(template), path).reshape(2))
+        pairs, height = (_indices(stored[key], len(template), path) for key in ("inner_lip_pairs", "height_pair"))
+        if pairs.size % 2 or height.size != 2:
+            raise InputError(f"{path}: inner_lip_pairs {pairs.shape} and height_pair {height.shape} are not pairs")
+        return Measured(regions, pairs.reshape(-1, 2), height.reshape(2))
     if len(template) != FLAME_VERTICES:
         raise InputError(
             f"{path}: {len(template)} vertices, FLAME has {FLAME_VERTICES}; another topology must bring its own "

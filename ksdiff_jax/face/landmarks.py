@@ -16,7 +16,6 @@ with neck and eyes at rest. That is `face_vertices` where a triangle's corners h
 """
 
 import functools
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ import numpy as np
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.model import FaceModel
+from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.motion.rotation import rotation_matrix
 from ksdiff_jax.typing import Array, Float, Int
 
@@ -78,26 +78,27 @@ def builtin_landmarks() -> LandmarkEmbedding:
 def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
     """An embedding file, ours or FLAME's; `InputError` where it is none, or of another mesh than `face`."""
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            names = FLAME_NAMES if FLAME_NAMES["triangles"] in stored.files else {name: name for name in FLAME_NAMES}
-            arrays = {name: stored[key] for name, key in names.items()}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; need a landmark embedding") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    arrays = read_npz(path, what="landmark embedding", wanted={*FLAME_NAMES, *FLAME_NAMES.values()})
+    names = FLAME_NAMES if FLAME_NAMES["triangles"] in arrays else {name: name for name in FLAME_NAMES}
+    if missing := [key for key in names.values() if key not in arrays]:
         wanted = ", ".join(FLAME_NAMES.values())
-        raise InputError(f"{path}: no landmark embedding ({error}); need an npz of {wanted}") from error
-    points, triangles = (arrays[name].reshape(-1).astype(np.int32) for name in ("points", "triangles"))
-    barycentric = arrays["barycentric"].astype(np.float32)
-    if not len(points) == len(triangles) == len(barycentric) or barycentric.shape[1:] != (3,):
+        raise InputError(f"{path}: no landmark embedding, it lacks {', '.join(missing)}; need an npz of {wanted}")
+    points, triangles, barycentric = (arrays[names[name]] for name in ("points", "triangles", "barycentric"))
+    points, triangles = points.reshape(-1), triangles.reshape(-1)
+    if not 0 < len(points) == len(triangles) == len(barycentric) or barycentric.shape[1:] != (3,):
         raise InputError(f"{path}: {len(points)} points, {len(triangles)} triangles, weights {barycentric.shape}")
+    if points.dtype.kind not in "iu" or triangles.dtype.kind not in "iu" or barycentric.dtype.kind not in "fiu":
+        types = f"{points.dtype}, {triangles.dtype}, {barycentric.dtype}"
+        raise InputError(f"{path}: points, triangles and weights of {types}; need whole numbers and weights")
+    if not np.isfinite(barycentric).all() or np.abs(barycentric.sum(axis=1) - 1).max() > 0.01:
+        raise InputError(f"{path}: {names['barycentric']} holds rows that do not sum to 1; damaged?")
     known = points.min() >= 0 and points.max() < TRACKED_POINTS
     if not known or triangles.min() < 0 or triangles.max() >= len(face.faces):
         raise InputError(
             f"{path}: points to {points.max()} of {TRACKED_POINTS}, triangles to {triangles.max()} while "
             f"{face.name or 'the face'} has {len(face.faces)}; name the embedding that belongs to this face"
         )
-    return LandmarkEmbedding(points, triangles, barycentric)
+    return LandmarkEmbedding(points.astype(np.int32), triangles.astype(np.int32), barycentric.astype(np.float32))
 
 
 def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkModel:

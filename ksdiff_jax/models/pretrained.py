@@ -24,6 +24,7 @@ import numpy as np
 
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.models.frozen import BACKBONE, join, part
 from ksdiff_jax.models.system import Statistics
 from ksdiff_jax.motion.layout import MOTION_DIMS
@@ -143,10 +144,20 @@ def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])
-    statistics = Statistics(**{name: np.asarray(manifest["statistics"][name], np.float32) for name in ("mean", "std")})
+    return Pretrained(config, nested(leaves), _statistics(folder, manifest), manifest["digest"], folder)
+
+
+def _statistics(folder: Path, manifest: dict) -> Statistics:
+    path, stored = folder / "config.json", manifest["statistics"]
+    try:
+        statistics = Statistics(**{name: np.asarray(stored[name], np.float32) for name in ("mean", "std")})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: statistics are not numbers under mean and std ({error})") from error
     if any(values.shape != (MOTION_DIMS,) for values in statistics):
-        raise InputError(f"{folder / 'config.json'}: statistics are not {MOTION_DIMS} numbers each")
-    return Pretrained(config, nested(leaves), statistics, manifest["digest"], folder)
+        raise InputError(f"{path}: statistics are not {MOTION_DIMS} numbers each")
+    if not all(np.isfinite(values).all() for values in statistics) or not (statistics.std > 0).all():
+        raise InputError(f"{path}: statistics hold NaN, infinity or a deviation that is not above 0; train again")
+    return statistics
 
 
 def read_manifest(folder: str | Path) -> dict:
@@ -155,36 +166,41 @@ def read_manifest(folder: str | Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         schema = manifest["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not a checkpoint's config.json ({type(error).__name__}: {error})") from error
     if schema != SCHEMA:
         raise InputError(f"{path}: checkpoint of schema {schema!r}, this version reads {SCHEMA!r}")
     if manifest.get("digest") != _manifest_digest(manifest):
         raise InputError(f"{path}: corrupt or edited, it does not match its own digest; fetch the checkpoint again")
+    if lacking := [key for key in ("config", "statistics", "leaves") if not isinstance(manifest.get(key), dict)]:
+        raise InputError(f"{path}: not a checkpoint's config.json, it lacks {', '.join(lacking)}")
     return manifest
 
 
 def _read_weights(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        leaves = load_file(path)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); fetch the checkpoint again") from error
+        leaves = read_tensors(path, what="file of weights", remedy="fetch the checkpoint again")
+    except InputError as error:
+        raise InputError(f"{path}: cannot be read: {str(error).removeprefix(f'{path}: ')}") from error
     if leaves.keys() != digests.keys():
         name = sorted(leaves.keys() ^ digests.keys())[0]
         raise InputError(f"{path}: weight {name!r} is {'not in config.json' if name in leaves else 'missing'}")
     for name, leaf in leaves.items():
         if leaf_digest(leaf) != digests[name]:
             raise InputError(f"{path}: weight {name!r} is corrupt (SHA-256 differs); fetch the checkpoint again")
+        if bad := int(leaf.size - np.isfinite(leaf).sum()):
+            raise InputError(
+                f"{path}: weight {name!r} holds NaN or infinity in {bad} of {leaf.size} values; its training diverged: "
+                "take an earlier checkpoint"
+            )
     return {name: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf for name, leaf in leaves.items()}
 
 
 def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
     if leaf.dtype != np.float32:
         return leaf
-    half = leaf.astype(np.float16)
+    with np.errstate(over="ignore"):
+        half = leaf.astype(np.float16)
     if not np.isfinite(half).all():
         raise ValueError(f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32")
     return half

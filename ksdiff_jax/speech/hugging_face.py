@@ -1,7 +1,7 @@
 """Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: which file says what, and which key is which parameter.
 
 A folder holds `config.json`, perhaps `preprocessor_config.json`, and weights as `model.safetensors`, as shards of it
-with an index, or as `pytorch_model.bin`, which is read without running any code in it and needs torch.
+with an index, or as `pytorch_model.bin`, whole or in shards, which is read without torch and without running it.
 
 Conversion is a bijection that is checked: every parameter of ours has its keys there, every key there is used or is
 known to be something else (a head, the quantiser, the vector that masks in pre-training), every shape fits. Three
@@ -13,16 +13,20 @@ batch norm becomes the scale and shift that it is at inference. Matrices are tra
 right.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import PretrainedEncoderConfig
-from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.foreign.tensor_file import read_tensors
+from ksdiff_jax.foreign.torch_file import read_state_dict
+from ksdiff_jax.speech.config_fields import Fields, read_json_object
 from ksdiff_jax.speech.front_end import ACTIVATIONS
+from ksdiff_jax.speech.weight_checks import likely_reason, sound_result, sound_weight
 
 ARCHITECTURES = ("wav2vec2", "hubert", "wavlm")
 # Parts of fine-tuned and pre-training models that are not the encoder.
@@ -30,7 +34,22 @@ OTHER_PARTS = (
     "masked_spec_embed", "lm_head.", "projector.", "classifier.", "quantizer.", "project_hid.", "project_q.", "tdnn.",
     "objective.", "layer_weights",
 )  # fmt: skip
-WEIGHTS_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+WEIGHTS_FILES = (
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
+_OTHER_FORMS = {
+    ".msgpack": "for Flax, save the model for PyTorch or as safetensors",
+    ".h5": "for TensorFlow, save the model for PyTorch or as safetensors",
+    ".onnx": "an ONNX graph, give the model that it was made from",
+    ".ckpt": "a training checkpoint, convert it to the Hugging Face form",
+    ".pt": "not in the Hugging Face form, convert it",
+    ".pth": "not in the Hugging Face form, convert it",
+    ".gguf": "quantised for llama.cpp, give the original model",
+    ".safetensors": "not under the name that is looked for; an adapter alone is no model",
+    ".bin": "not under the name that is looked for; an adapter alone is no model",
+}
+_OTHER_MODEL = "these are not the weights of the {} that config.json describes"
+_WITHOUT = "config.json describes a {} without them"
 BATCH_NORM_EPS = 1e-5
 
 Weights = Mapping[str, np.ndarray]
@@ -52,61 +71,99 @@ def read_config(folder: Path) -> PretrainedEncoderConfig:
             f"{folder}: no config.json here; a speech encoder is a folder with config.json and its weights, "
             "as Hugging Face stores them, or one that `ksdiff-jax convert encoder` wrote"
         )
-    raw = _json(path)
-    kind = raw.get("model_type")
+    fields = Fields(path)
+    kind = fields.raw.get("model_type")
     if kind not in ARCHITECTURES:
         raise InputError(
-            f"{folder}: a model of type {kind!r}; a speech encoder of type {', '.join(ARCHITECTURES)} is needed"
+            f"{folder}: a model of type {kind!r:.60}; a speech encoder of type {', '.join(ARCHITECTURES)} is needed"
         )
-    if raw.get("add_adapter") or raw.get("adapter_attn_dim"):
+    if fields.raw.get("add_adapter") or fields.raw.get("adapter_attn_dim"):
         raise InputError(f"{folder}: this {kind} has adapters, which are not supported; use one without")
-    extractor_path = folder / "preprocessor_config.json"
-    extractor = _json(extractor_path) if extractor_path.is_file() else {}
-    group = raw.get("feat_extract_norm", "group") == "group"
-    try:
-        return PretrainedEncoderConfig(
-            architecture=kind,
-            hidden_size=int(raw.get("hidden_size", 768)),
-            num_layers=int(raw.get("num_hidden_layers", 12)),
-            num_heads=int(raw.get("num_attention_heads", 12)),
-            intermediate_size=int(raw.get("intermediate_size", 3072)),
-            activation=_activation(raw, "hidden_act", folder),
-            layer_norm_eps=float(raw.get("layer_norm_eps", 1e-5)),
-            stable_layer_norm=bool(raw.get("do_stable_layer_norm", False)),
-            conv_dims=tuple(map(int, raw.get("conv_dim", (512,) * 7))),
-            conv_kernels=tuple(map(int, raw.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2)))),
-            conv_strides=tuple(map(int, raw.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)))),
-            conv_bias=bool(raw.get("conv_bias", False)),
-            conv_activation=_activation(raw, "feat_extract_activation", folder),
-            feature_norm="group" if group else "layer",
-            projection_norm=kind != "hubert" or bool(raw.get("feat_proj_layer_norm", True)),
-            position_kernel=int(raw.get("num_conv_pos_embeddings", 128)),
-            position_groups=int(raw.get("num_conv_pos_embedding_groups", 16)),
-            position_batch_norm=kind == "hubert" and bool(raw.get("conv_pos_batch_norm", False)),
-            relative_buckets=int(raw.get("num_buckets", 320)),
-            relative_max_distance=int(raw.get("max_bucket_distance", 800)),
-            normalise_input=bool(extractor.get("do_normalize", True)),
-            uses_attention_mask=bool(extractor.get("return_attention_mask", not group)),
+    if (quantised := fields.raw.get("quantization_config")) is not None:
+        method = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
+        raise InputError(
+            f"{folder}: quantised weights (quantization_config, method {method!r:.40}); give the original model"
         )
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: a field does not hold what it should ({error})") from error
+    extractor_path = folder / "preprocessor_config.json"
+    extractor = Fields(extractor_path) if extractor_path.is_file() else None
+    if extractor and (rate := extractor.whole("sampling_rate", SAMPLE_RATE_HZ, most=10**6)) != SAMPLE_RATE_HZ:
+        raise InputError(f"{extractor_path}: an encoder for {rate} Hz; one for {SAMPLE_RATE_HZ} Hz is needed")
+    group = fields.name("feat_extract_norm", "group", ("group", "layer")) == "group"
+    activations = tuple(ACTIVATIONS)
+    config = PretrainedEncoderConfig(
+        architecture=kind,
+        hidden_size=fields.whole("hidden_size", 768),
+        num_layers=fields.whole("num_hidden_layers", 12, most=1000),
+        num_heads=fields.whole("num_attention_heads", 12),
+        intermediate_size=fields.whole("intermediate_size", 3072, most=1 << 20),
+        activation=fields.name("hidden_act", "gelu", activations),
+        layer_norm_eps=fields.positive("layer_norm_eps", 1e-5),
+        stable_layer_norm=fields.flag("do_stable_layer_norm", False),
+        conv_dims=fields.wholes("conv_dim", (512,) * 7),
+        conv_kernels=fields.wholes("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
+        conv_strides=fields.wholes("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
+        conv_bias=fields.flag("conv_bias", False),
+        conv_activation=fields.name("feat_extract_activation", "gelu", activations),
+        feature_norm="group" if group else "layer",
+        projection_norm=kind != "hubert" or fields.flag("feat_proj_layer_norm", True),
+        position_kernel=fields.whole("num_conv_pos_embeddings", 128),
+        position_groups=fields.whole("num_conv_pos_embedding_groups", 16),
+        position_batch_norm=kind == "hubert" and fields.flag("conv_pos_batch_norm", False),
+        relative_buckets=fields.whole("num_buckets", 320),
+        relative_max_distance=fields.whole("max_bucket_distance", 800, most=1 << 20),
+        normalise_input=extractor.flag("do_normalize", True) if extractor else True,
+        uses_attention_mask=extractor.flag("return_attention_mask", not group) if extractor else not group,
+    )
+    _check_config(config, path)
+    return config
+
+
+def _check_config(config: PretrainedEncoderConfig, path: Path) -> None:
+    """Raise `InputError` where sizes do not fit each other."""
+    counts = len(config.conv_dims), len(config.conv_kernels), len(config.conv_strides)
+    if len(set(counts)) > 1:
+        raise InputError(f"{path}: conv_dim, conv_kernel and conv_stride have {counts} entries; need as many each")
+    for name, parts in (
+        ("num_attention_heads", config.num_heads),
+        ("num_conv_pos_embedding_groups", config.position_groups),
+    ):
+        if config.hidden_size % parts:
+            raise InputError(f"{path}: hidden_size {config.hidden_size} does not divide into {name} {parts}")
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
     """All arrays of a folder by their keys there; raises `InputError` where there are none or they cannot be read."""
-    single, index, pickled = (folder / name for name in WEIGHTS_FILES)
+    single, index, pickled, pickled_index = (folder / name for name in WEIGHTS_FILES)
     if single.is_file():
         return _read_safetensors(single)
     if index.is_file():
-        weights: dict[str, np.ndarray] = {}
-        for name in sorted(set(_json(index).get("weight_map", {}).values())):
-            if Path(name).name != name or not (folder / name).is_file():
-                raise InputError(f"{index}: names the shard {name!r}, which is not beside it; download the whole model")
-            weights |= _read_safetensors(folder / name)
-        return weights
+        return _read_shards(index, _read_safetensors)
     if pickled.is_file():
-        return _read_pickled(pickled)
-    raise InputError(f"{folder}: no weights here; {', '.join(WEIGHTS_FILES)} are looked for")
+        return read_state_dict(pickled)
+    if pickled_index.is_file():
+        return _read_shards(pickled_index, read_state_dict)
+    found = sorted(file.name for file in folder.iterdir() if file.suffix in _OTHER_FORMS)
+    other = f" ({found[0]} is {_OTHER_FORMS[Path(found[0]).suffix]})" if found else ""
+    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are looked for")
+
+
+def _read_shards(index: Path, read: Callable[[Path], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    placed = read_json_object(index).get("weight_map")
+    if not isinstance(placed, dict) or not all(isinstance(name, str) for name in placed.values()):
+        raise InputError(f"{index}: no weight_map from weights to files; download the whole model")
+    weights: dict[str, np.ndarray] = {}
+    for name in sorted(set(placed.values())):
+        if not name or "\\" in name or Path(name).name != name or not (index.parent / name).is_file():
+            raise InputError(f"{index}: names the shard {name!r:.80}, which is not beside it; download the whole model")
+        shard = read(index.parent / name)
+        if twice := sorted(shard.keys() & weights.keys()):
+            raise InputError(f"{index.parent / name}: holds {twice[0]!r}, as another shard does; download it again")
+        weights |= shard
+    return weights
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    return read_tensors(path, what="safetensors file of weights", remedy="download it again")
 
 
 def convert_weights(
@@ -121,14 +178,14 @@ def convert_weights(
     wanted = {key for origin in origins.values() for key in origin.keys}
     if missing := sorted(wanted - weights.keys()):
         raise InputError(
-            f"{source}: {len(missing)} weights are missing, first {missing[0]!r}; these are not the weights of the "
-            f"{config.architecture} that config.json describes"
+            f"{source}: {len(missing)} weights are missing, first {missing[0]!r}; "
+            f"{likely_reason(weights, config.architecture) or _OTHER_MODEL.format(config.architecture)}"
         )
     others = sorted(weights.keys() - wanted)
     if extra := [key for key in others if not key.startswith(OTHER_PARTS) and not key.endswith("num_batches_tracked")]:
         raise InputError(
-            f"{source}: {len(extra)} weights are unknown, first {extra[0]!r}; config.json describes a "
-            f"{config.architecture} without them"
+            f"{source}: {len(extra)} weights are unknown, first {extra[0]!r:.80}; "
+            f"{likely_reason(extra, config.architecture) or _WITHOUT.format(config.architecture)}"
         )
     params = {}
     for name, origin in origins.items():
@@ -138,8 +195,14 @@ def convert_weights(
                     f"{source}: {key} has shape {weights[key].shape}; config.json asks for {shape}: weights and "
                     "configuration are of different models"
                 )
-        built = origin.build(*(np.asarray(weights[key], np.float32) for key in origin.keys))
+        parts = [sound_weight(key, weights[key], source=source) for key in origin.keys]
+        try:
+            with np.errstate(all="ignore"):
+                built = origin.build(*parts)
+        except InputError as error:
+            raise InputError(f"{source}: {origin.keys[-1]} {error}") from error
         params[name] = np.ascontiguousarray(built, dtype=np.float32)
+        sound_result(name, origin.keys, params[name], source=source)
     return params, tuple(others)
 
 
@@ -237,6 +300,11 @@ def _same(array: np.ndarray) -> np.ndarray:
 
 def _fold_weight_norm(magnitude: np.ndarray, direction: np.ndarray) -> np.ndarray:
     norm = np.sqrt(np.sum(direction.astype(np.float64) ** 2, axis=(0, 1), keepdims=True))
+    if zeros := int((norm == 0).sum()):
+        raise InputError(
+            f"has the norm 0 in {zeros} of its {norm.size} taps, and weight norm divides by it; give another copy of "
+            "the model"
+        )
     return (direction * (magnitude / norm)).transpose(2, 1, 0)
 
 
@@ -246,51 +314,3 @@ def _without_prefix(weights: Weights, config: PretrainedEncoderConfig) -> Weight
     if not any(key.startswith(prefix) for key in weights):
         return weights
     return {key.removeprefix(prefix): array for key, array in weights.items()}
-
-
-def _activation(raw: dict, key: str, folder: Path) -> str:
-    name = raw.get(key, "gelu")
-    if name not in ACTIVATIONS:
-        raise InputError(f"{folder}: {key} is {name!r}; known are {', '.join(ACTIVATIONS)}")
-    return name
-
-
-def _json(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; a JSON object is needed")
-    return content
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    import ml_dtypes  # noqa: F401  safetensors reads bfloat16 into NumPy once this is imported
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a sound safetensors file ({error}); download it again") from error
-
-
-def _read_pickled(path: Path) -> dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(
-            f'{path}: a PyTorch file, and torch is not installed; pip install "ksdiff-jax[convert]", or give the '
-            "model as model.safetensors"
-        ) from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its unpickler, zip reader and allow-list do
-        raise InputError(
-            f"{path}: refused, because it holds more than weights or is damaged ({first_line(error)}); "
-            "nothing in it was run"
-        ) from error
-    if not isinstance(state, dict) or not all(hasattr(value, "numpy") for value in state.values()):
-        raise InputError(f"{path}: not a dictionary of weights; give the state dict of the model")
-    return {key: value.detach().float().numpy() for key, value in state.items()}

@@ -26,10 +26,13 @@ from jax.typing import DTypeLike
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
 from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.front_end import Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
 from ksdiff_jax.speech.pretrained import NORMALISATION_EPS, PretrainedEncoder
+from ksdiff_jax.speech.weight_checks import sound_weight
 from ksdiff_jax.tree import named_leaves, nested, tree_digest
 from ksdiff_jax.typing import Array, Bool, Float, PyTree
 
@@ -138,7 +141,7 @@ def find_folder(source: str | Path) -> Path:
     try:
         folder = Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
         if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, "pytorch_model.bin"]))
+            folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, "pytorch_model*.bin*"]))
     except Exception as error:  # the hub's client raises its own, its transport's and the system's errors
         raise InputError(
             f"{name}: no such folder here, and the Hugging Face hub did not give it ({type(error).__name__}: "
@@ -154,25 +157,30 @@ def encoder_digest(params: PyTree, config: PretrainedEncoderConfig) -> str:
 
 
 def _load_converted(folder: Path, *, dtype: str) -> SpeechEncoder:
-    manifest = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    path = folder / "config.json"
+    manifest = read_json_object(path)
     if manifest.get("schema") != SCHEMA:
-        raise InputError(f"{folder}: an encoder of schema {manifest.get('schema')!r}; this version reads {SCHEMA!r}")
-    config = from_dict(PretrainedEncoderConfig, manifest["encoder"])
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
+        raise InputError(
+            f"{folder}: an encoder of schema {manifest.get('schema')!r:.60}; this version reads {SCHEMA!r}"
+        )
+    if not isinstance(manifest.get("encoder"), dict) or not isinstance(manifest.get("digest"), str):
+        raise InputError(f"{path}: lacks the layout or the digest of the encoder; convert the encoder again")
     try:
-        params = nested(load_file(folder / WEIGHTS_FILE))
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{folder / WEIGHTS_FILE}: cannot be read ({error}); convert the encoder again") from error
+        config = from_dict(PretrainedEncoderConfig, manifest["encoder"])
+    except (InputError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: {first_line(error)}; convert the encoder again") from error
+    leaves = read_tensors(folder / WEIGHTS_FILE, what="file of weights", remedy="convert the encoder again")
+    params = nested(leaves)
     check_shapes(params, config, source=str(folder))
+    for name, leaf in leaves.items():
+        sound_weight(name, leaf, source=str(folder))
     digest = encoder_digest(params, config)
     if digest != manifest["digest"]:
         raise InputError(
             f"{folder}: weights with digest {digest[:12]}, config.json was written for {manifest['digest'][:12]}; "
             "a file is damaged or exchanged: convert the encoder again"
         )
-    return SpeechEncoder(config, params, digest, manifest["source"], dtype)
+    return SpeechEncoder(config, params, digest, str(manifest.get("source", folder)), dtype)
 
 
 def check_shapes(params: PyTree, config: PretrainedEncoderConfig, *, source: str) -> None:

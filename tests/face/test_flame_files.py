@@ -1,5 +1,6 @@
 """FLAME files: read when sound, refused with one line when not, never run."""
 
+import gzip
 import io
 import pickle
 import sys
@@ -8,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import face_vertices, load_face, mouth_opening
@@ -55,7 +57,7 @@ def foreign_modules(monkeypatch):
 
     class Ch:
         def __init__(self, x):
-            self.x = x
+            self.x, self._dirty_vars, self._parents = x, set(), {}
 
     class csc_matrix:
         def __init__(self, dense):
@@ -74,7 +76,7 @@ def foreign_modules(monkeypatch):
     return Ch, csc_matrix
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_a_pickle_with_chumpy_and_sparse_arrays_is_read_as_the_model_it_holds(tmp_path, foreign_modules, protocol):
     chumpy, sparse = foreign_modules
     face = random_face()
@@ -85,6 +87,58 @@ def test_a_pickle_with_chumpy_and_sparse_arrays_is_read_as_the_model_it_holds(tm
     content["J_regressor"] = sparse(arrays["J_regressor"])
     (tmp_path / "generic_model.pkl").write_bytes(pickle.dumps(content, protocol=protocol))
     assert_same_face(load_face(tmp_path / "generic_model.pkl"), face)
+
+
+def pickled(tmp_path, protocol=2, **changes):
+    content = {**flame_arrays(random_face()), **our_regions(), **changes}
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(content, protocol=protocol))
+    return tmp_path / "model.pkl"
+
+
+@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize("form", ["matrix", "array"])
+@pytest.mark.parametrize("kind", ["csc", "csr", "coo", "bsr", "lil", "dok", "dia"])
+def test_a_joint_regressor_of_every_sparse_kind_is_its_dense_matrix(tmp_path, kind, form, protocol):
+    dense = random_face().joint_regressor.astype(np.float64)
+    dense[:, ::3] = 0
+    dense /= dense.sum(axis=1, keepdims=True)
+    sparse = getattr(scipy.sparse, f"{kind}_{form}")(dense)
+    path = pickled(tmp_path, protocol, J_regressor=sparse)
+    np.testing.assert_allclose(load_face(path).joint_regressor, dense, rtol=1e-6)
+    older = path.read_bytes().replace(f"scipy.sparse._{kind}\n".encode(), f"scipy.sparse.{kind}\n".encode())
+    path.write_bytes(older)
+    np.testing.assert_allclose(load_face(path).joint_regressor, dense, rtol=1e-6)
+
+
+def test_entries_of_one_place_are_summed_and_their_order_is_free(tmp_path):
+    dense = random_face().joint_regressor.astype(np.float64)
+    row, column = dense.nonzero()
+    halves = np.concatenate([dense[row, column] / 2] * 2)
+    order = np.random.default_rng(0).permutation(len(halves))
+    places = (np.tile(row, 2)[order].astype(np.int64), np.tile(column, 2)[order])
+    path = pickled(tmp_path, J_regressor=scipy.sparse.coo_matrix((halves[order], places), dense.shape))
+    np.testing.assert_allclose(load_face(path).joint_regressor, dense, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("part", "value"), [("indices", 9999), ("indices", -1), ("indptr", 10**6), ("indptr", -5)])
+def test_a_sparse_matrix_that_points_outside_itself_is_refused(tmp_path, part, value):
+    sparse = scipy.sparse.csr_matrix(random_face().joint_regressor)
+    getattr(sparse, part)[-1] = value
+    with pytest.raises(InputError, match="J_regressor a sparse matrix"):
+        load_face(pickled(tmp_path, J_regressor=sparse))
+
+
+def test_what_a_face_file_is_follows_from_its_content(tmp_path):
+    face = random_face()
+    content = {**flame_arrays(face), **our_regions()}
+    np.savez(tmp_path / "flame.npz", **content, note=np.array({"a": 1}, object))
+    (tmp_path / "an_npz.pkl").write_bytes((tmp_path / "flame.npz").read_bytes())
+    (tmp_path / "a_pickle.npz").write_bytes(pickle.dumps(content))
+    (tmp_path / "upper.PKL").write_bytes(pickle.dumps(content))
+    (tmp_path / "packed.pkl.gz").write_bytes(gzip.compress(pickle.dumps(content)))
+    np.save(tmp_path / "dictionary.npy", content, allow_pickle=True)
+    for name in ("flame.npz", "an_npz.pkl", "a_pickle.npz", "upper.PKL", "packed.pkl.gz", "dictionary.npy"):
+        np.testing.assert_array_equal(load_face(tmp_path / name).faces, face.faces)
 
 
 class Hostile:
@@ -142,10 +196,19 @@ def without(arrays, key):
         (lambda a: {**a, "shapedirs": a["shapedirs"][:, :, :7]}, "400 directions"),
         (lambda a: {**a, "posedirs": a["posedirs"][:-1]}, "posedirs"),
         (lambda a: {**a, "f": a["f"] + 1000}, "outside"),
-        (lambda a: {**a, "weights": a["weights"] * np.nan}, "not finite"),
+        (lambda a: {**a, "weights": a["weights"] * np.nan}, "weights holds values that are not finite"),
+        (lambda a: {**a, "weights": a["weights"] / 2}, "a row of weights sums to 0.5, not to 1"),
+        (lambda a: {**a, "f": a["f"] + 0.5}, "f names vertices outside"),
+        (lambda a: {**a, "kintree_table": np.arange(48).reshape(2, 24)}, r"kintree_table is \(2, 24\)"),
+        (lambda a: {**a, "kintree_table": np.arange(5)}, r"kintree_table is \(5,\)"),
+        (lambda a: {**a, "v_template": np.float64(3)}, r"v_template is \(\)"),
+        (lambda a: {**a, "v_template": np.zeros((10475, 3))}, "a SMPL-X body of 10475 vertices; a FLAME head"),
+        (lambda a: {**a, "v_template": np.array("text")}, "v_template is not an array of numbers"),
+        (lambda a: {**a, "inner_lip_pairs": np.array([1, 2, 3])}, "are not pairs"),
+        (lambda a: {**a, "height_pair": np.array([1, 2, 3])}, "are not pairs"),
         (lambda a: without(a, "region_lips"), "topology"),
         (lambda a: {**a, "region_lips": np.array([9999])}, "region"),
-        (lambda a: {**a, "v_template": np.array([object()])}, "plain array|readable"),
+        (lambda a: {**a, "v_template": np.array([object()])}, "v_template holds pickled objects"),
     ],
 )
 def test_a_wrong_npz_is_refused_with_what_is_wrong(tmp_path, change, words):

@@ -109,6 +109,11 @@ def test_flames_own_embedding_is_read_by_its_names(face, tmp_path):
         ({"points": [1], "triangles": [1]}, "no landmark embedding"),
         ({"points": [1, 2], "triangles": [1], "barycentric": [[1, 0, 0]]}, "2 points, 1 triangles"),
         ({"points": [1], "triangles": [999_999], "barycentric": [[1, 0, 0]]}, "belongs to this face"),
+        ({"points": [], "triangles": [], "barycentric": np.zeros((0, 3))}, "0 points"),
+        ({"points": [1], "triangles": [1.5], "barycentric": [[1, 0, 0]]}, "need whole numbers"),
+        ({"points": [1], "triangles": [1], "barycentric": [[np.nan, 0, 0]]}, "do not sum to 1"),
+        ({"points": [1], "triangles": [1], "barycentric": [[1, 1, 0]]}, "do not sum to 1"),
+        ({"points": np.array([None]), "triangles": [1], "barycentric": [[1, 0, 0]]}, "pickled objects"),
         ({"points": [478], "triangles": [1], "barycentric": [[1, 0, 0]]}, "belongs to this face"),
     ],
 )
@@ -124,3 +129,6 @@ def test_a_missing_or_foreign_file_is_refused(face, tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(InputError, match="no landmark embedding"):
         read_landmarks(tmp_path / "text.npz", face)
+    np.save(tmp_path / "bare.npy", np.zeros(3))
+    with pytest.raises(InputError, match="no landmark embedding"):
+        read_landmarks(tmp_path / "bare.npy", face)

@@ -7,7 +7,7 @@ import pytest
 
 from ksdiff_jax.config import Config, ModelConfig
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.pretrained import find_pretrained, load_pretrained, save_pretrained
+from ksdiff_jax.models.pretrained import _manifest_digest, find_pretrained, load_pretrained, save_pretrained
 from ksdiff_jax.models.system import Statistics
 
 
@@ -101,6 +101,40 @@ def test_a_header_that_claims_exabytes_is_an_input_error(saved):
     path = saved / "weights.safetensors"
     path.write_bytes((2**60).to_bytes(8, "little") + path.read_bytes()[8:])
     with pytest.raises(InputError, match="cannot be read"):
+        load_pretrained(saved)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_not_finite_is_named(tmp_path, params, statistics, value):
+    params["encoder"]["bias"][2] = value
+    folder = save_pretrained(tmp_path / "diverged", config=Config(), params=params, statistics=statistics)
+    with pytest.raises(
+        InputError, match="'encoder/bias' holds NaN or infinity in 1 of 4 values; its training diverged"
+    ):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(np.nan, 0.1), (0.0, 0.0), (0.0, np.inf), (0.0, -1.0)])
+def test_statistics_that_cannot_be_divided_by_are_named(tmp_path, params, mean, std):
+    statistics = Statistics(mean=np.full(59, mean, np.float32), std=np.full(59, std, np.float32))
+    folder = save_pretrained(tmp_path / "odd", config=Config(), params=params, statistics=statistics)
+    with pytest.raises(InputError, match="statistics hold NaN, infinity or a deviation that is not above 0"):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize("key", ["config", "statistics", "leaves"])
+@pytest.mark.parametrize("value", [None, [], "text"])
+def test_a_manifest_without_one_of_its_parts_is_one_line(saved, key, value):
+    path = saved / "config.json"
+    manifest = json.loads(path.read_text()) | {key: value}
+    path.write_text(json.dumps(manifest | {"digest": _manifest_digest(manifest)}))
+    with pytest.raises(InputError, match=f"it lacks {key}"):
+        load_pretrained(saved)
+
+
+def test_a_pointer_in_place_of_the_weights_is_named(saved):
+    (saved / "weights.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    with pytest.raises(InputError, match="cannot be read: a Git LFS pointer"):
         load_pretrained(saved)
 
 

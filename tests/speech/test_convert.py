@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -12,6 +13,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech import load_encoder
 from ksdiff_jax.speech.convert import UNKNOWN_LICENCE, convert_encoder
 from ksdiff_jax.speech.hugging_face import parameter_origins
+from tests.foreign.torch_writer import plain_tensors, pretend_torch, write_legacy, write_zipped
 
 LAYOUT = {
     "model_type": "wav2vec2",
@@ -119,6 +121,18 @@ def broken(change):
     return weights
 
 
+V_PROJECTION = "encoder.layers.1.attention.v_proj.weight"
+DIRECTION = "encoder.pos_conv_embed.conv.parametrizations.weight.original1"
+
+
+def changed(key, change):
+    return broken(lambda weights: weights.update({key: np.asarray(change(weights[key]))}))
+
+
+def renamed(prefix):
+    return {prefix + key: array for key, array in random_weights().items()}
+
+
 @pytest.mark.parametrize(
     ("weights", "raw", "sentence"),
     [
@@ -129,6 +143,28 @@ def broken(change):
         (None, {"add_adapter": True}, "has adapters, which are not supported"),
         (None, {"hidden_act": "swish"}, "hidden_act is 'swish'; known are gelu"),
         (None, {"conv_dim": "many"}, "a field does not hold what it should"),
+        (None, {"hidden_size": 10**9}, "hidden_size is 1000000000, not a whole number of 1 to 65536"),
+        (None, {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
+        (None, {"num_attention_heads": 0}, "num_attention_heads is 0"),
+        (None, {"num_attention_heads": 3}, "hidden_size 8 does not divide into num_attention_heads 3"),
+        (None, {"intermediate_size": 12.5}, "intermediate_size is 12.5"),
+        (None, {"layer_norm_eps": float("nan")}, "layer_norm_eps is nan, not a positive number"),
+        (None, {"do_stable_layer_norm": "false"}, "do_stable_layer_norm is 'false', not true or false"),
+        (None, {"conv_kernel": [10, 3]}, r"conv_dim, conv_kernel and conv_stride have \(7, 2, 7\) entries"),
+        (None, {"feat_extract_norm": "batch"}, "feat_extract_norm is 'batch'; known are group, layer"),
+        (None, {"quantization_config": {"quant_method": "gptq"}}, "quantised weights .*'gptq'.*; give the original"),
+        (changed(V_PROJECTION, lambda w: np.where(w > 1, np.nan, w)), {}, "v_proj.weight holds NaN or infinity in"),
+        (changed("encoder.layer_norm.bias", lambda w: w + np.array([np.inf, *[0] * 7])), {}, "infinity in 1 of its 8"),
+        (changed(V_PROJECTION, lambda w: w.astype(np.float64) * 1e300), {}, "v_proj.weight holds NaN or infinity in"),
+        (changed(V_PROJECTION, lambda w: np.where(w > 0, np.inf, w).astype(np.float16)), {}, "its float16 overflowed"),
+        (changed(V_PROJECTION, lambda w: 0 * w), {}, "v_proj.weight is wholly zero"),
+        (changed(V_PROJECTION, lambda w: w.astype(np.int8)), {}, "v_proj.weight holds int8, floating-point"),
+        (changed(V_PROJECTION, lambda w: w > 0), {}, "v_proj.weight holds bool"),
+        (changed(DIRECTION, lambda w: w * (np.arange(6) != 2)), {}, "has the norm 0 in 1 of its 6 taps"),
+        (renamed("module."), {}, "begin with 'module.', as DataParallel saves them; save model.module.state_dict"),
+        (renamed("_orig_mod."), {}, "as torch.compile saves them"),
+        (renamed("base_model.model."), {}, "this is an adapter"),
+        (renamed("hubert."), {}, "the weights of a hubert, config.json describes a wav2vec2"),
         (None, {"num_hidden_layers": 3}, "16 weights are missing, first 'encoder.layers.2"),
         (None, {"num_hidden_layers": 1}, "16 weights are unknown, first 'encoder.layers.1"),
     ],
@@ -149,6 +185,90 @@ def test_a_folder_without_a_configuration_or_without_weights_is_named(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match="not a sound safetensors file"):
         load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, ml_dtypes.bfloat16])
+def test_weights_of_other_floats_are_their_float32(folder, tmp_path, dtype):
+    weights = {key: array.astype(dtype) for key, array in random_weights().items()}
+    single = {key: array.astype(np.float32) for key, array in weights.items()}
+    other, want = write(tmp_path / "other", weights), write(tmp_path / "single", single)
+    assert load_encoder(other).digest == load_encoder(want).digest
+    assert (load_encoder(other).digest == load_encoder(folder).digest) == (dtype == np.float64)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_configuration_in_another_unicode_form_is_read(folder, tmp_path, encoding):
+    other = write(tmp_path / "other")
+    (other / "config.json").write_bytes(json.dumps(LAYOUT | {"layer_norm_eps": None}).encode(encoding))
+    assert load_encoder(other).digest == load_encoder(folder).digest
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "0 bytes"), (b"[1]", "holds a list"), (b"{", "not a JSON file"), (b"[" * 100_000, "not a JSON file")],
+)
+def test_a_configuration_that_is_none_is_one_line(tmp_path, content, said):
+    folder = write(tmp_path / "m")
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        load_encoder(folder)
+
+
+def test_an_encoder_for_another_sample_rate_is_refused(tmp_path):
+    folder = write(tmp_path / "m")
+    (folder / "preprocessor_config.json").write_text(json.dumps({"sampling_rate": 8000}))
+    with pytest.raises(InputError, match="an encoder for 8000 Hz; one for 16000 Hz is needed"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ({"weight_map": {"a": "../model.safetensors"}}, "not beside it"),
+        ({"weight_map": {"a": "/etc/hostname"}}, "not beside it"),
+        ({"weight_map": {"a": "lost.safetensors"}}, "names the shard 'lost.safetensors'"),
+        ({"weight_map": ["a"]}, "no weight_map"),
+        ({"weight_map": {"a": 1}}, "no weight_map"),
+        ({}, "no weight_map"),
+        ({"weight_map": {"a": "x.safetensors", "b": "y.safetensors"}}, "as another shard does"),
+    ],
+)
+def test_an_index_of_shards_stays_in_its_folder_and_names_each_weight_once(tmp_path, index, said):
+    folder = write(tmp_path / "m")
+    (folder / "model.safetensors").rename(folder / "x.safetensors")
+    shutil.copy(folder / "x.safetensors", folder / "y.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=said):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("flax_model.msgpack", "for Flax"), ("tf_model.h5", "for TensorFlow"), ("model.onnx", "an ONNX graph"),
+     ("checkpoint_best.pt", "not in the Hugging Face form"), ("adapter_model.safetensors", "an adapter alone")],
+)  # fmt: skip
+def test_weights_of_another_framework_alone_are_named(tmp_path, name, said):
+    folder = write(tmp_path / "m")
+    (folder / "model.safetensors").rename(folder / name)
+    with pytest.raises(InputError, match=said):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize("writer", [write_zipped, write_legacy])
+def test_a_bin_gives_the_same_encoder_whole_and_in_shards(folder, tmp_path, monkeypatch, writer):
+    pretend_torch(monkeypatch)
+    weights = random_weights() | {"lm_head.weight": np.zeros((3, 8), np.float32)}
+    whole = write(tmp_path / "whole")
+    (whole / "model.safetensors").unlink()
+    writer(whole / "pytorch_model.bin", *plain_tensors(weights))
+    assert load_encoder(whole).digest == load_encoder(folder).digest
+    (whole / "pytorch_model.bin").unlink()
+    names = sorted(weights)
+    for part in (0, 1):
+        writer(whole / f"part{part}.bin", *plain_tensors({name: weights[name] for name in names[part::2]}))
+    index = {"weight_map": {name: f"part{place % 2}.bin" for place, name in enumerate(names)}}
+    (whole / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    assert load_encoder(whole).digest == load_encoder(folder).digest
 
 
 def test_a_damaged_conversion_is_noticed(folder, tmp_path):

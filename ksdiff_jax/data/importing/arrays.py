@@ -4,68 +4,114 @@
 |---|---|
 | .npz | its arrays, never pickled objects |
 | .npy | a dictionary that `numpy.save` pickled; a bare array has no names and is refused |
-| .pkl | a dictionary of arrays, or a list, tuple or dictionary with one such dictionary per frame |
-| .mat | MATLAB 5 variables |
+| .pkl, .pickle, .pt, .pth | a dictionary of arrays or tensors, or one such dictionary per frame (`frames.py`) |
+| .mat | MATLAB 4 and 5 variables |
 
-Pickles go through the allow-list reader (face/inert_pickle.py). What would unpack to more than `MAX_BYTES` is refused
-before it is unpacked.
+What a file is follows from its content; the name decides where that leaves it open. Pickles go through the allow-list
+reader (foreign/pickle_file.py). What would unpack to more than `MAX_BYTES` is refused before it is unpacked.
 """
 
+import io
+import math
 import struct
-import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.io
+import scipy.sparse
 
+from ksdiff_jax.data.importing.frames import named_arrays
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.face.inert_pickle import read_pickled_value
+from ksdiff_jax.foreign.array_archive import npy_header, read_npz
+from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
+from ksdiff_jax.foreign.pickle_file import read_pickled_value
+from ksdiff_jax.foreign.torch_file import is_torch_archive
+from ksdiff_jax.typing import Shaped
 
 MAX_BYTES = 400_000_000
-SUFFIXES = (".npz", ".npy", ".pkl", ".mat")
+SUFFIXES = (".npz", ".npy", ".pkl", ".pickle", ".pt", ".pth", ".mat")
 WHAT = "coefficient file"
 _BLOCK_BYTES = 1 << 20
 
 
-def read_arrays(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
     """All arrays of a file by name, those not in `wanted` empty; raises `InputError` naming the file."""
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: a {WHAT} ends in {', '.join(SUFFIXES)}, this in '{path.suffix}'")
-    if not path.is_file():
-        raise InputError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; need a {WHAT}")
-    if not 0 < path.stat().st_size <= MAX_BYTES:
+    kind = checked_kind(path, what=WHAT)
+    if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path}: {path.stat().st_size} bytes; need between 1 and {MAX_BYTES}")
-    read = {".npz": _npz, ".mat": _mat, ".npy": _npy, ".pkl": _pkl}[path.suffix]
     try:
-        return read(path, wanted)
+        if kind is FileKind.ZIP and not is_torch_archive(path):
+            return read_npz(path, what=WHAT, wanted=wanted, limit=MAX_BYTES)
+        if kind is FileKind.NPY:
+            return _npy(path, wanted)
+        if kind is FileKind.MATLAB or (kind is FileKind.OTHER and path.suffix.lower() == ".mat"):
+            return _mat(path, wanted)
+        if kind is FileKind.OTHER and path.suffix.lower() in (".npz", ".npy"):
+            raise InputError(f"{path}: not a readable {WHAT}: its content is not what its name ends in")
+        return named_arrays(path, read_pickled_value(path, what=WHAT), wanted)
     except InputError:
         raise
     except Exception as error:  # damaged files make their readers raise whatever they stumble over
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a readable {WHAT} ({type(error).__name__}: {reason})") from error
 
 
-def _npz(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        members = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
-    _check_size(path, sum(size for name, size in members.items() if name in wanted))
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] if name in wanted else np.zeros(0) for name in archive.files}
+def _npy(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
+    with path.open("rb") as stream:
+        shape, dtype = npy_header(stream)
+    if dtype.kind != "O":
+        raise InputError(
+            f"{path}: a bare array {dtype} {shape}, and no tool documents what its columns are; "
+            "save an npz with the names of its parts"
+        )
+    return named_arrays(path, read_pickled_value(path, what=WHAT), wanted)
 
 
-def _mat(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    _check_unpacked(path)
-    shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
-    names = sorted(wanted & set(shapes))
-    content = scipy.io.loadmat(path, variable_names=names) if names else {}
-    return {name: content[name] if name in names else np.zeros(0) for name in shapes}
-
-
-def _check_unpacked(path: Path) -> None:
-    """MATLAB 5 files are a header of 128 bytes and elements (type, size, bytes), those of type 15 compressed."""
+def _mat(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
     data = path.read_bytes()
+    if 0 in data[:4]:
+        _check_version_4(path, data)
+    else:
+        _check_unpacked(path, data)
+    shapes = {name: shape for name, shape, _ in scipy.io.whosmat(io.BytesIO(data))}
+    names = sorted(wanted & set(shapes))
+    for name in names:
+        _check_size(path, 8 * math.prod(shapes[name]))
+    content = scipy.io.loadmat(io.BytesIO(data), variable_names=names) if names else {}
+    return {name: _of_matlab(path, name, content[name]) if name in names else np.zeros(0) for name in shapes}
+
+
+def _of_matlab(path: Path, name: str, value: Any) -> Shaped[np.ndarray, "..."]:
+    if scipy.sparse.issparse(value):
+        return value.toarray()
+    if value.dtype.names or value.dtype.kind == "O":
+        what = "a cell array" if value.dtype.kind == "O" and not value.dtype.names else "a struct"
+        raise InputError(f"{path}: {name} is {what}; save its numbers as variables of their own")
+    return value
+
+
+def _check_version_4(path: Path, data: bytes) -> None:
+    """MATLAB 4 files are matrices in a row: type, rows, columns, whether imaginary, length of name; name; numbers."""
+    position = 0
+    while position + 20 <= len(data):
+        order = "<" if 0 <= struct.unpack_from("<i", data, position)[0] <= 5000 else ">"
+        kind, rows, columns, imaginary, letters = struct.unpack_from(order + "5i", data, position)
+        if kind % 1000 // 10 > 5 or min(rows, columns, letters) < 0:
+            break
+        size = rows * columns * (8, 4, 4, 2, 2, 1)[kind % 1000 // 10 % 10] * (2 if imaginary else 1)
+        if position + 20 + letters + size > len(data):
+            raise InputError(f"{path}: ends early: a matrix of {rows} by {columns} begins at byte {position}")
+        position += 20 + letters + size
+    if position != len(data):
+        raise InputError(f"{path}: not a readable {WHAT}: byte {position} begins no MATLAB 4 matrix")
+
+
+def _check_unpacked(path: Path, data: bytes) -> None:
+    """MATLAB 5 files are a header of 128 bytes and elements (type, size, bytes), those of type 15 compressed."""
     order, position, size = "<" if data[126:128] == b"IM" else ">", 128, 0
     while position + 8 <= len(data):
         kind, stored = struct.unpack_from(order + "II", data, position)
@@ -75,45 +121,6 @@ def _check_unpacked(path: Path) -> None:
             rest = unpacker.unconsumed_tail
             _check_size(path, size)
         position += 8 + stored
-
-
-def _npy(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    with path.open("rb") as stream:
-        major, _ = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
-        offset = stream.tell()
-    if dtype.kind != "O" or shape != ():
-        raise InputError(
-            f"{path}: a bare array {dtype} {shape}, and no tool documents what its columns are; "
-            "save an npz with the names of its parts"
-        )
-    content = read_pickled_value(path, what=WHAT, offset=offset)
-    return _named(path, content.item() if isinstance(content, np.ndarray) else content, wanted)
-
-
-def _pkl(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    return _named(path, read_pickled_value(path, what=WHAT), wanted)
-
-
-def _named(path: Path, content: Any, wanted: set[str]) -> dict[str, np.ndarray]:
-    frames = list(content.values()) if isinstance(content, dict) else content
-    frames = list(frames) if isinstance(frames, tuple) else frames
-    if isinstance(frames, list) and frames and all(isinstance(frame, dict) for frame in frames):
-        if any(set(frame) != set(frames[0]) for frame in frames):
-            raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
-        return {str(key): _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; need a dictionary of arrays, or one per frame")
-    return {str(key): np.asarray(value) if key in wanted else np.zeros(0) for key, value in content.items()}
-
-
-def _stacked(path: Path, frames: list[dict], key: Any) -> np.ndarray:
-    """(t, d) from one (d,) or (1, d) per frame; single numbers, such as a rate, stay single."""
-    values = [np.asarray(frame[key]) for frame in frames]
-    if shapes := sorted({value.shape for value in values[1:]} - {values[0].shape}):
-        raise InputError(f"{path}: {key} has shape {values[0].shape} in its first frame, {shapes[0]} in another")
-    return values[0] if values[0].ndim == 0 else np.stack([value.reshape(-1) for value in values])
 
 
 def _check_size(path: Path, size: int) -> None:

@@ -25,6 +25,11 @@ from ksdiff_jax.typing import Float
 
 FPS_KEY = "fps"
 _LEAST_COLUMNS = {"rotation": 3, "jaw": 3, "neck": 3, "camera": 3, "translation": 3}
+_FRACTIONS = ("expression", "rotation", "jaw", "neck")
+# A rotation vector needs no more than pi, and trackers let it wander to twice that; no jaw opens by 90 degrees.
+_MOST_RAD = {"rotation": 2 * np.pi, "neck": 2 * np.pi, "jaw": np.pi / 2}
+_STILL_FRAMES = 25
+_MOST_COEFFICIENT = 1000.0
 _EXPRESSION_DIMS = {space: width for width, space in SPACES.items()}
 
 
@@ -55,6 +60,7 @@ def read_coefficients(path: str | Path) -> Coefficients:
             if name != "shape" and len(value) != frames:
                 key = layout.parts[name].key
                 raise InputError(f"{path}: {key} has {len(value)} frames, {layout.parts['expression'].key} {frames}")
+        _check_moves(path, parts)
         return _coefficients(parts, layout=layout, tool=tool, fps=_fps(path, arrays))
     except InputError as error:
         raise Rejected("bad_coefficients", str(error)) from error
@@ -76,7 +82,7 @@ def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) 
     if value.dtype.kind not in "fiu":
         raise InputError(f"{path}: {part.key} holds {value.dtype}; need numbers")
     shape = value.shape
-    if value.ndim == 3 and 1 in shape[:2]:  # a batch axis of one, or one frame per batch
+    if value.ndim > 2 and sum(n != 1 for n in shape[:-1]) <= 1:  # batch axes of one
         value = value.reshape(-1, shape[-1])
     if value.ndim == 1 and name == "shape":
         value = value[None]
@@ -86,11 +92,56 @@ def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) 
     fits = value.ndim == 2 and len(value) and (value.shape[1] in widths if widths else value.shape[1] >= least)
     if not fits:
         columns = " or ".join(map(str, widths)) if widths else f"{least} or more"
-        raise InputError(f"{path}: {part.key} has shape {shape}; need (frames, {columns})")
-    value = value[:, part.start : part.to].astype(np.float32)
-    if bad := int((~np.isfinite(value).all(axis=1)).sum()):
-        raise InputError(f"{path}: {part.key} ({name}) holds NaN or infinite values in {bad} of {len(value)} frames")
+        hint = _shape_hint(shape, name, widths)
+        raise InputError(f"{path}: {part.key} has shape {shape}; need (frames, {columns}){hint}")
+    value = value[:, part.start : part.to]
+    if value.dtype.kind != "f" and name in _FRACTIONS and value.any():
+        raise InputError(f"{path}: {part.key} ({name}) holds whole numbers ({value.dtype}); need fractions: quantised?")
+    with np.errstate(all="ignore"):  # what is not finite afterwards is counted next
+        value = value.astype(np.float32)
+    if len(bad := np.flatnonzero(~np.isfinite(value).all(axis=1))):
+        first = f", first in frame {bad[0]}" if len(value) > 1 else ""
+        raise InputError(
+            f"{path}: {part.key} ({name}) holds NaN or infinite values in {len(bad)} of {len(value)} frames{first}"
+        )
+    if name in ("expression", "shape") and (most := float(np.abs(value).max())) > _MOST_COEFFICIENT:
+        raise InputError(f"{path}: {part.key} ({name}) reaches {most:.3g}; such a coefficient is a few units: damaged?")
+    _check_angles(path, part.key, name, value)
     return value
+
+
+def _shape_hint(shape: tuple[int, ...], name: str, widths: tuple[int, ...]) -> str:
+    """What a shape that does not fit probably is, and what to do."""
+    rotation = name in ("rotation", "jaw", "neck")
+    if rotation and (shape[-2:] == (3, 3) or shape[-1:] == (9,)):
+        return "; these are rotation matrices, make axis-angle vectors of them"
+    if rotation and shape[-1:] == (4,):
+        return "; these are quaternions, make axis-angle vectors of them"
+    if rotation and shape[-1:] == (6,) and 6 not in widths:
+        return "; these are six numbers a rotation, make axis-angle vectors of them"
+    if len(shape) == 2 and shape[0] in widths:
+        return "; transposed?"
+    return ""
+
+
+def _check_angles(path: Path, key: str, name: str, value: Float[np.ndarray, "n d"]) -> None:
+    """Raise `InputError` where a rotation goes further than a head or a jaw can: the file has degrees."""
+    if name not in _MOST_RAD:
+        return
+    angles = np.linalg.norm(value.astype(np.float64), axis=1)
+    if (most := float(angles.max())) > _MOST_RAD[name]:
+        raise InputError(
+            f"{path}: {key} ({name}) turns by up to {most:.4g} rad, {np.degrees(most):.0f} degrees; need radians: "
+            "if these are degrees, multiply by pi / 180"
+        )
+
+
+def _check_moves(path: Path, parts: dict[str, Float[np.ndarray, "n d"]]) -> None:
+    """Raise `InputError` where nothing of the face moves for a second or more: no tracker's face is that still."""
+    frames = len(parts["expression"])
+    moving = [name for name in _FRACTIONS if name in parts and np.ptp(parts[name], axis=0).any()]
+    if frames >= _STILL_FRAMES and not moving:
+        raise InputError(f"{path}: expression and rotations are the same in all {frames} frames; no face was followed")
 
 
 def _fps(path: Path, arrays: dict[str, np.ndarray]) -> float | None:

@@ -1,13 +1,17 @@
 """Files of every tool are read by their keys; wrong ones are refused with what is wrong; nothing in them runs."""
 
 import collections
+import io
 import os
 import pickle
 import re
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 from scipy.spatial.transform import Rotation
 
 from ksdiff_jax.data.importing.coefficients import read_coefficients
@@ -148,16 +152,62 @@ def test_a_rate_in_the_file_is_used(tmp_path):
         ({"cam": np.array(["a"] * T)}, "cam holds .*; need numbers"),
         ({"exp": numbers(0, 50)}, r"exp has shape \(0, 50\)"),
         ({"fps": 0.0}, "fps is 0.0"),
+        ({"fps": np.nan}, "fps is nan"),
+        ({"exp": (DECA["exp"] * 100).astype(np.int8)}, r"exp \(expression\) holds whole numbers \(int8\)"),
+        ({"exp": DECA["exp"] + 1j}, "exp holds complex"),
+        ({"exp": DECA["exp"] > 0}, "exp holds bool; need numbers"),
+        ({"exp": np.full((T, 50), np.inf, np.float16)}, "holds NaN or infinite values in 7 of 7 frames"),
+        ({"exp": DECA["exp"].astype(np.float64) * 1e300}, "holds NaN or infinite values in 7 of 7 frames"),
+        ({"pose": np.degrees(5 * DECA["pose"])}, r"pose \(rotation\) turns by up to .* multiply by pi / 180"),
+        ({"pose": DECA["pose"] + np.eye(6, dtype=np.float32)[3] * 3}, r"pose \(jaw\) turns by up to"),
+        ({"exp": DECA["exp"] * 1e30}, r"exp \(expression\) reaches .*; such a coefficient is a few units"),
+        ({"pose": np.tile(np.eye(3), (T, 1, 1))}, "these are rotation matrices"),
+        ({"pose": DECA["pose"].T[:, :5]}, "transposed"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_key_and_shape(tmp_path, changes, says):
     assert re.search(says, refused(tmp_path, DECA | changes))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda v: v.astype(np.float64),
+        lambda v: v.astype(">f4"),
+        np.asfortranarray,
+        lambda v: v[None],
+        lambda v: v[None, :, None],
+        lambda v: np.repeat(v, 2, axis=0)[::2],
+    ],
+    ids=["float64", "big endian", "Fortran order", "a batch axis", "two batch axes", "strides"],
+)
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".pkl"])
+def test_the_form_of_the_numbers_does_not_matter(tmp_path, change, suffix):
+    got, want = read(tmp_path, {key: change(value) for key, value in DECA.items()}, suffix), read(tmp_path, DECA)
+    np.testing.assert_array_equal(got.expression, want.expression)
+    np.testing.assert_array_equal(got.rotation, want.rotation)
+
+
+def test_a_camera_of_whole_numbers_is_one(tmp_path):
+    assert read(tmp_path, DECA | {"cam": np.ones((T, 3), np.int64)}).camera.dtype == np.float32
+
+
+def test_quaternions_are_named(tmp_path):
+    assert "these are quaternions" in refused(tmp_path, FILES["SMIRK"] | {"pose_params": numbers(T, 4)})
+
+
+def test_a_face_that_never_moves_is_refused_but_not_a_short_one(tmp_path):
+    still = {key: np.tile(value[:1], (30, 1)) for key, value in DECA.items()}
+    assert "the same in all 30 frames; no face was followed" in refused(tmp_path, still)
+    assert len(read(tmp_path, {key: value[:10] for key, value in still.items()}).expression) == 10
+
+
 def test_nan_is_counted_in_frames(tmp_path):
     broken = DECA["pose"].copy()
     broken[2:4, 4] = np.nan
-    assert "pose (jaw) holds NaN or infinite values in 2 of 7 frames" in refused(tmp_path, DECA | {"pose": broken})
+    assert "pose (jaw) holds NaN or infinite values in 2 of 7 frames, first in frame 2" in refused(
+        tmp_path, DECA | {"pose": broken}
+    )
 
 
 def test_keys_of_no_tool_and_of_two_are_told_with_what_is_known(tmp_path):
@@ -187,6 +237,86 @@ def test_a_bare_array_is_refused_because_nothing_names_its_columns(tmp_path):
     np.save(tmp_path / "a.npy", numbers(T, 56))
     with pytest.raises(Rejected, match="no tool documents what its columns are"):
         read_coefficients(tmp_path / "a.npy")
+
+
+def archive(path, members, **options):
+    with zipfile.ZipFile(path, "w", **options) as out, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that are there twice
+        for name, array in members:
+            stream = io.BytesIO()
+            np.save(stream, array)
+            out.writestr(f"{name}.npy", stream.getvalue())
+    return path
+
+
+def test_archives_of_two_minds_are_refused_and_other_members_do_not_matter(tmp_path):
+    twice = archive(tmp_path / "twice.npz", [*DECA.items(), ("exp", 2 * DECA["exp"])])
+    with pytest.raises(Rejected, match="holds 'exp' twice"):
+        read_coefficients(twice)
+    outside = archive(tmp_path / "outside.npz", [(f"../{key}", value) for key, value in DECA.items()])
+    with pytest.raises(Rejected, match="those of no known tool"):
+        read_coefficients(outside)
+    with zipfile.ZipFile(archive(tmp_path / "more.npz", DECA.items()), "a") as out:
+        out.writestr("readme.txt", "hello")
+        out.writestr("meta.npy", b"\x93NUMPY of another kind")
+    np.testing.assert_array_equal(read_coefficients(tmp_path / "more.npz").jaw, DECA["pose"][:, 3:])
+
+
+def test_a_header_that_python_2_wrote_is_read_without_a_warning(tmp_path):
+    np.savez(tmp_path / "a.npz", **DECA)
+    with zipfile.ZipFile(tmp_path / "two.npz", "w") as out:
+        for key, value in DECA.items():
+            stream = io.BytesIO()
+            np.save(stream, value)
+            header = f"({T}L, {value.shape[1]}L), }}".encode()
+            plain = f"({T}, {value.shape[1]}), }}".encode()
+            out.writestr(f"{key}.npy", stream.getvalue().replace(plain + b"  ", header))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_coefficients(tmp_path / "two.npz").expression, DECA["exp"])
+
+
+def test_a_password_and_a_shape_beyond_the_file_are_named(tmp_path):
+    path = archive(tmp_path / "a.npz", DECA.items())
+    locked = bytearray(path.read_bytes())
+    locked[locked.find(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "locked.npz").write_bytes(locked)
+    with pytest.raises(Rejected, match="encrypted with a password"):
+        read_coefficients(tmp_path / "locked.npz")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 50)})
+    with zipfile.ZipFile(tmp_path / "vast.npz", "w") as out:
+        out.writestr("exp.npy", header.getvalue())
+    with pytest.raises(Rejected, match="exp is not of the size it states"):
+        read_coefficients(tmp_path / "vast.npz")
+
+
+def test_what_a_file_is_follows_from_its_content(tmp_path):
+    np.savez(tmp_path / "a.npz", **DECA)
+    np.save(tmp_path / "a.npy", DECA, allow_pickle=True)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(DECA))
+    for suffix in (".npz", ".npy", ".pkl"):
+        for ending in (".npz", ".npy", ".pkl", ".NPZ", ".pickle"):
+            path = tmp_path / f"{suffix[1:]}_as{ending}"
+            path.write_bytes((tmp_path / f"a{suffix}").read_bytes())
+            np.testing.assert_array_equal(read_coefficients(path).expression, DECA["exp"])
+
+
+def test_matlab_files_of_other_kinds(tmp_path):
+    coeff = numbers(T, 257)
+    scipy.io.savemat(tmp_path / "four.mat", {"coeff": coeff}, format="4")
+    np.testing.assert_array_equal(read_coefficients(tmp_path / "four.mat").expression, coeff[:, 80:144])
+    vast = bytearray((tmp_path / "four.mat").read_bytes())
+    vast[4:8] = (2 * 10**9).to_bytes(4, "little")
+    (tmp_path / "vast.mat").write_bytes(vast)
+    (tmp_path / "new.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(600, b" "))
+    scipy.io.savemat(tmp_path / "struct.mat", {"coeff": {"a": coeff}})
+    scipy.io.savemat(tmp_path / "cell.mat", {"coeff": np.array([coeff[0], "x"], object)})
+    scipy.io.savemat(tmp_path / "sparse.mat", {"coeff": scipy.sparse.csc_matrix((10**6, 10**6))})
+    for name, said in (("vast", "ends early"), ("new", "'-v7'"), ("struct", "coeff is a struct"),
+                       ("cell", "coeff is a cell array"), ("sparse", "unpacks to 8000000 MB")):  # fmt: skip
+        with pytest.raises(Rejected, match=said):
+            read_coefficients(tmp_path / f"{name}.mat")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path):

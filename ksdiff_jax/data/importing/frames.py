@@ -1,0 +1,121 @@
+"""From what a pickle holds to named arrays: one dictionary of arrays, or one for each frame.
+
+Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each frame: a list of
+dictionaries, or a dictionary of them by frame number or file name. Numbers in such names give the order ("10" comes
+after "2", whatever the order in the file), and a number that is missing is told, as everything after it would come
+too early. A dictionary with nothing but one of these in it is opened.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.foreign.inert_pickle import Held
+from ksdiff_jax.foreign.pickle_file import as_array, plain, text_keys
+from ksdiff_jax.typing import Shaped
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_MAX_FRAMES = 1_000_000
+_MAX_BYTES = 400_000_000
+
+
+def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """All arrays by name, those not in `wanted` empty; raises `InputError` naming the file and the key."""
+    content = _opened(content)
+    frames = _frames(path, content)
+    if frames is None:
+        if not isinstance(content, dict):
+            title = content.title if isinstance(content, Held) else type(content).__name__
+            raise InputError(f"{path}: holds a {title}; need a dictionary of arrays, or one per frame")
+        named = text_keys(content).items()
+        return {key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named}
+    frames = [text_keys(frame) for frame in frames]
+    keys = set(frames[0])
+    if any(set(frame) != keys for frame in frames):
+        raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
+    return {key: _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
+
+
+def _opened(content: Any) -> Any:
+    """Without the shells around it: a namespace, an array of one object, a dictionary of one thing that holds them."""
+    for _ in range(4):
+        content = plain(content)
+        if isinstance(content, Held):
+            content = content.state
+        if not isinstance(content, dict) or len(content) != 1:
+            return content
+        inner = _opened_frame(next(iter(content.values())))
+        of_frames = isinstance(inner, list | tuple) and inner and all(isinstance(frame, dict) for frame in inner)
+        if not isinstance(inner, dict) and not of_frames:
+            return content
+        content = inner
+    return content
+
+
+def _frames(path: Path, content: Any) -> list[dict] | None:
+    """One dictionary per frame in their order; None where the content is not of that form."""
+    if isinstance(content, dict):
+        values = [_opened_frame(value) for value in content.values()]
+        if len(values) < 2 or not all(isinstance(value, dict) for value in values):
+            return None
+        return [values[index] for index in _order(path, content)]
+    if not isinstance(content, list | tuple) or not 0 < len(content) <= _MAX_FRAMES:
+        return None
+    values = [_opened_frame(value) for value in content]
+    return values if all(isinstance(value, dict) for value in values) else None
+
+
+def _opened_frame(value: Any) -> Any:
+    return value.state if isinstance(value, Held) and not hasattr(value, "value") else value
+
+
+def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
+    """The places of the frames in the order of the number in their names; as they come where names have none."""
+    names = [str(name)[-200:] for name in by_name]
+    found = [_NUMBER.findall(name) for name in names]
+    as_they_come = list(range(len(found)))
+    if len({len(numbers) for numbers in found}) != 1 or not found[0]:
+        return as_they_come
+    columns = np.array(found, np.float64).T
+    varying = [column for column in columns if (column != column[0]).any()]
+    orders = [np.argsort(column, kind="stable") for column in varying]
+    if not varying:
+        return as_they_come
+    if any((np.diff(column[orders[0]]) <= 0).any() for column in varying):
+        raise InputError(
+            f"{path}: its frames are named by several numbers or one of them twice ({names[0][-60:]!r}, "
+            f"{names[1][-60:]!r}, ...): several faces or clips? store each in a file of its own"
+        )
+    order = orders[0]
+    steps = np.diff(varying[0][order])
+    if (gaps := np.flatnonzero(steps > 1.5 * np.median(steps))).size:
+        before, after = (names[order[gaps[0] + one]][-60:] for one in (0, 1))
+        raise InputError(
+            f"{path}: frames are missing between {before!r} and {after!r}, what comes after them would be too early; "
+            "give every frame"
+        )
+    return order.tolist()
+
+
+def _array(path: Path, key: Any, value: Any) -> Shaped[np.ndarray, "..."]:
+    try:
+        return as_array(value)
+    except InputError as error:
+        raise InputError(f"{path}: {key} {error}") from error
+
+
+def _stacked(path: Path, frames: list[dict], key: Any) -> Shaped[np.ndarray, "..."]:
+    """(t, d) from one (d,) or (1, d) per frame; single numbers, such as a rate, stay single."""
+    values = [_array(path, key, frame[key]) for frame in frames]
+    if shapes := sorted({value.shape for value in values[1:]} - {values[0].shape}):
+        raise InputError(f"{path}: {key} has shape {values[0].shape} in its first frame, {shapes[0]} in another")
+    first = values[0]
+    if first.ndim and first.size != first.shape[-1]:
+        raise InputError(f"{path}: {key} has shape {first.shape} in each of {len(frames)} frames; need one row a frame")
+    if first.nbytes * len(values) > _MAX_BYTES:
+        raise InputError(f"{path}: {key} is {first.nbytes * len(values) / 1e6:.0f} MB in all; too large")
+    return first if first.ndim == 0 else np.stack([value.reshape(-1) for value in values])

@@ -1,0 +1,75 @@
+"""What a file is by its first bytes, whatever it is called; and what often lies where a file should be.
+
+A download that did not happen leaves a Git LFS pointer, a web page or nothing. These have a sentence of their own,
+which tells what to do; so have the forms of other tools that cannot be read here.
+"""
+
+import enum
+from pathlib import Path
+
+from ksdiff_jax.errors import InputError
+
+
+class FileKind(enum.Enum):
+    """Forms that are told apart."""
+
+    ZIP = "a zip archive"
+    NPY = "a NumPy array"
+    GZIP = "gzip"
+    BZ2 = "bzip2"
+    XZ = "xz"
+    MATLAB = "a MATLAB 5 file"
+    PICKLE = "a Python pickle"
+    TENSORS = "safetensors"
+    OTHER = "another form"
+
+
+_BEGINNINGS = (
+    (b"PK\x03\x04", FileKind.ZIP),
+    (b"PK\x05\x06", FileKind.ZIP),
+    (b"\x93NUMPY", FileKind.NPY),
+    (b"\x1f\x8b", FileKind.GZIP),
+    (b"BZh", FileKind.BZ2),
+    (b"\xfd7zXZ\x00", FileKind.XZ),
+    (b"MATLAB 5.0", FileKind.MATLAB),
+    *((bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)),  # earlier protocols have no mark
+)
+_ZLIB = (b"\x01", b"\x5e", b"\x9c", b"\xda")
+_ELSEWHERE = (
+    (b"version https://git-lfs", "a Git LFS pointer and not the file; run `git lfs pull`, or download the file itself"),
+    (b"\x89HDF\r\n", "an HDF5 file, which is not read; write its arrays with numpy.savez"),
+    (b"MATLAB 7.3", "a MATLAB 7.3 file (HDF5), which is not read; save it in MATLAB with the option '-v7'"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstandard, which is not read; decompress it first"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4, which is not read; decompress it first"),
+    *((b"x" + level, "compressed with zlib, as joblib does; write its arrays with numpy.savez") for level in _ZLIB),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+)
+_PAGES = (b"<!doctype html", b"<html", b"<?xml")
+
+
+def checked_kind(path: Path, *, what: str) -> FileKind:
+    """The form of a file; raises `InputError` where there is none, or something else in its place."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; name the {what} inside it")
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(512)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; need a {what}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); need a {what}") from error
+    if not begin:
+        raise InputError(f"{path}: 0 bytes; need a {what}")
+    found = next((words for magic, words in _ELSEWHERE if begin.startswith(magic)), None)
+    if begin.lstrip().lower().startswith(_PAGES):
+        found = f"a web page and not a {what}; download the file itself"
+    elif begin[257:262] == b"ustar":
+        found = "a tar archive; unpack it, or if PyTorch 0.1 saved it, load and save it with a later PyTorch"
+    elif not begin.strip(b"\0"):
+        found = f"begins with nothing but zeros, as an unfinished download does; need a {what}"
+    if found:
+        raise InputError(f"{path}: {found}")
+    if begin[4:9] == b"\0\0\0\0{":  # after the size of a header, whose first bytes may be those of anything
+        return FileKind.TENSORS
+    return next((kind for magic, kind in _BEGINNINGS if begin.startswith(magic)), FileKind.OTHER)

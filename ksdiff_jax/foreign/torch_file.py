@@ -1,0 +1,169 @@
+"""PyTorch files (.pth, .pt, .bin) without PyTorch, and without running anything in them.
+
+    zipped   a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's bytes, perhaps /byteorder     (1.6 on)
+    legacy   pickles in a row: a magic number, 1001, facts about the machine, the value, the storages' keys;
+             then for each key its count (8 bytes) and its bytes                                       (0.2 to 1.5)
+
+The form of PyTorch 0.1 (a tar) and TorchScript programs are named and refused.
+"""
+
+import mmap
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
+from ksdiff_jax.foreign.inert_pickle import Held, unpickled
+from ksdiff_jax.foreign.pickle_names import known_name
+from ksdiff_jax.foreign.torch_tensors import Storage, numpy_dtype, storage_dtype
+from ksdiff_jax.typing import Shaped
+
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_MAX_UNPACKED_BYTES = 400_000_000
+_INNER = ("state_dict", "model_state_dict", "model", "module", "ema", "model_ema", "weights", "params", "net")
+
+
+def read_torch_file(path: Path, *, what: str) -> Any:
+    """What `torch.save` stored, its tensors as `HeldTensor`; raises `InputError` in one line naming the file."""
+    kind = checked_kind(path, what=what)
+    try:
+        if kind is FileKind.ZIP:
+            return _read_zipped(path, what=what)
+        with path.open("rb") as stream:  # tensors read from the map later, so it stays open as long as they are there
+            return read_legacy(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), what=what)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a sound PyTorch file ({reason}); download it again") from error
+
+
+def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """The weights in a PyTorch file by name; raises `InputError` where it holds something else, or more than one set.
+
+    A training checkpoint keeps them under a name of its own ("model", "state_dict", ...), beside other things.
+    """
+    content = read_torch_file(path, what="file of weights")
+    if isinstance(content, Held):
+        content = content.state
+    if not isinstance(content, dict):
+        title = content.title if isinstance(content, Held) else type(content).__name__
+        raise InputError(f"{path}: holds a {title} and not a dictionary of weights; give the state dict of the model")
+    inner = [key for key in _INNER if isinstance(content.get(key), dict) and _tensors(content[key])]
+    if len(inner) > 1:
+        raise InputError(f"{path}: holds several sets of weights ({', '.join(inner)}); save the one that is meant")
+    tensors = _tensors(content[inner[0]] if inner else content)
+    if not tensors:
+        raise InputError(f"{path}: not a dictionary of weights; give the state dict of the model")
+    weights = {}
+    for key, tensor in tensors.items():
+        try:
+            weights[str(key)] = tensor if isinstance(tensor, np.ndarray | np.generic) else tensor.value()
+        except InputError as error:
+            raise InputError(f"{path}: {str(key)[:100]} is {error}") from error
+        except AttributeError:
+            raise InputError(f"{path}: {str(key)[:100]} is {tensor.title}; give plain weights") from None
+    return weights
+
+
+def _tensors(content: dict) -> dict[Any, Any]:
+    """What of a dictionary is a tensor, an array, or the stand-in for a tensor that cannot be read."""
+    return {key: value for key, value in content.items() if isinstance(value, Held | np.ndarray)}
+
+
+def is_torch_archive(path: Path) -> bool:
+    """Whether a zip is one that `torch.save` wrote."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+
+
+def _read_zipped(path: Path, *, what: str) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        members = {entry.filename: entry for entry in archive.infolist()}
+        if len(members) != len(archive.infolist()):
+            raise InputError("an archive that holds a name twice")
+        pickles = [name for name in members if name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise InputError(f"a zip with {len(pickles)} files data.pkl; torch.save writes one")
+        folder = pickles[0].removesuffix("data.pkl")
+        if any(name.startswith(f"{folder}code/") for name in members):
+            raise InputError("a TorchScript program; save the model's state_dict() with torch.save instead")
+        if any(entry.flag_bits & 1 for entry in members.values()):
+            raise InputError("an encrypted zip; store it without a password")
+        size = sum(entry.file_size for entry in members.values())
+        if size > max(path.stat().st_size, _MAX_UNPACKED_BYTES):
+            raise InputError(f"unpacks to {size / 1e6:.0f} MB from {path.stat().st_size / 1e6:.0f} MB")
+        order_file = f"{folder}byteorder"
+        order = ">" if order_file in members and archive.read(order_file).strip() == b"big" else "<"
+        contents: dict[str, bytes] = {}
+
+        def storage(identity: Any) -> Storage:
+            dtype, key, count, _ = _identity(identity)
+            if key not in contents:
+                name = f"{folder}data/{key}"
+                if name not in members:
+                    raise InputError(f"lacks its storage data/{key[:40]}; download the file again")
+                contents[key] = archive.read(name)
+            return Storage(dtype, count, lambda: contents[key], order=order)
+
+        return unpickled(archive.read(pickles[0]), find=partial(known_name, what=what), persistent=storage).value
+
+
+def read_legacy(data: Any, *, what: str) -> Any:
+    """The value of a legacy file of which `data` are the bytes."""
+    find = partial(known_name, what=what)
+    magic, at = unpickled(data, find=find)
+    if magic != _MAGIC:
+        raise InputError(f"a pickle of a {type(magic).__name__} that torch.save did not write")
+    version, at = unpickled(data, find=find, start=at)
+    machine, at = unpickled(data, find=find, start=at)
+    if version != _PROTOCOL or not isinstance(machine, dict):
+        raise InputError(f"PyTorch's legacy form of version {str(version)[:20]}; {_PROTOCOL} is read")
+    order = "<" if machine.get("little_endian", True) else ">"
+    places: dict[str, tuple[int, int]] = {}
+    types: dict[str, str] = {}
+
+    def storage(identity: Any) -> Storage:
+        dtype, key, count, view = _identity(identity)
+        types.setdefault(key, dtype)
+
+        def read() -> bytes:
+            begin, end = places[key]
+            if view is None:
+                return data[begin:end]
+            size = numpy_dtype(dtype).itemsize
+            return data[begin + view[1] * size : min(end, begin + (view[1] + view[2]) * size)]
+
+        return Storage(dtype, count, read, order=order)
+
+    value, at = unpickled(data, find=find, persistent=storage, start=at)
+    keys, at = unpickled(data, find=find, start=at)
+    for key in keys if isinstance(keys, list) else ():
+        count = int.from_bytes(data[at : at + 8], "little" if order == "<" else "big")
+        size = count * numpy_dtype(types.get(str(key), "uint8")).itemsize
+        places[str(key)] = (at + 8, at + 8 + size)
+        at += 8 + size
+        if at > len(data):
+            raise InputError(f"ends early: {len(data)} bytes of at least {at}; download the file again")
+    if lacking := sorted(types.keys() - places.keys()):
+        raise InputError(f"lacks its storage {lacking[0][:40]}; download the file again")
+    return value
+
+
+def _identity(identity: Any) -> tuple[str, str, int, tuple | None]:
+    """Type, key, count and view of a storage, from the persistent id that a pickle refers to it by."""
+    if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
+        raise InputError("refers to data outside the pickle that is no storage; nothing of it was run")
+    _, kind, key, _, count, *rest = identity
+    view = rest[0] if rest else None
+    sound = view is None or (isinstance(view, tuple) and len(view) == 3 and all(isinstance(n, int) for n in view[1:]))
+    if not isinstance(key, str) or not isinstance(count, int) or not sound:
+        raise InputError("refers to a storage without a key")
+    return storage_dtype(kind), key, count, view
