@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
-    ["errors", "config", "overrides", "files", "typing", "rng", "tree", "fourier", "heap"],
+    ["errors", "config", "overrides", "files", "plain_text", "typing", "rng", "tree", "fourier", "heap"],
     ["audio", "motion", "diffusion", "parallel", "losses"],
     ["face", "layers"],
     ["speech"],

@@ -42,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 runs, and a free port there")
     group.add_argument("--processes", metavar="N", type=int, help="how many there are, over all machines")
     group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
-    fields = textwrap.fill("  ".join(field_names(Config())), width=100, initial_indent="  ", subsequent_indent="  ")
-    parser.epilog = f"{_EXAMPLES}\nfields, each as --name VALUE (units and meaning: ksdiff_jax/config.py):\n{fields}"
+    parser.fields = [name for name in field_names(Config()) if "." in name]
+    fields = textwrap.fill("  ".join(parser.fields), width=100, initial_indent="  ", subsequent_indent="  ")
+    parser.epilog = f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike (see ksdiff_jax/config.py):\n{fields}"
 
 
 def run(args: argparse.Namespace) -> int:
