@@ -14,6 +14,7 @@ JSON keeps the name exactly: Python's `json.loads` returns the string that opens
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 
@@ -37,9 +38,19 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def json_text(value: object, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """`value` as JSON that is valid UTF-8: lone surrogates are escaped, NaN and infinity become null."""
-    text = json.dumps(_finite(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+def fitting(name: str, *, max_bytes: int) -> str:
+    """A file name, or its start of at most `max_bytes` bytes; no character is cut in two."""
+    while len(os.fsencode(name)) > max_bytes:
+        name = name[:-1]
+    return name
+
+
+def json_text(value: object, *, indent: int | None = None, ascii_only: bool = False, strict: bool = True) -> str:
+    """`value` as JSON that is valid UTF-8: lone surrogates are escaped, NaN and infinity become null.
+
+    With `strict=False` NaN and infinity stay, in Python's own words, for files that this package alone reads.
+    """
+    text = json.dumps(_finite(value) if strict else value, indent=indent, ensure_ascii=ascii_only)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 

@@ -3,11 +3,16 @@
 librosa compiles its vectorised functions when a module is imported or a function first called, and keeps the machine
 code on disk (numba's cache). Two processes that do so at the same moment can leave two files behind that do not fit
 each other: from then on every process that loads them crashes (numba, issue 10128). So the first call waits its turn.
+
+Where the installation cannot be written (a container run by another user), numba's cache is a folder of the user's own.
 """
 
 import contextlib
 import functools
-import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -30,6 +35,17 @@ def librosa_module(name: str) -> ModuleType:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(InputError):  # no folder to lock in: compile all the same
             stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
+        _give_numba_a_folder()
         module = importlib.import_module(f"librosa.{name}")
         _CALLS[name](module)
     return module
+
+
+def _give_numba_a_folder() -> None:
+    """A folder for the machine code, where it cannot lie beside librosa's source: numba raises if it finds none."""
+    if os.environ.get("NUMBA_CACHE_DIR") or "numba" in sys.modules:
+        return
+    source = Path(importlib.util.find_spec("librosa").origin).parent
+    kept = next(folder for folder in (source / "__pycache__", source) if folder.is_dir())
+    if not os.access(kept, os.W_OK | os.X_OK):
+        os.environ["NUMBA_CACHE_DIR"] = str(cache_folder() / "numba")

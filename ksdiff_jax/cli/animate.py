@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, paths_as_input
+from ksdiff_jax.plain_text import fitting
 from ksdiff_jax.speech.spoken_words import Transcript, find_sidecar, read_transcript, write_words
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
+LONGEST_STEM = 235  # bytes, of the 255 of a file name; numbers and endings come after it
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
 EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
@@ -111,7 +113,7 @@ class _Work:
     def animate(self, speech: str, stem: str) -> dict:
         """Animate one recording; its report holds the files, or the error that it met."""
         try:
-            with self.console.without_library_warnings():
+            with self.console.without_library_warnings(), paths_as_input():
                 return self._animate(speech, stem)
         except InputError as error:
             message = str(error)
@@ -225,14 +227,15 @@ def _output_folder(name: str) -> tuple[Path, bool]:
 
 
 def _stems(speeches: list[str]) -> list[str]:
-    """A name for each recording's files: its own stem, numbered where two would be the same."""
+    """A name for each recording's files: its own stem, numbered where two would be the same, cut where too long."""
     taken: set[str] = set()
     stems = []
     for speech in speeches:
-        stem, number = Path(speech).stem, 1
+        own = fitting(Path(speech).stem, max_bytes=LONGEST_STEM)
+        stem, number = own, 1
         while stem in taken:
             number += 1
-            stem = f"{Path(speech).stem}-{number}"
+            stem = f"{own}-{number}"
         taken.add(stem)
         stems.append(stem)
     return stems

@@ -7,8 +7,10 @@ import os
 import platform
 import re
 import sys
+import warnings
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import Notice, first_line
 
 SUMMARY = "versions, devices, which optional parts are present, what to install for the rest"
 EXAMPLES = """examples:
@@ -70,7 +72,11 @@ def _version(name: str) -> str | None:
 def _devices() -> list[str]:
     import jax
 
-    return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
+    try:
+        return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
+    except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names one that is not here
+        warnings.warn(f"JAX finds no device: {first_line(error)}", Notice, stacklevel=2)
+        return []
 
 
 def _checkpoints() -> list[str]:

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
 from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.heap import keep_freed_memory
 from ksdiff_jax.plain_text import one_line
 
@@ -85,7 +85,7 @@ def _dispatch(argv: list[str]) -> int:
     except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
         return leaving.code or 0
     console = Console(argv[0], quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False))
-    with without_library_logs(console), console.without_library_warnings(), notices_as_lines(console):
+    with without_library_logs(console), console.without_library_warnings(), notices_as_lines(console), paths_as_input():
         return module.run(args) or 0
 
 

@@ -2,17 +2,18 @@
 
 import argparse
 import os
-import sys
 import textwrap
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.cli.streams import put_error
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
 from ksdiff_jax.overrides import field_names, load_config, override
 from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
+from ksdiff_jax.plain_text import printable
 
 SUMMARY = "train a model, or resume a run that was stopped"
 DOTTED_OVERRIDES = True
@@ -83,7 +84,7 @@ def _profiled(text: str, config: Config) -> range:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    put_error(printable(line))
 
 
 def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:

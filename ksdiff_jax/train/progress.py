@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from io import TextIOBase
 
+from ksdiff_jax.plain_text import printable
+
 _SPEEDS = ("steps_per_s", "frames_per_s", "tflops_per_s", "mfu", "data_wait", "goodput")
 _NOT_TERMS = frozenset({"step", "grad_norm", "learning_rate", "skipped", *_SPEEDS})
 
@@ -26,7 +28,7 @@ class Progress:
     def tell(self, message: str) -> None:
         """A line that stays."""
         self._end_line()
-        print(message, file=self._stream, flush=True)
+        print(printable(message), file=self._stream, flush=True)
 
     def update(self, entry: Mapping[str, int | float]) -> None:
         """The state of training: an entry of `MetricsLog`."""

@@ -73,7 +73,7 @@ def open_workdir(path: str | Path, config: Config) -> Path:
     _check_places(workdir)
     check_workdir(workdir, config)
     if leads():
-        write_json(workdir / "config.json", to_dict(config))
+        write_json(workdir / "config.json", to_dict(config), strict=False)  # a field may be infinite
         now = datetime.datetime.now(datetime.UTC).isoformat()
         write_json(workdir / "versions.json", {"started_at": now, **versions()})
     _check_shared(workdir / "versions.json")
