@@ -49,6 +49,16 @@ def home_folder() -> Path | None:
     return home if home.is_absolute() and home.is_dir() else None
 
 
+def give_home() -> None:
+    """Set HOME to a folder of temporary files, where the user has no home: many a library stops without one."""
+    home = home_folder()
+    if home is None:
+        with contextlib.suppress(InputError):  # nowhere to write: what needs a home will report it
+            os.environ["HOME"] = str(cache_folder())
+    elif os.environ.get("HOME") == "":  # Python reads it as "/"
+        os.environ["HOME"] = str(home)
+
+
 def _is_own(folder: Path, *, private: bool = False) -> bool:
     """Whether `folder` is there, or could be made, and can be written; `private`: by nobody else, and is no link."""
     try:

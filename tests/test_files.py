@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, one_at_a_time, replacing, replacing_folder, write_json
+from ksdiff_jax.files import cache_folder, give_home, one_at_a_time, replacing, replacing_folder, write_json
 
 
 def test_one_after_the_other_is_let_through_also_after_an_error(tmp_path):
@@ -140,6 +140,16 @@ def test_a_user_without_a_home_has_a_cache_in_the_folder_of_temporary_files(bare
         monkeypatch.setenv("HOME", home)
     assert cache_folder() == bare_user
     assert bare_user.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_user_without_a_home_gets_one_and_another_keeps_theirs(bare_user, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    give_home()
+    assert os.environ["HOME"] == str(tmp_path)
+    monkeypatch.setenv("HOME", "/nonexistent/x")
+    give_home()
+    assert os.environ["HOME"] == str(bare_user)
+    assert cache_folder() == bare_user / ".cache" / "ksdiff-jax"
 
 
 def test_a_cache_that_is_a_file_is_passed_over(bare_user, tmp_path, monkeypatch):

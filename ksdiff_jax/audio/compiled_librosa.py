@@ -18,7 +18,7 @@ from types import ModuleType
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, one_at_a_time
+from ksdiff_jax.files import cache_folder, give_home, one_at_a_time
 
 # What is called of each module, on a quarter of a second of noise.
 _NOISE = np.random.default_rng(0).normal(size=4_000)
@@ -35,6 +35,7 @@ def librosa_module(name: str) -> ModuleType:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(InputError):  # no folder to lock in: compile all the same
             stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
+        give_home()
         _give_numba_a_folder()
         module = importlib.import_module(f"librosa.{name}")
         _CALLS[name](module)

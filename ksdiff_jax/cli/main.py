@@ -19,6 +19,7 @@ from typing import NoReturn
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
 from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams
 from ksdiff_jax.errors import InputError, paths_as_input
+from ksdiff_jax.files import give_home
 from ksdiff_jax.heap import keep_freed_memory
 from ksdiff_jax.plain_text import one_line
 
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if argv is None:  # a process of our own
         repair_streams()
+        give_home()
         keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -5,9 +5,10 @@ and what a library writes to standard error goes into the caller's results. A ch
 is written as an escape (`\\u65e5`).
 """
 
+import contextlib
 import os
 import sys
-from io import TextIOBase
+from io import TextIOBase, UnsupportedOperation
 
 
 def repair_streams() -> None:
@@ -61,6 +62,8 @@ def fails(stream: TextIOBase) -> bool:
     """Whether a stream, and not a file, leads to a disk that is full or to a reader that has gone."""
     try:
         return os.write(stream.fileno(), b"\n") < 1
+    except UnsupportedOperation:  # no stream of the system's
+        return False
     except OSError:
         return True
 
@@ -68,5 +71,6 @@ def fails(stream: TextIOBase) -> bool:
 def drop(stream: TextIOBase) -> None:
     """Send what is still to be written to the null device; Python would raise again when it flushes at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
+    with contextlib.suppress(UnsupportedOperation):
+        os.dup2(null, stream.fileno())
     os.close(null)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 from ksdiff_jax.errors import InputError, first_line
-from ksdiff_jax.files import cache_folder, home_folder
+from ksdiff_jax.files import cache_folder, give_home, home_folder
 from ksdiff_jax.plain_text import printable, shortened
 
 LONGEST_TITLE = 100  # characters; more leave the picture
@@ -43,6 +43,7 @@ def title_of(name: str) -> str:
 
 def _give_a_folder() -> None:
     """A folder for Matplotlib's list of fonts, where the usual one may not be there."""
+    give_home()
     home = home_folder()
     usual = home is not None and os.access(home, os.W_OK) and not os.environ.get("XDG_CACHE_HOME")
     if usual or os.environ.get("MPLCONFIGDIR"):
