@@ -73,6 +73,8 @@ def _is_own(folder: Path, *, private: bool = False) -> bool:
 
 def make_folder(path: str | Path) -> Path:
     """Create `path` and its parents; raises `InputError` if it cannot be made or written to."""
+    if not str(path):  # an empty variable of a shell: "." would be a surprise
+        raise InputError("the output folder has an empty name; name a folder, or . for this one")
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,12 +181,13 @@ def _put_back(path: Path) -> None:
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
     """Let one process after the other through, for what several would make at once in `folder` (a cache).
 
-    A process that dies lets the next one in. Network disks without locks let all in.
+    A process that dies lets the next one in. Network disks without locks let all in, as does a lock of another
+    user's.
     """
     path = make_folder(folder) / ".lock"
-    with path.open("w") as lock:
+    with contextlib.ExitStack() as opened:
         with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(opened.enter_context(path.open("w")), fcntl.LOCK_EX)
         yield
 
 

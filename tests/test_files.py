@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, give_home, one_at_a_time, replacing, replacing_folder, write_json
+from ksdiff_jax.files import (
+    cache_folder,
+    give_home,
+    make_folder,
+    one_at_a_time,
+    replacing,
+    replacing_folder,
+    write_json,
+)
 
 
 def test_one_after_the_other_is_let_through_also_after_an_error(tmp_path):
@@ -169,3 +177,15 @@ def test_a_temporary_cache_that_others_can_write_is_refused(bare_user, tmp_path)
     bare_user.symlink_to(tmp_path / "theirs")
     with pytest.raises(InputError, match="XDG_CACHE_HOME"):
         cache_folder()
+
+
+def test_a_lock_that_cannot_be_opened_lets_all_in(tmp_path):
+    (tmp_path / ".lock").mkdir()  # as unusable as a file of another user's, for every user
+    with one_at_a_time(tmp_path):
+        pass
+
+
+def test_an_output_folder_without_a_name_is_not_this_one():
+    with pytest.raises(InputError, match="empty name"):
+        make_folder("")
+    assert make_folder(".") == Path()

@@ -1,6 +1,7 @@
 """`ksdiff-jax animate SPEECH... --out DIR`: recordings in, motion files, videos and plots out."""
 
 import argparse
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
         reports = [work.animate(speech, stem) for speech, stem in zip(args.speech, _stems(args.speech), strict=True)]
     finally:
         # A folder that we made and left empty would look like a result.
-        if made and not any(out.iterdir()):
-            out.rmdir()
+        if made:
+            with contextlib.suppress(OSError):  # it holds something, or another process took it away
+                out.rmdir()
     failed = [report for report in reports if "error" in report]
     _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)
     return 2 if failed else 0

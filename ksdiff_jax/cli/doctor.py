@@ -10,7 +10,7 @@ import sys
 import warnings
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
-from ksdiff_jax.errors import Notice, first_line
+from ksdiff_jax.errors import Notice
 
 SUMMARY = "versions, devices, which optional parts are present, what to install for the rest"
 EXAMPLES = """examples:
@@ -74,8 +74,9 @@ def _devices() -> list[str]:
 
     try:
         return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
-    except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names one that is not here
-        warnings.warn(f"JAX finds no device: {first_line(error)}", Notice, stacklevel=2)
+    except (RuntimeError, AssertionError):
+        asked = f" for JAX_PLATFORMS={chosen}" if (chosen := os.environ.get("JAX_PLATFORMS")) else ""
+        warnings.warn(f"JAX finds no device here{asked}", Notice, stacklevel=2)
         return []
 
 

@@ -5,10 +5,12 @@ Text is drawn as it is: a `$` begins no formula, and no LaTeX runs. The style is
 """
 
 import contextlib
+import importlib
 import os
 import sys
 import warnings
 from collections.abc import Iterator
+from types import ModuleType
 
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.files import cache_folder, give_home, home_folder
@@ -23,17 +25,31 @@ def drawing(**settings: object) -> Iterator[None]:
     if "matplotlib" not in sys.modules:
         _give_a_folder()
     try:
-        import matplotlib
+        matplotlib = _matplotlib()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise InputError(
-            f"Matplotlib cannot start here ({first_line(error)}); look at MPLBACKEND, MPLCONFIGDIR and a matplotlibrc "
-            "in the working folder, or ask for no plots"
+            f"Matplotlib cannot start here ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR and a matplotlibrc in "
+            "the working folder, or ask for no plots"
         ) from error
     defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")}
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         matplotlib.rcParams.update(defaults | {"text.parse_math": False, "text.usetex": False} | settings)
         yield
+
+
+def _matplotlib() -> ModuleType:
+    """The module; a MPLBACKEND that it does not know is left out, as our pictures need no backend of windows."""
+    try:
+        return importlib.import_module("matplotlib")
+    except ValueError:
+        backend = os.environ.pop("MPLBACKEND", None)
+        if backend is None:
+            raise
+        try:
+            return importlib.import_module("matplotlib")
+        finally:
+            os.environ["MPLBACKEND"] = backend
 
 
 def title_of(name: str) -> str:

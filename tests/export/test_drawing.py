@@ -1,12 +1,15 @@
 """Pictures whose texts are names from outside, on machines that are set up in their own way."""
 
+import importlib
 import os
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.report import Curves, plot_openings
 from ksdiff_jax.export.drawing import LONGEST_TITLE, drawing, title_of
 from ksdiff_jax.export.plot import write_plot
@@ -68,18 +71,18 @@ def test_a_title_is_one_line_within_the_picture():
         assert len(title_of(name)) <= LONGEST_TITLE and len(title_of(name).splitlines()) == 1
 
 
-def test_a_matplotlib_that_cannot_start_is_one_line(monkeypatch):
-    import builtins
+@pytest.mark.parametrize(("fault", "status"), [("backend", 0), ("all", 2)])
+def test_a_matplotlib_that_cannot_start_is_one_line_and_an_unknown_backend_no_matter(fault, status, monkeypatch):
+    real = importlib.import_module("matplotlib")
 
-    from ksdiff_jax.errors import InputError
-
-    real = builtins.__import__
-
-    def broken(name, *arguments, **options):
-        if name == "matplotlib":
+    def imported(name):
+        if fault == "all" or "MPLBACKEND" in os.environ:
             raise ValueError("Key backend: 'nonsense' is not a valid value\nfor backend")
-        return real(name, *arguments, **options)
+        return real
 
-    monkeypatch.setattr(builtins, "__import__", broken)
-    with pytest.raises(InputError, match=r"Matplotlib cannot start here .*nonsense.*MPLBACKEND"), drawing():
+    monkeypatch.setattr("ksdiff_jax.export.drawing.importlib.import_module", imported)
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    expected = pytest.raises(InputError, match=r"Matplotlib cannot start here .*nonsense") if status else nullcontext()
+    with expected, drawing():
         pass
+    assert os.environ["MPLBACKEND"] == "nonsense"
