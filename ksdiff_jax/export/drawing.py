@@ -46,6 +46,8 @@ def _matplotlib() -> ModuleType:
         backend = os.environ.pop("MPLBACKEND", None)
         if backend is None:
             raise
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # what the import left half done
         try:
             return importlib.import_module("matplotlib")
         finally:

@@ -16,6 +16,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import time
@@ -69,6 +70,7 @@ def open_workdir(path: str | Path, config: Config) -> Path:
     """
     if "://" in str(path):
         raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
+    _check_name(Path(path).absolute())
     workdir = make_folder(path)
     _check_places(workdir)
     check_workdir(workdir, config)
@@ -78,6 +80,17 @@ def open_workdir(path: str | Path, config: Config) -> Path:
         write_json(workdir / "versions.json", {"started_at": now, **versions()})
     _check_shared(workdir / "versions.json")
     return workdir
+
+
+def _check_name(path: Path) -> None:
+    """Raises `InputError` where Orbax writes checkpoints that cannot be read, or none: it takes the path for a pattern.
+
+    Under `run[1]` it finds none of the files it has just written, reports success, and the checkpoint is empty.
+    """
+    wild = [character for character in "*?[" if character in str(path)]
+    if wild or str(path) != os.fsencode(path).decode("utf-8", "replace"):
+        fault = f"the character {wild[0]}" if wild else "bytes that are no UTF-8"
+        raise InputError(f"{path}: the path has {fault}; Orbax cannot keep checkpoints there, name another --workdir")
 
 
 def _check_places(workdir: Path) -> None:

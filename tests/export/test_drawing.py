@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 import warnings
 from contextlib import nullcontext
 
@@ -80,6 +81,7 @@ def test_a_matplotlib_that_cannot_start_is_one_line_and_an_unknown_backend_no_ma
             raise ValueError("Key backend: 'nonsense' is not a valid value\nfor backend")
         return real
 
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
     monkeypatch.setattr("ksdiff_jax.export.drawing.importlib.import_module", imported)
     monkeypatch.setenv("MPLBACKEND", "nonsense")
     expected = pytest.raises(InputError, match=r"Matplotlib cannot start here .*nonsense") if status else nullcontext()
