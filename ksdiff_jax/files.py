@@ -31,9 +31,12 @@ def cache_folder() -> Path:
     elif home is not None and _is_own(folder := home / ".cache" / "ksdiff-jax"):
         return folder
     try:
-        folder = Path(tempfile.gettempdir()) / f"ksdiff-jax-{os.getuid()}"
+        temporary = Path(tempfile.gettempdir())
     except OSError as error:
-        raise InputError(f"no folder can be written for caches ({error.strerror}); set TMPDIR to one") from error
+        temporary = Path("/dev/shm")  # the one that a container run with --read-only has
+        if not os.access(temporary, os.W_OK):
+            raise InputError(f"no folder can be written for caches ({error.strerror}); set TMPDIR to one") from error
+    folder = temporary / f"ksdiff-jax-{os.getuid()}"
     # Somebody else may have made this one, to have us load their files.
     if not _is_own(folder, private=True):
         raise InputError(f"{folder}: cannot be used for caches; set XDG_CACHE_HOME to a folder that can be written")

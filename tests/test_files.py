@@ -189,3 +189,15 @@ def test_an_output_folder_without_a_name_is_not_this_one():
     with pytest.raises(InputError, match="empty name"):
         make_folder("")
     assert make_folder(".") == Path()
+
+
+def test_a_machine_without_a_folder_for_temporary_files_is_one_line(bare_user, monkeypatch):
+    def nowhere():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    monkeypatch.setattr("os.access", lambda *arguments: False)
+    with pytest.raises(InputError, match=r"no folder can be written for caches .*; set TMPDIR"):
+        cache_folder()
+    give_home()  # no error: what needs a home will report it
+    assert "HOME" not in os.environ
