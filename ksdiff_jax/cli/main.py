@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
-from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams
+from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams, settle_errors
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.files import give_home
 from ksdiff_jax.heap import keep_freed_memory
@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # the reader (head, less) has gone
             return 0
         return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
+    finally:
+        settle_errors()
 
 
 def _dispatch(argv: list[str]) -> int:

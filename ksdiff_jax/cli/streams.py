@@ -58,6 +58,15 @@ def put_error(line: str) -> None:
         drop(sys.stderr)
 
 
+def settle_errors() -> None:
+    """Flush standard error; where that fails, nothing is left for Python to flush at exit with a status of its own."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        drop(sys.stderr)
+
+
 def fails(stream: TextIOBase) -> bool:
     """Whether a stream, and not a file, leads to a disk that is full or to a reader that has gone."""
     try:

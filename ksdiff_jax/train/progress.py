@@ -6,6 +6,7 @@ data wait 2 %  goodput 91 %
 MFU stands behind TFLOP/s where the device's peak is known.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from io import TextIOBase
@@ -27,8 +28,9 @@ class Progress:
 
     def tell(self, message: str) -> None:
         """A line that stays."""
-        self._end_line()
-        print(printable(message), file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # a log on a full disk, or a reader that has gone: the run goes on
+            self._end_line()
+            print(printable(message), file=self._stream, flush=True)
 
     def update(self, entry: Mapping[str, int | float]) -> None:
         """The state of training: an entry of `MetricsLog`."""
@@ -36,13 +38,15 @@ class Progress:
         if not self._terminal:
             self.tell(line)
             return
-        self._stream.write(f"\r\x1b[K{line}")
-        self._stream.flush()
-        self._open_line = True
+        with contextlib.suppress(OSError):
+            self._stream.write(f"\r\x1b[K{line}")
+            self._stream.flush()
+            self._open_line = True
 
     def close(self) -> None:
         """Leave the cursor on a fresh line."""
-        self._end_line()
+        with contextlib.suppress(OSError):
+            self._end_line()
 
     def _end_line(self) -> None:
         if self._open_line:

@@ -148,6 +148,21 @@ def test_closed_and_full_streams_end_in_the_true_status(call, status, out, lines
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, out, lines)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_run_whose_log_is_on_a_full_disk_goes_on_and_ends_with_its_own_status(tmp_path):
+    code = (
+        "from ksdiff_jax.cli import main, doctor; from ksdiff_jax.train.progress import Progress; import pathlib, sys\n"
+        "def run(args):\n"
+        "    progress = Progress(10)\n"
+        "    for number in range(9): progress.tell(f'line {number}')\n"
+        "    progress.close(); pathlib.Path('done').touch(); return 3\n"
+        "doctor.run = run; sys.argv[1:] = ['doctor']; sys.exit(main.main())"
+    )
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run([sys.executable, "-c", code], stderr=full, cwd=tmp_path).returncode == 3
+    assert (tmp_path / "done").exists()
+
+
 def test_a_file_opened_under_closed_streams_holds_nothing_but_its_own(tmp_path):
     """Where numbers 1 and 2 are free, the first files opened get them, and with them what C libraries print."""
     code = (
