@@ -5,6 +5,11 @@ exception is ours and keeps its traceback. The message says what was got, what i
 `Notice` as a line too.
 """
 
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+
 
 class InputError(ValueError):
     """A path, option, file or value that the caller gave cannot be used; the message is one clear line."""
@@ -12,6 +17,22 @@ class InputError(ValueError):
 
 class Notice(UserWarning):
     """Something was repaired, cut or left out; the message says what, in words for the caller."""
+
+
+# What the system says of a path that nobody can use as it was given.
+_OF_THE_PATH = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS, errno.EISDIR}
+
+
+@contextlib.contextmanager
+def paths_as_input() -> Iterator[None]:
+    """Raise an `OSError` about a path that is too long, not permitted or the like as an `InputError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_PATH or not isinstance(error.filename, str | bytes):
+            raise
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError(f"{os.fsdecode(error.filename)}: cannot be used ({reason}); name another path") from error
 
 
 class CheckpointCorrupt(Exception):

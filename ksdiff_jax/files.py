@@ -2,23 +2,82 @@
 
 import contextlib
 import fcntl
-import json
 import os
+import pwd
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.plain_text import fitting, json_text
+
+# A file name has at most 255 bytes on Linux and macOS; `tempfile` adds 8 characters.
+_LONGEST_PREFIX = 200
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/ksdiff-jax` or `~/.cache/ksdiff-jax`: what can be made again, for all runs of this user."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ksdiff-jax"
+    """A folder of this user's own for what can be made again; the first of these that can be written is made.
+
+    `$XDG_CACHE_HOME/ksdiff-jax`, `~/.cache/ksdiff-jax`, and `ksdiff-jax-<user number>` in the folder of temporary
+    files, for containers whose user has no home. A relative path in the environment counts as none, as the
+    specification of XDG rules. Raises `InputError` where no folder of this machine can be written.
+    """
+    stated, home = Path(os.environ.get("XDG_CACHE_HOME", "")), home_folder()
+    if stated.is_absolute():
+        if _is_own(folder := stated / "ksdiff-jax"):
+            return folder
+    elif home is not None and _is_own(folder := home / ".cache" / "ksdiff-jax"):
+        return folder
+    try:
+        temporary = Path(tempfile.gettempdir())
+    except OSError as error:
+        temporary = Path("/dev/shm")  # the one that a container run with --read-only has
+        if not os.access(temporary, os.W_OK):
+            raise InputError(f"no folder can be written for caches ({error.strerror}); set TMPDIR to one") from error
+    folder = temporary / f"ksdiff-jax-{os.getuid()}"
+    # Somebody else may have made this one, to have us load their files.
+    if not _is_own(folder, private=True):
+        raise InputError(f"{folder}: cannot be used for caches; set XDG_CACHE_HOME to a folder that can be written")
+    return folder
+
+
+def home_folder() -> Path | None:
+    """The user's home; None where neither HOME nor the list of users names a folder that is there."""
+    try:
+        home = Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a container run with a number for a user
+        return None
+    return home if home.is_absolute() and home.is_dir() else None
+
+
+def give_home() -> None:
+    """Set HOME to a folder of temporary files, where the user has no home: many a library stops without one."""
+    home = home_folder()
+    if home is None:
+        with contextlib.suppress(InputError):  # nowhere to write: what needs a home will report it
+            os.environ["HOME"] = str(cache_folder())
+    elif os.environ.get("HOME") == "":  # Python reads it as "/"
+        os.environ["HOME"] = str(home)
+
+
+def _is_own(folder: Path, *, private: bool = False) -> bool:
+    """Whether `folder` is there, or could be made, and can be written; `private`: by nobody else, and is no link."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return False
+    if private and (not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022):
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def make_folder(path: str | Path) -> Path:
     """Create `path` and its parents; raises `InputError` if it cannot be made or written to."""
+    if not str(path):  # an empty variable of a shell: "." would be a surprise
+        raise InputError("the output folder has an empty name; name a folder, or . for this one")
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +102,7 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
     path = Path(path)
     make_folder(path.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path.stem), suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise InputError(f"{path}: no file can be made in this folder ({error.strerror}); name another one") from error
     os.close(handle)
@@ -85,7 +144,7 @@ def replacing_folder(path: str | Path, *, kept: Callable[[Path], Iterable[str]] 
         raise InputError(f"{path}: a file is in the way of this output folder; name another folder")
     _put_back(path)
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_prefix(path.name), dir=path.parent))
     except OSError as error:
         raise InputError(f"{path}: no folder can be made there ({error.strerror}); name another one") from error
     temporary.chmod(0o777 & ~_umask())
@@ -107,10 +166,12 @@ def replacing_folder(path: str | Path, *, kept: Callable[[Path], Iterable[str]] 
         raise
 
 
-def write_json(path: str | Path, content: object, *, check: Callable[[], None] | None = None) -> None:
-    """Write `content` as JSON, whole or not at all."""
+def write_json(
+    path: str | Path, content: object, *, strict: bool = True, check: Callable[[], None] | None = None
+) -> None:
+    """Write `content` as JSON, whole or not at all; names of any bytes and NaN as `json_text` writes them."""
     with replacing(path, check=check) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(content, indent=1, strict=strict) + "\n", encoding="utf-8")
 
 
 def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
@@ -133,7 +194,7 @@ def _link_or_copy(old: str | Path, new: str | Path) -> None:
 
 def _change_places(path: Path, new: Path) -> None:
     """`new` under the name of the folder `path`; whatever interrupts, one of the two has that name in the end."""
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    old = Path(tempfile.mkdtemp(prefix=f"{_prefix(path.name)}old.", dir=path.parent))
     try:
         path.replace(old / "folder")
         new.replace(path)
@@ -147,7 +208,8 @@ def _change_places(path: Path, new: Path) -> None:
 
 def _put_back(path: Path) -> None:
     """The folder that a process had moved out of the way when it was killed."""
-    for old in path.parent.glob(f".{path.name}.old.*"):
+    prefix = f"{_prefix(path.name)}old."
+    for old in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix)]:
         if not path.exists() and (old / "folder").exists():
             (old / "folder").replace(path)
         shutil.rmtree(old, ignore_errors=True)
@@ -157,13 +219,19 @@ def _put_back(path: Path) -> None:
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
     """Let one process after the other through, for what several would make at once in `folder` (a cache).
 
-    A process that dies lets the next one in. Network disks without locks let all in.
+    A process that dies lets the next one in. Network disks without locks let all in, as does a lock of another
+    user's.
     """
     path = make_folder(folder) / ".lock"
-    with path.open("w") as lock:
+    with contextlib.ExitStack() as opened:
         with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(opened.enter_context(path.open("w")), fcntl.LOCK_EX)
         yield
+
+
+def _prefix(name: str) -> str:
+    """How the names of the temporary files of `name` begin: hidden, and short enough."""
+    return f".{fitting(name, max_bytes=_LONGEST_PREFIX)}."
 
 
 def _umask() -> int:

@@ -12,7 +12,20 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
-    ["errors", "config", "overrides", "files", "typing", "rng", "tree", "fourier", "heap", "ownership", "outputs"],
+    [
+        "errors",
+        "config",
+        "overrides",
+        "files",
+        "plain_text",
+        "typing",
+        "rng",
+        "tree",
+        "fourier",
+        "heap",
+        "ownership",
+        "outputs",
+    ],
     ["audio", "motion", "diffusion", "parallel", "losses", "foreign"],
     ["face", "layers"],
     ["speech"],

@@ -70,8 +70,9 @@ def read_utterance(
     samples = samples_of_motion_frames(motion_frames(len(audio)))
     audio = np.pad(audio[:samples], (0, max(0, samples - len(audio))))
     if not transcript.fits(transcript_text, max_tokens=max_tokens):
+        size = len(transcript_text.encode("utf-8", errors="replace"))
         warnings.warn(
-            f"the transcript is {len(transcript_text.encode()):,} bytes long; this checkpoint reads the first "
+            f"the transcript is {size:,} bytes long; this checkpoint reads the first "
             f"{max_tokens - 2} and the rest is left out",
             TranscriptWarning,
             stacklevel=2,

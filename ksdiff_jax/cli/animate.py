@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.outputs import check_output, stored_alike
+from ksdiff_jax.plain_text import fitting
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
@@ -24,6 +25,7 @@ TranscriptOf = Callable[[str, "Recording"], Transcript]
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
 STANDARD_INPUT = "/dev/stdin"
+LONGEST_STEM = 235  # bytes, of the 255 of a file name; numbers and endings come after it
 FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
 PURPOSES = {"npz": "motion", "mp4": "video", "png": "plot"}
 EXAMPLES = """examples:
@@ -108,8 +110,9 @@ def run(args: argparse.Namespace) -> int:
             reports = [no or work.animate(speech, stem) for speech, stem, no in jobs]
         finally:
             # A folder that we made and left empty would look like a result.
-            if made and not any(out.iterdir()):
-                out.rmdir()
+            if made:
+                with contextlib.suppress(OSError):  # it holds something, or another process took it away
+                    out.rmdir()
     failed = [report for report in reports if "error" in report]
     _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)
     return 2 if failed else 0
@@ -201,7 +204,7 @@ class _Work:
     def animate(self, speech: str, stem: str) -> dict:
         """Animate one recording; its report holds the files, or the error that it met."""
         try:
-            with self.console.without_library_warnings():
+            with self.console.without_library_warnings(), paths_as_input():
                 return self._animate(speech, stem)
         except InputError as error:
             return _failure(speech, error, self.console)
@@ -328,15 +331,16 @@ def _output_folder(name: str) -> tuple[Path, bool]:
 
 
 def _stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
-    """A name for each recording's files: its own stem, numbered where two would be the same in `folder`."""
+    """A name for each recording's files: its own stem, cut where too long, numbered where two are one in `folder`."""
     taken: set[str] = set()
     alike = stored_alike(folder) if len(speeches) > 1 else str
     stems = []
     for speech in speeches:
-        stem, number = Path(speech).stem, 1
+        own = fitting(Path(speech).stem, max_bytes=LONGEST_STEM)
+        stem, number = own, 1
         while alike(stem) in taken:
             number += 1
-            stem = f"{Path(speech).stem}-{number}"
+            stem = f"{own}-{number}"
         taken.add(alike(stem))
         stems.append(stem)
     return stems

@@ -7,7 +7,6 @@ The others are described in `bench_encoder`, `bench_data`, `bench_tracker` and `
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -23,6 +22,7 @@ from ksdiff_jax.cli.bench_tracker import measure as measure_tracker
 from ksdiff_jax.cli.bench_train import measure as measure_train
 from ksdiff_jax.cli.bench_train_paper import measure_paper
 from ksdiff_jax.cli.bench_train_plan import paper_counts, plan
+from ksdiff_jax.plain_text import json_text
 
 SUMMARY = "speed of this machine on fixed work, as JSON"
 EXAMPLES = """examples:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads < 1:
         raise InputError(f"--threads {args.threads}: need at least 1")
     if args.what == "data":
-        print(json.dumps(measure_data(args), indent=2))
+        print(json_text(measure_data(args), indent=2))
         return 0
     if args.what == "train" and args.plan:
         use_device("cpu")  # nothing is computed
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.what == "train" and args.paper:
         use_device(args.device)
-        print(json.dumps(measure_paper(repeats=args.repeats)))
+        print(json_text(measure_paper(repeats=args.repeats)))
         return 0
     if args.what in ("encoder", "train"):
         use_cores(args.threads)  # before JAX counts the cores
@@ -92,10 +92,10 @@ def run(args: argparse.Namespace) -> int:
     keep_compilations()
     others = {"encoder": measure_encoder, "tracker": measure_tracker, "train": measure_train}
     if args.what in others:
-        print(json.dumps(others[args.what](args), indent=2))
+        print(json_text(others[args.what](args), indent=2))
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(_measure(args, Path(folder)), indent=2))
+        print(json_text(_measure(args, Path(folder)), indent=2))
     return 0
 
 

@@ -8,17 +8,24 @@
 | `--json` | | | yes | one JSON object at the end |
 | `--verbose` | and details | as above | yes | |
 
-`--json` keeps stdout a single JSON document, so that a program may read it.
+`--json` keeps stdout a single JSON document, so that a program may read it. Names are shown and stored as
+plain_text.py states: bytes that are no UTF-8 as `\\xe9` on a terminal, and losslessly in JSON.
+
+Libraries write nothing: their warnings, log lines and FFmpeg's come with `--verbose` only. A `Notice` is a line of the
+command's own, each text once.
 """
 
 import argparse
 import contextlib
-import json
+import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 
+from ksdiff_jax.cli.streams import put, put_error, takes_unicode
 from ksdiff_jax.errors import Notice
+from ksdiff_jax.plain_text import json_text, one_line, printable
 
 PROGRAM = "ksdiff-jax"
 
@@ -52,7 +59,7 @@ class Console:
     def say(self, line: str = "") -> None:
         """A line for a person."""
         if not (self.quiet or self.as_json):
-            print(line, flush=True)
+            put(printable(line))
 
     def detail(self, line: str) -> None:
         """A line for a person who asked for more."""
@@ -62,16 +69,16 @@ class Console:
     def warn(self, message: str) -> None:
         """One line on standard error; work goes on."""
         if not self.quiet:
-            print(f"{PROGRAM} {self.command}: warning: {' '.join(message.split())}", file=sys.stderr, flush=True)
+            put_error(f"{PROGRAM} {self.command}: warning: {one_line(message)}")
 
     def fail(self, message: str) -> None:
         """One line on standard error about work that was not done."""
-        print(f"{PROGRAM} {self.command}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        put_error(f"{PROGRAM} {self.command}: {one_line(message)}")
 
     def result(self, value: dict) -> None:
         """The JSON document, where one was asked for."""
         if self.as_json:
-            print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+            put(json_text(value, indent=2, ascii_only=not takes_unicode(sys.stdout)))
 
     @contextlib.contextmanager
     def progress(self, label: str, *, unit: str) -> Iterator[Callable[[int, int], None]]:
@@ -103,15 +110,36 @@ class Console:
 
 @contextlib.contextmanager
 def notices_as_lines(console: Console) -> Iterator[None]:
-    """Show a `Notice` as a line of the command; other warnings stay as they are."""
+    """Show each `Notice` as a line of the command, once; other warnings as they are."""
+    shown: set[str] = set()
     with warnings.catch_warnings():
         show = warnings.showwarning
 
         def show_line(message: Warning, *where: object, **options: object) -> None:
-            if isinstance(message, Notice):
-                console.warn(str(message))
-            else:
+            if not isinstance(message, Notice):
                 show(message, *where, **options)
+            elif str(message) not in shown:
+                shown.add(str(message))
+                console.warn(str(message))
 
         warnings.showwarning = show_line
         yield
+
+
+@contextlib.contextmanager
+def without_library_logs(console: Console) -> Iterator[None]:
+    """Keep the log lines of libraries from standard error, those of XLA's C++ too, but for `--verbose`.
+
+    What goes wrong is raised as well; a log line would be said twice, and out of the command's own words.
+    """
+    if console.verbose:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Python prints what no handler takes; absl adds its own handler where it finds none.
+    nowhere = logging.NullHandler()
+    logging.getLogger().addHandler(nowhere)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(nowhere)

@@ -19,8 +19,9 @@ def use_device(name: str | None) -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # the latter for CUDA without its plugin
+        chosen = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}" if name is None else f"--device {name}"
         hint = {"gpu": "install ksdiff-jax[gpu]", "tpu": "install ksdiff-jax[tpu]"}.get(name, "see ksdiff-jax doctor")
-        raise InputError(f"--device {name}: JAX finds no such device here; {hint} or use --device cpu") from error
+        raise InputError(f"{chosen}: JAX finds no such device here; {hint} or use --device cpu") from error
 
 
 def keep_compilations() -> Path | None:
@@ -29,13 +30,13 @@ def keep_compilations() -> Path | None:
 
     if jax.config.jax_compilation_cache_dir:  # the user's own choice, by JAX_COMPILATION_CACHE_DIR
         return Path(jax.config.jax_compilation_cache_dir)
-    folder = cache_folder() / "compilations" / _processor_name()
     try:
+        folder = cache_folder() / "compilations" / _processor_name()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         mine = folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o022
         if not (mine and os.access(folder, os.W_OK)):
             return None
-    except OSError:
+    except (OSError, InputError):
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
@@ -45,7 +46,7 @@ def keep_compilations() -> Path | None:
 def _processor_name() -> str:
     """Programs compiled for one processor may crash on another, and a home folder may be shared between the two."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
         return "generic"
     lines = sorted({line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))})

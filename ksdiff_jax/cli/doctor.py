@@ -7,8 +7,10 @@ import os
 import platform
 import re
 import sys
+import warnings
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
+from ksdiff_jax.errors import Notice
 
 SUMMARY = "versions, devices, which optional parts are present, what to install for the rest"
 EXAMPLES = """examples:
@@ -70,7 +72,12 @@ def _version(name: str) -> str | None:
 def _devices() -> list[str]:
     import jax
 
-    return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
+    try:
+        return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
+    except (RuntimeError, AssertionError):
+        asked = f" for JAX_PLATFORMS={chosen}" if (chosen := os.environ.get("JAX_PLATFORMS")) else ""
+        warnings.warn(f"JAX finds no device here{asked}", Notice, stacklevel=2)
+        return []
 
 
 def _checkpoints() -> list[str]:

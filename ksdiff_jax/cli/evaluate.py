@@ -181,10 +181,11 @@ def _built_in(args, console: Console, corpus_clips: int) -> Path:
 def _print(console: Console, figures: dict[str, float], about: dict, out: Path | None) -> None:
     from ksdiff_jax.evaluate import report
 
-    console.say(report.table(report.rows(figures)))
+    for line in (*report.table(report.rows(figures)).splitlines(), ""):
+        console.say(line)
     machine = about["machine"]
     console.say(
-        f"\nmeasured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} cores, "
+        f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} cores, "
         f"{machine['device']}, Python {machine['python']}, jax {machine['jax']}"
     )
     if out:

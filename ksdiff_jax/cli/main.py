@@ -13,11 +13,15 @@ import difflib
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
-from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
+from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams, settle_errors
+from ksdiff_jax.errors import InputError, paths_as_input
+from ksdiff_jax.files import give_home
 from ksdiff_jax.heap import keep_freed_memory
+from ksdiff_jax.plain_text import one_line
 
 COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "bench", "doctor")
 
@@ -25,6 +29,8 @@ COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "ins
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if argv is None:  # a process of our own
+        repair_streams()
+        give_home()
         keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -36,16 +42,17 @@ def main(argv: list[str] | None = None) -> int:
         command = argv[0] if argv and argv[0] in COMMANDS else ""
         return _mistake(f"{PROGRAM} {command}".strip(), str(error))
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        put_error(f"{PROGRAM}: interrupted")
         return 130
-    except BrokenPipeError:
-        _drop_output()  # the reader (head, less) has gone
-        return 0
     except OSError as error:
-        if not _output_fails():
+        if not fails(sys.stdout):
             raise
-        _drop_output()
+        drop(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # the reader (head, less) has gone
+            return 0
         return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
+    finally:
+        settle_errors()
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -81,36 +88,59 @@ def _dispatch(argv: list[str]) -> int:
         args.passed_on = passed_on
     except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
         return leaving.code or 0
-    with notices_as_lines(Console(argv[0], quiet=getattr(args, "quiet", False))):
+    console = Console(argv[0], quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False))
+    with without_library_logs(console), console.without_library_warnings(), notices_as_lines(console), paths_as_input():
         return module.run(args) or 0
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse with errors of one line that name the nearest option."""
+    """argparse with errors of one line that name the nearest option, and `--own_option` as good as `--own-option`."""
+
+    fields: Sequence[str] = ()  # of the configuration, for a command with DOTTED_OVERRIDES
+    _given: Sequence[str] = ()
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse does it, with hyphens for underscores in the names of options."""
+        given = list(sys.argv[1:] if args is None else args)
+        end = given.index("--") if "--" in given else len(given)
+        self._given = [*map(self._spelled, given[:end]), *given[end:]]
+        return super().parse_known_args(self._given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        options = sorted(self._option_string_actions)
-        unknown = message.removeprefix("unrecognized arguments: ").split()
-        if message.startswith("unrecognized arguments:"):
-            name = unknown[0].split("=")[0]
+        """Print one line and leave with status 2."""
+        options = sorted((*self._option_string_actions, *(f"--{name}" for name in self.fields)))
+        files = [given for given in self._given if given.startswith("-") and given != "--" and os.path.lexists(given)]
+        if files:
+            message = f"{files[0]!r} is read as an option; name the file ./{files[0]}"
+        elif message.startswith("unrecognized arguments:"):
+            name = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
             message = f"unknown option {name!r}" if name.startswith("-") else f"unexpected argument {name!r}"
             message += _nearest(name, options) if name.startswith("-") else ""
         raise SystemExit(_mistake(self.prog, f"{message} (see {self.prog} --help)"))
 
+    def _spelled(self, argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        hyphened = name.replace("_", "-")
+        known = self._option_string_actions
+        return hyphened + equals + value if name not in known and hyphened in known else argument
+
 
 def _overrides(given: list[str], parser: CommandParser) -> tuple[list[str], dict[str, str]]:
-    """The arguments without the `--a.b value` and `--a.b=value` pairs, and these."""
+    """The arguments without the `--a.b value` and `--a.b=value` pairs, and these; hyphens in names are underscores."""
     rest, overrides, arguments = [], {}, iter(given)
     for argument in arguments:
         name, equals, value = argument.removeprefix("--").partition("=")
+        if argument == "--":
+            rest += [argument, *arguments]
+            break
         if not argument.startswith("--") or "." not in name:
             rest.append(argument)
             continue
         if not equals:
-            value = next(arguments, None)
-            if value is None:
+            value = next(arguments, "--")
+            if value.startswith("--"):
                 parser.error(f"argument --{name}: expected a value")
-        overrides[name] = value
+        overrides[name.replace("-", "_")] = value
     return rest, overrides
 
 
@@ -134,21 +164,8 @@ def _nearest(name: str, known) -> str:
 
 
 def _mistake(program: str, message: str) -> int:
-    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+    put_error(f"{program}: {one_line(message)}")
     return 2
-
-
-def _output_fails() -> bool:
-    """Whether standard output, and not a file, leads to a disk that is full or the like."""
-    try:
-        return os.write(sys.stdout.fileno(), b"\n") < 1
-    except OSError:
-        return True
-
-
-def _drop_output() -> None:
-    """Python would complain again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

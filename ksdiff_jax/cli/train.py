@@ -2,17 +2,18 @@
 
 import argparse
 import os
-import sys
 import textwrap
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.streams import put_error
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
 from ksdiff_jax.overrides import field_names, load_config, override
 from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
+from ksdiff_jax.plain_text import printable
 
 SUMMARY = "train a model, or resume a run that was stopped"
 DOTTED_OVERRIDES = True
@@ -43,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 runs, and a free port there")
     group.add_argument("--processes", metavar="N", type=int, help="how many there are, over all machines")
     group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
-    fields = textwrap.fill("  ".join(field_names(Config())), width=100, initial_indent="  ", subsequent_indent="  ")
-    parser.epilog = f"{_EXAMPLES}\nfields, each as --name VALUE (units and meaning: ksdiff_jax/config.py):\n{fields}"
+    parser.fields = [name for name in field_names(Config()) if "." in name]
+    fields = textwrap.fill("  ".join(parser.fields), width=100, initial_indent="  ", subsequent_indent="  ")
+    parser.epilog = f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike (see ksdiff_jax/config.py):\n{fields}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +85,7 @@ def _profiled(text: str, config: Config) -> range:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    put_error(printable(line))
 
 
 def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:

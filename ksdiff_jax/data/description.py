@@ -15,6 +15,7 @@ from etils import epath
 from ksdiff_jax.data.schema import ARRAYS, SCHEMA, SPACES, ArrayField
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.plain_text import json_text
 
 DESCRIPTION = "dataset.json"
 PathLike = str | Path | epath.Path
@@ -128,4 +129,4 @@ def write_description(path: Path, info: DatasetInfo) -> None:
     }
     if not all(map(math.isfinite, (*info.mean, *info.std))):
         raise InputError("the training split has no finite statistics; it needs at least one clip")
-    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json_text(raw, indent=1) + "\n", encoding="utf-8")

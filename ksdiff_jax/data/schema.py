@@ -25,6 +25,7 @@ import numpy as np
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ, SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.layout import EXPRESSION_DIMS, SHAPE_DIMS
+from ksdiff_jax.plain_text import json_text
 from ksdiff_jax.typing import Float, Int
 
 SCHEMA = "ksdiff-clip/1"
@@ -104,14 +105,15 @@ OPTIONAL = (FEATURES, MEASURES)
 def encode_clip(clip: Clip) -> bytes:
     """The serialised `tf.train.Example` of a clip that satisfies the invariants."""
     check_clip(clip)
-    record: dict = {name: getattr(clip, name) for name in TEXTS}
+    # Names of files may hold bytes that are no UTF-8; the record's texts may not.
+    record: dict = {name: getattr(clip, name).encode("utf-8", "backslashreplace") for name in TEXTS}
     record["fps"] = clip.fps
     for name, array in ARRAYS.items():
         value = getattr(clip, name)
         record[name] = b"" if value is None else np.ascontiguousarray(value, dtype=array.dtype).tobytes()
     record[FEATURES] = b"" if clip.speech_features is None else features_to_bytes(clip.speech_features)
     for name in TIMED:
-        record[name] = json.dumps([list(item) for item in getattr(clip, name)], ensure_ascii=False)
+        record[name] = json_text([list(item) for item in getattr(clip, name)])
     record[MEASURES] = json.dumps(clip.measures)
     return record_features().serialize_example(record)
 

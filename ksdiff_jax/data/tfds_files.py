@@ -7,11 +7,11 @@ Both files are written without it. The records are those of schema.py: arrays ar
 `dataset_info.json` as a template.
 """
 
-import json
 from pathlib import Path
 
 from ksdiff_jax.data.description import DatasetInfo
 from ksdiff_jax.data.schema import record_features
+from ksdiff_jax.plain_text import json_text
 
 NAME = "ksdiff_jax"
 VERSION = "1.0.0"  # of the record schema ksdiff-clip/1
@@ -39,5 +39,5 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
         "redistributionInfo": {"license": info.licence},
         "splits": splits,
     }
-    text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
+    text = json_text(raw, indent=1) + "\n"
     (folder / "dataset_info.json").write_text(text, encoding="utf-8")

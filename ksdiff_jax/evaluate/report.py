@@ -15,6 +15,7 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.evaluate.lips import CLOSED_BELOW
+from ksdiff_jax.export.drawing import drawing, title_of
 from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
@@ -105,6 +106,7 @@ def as_json(figures: dict[str, float], about: dict) -> dict:
     return {"schema": "ksdiff-metrics/1", "figures": finite, "targets": targets, **about}
 
 
+@drawing()
 def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str, overwrite: bool = False) -> None:
     """One panel per clip: opening over face height against seconds, the closure threshold dashed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -112,12 +114,12 @@ def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str, ove
 
     figure = Figure(figsize=(11, 1.2 + 1.7 * len(curves)), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure.suptitle(title_of(title))
     for axes, curve in zip(figure.subplots(len(curves), 1, squeeze=False)[:, 0], curves, strict=True):
         for values, label, colour in ((curve.truth, "true", "0.45"), (curve.predicted, "predicted", "tab:red")):
             axes.plot(np.arange(len(values)) / MOTION_RATE_HZ, values, color=colour, label=label, linewidth=1.2)
         axes.axhline(CLOSED_BELOW, color="0.7", linestyle="--", linewidth=0.8)
-        axes.set_title(curve.name, fontsize=9, loc="left")
+        axes.set_title(title_of(curve.name), fontsize=9, loc="left")
         axes.margins(x=0)
     axes.set_xlabel("time (s)")
     axes.legend(loc="upper right", fontsize=8, ncols=2)

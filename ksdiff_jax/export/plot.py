@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
+from ksdiff_jax.export.drawing import drawing, title_of
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
@@ -18,6 +19,7 @@ COLOURS = {"sound": "#8a94a6", "mouth": "#c4483a", "pitch": "#1f6f8b", "yaw": "#
 ENVELOPE_POINTS = 2000
 
 
+@drawing()
 def write_plot(
     path: str | Path,
     clip: MotionClip,
@@ -48,7 +50,7 @@ def write_plot(
     keys.set_xlim(0, clip.duration_s)
     keys.set_xlabel("time (s)")
     figure.align_ylabels()
-    figure.suptitle(title or "motion", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(title_of(title) or "motion", x=0.01, ha="left", fontsize=12)
     with writing(path, "plot", overwrite=overwrite) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": mark("plot")})
     return Path(path)

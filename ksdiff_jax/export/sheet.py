@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
+from ksdiff_jax.export.drawing import drawing, title_of
 from ksdiff_jax.export.plot import COLOURS
 from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
@@ -33,6 +34,7 @@ class SheetEntry(NamedTuple):
     picture_frame: int = 0
 
 
+@drawing()
 def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str, overwrite: bool = False) -> Path:
     """Draw the entries, two to a row, into a PNG; a sheet of ours is replaced, another file only with `overwrite`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -41,7 +43,7 @@ def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str, 
     rows = -(-len(entries) // COLUMNS)
     figure = Figure(figsize=(13, 1.9 * rows + 0.5), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    figure.suptitle(title_of(title), x=0.01, ha="left", fontsize=12)
     grid = figure.add_gridspec(2 * rows, 2 * COLUMNS, width_ratios=[1, 3.2] * COLUMNS, height_ratios=[1, 1.4] * rows)
     reach = max((float(np.max(entry.curves, initial=0)) for entry in entries), default=0.0)
     for place, entry in enumerate(entries):
@@ -70,7 +72,7 @@ def _draw_picture(axis, entry: SheetEntry) -> None:
 
 
 def _draw_sound(axis, entry: SheetEntry) -> None:
-    axis.set_title(entry.title, loc="left", fontsize=9)
+    axis.set_title(title_of(entry.title), loc="left", fontsize=9)
     axis.set_yticks([])
     axis.tick_params(labelbottom=False)
     if not len(entry.audio):

@@ -96,7 +96,8 @@ def write_video(
     rate = Fraction(fps).limit_denominator(1001)
     with (
         writing(path, "video", overwrite=overwrite, inputs=inputs) as temporary,
-        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+        # The explicit protocol keeps a folder called `a:b` a folder.
+        av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
         container.metadata["comment"] = mark("video")
         video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)

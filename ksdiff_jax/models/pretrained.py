@@ -31,6 +31,7 @@ from ksdiff_jax.motion.layout import MOTION_DIMS
 from ksdiff_jax.outputs import writing_folder
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import CHECKPOINT
+from ksdiff_jax.plain_text import printable
 from ksdiff_jax.tree import leaf_digest, named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
@@ -88,8 +89,9 @@ def save_pretrained(
         # np.require keeps scalars scalar, where np.ascontiguousarray would make them vectors.
         contiguous = {name: np.require(leaf, requirements="C") for name, leaf in leaves.items()}
         save_file(contiguous, temporary / "weights.safetensors")
-        (temporary / "config.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-        (temporary / "card.md").write_text(card or f"# {config.name or 'KSDiff checkpoint'}\n")
+        (temporary / "config.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        text = card or f"# {printable(config.name) or 'KSDiff checkpoint'}\n"
+        (temporary / "card.md").write_text(text, encoding="utf-8")
         for file in temporary.iterdir():
             file.chmod(0o644)  # readable by others: a checkpoint is handed around
     return Path(folder)
@@ -208,4 +210,5 @@ def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
 
 def _manifest_digest(manifest: dict) -> str:
     content = {key: value for key, value in manifest.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

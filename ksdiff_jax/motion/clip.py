@@ -127,7 +127,7 @@ class MotionClip:
         """
         path = Path(path)
         arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "meta"}
-        meta = json.dumps({"schema": SCHEMA, **self.meta}, sort_keys=True, ensure_ascii=False)
+        meta = json.dumps({"schema": SCHEMA, **self.meta}, sort_keys=True)
         with writing(path, "motion", overwrite=overwrite) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays | {"fps": np.float64(self.fps), "meta": np.array(meta)})
         return path

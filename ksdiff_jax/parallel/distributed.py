@@ -212,11 +212,11 @@ def told_by_first(text: str) -> str:
 
     if jax.process_count() == 1:
         return text
-    content = np.frombuffer(text.encode(), np.uint8)
+    content = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     size = int(multihost_utils.broadcast_one_to_all(np.int32(content.size)))
     # Others bring an array of the same size, whose content does not count.
     told = multihost_utils.broadcast_one_to_all(np.resize(content, size) if content.size else np.zeros(size, np.uint8))
-    return told.tobytes().decode()
+    return told.tobytes().decode("utf-8", "surrogatepass")
 
 
 def true_of_any(condition: bool) -> bool:

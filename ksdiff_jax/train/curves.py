@@ -9,6 +9,7 @@ from itertools import cycle, pairwise
 
 import numpy as np
 
+from ksdiff_jax.export.drawing import drawing
 from ksdiff_jax.typing import Float
 
 Entry = Mapping[str, int | float | str | None]
@@ -46,49 +47,48 @@ def _looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {name: (colour[name.split("/")[-1]], style[name.split("/")[0]]) for name in names}
 
 
+@drawing(**{"svg.fonttype": "none", "svg.hashsalt": "ksdiff-jax", "font.size": 9})
 def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
     """The picture, as `form` "svg" or "png"."""
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ksdiff-jax", "font.size": 9}):
-        figure = Figure(figsize=(11, 6.4), layout="constrained", dpi=100)
-        FigureCanvasAgg(figure)
-        (loss, parts), (speed, gradient) = figure.subplots(2, 2)
-        _lines(
-            loss,
-            [
-                ("train", _TRAIN, curve(entries, "train", "loss")),
-                ("validation", _VALIDATION, curve(entries, "val", "loss")),
-            ],
-            title="loss",
-        )
-        _lines(
-            parts,
-            [(name, look, curve(entries, "train", name)) for name, look in _looks(terms(entries)).items()],
-            title="terms of the loss, training",
-        )
-        _lines(
-            speed,
-            [("steps/s", _TRAIN, curve(entries, "train", "steps_per_s"))],
-            title="steps per second",
-            logarithmic=False,
-        )
-        speed.set_ylim(bottom=0)
-        _lines(
-            gradient,
-            [
-                ("gradient norm", _TRAIN, curve(entries, "train", "grad_norm")),
-                ("learning rate", _VALIDATION, curve(entries, "train", "learning_rate")),
-            ],
-            title="gradient norm and learning rate",
-            logarithmic=True,
-        )
-        for axis in (speed, gradient):
-            axis.set_xlabel("step")
-        picture = io.BytesIO()
-        figure.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
+    figure = Figure(figsize=(11, 6.4), layout="constrained", dpi=100)
+    FigureCanvasAgg(figure)
+    (loss, parts), (speed, gradient) = figure.subplots(2, 2)
+    _lines(
+        loss,
+        [
+            ("train", _TRAIN, curve(entries, "train", "loss")),
+            ("validation", _VALIDATION, curve(entries, "val", "loss")),
+        ],
+        title="loss",
+    )
+    _lines(
+        parts,
+        [(name, look, curve(entries, "train", name)) for name, look in _looks(terms(entries)).items()],
+        title="terms of the loss, training",
+    )
+    _lines(
+        speed,
+        [("steps/s", _TRAIN, curve(entries, "train", "steps_per_s"))],
+        title="steps per second",
+        logarithmic=False,
+    )
+    speed.set_ylim(bottom=0)
+    _lines(
+        gradient,
+        [
+            ("gradient norm", _TRAIN, curve(entries, "train", "grad_norm")),
+            ("learning rate", _VALIDATION, curve(entries, "train", "learning_rate")),
+        ],
+        title="gradient norm and learning rate",
+        logarithmic=True,
+    )
+    for axis in (speed, gradient):
+        axis.set_xlabel("step")
+    picture = io.BytesIO()
+    figure.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
     return picture.getvalue()
 
 

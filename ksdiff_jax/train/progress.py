@@ -6,9 +6,12 @@ data wait 2 %  goodput 91 %
 MFU stands behind TFLOP/s where the device's peak is known.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from io import TextIOBase
+
+from ksdiff_jax.plain_text import printable
 
 _SPEEDS = ("steps_per_s", "frames_per_s", "tflops_per_s", "mfu", "data_wait", "goodput")
 _NOT_TERMS = frozenset({"step", "grad_norm", "learning_rate", "skipped", *_SPEEDS})
@@ -25,8 +28,9 @@ class Progress:
 
     def tell(self, message: str) -> None:
         """A line that stays."""
-        self._end_line()
-        print(message, file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # a log on a full disk, or a reader that has gone: the run goes on
+            self._end_line()
+            print(printable(message), file=self._stream, flush=True)
 
     def update(self, entry: Mapping[str, int | float]) -> None:
         """The state of training: an entry of `MetricsLog`."""
@@ -34,13 +38,15 @@ class Progress:
         if not self._terminal:
             self.tell(line)
             return
-        self._stream.write(f"\r\x1b[K{line}")
-        self._stream.flush()
-        self._open_line = True
+        with contextlib.suppress(OSError):
+            self._stream.write(f"\r\x1b[K{line}")
+            self._stream.flush()
+            self._open_line = True
 
     def close(self) -> None:
         """Leave the cursor on a fresh line."""
-        self._end_line()
+        with contextlib.suppress(OSError):
+            self._end_line()
 
     def _end_line(self) -> None:
         if self._open_line:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.files import replacing
 from ksdiff_jax.ownership import mark
+from ksdiff_jax.plain_text import printable
 from ksdiff_jax.train.curves import Entry, draw_curves
 from ksdiff_jax.train.goodput import BUCKETS, read_goodput
 from ksdiff_jax.train.progress import clock
@@ -45,10 +46,10 @@ def write_run_page(workdir: Path, *, ending: str) -> Path:
     """Write the page; `ending` is the sentence that says how the run ended or where it stands."""
     entries = _entries(workdir / "metrics.jsonl")
     config = _json(workdir / "config.json") or {}
-    name = config.get("name") or workdir.resolve().name
+    name = printable(str(config.get("name") or workdir.absolute().name))
     goodput = read_goodput(workdir)
     sections = [
-        f"<h1>{html.escape(name)}</h1><p class=ending>{html.escape(ending)}</p>",
+        f"<h1>{html.escape(name)}</h1><p class=ending>{html.escape(printable(ending))}</p>",
         _facts(entries, config, goodput),
         "<h2>Curves</h2>" + _curves(entries),
         _figures(entries),

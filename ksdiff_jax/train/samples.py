@@ -18,10 +18,12 @@ from ksdiff_jax.evaluate.run import predict_clips, read_clips
 from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import sound_of
 from ksdiff_jax.export.plot import write_plot
+from ksdiff_jax.files import make_folder
 from ksdiff_jax.models.system import Statistics, System
 from ksdiff_jax.typing import PyTree
 
 VIDEO_PIXELS = 256
+LONGEST_NAME = 55  # characters, of up to 4 bytes each: with step and ending within the 255 bytes of a file name
 
 
 def write_samples(
@@ -47,7 +49,7 @@ def write_samples(
 
 def file_name(clip_id: str) -> str:
     """A clip's name with only characters that every file system takes."""
-    return re.sub(r"[^\w.-]+", "_", clip_id).strip("._")[-80:] or "clip"
+    return re.sub(r"[^\w.-]+", "_", clip_id).strip("._")[-LONGEST_NAME:] or "clip"
 
 
 def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list[Path]:
@@ -60,7 +62,7 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
     )
     # Not `with_suffix`: a dot in a clip's name is part of the name.
     video, plot = (stem.parent / f"{stem.name}{suffix}" for suffix in (".mp4", ".png"))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=".sound-", dir=make_folder(stem.parent)) as folder:
         sound = Path(folder) / "sound.wav"
         write_wav(sound, sound_of(clip))
         motion.render(video, audio=sound, size=VIDEO_PIXELS, overwrite=True)  # the folder is the run's own

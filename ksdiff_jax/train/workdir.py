@@ -18,6 +18,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import time
@@ -113,6 +114,7 @@ def open_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -
     """
     if "://" in str(path):
         raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
+    _check_name(Path(path).absolute())
     workdir = make_folder(path)
     _check_places(workdir)
     check_workdir(workdir, config, overwrite=overwrite)
@@ -120,9 +122,20 @@ def open_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -
         now = datetime.datetime.now(datetime.UTC).isoformat()
         # First, as it marks the folder: a run that is killed here can be started again.
         write_json(workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()})
-        write_json(workdir / "config.json", to_dict(config))
+        write_json(workdir / "config.json", to_dict(config), strict=False)  # a field may be infinite
     _check_shared(workdir / "versions.json")
     return workdir
+
+
+def _check_name(path: Path) -> None:
+    """Raises `InputError` where Orbax writes checkpoints that cannot be read, or none: it takes the path for a pattern.
+
+    Under `run[1]` it finds none of the files it has just written, reports success, and the checkpoint is empty.
+    """
+    wild = [character for character in "*?[" if character in str(path)]
+    if wild or str(path) != os.fsencode(path).decode("utf-8", "replace"):
+        fault = f"the character {wild[0]}" if wild else "bytes that are no UTF-8"
+        raise InputError(f"{path}: the path has {fault}; Orbax cannot keep checkpoints there, name another --workdir")
 
 
 def _check_places(workdir: Path) -> None:

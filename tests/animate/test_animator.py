@@ -145,6 +145,11 @@ def test_a_transcript_that_is_too_long_is_cut_with_a_warning(animator):
     assert np.isfinite(motion.coefficients).all()
 
 
+def test_a_long_transcript_with_a_byte_that_is_no_utf_8_is_cut_as_well(animator):
+    with pytest.warns(TranscriptWarning, match="3,001 bytes"):
+        animator(tone(1.0), sample_rate_hz=16_000, transcript="\udcff" + "a" * 3000)
+
+
 def test_a_transcript_in_any_script_is_read(animator):
     motion = animator(tone(1.0), sample_rate_hz=16_000, transcript="你好 мир مرحبا 🙂")
     assert len(motion) == 25

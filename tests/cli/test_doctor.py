@@ -40,3 +40,24 @@ def test_the_benchmark_reports_every_stage(checkpoint, monkeypatch, capsys):
 def test_the_made_up_voice_is_voiced_sound_within_full_scale():
     voice = bench.made_up_voice(2.0)
     assert len(voice) == 32_000 and 0.1 < np.abs(voice).max() <= 1
+
+
+def test_a_device_that_is_not_here_is_a_line_and_not_the_end(monkeypatch, capsys):
+    import jax
+
+    def none():
+        raise AssertionError
+
+    monkeypatch.setattr(jax, "devices", none)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    assert main(["doctor", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["devices"] == []
+    assert shown.err == "ksdiff-jax doctor: warning: JAX finds no device here for JAX_PLATFORMS=cuda\n"
+
+
+def test_a_working_folder_that_was_deleted_is_no_matter(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["doctor", "--quiet"]) == 0

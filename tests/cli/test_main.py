@@ -1,5 +1,6 @@
 """The command line as a whole: what it lists, how it answers mistakes, and that asking costs nothing."""
 
+import importlib
 import subprocess
 import sys
 import warnings
@@ -84,9 +85,10 @@ def test_dotted_overrides_are_collected_for_commands_that_take_them():
     parser = cli.CommandParser(prog="x")
     given = ["--train.steps", "5", "demo", "--a.b=c=d", "--steps", "7"]
     assert cli._overrides(given, parser) == (["demo", "--steps", "7"], {"train.steps": "5", "a.b": "c=d"})
-    with pytest.raises(SystemExit) as leaving:
-        cli._overrides(["--train.steps"], parser)
-    assert leaving.value.code == 2
+    for no_value in (["--train.steps"], ["--data.path", "--train.steps", "5"]):
+        with pytest.raises(SystemExit) as leaving:
+            cli._overrides(no_value, parser)
+        assert leaving.value.code == 2
     for wrong in (["--steps", "5"], ["5"]):
         assert cli.main(["train", "demo", *wrong]) == 2
 
@@ -135,3 +137,60 @@ def test_fields_of_the_configuration_may_come_before_its_name(monkeypatch):
     for arguments in (["--train.steps", "5", "demo"], ["demo", "--train.steps=5"]):
         assert main(["train", *arguments]) == 0
     assert [(args.config, args.overrides) for args in seen] == [("demo", {"train.steps": "5"})] * 2
+
+
+def test_hyphens_in_the_name_of_a_field_are_as_good_as_underscores_and_values_stay_as_they_are():
+    parser = cli.CommandParser(prog="x")
+    given = ["--train.checkpoint-every", "50", "--model.encoder.path=my-en_coder", "--train.learning_rate", "-1"]
+    fields = {"train.checkpoint_every": "50", "model.encoder.path": "my-en_coder", "train.learning_rate": "-1"}
+    assert cli._overrides(given, parser) == ([], fields)
+    # The last of two spellings counts, as of two equal names.
+    assert cli._overrides(["--t.a-b=1", "--t.a_b=2", "--t.a-b=3"], parser) == ([], {"t.a_b": "3"})
+    # After `--` nothing is an option.
+    assert cli._overrides(["--", "--t.a-b=1"], parser) == (["--", "--t.a-b=1"], {})
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [("--train.chekpoint-every", "train.checkpoint_every"), ("--train-steps", "--train.steps"), ("--Train.Steps", "")],
+)
+def test_the_nearest_field_is_named_for_an_unknown_one(given, nearest, capsys):
+    assert main(["train", str(Path(__file__).parents[2] / "configs" / "demo.py"), given, "5"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "did you mean" in line and nearest in line
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "values"),
+    [
+        ("animate", ["a.wav", "--out=o", "--lip_temperature", "0.5"], {"lip_temperature": 0.5}),
+        ("animate", ["a_b.wav", "--out", "o_u", "--transcript_file=a_b"],
+         {"speech": ["a_b.wav"], "out": "o_u", "transcript_file": "a_b"}),
+        ("animate", ["a.wav", "--out", "o", "--no_sidecar"], {"no_sidecar": True}),
+        ("animate", ["--out", "o", "--", "--lip_temperature"], {"speech": ["--lip_temperature"]}),
+        ("prepare", ["x", "--out", "o", "--coefficient_fps=25", "--speaker_from", "a_b"],
+         {"coefficient_fps": 25.0, "speaker_from": "a_b"}),
+        ("train", ["demo", "--process_id", "3"], {"process_id": 3}),
+    ],
+)  # fmt: skip
+def test_underscores_in_the_name_of_an_option_are_as_good_as_hyphens(command, given, values, monkeypatch):
+    seen = []
+    monkeypatch.setattr(importlib.import_module(f"ksdiff_jax.cli.{command}"), "run", seen.append)
+    assert main([command, *given]) == 0
+    assert {name: getattr(seen[0], name) for name in values} == values
+
+
+def test_every_option_of_every_command_is_found_under_both_spellings():
+    for command in COMMANDS:
+        module, parser = importlib.import_module(f"ksdiff_jax.cli.{command}"), cli.CommandParser(prog=command)
+        module.add_arguments(parser)
+        for option in [name for name in parser._option_string_actions if name.startswith("--")]:
+            assert parser._spelled("--" + option[2:].replace("-", "_")) == option
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_told_from_an_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("-lead.wav").touch()
+    assert main(["animate", "-lead.wav", "--out", "o"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "./-lead.wav" in line

@@ -1,6 +1,7 @@
 """Clips survive their bytes, and clips that break an invariant are refused by name."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -95,3 +96,10 @@ def test_records_are_read_as_the_codec_of_tfds_reads_them():
     for name in ("audio", "expression", "rotation", "jaw", "camera", "shape", "prosody"):
         assert getattr(ours, name).tobytes() == theirs[name]
     assert ours.speech_features.tobytes() == theirs["speech_features"]
+
+
+def test_texts_with_bytes_that_are_no_utf_8_are_stored_escaped():
+    lone = os.fsdecode(b"caf\xe9")
+    clip = decode_clip(encode_clip(make_clip(4, transcript=f"日本 {lone}\n", words=(Timed(lone, 0.0, 0.5),))))
+    assert clip.transcript == "日本 caf\\udce9\n"
+    assert clip.words == (Timed(lone, 0.0, 0.5),)

@@ -1,6 +1,7 @@
 """Checkpoint folders: round trips, and every fault that must be named."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -167,3 +168,13 @@ def test_what_is_no_checkpoint_is_said(tmp_path):
         load_pretrained(tmp_path)
     with pytest.raises(InputError, match="no checkpoint 'nonesuch'"):
         load_pretrained("nonesuch")
+
+
+def test_a_name_of_any_bytes_is_kept_exactly(tmp_path, params, statistics):
+    name = os.fsdecode(b"caf\xe9") + " 日本 $x$\n"
+    folder = save_pretrained(
+        tmp_path / os.fsdecode(b"\xff"), config=Config(name=name), params=params, statistics=statistics
+    )
+    assert load_pretrained(folder).config.name == name
+    json.loads((folder / "config.json").read_bytes().decode("utf-8"))
+    (folder / "card.md").read_bytes().decode("utf-8")

@@ -1,6 +1,7 @@
 """The motion value and its file."""
 
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -133,3 +134,12 @@ def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused_unopened(tmp_
     monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("the archive was opened"))
     with pytest.raises(InputError, match="unpacks to 5 MB"):
         MotionClip.load(path)
+
+
+def test_a_name_of_any_bytes_among_the_facts_comes_back(tmp_path):
+    name = os.fsdecode(b"caf\xe9") + " 日本"
+    clip = MotionClip.from_coefficients(np.zeros((3, 59), np.float32), meta={"checkpoint_name": name})
+    path = clip.save(tmp_path / (name + ".motion.npz"))
+    assert MotionClip.load(path).meta["checkpoint_name"] == name
+    with np.load(path) as file:
+        str(file["meta"][()]).encode("utf-8")

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 
 import jax
 import numpy as np
@@ -201,6 +202,20 @@ def test_a_profile_of_steps_that_were_taken_is_no_silence(tmp_path):
         watching=Watching(profile=range(3, 6)),
     )
     assert "nothing is profiled: the run is past step 6, at 10" in said.getvalue()
+
+
+@pytest.mark.parametrize("name", ["run[1]", "run*", "run?", os.fsdecode(b"caf\xe9")])
+def test_a_folder_under_which_orbax_would_lose_the_checkpoints_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="Orbax cannot keep checkpoints there, name another --workdir"):
+        run(tmp_path / name / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_in_a_folder_of_an_odd_name_goes_on_where_it_stopped(tmp_path):
+    workdir = tmp_path / "$x$ %d {} <b> 日本 \n #&'"
+    run(workdir, toy_config(steps=2, log_every=1))
+    _, said = run(workdir, toy_config(steps=4, log_every=1))
+    assert [entry["step"] for entry in entries(workdir)] == [1, 2, 3, 4] and "step 2" in said
 
 
 def test_a_bucket_is_no_workdir_and_no_folder_of_that_name_is_made(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The page of a run: made of what lies in the folder, complete on its own, whatever is missing."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -107,3 +108,15 @@ def test_the_picture_is_the_same_for_the_same_run_and_names_every_term(tmp_path)
     assert svg == draw_curves(entries) and svg.startswith(b"<?xml")
     assert terms(entries) == ["head/velocity"] and b"terms of the loss" in svg
     assert draw_curves(entries, form="png").startswith(b"\x89PNG")
+
+
+def test_a_name_of_any_bytes_is_text_on_the_page(tmp_path):
+    workdir = tmp_path / os.fsdecode(b"<script>alert(1)</script> \xe9 &".replace(b"/", b"|"))
+    workdir.mkdir()
+    a_run(workdir)
+    config = json.loads((workdir / "config.json").read_text())
+    page = write_run_page(workdir, ending=f"stopped in {workdir}").read_text(encoding="utf-8")
+    assert "<script>" not in page and "\\xe9 &amp;" in page
+    (workdir / "config.json").write_text(json.dumps(config | {"name": workdir.name + "</title>"}))
+    page = write_run_page(workdir, ending="ended").read_text(encoding="utf-8")
+    assert "<script>" not in page and page.count("</title>") == 1 and "&lt;script&gt;" in page

@@ -10,6 +10,7 @@ process differs; a fresh process that makes the same calls gives the same sample
 """
 
 import ctypes
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,14 +86,14 @@ class Espeak:
                 "the built-in corpus needs espeak-ng, which is not installed; install ksdiff-jax[corpus]"
             ) from error
         data = str(espeakng_loader.get_data_path())
-        if len(data.encode()) > LONGEST_DATA_PATH:
+        if len(os.fsencode(data)) > LONGEST_DATA_PATH:
             raise InputError(
                 f"espeak-ng cannot read data below a path of {len(data)} characters (at most {LONGEST_DATA_PATH}): "
                 f"{data}; install into a folder with a shorter path"
             )
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT
-        rate = self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data.encode(), options)
+        rate = self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), options)
         if rate <= 0:
             raise InputError(f"espeak-ng could not load its data from {data}; reinstall espeakng-loader")
         self.sample_rate_hz: int = rate

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from ksdiff_jax.data.prepare.source import Source
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.plain_text import printable
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".m4v")
 COEFFICIENTS = (".npz", ".npy", ".pkl", ".mat")
@@ -76,6 +77,11 @@ def find_sources(
         if speaker_from:
             told = {str(found.path): _speaker(found, speaker_from) for found in files}
             sources = [replace(source, speaker_id=told[source.video or source.coefficients]) for source in sources]
+    # Ids are texts, of files whose names may be any bytes.
+    sources = [
+        replace(source, source_id=printable(source.source_id), speaker_id=printable(source.speaker_id))
+        for source in sources
+    ]
     return sorted(sources, key=lambda source: source.source_id)
 
 

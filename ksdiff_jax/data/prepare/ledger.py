@@ -18,6 +18,7 @@ from ksdiff_jax.data.schema import Clip, decode_clip, encode_clip
 from ksdiff_jax.data.tfrecord import FOOTER, HEADER, frame, masked_crc32c
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
+from ksdiff_jax.plain_text import json_text
 
 VERSION = 2  # raised when the same source gives other clips
 
@@ -69,7 +70,7 @@ class Ledger:
             tuple(round(clip.duration_s, 3) for clip in outcome.clips), outcome.rejections, round(work_s, 3),
             outcome.cut,
         )  # fmt: skip
-        header = json.dumps(entry._asdict(), ensure_ascii=False).encode()
+        header = json_text(entry._asdict()).encode()
         data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
         path = self.path(key)
         if "://" in self.folder:

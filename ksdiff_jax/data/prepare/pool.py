@@ -5,9 +5,11 @@ short entry. A process that is killed (memory, a decoder's crash) is noticed thr
 is tried once more, in a fresh process, and then rejected. A process whose parent is gone ends with its pipe.
 """
 
+import logging
 import multiprocessing
 import os
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -110,6 +112,9 @@ class _Worker:
 
 def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
     """What a process does: sources in, entries out, until the other end is closed."""
+    # What goes wrong is in the entry; libraries would write across the lines of the command.
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
     while True:
         try:
             key, source = pipe.recv()

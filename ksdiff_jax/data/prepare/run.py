@@ -6,7 +6,6 @@ A second run takes finished sources from the work folder, so that a killed run l
 nothing else.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from ksdiff_jax.data.shards import DatasetInfo, write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import check_output_folder
 from ksdiff_jax.ownership import DATA_SET
+from ksdiff_jax.plain_text import json_text
 
 REPORT = "report.json"
 REPORT_SCHEMA = "ksdiff-prepare/1"
@@ -120,7 +120,7 @@ def write_prepared(
 
     present = [split for split in SPLITS if split in splits.values()]
     report = report_of(finished, splits, made_by=made_by)
-    beside = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}
+    beside = {REPORT: json_text(report, indent=1) + "\n"}
     by_split = {split: clips(split) for split in present}
     info = write_dataset(out, by_split, licence=licence, made_by=made_by, beside=beside, overwrite=overwrite)
     return info, report

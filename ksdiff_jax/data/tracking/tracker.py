@@ -56,10 +56,10 @@ def tracker_python(named: str = "") -> str:
         if not os.access(stated, os.X_OK):
             raise InputError(f"{stated}: no Python of a tracker there; `make tracker` makes one, name its bin/python")
         return stated
-    for folder in (Path.cwd(), Path(__file__).parents[3]):
+    for folder in (Path(), Path(__file__).parents[3]):
         python = folder / ENVIRONMENT / "bin" / "python"
         if os.access(python, os.X_OK):
-            return str(python)
+            return str(python.absolute())
     raise InputError(
         f"no face tracker: {ENVIRONMENT} is not here; `make tracker` installs it (or name a Python that has mediapipe "
         "0.10.21 with --tracker), or give coefficients of another tool with --coefficients"

@@ -1,5 +1,6 @@
 """What is found below a folder: names, sound, coefficients, speakers, and the layouts of HDTF and VoxCeleb."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,12 @@ def test_voxceleb_splits_come_from_its_table_where_folders_do_not_say(tmp_path):
     touch(tmp_path / "other", "x.mp4")
     with pytest.raises(InputError, match="not VoxCeleb's layout"):
         find_sources([tmp_path / "other"], layout="voxceleb")
+
+
+def test_names_of_any_bytes_give_ids_that_are_text_and_paths_that_open_the_file(tmp_path):
+    touch(tmp_path, os.fsdecode(b"an\xe9/x\xff.npz"), "new\nline.npz", "[a]*.npz", "[a]*.wav")
+    sources = found(tmp_path)
+    assert set(sources) == {r"an\xe9/x\xff", r"new\nline", "[a]*"}
+    assert {source.speaker_id for source in sources.values()} == {r"an\xe9", r"new\nline", "[a]*"}
+    assert all(Path(source.coefficients).exists() for source in sources.values())
+    assert Path(sources["[a]*"].audio).name == "[a]*.wav"
