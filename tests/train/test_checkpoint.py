@@ -1,8 +1,11 @@
 """Checkpoints: restored bit for bit, corrupt ones named and passed over, the newest kept."""
 
+import errno
 import json
+import os
 import shutil
 import threading
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +14,7 @@ import pytest
 
 import ksdiff_jax.train.checkpoint as checkpoint_module
 from ksdiff_jax.config import MeshConfig
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.train.checkpoint import CheckpointCorrupt, Checkpoints
 from ksdiff_jax.train.optimizer import make_optimizer
@@ -58,6 +62,65 @@ def test_a_state_may_be_donated_as_soon_as_save_returns(tmp_path, state_and_targ
     for _ in range(20):
         moving = advance(moving)
     assert tree_digest(checkpoints.restore(abstract, tell=pytest.fail).state) == expected
+
+
+class Disk:
+    """Where a checkpoint gets its final name: it does so once `ready`, unless it is `full`."""
+
+    def __init__(self, monkeypatch):
+        self.ready, self.full, self.events = threading.Event(), False, []
+        for name in ("rename", "replace"):
+            monkeypatch.setattr(os, name, self._watched(getattr(os, name)))
+
+    def _watched(self, move):
+        def moved(source, target, **options):
+            if ".orbax-checkpoint-tmp" not in Path(source).name or not Path(target).name.isdecimal():
+                return move(source, target, **options)
+            assert self.ready.wait(60)
+            if self.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            move(source, target, **options)
+            self.events.append(f"named {Path(target).name}")
+            return None
+
+        return moved
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)
+
+
+def test_a_checkpoint_that_is_being_saved_is_waited_for(tmp_path, state_and_target, disk):
+    state, abstract = state_and_target
+    with Checkpoints(tmp_path / "c", kept=2) as checkpoints:
+        for step in (10, 20):
+            disk.ready.clear()
+            checkpoints.save(at_step(state, step), {"next": step}, step=step)
+            assert checkpoints.steps() == list(range(10, step, 10))  # those that are finished
+            threading.Timer(0.2, disk.ready.set).start()
+            restored = checkpoints.restore(abstract, tell=pytest.fail)
+            disk.events.append(f"restored {restored.position['next']}")
+            assert tree_digest(restored.state) == tree_digest(at_step(state, step))
+    assert disk.events == ["named 10", "restored 10", "named 20", "restored 20"]
+    assert not (tmp_path / "corrupt").exists()
+
+
+def test_if_it_cannot_be_saved_the_one_before_is_used_and_the_error_is_not_lost(tmp_path, state_and_target, disk):
+    state, abstract = state_and_target
+    disk.ready.set()
+    with saved(tmp_path / "c", state, steps=(10, 20), kept=2) as checkpoints:
+        disk.full = True
+        checkpoints.save(at_step(state, 30), {"next": 30}, step=30)
+        restored = checkpoints.restore(abstract, tell=pytest.fail)
+        assert tree_digest(restored.state) == tree_digest(at_step(state, 20))
+        assert checkpoints.steps() == [10, 20]  # also that which would have gone for the one that failed
+        with pytest.raises(InputError, match=r"cannot save a checkpoint .*No space left"):
+            checkpoints.wait()
+        disk.full = False
+        checkpoints.save(at_step(state, 30), {"next": 30}, step=30)
+        assert checkpoints.restore(abstract, tell=pytest.fail).position == {"next": 30}
+    assert not (tmp_path / "corrupt").exists()
 
 
 def test_only_the_newest_are_kept(tmp_path, state_and_target):
