@@ -69,9 +69,11 @@ class Checkpoints:
             raise failure
         saving, self._saving = self._saving, None
         with self._naming_disk_errors():
-            self._orbax.wait()
-            if saving is not None:
-                saving.result()  # Orbax's thread for this save ends here, and only here
+            try:
+                if saving is not None:
+                    saving.result()  # Orbax's thread for this save ends here, and only here
+            finally:
+                self._orbax.wait()
 
     def __enter__(self) -> "Checkpoints":
         return self
