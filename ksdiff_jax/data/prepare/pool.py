@@ -2,11 +2,12 @@
 
 Each process gets one source at a time through its own pipe, writes the outcome into the ledger and answers with the
 short entry. A process that is killed (memory, a decoder's crash) is noticed through its sentinel at once; its source
-is tried once more, in a fresh process, and then rejected. A process whose parent is gone ends with its pipe.
+is tried once more, in a fresh process, and then rejected. A process whose parent is gone ends, also in mid-work.
 """
 
 import multiprocessing
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -110,6 +111,7 @@ class _Worker:
 
 def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
     """What a process does: sources in, entries out, until the other end is closed."""
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     while True:
         try:
             key, source = pipe.recv()
@@ -122,6 +124,12 @@ def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
         except InputError as error:  # the ledger cannot be written: nobody else will do better
             answer = error
         pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A killed run must not leave processes that go on for minutes and write into its work folder."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _sound_clips(outcome: Outcome) -> Outcome:
