@@ -113,15 +113,9 @@ def _change_places(path: Path, new: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def moved_away(path: str | Path) -> list[Path]:
-    """What stood at `path` and is out of the way: for the moment in which it is replaced, or since a kill in it."""
-    path = Path(path)
-    return sorted(path.parent.glob(f".{glob.escape(path.name)}.old.*/folder")) if path.name else []
-
-
 def _put_back(path: Path) -> None:
     """The folder that a process had moved out of the way when it was killed."""
-    for old in path.parent.glob(f".{glob.escape(path.name)}.old.*"):
+    for old in path.parent.glob(f".{path.name}.old.*"):
         if not path.exists() and (old / "folder").exists():
             (old / "folder").replace(path)
         shutil.rmtree(old, ignore_errors=True)
@@ -138,6 +132,12 @@ def one_at_a_time(folder: str | Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def moved_away(path: str | Path) -> list[Path]:
+    """What stood at `path` and is out of the way: for the moment in which it is replaced, or since a kill in it."""
+    path = Path(path)
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.old.*/folder")) if path.name else []
 
 
 def _umask() -> int:

@@ -7,15 +7,13 @@ pretrained/      averaged weights for inference (models/pretrained.py)
 metrics.jsonl    and tensorboard/ (metrics_log.py)
 goodput.json     where the time went (goodput.py)
 run.html         all of it on one page (run_page.py)
-.lock            held by the process that trains here
 
 and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints that were passed
-over), hang-*.txt (watchdog.py).
+over), hang-*.txt (watchdog.py). A run has the folder to itself while it lasts (.lock, alone.py).
 """
 
 import contextlib
 import datetime
-import fcntl
 import importlib.metadata
 import json
 import platform
@@ -23,7 +21,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import jax
 
@@ -31,7 +28,8 @@ from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import make_folder, write_json
 from ksdiff_jax.overrides import from_dict
-from ksdiff_jax.parallel.distributed import leads, several, told_by_first, true_of_any
+from ksdiff_jax.parallel.distributed import leads, told_by_first
+from ksdiff_jax.train.alone import alone_in
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step; with a cosine decay,
 # which ends at train.steps, another end bends the learning rate from where the run goes on.
@@ -48,10 +46,6 @@ _MAY_DIFFER = frozenset(
     }.items()
     for name in names
 )
-
-# How long a start waits for the end of a run in the same folder. Of several processes those that are left of the last
-# start may notice only after a minute that one is gone.
-_PATIENCE_S = {False: 2.0, True: 90.0}
 
 _FOLDERS = ("checkpoints", "pretrained", "tensorboard", "samples", "profile", "corrupt")
 _FILES = ("config.json", "versions.json", "metrics.jsonl", "goodput.json", "run.html", "init_report.json")
@@ -82,48 +76,13 @@ def open_workdir(path: str | Path, config: Config, *, tell: Callable[[str], None
     workdir = make_folder(path)
     _check_places(workdir)
     check_workdir(workdir, config)
-    with _alone_in(workdir, patience_s=_PATIENCE_S[several()], tell=tell):
+    with alone_in(workdir, tell=tell):
         if leads():
             write_json(workdir / "config.json", to_dict(config))
             now = datetime.datetime.now(datetime.UTC).isoformat()
             write_json(workdir / "versions.json", {"started_at": now, **versions()})
         _check_shared(workdir / "versions.json")
         yield workdir
-
-
-@contextlib.contextmanager
-def _alone_in(workdir: Path, *, patience_s: float, tell: Callable[[str], None]) -> Iterator[None]:
-    """Keep other runs out: they would delete what this one is saving. The death of the process lets the next one in.
-
-    Network disks without locks let all in.
-    """
-    with contextlib.ExitStack() as stack:
-        taken = False
-        if leads():
-            with contextlib.suppress(OSError):
-                lock = stack.enter_context((workdir / ".lock").open("a+"))
-                taken = not _take(
-                    lock, patience_s, waiting=lambda: tell(f"{workdir}: waiting for the run in it to end")
-                )
-        if true_of_any(taken):
-            raise InputError(f"{workdir}: a run is going on in this folder; let it end, or name another --workdir")
-        yield
-
-
-def _take(lock: IO[str], patience_s: float, *, waiting: Callable[[], None]) -> bool:
-    """Whether the lock was free, or became so in time; it is held until the file is closed."""
-    until, told = time.monotonic() + patience_s, False
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > until:
-                return False
-        if not told:
-            waiting()
-        told = True
-        time.sleep(0.2)
 
 
 def _check_places(workdir: Path) -> None:

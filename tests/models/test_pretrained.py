@@ -166,7 +166,7 @@ def test_what_is_damaged_is_no_replacement_and_is_named(saved):
         load_pretrained(saved)
 
 
-@pytest.mark.parametrize("name", ["pretrained", "odd [1]"])
+@pytest.mark.parametrize("name", ["pretrained", "other"])
 def test_an_export_is_found_in_the_moment_in_which_it_is_replaced_and_after_a_kill_in_it(
     tmp_path, saved, params, statistics, name
 ):

@@ -11,8 +11,7 @@ import pytest
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import load_pretrained
-from ksdiff_jax.train import metrics_log
-from ksdiff_jax.train import workdir as workdir_module
+from ksdiff_jax.train import alone, metrics_log
 from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.tree import leaf_digest, named_leaves
@@ -191,7 +190,7 @@ def test_a_folder_where_the_run_keeps_a_file_is_named(tmp_path):
 
 
 def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused_and_does_no_harm(tmp_path, monkeypatch):
-    monkeypatch.setattr(workdir_module, "_PATIENCE_S", {False: 0.0})
+    monkeypatch.setattr(alone, "PATIENCE_S", {False: 0.0})
     refused = []
 
     def at_validation(system, params, data):

@@ -10,13 +10,14 @@ from contextlib import ExitStack
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.train import workdir as workdir_module
+from ksdiff_jax.train import alone
 from ksdiff_jax.train.workdir import open_workdir
+from tests.started import Started
 from tests.train.toy import toy_config
 
 
 def test_a_start_waits_for_the_end_of_the_run_before_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(workdir_module, "_PATIENCE_S", {False: 60.0})
+    monkeypatch.setattr(alone, "PATIENCE_S", {False: 60.0})
     events = []
     with ExitStack() as before:
         before.enter_context(open_workdir(tmp_path, toy_config(), tell=pytest.fail))
@@ -35,8 +36,8 @@ def test_a_killed_process_keeps_nobody_out(tmp_path, monkeypatch):
         "print('held', flush=True)\n"
         "time.sleep(600)\n"
     )
-    monkeypatch.setattr(workdir_module, "_PATIENCE_S", {False: 0.0})
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+    monkeypatch.setattr(alone, "PATIENCE_S", {False: 0.0})
+    with Started([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(InputError, match="a run is going on"), open_workdir(tmp_path, toy_config(), tell=str):
             pytest.fail("two runs in one folder")
@@ -50,6 +51,6 @@ def test_a_disk_without_locks_lets_all_in(tmp_path, monkeypatch):
     def no_locks(file, kind):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(workdir_module.fcntl, "flock", no_locks)
+    monkeypatch.setattr(alone.fcntl, "flock", no_locks)
     with open_workdir(tmp_path, toy_config(), tell=pytest.fail):
         pass
