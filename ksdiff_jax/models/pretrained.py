@@ -137,11 +137,6 @@ def embeds_encoder(pretrained: Pretrained) -> bool:
     return settings.kind != "pretrained" or BACKBONE[1] in pretrained.params.get(BACKBONE[0], {})
 
 
-def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
-    """Read and verify what the checkpoint folder itself holds."""
-    return read_whole(folder_or_name, _read)
-
-
 def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:
     """What `read` gives for the folder of a checkpoint, of which all files belong together.
 
@@ -168,6 +163,11 @@ def _export_at(folder_or_name: str | Path) -> tuple | None:
     except (InputError, OSError):
         return None
     return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
+    """Read and verify what the checkpoint folder itself holds."""
+    return read_whole(folder_or_name, _read)
 
 
 def _read(folder: Path) -> Pretrained:
@@ -218,8 +218,7 @@ def _read_weights(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
 def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
     if leaf.dtype != np.float32:
         return leaf
-    with np.errstate(over="ignore"):  # found below
-        half = leaf.astype(np.float16)
+    half = leaf.astype(np.float16)
     if not np.isfinite(half).all():
         raise ValueError(f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32")
     return half

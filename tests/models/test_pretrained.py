@@ -129,13 +129,6 @@ def test_a_training_workdir_stands_for_the_checkpoint_inside_it(tmp_path, saved)
     assert find_pretrained(workdir) == workdir / "pretrained"
 
 
-def test_what_is_no_checkpoint_is_said(tmp_path):
-    with pytest.raises(InputError, match="not a checkpoint"):
-        load_pretrained(tmp_path)
-    with pytest.raises(InputError, match="no checkpoint 'nonesuch'"):
-        load_pretrained("nonesuch")
-
-
 def replaced_while_reading(monkeypatch, save, *, times):
     """A training run that exports anew after the reader has read the manifest, the first `times` times."""
     read, left = pretrained_module.read_manifest, list(range(1, times + 1))
@@ -179,3 +172,10 @@ def test_an_export_is_found_in_the_moment_in_which_it_is_replaced_and_after_a_ki
         assert load_pretrained(tmp_path).digest == digest
     save_pretrained(target, config=Config(), params=params, statistics=statistics)
     assert [path.name for path in tmp_path.iterdir()] == [name] and load_pretrained(target).digest != digest
+
+
+def test_what_is_no_checkpoint_is_said(tmp_path):
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_pretrained(tmp_path)
+    with pytest.raises(InputError, match="no checkpoint 'nonesuch'"):
+        load_pretrained("nonesuch")
