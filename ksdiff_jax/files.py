@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import os
 import pwd
 import shutil
@@ -232,6 +233,12 @@ def one_at_a_time(folder: str | Path) -> Iterator[None]:
 def _prefix(name: str) -> str:
     """How the names of the temporary files of `name` begin: hidden, and short enough."""
     return f".{fitting(name, max_bytes=_LONGEST_PREFIX)}."
+
+
+def moved_away(path: str | Path) -> list[Path]:
+    """What stood at `path` and is out of the way: for the moment in which it is replaced, or since a kill in it."""
+    path = Path(path)
+    return sorted(path.parent.glob(f"{glob.escape(_prefix(path.name))}old.*/folder")) if path.name else []
 
 
 def _umask() -> int:

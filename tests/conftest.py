@@ -1,7 +1,10 @@
 """What every test shares: JAX on the CPU with a persistent compilation cache, and the folder of real data."""
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +24,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set KSDIFF_SHARED_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[], object]], Any]:
+    """`once(name, make)` is the JSON value that `make()` gives, made by one of the processes that share this run."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    run = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+
+    def made(name: str, make: Callable[[], object]) -> Any:
+        from ksdiff_jax.files import one_at_a_time
+
+        path = run / "once" / f"{name}.json"
+        with one_at_a_time(path.parent / name):
+            if not path.exists():
+                path.write_text(json.dumps(make()))
+        return json.loads(path.read_text())
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -85,19 +85,20 @@ def describe(path: str | Path, *, verify: bool) -> dict:
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:
-    from ksdiff_jax.models.pretrained import embeds_encoder, find_pretrained, read_manifest, read_pretrained
+    from ksdiff_jax.models.pretrained import embeds_encoder, read_manifest, read_pretrained, read_whole
 
-    folder = find_pretrained(path)
-    manifest = read_manifest(folder)
-    pretrained = read_pretrained(folder)  # always verified: that costs milliseconds
-    facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(folder), "digest": pretrained.digest}
-    facts |= {"config": pretrained.config.name}
+    def read(folder):  # always verified: that costs milliseconds
+        return read_manifest(folder), read_pretrained(folder), (folder / "weights.safetensors").stat().st_size
+
+    manifest, pretrained, size = read_whole(path, read)
+    facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(pretrained.path)}
+    facts |= {"digest": pretrained.digest, "config": pretrained.config.name}
     if embeds_encoder(pretrained):
         facts |= _parameters(pretrained.params, pretrained.config)
     else:  # of the encoder that it refers to only the layout is known here
         facts |= _parameters(_shapes(pretrained.config), pretrained.config)
     facts |= _encoder(pretrained.config, stored=embeds_encoder(pretrained))
-    facts["megabytes"] = round((folder / "weights.safetensors").stat().st_size / 1e6, 2)
+    facts["megabytes"] = round(size / 1e6, 2)
     return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
 
 

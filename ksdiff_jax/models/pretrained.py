@@ -17,13 +17,15 @@ with `embed_encoder` they are stored like all others.
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import moved_away
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.models.frozen import BACKBONE, join, part
 from ksdiff_jax.models.system import Statistics
@@ -38,6 +40,11 @@ from ksdiff_jax.typing import PyTree
 SCHEMA = "ksdiff-checkpoint/1"
 SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
 DEFAULT_NAME = "demo"
+
+# How often a folder that others replace is read before the error of the last attempt counts.
+_ATTEMPTS = 20
+
+T = TypeVar("T")
 
 
 class Pretrained(NamedTuple):
@@ -100,7 +107,9 @@ def save_pretrained(
 def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
     """The checkpoint folder meant by a path, a training workdir (its `pretrained/`) or a shipped name."""
     path = Path(folder_or_name)
-    for candidate in (path, path / "pretrained", SHIPPED / path.name if path.name == str(folder_or_name) else path):
+    shipped = [SHIPPED / path.name] if path.name == str(folder_or_name) else []
+    replaced = [*moved_away(path / "pretrained"), *moved_away(path)]
+    for candidate in (path, path / "pretrained", *shipped, *replaced):
         # A training workdir has a config.json of its own, but no weights beside it.
         if (candidate / "config.json").is_file() and (candidate / "weights.safetensors").is_file():
             return candidate
@@ -137,9 +146,40 @@ def embeds_encoder(pretrained: Pretrained) -> bool:
     return settings.kind != "pretrained" or BACKBONE[1] in pretrained.params.get(BACKBONE[0], {})
 
 
+def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:
+    """What `read` gives for the folder of a checkpoint, of which all files belong together.
+
+    A training run replaces its export while others read it. Where the folder is another one after reading, whatever
+    was read or raised is dropped, and the new folder is read.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        before = _export_at(folder_or_name)
+        try:
+            result, error = read(find_pretrained(folder_or_name)), None
+        except (InputError, OSError) as raised:
+            result, error = None, raised
+        if before is not None and _export_at(folder_or_name) == before:
+            if error is not None:
+                raise error
+            return result
+    return read(find_pretrained(folder_or_name))
+
+
+def _export_at(folder_or_name: str | Path) -> tuple | None:
+    """Which folder has the name of the checkpoint now; None while there is none."""
+    try:
+        status = (find_pretrained(folder_or_name) / "config.json").stat()
+    except (InputError, OSError):
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
 def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
     """Read and verify what the checkpoint folder itself holds."""
-    folder = find_pretrained(folder_or_name)
+    return read_whole(folder_or_name, _read)
+
+
+def _read(folder: Path) -> Pretrained:
     manifest = read_manifest(folder)
     try:
         config = from_dict(Config, manifest["config"])

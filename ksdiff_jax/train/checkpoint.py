@@ -4,7 +4,8 @@ Orbax restores arrays whose bits were flipped on disk without a word, so every c
 digest of each leaf and of the data position, and `Checkpoints.restore` recomputes them. A checkpoint that does not
 match is reported and the one before it is tried; once that has proved sound, the other is moved to
 `<folder>/../corrupt/`. Several processes decide that together. Saving runs in the background; a checkpoint has its
-final name only when it is complete. No other file of the package imports Orbax.
+final name only when it is complete, and whoever restores waits for it. Opening the folder removes what a killed process
+left half saved, so one run at a time may have it open (workdir.py). No other file of the package imports Orbax.
 """
 
 import contextlib
@@ -46,10 +47,12 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._saving: ocp.AsyncResponse | None = None
+        self._failure: Exception | None = None  # of a save, which the next `wait` raises
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints, oldest first."""
-        return [checkpoint.step for checkpoint in self._orbax.checkpoints]
+        # As the disk has them. Orbax also lists the one being saved, and none that it would have deleted after it.
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal() and path.is_dir())
 
     def save(self, state: TrainState, position: DataPosition, *, step: int) -> None:
         """Start saving; returns once the state is copied to the host, so that it may be donated."""
@@ -60,12 +63,17 @@ class Checkpoints:
             self._saving = self._orbax.save_checkpointables_async(step, {"state": state}, custom_metadata=manifest)
 
     def wait(self) -> None:
-        """Wait until the checkpoint being saved has its final name."""
+        """Wait until the checkpoint being saved has its final name; raises `InputError` if the disk refused it."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         saving, self._saving = self._saving, None
         with self._naming_disk_errors():
-            self._orbax.wait()
-            if saving is not None:
-                saving.result()  # Orbax's thread for this save ends here, and only here
+            try:
+                if saving is not None:
+                    saving.result()  # Orbax's thread for this save ends here, and only here
+            finally:
+                self._orbax.wait()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -99,9 +107,14 @@ class Checkpoints:
     def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:
         """The newest sound checkpoint, laid out as `abstract` says; None if there are no checkpoints at all.
 
+        Waits for the one being saved; if that fails, the one before it is used, and the next `wait` raises why.
         Corrupt ones are reported through `tell`, and moved aside once one before them has proved sound. Raises
         `CheckpointCorrupt` if none is sound; all stay where they are.
         """
+        try:
+            self.wait()
+        except Exception as error:
+            self._failure = error
         problems: dict[int, str] = {}
         for step in reversed(_steps_seen_by_first(self.steps())):
             try:

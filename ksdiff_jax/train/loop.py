@@ -116,9 +116,9 @@ def train(
     system = build_system(config)
     check_surgery(config, system, workdir)
     data = open_data(config)
-    workdir = open_workdir(workdir, config, overwrite=overwrite)
     optimizer = make_optimizer(config.train)
     with ExitStack() as stack:
+        workdir = stack.enter_context(open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell))
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=config.train.hang_s))
         # Both are needed around tracing: they give the layers' activation constraints their meaning.
         stack.enter_context(jax.set_mesh(mesh))

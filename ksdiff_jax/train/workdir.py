@@ -9,8 +9,9 @@ goodput.json     where the time went (goodput.py)
 run.html         all of it on one page (run_page.py)
 
 and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints that were passed
-over), hang-*.txt (watchdog.py), wandb_id. Files and folders of these names in a folder that is no run's are somebody
-else's: it is refused, unless `overwrite` is asked for. Checkpoints are never overwritten by another run.
+over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it lasts (.lock, alone.py). Files and
+folders of these names in a folder that is no run's are somebody else's: it is refused, unless `overwrite` is asked
+for. Checkpoints are never overwritten by another run.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -33,6 +35,7 @@ from ksdiff_jax.outputs import check_apart, same_place
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.parallel.distributed import leads, told_by_first
+from ksdiff_jax.train.alone import alone_in
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step; with a cosine decay,
 # which ends at train.steps, another end bends the learning rate from where the run goes on.
@@ -106,11 +109,15 @@ def _is_run(workdir: Path) -> bool:
     return isinstance(content, dict) and all(isinstance(content.get(part), dict) for part in parts)
 
 
-def open_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -> Path:
+@contextlib.contextmanager
+def open_workdir(
+    path: str | Path, config: Config, *, tell: Callable[[str], None], overwrite: bool = False
+) -> Iterator[Path]:
     """The folder of the run, made if need be, with `config.json` and `versions.json` written by the first process.
 
-    Raises `InputError` if it cannot be written, if it belongs to a run of another configuration, or if it is not one
-    and the same folder for all processes.
+    It is this run's alone as long as the block lasts. Raises `InputError` if it cannot be written, if it belongs to a
+    run of another configuration, if another run is going on there, or if it is not one and the same folder for all
+    processes.
     """
     if "://" in str(path):
         raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
@@ -118,13 +125,14 @@ def open_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -
     workdir = make_folder(path)
     _check_places(workdir)
     check_workdir(workdir, config, overwrite=overwrite)
-    if leads():
-        now = datetime.datetime.now(datetime.UTC).isoformat()
-        # First, as it marks the folder: a run that is killed here can be started again.
-        write_json(workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()})
-        write_json(workdir / "config.json", to_dict(config), strict=False)  # a field may be infinite
-    _check_shared(workdir / "versions.json")
-    return workdir
+    with alone_in(workdir, tell=tell):
+        if leads():
+            now = datetime.datetime.now(datetime.UTC).isoformat()
+            # First, as it marks the folder: a run that is killed here can be started again.
+            write_json(workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()})
+            write_json(workdir / "config.json", to_dict(config), strict=False)  # a field may be infinite
+        _check_shared(workdir / "versions.json")
+        yield workdir
 
 
 def _check_name(path: Path) -> None:

@@ -226,11 +226,14 @@ FOREIGN = {
 def test_a_folder_with_files_of_others_under_the_names_of_a_run_is_refused(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(FOREIGN[name])
-    with pytest.raises(InputError, match=r"which no run of ksdiff-jax wrote; .*--overwrite"):
-        open_workdir(tmp_path, Config())
+    refusal = pytest.raises(InputError, match=r"which no run of ksdiff-jax wrote; .*--overwrite")
+    with refusal, open_workdir(tmp_path, Config(), tell=pytest.fail):
+        pass
     assert (tmp_path / name).read_text() == FOREIGN[name]
-    open_workdir(tmp_path, Config(), overwrite=True)
-    open_workdir(tmp_path, Config())  # now it is a run's
+    with open_workdir(tmp_path, Config(), tell=pytest.fail, overwrite=True):
+        pass
+    with open_workdir(tmp_path, Config(), tell=pytest.fail):
+        pass  # now it is a run's
 
 
 def test_a_checkpoint_or_an_encoder_is_no_workdir(checkpoint):
@@ -244,14 +247,16 @@ def test_a_folder_with_other_files_and_empty_folders_becomes_a_runs(tmp_path):
     (tmp_path / "slurm-17.out").write_text("mine")
     for name in ("checkpoints", "samples"):
         (tmp_path / name).mkdir()
-    open_workdir(tmp_path, Config())
+    with open_workdir(tmp_path, Config(), tell=pytest.fail):
+        pass
     assert purpose_of(tmp_path / "versions.json") == "run" and (tmp_path / "slurm-17.out").read_text() == "mine"
 
 
 def test_a_run_that_was_begun_before_there_was_a_mark_goes_on(tmp_path):
     write_json(tmp_path / "config.json", to_dict(Config()))
     (tmp_path / "metrics.jsonl").write_text("")
-    open_workdir(tmp_path, Config())
+    with open_workdir(tmp_path, Config(), tell=pytest.fail):
+        pass
 
 
 def test_a_run_writes_into_nothing_that_it_reads(tmp_path):

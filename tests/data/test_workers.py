@@ -17,6 +17,8 @@ from ksdiff_jax.config import AugmentConfig, Config, DataConfig
 from ksdiff_jax.data.loader import training_batches
 from ksdiff_jax.data.shards import write_dataset
 from tests.data.clips import make_clip
+from tests.promised import BOUND_S
+from tests.started import Started, needs_proc, outlasting, runs
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_a_killed_worker_is_an_error_and_no_hang(folder):
     with pytest.raises(Exception, match=r"data\.workers 0|worker|process"):
         for _ in range(1000):
             next(feed)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < BOUND_S
     feed.close()
 
 
@@ -102,35 +104,24 @@ if __name__ == "__main__":
     iterator = training_batches(config(workers=2), sys.argv[1], seed=0)
     next(iterator)
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
-def runs(pid):
-    """Whether there is such a process that has not ended; a zombie has, though nobody has asked for its status."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked up in /proc")
+@needs_proc
 def test_workers_do_not_outlive_a_process_that_is_killed(folder, tmp_path):
     script = tmp_path / "reader.py"
     script.write_text(READER)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    reader = subprocess.Popen(
+    with Started(
         [sys.executable, script, folder], stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
-    )
-    workers = [int(pid) for pid in reader.stdout.readline().split()]
-    assert len(workers) == 2 and all(map(runs, workers))
-    reader.kill()
-    reader.wait()
-    until = time.monotonic() + 20
-    while (left := [pid for pid in workers if runs(pid)]) and time.monotonic() < until:
-        time.sleep(0.1)
+    ) as reader:
+        workers = [int(pid) for pid in reader.stdout.readline().split()]
+        assert len(workers) == 2 and all(map(runs, workers))
+        reader.kill()
+        reader.wait()
+    left = outlasting(workers, patience_s=BOUND_S)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    reader.stdout.close()
     assert not left

@@ -8,6 +8,7 @@ import pytest
 
 from ksdiff_jax.config import Config, ModelConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models import pretrained as pretrained_module
 from ksdiff_jax.models.pretrained import _manifest_digest, find_pretrained, load_pretrained, save_pretrained
 from ksdiff_jax.models.system import Statistics
 
@@ -161,6 +162,51 @@ def test_a_training_workdir_stands_for_the_checkpoint_inside_it(tmp_path, saved)
     workdir.mkdir()
     saved.rename(workdir / "pretrained")
     assert find_pretrained(workdir) == workdir / "pretrained"
+
+
+def replaced_while_reading(monkeypatch, save, *, times):
+    """A training run that exports anew after the reader has read the manifest, the first `times` times."""
+    read, left = pretrained_module.read_manifest, list(range(1, times + 1))
+
+    def read_then_replaced(folder):
+        manifest = read(folder)
+        if left:
+            save(left.pop(0))
+        return manifest
+
+    monkeypatch.setattr(pretrained_module, "read_manifest", read_then_replaced)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_export_that_a_run_replaces_while_it_is_read_is_read_again(tmp_path, statistics, monkeypatch, times):
+    def save(number):
+        kernel = {"kernel": np.full((4, 4), number, np.float32)}
+        save_pretrained(tmp_path / "pretrained", config=Config(), params=kernel, statistics=statistics)
+
+    save(0)
+    replaced_while_reading(monkeypatch, save, times=times)
+    assert load_pretrained(tmp_path).params["kernel"][0, 0] == times
+
+
+def test_what_is_damaged_is_no_replacement_and_is_named(saved):
+    (saved / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match=r"weights\.safetensors: cannot be read"):
+        load_pretrained(saved)
+
+
+@pytest.mark.parametrize("name", ["pretrained", "other"])
+def test_an_export_is_found_in_the_moment_in_which_it_is_replaced_and_after_a_kill_in_it(
+    tmp_path, saved, params, statistics, name
+):
+    target = saved.rename(tmp_path / name)
+    digest = load_pretrained(target).digest
+    (tmp_path / f".{name}.old.x").mkdir()
+    target.rename(tmp_path / f".{name}.old.x" / "folder")  # files.py does so before the new one takes its place
+    assert load_pretrained(tmp_path / name).digest == digest
+    if name == "pretrained":
+        assert load_pretrained(tmp_path).digest == digest
+    save_pretrained(target, config=Config(), params=params, statistics=statistics)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and load_pretrained(target).digest != digest
 
 
 def test_what_is_no_checkpoint_is_said(tmp_path):

@@ -1,11 +1,16 @@
 """Keyframe targets on curves made by hand and against SciPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from ksdiff_jax.motion.keyframes import gaussian_smooth, keyframe_targets, local_maxima, motion_change
+from ksdiff_jax.motion import keyframes
+from ksdiff_jax.motion.keyframes import gaussian_smooth, local_maxima, motion_change
+
+# Compiled whole, as in training: one by one, its operations take many times longer to compile.
+keyframe_targets = jax.jit(keyframes.keyframe_targets)
 
 
 def _motion(frames: int) -> np.ndarray:

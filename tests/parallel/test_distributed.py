@@ -88,11 +88,11 @@ def test_variables_that_do_not_fit_together_are_refused():
 
 
 def test_a_coordinator_that_does_not_answer_is_one_line_within_the_timeout():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{unused.getsockname()[1]}"
-    with pytest.raises(InputError, match=rf"coordinator {address} does not answer after 0 s .*is process 0 running"):
-        initialise(coordinator=address, processes=2, process_id=1, timeout_s=0.1)
+    with socket.socket() as silent:  # it has the port to the end and does not listen
+        silent.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(InputError, match=rf"coordinator {address} does not answer after 0 s .*is process 0 runn"):
+            initialise(coordinator=address, processes=2, process_id=1, timeout_s=0.1)
     assert not jax.distributed.is_initialized()
 
 

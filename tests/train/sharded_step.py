@@ -1,6 +1,6 @@
 """Run in a process of its own: the gradient and the step of one batch on meshes of eight fake devices, as JSON.
 
-python -m tests.train.sharded_step toy|looped|ksdiff|ksdiff_looped 8x1x1 2x4x1 ...
+python -m tests.train.sharded_step toy,looped,ksdiff,ksdiff_looped 8x1x1 2x4x1 ...
 """
 
 import dataclasses
@@ -131,7 +131,8 @@ def spectrum_traffic() -> dict:
     return {kind: traffic._asdict() for kind, traffic in found.items()}
 
 
-def main(name: str, meshes: list[str]) -> None:
+def on_meshes(name: str, meshes: list[str]) -> dict:
+    """How one system does on several meshes, beside one device."""
     systems = {"toy": toy, "looped": looped, "ksdiff": ksdiff, "ksdiff_looped": lambda: ksdiff(looped=True)}
     system, batch = systems[name]()
     shapes = jax.eval_shape(system.init, jax.random.key(0))
@@ -150,9 +151,10 @@ def main(name: str, meshes: list[str]) -> None:
         results[shape] = {"loss_error": abs(found_loss / loss - 1), "gradient_errors": errors}
         if not name.startswith("ksdiff") and min(mesh.devices.shape) == 1 == mesh.shape["tensor"]:
             results[shape]["traffic"] = {k: v._asdict() for k, v in traffic_on(mesh, system, batch).items()}
-    results["spectrum"] = spectrum_traffic()
-    json.dump(results, sys.stdout)
+    return results
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    names, *meshes = sys.argv[1:]
+    results = {name: on_meshes(name, meshes) for name in names.split(",")}
+    json.dump(results | {"spectrum": spectrum_traffic()}, sys.stdout)

@@ -9,13 +9,14 @@ import time
 
 from ksdiff_jax.train.interrupt import Interrupted
 from ksdiff_jax.train.loop import train
+from tests.promised import ENDLESS_S
 from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
 
 
 class SlowBatches(ToyBatches):
     def __next__(self):
-        # "data": from the fifth batch on, the reader hangs for a minute.
-        time.sleep(60 if slow == "data" and self.number >= 5 else 0.02)
+        # "data": from the fifth batch on, the reader hangs.
+        time.sleep(ENDLESS_S if slow == "data" and self.number >= 5 else 0.02)
         return super().__next__()
 
 
@@ -27,15 +28,15 @@ def evaluate(system, params, data):
     print("validating", flush=True)
     while slow == "deaf":  # as code that catches every exception, or a compilation, which hears of none
         with contextlib.suppress(Interrupted):
-            time.sleep(60)
-    time.sleep(60 if slow == "validation" else 0)
+            time.sleep(ENDLESS_S)
+    time.sleep(ENDLESS_S if slow == "validation" else 0)
     return {}
 
 
 class SlowToCompile(ToySystem):
     def loss(self, *arguments, **options):
         print("compiling", flush=True)
-        time.sleep(60)
+        time.sleep(ENDLESS_S)
         return super().loss(*arguments, **options)
 
 

@@ -17,6 +17,8 @@ from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.state import abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step
 from ksdiff_jax.tree import tree_digest
+from tests.promised import BOUND_S
+from tests.started import Started
 from tests.train.toy import ToySystem, toy_batch, toy_config, toy_data
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,7 +26,7 @@ TRIALS = int(os.environ.get("KILL_TRIALS", "4"))
 
 
 def started(workdir, full):
-    return subprocess.Popen(
+    return Started(
         [sys.executable, "-m", "tests.train.faulty_run", str(workdir), full],
         cwd=REPOSITORY,
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
@@ -66,14 +68,14 @@ def test_kill_at_a_random_moment_of_saving_loses_nothing_that_was_finished(tmp_p
     draw, unfaulted, resumed_at = random.Random(1), Unfaulted(), []
     for _ in range(TRIALS):
         before = max(finished(tmp_path), default=0)
-        process = started(tmp_path, "none")
-        until = time.monotonic() + 60
-        while max(finished(tmp_path), default=0) < before + 3:
-            assert time.monotonic() < until and process.poll() is None, process.communicate()[1]
-            time.sleep(0.002)
-        time.sleep(draw.uniform(0, 0.05))  # every step saves, so this is somewhere in a save
-        process.kill()
-        process.communicate()
+        with started(tmp_path, "none") as process:
+            until = time.monotonic() + 5 * BOUND_S
+            while max(finished(tmp_path), default=0) < before + 3:
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < until
+                time.sleep(0.002)
+            time.sleep(draw.uniform(0, 0.05))  # every step saves, so this is somewhere in a save
+            process.kill()
         newest = max(finished(tmp_path))
         checkpoints = Checkpoints(tmp_path / "checkpoints", kept=2)
         restored = checkpoints.restore(unfaulted.abstract, tell=pytest.fail)
@@ -89,7 +91,8 @@ def test_kill_at_a_random_moment_of_saving_loses_nothing_that_was_finished(tmp_p
     ("full", "says"), [("saving", "checkpoints: cannot save"), ("logging", "metrics.jsonl: cannot")]
 )
 def test_a_full_disk_is_one_line_and_what_was_saved_stays(tmp_path, full, says):
-    _, said = (process := started(tmp_path, full)).communicate(timeout=90)
+    with started(tmp_path, full) as process:
+        _, said = process.communicate(timeout=5 * BOUND_S)
     assert process.returncode == 2, said
     # TensorBoard's own thread may add what it thinks of the disk.
     (line,) = [line for line in said.splitlines() if line.startswith("ksdiff-jax train: ")]

@@ -12,7 +12,7 @@ import pytest
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import load_pretrained
-from ksdiff_jax.train import metrics_log
+from ksdiff_jax.train import alone, metrics_log
 from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.progress import Progress
 from ksdiff_jax.tree import leaf_digest, named_leaves
@@ -188,6 +188,22 @@ def test_a_folder_where_the_run_keeps_a_file_is_named(tmp_path):
     (tmp_path / "metrics.jsonl").mkdir()
     with pytest.raises(InputError, match=r"metrics\.jsonl: a folder, where the run keeps its own"):
         run(tmp_path)
+
+
+def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused_and_does_no_harm(tmp_path, monkeypatch):
+    monkeypatch.setattr(alone, "PATIENCE_S", {False: 0.0})
+    refused = []
+
+    def at_validation(system, params, data):
+        with pytest.raises(InputError, match="a run is going on in this folder") as refusal:
+            run(tmp_path)
+        refused.append(refusal.value)
+        return {}
+
+    outcome, _ = run(tmp_path, evaluate=at_validation)
+    assert len(refused) == 2 and int(outcome.state.step) == 20
+    assert [entry["step"] for entry in entries(tmp_path)] == [5, 10, 15, 20]
+    assert "nothing to do" in run(tmp_path)[1]  # it may go on once the first has ended
 
 
 def test_a_profile_of_steps_that_were_taken_is_no_silence(tmp_path):

@@ -12,9 +12,9 @@ MESHES = ("8x1x1", "2x4x1", "2x2x2")
 BYTES = 4  # of a float32
 
 
-def run(name, *meshes):
+def run(names, *meshes):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.train.sharded_step", name, *meshes],
+        [sys.executable, "-m", "tests.train.sharded_step", names, *meshes],
         cwd=Path(__file__).parents[2],
         env=os.environ | {"JAX_PLATFORMS": "cpu", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
         capture_output=True,
@@ -33,18 +33,14 @@ def assert_equal_to_one_device(result):
 
 
 @pytest.fixture(scope="module")
-def toy():
-    return run("toy", *MESHES)
-
-
-@pytest.fixture(scope="module")
-def looped():
-    return run("looped", *MESHES)
+def results(once):
+    """Of both small systems, by one process for the whole run of the tests."""
+    return once("sharded-step", lambda: run("toy,looped", *MESHES))
 
 
 @pytest.fixture(params=["toy", "looped"])
-def result(request):
-    return request.getfixturevalue(request.param)
+def result(request, results):
+    return results[request.param]
 
 
 @pytest.mark.parametrize("mesh", MESHES)
@@ -56,7 +52,7 @@ def test_loss_and_gradients_equal_those_of_one_device(mesh, result):
     "system", [pytest.param("ksdiff", marks=pytest.mark.slow), pytest.param("ksdiff_looped", marks=pytest.mark.long)]
 )
 def test_all_gradients_of_ksdiff_equal_those_of_one_device_on_three_axes(system):
-    result = run(system, "2x2x2")["2x2x2"]
+    result = run(system, "2x2x2")[system]["2x2x2"]
     assert len(result["gradient_errors"]) > 80
     assert_equal_to_one_device(result)
 
@@ -74,8 +70,8 @@ def test_data_parallelism_sums_the_gradient_once_and_sends_nothing_else(result):
 
 # Biases lie whole on every device: 64 numbers at the end, 16 and 8 in each layer of the loop.
 @pytest.mark.parametrize(("system", "matrices", "biases"), [("toy", 2, 64), ("looped", 2 * 3 + 1, 64 + 3 * (16 + 8))])
-def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_once(system, matrices, biases, request):
-    result = request.getfixturevalue(system)
+def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_once(system, matrices, biases, results):
+    result = results[system]
     traffic = result["2x4x1"]["traffic"]
     assert traffic.keys() <= {"all-reduce", "all-gather", "reduce-scatter"}
     assert traffic["all-gather"]["payload_bytes"] == BYTES * (result["parameters"] - biases)
@@ -83,6 +79,6 @@ def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_on
     assert traffic["all-reduce"]["payload_bytes"] == BYTES * (result["parameters"] + 2 + 2 * matrices)
 
 
-def test_spectra_are_computed_where_their_clips_lie(toy):
-    assert toy["spectrum"].keys() == {"all-reduce"}
-    assert toy["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES  # the number of valid frames
+def test_spectra_are_computed_where_their_clips_lie(results):
+    assert results["spectrum"].keys() == {"all-reduce"}
+    assert results["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES  # the number of valid frames

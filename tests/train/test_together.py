@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -16,35 +17,43 @@ import pytest
 
 from ksdiff_jax.train.loop import train
 from ksdiff_jax.train.progress import Progress
+from tests.promised import BOUND_S, promised_within
+from tests.started import Started
 from tests.train.test_interrupt import wait_for_step
 from tests.train.test_loop import entries
 from tests.train.toy import ToySystem, toy_config, toy_data
 
 REPOSITORY = Path(__file__).parents[2]
+SLOW_COMPILER_S = 20.0
 
 
-class Together:
+class Together(ExitStack):
     """The processes of one run."""
 
     def __init__(self, workdir, *options, processes=2):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        super().__init__()
+        # Held to the end, so that no other process of this machine gets the port; the coordinator shares it.
+        kept = self.enter_context(socket.socket())
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
         several = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(processes), "--process-id"]
         self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.train.together_run", str(workdir), *options]
-                + ([*several, str(number)] if processes > 1 else []),
-                cwd=REPOSITORY,
-                env=os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
+            self.enter_context(
+                Started(
+                    [sys.executable, "-m", "tests.train.together_run", str(workdir), *options]
+                    + ([*several, str(number)] if processes > 1 else []),
+                    cwd=REPOSITORY,
+                    env=os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
             )
             for number in range(processes)
         ]
 
-    def end(self, timeout_s=90):
+    def end(self, timeout_s=5 * BOUND_S):
         """What each said; the statuses are in `statuses`."""
         said = [process.communicate(timeout=timeout_s)[0] for process in self.processes]
         self.statuses = [process.returncode for process in self.processes]
@@ -55,35 +64,37 @@ class Together:
 def story(tmp_path_factory):
     """A run without incident; and one of which a process is killed, later one is told to stop, and that then ends."""
     folder = tmp_path_factory.mktemp("together")
-    whole, broken = folder / "whole", folder / "broken"
-    told = {"whole": (first := Together(whole, "--slow-compiler", "5")).end()}
+    whole, broken, told = folder / "whole", folder / "broken", {}
+    with Together(whole, "--slow-compiler", str(SLOW_COMPILER_S)) as first:
+        told["whole"] = first.end()
     assert first.statuses == [0, 0], told["whole"]
 
-    killed = Together(broken, "--pace", "0.2")
-    wait_for_step(broken, 7)
-    killed.processes[1].kill()
-    at = time.monotonic()
-    told["killed"] = killed.end()
+    with Together(broken, "--pace", "0.2") as killed:
+        wait_for_step(broken, 7)
+        killed.processes[1].kill()
+        at = time.monotonic()
+        told["killed"] = killed.end()
     told["killed_statuses"], told["noticed_s"] = killed.statuses, time.monotonic() - at
 
     (broken / "metrics.jsonl").unlink()  # so that a step in it is one of the second start
-    stopped = Together(broken, "--pace", "0.2")
-    wait_for_step(broken, 8)
-    stopped.processes[1].send_signal(signal.SIGTERM)
-    told["stopped"] = stopped.end()
+    with Together(broken, "--pace", "0.2") as stopped:
+        wait_for_step(broken, 8)
+        stopped.processes[1].send_signal(signal.SIGTERM)
+        told["stopped"] = stopped.end()
     told["stopped_statuses"] = stopped.statuses
     shutil.copytree(broken, folder / "elsewhere")
 
-    told["ended"] = (last := Together(broken)).end()
+    with Together(broken) as last:
+        told["ended"] = last.end()
     assert last.statuses == [0, 0], told["ended"]
     return folder, told
 
 
-@pytest.mark.slow
-def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story):
+@promised_within(30, otherwise=(pytest.mark.slow,))
+def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story, within_s):
     _, told = story
     assert told["killed_statuses"] == [-signal.SIGABRT, -signal.SIGKILL]
-    assert told["noticed_s"] < 30
+    assert told["noticed_s"] < within_s
     # By the service that watches over all, or by Gloo: after a lost connection its ranks here do not agree either.
     assert "another task died" in told["killed"][0] or "Received data size doesn't match" in told["killed"][0]
     assert "resuming" in told["stopped"][0] and "at step 5" in told["stopped"][0]
@@ -93,7 +104,7 @@ def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story):
 def test_waiting_for_a_process_that_compiles_longer_counts_as_compilation(story):
     folder, _ = story
     spent = json.loads((folder / "whole" / "goodput.json").read_text())["seconds"]  # of process 0; process 1 was late
-    assert spent["compile"] > 4.5 and spent["step"] < 4
+    assert spent["compile"] > 0.9 * SLOW_COMPILER_S and spent["step"] < 0.9 * SLOW_COMPILER_S
 
 
 @pytest.mark.slow
@@ -124,8 +135,8 @@ def test_a_run_of_two_processes_goes_on_on_one_with_eight_devices_and_on_one_wit
     whole = [e["loss"] for e in entries(folder / "whole")][-5:]
 
     shutil.copytree(folder / "elsewhere", folder / "eight")
-    eight = Together(folder / "eight", "--devices", "8", processes=1)
-    (said,) = eight.end()
+    with Together(folder / "eight", "--devices", "8", processes=1) as eight:
+        (said,) = eight.end()
     assert eight.statuses == [0] and f"resuming {folder / 'eight'} at step {at}" in said, said
     # The restored state is bit-exact: every array is compared with its digest. Sums are taken in another order.
     np.testing.assert_allclose([e["loss"] for e in entries(folder / "eight")][-5:], whole, rtol=1e-5)
@@ -149,10 +160,10 @@ def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(sto
     folder, _ = story
     shutil.copytree(folder / "whole", tmp_path / "run")
     started = time.monotonic()
-    run = Together(tmp_path / "run", "--steps", "30", "--unreadable", f"20:{files}")
-    said = run.end()
+    with Together(tmp_path / "run", "--steps", "30", "--unreadable", f"20:{files}") as run:
+        said = run.end()
     assert run.statuses == [0, 0], said
-    assert time.monotonic() - started < 60  # Orbax's barriers take 300 s
+    assert time.monotonic() - started < 4 * BOUND_S  # Orbax's barriers take 300 s
     assert "checkpoint of step 20 is corrupt" in said[0] and "another process cannot read it" in said[0]
     assert f"resuming {tmp_path / 'run'} at step 15" in said[0]
     assert (tmp_path / "run" / "corrupt" / "20-0").is_dir()
@@ -168,8 +179,8 @@ def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(sto
 def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_before_which_is_saved(
     tmp_path, options, status, says
 ):
-    run = Together(tmp_path / "run", "--bad-batch", "13", "--pace", "0.2", *options)
-    said = run.end()
+    with Together(tmp_path / "run", "--bad-batch", "13", "--pace", "0.2", *options) as run:
+        said = run.end()
     assert run.statuses == [status, status], said
     assert said[1].splitlines()[-1] == f"{says}its checksum differs"
     assert "another process cannot read its training data, and says why" in said[0].splitlines()[-1]
@@ -179,7 +190,7 @@ def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_befor
 
 @pytest.mark.slow
 def test_a_bad_batch_among_the_first_ends_both_before_they_begin(tmp_path):
-    run = Together(tmp_path / "run", "--bad-batch", "1")
-    said = run.end()
+    with Together(tmp_path / "run", "--bad-batch", "1") as run:
+        said = run.end()
     assert run.statuses == [2, 2], said
     assert said[1].splitlines()[-1] == "ksdiff-jax train: batch 1: its checksum differs"

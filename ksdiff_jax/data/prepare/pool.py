@@ -2,12 +2,13 @@
 
 Each process gets one source at a time through its own pipe, writes the outcome into the ledger and answers with the
 short entry. A process that is killed (memory, a decoder's crash) is noticed through its sentinel at once; its source
-is tried once more, in a fresh process, and then rejected. A process whose parent is gone ends with its pipe.
+is tried once more, in a fresh process, and then rejected. A process whose parent is gone ends, also in mid-work.
 """
 
 import logging
 import multiprocessing
 import os
+import threading
 import time
 import warnings
 from collections import deque
@@ -115,6 +116,7 @@ def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
     # What goes wrong is in the entry; libraries would write across the lines of the command.
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     while True:
         try:
             key, source = pipe.recv()
@@ -127,6 +129,12 @@ def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
         except InputError as error:  # the ledger cannot be written: nobody else will do better
             answer = error
         pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A killed run must not leave processes that go on for minutes and write into its work folder."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _sound_clips(outcome: Outcome) -> Outcome:

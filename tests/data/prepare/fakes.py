@@ -12,10 +12,10 @@ from tests.data.clips import make_clip
 
 
 def fake_work(source: Source, settings: Settings) -> Outcome:
-    """One clip per source, or what its name says; every call leaves a line beside the source's video."""
+    """One clip per source, or what its name says; every call leaves its process beside the video."""
     if source.video:
         with Path(source.video).with_suffix(".calls").open("a") as calls:
-            calls.write("called\n")
+            calls.write(f"{os.getpid()}\n")
     name = source.source_id
     if "killed" in name:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -37,7 +37,12 @@ def fake_work(source: Source, settings: Settings) -> Outcome:
     return Outcome((clip,), (Rejection(f"{name}@9", "too_short", "0.2 s"),) if "tail" in name else ())
 
 
+def callers(video: Path) -> list[int]:
+    """The processes that worked on a source, one for each time."""
+    path = video.with_suffix(".calls")
+    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def calls(video: Path) -> int:
     """How often a source was worked on."""
-    path = video.with_suffix(".calls")
-    return len(path.read_text().splitlines()) if path.exists() else 0
+    return len(callers(video))

@@ -1,5 +1,7 @@
 """KSDiff as a system: masks, causality, caches, guidance, ablations, learning."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,20 +30,33 @@ def params(system):
     return lively(jax.jit(system.init)(KEY))
 
 
+# Kept, so that a test traces and compiles a sampler once and not for every sample.
+@functools.lru_cache(maxsize=4)
+def _sampler(system, options):
+    return jax.jit(lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options))
+
+
 def _sample(system, params, speech, *, options=FAST, seed=1):
     noise = jax.random.normal(jax.random.key(seed), (1, 64, 59))[:, : speech.mask.shape[1]]
     noise = jnp.broadcast_to(noise, (speech.mask.shape[0], *noise.shape[1:]))
-    return jax.jit(lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options))(
-        params, speech, noise
-    )
+    return _sampler(system, options)(params, speech, noise)
 
 
 def _encoded(system, params, batch):
-    nothing = jnp.zeros(batch.motion.shape[0], bool)
-    variables = {"params": params}
-    return system.network.apply(
-        variables, batch.speech, drop_transcript=nothing, deterministic=True, method=Network.encode
-    )
+    def encode(variables, speech):
+        nothing = jnp.zeros(batch.motion.shape[0], bool)
+        return system.network.apply(
+            variables, speech, drop_transcript=nothing, deterministic=True, method=Network.encode
+        )
+
+    return jax.jit(encode)({"params": params}, batch.speech)
+
+
+def _keyframe_logits(system, params, track, bits, encoded):
+    def logits(variables, bits, encoded):
+        return system.network.apply(variables, track, bits, encoded, deterministic=True, method=Network.keyframe_logits)
+
+    return jax.jit(logits)({"params": params}, bits, encoded)
 
 
 def test_padding_changes_no_valid_frame_of_a_sample(system, params):
@@ -102,9 +117,7 @@ def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_win
         )
         bits, scores = decode(encoded)
         assert 0 < bits.mean() < 1
-        logits = system.network.apply(
-            {"params": params}, track, shifted_bits(bits), encoded, deterministic=True, method=Network.keyframe_logits
-        )
+        logits = _keyframe_logits(system, params, track, shifted_bits(bits), encoded)
         np.testing.assert_allclose(scores, jax.nn.sigmoid(logits), atol=1e-5)
 
 
@@ -114,9 +127,7 @@ def test_the_keyframe_predictor_is_causal_in_its_bits_and_bounded_by_its_window(
     previous = jnp.zeros((2, frames), jnp.int32)
 
     def logits(bits):
-        return system.network.apply(
-            {"params": params}, "head", bits, encoded, deterministic=True, method=Network.keyframe_logits
-        )
+        return _keyframe_logits(system, params, "head", bits, encoded)
 
     changed = np.abs(np.asarray(logits(previous.at[:, 5].set(1)) - logits(previous))).max(axis=0)
     assert np.all(changed[:5] == 0)
