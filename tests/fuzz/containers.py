@@ -8,13 +8,13 @@ import functools
 import os
 from pathlib import Path
 
-import av
 import numpy as np
 
 from ksdiff_jax.audio.heard import voice
 from ksdiff_jax.audio.waveform import read_recording
 from tests.fuzz.damage import damaged
 from tests.fuzz.forked import Case, Outcome
+from tests.fuzz.player import decoded
 from tests.recordings import bursts, encoded, rms
 
 FORMS = [
@@ -67,7 +67,7 @@ def _read(path: Path):
 
 
 def _judge(outcome: Outcome, path: Path, *, known: bool) -> str:
-    played_s = played(path)
+    played_s = sum(frame.samples / frame.sample_rate for frame in decoded(path, "audio"))
     if outcome.value is None:
         return f"refused what plays for {played_s:.2f} s: {outcome.refusal}" if played_s > AUDIBLE_S else ""
     recording, sound = outcome.value
@@ -92,29 +92,3 @@ def _judge_whole(audio: np.ndarray, notes: tuple[str, ...]) -> str:
     if not 0.8 < rms(audio) / rms(SPEECH) < 1.2:
         return f"{rms(audio) / rms(SPEECH):.2f} times as loud"
     return ""
-
-
-def played(path: Path) -> float:
-    """Seconds that a plain decode gives; 0 where FFmpeg refuses the file."""
-    seconds = 0.0
-    try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            stream = next(stream for stream in container.streams.audio if stream.codec_context is not None)
-            for packet in container.demux(stream):
-                try:
-                    for frame in packet.decode():
-                        seconds += frame.samples / frame.sample_rate
-                except av.error.FFmpegError:
-                    continue
-    except (av.error.FFmpegError, StopIteration, ZeroDivisionError):
-        pass
-    return seconds
-
-
-def plays(path: Path) -> bool:
-    """Whether FFmpeg opens the file at all; random tags may stop it, and PyAV at their encoding."""
-    try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            return bool(container.streams.audio)
-    except av.error.FFmpegError:
-        return False

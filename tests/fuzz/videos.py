@@ -12,6 +12,7 @@ import numpy as np
 from ksdiff_jax.data.tracking.video import frames
 from tests.fuzz.damage import damaged
 from tests.fuzz.forked import Case, Outcome
+from tests.fuzz.player import decoded
 
 FORMS = [("mp4", "libx264"), ("mkv", "libx264"), ("avi", "mpeg4"), ("avi", "libx264"), ("h264", "libx264"),
          ("mov", "mpeg4"), ("mpg", "mpeg2video"), ("ts", "libx264"), ("webm", "libvpx")]  # fmt: skip
@@ -52,7 +53,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
 
 
 def _judge(outcome: Outcome, path: Path, count: int, aspect: Fraction | None, fps: Fraction, *, known: bool) -> str:
-    played = _played(path)
+    played = sum(1 for _ in decoded(path, "video"))
     if outcome.value is None:
         return f"refused what shows {played} pictures: {outcome.refusal}" if played > 1 else ""
     times_s, levels, (height, width) = outcome.value
@@ -85,18 +86,3 @@ def _write(path: Path, codec: str, count: int, aspect: Fraction | None, b_frames
             frame.pts, frame.time_base = number, 1 / fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-
-
-def _played(path: Path) -> int:
-    shown = 0
-    try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            stream = next(stream for stream in container.streams.video if stream.codec_context is not None)
-            for packet in container.demux(stream):
-                try:
-                    shown += len(packet.decode())
-                except av.error.FFmpegError:
-                    continue
-    except (av.error.FFmpegError, StopIteration):
-        pass
-    return shown

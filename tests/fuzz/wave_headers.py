@@ -6,8 +6,8 @@ import numpy as np
 import soxr
 
 from ksdiff_jax.audio.waveform import read_recording
-from tests.fuzz.containers import plays
 from tests.fuzz.forked import Case, Outcome
+from tests.fuzz.player import opens
 from tests.recordings import bursts, chunk, extensible, form, integers, riff
 
 FORMS = [(1, 8), (1, 16), (1, 24), (1, 32), (1, 64), (3, 16), (3, 32), (3, 64)]
@@ -74,7 +74,7 @@ def _aside(rng: np.random.Generator) -> bytes:
 
 def _judge(outcome: Outcome, path: Path, rate_hz: int, tolerance: float) -> str:
     if outcome.value is None:
-        return f"refused: {outcome.refusal}" if plays(path) else ""
+        return f"refused: {outcome.refusal}" if opens(path) else ""
     recording = outcome.value
     if abs(len(recording.audio) - len(SPEECH)) > 2:
         return f"{len(recording.audio)} samples"
