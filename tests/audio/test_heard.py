@@ -204,6 +204,31 @@ def test_a_broadcast_whose_clock_jumps_is_joined_without_hours_of_silence(tmp_pa
     assert any("start anew at one place" in note for note in recording.notes)
 
 
+@pytest.mark.parametrize("sound_s", [95_441.0, 95_442.3, 95_443.0])
+def test_the_clock_of_a_broadcast_may_wrap_within_the_file(tmp_path, sound_s):
+    """Its 33 bits last 26.5 hours; FFmpeg counts from before zero then."""
+    path = encoded(tmp_path / "a.ts", SPEECH, late_s=sound_s, pictures=50, pictures_late_s=sound_s)
+    recording = read_recording(path)
+    assert lag_s(recording.audio, SPEECH) == pytest.approx(0.021, abs=0.002) and not recording.notes
+    assert lag_s(seen_by_the_soundtrack(path), SPEECH) == pytest.approx(0.021, abs=0.002)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("ogg", "libopus"), ("oga", "flac")])
+def test_a_live_stream_that_began_hours_ago_is_not_truncated(tmp_path, suffix, codec):
+    path = encoded(tmp_path / f"a.{suffix}", SPEECH, codec=codec, late_s=9000.0, format_name="ogg")
+    recording = read_recording(path)
+    assert abs(lag_s(recording.audio, SPEECH)) < 0.002 and len(recording.audio) == pytest.approx(32_000, abs=300)
+    assert not any("truncated" in note for note in recording.notes)
+
+
+def test_a_gap_that_nobody_sees_on_the_lips_is_kept_and_not_told(tmp_path):
+    path = encoded(tmp_path / "a.mkv", SPEECH, keep=lambda time_s: not 0.8 <= time_s < 0.85)
+    recording = read_recording(path)
+    assert len(recording.gaps) == 1 and not recording.notes
+    after = slice(round(1.0 * RATE_HZ), None)
+    assert abs(lag_s(recording.audio[after], SPEECH[after])) < 0.002
+
+
 def test_the_track_that_players_take_is_used_and_another_one_can_be_named(tmp_path):
     path = encoded(tmp_path / "a.mp4", SPEECH, OTHER, pictures=50)
     recording = read_recording(path)
