@@ -147,6 +147,8 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
     notes = (*choice.notes, *_channel_notes(path, fitting))
     if header is not None and is_followed_by_another(path, header):
         notes += (f"{path}: a second WAV file is joined on behind the first; as in players, only the first is read",)
+    if header is not None and header.data_chunks > 1:
+        notes += (f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the last is read",)
     gain = findings.gain
     if any(mix.voices > 1 for mix in fitting.values()):
         gain /= max(1.0, float(np.abs(audio).max(initial=0.0)))

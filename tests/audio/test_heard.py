@@ -151,6 +151,16 @@ def test_joined_wav_files_are_read_as_players_do_and_that_is_told(tmp_path):
     assert len(recording.audio) == len(SPEECH) and "second WAV file" in recording.notes[0]
 
 
+@pytest.mark.parametrize("first", [8000, 20_000])
+def test_of_several_data_chunks_the_last_is_read_as_players_do_and_that_is_told(tmp_path, first):
+    chunks = [chunk(b"data", integers(part, 16)) for part in (SPEECH[:first], SPEECH[first:])]
+    (tmp_path / "a.wav").write_bytes(riff(form(), chunks[0], chunk(b"LIST", b"INFO?"), chunks[1]))
+    recording = read_recording(tmp_path / "a.wav")
+    np.testing.assert_allclose(recording.audio, SPEECH[first:], atol=1e-4)
+    (note,) = recording.notes
+    assert "2 data chunks" in note and "only the last is read" in note
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [("mkv", "aac"), ("webm", "libopus"), ("mp4", "aac"), ("ts", "aac")])
 def test_a_gap_in_the_time_stamps_is_silence_of_that_length_and_is_told(tmp_path, suffix, codec):
     path = tmp_path / f"a.{suffix}"
