@@ -49,6 +49,23 @@ def test_channels_nearly_in_opposition_are_turned_over_and_that_is_told(tmp_path
     assert "channel 2 of 2 in opposition" in note
 
 
+@pytest.mark.parametrize("samples", [16, 48, 160])
+def test_two_microphones_in_one_room_give_the_voice_at_its_level_and_no_notice(tmp_path, samples):
+    delayed = np.concatenate([np.zeros(samples, np.float32), SPEECH[:-samples]])
+    path = wav(tmp_path / "a.wav", stereo(SPEECH, 0.9 * delayed))
+    assert_hears(path, SPEECH)
+    assert not read_recording(path).notes
+
+
+def test_channels_that_turn_into_opposition_on_the_way_are_never_silence_and_that_is_told(tmp_path):
+    sign = np.where(np.arange(96_000) < 48_000, 1, -1)
+    speech = np.tile(SPEECH, 3)
+    path = wav(tmp_path / "a.wav", stereo(speech, 0.98 * sign * speech))
+    assert_hears(path, speech)
+    (note,) = read_recording(path).notes
+    assert "cancel each other in places; channel 1 is used" in note
+
+
 def test_two_people_on_two_channels_are_both_heard_and_the_option_is_named(tmp_path):
     path = wav(tmp_path / "a.wav", 0.5 * stereo(SPEECH, OTHER))
     recording = read_recording(path)
