@@ -18,6 +18,8 @@ from av.video.stream import VideoStream
 from ksdiff_jax.errors import InputError
 
 BROADCAST_FORMATS = frozenset({"mpegts", "mpeg", "hls"})
+# FFmpeg looks at 5 MB and some seconds only; a track may begin later.
+LONG_PROBE = {"probesize": str(256 << 20), "analyzeduration": str(600 * 1_000_000)}
 MOST_READ_ERRORS = 16  # one after another, before the rest of a file is given up
 _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
@@ -26,7 +28,18 @@ def open_container(path: str | Path) -> InputContainer:
     """An open container, to be used in a `with`. Raises `av.error.FFmpegError` where FFmpeg cannot read it."""
     options = {"metadata_errors": "ignore"} if _MAJOR_VERSION < 19 else {}
     # The explicit protocol keeps a file called `concat:...` or `http:...` a file.
-    return av.open(f"file:{path}", **options)
+    container = av.open(f"file:{path}", **options)
+    if not any(map(_not_met, container.streams)):
+        return container
+    container.close()
+    return av.open(f"file:{path}", options=LONG_PROBE, **options)
+
+
+def _not_met(stream: Stream) -> bool:
+    """True for a track whose form is not known yet: formats without a header name it where it begins."""
+    if stream.codec_context is None or stream.type not in ("audio", "video"):
+        return False
+    return not (stream.rate if stream.type == "audio" else stream.width)
 
 
 def start_s(container: InputContainer) -> float:

@@ -195,13 +195,16 @@ def _silence(samples: int, rate_hz: int) -> Iterator[np.ndarray]:
 
 
 def _stated_s(container: InputContainer, stream, header: WaveHeader | None) -> float | None:
-    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a cut file holds."""
+    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a cut file holds.
+
+    Matroska and NUT state where the file ends; that is its length only where its clock starts at zero.
+    """
     if header is not None and header.uncompressed:
         return header.duration_s
     stated = []
     if stream.duration and stream.time_base:
         stated.append(float(stream.duration * stream.time_base))
-    if container.duration and len(container.streams) == 1:
+    if container.duration and len(container.streams) == 1 and start_s(container) < TOLERANCE_S:
         stated.append(container.duration / 1_000_000)
     return max(stated, default=None)
 

@@ -240,9 +240,12 @@ def test_the_clock_of_a_broadcast_may_wrap_within_the_file(tmp_path, sound_s):
     assert lag_s(seen_by_the_soundtrack(path), SPEECH) == pytest.approx(0.021, abs=0.002)
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [("ogg", "libopus"), ("oga", "flac")])
-def test_a_live_stream_that_began_hours_ago_is_not_truncated(tmp_path, suffix, codec):
-    path = encoded(tmp_path / f"a.{suffix}", SPEECH, codec=codec, late_s=9000.0, format_name="ogg")
+@pytest.mark.parametrize(
+    ("suffix", "codec", "format_name"),
+    [("ogg", "libopus", "ogg"), ("oga", "flac", "ogg"), ("mka", "libopus", None), ("nut", "flac", "nut")],
+)
+def test_a_live_stream_that_began_hours_ago_is_not_truncated(tmp_path, suffix, codec, format_name):
+    path = encoded(tmp_path / f"a.{suffix}", SPEECH, codec=codec, late_s=9000.0, format_name=format_name)
     recording = read_recording(path)
     assert abs(lag_s(recording.audio, SPEECH)) < 0.002 and len(recording.audio) == pytest.approx(32_000, abs=300)
     assert not any("truncated" in note for note in recording.notes)
