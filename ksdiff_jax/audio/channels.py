@@ -30,7 +30,7 @@ IDLE_DB = -40.0
 UNRELATED = 0.15  # correlation below which two channels are different sounds
 ANOTHER_VOICE_DB = -20.0  # of an unrelated channel, beside the loudest: quieter ones are noise
 CANCELLED_DB = -10.0  # of a mix, below the sum of its channels' energies
-PART_SAMPLES = 24_000  # half a second at 48 kHz
+PART_SAMPLES = 40_000  # 0.8 s at 48 kHz, 2.5 s at 16 kHz
 EQUAL_LEVEL_DB = 3.0
 SURROUND_GAINS = {"FC": 2.0**0.5, "FL": 1.0, "FR": 1.0, "LFE": 0.0, "LFE2": 0.0}
 OTHER_SURROUND_GAIN = 0.5**0.5
@@ -65,12 +65,13 @@ class Covariance:
 
     def add(self, channels: Float[np.ndarray, "c s"]) -> None:
         """Take finite samples into account."""
-        for part in np.array_split(channels, -(-channels.shape[1] // PART_SAMPLES) or 1, axis=1):
-            samples, total, products = part.shape[1], part.sum(axis=1), part @ part.T
-            self._samples += samples
+        for start in range(0, channels.shape[1], PART_SAMPLES):
+            part = channels[:, start : start + PART_SAMPLES]
+            total, products = part.sum(axis=1), part @ part.T
             self._sum += total
             self._products += products
-            self._parts.append(products - np.outer(total, total / max(1, samples)))
+            self._parts.append(products - np.outer(total, total / part.shape[1]))
+        self._samples += channels.shape[1]
 
     @property
     def matrix(self) -> Float[np.ndarray, "c c"]:
@@ -81,6 +82,8 @@ class Covariance:
 
     def cancels(self, weights: Float[np.ndarray, "c"]) -> bool:
         """True if a mix with these weights is silence in some part where its channels are not."""
+        if not self._parts:
+            return False
         parts = np.stack(self._parts)
         mixed = np.einsum("c,pcd,d->p", weights, parts, weights)
         apart = np.einsum("c,pcc->p", weights**2, parts)
