@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 
-from ksdiff_jax.audio.channels import Covariance, fitting_mix, one_channel
+from ksdiff_jax.audio.channels import Covariance, mix_in_time, one_channel
 from ksdiff_jax.audio.heard import Heard
 from ksdiff_jax.audio.pcm import scaled
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
@@ -102,8 +102,10 @@ def samples_at_16_khz(
     layout = ("NONE",) * len(finite)
     covariance = Covariance(len(finite))
     covariance.add(finite)
-    chosen = channel is not None
-    mix = one_channel(layout, channel, path="speech as an array") if chosen else fitting_mix(layout, covariance.matrix)
+    if channel is not None:
+        mix = one_channel(layout, channel, path="speech as an array")
+    else:
+        mix = mix_in_time(layout, covariance, lambda: [(finite, round(sample_rate_hz))])
     mono = np.clip(mix(finite), -1.0, 1.0)
     audio = soxr.resample(mono, sample_rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
     if len(audio) < SAMPLES_PER_MOTION_FRAME:

@@ -17,6 +17,9 @@ from av.video.stream import VideoStream
 
 from ksdiff_jax.errors import InputError
 
+BROADCAST_FORMATS = frozenset({"mpegts", "mpeg", "hls"})
+# FFmpeg looks at 5 MB and some seconds only; a track may begin later.
+LONG_PROBE = {"probesize": str(256 << 20), "analyzeduration": str(600 * 1_000_000)}
 MOST_READ_ERRORS = 16  # one after another, before the rest of a file is given up
 _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
@@ -25,18 +28,35 @@ def open_container(path: str | Path) -> InputContainer:
     """An open container, to be used in a `with`. Raises `av.error.FFmpegError` where FFmpeg cannot read it."""
     options = {"metadata_errors": "ignore"} if _MAJOR_VERSION < 19 else {}
     # The explicit protocol keeps a file called `concat:...` or `http:...` a file.
-    return av.open(f"file:{path}", **options)
+    container = av.open(f"file:{path}", **options)
+    if not any(map(_not_met, container.streams)):
+        return container
+    container.close()
+    return av.open(f"file:{path}", options=LONG_PROBE, **options)
+
+
+def _not_met(stream: Stream) -> bool:
+    """True for a track whose form is not known yet: formats without a header name it where it begins."""
+    if stream.codec_context is None or stream.type not in ("audio", "video"):
+        return False
+    return not (stream.rate if stream.type == "audio" else stream.width)
 
 
 def start_s(container: InputContainer) -> float:
     """Where a player starts the file, on the clock of its time stamps: the earliest start of its sound and pictures.
 
-    Subtitles, data and cover art start nothing, nor does what lies before zero: encoders put their delay there. 0
-    where no time is known.
+    Subtitles, data and cover art start nothing, nor does what lies before zero: encoders put their delay there. Only
+    the 33-bit clock of a broadcast counts from before zero, where it wraps within the file. 0 where no time is known.
     """
     streams = [*container.streams.audio, *video_streams(container)]
     starts = [float(stream.start_time * stream.time_base) for stream in streams if stream.start_time is not None]
-    return max(0.0, min(starts, default=0.0))
+    earliest_s = min(starts, default=0.0)
+    return earliest_s if is_broadcast(container.format.name) else max(0.0, earliest_s)
+
+
+def is_broadcast(container_format: str) -> bool:
+    """True for the formats whose clocks wrap, and jump where programmes are joined."""
+    return bool(BROADCAST_FORMATS & set(container_format.split(",")))
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:

@@ -23,7 +23,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
-from ksdiff_jax.audio.container import packets_of
+from ksdiff_jax.audio.container import is_broadcast, packets_of
 from ksdiff_jax.audio.pcm import Justification, scaled, stored_samples
 from ksdiff_jax.audio.wave_header import WaveHeader
 from ksdiff_jax.errors import InputError
@@ -34,7 +34,6 @@ LONGEST_OVERLAP_S = 1.0
 LONGEST_GAP_S, LONGEST_BROADCAST_GAP_S = 3600.0, 10.0
 LONGEST_GAPS_S = 7200.0  # of one file together: silence takes memory
 STAMPED_FORMATS = frozenset({"matroska", "mov", "mpegts", "mpeg", "hls", "flv", "asf", "ogg", "rm", "nut", "mxf"})
-BROADCAST_FORMATS = frozenset({"mpegts", "mpeg", "hls"})  # whose clocks jump where programmes are joined
 BLOCK_S = 10.0
 
 
@@ -67,9 +66,8 @@ class _Clock:
     """Where each frame lies, by its time stamp and the samples before it."""
 
     def __init__(self, container_format: str, origin_s: float, findings: Findings):
-        names = set(container_format.split(","))
-        self._stamped, broadcast = bool(STAMPED_FORMATS & names), bool(BROADCAST_FORMATS & names)
-        self._longest_gap_s = LONGEST_BROADCAST_GAP_S if broadcast else LONGEST_GAP_S
+        self._stamped = bool(STAMPED_FORMATS & set(container_format.split(",")))
+        self._longest_gap_s = LONGEST_BROADCAST_GAP_S if is_broadcast(container_format) else LONGEST_GAP_S
         self._offset_s, self._findings = -origin_s, findings
         self.next_s: float | None = None  # where the sound so far ends
 

@@ -6,6 +6,7 @@ made on the way. Where the channels turn out to need another mix than the usual 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 import soxr
 from av.container import InputContainer
 
-from ksdiff_jax.audio.channels import Covariance, Mix, fitting_mix, one_channel, usual_mix
+from ksdiff_jax.audio.channels import Covariance, Mix, mix_in_time, one_channel, usual_mix
 from ksdiff_jax.audio.container import open_container, start_s
 from ksdiff_jax.audio.decode import TOLERANCE_S, Block, Findings, decoded_blocks
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
@@ -68,20 +69,24 @@ def examine(path: Path, *, channel: int | None = None, track: int | None = None)
 
 def voice(heard: Heard, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
     """The voice in blocks at `rate_hz`, from the instant at which a player starts the file; NaN becomes silence."""
-    with open_container(heard.path) as container:
-        stored, header = _headers(container, heard.path)
-        stream = choose_track(container, path=heard.path, track=heard.track, stored=stored).stream
-        blocks = decoded_blocks(
-            container, stream, path=heard.path, origin_s=start_s(container), stored=stored, header=header,
+
+    def mono(block: Block) -> np.ndarray:
+        samples, _ = _finite(block.channels)
+        return heard.mixes.get(block.layout, usual_mix(block.layout))(samples)
+
+    for part in placed(_blocks(heard.path, heard.track), mono, rate_hz=rate_hz):
+        yield np.clip(part * np.float32(heard.gain), -1.0, 1.0)
+
+
+def _blocks(path: Path, track: int) -> Iterator[Block]:
+    """The sound of a track, decoded once more."""
+    with open_container(path) as container:
+        stored, header = _headers(container, path)
+        stream = choose_track(container, path=path, track=track, stored=stored).stream
+        yield from decoded_blocks(
+            container, stream, path=path, origin_s=start_s(container), stored=stored, header=header,
             findings=Findings(),
         )  # fmt: skip
-
-        def mono(block: Block) -> np.ndarray:
-            samples, _ = _finite(block.channels)
-            return heard.mixes.get(block.layout, usual_mix(block.layout))(samples)
-
-        for part in placed(blocks, mono, rate_hz=rate_hz):
-            yield np.clip(part * np.float32(heard.gain), -1.0, 1.0)
 
 
 def placed(
@@ -140,13 +145,22 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
 
         parts = [*placed(blocks, mono, rate_hz=SAMPLE_RATE_HZ), np.zeros(0, np.float32)]
     audio = np.concatenate(parts)
-    fitting = mixes | {layout: fitting_mix(layout, sums.matrix) for layout, sums in covariances.items()}
+
+    def again(layout: Layout) -> Iterator[tuple[np.ndarray, int]]:
+        blocks = _blocks(path, choice.number)
+        return ((_finite(block.channels)[0], block.rate_hz) for block in blocks if block.layout == layout)
+
+    fitting = mixes | {
+        layout: mix_in_time(layout, sums, partial(again, layout)) for layout, sums in covariances.items()
+    }
     heard = Heard(path, choice.number, fitting)
     if any(not np.allclose(mix.weights, mixes[layout].weights) for layout, mix in fitting.items()):
         audio = np.concatenate([*voice(heard, SAMPLE_RATE_HZ), np.zeros(0, np.float32)])
     notes = (*choice.notes, *_channel_notes(path, fitting))
     if header is not None and is_followed_by_another(path, header):
         notes += (f"{path}: a second WAV file is joined on behind the first; as in players, only the first is read",)
+    if header is not None and header.data_chunks > 1:
+        notes += (f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the last is read",)
     gain = findings.gain
     if any(mix.voices > 1 for mix in fitting.values()):
         gain /= max(1.0, float(np.abs(audio).max(initial=0.0)))
@@ -181,13 +195,16 @@ def _silence(samples: int, rate_hz: int) -> Iterator[np.ndarray]:
 
 
 def _stated_s(container: InputContainer, stream, header: WaveHeader | None) -> float | None:
-    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a cut file holds."""
+    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a cut file holds.
+
+    Matroska and NUT state where the file ends; that is its length only where its clock starts at zero.
+    """
     if header is not None and header.uncompressed:
         return header.duration_s
     stated = []
     if stream.duration and stream.time_base:
         stated.append(float(stream.duration * stream.time_base))
-    if container.duration and len(container.streams) == 1:
+    if container.duration and len(container.streams) == 1 and start_s(container) < TOLERANCE_S:
         stated.append(container.duration / 1_000_000)
     return max(stated, default=None)
 
@@ -201,6 +218,11 @@ def _channel_notes(path: Path, mixes: dict[Layout, Mix]) -> list[str]:
             notes.append(f"{path}: {plural} {numbers} of {len(layout)} in opposition to the loudest, turned over")
         if mix.centre:
             notes.append(f"{path}: the centre, channel {mix.centre} of {len(layout)}, is the voice (or --channel N)")
+        if mix.alone:
+            notes.append(
+                f"{path}: the {len(layout)} channels cancel each other in places; channel {mix.alone} is used "
+                "(--channel N takes another)"
+            )
         if mix.voices > 1:
             notes.append(
                 f"{path}: {mix.voices} channels of different sounds are mixed; --channel N takes one of {len(layout)}"

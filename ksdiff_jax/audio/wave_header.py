@@ -21,6 +21,7 @@ PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 HEADER_BYTES = 1 << 20  # of a file, in which the chunks before the data are looked for
 # 0x7FFFF000 and just below or above 2**31: sox, arecord, mplayer. Just below 2**32: ffmpeg and most others.
 UNKNOWN_SIZES = (range(0, 1), range(0x7FFFF000, 0x80000100), range(0xFFFFF000, 0x1_0000_0000))
+MOST_CHUNKS = 10_000  # that are looked at behind the data
 UNKNOWN_SIZE_64 = 1 << 62
 
 
@@ -35,6 +36,7 @@ class WaveHeader(NamedTuple):
     big_endian: bool
     data_bytes: int | None  # None: not known when the header was written
     data_start: int = 0  # byte of the file
+    data_chunks: int = 1  # of them FFmpeg, and so most players, read the last
 
     @property
     def uncompressed(self) -> bool:
@@ -75,7 +77,7 @@ def read_wave_header(path: str | Path) -> WaveHeader | None:
             form = header[position + 8 : position + 8 + size]
         if name == b"data":
             found = _header(form, order, _known(size, size_64))
-            return found and found._replace(data_start=position + 8)
+            return found and _with_last_data(path, found._replace(data_start=position + 8), order)
         position += 8 + size + size % 2
     return None
 
@@ -88,6 +90,25 @@ def is_followed_by_another(path: str | Path, header: WaveHeader) -> bool:
         file.seek(header.data_start + header.data_bytes)
         behind = file.read(13)
     return any(behind[skip:].startswith(b"RIFF") and behind[skip + 8 : skip + 12] == b"WAVE" for skip in (0, 1))
+
+
+def _with_last_data(path: str | Path, header: WaveHeader, order: str) -> WaveHeader:
+    """The header with the last `data` chunk in place of the first, and their number."""
+    position, size, chunks = header.data_start, header.data_bytes, header
+    with Path(path).open("rb") as file:
+        for _ in range(MOST_CHUNKS):
+            if size is None:
+                break
+            position += size + size % 2
+            file.seek(position)
+            name, size = struct.unpack(f"{order}4sI", file.read(8).ljust(8, b"\0"))
+            if not name.isascii() or not name.strip(b"\0"):
+                break
+            position += 8
+            if name == b"data":
+                size = _known(size, None)
+                chunks = chunks._replace(data_bytes=size, data_start=position, data_chunks=chunks.data_chunks + 1)
+    return chunks
 
 
 def _known(size: int, size_64: int | None) -> int | None:

@@ -41,13 +41,14 @@ from ksdiff_jax.typing import Float
 LONGEST_DECODER_TAIL_S = 0.1
 # Stated and decoded durations differ by rounding and codec frames; a cut file differs by more.
 TRUNCATION_TOLERANCE_S = 0.1
-# Formats without a duration of their own: FFmpeg guesses it from the bit rate, so it proves nothing.
-FORMATS_WITH_GUESSED_DURATION = ("mp3", "aac", "mpeg", "mpegts", "ac3", "amr")
+# Formats without a duration of their own: FFmpeg guesses it from the bit rate, in Ogg from the last position, which
+# counts from when a live stream began. So it proves nothing.
+FORMATS_WITH_GUESSED_DURATION = ("mp3", "aac", "mpeg", "mpegts", "ac3", "amr", "ogg")
 FULL_SCALE_QUANTILE = 0.999
 # Lossy codecs overshoot full scale by a little, which clipping repairs; more is a float file of another scale.
 CODEC_OVERSHOOT = 1.25
 MANY_DAMAGED = 0.01  # of the packets; joined files have one or two at each joint
-LATE_START_S = 0.1  # a sound that starts later than that is told
+SHORTEST_TOLD_S = 0.1  # of silence put before or into a sound; less changes no lip that anyone sees
 
 
 class AudioWarning(Notice):
@@ -176,10 +177,10 @@ def _finish(examined: Examined, *, path: Path) -> Recording:
 def _time_notes(found: Findings, *, path: Path) -> list[str]:
     """What the caller should know of the time stamps."""
     notes = []
-    if found.start_s >= LATE_START_S:
+    if found.start_s >= SHORTEST_TOLD_S:
         notes.append(f"{path}: the sound starts after {found.start_s:.2f} s; silence stands before it")
-    if found.gaps:
-        seconds = sum(length_s for _, length_s in found.gaps)
+    seconds = sum(length_s for _, length_s in found.gaps)
+    if seconds >= SHORTEST_TOLD_S:
         where = f"a gap at {found.gaps[0][0]:.2f} s" if len(found.gaps) == 1 else f"{len(found.gaps)} gaps"
         notes.append(f"{path}: {where} in the sound ({seconds:.2f} s); silence of that length stands there")
     if found.joined:

@@ -50,6 +50,29 @@ def test_a_file_starts_with_its_earliest_stream(tmp_path, pictures_s, sound_s):
         assert start_s(container) == pytest.approx(want, abs=0.01)  # Opus starts 6.5 ms early
 
 
+@pytest.mark.parametrize(("pictures_s", "sound_s"), [(12.0, 0.0), (0.0, 12.0)])
+def test_a_track_of_a_broadcast_that_begins_late_is_met(tmp_path, pictures_s, sound_s):
+    """The default of FFmpeg leaves its size or its rate 0; other tools tell to raise `analyzeduration` then."""
+    path = tmp_path / "v.ts"
+    length_s = 14
+    with av.open(str(path), "w") as file:
+        video, sound = file.add_stream("libx264", rate=25), file.add_stream("aac", rate=48_000, layout="mono")
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for number in range(round(25 * pictures_s), 25 * length_s):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            packets += video.encode(frame)
+        for start in range(round(48_000 * sound_s), 48_000 * length_s, 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 48_000, Fraction(1, 48_000), start
+            packets += sound.encode(frame)
+        for packet in sorted([*packets, *video.encode(), *sound.encode()], key=lambda p: float(p.dts * p.time_base)):
+            file.mux(packet)
+    with open_container(path) as container:
+        assert container.streams.video[0].width == 64 and container.streams.audio[0].rate == 48_000
+
+
 def test_cover_art_starts_nothing_and_is_no_video(tmp_path):
     path = write(tmp_path / "v.mp4", sound_from_s=0.4, cover=True)
     with open_container(path) as container:

@@ -49,6 +49,23 @@ def test_channels_nearly_in_opposition_are_turned_over_and_that_is_told(tmp_path
     assert "channel 2 of 2 in opposition" in note
 
 
+@pytest.mark.parametrize("samples", [16, 48, 160])
+def test_two_microphones_in_one_room_give_the_voice_at_its_level_and_no_notice(tmp_path, samples):
+    delayed = np.concatenate([np.zeros(samples, np.float32), SPEECH[:-samples]])
+    path = wav(tmp_path / "a.wav", stereo(SPEECH, 0.9 * delayed))
+    assert_hears(path, SPEECH)
+    assert not read_recording(path).notes
+
+
+def test_channels_that_turn_into_opposition_on_the_way_are_never_silence_and_that_is_told(tmp_path):
+    sign = np.where(np.arange(96_000) < 48_000, 1, -1)
+    speech = np.tile(SPEECH, 3)
+    path = wav(tmp_path / "a.wav", stereo(speech, 0.98 * sign * speech))
+    assert_hears(path, speech)
+    (note,) = read_recording(path).notes
+    assert "cancel each other in places; channel 1 is used" in note
+
+
 def test_two_people_on_two_channels_are_both_heard_and_the_option_is_named(tmp_path):
     path = wav(tmp_path / "a.wav", 0.5 * stereo(SPEECH, OTHER))
     recording = read_recording(path)
@@ -151,6 +168,16 @@ def test_joined_wav_files_are_read_as_players_do_and_that_is_told(tmp_path):
     assert len(recording.audio) == len(SPEECH) and "second WAV file" in recording.notes[0]
 
 
+@pytest.mark.parametrize("first", [8000, 20_000])
+def test_of_several_data_chunks_the_last_is_read_as_players_do_and_that_is_told(tmp_path, first):
+    chunks = [chunk(b"data", integers(part, 16)) for part in (SPEECH[:first], SPEECH[first:])]
+    (tmp_path / "a.wav").write_bytes(riff(form(), chunks[0], chunk(b"LIST", b"INFO?"), chunks[1]))
+    recording = read_recording(tmp_path / "a.wav")
+    np.testing.assert_allclose(recording.audio, SPEECH[first:], atol=1e-4)
+    (note,) = recording.notes
+    assert "2 data chunks" in note and "only the last is read" in note
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [("mkv", "aac"), ("webm", "libopus"), ("mp4", "aac"), ("ts", "aac")])
 def test_a_gap_in_the_time_stamps_is_silence_of_that_length_and_is_told(tmp_path, suffix, codec):
     path = tmp_path / f"a.{suffix}"
@@ -202,6 +229,34 @@ def test_a_broadcast_whose_clock_jumps_is_joined_without_hours_of_silence(tmp_pa
     recording = read_recording(tmp_path / "a.ts")
     assert len(recording.audio) / RATE_HZ == pytest.approx(4.05, abs=0.1)
     assert any("start anew at one place" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("sound_s", [95_441.0, 95_442.3, 95_443.0])
+def test_the_clock_of_a_broadcast_may_wrap_within_the_file(tmp_path, sound_s):
+    """Its 33 bits last 26.5 hours; FFmpeg counts from before zero then."""
+    path = encoded(tmp_path / "a.ts", SPEECH, late_s=sound_s, pictures=50, pictures_late_s=sound_s)
+    recording = read_recording(path)
+    assert lag_s(recording.audio, SPEECH) == pytest.approx(0.021, abs=0.002) and not recording.notes
+    assert lag_s(seen_by_the_soundtrack(path), SPEECH) == pytest.approx(0.021, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "format_name"),
+    [("ogg", "libopus", "ogg"), ("oga", "flac", "ogg"), ("mka", "libopus", None), ("nut", "flac", "nut")],
+)
+def test_a_live_stream_that_began_hours_ago_is_not_truncated(tmp_path, suffix, codec, format_name):
+    path = encoded(tmp_path / f"a.{suffix}", SPEECH, codec=codec, late_s=9000.0, format_name=format_name)
+    recording = read_recording(path)
+    assert abs(lag_s(recording.audio, SPEECH)) < 0.002 and len(recording.audio) == pytest.approx(32_000, abs=300)
+    assert not any("truncated" in note for note in recording.notes)
+
+
+def test_a_gap_that_nobody_sees_on_the_lips_is_kept_and_not_told(tmp_path):
+    path = encoded(tmp_path / "a.mkv", SPEECH, keep=lambda time_s: not 0.8 <= time_s < 0.85)
+    recording = read_recording(path)
+    assert len(recording.gaps) == 1 and not recording.notes
+    after = slice(round(1.0 * RATE_HZ), None)
+    assert abs(lag_s(recording.audio[after], SPEECH[after])) < 0.002
 
 
 def test_the_track_that_players_take_is_used_and_another_one_can_be_named(tmp_path):
