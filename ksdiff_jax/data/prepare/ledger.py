@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     rejections: tuple[Rejection, ...]
     work_s: float  # that it took
     cut: Cut = Cut()
+    notes: tuple[str, ...] = ()
 
 
 def source_key(source: Source, settings: Settings) -> str:
@@ -68,7 +69,7 @@ class Ledger:
         entry = Entry(
             source.source_id, source.speaker_id, next(iter(spaces), ""),
             tuple(round(clip.duration_s, 3) for clip in outcome.clips), outcome.rejections, round(work_s, 3),
-            outcome.cut,
+            outcome.cut, outcome.notes,
         )  # fmt: skip
         header = json_text(entry._asdict()).encode()
         data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
@@ -89,8 +90,9 @@ class Ledger:
         except (OSError, InputError, StopIteration, ValueError):
             return None
         rejections = tuple(Rejection(*item) for item in raw.pop("rejections"))
-        cut = Cut(*raw.pop("cut", ()))
-        return Entry(**raw | {"clip_seconds": tuple(raw["clip_seconds"]), "rejections": rejections, "cut": cut})
+        cut, notes = Cut(*raw.pop("cut", ())), tuple(raw.pop("notes", ()))
+        clip_seconds = tuple(raw.pop("clip_seconds"))
+        return Entry(**raw, clip_seconds=clip_seconds, rejections=rejections, cut=cut, notes=notes)
 
     def clips(self, key: str) -> Iterator[Clip]:
         """The clips of a finished source, read from its file one at a time."""
