@@ -121,8 +121,9 @@ def _settings(args: argparse.Namespace):
     if args.passed_on and args.runner == "local":
         raise InputError(f"{args.passed_on[0]}: options after -- are Apache Beam's; choose a --runner other than local")
     return Settings(
-        coefficient_fps=args.coefficient_fps, channel=args.channel, audio_stream=args.audio_stream, stretch=args.stretch,
-        min_s=args.min_s, max_s=args.max_s, face=args.face, landmarks=args.landmarks, tracker_python=args.tracker,
+        coefficient_fps=args.coefficient_fps, channel=args.channel, audio_stream=args.audio_stream,
+        stretch=args.stretch, min_s=args.min_s, max_s=args.max_s, face=args.face, landmarks=args.landmarks,
+        tracker_python=args.tracker,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@
 | `(laughs)`, `（笑）` | round ones of up to five words without punctuation: at the start, after a sentence, on a line |
 | `*sighs*` | up to three words between asterisks, if they are a line |
 | ♪ and ♫, `# ... #` | the signs; the words between them are sung and stay, unless they only tell that there is music |
+| `Transcribed by https://otter.ai` | a line of its own |
 | `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
 
 Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals: they stay.
@@ -38,6 +39,7 @@ _SUNG = re.compile(r"#[ \t]+(.+?)[ \t]+#")
 _ABBREVIATION = re.compile(r"\w\.\w")
 _SPOKEN_CAPITALS = frozenset({"OK", "PS", "NB"})
 _WORD = re.compile(r"\w")
+_CREDIT = re.compile(r"(?:transcribed|subtitles|captions) by\b.*\w\.(?:ai|com|org|net)\b.*", re.IGNORECASE)
 _LABELLED = re.compile(r"[\[<({].*[\])>}]", re.S)
 
 
@@ -48,7 +50,7 @@ def spoken_text(text: str) -> str:
         text = _SIDE.sub(" ", text)
     text = _STARRED.sub("", _ROUND.sub(_unless_a_sentence, text))
     lines = [_of_a_line(line.strip()) for line in text.split("\n")]
-    return "\n".join(line for line in lines if _WORD.search(line))
+    return "\n".join(line for line in lines if _WORD.search(line) and not _CREDIT.fullmatch(line))
 
 
 def is_silence(label: str) -> bool:

@@ -25,7 +25,7 @@ _TO = r"(?:[ \t]*[-–—][ \t]*(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.:,]\d{1,9})?)?"
 _IN_BRACKETS = re.compile(rf"[ \t]*[\[(]{_CLOCK}{_TO}[\])][ \t]*(?:[-–—:][ \t]+)?")
 _BARE = re.compile(rf"[ \t]*{_CLOCK}{_TO}(?:[ \t]*$|[ \t]*[-–—:]?[ \t]+|:(?=\D))")
 # A line of its own: who speaks, and when.
-_NAMED = re.compile(rf"[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t][\[(]?{_CLOCK}[\])]?[ \t]*")
+_NAMED = re.compile(rf"[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t][\[(]?{_CLOCK}[\])]?:?[ \t]*")
 _WORD_TIME = re.compile(rf"<{_CLOCK}>")
 _ABOUT = re.compile(r"[ \t]*\[(?:ar|ti|al|au|by|re|ve|la|length|lr|tool|offset|#)\s*:([^\]]*)\][ \t]*", re.IGNORECASE)
 _OFFSET = re.compile(r"^[ \t]*\[offset:[ \t]*([-+]?\d{1,9})[ \t]*\]", re.MULTILINE | re.IGNORECASE)
