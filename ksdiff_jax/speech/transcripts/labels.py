@@ -7,8 +7,8 @@
 Numbers with a point are seconds. Whole numbers are HTK's units of 100 ns, samples at TIMIT's 16 kHz, milliseconds or
 seconds: the mean length of the labels shows which, and the middle two are told. A number after the label is its score.
 An end that is missing is where the next label begins. After a line `#`, each line is an end, a colour and a label, as
-festival writes them. A master label file (`#!MLF!#`) holds the labels of several recordings; those of this one are
-read, or the only ones. Silences (sil, sp, pau, empty) are no words.
+festival writes them; of several labels between semicolons the first counts. A master label file (`#!MLF!#`) holds the
+labels of several recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are no words.
 """
 
 import re
@@ -52,8 +52,10 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
 
 
 def has_label_lines(text: str) -> bool:
-    """Whether a text is nothing but lines of a start, an end and a label, two or more."""
+    """Whether a text is nothing but lines of a start, an end and a label, two or more, or behind a mark `#`."""
     lines = [line[:200].split() for line in text.split("\n") if line.strip()]
+    if ["#"] in lines[:20] and all(_are_numbers(fields[:2]) for fields in lines[lines.index(["#"]) + 1 :]):
+        return len(lines) > lines.index(["#"]) + 1
     if len(lines) < 2 or not all(len(fields) > 2 and _are_numbers(fields[:2]) for fields in lines):
         return False
     return all(_value(fields[0]) <= _value(fields[1]) for fields in lines)
@@ -80,7 +82,7 @@ def _ends(path: Path, lines: list[_Line]) -> Transcript:
         if len(fields) < 2 or not _are_numbers(fields[:1], least=1):
             broken.add(number, " ".join(fields), "; need `end colour label` as on the others")
             continue
-        end_s, label = _value(fields[0]), " ".join(fields[2:])
+        end_s, label = _value(fields[0]), " ".join(fields[2:]).split(";")[0]
         if not is_silence(label):
             said.append(Said(Spoken(label, start_s, end_s), number))
         start_s = end_s

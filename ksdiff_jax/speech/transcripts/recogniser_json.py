@@ -31,7 +31,7 @@ from ksdiff_jax.speech.transcripts.spoken_words import SCHEMA, Transcript
 _TEXTS = ("punctuated_word", "word", "text", "lines")
 _STARTS, _ENDS = ("start", "begin", "start_s"), ("end", "end_s")
 
-LONGEST_S = 60  # of words and lines; what is longer is not in seconds
+LONGEST_S = 60  # of words; what is longer is not in seconds
 
 _Item = tuple[Any, Any, Any]  # text, start and end in seconds as they stand in the file
 
@@ -65,7 +65,7 @@ def read_json(path: Path, text: str) -> Transcript:
     if found is None:
         raise InputError(f"{path}: JSON, but not of Whisper or another recogniser; need words or segments")
     unit, items = found
-    scale = _scale(items)
+    scale = _scale(items) if unit == "word" else 1.0
     chunks = []
     for said, start, end in items:
         label = " ".join(spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split())
@@ -157,7 +157,7 @@ def _entries(content: dict) -> Iterator[_Item]:
 
 
 def _scale(items: list[_Item]) -> float:
-    """Seconds per unit: AssemblyAI's whole numbers are milliseconds, as lengths of minutes show."""
+    """Seconds per unit: AssemblyAI's whole numbers are milliseconds, as words of minutes show."""
     lengths = [end - start for _, start, end in items if type(start) is int and type(end) is int]
     timed = sum(start is not None for _, start, _ in items)
     return 0.001 if lengths and len(lengths) == timed and sorted(lengths)[len(lengths) // 2] > LONGEST_S else 1.0

@@ -17,6 +17,10 @@ FILES = {
     "no ends": ("talk.lab", "0 sil\n2500000 the\n5000000 birch\n10000000 sil\n"),
     "festival": ("talk.lab", "separator ;\nnfields 1\n#\n 0.2500  100 \tpau\n 0.5000 100 the\n 1.0 121 birch\n"),
     "htk behind a mark": ("talk.lab", "#\n2500000 5000000 the\n5000000 10000000 birch\n"),
+    "buckeye": (
+        "talk.words",
+        "color 121\nseparator ;\n#\n 0.25 122 <SIL>; B; B; null\n 0.5 122 the; dh ah; DT\n 1.0 122 birch; b er; NN\n",
+    ),
     "master": ("talk.mlf", f'#!MLF!#\n"*/b.lab"\n0 5000000 no\n.\n{MASTER}'),
     "master of one": ("x.lab", f"#!MLF!#\n{MASTER}"),
     "audacity": ("talk.txt", "0.250000\t0.500000\tthe\n\\\t0.0\t8000.0\n0.500000\t1.000000\tbirch\n"),
