@@ -1,14 +1,17 @@
 """What is finished: one file per source in a work folder, complete or absent, so that a run goes on where one stopped.
 
 A file is called by the SHA-256 of all that its contents depend on: the source, the settings, size and time of the
-source's files, and `VERSION` of the code that makes clips. It is a TFRecord: first a JSON header (rejections, seconds),
-then the clips. The folder may be remote (`gs://...`): every file is written and read in one piece.
+source's files and transcripts, and `VERSION` of the code that makes clips. It is a TFRecord: first a JSON header
+(rejections, seconds), then the clips. The folder may be remote (`gs://...`): every file is written and read in one
+piece.
 """
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from etils import epath
@@ -19,6 +22,7 @@ from ksdiff_jax.data.tfrecord import FOOTER, HEADER, frame, masked_crc32c
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.plain_text import json_text
+from ksdiff_jax.speech.transcripts.sidecar import ENDINGS
 
 VERSION = 2  # raised when the same source gives other clips
 
@@ -45,10 +49,22 @@ def source_key(source: Source, settings: Settings) -> str:
             files[path] = [stat.length, stat.mtime]
         except (OSError, ValueError):
             files[path] = None  # it will be rejected, until it is there
+        files |= _transcripts(path)
     # Where the tracker's Python lies changes nothing of what it finds.
     told = dataclasses.asdict(settings) | {"tracker_python": ""}
     content = [VERSION, dataclasses.asdict(source), told, files]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _transcripts(path: str) -> dict[str, list]:
+    """Size and time of the transcripts of a local file's own name: a source whose words change is done again."""
+    found = {}
+    for ending in (".TextGrid", *ENDINGS) if "://" not in path else ():
+        with suppress(OSError, ValueError):
+            beside = Path(path).with_suffix(ending)
+            stat = beside.stat()
+            found[str(beside)] = [stat.st_size, stat.st_mtime]
+    return found
 
 
 class Ledger:
