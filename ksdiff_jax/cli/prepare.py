@@ -166,13 +166,18 @@ def _say_sources(sources, args: argparse.Namespace, console: Console) -> None:
 
 
 def _table(report: dict, console: Console) -> None:
+    from ksdiff_jax.data.prepare.run import REPORT
+
     for name, split in report["splits"].items():
         console.say(f"{name:<5}  {split['clips']:>7,} clips  {split['hours'] * 60:9.1f} min  "
                     f"{len(split['speakers']):>5} speakers")  # fmt: skip
     if empty := [name for name, split in report["splits"].items() if not split["clips"]]:
         console.say(f"{' and '.join(empty)} empty: too few speakers to hold any out; raise --held-out, or add speakers")
     _cuts(report, console)
-    for outcome in report["outcomes"]:
+    noted = [outcome for outcome in report["outcomes"] if outcome["notes"]]
+    if noted:
+        console.say(f"{len(noted)} sources with repairs or choices to know of; --verbose and {REPORT} name them")
+    for outcome in noted:
         for note in outcome["notes"]:
             console.detail(f"  {outcome['source']}: {note}")
     if report["rejected"]:

@@ -62,7 +62,7 @@ def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(tmp_
     assert status == 0, errors
     notes = json.loads((tmp_path / "s" / "report.json").read_text())["outcomes"][0]["notes"]
     assert len(notes) == 2 and "2 channels of different sounds are mixed" in notes[0] and "a.srt" in notes[1]
-    assert all(note in said + errors for note in notes)
+    assert all(note in said + errors for note in notes) and "1 sources with repairs" in said
     status, said, errors = prepare(capsys, *arguments, "--channel", 2)
     assert status == 0, errors
     notes = json.loads((tmp_path / "s" / "report.json").read_text())["outcomes"][0]["notes"]
