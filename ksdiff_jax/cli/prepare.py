@@ -121,8 +121,9 @@ def _settings(args: argparse.Namespace):
     if args.passed_on and args.runner == "local":
         raise InputError(f"{args.passed_on[0]}: options after -- are Apache Beam's; choose a --runner other than local")
     return Settings(
-        coefficient_fps=args.coefficient_fps, stretch=args.stretch, min_s=args.min_s, max_s=args.max_s, face=args.face,
-        landmarks=args.landmarks, tracker_python=args.tracker,
+        coefficient_fps=args.coefficient_fps, channel=args.channel, audio_stream=args.audio_stream,
+        stretch=args.stretch, min_s=args.min_s, max_s=args.max_s, face=args.face, landmarks=args.landmarks,
+        tracker_python=args.tracker,
     )  # fmt: skip
 
 
@@ -165,12 +166,20 @@ def _say_sources(sources, args: argparse.Namespace, console: Console) -> None:
 
 
 def _table(report: dict, console: Console) -> None:
+    from ksdiff_jax.data.prepare.run import REPORT
+
     for name, split in report["splits"].items():
         console.say(f"{name:<5}  {split['clips']:>7,} clips  {split['hours'] * 60:9.1f} min  "
                     f"{len(split['speakers']):>5} speakers")  # fmt: skip
     if empty := [name for name, split in report["splits"].items() if not split["clips"]]:
         console.say(f"{' and '.join(empty)} empty: too few speakers to hold any out; raise --held-out, or add speakers")
     _cuts(report, console)
+    noted = [outcome for outcome in report["outcomes"] if outcome["notes"]]
+    if noted:
+        console.say(f"{len(noted)} sources with repairs or choices to know of; --verbose and {REPORT} name them")
+    for outcome in noted:
+        for note in outcome["notes"]:
+            console.detail(f"  {outcome['source']}: {note}")
     if report["rejected"]:
         console.say("rejected")
     for reason, item in report["rejected"].items():

@@ -1,12 +1,14 @@
 """`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and what it says."""
 
 import json
+import wave
 
 import numpy as np
 import pytest
 
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
+from ksdiff_jax.data.shards import ShardReader
 
 
 def prepare(capsys, *arguments):
@@ -42,6 +44,32 @@ def test_what_was_cut_is_told_and_reported(tmp_path, capsys):
     report = json.loads((tmp_path / "s" / "report.json").read_text())
     assert report["cut"]["sound_tail_s"] == 1.0 == report["outcomes"][0]["cut"]["sound_tail_s"]
     assert set(report["outcomes"][0]["cut"].values()) == {0, 1.0}
+
+
+def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(tmp_path, capsys):
+    """Two people on two channels: both are mixed and that is told, or one is taken."""
+    rng = np.random.default_rng(0)
+    arrays = {"exp": rng.normal(size=(100, 50)), "pose": rng.normal(scale=0.1, size=(100, 6))}
+    np.savez(tmp_path / "a.npz", **arrays, shape=np.zeros(100), cam=np.ones((100, 3)))
+    voices = (rng.uniform(-0.3, 0.3, (64_000, 2)) * np.array([1.0, 0.8]) * 32767).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(voices.tobytes())
+    cues = [f"{k}\n00:00:0{k},000 --> 00:00:0{k},500\nOne.\n" for k in range(4)]
+    (tmp_path / "a.srt").write_text("\n".join([*cues, "4\n00:00:0x --> 00:00:05\nTwo.\n"]))
+    arguments = (tmp_path / "a.npz", "--out", tmp_path / "s", "--processes", 1, "--verbose")
+    status, said, errors = prepare(capsys, *arguments)
+    assert status == 0, errors
+    notes = json.loads((tmp_path / "s" / "report.json").read_text())["outcomes"][0]["notes"]
+    assert len(notes) == 2 and "2 channels of different sounds are mixed" in notes[0] and "a.srt" in notes[1]
+    assert all(note in said + errors for note in notes) and "1 sources with repairs" in said
+    status, said, errors = prepare(capsys, *arguments, "--channel", 2)
+    assert status == 0, errors
+    notes = json.loads((tmp_path / "s" / "report.json").read_text())["outcomes"][0]["notes"]
+    assert not any("mixed" in note for note in notes)
+    np.testing.assert_allclose(ShardReader(tmp_path / "s", "train")[0].audio, voices[:, 1], atol=2)
+    status, _, errors = prepare(capsys, *arguments, "--audio-stream", 2)
+    assert status == 2 and "sound track 2 was asked for; the file has 1" in errors
 
 
 def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, capsys):

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from ksdiff_jax.speech.transcripts.read import read_transcript
 
+from ksdiff_jax.speech.transcripts.read import read_transcript
 from tests.fuzz.damage import damaged
 from tests.fuzz.forked import Case, Outcome
 

@@ -3,7 +3,8 @@
 Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each frame: a list of
 dictionaries, or a dictionary of them by frame number or file name. Numbers in such names give the order ("10" comes
 after "2", whatever the order in the file), and a number that is missing is told, as everything after it would come
-too early. A dictionary with nothing but one of these in it is opened.
+too early. A dictionary with nothing but one of these in it is opened, and so is the one among other things that holds
+the arrays, as in `{"codedict": {...}, "frame": 7}`, for a clip and for each frame.
 """
 
 import re
@@ -31,9 +32,9 @@ def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped
         if not isinstance(content, dict):
             title = content.title if isinstance(content, Held) else type(content).__name__
             raise InputError(f"{path}: holds a {title}; need a dictionary of arrays, or one per frame")
-        named = text_keys(content).items()
+        named = _entered(text_keys(content), wanted).items()
         return {key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named}
-    frames = [text_keys(frame) for frame in frames]
+    frames = [_entered(text_keys(frame), wanted) for frame in frames]
     keys = set(frames[0])
     if any(set(frame) != keys for frame in frames):
         raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
@@ -67,6 +68,14 @@ def _frames(path: Path, content: Any) -> list[dict] | None:
         return None
     values = [_opened_frame(value) for value in content]
     return values if all(isinstance(value, dict) for value in values) else None
+
+
+def _entered(content: dict, wanted: set[str]) -> dict:
+    """The one dictionary among the values that holds what is wanted, with what is wanted beside it, such as a rate."""
+    inner = [text_keys(value) for value in map(_opened_frame, content.values()) if isinstance(value, dict)]
+    holds = [found for found in inner if len(wanted & set(found)) > 1]
+    beside = wanted & set(content)
+    return holds[0] | {key: content[key] for key in beside} if len(holds) == 1 and len(beside) < 2 else content
 
 
 def _opened_frame(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """What there is to prepare: every video and coefficient file below the given paths, each with its sound and speaker.
 
 Videos are known by their ending, and so are coefficient files. Of `clip.mp4` and `clip.mat` in one folder the
-coefficients are taken, and the video is their sound if nothing better is found. The sound of a coefficient file or of
-a silent video lies in `--audio`, or beside it: under the same name, else the one file whose name goes on after `_` or
-`.` (`clip_16k.wav` of `clip.mat`).
+coefficients are taken, and the video is their sound if nothing better is found. The sound of any file lies in
+`--audio`, that of a coefficient file or a silent video also beside it: under the same name, else the one file whose
+name goes on after `_` or `.` (`clip_16k.wav` of `clip.mat`).
 
 The speaker of `root/anna/clip1.mp4` is `anna`; where a file lies in the root itself nothing is known about who
 speaks, and its own name stands for the speaker. `speaker_from` says otherwise: "folder", "file", or a regular
@@ -26,7 +26,10 @@ from ksdiff_jax.data.prepare.source import Source
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.plain_text import printable
 
-VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".m4v")
+VIDEOS = (
+    ".mp4", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".mts", ".m2ts", ".3gp", ".wmv", ".flv",
+    ".ogv", ".vob",
+)  # fmt: skip
 COEFFICIENTS = (".npz", ".npy", ".pkl", ".mat")
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff")
 
@@ -145,8 +148,10 @@ def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
 
 
 def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) -> Path | None:
-    """The recording that belongs to a file, or None if the video has its own."""
-    candidate = sounds.find(found) or beside.find(Found(found.path, found.path.stem))
+    """The recording that belongs to a file: the one asked for, else none if the video has its own, else one beside."""
+    if asked_for := sounds.find(found):
+        return asked_for
+    candidate = beside.find(Found(found.path, found.path.stem))
     if video is None or candidate is None:
         return candidate
     from ksdiff_jax.data.tracking.video import has_sound

@@ -1,14 +1,17 @@
 """What is finished: one file per source in a work folder, complete or absent, so that a run goes on where one stopped.
 
 A file is called by the SHA-256 of all that its contents depend on: the source, the settings, size and time of the
-source's files, and `VERSION` of the code that makes clips. It is a TFRecord: first a JSON header (rejections, seconds),
-then the clips. The folder may be remote (`gs://...`): every file is written and read in one piece.
+source's files and transcripts, and `VERSION` of the code that makes clips. It is a TFRecord: first a JSON header
+(rejections, seconds), then the clips. The folder may be remote (`gs://...`): every file is written and read in one
+piece.
 """
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from etils import epath
@@ -19,6 +22,7 @@ from ksdiff_jax.data.tfrecord import FOOTER, HEADER, frame, masked_crc32c
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.plain_text import json_text
+from ksdiff_jax.speech.transcripts.sidecar import ENDINGS
 
 VERSION = 2  # raised when the same source gives other clips
 
@@ -33,6 +37,7 @@ class Entry(NamedTuple):
     rejections: tuple[Rejection, ...]
     work_s: float  # that it took
     cut: Cut = Cut()
+    notes: tuple[str, ...] = ()
 
 
 def source_key(source: Source, settings: Settings) -> str:
@@ -44,10 +49,22 @@ def source_key(source: Source, settings: Settings) -> str:
             files[path] = [stat.length, stat.mtime]
         except (OSError, ValueError):
             files[path] = None  # it will be rejected, until it is there
+        files |= _transcripts(path)
     # Where the tracker's Python lies changes nothing of what it finds.
     told = dataclasses.asdict(settings) | {"tracker_python": ""}
     content = [VERSION, dataclasses.asdict(source), told, files]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _transcripts(path: str) -> dict[str, list]:
+    """Size and time of the transcripts of a local file's own name: a source whose words change is done again."""
+    found = {}
+    for ending in (".TextGrid", *ENDINGS) if "://" not in path else ():
+        with suppress(OSError, ValueError):
+            beside = Path(path).with_suffix(ending)
+            stat = beside.stat()
+            found[str(beside)] = [stat.st_size, stat.st_mtime]
+    return found
 
 
 class Ledger:
@@ -68,7 +85,7 @@ class Ledger:
         entry = Entry(
             source.source_id, source.speaker_id, next(iter(spaces), ""),
             tuple(round(clip.duration_s, 3) for clip in outcome.clips), outcome.rejections, round(work_s, 3),
-            outcome.cut,
+            outcome.cut, outcome.notes,
         )  # fmt: skip
         header = json_text(entry._asdict()).encode()
         data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
@@ -89,8 +106,9 @@ class Ledger:
         except (OSError, InputError, StopIteration, ValueError):
             return None
         rejections = tuple(Rejection(*item) for item in raw.pop("rejections"))
-        cut = Cut(*raw.pop("cut", ()))
-        return Entry(**raw | {"clip_seconds": tuple(raw["clip_seconds"]), "rejections": rejections, "cut": cut})
+        cut, notes = Cut(*raw.pop("cut", ())), tuple(raw.pop("notes", ()))
+        clip_seconds = tuple(raw.pop("clip_seconds"))
+        return Entry(**raw, clip_seconds=clip_seconds, rejections=rejections, cut=cut, notes=notes)
 
     def clips(self, key: str) -> Iterator[Clip]:
         """The clips of a finished source, read from its file one at a time."""

@@ -155,7 +155,8 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
         ],
         "outcomes": [
             {"source": entry.source_id, "speaker": entry.speaker_id, "clips": len(entry.clip_seconds),
-             "seconds": round(sum(entry.clip_seconds), 3), "work_s": entry.work_s, "cut": entry.cut._asdict()}
+             "seconds": round(sum(entry.clip_seconds), 3), "work_s": entry.work_s, "cut": entry.cut._asdict(),
+             "notes": list(entry.notes)}
             for entry in finished.entries
         ],
     }  # fmt: skip

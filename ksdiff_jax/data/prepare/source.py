@@ -88,6 +88,7 @@ class Outcome(NamedTuple):
     clips: tuple[Clip, ...]
     rejections: tuple[Rejection, ...] = ()
     cut: Cut = Cut()
+    notes: tuple[str, ...] = ()  # what was repaired or left out in its files, one line each
 
 
 class Rejected(Exception):

@@ -6,12 +6,13 @@ The camera of the result belongs to a square that holds the face's mean place, 1
 stands still over the take, so that head motion is in the camera's translation.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
-from ksdiff_jax.audio.waveform import Recording, read_recording
+from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejected, Rejection, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
@@ -93,9 +94,12 @@ def sound_of_video(source: Source, settings: Settings) -> Recording:
             raise Rejected("unreadable", f"{source.video}: no such file, or 0 bytes")
         raise Rejected("no_sound", f"{path}: no sound track, and no recording of that name beside it or in --audio")
     try:
-        return read_recording(path, channel=settings.channel, audio_stream=settings.audio_stream)
+        recording = read_recording(path, channel=settings.channel, audio_stream=settings.audio_stream)
     except InputError as error:
         raise Rejected("no_sound", str(error)) from error
+    for note in recording.notes:
+        warnings.warn(note, AudioWarning, stacklevel=2)
+    return recording
 
 
 def transcript_of(source: Source) -> Transcript:

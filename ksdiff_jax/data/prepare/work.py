@@ -5,11 +5,12 @@ that one bad file out of a million costs one line in the report.
 """
 
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.data.prepare.source import Outcome, Rejected, Rejection, Settings, Source
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, Notice
 
 Work = Callable[[Source, Settings], Outcome]
 
@@ -26,7 +27,15 @@ def work(source: Source, settings: Settings) -> Outcome:
 
 
 def outcome_of(source: Source, settings: Settings, *, work: Work = work) -> Outcome:
-    """`work(source, settings)` with every exception as a rejection of the whole source."""
+    """`work(source, settings)` with every exception as a rejection of the whole source, and its notices as notes."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always", Notice)
+        outcome = _outcome(source, settings, work)
+    notes = (" ".join(str(warning.message).split()) for warning in given if isinstance(warning.message, Notice))
+    return outcome._replace(notes=tuple(dict.fromkeys((*outcome.notes, *notes))))
+
+
+def _outcome(source: Source, settings: Settings, work: Work) -> Outcome:
     try:
         return work(source, settings)
     except Rejected as rejected:

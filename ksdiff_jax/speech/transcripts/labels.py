@@ -4,24 +4,26 @@
     2500000 5000000 the      0.50 1.00 birch -68.0        0.25 121 pau
                                                           0.50 121 the
 
-Whole numbers are HTK's units of 100 ns, unless all of the file's together are under 10 ms; numbers with a point are
-seconds. A number after the label is its score. An end that is missing is where the next label begins. After a line
-`#`, each line is an end, a colour and a label. A master label file (`#!MLF!#`) holds the labels of several
-recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are no words.
+Numbers with a point are seconds. Whole numbers are HTK's units of 100 ns, samples at TIMIT's 16 kHz, milliseconds or
+seconds: the mean length of the labels shows which, and the middle two are told. A number after the label is its score.
+An end that is missing is where the next label begins. After a line `#`, each line is an end, a colour and a label, as
+festival writes them; of several labels between semicolons the first counts. A master label file (`#!MLF!#`) holds the
+labels of several recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are no words.
 """
 
-import math
 import re
+import warnings
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
-from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
 UNITS_PER_SECOND = 10_000_000
-# Labels that end before this are not in units of 100 ns.
-SHORTEST_UNITS = 100_000
+TIMIT_RATE_HZ = 16_000
+# Mean lengths of labels in whole numbers: of seconds below the first, of milliseconds, of samples, then of 100 ns.
+LEAST_MILLISECONDS, LEAST_SAMPLES, LEAST_UNITS = 60, 600, 50_000
 MASTER = "#!MLF!#"
 _NUMBER = re.compile(r"\d{1,15}(?:[.,]\d{1,15})?|[.,]\d{1,15}")
 _MARK = re.compile(r"<[^<>]*>|\{[^{}]*\}")  # the aligner's noises
@@ -37,7 +39,9 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
         lines = _of_recording(path, lines[1:], stem)
     header = next((index for index, (_, fields) in enumerate(lines[:20]) if fields == ["#"]), None)
     if header is not None:
-        return _ends(path, lines[header + 1 :])
+        lines = lines[header + 1 :]
+        if _have_colours(lines):
+            return _ends(path, lines)
     if not any(_are_numbers(fields[:2]) for _, fields in lines):
         if len(lines) > 1 and all(_are_numbers(fields[:1], least=1) and len(fields) > 1 for _, fields in lines):
             return _labels(path, _with_ends(lines))
@@ -48,8 +52,10 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
 
 
 def has_label_lines(text: str) -> bool:
-    """Whether a text is nothing but lines of a start, an end and a label, two or more."""
+    """Whether a text is nothing but lines of a start, an end and a label, two or more, or behind a mark `#`."""
     lines = [line[:200].split() for line in text.split("\n") if line.strip()]
+    if ["#"] in lines[:20] and all(_are_numbers(fields[:2]) for fields in lines[lines.index(["#"]) + 1 :]):
+        return len(lines) > lines.index(["#"]) + 1
     if len(lines) < 2 or not all(len(fields) > 2 and _are_numbers(fields[:2]) for fields in lines):
         return False
     return all(_value(fields[0]) <= _value(fields[1]) for fields in lines)
@@ -57,7 +63,7 @@ def has_label_lines(text: str) -> bool:
 
 def _labels(path: Path, lines: list[_Line]) -> Transcript:
     broken, said = BrokenLines(path), []
-    scale = _scale([fields for _, fields in lines])
+    scale = _scale(path, [fields for _, fields in lines])
     for number, fields in lines:
         if not _are_numbers(fields[:2]):
             broken.add(number, " ".join(fields), "; need `start end label` as on the others")
@@ -76,11 +82,17 @@ def _ends(path: Path, lines: list[_Line]) -> Transcript:
         if len(fields) < 2 or not _are_numbers(fields[:1], least=1):
             broken.add(number, " ".join(fields), "; need `end colour label` as on the others")
             continue
-        end_s, label = _value(fields[0]), " ".join(fields[2:])
+        end_s, label = _value(fields[0]), " ".join(fields[2:]).split(";")[0]
         if not is_silence(label):
             said.append(Said(Spoken(label, start_s, end_s), number))
         start_s = end_s
     return timed_transcript(path, said, broken, unit="word")
+
+
+def _have_colours(lines: list[_Line]) -> bool:
+    """Whether lines are `end colour label`: ends in seconds, with a point, and colours without one."""
+    timed = [fields for _, fields in lines if _are_numbers(fields[:2])]
+    return not timed or (any(not end.isdigit() for end, *_ in timed) and all(fields[1].isdigit() for fields in timed))
 
 
 def _with_ends(lines: list[_Line]) -> list[_Line]:
@@ -125,10 +137,17 @@ def _value(field: str) -> float:
     return float(field.replace(",", "."))
 
 
-def _scale(lines: list[list[str]]) -> float:
+def _scale(path: Path, lines: list[list[str]]) -> float:
     """Seconds per unit of the file's numbers."""
-    times = [field for fields in lines if _are_numbers(fields[:2]) for field in fields[:2]]
-    in_seconds = (
-        any(not field.isdigit() for field in times) or max(map(_value, times), default=math.inf) < SHORTEST_UNITS
-    )
-    return 1.0 if in_seconds else 1 / UNITS_PER_SECOND
+    times = [fields[:2] for fields in lines if _are_numbers(fields[:2])]
+    if not times or any(not field.isdigit() for pair in times for field in pair):
+        return 1.0
+    mean = sum(max(0, int(end) - int(start)) for start, end in times) / len(times)
+    if mean < LEAST_MILLISECONDS:
+        return 1.0
+    if mean >= LEAST_UNITS:
+        return 1 / UNITS_PER_SECOND
+    in_samples = mean >= LEAST_SAMPLES
+    unit = f"samples at {TIMIT_RATE_HZ} Hz" if in_samples else "milliseconds"
+    warnings.warn(f"{path}: its times are taken as {unit}", TranscriptFileWarning, stacklevel=4)
+    return 1 / TIMIT_RATE_HZ if in_samples else 0.001

@@ -6,6 +6,8 @@
 | `(laughs)`, `（笑）` | round ones of up to five words without punctuation: at the start, after a sentence, on a line |
 | `*sighs*` | up to three words between asterisks, if they are a line |
 | ♪ and ♫, `# ... #` | the signs; the words between them are sung and stay, unless they only tell that there is music |
+| `Transcribed by https://otter.ai` | a line of its own |
+| `Ada: ` | who speaks, where all lines with times begin so, three or more, and names come again |
 | `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
 
 Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals: they stay.
@@ -34,10 +36,12 @@ _NUMBERED = re.compile(
     r"^(?:speaker|sprecher|sprecherin|locuteur|hablante|interviewer)[ _]?\d{0,3}:(?=\s|$)", re.IGNORECASE
 )
 _LABEL = re.compile(r"^([^\W\d_][^:\n(]{0,30})(?:\([^()\n]{1,30}\))?:(?=\s|$)")
+_NAME = re.compile(r"([^\W\d_][\w.'’-]*(?:[ \t][\w.,()'’-]+){0,4}):[ \t]+(?=\S)")
 _SUNG = re.compile(r"#[ \t]+(.+?)[ \t]+#")
 _ABBREVIATION = re.compile(r"\w\.\w")
 _SPOKEN_CAPITALS = frozenset({"OK", "PS", "NB"})
 _WORD = re.compile(r"\w")
+_CREDIT = re.compile(r"(?:transcribed|subtitles|captions) by\b.*\w\.(?:ai|com|org|net)\b.*", re.IGNORECASE)
 _LABELLED = re.compile(r"[\[<({].*[\])>}]", re.S)
 
 
@@ -48,7 +52,16 @@ def spoken_text(text: str) -> str:
         text = _SIDE.sub(" ", text)
     text = _STARRED.sub("", _ROUND.sub(_unless_a_sentence, text))
     lines = [_of_a_line(line.strip()) for line in text.split("\n")]
-    return "\n".join(line for line in lines if _WORD.search(line))
+    return "\n".join(line for line in lines if _WORD.search(line) and not _CREDIT.fullmatch(line))
+
+
+def without_names(lines: list[str]) -> list[str]:
+    """Lines without the names of who speaks, where all of them begin with one, as a meeting's captions do."""
+    found = [_NAME.match(line) for line in lines]
+    names = [name[1] for name in found if name and name[1][0].isupper()]
+    if len(lines) < 3 or len(names) < len(lines) or len(set(names)) == len(names):
+        return lines
+    return [line[len(name) + 1 :].lstrip() for line, name in zip(lines, names, strict=True)]
 
 
 def is_silence(label: str) -> bool:

@@ -6,7 +6,7 @@
 | .lab, .mlf | HTK labels, or plain words | words |
 | .ctm | words of NIST's and Kaldi's tools | words |
 | .json | Whisper and other recognisers, `words.json` of this program | words |
-| .csv, .tsv | tables of Whisper and of the Montreal aligner | words or lines |
+| .csv, .tsv, .txt | tables of Whisper, of the Montreal aligner and of ELAN | words or lines |
 | .srt, .vtt, .sbv, .ass, .ssa, .ttml, .dfxp | subtitles | words or lines |
 | .lrc | lyrics | words or lines |
 | .txt, others | labels of Audacity, lines with times, plain text | words or lines, or none |
@@ -30,7 +30,7 @@ from ksdiff_jax.speech.transcripts.recogniser_json import is_json, read_json
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, TranscriptFileWarning
 from ksdiff_jax.speech.transcripts.stamped import has_stamps, read_stamped
 from ksdiff_jax.speech.transcripts.subtitles import read_subtitles
-from ksdiff_jax.speech.transcripts.tables import has_heading, read_table
+from ksdiff_jax.speech.transcripts.tables import has_heading, has_rows, read_rows, read_table
 from ksdiff_jax.speech.transcripts.text_grid import is_text_grid, read_text_grid
 from ksdiff_jax.speech.transcripts.timed_text import is_xml, read_timed_text
 
@@ -62,6 +62,7 @@ _IN_PLAIN: tuple[tuple[Callable[[str], bool], Reader], ...] = (
     (has_labels, read_label_track),
     (has_stamps, read_stamped),
     (has_heading, read_table),
+    (has_rows, read_rows),
 )
 _JSON_STARTS = ("{", "[{", "[\n")
 

@@ -5,6 +5,8 @@
 | Whisper and its relatives | `segments[].words[]` or `words[]`: word, start, end | `segments[]`: text, start, end |
 | whisper.cpp | | `transcription[]`: text, offsets {from, to} in ms |
 | transformers | `chunks[]`: text, timestamp [start, end] | the same |
+| AssemblyAI | `words[]`: text, start, end in ms | |
+| Premiere | `segments[].words[]`: text, start, duration | |
 | Vosk | `result[]`: word, start, end | |
 | gentle | `words[]`: alignedWord or word, start, end | |
 | Montreal aligner | `tiers.words.entries[]`: [start, end, word] | |
@@ -28,6 +30,8 @@ from ksdiff_jax.speech.transcripts.spoken_words import SCHEMA, Transcript
 
 _TEXTS = ("punctuated_word", "word", "text", "lines")
 _STARTS, _ENDS = ("start", "begin", "start_s"), ("end", "end_s")
+
+LONGEST_S = 60  # of words; what is longer is not in seconds
 
 _Item = tuple[Any, Any, Any]  # text, start and end in seconds as they stand in the file
 
@@ -61,11 +65,12 @@ def read_json(path: Path, text: str) -> Transcript:
     if found is None:
         raise InputError(f"{path}: JSON, but not of Whisper or another recogniser; need words or segments")
     unit, items = found
+    scale = _scale(items) if unit == "word" else 1.0
     chunks = []
     for said, start, end in items:
         label = " ".join(spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split())
         if not is_silence(label):
-            chunks.append({"text": label, "timestamp": (_seconds(start), _seconds(end))})
+            chunks.append({"text": label, "timestamp": (_seconds(start, scale), _seconds(end, scale))})
     whole = content.get("text") if isinstance(content, dict) else None
     whole = " ".join(spoken_text(whole).split()) if isinstance(whole, str) and whole.strip() else None
     known = [moment for chunk in chunks for moment in chunk["timestamp"] if moment is not None]
@@ -118,6 +123,8 @@ def _fields(items: Any) -> Iterator[_Item]:
         text, start, end = (
             next((item[name] for name in names if name in item), None) for names in (_TEXTS, _STARTS, _ENDS)
         )
+        if end is None and "duration" in item and None not in (at := (_seconds(start), _seconds(item["duration"]))):
+            end = sum(at)
         if text is not None:
             yield text, start, end
 
@@ -149,10 +156,17 @@ def _entries(content: dict) -> Iterator[_Item]:
             yield entry[2], entry[0], entry[1]
 
 
-def _seconds(value: Any) -> float | None:
+def _scale(items: list[_Item]) -> float:
+    """Seconds per unit: AssemblyAI's whole numbers are milliseconds, as words of minutes show."""
+    lengths = [end - start for _, start, end in items if type(start) is int and type(end) is int]
+    timed = sum(start is not None for _, start, _ in items)
+    return 0.001 if lengths and len(lengths) == timed and sorted(lengths)[len(lengths) // 2] > LONGEST_S else 1.0
+
+
+def _seconds(value: Any, scale: float = 1.0) -> float | None:
     """A number, also one in quotes; None for anything else, and for what is not finite or negative."""
     try:
-        number = float(value)
+        number = scale * float(value)
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and number >= 0 else None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
 from ksdiff_jax.speech.transcripts.cues import seconds
-from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
+from ksdiff_jax.speech.transcripts.never_spoken import spoken_text, without_names
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
 _Piece = tuple[str, float | None]  # text, and its own time
@@ -25,7 +25,7 @@ _TO = r"(?:[ \t]*[-–—][ \t]*(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.:,]\d{1,9})?)?"
 _IN_BRACKETS = re.compile(rf"[ \t]*[\[(]{_CLOCK}{_TO}[\])][ \t]*(?:[-–—:][ \t]+)?")
 _BARE = re.compile(rf"[ \t]*{_CLOCK}{_TO}(?:[ \t]*$|[ \t]*[-–—:]?[ \t]+|:(?=\D))")
 # A line of its own: who speaks, and when.
-_NAMED = re.compile(rf"[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t][\[(]?{_CLOCK}[\])]?[ \t]*")
+_NAMED = re.compile(rf"\[?[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t][\[(]?{_CLOCK}[\])]?:?[ \t]*")
 _WORD_TIME = re.compile(rf"<{_CLOCK}>")
 _ABOUT = re.compile(r"[ \t]*\[(?:ar|ti|al|au|by|re|ve|la|length|lr|tool|offset|#)\s*:([^\]]*)\][ \t]*", re.IGNORECASE)
 _OFFSET = re.compile(r"^[ \t]*\[offset:[ \t]*([-+]?\d{1,9})[ \t]*\]", re.MULTILINE | re.IGNORECASE)
@@ -70,6 +70,8 @@ def read_stamped(path: Path, text: str) -> Transcript:
             pieces[id(lines)] = _pieces("\n".join(lines))
         said += _said(pieces[id(lines)], start_s=start_s, end_s=end_s, shift_s=shift_s, line=number)
     in_words = in_words and not any(" " in item.spoken.text for item in said)
+    texts = without_names([item.spoken.text for item in said])
+    said = [Said(item.spoken._replace(text=text), item.line) for item, text in zip(said, texts, strict=True)]
     return timed_transcript(path, said, broken, unit="word" if in_words else "line")
 
 

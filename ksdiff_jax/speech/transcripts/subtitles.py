@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
 from ksdiff_jax.speech.transcripts.cues import Cue, is_web_vtt, read_cues, seconds
-from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
+from ksdiff_jax.speech.transcripts.never_spoken import spoken_text, without_names
 from ksdiff_jax.speech.transcripts.rolling import Fresh, Shown, first_shown
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
@@ -52,8 +52,10 @@ def read_subtitles(path: Path, text: str) -> Transcript:
     words = _words(fresh) or _marked_words(cues, fresh)
     if words:
         return timed_transcript(path, words, broken, unit="word")
+    texts = without_names([" ".join(item.lines) for item in fresh])
     lines = [
-        Said(Spoken(" ".join(item.lines), item.shown.start_s, item.shown.end_s), item.shown.line) for item in fresh
+        Said(Spoken(text, item.shown.start_s, item.shown.end_s), item.shown.line)
+        for text, item in zip(texts, fresh, strict=True)
     ]
     return timed_transcript(path, lines, broken, unit="line")
 

@@ -5,10 +5,12 @@
     1000	1750	canoe                       0.25,0.3,DH,phones,ada
 
 Whisper's whole numbers are milliseconds; all others are seconds. Of the aligner's rows the words are read. The heading
-may call its columns start or begin, end or stop, and text, label or word.
+may call its columns start or begin, end or stop, and text, label or word. ELAN's rows have tabs and no heading: tier,
+participant, the times in one or several forms, and last the text.
 """
 
 import csv
+import re
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +24,10 @@ _STARTS = ("start", "begin", "start_s", "start_time", "tmin", "onset")
 _ENDS = ("end", "stop", "end_s", "end_time", "tmax", "offset")
 _TEXTS = ("text", "label", "word", "words", "transcript")
 csv.field_size_limit(2**31 - 1)
+
+
+_CLOCK = re.compile(r"(\d{1,3}):(\d{2}):(\d{2}\.\d{1,6})")
+_DECIMAL = re.compile(r"\d{1,9}\.\d{1,6}")
 
 
 class _Columns(NamedTuple):
@@ -73,6 +79,41 @@ def read_table(path: Path, text: str) -> Transcript:
         warnings.warn(f"{path}: the words of all speakers are read ({names})", TranscriptFileWarning, stacklevel=2)
     unit = "line" if any(" " in item.spoken.text for item in said) else "word"
     return timed_transcript(path, said, broken, unit=unit)
+
+
+def has_rows(text: str) -> bool:
+    """Whether every line is a row of ELAN's, one or more."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return bool(lines) and all(_row(line) is not None for line in lines)
+
+
+def read_rows(path: Path, text: str) -> Transcript:
+    """The lines of all tiers of ELAN's export."""
+    rows = [(number, _row(line)) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    said = [Said(row.spoken, number) for number, row in rows if row is not None and not is_silence(row.spoken.text)]
+    tiers = sorted({row.tier for _, row in rows if row is not None})
+    if len(tiers) > 1:
+        names = ", ".join(tiers)
+        warnings.warn(f"{path}: the words of all tiers are read ({names})", TranscriptFileWarning, stacklevel=2)
+    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
+    return timed_transcript(path, sorted(said, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit)
+
+
+class _Row(NamedTuple):
+    tier: str
+    spoken: Spoken
+
+
+def _row(line: str) -> _Row | None:
+    tier, *fields = line.split("\t")
+    if len(fields) < 3 or _CLOCK.fullmatch(tier) or _DECIMAL.fullmatch(tier):
+        return None
+    clocks = [found for field in fields[:-1] if (found := _CLOCK.fullmatch(field))]
+    times_s = [3600 * int(found[1]) + 60 * int(found[2]) + float(found[3]) for found in clocks]
+    times_s = times_s or [float(field) for field in fields[:-1] if _DECIMAL.fullmatch(field)]
+    if len(times_s) < 2 or _CLOCK.fullmatch(fields[-1]) or _DECIMAL.fullmatch(fields[-1]):
+        return None
+    return _Row(tier, Spoken(" ".join(spoken_text(fields[-1]).split()), *times_s[:2]))
 
 
 def _columns(text: str) -> _Columns | None:

@@ -63,6 +63,16 @@ def test_shells_around_the_arrays_are_opened():
     assert exp({"frames": FRAMES}) == exp({"frames": dict(enumerate(FRAMES))}) == list(range(12))
 
 
+def test_the_dictionary_that_holds_the_arrays_is_found_among_other_things():
+    frames = [{"codedict": {"exp": np.full((1, 3), k), "pose": np.zeros((1, 6))}, "frame": k} for k in range(3)]
+    clip = {"flame": {"exp": np.ones((3, 50)), "pose": np.zeros((3, 6))}, "fps": 30, "video": {"path": "a.mp4"}}
+    wanted = {"exp", "pose", "fps"}
+    for content in (frames, dict(enumerate(frames))):
+        assert named_arrays(Path("a.pkl"), content, wanted)["exp"].tolist() == [[k] * 3 for k in range(3)]
+    found = named_arrays(Path("a.pkl"), clip, wanted)
+    assert (found["exp"].shape, float(found["fps"])) == ((3, 50), 30)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -131,3 +131,16 @@ def test_names_of_any_bytes_give_ids_that_are_text_and_paths_that_open_the_file(
     assert {source.speaker_id for source in sources.values()} == {r"an\xe9", r"new\nline", "[a]*"}
     assert all(Path(source.coefficients).exists() for source in sources.values())
     assert Path(sources["[a]*"].audio).name == "[a]*.wav"
+
+
+def test_the_sound_asked_for_goes_before_that_of_the_video_and_one_beside_does_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("ksdiff_jax.data.tracking.video.has_sound", lambda path: True)
+    for path in ("in/talk.MP4", "in/talk.wav", "in/film.wmv", "sounds/talk.wav"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    sources = {Path(source.video).name: source.audio for source in find_sources([tmp_path / "in"])}
+    assert sources == {"talk.MP4": "", "film.wmv": ""}
+    sources = {
+        Path(source.video).stem: source.audio for source in find_sources([tmp_path / "in"], audio=tmp_path / "sounds")
+    }
+    assert sources == {"talk": str(tmp_path / "sounds" / "talk.wav"), "film": ""}

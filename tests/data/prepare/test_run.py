@@ -89,6 +89,16 @@ def test_settings_that_matter_are_part_of_the_key_and_the_trackers_place_is_not(
     assert source_key(source, Settings(tracker_python="/elsewhere/python")) == key
 
 
+def test_a_source_whose_transcript_changes_is_done_again(tmp_path):
+    (source,) = sources_named(tmp_path, "a")
+    keys = [source_key(source, SETTINGS)]
+    for words in ("hello", "hello again"):
+        (tmp_path / "a.TextGrid").write_text(words)
+        keys.append(source_key(source, SETTINGS))
+    (tmp_path / "b.srt").write_text("another's")
+    assert len(set(keys)) == 3 and source_key(source, SETTINGS) == keys[-1]
+
+
 def test_a_killed_process_costs_its_source_only(tmp_path):
     sources = sources_named(tmp_path, "a", "b-killed", "c")
     started = time.monotonic()

@@ -82,7 +82,7 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     scripted(_seen(times_s))
     (tmp_path / "v.txt").write_text("ba ba ba", encoding="utf-8")
     source = Source("v", video=_video(tmp_path, times_s), speaker_id="she", language="en")
-    (clip,), rejections, cut = clips_of_video(source, Settings())
+    (clip,), rejections, cut, _ = clips_of_video(source, Settings())
     check_clip(clip)
     assert rejections == ()
     over_s = times_s[-1] + np.median(np.diff(times_s)) - SECONDS

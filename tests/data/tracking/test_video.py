@@ -146,6 +146,19 @@ def test_files_that_were_joined_go_on(tmp_path, name, codec, options):
     np.testing.assert_allclose(times_s, np.arange(60) / 25, atol=2e-3)
 
 
+def test_pictures_behind_a_damaged_one_at_the_end_are_there(tmp_path):
+    """The decoder holds pictures back at the end of a file; one that fails takes no others with it."""
+    path = counted(tmp_path / "v.avi", codec="mpeg4", options=MPEG | {"bf": "0", "g": "1"})
+    with av.open(str(path)) as file:
+        packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    place, size = packets[-2]
+    data[place : place + size] = bytes(size)
+    path.write_bytes(data)
+    seen, _ = numbers_and_times(path)
+    assert seen == [*range(28), 29]
+
+
 def test_cover_art_is_no_video_and_a_default_track_goes_before_the_first(tmp_path):
     with av.open(str(tmp_path / "cover.mp4"), "w") as file:
         sound, cover = file.add_stream("aac", rate=16_000, layout="mono"), file.add_stream("mjpeg", rate=25)

@@ -16,6 +16,11 @@ FILES = {
     "commas": ("talk.lab", "0,25 0,5 the\r\n0,5 1,0 birch\r\n"),
     "no ends": ("talk.lab", "0 sil\n2500000 the\n5000000 birch\n10000000 sil\n"),
     "festival": ("talk.lab", "separator ;\nnfields 1\n#\n 0.2500  100 \tpau\n 0.5000 100 the\n 1.0 121 birch\n"),
+    "htk behind a mark": ("talk.lab", "#\n2500000 5000000 the\n5000000 10000000 birch\n"),
+    "buckeye": (
+        "talk.words",
+        "color 121\nseparator ;\n#\n 0.25 122 <SIL>; B; B; null\n 0.5 122 the; dh ah; DT\n 1.0 122 birch; b er; NN\n",
+    ),
     "master": ("talk.mlf", f'#!MLF!#\n"*/b.lab"\n0 5000000 no\n.\n{MASTER}'),
     "master of one": ("x.lab", f"#!MLF!#\n{MASTER}"),
     "audacity": ("talk.txt", "0.250000\t0.500000\tthe\n\\\t0.0\t8000.0\n0.500000\t1.000000\tbirch\n"),
@@ -31,6 +36,17 @@ def test_each_kind_gives_the_same_words_at_the_same_times(name, content, tmp_pat
     (tmp_path / name).write_text(content)
     found = read_transcript(tmp_path / name)
     assert (found.spoken, found.unit, found.text) == (WORDS, "word", "the birch")
+
+
+@pytest.mark.parametrize(
+    ("content", "unit"),
+    [("4000 8000 the\n8000 16000 birch\n", "samples at 16000 Hz"), ("250 500 the\n500 1000 birch\n", "milliseconds")],
+)
+@pytest.mark.parametrize("name", ["talk.wrd", "talk.lab"])
+def test_samples_of_timit_and_milliseconds_are_known_by_their_length(name, content, unit, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.warns(TranscriptFileWarning, match=f"taken as {unit}"):
+        assert read_transcript(tmp_path / name).spoken == WORDS
 
 
 def test_whole_seconds_are_no_units_of_100_ns(tmp_path):

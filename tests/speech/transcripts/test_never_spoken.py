@@ -2,7 +2,7 @@
 
 import pytest
 
-from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
+from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text, without_names
 
 LINES = {
     "[Music]": "",
@@ -52,3 +52,10 @@ def test_only_what_is_spoken_stays(written, said):
 def test_labels_of_silence_are_no_words():
     assert all(map(is_silence, ["", "sil", "SIL", "sp", "<p:>", "<unk>", "[noise]", "{LG}", " # "]))
     assert not any(map(is_silence, ["silence", "silent", "so", "a<b", "pause"]))
+
+
+def test_names_before_every_line_are_no_words_but_a_list_is():
+    meeting = ["Jane Doe: Good morning.", "John O'Neil (Guest): Hi, at 10:30 we start.", "Jane Doe: Fine."]
+    assert without_names(meeting) == ["Good morning.", "Hi, at 10:30 we start.", "Fine."]
+    for spoken in (["First: a.", "Second: b.", "Third: c."], [*meeting, "Well."], ["Note: a.", "Note: b."]):
+        assert without_names(spoken) == spoken

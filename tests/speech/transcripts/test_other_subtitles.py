@@ -43,6 +43,9 @@ def test_lyrics_have_several_times_a_line_and_an_offset(tmp_path):
         "00:01 - 00:03 What is said,\n00:03 - 00:05 and then.\n",
         "00:00:01:What is said,\n00:00:03:and then.\n",
         "Ada  0:01\nWhat is said,\n\nSpeaker 2  0:03\nand then.\n",
+        "[Ada] 00:00:01\nWhat is said,\n[Bob] 00:00:03\nand then.\n",
+        "Ada (00:01):\nWhat is said,\n\nBob (00:03):\nand then.\n",
+        "Ada  0:01\nWhat is said,\n\nBob  0:03\nand then.\n\nTranscribed by https://otter.ai\n",
     ],
 )
 def test_times_before_lines_of_plain_text_are_times(content, tmp_path):

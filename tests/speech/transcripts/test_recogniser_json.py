@@ -114,3 +114,38 @@ TABLES = {
 def test_tables_are_read_by_their_headings(name, content, spoken, tmp_path):
     (tmp_path / name).write_text(content)
     assert read_transcript(tmp_path / name).spoken == spoken
+
+
+ELAN = "ada\t\t00:00:00.250\t0.25\t00:00:00.500\t0.5\t00:00:00.250\t0.25\tthe\n"
+ELAN_ROWS = {
+    "all forms": ELAN + "ada\t\t00:00:00.500\t0.5\t00:00:01.000\t1.0\t00:00:00.500\t0.5\tbirch\n",
+    "seconds": "ada\t\t0.25\t0.5\t0.25\tthe\nada\t\t0.5\t1.0\t0.5\tbirch\n",
+    "empty ones": f"{ELAN}ada\t\t0.6\t0.7\t\nada\t\t0.5\t1.0\tbirch\n",
+}
+
+
+@pytest.mark.parametrize("content", ELAN_ROWS.values(), ids=ELAN_ROWS)
+def test_rows_without_a_heading_are_timed_and_no_time_is_spoken(content, tmp_path):
+    (tmp_path / "talk.txt").write_text(content)
+    assert read_transcript(tmp_path / "talk.txt").spoken == WORDS
+
+
+OTHER_UNITS = {
+    "assemblyai": {"words": [{"text": "the", "start": 250, "end": 500}, {"text": "birch", "start": 500, "end": 1000}]},
+    "premiere": {
+        "segments": [
+            {
+                "words": [
+                    {"text": "the", "start": 0.25, "duration": 0.25},
+                    {"text": "birch", "start": 0.5, "duration": 0.5},
+                ]
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("content", OTHER_UNITS.values(), ids=OTHER_UNITS)
+def test_milliseconds_and_durations_become_seconds_and_ends(content, tmp_path):
+    (tmp_path / "talk.json").write_text(json.dumps(content))
+    assert read_transcript(tmp_path / "talk.json").spoken == WORDS

@@ -217,3 +217,10 @@ def test_a_long_file_takes_time_in_proportion_to_its_length(tmp_path):
     # Each of these takes hours if one of the patterns is tried from every place of a line.
     for line in ("<" * 300_000, "&a" * 200_000, "{\\" * 200_000, "<i " * 100_000, "(" * 300_000, " " * 300_000 + "x"):
         read(tmp_path, cue(1, 1, 2, "a" + line))
+
+
+def test_a_meeting_with_names_in_every_cue_gives_what_they_say(tmp_path):
+    names = ("Jane Doe", "John", "Jane Doe")
+    cues = [f"{k}\n00:00:0{k}.000 --> 00:00:0{k}.500\n{name}: Line {k}.\n" for k, name in enumerate(names)]
+    (tmp_path / "zoom.vtt").write_text("\n".join(["WEBVTT\n", *cues]))
+    assert [item.text for item in read_transcript(tmp_path / "zoom.vtt").spoken] == ["Line 0.", "Line 1.", "Line 2."]
