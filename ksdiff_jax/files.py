@@ -110,7 +110,8 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        # A rerun opens to nobody what the user has closed.
+        temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o666 & ~_umask())
         _put(temporary, path, check)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -110,6 +110,14 @@ def test_a_folder_of_any_name_is_put_back(tmp_path, name):
     assert (target / "weights").read_text() == "old"
 
 
+def test_a_file_that_its_owner_has_closed_to_others_stays_closed_when_it_is_replaced(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {})
+    path.chmod(0o600)
+    write_json(path, {"again": True})
+    assert path.stat().st_mode & 0o777 == 0o600 and json.loads(path.read_text()) == {"again": True}
+
+
 def test_json_that_this_package_alone_reads_may_hold_an_infinite_number(tmp_path):
     write_json(tmp_path / "a.json", {"clip_norm": math.inf}, strict=False)
     write_json(tmp_path / "b.json", {"figure": math.inf})

@@ -79,9 +79,10 @@ def describe(path: str | Path, *, verify: bool) -> dict:
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint")
     if found.suffix == ".py":
         return _config(found)
-    if found.suffix == ".npz" and _is_motion(found):
+    suffix = found.suffix.lower()
+    if suffix == ".npz" and _is_motion(found):
         return _motion(found)
-    return _face(found) if found.suffix in (".npz", ".pkl") else _recording(found)
+    return _face(found) if suffix in (".npz", ".pkl") else _recording(found)
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:

@@ -51,14 +51,15 @@ def find_sidecar(speech: str | Path) -> Path | None:
 def _beside(speech: Path) -> dict[str, list[tuple[int, Path]]]:
     """Transcripts under the recording's name, in their order, by what stands between that name and their ending."""
     stem = unicodedata.normalize("NFC", speech.stem)
-    try:
-        names = [path.name for path in speech.parent.iterdir()]
+    try:  # most names of a large folder are passed over at once
+        everything = (path.name for path in speech.parent.iterdir())
+        names = [name for name in everything if unicodedata.normalize("NFC", name).startswith(stem)]
     except OSError:
         return {}
     found: dict[str, list[tuple[int, Path]]] = {}
     for name in sorted(names, key=lambda name: (Path(name).suffix not in _USUAL, name)):
         rest, ending = unicodedata.normalize("NFC", name), Path(name).suffix.lower()
-        if not rest.startswith(stem) or ending not in ENDINGS:
+        if ending not in ENDINGS:
             continue
         middle = rest[len(stem) : -len(ending)].lower()
         is_near = middle in ("", speech.suffix.lower()) or _LANGUAGE.fullmatch(middle)
