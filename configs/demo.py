@@ -1,4 +1,4 @@
-"""The small model that ships in the package: `ksdiff-jax train configs/demo.py`.
+"""The small model that ships in the package: `ksdiff-jax train demo`.
 
 Trains on the built-in corpus: 88 minutes on one core of an AMD EPYC.
 """

@@ -1,4 +1,4 @@
-"""KSDiff as published (§3.3): `ksdiff-jax train configs/paper.py --data.path SHARDS`.
+"""KSDiff as published (§3.3): `ksdiff-jax train paper --data.path SHARDS`.
 
 D = 512, six layers and eight heads everywhere, a frozen Wav2Vec 2.0 in front, 100k steps of 32 clips. Needs an
 accelerator to finish; builds, steps and samples on a CPU. The encoder is downloaded on first use; without a network,

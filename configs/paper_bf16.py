@@ -1,4 +1,4 @@
-"""The paper's model on GPUs and TPUs: `ksdiff-jax train configs/paper_bf16.py --data.path SHARDS`.
+"""The paper's model on GPUs and TPUs: `ksdiff-jax train paper_bf16 --data.path SHARDS`.
 
 As configs/paper.py, with dense layers and attention in bfloat16 over float32 parameters and moments. Attention is
 cuDNN's fused kernel on NVIDIA GPUs from Ampere on. On several devices, whichever is short:

@@ -7,6 +7,7 @@ that the field declares; an unknown name is answered with the nearest known one.
 import dataclasses
 import difflib
 import importlib.util
+import os
 import types
 import typing
 from collections.abc import Mapping
@@ -15,19 +16,21 @@ from pathlib import Path
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 
+# Where the package is installed `configs/` lies in it; in a checkout, beside it.
+_PACKAGE = Path(__file__).parent
+OWN_CONFIGS = next((at / "configs" for at in (_PACKAGE, _PACKAGE.parent) if (at / "configs").is_dir()), _PACKAGE)
+
 
 def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
     """The `Config` that a config file's `config()` returns.
 
-    `name` is a path to a `.py` file or the bare name of one in `folder`. Raises `InputError` if there is no such file,
-    if it fails to run, or if it does not define `config() -> Config`.
+    `name` is a path to a `.py` file, or the bare name of one in `folder` or of one that ships with the package, sought
+    in this order. Raises `InputError` if there is no such file, if it fails to run, or if it does not define
+    `config() -> Config`.
     """
-    path = Path(name)
-    if path.suffix != ".py" and not path.exists():
-        path = Path(folder) / f"{name}.py"
-    if not path.is_file():
-        known = sorted(p.stem for p in Path(folder).glob("*.py"))
-        raise InputError(f"no config {str(name)!r}: need a .py file, or one of {', '.join(known) or 'no configs here'}")
+    path = find_config(name, folder=folder)
+    if path is None:
+        raise InputError(f"no config {str(name)!r}: need a .py file, or one of {', '.join(known_configs(folder))}")
     spec = importlib.util.spec_from_file_location(f"ksdiff_config_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     try:
@@ -38,6 +41,19 @@ def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
     if not isinstance(config, Config):
         raise InputError(f"{path}: config() returned {type(config).__name__}, need ksdiff_jax.config.Config")
     return config if config.name else dataclasses.replace(config, name=path.stem)
+
+
+def find_config(name: str | Path, *, folder: str | Path = "configs") -> Path | None:
+    """The file that `load_config` reads for `name`; None if there is none."""
+    path = Path(name)
+    places = [path] if path.suffix == ".py" else [Path(at) / f"{name}.py" for at in (folder, OWN_CONFIGS)]
+    # os.path's isfile answers for names that no file can have, where Path's raises.
+    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+
+
+def known_configs(folder: str | Path = "configs") -> list[str]:
+    """The bare names that `load_config` knows."""
+    return sorted({path.stem for at in (folder, OWN_CONFIGS) for path in Path(at).glob("*.py")})
 
 
 def field_names(config, prefix: str = "") -> list[str]:

@@ -9,7 +9,7 @@ SUMMARY = "convert models of other tools: speech encoders of Hugging Face"
 EXAMPLES = """examples:
   ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
   ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
-  ksdiff-jax train configs/paper.py --model.encoder.path encoders/wav2vec2-base-960h
+  ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
 """
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
                     + (f" and {len(conversion.ignored) - 6} more" if len(conversion.ignored) > 6 else ""))  # fmt: skip
     console.say(f"  licence {conversion.licence}; digest {conversion.digest[:12]}")
     console.say(f"{args.out}: written in {time.perf_counter() - started:.1f} s")
-    console.say(f"next: ksdiff-jax train configs/paper.py --model.encoder.path {args.out}")
+    console.say(f"next: ksdiff-jax train paper --model.encoder.path {args.out}")
     console.result(
         {
             "out": str(args.out),

@@ -13,14 +13,14 @@ EXAMPLES = """examples:
   ksdiff-jax inspect shards --verify --sheet clips.png
   ksdiff-jax inspect demo --json
   ksdiff-jax inspect interview.mp4
-  ksdiff-jax inspect configs/paper.py
+  ksdiff-jax inspect paper
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One path, and whether to read all of it."""
     parser.epilog = EXAMPLES
-    parser.add_argument("path", metavar="PATH", help="file, folder, or the name of a shipped checkpoint")
+    parser.add_argument("path", metavar="PATH", help="file, folder, or the name of a shipped checkpoint or config")
     parser.add_argument("--verify", action="store_true", help="read everything and compare it with its checksums")
     parser.add_argument("--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips")
     add_overwrite_argument(parser)
@@ -64,6 +64,7 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     from ksdiff_jax.cli.inspect_data import describe_dataset, verify_dataset
     from ksdiff_jax.data.description import DESCRIPTION
     from ksdiff_jax.models.pretrained import shipped_names
+    from ksdiff_jax.overrides import find_config
 
     found = Path(path)
     if "://" in str(path) or (found.is_dir() and (found / DESCRIPTION).is_file()):
@@ -76,7 +77,9 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     if found.is_dir() or (not found.exists() and str(path) in shipped_names()):
         return _checkpoint(path, verify=verify)
     if not found.exists():
-        raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint")
+        if found.suffix != ".py" and find_config(path) is not None:
+            return _config(path)
+        raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
     if found.suffix == ".py":
         return _config(found)
     suffix = found.suffix.lower()
@@ -122,7 +125,7 @@ def _encoder_folder(folder: Path) -> dict:
     return facts | {"parameters": parameter_count(encoder.params)}
 
 
-def _config(path: Path) -> dict:
+def _config(path: str | Path) -> dict:
     from ksdiff_jax.overrides import load_config
 
     config = load_config(path)

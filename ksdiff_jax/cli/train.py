@@ -11,7 +11,7 @@ from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_
 from ksdiff_jax.cli.streams import put_error
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
-from ksdiff_jax.overrides import field_names, load_config, override
+from ksdiff_jax.overrides import OWN_CONFIGS, field_names, load_config, override
 from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
 from ksdiff_jax.plain_text import printable
 
@@ -20,7 +20,7 @@ DOTTED_OVERRIDES = True
 
 _EXAMPLES = """\
 examples:
-  ksdiff-jax train configs/demo.py                          the small model on the built-in corpus, into runs/demo
+  ksdiff-jax train demo                                     the small model on the built-in corpus, into runs/demo
   ksdiff-jax train demo --train.steps 200 --workdir /tmp/t  any field of the configuration by its dotted name
   ksdiff-jax train paper --data.path SHARDS                 a data set made by `ksdiff-jax corpus --out SHARDS`
 
@@ -31,8 +31,11 @@ a run without a step for train.hang_s seconds ends itself with 75. Several machi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `train`."""
+    shipped = ", ".join(sorted(path.stem for path in OWN_CONFIGS.glob("*.py")))
     parser.add_argument(
-        "config", metavar="CONFIG", help="a .py file that defines config(), or its bare name in configs/"
+        "config",
+        metavar="CONFIG",
+        help=f"a .py file that defines config(), the bare name of one in configs/, or a shipped one: {shipped}",
     )
     parser.add_argument("--profile", metavar="START:STOP", help="record these steps for XProf, in <workdir>/profile")
     parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")

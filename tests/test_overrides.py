@@ -1,0 +1,68 @@
+"""Configurations by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ksdiff_jax import overrides
+from ksdiff_jax.cli.main import main
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.overrides import load_config
+
+ROOT = Path(__file__).parents[1]
+MINE = "from ksdiff_jax.config import Config\n\ndef config():\n    return Config(name='mine')\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder, away from the checkout."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_configs_of_a_checkout_are_the_folder_beside_the_package():
+    assert overrides.OWN_CONFIGS == ROOT / "configs"
+
+
+@pytest.mark.parametrize("name", ["demo", "paper", "paper_bf16"])
+def test_a_shipped_config_is_found_by_its_name_from_any_folder(name, folder):
+    assert load_config(name) == load_config(ROOT / "configs" / f"{name}.py")
+
+
+def test_a_config_of_the_working_folder_goes_before_the_shipped_one_of_its_name(folder):
+    (folder / "configs").mkdir()
+    (folder / "configs" / "demo.py").write_text(MINE)
+    assert load_config("demo").name == "mine"
+    assert load_config("paper").name == "paper"
+
+
+def test_a_path_goes_before_both(folder):
+    (folder / "configs").mkdir()
+    (folder / "configs" / "demo.py").write_text("1 / 0")
+    (folder / "demo.py").write_text(MINE)
+    assert load_config("demo.py").name == "mine"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_something_else_of_a_configs_name_does_not_hide_it(kind, folder):
+    (folder / "demo").mkdir() if kind == "folder" else (folder / "demo").write_text("")
+    assert load_config("demo").name == "demo"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "nothing", "nothing.py", "", ".", "a" * 300, "a\0b", "configs"])
+def test_a_name_that_no_config_has_is_answered_with_those_that_are_known(name, folder):
+    (folder / "notes.txt").write_text(MINE)
+    (folder / "configs").mkdir()
+    (folder / "configs" / "mine.py").write_text(MINE)
+    with pytest.raises(InputError, match=r"need a \.py file, or one of demo, mine, paper, paper_bf16$"):
+        load_config(name)
+
+
+def test_inspect_knows_a_config_by_its_name(folder, monkeypatch, capsys):
+    monkeypatch.setattr("ksdiff_jax.cli.inspect._shapes", lambda config: {"encoder": np.zeros(3)})
+    assert main(["inspect", "paper_bf16"]) == 0
+    kind, name, *_ = capsys.readouterr().out.splitlines()
+    assert (kind.split(), name.split()) == (["kind", "config"], ["name", "paper_bf16"])
+    assert main(["inspect", "paper_bf32"]) == 2
+    assert "nor a shipped checkpoint or config" in capsys.readouterr().err
