@@ -12,6 +12,8 @@ The map: `audio` and `speech` (what is heard), `face` and `motion` (what is move
 import importlib
 
 __version__ = "0.1.0"
+# Where the project lives, such as "https://host/owner/name": the metadata's url, the README's pictures on an index.
+PROJECT_ADDRESS = ""
 
 __all__ = ["Animator", "Motion", "__version__"]
 
