@@ -7,7 +7,7 @@ TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker demo test test-slow test-long test-parity lint clean
+.PHONY: help install tracker demo test test-slow test-long test-parity lint wheel clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-long    the longest of all, before a release"
 	@echo "make test-parity  adds torch (large), compares the speech encoders with the originals"
 	@echo "make lint         ruff, formatting and style"
+	@echo "make wheel        dist/*.whl, tried in an empty environment and an empty folder"
 	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
 
@@ -55,6 +56,9 @@ test-parity: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+wheel:
+	PYTHON=$(PYTHON) .ci/wheel
 
 clean:
 	rm -rf $(VENV) $(TRACKER) out build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,24 @@
+"""Two wheels hold the same files, `configs/` and `py.typed` among them; prints what they hold, by folder."""
+
+import collections
+import sys
+import zipfile
+
+NEEDED = ("py.typed", "configs/demo.py", "configs/paper.py", "assets/demo.wav", "assets/checkpoints/demo/config.json")
+
+
+def contents(path: str) -> dict[str, int]:
+    """Checksum of each file by name."""
+    return {info.filename: info.CRC for info in zipfile.ZipFile(path).infolist()}
+
+
+first, second = map(contents, sys.argv[1:])
+different = sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
+assert not different, f"built from the sources and from the sdist these differ: {different}"
+missing = [name for name in NEEDED if f"ksdiff_jax/{name}" not in first]
+assert not missing, f"the wheel lacks {missing}"
+foreign = [name for name in first if not name.startswith(("ksdiff_jax/", "ksdiff_jax-"))]
+assert not foreign, f"the wheel would put these beside the package: {foreign}"
+folders = collections.Counter("/".join(name.split("/")[:-1][:2]) for name in first)
+for folder, count in sorted(folders.items()):
+    print(f"{count:5} {folder}")
