@@ -107,6 +107,10 @@ def _say(console: Console, facts: dict) -> None:
         present = facts["optional"][name]
         console.say(f"{'present' if present else 'absent '}  {purpose}{'' if present else ': ' + remedy}")
     tracker = facts["face_tracker"]
-    remedy = "" if tracker else ": make tracker"
+    remedy = ""
+    if not tracker and not facts["missing"]:
+        from ksdiff_jax.data.tracking.tracker import how_to_install
+
+        remedy = f": {how_to_install()}"
     console.say(f"{'present' if tracker else 'absent '}  the face tracker (ksdiff-jax prepare on raw video){remedy}")
     console.say(f"shipped checkpoints: {', '.join(facts['checkpoints']) or 'none'}")

@@ -6,6 +6,7 @@ The environment is found by `tracker_python`: named by the caller, by $KSDIFF_TR
 
 import os
 import select
+import shlex
 import struct
 import subprocess
 from pathlib import Path
@@ -49,20 +50,30 @@ class TrackerDied(RuntimeError):
     """The tracker's process ended or went silent."""
 
 
+def how_to_install() -> str:
+    """The command that makes the tracker's environment: `make tracker` in a checkout, elsewhere pip's."""
+    if (Path(__file__).parents[3] / "Makefile").is_file():
+        return "make tracker"
+    needs = Path(__file__).with_name("requirements.txt")
+    return f"python3 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/pip install -r {shlex.quote(str(needs))}"
+
+
 def tracker_python(named: str = "") -> str:
     """The Python that has MediaPipe; `InputError` where there is none."""
     stated = named or os.environ.get("KSDIFF_TRACKER_PYTHON", "")
     if stated:
         if not os.access(stated, os.X_OK):
-            raise InputError(f"{stated}: no Python of a tracker there; `make tracker` makes one, name its bin/python")
+            raise InputError(
+                f"{stated}: no Python of a tracker there; `{how_to_install()}` makes one, name its bin/python"
+            )
         return stated
     for folder in (Path(), Path(__file__).parents[3]):
         python = folder / ENVIRONMENT / "bin" / "python"
         if os.access(python, os.X_OK):
             return str(python.absolute())
     raise InputError(
-        f"no face tracker: {ENVIRONMENT} is not here; `make tracker` installs it (or name a Python that has mediapipe "
-        "0.10.21 with --tracker), or give coefficients of another tool with --coefficients"
+        f"no face tracker: {ENVIRONMENT} is not here; `{how_to_install()}` installs it (or name a Python that has "
+        "mediapipe 0.10.21 with --tracker), or give coefficients of another tool with --coefficients"
     )
 
 
@@ -81,7 +92,7 @@ class Tracker:
         except TrackerDied as error:
             self.close()
             raise InputError(
-                f"{command[0]}: the face tracker does not start ({error}); install it again with `make tracker`"
+                f"{command[0]}: the face tracker does not start ({error}); install it again with `{how_to_install()}`"
             ) from error
         if version != PROTOCOL:
             self.close()

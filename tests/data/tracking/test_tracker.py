@@ -36,7 +36,10 @@ def test_without_a_tracker_the_way_to_one_is_said(monkeypatch, tmp_path):
     monkeypatch.delenv("KSDIFF_TRACKER_PYTHON", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tracker, "__file__", str(tmp_path / "a" / "b" / "c" / "tracker.py"))
-    with pytest.raises(InputError, match="make tracker"):
+    with pytest.raises(InputError, match=r"pip install -r .*a/b/c/requirements\.txt` installs it"):
+        tracker_python()
+    (tmp_path / "Makefile").touch()
+    with pytest.raises(InputError, match="`make tracker` installs it"):
         tracker_python()
     with pytest.raises(InputError, match="no Python of a tracker"):
         tracker_python(str(tmp_path / "python"))
