@@ -25,6 +25,7 @@ FLOORS = [
         "heap",
         "ownership",
         "outputs",
+        "packaging",
     ],
     ["audio", "motion", "diffusion", "parallel", "losses", "foreign"],
     ["face", "layers"],

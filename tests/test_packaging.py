@@ -1,4 +1,4 @@
-"""pyproject.toml, setup.py and the source text agree; `.ci/wheel` builds the wheel and uses it."""
+"""pyproject.toml, packaging.py and the source text agree; `.ci/wheel` builds the wheel and uses it."""
 
 import ast
 import functools
@@ -21,6 +21,7 @@ WHERE_PRESENT = {"wandb", "libtpu"}
 # The environment of the face tracker has what this requirements file names, and OpenCV with it.
 TRACKER = ROOT / "ksdiff_jax" / "data" / "tracking" / "mediapipe_worker.py"
 TRACKER_MODULES = {"mediapipe", "cv2"}
+BUILD = ROOT / "ksdiff_jax" / "packaging.py"  # imported by setuptools alone
 
 
 def distribution(module: str) -> str:
@@ -51,7 +52,11 @@ def imported_modules(source: str) -> set[str]:
 def foreign_modules() -> set[str]:
     """All that the package imports and Python does not have, but for the tracker's worker."""
     return set().union(
-        *(imported_modules(path.read_text()) for path in ROOT.glob("ksdiff_jax/**/*.py") if path != TRACKER)
+        *(
+            imported_modules(path.read_text())
+            for path in ROOT.glob("ksdiff_jax/**/*.py")
+            if path not in (TRACKER, BUILD)
+        )
     )
 
 
@@ -67,7 +72,7 @@ def test_every_dependency_is_imported():
 
 
 def test_what_only_extras_bring_is_imported_where_it_is_used_and_not_at_the_top_of_a_module():
-    apart = {ROOT / "ksdiff_jax" / "cli" / "bench_train_torch.py", TRACKER}  # read in environments of their own
+    apart = {ROOT / "ksdiff_jax" / "cli" / "bench_train_torch.py", TRACKER, BUILD}  # read in environments of their own
     for path in set(ROOT.glob("ksdiff_jax/**/*.py")) - apart:
         top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
         modules = imported_modules("\n".join(map(ast.unparse, top)))
@@ -90,21 +95,21 @@ def test_the_package_is_marked_as_typed():
 
 
 @pytest.fixture
-def setup_script():
+def build_script():
     pytest.importorskip("setuptools")
-    return runpy.run_path(str(ROOT / "setup.py"), run_name="read")
+    return runpy.run_path(str(BUILD))
 
 
-def test_pictures_of_the_readme_are_left_out_where_the_project_has_no_address(setup_script):
-    shown = setup_script["for_an_index"]("# a\n\n![b](c/d.png)\n\n![e](https://f/g.png)\n\nh\n", "")
+def test_pictures_of_the_readme_are_left_out_where_the_project_has_no_address(build_script):
+    shown = build_script["for_an_index"]("# a\n\n![b](c/d.png)\n\n![e](https://f/g.png)\n\nh\n", "")
     assert shown == "# a\n\n![e](https://f/g.png)\n\nh\n"
 
 
-def test_pictures_of_the_readme_are_absolute_where_it_has_one(setup_script):
-    shown = setup_script["for_an_index"]("# a\n\n![b](c/d.png)\n\n![e](https://f/g.png)\n\nh\n", "https://x/y")
+def test_pictures_of_the_readme_are_absolute_where_it_has_one(build_script):
+    shown = build_script["for_an_index"]("# a\n\n![b](c/d.png)\n\n![e](https://f/g.png)\n\nh\n", "https://x/y")
     assert shown == "# a\n\n![b](https://x/y/raw/HEAD/c/d.png)\n\n![e](https://f/g.png)\n\nh\n"
 
 
-def test_an_index_is_given_no_picture_of_the_readme_that_it_cannot_show(setup_script):
-    shown = setup_script["for_an_index"]((ROOT / "README.md").read_text(), ksdiff_jax.PROJECT_ADDRESS)
+def test_an_index_is_given_no_picture_of_the_readme_that_it_cannot_show(build_script):
+    shown = build_script["for_an_index"]((ROOT / "README.md").read_text(), ksdiff_jax.PROJECT_ADDRESS)
     assert not re.search(r"!\[[^\]]*\]\((?!https://)", shown)
