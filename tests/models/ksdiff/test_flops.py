@@ -108,7 +108,12 @@ def test_a_step_is_what_xla_counts_within_eight_percent():
 
 
 @pytest.mark.parametrize(
-    "patterns", [("encoder/*",), ("encoder/*", "speech_paths/*", "transcript_encoder/*"), ("generators_*",)]
+    "patterns",
+    [
+        ("encoder/*", "speech_paths/*", "transcript_encoder/*"),
+        pytest.param(("encoder/*",), marks=pytest.mark.long),
+        pytest.param(("generators_*",), marks=pytest.mark.long),
+    ],
 )
 def test_a_step_that_keeps_parts_still_is_what_xla_counts_within_eight_percent(patterns):
     config = override(SMALL, {"train.freeze_patterns": patterns})
