@@ -44,7 +44,7 @@ test: install
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --numprocesses 2
 
 test-long: install
 	$(BIN)/python -m pytest -m long
