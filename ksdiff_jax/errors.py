@@ -14,6 +14,10 @@ from collections.abc import Iterator
 class InputError(ValueError):
     """A path, option, file or value that the caller gave cannot be used; the message is one clear line."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook, in place of a traceback."""
+        return [f"ksdiff-jax: {self}"]
+
 
 class Notice(UserWarning):
     """Something was repaired, cut or left out; the message says what, in words for the caller."""

@@ -26,6 +26,7 @@ FLOORS = [
         "ownership",
         "outputs",
         "packaging",
+        "runtime",
     ],
     ["audio", "motion", "diffusion", "parallel", "losses", "foreign"],
     ["face", "layers"],

@@ -11,6 +11,7 @@ import warnings
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.errors import Notice
+from ksdiff_jax.runtime import installed_version, unused_accelerator
 
 SUMMARY = "versions, devices, which optional parts are present, what to install for the rest"
 EXAMPLES = """examples:
@@ -38,11 +39,12 @@ def run(args: argparse.Namespace) -> int:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "packages": {name: _version(name) for name in ("ksdiff-jax", "jaxlib", *_required())},
+        "packages": {name: installed_version(name) for name in ("ksdiff-jax", "jaxlib", *_required())},
     }
     missing = [name for name, version in facts["packages"].items() if version is None]
     facts["missing"] = missing
     facts["devices"] = _devices() if "jax" not in missing else []
+    facts["unused_accelerator"] = unused_accelerator([device.split()[0] for device in facts["devices"]])
     facts["optional"] = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL}
     facts["checkpoints"] = _checkpoints() if not missing else []
     facts["face_tracker"] = _tracker() if not missing else None
@@ -60,13 +62,6 @@ def _required() -> list[str]:
     except importlib.metadata.PackageNotFoundError:
         return []
     return [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _devices() -> list[str]:
@@ -101,7 +96,9 @@ def _say(console: Console, facts: dict) -> None:
     for name, version in facts["packages"].items():
         console.say(f"  {name:<20} {version or 'MISSING'}")
     console.say(f"devices: {', '.join(facts['devices']) or 'none'}")
-    if not any(device.startswith(("gpu", "cuda", "tpu")) for device in facts["devices"]):
+    if facts["unused_accelerator"]:
+        console.say(f"  {facts['unused_accelerator']}")
+    elif not any(device.startswith(("gpu", "cuda", "tpu")) for device in facts["devices"]):
         console.say("  with an NVIDIA GPU: pip install 'ksdiff-jax[gpu]'; on a TPU: pip install 'ksdiff-jax[tpu]'")
     for name, (purpose, remedy) in OPTIONAL.items():
         present = facts["optional"][name]

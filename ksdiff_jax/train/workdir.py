@@ -17,7 +17,6 @@ for. Checkpoints are never overwritten by another run.
 import contextlib
 import dataclasses
 import datetime
-import importlib.metadata
 import json
 import os
 import platform
@@ -35,6 +34,7 @@ from ksdiff_jax.outputs import check_apart, same_place
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.parallel.distributed import leads, told_by_first
+from ksdiff_jax.runtime import installed_version
 from ksdiff_jax.train.alone import alone_in
 
 # Fields that change how long, how watched or where a run is, not what it computes at a step; with a cosine decay,
@@ -180,15 +180,9 @@ def differing_fields(old: dict, new: dict) -> list[str]:
 
 def versions() -> dict:
     """What this run is computed with."""
-    packages = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            packages[name] = None
     return {
         "python": platform.python_version(),
-        "packages": packages,
+        "packages": {name: installed_version(name) for name in _PACKAGES},
         "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
         "git_revision": git_revision(),
     }

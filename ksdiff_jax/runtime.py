@@ -1,0 +1,98 @@
+"""Whether a runtime is fit: JAX as it was installed, and on the accelerator that the machine has.
+
+For the first cell of a notebook, where an installation comes after imports of the runtime's own, and for `doctor`.
+"""
+
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+from ksdiff_jax import __version__
+from ksdiff_jax.errors import InputError
+
+# Modules that must not be older or newer than what is installed now: their compiled parts belong together.
+_OF_ONE_PIECE = ("jax", "jaxlib", "flax", "numpy")
+_CUDA_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
+_GOOGLE = "0x1ae0"  # the vendor of TPUs on the PCI bus, and of network cards
+_TPUS = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}  # v2 and v3, v4, v5p, v5e, v6e, 7x
+
+
+def check_runtime() -> str:
+    """One line with versions and devices.
+
+    Raises `InputError` if another version of JAX was imported than is installed, or if the machine has a GPU or a
+    TPU and JAX finds only the CPU (unless `JAX_PLATFORMS` asks for that).
+    """
+    if stale := imported_and_replaced():
+        raise InputError(f"{stale}: restart the session (on Colab: Runtime, Restart session), then run this cell first")
+    import jax
+
+    devices = jax.devices()
+    if unused := unused_accelerator([device.platform for device in devices]):
+        raise InputError(unused)
+    kinds = ", ".join(sorted({f"{device.platform} {device.device_kind}" for device in devices}))
+    return f"ksdiff-jax {__version__}, jax {jax.__version__}, {len(devices)} device(s): {kinds}"
+
+
+def imported_and_replaced() -> str | None:
+    """What is wrong if a module is in memory in another version than the installed one; None if nothing is."""
+    for name in _OF_ONE_PIECE:
+        module = sys.modules.get(name)
+        imported, installed = getattr(module, "__version__", None), installed_version(name)
+        if imported and installed and imported != installed:
+            return f"{name} {imported} was imported before {name} {installed} was installed"
+    return None
+
+
+def unused_accelerator(platforms: list[str]) -> str | None:
+    """What is wrong, and what to do, if JAX has only `cpu` in `platforms` beside a GPU or TPU; None if nothing is."""
+    if set(platforms) - {"cpu"} or os.environ.get("JAX_PLATFORMS") == "cpu":
+        return None
+    if has_nvidia_gpu():
+        return f"this machine has an NVIDIA GPU, but JAX finds only the CPU: {_why_no_gpu()}"
+    if has_tpu():
+        versions = f"jax {installed_version('jax')}, libtpu {installed_version('libtpu')}"
+        return (
+            f"this machine has a TPU, but JAX finds only the CPU ({versions}): "
+            "install 'ksdiff-jax[tpu]' and restart the session, or set JAX_PLATFORMS=cpu to go on without it"
+        )
+    return None
+
+
+def has_nvidia_gpu(root: Path = Path("/")) -> bool:
+    """Whether NVIDIA's driver is loaded (Linux)."""
+    return (root / "proc/driver/nvidia/version").exists() or (root / "dev/nvidiactl").exists()
+
+
+def has_tpu(root: Path = Path("/")) -> bool:
+    """Whether a TPU is on the PCI bus (Linux)."""
+    for device in (root / "sys/bus/pci/devices").glob("*"):
+        try:
+            vendor, kind = ((device / name).read_text(encoding="ascii").strip() for name in ("vendor", "device"))
+        except OSError:
+            continue
+        if vendor == _GOOGLE and kind in _TPUS:
+            return True
+    return False
+
+
+def _why_no_gpu() -> str:
+    jaxlib = installed_version("jaxlib")
+    plugins = {name: version for name in _CUDA_PLUGINS if (version := installed_version(name))}
+    remedy = "restart the session, or set JAX_PLATFORMS=cpu to go on without it"
+    if not plugins:
+        return f"no CUDA plugin of JAX is installed; install 'ksdiff-jax[gpu]' and {remedy}"
+    if jaxlib not in plugins.values():
+        name, version = next(iter(plugins.items()))
+        extra = name.removeprefix("jax-").removesuffix("-plugin")
+        return f"{name} {version} does not fit jaxlib {jaxlib}; install 'jax[{extra}]=={jaxlib}' and {remedy}"
+    return f"its plugin ({', '.join(plugins)} {jaxlib}) does not start, see nvidia-smi for the driver; {remedy}"
+
+
+def installed_version(name: str) -> str | None:
+    """The version of an installed distribution; None where it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
