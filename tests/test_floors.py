@@ -35,6 +35,7 @@ FLOORS = [
     ["animate"],
     ["evaluate"],
     ["train"],
+    ["bench"],
     ["cli"],
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
