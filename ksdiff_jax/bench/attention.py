@@ -8,6 +8,7 @@ answers and the worst of the three gradients; the difference is that of the two 
 """
 
 import functools
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from ksdiff_jax.bench.timing import Programs, in_turn, ratio, spread
 from ksdiff_jax.bench.workload import Size
 from ksdiff_jax.layers.attention import KeysValues, attend
 from ksdiff_jax.layers.position import periodic_distance_bias
+from ksdiff_jax.train.utilisation import peak_flops_per_s
 from ksdiff_jax.typing import Array
 
 FORMS = {"plain": "xla", "cudnn": "cudnn"}
@@ -55,6 +57,12 @@ def shapes(size: Size) -> list[Shape]:
         Shape("speech encoder", size.clips, heard, heard, encoder.num_heads, encoder_width, 0),
         generator("generator, long clip", 1, size.long_frames, period),
     ]
+
+
+def flops(shape: Shape, kind: str) -> float:
+    """Of one attention: two products forward, four more backward; recomputing scores does not count."""
+    product = 2.0 * shape.clips * shape.heads * shape.queries * shape.keys * shape.head_width
+    return (2 if kind == "forward" else 6) * product
 
 
 class _Arguments(NamedTuple):
@@ -177,12 +185,21 @@ def _measured(programs: Programs, shape: Shape, kind: str, *, calls: int, repeat
     times = in_turn(works, repeats=repeats)
     for name, times_s in times.items():
         numbers |= spread(times_s, calls=calls, name=f"{name}_ms")
+        numbers |= _reached(flops(shape, kind) * calls / statistics.median(times_s), name)
         numbers[f"{name}_first_s"] = round(first[name][0], 4)
         numbers[f"{name}_error"] = _worst(answers[name], expected)
     if "cudnn" in times:
         numbers |= ratio(times["plain"], times["cudnn"])
         numbers["difference"] = _worst(answers["cudnn"], answers["plain"])
     return numbers
+
+
+def _reached(flops_per_s: float, name: str) -> dict:
+    peak = peak_flops_per_s(jax.devices()[0].device_kind, "bfloat16")
+    return {
+        f"{name}_tflops_per_s": round(flops_per_s / 1e12, 3),
+        f"{name}_mfu": None if peak is None else round(flops_per_s / peak, 4),
+    }
 
 
 def _chosen(answer_and_gradients: tuple, kind: str) -> list[np.ndarray]:

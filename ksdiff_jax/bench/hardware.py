@@ -51,6 +51,13 @@ def devices() -> dict:
     }
 
 
+def _queued(work: Callable[[], jax.Array]) -> jax.Array:
+    """The last of some results; the memory of the others is free for the next."""
+    for _ in range(_QUEUED):
+        answer = work()
+    return answer
+
+
 def _product(size: Size, dtype: str, precision: str, repeats: int) -> Callable[[], dict]:
     def measure() -> dict:
         keys = jax.random.split(jax.random.key(0), 2)
@@ -58,12 +65,7 @@ def _product(size: Size, dtype: str, precision: str, repeats: int) -> Callable[[
         multiply = jax.jit(lambda a, b: jnp.matmul(a, b, precision=precision))
         first_s = seconds(lambda: multiply(a, b))
 
-        def queued() -> jax.Array:
-            for _ in range(_QUEUED):
-                answer = multiply(a, b)
-            return answer
-
-        times_s = in_turn({"product": queued}, repeats=repeats + 1)["product"][1:]
+        times_s = in_turn({"product": lambda: _queued(lambda: multiply(a, b))}, repeats=repeats + 1)["product"][1:]
         flops_per_s = 2 * size.matrix**3 * _QUEUED / statistics.median(times_s)
         peak = peak_flops_per_s(jax.devices()[0].device_kind, dtype) if precision == "default" else None
         return {
@@ -82,7 +84,7 @@ def _copy_within(size: Size, repeats: int) -> dict:
     # Adding one keeps the compiler from leaving the copy out, and costs nothing beside it.
     copy = jax.jit(lambda values: values + 1)
     first_s = seconds(lambda: copy(values))
-    times_s = in_turn({"copy": lambda: [copy(values) for _ in range(_QUEUED)]}, repeats=repeats + 1)["copy"][1:]
+    times_s = in_turn({"copy": lambda: _queued(lambda: copy(values))}, repeats=repeats + 1)["copy"][1:]
     moved = 2 * size.copied_bytes * _QUEUED
     return {
         "dtype": "float32",

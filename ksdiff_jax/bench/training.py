@@ -79,7 +79,7 @@ def paper_parts(size: Size, *, repeats: int) -> list[Part]:
         flops = training_step_flops(size.paper, batch=size.clips, frames=size.frames, features=True)
         return figures(training, size.paper, flops=flops, steps=size.steps, repeats=repeats)
 
-    return [(f"{_paper_work(size)}", measure)]
+    return [(_paper_work(size), measure)]
 
 
 def demo_parts(size: Size, *, repeats: int) -> list[Part]:
@@ -104,13 +104,15 @@ def variant_parts(size: Size, *, repeats: int) -> list[Part]:
         "train.scan_layers True": dataclasses.replace(config, train=dataclasses.replace(train, scan_layers=True)),
     }
 
+    same = set() if device_fuses() else {"model.attention xla"}
+
     @functools.cache
     def all_compiled() -> dict[str, Callable]:
-        wanted = others if device_fuses() else {name: others[name] for name in list(others)[1:]}
-        return compiled(wanted, clips=size.clips, frames=size.frames, features=True)
+        different = {name: other for name, other in others.items() if name not in same}
+        return compiled(different, clips=size.clips, frames=size.frames, features=True)
 
     def measure(name: str) -> dict:
-        if name == "model.attention xla" and not device_fuses():
+        if name in same:
             return {"skipped": f"{jax.default_backend()}: attention is never fused here, both are the same program"}
         ours, other = paper_step(config, size.clips, size.frames), all_compiled()[name]()
         works = {"ours": lambda: ours.take(size.steps), "other": lambda: other.take(size.steps)}

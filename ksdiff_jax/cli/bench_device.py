@@ -2,6 +2,7 @@
 
 import argparse
 
+from ksdiff_jax import __version__
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.plain_text import json_text
 
@@ -58,19 +59,27 @@ def run_device(args: argparse.Namespace) -> int:
     size = small_size() if args.small else full_size()
     names = [name for name in FIGURES if not args.only or name in args.only]
     lines: list[dict] = []
+    complete = False
     try:
         for line in measure(size, names=names, repeats=args.repeats, limit_s=args.time_limit):
             lines.append(line)
             print(json_text(line), flush=True)
+        complete = True
     finally:  # also of a run that was interrupted
         if args.out and lines:
-            _write(args, lines)
+            _write(args, lines, complete=complete)
     return 0 if has_numbers(lines) else NOTHING_MEASURED
 
 
-def _write(args: argparse.Namespace, lines: list[dict]) -> None:
+def _write(args: argparse.Namespace, lines: list[dict], *, complete: bool) -> None:
     from ksdiff_jax.outputs import writing
 
-    header = {"schema": f"ksdiff-{PURPOSE}/1", "small": args.small, "repeats": args.repeats}
+    header = {
+        "schema": f"ksdiff-{PURPOSE}/1",
+        "ksdiff_jax": __version__,
+        "complete": complete,  # False: the run was interrupted
+        "small": args.small,
+        "repeats": args.repeats,
+    }
     with writing(args.out, PURPOSE, overwrite=args.overwrite) as temporary:
         temporary.write_text("".join(f"{json_text(line)}\n" for line in (header, *lines)), encoding="utf-8")

@@ -4,7 +4,7 @@
 and moving average: the whole step that `ksdiff-jax train` compiles, on made-up data. Steps are queued as in training;
 the device is waited for once per repetition of `STEPS_PER_REPEAT`.
 
-Only jax, flax, optax, NumPy and jaxtyping are imported on this path, so that it runs on a bare machine:
+Only jax, flax, optax, ml_dtypes and NumPy are imported on this path, so that it runs on a bare machine:
 
     python -m ksdiff_jax bench train --paper
 """
