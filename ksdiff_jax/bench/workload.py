@@ -42,7 +42,7 @@ def full_size() -> Size:
 
 
 def small_size() -> Size:
-    """Every part of both configurations at its smallest: what a CPU computes in a minute."""
+    """Every part of both configurations at its smallest: for a CPU."""
     return Size(
         paper=small(paper_config()), demo=small(demo_config()),
         clips=2, frames=24, long_frames=40, many=2, agreement_clips=2, agreement_frames=24, agreement_steps=2,

@@ -54,7 +54,7 @@ def run_device(args: argparse.Namespace) -> int:
     use_device(args.device, cpu_too=True)
     if jax.default_backend() == "cpu" and not args.small:
         raise InputError(
-            "bench device: JAX finds a CPU alone, which takes hours; add --small, or see ksdiff-jax doctor"
+            "bench device: JAX finds a CPU, the full size needs an accelerator; add --small (see ksdiff-jax doctor)"
         )
     size = small_size() if args.small else full_size()
     names = [name for name in FIGURES if not args.only or name in args.only]
