@@ -6,7 +6,8 @@
     motion.render("speech.mp4", audio="speech.wav")
 
 The map: `audio` and `speech` (what is heard), `face` and `motion` (what is moved), `models` and `diffusion` (how),
-`data`, `train`, `evaluate` (learning it), `animate` and `export` (using it), `cli` (the commands).
+`data`, `train`, `evaluate` (learning it), `animate` and `export` (using it), `bench` (an accelerator's figures),
+`cli` (the commands).
 """
 
 import importlib

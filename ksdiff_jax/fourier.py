@@ -11,9 +11,8 @@ what it has.
 import jax
 import jax.numpy as jnp
 from jax.experimental.custom_partitioning import custom_partitioning
-from jaxtyping import Complex
 
-from ksdiff_jax.typing import Array, Float
+from ksdiff_jax.typing import Array, Complex, Float
 
 
 def rfft(signal: Float[Array, "*b n"], *, points: int | None = None) -> Complex[Array, "*b k"]:

@@ -11,6 +11,7 @@
 | sheet | FILE.png | inspect --sheet | the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
+| bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | run | a --workdir | train | `schema` in versions.json |
@@ -97,7 +98,12 @@ def _unmarked(text: object) -> str | None:
 def _schema_in_json(path: Path) -> str | None:
     if path.stat().st_size > LARGEST_JSON_BYTES:
         return None
-    return _schema_of(json.loads(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    try:
+        return _schema_of(json.loads(text))
+    except json.JSONDecodeError:  # one value a line, perhaps
+        first, *_ = [json.loads(line) for line in text.splitlines()]
+        return _schema_of(first)
 
 
 def _schema_of(content: object) -> str | None:

@@ -16,11 +16,27 @@
 | a | named face actions |
 
 Masks are `Bool`, True where valid, of the rank of what they mask.
+
+Only tests check the annotations. Where jaxtyping is not installed, `Float[Array, "b t"]` is plain `Array`, so that
+`ksdiff-jax bench device` runs on a machine with JAX alone.
 """
 
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped, UInt, UInt8
+
+try:
+    from jaxtyping import Array, Bool, Complex, Float, Int, Key, PyTree, Shaped, UInt, UInt8
+except ModuleNotFoundError:
+    from jax import Array
+
+    class Bool:
+        """`Bool[kind, shape]` is `kind`: an annotation that nothing checks."""
+
+        def __class_getitem__(cls, kind_and_shape: tuple):
+            return kind_and_shape[0]
+
+    Complex = Float = Int = Key = Shaped = UInt = UInt8 = Bool
+    PyTree = object
 
 AnyArray = Array | np.ndarray  # of JAX, or known already when a program is traced
 
-__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "PyTree", "Shaped", "UInt", "UInt8"]
+__all__ = ["AnyArray", "Array", "Bool", "Complex", "Float", "Int", "Key", "PyTree", "Shaped", "UInt", "UInt8"]

@@ -36,6 +36,7 @@ FLOORS = [
     ["animate"],
     ["evaluate"],
     ["train"],
+    ["bench"],
     ["cli"],
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

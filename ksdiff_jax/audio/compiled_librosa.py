@@ -25,13 +25,12 @@ _NOISE = np.random.default_rng(0).normal(size=4_000)
 _CALLS = {
     "core": lambda core: core.pyin(_NOISE, fmin=65.0, fmax=500.0, sr=16_000),
     "onset": lambda onset: onset.onset_detect(y=_NOISE, sr=16_000, hop_length=160),
-    "filters": lambda filters: None,
 }
 
 
 @functools.cache
 def librosa_module(name: str) -> ModuleType:
-    """`librosa.<name>`, imported and compiled at the first call: "core" for `pyin`, "onset", "filters"."""
+    """`librosa.<name>`, imported and compiled at the first call: "core" for `pyin`, and "onset"."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(InputError):  # no folder to lock in: compile all the same
             stack.enter_context(one_at_a_time(cache_folder() / "librosa"))

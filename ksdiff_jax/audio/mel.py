@@ -5,15 +5,15 @@ own 20 ms; beyond both ends of the array there are zeros. So zeros appended to a
 
     X = rfft(window * x, 1024 points),   mel = filters @ |X|^2,   log_mel = log(max(mel, 1e-5))
 
-with the triangular filters of Slaney's Auditory Toolbox between 60 Hz and 7.6 kHz (librosa's default shape).
+with the triangular filters of Slaney's Auditory Toolbox between 60 Hz and 7.6 kHz, equal to librosa's default ones.
 """
 
 import functools
+import math
 
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME
 from ksdiff_jax.fourier import rfft
 from ksdiff_jax.typing import Array, Bool, Float
@@ -22,6 +22,8 @@ WINDOW_SAMPLES = 2 * SAMPLES_PER_SPEECH_FRAME  # 40 ms
 FFT_POINTS = 1024
 MEL_RANGE_HZ = (60.0, 7600.0)
 POWER_FLOOR = 1e-5
+_LOGARITHMIC_HZ, _HZ_PER_MEL = 1000.0, 200.0 / 3
+_LOG_PER_MEL = math.log(6.4) / 27
 
 
 def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {bands}"]:
@@ -50,10 +52,28 @@ def normalise_mel(mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]) -> F
 
 
 @functools.lru_cache
-def _mel_filters(bands: int) -> np.ndarray:
-    low, high = MEL_RANGE_HZ
-    # Imported only here: training on kept features needs no filters, on machines that may not have librosa.
-    return librosa_module("filters").mel(sr=SAMPLE_RATE_HZ, n_fft=FFT_POINTS, n_mels=bands, fmin=low, fmax=high)
+def _mel_filters(bands: int) -> Float[np.ndarray, "{bands} k"]:
+    """Triangles over the bins of the spectrum, corners evenly spaced in mel, each of area 1 over frequency."""
+    low, high = (_mel_of(frequency) for frequency in MEL_RANGE_HZ)
+    corners = _hertz_of(np.linspace(low, high, bands + 2))  # each band rises, peaks and ends at three neighbours
+    bins = np.arange(FFT_POINTS // 2 + 1) * (SAMPLE_RATE_HZ / FFT_POINTS)
+    beyond = corners[:, None] - bins
+    width = np.diff(corners)[:, None]
+    triangles = np.minimum(-beyond[:-2] / width[:-1], beyond[2:] / width[1:]).clip(min=0.0).astype(np.float32)
+    return (triangles * (2.0 / (corners[2:] - corners[:-2]))[:, None]).astype(np.float32)
+
+
+def _mel_of(frequency_hz: float) -> float:
+    """Slaney's scale: linear up to 1 kHz, logarithmic from there on."""
+    if frequency_hz < _LOGARITHMIC_HZ:
+        return frequency_hz / _HZ_PER_MEL
+    return _LOGARITHMIC_HZ / _HZ_PER_MEL + math.log(frequency_hz / _LOGARITHMIC_HZ) / _LOG_PER_MEL
+
+
+def _hertz_of(mel: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """The inverse of `_mel_of`."""
+    beyond = mel - _LOGARITHMIC_HZ / _HZ_PER_MEL
+    return np.where(beyond < 0, _HZ_PER_MEL * mel, _LOGARITHMIC_HZ * np.exp(_LOG_PER_MEL * beyond))
 
 
 @functools.lru_cache

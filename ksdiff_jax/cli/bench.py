@@ -1,9 +1,9 @@
-"""`ksdiff-jax bench animate|encoder|data|tracker|train`: the speed of this machine on fixed work, as JSON.
+"""`ksdiff-jax bench animate|encoder|data|tracker|train|device`: the speed of this machine on fixed work, as JSON.
 
 The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is
 warmed up once and then timed `--repeats` times; its result is on the host before the clock stops. The first call,
 which compiles or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
-The others are described in `bench_encoder`, `bench_data`, `bench_tracker` and `bench_train`.
+The others are described in `bench_encoder`, `bench_data`, `bench_tracker`, `bench_train` and `bench_device`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.bench_data import measure as measure_data
+from ksdiff_jax.cli.bench_device import add_device_arguments, run_device
 from ksdiff_jax.cli.bench_encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
 from ksdiff_jax.cli.bench_tracker import measure as measure_tracker
@@ -34,6 +35,9 @@ EXAMPLES = """examples:
   ksdiff-jax bench tracker --repeats 3
   ksdiff-jax bench train
   ksdiff-jax bench train --paper --repeats 20          on an accelerator; one line
+  ksdiff-jax bench device --out device.jsonl           on an accelerator; JAX, Flax and Optax are enough
+  ksdiff-jax bench device --only train attention
+  ksdiff-jax bench device --small --device cpu         the same programs on any machine, at their smallest
 """
 CLIP_S = 10.0
 
@@ -43,10 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "what",
-        choices=("animate", "encoder", "data", "tracker", "train"),
+        choices=("animate", "encoder", "data", "tracker", "train", "device"),
         help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's; "
         "data: shards to training batches; tracker: raw video to coefficients (needs `make tracker`); "
-        "train: training steps of the demo model beside torch's",
+        "train: training steps of the demo model beside torch's; "
+        "device: what an accelerator does with this model, one line per figure",
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5")
     parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
@@ -61,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("encoder")
     group.add_argument("--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2")
     group.add_argument("--size", choices=tuple(SIZES), default="base", help="default base")
+    add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--workers {args.workers}: need 0 or more")
     if args.threads < 1:
         raise InputError(f"--threads {args.threads}: need at least 1")
+    if args.what == "device":
+        return run_device(args)
     if args.what == "data":
         print(json_text(measure_data(args), indent=2))
         return 0

@@ -27,8 +27,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from ksdiff_jax.bench.workload import demo_config, fresh_state, made_up_batch, training_program
 from ksdiff_jax.cli.bench_train_apart import torch_apart
-from ksdiff_jax.cli.bench_train_paper import fresh_state, made_up_batch, training_program
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 
@@ -36,13 +36,6 @@ TARGETS = {"ratio": ">= 1.5", "data_wait": "< 0.02", "first_step_warm_s": "<= 30
 WARM_UP_STEPS = 30  # until then memory is still being taken from the kernel: a step takes up to 1.7 times as long
 LOOP_STEPS, LOOP_CLIPS = 12, 64
 _FIRST_STEP_LIMIT_S = 600.0
-
-
-def demo_config() -> Config:
-    """The configuration of the shipped checkpoint, which is configs/demo.py."""
-    from ksdiff_jax.models.pretrained import load_pretrained
-
-    return load_pretrained().config
 
 
 def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:

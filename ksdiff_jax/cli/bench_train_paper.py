@@ -4,7 +4,7 @@
 and moving average: the whole step that `ksdiff-jax train` compiles, on made-up data. Steps are queued as in training;
 the device is waited for once per repetition of `STEPS_PER_REPEAT`.
 
-Only jax, flax, optax, NumPy and jaxtyping are imported on this path, so that it runs on a bare machine:
+Only jax, flax, optax, ml_dtypes and NumPy are imported on this path, so that it runs on a bare machine:
 
     python -m ksdiff_jax bench train --paper
 """
@@ -12,24 +12,17 @@ Only jax, flax, optax, NumPy and jaxtyping are imported on this path, so that it
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEncoderConfig
+from ksdiff_jax.bench.workload import fresh_state, made_up_batch, paper_config, training_program
+from ksdiff_jax.config import Config
 
 if TYPE_CHECKING:
     from ksdiff_jax.models.system import Batch, Statistics
-    from ksdiff_jax.train.state import TrainState
 
 CLIPS, FRAMES = 32, 250
 STEPS_PER_REPEAT, WARM_UP_STEPS = 10, 3
 TARGETS = {"ms_per_step": "<= 30", "mfu": ">= 0.28"}  # on an H200
-
-
-def paper_config() -> Config:
-    """configs/paper.py in bfloat16, with the layout of Wav2Vec 2.0 base written down."""
-    encoder = EncoderConfig(kind="pretrained", architecture=PretrainedEncoderConfig())
-    return Config(name="paper", model=ModelConfig(encoder=encoder, compute_dtype="bfloat16"))
 
 
 def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CLIPS, frames: int = FRAMES) -> dict:
@@ -99,60 +92,3 @@ def _timed(config: Config, batch: "Batch", normal: "Statistics", *, repeats: int
         jax.block_until_ready((state, metrics))
         times_s.append((time.perf_counter() - begun) / STEPS_PER_REPEAT)
     return first_s, loss, times_s
-
-
-def training_program(config: Config, normal: "Statistics") -> tuple["TrainState", Callable]:
-    """Shapes of the state, and the compiled step of `train` on one device: (state, batch) -> (state, metrics)."""
-    import jax
-
-    from ksdiff_jax.models.ksdiff.system import KSDiff
-    from ksdiff_jax.parallel.mesh import make_mesh
-    from ksdiff_jax.train.optimizer import make_optimizer
-    from ksdiff_jax.train.state import abstract_state
-    from ksdiff_jax.train.steps import make_train_step
-
-    system, mesh = KSDiff(config), make_mesh(config.mesh, devices=jax.devices()[:1])
-    optimizer = make_optimizer(config.train)
-    abstract = abstract_state(system, optimizer, mesh)
-    return abstract, make_train_step(system, optimizer, config, statistics=normal, abstract=abstract, mesh=mesh)
-
-
-def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
-    """The state at step 0, on the device."""
-    import jax
-
-    from ksdiff_jax.models.ksdiff.system import KSDiff
-    from ksdiff_jax.train.optimizer import make_optimizer
-    from ksdiff_jax.train.state import sharded_initial_state
-
-    optimizer = make_optimizer(config.train)
-    return sharded_initial_state(KSDiff(config), optimizer, jax.random.key(0), abstract=abstract)
-
-
-def made_up_batch(config: Config, *, clips: int, frames: int, features: bool = True) -> tuple["Batch", "Statistics"]:
-    """Random speech and smooth random motion of full length, and statistics that leave motion as it is."""
-    import ml_dtypes
-    import numpy as np
-
-    from ksdiff_jax.models.system import Batch, Speech, Statistics
-
-    draw = np.random.default_rng(0)
-    encoder = config.model.encoder
-    width = encoder.architecture.hidden_size if encoder.kind == "pretrained" else encoder.width
-
-    def normal(*shape: int):
-        return draw.standard_normal(shape, dtype=np.float32)
-
-    tokens = draw.integers(3, 259, (clips, config.model.transcript.max_tokens)).astype(np.int32)
-    speech = Speech(
-        # As in the loader: with features there is no sound, and they are bfloat16.
-        audio=0.1 * normal(clips, 0 if features else 640 * frames),
-        prosody=normal(clips, 2 * frames, 2),
-        mask=np.ones((clips, frames), bool),
-        tokens=tokens,
-        token_mask=np.ones(tokens.shape, bool),
-        features=normal(clips, 2 * frames, width).astype(ml_dtypes.bfloat16) if features else None,
-    )
-    motion = np.cumsum(normal(clips, frames, 59), axis=1) / np.sqrt(frames)
-    ones = np.ones(59, np.float32)
-    return Batch(speech, motion.astype(np.float32)), Statistics(mean=0 * ones, std=ones)

@@ -81,7 +81,7 @@ def paper_counts() -> tuple[float, int]:
     """FLOPs of one clip of 10 s with kept features, and trainable parameters, of the paper's configuration."""
     import jax
 
-    from ksdiff_jax.cli.bench_train_paper import paper_config
+    from ksdiff_jax.bench.workload import paper_config
     from ksdiff_jax.models.frozen import part
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
     from ksdiff_jax.models.ksdiff.system import KSDiff

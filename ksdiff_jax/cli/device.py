@@ -10,12 +10,18 @@ from ksdiff_jax.files import cache_folder
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
 
 
-def use_device(name: str | None) -> None:
-    """Run on `cpu`, `gpu` or `tpu` (None: what JAX finds best); call before anything touches a device."""
+def use_device(name: str | None, *, cpu_too: bool = False) -> None:
+    """Run on `cpu`, `gpu` or `tpu` (None: what JAX finds best); call before anything touches a device.
+
+    `cpu_too`: `jax.devices("cpu")` works as well, beside the device that is run on.
+    """
     import jax
 
     if name is not None:
         jax.config.update("jax_platforms", PLATFORMS[name])
+    platforms = jax.config.jax_platforms  # empty: all
+    if cpu_too and platforms and "cpu" not in platforms.split(","):
+        jax.config.update("jax_platforms", f"{platforms},cpu")
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # the latter for CUDA without its plugin

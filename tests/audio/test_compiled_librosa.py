@@ -25,4 +25,4 @@ def test_it_waits_until_another_process_has_compiled(monkeypatch, tmp_path):
 def test_without_a_folder_to_write_to_it_is_imported_all_the_same(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert _first_import("filters").mel(sr=16000, n_fft=512, n_mels=40).shape == (40, 257)
+    assert _first_import("onset").__name__ == "librosa.onset"

@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from ksdiff_jax.audio.mel import log_mel, normalise_mel
+from ksdiff_jax.audio.mel import _mel_filters, log_mel, normalise_mel
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,12 @@ def test_it_is_librosas_mel_spectrogram(audio):
             y=padded, sr=16_000, n_fft=1024, win_length=640, hop_length=320, center=False, n_mels=80, fmin=60, fmax=7600
         )
         np.testing.assert_allclose(frames, np.log(np.maximum(mel.T, 1e-5)), atol=1e-4)
+
+
+@pytest.mark.parametrize("bands", [24, 80])
+def test_its_filters_are_librosas_bit_for_bit(bands):
+    expected = librosa.filters.mel(sr=16_000, n_fft=1024, n_mels=bands, fmin=60.0, fmax=7600.0)
+    np.testing.assert_array_equal(_mel_filters(bands), expected, strict=True)
 
 
 def test_appended_zeros_change_no_frame(audio):

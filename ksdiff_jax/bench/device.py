@@ -1,0 +1,75 @@
+"""`ksdiff-jax bench device`: what one accelerator does with this model, one JSON line per figure.
+
+The most telling figures come first. A line is printed as soon as it is measured; one that fails has `error` instead of
+numbers, and the next ones are measured. Figures that have not begun when the time limit is reached are named and left
+out. Nothing beyond jax, flax, optax, ml_dtypes and NumPy is imported on this path, so that it runs from a bare source
+tree: `python -m ksdiff_jax bench device`.
+"""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+
+from ksdiff_jax.bench.line import Part, measured
+from ksdiff_jax.bench.workload import Size
+
+
+class Figure(NamedTuple):
+    """What is measured, and the function of `ksdiff_jax.bench` that lists its parts."""
+
+    about: str
+    module: str
+    function: str = "parts"
+
+    def parts(self, size: Size, *, repeats: int) -> list[Part]:
+        """Imports the module."""
+        return getattr(importlib.import_module(f"ksdiff_jax.bench.{self.module}"), self.function)(size, repeats=repeats)
+
+
+FIGURES = {
+    "hardware": Figure("devices, memory, large matrix products, copies", "hardware"),
+    "train": Figure("training step of the paper configuration: ms, TFLOP/s, MFU, memory", "training", "paper_parts"),
+    "sample": Figure("latency of 10 s and 53 s, 16 clips at once, paper configuration", "sampling", "paper_parts"),
+    "agreement": Figure("loss, gradients and a sample against this machine's CPU, demo configuration", "agreement"),
+    "attention": Figure("plain attention beside cuDNN's, at the shapes of the paper configuration", "attention"),
+    "train-demo": Figure("training step of the demo configuration", "training", "demo_parts"),
+    "sample-demo": Figure("the same of the demo configuration", "sampling", "demo_parts"),
+    "train-variants": Figure("that step with plain attention, and with scanned layers", "training", "variant_parts"),
+}  # fmt: skip
+
+
+def measure(
+    size: Size,
+    *,
+    names: Sequence[str] = tuple(FIGURES),
+    repeats: int,
+    limit_s: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[dict]:
+    """The lines of these figures, each when it is there; none is begun after `limit_s` seconds."""
+    began = clock()
+    device = jax.devices()[0]
+    for name in names:
+        parts = _parts(FIGURES[name], size, repeats)
+        for work, numbers in parts:
+            about = {"device": device.device_kind, "jax": jax.__version__}
+            if clock() - began >= limit_s:
+                yield {"figure": name, "work": work, "skipped": f"the time limit of {limit_s:g} s is reached", **about}
+                continue
+            yield measured(name, work, numbers, about) | {"at_s": round(clock() - began, 1)}
+
+
+def _parts(figure: Figure, size: Size, repeats: int) -> list[Part]:
+    """The parts; a figure that cannot list them is one part, which fails."""
+    try:
+        return figure.parts(size, repeats=repeats)
+    except Exception as error:
+        failure = error
+
+        def fails() -> dict:
+            raise failure
+
+        return [(figure.about, fails)]

@@ -1,0 +1,172 @@
+"""The training step, whole: loss, gradients, clipping, AdamW, moving average, as `ksdiff-jax train` compiles it.
+
+The paper's configuration takes clips of kept features in bfloat16; the demo's hears the sound in the step, in float32.
+Steps are queued as in training. Model FLOPs are counted from the configuration (`models/ksdiff/flops.py`), so that
+MFU means the same for every variant. Variants are timed in turn with the step as it is, from the same program cache.
+"""
+
+import dataclasses
+import functools
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from ksdiff_jax.bench.line import Part
+from ksdiff_jax.bench.timing import Program, Programs, in_turn, ratio, seconds, spread
+from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training_program
+from ksdiff_jax.config import Config
+from ksdiff_jax.layers.fused_attention import device_fuses
+from ksdiff_jax.models.ksdiff.flops import training_step_flops
+from ksdiff_jax.train.utilisation import peak_flops_per_s
+
+
+class Training:
+    """A compiled step, its state and its batch; the state moves on with every step."""
+
+    def __init__(self, program: Program, lowering: "_Lowering"):
+        self.program = program
+        self._frozen = lowering.step.frozen
+        self._state = fresh_state(lowering.config, lowering.abstract)
+        self._batch = jax.device_put(lowering.batch, jax.devices()[0])
+        self.first_s = seconds(lambda: self.take(1))
+        self.first_loss = float(self._metrics["loss"])
+
+    def take(self, steps: int) -> Any:
+        """Queue so many steps; the result is computed when they are done."""
+        for _ in range(steps):
+            self._state, self._metrics = self.program.call(self._state, self._batch, self._frozen)
+        return self._state, self._metrics
+
+
+class _Lowering:
+    """What is needed to compile the step of a configuration on made-up clips, and to run it."""
+
+    def __init__(self, config: Config, *, clips: int, frames: int, features: bool):
+        self.config = config
+        self.batch, normal = made_up_batch(config, clips=clips, frames=frames, features=features)
+        self.abstract, self.step = training_program(config, normal)
+
+    def __call__(self) -> jax.stages.Lowered:
+        return self.step.lower(self.abstract, self.batch)
+
+
+def compiled(configs: dict[str, Config], *, clips: int, frames: int, features: bool) -> dict[str, Callable]:
+    """The steps of some configurations, compiled at the same time; each is made ready when it is asked for."""
+    lowerings = {
+        name: _Lowering(config, clips=clips, frames=frames, features=features) for name, config in configs.items()
+    }
+    programs = Programs(lowerings)
+    return {name: functools.partial(_ready, programs, name, lowering) for name, lowering in lowerings.items()}
+
+
+def _ready(programs: Programs, name: str, lowering: _Lowering) -> Training:
+    return Training(programs[name], lowering)
+
+
+@functools.lru_cache(maxsize=1)
+def paper_step(config: Config, clips: int, frames: int) -> Training:
+    """The step as it is, compiled once for all parts."""
+    return compiled({"step": config}, clips=clips, frames=frames, features=True)["step"]()
+
+
+def paper_parts(size: Size, *, repeats: int) -> list[Part]:
+    """One part: the step of the paper's configuration."""
+
+    def measure() -> dict:
+        training = paper_step(size.paper, size.clips, size.frames)
+        flops = training_step_flops(size.paper, batch=size.clips, frames=size.frames, features=True)
+        return figures(training, size.paper, flops=flops, steps=size.steps, repeats=repeats)
+
+    return [(_paper_work(size), measure)]
+
+
+def demo_parts(size: Size, *, repeats: int) -> list[Part]:
+    """One part: the step of the demo's configuration."""
+    config = size.demo
+    clips, frames = config.data.batch_size, config.data.clip_frames
+
+    def measure() -> dict:
+        training = compiled({"step": config}, clips=clips, frames=frames, features=False)["step"]()
+        flops = training_step_flops(config, batch=clips, frames=frames)
+        return figures(training, config, flops=flops, steps=size.steps, repeats=repeats)
+
+    return [(f"demo configuration, {clips} clips of {frames / 25:g} s, sound", measure)]
+
+
+def variant_parts(size: Size, *, repeats: int) -> list[Part]:
+    """The paper's step with `model.attention` xla, and with `train.scan_layers`, each beside the step as it is."""
+    config = size.paper
+    model, train = config.model, config.train
+    others = {
+        "model.attention xla": dataclasses.replace(config, model=dataclasses.replace(model, attention="xla")),
+        "train.scan_layers True": dataclasses.replace(config, train=dataclasses.replace(train, scan_layers=True)),
+    }
+
+    same = set() if device_fuses() else {"model.attention xla"}
+
+    @functools.cache
+    def all_compiled() -> dict[str, Callable]:
+        different = {name: other for name, other in others.items() if name not in same}
+        return compiled(different, clips=size.clips, frames=size.frames, features=True)
+
+    def measure(name: str) -> dict:
+        if name in same:
+            return {"skipped": f"{jax.default_backend()}: attention is never fused here, both are the same program"}
+        ours, other = paper_step(config, size.clips, size.frames), all_compiled()[name]()
+        works = {"ours": lambda: ours.take(size.steps), "other": lambda: other.take(size.steps)}
+        times = in_turn(works, repeats=repeats + 1)
+        ours_s, other_s = times["ours"][1:], times["other"][1:]
+        return {
+            "dtype": model.compute_dtype,
+            **spread(ours_s, calls=size.steps),
+            **spread(other_s, calls=size.steps, name="ms_of_variant"),
+            **ratio(other_s, ours_s),
+            **other.program.costs(),
+            "first_loss": ours.first_loss,
+            "first_loss_of_variant": other.first_loss,
+            **memory_of(other.program),
+        }
+
+    return [
+        (f"{_paper_work(size)}: {name} over the step as it is", functools.partial(measure, name)) for name in others
+    ]
+
+
+def figures(training: Training, config: Config, *, flops: float, steps: int, repeats: int) -> dict:
+    """Times, TFLOP/s, MFU and memory of a step."""
+    times_s = in_turn({"steps": lambda: training.take(steps)}, repeats=repeats + 1)["steps"][1:]
+    step_s = statistics.median(times_s) / steps
+    dtype = config.model.compute_dtype
+    device = jax.devices()[0]
+    peak = peak_flops_per_s(device.device_kind, dtype)
+    used = (device.memory_stats() or {}).get("peak_bytes_in_use")
+    return {
+        "dtype": dtype,
+        **spread(times_s, calls=steps),
+        **training.program.costs(),
+        "first_s": round(training.first_s, 3),
+        "tflop_per_step": round(flops / 1e12, 4),
+        "tflops_per_s": round(flops / step_s / 1e12, 3),
+        "mfu": None if peak is None else round(flops / step_s / peak, 4),
+        **memory_of(training.program),
+        "peak_memory_of_process_gb": None if used is None else round(used / 1e9, 3),
+        "first_loss": training.first_loss,
+        "attention": config.model.attention,
+        "scan_layers": config.train.scan_layers,
+        "remat": config.train.remat,
+    }
+
+
+def memory_of(program: Program) -> dict:
+    """What the compiler reserves for one call: arguments, results that do not take their place, and the rest."""
+    sizes = program.call.memory_analysis()
+    if sizes is None:
+        return {}
+    kept = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    return {"memory_gb": round((kept + sizes.temp_size_in_bytes) / 1e9, 3)}
+
+
+def _paper_work(size: Size) -> str:
+    return f"paper configuration, {size.clips} clips of {size.frames / 25:g} s, kept features"

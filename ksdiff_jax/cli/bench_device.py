@@ -1,0 +1,85 @@
+"""`ksdiff-jax bench device`: the options, the printed lines, and the file of them (see `ksdiff_jax.bench.device`)."""
+
+import argparse
+
+from ksdiff_jax import __version__
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.plain_text import json_text
+
+PURPOSE = "bench"
+LIMIT_S = 330.0
+NOTHING_MEASURED = 1
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that `bench device` alone has."""
+    group = parser.add_argument_group("device")
+    group.add_argument("--only", nargs="+", metavar="NAME", help="these figures, in their usual order; default all")
+    group.add_argument("--list", action="store_true", help="print the names of the figures, and measure nothing")
+    group.add_argument("--small", action="store_true", help="everything at its smallest: for a CPU, and for trying")
+    group.add_argument(
+        "--out", metavar="FILE", help="also write the lines to FILE (JSON Lines) when they are all there"
+    )
+    group.add_argument("--overwrite", action="store_true", help="let --out replace a file of others")
+    group.add_argument(
+        "--time-limit",
+        type=float,
+        default=LIMIT_S,
+        metavar="S",
+        help=f"begin no figure after so many seconds; default {LIMIT_S:g}",
+    )
+
+
+def run_device(args: argparse.Namespace) -> int:
+    """Print a line per figure; status 1 where nothing could be measured."""
+    import jax
+
+    from ksdiff_jax.bench.device import FIGURES, measure
+    from ksdiff_jax.bench.line import has_numbers
+    from ksdiff_jax.bench.workload import full_size, small_size
+    from ksdiff_jax.cli.device import use_device
+
+    if args.list:
+        width = max(map(len, FIGURES))
+        print("\n".join(f"{name:<{width}}  {figure.about}" for name, figure in FIGURES.items()))
+        return 0
+    if unknown := [name for name in args.only or () if name not in FIGURES]:
+        raise InputError(f"--only {unknown[0]}: no such figure; there are {', '.join(FIGURES)}")
+    if not args.time_limit > 0:
+        raise InputError(f"--time-limit {args.time_limit:g}: need more than 0 seconds")
+    if args.out:
+        from ksdiff_jax.outputs import check_output
+
+        check_output(args.out, PURPOSE, overwrite=args.overwrite)
+    use_device(args.device, cpu_too=True)
+    if jax.default_backend() == "cpu" and not args.small:
+        raise InputError(
+            "bench device: JAX finds a CPU, the full size needs an accelerator; add --small (see ksdiff-jax doctor)"
+        )
+    size = small_size() if args.small else full_size()
+    names = [name for name in FIGURES if not args.only or name in args.only]
+    lines: list[dict] = []
+    complete = False
+    try:
+        for line in measure(size, names=names, repeats=args.repeats, limit_s=args.time_limit):
+            lines.append(line)
+            print(json_text(line), flush=True)
+        complete = True
+    finally:  # also of a run that was interrupted
+        if args.out and lines:
+            _write(args, lines, complete=complete)
+    return 0 if has_numbers(lines) else NOTHING_MEASURED
+
+
+def _write(args: argparse.Namespace, lines: list[dict], *, complete: bool) -> None:
+    from ksdiff_jax.outputs import writing
+
+    header = {
+        "schema": f"ksdiff-{PURPOSE}/1",
+        "ksdiff_jax": __version__,
+        "complete": complete,  # False: the run was interrupted
+        "small": args.small,
+        "repeats": args.repeats,
+    }
+    with writing(args.out, PURPOSE, overwrite=args.overwrite) as temporary:
+        temporary.write_text("".join(f"{json_text(line)}\n" for line in (header, *lines)), encoding="utf-8")
