@@ -17,6 +17,7 @@ FLOORS = [
         "config",
         "overrides",
         "files",
+        "locks",
         "plain_text",
         "typing",
         "rng",

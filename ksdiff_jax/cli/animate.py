@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     """Animate every recording that can be; 2 if any could not."""
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    if "-" in args.speech and not Path(STANDARD_INPUT).exists():  # Windows
+        raise InputError(f"-: this system has no {STANDARD_INPUT}; save the recording to a file and name it")
     outputs = _Outputs(args)
     speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
     stems = _stems(speeches, folder=args.out)
