@@ -18,6 +18,7 @@ FLOORS = [
         "overrides",
         "files",
         "locks",
+        "hub",
         "plain_text",
         "typing",
         "rng",

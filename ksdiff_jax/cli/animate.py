@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to write: npz (motion), mp4 (video), png (plot); default all",
     )  # fmt: skip
     parser.add_argument(
-        "--checkpoint", metavar="DIR", help="checkpoint folder, training workdir or shipped name; default: the shipped"
+        "--checkpoint",
+        metavar="DIR",
+        help="checkpoint folder, training workdir, shipped name or org/name of the hub; default: the shipped",
     )
     parser.add_argument(
         "--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved"
