@@ -249,7 +249,7 @@ def one_at_a_time(folder: str | Path) -> Iterator[None]:
     path = make_folder(folder) / ".lock"
     with contextlib.ExitStack() as opened:
         with contextlib.suppress(OSError):
-            locks.take(opened.enter_context(path.open("wb")))
+            locks.take(opened.enter_context(path.open("ab")))  # "w" would write to a locked file
         yield
 
 

@@ -211,13 +211,19 @@ def test_commands_take_names_of_the_hub(hub, client, tmp_path):
         """
         import contextlib, io
         from ksdiff_jax.cli.main import main
-        for command in (["inspect", "org/tiny", "--json"], ["inspect", "org/none"]):
+        commands = [["inspect", "org/tiny", "--json"], ["inspect", "org/none"]]
+        commands += [["push", "tiny", "org/sent", "--private", "--json"], ["push", "tiny", "org"]]
+        for command in commands:
             out, err = io.StringIO(), io.StringIO()
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 status = main(command)
             show(lambda: [status, out.getvalue(), err.getvalue()])
-        """
+        """,
+        HF_TOKEN=TOKEN,
     )
-    (status, out, err), (failed, nothing, line) = (answer["result"] for answer in lines)
+    (status, out, err), (failed, nothing, line), sent, unsent = (answer["result"] for answer in lines)
     assert (status, err) == (0, "") and json.loads(out)["digest"] == load_pretrained(folder).digest
     assert (failed, nothing) == (2, "") and line.count("\n") == 1 and "org/none: the hub has no repository" in line
+    assert (sent[0], sent[2]) == (0, "") and json.loads(sent[1])["address"] == f"{hub.address}/org/sent"
+    assert hub.repositories["org/sent"].private
+    assert unsent == [2, "", "ksdiff-jax push: 'org': not the name of a repository on the hub; need owner/name\n"]
