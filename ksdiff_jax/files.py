@@ -1,4 +1,8 @@
-"""Files that appear under their final name only when they are complete."""
+"""Files that appear under their final name only when they are complete.
+
+Windows refuses to replace what another program has open, or to move a folder with such a file: the work then ends with
+an `InputError`, and what was there stays. (Windows is untried.)
+"""
 
 import contextlib
 import glob
