@@ -212,7 +212,7 @@ class TrainConfig:
     accumulate_steps: int = 1  # micro-batches of one step: the memory of a small batch, the gradient of the whole one
     remat: Literal["none", "dots", "full"] = "none"  # what a layer keeps for the backward pass: all, products, nothing
     scan_layers: bool = False  # one layer of each stack is compiled, and looped: the same numbers, sooner the first one
-    init_from: str = ""  # checkpoint folder, workdir or shipped name whose weights a new run starts from
+    init_from: str = ""  # checkpoint folder, workdir, shipped name or org/name of the hub: weights of a new run
     init_patterns: tuple[str, ...] = ("*",)  # parameters taken from there, as "generators_head/*" (fnmatch)
     freeze_patterns: tuple[str, ...] = ()  # parameters that keep the value they start from
 

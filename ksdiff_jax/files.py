@@ -1,16 +1,19 @@
-"""Files that appear under their final name only when they are complete."""
+"""Files that appear under their final name only when they are complete.
+
+Windows refuses to replace what another program has open, or to move a folder with such a file: the work then ends with
+an `InputError`, and what was there stays. (Windows is untried.)
+"""
 
 import contextlib
-import fcntl
 import glob
 import os
-import pwd
 import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from ksdiff_jax import locks
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.plain_text import fitting, json_text
 
@@ -22,8 +25,9 @@ def cache_folder() -> Path:
     """A folder of this user's own for what can be made again; the first of these that can be written is made.
 
     `$XDG_CACHE_HOME/ksdiff-jax`, `~/.cache/ksdiff-jax`, and `ksdiff-jax-<user number>` in the folder of temporary
-    files, for containers whose user has no home. A relative path in the environment counts as none, as the
-    specification of XDG rules. Raises `InputError` where no folder of this machine can be written.
+    files, for containers whose user has no home (`ksdiff-jax` on Windows, where users have no numbers). A relative
+    path in the environment counts as none, as the specification of XDG rules. Raises `InputError` where no folder of
+    this machine can be written.
     """
     stated, home = Path(os.environ.get("XDG_CACHE_HOME", "")), home_folder()
     if stated.is_absolute():
@@ -37,7 +41,7 @@ def cache_folder() -> Path:
         temporary = Path("/dev/shm")  # the one that a container run with --read-only has
         if not os.access(temporary, os.W_OK):
             raise InputError(f"no folder can be written for caches ({error.strerror}); set TMPDIR to one") from error
-    folder = temporary / f"ksdiff-jax-{os.getuid()}"
+    folder = temporary / (f"ksdiff-jax-{os.getuid()}" if hasattr(os, "getuid") else "ksdiff-jax")
     # Somebody else may have made this one, to have us load their files.
     if not _is_own(folder, private=True):
         raise InputError(f"{folder}: cannot be used for caches; set XDG_CACHE_HOME to a folder that can be written")
@@ -46,11 +50,20 @@ def cache_folder() -> Path:
 
 def home_folder() -> Path | None:
     """The user's home; None where neither HOME nor the list of users names a folder that is there."""
-    try:
-        home = Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a container run with a number for a user
-        return None
+    home = Path(os.environ.get("HOME") or _registered_home())
     return home if home.is_absolute() and home.is_dir() else None
+
+
+def _registered_home() -> str:
+    """What the system knows, empty if nothing: the list of users, or Windows's USERPROFILE."""
+    try:
+        import pwd
+    except ImportError:
+        return os.path.expanduser("~")  # noqa: PTH111  Path's own raises where there is none
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a container run with a number for a user
+        return ""
 
 
 def give_home() -> None:
@@ -58,7 +71,7 @@ def give_home() -> None:
     home = home_folder()
     if home is None:
         with contextlib.suppress(InputError):  # nowhere to write: what needs a home will report it
-            os.environ["HOME"] = str(cache_folder())
+            os.environ["USERPROFILE" if os.name == "nt" else "HOME"] = str(cache_folder())
     elif os.environ.get("HOME") == "":  # Python reads it as "/"
         os.environ["HOME"] = str(home)
 
@@ -70,9 +83,17 @@ def _is_own(folder: Path, *, private: bool = False) -> bool:
         status = folder.lstat()
     except OSError:
         return False
-    if private and (not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022):
+    if private and not (stat.S_ISDIR(status.st_mode) and is_ours_alone(status)):
         return False
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def is_ours_alone(status: os.stat_result) -> bool:
+    """Whether a file or folder is this user's and nobody else may write into it.
+
+    Windows has neither user numbers nor permissions in this form; its folder of temporary files is the user's own.
+    """
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
 def make_folder(path: str | Path) -> Path:
@@ -114,12 +135,17 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
         temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o666 & ~_umask())
         _put(temporary, path, check)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         free = shutil.disk_usage(path.parent).free
         raise InputError(f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)") from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(OSError):  # Windows keeps a file that is still open; the error before is what counts
+        temporary.unlink(missing_ok=True)
 
 
 def _put(temporary: Path, path: Path, check: Callable[[], None] | None) -> None:
@@ -190,7 +216,7 @@ def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
 def _link_or_copy(old: str | Path, new: str | Path) -> None:
     try:
         os.link(old, new, follow_symlinks=False)
-    except OSError:  # a file system without links
+    except (OSError, NotImplementedError):  # a file system without links, a system that follows symbolic ones
         shutil.copy2(old, new, follow_symlinks=False)
 
 
@@ -227,7 +253,7 @@ def one_at_a_time(folder: str | Path) -> Iterator[None]:
     path = make_folder(folder) / ".lock"
     with contextlib.ExitStack() as opened:
         with contextlib.suppress(OSError):
-            fcntl.flock(opened.enter_context(path.open("w")), fcntl.LOCK_EX)
+            locks.take(opened.enter_context(path.open("ab")))  # "w" would write to a locked file
         yield
 
 

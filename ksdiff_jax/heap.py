@@ -48,6 +48,6 @@ def keep_freed_memory() -> bool:
 
 def _addresses_are_free() -> bool:
     try:
-        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() != "2"
+        return Path("/proc/sys/vm/overcommit_memory").read_text(encoding="ascii").strip() != "2"
     except OSError:
         return True

@@ -208,7 +208,7 @@ def _protected(path: Path, mode: int) -> str:
     if not mode & 0o222:
         return "a file that is write-protected lies there"
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        os.close(os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
     except OSError as error:
         return f"a file that cannot be written lies there ({error.strerror})"
     return ""

@@ -17,6 +17,8 @@ FLOORS = [
         "config",
         "overrides",
         "files",
+        "locks",
+        "hub",
         "plain_text",
         "typing",
         "rng",

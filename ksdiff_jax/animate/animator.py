@@ -73,11 +73,28 @@ class Animator:
 
     @classmethod
     def from_pretrained(cls, checkpoint: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None) -> "Animator":
-        """The animator of a checkpoint folder, a training workdir or a shipped name.
+        """The animator of a checkpoint folder, a training workdir, a shipped name, or `org/name` on Hugging Face's hub.
 
-        `encoder` is where the pretrained speech encoder lies that the checkpoint refers to, if it has moved.
+        What is here comes first; a branch, tag or commit on the hub is `org/name@revision`. `encoder` is where the
+        pretrained speech encoder lies that the checkpoint refers to, if it has moved.
         """
         return cls(load_pretrained(checkpoint, encoder=encoder))
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        message: str = "Checkpoint of ksdiff-jax",
+        licence: str | None = None,
+        overwrite: bool = False,
+    ) -> str:
+        """Send this animator's checkpoint to the repository `org/name` of the hub; see `models.publish.push_to_hub`."""
+        from ksdiff_jax.models.publish import push_to_hub
+
+        options = {"private": private, "token": token, "message": message, "licence": licence, "overwrite": overwrite}
+        return push_to_hub(self.pretrained.path, repo, digest=self.pretrained.digest, **options)
 
     def __call__(
         self,

@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to write: npz (motion), mp4 (video), png (plot); default all",
     )  # fmt: skip
     parser.add_argument(
-        "--checkpoint", metavar="DIR", help="checkpoint folder, training workdir or shipped name; default: the shipped"
+        "--checkpoint",
+        metavar="DIR",
+        help="checkpoint folder, training workdir, shipped name or org/name of the hub; default: the shipped",
     )
     parser.add_argument(
         "--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved"
@@ -96,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
     """Animate every recording that can be; 2 if any could not."""
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    if "-" in args.speech and not Path(STANDARD_INPUT).exists():  # Windows
+        raise InputError(f"-: this system has no {STANDARD_INPUT}; save the recording to a file and name it")
     outputs = _Outputs(args)
     speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
     stems = _stems(speeches, folder=args.out)

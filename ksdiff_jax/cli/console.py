@@ -136,6 +136,8 @@ def without_library_logs(console: Console) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if console.quiet or not (sys.stderr and sys.stderr.isatty()):  # as for our own bars
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # Python prints what no handler takes; absl adds its own handler where it finds none.
     nowhere = logging.NullHandler()
     logging.getLogger().addHandler(nowhere)

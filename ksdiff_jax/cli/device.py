@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder
+from ksdiff_jax.files import cache_folder, is_ours_alone
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
 
@@ -39,8 +39,7 @@ def keep_compilations() -> Path | None:
     try:
         folder = cache_folder() / "compilations" / _processor_name()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mine = folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o022
-        if not (mine and os.access(folder, os.W_OK)):
+        if not (is_ours_alone(folder.stat()) and os.access(folder, os.W_OK)):
             return None
     except (OSError, InputError):
         return None
@@ -52,7 +51,7 @@ def keep_compilations() -> Path | None:
 def _processor_name() -> str:
     """Programs compiled for one processor may crash on another, and a home folder may be shared between the two."""
     try:
-        text = Path("/proc/cpuinfo").read_text(errors="replace")
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "generic"
     lines = sorted({line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))})

@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.epilog = EXAMPLES
     add = parser.add_argument
-    add("--checkpoint", default="demo", metavar="DIR", help="a checkpoint folder, training workdir or shipped name")
+    add(
+        "--checkpoint",
+        default="demo",
+        metavar="DIR",
+        help="checkpoint folder, training workdir, shipped name or org/name of the hub",
+    )
     add("--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved")
     add("--data", metavar="DIR", help="a folder of shards (default: the built-in corpus, made on first use)")
     add("--split", default="test", help="split of the data set (default: test)")

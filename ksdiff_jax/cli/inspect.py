@@ -20,7 +20,11 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One path, and whether to read all of it."""
     parser.epilog = EXAMPLES
-    parser.add_argument("path", metavar="PATH", help="file, folder, or the name of a shipped checkpoint or config")
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help="file, folder, or the name of a checkpoint (shipped, or org/name of the hub) or config",
+    )
     parser.add_argument("--verify", action="store_true", help="read everything and compare it with its checksums")
     parser.add_argument("--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips")
     add_overwrite_argument(parser)
@@ -61,6 +65,7 @@ def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool) -> str:
 
 def describe(path: str | Path, *, verify: bool) -> dict:
     """Facts about whatever `path` is, by name."""
+    from ksdiff_jax import hub
     from ksdiff_jax.cli.inspect_data import describe_dataset, verify_dataset
     from ksdiff_jax.data.description import DESCRIPTION
     from ksdiff_jax.models.pretrained import shipped_names
@@ -79,6 +84,8 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     if not found.exists():
         if found.suffix != ".py" and find_config(path) is not None:
             return _config(path)
+        if hub.find_name(path) is not None and not found.parent.is_dir():  # else a mistake in the name of a file
+            return _checkpoint(path, verify=verify)
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
     if found.suffix == ".py":
         return _config(found)

@@ -23,7 +23,7 @@ from ksdiff_jax.files import give_home
 from ksdiff_jax.heap import keep_freed_memory
 from ksdiff_jax.plain_text import one_line
 
-COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "bench", "doctor")
+COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "push", "bench", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:

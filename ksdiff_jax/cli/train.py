@@ -135,7 +135,8 @@ def train_system(
     keep_compilations()
     # Of several processes one speaks; the null device stays open as long as the process.
     silent = console.quiet or not leads()
-    progress = Progress(config.train.steps, stream=Path(os.devnull).open("w") if silent else None)  # noqa: SIM115
+    stream = Path(os.devnull).open("w", encoding="utf-8") if silent else None  # noqa: SIM115
+    progress = Progress(config.train.steps, stream=stream)
     if leads():
         _describe(config, console)
     config, encoder = with_encoder(config)

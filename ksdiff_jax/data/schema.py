@@ -1,9 +1,9 @@
 """A clip: one utterance of one speaker with the motion of the face that said it, and its bytes in a record.
 
-In memory a `Clip` holds NumPy arrays. On disk it is a `tf.train.Example`, coded by a TFDS `FeaturesDict` without
-TensorFlow. Arrays are raw little-endian bytes in scalar bytes features: 0.1 ms to write and 0.04 ms to read a 5 s
-clip, against 17.5 and 6.4 ms and 2.7 times the size for numeric features. `ARRAYS` gives dtype and trailing shape
-of each; `dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON text.
+In memory a `Clip` holds NumPy arrays. On disk it is a `tf.train.Example` that a TFDS `FeaturesDict` reads and writes
+too (`tfds_files.record_features`). Arrays are raw little-endian bytes in scalar bytes features: as numeric features a
+5 s clip takes 2.7 times the size, and TFDS 17.5 ms to write it and 6.4 ms to read it. `ARRAYS` gives dtype and
+trailing shape of each; `dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON.
 `speech_features`, the output of a frozen encoder, is there or not for a whole data set, with the encoder's width.
 
 The expression says whose face model it is: 50 coefficients are FLAME's, 64 the Basel face model's (Deep3D); in the
@@ -14,7 +14,6 @@ Invariants, checked on writing and on reading (`check_clip`): shapes agree on t,
 |samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they start.
 """
 
-import functools
 import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -23,6 +22,7 @@ import ml_dtypes
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.data.example_record import decode_example, encode_example
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.layout import EXPRESSION_DIMS, SHAPE_DIMS
 from ksdiff_jax.plain_text import json_text
@@ -115,14 +115,14 @@ def encode_clip(clip: Clip) -> bytes:
     for name in TIMED:
         record[name] = json_text([list(item) for item in getattr(clip, name)])
     record[MEASURES] = json.dumps(clip.measures)
-    return record_features().serialize_example(record)
+    return encode_example(record)
 
 
 def decode_clip(record: bytes) -> Clip:
     """Inverse of `encode_clip`; raises `InputError` where the record is no clip of this schema."""
     try:
-        raw = _parsed(record)
-    except Exception as error:  # the codec raises whatever its protobuf library does
+        raw = decode_example(record)
+    except ValueError as error:  # also for a name that is no UTF-8
         raise InputError(f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})") from error
     if missing := sorted({*ARRAYS, *TEXTS, *TIMED, "fps"} - set(raw)):
         raise InputError(f"not a clip of schema {SCHEMA}: without {', '.join(missing)}")
@@ -214,31 +214,3 @@ def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:
         raise InputError(f"{name} holds {len(data)} bytes, not a multiple of {row_bytes}; the record is damaged")
     # The copy makes the array writable and native.
     return np.frombuffer(data, dtype).reshape(-1, *field.trailing_shape).astype(dtype.newbyteorder("="))
-
-
-def _parsed(record: bytes) -> dict:
-    """Values by name, by TFDS's own protocol buffer.
-
-    `deserialize_example_np` gives the same values, but takes every byte string through a NumPy array of its own, which
-    is three quarters of its time.
-    """
-    from tensorflow_datasets.proto import tf_example_pb2
-
-    found = tf_example_pb2.Example.FromString(record).features.feature
-    values = {name: feature.bytes_list.value[0] for name, feature in found.items() if feature.bytes_list.value}
-    if "fps" in found:
-        values["fps"] = found["fps"].float_list.value[0]
-    return values
-
-
-@functools.lru_cache
-def record_features():
-    """The TFDS codec. TFDS is imported here so that using a clip in memory does not pay for it."""
-    import tensorflow_datasets as tfds
-
-    raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
-    return tfds.features.FeaturesDict(
-        dict.fromkeys((*ARRAYS, FEATURES), raw_bytes)
-        | {name: tfds.features.Text() for name in (*TEXTS, *TIMED, MEASURES)}
-        | {"fps": tfds.features.Scalar(np.float32)}
-    )

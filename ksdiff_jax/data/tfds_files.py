@@ -2,25 +2,29 @@
 
     tfds.builder_from_directory(folder).as_dataset(split="train")      where TensorFlow is installed
 
-Both files are written without it. The records are those of schema.py: arrays arrive as scalar byte strings, read by
-`tf.io.decode_raw` with the dtype and trailing shape that `dataset.json` gives. The names of our shards stand in
-`dataset_info.json` as a template.
+Both files are written without it and without TFDS. The records are those of schema.py: arrays arrive as scalar byte
+strings, read by `tf.io.decode_raw` with the dtype and trailing shape that `dataset.json` gives. The names of our shards
+stand in `dataset_info.json` as a template.
 """
 
+import json
 from pathlib import Path
 
+import numpy as np
+
 from ksdiff_jax.data.description import DatasetInfo
-from ksdiff_jax.data.schema import record_features
+from ksdiff_jax.data.schema import ARRAYS, FEATURES, MEASURES, TEXTS, TIMED
 from ksdiff_jax.plain_text import json_text
 
 NAME = "ksdiff_jax"
 VERSION = "1.0.0"  # of the record schema ksdiff-clip/1
 FILE_NAME_TEMPLATE = "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}"
+_FEATURES_MODULE = "tensorflow_datasets.core.features"
 
 
 def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
     """Write both files beside the shards of `info`. Splits without clips are left out, which TFDS cannot read."""
-    record_features().save_config(str(folder))
+    (folder / "features.json").write_text(json.dumps(_features(), indent=4), encoding="utf-8")
     splits = [
         {
             "name": name,
@@ -41,3 +45,32 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
     }
     text = json_text(raw, indent=1) + "\n"
     (folder / "dataset_info.json").write_text(text, encoding="utf-8")
+
+
+def record_features():
+    """The codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes without TensorFlow."""
+    import tensorflow_datasets as tfds
+
+    raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
+    return tfds.features.FeaturesDict(
+        dict.fromkeys((*ARRAYS, FEATURES), raw_bytes)
+        | {name: tfds.features.Text() for name in (*TEXTS, *TIMED, MEASURES)}
+        | {"fps": tfds.features.Scalar(np.float32)}
+    )
+
+
+def _features() -> dict:
+    """What `record_features().save_config` writes to features.json."""
+
+    def scalar(dtype: str, kind: str) -> dict:
+        tensor = {"dtype": dtype, "encoding": "none", "shape": {}}
+        return {"pythonClassName": f"{_FEATURES_MODULE}.{kind}", "tensor": tensor}
+
+    text = {"pythonClassName": f"{_FEATURES_MODULE}.text_feature.Text", "text": {}}
+    features = (
+        dict.fromkeys((*ARRAYS, FEATURES), scalar("string", "tensor_feature.Tensor"))
+        | dict.fromkeys((*TEXTS, *TIMED, MEASURES), text)
+        | {"fps": scalar("float32", "scalar.Scalar")}
+    )
+    by_name = {"features": {name: features[name] for name in sorted(features)}}
+    return {"featuresDict": by_name, "pythonClassName": f"{_FEATURES_MODULE}.features_dict.FeaturesDict"}

@@ -9,7 +9,8 @@ Beside `name.tfrecord` lies `name.index`: little-endian uint64 pairs (offset of 
 per record, for random access. Without an index, or with one that does not fit the file, the frames are walked, which
 is said, and the index is written anew where the folder can be written and no other program's index has its name.
 
-Files on this machine are read by `pread`; paths such as `gs://bucket/folder` through epath and fsspec.
+Files on this machine are read by `pread` where there is one; paths such as `gs://bucket/folder` through epath and
+fsspec.
 """
 
 import os
@@ -125,7 +126,7 @@ def read_tfrecord(path: str | Path | epath.Path) -> Iterable[bytes]:
 def _frame_at(path: str, offset: int, length: int) -> tuple[bytes, bytes, bytes]:
     """Header, data and footer of the frame at a byte, as far as the file goes."""
     end = HEADER.size + length
-    if "://" in path:
+    if "://" in path or not hasattr(os, "pread"):  # Windows has none
         with epath.Path(path).open("rb") as file:
             file.seek(offset)
             frame_bytes = file.read(length + FRAME_BYTES)

@@ -13,6 +13,9 @@ carries a digest of itself that doubles as the identity of the checkpoint.
 The frozen weights of a pretrained speech encoder are somebody else's and larger than the rest: they are not stored
 again but referred to, by `model.encoder.path` and `model.encoder.digest` of the configuration, and loaded from there;
 with `embed_encoder` they are stored like all others.
+
+A checkpoint may also lie on the Hugging Face hub, as `org/name` or `org/name@revision`; `publish.py` puts it there.
+Its three files are fetched into the cache of the hub's client and verified like any others.
 """
 
 import hashlib
@@ -23,6 +26,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from ksdiff_jax import hub
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import moved_away
@@ -40,6 +44,7 @@ from ksdiff_jax.typing import PyTree
 SCHEMA = "ksdiff-checkpoint/1"
 SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
 DEFAULT_NAME = "demo"
+HUB_FILES = ("config.json", "weights.safetensors", "card.md", "README.md")
 
 # How often a folder that others replace is read before the error of the last attempt counts.
 _ATTEMPTS = 20
@@ -105,18 +110,47 @@ def save_pretrained(
 
 
 def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
-    """The checkpoint folder meant by a path, a training workdir (its `pretrained/`) or a shipped name."""
+    """The checkpoint folder meant by a path, a training workdir (its `pretrained/`), a shipped name or one on the hub.
+
+    What is here comes first: the hub is asked for `org/name`, or `org/name@revision`, only where there is no such path.
+    """
+    try:
+        return _find_here(folder_or_name)
+    except InputError as error:
+        name = None if Path(folder_or_name).exists() else hub.find_name(folder_or_name)
+        if name is None:
+            raise
+        return _find_on_hub(name, here=error)
+
+
+def _find_here(folder_or_name: str | Path) -> Path:
     path = Path(folder_or_name)
     shipped = [SHIPPED / path.name] if path.name == str(folder_or_name) else []
     replaced = [*moved_away(path / "pretrained"), *moved_away(path)]
     for candidate in (path, path / "pretrained", *shipped, *replaced):
         # A training workdir has a config.json of its own, but no weights beside it.
-        if (candidate / "config.json").is_file() and (candidate / "weights.safetensors").is_file():
+        if _holds_one(candidate):
             return candidate
     if path.exists():
         raise InputError(f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors")
     shipped = ", ".join(shipped_names()) or "none"
     raise InputError(f"no checkpoint {str(folder_or_name)!r}: need a checkpoint folder or a shipped name ({shipped})")
+
+
+def _find_on_hub(name: hub.HubName, *, here: InputError) -> Path:
+    try:
+        folder = hub.fetch(name, HUB_FILES)
+    except InputError as error:
+        raise InputError(f"{here}; on the hub: {error}") from error
+    if not _holds_one(folder):
+        raise InputError(
+            f"{name.repo} on the hub: not a checkpoint of ksdiff-jax, which has config.json and weights.safetensors"
+        )
+    return folder
+
+
+def _holds_one(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file()
 
 
 def load_pretrained(folder_or_name: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None) -> Pretrained:
@@ -155,20 +189,26 @@ def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:
     for _ in range(_ATTEMPTS - 1):
         before = _export_at(folder_or_name)
         try:
-            result, error = read(find_pretrained(folder_or_name)), None
+            result, error = read(_find_here(folder_or_name)), None
         except (InputError, OSError) as raised:
             result, error = None, raised
         if before is not None and _export_at(folder_or_name) == before:
             if error is not None:
                 raise error
             return result
-    return read(find_pretrained(folder_or_name))
+    folder = find_pretrained(folder_or_name)
+    try:
+        return read(folder)
+    except InputError as error:
+        if folder.parent.name != "snapshots":  # of the hub's cache
+            raise
+        raise InputError(f"{error}; delete {folder.parents[1]} to have it fetched anew") from error
 
 
 def _export_at(folder_or_name: str | Path) -> tuple | None:
     """Which folder has the name of the checkpoint now; None while there is none."""
     try:
-        status = (find_pretrained(folder_or_name) / "config.json").stat()
+        status = (_find_here(folder_or_name) / "config.json").stat()
     except (InputError, OSError):
         return None
     return status.st_dev, status.st_ino, status.st_mtime_ns

@@ -14,7 +14,6 @@ Short recordings are padded to a few lengths, so that few of them compile anew; 
 import functools
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from ksdiff_jax import hub
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
 from ksdiff_jax.errors import InputError, first_line
@@ -41,7 +41,6 @@ WEIGHTS_FILE = "weights.safetensors"
 CHUNK_S = 30.0
 OVERLAP_S = 6.0  # shared by neighbours, half of it dropped on either side of a seam
 BUCKETS_S = (1.0, 2.0, 4.0, 8.0, 16.0, CHUNK_S)
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = (
     "config.json",
     "preprocessor_config.json",
@@ -134,19 +133,14 @@ def find_folder(source: str | Path) -> Path:
         return path
     if path.exists():
         raise InputError(f"{path}: a file; a speech encoder is a folder with config.json and its weights")
-    if not HUB_NAME.fullmatch(name):
+    if (repository := hub.find_name(name)) is None:
         raise InputError(f"{path}: no such folder, and not a name on the Hugging Face hub such as owner/model")
-    from huggingface_hub import snapshot_download
-
     try:
-        folder = Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+        folder = hub.fetch(repository, HUB_FILES)
         if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*HUB_FILES, "pytorch_model*.bin*"]))
-    except Exception as error:  # the hub's client raises its own, its transport's and the system's errors
-        raise InputError(
-            f"{name}: no such folder here, and the Hugging Face hub did not give it ({type(error).__name__}: "
-            f"{first_line(error)}); download the model where there is a network and name its folder"
-        ) from error
+            folder = hub.fetch(repository, [*HUB_FILES, "pytorch_model*.bin*"])
+    except InputError as error:
+        raise InputError(f"no folder {name} here; on the hub: {error}") from error
     return folder
 
 

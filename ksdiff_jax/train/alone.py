@@ -6,12 +6,12 @@ locks lets all in.
 """
 
 import contextlib
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from ksdiff_jax import locks
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.parallel.distributed import leads, several, true_of_any
 
@@ -27,23 +27,21 @@ def alone_in(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
         taken = False
         if leads():
             with contextlib.suppress(OSError):
-                lock = stack.enter_context((workdir / ".lock").open("a+"))
+                lock = stack.enter_context((workdir / ".lock").open("ab"))
                 taken = not _take(lock, waiting=lambda: tell(f"{workdir}: waiting for the run in it to end"))
         if true_of_any(taken):
             raise InputError(f"{workdir}: a run is going on in this folder; let it end, or name another --workdir")
         yield
 
 
-def _take(lock: IO[str], *, waiting: Callable[[], None]) -> bool:
+def _take(lock: IO[bytes], *, waiting: Callable[[], None]) -> bool:
     """Whether the lock was free, or became so in time; it is held until the file is closed."""
     until, told = time.monotonic() + PATIENCE_S[several()], False
     while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if locks.take_at_once(lock):
             return True
-        except BlockingIOError:
-            if time.monotonic() > until:
-                return False
+        if time.monotonic() > until:
+            return False
         if not told:
             waiting()
         told = True

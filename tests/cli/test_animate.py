@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from ksdiff_jax.cli import animate as animate_command
 from ksdiff_jax.cli.animate import _stems
 from ksdiff_jax.motion.clip import MotionClip
 
@@ -197,3 +198,12 @@ def test_a_failure_while_writing_leaves_nothing_under_a_final_name(animate, spee
     with pytest.raises(RuntimeError, match="our own mistake"):
         animate(speech, "--formats", "png")
     assert not (tmp_path / "out").exists()
+
+
+def test_standard_input_is_refused_in_one_line_where_the_system_has_no_file_for_it(animate, monkeypatch):
+    monkeypatch.setattr(animate_command, "STANDARD_INPUT", "/dev/not-there")
+    status, _, errors, files = animate("-")
+    assert (status, files) == (2, [])
+    assert errors == [
+        "ksdiff-jax animate: -: this system has no /dev/not-there; save the recording to a file and name it"
+    ]

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from ksdiff_jax import hub
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
@@ -157,3 +158,16 @@ def test_a_video_is_described_by_its_frames_own_times(tmp_path, capsys):
     facts, _ = inspected(capsys, silent)
     assert facts["kind"] == "video" and facts["sound"] == "none"
     assert facts["pictures"] == {"codec": "mpeg4", "width": 64, "height": 48, "frames": 30, "fps": 30.0}
+
+
+def test_the_hub_is_not_asked_for_a_file_that_is_missing_from_a_folder_here(tmp_path, monkeypatch, capsys):
+    def asked(name, patterns):
+        raise AssertionError(name)
+
+    monkeypatch.setattr(hub, "fetch", asked)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    error, status = inspected(capsys, "out/missing.motion.npz")
+    assert status == 2 and "out/missing.motion.npz: no such file or folder" in error
+    with pytest.raises(AssertionError, match="somebody"):
+        inspected(capsys, "somebody/something")

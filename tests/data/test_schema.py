@@ -6,7 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from ksdiff_jax.data.schema import Clip, Timed, decode_clip, encode_clip, record_features
+from ksdiff_jax.data.schema import Clip, Timed, decode_clip, encode_clip
+from ksdiff_jax.data.tfds_files import record_features
 from ksdiff_jax.errors import InputError
 from tests.data.clips import make_clip
 

@@ -1,10 +1,13 @@
 """A data set opens with TensorFlow Datasets by its folder; only the reading by TensorFlow itself needs it."""
 
+import json
+
 import numpy as np
 import pytest
 
 from ksdiff_jax.data.schema import decode_clip
 from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.data.tfds_files import record_features
 from ksdiff_jax.data.tfrecord import read_tfrecord
 from tests.data.clips import make_clip
 
@@ -35,6 +38,12 @@ def test_the_features_found_decode_the_records_found(builder):
         assert raw["clip_id"].decode() == decode_clip(record).clip_id == f"clip-{number}"
         expression = np.frombuffer(raw["expression"], "<f4").reshape(-1, 50)
         np.testing.assert_array_equal(expression, make_clip(number).expression)
+
+
+def test_the_description_of_the_features_is_that_of_tfds(builder, tmp_path):
+    record_features().save_config(str(tmp_path))
+    ours = builder.data_path / "features.json"
+    assert json.loads(ours.read_text()) == json.loads((tmp_path / "features.json").read_text())
 
 
 def test_tensorflow_reads_the_same_clips(builder):

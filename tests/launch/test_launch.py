@@ -1,16 +1,21 @@
 """The files that start runs elsewhere are well-formed, short, and say the same thing."""
 
+import importlib
 import re
 import shutil
 import subprocess
-from pathlib import Path
+import tomllib
 
 import pytest
 
+from ksdiff_jax.cli.animate import FORMATS
+from ksdiff_jax.cli.main import CommandParser
 from ksdiff_jax.parallel.distributed import plan
 from ksdiff_jax.train.watchdog import EXIT_STATUS
+from tests.conftest import REPOSITORY
 
-LAUNCH = Path(__file__).parents[2] / "launch"
+LAUNCH = REPOSITORY / "launch"
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SCRIPTS = sorted(path for path in LAUNCH.iterdir() if path.suffix in (".sh", ".sbatch"))
 MANIFESTS = sorted(LAUNCH.glob("*.yaml"))
 
@@ -88,3 +93,48 @@ def test_the_pods_of_the_gpu_jobset_find_each_other():
 def test_the_readme_names_the_statuses_that_the_code_gives():
     text = (LAUNCH / "README.md").read_text()
     assert f"| {EXIT_STATUS} | the watchdog" in text and "| 143, 130 | SIGTERM or Ctrl-C" in text
+
+
+def instructions(name):
+    """Words of each line of the Dockerfile that begins with this instruction."""
+    lines = (LAUNCH / "Dockerfile").read_text().splitlines()
+    return [line.split()[1:] for line in lines if line.startswith(f"{name} ")]
+
+
+def test_the_image_takes_what_exists_and_what_its_context_keeps():
+    kept = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    sources = {source for copied in instructions("COPY") for source in copied[:-1]}
+    assert sources == set(kept) and all((REPOSITORY / source).exists() for source in sources)
+    assert sources >= {PROJECT["readme"], *PROJECT["license-files"], "pyproject.toml", "configs", "ksdiff_jax"}
+
+
+def test_the_image_has_the_command_and_the_folder_that_the_jobsets_ask_for():
+    for path in MANIFESTS:
+        kind = path.stem.removeprefix("jobset_")
+        extras = re.search(rf"ksdiff-jax:{kind} +# <-- of launch/Dockerfile, EXTRAS=([a-z,]+)", path.read_text())[1]
+        assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"]) and kind in extras.split(",")
+        assert f"-t ksdiff-jax:{kind} --build-arg EXTRAS={extras} ." in (LAUNCH / "Dockerfile").read_text()
+        (group,) = manifest(path)["spec"]["replicatedJobs"]
+        (container,) = group["template"]["spec"]["template"]["spec"]["containers"]
+        assert [[container["workingDir"]]] == instructions("WORKDIR")
+        assert ["configs", f"{container['workingDir']}/configs"] in instructions("COPY")
+        assert container["command"][0] in PROJECT["scripts"]
+    ((default,),) = [words for words in instructions("ARG") if words[0].startswith("EXTRAS=")]
+    assert default.removeprefix("EXTRAS=") in PROJECT["optional-dependencies"]
+    assert instructions("USER") == [["ksdiff"]]  # not root
+
+
+def test_workflows_run_the_whole_on_linux_and_animate_elsewhere():
+    for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml")):
+        jobs = manifest(path)["jobs"]
+        assert "Untried" in path.read_text().splitlines()[0]
+        assert ".ci/run" in [step.get("run") for step in jobs["linux"]["steps"]]
+        assert jobs["elsewhere"]["strategy"]["matrix"]["os"] == ["windows-latest", "macos-latest"]
+        commands = [step["run"] for step in jobs["elsewhere"]["steps"] if step.get("run", "").startswith("ksdiff-jax ")]
+        for command in commands:
+            module = importlib.import_module(f"ksdiff_jax.cli.{command.split()[1]}")
+            parser = CommandParser()
+            module.add_arguments(parser)
+            parser.parse_args(command.split()[2:])  # leaves with status 2 where the command is none
+        assert f"--formats {' '.join(FORMATS)}" in commands[1]
+        assert (REPOSITORY / commands[1].split()[2]).is_file()

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from ksdiff_jax import locks
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.train import alone
 from ksdiff_jax.train.workdir import open_workdir
@@ -51,6 +52,6 @@ def test_a_disk_without_locks_lets_all_in(tmp_path, monkeypatch):
     def no_locks(file, kind):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(alone.fcntl, "flock", no_locks)
+    monkeypatch.setattr(locks.fcntl, "flock", no_locks)
     with open_workdir(tmp_path, toy_config(), tell=pytest.fail):
         pass

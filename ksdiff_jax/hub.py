@@ -1,0 +1,150 @@
+"""Files from and to the Hugging Face hub, by its own client (`huggingface_hub`), whose cache and login are used.
+
+    find_name("org/name@v1")                         HubName(repo="org/name", revision="v1")
+    fetch(name, ["config.json"])                     the folder of the client's cache that holds these files
+    upload("org/name", {"a.txt": path})              one commit with these files; the address of the repository
+
+The hub is asked once, for ten seconds. Where it does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an earlier
+download are taken. Everything that goes wrong is an `InputError` of one line. Tested against a server of our own that
+answers as the hub does (tests/hub_server.py); the hub itself has never been tried.
+"""
+
+import contextlib
+import errno
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ksdiff_jax.errors import InputError, Notice, first_line
+
+_TIMEOUT_S = 10.0
+_OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.ENOENT)
+_NAME = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+
+class HubName(NamedTuple):
+    """A repository of the hub, and a branch, tag or commit of it; None is its main branch."""
+
+    repo: str
+    revision: str | None = None
+
+
+def find_name(text: str | Path) -> HubName | None:
+    """The name in `org/name` or `org/name@revision`; None where the text is none, such as a path of more parts."""
+    found = _NAME.fullmatch(str(text))
+    return None if found is None or ".." in found[0] else HubName(found[1], found[2])
+
+
+def fetch(name: HubName, patterns: Sequence[str]) -> Path:
+    """The folder with the repository's files whose names fit the patterns, downloaded where they are not in the cache.
+
+    Raises `InputError` where there is no such repository, and where the hub is out of reach and the cache has nothing.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    wanted = {"repo_id": name.repo, "revision": name.revision, "allow_patterns": list(patterns)}
+    with _quiet_client():
+        try:
+            HfApi().model_info(name.repo, revision=name.revision, timeout=_TIMEOUT_S)
+            return Path(snapshot_download(**wanted))
+        except RevisionNotFoundError as error:
+            raise InputError(f"{name.repo} on the hub has no revision {name.revision or 'main'!r}") from error
+        except GatedRepoError as error:
+            raise InputError(
+                f"{name.repo}: its owner asks for consent first; give it on the repository's page, then `hf auth login`"
+            ) from error
+        except RepositoryNotFoundError as error:
+            raise InputError(
+                f"{name.repo}: the hub has no repository of this name that you may read; check the name, or log in "
+                "with `hf auth login`"
+            ) from error
+        except Exception as error:  # the client raises its own, its transport's and the system's errors
+            if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+                raise InputError(
+                    f"{name.repo}: what the hub gives cannot be kept ({first_line(error)}); set HF_HOME to a folder "
+                    "that can be written"
+                ) from error
+            return _from_cache(wanted, because=error)
+
+
+def upload(
+    repo: str, files: Mapping[str, Path | bytes], *, private: bool | None, token: str | None, message: str
+) -> str:
+    """Make the repository if need be and add the files in one commit; returns its address. Raises `InputError`."""
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    with _refusals_in_one_line(repo):
+        api = HfApi(token=token)
+        address = str(api.create_repo(repo, private=private, exist_ok=True))
+        additions = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()]
+        api.create_commit(repo, additions, commit_message=message)
+    return address
+
+
+def existing(repo: str, names: Sequence[str], *, token: str | None) -> dict[str, Path]:
+    """Those of the named files that the repository has already, downloaded; none where there is no repository yet."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    with _refusals_in_one_line(repo):
+        api = HfApi(token=token)
+        try:
+            info = api.model_info(repo, timeout=_TIMEOUT_S)
+        except RepositoryNotFoundError:
+            return {}
+        there = {file.rfilename for file in info.siblings or ()}
+        return {name: Path(api.hf_hub_download(repo, name, revision=info.sha)) for name in names if name in there}
+
+
+def _from_cache(wanted: dict, *, because: Exception) -> Path:
+    """What an earlier download left, with a `Notice` unless the caller asked for just that."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    name, reason = wanted["repo_id"], f"{type(because).__name__}: {first_line(because)}"
+    try:
+        folder = Path(snapshot_download(**wanted, local_files_only=True))
+    except Exception as error:
+        raise InputError(
+            f"{name}: the Hugging Face hub did not give it ({reason}), and no earlier download of it is here; download "
+            "it where there is a network and name its folder"
+        ) from error
+    if not isinstance(because, OfflineModeIsEnabled):
+        text = f"{name}: the Hugging Face hub did not answer ({reason}); taking the files of an earlier download"
+        warnings.warn(text, Notice, stacklevel=4)
+    return folder
+
+
+@contextlib.contextmanager
+def _refusals_in_one_line(repo: str) -> Iterator[None]:
+    """Everything that the hub or its client refuses when we write, as an `InputError` that says what may help."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with _quiet_client():
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            response = error.response if isinstance(error, HfHubHTTPError) else None
+            login = "log in with `hf auth login`, or give a token that may write there"
+            refused = response is not None and response.status_code in (401, 403, 404)
+            remedy = login if refused else "try again where there is a network"
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise InputError(f"{repo}: not sent to the hub ({reason}); {remedy}") from error
+
+
+@contextlib.contextmanager
+def _quiet_client() -> Iterator[None]:
+    """Without the client's log lines: what goes wrong is raised as well."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,50 @@
+"""Locks on opened files, which the system lets go of when the process ends, however it ends.
+
+On Linux and macOS a lock is `flock` on the file; on Windows it is a lock on its first byte (`msvcrt.locking`), which
+nobody has tried there. Disks without locks raise `OSError`.
+"""
+
+import errno
+import time
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_RETRY_S = 0.1
+_TAKEN = (errno.EACCES, errno.EDEADLK)  # what `msvcrt.locking` raises where another process has the lock
+
+
+def take_at_once(file: IO) -> bool:
+    """Whether the lock on the opened file was free; it is then held until the file is closed."""
+    if fcntl is None:
+        return _take_first_byte(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def take(file: IO) -> None:
+    """Wait until the lock on the opened file is free; it is then held until the file is closed."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    while not _take_first_byte(file):
+        time.sleep(_RETRY_S)
+
+
+def _take_first_byte(file: IO) -> bool:
+    import msvcrt
+
+    file.seek(0)
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True

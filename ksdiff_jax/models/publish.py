@@ -1,0 +1,107 @@
+"""A checkpoint onto the Hugging Face hub, from where `Animator.from_pretrained("org/name")` takes it.
+
+    push_to_hub("runs/demo", "org/name")             config.json, weights.safetensors and README.md in one commit
+
+README.md is the checkpoint's card under a block of metadata: library, kind of task, tags, and a licence where the
+caller names one. config.json goes as it is, with the paths that its configuration names. Tested against a server of our
+own that answers as the hub does; the hub itself has never been tried.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from ksdiff_jax import hub
+from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.models.pretrained import Pretrained, embeds_encoder, read_pretrained, read_whole
+from ksdiff_jax.ownership import CHECKPOINT
+from ksdiff_jax.plain_text import printable
+
+LIBRARY = "ksdiff_jax"
+TASK = "other"  # none of the hub's tasks makes motion from speech
+TAGS = ("audio-driven-animation", "talking-head-generation", "jax", "flax")
+
+
+def push_to_hub(
+    folder_or_name: str | Path,
+    repo: str,
+    *,
+    private: bool | None = None,
+    token: str | None = None,
+    message: str = "Checkpoint of ksdiff-jax",
+    licence: str | None = None,
+    digest: str | None = None,
+    overwrite: bool = False,
+) -> str:
+    """Verify a checkpoint, make the repository `org/name` if need be, add the files; returns the repository's address.
+
+    `token` None is the one of `hf auth login`. `licence` is an identifier of the hub, as "apache-2.0". With `digest`,
+    another checkpoint than that one is refused. Raises `InputError` where the checkpoint is not sound or needs a
+    speech encoder of this machine, where the repository holds other files of these names (but for `overwrite`; a
+    checkpoint of ours is replaced, its older versions stay in the repository's history), and where the hub refuses.
+    """
+    name = hub.find_name(repo)
+    if name is None or name.revision is not None:
+        raise InputError(f"{repo!r}: not the name of a repository on the hub; need owner/name")
+    with tempfile.TemporaryDirectory(prefix="ksdiff-push.") as temporary:
+        folder = Path(temporary)
+        read_whole(folder_or_name, lambda source: _copy(source, folder))
+        pretrained = read_pretrained(folder)  # what is sent is what was verified
+        if digest is not None and pretrained.digest != digest:
+            raise InputError(f"{folder_or_name}: has changed since it was loaded; load it again")
+        _check_complete(pretrained, folder_or_name, token=token)
+        files = {name: folder / name for name in ("config.json", "weights.safetensors")}
+        files |= {"README.md": _card(folder, pretrained, licence=licence).encode("utf-8")}
+        if not overwrite:
+            _check_ours(repo, list(files), token=token)
+        return hub.upload(repo, files, private=private, token=token, message=message)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    for name in CHECKPOINT.files:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | None) -> None:
+    """Raises `InputError` if the speech encoder is neither in the checkpoint nor on the hub."""
+    if embeds_encoder(pretrained):
+        return
+    encoder = pretrained.config.model.encoder
+    name = None if Path(encoder.path).exists() else hub.find_name(encoder.path)
+    if name is not None and hub.existing(name.repo, ["config.json"], token=token):  # a path may look like such a name
+        return
+    raise InputError(
+        f"{source}: refers to its speech encoder as {encoder.path!r}, a folder that others do not have; train with the "
+        "encoder's name on the hub, or save with embed_encoder=True (ksdiff_jax.models.pretrained)"
+    )
+
+
+def _check_ours(repo: str, names: list[str], *, token: str | None) -> None:
+    there = hub.existing(repo, names, token=token)
+    if there and not ("config.json" in there and CHECKPOINT.owns(there["config.json"].parent)):
+        raise InputError(
+            f"{repo}: holds {min(there)} and no checkpoint of ksdiff-jax; name another one, or give overwrite=True"
+        )
+
+
+def _card(folder: Path, pretrained: Pretrained, *, licence: str | None) -> str:
+    """The card with the hub's metadata on top; what a card of the caller's own states there stays."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    path = folder / "card.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else f"# {printable(pretrained.config.name)}\n"
+    ours = {"library_name": LIBRARY, "pipeline_tag": TASK, "tags": list(TAGS), "license": licence}
+    ours = {key: value for key, value in ours.items() if value is not None}
+    if not text.startswith("---\n"):
+        return f"---\n{ModelCardData(**ours).to_yaml()}\n---\n\n{text}"
+    try:
+        card = ModelCard(text)
+    except Exception as error:  # whatever its parser of YAML raises
+        raise InputError(
+            f"{path.name}: its metadata are not sound ({first_line(error)}); mend the block on top"
+        ) from error
+    for key, value in ours.items():
+        if not getattr(card.data, key, None):
+            setattr(card.data, key, value)
+    return str(card)
