@@ -21,8 +21,6 @@ WHERE_PRESENT = {"wandb", "libtpu"}
 # The environment of the face tracker has what this requirements file names, and OpenCV with it.
 TRACKER = ROOT / "ksdiff_jax" / "data" / "tracking" / "mediapipe_worker.py"
 TRACKER_MODULES = {"mediapipe", "cv2"}
-# Imported by TFDS alone; a bound of it stands in pyproject.toml.
-BOUND_ONLY = {"tensorflow-metadata"}
 BUILD = ROOT / "ksdiff_jax" / "packaging.py"  # imported by setuptools alone
 
 
@@ -70,8 +68,7 @@ def test_every_module_that_is_imported_is_declared():
 
 
 def test_every_dependency_is_imported():
-    unused = declared(PROJECT["dependencies"]) - {distribution(module) for module in foreign_modules()}
-    assert unused == BOUND_ONLY
+    assert declared(PROJECT["dependencies"]) - {distribution(module) for module in foreign_modules()} == set()
 
 
 def test_what_only_extras_bring_is_imported_where_it_is_used_and_not_at_the_top_of_a_module():
