@@ -96,12 +96,12 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def variant_parts(size: Size, *, repeats: int) -> list[Part]:
-    """The paper's step with `model.attention` xla, and with `train.scan_layers`, each beside the step as it is."""
+    """The paper's step with `model.attention` xla, and without `train.scan_layers`, each beside the step as it is."""
     config = size.paper
     model, train = config.model, config.train
     others = {
         "model.attention xla": dataclasses.replace(config, model=dataclasses.replace(model, attention="xla")),
-        "train.scan_layers True": dataclasses.replace(config, train=dataclasses.replace(train, scan_layers=True)),
+        "train.scan_layers False": dataclasses.replace(config, train=dataclasses.replace(train, scan_layers=False)),
     }
 
     same = set() if device_fuses() else {"model.attention xla"}
@@ -139,9 +139,7 @@ def figures(training: Training, config: Config, *, flops: float, steps: int, rep
     times_s = in_turn({"steps": lambda: training.take(steps)}, repeats=repeats + 1)["steps"][1:]
     step_s = statistics.median(times_s) / steps
     dtype = config.model.compute_dtype
-    device = jax.devices()[0]
-    peak = peak_flops_per_s(device.device_kind, dtype)
-    used = (device.memory_stats() or {}).get("peak_bytes_in_use")
+    peak = peak_flops_per_s(jax.devices()[0].device_kind, dtype)
     return {
         "dtype": dtype,
         **spread(times_s, calls=steps),
@@ -151,7 +149,6 @@ def figures(training: Training, config: Config, *, flops: float, steps: int, rep
         "tflops_per_s": round(flops / step_s / 1e12, 3),
         "mfu": None if peak is None else round(flops / step_s / peak, 4),
         **memory_of(training.program),
-        "peak_memory_of_process_gb": None if used is None else round(used / 1e9, 3),
         "first_loss": training.first_loss,
         "attention": config.model.attention,
         "scan_layers": config.train.scan_layers,

@@ -1,6 +1,7 @@
 """`ksdiff-jax bench device`: the options, the printed lines, and the file of them (see `ksdiff_jax.bench.device`)."""
 
 import argparse
+import os
 
 from ksdiff_jax import __version__
 from ksdiff_jax.errors import InputError
@@ -9,6 +10,7 @@ from ksdiff_jax.plain_text import json_text
 PURPOSE = "bench"
 LIMIT_S = 330.0
 NOTHING_MEASURED = 1
+_AUTOTUNE = "--xla_gpu_autotune_level"
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +21,9 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--small", action="store_true", help="everything at its smallest: for a CPU, and for trying")
     group.add_argument(
         "--out", metavar="FILE", help="also write the lines to FILE (JSON Lines) when they are all there"
+    )
+    group.add_argument(
+        "--autotune", action="store_true", help="let XLA try out GPU kernels; compiling takes minutes more"
     )
     group.add_argument("--overwrite", action="store_true", help="let --out replace a file of others")
     group.add_argument(
@@ -32,6 +37,8 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_device(args: argparse.Namespace) -> int:
     """Print a line per figure; status 1 where nothing could be measured."""
+    if not args.autotune and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
+        os.environ["XLA_FLAGS"] = f"{flags} {_AUTOTUNE}=0".strip()  # read when JAX first looks for devices
     import jax
 
     from ksdiff_jax.bench.device import FIGURES, measure

@@ -12,6 +12,7 @@ import os
 from etils import epath
 
 from ksdiff_jax.data.description import DESCRIPTION
+from ksdiff_jax.data.tfds_files import import_tfds
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import cache_folder
 
@@ -31,11 +32,9 @@ def named_folder(name: str) -> epath.Path:
 
 def named_builder(name: str):
     """The `tfds.core.DatasetBuilder` of a data set by name."""
-    import tensorflow_datasets as tfds
-
     folder = named_folder(name)
     if not (folder / "dataset_info.json").exists():
         raise InputError(
             f"{folder}: written before data sets opened with TFDS; make it again to have dataset_info.json"
         )
-    return tfds.builder_from_directory(folder)
+    return import_tfds().builder_from_directory(folder)

@@ -7,13 +7,16 @@ strings, read by `tf.io.decode_raw` with the dtype and trailing shape that `data
 stand in `dataset_info.json` as a template.
 """
 
+import importlib
 import json
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from ksdiff_jax.data.description import DatasetInfo
 from ksdiff_jax.data.schema import ARRAYS, FEATURES, MEASURES, TEXTS, TIMED
+from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.plain_text import json_text
 
 NAME = "ksdiff_jax"
@@ -48,15 +51,35 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
 
 
 def record_features():
-    """The codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes without TensorFlow."""
-    import tensorflow_datasets as tfds
+    """The codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes without TensorFlow.
 
+    Raises `InputError` where TFDS cannot be imported.
+    """
+    tfds = import_tfds()
     raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
     return tfds.features.FeaturesDict(
         dict.fromkeys((*ARRAYS, FEATURES), raw_bytes)
         | {name: tfds.features.Text() for name in (*TEXTS, *TIMED, MEASURES)}
         | {"fps": tfds.features.Scalar(np.float32)}
     )
+
+
+def import_tfds() -> ModuleType:
+    """`tensorflow_datasets` with its features, which it imports late and without which it has no readers.
+
+    Raises `InputError` where it cannot be imported: tensorflow-metadata 1.21 refuses protobuf before 6.31, which Colab
+    has, and does not declare it (tensorflow/metadata#68).
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        importlib.import_module(_FEATURES_MODULE)
+    except Exception as error:  # protobuf raises errors of its own
+        raise InputError(
+            f"tensorflow-datasets cannot be imported ({first_line(error)}); "
+            "if the versions of protobuf are the reason: pip install 'tensorflow-metadata<1.21'"
+        ) from error
+    return tfds
 
 
 def _features() -> dict:

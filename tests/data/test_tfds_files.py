@@ -9,6 +9,7 @@ from ksdiff_jax.data.schema import decode_clip
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tfds_files import record_features
 from ksdiff_jax.data.tfrecord import read_tfrecord
+from ksdiff_jax.errors import InputError
 from tests.data.clips import make_clip
 
 
@@ -52,3 +53,14 @@ def test_tensorflow_reads_the_same_clips(builder):
     assert sorted(found) == [f"clip-{i}" for i in range(5)]
     audio = np.frombuffer(found["clip-3"]["audio"].numpy(), "<i2")
     np.testing.assert_array_equal(audio, make_clip(3).audio)
+
+
+def test_a_tfds_that_cannot_be_imported_is_one_line_with_the_way_out(monkeypatch):
+    pytest.importorskip("tensorflow_datasets")
+
+    def refuses(name: str):
+        raise RuntimeError("gencode 6.31.1 runtime 5.29.6")
+
+    monkeypatch.setattr("ksdiff_jax.data.tfds_files.importlib.import_module", refuses)
+    with pytest.raises(InputError, match=r"gencode 6\.31\.1 runtime 5\.29\.6.*pip install 'tensorflow-metadata<1\.21'"):
+        record_features()
