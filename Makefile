@@ -7,7 +7,7 @@ TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker demo test test-slow test-long test-parity lint wheel clean
+.PHONY: help install tracker notebooks demo test test-slow test-long test-parity lint wheel clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-long    the longest of all, before a release"
 	@echo "make test-parity  adds torch (large), compares the speech encoders with the originals"
 	@echo "make lint         ruff, formatting and style"
+	@echo "make notebooks    runs the notebooks at full size and stores what they show (45 minutes)"
 	@echo "make wheel        dist/*.whl, tried in an empty environment and an empty folder"
 	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
@@ -36,6 +37,10 @@ $(TRACKER)/installed: $(TRACKER_NEEDS)
 	@echo "installing the face tracker into $(TRACKER) ..."
 	@$(TRACKER)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRACKER_NEEDS)
 	@touch $@
+
+notebooks: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,notebooks]"
+	cd notebooks && ../$(BIN)/python -m pytest -c /dev/null --nbmake --overwrite --nbmake-timeout=3600 .
 
 demo: install
 	$(BIN)/ksdiff-jax animate $(AUDIO) --out $(OUT)

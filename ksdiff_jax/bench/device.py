@@ -1,8 +1,8 @@
 """`ksdiff-jax bench device`: what one accelerator does with this model, one JSON line per figure.
 
 What compiles fast comes first. On an H200 with 16 cores, the paper's training step was not compiled after 450 s,
-unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it. So autotuning is off unless asked for, and the paper's
-step is measured with `train.scan_layers`. Every line has the level as `autotune`, null for XLA's own.
+unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it. So autotuning is off unless asked for, and
+the paper's step is measured with `train.scan_layers`. Every line has the level as `autotune`, null for XLA's own.
 
 A line is printed as soon as it is measured; one that fails has `error` instead of numbers, and the next ones are
 measured. Figures that have not begun when the time limit is reached are named and left out. Nothing beyond jax, flax,
