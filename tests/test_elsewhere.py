@@ -109,6 +109,7 @@ def tiny(tmp_path):
     return save_pretrained(tmp_path / "tiny", config=config, params=params, statistics=statistics)
 
 
+@pytest.mark.slow
 def test_animate_inspect_and_evaluate_need_neither_grain_nor_tfds_nor_posix(tiny, tmp_path):
     time_s = np.arange(16_000) / 16_000
     write_wav(tmp_path / "speech.wav", (0.3 * np.sin(2 * np.pi * 140 * time_s)).astype(np.float32))

@@ -27,6 +27,7 @@ def on_a_bare_machine(*arguments: str) -> list[dict]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_all_it_imports_is_there_where_jax_flax_optax_and_numpy_are():
     only = ("hardware", "train-demo", "sample", "attention")
     lines = on_a_bare_machine("--trace", "bench", "device", "--small", "--repeats", "1", "--only", *only)
@@ -38,7 +39,7 @@ def test_all_it_imports_is_there_where_jax_flax_optax_and_numpy_are():
             assert line["error"].startswith("OnlyTraced"), line["error"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_figure_is_measured_at_the_small_size(tmp_path):
     out = tmp_path / "device.jsonl"
     options = ("--small", "--repeats", "2", "--time-limit", "3000", "--out", str(out))
