@@ -129,3 +129,14 @@ def test_the_lines_of_a_run_that_goes_on_are_read_in_order_without_the_one_being
     assert read_entries(tmp_path / "none.jsonl") == []
     (tmp_path / "odd.jsonl").write_text('[1]\n{"step": 2}\n{"step": 3, "split": "train", "loss": null}\n')
     assert read_entries(tmp_path / "odd.jsonl") == [{"step": 3, "split": "train", "loss": None}]
+
+
+def test_a_logarithmic_axis_has_numbers_and_no_formulas(tmp_path):
+    wide, narrow = (
+        [{"step": n, "split": "train", "loss": 1.0, "learning_rate": 2.0 * ratio**n} for n in range(4)]
+        for ratio in (0.1, 0.9)
+    )
+    for entries, numbers in ((wide, (">0.01<", ">0.1<", ">1<")), (narrow, (">2<",))):
+        svg = draw_curves(entries).decode()
+        assert "mathdefault" not in svg and "$" not in svg
+        assert all(number in svg for number in numbers), numbers
