@@ -5,6 +5,7 @@ For the first cell of a notebook, where an installation comes after imports of t
 
 import importlib.metadata
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,25 +15,28 @@ from ksdiff_jax.errors import InputError
 # Modules that must not be older or newer than what is installed now: their compiled parts belong together.
 _OF_ONE_PIECE = ("jax", "jaxlib", "flax", "numpy")
 _CUDA_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
+_LIST_DEVICES = "import jax; print('|'.join(f'{device.platform} {device.device_kind}' for device in jax.devices()))"
 _GOOGLE = "0x1ae0"  # the vendor of TPUs on the PCI bus, and of network cards
 _TPUS = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}  # v2 and v3, v4, v5p, v5e, v6e, 7x
 
 
 def check_runtime() -> str:
-    """One line with versions and devices.
+    """One line with versions and devices. They are asked for in another process: this one takes none of them.
 
     Raises `InputError` if another version of JAX was imported than is installed, or if the machine has a GPU or a
     TPU and JAX finds only the CPU (unless `JAX_PLATFORMS` asks for that).
     """
     if stale := imported_and_replaced():
         raise InputError(f"{stale}: restart the session (on Colab: Runtime, Restart session), then run this cell first")
-    import jax
-
-    devices = jax.devices()
-    if unused := unused_accelerator([device.platform for device in devices]):
+    done = subprocess.run([sys.executable, "-c", _LIST_DEVICES], capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
+        raise InputError(f"JAX finds no device ({reason}): restart the session, or set JAX_PLATFORMS=cpu")
+    devices = done.stdout.splitlines()[-1].split("|")
+    if unused := unused_accelerator([device.split()[0] for device in devices]):
         raise InputError(unused)
-    kinds = ", ".join(sorted({f"{device.platform} {device.device_kind}" for device in devices}))
-    return f"ksdiff-jax {__version__}, jax {jax.__version__}, {len(devices)} device(s): {kinds}"
+    kinds = ", ".join(sorted(set(devices)))
+    return f"ksdiff-jax {__version__}, jax {installed_version('jax')}, {len(devices)} device(s): {kinds}"
 
 
 def imported_and_replaced() -> str | None:

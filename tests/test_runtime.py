@@ -30,6 +30,13 @@ def test_a_sound_runtime_is_described(machine):
     assert f"jax {jax.__version__}" in runtime.check_runtime()
 
 
+def test_a_runtime_without_a_device_gives_the_reason_in_one_line(machine, monkeypatch):
+    machine(jax=jax.__version__)
+    monkeypatch.setattr(runtime, "_LIST_DEVICES", "raise SystemExit('long story\\nthe TPU is in use')")
+    with pytest.raises(InputError, match=r"^JAX finds no device \(the TPU is in use\): restart the session"):
+        runtime.check_runtime()
+
+
 def test_a_module_in_memory_that_pip_replaced_is_named_with_both_versions(machine, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", types.SimpleNamespace(__version__="0.5.3"))
     machine(jax="0.11.2")

@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -36,6 +37,7 @@ def librosa_module(name: str) -> ModuleType:
             stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
         give_home()
         _give_numba_a_folder()
+        _choose_bars_quietly()
         module = importlib.import_module(f"librosa.{name}")
         _CALLS[name](module)
     return module
@@ -49,3 +51,15 @@ def _give_numba_a_folder() -> None:
     kept = next(folder for folder in (source / "__pycache__", source) if folder.is_dir())
     if not os.access(kept, os.W_OK | os.X_OK):
         os.environ["NUMBA_CACHE_DIR"] = str(cache_folder() / "numba")
+
+
+def _choose_bars_quietly() -> None:
+    """pooch, which librosa imports, has tqdm choose a progress bar; in a notebook without ipywidgets tqdm warns then.
+
+    No bar of pooch is ever shown: we fetch none of librosa's example recordings.
+    """
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        importlib.import_module("tqdm.auto")

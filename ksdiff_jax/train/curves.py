@@ -94,7 +94,7 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
 
 def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
     """Named curves in one panel; on a logarithmic axis where they span a wide range, unless told."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     axis.set_title(title, loc="left", fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
@@ -115,6 +115,11 @@ def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
         logarithmic = positive.size == values.size and positive.max() > _WIDE_RANGE * positive.min()
     if logarithmic and positive.size:
         axis.set_yscale("log")
+        # Matplotlib's own labels are formulas, which our pictures do not read.
+        narrow = positive.max() < 100 * positive.min()
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
     if len(lines) > _LINES_WITH_ROOM:
         axis.legend(frameon=False, fontsize=7.5, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
     elif len(lines) > 1:

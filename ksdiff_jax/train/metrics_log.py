@@ -29,6 +29,7 @@ from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing
+Line = dict[str, int | float | str | None]  # an entry as the file has it: step, split, metrics, timing
 
 
 class Interval:
@@ -120,6 +121,22 @@ def _naming_disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         free = shutil.disk_usage(path.parent).free
         raise InputError(f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)") from error
+
+
+def read_entries(path: str | Path) -> list[Line]:
+    """The lines of a `metrics.jsonl`, oldest first: none without a file, and not one that is cut short.
+
+    It may be read while the run goes on. A value that was not finite is None.
+    """
+    path, entries = Path(path), []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict) and {"step", "split"} <= entry.keys():
+            entries.append(entry)
+    return entries
 
 
 def drop_entries_beyond(path: Path, step: int) -> None:

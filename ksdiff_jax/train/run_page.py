@@ -17,6 +17,7 @@ from ksdiff_jax.ownership import mark
 from ksdiff_jax.plain_text import printable
 from ksdiff_jax.train.curves import Entry, draw_curves
 from ksdiff_jax.train.goodput import BUCKETS, read_goodput
+from ksdiff_jax.train.metrics_log import read_entries
 from ksdiff_jax.train.progress import clock
 
 FILE_NAME = "run.html"
@@ -44,7 +45,7 @@ b.changed { color: #c4483a; font-weight: 600; }
 
 def write_run_page(workdir: Path, *, ending: str) -> Path:
     """Write the page; `ending` is the sentence that says how the run ended or where it stands."""
-    entries = _entries(workdir / "metrics.jsonl")
+    entries = read_entries(workdir / "metrics.jsonl")
     config = _json(workdir / "config.json") or {}
     name = printable(str(config.get("name") or workdir.absolute().name))
     goodput = read_goodput(workdir)
@@ -176,19 +177,6 @@ def _table(heads: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
-
-
-def _entries(path: Path) -> list[Entry]:
-    """The lines of `metrics.jsonl`; a line cut short is left out."""
-    entries = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(entry, dict) and {"step", "split"} <= entry.keys():
-            entries.append(entry)
-    return entries
 
 
 def _json(path: Path) -> dict | None:

@@ -1,6 +1,10 @@
 """First imports of librosa, which compile: one process after the other, and never refused."""
 
+import subprocess
+import sys
 import threading
+
+import pytest
 
 from ksdiff_jax.audio import compiled_librosa
 from ksdiff_jax.audio.compiled_librosa import librosa_module
@@ -26,3 +30,20 @@ def test_without_a_folder_to_write_to_it_is_imported_all_the_same(monkeypatch, t
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert _first_import("onset").__name__ == "librosa.onset"
+
+
+# What tqdm looks at to know a notebook, and one without widgets.
+_NOTEBOOK = """
+import sys, types, warnings
+warnings.simplefilter("always")
+sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=object)
+sys.modules["ipywidgets"] = None
+"""
+_OURS = "from ksdiff_jax.audio.compiled_librosa import librosa_module; librosa_module('onset'); import pooch"
+
+
+@pytest.mark.parametrize(("code", "warns"), [(_OURS, False), ("import tqdm.auto", True)], ids=["ours", "control"])
+def test_a_notebook_without_widgets_gets_no_warning_about_bars(code, warns):
+    done = subprocess.run([sys.executable, "-c", _NOTEBOOK + code], capture_output=True, text=True)
+    assert done.returncode == 0 and ("TqdmWarning" in done.stderr) == warns, done.stderr

@@ -10,6 +10,7 @@ import numpy as np
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.train.curves import MAX_POINTS, _looks, curve, draw_curves, terms
 from ksdiff_jax.train.goodput import Goodput
+from ksdiff_jax.train.metrics_log import read_entries
 from ksdiff_jax.train.run_page import write_run_page
 from tests.train.toy import toy_config
 
@@ -120,3 +121,22 @@ def test_a_name_of_any_bytes_is_text_on_the_page(tmp_path):
     (workdir / "config.json").write_text(json.dumps(config | {"name": workdir.name + "</title>"}))
     page = write_run_page(workdir, ending="ended").read_text(encoding="utf-8")
     assert "<script>" not in page and page.count("</title>") == 1 and "&lt;script&gt;" in page
+
+
+def test_the_lines_of_a_run_that_goes_on_are_read_in_order_without_the_one_being_written(tmp_path):
+    entries = a_run(tmp_path)
+    assert read_entries(tmp_path / "metrics.jsonl") == entries
+    assert read_entries(tmp_path / "none.jsonl") == []
+    (tmp_path / "odd.jsonl").write_text('[1]\n{"step": 2}\n{"step": 3, "split": "train", "loss": null}\n')
+    assert read_entries(tmp_path / "odd.jsonl") == [{"step": 3, "split": "train", "loss": None}]
+
+
+def test_a_logarithmic_axis_has_numbers_and_no_formulas(tmp_path):
+    wide, narrow = (
+        [{"step": n, "split": "train", "loss": 1.0, "learning_rate": 2.0 * ratio**n} for n in range(4)]
+        for ratio in (0.1, 0.9)
+    )
+    for entries, numbers in ((wide, (">0.01<", ">0.1<", ">1<")), (narrow, (">2<",))):
+        svg = draw_curves(entries).decode()
+        assert "mathdefault" not in svg and "$" not in svg
+        assert all(number in svg for number in numbers), numbers
