@@ -43,7 +43,13 @@ sys.modules["ipywidgets"] = None
 _OURS = "from ksdiff_jax.audio.compiled_librosa import librosa_module; librosa_module('onset'); import pooch"
 
 
-@pytest.mark.parametrize(("code", "warns"), [(_OURS, False), ("import tqdm.auto", True)], ids=["ours", "control"])
-def test_a_notebook_without_widgets_gets_no_warning_about_bars(code, warns):
+def warns(code: str) -> bool:
     done = subprocess.run([sys.executable, "-c", _NOTEBOOK + code], capture_output=True, text=True)
-    assert done.returncode == 0 and ("TqdmWarning" in done.stderr) == warns, done.stderr
+    assert done.returncode == 0, done.stderr
+    return "TqdmWarning" in done.stderr
+
+
+def test_a_notebook_without_widgets_gets_no_warning_about_bars():
+    if not warns("import tqdm.auto"):
+        pytest.skip("this tqdm does not warn")
+    assert not warns(_OURS)
