@@ -30,7 +30,12 @@ class Interval(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below zero; 0 where it has zero in it, or is undefined."""
+        """1 or -1 where the whole interval lies above or below zero, else 0.
+
+        0 also for an undefined one, and for one without width: equal values (of counts, say) do not tell their scatter.
+        """
+        if self.low == self.high:
+            return 0
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 

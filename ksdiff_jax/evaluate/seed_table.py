@@ -57,6 +57,20 @@ def seed_table(results: Results, columns: Sequence[Column]) -> str:
     return "\n".join(lines)
 
 
+def difference_table(results: Results, columns: Sequence[Column], *, reference: str) -> str:
+    """Markdown: a line per system but the reference, with its paired difference to the reference and the interval.
+
+    A difference whose interval has a width and no zero in it is bold; the others are not resolved by these seeds.
+    """
+    lines = ["| minus " + " | ".join([reference, *(column.heading for column in columns)]) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
+    for system in results:
+        if system != reference:
+            found = [difference_of(results, system, reference, column.figure) for column in columns]
+            lines.append(f"| {system} | " + " | ".join(map(_with_bounds, found)) + " |")
+    return "\n".join(lines)
+
+
 @drawing(**{"font.size": 9})
 def draw_seeds(results: Results, columns: Sequence[Column], *, wide: int = 3) -> bytes:
     """A PNG: a panel per column, `wide` of them in a row; in it a line per system, top down in their order.
@@ -85,6 +99,8 @@ def draw_seeds(results: Results, columns: Sequence[Column], *, wide: int = 3) ->
 
 
 def _draw_column(axis, results: Results, column: Column) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axis.set_title(column.heading, loc="left", fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", color="0.93")
@@ -104,6 +120,7 @@ def _draw_column(axis, results: Results, column: Column) -> None:
         # From what was measured: a wide interval runs out of the panel and does not press it together.
         spread = max(max(shown) - min(shown), 1e-6)
         axis.set_xlim(min(shown) - 0.25 * spread, max(shown) + 0.25 * spread)
+    axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.set_yticks(range(len(results)), list(results))
     axis.set_ylim(len(results) - 0.5, -0.5)
     if column.beside:
@@ -113,3 +130,10 @@ def _draw_column(axis, results: Results, column: Column) -> None:
 def _with_reach(interval: Interval) -> str:
     reach = f" ± {interval.high - interval.mean:.3f}" if math.isfinite(interval.high) else ""
     return f"{interval.mean:.3f}{reach}"
+
+
+def _with_bounds(interval: Interval) -> str:
+    text = f"{interval.mean:+.3f}"
+    if math.isfinite(interval.low):
+        text += f" [{interval.low:+.3f}, {interval.high:+.3f}]"
+    return f"**{text}**" if interval.sign else text

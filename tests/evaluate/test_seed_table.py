@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.seed_table import Column, difference_of, draw_seeds, interval_of, seed_table
+from ksdiff_jax.evaluate.seed_table import Column, difference_of, difference_table, draw_seeds, interval_of, seed_table
 
 RESULTS = {
     "whole": [{"a": 1.0, "b": 10.0}, {"a": 2.0, "b": 10.0}, {"a": 3.0, "b": 10.0}],
@@ -27,6 +27,14 @@ def test_differences_are_paired():
     difference = difference_of(RESULTS, "less", "whole", "a")
     assert difference.mean == pytest.approx(0.5)
     assert difference.high - difference.low < 1.0 < interval_of(RESULTS, "less", "a").high - 2.5
+
+
+def test_only_differences_whose_interval_has_no_zero_are_bold():
+    lines = difference_table(RESULTS, COLUMNS, reference="whole").splitlines()
+    assert lines[0] == "| minus whole | A ↑ | B |"
+    assert lines[2:] == ["| less | **+0.500 [+0.252, +0.748]** | +2.000 [+2.000, +2.000] |"]
+    scattered = {"whole": RESULTS["whole"], "less": [{"a": 1.5}, {"a": 1.4}, {"a": 3.6}]}
+    assert "**" not in difference_table(scattered, COLUMNS[:1], reference="whole")
 
 
 def test_the_picture_shows_seeds_where_they_lie():
