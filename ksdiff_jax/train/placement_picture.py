@@ -50,7 +50,7 @@ def _draw_parts(axis, leaf: Placed) -> None:
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
-    palette = colormaps["tab20"].colors
+    palette = colormaps["tab10"].colors
     drawn = set()
     for bounds, devices in parts(leaf.shape, leaf.sharding).items():
         (top, bottom), (left, right) = _box(bounds, leaf.shape)
@@ -58,7 +58,8 @@ def _draw_parts(axis, leaf: Placed) -> None:
             continue
         drawn.add((top, left))
         box = (left, top), right - left, bottom - top
-        axis.add_patch(Rectangle(*box, facecolor=palette[devices[0] % 20], alpha=0.55, edgecolor="white", linewidth=1))
+        colour = palette[devices[0] % len(palette)]
+        axis.add_patch(Rectangle(*box, facecolor=colour, alpha=0.55, edgecolor="white", linewidth=1))
         axis.text((left + right) / 2, (top + bottom) / 2, _named(devices), ha="center", va="center", fontsize=7)
     axis.set_xlim(0, 1)
     axis.set_ylim(1, 0)
@@ -79,4 +80,4 @@ def _named(devices: tuple[int, ...]) -> str:
     if len(devices) > _MOST_NAMED:
         consecutive = devices[-1] - devices[0] == len(devices) - 1
         return f"{devices[0]} … {devices[-1]}" if consecutive else f"{len(devices)} devices"
-    return " ".join(map(str, devices))
+    return ", ".join(map(str, devices))
