@@ -34,6 +34,9 @@ def keep_compilations() -> Path | None:
     """Let JAX keep compiled programs in a folder of the user's own; None where no such folder can be had."""
     import jax
 
+    # A program for several devices holds the address of a Python object for each of our transforms (fourier.py), which
+    # is another one at every trace: it would never be found again. The rest of the text determines the program.
+    jax.config.update("jax_remove_custom_partitioning_ptr_from_cache_key", True)
     if jax.config.jax_compilation_cache_dir:  # the user's own choice, by JAX_COMPILATION_CACHE_DIR
         return Path(jax.config.jax_compilation_cache_dir)
     try:

@@ -85,6 +85,20 @@ def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) 
     return [Prediction(motion_of_clip(clip)[None], *tracks) for clip, tracks in zip(clips, targets, strict=True)]
 
 
+def swapped_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) -> list[Prediction]:
+    """The true motion of the next clip for each clip, repeated or cut to its length: natural, to other words."""
+    true = true_predictions(clips, keyframe_config=keyframe_config)
+    others = [*true[1:], *true[:1]]
+    return [
+        Prediction(
+            np.resize(other.motion, (1, clip.frames, other.motion.shape[-1])),
+            np.resize(other.keyframes_expression, clip.frames),
+            np.resize(other.keyframes_head, clip.frames),
+        )
+        for clip, other in zip(clips, others, strict=True)
+    ]
+
+
 def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "59"]) -> list[Prediction]:
     """What a face says that never moves from one pose, without keyframes."""
     still = np.asarray(pose, np.float32)

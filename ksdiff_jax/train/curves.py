@@ -104,6 +104,8 @@ def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
     values = values[np.isfinite(values)]
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     for name, (colour, style), (x, y) in lines:
+        if not len(x):  # as of a run without validation clips
+            continue
         # A curve of one point would be invisible.
         look = {"color": colour, "linestyle": style, "marker": "o" if len(x) < 3 else None}
         axis.plot(x, y, linewidth=1.2, markersize=3, label=name, **look)

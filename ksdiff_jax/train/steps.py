@@ -5,7 +5,8 @@
     state unchanged, skipped + 1                           otherwise
 
 θ are the trainable parameters; frozen ones (models/frozen.py) go into the loss beside them and nowhere else. The state
-is donated: its memory becomes that of the new one. Nothing here waits for the device.
+is donated: its memory becomes that of the new one. Nothing here waits for the device. The seed is an argument of the
+compiled program: runs that differ only by `train.seed` share one compilation.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 
@@ -26,24 +28,25 @@ from ksdiff_jax.train.accumulate import Gradient, accumulated
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.surgery import hold
-from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
+from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree, UInt
 
 Metrics = dict[str, Float[Array, ""]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A jitted function of a state (or parameters) and a batch, with the frozen parameters filled in."""
+    """A jitted function of a state (or parameters) and a batch, with frozen parameters and seed filled in."""
 
-    jitted: Callable[[PyTree, Batch, PyTree], PyTree]
+    jitted: Callable[[PyTree, Batch, PyTree, UInt[Array, "_"]], PyTree]
     frozen: PyTree
+    seed: UInt[Array, "_"]  # key data
 
     def __call__(self, state: PyTree, batch: Batch) -> PyTree:
-        return self.jitted(state, batch, self.frozen)
+        return self.jitted(state, batch, self.frozen, self.seed)
 
     def lower(self, state: PyTree, batch: Batch) -> jax.stages.Lowered:
         """The step for arguments of these shapes; its `.compile()` tells text, cost and memory."""
-        return self.jitted.lower(state, batch, self.frozen)
+        return self.jitted.lower(state, batch, self.frozen, self.seed)
 
 
 def make_train_step(
@@ -60,8 +63,10 @@ def make_train_step(
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
     frozen = on_every_device(frozen or {}, mesh)
 
-    def train_step(state: TrainState, batch: Batch, frozen: PyTree) -> tuple[TrainState, Metrics]:
-        key = stream(jax.random.key(config.train.seed), "train", state.step)
+    def train_step(
+        state: TrainState, batch: Batch, frozen: PyTree, seed: UInt[Array, "_"]
+    ) -> tuple[TrainState, Metrics]:
+        key = stream(jax.random.wrap_key_data(seed), "train", state.step)
         (loss, terms), gradients = accumulated(
             loss_gradient(system, frozen, shardings.params, statistics=statistics, held=config.train.freeze_patterns),
             state.params,
@@ -88,11 +93,11 @@ def make_train_step(
 
     compiled = jax.jit(
         train_step,
-        in_shardings=(shardings, batch_sharding(mesh), replicated(mesh)),
+        in_shardings=(shardings, batch_sharding(mesh), replicated(mesh), replicated(mesh)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnames="state",
     )
-    return Step(compiled, frozen)
+    return Step(compiled, frozen, _key_data(config, mesh))
 
 
 def loss_gradient(
@@ -131,15 +136,20 @@ def make_validation_step(
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
     frozen = on_every_device(frozen or {}, mesh)
 
-    def validation_step(params: PyTree, batch: Batch, frozen: PyTree) -> Metrics:
-        key = stream(jax.random.key(config.train.seed), "validation")
+    def validation_step(params: PyTree, batch: Batch, frozen: PyTree, seed: UInt[Array, "_"]) -> Metrics:
+        key = stream(jax.random.wrap_key_data(seed), "validation")
         params = join(gathered(params, shardings), frozen)
         loss, terms = system.loss(params, batch, key, statistics=statistics, train=False)
         return jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), {**terms, "loss": loss})
 
-    in_shardings = (shardings, batch_sharding(mesh), replicated(mesh))
+    in_shardings = (shardings, batch_sharding(mesh), replicated(mesh), replicated(mesh))
     compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))
-    return Step(compiled, frozen)
+    return Step(compiled, frozen, _key_data(config, mesh))
+
+
+def _key_data(config: Config, mesh: Mesh) -> UInt[Array, "_"]:
+    """The key of `train.seed` as numbers, on every device."""
+    return on_every_device(np.asarray(jax.random.key_data(jax.random.key(config.train.seed))), mesh)
 
 
 def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:

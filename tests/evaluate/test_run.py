@@ -6,7 +6,7 @@ from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.run import evaluate_system, true_predictions
+from ksdiff_jax.evaluate.run import evaluate_system, swapped_predictions, true_predictions
 from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import score
 from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
@@ -74,3 +74,15 @@ def test_a_system_is_read_sampled_and_scored_from_shards(clips, tmp_path):
 def test_every_figure_is_a_plain_number(clips):
     figures = score(clips, [Prediction(motion_of_clip(c)[None], *2 * [np.zeros(c.frames, bool)]) for c in clips])
     assert all(type(value) is float for value in figures.values())
+
+
+def test_the_motion_of_other_clips_is_natural_and_to_other_words(clips):
+    swapped = swapped_predictions(clips, keyframe_config=KeyframeConfig())
+    assert [prediction.motion.shape for prediction in swapped] == [(1, clip.frames, 59) for clip in clips]
+    for prediction, other in zip(swapped, [*clips[1:], clips[0]], strict=True):
+        shared = min(prediction.motion.shape[1], other.frames)
+        np.testing.assert_array_equal(prediction.motion[0, :shared], motion_of_clip(other)[:shared])
+        assert prediction.keyframes_head.shape == prediction.motion.shape[1:2]
+    figures = score(clips, swapped)
+    assert figures["jaw_correlation"] < 0.5
+    assert figures["diversity_over_time_rad"] == pytest.approx(figures["diversity_over_time_truth_rad"], rel=0.2)

@@ -1,0 +1,57 @@
+import dataclasses
+
+import jax
+import pytest
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.evaluate.ablations import ABLATIONS, FULL, PAPER_TABLE_3, ablated
+from ksdiff_jax.models import build_system
+from ksdiff_jax.overrides import override
+from ksdiff_jax.tree import named_leaves
+from tests.models.ksdiff.conftest import TINY
+
+
+def test_each_row_changes_one_field_and_the_full_model_none():
+    config = dataclasses.replace(Config(), name="mine")
+    assert ablated(config, FULL) == dataclasses.replace(config, name="mine, full model")
+    for row, changes in ABLATIONS.items():
+        assert len(changes) == (row != FULL)
+        assert dataclasses.replace(ablated(config, row), name="mine") == override(config, changes)
+    assert ablated(config, FULL, seed=3).train.seed == 3
+
+
+def test_the_changed_fields_are_those_that_config_calls_ablations():
+    from pathlib import Path
+
+    import ksdiff_jax.config
+
+    text = Path(ksdiff_jax.config.__file__).read_text()
+    fields = {line.split(":")[0].strip() for line in text.splitlines() if "the ablation" in line}
+    assert fields == {name.rsplit(".", 1)[1] for changes in ABLATIONS.values() for name in changes}
+    named = [line for row in ABLATIONS if row != FULL for line in text.splitlines() if f'the ablation "{row}"' in line]
+    assert len(named) == len(ABLATIONS) - 1
+
+
+def parameters(row):
+    system = build_system(ablated(TINY, row))
+    leaves = named_leaves(jax.eval_shape(system.init, jax.random.key(0)))
+    return {name: leaf.shape for name, leaf in leaves.items()}
+
+
+def test_every_row_is_a_network_of_its_own():
+    networks = {row: parameters(row) for row in ABLATIONS}
+    for row, network in networks.items():
+        assert row == FULL or network != networks[FULL]
+    assert not any("predictor" in name for name in networks["w/o keyframe"])
+    assert not any("transcript" in name for name in networks["w/o transcript"])
+
+
+def test_the_papers_table_has_the_same_rows_with_all_figures():
+    assert PAPER_TABLE_3.keys() == ABLATIONS.keys()
+    assert {len(row) for row in PAPER_TABLE_3.values()} == {5}
+
+
+def test_an_unknown_row_is_named():
+    with pytest.raises(InputError, match="no ablation 'w/o sound': need one of full model"):
+        ablated(Config(), "w/o sound")
