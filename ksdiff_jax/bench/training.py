@@ -27,7 +27,7 @@ class Training:
 
     def __init__(self, program: Program, lowering: "_Lowering"):
         self.program = program
-        self._frozen = lowering.step.frozen
+        self._fixed = lowering.step.frozen, lowering.step.seed
         self._state = fresh_state(lowering.config, lowering.abstract)
         self._batch = jax.device_put(lowering.batch, jax.devices()[0])
         self.first_s = seconds(lambda: self.take(1))
@@ -36,7 +36,7 @@ class Training:
     def take(self, steps: int) -> Any:
         """Queue so many steps; the result is computed when they are done."""
         for _ in range(steps):
-            self._state, self._metrics = self.program.call(self._state, self._batch, self._frozen)
+            self._state, self._metrics = self.program.call(self._state, self._batch, *self._fixed)
         return self._state, self._metrics
 
 
