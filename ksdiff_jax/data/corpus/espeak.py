@@ -96,6 +96,8 @@ class Espeak:
         rate = self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), options)
         if rate <= 0:
             raise InputError(f"espeak-ng could not load its data from {data}; reinstall espeakng-loader")
+        # The noise of breathy voices; left alone, its generator starts from the time of day in seconds.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.sample_rate_hz: int = rate
         self.data_folder = Path(data)
         self._blocks: list[np.ndarray] = []

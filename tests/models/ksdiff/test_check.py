@@ -19,6 +19,8 @@ from ksdiff_jax.overrides import override
         ("model.encoder.mel_bands", "0", "1 or more"),
         ("model.speech_paths.groups", "3", "a divisor of model.width 512"),
         ("model.speech_paths.head_stride", "0", "1 or more"),
+        ("model.generator.layers", "0", "1 or more"),
+        ("model.keyframes.layers", "0", "1 or more"),
         ("model.generator.period_frames", "0", "1 or more"),
         ("model.diffusion.steps", "0", "1 or more"),
         ("model.keyframes.drop_probability", "nan", "a number from 0 to 1"),
