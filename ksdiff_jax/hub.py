@@ -4,14 +4,14 @@
     fetch(name, ["config.json"])                     the folder of the client's cache that holds these files
     upload("org/name", {"a.txt": path})              one commit with these files; the address of the repository
 
-The hub is asked once, for ten seconds. Where it does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an earlier
-download are taken. Everything that goes wrong is an `InputError` of one line. Tested against a server of our own that
-answers as the hub does (tests/hub_server.py); the hub itself has never been tried.
+The hub is asked once, with a limit of ten seconds to each answer; writing has the client's own limits, if any. Where
+it does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an earlier download are taken. Everything that goes wrong
+is an `InputError` of one line. Tested against a server of our own that answers as the hub does (tests/hub_server.py);
+the hub itself has never been tried.
 """
 
 import contextlib
 import errno
-import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +19,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ksdiff_jax.errors import InputError, Notice, first_line
+from ksdiff_jax.log_lines import held_back
 
 _TIMEOUT_S = 10.0
+_CLIENT = "huggingface_hub"  # its logger
 _OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.ENOENT)
-_NAME = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+# As the hub has them: ASCII, no point or hyphen at either end of a part, none twice in a row.
+_PART = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
+_NAME = re.compile(rf"({_PART}/{_PART})(?:@([\w./-]+))?", re.ASCII)
 
 
 class HubName(NamedTuple):
@@ -35,7 +39,9 @@ class HubName(NamedTuple):
 def find_name(text: str | Path) -> HubName | None:
     """The name in `org/name` or `org/name@revision`; None where the text is none, such as a path of more parts."""
     found = _NAME.fullmatch(str(text))
-    return None if found is None or ".." in found[0] else HubName(found[1], found[2])
+    if found is None or ".." in found[0] or "--" in found[1] or found[1].endswith(".git"):
+        return None
+    return HubName(found[1], found[2])
 
 
 def fetch(name: HubName, patterns: Sequence[str]) -> Path:
@@ -47,7 +53,7 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     wanted = {"repo_id": name.repo, "revision": name.revision, "allow_patterns": list(patterns)}
-    with _quiet_client():
+    with held_back(_CLIENT):  # what goes wrong is raised as well
         try:
             HfApi().model_info(name.repo, revision=name.revision, timeout=_TIMEOUT_S)
             return Path(snapshot_download(**wanted))
@@ -124,7 +130,7 @@ def _refusals_in_one_line(repo: str) -> Iterator[None]:
     """Everything that the hub or its client refuses when we write, as an `InputError` that says what may help."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    with _quiet_client():
+    with held_back(_CLIENT):
         try:
             yield
         except InputError:
@@ -133,18 +139,6 @@ def _refusals_in_one_line(repo: str) -> Iterator[None]:
             response = error.response if isinstance(error, HfHubHTTPError) else None
             login = "log in with `hf auth login`, or give a token that may write there"
             refused = response is not None and response.status_code in (401, 403, 404)
-            remedy = login if refused else "try again where there is a network"
+            remedy = login if refused else "try again where there is a network, without HF_HUB_OFFLINE"
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise InputError(f"{repo}: not sent to the hub ({reason}); {remedy}") from error
-
-
-@contextlib.contextmanager
-def _quiet_client() -> Iterator[None]:
-    """Without the client's log lines: what goes wrong is raised as well."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -28,10 +28,14 @@ def check_runtime() -> str:
     """
     if stale := imported_and_replaced():
         raise InputError(f"{stale}: restart the session (on Colab: Runtime, Restart session), then run this cell first")
+    if installed_version("jax") is None:
+        raise InputError("jax is not installed in this environment: install ksdiff-jax there")
     done = subprocess.run([sys.executable, "-c", _LIST_DEVICES], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
-        raise InputError(f"JAX finds no device ({reason}): restart the session, or set JAX_PLATFORMS=cpu")
+        chosen = os.environ.get("JAX_PLATFORMS")
+        where = f" for JAX_PLATFORMS={chosen}" if chosen else ""
+        raise InputError(f"JAX finds no device{where} ({reason}): set JAX_PLATFORMS=cpu, or restart the session")
     devices = done.stdout.splitlines()[-1].split("|")
     if unused := unused_accelerator([device.split()[0] for device in devices]):
         raise InputError(unused)

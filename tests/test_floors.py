@@ -29,6 +29,7 @@ FLOORS = [
         "outputs",
         "packaging",
         "runtime",
+        "log_lines",
     ],
     ["audio", "motion", "diffusion", "parallel", "losses", "foreign"],
     ["face", "layers"],

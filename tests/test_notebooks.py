@@ -103,18 +103,26 @@ def test_elsewhere_the_first_cell_does_nothing(monkeypatch):
     exec(compile(first_cell(), "first cell", "exec"), {})
 
 
-def test_on_colab_it_installs_the_package_by_name(colab, capsys):
-    (command,) = colab()
-    assert command == [sys.executable, "-m", "pip", "install", "--quiet", "ksdiff-jax[corpus]"]
+WHEEL = "ksdiff_jax-0.1.0-py3-none-any.whl"
+
+
+def test_on_colab_it_installs_the_wheel_that_was_uploaded(colab, tmp_path, capsys):
+    (tmp_path / WHEEL).touch()
+    assert colab() == [[sys.executable, "-m", "pip", "install", "--quiet", f"{WHEEL}[corpus]"]]
     assert capsys.readouterr().out == "a runtime\n"
 
 
-def test_on_colab_it_installs_a_wheel_that_was_uploaded(colab, tmp_path):
-    (tmp_path / "ksdiff_jax-0.1.0-py3-none-any.whl").touch()
-    assert colab()[0][-1] == "ksdiff_jax-0.1.0-py3-none-any.whl[corpus]"
+@pytest.mark.parametrize("uploaded", [[], [WHEEL, "ksdiff_jax-0.1.0-py3-none-any (1).whl"]])
+def test_without_one_wheel_it_stops_with_one_line_and_installs_nothing(colab, tmp_path, uploaded):
+    for name in uploaded:
+        (tmp_path / name).touch()
+    with pytest.raises(Exception, match="upload one wheel to this folder") as raised:
+        colab()
+    assert raised.type.__name__ == "UsageError" and "\n" not in str(raised.value)
 
 
-def test_a_failed_installation_is_one_line(colab):
-    with pytest.raises(Exception, match="could not install ksdiff-jax: upload a wheel") as raised:
+def test_a_failed_installation_is_one_line(colab, tmp_path):
+    (tmp_path / WHEEL).touch()
+    with pytest.raises(Exception, match=r"could not install ksdiff_jax-0\.1\.0") as raised:
         colab(1)
     assert raised.type.__name__ == "UsageError" and "\n" not in str(raised.value)

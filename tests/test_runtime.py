@@ -33,7 +33,7 @@ def test_a_sound_runtime_is_described(machine):
 def test_a_runtime_without_a_device_gives_the_reason_in_one_line(machine, monkeypatch):
     machine(jax=jax.__version__)
     monkeypatch.setattr(runtime, "_LIST_DEVICES", "raise SystemExit('long story\\nthe TPU is in use')")
-    with pytest.raises(InputError, match=r"^JAX finds no device \(the TPU is in use\): restart the session"):
+    with pytest.raises(InputError, match=r"^JAX finds no device \(the TPU is in use\): set JAX_PLATFORMS=cpu"):
         runtime.check_runtime()
 
 

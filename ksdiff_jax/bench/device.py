@@ -22,6 +22,8 @@ import jax
 from ksdiff_jax.bench.line import Part, measured
 from ksdiff_jax.bench.workload import Size
 
+_OVER = "the time limit of "
+
 
 class Figure(NamedTuple):
     """What is measured, and the function of `ksdiff_jax.bench` that lists its parts."""
@@ -47,6 +49,11 @@ FIGURES = {
 }  # fmt: skip
 
 
+def is_over_the_limit(line: dict) -> bool:
+    """Whether a line says that its part was not begun for want of time."""
+    return str(line.get("skipped", "")).startswith(_OVER)
+
+
 def measure(
     size: Size,
     *,
@@ -63,7 +70,7 @@ def measure(
         for work, numbers in parts:
             about = {"device": device.device_kind, "jax": jax.__version__, "autotune": autotune_level()}
             if clock() - began >= limit_s:
-                yield {"figure": name, "work": work, "skipped": f"the time limit of {limit_s:g} s is reached", **about}
+                yield {"figure": name, "work": work, "skipped": f"{_OVER}{limit_s:g} s is reached", **about}
                 continue
             yield measured(name, work, numbers, about) | {"at_s": round(clock() - began, 1)}
 

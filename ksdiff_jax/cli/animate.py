@@ -195,7 +195,9 @@ class _Work:
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
         self.args, self.console, self.outputs, self.transcript_of = args, console, outputs, transcript_of
-        self.animator = Animator.from_pretrained(args.checkpoint or DEFAULT_NAME, encoder=args.encoder)
+        self.animator = Animator.from_pretrained(
+            DEFAULT_NAME if args.checkpoint is None else args.checkpoint, encoder=args.encoder
+        )
         self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance", "lip_temperature")}
         # A wrong option is said before any work.
         self.animator.options(**self.options)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.bench_data import measure as measure_data
-from ksdiff_jax.cli.bench_device import add_device_arguments, run_device
+from ksdiff_jax.cli.bench_device import add_device_arguments, refuse_device_options, run_device
 from ksdiff_jax.cli.bench_encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.cli.bench_encoder import measure as measure_encoder
 from ksdiff_jax.cli.bench_tracker import measure as measure_tracker
@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--threads {args.threads}: need at least 1")
     if args.what == "device":
         return run_device(args)
+    refuse_device_options(args)
     if args.what == "data":
         print(json_text(measure_data(args), indent=2))
         return 0

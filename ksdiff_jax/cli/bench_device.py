@@ -35,13 +35,28 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def refuse_device_options(args: argparse.Namespace) -> None:
+    """Raises `InputError` where another benchmark is asked for with options that only `bench device` has."""
+    given = {
+        "--only": args.only is not None,
+        "--list": args.list,
+        "--small": args.small,
+        "--out": args.out is not None,
+        "--autotune": args.autotune,
+        "--overwrite": args.overwrite,
+        "--time-limit": args.time_limit != LIMIT_S,
+    }
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise InputError(f"{names[0]} is an option of bench device, not of bench {args.what}; leave it out")
+
+
 def run_device(args: argparse.Namespace) -> int:
     """Print a line per figure; status 1 where nothing could be measured."""
     if not args.autotune and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
         os.environ["XLA_FLAGS"] = f"{flags} {_AUTOTUNE}=0".strip()  # read when JAX first looks for devices
     import jax
 
-    from ksdiff_jax.bench.device import FIGURES, measure
+    from ksdiff_jax.bench.device import FIGURES, is_over_the_limit, measure
     from ksdiff_jax.bench.line import has_numbers
     from ksdiff_jax.bench.workload import full_size, small_size
     from ksdiff_jax.cli.device import use_device
@@ -54,7 +69,7 @@ def run_device(args: argparse.Namespace) -> int:
         raise InputError(f"--only {unknown[0]}: no such figure; there are {', '.join(FIGURES)}")
     if not args.time_limit > 0:
         raise InputError(f"--time-limit {args.time_limit:g}: need more than 0 seconds")
-    if args.out:
+    if args.out is not None:
         from ksdiff_jax.outputs import check_output
 
         check_output(args.out, PURPOSE, overwrite=args.overwrite)
@@ -71,9 +86,9 @@ def run_device(args: argparse.Namespace) -> int:
         for line in measure(size, names=names, repeats=args.repeats, limit_s=args.time_limit):
             lines.append(line)
             print(json_text(line), flush=True)
-        complete = True
+        complete = not any(is_over_the_limit(line) for line in lines)
     finally:  # also of a run that was interrupted
-        if args.out and lines:
+        if args.out is not None and lines:
             _write(args, lines, complete=complete)
     return 0 if has_numbers(lines) else NOTHING_MEASURED
 
@@ -84,7 +99,7 @@ def _write(args: argparse.Namespace, lines: list[dict], *, complete: bool) -> No
     header = {
         "schema": f"ksdiff-{PURPOSE}/1",
         "ksdiff_jax": __version__,
-        "complete": complete,  # False: the run was interrupted
+        "complete": complete,  # False: the run was interrupted, or reached its time limit
         "small": args.small,
         "repeats": args.repeats,
     }

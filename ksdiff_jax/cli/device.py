@@ -23,7 +23,8 @@ def use_device(name: str | None, *, cpu_too: bool = False) -> None:
     if cpu_too and platforms and "cpu" not in platforms.split(","):
         jax.config.update("jax_platforms", f"{platforms},cpu")
     try:
-        jax.devices()
+        # Of several platforms JAX passes over those that are not there: the first one is asked for by its name.
+        jax.devices(platforms.split(",")[0] if platforms else None)
     except (RuntimeError, AssertionError) as error:  # the latter for CUDA without its plugin
         chosen = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}" if name is None else f"--device {name}"
         hint = {"gpu": "install ksdiff-jax[gpu]", "tpu": "install ksdiff-jax[tpu]"}.get(name, "see ksdiff-jax doctor")

@@ -7,12 +7,12 @@ uninterrupted one would have given, in the middle of an epoch too, whatever the 
 
 import dataclasses
 import functools
+import logging
 import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Sequence
 
-import grain
 import numpy as np
 
 from ksdiff_jax.audio.prosody import log_energy, normalise_prosody
@@ -23,8 +23,12 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.transforms import Example, FeaturesOf, collate, example, random_start, raw_prosody
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.log_lines import held_back
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.typing import Float, Int
+
+with held_back("absl", below=logging.ERROR):  # before jaxlib 0.11, as on Colab, that its workers cannot be profiled
+    import grain
 
 BATCHES_AHEAD = 4
 EPOCHS = 2**24  # more than anybody trains

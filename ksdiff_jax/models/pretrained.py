@@ -134,7 +134,8 @@ def _find_here(folder_or_name: str | Path) -> Path:
     if path.exists():
         raise InputError(f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors")
     shipped = ", ".join(shipped_names()) or "none"
-    raise InputError(f"no checkpoint {str(folder_or_name)!r}: need a checkpoint folder or a shipped name ({shipped})")
+    needed = f"a checkpoint folder, a shipped name ({shipped}) or org/name on the hub"
+    raise InputError(f"no checkpoint {str(folder_or_name)!r}: need {needed}")
 
 
 def _find_on_hub(name: hub.HubName, *, here: InputError) -> Path:

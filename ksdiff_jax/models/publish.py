@@ -52,8 +52,9 @@ def push_to_hub(
         _check_complete(pretrained, folder_or_name, token=token)
         files = {name: folder / name for name in ("config.json", "weights.safetensors")}
         files |= {"README.md": _card(folder, pretrained, licence=licence).encode("utf-8")}
+        there = hub.existing(repo, list(files), token=token)  # has a time limit, which writing has not
         if not overwrite:
-            _check_ours(repo, list(files), token=token)
+            _check_ours(repo, there)
         return hub.upload(repo, files, private=private, token=token, message=message)
 
 
@@ -77,8 +78,7 @@ def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | 
     )
 
 
-def _check_ours(repo: str, names: list[str], *, token: str | None) -> None:
-    there = hub.existing(repo, names, token=token)
+def _check_ours(repo: str, there: dict[str, Path]) -> None:
     if there and not ("config.json" in there and CHECKPOINT.owns(there["config.json"].parent)):
         raise InputError(
             f"{repo}: holds {min(there)} and no checkpoint of ksdiff-jax; name another one, or give overwrite=True"

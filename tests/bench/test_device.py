@@ -150,3 +150,16 @@ def test_made_up_parameters_hide_nothing():
         assert np.abs(leaf).max() > 0 and leaf.dtype == np.float32, name
     kernel = params["generators_head/clean/kernel"]  # zero where training starts
     assert 0.5 < kernel.std() * np.sqrt(len(kernel)) < 1.5
+
+
+@pytest.mark.parametrize("options", [["--only", "hardware"], ["--small"], ["--out", "a.jsonl"], ["--time-limit", "9"]])
+def test_other_benchmarks_refuse_its_options(options, capsys):
+    assert main(["bench", "animate", *options]) == 2
+    assert f"{options[0]} is an option of bench device" in capsys.readouterr().err
+
+
+def test_a_file_that_the_time_limit_cut_short_is_marked_as_such(tmp_path):
+    out = tmp_path / "device.jsonl"
+    options = ["--small", "--device", "cpu", "--only", "hardware", "--time-limit", "1e-9", "--out", str(out)]
+    assert main(["bench", "device", *options]) == 1  # nothing measured
+    assert json.loads(out.read_text().splitlines()[0])["complete"] is False
