@@ -49,6 +49,7 @@ def warns(code: str) -> bool:
     return "TqdmWarning" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_notebook_without_widgets_gets_no_warning_about_bars():
     if not warns("import tqdm.auto"):
         pytest.skip("this tqdm does not warn")

@@ -120,7 +120,7 @@ def test_a_device_that_is_not_here_is_named_by_where_it_was_asked_for(monkeypatc
 
     from ksdiff_jax.cli.device import use_device
 
-    def none():
+    def none(backend=None):
         raise RuntimeError("Unknown backend")
 
     monkeypatch.setattr(jax, "devices", none)

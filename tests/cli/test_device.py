@@ -29,6 +29,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "programs"), [("kept", 1), ("as JAX does", 2)])
 def test_a_program_for_several_devices_is_compiled_once(how, programs, tmp_path):
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_ENABLE_COMPILATION_CACHE": "true"}

@@ -126,6 +126,7 @@ def test_a_revision_is_one_commit_and_what_lies_here_goes_before_the_hub(hub, cl
     assert "license" not in hub.repositories["org/two"].commits[second]["README.md"].decode()  # none is invented
 
 
+@pytest.mark.slow
 def test_without_a_network_an_earlier_download_serves_and_nothing_else_does(hub, client, tmp_path):
     digest = load_pretrained(saved(tmp_path / "tiny")).digest
     client(f'push_to_hub("tiny", "org/tiny", token="{TOKEN}"); find_pretrained("org/tiny")')
