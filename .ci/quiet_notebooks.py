@@ -1,4 +1,6 @@
-"""No cell of an executed notebook wrote to standard error, where warnings appear; prints what did."""
+"""No cell of an executed notebook wrote to standard error, where warnings appear; prints
+what did.
+"""
 
 import json
 import sys

@@ -1,10 +1,18 @@
-"""Two wheels hold the same files, `configs/` and `py.typed` among them; prints what they hold, by folder."""
+"""Two wheels hold the same files, `configs/` and `py.typed` among them; prints what they hold, by
+folder.
+"""
 
 import collections
 import sys
 import zipfile
 
-NEEDED = ("py.typed", "configs/demo.py", "configs/paper.py", "assets/demo.wav", "assets/checkpoints/demo/config.json")
+NEEDED = (
+    "py.typed",
+    "configs/demo.py",
+    "configs/paper.py",
+    "assets/demo.wav",
+    "assets/checkpoints/demo/config.json",
+)
 
 
 def contents(path: str) -> dict[str, int]:

@@ -32,18 +32,22 @@ def config() -> Config:
             encoder=EncoderConfig(width=128, layers=4),
             transcript=TranscriptConfig(layers=1, max_tokens=128, drop_probability=0.5),
             keyframes=KeyframeConfig(layers=1),
-            # With a step per second (25) small models could not tell near frames from far ones and the head froze.
+            # With a step per second (25) small models could not tell near frames from far ones and
+            # the head froze.
             generator=GeneratorConfig(layers=2, alignment_frames=1, bias_period_frames=1),
         ),
-        # The lips follow the speech and not the noise; lids, brows, cheeks and head stay random. These dimensions are
-        # the mouth actions of the built-in head, and the jaw.
-        sample=SampleConfig(steps=10, guidance=2.0, lip_temperature=0.0, lip_dims=(*range(20, 50), 53, 54, 55)),
+        # The lips follow the speech and not the noise; lids, brows, cheeks and head stay random.
+        # These dimensions are the mouth actions of the built-in head, and the jaw.
+        sample=SampleConfig(
+            steps=10, guidance=2.0, lip_temperature=0.0, lip_dims=(*range(20, 50), 53, 54, 55)
+        ),
         data=DataConfig(
             batch_size=16,
             corpus_clips=3000,
             augment=AugmentConfig(noise=0.7, reverberation=0.5, equaliser=0.8, band_limit=0.3),
         ),
-        # Eq. 5 spreads its weight over 53 coefficients; whether an /m/ closes hangs on one direction among them.
+        # Eq. 5 spreads its weight over 53 coefficients; whether an /m/ closes hangs on one
+        # direction among them.
         loss=LossConfig(lip_gap=0.5),
         train=TrainConfig(
             steps=3000,

@@ -1,7 +1,8 @@
 """The paper's model on GPUs and TPUs: `ksdiff-jax train paper_bf16 --data.path SHARDS`.
 
-As configs/paper.py, with dense layers and attention in bfloat16 over float32 parameters and moments. Attention is
-cuDNN's fused kernel on NVIDIA GPUs from Ampere on. On several devices, whichever is short:
+As configs/paper.py, with dense layers and attention in bfloat16 over float32 parameters and
+moments. Attention is cuDNN's fused kernel on NVIDIA GPUs from Ampere on. On several devices,
+whichever is short:
 
     memory for activations    --train.remat dots, or --train.accumulate_steps 4
     memory for parameters     --mesh.fsdp 8 (they and their moments are spread over 8 devices)
@@ -12,6 +13,8 @@ from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEnco
 
 def config() -> Config:
     encoder = EncoderConfig(
-        kind="pretrained", path="facebook/wav2vec2-base-960h", architecture=PretrainedEncoderConfig()
+        kind="pretrained",
+        path="facebook/wav2vec2-base-960h",
+        architecture=PretrainedEncoderConfig(),
     )
     return Config(name="paper_bf16", model=ModelConfig(encoder=encoder, compute_dtype="bfloat16"))

@@ -5,15 +5,16 @@
     motion.save("speech.motion.npz")
     motion.render("speech.mp4", audio="speech.wav")
 
-The map: `audio` and `speech` (what is heard), `face` and `motion` (what is moved), `models` and `diffusion` (how),
-`data`, `train`, `evaluate` (learning it), `animate` and `export` (using it), `bench` (an accelerator's figures),
-`cli` (the commands).
+The map: `audio` and `speech` (what is heard), `face` and `motion` (what is moved), `models` and
+`diffusion` (how), `data`, `train`, `evaluate` (learning it), `animate` and `export` (using it),
+`bench` (an accelerator's figures), `cli` (the commands).
 """
 
 import importlib
 
 __version__ = "0.1.0"
-# Where the project lives, such as "https://host/owner/name": the metadata's url, the README's pictures on an index.
+# Where the project lives, such as "https://host/owner/name": the metadata's url, the README's
+# pictures on an index.
 PROJECT_ADDRESS = ""
 
 __all__ = ["Animator", "Motion", "__version__"]
@@ -22,7 +23,9 @@ _LAZY = {"Animator": "ksdiff_jax.animate.animator", "Motion": "ksdiff_jax.animat
 
 
 def __getattr__(name: str):
-    """Import `Animator` and `Motion` on first use, so that `import ksdiff_jax` costs nothing (PEP 562)."""
+    """Import `Animator` and `Motion` on first use, so that `import ksdiff_jax` costs nothing (PEP
+    562).
+    """
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'ksdiff_jax' has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """The configuration of a run: frozen nested dataclasses, every field with its unit and its source.
 
-Defaults are the paper's (KSDiff, §n is its section); `R` marks a reading of ours where the paper is silent.
-Files in `configs/` define `config() -> Config`; `ksdiff_jax.overrides` changes any field by its dotted name.
+Defaults are the paper's (KSDiff, §n is its section); `R` marks a reading of ours where the paper is
+silent. Files in `configs/` define `config() -> Config`; `ksdiff_jax.overrides` changes any field by
+its dotted name.
 """
 
 import dataclasses
@@ -12,7 +13,8 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class PretrainedEncoderConfig:
-    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; defaults are the base models' (Baevski et al. 2020, appendix B).
+    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; defaults are the base models' (Baevski et al.
+    2020, appendix B).
 
     Read from the `config.json` that comes with the weights, never chosen by hand.
     """
@@ -24,47 +26,71 @@ class PretrainedEncoderConfig:
     intermediate_size: int = 3072
     activation: Literal["gelu", "gelu_new", "relu"] = "gelu"  # of the feed-forward layers
     layer_norm_eps: float = 1e-5
-    stable_layer_norm: bool = False  # True: layer norm before attention and feed-forward (large models), else after
+    stable_layer_norm: bool = (
+        False  # True: layer norm before attention and feed-forward (large models), else after
+    )
     conv_dims: tuple[int, ...] = (512,) * 7
     conv_kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
     conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     conv_bias: bool = False
-    conv_activation: Literal["gelu", "gelu_new", "relu"] = "gelu"  # of the front end and of the positions
-    feature_norm: Literal["group", "layer"] = "group"  # group: over time, first convolution only; layer: in each
+    conv_activation: Literal["gelu", "gelu_new", "relu"] = (
+        "gelu"  # of the front end and of the positions
+    )
+    feature_norm: Literal["group", "layer"] = (
+        "group"  # group: over time, first convolution only; layer: in each
+    )
     projection_norm: bool = True  # layer norm before the projection to hidden_size
     position_kernel: int = 128  # frames of the convolution that tells positions
     position_groups: int = 16
     position_batch_norm: bool = False  # some HuBERT models, in place of weight norm
     relative_buckets: int = 320  # WavLM
     relative_max_distance: int = 800  # WavLM, frames
-    normalise_input: bool = True  # each recording to mean 0 and variance 1, as the checkpoint's feature extractor says
-    uses_attention_mask: bool = False  # the original was trained to ignore padding (as it says; ours always does)
+    normalise_input: bool = (
+        True  # each recording to mean 0 and variance 1, as the checkpoint's feature extractor says
+    )
+    uses_attention_mask: bool = (
+        False  # the original was trained to ignore padding (as it says; ours always does)
+    )
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one (§2.1)."""
+    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one
+    (§2.1).
+    """
 
     kind: Literal["mel", "pretrained"] = "mel"
     mel_bands: int = 80  # mel: log-mel bands, 60 Hz to 7.6 kHz
     width: int = 256  # mel: features per frame
     layers: int = 4  # mel: convolution blocks over the log-mel frames
     kernel_size: int = 5  # mel: frames of 20 ms
-    path: str = ""  # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
-    layer: Literal["last", "weighted"] = "last"  # pretrained: last hidden state, or a learned mean of all of them
+    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
+    path: str = ""
+    layer: Literal["last", "weighted"] = (
+        "last"  # pretrained: last hidden state, or a learned mean of all of them
+    )
     finetune: bool = False  # pretrained: False freezes it (§2.1)
-    architecture: PretrainedEncoderConfig | None = None  # pretrained: its layout, written down when a run begins
-    digest: str = ""  # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
+    architecture: PretrainedEncoderConfig | None = (
+        None  # pretrained: its layout, written down when a run begins
+    )
+    # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class TranscriptConfig:
-    """The transcript encoder: UTF-8 bytes -> a Transformer encoder (R: no vocabulary file, every language)."""
+    """The transcript encoder: UTF-8 bytes -> a Transformer encoder (R: no vocabulary file, every
+    language).
+    """
 
     enabled: bool = True  # False: the ablation "w/o transcript"
     layers: int = 2  # R
-    drop_probability: float = 0.1  # R: transcript alone hidden in training, so that speech alone is enough
-    max_tokens: int = 256  # bytes, begin and end; what lies beyond is cut, with a warning at inference
+    drop_probability: float = (
+        0.1  # R: transcript alone hidden in training, so that speech alone is enough
+    )
+    max_tokens: int = (
+        256  # bytes, begin and end; what lies beyond is cut, with a warning at inference
+    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +108,9 @@ class SpeechPathsConfig:
     expression_window_s: float = 0.1  # §3.3, w_e
     head_stride: int = 4  # R, from s_n in {2, 4}: speech frames, so 12.5 Hz
     expression_stride: int = 2  # R: speech frames, so 25 Hz, the motion rate
-    context_s: float = 0.0  # R: half-width in seconds of the cross-attention; 0 attends to the whole clip
+    context_s: float = (
+        0.0  # R: half-width in seconds of the cross-attention; 0 attends to the whole clip
+    )
 
 
 @dataclass(frozen=True)
@@ -96,19 +124,29 @@ class KeyframeConfig:
     positive_weight: float = 5.0  # R: w_1 of Eq. 4
     negative_weight: float = 1.0  # R: w_0 of Eq. 4
     window_frames: int = 128  # R: self-attention reaches this far back, the training clip's length
-    jitter_probability: float = 0.1  # R: each keyframe the generator sees moves by one frame with this probability
-    drop_probability: float = 0.1  # R: all keyframes of a clip hidden from the generator with this probability
+    jitter_probability: float = (
+        0.1  # R: each keyframe the generator sees moves by one frame with this probability
+    )
+    drop_probability: float = (
+        0.1  # R: all keyframes of a clip hidden from the generator with this probability
+    )
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """Dual-path motion generator (§2.3), after DiffSpeaker."""
 
-    dual_path: bool = True  # False: the ablation "w/o dual-path diff", one denoiser over 59 dimensions
+    dual_path: bool = (
+        True  # False: the ablation "w/o dual-path diff", one denoiser over 59 dimensions
+    )
     layers: int = 6  # R
     period_frames: int = 25  # sinusoidal positions repeat every second
-    bias_period_frames: int = 25  # self-attention's bias steps down once per so many frames; DiffSpeaker: the same
-    alignment_frames: int = 3  # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
+    bias_period_frames: int = (
+        25  # self-attention's bias steps down once per so many frames; DiffSpeaker: the same
+    )
+    alignment_frames: int = (
+        3  # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
+    )
 
 
 @dataclass(frozen=True)
@@ -118,14 +156,17 @@ class DiffusionConfig:
     steps: int = 1000  # training steps of the schedule
     beta_start: float = 0.00085  # scaled-linear schedule
     beta_end: float = 0.012
-    condition_drop_probability: float = 0.1  # R: speech and transcript dropped, for classifier-free guidance
+    condition_drop_probability: float = (
+        0.1  # R: speech and transcript dropped, for classifier-free guidance
+    )
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The whole of KSDiff.
 
-    Whatever computes in bfloat16, norms, softmax, positions, spectra, diffusion and losses stay in float32.
+    Whatever computes in bfloat16, norms, softmax, positions, spectra, diffusion and losses stay in
+    float32.
     """
 
     width: int = 512  # D, §3.3
@@ -140,9 +181,13 @@ class ModelConfig:
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     param_dtype: Literal["float32"] = "float32"  # the masters that the optimiser updates
-    compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of dense layers and products of attention
+    compute_dtype: Literal["float32", "bfloat16"] = (
+        "float32"  # of dense layers and products of attention
+    )
     output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
-    attention: Literal["auto", "xla", "cudnn"] = "auto"  # fused where the device and the shapes allow (auto), or named
+    attention: Literal["auto", "xla", "cudnn"] = (
+        "auto"  # fused where the device and the shapes allow (auto), or named
+    )
 
 
 @dataclass(frozen=True)
@@ -155,7 +200,11 @@ class LossConfig:
     spectral: float = 0.3  # lambda_mr of Eq. 7
     keyframes: float = 0.5  # lambda_BCE of Eq. 7
     lip_gap: float = 0.0  # R: the lips' distance on the built-in head; keep 0 for other faces
-    spectral_windows: tuple[int, ...] = (8, 16, 32)  # R: STFT windows in motion frames, hop = window / 4, Hann
+    spectral_windows: tuple[int, ...] = (
+        8,
+        16,
+        32,
+    )  # R: STFT windows in motion frames, hop = window / 4, Hann
 
 
 @dataclass(frozen=True)
@@ -183,7 +232,9 @@ class DataConfig:
     threads: int = 1  # that read and decode in each process; more hide the latency of a slow disk
     corpus_clips: int = 2000  # clips of the built-in corpus, if that is what is used
     augment: AugmentConfig | None = None  # None: clean sound
-    on_bad_record: Literal["raise", "skip"] = "raise"  # skip: all shards are read once before training, bad ones named
+    on_bad_record: Literal["raise", "skip"] = (
+        "raise"  # skip: all shards are read once before training, bad ones named
+    )
     bad_record_share: float = 0.01  # more bad records than this share of a split are never skipped
 
 
@@ -206,14 +257,27 @@ class TrainConfig:
     validate_clips: int = 32
     checkpoint_every: int = 500
     checkpoints_kept: int = 2
-    hang_s: float = 600.0  # seconds without a step after which a run ends itself (status 75); 0: never
-    samples_every: int = 0  # steps between videos and plots of validation clips in <workdir>/samples; 0: none
+    hang_s: float = (
+        600.0  # seconds without a step after which a run ends itself (status 75); 0: never
+    )
+    samples_every: int = (
+        0  # steps between videos and plots of validation clips in <workdir>/samples; 0: none
+    )
     samples_clips: int = 2
-    accumulate_steps: int = 1  # micro-batches of one step: the memory of a small batch, the gradient of the whole one
-    remat: Literal["none", "dots", "full"] = "none"  # what a layer keeps for the backward pass: all, products, nothing
-    scan_layers: bool = False  # one layer of each stack is compiled, and looped: the same numbers, sooner the first one
-    init_from: str = ""  # checkpoint folder, workdir, shipped name or org/name of the hub: weights of a new run
-    init_patterns: tuple[str, ...] = ("*",)  # parameters taken from there, as "generators_head/*" (fnmatch)
+    accumulate_steps: int = (
+        1  # micro-batches of one step: the memory of a small batch, the gradient of the whole one
+    )
+    remat: Literal["none", "dots", "full"] = (
+        "none"  # what a layer keeps for the backward pass: all, products, nothing
+    )
+    # one layer of each stack is compiled, and looped: the same numbers, sooner the first one
+    scan_layers: bool = False
+    init_from: str = (
+        ""  # checkpoint folder, workdir, shipped name or org/name of the hub: weights of a new run
+    )
+    init_patterns: tuple[str, ...] = (
+        "*",
+    )  # parameters taken from there, as "generators_head/*" (fnmatch)
     freeze_patterns: tuple[str, ...] = ()  # parameters that keep the value they start from
 
 
@@ -234,8 +298,15 @@ class SampleConfig:
     steps: int = 50
     guidance: float = 1.0  # 1 is the plain conditional model
     eta: float = 0.0
-    lip_temperature: float = 1.0  # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
-    lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)  # motion dimensions (layout.py) that move the lips
+    lip_temperature: float = (
+        1.0  # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
+    )
+    lip_dims: tuple[int, ...] = (
+        *range(50),
+        53,
+        54,
+        55,
+    )  # motion dimensions (layout.py) that move the lips
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
 
@@ -262,5 +333,9 @@ def flatten(values: Mapping, prefix: str = "") -> dict[str, object]:
     """Nested dicts as one, by dotted names: {"a": {"b": 1}} -> {"a.b": 1}."""
     flat: dict[str, object] = {}
     for name, value in values.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+        flat |= (
+            flatten(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else {prefix + name: value}
+        )
     return flat

@@ -1,7 +1,7 @@
 """Files that appear under their final name only when they are complete.
 
-Windows refuses to replace what another program has open, or to move a folder with such a file: the work then ends with
-an `InputError`, and what was there stays. (Windows is untried.)
+Windows refuses to replace what another program has open, or to move a folder with such a file: the
+work then ends with an `InputError`, and what was there stays. (Windows is untried.)
 """
 
 import contextlib
@@ -22,12 +22,13 @@ _LONGEST_PREFIX = 200
 
 
 def cache_folder() -> Path:
-    """A folder of this user's own for what can be made again; the first of these that can be written is made.
+    """A folder of this user's own for what can be made again; the first of these that can be
+    written is made.
 
-    `$XDG_CACHE_HOME/ksdiff-jax`, `~/.cache/ksdiff-jax`, and `ksdiff-jax-<user number>` in the folder of temporary
-    files, for containers whose user has no home (`ksdiff-jax` on Windows, where users have no numbers). A relative
-    path in the environment counts as none, as the specification of XDG rules. Raises `InputError` where no folder of
-    this machine can be written.
+    `$XDG_CACHE_HOME/ksdiff-jax`, `~/.cache/ksdiff-jax`, and `ksdiff-jax-<user number>` in the
+    folder of temporary files, for containers whose user has no home (`ksdiff-jax` on Windows, where
+    users have no numbers). A relative path in the environment counts as none, as the specification
+    of XDG rules. Raises `InputError` where no folder of this machine can be written.
     """
     stated, home = Path(os.environ.get("XDG_CACHE_HOME", "")), home_folder()
     if stated.is_absolute():
@@ -40,16 +41,23 @@ def cache_folder() -> Path:
     except OSError as error:
         temporary = Path("/dev/shm")  # the one that a container run with --read-only has
         if not os.access(temporary, os.W_OK):
-            raise InputError(f"no folder can be written for caches ({error.strerror}); set TMPDIR to one") from error
+            raise InputError(
+                f"no folder can be written for caches ({error.strerror}); set TMPDIR to one"
+            ) from error
     folder = temporary / (f"ksdiff-jax-{os.getuid()}" if hasattr(os, "getuid") else "ksdiff-jax")
     # Somebody else may have made this one, to have us load their files.
     if not _is_own(folder, private=True):
-        raise InputError(f"{folder}: cannot be used for caches; set XDG_CACHE_HOME to a folder that can be written")
+        raise InputError(
+            f"{folder}: cannot be used for caches; set XDG_CACHE_HOME to a folder that can be "
+            "written"
+        )
     return folder
 
 
 def home_folder() -> Path | None:
-    """The user's home; None where neither HOME nor the list of users names a folder that is there."""
+    """The user's home; None where neither HOME nor the list of users names a folder that is
+    there.
+    """
     home = Path(os.environ.get("HOME") or _registered_home())
     return home if home.is_absolute() and home.is_dir() else None
 
@@ -67,7 +75,9 @@ def _registered_home() -> str:
 
 
 def give_home() -> None:
-    """Set HOME to a folder of temporary files, where the user has no home: many a library stops without one."""
+    """Set HOME to a folder of temporary files, where the user has no home: many a library stops
+    without one.
+    """
     home = home_folder()
     if home is None:
         with contextlib.suppress(InputError):  # nowhere to write: what needs a home will report it
@@ -77,7 +87,9 @@ def give_home() -> None:
 
 
 def _is_own(folder: Path, *, private: bool = False) -> bool:
-    """Whether `folder` is there, or could be made, and can be written; `private`: by nobody else, and is no link."""
+    """Whether `folder` is there, or could be made, and can be written; `private`: by nobody else,
+    and is no link.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
@@ -91,9 +103,12 @@ def _is_own(folder: Path, *, private: bool = False) -> bool:
 def is_ours_alone(status: os.stat_result) -> bool:
     """Whether a file or folder is this user's and nobody else may write into it.
 
-    Windows has neither user numbers nor permissions in this form; its folder of temporary files is the user's own.
+    Windows has neither user numbers nor permissions in this form; its folder of temporary files is
+    the user's own.
     """
-    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
+    return not hasattr(os, "getuid") or (
+        status.st_uid == os.getuid() and not status.st_mode & 0o022
+    )
 
 
 def make_folder(path: str | Path) -> Path:
@@ -104,29 +119,40 @@ def make_folder(path: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{folder}: a file is in the way of this output folder; name another folder") from error
+        raise InputError(
+            f"{folder}: a file is in the way of this output folder; name another folder"
+        ) from error
     except OSError as error:
-        raise InputError(f"{folder}: cannot create this output folder ({error.strerror}); name another one") from error
+        raise InputError(
+            f"{folder}: cannot create this output folder ({error.strerror}); name another one"
+        ) from error
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: no permission to write into this output folder; name another one")
+        raise InputError(
+            f"{folder}: no permission to write into this output folder; name another one"
+        )
     return folder
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> Iterator[Path]:
-    """Yield a temporary path beside `path` (same suffix) and move it into place if the block succeeds.
+    """Yield a temporary path beside `path` (same suffix) and move it into place if the block
+    succeeds.
 
     On any exception the temporary file is removed and whatever stood at `path` before is untouched.
-    A full disk or a missing permission is raised as `InputError` with the path. `check` raises if what lies at `path`
-    must stay: where it is given, a file that appears at the last moment is not replaced without it. What is written
-    for a caller goes through `outputs.writing`.
+    A full disk or a missing permission is raised as `InputError` with the path. `check` raises if
+    what lies at `path` must stay: where it is given, a file that appears at the last moment is not
+    replaced without it. What is written for a caller goes through `outputs.writing`.
     """
     path = Path(path)
     make_folder(path.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=_prefix(path.stem), suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=_prefix(path.stem), suffix=path.suffix, dir=path.parent
+        )
     except OSError as error:
-        raise InputError(f"{path}: no file can be made in this folder ({error.strerror}); name another one") from error
+        raise InputError(
+            f"{path}: no file can be made in this folder ({error.strerror}); name another one"
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -137,14 +163,18 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
     except OSError as error:
         _remove(temporary)
         free = shutil.disk_usage(path.parent).free
-        raise InputError(f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)") from error
+        raise InputError(
+            f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)"
+        ) from error
     except BaseException:
         _remove(temporary)
         raise
 
 
 def _remove(temporary: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows keeps a file that is still open; the error before is what counts
+    with contextlib.suppress(
+        OSError
+    ):  # Windows keeps a file that is still open; the error before is what counts
         temporary.unlink(missing_ok=True)
 
 
@@ -159,12 +189,16 @@ def _put(temporary: Path, path: Path, check: Callable[[], None] | None) -> None:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: str | Path, *, kept: Callable[[Path], Iterable[str]] = lambda folder: ()) -> Iterator[Path]:
-    """Like `replacing`, for a folder: the yielded folder takes the place of `path` if the block succeeds.
+def replacing_folder(
+    path: str | Path, *, kept: Callable[[Path], Iterable[str]] = lambda folder: ()
+) -> Iterator[Path]:
+    """Like `replacing`, for a folder: the yielded folder takes the place of `path` if the block
+    succeeds.
 
-    Its files become as readable as the user's files are; some writers (safetensors) make theirs private. `kept` gives
-    the names in the old folder that stay, where the new one does not have them, or raises if it must not be replaced.
-    What is written for a caller goes through `outputs.writing_folder`.
+    Its files become as readable as the user's files are; some writers (safetensors) make theirs
+    private. `kept` gives the names in the old folder that stay, where the new one does not have
+    them, or raises if it must not be replaced. What is written for a caller goes through
+    `outputs.writing_folder`.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -174,7 +208,9 @@ def replacing_folder(path: str | Path, *, kept: Callable[[Path], Iterable[str]] 
     try:
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(path.name), dir=path.parent))
     except OSError as error:
-        raise InputError(f"{path}: no folder can be made there ({error.strerror}); name another one") from error
+        raise InputError(
+            f"{path}: no folder can be made there ({error.strerror}); name another one"
+        ) from error
     temporary.chmod(0o777 & ~_umask())
     try:
         yield temporary
@@ -195,15 +231,23 @@ def replacing_folder(path: str | Path, *, kept: Callable[[Path], Iterable[str]] 
 
 
 def write_json(
-    path: str | Path, content: object, *, strict: bool = True, check: Callable[[], None] | None = None
+    path: str | Path,
+    content: object,
+    *,
+    strict: bool = True,
+    check: Callable[[], None] | None = None,
 ) -> None:
-    """Write `content` as JSON, whole or not at all; names of any bytes and NaN as `json_text` writes them."""
+    """Write `content` as JSON, whole or not at all; names of any bytes and NaN as `json_text`
+    writes them.
+    """
     with replacing(path, check=check) as temporary:
         temporary.write_text(json_text(content, indent=1, strict=strict) + "\n", encoding="utf-8")
 
 
 def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
-    """Files and folders of `old` into `new` by links, so that whatever interrupts, `old` has all of them."""
+    """Files and folders of `old` into `new` by links, so that whatever interrupts, `old` has all of
+    them.
+    """
     for name in names:
         if os.path.lexists(new / name):
             continue
@@ -216,12 +260,17 @@ def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
 def _link_or_copy(old: str | Path, new: str | Path) -> None:
     try:
         os.link(old, new, follow_symlinks=False)
-    except (OSError, NotImplementedError):  # a file system without links, a system that follows symbolic ones
+    except (
+        OSError,
+        NotImplementedError,
+    ):  # a file system without links, a system that follows symbolic ones
         shutil.copy2(old, new, follow_symlinks=False)
 
 
 def _change_places(path: Path, new: Path) -> None:
-    """`new` under the name of the folder `path`; whatever interrupts, one of the two has that name in the end."""
+    """`new` under the name of the folder `path`; whatever interrupts, one of the two has that name
+    in the end.
+    """
     old = Path(tempfile.mkdtemp(prefix=f"{_prefix(path.name)}old.", dir=path.parent))
     try:
         path.replace(old / "folder")
@@ -245,10 +294,11 @@ def _put_back(path: Path) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
-    """Let one process after the other through, for what several would make at once in `folder` (a cache).
+    """Let one process after the other through, for what several would make at once in `folder` (a
+    cache).
 
-    A process that dies lets the next one in. Network disks without locks let all in, as does a lock of another
-    user's.
+    A process that dies lets the next one in. Network disks without locks let all in, as does a lock
+    of another user's.
     """
     path = make_folder(folder) / ".lock"
     with contextlib.ExitStack() as opened:
@@ -263,9 +313,15 @@ def _prefix(name: str) -> str:
 
 
 def moved_away(path: str | Path) -> list[Path]:
-    """What stood at `path` and is out of the way: for the moment in which it is replaced, or since a kill in it."""
+    """What stood at `path` and is out of the way: for the moment in which it is replaced, or since
+    a kill in it.
+    """
     path = Path(path)
-    return sorted(path.parent.glob(f"{glob.escape(_prefix(path.name))}old.*/folder")) if path.name else []
+    return (
+        sorted(path.parent.glob(f"{glob.escape(_prefix(path.name))}old.*/folder"))
+        if path.name
+        else []
+    )
 
 
 def _umask() -> int:

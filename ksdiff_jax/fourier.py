@@ -2,10 +2,10 @@
 
     X_k = Σ_n x_n exp(-2πi k n / N),   k = 0 … N / 2
 
-The same as `jnp.fft.rfft`, to the bit. Where a batch is split over devices, XLA's partitioner knows no way to split an
-FFT (jaxlib 0.10.2): every device would gather the whole batch and transform all of it, at a cost that grows with the
-number of devices. Here the partitioner is told that all axes but the last may be split, and each device transforms
-what it has.
+The same as `jnp.fft.rfft`, to the bit. Where a batch is split over devices, XLA's partitioner knows
+no way to split an FFT (jaxlib 0.10.2): every device would gather the whole batch and transform all
+of it, at a cost that grows with the number of devices. Here the partitioner is told that all axes
+but the last may be split, and each device transforms what it has.
 """
 
 import jax
@@ -43,7 +43,9 @@ _transform.defvjp(_forward, _backward)
 
 
 def _in_place(function):
-    """`function` of one array, which changes the last axis only, split over devices as its argument is."""
+    """`function` of one array, which changes the last axis only, split over devices as its argument
+    is.
+    """
     partitioned = custom_partitioning(function)
     partitioned.def_partition(
         partition=lambda mesh, arguments, result: (

@@ -1,8 +1,9 @@
-"""Freed memory stays with the process, in large pages: XLA on a CPU takes all its buffers anew at every call.
+"""Freed memory stays with the process, in large pages: XLA on a CPU takes all its buffers anew at
+every call.
 
-The C library gives buffers of that size back to the kernel at once, which clears every page again when the next step
-touches it: a training step of the demo model spent a third of its time so. Here they stay on the heap. The price is
-that the process never shrinks below its peak.
+The C library gives buffers of that size back to the kernel at once, which clears every page again
+when the next step touches it: a training step of the demo model spent a third of its time so. Here
+they stay on the heap. The price is that the process never shrinks below its peak.
 """
 
 import ctypes
@@ -20,16 +21,21 @@ _LARGEST_HEAP_BYTES = 16 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Call once, before threads start; True where it took effect (Linux with glibc, and not switched off).
+    """Call once, before threads start; True where it took effect (Linux with glibc, and not
+    switched off).
 
-    Addresses for a heap of half the machine's memory, 16 GiB at most, are marked for large pages. They take no memory
-    until they are used; where the kernel counts addresses as memory (overcommit_memory 2), none are.
+    Addresses for a heap of half the machine's memory, 16 GiB at most, are marked for large pages.
+    They take no memory until they are used; where the kernel counts addresses as memory
+    (overcommit_memory 2), none are.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if os.environ.get(SWITCH) == "0" or not hasattr(libc, "gnu_get_libc_version"):
         return False
     # One heap: others are made of small pieces, and what is larger would be mapped again.
-    if not all(libc.mallopt(*it) for it in ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER))):
+    if not all(
+        libc.mallopt(*it)
+        for it in ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER))
+    ):
         return False
     if not _addresses_are_free():
         return True

@@ -1,13 +1,15 @@
-"""Files from and to the Hugging Face hub, by its own client (`huggingface_hub`), whose cache and login are used.
+"""Files from and to the Hugging Face hub, by its own client (`huggingface_hub`), whose cache and
+login are used.
 
-    find_name("org/name@v1")                         HubName(repo="org/name", revision="v1")
-    fetch(name, ["config.json"])                     the folder of the client's cache that holds these files
-    upload("org/name", {"a.txt": path})              one commit with these files; the address of the repository
+    find_name("org/name@v1")              HubName(repo="org/name", revision="v1")
+    fetch(name, ["config.json"])          the folder of the client's cache that holds these files
+    upload("org/name", {"a.txt": path})   one commit with these files; the address of the repository
 
-The hub is asked once, with a limit of ten seconds to each answer; writing has the client's own limits, if any. Where
-it does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an earlier download are taken. Everything that goes wrong
-is an `InputError` of one line. Tested against a server of our own that answers as the hub does (tests/hub_server.py);
-the hub itself has never been tried.
+The hub is asked once, with a limit of ten seconds to each answer; writing has the client's own
+limits, if any. Where it does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an earlier
+download are taken. Everything that goes wrong is an `InputError` of one line. Tested against a
+server of our own that answers as the hub does (tests/hub_server.py); the hub itself has never been
+tried.
 """
 
 import contextlib
@@ -23,7 +25,15 @@ from ksdiff_jax.log_lines import held_back
 
 _TIMEOUT_S = 10.0
 _CLIENT = "huggingface_hub"  # its logger
-_OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.ENOENT)
+_OF_THE_DISK = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.ENOENT,
+)
 # As the hub has them: ASCII, no point or hyphen at either end of a part, none twice in a row.
 _PART = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"({_PART}/{_PART})(?:@([\w./-]+))?", re.ASCII)
@@ -37,7 +47,9 @@ class HubName(NamedTuple):
 
 
 def find_name(text: str | Path) -> HubName | None:
-    """The name in `org/name` or `org/name@revision`; None where the text is none, such as a path of more parts."""
+    """The name in `org/name` or `org/name@revision`; None where the text is none, such as a path of
+    more parts.
+    """
     found = _NAME.fullmatch(str(text))
     if found is None or ".." in found[0] or "--" in found[1] or found[1].endswith(".git"):
         return None
@@ -45,12 +57,18 @@ def find_name(text: str | Path) -> HubName | None:
 
 
 def fetch(name: HubName, patterns: Sequence[str]) -> Path:
-    """The folder with the repository's files whose names fit the patterns, downloaded where they are not in the cache.
+    """The folder with the repository's files whose names fit the patterns, downloaded where they
+    are not in the cache.
 
-    Raises `InputError` where there is no such repository, and where the hub is out of reach and the cache has nothing.
+    Raises `InputError` where there is no such repository, and where the hub is out of reach and the
+    cache has nothing.
     """
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     wanted = {"repo_id": name.repo, "revision": name.revision, "allow_patterns": list(patterns)}
     with held_back(_CLIENT):  # what goes wrong is raised as well
@@ -58,41 +76,61 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
             HfApi().model_info(name.repo, revision=name.revision, timeout=_TIMEOUT_S)
             return Path(snapshot_download(**wanted))
         except RevisionNotFoundError as error:
-            raise InputError(f"{name.repo} on the hub has no revision {name.revision or 'main'!r}") from error
+            raise InputError(
+                f"{name.repo} on the hub has no revision {name.revision or 'main'!r}"
+            ) from error
         except GatedRepoError as error:
             raise InputError(
-                f"{name.repo}: its owner asks for consent first; give it on the repository's page, then `hf auth login`"
+                f"{name.repo}: its owner asks for consent first; give it on the repository's "
+                "page, then `hf auth login`"
             ) from error
         except RepositoryNotFoundError as error:
             raise InputError(
-                f"{name.repo}: the hub has no repository of this name that you may read; check the name, or log in "
+                f"{name.repo}: the hub has no repository of this name that you may read; check "
+                "the name, or log in "
                 "with `hf auth login`"
             ) from error
-        except Exception as error:  # the client raises its own, its transport's and the system's errors
+        except (
+            Exception
+        ) as error:  # the client raises its own, its transport's and the system's errors
             if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
                 raise InputError(
-                    f"{name.repo}: what the hub gives cannot be kept ({first_line(error)}); set HF_HOME to a folder "
+                    f"{name.repo}: what the hub gives cannot be kept ({first_line(error)}); set "
+                    "HF_HOME to a folder "
                     "that can be written"
                 ) from error
             return _from_cache(wanted, because=error)
 
 
 def upload(
-    repo: str, files: Mapping[str, Path | bytes], *, private: bool | None, token: str | None, message: str
+    repo: str,
+    files: Mapping[str, Path | bytes],
+    *,
+    private: bool | None,
+    token: str | None,
+    message: str,
 ) -> str:
-    """Make the repository if need be and add the files in one commit; returns its address. Raises `InputError`."""
+    """Make the repository if need be and add the files in one commit; returns its address.
+
+    Raises `InputError`.
+    """
     from huggingface_hub import CommitOperationAdd, HfApi
 
     with _refusals_in_one_line(repo):
         api = HfApi(token=token)
         address = str(api.create_repo(repo, private=private, exist_ok=True))
-        additions = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()]
+        additions = [
+            CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)
+            for name, content in files.items()
+        ]
         api.create_commit(repo, additions, commit_message=message)
     return address
 
 
 def existing(repo: str, names: Sequence[str], *, token: str | None) -> dict[str, Path]:
-    """Those of the named files that the repository has already, downloaded; none where there is no repository yet."""
+    """Those of the named files that the repository has already, downloaded; none where there is no
+    repository yet.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -103,7 +141,11 @@ def existing(repo: str, names: Sequence[str], *, token: str | None) -> dict[str,
         except RepositoryNotFoundError:
             return {}
         there = {file.rfilename for file in info.siblings or ()}
-        return {name: Path(api.hf_hub_download(repo, name, revision=info.sha)) for name in names if name in there}
+        return {
+            name: Path(api.hf_hub_download(repo, name, revision=info.sha))
+            for name in names
+            if name in there
+        }
 
 
 def _from_cache(wanted: dict, *, because: Exception) -> Path:
@@ -116,18 +158,24 @@ def _from_cache(wanted: dict, *, because: Exception) -> Path:
         folder = Path(snapshot_download(**wanted, local_files_only=True))
     except Exception as error:
         raise InputError(
-            f"{name}: the Hugging Face hub did not give it ({reason}), and no earlier download of it is here; download "
+            f"{name}: the Hugging Face hub did not give it ({reason}), and no earlier download of "
+            "it is here; download "
             "it where there is a network and name its folder"
         ) from error
     if not isinstance(because, OfflineModeIsEnabled):
-        text = f"{name}: the Hugging Face hub did not answer ({reason}); taking the files of an earlier download"
+        text = (
+            f"{name}: the Hugging Face hub did not answer ({reason}); taking the files of an "
+            "earlier download"
+        )
         warnings.warn(text, Notice, stacklevel=4)
     return folder
 
 
 @contextlib.contextmanager
 def _refusals_in_one_line(repo: str) -> Iterator[None]:
-    """Everything that the hub or its client refuses when we write, as an `InputError` that says what may help."""
+    """Everything that the hub or its client refuses when we write, as an `InputError` that says
+    what may help.
+    """
     from huggingface_hub.errors import HfHubHTTPError
 
     with held_back(_CLIENT):
@@ -139,6 +187,8 @@ def _refusals_in_one_line(repo: str) -> Iterator[None]:
             response = error.response if isinstance(error, HfHubHTTPError) else None
             login = "log in with `hf auth login`, or give a token that may write there"
             refused = response is not None and response.status_code in (401, 403, 404)
-            remedy = login if refused else "try again where there is a network, without HF_HUB_OFFLINE"
+            remedy = (
+                login if refused else "try again where there is a network, without HF_HUB_OFFLINE"
+            )
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise InputError(f"{repo}: not sent to the hub ({reason}); {remedy}") from error

@@ -1,7 +1,7 @@
 """Locks on opened files, which the system lets go of when the process ends, however it ends.
 
-On Linux and macOS a lock is `flock` on the file; on Windows it is a lock on its first byte (`msvcrt.locking`), which
-nobody has tried there. Disks without locks raise `OSError`.
+On Linux and macOS a lock is `flock` on the file; on Windows it is a lock on its first byte
+(`msvcrt.locking`), which nobody has tried there. Disks without locks raise `OSError`.
 """
 
 import errno
@@ -14,7 +14,10 @@ except ImportError:  # Windows
     fcntl = None
 
 _RETRY_S = 0.1
-_TAKEN = (errno.EACCES, errno.EDEADLK)  # what `msvcrt.locking` raises where another process has the lock
+_TAKEN = (
+    errno.EACCES,
+    errno.EDEADLK,
+)  # what `msvcrt.locking` raises where another process has the lock
 
 
 def take_at_once(file: IO) -> bool:

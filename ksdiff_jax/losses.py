@@ -3,10 +3,12 @@
 L_rec = mean |x̂ − x|²,    L_vel = mean |Δx̂ − Δx|²                                       (Eq. 5)
 L_mr  = Σ_r mean | |STFT_r(x̂)| − |STFT_r(x)| |   over time, per dimension                (Eq. 6)
 L_BCE = −mean (w₁ k log p + w₀ (1 − k) log(1 − p))                                        (Eq. 4)
-L_lip = mean |asinh(ĝ / g₀) − asinh(g / g₀)|²                                             (ours, R: 0 by default)
+L_lip = mean |asinh(ĝ / g₀) − asinh(g / g₀)|²                                             (ours, R:
+0 by default)
 
-A micro-batch of a larger batch gives its share of the mean over all of it where `whole` tells the validity of every
-clip (n, t) of that batch: the shares of all micro-batches add up to the loss of the whole, however ragged the clips.
+A micro-batch of a larger batch gives its share of the mean over all of it where `whole` tells the
+validity of every clip (n, t) of that batch: the shares of all micro-batches add up to the loss of
+the whole, however ragged the clips.
 """
 
 import jax
@@ -21,13 +23,19 @@ _MAGNITUDE_FLOOR = 1e-12
 
 
 def masked_mean(
-    values: Float[Array, "b t *n"], mask: Bool[Array, "b t"], whole: Bool[Array, "n t"] | None = None
+    values: Float[Array, "b t *n"],
+    mask: Bool[Array, "b t"],
+    whole: Bool[Array, "n t"] | None = None,
 ) -> Float[Array, ""]:
-    """Mean over the valid (batch, time) positions and all trailing axes, in float32; 0 where nothing is valid."""
+    """Mean over the valid (batch, time) positions and all trailing axes, in float32; 0 where
+    nothing is valid.
+    """
     weights = mask.reshape(mask.shape + (1,) * (values.ndim - 2))
     trailing = np.prod(values.shape[2:], dtype=np.int64)
     valid = (mask if whole is None else whole).sum()
-    return jnp.sum(jnp.where(weights, values.astype(jnp.float32), 0.0)) / jnp.maximum(valid * trailing, 1)
+    return jnp.sum(jnp.where(weights, values.astype(jnp.float32), 0.0)) / jnp.maximum(
+        valid * trailing, 1
+    )
 
 
 def reconstruction_loss(
@@ -50,11 +58,15 @@ def velocity_loss(
 ) -> Float[Array, ""]:
     """Mean squared error of the first difference in time (L_vel of Eq. 5)."""
     pairs = None if whole is None else whole[:, 1:] & whole[:, :-1]
-    return masked_mean(jnp.diff(prediction - target, axis=1) ** 2, mask[:, 1:] & mask[:, :-1], pairs)
+    return masked_mean(
+        jnp.diff(prediction - target, axis=1) ** 2, mask[:, 1:] & mask[:, :-1], pairs
+    )
 
 
 def stft_magnitude(signal: Float[Array, "b t c"], *, window: int) -> Float[Array, "b n k c"]:
-    """Magnitude of the short-time Fourier transform along time: Hann window, hop window / 4, no padding."""
+    """Magnitude of the short-time Fourier transform along time: Hann window, hop window / 4, no
+    padding.
+    """
     starts = np.arange(0, signal.shape[1] - window + 1, window // 4)
     frames = signal[:, starts[:, None] + np.arange(window)]  # b n w c
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
@@ -71,14 +83,20 @@ def spectral_loss(
     windows: tuple[int, ...],
     whole: Bool[Array, "n t"] | None = None,
 ) -> Float[Array, ""]:
-    """Multi-resolution spectral loss (Eq. 6); STFT frames that touch padding are left out, as are windows too long."""
+    """Multi-resolution spectral loss (Eq. 6); STFT frames that touch padding are left out, as are
+    windows too long.
+    """
     total = jnp.zeros((), prediction.dtype)
     for window in windows:
         if window > prediction.shape[1]:
             continue
-        difference = stft_magnitude(prediction, window=window) - stft_magnitude(target, window=window)
+        difference = stft_magnitude(prediction, window=window) - stft_magnitude(
+            target, window=window
+        )
         last = np.arange(window - 1, prediction.shape[1], window // 4)
-        total = total + masked_mean(jnp.abs(difference), mask[:, last], None if whole is None else whole[:, last])
+        total = total + masked_mean(
+            jnp.abs(difference), mask[:, last], None if whole is None else whole[:, last]
+        )
     return total
 
 
@@ -92,9 +110,12 @@ def gap_loss(
 ) -> Float[Array, ""]:
     """Mean squared error of asinh(gap / closed): the distance of the lips as it is seen (R).
 
-    Linear below `closed`, where a millimetre tells an /m/ from a vowel; logarithmic above, where it tells nothing.
+    Linear below `closed`, where a millimetre tells an /m/ from a vowel; logarithmic above, where it
+    tells nothing.
     """
-    return masked_mean((jnp.arcsinh(prediction / closed) - jnp.arcsinh(target / closed)) ** 2, mask, whole)
+    return masked_mean(
+        (jnp.arcsinh(prediction / closed) - jnp.arcsinh(target / closed)) ** 2, mask, whole
+    )
 
 
 def weighted_bce(

@@ -1,4 +1,5 @@
-"""Where results go: nothing of the caller's is overwritten. One rule for every command and every function that writes.
+"""Where results go: nothing of the caller's is overwritten. One rule for every command and every
+function that writes.
 
 | at the place of an output lies | then |
 |---|---|
@@ -8,12 +9,13 @@
 | what this package wrote for the same purpose, by its mark (`ownership`) | it is replaced |
 | anything else, also an empty file, a write-protected one, a link that leads nowhere | refused, unless `overwrite` |
 
-A link to a file or folder is followed: what it leads to is replaced, and the link stays. A folder that is written as
-a whole takes the place of an earlier one of its kind; files in it that are not of this package stay in it, also with
-`overwrite`, unless they bear the name of one that is written.
+A link to a file or folder is followed: what it leads to is replaced, and the link stays. A folder
+that is written as a whole takes the place of an earlier one of its kind; files in it that are not
+of this package stay in it, also with `overwrite`, unless they bear the name of one that is written.
 
-The rule is applied before any work, by `check_output` and `check_output_folder`, and again when the finished file
-takes its place, by `writing` and `writing_folder`: another program may have put something there meanwhile.
+The rule is applied before any work, by `check_output` and `check_output_folder`, and again when the
+finished file takes its place, by `writing` and `writing_folder`: another program may have put
+something there meanwhile.
 """
 
 import contextlib
@@ -34,11 +36,13 @@ _HINT = "name another output, or replace it with --overwrite (overwrite=True in 
 _NEVER = "an input is never overwritten; name another output"
 
 
-def check_output(path: str | Path, purpose: str, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+def check_output(
+    path: str | Path, purpose: str, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
     """Raises `InputError` if a file of this purpose may not be written to `path`.
 
-    `inputs` are files and folders that the same work reads. What lies in one of these folders is an input, unless it
-    was written for this purpose before.
+    `inputs` are files and folders that the same work reads. What lies in one of these folders is an
+    input, unless it was written for this purpose before.
     """
     path, inputs = Path(path), list(inputs)
     if (mode := _mode(path)) is None:
@@ -52,12 +56,17 @@ def check_output(path: str | Path, purpose: str, *, overwrite: bool = False, inp
         kind = "folder" if stat.S_ISDIR(mode) else "pipe or device"
         raise InputError(f"{path}: a {kind} lies there; name a file that is new or can be replaced")
     found = purpose_of(path)
-    if found != purpose and (folder := next((name for name in inputs if _lies_in(path, name)), None)) is not None:
+    if (
+        found != purpose
+        and (folder := next((name for name in inputs if _lies_in(path, name)), None)) is not None
+    ):
         raise InputError(f"{path}: belongs to the input {folder}; {_NEVER}")
     if overwrite:
         return
     if found != purpose:
-        whose = f"a file that was written for another purpose ({found})" if found else _strange(path)
+        whose = (
+            f"a file that was written for another purpose ({found})" if found else _strange(path)
+        )
         raise InputError(f"{path}: {whose} lies there; {_HINT}")
     if reason := _protected(path, mode):
         raise InputError(f"{path}: {reason}; {_HINT}")
@@ -67,7 +76,9 @@ def check_output(path: str | Path, purpose: str, *, overwrite: bool = False, inp
 def writing(
     path: str | Path, purpose: str, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
 ) -> Iterator[Path]:
-    """`files.replacing` under the rule: yields a temporary path, which takes the place of `path` in the end."""
+    """`files.replacing` under the rule: yields a temporary path, which takes the place of `path` in
+    the end.
+    """
     inputs = list(inputs)
 
     def check() -> None:
@@ -93,9 +104,15 @@ def write_document(
 
 
 def check_output_folder(
-    path: str | Path, kind: FolderKind, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+    path: str | Path,
+    kind: FolderKind,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
 ) -> None:
-    """Raises `InputError` if a folder of this kind may not, or could not, take the place of `path`."""
+    """Raises `InputError` if a folder of this kind may not, or could not, take the place of
+    `path`.
+    """
     path = Path(path)
     check_apart(path, inputs)
     mode = _mode(path)
@@ -108,13 +125,19 @@ def check_output_folder(
     mounted = path.resolve().is_mount()
     if mounted or same_place(path, ".") or _lies_in(".", path):
         what = "the place of another disk" if mounted else "the current folder, or one above it"
-        raise InputError(f"{path}: {what}, which cannot be replaced as a whole; name a folder in it")
+        raise InputError(
+            f"{path}: {what}, which cannot be replaced as a whole; name a folder in it"
+        )
     try:
         names = {entry.name for entry in path.iterdir()} - _NOBODYS
     except OSError as error:
-        raise InputError(f"{path}: cannot look into this folder ({error.strerror}); name another one") from error
+        raise InputError(
+            f"{path}: cannot look into this folder ({error.strerror}); name another one"
+        ) from error
     if names and not overwrite and not kind.owns(path):
-        raise InputError(f"{path}: not empty and not {kind.name} of ours (it holds {min(names)}); {_HINT}")
+        raise InputError(
+            f"{path}: not empty and not {kind.name} of ours (it holds {min(names)}); {_HINT}"
+        )
 
 
 def check_apart(folder: str | Path, inputs: Iterable[str | Path]) -> None:
@@ -128,9 +151,15 @@ def check_apart(folder: str | Path, inputs: Iterable[str | Path]) -> None:
 
 @contextlib.contextmanager
 def writing_folder(
-    path: str | Path, kind: FolderKind, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+    path: str | Path,
+    kind: FolderKind,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
 ) -> Iterator[Path]:
-    """`files.replacing_folder` under the rule; files of others in a folder of ours stay where they are."""
+    """`files.replacing_folder` under the rule; files of others in a folder of ours stay where they
+    are.
+    """
     inputs = list(inputs)
 
     def kept(folder: Path) -> list[str]:
@@ -143,9 +172,11 @@ def writing_folder(
 
 
 def stored_alike(folder: str | Path) -> Callable[[str], str]:
-    """A function that makes names equal which are one name to the file system of `folder`, which may not exist yet.
+    """A function that makes names equal which are one name to the file system of `folder`, which
+    may not exist yet.
 
-    Some take `A` and `a` for one, some `é` written as one character and as two: a trial file shows it.
+    Some take `A` and `a` for one, some `é` written as one character and as two: a trial file shows
+    it.
     """
     place = Path(folder)
     while not place.is_dir() and place != place.parent:
@@ -172,7 +203,9 @@ def _mode(path: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
+        raise InputError(
+            f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})"
+        ) from error
 
 
 def _followed(path: str | Path) -> Path:
@@ -185,7 +218,11 @@ def same_place(one: str | Path, other: str | Path) -> bool:
     """Whether two names lead to one file or folder, by its number on the disk."""
     try:
         return Path(one).samefile(other)
-    except (OSError, ValueError, TypeError):  # one of them is not there, or no name of this system (gs://...)
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+    ):  # one of them is not there, or no name of this system (gs://...)
         return False
 
 

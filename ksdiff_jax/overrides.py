@@ -1,7 +1,9 @@
-"""Configurations by file and by dotted name: `load_config("demo")`, `override(config, {"train.steps": "2000"})`.
+"""Configurations by file and by dotted name: `load_config("demo")`, `override(config,
+{"train.steps": "2000"})`.
 
-Values arrive as text (command line) or as JSON values (a checkpoint's `config.json`) and are converted to the type
-that the field declares; an unknown name is answered with the nearest known one.
+Values arrive as text (command line) or as JSON values (a checkpoint's `config.json`) and are
+converted to the type that the field declares; an unknown name is answered with the nearest known
+one.
 """
 
 import dataclasses
@@ -18,35 +20,48 @@ from ksdiff_jax.errors import InputError
 
 # Where the package is installed `configs/` lies in it; in a checkout, beside it.
 _PACKAGE = Path(__file__).parent
-OWN_CONFIGS = next((at / "configs" for at in (_PACKAGE, _PACKAGE.parent) if (at / "configs").is_dir()), _PACKAGE)
+OWN_CONFIGS = next(
+    (at / "configs" for at in (_PACKAGE, _PACKAGE.parent) if (at / "configs").is_dir()), _PACKAGE
+)
 
 
 def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
     """The `Config` that a config file's `config()` returns.
 
-    `name` is a path to a `.py` file, or the bare name of one in `folder` or of one that ships with the package, sought
-    in this order. Raises `InputError` if there is no such file, if it fails to run, or if it does not define
-    `config() -> Config`.
+    `name` is a path to a `.py` file, or the bare name of one in `folder` or of one that ships with
+    the package, sought in this order. Raises `InputError` if there is no such file, if it fails to
+    run, or if it does not define `config() -> Config`.
     """
     path = find_config(name, folder=folder)
     if path is None:
-        raise InputError(f"no config {str(name)!r}: need a .py file, or one of {', '.join(known_configs(folder))}")
+        raise InputError(
+            f"no config {str(name)!r}: need a .py file, or one of "
+            f"{', '.join(known_configs(folder))}"
+        )
     spec = importlib.util.spec_from_file_location(f"ksdiff_config_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
         config = module.config()
     except Exception as error:
-        raise InputError(f"{path}: cannot be used as a config: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"{path}: cannot be used as a config: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(config, Config):
-        raise InputError(f"{path}: config() returned {type(config).__name__}, need ksdiff_jax.config.Config")
+        raise InputError(
+            f"{path}: config() returned {type(config).__name__}, need ksdiff_jax.config.Config"
+        )
     return config if config.name else dataclasses.replace(config, name=path.stem)
 
 
 def find_config(name: str | Path, *, folder: str | Path = "configs") -> Path | None:
     """The file that `load_config` reads for `name`; None if there is none."""
     path = Path(name)
-    places = [path] if path.suffix == ".py" else [Path(at) / f"{name}.py" for at in (folder, OWN_CONFIGS)]
+    places = (
+        [path]
+        if path.suffix == ".py"
+        else [Path(at) / f"{name}.py" for at in (folder, OWN_CONFIGS)]
+    )
     # os.path's isfile answers for names that no file can have, where Path's raises.
     return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
 
@@ -71,7 +86,8 @@ def field_names(config, prefix: str = "") -> list[str]:
 def override(config, values: Mapping[str, object]):
     """A copy of `config` with the fields named in `values` replaced.
 
-    Raises `InputError` for an unknown name (naming the nearest) or a value that does not fit the field's type.
+    Raises `InputError` for an unknown name (naming the nearest) or a value that does not fit the
+    field's type.
     """
     for name, value in values.items():
         config = _replace(config, name.split("."), value, full_name=name, root=config)
@@ -79,7 +95,9 @@ def override(config, values: Mapping[str, object]):
 
 
 def from_dict(kind: type, values: Mapping[str, object], prefix: str = ""):
-    """The inverse of `to_dict`; missing fields keep their defaults, unknown ones raise `InputError`."""
+    """The inverse of `to_dict`; missing fields keep their defaults, unknown ones raise
+    `InputError`.
+    """
     hints = typing.get_type_hints(kind)
     changes = {}
     for name, value in values.items():
@@ -93,24 +111,37 @@ def _replace(config, path: list[str], value, *, full_name: str, root):
     head, *rest = path
     hints = typing.get_type_hints(type(config))
     if head not in hints:
-        raise InputError(f"unknown config field {full_name!r}{_nearest(full_name, field_names(root))}")
+        raise InputError(
+            f"unknown config field {full_name!r}{_nearest(full_name, field_names(root))}"
+        )
     current = getattr(config, head)
     if rest:
         if not dataclasses.is_dataclass(current):
             if current is None and (inner := _dataclass_of(hints[head])):
                 current = inner()
             else:
-                raise InputError(f"unknown config field {full_name!r}: {head!r} has no fields of its own")
-        return dataclasses.replace(config, **{head: _replace(current, rest, value, full_name=full_name, root=root)})
-    if dataclasses.is_dataclass(current) and not isinstance(value, Mapping) and value not in ("none", None):
+                raise InputError(
+                    f"unknown config field {full_name!r}: {head!r} has no fields of its own"
+                )
+        return dataclasses.replace(
+            config, **{head: _replace(current, rest, value, full_name=full_name, root=root)}
+        )
+    if (
+        dataclasses.is_dataclass(current)
+        and not isinstance(value, Mapping)
+        and value not in ("none", None)
+    ):
         raise InputError(
-            f"{full_name} is a group of fields, set one of {', '.join(field_names(current, full_name + '.'))}"
+            f"{full_name} is a group of fields, set one of "
+            f"{', '.join(field_names(current, full_name + '.'))}"
         )
     return dataclasses.replace(config, **{head: _convert(hints[head], value, full_name)})
 
 
 def _dataclass_of(hint) -> type | None:
-    return next((arm for arm in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(arm)), None)
+    return next(
+        (arm for arm in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(arm)), None
+    )
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -134,10 +165,16 @@ def _convert(hint, value, name: str):
             raise InputError(f"{name}: got {value!r}, need a group of fields")
         return from_dict(hint, value, f"{name}.")
     if origin is tuple:
-        items = value.replace("(", "").replace(")", "").split(",") if isinstance(value, str) else list(value)
+        items = (
+            value.replace("(", "").replace(")", "").split(",")
+            if isinstance(value, str)
+            else list(value)
+        )
         items = [item for item in items if item != ""]
         if arms[-1] is not Ellipsis and len(items) != len(arms):
-            raise InputError(f"{name}: got {len(items)} values, need {len(arms)} separated by commas")
+            raise InputError(
+                f"{name}: got {len(items)} values, need {len(arms)} separated by commas"
+            )
         return tuple(_convert(arms[0], item, name) for item in items)
     return _convert_scalar(hint, value, name)
 

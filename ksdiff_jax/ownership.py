@@ -1,4 +1,5 @@
-"""Whose a file is: all that this package writes for a caller carries a mark that names the package and the purpose.
+"""Whose a file is: all that this package writes for a caller carries a mark that names the package
+and the purpose.
 
 | purpose | file | written by | mark |
 |---|---|---|---|
@@ -16,9 +17,10 @@
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | run | a --workdir | train | `schema` in versions.json |
 
-A schema is `ksdiff-PURPOSE/NUMBER`; a mark in a text is `ksdiff-jax: ` and a schema. Reading a mark costs a
-millisecond or two and decodes nothing. A file that is empty, cut off or damaged has no mark: all files are written
-whole or not at all, so it is not what was written. `outputs` holds the rule that follows from a mark.
+A schema is `ksdiff-PURPOSE/NUMBER`; a mark in a text is `ksdiff-jax: ` and a schema. Reading a mark
+costs a millisecond or two and decodes nothing. A file that is empty, cut off or damaged has no
+mark: all files are written whole or not at all, so it is not what was written. `outputs` holds the
+rule that follows from a mark.
 """
 
 import json
@@ -45,7 +47,9 @@ def mark(purpose: str) -> str:
 
 
 def purpose_of(path: str | Path) -> str | None:
-    """What this package wrote the file at `path` for; None where it did not write it, or it is no whole file."""
+    """What this package wrote the file at `path` for; None where it did not write it, or it is no
+    whole file.
+    """
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
@@ -54,7 +58,9 @@ def purpose_of(path: str | Path) -> str | None:
             head = file.read(_HEAD_BYTES)
         read = next((read for is_kind, read in _READERS if is_kind(head)), None)
         text = read(path) if read else None
-    except Exception:  # whatever a reader raises at a damaged or hostile file: we did not write that
+    except (
+        Exception
+    ):  # whatever a reader raises at a damaged or hostile file: we did not write that
         return None
     found = _SCHEMA.fullmatch(text) if text else None
     return found[1] if found else None
@@ -77,22 +83,34 @@ class FolderKind(NamedTuple):
         manifest = (folder / self.manifest).read_text(encoding="utf-8") if self.owns(folder) else ""
 
         def named(name: str) -> bool:  # a shard by its own name, its index by that of the shard
-            return name.endswith((".tfrecord", ".index")) and f'"{name.rpartition(".")[0]}.tfrecord"' in manifest
+            return (
+                name.endswith((".tfrecord", ".index"))
+                and f'"{name.rpartition(".")[0]}.tfrecord"' in manifest
+            )
 
         names = {path.name for path in folder.iterdir()} - set(self.files)
         return sorted(name for name in names if not named(name))
 
 
 DATA_SET = FolderKind(
-    "a data set", "dataset.json", "clip", ("dataset.json", "dataset_info.json", "features.json", "report.json")
+    "a data set",
+    "dataset.json",
+    "clip",
+    ("dataset.json", "dataset_info.json", "features.json", "report.json"),
 )
 ENCODER = FolderKind("an encoder", "config.json", "encoder", ("config.json", "weights.safetensors"))
-CHECKPOINT = FolderKind("a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md"))
+CHECKPOINT = FolderKind(
+    "a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md")
+)
 
 
 def _unmarked(text: object) -> str | None:
     """The schema in a mark; None in a text that is no mark or only holds one."""
-    return text.removeprefix(f"{PROGRAM}: ") if isinstance(text, str) and text.startswith(f"{PROGRAM}: ") else None
+    return (
+        text.removeprefix(f"{PROGRAM}: ")
+        if isinstance(text, str) and text.startswith(f"{PROGRAM}: ")
+        else None
+    )
 
 
 def _schema_in_json(path: Path) -> str | None:
@@ -129,7 +147,9 @@ def _schema_in_mp4(path: Path) -> str | None:
 
 
 def _schema_in_png(path: Path) -> str | None:
-    """The text `Software`, which stands before the picture: chunks are length, name, data and a checksum."""
+    """The text `Software`, which stands before the picture: chunks are length, name, data and a
+    checksum.
+    """
     with path.open("rb") as file:
         file.seek(len(_PNG_SIGNATURE))
         for _ in range(_MOST_PNG_CHUNKS):

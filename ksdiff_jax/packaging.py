@@ -1,6 +1,8 @@
-"""How the wheel is built, where `pyproject.toml` cannot state it: `configs/` inside, a README that an index can show.
+"""How the wheel is built, where `pyproject.toml` cannot state it: `configs/` inside, a README that
+an index can show.
 
-setuptools loads this file alone, by its name in `[tool.setuptools.cmdclass]`; the package itself never imports it.
+setuptools loads this file alone, by its name in `[tool.setuptools.cmdclass]`; the package itself
+never imports it.
 """
 
 import re
@@ -14,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 
 
 class BuildWithConfigs(build_py):
-    """Builds the folder `configs/` as if it lay in the package; the package of an editable install reads the folder."""
+    """Builds the folder `configs/` as if it lay in the package; the package of an editable install
+    reads the folder.
+    """
 
     def finalize_options(self) -> None:
         """Adds the package to those that pyproject.toml finds."""
@@ -28,14 +32,20 @@ class MetadataForAnIndex(egg_info):
 
     def finalize_options(self) -> None:
         """Sets both before the metadata are written."""
-        address = runpy.run_path(str(ROOT / "ksdiff_jax" / "__init__.py"))["PROJECT_ADDRESS"].rstrip("/")
+        address = runpy.run_path(str(ROOT / "ksdiff_jax" / "__init__.py"))[
+            "PROJECT_ADDRESS"
+        ].rstrip("/")
         metadata = self.distribution.metadata
-        metadata.long_description = for_an_index((ROOT / "README.md").read_text(encoding="utf-8"), address)
+        metadata.long_description = for_an_index(
+            (ROOT / "README.md").read_text(encoding="utf-8"), address
+        )
         metadata.project_urls = {"Repository": address} if address else {}
         super().finalize_options()
 
 
 def for_an_index(readme: str, address: str) -> str:
-    """The README with its own pictures at `address`, or without them: an index does not hold the repository."""
+    """The README with its own pictures at `address`, or without them: an index does not hold the
+    repository.
+    """
     picture = re.compile(r"^(!\[[^\]]*\]\()(?!\w+:)([^)]+\))\n+", re.MULTILINE)
     return picture.sub(rf"\g<1>{address}/raw/HEAD/\g<2>\n\n" if address else "", readme)

@@ -1,8 +1,8 @@
 """Names and texts from outside, made fit for a terminal, a picture or JSON.
 
-A file name on Linux is any bytes. Python keeps bytes that are no UTF-8 as lone surrogates (U+DC80 to U+DCFF), which no
-encoder accepts. A name may also hold newlines, escape sequences of terminals, and marks that turn the direction of
-writing.
+A file name on Linux is any bytes. Python keeps bytes that are no UTF-8 as lone surrogates (U+DC80
+to U+DCFF), which no encoder accepts. A name may also hold newlines, escape sequences of terminals,
+and marks that turn the direction of writing.
 
 | | byte 0xE9 that is no UTF-8 | newline | escape | everything else |
 |---|---|---|---|---|
@@ -18,7 +18,8 @@ import os
 import re
 from collections.abc import Mapping
 
-# Control characters (C0, delete, C1), line and paragraph separators, overrides of the writing direction, surrogates.
+# Control characters (C0, delete, C1), line and paragraph separators, overrides of the writing
+# direction, surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -45,10 +46,14 @@ def fitting(name: str, *, max_bytes: int) -> str:
     return name
 
 
-def json_text(value: object, *, indent: int | None = None, ascii_only: bool = False, strict: bool = True) -> str:
-    """`value` as JSON that is valid UTF-8: lone surrogates are escaped, NaN and infinity become null.
+def json_text(
+    value: object, *, indent: int | None = None, ascii_only: bool = False, strict: bool = True
+) -> str:
+    """`value` as JSON that is valid UTF-8: lone surrogates are escaped, NaN and infinity become
+    null.
 
-    With `strict=False` NaN and infinity stay, in Python's own words, for files that this package alone reads.
+    With `strict=False` NaN and infinity stay, in Python's own words, for files that this package
+    alone reads.
     """
     text = json.dumps(_finite(value) if strict else value, indent=indent, ensure_ascii=ascii_only)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

@@ -1,6 +1,7 @@
 """Whether a runtime is fit: JAX as it was installed, and on the accelerator that the machine has.
 
-For the first cell of a notebook, where an installation comes after imports of the runtime's own, and for `doctor`.
+For the first cell of a notebook, where an installation comes after imports of the runtime's own,
+and for `doctor`.
 """
 
 import importlib.metadata
@@ -12,39 +13,64 @@ from pathlib import Path
 from ksdiff_jax import __version__
 from ksdiff_jax.errors import InputError
 
-# Modules that must not be older or newer than what is installed now: their compiled parts belong together.
+# Modules that must not be older or newer than what is installed now: their compiled parts belong
+# together.
 _OF_ONE_PIECE = ("jax", "jaxlib", "flax", "numpy")
 _CUDA_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
-_LIST_DEVICES = "import jax; print('|'.join(f'{device.platform} {device.device_kind}' for device in jax.devices()))"
+_LIST_DEVICES = (
+    "import jax; print('|'.join(f'{device.platform} {device.device_kind}' for device "
+    "in jax.devices()))"
+)
 _GOOGLE = "0x1ae0"  # the vendor of TPUs on the PCI bus, and of network cards
-_TPUS = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}  # v2 and v3, v4, v5p, v5e, v6e, 7x
+_TPUS = {
+    "0x0027",
+    "0x0056",
+    "0x005e",
+    "0x0062",
+    "0x0063",
+    "0x006f",
+    "0x0076",
+}  # v2 and v3, v4, v5p, v5e, v6e, 7x
 
 
 def check_runtime() -> str:
-    """One line with versions and devices. They are asked for in another process: this one takes none of them.
+    """One line with versions and devices. They are asked for in another process: this one takes
+    none of them.
 
-    Raises `InputError` if another version of JAX was imported than is installed, or if the machine has a GPU or a
-    TPU and JAX finds only the CPU (unless `JAX_PLATFORMS` asks for that).
+    Raises `InputError` if another version of JAX was imported than is installed, or if the machine
+    has a GPU or a TPU and JAX finds only the CPU (unless `JAX_PLATFORMS` asks for that).
     """
     if stale := imported_and_replaced():
-        raise InputError(f"{stale}: restart the session (on Colab: Runtime, Restart session), then run this cell first")
+        raise InputError(
+            f"{stale}: restart the session (on Colab: Runtime, Restart session), then run this "
+            "cell first"
+        )
     if installed_version("jax") is None:
         raise InputError("jax is not installed in this environment: install ksdiff-jax there")
-    done = subprocess.run([sys.executable, "-c", _LIST_DEVICES], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _LIST_DEVICES], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
         chosen = os.environ.get("JAX_PLATFORMS")
         where = f" for JAX_PLATFORMS={chosen}" if chosen else ""
-        raise InputError(f"JAX finds no device{where} ({reason}): set JAX_PLATFORMS=cpu, or restart the session")
+        raise InputError(
+            f"JAX finds no device{where} ({reason}): set JAX_PLATFORMS=cpu, or restart the session"
+        )
     devices = done.stdout.splitlines()[-1].split("|")
     if unused := unused_accelerator([device.split()[0] for device in devices]):
         raise InputError(unused)
     kinds = ", ".join(sorted(set(devices)))
-    return f"ksdiff-jax {__version__}, jax {installed_version('jax')}, {len(devices)} device(s): {kinds}"
+    return (
+        f"ksdiff-jax {__version__}, jax {installed_version('jax')}, {len(devices)} device(s): "
+        f"{kinds}"
+    )
 
 
 def imported_and_replaced() -> str | None:
-    """What is wrong if a module is in memory in another version than the installed one; None if nothing is."""
+    """What is wrong if a module is in memory in another version than the installed one; None if
+    nothing is.
+    """
     for name in _OF_ONE_PIECE:
         module = sys.modules.get(name)
         imported, installed = getattr(module, "__version__", None), installed_version(name)
@@ -54,7 +80,9 @@ def imported_and_replaced() -> str | None:
 
 
 def unused_accelerator(platforms: list[str]) -> str | None:
-    """What is wrong, and what to do, if JAX has only `cpu` in `platforms` beside a GPU or TPU; None if nothing is."""
+    """What is wrong, and what to do, if JAX has only `cpu` in `platforms` beside a GPU or TPU; None
+    if nothing is.
+    """
     if set(platforms) - {"cpu"} or os.environ.get("JAX_PLATFORMS") == "cpu":
         return None
     if has_nvidia_gpu():
@@ -63,7 +91,8 @@ def unused_accelerator(platforms: list[str]) -> str | None:
         versions = f"jax {installed_version('jax')}, libtpu {installed_version('libtpu')}"
         return (
             f"this machine has a TPU, but JAX finds only the CPU ({versions}): "
-            "install 'ksdiff-jax[tpu]' and restart the session, or set JAX_PLATFORMS=cpu to go on without it"
+            "install 'ksdiff-jax[tpu]' and restart the session, or set JAX_PLATFORMS=cpu to go on "
+            "without it"
         )
     return None
 
@@ -77,7 +106,9 @@ def has_tpu(root: Path = Path("/")) -> bool:
     """Whether a TPU is on the PCI bus (Linux)."""
     for device in (root / "sys/bus/pci/devices").glob("*"):
         try:
-            vendor, kind = ((device / name).read_text(encoding="ascii").strip() for name in ("vendor", "device"))
+            vendor, kind = (
+                (device / name).read_text(encoding="ascii").strip() for name in ("vendor", "device")
+            )
         except OSError:
             continue
         if vendor == _GOOGLE and kind in _TPUS:
@@ -94,8 +125,14 @@ def _why_no_gpu() -> str:
     if jaxlib not in plugins.values():
         name, version = next(iter(plugins.items()))
         extra = name.removeprefix("jax-").removesuffix("-plugin")
-        return f"{name} {version} does not fit jaxlib {jaxlib}; install 'jax[{extra}]=={jaxlib}' and {remedy}"
-    return f"its plugin ({', '.join(plugins)} {jaxlib}) does not start, see nvidia-smi for the driver; {remedy}"
+        return (
+            f"{name} {version} does not fit jaxlib {jaxlib}; install 'jax[{extra}]=={jaxlib}' "
+            f"and {remedy}"
+        )
+    return (
+        f"its plugin ({', '.join(plugins)} {jaxlib}) does not start, see nvidia-smi for the "
+        f"driver; {remedy}"
+    )
 
 
 def installed_version(name: str) -> str | None:

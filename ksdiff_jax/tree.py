@@ -10,7 +10,9 @@ from ksdiff_jax.typing import PyTree
 
 
 def named_leaves(tree: PyTree) -> dict[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]:
-    """Leaves by their path, as `"generator/layer_0/attention/query/kernel"`, in the tree's own order."""
+    """Leaves by their path, as `"generator/layer_0/attention/query/kernel"`, in the tree's own
+    order.
+    """
     flat, _ = jax.tree.flatten_with_path(tree)
     return {"/".join(_name(entry) for entry in path): leaf for path, leaf in flat}
 
@@ -40,7 +42,9 @@ def leaf_digest(leaf: jax.Array | np.ndarray) -> str:
 
 
 def tree_digest(tree: PyTree) -> str:
-    """SHA-256 over the names and digests of all leaves: equal exactly when the trees are equal bit for bit."""
+    """SHA-256 over the names and digests of all leaves: equal exactly when the trees are equal bit
+    for bit.
+    """
     lines = (f"{name} {leaf_digest(leaf)}" for name, leaf in sorted(named_leaves(tree).items()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

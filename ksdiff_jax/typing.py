@@ -17,8 +17,8 @@
 
 Masks are `Bool`, True where valid, of the rank of what they mask.
 
-Only tests check the annotations. Where jaxtyping is not installed, `Float[Array, "b t"]` is plain `Array`, so that
-`ksdiff-jax bench device` runs on a machine with JAX alone.
+Only tests check the annotations. Where jaxtyping is not installed, `Float[Array, "b t"]` is plain
+`Array`, so that `ksdiff-jax bench device` runs on a machine with JAX alone.
 """
 
 import numpy as np
@@ -39,4 +39,16 @@ except ModuleNotFoundError:
 
 AnyArray = Array | np.ndarray  # of JAX, or known already when a program is traced
 
-__all__ = ["AnyArray", "Array", "Bool", "Complex", "Float", "Int", "Key", "PyTree", "Shaped", "UInt", "UInt8"]
+__all__ = [
+    "AnyArray",
+    "Array",
+    "Bool",
+    "Complex",
+    "Float",
+    "Int",
+    "Key",
+    "PyTree",
+    "Shaped",
+    "UInt",
+    "UInt8",
+]

@@ -1,4 +1,6 @@
-"""What every test shares: JAX on the CPU with a persistent compilation cache, and the folder of real data."""
+"""What every test shares: JAX on the CPU with a persistent compilation cache, and the folder of
+real data.
+"""
 
 import json
 import os
@@ -9,7 +11,11 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ksdiff-jax" / "test-compilations"
+_CACHE = (
+    Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    / "ksdiff-jax"
+    / "test-compilations"
+)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -19,7 +25,9 @@ REPOSITORY = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real recordings and measurements beside the repository; skips where there is none."""
+    """The folder of real recordings and measurements beside the repository; skips where there is
+    none.
+    """
     folder = Path(os.environ.get("KSDIFF_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set KSDIFF_SHARED_DATA to the folder that holds it")
@@ -28,7 +36,9 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory) -> Callable[[str, Callable[[], object]], Any]:
-    """`once(name, make)` is the JSON value that `make()` gives, made by one of the processes that share this run."""
+    """`once(name, make)` is the JSON value that `make()` gives, made by one of the processes that
+    share this run.
+    """
     alone = "PYTEST_XDIST_WORKER" not in os.environ
     run = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
 

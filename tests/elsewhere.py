@@ -1,9 +1,11 @@
-"""A process as it would be on Windows, as far as Linux can be made to look like it, without grain and TFDS.
+"""A process as it would be on Windows, as far as Linux can be made to look like it, without grain
+and TFDS.
 
-Run by test_elsewhere.py. Nobody can import grain, TensorFlow Datasets and array_record. The modules of ksdiff_jax
-alone (other packages go by the system's name) cannot import modules that Windows lacks, and see of `os` and `signal`
-what Windows has. Carries out the commands in its only argument, a JSON list of lists, one after the other, and prints
-the exit status of each as a JSON list. Then it fails if anything of what is hidden has been imported.
+Run by test_elsewhere.py. Nobody can import grain, TensorFlow Datasets and array_record. The modules
+of ksdiff_jax alone (other packages go by the system's name) cannot import modules that Windows
+lacks, and see of `os` and `signal` what Windows has. Carries out the commands in its only argument,
+a JSON list of lists, one after the other, and prints the exit status of each as a JSON list. Then
+it fails if anything of what is hidden has been imported.
 """
 
 import builtins
@@ -15,10 +17,24 @@ import types
 
 NOBODY_HAS = {"grain", "tensorflow_datasets", "array_record"}
 POSIX_MODULES = {
-    *("fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "posix", "readline", "syslog", "crypt", "spwd"),
+    *(
+        "fcntl",
+        "pwd",
+        "grp",
+        "resource",
+        "termios",
+        "tty",
+        "pty",
+        "posix",
+        "readline",
+        "syslog",
+        "crypt",
+        "spwd",
+    ),
     *("nis", "curses", "posixpath"),
 }
-# What the Windows build of Python 3.11 has in `os` of all that the POSIX build takes from the C module.
+# What the Windows build of Python 3.11 has in `os` of all that the POSIX build takes from the C
+# module.
 OS_OF_WINDOWS = set(
     """
     abort access chdir chmod close closerange cpu_count device_encoding dup dup2 environ error execv execve fspath
@@ -41,7 +57,15 @@ def posix_only_os() -> set[str]:
     """Names of `os` that only POSIX systems have."""
     import posix
 
-    also = {"fwalk", "register_at_fork", "sched_getaffinity", "spawnlp", "spawnvp", "spawnlpe", "spawnvpe"}
+    also = {
+        "fwalk",
+        "register_at_fork",
+        "sched_getaffinity",
+        "spawnlp",
+        "spawnvp",
+        "spawnlpe",
+        "spawnvpe",
+    }
     return ({name for name in dir(posix) if not name.startswith("_")} | also) - OS_OF_WINDOWS
 
 

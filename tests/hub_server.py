@@ -1,7 +1,9 @@
-"""A server that answers the requests of `huggingface_hub` as the hub does, for one user with one token.
+"""A server that answers the requests of `huggingface_hub` as the hub does, for one user with one
+token.
 
-Repositories, their commits and their files lie in memory. Small files come inside a commit, others through the LFS
-endpoints; what is asked for and not there is refused with the status and the `X-Error-Code` of the hub.
+Repositories, their commits and their files lie in memory. Small files come inside a commit, others
+through the LFS endpoints; what is asked for and not there is refused with the status and the
+`X-Error-Code` of the hub.
 """
 
 import base64
@@ -61,7 +63,9 @@ class HubServer(ThreadingHTTPServer):
 def running() -> Iterator[HubServer]:
     """A server that answers as long as the block lasts."""
     with HubServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         try:
             yield server
@@ -95,7 +99,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, work):
         length = int(self.headers.get("Content-Length") or 0)
-        self.body = self.rfile.read(length) if "chunked" not in self.headers.get("Transfer-Encoding", "") else b""
+        self.body = (
+            self.rfile.read(length)
+            if "chunked" not in self.headers.get("Transfer-Encoding", "")
+            else b""
+        )
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             while size := int(self.rfile.readline(), 16):
                 self.body += self.rfile.read(size)
@@ -110,9 +118,14 @@ class Handler(BaseHTTPRequestHandler):
             status = 200
         except Refused as refused:
             status, code, *content = refused.args
-            data, headers = json.dumps(*content or [{}]).encode(), {"X-Error-Code": code, "X-Error-Message": code}
+            data, headers = (
+                json.dumps(*content or [{}]).encode(),
+                {"X-Error-Code": code, "X-Error-Message": code},
+            )
         self.send_response(status)
-        for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(data))} | headers).items():
+        for name, value in (
+            {"Content-Type": "application/json", "Content-Length": str(len(data))} | headers
+        ).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -136,14 +149,23 @@ class Handler(BaseHTTPRequestHandler):
             if kind == "tree":
                 return _json([self._tree_entry(name, data) for name, data in files.items()])
             names = [{"rfilename": name} for name in files]
-            facts = {"id": "/".join(parts[2:4]), "sha": sha, "siblings": names, "private": repository.private}
+            facts = {
+                "id": "/".join(parts[2:4]),
+                "sha": sha,
+                "siblings": names,
+                "private": repository.private,
+            }
             return _json(facts | {"tags": [], "downloads": 0, "likes": 0})
         if len(parts) > 4 and parts[2] == "resolve":
             sha, files = self._commit(self._repository("/".join(parts[:2])), parts[3])
             if (data := files.get("/".join(parts[4:]))) is None:
                 raise Refused(404, "EntryNotFound")
             etag = hashlib.sha256(data).hexdigest()
-            return data, {"X-Repo-Commit": sha, "ETag": f'"{etag}"', "Content-Type": "application/octet-stream"}
+            return data, {
+                "X-Repo-Commit": sha,
+                "ETag": f'"{etag}"',
+                "Content-Type": "application/octet-stream",
+            }
         raise Refused(404, "")
 
     def _commit(self, repository: Repository, revision: str) -> tuple[str, dict[str, bytes]]:
@@ -154,8 +176,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def _tree_entry(self, name: str, data: bytes) -> dict:
         sha256 = hashlib.sha256(data).hexdigest()
-        large = {"lfs": {"oid": sha256, "size": len(data), "pointerSize": 130}} if name.endswith(LFS_ENDINGS) else {}
-        return {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()} | large
+        large = (
+            {"lfs": {"oid": sha256, "size": len(data), "pointerSize": 130}}
+            if name.endswith(LFS_ENDINGS)
+            else {}
+        )
+        return {
+            "type": "file",
+            "path": name,
+            "size": len(data),
+            "oid": hashlib.sha1(data).hexdigest(),
+        } | large
 
     def _post(self, parts: list[str]):
         if not self._known:
@@ -167,16 +198,26 @@ class Handler(BaseHTTPRequestHandler):
         if parts[2:] == ["info", "lfs", "objects", "batch"]:
             objects = json.loads(self.body)["objects"]
             for entry in objects:
-                entry["actions"] = {"upload": {"href": f"{self.server.address}/upload/{entry['oid']}"}}
+                entry["actions"] = {
+                    "upload": {"href": f"{self.server.address}/upload/{entry['oid']}"}
+                }
             return _json({"transfer": "basic", "objects": objects})
         repository = self._repository("/".join(parts[2:4]))
         if parts[4] == "preupload":
-            files = [{"path": file["path"], "shouldIgnore": False, "uploadMode": _mode(file["path"])}
-                     for file in json.loads(self.body)["files"]]  # fmt: skip
+            files = [
+                {"path": file["path"], "shouldIgnore": False, "uploadMode": _mode(file["path"])}
+                for file in json.loads(self.body)["files"]
+            ]
             return _json({"files": files})
         if parts[4] == "commit":
             sha, name = self._accept(repository), "/".join(parts[2:4])
-            return _json({"success": True, "commitOid": sha, "commitUrl": f"{self.server.address}/{name}/commit/{sha}"})
+            return _json(
+                {
+                    "success": True,
+                    "commitOid": sha,
+                    "commitUrl": f"{self.server.address}/{name}/commit/{sha}",
+                }
+            )
         raise Refused(404, "")
 
     def _create(self, asked: dict):
@@ -186,7 +227,9 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(409, "", address)
         private = asked.get("private") or asked.get("visibility") == "private"
         self.server.repositories[name] = Repository(private=bool(private))
-        self.server.repositories[name].commit({".gitattributes": b"*.safetensors filter=lfs\n"}, "initial commit")
+        self.server.repositories[name].commit(
+            {".gitattributes": b"*.safetensors filter=lfs\n"}, "initial commit"
+        )
         return _json(address)
 
     def _accept(self, repository: Repository) -> str:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked up in /proc")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="processes are looked up in /proc"
+)
 
 
 class Started(subprocess.Popen):
@@ -18,7 +20,9 @@ class Started(subprocess.Popen):
 
 
 def runs(pid: int) -> bool:
-    """Whether there is such a process that has not ended; a zombie has, though nobody has asked for its status."""
+    """Whether there is such a process that has not ended; a zombie has, though nobody has asked for
+    its status.
+    """
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:

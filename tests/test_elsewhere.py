@@ -1,4 +1,6 @@
-"""What runs where Linux's own modules, grain and TensorFlow Datasets are missing: animate, inspect, evaluate."""
+"""What runs where Linux's own modules, grain and TensorFlow Datasets are missing: animate, inspect,
+evaluate.
+"""
 
 import ast
 import errno
@@ -21,16 +23,23 @@ from tests.elsewhere import POSIX_MODULES, msvcrt, posix_only_os, posix_only_sig
 from tests.train.tiny_ksdiff import tiny_config
 
 PACKAGE = REPOSITORY / "ksdiff_jax"
-SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+SOURCES = {
+    path.relative_to(PACKAGE).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))
+}
 ALLOWED = {
     ("heap.py", "os.sysconf"),  # nothing is asked of libc but on Linux
-    ("train/interrupt.py", "os.set_blocking"),  # training on Windows is not promised; there it came with Python 3.12
+    (
+        "train/interrupt.py",
+        "os.set_blocking",
+    ),  # training on Windows is not promised; there it came with Python 3.12
 }
 BENCHMARKS = "cli/bench"  # they measure this machine
 
 
 def posix_only_uses(source: str) -> set[str]:
-    """`os.fork` and the like, and imports of POSIX modules, that nothing in the same piece of source guards."""
+    """`os.fork` and the like, and imports of POSIX modules, that nothing in the same piece of
+    source guards.
+    """
     tree = ast.parse(source)
     guarded = {
         f"{ast.unparse(node.args[0])}.{node.args[1].value}"
@@ -41,11 +50,16 @@ def posix_only_uses(source: str) -> set[str]:
     tried = {
         statement
         for node in ast.walk(tree)
-        if isinstance(node, ast.Try) and any("ImportError" in ast.unparse(h.type) for h in node.handlers if h.type)
+        if isinstance(node, ast.Try)
+        and any("ImportError" in ast.unparse(h.type) for h in node.handlers if h.type)
         for statement in node.body
     }
-    hidden = {f"os.{name}" for name in posix_only_os()} | {f"signal.{name}" for name in posix_only_signals()}
-    uses = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & hidden
+    hidden = {f"os.{name}" for name in posix_only_os()} | {
+        f"signal.{name}" for name in posix_only_signals()
+    }
+    uses = {
+        ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+    } & hidden
     for node in ast.walk(tree):
         if isinstance(node, ast.Import) and node not in tried:
             uses |= {alias.name for alias in node.names if alias.name in POSIX_MODULES}
@@ -61,9 +75,15 @@ def without_encoding(source: str) -> list[int]:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
             continue
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        called = (
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        )
         position = 0 if isinstance(node.func, ast.Attribute) else 1
-        mode = node.args[position].value if called == "open" and _is_text(node.args, position) else None
+        mode = (
+            node.args[position].value
+            if called == "open" and _is_text(node.args, position)
+            else None
+        )
         plain = {"read_text": 0, "write_text": 1}.get(called) == len(node.args)
         if plain or (mode is not None and not {"b"} & set(mode) and set(mode) <= set("rwax+t")):
             lines.append(node.lineno)
@@ -86,16 +106,27 @@ def test_no_module_asks_for_what_only_posix_systems_have():
 def test_text_files_are_read_and_written_in_a_stated_encoding():
     found = {(name, line) for name, source in SOURCES.items() for line in without_encoding(source)}
     # The three standard streams have the encoding of the terminal.
-    assert {name for name, _ in found if not name.startswith(BENCHMARKS)} == {"cli/streams.py"}, found
+    assert {name for name, _ in found if not name.startswith(BENCHMARKS)} == {"cli/streams.py"}, (
+        found
+    )
 
 
 def test_the_searches_see_what_they_look_for():
     assert posix_only_uses("import os\nos.getuid(); os.getpid()") == {"os.getuid"}
     assert posix_only_uses("import os\nif hasattr(os, 'getuid'): os.getuid()") == set()
-    assert posix_only_uses("import fcntl\nfrom pwd import getpwuid\nfrom os import fork") == {"fcntl", "pwd", "os.fork"}
+    assert posix_only_uses("import fcntl\nfrom pwd import getpwuid\nfrom os import fork") == {
+        "fcntl",
+        "pwd",
+        "os.fork",
+    }
     assert posix_only_uses("try:\n import fcntl\nexcept ImportError:\n pass") == set()
-    assert posix_only_uses("import signal\nsignal.signal(signal.SIGTERM, signal.SIGKILL)") == {"signal.SIGKILL"}
-    texts = "p.read_text()\np.write_text(t)\np.open('w')\nopen(p, 'r')\np.open('rb')\np.read_text(encoding='utf-8')"
+    assert posix_only_uses("import signal\nsignal.signal(signal.SIGTERM, signal.SIGKILL)") == {
+        "signal.SIGKILL"
+    }
+    texts = (
+        "p.read_text()\np.write_text(t)\np.open('w')\nopen(p, "
+        "'r')\np.open('rb')\np.read_text(encoding='utf-8')"
+    )
     assert without_encoding(texts) == [1, 2, 3, 4]
 
 
@@ -103,8 +134,12 @@ def test_the_searches_see_what_they_look_for():
 def tiny(tmp_path):
     config = tiny_config("")
     rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))  # running it would take 20 s
-    params = jax.tree.map(lambda leaf: rng.normal(scale=0.1, size=leaf.shape).astype(np.float32), shapes)
+    shapes = jax.eval_shape(
+        build_system(config).init, jax.random.key(0)
+    )  # running it would take 20 s
+    params = jax.tree.map(
+        lambda leaf: rng.normal(scale=0.1, size=leaf.shape).astype(np.float32), shapes
+    )
     statistics = Statistics(np.zeros(59, np.float32), np.full(59, 0.1, np.float32))
     return save_pretrained(tmp_path / "tiny", config=config, params=params, statistics=statistics)
 
@@ -118,17 +153,43 @@ def test_animate_inspect_and_evaluate_need_neither_grain_nor_tfds_nor_posix(tiny
         ["inspect", "out/speech.motion.npz"],
         ["inspect", "tiny"],
         # Speaks a clip of the built-in corpus, writes it as shards and reads it again.
-        ["evaluate", "--checkpoint", "tiny", "--clips", "1", "--languages", "en", "--steps", "2", "--samples", "1",
-         "--metrics", "keyframes", "--out", "figures"],
-    ]  # fmt: skip
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(REPOSITORY)}
+        [
+            "evaluate",
+            "--checkpoint",
+            "tiny",
+            "--clips",
+            "1",
+            "--languages",
+            "en",
+            "--steps",
+            "2",
+            "--samples",
+            "1",
+            "--metrics",
+            "keyframes",
+            "--out",
+            "figures",
+        ],
+    ]
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PYTHONPATH": str(REPOSITORY),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tests.elsewhere", json.dumps(commands)],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [0] * len(commands), done.stderr
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"speech.motion.npz", "speech.mp4", "speech.png"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "speech.motion.npz",
+        "speech.mp4",
+        "speech.png",
+    }
     assert (tmp_path / "figures" / "metrics.json").is_file()
     assert list((tmp_path / "cache").rglob("dataset.json"))
 

@@ -52,7 +52,9 @@ def folder_with(path, text):
 
 
 @pytest.mark.parametrize("moves", [0, 1, 2])
-def test_a_folder_that_is_being_replaced_is_whole_whenever_that_is_interrupted(tmp_path, monkeypatch, moves):
+def test_a_folder_that_is_being_replaced_is_whole_whenever_that_is_interrupted(
+    tmp_path, monkeypatch, moves
+):
     target, done, replace = folder_with(tmp_path / "pretrained", "old"), [], Path.replace
 
     def interrupted(self, to):
@@ -80,7 +82,10 @@ def test_a_folder_that_a_killed_process_had_moved_away_is_put_back(tmp_path):
 
 def test_a_folder_does_not_take_the_place_of_a_file(tmp_path):
     (tmp_path / "thesis").write_text("precious")
-    with pytest.raises(InputError, match="thesis: a file is in the way"), replacing_folder(tmp_path / "thesis"):
+    with (
+        pytest.raises(InputError, match="thesis: a file is in the way"),
+        replacing_folder(tmp_path / "thesis"),
+    ):
         pass
     assert (tmp_path / "thesis").read_text() == "precious"
 
@@ -94,7 +99,11 @@ def test_a_name_of_any_bytes_and_length_is_replaced_and_leaves_nothing_behind(tm
             temporary.write_text(text)
         with replacing_folder(tmp_path / "in" / name) as folder:
             (folder / "weights").write_text(text)
-    assert (tmp_path / name).read_text() == (tmp_path / "in" / name / "weights").read_text() == "second"
+    assert (
+        (tmp_path / name).read_text()
+        == (tmp_path / "in" / name / "weights").read_text()
+        == "second"
+    )
     assert [path.name for path in (tmp_path / "in").iterdir()] == [name]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in", name])
 
@@ -127,7 +136,9 @@ def test_json_that_this_package_alone_reads_may_hold_an_infinite_number(tmp_path
 
 @pytest.fixture
 def bare_user(tmp_path, monkeypatch):
-    """A user without a home and without an entry in the list of users; temporary files lie in `tmp_path`."""
+    """A user without a home and without an entry in the list of users; temporary files lie in
+    `tmp_path`.
+    """
 
     def nobody(number):
         raise KeyError(number)
@@ -151,7 +162,9 @@ def test_the_cache_is_where_the_user_wants_it_or_at_home(bare_user, tmp_path, mo
 
 
 @pytest.mark.parametrize("home", [None, "", "relative", "/nonexistent/x", "/dev/null"])
-def test_a_user_without_a_home_has_a_cache_in_the_folder_of_temporary_files(bare_user, monkeypatch, home):
+def test_a_user_without_a_home_has_a_cache_in_the_folder_of_temporary_files(
+    bare_user, monkeypatch, home
+):
     if home is not None:
         monkeypatch.setenv("HOME", home)
     assert cache_folder() == bare_user

@@ -1,4 +1,6 @@
-"""Freed memory stays with the process: told by the pages that the kernel hands out a second time."""
+"""Freed memory stays with the process: told by the pages that the kernel hands out a second
+time.
+"""
 
 import os
 import subprocess
@@ -28,7 +30,9 @@ print(kept, *faults)
 
 def faults(switch):
     environment = os.environ | {"KSDIFF_KEEP_MEMORY": switch}
-    run = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+    )
     kept, *counts = run.stdout.split()
     return kept == "True", [int(count) for count in counts]
 

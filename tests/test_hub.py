@@ -21,7 +21,20 @@ def test_names_of_the_hub(text, name):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "name", "a/b/c", "./x", "../x", "/a/b", "-a/b", "a/b-", "a/.b", "a--b/c", "a/b..c", "a/b.git"),
+        *(
+            "",
+            "name",
+            "a/b/c",
+            "./x",
+            "../x",
+            "/a/b",
+            "-a/b",
+            "a/b-",
+            "a/.b",
+            "a--b/c",
+            "a/b..c",
+            "a/b.git",
+        ),
         *("ünï/code", "org/name@", "org/ name", "@v1", "org/name@a..b"),
     ],
 )

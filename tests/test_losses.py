@@ -20,17 +20,29 @@ def test_stft_magnitude_agrees_with_librosa(window):
     for clip in range(3):
         for dim in range(5):
             expected = np.abs(
-                librosa_stft(TARGET[clip, :, dim], n_fft=window, hop_length=window // 4, window="hann", center=False)
+                librosa_stft(
+                    TARGET[clip, :, dim],
+                    n_fft=window,
+                    hop_length=window // 4,
+                    window="hann",
+                    center=False,
+                )
             )
             np.testing.assert_allclose(found[clip, :, :, dim], expected.T, atol=1e-4)
 
 
 def test_spectral_loss_is_the_sum_over_windows_of_mean_magnitude_differences():
-    found = losses.spectral_loss(jnp.asarray(PREDICTION), jnp.asarray(TARGET), FULL, windows=(8, 16))
+    found = losses.spectral_loss(
+        jnp.asarray(PREDICTION), jnp.asarray(TARGET), FULL, windows=(8, 16)
+    )
     expected = 0.0
     for window in (8, 16):
         magnitudes = [
-            np.abs(librosa_stft(x.transpose(0, 2, 1), n_fft=window, hop_length=window // 4, center=False))
+            np.abs(
+                librosa_stft(
+                    x.transpose(0, 2, 1), n_fft=window, hop_length=window // 4, center=False
+                )
+            )
             for x in (PREDICTION, TARGET)
         ]
         expected += np.abs(magnitudes[0] - magnitudes[1]).mean()
@@ -42,7 +54,9 @@ def test_weighted_bce_agrees_with_a_hand_computation():
     targets = jnp.asarray([[True, False, False]])
     p = 1 / (1 + np.exp(-np.array([0.0, 2.0, -1.0])))
     expected = (-5 * np.log(p[0]) - np.log(1 - p[1]) - np.log(1 - p[2])) / 3
-    found = losses.weighted_bce(logits, targets, jnp.ones((1, 3), bool), positive_weight=5.0, negative_weight=1.0)
+    found = losses.weighted_bce(
+        logits, targets, jnp.ones((1, 3), bool), positive_weight=5.0, negative_weight=1.0
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -61,7 +75,10 @@ def test_padding_changes_no_loss(name):
         "spectral": lambda *a: losses.spectral_loss(*a, windows=(8, 16)),
     }[name]
     padding = ((0, 0), (0, 24), (0, 0))
-    padded = [jnp.asarray(np.pad(x, padding, constant_values=value)) for x, value in ((PREDICTION, 5), (TARGET, -3))]
+    padded = [
+        jnp.asarray(np.pad(x, padding, constant_values=value))
+        for x, value in ((PREDICTION, 5), (TARGET, -3))
+    ]
     mask = jnp.broadcast_to(jnp.arange(88)[None] < 64, (3, 88))
     expected = function(jnp.asarray(PREDICTION), jnp.asarray(TARGET), FULL)
     np.testing.assert_allclose(function(*padded, mask), expected, rtol=1e-5)
@@ -69,7 +86,9 @@ def test_padding_changes_no_loss(name):
 
 def test_spectral_loss_has_a_finite_gradient_where_the_signal_is_zero():
     zero = jnp.zeros((1, 32, 2))
-    gradient = jax.grad(lambda x: losses.spectral_loss(x, zero, jnp.ones((1, 32), bool), windows=(8,)))(zero)
+    gradient = jax.grad(
+        lambda x: losses.spectral_loss(x, zero, jnp.ones((1, 32), bool), windows=(8,))
+    )(zero)
     assert np.all(np.isfinite(gradient))
 
 

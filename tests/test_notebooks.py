@@ -1,4 +1,6 @@
-"""The notebooks import and never define, begin alike, and are stored executed; `.ci/notebooks` runs them."""
+"""The notebooks import and never define, begin alike, and are stored executed; `.ci/notebooks` runs
+them.
+"""
 
 import ast
 import functools
@@ -39,7 +41,9 @@ def outputs(name: str) -> list[dict]:
 def shown(output: dict) -> str:
     """The text that a reader sees, pictures apart."""
     data = output.get("data", {})
-    return "".join([*output.get("text", ""), *data.get("text/plain", ""), *data.get("text/markdown", "")])
+    return "".join(
+        [*output.get("text", ""), *data.get("text/plain", ""), *data.get("text/markdown", "")]
+    )
 
 
 def test_there_are_no_others():
@@ -68,7 +72,9 @@ def test_no_cell_failed_warned_or_shows_where_it_was_run(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_says_what_is_untried(name):
-    text = " ".join(source(cell) for cell in notebook(name)["cells"] if cell["cell_type"] == "markdown")
+    text = " ".join(
+        source(cell) for cell in notebook(name)["cells"] if cell["cell_type"] == "markdown"
+    )
     assert "untried" in text.lower() and "T4" in text and "v5e" in text
 
 
@@ -79,7 +85,9 @@ def first_cell() -> str:
 
 @pytest.fixture
 def colab(monkeypatch, tmp_path):
-    """The first cell run as on Colab: `colab(status)` gives the commands that it ran; pip leaves with `status`."""
+    """The first cell run as on Colab: `colab(status)` gives the commands that it ran; pip leaves
+    with `status`.
+    """
     commands = []
     error = types.SimpleNamespace(UsageError=type("UsageError", (Exception,), {}))
     modules = {"google.colab": types.ModuleType("google.colab"), "IPython.core.error": error}

@@ -9,7 +9,14 @@ import pytest
 from ksdiff_jax.data.shards import dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import save_pretrained
-from ksdiff_jax.outputs import check_apart, check_output, check_output_folder, stored_alike, write_document, writing
+from ksdiff_jax.outputs import (
+    check_apart,
+    check_output,
+    check_output_folder,
+    stored_alike,
+    write_document,
+    writing,
+)
 from ksdiff_jax.ownership import CHECKPOINT, DATA_SET, ENCODER, purpose_of
 from tests.animate.fake_system import CONFIG, STATISTICS
 from tests.data.clips import make_clip
@@ -22,7 +29,9 @@ def test_every_writer_replaces_its_own_file_and_nobody_elses(tmp_path, purpose):
     path = write(tmp_path / name)
     write(path)  # a rerun
     path.write_bytes(b"the caller's own")
-    with pytest.raises(InputError, match=r"without the mark of ksdiff-jax lies there; .*--overwrite"):
+    with pytest.raises(
+        InputError, match=r"without the mark of ksdiff-jax lies there; .*--overwrite"
+    ):
         write(path)
     assert path.read_bytes() == b"the caller's own"
     write(path, overwrite=True)
@@ -75,7 +84,9 @@ SPELLINGS = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_output_that_is_an_input_is_refused_under_every_name(tmp_path, spelling, overwrite):
     (tmp_path / "sub").mkdir()
-    speech = WRITERS["video"][1](tmp_path / "talk.mp4")  # of ours, which would be replaced were it no input
+    speech = WRITERS["video"][1](
+        tmp_path / "talk.mp4"
+    )  # of ours, which would be replaced were it no input
     output = SPELLINGS[spelling](tmp_path, speech)
     before = speech.read_bytes()
     with pytest.raises(InputError, match=r"would be overwritten.*an input is never overwritten"):
@@ -88,7 +99,9 @@ def test_an_output_that_is_an_input_is_refused_under_every_name(tmp_path, spelli
 def motion_as_video(output, speech, overwrite):
     from ksdiff_jax.animate.motion import Motion
 
-    Motion.from_coefficients(np.zeros((3, 59), np.float32)).render(output, audio=speech, overwrite=overwrite)
+    Motion.from_coefficients(np.zeros((3, 59), np.float32)).render(
+        output, audio=speech, overwrite=overwrite
+    )
 
 
 def test_a_name_of_another_case_is_the_input_where_the_disk_takes_it_for_one(tmp_path, monkeypatch):
@@ -98,16 +111,24 @@ def test_a_name_of_another_case_is_the_input_where_the_disk_takes_it_for_one(tmp
 
     def stat(self, **options):  # a disk that does not
         folded = {path.name.casefold(): path for path in tmp_path.iterdir()}
-        return real(folded.get(self.name.casefold(), self) if self.parent == tmp_path else self, **options)
+        return real(
+            folded.get(self.name.casefold(), self) if self.parent == tmp_path else self, **options
+        )
 
     monkeypatch.setattr(Path, "stat", stat)
-    monkeypatch.setattr(Path, "samefile", lambda a, b: os.path.samestat(Path(a).stat(), Path(b).stat()))
+    monkeypatch.setattr(
+        Path, "samefile", lambda a, b: os.path.samestat(Path(a).stat(), Path(b).stat())
+    )
     assert real_same(recording, recording)
-    with pytest.raises(InputError, match=r"talk.mp4: would be overwritten, which is the input .*Talk.mp4"):
+    with pytest.raises(
+        InputError, match=r"talk.mp4: would be overwritten, which is the input .*Talk.mp4"
+    ):
         check_output(output, "video", overwrite=True, inputs=[recording])
 
 
-def test_what_lies_in_an_input_folder_is_an_input_but_a_file_of_ours_for_this_purpose_is_not(tmp_path):
+def test_what_lies_in_an_input_folder_is_an_input_but_a_file_of_ours_for_this_purpose_is_not(
+    tmp_path,
+):
     shard = text_file(tmp_path / "train.tfrecord", "clips")
     with pytest.raises(InputError, match="belongs to the input"):
         check_output(shard, "sheet", overwrite=True, inputs=[tmp_path])
@@ -118,14 +139,20 @@ def test_what_lies_in_an_input_folder_is_an_input_but_a_file_of_ours_for_this_pu
 def test_folders_pipes_and_devices_are_refused_also_with_overwrite(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to(os.devnull)
-    for path, kind in ((tmp_path, "folder"), (tmp_path / "pipe", "pipe or device"), (tmp_path / "null", "device")):
+    for path, kind in (
+        (tmp_path, "folder"),
+        (tmp_path / "pipe", "pipe or device"),
+        (tmp_path / "null", "device"),
+    ):
         with pytest.raises(InputError, match=kind):
             check_output(path, "plot", overwrite=True)
 
 
 def test_inputs_that_are_no_paths_here_are_passed_over(tmp_path):
     path = words(tmp_path / "a.words.json")
-    check_output(path, "words", inputs=["gs://bucket/set", "openai/whisper-tiny", "a\0b", "x" * 5000, ""])
+    check_output(
+        path, "words", inputs=["gs://bucket/set", "openai/whisper-tiny", "a\0b", "x" * 5000, ""]
+    )
 
 
 def test_a_name_that_no_disk_takes_is_one_line(tmp_path):
@@ -191,7 +218,9 @@ def test_of_two_processes_that_write_the_same_the_later_one_replaces(tmp_path):
 
 
 def data_set(path, **options):
-    write_dataset(path, {"train": [make_clip(1, frames=20)]}, licence="", made_by="a test", **options)
+    write_dataset(
+        path, {"train": [make_clip(1, frames=20)]}, licence="", made_by="a test", **options
+    )
 
 
 def checkpoint(path, **options):
@@ -212,13 +241,17 @@ def test_a_folder_of_ours_is_replaced_and_what_others_put_into_it_stays(tmp_path
     (folder / "link").symlink_to("notes")
     write(folder)
     assert folder_kind.strangers(folder) == ["link", "notes"]
-    assert (folder / "link" / "a.txt").read_text() == "the caller's own" and (folder / "link").is_symlink()
+    assert (folder / "link" / "a.txt").read_text() == "the caller's own" and (
+        folder / "link"
+    ).is_symlink()
     assert (folder / "notes" / "a.txt").stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("kind", FOLDERS)
-def test_a_folder_of_somebody_else_is_refused_and_with_overwrite_only_files_of_our_names_go(tmp_path, kind):
+def test_a_folder_of_somebody_else_is_refused_and_with_overwrite_only_files_of_our_names_go(
+    tmp_path, kind
+):
     write, folder_kind = FOLDERS[kind]
     manifest = text_file(tmp_path / folder_kind.manifest, '{"labels": []}')
     text_file(tmp_path / "thesis.txt", "years of work")
@@ -230,9 +263,13 @@ def test_a_folder_of_somebody_else_is_refused_and_with_overwrite_only_files_of_o
 
 
 def test_shards_of_the_data_set_before_go(tmp_path):
-    write_dataset(tmp_path / "set", {"val": [make_clip(1, frames=20)]}, licence="", made_by="a test")
+    write_dataset(
+        tmp_path / "set", {"val": [make_clip(1, frames=20)]}, licence="", made_by="a test"
+    )
     data_set(tmp_path / "set")
-    assert set(dataset_info(tmp_path / "set").splits) == {"train"} and not list((tmp_path / "set").glob("val-*"))
+    assert set(dataset_info(tmp_path / "set").splits) == {"train"} and not list(
+        (tmp_path / "set").glob("val-*")
+    )
 
 
 def test_a_folder_that_a_file_browser_opened_is_empty(tmp_path):
@@ -274,9 +311,17 @@ def test_an_output_folder_that_is_or_holds_an_input_is_refused(tmp_path):
     (tmp_path / "all" / "videos").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "all")
     inside = text_file(tmp_path / "all" / "videos" / "a.mp4", "a video")
-    for folder, given in (("all", "all"), ("link", "all"), ("all", "all/videos"), ("link", inside), ("all", "link")):
+    for folder, given in (
+        ("all", "all"),
+        ("link", "all"),
+        ("all", "all/videos"),
+        ("link", inside),
+        ("all", "link"),
+    ):
         with pytest.raises(InputError, match="never overwritten"):
-            check_output_folder(tmp_path / folder, DATA_SET, overwrite=True, inputs=[tmp_path / given])
+            check_output_folder(
+                tmp_path / folder, DATA_SET, overwrite=True, inputs=[tmp_path / given]
+            )
     check_apart(tmp_path / "all" / "videos" / "shards", [tmp_path / "all", inside])
 
 

@@ -50,12 +50,16 @@ def test_something_else_of_a_configs_name_does_not_hide_it(kind, folder):
     assert load_config("demo").name == "demo"
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "nothing", "nothing.py", "", ".", "a" * 300, "a\0b", "configs"])
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "nothing", "nothing.py", "", ".", "a" * 300, "a\0b", "configs"]
+)
 def test_a_name_that_no_config_has_is_answered_with_those_that_are_known(name, folder):
     (folder / "notes.txt").write_text(MINE)
     (folder / "configs").mkdir()
     (folder / "configs" / "mine.py").write_text(MINE)
-    with pytest.raises(InputError, match=r"need a \.py file, or one of demo, mine, paper, paper_bf16$"):
+    with pytest.raises(
+        InputError, match=r"need a \.py file, or one of demo, mine, paper, paper_bf16$"
+    ):
         load_config(name)
 
 

@@ -53,7 +53,10 @@ def sheet(path, **options):
 WRITERS = {
     "motion": ("a.motion.npz", lambda path, **options: motion().save(path, **options)),
     "video": ("a.mp4", small_video),
-    "plot": ("a.png", lambda path, **options: write_plot(path, motion(), opening_m=np.zeros(5), **options)),
+    "plot": (
+        "a.png",
+        lambda path, **options: write_plot(path, motion(), opening_m=np.zeros(5), **options),
+    ),
     "words": ("a.words.json", words),
     "metrics": ("metrics.json", metrics),
     "openings": ("openings.png", openings),
@@ -96,7 +99,11 @@ def mp4_with(path, **tags):
         stream = container.add_stream("libx264", rate=25)
         stream.width = stream.height = 16
         stream.pix_fmt = "yuv420p"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
+        container.mux(
+            stream.encode(
+                av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+            )
+        )
         container.mux(stream.encode(None))
     return path
 
@@ -136,19 +143,31 @@ def text_file(path, text):
 
 
 OTHERS = {
-    "a png of matplotlib": lambda f: png_with(f / "a.png", Software="Matplotlib version3.9, https://matplotlib.org/"),
-    "a png that mentions us": lambda f: png_with(f / "a.png", Title=mark("plot"), Comment="ksdiff-jax"),
+    "a png of matplotlib": lambda f: png_with(
+        f / "a.png", Software="Matplotlib version3.9, https://matplotlib.org/"
+    ),
+    "a png that mentions us": lambda f: png_with(
+        f / "a.png", Title=mark("plot"), Comment="ksdiff-jax"
+    ),
     "an npz without meta": lambda f: npz_with(f / "a.motion.npz", exp=np.zeros(3)),
-    "an npz of another schema": lambda f: npz_with(f / "a.npz", meta=np.array(json.dumps({"schema": "smirk/1"}))),
+    "an npz of another schema": lambda f: npz_with(
+        f / "a.npz", meta=np.array(json.dumps({"schema": "smirk/1"}))
+    ),
     "an npz with a list as meta": lambda f: npz_with(f / "a.npz", meta=np.array("[1]")),
-    "an npz with pickles": lambda f: npz_with(f / "a.npz", meta=np.array([{"schema": "ksdiff-motion/1"}], object)),
+    "an npz with pickles": lambda f: npz_with(
+        f / "a.npz", meta=np.array([{"schema": "ksdiff-motion/1"}], object)
+    ),
     "json without a schema": lambda f: text_file(f / "a.json", '{"text": "ksdiff-words/1"}'),
     "json of a list": lambda f: text_file(f / "a.json", '["ksdiff-words/1"]'),
     "json whose schema is a number": lambda f: text_file(f / "a.json", '{"schema": 1}'),
     "json schema's own": lambda f: text_file(f / "a.json", '{"$schema": "ksdiff-words/1"}'),
-    "json that ends too early": lambda f: text_file(f / "a.json", '{"schema": "ksdiff-words/1", "text": '),
+    "json that ends too early": lambda f: text_file(
+        f / "a.json", '{"schema": "ksdiff-words/1", "text": '
+    ),
     "json ten thousand deep": lambda f: text_file(f / "a.json", '{"schema":' * 10_000),
-    "a page": lambda f: text_file(f / "a.html", "<!doctype html><title>ksdiff-jax: ksdiff-run-page/1</title>"),
+    "a page": lambda f: text_file(
+        f / "a.html", "<!doctype html><title>ksdiff-jax: ksdiff-run-page/1</title>"
+    ),
     "plain text": lambda f: text_file(f / "a.txt", mark("words")),
     "a zip": lambda f: zipped(f / "a.npz"),
     "a folder": lambda f: f,
@@ -177,18 +196,36 @@ def test_a_later_number_of_a_schema_is_still_ours(tmp_path):
 
 
 def test_a_folder_is_ours_by_the_schema_of_its_manifest_and_not_by_a_file_name(tmp_path):
-    text_file(tmp_path / "dataset.json", '{"labels": [["00000/img.png", 6]]}')  # as StyleGAN writes one
+    text_file(
+        tmp_path / "dataset.json", '{"labels": [["00000/img.png", 6]]}'
+    )  # as StyleGAN writes one
     assert not DATA_SET.owns(tmp_path)
-    text_file(tmp_path / "dataset.json", '{"schema": "ksdiff-clip/1", "file": "train-00000-of-00001.tfrecord"}')
+    text_file(
+        tmp_path / "dataset.json",
+        '{"schema": "ksdiff-clip/1", "file": "train-00000-of-00001.tfrecord"}',
+    )
     assert DATA_SET.owns(tmp_path)
     text_file(tmp_path / "config.json", '{"architectures": ["Wav2Vec2Model"]}')
     assert not CHECKPOINT.owns(tmp_path)
 
 
 def test_what_belongs_to_a_data_set_is_what_its_manifest_names(tmp_path):
-    text_file(tmp_path / "dataset.json", '{"schema": "ksdiff-clip/1", "file": "train-00000-of-00001.tfrecord"}')
-    ours = ["train-00000-of-00001.tfrecord", "train-00000-of-00001.index", "report.json", "features.json"]
-    theirs = ["notes.txt", "train-00000-of-00001.txt", "train-00000-of-00001", "val-00000-of-00001.tfrecord"]
+    text_file(
+        tmp_path / "dataset.json",
+        '{"schema": "ksdiff-clip/1", "file": "train-00000-of-00001.tfrecord"}',
+    )
+    ours = [
+        "train-00000-of-00001.tfrecord",
+        "train-00000-of-00001.index",
+        "report.json",
+        "features.json",
+    ]
+    theirs = [
+        "notes.txt",
+        "train-00000-of-00001.txt",
+        "train-00000-of-00001",
+        "val-00000-of-00001.tfrecord",
+    ]
     for name in ours + theirs:
         (tmp_path / name).touch()
     assert DATA_SET.strangers(tmp_path) == sorted(theirs)

@@ -1,4 +1,6 @@
-"""pyproject.toml, packaging.py and the source text agree; `.ci/wheel` builds the wheel and uses it."""
+"""pyproject.toml, packaging.py and the source text agree; `.ci/wheel` builds the wheel and
+uses it.
+"""
 
 import ast
 import functools
@@ -16,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Names of modules that are not those of their distributions.
 DISTRIBUTIONS = {"orbax": "orbax-checkpoint", "absl": "absl-py"}
-# Used where somebody has installed them: Weights & Biases, and the library that TPU machines come with.
+# Used where somebody has installed them: Weights & Biases, and the library that TPU machines come
+# with.
 WHERE_PRESENT = {"wandb", "libtpu"}
 # The environment of the face tracker has what this requirements file names, and OpenCV with it.
 TRACKER = ROOT / "ksdiff_jax" / "data" / "tracking" / "mediapipe_worker.py"
@@ -35,15 +38,21 @@ def declared(requirements: list[str]) -> set[str]:
 
 
 def imported_modules(source: str) -> set[str]:
-    """Top-level names of all imports in a piece of source, those through `import_module` and `find_spec` too."""
+    """Top-level names of all imports in a piece of source, those through `import_module` and
+    `find_spec` too.
+    """
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "find_spec")):
-            text = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ("import_module", "find_spec")
+        ):
+            text = (
+                node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+            )
             names |= {text.value} if isinstance(text, ast.Constant) else set()
     return {name.split(".")[0] for name in names} - {"ksdiff_jax"} - set(sys.stdlib_module_names)
 
@@ -68,20 +77,34 @@ def test_every_module_that_is_imported_is_declared():
 
 
 def test_every_dependency_is_imported():
-    assert declared(PROJECT["dependencies"]) - {distribution(module) for module in foreign_modules()} == set()
+    assert (
+        declared(PROJECT["dependencies"]) - {distribution(module) for module in foreign_modules()}
+        == set()
+    )
 
 
 def test_what_only_extras_bring_is_imported_where_it_is_used_and_not_at_the_top_of_a_module():
-    apart = {ROOT / "ksdiff_jax" / "cli" / "bench_train_torch.py", TRACKER, BUILD}  # read in environments of their own
+    apart = {
+        ROOT / "ksdiff_jax" / "cli" / "bench_train_torch.py",
+        TRACKER,
+        BUILD,
+    }  # read in environments of their own
     for path in set(ROOT.glob("ksdiff_jax/**/*.py")) - apart:
-        top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        top = [
+            node
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
         modules = imported_modules("\n".join(map(ast.unparse, top)))
-        assert {distribution(module) for module in modules} <= declared(PROJECT["dependencies"]), path
+        assert {distribution(module) for module in modules} <= declared(PROJECT["dependencies"]), (
+            path
+        )
 
 
 def test_the_search_sees_imports_of_every_kind():
     source = (
-        'import a.b, os\ndef f():\n    from c.d import e\n    importlib.import_module(f"g.{name}")\n    find_spec("h")'
+        "import a.b, os\ndef f():\n    from c.d import e\n    "
+        'importlib.import_module(f"g.{name}")\n    find_spec("h")'
     )
     assert imported_modules(source) == {"a", "c", "g", "h"}
 
@@ -106,10 +129,14 @@ def test_pictures_of_the_readme_are_left_out_where_the_project_has_no_address(bu
 
 
 def test_pictures_of_the_readme_are_absolute_where_it_has_one(build_script):
-    shown = build_script["for_an_index"]("# a\n\n![b](c/d.png)\n\n![e](https://f/g.png)\n\nh\n", "https://x/y")
+    shown = build_script["for_an_index"](
+        "# a\n\n![b](c/d.png)\n\n![e](https://f/g.png)\n\nh\n", "https://x/y"
+    )
     assert shown == "# a\n\n![b](https://x/y/raw/HEAD/c/d.png)\n\n![e](https://f/g.png)\n\nh\n"
 
 
 def test_an_index_is_given_no_picture_of_the_readme_that_it_cannot_show(build_script):
-    shown = build_script["for_an_index"]((ROOT / "README.md").read_text(), ksdiff_jax.PROJECT_ADDRESS)
+    shown = build_script["for_an_index"](
+        (ROOT / "README.md").read_text(), ksdiff_jax.PROJECT_ADDRESS
+    )
     assert not re.search(r"!\[[^\]]*\]\((?!https://)", shown)

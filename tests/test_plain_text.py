@@ -34,7 +34,10 @@ def test_what_is_shown_of_a_name_is_one_line_that_no_terminal_obeys(text, shown)
 
 
 def test_the_lines_of_a_message_are_joined_and_the_spaces_of_a_name_are_kept():
-    assert one_line("two  spaces.wav: bad\n  header\r\n(at 3)\n") == "two  spaces.wav: bad header (at 3)"
+    assert (
+        one_line("two  spaces.wav: bad\n  header\r\n(at 3)\n")
+        == "two  spaces.wav: bad header (at 3)"
+    )
 
 
 def test_a_long_text_keeps_its_start():
@@ -42,13 +45,22 @@ def test_a_long_text_keeps_its_start():
     assert shortened("abcdefg", 6) == "abcde…"
 
 
-NAMES = [b"caf\xe9.wav", b"\xff\xfe", "日本😀".encode(), b"a\nb\x1b", b'q"\\', b"\xed\xa0\xbd\xed\xb8\x80"]
+NAMES = [
+    b"caf\xe9.wav",
+    b"\xff\xfe",
+    "日本😀".encode(),
+    b"a\nb\x1b",
+    b'q"\\',
+    b"\xed\xa0\xbd\xed\xb8\x80",
+]
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_json_is_utf_8_and_gives_back_the_name_that_opens_the_file(name, ascii_only):
-    text = json_text({"files": [os.fsdecode(name)], os.fsdecode(name): 1}, indent=1, ascii_only=ascii_only)
+    text = json_text(
+        {"files": [os.fsdecode(name)], os.fsdecode(name): 1}, indent=1, ascii_only=ascii_only
+    )
     read = json.loads(text.encode("ascii" if ascii_only else "utf-8"))
     assert os.fsencode(read["files"][0]) == name
     assert [os.fsencode(key) for key in read] == [b"files", name]
@@ -58,6 +70,14 @@ def test_what_is_not_finite_is_null_in_json():
     def refuse(constant):
         raise ValueError(constant)
 
-    value = {"a": math.nan, "b": [1.5, math.inf, (-math.inf,)], "c": {"d": math.nan, "e": True, "f": None, "g": 3}}
+    value = {
+        "a": math.nan,
+        "b": [1.5, math.inf, (-math.inf,)],
+        "c": {"d": math.nan, "e": True, "f": None, "g": 3},
+    }
     read = json.loads(json_text(value), parse_constant=refuse)
-    assert read == {"a": None, "b": [1.5, None, [None]], "c": {"d": None, "e": True, "f": None, "g": 3}}
+    assert read == {
+        "a": None,
+        "b": [1.5, None, [None]],
+        "c": {"d": None, "e": True, "f": None, "g": 3},
+    }

@@ -1,4 +1,6 @@
-"""A runtime is refused in one line where its JAX is not the installed one, or has no use of the accelerator."""
+"""A runtime is refused in one line where its JAX is not the installed one, or has no use of the
+accelerator.
+"""
 
 import re
 import sys
@@ -32,15 +34,21 @@ def test_a_sound_runtime_is_described(machine):
 
 def test_a_runtime_without_a_device_gives_the_reason_in_one_line(machine, monkeypatch):
     machine(jax=jax.__version__)
-    monkeypatch.setattr(runtime, "_LIST_DEVICES", "raise SystemExit('long story\\nthe TPU is in use')")
-    with pytest.raises(InputError, match=r"^JAX finds no device \(the TPU is in use\): set JAX_PLATFORMS=cpu"):
+    monkeypatch.setattr(
+        runtime, "_LIST_DEVICES", "raise SystemExit('long story\\nthe TPU is in use')"
+    )
+    with pytest.raises(
+        InputError, match=r"^JAX finds no device \(the TPU is in use\): set JAX_PLATFORMS=cpu"
+    ):
         runtime.check_runtime()
 
 
 def test_a_module_in_memory_that_pip_replaced_is_named_with_both_versions(machine, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", types.SimpleNamespace(__version__="0.5.3"))
     machine(jax="0.11.2")
-    with pytest.raises(InputError, match=r"^jax 0\.5\.3 was imported before jax 0\.11\.2 was installed: restart"):
+    with pytest.raises(
+        InputError, match=r"^jax 0\.5\.3 was imported before jax 0\.11\.2 was installed: restart"
+    ):
         runtime.check_runtime()
 
 
@@ -57,7 +65,10 @@ def test_modules_that_are_not_imported_cannot_be_stale(machine, monkeypatch):
         ({"jaxlib": "0.11.2"}, "no CUDA plugin"),
         ({"jaxlib": "0.11.2", "jax_cuda12_plugin": "0.7.2"}, r"install 'jax\[cuda12\]==0\.11\.2'"),
         ({"jaxlib": "0.7.2", "jax_cuda12_plugin": "0.7.2"}, "does not start"),
-        ({"jaxlib": "0.7.2", "jax_cuda12_plugin": "0.7.1", "jax_cuda13_plugin": "0.7.2"}, "does not start"),
+        (
+            {"jaxlib": "0.7.2", "jax_cuda12_plugin": "0.7.1", "jax_cuda13_plugin": "0.7.2"},
+            "does not start",
+        ),
     ],
 )
 def test_a_gpu_that_jax_does_not_use_is_told_with_the_reason(machine, versions, said):
@@ -80,7 +91,9 @@ def test_who_asks_for_the_cpu_gets_it(machine, monkeypatch):
 
 def test_hardware_is_found_by_what_linux_shows_of_it(tmp_path):
     assert not runtime.has_nvidia_gpu(tmp_path) and not runtime.has_tpu(tmp_path)
-    for number, (vendor, kind) in enumerate([("0x1ae0", "0x0042"), ("0x8086", "0x0063")]):  # a network card, Intel's
+    for number, (vendor, kind) in enumerate(
+        [("0x1ae0", "0x0042"), ("0x8086", "0x0063")]
+    ):  # a network card, Intel's
         device = tmp_path / f"sys/bus/pci/devices/{number}"
         device.mkdir(parents=True)
         (device / "vendor").write_text(vendor + "\n")

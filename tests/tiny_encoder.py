@@ -1,4 +1,6 @@
-"""A Wav2Vec 2.0 of two layers with random weights, in the folder that `ksdiff-jax convert encoder` writes."""
+"""A Wav2Vec 2.0 of two layers with random weights, in the folder that `ksdiff-jax convert encoder`
+writes.
+"""
 
 import json
 from pathlib import Path
@@ -27,10 +29,17 @@ LAYOUT = PretrainedEncoderConfig(
 def write_tiny_encoder(folder: Path, *, seed: int) -> Path:
     """Weights drawn from the seed: another seed, another digest."""
     initialise = jax.jit(PretrainedEncoder(LAYOUT).init)
-    params = jax.tree.map(np.asarray, initialise(jax.random.key(seed), jnp.zeros((1, 1600)))["params"])
+    params = jax.tree.map(
+        np.asarray, initialise(jax.random.key(seed), jnp.zeros((1, 1600)))["params"]
+    )
     folder.mkdir(parents=True)
     save_file(named_leaves(params), folder / WEIGHTS_FILE)
     digest = encoder_digest(params, LAYOUT)
-    manifest = {"schema": SCHEMA, "encoder": to_dict(LAYOUT), "digest": digest, "source": f"tests, seed {seed}"}
+    manifest = {
+        "schema": SCHEMA,
+        "encoder": to_dict(LAYOUT),
+        "digest": digest,
+        "source": f"tests, seed {seed}",
+    }
     (folder / "config.json").write_text(json.dumps(manifest))
     return folder

@@ -4,10 +4,11 @@
     motion = animator("speech.wav", seed=0)             # Motion
     motions = animator.batch(["a.wav", "b.flac"])       # the same motions as one by one
 
-Speech is padded to the next length of `BUCKETS`, so the sampler compiles once per bucket and batch size and not once
-per clip; what is longer than the last bucket goes through `windows`. A batch is padded to a power of two and split
-over all devices where there are several. The initial noise of a frame depends on seed, sample number and frame index
-only: neither the bucket nor the neighbours in a batch change a motion.
+Speech is padded to the next length of `BUCKETS`, so the sampler compiles once per bucket and batch
+size and not once per clip; what is longer than the last bucket goes through `windows`. A batch is
+padded to a power of two and split over all devices where there are several. The initial noise of a
+frame depends on seed, sample number and frame index only: neither the bucket nor the neighbours in
+a batch change a motion.
 """
 
 import dataclasses
@@ -24,7 +25,11 @@ from ksdiff_jax import __version__
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.animate.utterance import Utterance, read_utterance
 from ksdiff_jax.animate.windows import Window, frame_noise, join_windows, owned_frames, plan_windows
-from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.audio.timebase import (
+    MOTION_RATE_HZ,
+    SAMPLES_PER_MOTION_FRAME,
+    SPEECH_FRAMES_PER_MOTION_FRAME,
+)
 from ksdiff_jax.audio.waveform import Recording
 from ksdiff_jax.config import MeshConfig, SampleConfig, to_dict
 from ksdiff_jax.errors import InputError
@@ -57,7 +62,13 @@ class _Job(NamedTuple):
 class Animator:
     """A trained system with everything around it that turns a recording into a `Motion`."""
 
-    def __init__(self, pretrained: Pretrained, *, system: System | None = None, buckets: Sequence[int] = BUCKETS):
+    def __init__(
+        self,
+        pretrained: Pretrained,
+        *,
+        system: System | None = None,
+        buckets: Sequence[int] = BUCKETS,
+    ):
         self.pretrained = pretrained
         self.config = pretrained.config
         self.buckets = tuple(sorted(buckets))
@@ -72,11 +83,15 @@ class Animator:
         self._sample = jax.jit(self._sample_windows, static_argnames="options")
 
     @classmethod
-    def from_pretrained(cls, checkpoint: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None) -> "Animator":
-        """The animator of a checkpoint folder, a training workdir, a shipped name, or `org/name` on Hugging Face's hub.
+    def from_pretrained(
+        cls, checkpoint: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None
+    ) -> "Animator":
+        """The animator of a checkpoint folder, a training workdir, a shipped name, or `org/name` on
+        Hugging Face's hub.
 
-        What is here comes first; a branch, tag or commit on the hub is `org/name@revision`. `encoder` is where the
-        pretrained speech encoder lies that the checkpoint refers to, if it has moved.
+        What is here comes first; a branch, tag or commit on the hub is `org/name@revision`.
+        `encoder` is where the pretrained speech encoder lies that the checkpoint refers to, if it
+        has moved.
         """
         return cls(load_pretrained(checkpoint, encoder=encoder))
 
@@ -90,10 +105,18 @@ class Animator:
         licence: str | None = None,
         overwrite: bool = False,
     ) -> str:
-        """Send this animator's checkpoint to the repository `org/name` of the hub; see `models.publish.push_to_hub`."""
+        """Send this animator's checkpoint to the repository `org/name` of the hub; see
+        `models.publish.push_to_hub`.
+        """
         from ksdiff_jax.models.publish import push_to_hub
 
-        options = {"private": private, "token": token, "message": message, "licence": licence, "overwrite": overwrite}
+        options = {
+            "private": private,
+            "token": token,
+            "message": message,
+            "licence": licence,
+            "overwrite": overwrite,
+        }
         return push_to_hub(self.pretrained.path, repo, digest=self.pretrained.digest, **options)
 
     def __call__(
@@ -109,12 +132,15 @@ class Animator:
     ) -> Motion:
         """The motion of one recording (a path, or samples with `sample_rate_hz`).
 
-        Without a `transcript` the one beside the recording is read, if there is one (`speech.transcripts`).
-        `channel` takes one channel alone, `audio_stream` one of several sound tracks; both are counted from 1.
-        `options` are those of `SampleConfig`, as `steps=`, `guidance=`, `sampler=`; left out, the checkpoint's own.
+        Without a `transcript` the one beside the recording is read, if there is one
+        (`speech.transcripts`). `channel` takes one channel alone, `audio_stream` one of several
+        sound tracks; both are counted from 1. `options` are those of `SampleConfig`, as `steps=`,
+        `guidance=`, `sampler=`; left out, the checkpoint's own.
         """
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
-        return self.samples(speech, count=1, transcript=transcript, seed=seed, **given, **options)[0]
+        return self.samples(speech, count=1, transcript=transcript, seed=seed, **given, **options)[
+            0
+        ]
 
     def samples(
         self,
@@ -128,7 +154,9 @@ class Animator:
         audio_stream: int | None = None,
         **options,
     ) -> list[Motion]:
-        """`count` different motions for one recording; the first is that of `animator(speech, seed=seed)`."""
+        """`count` different motions for one recording; the first is that of `animator(speech,
+        seed=seed)`.
+        """
         if count < 1:
             raise InputError(f"samples: got {count}, need at least 1")
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
@@ -147,13 +175,18 @@ class Animator:
         audio_stream: int | None = None,
         **options,
     ) -> list[Motion]:
-        """One motion per recording, `batch_size` windows at a time; each equals `animator(speech, seed=seed)`."""
+        """One motion per recording, `batch_size` windows at a time; each equals `animator(speech,
+        seed=seed)`.
+        """
         transcripts = [None] * len(speeches) if transcripts is None else transcripts
         if len(transcripts) != len(speeches):
-            raise InputError(f"got {len(transcripts)} transcripts for {len(speeches)} recordings, need one each")
+            raise InputError(
+                f"got {len(transcripts)} transcripts for {len(speeches)} recordings, need one each"
+            )
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
         utterances = [
-            self.read(speech, transcript=text, **given) for speech, text in zip(speeches, transcripts, strict=True)
+            self.read(speech, transcript=text, **given)
+            for speech, text in zip(speeches, transcripts, strict=True)
         ]
         return self.animate(utterances, batch_size=batch_size, seed=seed, **options)
 
@@ -175,21 +208,36 @@ class Animator:
             transcript = "" if sidecar is None else read_transcript(sidecar, recording=speech).text
         max_tokens = self.config.model.transcript.max_tokens
         utterance = read_utterance(
-            speech, transcript_text=transcript, max_tokens=max_tokens, sample_rate_hz=sample_rate_hz,
-            channel=channel, audio_stream=audio_stream,
-        )  # fmt: skip
-        return utterance if self._hearing is None else utterance._replace(features=self._hearing(utterance.audio))
+            speech,
+            transcript_text=transcript,
+            max_tokens=max_tokens,
+            sample_rate_hz=sample_rate_hz,
+            channel=channel,
+            audio_stream=audio_stream,
+        )
+        return (
+            utterance
+            if self._hearing is None
+            else utterance._replace(features=self._hearing(utterance.audio))
+        )
 
     def options(self, **options) -> SampleConfig:
         """The checkpoint's sampling options with those given replaced and checked."""
         given = {name: value for name, value in options.items() if value is not None}
         resolved = override(self.config.sample, given)
         if not 1 <= resolved.steps <= self.config.model.diffusion.steps:
-            raise InputError(f"steps: got {resolved.steps}, need 1 to {self.config.model.diffusion.steps}")
+            raise InputError(
+                f"steps: got {resolved.steps}, need 1 to {self.config.model.diffusion.steps}"
+            )
         if not (np.isfinite(resolved.guidance) and resolved.guidance >= 0):
-            raise InputError(f"guidance: got {resolved.guidance}, need a number of 0 or more (1: no guidance)")
+            raise InputError(
+                f"guidance: got {resolved.guidance}, need a number of 0 or more (1: no guidance)"
+            )
         if not (np.isfinite(resolved.lip_temperature) and 0 <= resolved.lip_temperature <= 1):
-            raise InputError(f"lip_temperature: got {resolved.lip_temperature}, need 0 (speech alone) to 1 (all noise)")
+            raise InputError(
+                f"lip_temperature: got {resolved.lip_temperature}, need 0 (speech alone) to 1 "
+                "(all noise)"
+            )
         return resolved
 
     def animate(
@@ -202,10 +250,11 @@ class Animator:
         progress: Callable[[int, int], None] | None = None,
         **options,
     ) -> list[Motion]:
-        """Motions of utterances already read. `numbers` tells samples of one utterance apart (default: all 0).
+        """Motions of utterances already read. `numbers` tells samples of one utterance apart
+        (default: all 0).
 
-        `progress(done, total)` is called in motion frames. On a CPU windows go one at a time unless `batch_size`
-        says otherwise: batching gains nothing there and costs memory.
+        `progress(done, total)` is called in motion frames. On a CPU windows go one at a time unless
+        `batch_size` says otherwise: batching gains nothing there and costs memory.
         """
         resolved = self.options(**options)
         check_seed(seed)
@@ -234,7 +283,9 @@ class Animator:
         return next(bucket for bucket in self.buckets if frames <= bucket)
 
     def _groups(self, jobs: list[_Job], batch_size: int) -> list[tuple[int, list[_Job]]]:
-        """Jobs of one bucket in groups of at most `batch_size`, every utterance's windows in order."""
+        """Jobs of one bucket in groups of at most `batch_size`, every utterance's windows
+        in order.
+        """
         by_bucket: dict[int, list[_Job]] = {}
         for job in jobs:
             by_bucket.setdefault(self.bucket(job.window.stop - job.window.start), []).append(job)
@@ -252,14 +303,21 @@ class Animator:
         padded = [*group, *[group[-1]] * (size - len(group))]
         keys = jnp.stack([job.key for job in padded])
         inputs = (
-            jax.tree.map(lambda *rows: np.stack(rows), *[_padded_speech(job, bucket) for job in padded]),
+            jax.tree.map(
+                lambda *rows: np.stack(rows), *[_padded_speech(job, bucket) for job in padded]
+            ),
             keys,
             np.array([job.window.start for job in padded], np.int32),
         )
-        inputs = jax.device_put(inputs, batch_sharding(self.mesh) if size > 1 else replicated(self.mesh))
+        inputs = jax.device_put(
+            inputs, batch_sharding(self.mesh) if size > 1 else replicated(self.mesh)
+        )
         sample = jax.device_get(self._sample(self._params, *inputs, options=options))
         return [
-            jax.tree.map(lambda array, row=row, job=job: array[row, : job.window.stop - job.window.start], sample)
+            jax.tree.map(
+                lambda array, row=row, job=job: array[row, : job.window.stop - job.window.start],
+                sample,
+            )
             for row, job in enumerate(group)
         ]
 
@@ -276,27 +334,45 @@ class Animator:
         noise = frame_noise(noise_keys, first_frames, frames=speech.mask.shape[1], dims=MOTION_DIMS)
         statistics = jax.tree.map(jnp.asarray, self.pretrained.statistics)
         return self.system.sample(
-            params, speech, noise, stream(keys[0], "keyframes"), statistics=statistics, options=options
+            params,
+            speech,
+            noise,
+            stream(keys[0], "keyframes"),
+            statistics=statistics,
+            options=options,
         )
 
     def _motion(
-        self, utterance: Utterance, parts: list[Sample], *, seed: int, number: int, options: SampleConfig
+        self,
+        utterance: Utterance,
+        parts: list[Sample],
+        *,
+        seed: int,
+        number: int,
+        options: SampleConfig,
     ) -> Motion:
         windows = plan_windows(utterance.frames, longest=self.buckets[-1])
         joined: Float[np.ndarray, "t 59"] = join_windows(
             [part.motion for part in parts], windows, frames=utterance.frames
         )
         per_frame = {
-            name: owned_frames([getattr(part, name) for part in parts], windows, frames=utterance.frames)
+            name: owned_frames(
+                [getattr(part, name) for part in parts], windows, frames=utterance.frames
+            )
             for name in Sample._fields
             if name != "motion"
         }
         return Motion.from_coefficients(
-            joined, fps=MOTION_RATE_HZ, meta=self._meta(utterance, seed, number, options), **per_frame
+            joined,
+            fps=MOTION_RATE_HZ,
+            meta=self._meta(utterance, seed, number, options),
+            **per_frame,
         )
 
     def _meta(self, utterance: Utterance, seed: int, number: int, options: SampleConfig) -> dict:
-        packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "numpy")}
+        packages = {
+            name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "numpy")
+        }
         return {
             "checkpoint": self.pretrained.digest,
             "checkpoint_name": self.config.name,
@@ -345,5 +421,7 @@ def _padded_speech(job: _Job, bucket: int) -> Speech:
         mask=np.arange(bucket) < window.stop - window.start,
         tokens=utterance.tokens,
         token_mask=utterance.token_mask,
-        features=None if utterance.features is None else cut(utterance.features, SPEECH_FRAMES_PER_MOTION_FRAME),
+        features=None
+        if utterance.features is None
+        else cut(utterance.features, SPEECH_FRAMES_PER_MOTION_FRAME),
     )

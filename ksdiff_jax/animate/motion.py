@@ -20,7 +20,9 @@ BLOCK_FRAMES = 128
 class Motion(MotionClip):
     """What an `Animator` returns: arrays (t, ...), a file, and a moving face."""
 
-    def vertex_blocks(self, *, face: FaceModel | None = None) -> Iterator[Float[np.ndarray, "t v 3"]]:
+    def vertex_blocks(
+        self, *, face: FaceModel | None = None
+    ) -> Iterator[Float[np.ndarray, "t v 3"]]:
         """The posed face, `BLOCK_FRAMES` frames at a time, in metres."""
         face = builtin_face() if face is None else face
         for start in range(0, len(self), BLOCK_FRAMES):
@@ -42,13 +44,17 @@ class Motion(MotionClip):
             yield np.asarray(vertices)[: frames.stop - start]
 
     def vertices(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t v 3"]:
-        """The posed face in metres, on the built-in head unless another is given (60 kB a frame)."""
+        """The posed face in metres, on the built-in head unless another is given (60 kB a
+        frame).
+        """
         return np.concatenate(list(self.vertex_blocks(face=face)))
 
     def mouth_opening(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t"]:
         """Metres between the inner lips at the middle of the mouth."""
         face = builtin_face() if face is None else face
-        blocks = (np.asarray(mouth_opening(face, vertices)) for vertices in self.vertex_blocks(face=face))
+        blocks = (
+            np.asarray(mouth_opening(face, vertices)) for vertices in self.vertex_blocks(face=face)
+        )
         return np.concatenate(list(blocks))
 
     def render(
@@ -61,10 +67,12 @@ class Motion(MotionClip):
         progress: Callable[[int, int], None] | None = None,
         overwrite: bool = False,
     ) -> Path:
-        """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done, total)` counts frames.
+        """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done,
+        total)` counts frames.
 
-        `Animator.read(...).heard` as `audio` is the sound of the channel and the track that were read. A video of ours
-        at `path` is replaced, another file only with `overwrite`, and `audio` itself never.
+        `Animator.read(...).heard` as `audio` is the sound of the channel and the track that were
+        read. A video of ours at `path` is replaced, another file only with `overwrite`, and `audio`
+        itself never.
         """
         from ksdiff_jax.export.video import write_motion_video
 

@@ -1,8 +1,10 @@
-"""What is to be spoken, ready for a system: sound, prosody and transcript, at full length and without padding.
+"""What is to be spoken, ready for a system: sound, prosody and transcript, at full length and
+without padding.
 
-`read_utterance` takes a path (anything `audio.waveform.load_audio` decodes), a recording that was read before, or an
-array of samples with its rate, and returns an `Utterance` whose sound is padded or cut to whole motion frames: 640
-samples and 2 rows of prosody for each of T = round(25 · seconds) frames.
+`read_utterance` takes a path (anything `audio.waveform.load_audio` decodes), a recording that was
+read before, or an array of samples with its rate, and returns an `Utterance` whose sound is padded
+or cut to whole motion frames: 640 samples and 2 rows of prosody for each of T = round(25 · seconds)
+frames.
 """
 
 import hashlib
@@ -17,7 +19,12 @@ from ksdiff_jax.audio.channels import Covariance, mix_in_time, one_channel
 from ksdiff_jax.audio.heard import Heard
 from ksdiff_jax.audio.pcm import scaled
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
-from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME, motion_frames, samples_of_motion_frames
+from ksdiff_jax.audio.timebase import (
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_MOTION_FRAME,
+    motion_frames,
+    samples_of_motion_frames,
+)
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.speech import transcript
@@ -36,7 +43,9 @@ class Utterance(NamedTuple):
     tokens: Int[np.ndarray, "l"]
     token_mask: Bool[np.ndarray, "l"]
     audio_sha256: str
-    features: Float[np.ndarray, "f d"] | None = None  # of the speech encoder, where it is a pretrained one
+    features: Float[np.ndarray, "f d"] | None = (
+        None  # of the speech encoder, where it is a pretrained one
+    )
     heard: Heard | None = None  # what the sound is made of; None for an array
 
     @property
@@ -54,10 +63,14 @@ def read_utterance(
     channel: int | None = None,
     audio_stream: int | None = None,
 ) -> Utterance:
-    """Decode, measure prosody, encode the transcript; warns with `TranscriptWarning` where the transcript is cut."""
+    """Decode, measure prosody, encode the transcript; warns with `TranscriptWarning` where the
+    transcript is cut.
+    """
     heard = None
     if isinstance(speech, np.ndarray) or hasattr(speech, "__array__"):
-        audio, digest = samples_at_16_khz(np.asarray(speech), sample_rate_hz=sample_rate_hz, channel=channel)
+        audio, digest = samples_at_16_khz(
+            np.asarray(speech), sample_rate_hz=sample_rate_hz, channel=channel
+        )
     else:
         recording = speech
         if not isinstance(recording, Recording):
@@ -78,25 +91,40 @@ def read_utterance(
             stacklevel=2,
         )
     tokens, token_mask = transcript.encode(transcript_text, max_tokens=max_tokens)
-    return Utterance(audio, normalise_prosody(extract_prosody(audio)), tokens, token_mask, digest, heard=heard)
+    return Utterance(
+        audio, normalise_prosody(extract_prosody(audio)), tokens, token_mask, digest, heard=heard
+    )
 
 
 def samples_at_16_khz(
     samples: np.ndarray, *, sample_rate_hz: float | int | None, channel: int | None = None
 ) -> tuple[Float[np.ndarray, "s"], str]:
-    """An array of samples, (s,) or (s, channels), as mono float32 at 16 kHz, and the SHA-256 of what was given.
+    """An array of samples, (s,) or (s, channels), as mono float32 at 16 kHz, and the SHA-256 of
+    what was given.
 
-    Channels become one as those of a file do (`audio.channels`); `channel`, counted from 1, takes one of them.
+    Channels become one as those of a file do (`audio.channels`); `channel`, counted from 1, takes
+    one of them.
     """
     if sample_rate_hz is None or not 1_000 <= sample_rate_hz <= 1_000_000:
-        raise InputError(f"speech as an array needs its rate: got sample_rate_hz={sample_rate_hz}, need e.g. 16000")
+        raise InputError(
+            f"speech as an array needs its rate: got sample_rate_hz={sample_rate_hz}, need e.g. "
+            "16000"
+        )
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
-        raise InputError(f"speech as an array: got {samples.dtype} of shape {samples.shape}, need float (samples,)")
+        raise InputError(
+            f"speech as an array: got {samples.dtype} of shape {samples.shape}, need float "
+            "(samples,)"
+        )
     if samples.ndim == 2 and 0 < samples.shape[0] < samples.shape[1]:
-        raise InputError(f"speech as an array: got shape {samples.shape}, need (samples, channels); transpose it")
+        raise InputError(
+            f"speech as an array: got shape {samples.shape}, need (samples, channels); transpose it"
+        )
     digest = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()
     if samples.size == 0 or not np.isfinite(samples).any():
-        raise InputError(f"speech as an array: {'every sample is NaN or infinite' if samples.size else 'no samples'}")
+        raise InputError(
+            "speech as an array: "
+            f"{'every sample is NaN or infinite' if samples.size else 'no samples'}"
+        )
     channels = np.atleast_2d(scaled(samples.T))
     finite = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
     layout = ("NONE",) * len(finite)
@@ -110,6 +138,7 @@ def samples_at_16_khz(
     audio = soxr.resample(mono, sample_rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
     if len(audio) < SAMPLES_PER_MOTION_FRAME:
         raise InputError(
-            f"speech as an array: {len(audio)} samples at 16 kHz, need at least {SAMPLES_PER_MOTION_FRAME}"
+            f"speech as an array: {len(audio)} samples at 16 kHz, need at least "
+            f"{SAMPLES_PER_MOTION_FRAME}"
         )
     return audio, digest

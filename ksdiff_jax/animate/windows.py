@@ -1,14 +1,15 @@
 """Long speech in windows: where they lie, what noise they start from, how their motions are joined.
 
-A clip of T frames longer than the longest window is covered by n windows of equal length, neighbours sharing
-`overlap` frames. Every frame's noise is a function of its absolute index alone, so two windows start the frames that
-they share from the same noise. Over an overlap the motions are cross-faded with weights that sum to one,
+A clip of T frames longer than the longest window is covered by n windows of equal length,
+neighbours sharing `overlap` frames. Every frame's noise is a function of its absolute index alone,
+so two windows start the frames that they share from the same noise. Over an overlap the motions are
+cross-faded with weights that sum to one,
 
     w(x) = sin²(π x / 2),   x from 0 to 1 across the overlap,
 
-which is linear in the coefficients: head rotations are small, and two axis-angles that are near each other may be
-mixed as vectors. A frame's keyframes come from the window that owns it, the one whose border is farther away.
-Time is linear in T, and memory is that of one window plus the result.
+which is linear in the coefficients: head rotations are small, and two axis-angles that are near
+each other may be mixed as vectors. A frame's keyframes come from the window that owns it, the one
+whose border is farther away. Time is linear in T, and memory is that of one window plus the result.
 """
 
 import itertools
@@ -31,7 +32,9 @@ class Window(NamedTuple):
 
 
 def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) -> list[Window]:
-    """Windows of at most `longest` frames that cover `frames`, neighbours sharing at least `overlap`."""
+    """Windows of at most `longest` frames that cover `frames`, neighbours sharing at least
+    `overlap`.
+    """
     if frames <= longest:
         return [Window(0, frames)]
     count = -(-(frames - overlap) // (longest - overlap))
@@ -43,10 +46,14 @@ def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) ->
 def frame_noise(
     keys: Key[Array, "b"], first_frames: Int[Array | np.ndarray, "b"], *, frames: int, dims: int
 ) -> Float[Array, "b {frames} {dims}"]:
-    """Standard normal noise for `frames` frames of each clip from `first_frames` on, fixed by key and frame index."""
+    """Standard normal noise for `frames` frames of each clip from `first_frames` on, fixed by key
+    and frame index.
+    """
 
     def of_clip(key, first):
-        of_frame = jax.vmap(lambda index: jax.random.normal(jax.random.fold_in(key, index), (dims,), jnp.float32))
+        of_frame = jax.vmap(
+            lambda index: jax.random.normal(jax.random.fold_in(key, index), (dims,), jnp.float32)
+        )
         return of_frame(first + jnp.arange(frames))
 
     return jax.vmap(of_clip)(keys, first_frames)
@@ -62,14 +69,20 @@ def join_windows(
         shared = left.stop - right.start
         position = (np.arange(shared) + 0.5) / shared
         weight = np.square(np.sin(np.pi / 2 * position)).astype(np.float32)[:, None]
-        joined[right.start : left.stop] = (1 - weight) * joined[right.start : left.stop] + weight * part[:shared]
+        joined[right.start : left.stop] = (1 - weight) * joined[
+            right.start : left.stop
+        ] + weight * part[:shared]
         joined[left.stop : right.stop] = part[shared:]
     return joined
 
 
 def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
     """Per-frame values (t,) of the windows, each frame's taken from the window that owns it."""
-    borders = [0, *((left.stop + right.start) // 2 for left, right in itertools.pairwise(windows)), frames]
+    borders = [
+        0,
+        *((left.stop + right.start) // 2 for left, right in itertools.pairwise(windows)),
+        frames,
+    ]
     pieces = [
         part[begin - window.start : end - window.start]
         for part, window, begin, end in zip(parts, windows, borders, borders[1:], strict=False)

@@ -1,20 +1,23 @@
 """From the channels of a recording to the one voice that is heard in it.
 
-The mix of channels x_i with weights w_i is Σ w_i x_i. With the channels' covariances over the whole file known, and
-base weights a_i (1; of a named surround layout: centre √2, surround 1/√2, subwoofer 0):
+The mix of channels x_i with weights w_i is Σ w_i x_i. With the channels' covariances over the whole
+file known, and base weights a_i (1; of a named surround layout: centre √2, surround 1/√2, subwoofer
+0):
 
-1. A channel 40 dB below the loudest is idle: w_i = 0. What is left may be the subwoofer's channel: recorders that
-   know no layout put a microphone there.
-2. A channel that is correlated with the loudest by less than -`UNRELATED` is turned over (a miswired cable: the
-   plain mean of the two would be silence).
-3. The centre of a surround layout is taken alone where the other channels hold other sounds: films put speech there.
-4. Channels of the same sound: w_i ∝ a_i, such that a voice keeps the level of its loudest channel. For channels of
-   about equal level that is the mean.
-5. Channels of different sounds, such as two people with a microphone each: w_i = a_i / max a. Each keeps its level.
+1. A channel 40 dB below the loudest is idle: w_i = 0. What is left may be the subwoofer's channel:
+   recorders that know no layout put a microphone there.
+2. A channel that is correlated with the loudest by less than -`UNRELATED` is turned over (a
+   miswired cable: the plain mean of the two would be silence).
+3. The centre of a surround layout is taken alone where the other channels hold other sounds: films
+   put speech there.
+4. Channels of the same sound: w_i ∝ a_i, such that a voice keeps the level of its loudest channel.
+   For channels of about equal level that is the mean.
+5. Channels of different sounds, such as two people with a microphone each: w_i = a_i / max a. Each
+   keeps its level.
 
-Two faults are seen only in time. Delayed copies of the loudest channel (`audio.delayed`) are left out. Where the mix
-is silence in some part of a file although its channels are not (a cable was turned round on the way), the loudest
-channel is taken alone.
+Two faults are seen only in time. Delayed copies of the loudest channel (`audio.delayed`) are left
+out. Where the mix is silence in some part of a file although its channels are not (a cable was
+turned round on the way), the loudest channel is taken alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -101,18 +104,23 @@ def one_channel(layout: tuple[str, ...], channel: int, *, path: object) -> Mix:
     """Channel number `channel`, counted from 1, alone."""
     if not 1 <= channel <= len(layout):
         has = "1 channel" if len(layout) == 1 else f"{len(layout)} channels"
-        raise InputError(f"{path}: channel {channel} was asked for; the sound has {has}, counted from 1")
+        raise InputError(
+            f"{path}: channel {channel} was asked for; the sound has {has}, counted from 1"
+        )
     weights = np.zeros(len(layout), np.float32)
     weights[channel - 1] = 1
     return Mix(weights)
 
 
 def mix_in_time(
-    layout: tuple[str, ...], sums: Covariance, again: Callable[[], Iterable[tuple[Float[np.ndarray, "c s"], int]]]
+    layout: tuple[str, ...],
+    sums: Covariance,
+    again: Callable[[], Iterable[tuple[Float[np.ndarray, "c s"], int]]],
 ) -> Mix:
     """`fitting_mix` of channels with these sums, less delayed copies, and never silence in places.
 
-    `again` gives the samples and their rate once more; it is called where channels look unrelated or in opposition.
+    `again` gives the samples and their rate once more; it is called where channels look unrelated
+    or in opposition.
     """
     covariance = sums.matrix
     mix = fitting_mix(layout, covariance)
@@ -140,7 +148,9 @@ def fitting_mix(layout: tuple[str, ...], covariance: Float[np.ndarray, "c c"]) -
     if len(layout) == 1 or not level.max() > 0:
         return usual
     loudest = int(np.argmax(np.where(base > 0, level, 0)))
-    if level[loudest] <= _ratio(IDLE_DB) * level.max():  # nothing but what a layout calls a subwoofer
+    if (
+        level[loudest] <= _ratio(IDLE_DB) * level.max()
+    ):  # nothing but what a layout calls a subwoofer
         base, loudest = np.ones(len(layout)), int(np.argmax(level))
     active = (level > _ratio(IDLE_DB) * level[loudest]) & (base > 0)
     correlation = covariance / np.maximum(np.outer(level, level), 1e-30)

@@ -1,10 +1,12 @@
 """What we use of librosa, compiled by one process at a time.
 
-librosa compiles its vectorised functions when a module is imported or a function first called, and keeps the machine
-code on disk (numba's cache). Two processes that do so at the same moment can leave two files behind that do not fit
-each other: from then on every process that loads them crashes (numba, issue 10128). So the first call waits its turn.
+librosa compiles its vectorised functions when a module is imported or a function first called, and
+keeps the machine code on disk (numba's cache). Two processes that do so at the same moment can
+leave two files behind that do not fit each other: from then on every process that loads them
+crashes (numba, issue 10128). So the first call waits its turn.
 
-Where the installation cannot be written (a container run by another user), numba's cache is a folder of the user's own.
+Where the installation cannot be written (a container run by another user), numba's cache is a
+folder of the user's own.
 """
 
 import contextlib
@@ -44,7 +46,9 @@ def librosa_module(name: str) -> ModuleType:
 
 
 def _give_numba_a_folder() -> None:
-    """A folder for the machine code, where it cannot lie beside librosa's source: numba raises if it finds none."""
+    """A folder for the machine code, where it cannot lie beside librosa's source: numba raises if
+    it finds none.
+    """
     if os.environ.get("NUMBA_CACHE_DIR") or "numba" in sys.modules:
         return
     source = Path(importlib.util.find_spec("librosa").origin).parent
@@ -54,7 +58,8 @@ def _give_numba_a_folder() -> None:
 
 
 def _choose_bars_quietly() -> None:
-    """pooch, which librosa imports, has tqdm choose a progress bar; in a notebook without ipywidgets tqdm warns then.
+    """pooch, which librosa imports, has tqdm choose a progress bar; in a notebook without
+    ipywidgets tqdm warns then.
 
     No bar of pooch is ever shown: we fetch none of librosa's example recordings.
     """

@@ -1,7 +1,7 @@
 """Opening a recording or video for reading, whatever bytes its tags hold.
 
-Tags are free text of unknown encoding. PyAV below 19 stops at what is not UTF-8 unless told to skip it; from 19 on it
-keeps such bytes escaped and knows no such option.
+Tags are free text of unknown encoding. PyAV below 19 stops at what is not UTF-8 unless told to skip
+it; from 19 on it keeps such bytes escaped and knows no such option.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,10 @@ _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
 
 def open_container(path: str | Path) -> InputContainer:
-    """An open container, to be used in a `with`. Raises `av.error.FFmpegError` where FFmpeg cannot read it."""
+    """An open container, to be used in a `with`.
+
+    Raises `av.error.FFmpegError` where FFmpeg cannot read it.
+    """
     options = {"metadata_errors": "ignore"} if _MAJOR_VERSION < 19 else {}
     # The explicit protocol keeps a file called `concat:...` or `http:...` a file.
     container = av.open(f"file:{path}", **options)
@@ -36,20 +39,28 @@ def open_container(path: str | Path) -> InputContainer:
 
 
 def _not_met(stream: Stream) -> bool:
-    """True for a track whose form is not known yet: formats without a header name it where it begins."""
+    """True for a track whose form is not known yet: formats without a header name it where it
+    begins.
+    """
     if stream.codec_context is None or stream.type not in ("audio", "video"):
         return False
     return not (stream.rate if stream.type == "audio" else stream.width)
 
 
 def start_s(container: InputContainer) -> float:
-    """Where a player starts the file, on the clock of its time stamps: the earliest start of its sound and pictures.
+    """Where a player starts the file, on the clock of its time stamps: the earliest start of its
+    sound and pictures.
 
-    Subtitles, data and cover art start nothing, nor does what lies before zero: encoders put their delay there. Only
-    the 33-bit clock of a broadcast counts from before zero, where it wraps within the file. 0 where no time is known.
+    Subtitles, data and cover art start nothing, nor does what lies before zero: encoders put their
+    delay there. Only the 33-bit clock of a broadcast counts from before zero, where it wraps within
+    the file. 0 where no time is known.
     """
     streams = [*container.streams.audio, *video_streams(container)]
-    starts = [float(stream.start_time * stream.time_base) for stream in streams if stream.start_time is not None]
+    starts = [
+        float(stream.start_time * stream.time_base)
+        for stream in streams
+        if stream.start_time is not None
+    ]
     earliest_s = min(starts, default=0.0)
     return earliest_s if is_broadcast(container.format.name) else max(0.0, earliest_s)
 
@@ -66,7 +77,8 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
 
 
 def shown_stream(container: InputContainer) -> VideoStream | None:
-    """The video stream that a player picks: FFmpeg's choice, else a default one, else the largest; None: no video.
+    """The video stream that a player picks: FFmpeg's choice, else a default one, else the largest;
+    None: no video.
 
     A stream without a decoder is the choice only where there is no other.
     """
@@ -76,11 +88,15 @@ def shown_stream(container: InputContainer) -> VideoStream | None:
     for stream in decodable:
         if best is not None and stream.index == best.index:
             return stream
-    by_rank = sorted(decodable, key=lambda s: (not s.disposition & Disposition.default, -s.width * s.height))
+    by_rank = sorted(
+        decodable, key=lambda s: (not s.disposition & Disposition.default, -s.width * s.height)
+    )
     return next(iter([*by_rank, *streams]), None)
 
 
-def packets_of(container: InputContainer, stream: Stream, *, failures: list[str] | None = None) -> Iterator[Packet]:
+def packets_of(
+    container: InputContainer, stream: Stream, *, failures: list[str] | None = None
+) -> Iterator[Packet]:
     """Packets with something in them; reading goes on after an error, as long as something follows.
 
     Where nothing follows and the end of the file is not reached, the reason is added to `failures`.
@@ -93,7 +109,10 @@ def packets_of(container: InputContainer, stream: Stream, *, failures: list[str]
                     errors = 0
                     yield packet
             return
-        except (av.error.FFmpegError, IndexError) as error:  # IndexError: PyAV, where a damaged file names a new stream
+        except (
+            av.error.FFmpegError,
+            IndexError,
+        ) as error:  # IndexError: PyAV, where a damaged file names a new stream
             errors += 1
             reason = (getattr(error, "strerror", None) or "a damaged file").lower()
     if failures is not None:
@@ -101,7 +120,9 @@ def packets_of(container: InputContainer, stream: Stream, *, failures: list[str]
 
 
 class Pictures(NamedTuple):
-    """The video track that is shown; its rate is measured on the packets' times, headers are not to be trusted."""
+    """The video track that is shown; its rate is measured on the packets' times, headers are not to
+    be trusted.
+    """
 
     codec: str
     width: int
@@ -145,9 +166,15 @@ def read_tracks(path: str | Path) -> Tracks:
             tracks = Tracks(container.format.name, video and _pictures(container, video), sounds)
     except av.error.FFmpegError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise InputError(f"{path}: not a recording or video that FFmpeg can read ({reason})") from error
-    if tracks.container == "tty" or (tracks.pictures is None and not tracks.sounds):  # tty: text, drawn as pictures
-        raise InputError(f"{path}: neither pictures nor sound in this file (read as {tracks.container})")
+        raise InputError(
+            f"{path}: not a recording or video that FFmpeg can read ({reason})"
+        ) from error
+    if tracks.container == "tty" or (
+        tracks.pictures is None and not tracks.sounds
+    ):  # tty: text, drawn as pictures
+        raise InputError(
+            f"{path}: neither pictures nor sound in this file (read as {tracks.container})"
+        )
     return tracks
 
 
@@ -158,7 +185,11 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
     stamps = [packet.dts if by_dts or packet.pts is None else packet.pts for packet in packets]
     times_s = sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None)
     spread_s = times_s[-1] - times_s[0] if times_s else 0.0
-    fps = (len(times_s) - 1) / spread_s if spread_s > 0 else float(stream.guessed_rate or 0) * (len(packets) > 1)
+    fps = (
+        (len(times_s) - 1) / spread_s
+        if spread_s > 0
+        else float(stream.guessed_rate or 0) * (len(packets) > 1)
+    )
     if stream.codec_context is None:  # no decoder: the header's size is not known either
         return Pictures("unknown", 0, 0, len(packets), fps)
     return Pictures(stream.codec_context.name, stream.width, stream.height, len(packets), fps)

@@ -1,7 +1,8 @@
 """One sound track of a file as runs of samples, each at its place in time.
 
-Time zero is where a player starts the file: the earliest start of its sound and pictures (`container.start_s`). A
-frame that follows the one before within `TOLERANCE_S` of its time stamp belongs to the same run. Otherwise
+Time zero is where a player starts the file: the earliest start of its sound and pictures
+(`container.start_s`). A frame that follows the one before within `TOLERANCE_S` of its time stamp
+belongs to the same run. Otherwise
 
 | the time stamp | what is done |
 |---|---|
@@ -9,8 +10,9 @@ frame that follows the one before within `TOLERANCE_S` of its time stamp belongs
 | lies earlier, by up to `LONGEST_OVERLAP_S`: the same instant twice | samples that are there already are left out |
 | lies earlier by more, or later by more than a gap may last: files were joined | the clock is moved: no gap |
 
-A change of sample rate or of channels begins a new run too. Frames without time stamps are counted on, and so are
-those of formats that store none: FFmpeg counts them too, at the rate of the first one.
+A change of sample rate or of channels begins a new run too. Frames without time stamps are counted
+on, and so are those of formats that store none: FFmpeg counts them too, at the rate of the first
+one.
 """
 
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ TOLERANCE_S = 0.02
 LONGEST_OVERLAP_S = 1.0
 LONGEST_GAP_S, LONGEST_BROADCAST_GAP_S = 3600.0, 10.0
 LONGEST_GAPS_S = 7200.0  # of one file together: silence takes memory
-STAMPED_FORMATS = frozenset({"matroska", "mov", "mpegts", "mpeg", "hls", "flv", "asf", "ogg", "rm", "nut", "mxf"})
+STAMPED_FORMATS = frozenset(
+    {"matroska", "mov", "mpegts", "mpeg", "hls", "flv", "asf", "ogg", "rm", "nut", "mxf"}
+)
 BLOCK_S = 10.0
 
 
@@ -49,7 +53,9 @@ class Block(NamedTuple):
 
 @dataclass
 class Findings:
-    """What decoding met that the caller may have to know; complete when the last block has been taken."""
+    """What decoding met that the caller may have to know; complete when the last block has been
+    taken.
+    """
 
     gaps: list[tuple[float, float]] = field(default_factory=list)  # start and length in seconds
     start_s: float = 0.0  # of the first sample
@@ -67,7 +73,9 @@ class _Clock:
 
     def __init__(self, container_format: str, origin_s: float, findings: Findings):
         self._stamped = bool(STAMPED_FORMATS & set(container_format.split(",")))
-        self._longest_gap_s = LONGEST_BROADCAST_GAP_S if is_broadcast(container_format) else LONGEST_GAP_S
+        self._longest_gap_s = (
+            LONGEST_BROADCAST_GAP_S if is_broadcast(container_format) else LONGEST_GAP_S
+        )
         self._offset_s, self._findings = -origin_s, findings
         self.next_s: float | None = None  # where the sound so far ends
 
@@ -110,7 +118,8 @@ def decoded_blocks(
 ) -> Iterator[Block]:
     """The sound of a stream in blocks of about `BLOCK_S`; `findings` is filled on the way.
 
-    `stored` is the header of a WAV file whose samples FFmpeg would read wrongly, `header` that of any WAV file.
+    `stored` is the header of a WAV file whose samples FFmpeg would read wrongly, `header` that of
+    any WAV file.
     """
     clock = _Clock(container.format.name, origin_s, findings)
     spare_bits = header is not None and header.valid_bits < 8 * header.container_bytes
@@ -122,9 +131,13 @@ def decoded_blocks(
     def block() -> Block:
         return Block(scaled(np.concatenate(pieces, axis=1)), *run, start_s, joins)
 
-    for raw, rate_hz, layout, stamp_s in _frames(container, stream, stored=stored, path=path, findings=findings):
+    for raw, rate_hz, layout, stamp_s in _frames(
+        container, stream, stored=stored, path=path, findings=findings
+    ):
         if not 0 < rate_hz < 10_000_000:
-            raise InputError(f"{path}: a sample rate of {rate_hz} Hz; save the recording again with another tool")
+            raise InputError(
+                f"{path}: a sample rate of {rate_hz} Hz; save the recording again with another tool"
+            )
         at_s, there_s = clock.place(stamp_s)
         if there_s:
             raw = raw[:, round(there_s * rate_hz) :]
@@ -150,7 +163,9 @@ def decoded_blocks(
 def _frames(
     container: InputContainer, stream, *, stored: WaveHeader | None, path: Path, findings: Findings
 ) -> Iterator[tuple[np.ndarray, int, tuple[str, ...], float | None]]:
-    """Samples (c, s) as stored, rate, layout and time stamp of every frame; damaged packets are passed over."""
+    """Samples (c, s) as stored, rate, layout and time stamp of every frame; damaged packets are
+    passed over.
+    """
     if stored is not None:
         for packet in _packets(container, stream, findings):
             yield _of_packet(packet, stored, path=path)
@@ -172,7 +187,9 @@ def _frames(
 
 
 def _packets(container: InputContainer, stream, findings: Findings) -> Iterator:
-    """The packets of a stream, then the empty one that makes the decoder give what it holds back."""
+    """The packets of a stream, then the empty one that makes the decoder give what it holds
+    back.
+    """
     failures: list[str] = []
     for packet in packets_of(container, stream, failures=failures):
         findings.packets += 1
@@ -183,9 +200,13 @@ def _packets(container: InputContainer, stream, findings: Findings) -> Iterator:
     yield last
 
 
-def _of_packet(packet, stored: WaveHeader, *, path: Path) -> tuple[np.ndarray, int, tuple[str, ...], None]:
+def _of_packet(
+    packet, stored: WaveHeader, *, path: Path
+) -> tuple[np.ndarray, int, tuple[str, ...], None]:
     try:
         samples = stored_samples(bytes(packet), stored)
     except ValueError as error:
-        raise InputError(f"{path}: {error}; save the recording again as 16-bit wav or flac") from error
+        raise InputError(
+            f"{path}: {error}; save the recording again as 16-bit wav or flac"
+        ) from error
     return samples, stored.rate_hz, ("NONE",) * stored.channels, None

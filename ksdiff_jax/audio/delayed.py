@@ -1,10 +1,11 @@
-"""Channels that hold the sound of the loudest one a little earlier or later: two microphones in one room.
+"""Channels that hold the sound of the loudest one a little earlier or later: two microphones in one
+room.
 
-Sound takes 1 ms for 34 cm. With such a delay the channels of one voice look unrelated, or in opposition, where they
-are compared at the same instant, and their sum loses some frequencies. So they are compared at every delay of up to
-`LONGEST_DELAY_S`, in parts of about a second. A channel is a delayed copy if its correlation with the loudest one
-reaches `ALIKE` at the same delay in every part that is not quiet. A second person who speaks in one part only makes
-it another sound.
+Sound takes 1 ms for 34 cm. With such a delay the channels of one voice look unrelated, or in
+opposition, where they are compared at the same instant, and their sum loses some frequencies. So
+they are compared at every delay of up to `LONGEST_DELAY_S`, in parts of about a second. A channel
+is a delayed copy if its correlation with the loudest one reaches `ALIKE` at the same delay in every
+part that is not quiet. A second person who speaks in one part only makes it another sound.
 """
 
 import numpy as np
@@ -23,7 +24,9 @@ class DelayedCopies:
 
     def __init__(self, loudest: int):
         self._loudest = loudest
-        self._parts: list[Float[np.ndarray, "c 3"]] = []  # energy, correlation and delay of each channel
+        self._parts: list[
+            Float[np.ndarray, "c 3"]
+        ] = []  # energy, correlation and delay of each channel
 
     def add(self, channels: Float[np.ndarray, "c s"], rate_hz: int) -> None:
         """Take finite samples into account."""
@@ -42,13 +45,18 @@ class DelayedCopies:
         loud = energy > QUIET_ENERGY * energy.max(axis=0)
         compared = loud | loud[:, self._loudest, None]
         usual_s = np.array(
-            [np.median(at[used]) if used.any() else 0.0 for at, used in zip(delay_s.T, compared.T, strict=True)]
+            [
+                np.median(at[used]) if used.any() else 0.0
+                for at, used in zip(delay_s.T, compared.T, strict=True)
+            ]
         )
         alike = (correlation >= ALIKE) & (np.abs(delay_s - usual_s) <= DELAY_TOLERANCE_S)
         return (usual_s != 0) & (alike | ~compared).all(axis=0)
 
 
-def _compared(part: Float[np.ndarray, "c s"], loudest: int, *, longest: int, rate_hz: int) -> Float[np.ndarray, "c 3"]:
+def _compared(
+    part: Float[np.ndarray, "c s"], loudest: int, *, longest: int, rate_hz: int
+) -> Float[np.ndarray, "c 3"]:
     centred = part - part.mean(axis=1, keepdims=True)
     energy = np.square(centred, dtype=np.float64).sum(axis=1)
     spectra = np.fft.rfft(centred, 1 << (part.shape[1] + longest).bit_length())

@@ -1,8 +1,10 @@
-"""What is heard of a file: the one definition that the motion, the plot, the soundtrack and `prepare` share.
+"""What is heard of a file: the one definition that the motion, the plot, the soundtrack and
+`prepare` share.
 
-`examine` decodes a file once and decides on the track, the mix of its channels and the level; the sound at 16 kHz is
-made on the way. Where the channels turn out to need another mix than the usual one, they are decoded a second time.
-`voice` gives the same sound again at any rate: sample i of it is the instant i / rate after a player starts the file.
+`examine` decodes a file once and decides on the track, the mix of its channels and the level; the
+sound at 16 kHz is made on the way. Where the channels turn out to need another mix than the usual
+one, they are decoded a second time. `voice` gives the same sound again at any rate: sample i of it
+is the instant i / rate after a player starts the file.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +21,13 @@ from ksdiff_jax.audio.container import open_container, start_s
 from ksdiff_jax.audio.decode import TOLERANCE_S, Block, Findings, decoded_blocks
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.audio.tracks import choose_track
-from ksdiff_jax.audio.wave_header import FLOAT, PCM, WaveHeader, is_followed_by_another, read_wave_header
+from ksdiff_jax.audio.wave_header import (
+    FLOAT,
+    PCM,
+    WaveHeader,
+    is_followed_by_another,
+    read_wave_header,
+)
 from ksdiff_jax.typing import Float
 
 LARGEST_SAMPLE = 1e10  # 32-bit integers stored as floats are sound, beyond them lies garbage
@@ -52,12 +60,17 @@ class Examined(NamedTuple):
 
 
 def examine(path: Path, *, channel: int | None = None, track: int | None = None) -> Examined:
-    """Decide what is heard of a file, and decode it. Raises `InputError`, and `FFmpegError` for what is no recording.
+    """Decide what is heard of a file, and decode it. Raises `InputError`, and `FFmpegError` for
+    what is no recording.
 
     A track of silence gives way to another one that is not silent, unless `track` asks for it.
     """
     first = _examine(path, channel=channel, track=track)
-    others = first.others if track is None and np.abs(first.examined.audio).max(initial=0.0) < SILENCE else ()
+    others = (
+        first.others
+        if track is None and np.abs(first.examined.audio).max(initial=0.0) < SILENCE
+        else ()
+    )
     for number in others:
         other = _examine(path, channel=channel, track=number).examined
         if np.abs(other.audio).max(initial=0.0) >= SILENCE:
@@ -68,7 +81,9 @@ def examine(path: Path, *, channel: int | None = None, track: int | None = None)
 
 
 def voice(heard: Heard, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
-    """The voice in blocks at `rate_hz`, from the instant at which a player starts the file; NaN becomes silence."""
+    """The voice in blocks at `rate_hz`, from the instant at which a player starts the file; NaN
+    becomes silence.
+    """
 
     def mono(block: Block) -> np.ndarray:
         samples, _ = _finite(block.channels)
@@ -92,7 +107,9 @@ def _blocks(path: Path, track: int) -> Iterator[Block]:
 def placed(
     blocks: Iterator[Block], mono: Callable[[Block], Float[np.ndarray, "s"]], *, rate_hz: int
 ) -> Iterator[Float[np.ndarray, "n"]]:
-    """Blocks mixed to one channel, resampled to `rate_hz`, each at its place in time, with silence in the gaps."""
+    """Blocks mixed to one channel, resampled to `rate_hz`, each at its place in time, with silence
+    in the gaps.
+    """
     resampler: soxr.ResampleStream | None = None
     made = 0
 
@@ -109,7 +126,9 @@ def placed(
             missing_s = block.start_s - made / rate_hz
             if missing_s > TOLERANCE_S / 2:
                 yield from (counted(part) for part in _silence(round(missing_s * rate_hz), rate_hz))
-            resampler = soxr.ResampleStream(block.rate_hz, rate_hz, 1, dtype="float32", quality="HQ")
+            resampler = soxr.ResampleStream(
+                block.rate_hz, rate_hz, 1, dtype="float32", quality="HQ"
+            )
         yield counted(resampler.resample_chunk(np.ascontiguousarray(samples)))
     if resampler is not None:
         yield counted(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
@@ -127,7 +146,13 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
         findings, origin_s = Findings(), start_s(container)
         stated_s, format_name = _stated_s(container, choice.stream, header), container.format.name
         blocks = decoded_blocks(
-            container, choice.stream, path=path, origin_s=origin_s, stored=stored, header=header, findings=findings
+            container,
+            choice.stream,
+            path=path,
+            origin_s=origin_s,
+            stored=stored,
+            header=header,
+            findings=findings,
         )
         mixes: dict[Layout, Mix] = {}
         covariances: dict[Layout, Covariance] = {}
@@ -148,25 +173,38 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
 
     def again(layout: Layout) -> Iterator[tuple[np.ndarray, int]]:
         blocks = _blocks(path, choice.number)
-        return ((_finite(block.channels)[0], block.rate_hz) for block in blocks if block.layout == layout)
+        return (
+            (_finite(block.channels)[0], block.rate_hz)
+            for block in blocks
+            if block.layout == layout
+        )
 
     fitting = mixes | {
-        layout: mix_in_time(layout, sums, partial(again, layout)) for layout, sums in covariances.items()
+        layout: mix_in_time(layout, sums, partial(again, layout))
+        for layout, sums in covariances.items()
     }
     heard = Heard(path, choice.number, fitting)
     if any(not np.allclose(mix.weights, mixes[layout].weights) for layout, mix in fitting.items()):
         audio = np.concatenate([*voice(heard, SAMPLE_RATE_HZ), np.zeros(0, np.float32)])
     notes = (*choice.notes, *_channel_notes(path, fitting))
     if header is not None and is_followed_by_another(path, header):
-        notes += (f"{path}: a second WAV file is joined on behind the first; as in players, only the first is read",)
+        notes += (
+            f"{path}: a second WAV file is joined on behind the first; as in players, only the "
+            "first is read",
+        )
     if header is not None and header.data_chunks > 1:
-        notes += (f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the last is read",)
+        notes += (
+            f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the "
+            "last is read",
+        )
     gain = findings.gain
     if any(mix.voices > 1 for mix in fitting.values()):
         gain /= max(1.0, float(np.abs(audio).max(initial=0.0)))
     if gain != 1:
         audio *= np.float32(gain)
-    examined = Examined(heard._replace(gain=gain), audio, findings, bad, samples, stated_s, format_name, notes)
+    examined = Examined(
+        heard._replace(gain=gain), audio, findings, bad, samples, stated_s, format_name, notes
+    )
     return _First(examined, choice.others)
 
 
@@ -195,9 +233,11 @@ def _silence(samples: int, rate_hz: int) -> Iterator[np.ndarray]:
 
 
 def _stated_s(container: InputContainer, stream, header: WaveHeader | None) -> float | None:
-    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a cut file holds.
+    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a
+    cut file holds.
 
-    Matroska and NUT state where the file ends; that is its length only where its clock starts at zero.
+    Matroska and NUT state where the file ends; that is its length only where its clock starts at
+    zero.
     """
     if header is not None and header.uncompressed:
         return header.duration_s
@@ -215,16 +255,24 @@ def _channel_notes(path: Path, mixes: dict[Layout, Mix]) -> list[str]:
         if mix.turned:
             plural = "channels" if len(mix.turned) > 1 else "channel"
             numbers = " and ".join(map(str, mix.turned))
-            notes.append(f"{path}: {plural} {numbers} of {len(layout)} in opposition to the loudest, turned over")
+            notes.append(
+                f"{path}: {plural} {numbers} of {len(layout)} in opposition to the loudest, "
+                "turned over"
+            )
         if mix.centre:
-            notes.append(f"{path}: the centre, channel {mix.centre} of {len(layout)}, is the voice (or --channel N)")
+            notes.append(
+                f"{path}: the centre, channel {mix.centre} of {len(layout)}, is the voice (or "
+                "--channel N)"
+            )
         if mix.alone:
             notes.append(
-                f"{path}: the {len(layout)} channels cancel each other in places; channel {mix.alone} is used "
+                f"{path}: the {len(layout)} channels cancel each other in places; channel "
+                f"{mix.alone} is used "
                 "(--channel N takes another)"
             )
         if mix.voices > 1:
             notes.append(
-                f"{path}: {mix.voices} channels of different sounds are mixed; --channel N takes one of {len(layout)}"
+                f"{path}: {mix.voices} channels of different sounds are mixed; --channel N takes "
+                f"one of {len(layout)}"
             )
     return notes

@@ -1,11 +1,13 @@
 """Log-mel spectrogram at 50 Hz in JAX: the front end of the speech encoder that needs no download.
 
-Frame i owns samples [320 i, 320 (i + 1)) and sees the 40 ms Hann window [320 i - 160, 320 i + 480), centred on its
-own 20 ms; beyond both ends of the array there are zeros. So zeros appended to a clip change none of its frames.
+Frame i owns samples [320 i, 320 (i + 1)) and sees the 40 ms Hann window [320 i - 160, 320 i + 480),
+centred on its own 20 ms; beyond both ends of the array there are zeros. So zeros appended to a clip
+change none of its frames.
 
     X = rfft(window * x, 1024 points),   mel = filters @ |X|^2,   log_mel = log(max(mel, 1e-5))
 
-with the triangular filters of Slaney's Auditory Toolbox between 60 Hz and 7.6 kHz, equal to librosa's default ones.
+with the triangular filters of Slaney's Auditory Toolbox between 60 Hz and 7.6 kHz, equal to
+librosa's default ones.
 """
 
 import functools
@@ -32,7 +34,8 @@ def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {ban
     hop = SAMPLES_PER_SPEECH_FRAME
     padded = jnp.pad(audio.astype(jnp.float32), ((0, 0), (hop // 2, hop // 2)))
     hops = padded.reshape(batch, samples // hop + 1, hop)
-    # The window is two hops. Each is moved to its place in zeros and added: XLA on a CPU joins arrays slowly.
+    # The window is two hops. Each is moved to its place in zeros and added: XLA on a CPU joins
+    # arrays slowly.
     window, room = _hann_window(), FFT_POINTS - WINDOW_SAMPLES
     first = jnp.pad(hops[:, :-1] * window[:hop], ((0, 0), (0, 0), (0, hop + room)))
     second = jnp.pad(hops[:, 1:] * window[hop:], ((0, 0), (0, 0), (hop, room)))
@@ -41,25 +44,38 @@ def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {ban
     return jnp.log(jnp.maximum(power @ _mel_filters(bands).T, POWER_FLOOR))
 
 
-def normalise_mel(mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]) -> Float[Array, "b f bands"]:
-    """Each band of each utterance to mean 0 and variance 1 over its valid frames; invalid frames become 0."""
+def normalise_mel(
+    mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]
+) -> Float[Array, "b f bands"]:
+    """Each band of each utterance to mean 0 and variance 1 over its valid frames; invalid frames
+    become 0.
+    """
     weight = mask[..., None].astype(mel.dtype)
     count = jnp.maximum(weight.sum(axis=1, keepdims=True), 1.0)
     mean = (mel * weight).sum(axis=1, keepdims=True) / count
     variance = (jnp.square(mel - mean) * weight).sum(axis=1, keepdims=True) / count
-    # The floor keeps constant bands (digital silence) at 0; bands of sound vary by more than 1 neper.
+    # The floor keeps constant bands (digital silence) at 0; bands of sound vary by more than 1
+    # neper.
     return (mel - mean) * weight / jnp.sqrt(variance + 1e-2)
 
 
 @functools.lru_cache
 def _mel_filters(bands: int) -> Float[np.ndarray, "{bands} k"]:
-    """Triangles over the bins of the spectrum, corners evenly spaced in mel, each of area 1 over frequency."""
+    """Triangles over the bins of the spectrum, corners evenly spaced in mel, each of area 1 over
+    frequency.
+    """
     low, high = (_mel_of(frequency) for frequency in MEL_RANGE_HZ)
-    corners = _hertz_of(np.linspace(low, high, bands + 2))  # each band rises, peaks and ends at three neighbours
+    corners = _hertz_of(
+        np.linspace(low, high, bands + 2)
+    )  # each band rises, peaks and ends at three neighbours
     bins = np.arange(FFT_POINTS // 2 + 1) * (SAMPLE_RATE_HZ / FFT_POINTS)
     beyond = corners[:, None] - bins
     width = np.diff(corners)[:, None]
-    triangles = np.minimum(-beyond[:-2] / width[:-1], beyond[2:] / width[1:]).clip(min=0.0).astype(np.float32)
+    triangles = (
+        np.minimum(-beyond[:-2] / width[:-1], beyond[2:] / width[1:])
+        .clip(min=0.0)
+        .astype(np.float32)
+    )
     return (triangles * (2.0 / (corners[2:] - corners[:-2]))[:, None]).astype(np.float32)
 
 
@@ -79,4 +95,6 @@ def _hertz_of(mel: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
 @functools.lru_cache
 def _hann_window() -> np.ndarray:
     """Periodic: two of them, one hop apart, add to one."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(np.float32)
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(
+        np.float32
+    )

@@ -1,7 +1,7 @@
 """Samples as stored, integers or floats of any width, to float32 with full scale 1.
 
-Integers of fewer valid bits than their container has lie in its upper bits; `Justification` finds the files whose
-writer put them into the lower ones, so that the level can be mended.
+Integers of fewer valid bits than their container has lie in its upper bits; `Justification` finds
+the files whose writer put them into the lower ones, so that the level can be mended.
 """
 
 import numpy as np
@@ -11,7 +11,9 @@ from ksdiff_jax.typing import Float
 
 
 def scaled(raw: np.ndarray) -> Float[np.ndarray, "*shape"]:
-    """Decoded samples of any NumPy type as float32; 8-bit integers are unsigned, as WAV and FFmpeg have them."""
+    """Decoded samples of any NumPy type as float32; 8-bit integers are unsigned, as WAV and FFmpeg
+    have them.
+    """
     if raw.dtype == np.uint8:
         return (raw.astype(np.float32, order="C") - 128.0) / np.float32(128.0)
     if raw.dtype.kind == "i":
@@ -23,7 +25,8 @@ def scaled(raw: np.ndarray) -> Float[np.ndarray, "*shape"]:
 def stored_samples(data: bytes, header: WaveHeader) -> np.ndarray:
     """The samples (c, s) in the bytes of a WAV's data chunk; an incomplete last block is left out.
 
-    24-bit integers become 32-bit ones of the same scale. Raises `ValueError` for a form that no tool writes.
+    24-bit integers become 32-bit ones of the same scale. Raises `ValueError` for a form that no
+    tool writes.
     """
     width, order = header.container_bytes, ">" if header.big_endian else "<"
     block = width * header.channels
@@ -44,7 +47,9 @@ def stored_samples(data: bytes, header: WaveHeader) -> np.ndarray:
 
 
 class Justification:
-    """Where in their container the valid bits of integer samples lie, found from all samples of a file."""
+    """Where in their container the valid bits of integer samples lie, found from all samples of a
+    file.
+    """
 
     def __init__(self, header: WaveHeader):
         self._container_bits, self._valid_bits = 8 * header.container_bytes, header.valid_bits
@@ -55,11 +60,15 @@ class Justification:
         if samples.dtype.kind == "i" and samples.size:
             self._width = 8 * samples.dtype.itemsize
             self._set |= int(np.bitwise_or.reduce(samples, axis=None)) & ((1 << self._width) - 1)
-            self._magnitude |= int(np.bitwise_or.reduce(samples ^ (samples >> (self._width - 1)), axis=None))
+            self._magnitude |= int(
+                np.bitwise_or.reduce(samples ^ (samples >> (self._width - 1)), axis=None)
+            )
 
     @property
     def gain(self) -> float:
-        """What brings the samples to full scale: 1, or the power of 2 by which the writer's bits lie too low."""
+        """What brings the samples to full scale: 1, or the power of 2 by which the writer's bits
+        lie too low.
+        """
         spare = self._container_bits - self._valid_bits
         padding = self._width - self._container_bits  # zeros below a 24-bit sample in 32 bits
         if not self._width or spare <= 0 or self._valid_bits < 2:

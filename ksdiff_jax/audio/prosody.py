@@ -1,8 +1,9 @@
-"""Prosody: fundamental frequency and energy at 50 Hz, the input of FiLM in the expression path (KSDiff §2.1).
+"""Prosody: fundamental frequency and energy at 50 Hz, the input of FiLM in the expression path
+(KSDiff §2.1).
 
-`extract_prosody` gives raw values (f, 2): f0 in Hz, 0 where unvoiced (probabilistic YIN: Mauch and Dixon, 2014,
-through librosa), and the natural logarithm of the RMS of the frame's own 20 ms. Frame i is centred on
-(i + 1/2) / 50 s: it owns samples [320 i, 320 (i + 1)).
+`extract_prosody` gives raw values (f, 2): f0 in Hz, 0 where unvoiced (probabilistic YIN: Mauch and
+Dixon, 2014, through librosa), and the natural logarithm of the RMS of the frame's own 20 ms. Frame
+i is centred on (i + 1/2) / 50 s: it owns samples [320 i, 320 (i + 1)).
 
 `normalise_prosody` makes of them what the model sees: per utterance,
 
@@ -23,7 +24,8 @@ F0_RANGE_HZ = (65.0, 500.0)
 # The tracker hears this band only: rumble below it and fricatives above it hide voicing.
 TRACKED_BAND_HZ = (70.0, 1500.0)
 WINDOW_SAMPLES = 2048  # 128 ms; halving it loses 12 % of the voicing decisions
-# Semitones between pitch candidates; librosa's 0.1 costs 2.5 times as much and changes 1 % of the decisions.
+# Semitones between pitch candidates; librosa's 0.1 costs 2.5 times as much and changes 1 % of the
+# decisions.
 PITCH_STEP_SEMITONES = 0.2
 ENERGY_FLOOR = 1e-5  # RMS, -100 dB below full scale
 CHUNK_FRAMES = 1500  # 30 s: bounds the memory of the pitch tracker
@@ -32,8 +34,11 @@ CHUNK_CONTEXT_FRAMES = 50  # a second on either side of a chunk settles the Vite
 SMALLEST_DEVIATION = 1e-3
 
 
-def extract_prosody(audio: Float[np.ndarray, "s"], *, frames: int | None = None) -> Float[np.ndarray, "f 2"]:
-    """Raw prosody of samples at 16 kHz: f0 in Hz (0 where unvoiced) and log RMS, `speech_frames(s)` rows.
+def extract_prosody(
+    audio: Float[np.ndarray, "s"], *, frames: int | None = None
+) -> Float[np.ndarray, "f 2"]:
+    """Raw prosody of samples at 16 kHz: f0 in Hz (0 where unvoiced) and log RMS, `speech_frames(s)`
+    rows.
 
     `frames` asks for another number of rows: sound beyond is ignored, missing sound is silence.
     """
@@ -54,7 +59,9 @@ def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]
         log_f0 = np.log(f0_hz[voiced])
         index = np.arange(len(raw))
         pitch = _standardise(np.interp(index, index[voiced], log_f0), reference=log_f0)
-    return np.stack([pitch, _standardise(log_energy, reference=log_energy)], axis=-1).astype(np.float32)
+    return np.stack([pitch, _standardise(log_energy, reference=log_energy)], axis=-1).astype(
+        np.float32
+    )
 
 
 def log_energy(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
@@ -71,7 +78,10 @@ def _standardise(values: np.ndarray, *, reference: np.ndarray) -> np.ndarray:
 
 
 def _pitch_hz(audio: Float[np.ndarray, "s"]) -> np.ndarray:
-    """f0 per frame, 0 where unvoiced. Long sound goes chunk by chunk, so that memory stays bounded."""
+    """f0 per frame, 0 where unvoiced.
+
+    Long sound goes chunk by chunk, so that memory stays bounded.
+    """
     frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
     margin = (WINDOW_SAMPLES - SAMPLES_PER_SPEECH_FRAME) // 2  # centres the window on the frame
     padded = np.pad(audio, margin)
@@ -79,7 +89,9 @@ def _pitch_hz(audio: Float[np.ndarray, "s"]) -> np.ndarray:
     for start in range(0, frames, CHUNK_FRAMES):
         stop = min(frames, start + CHUNK_FRAMES)
         first, last = max(0, start - CHUNK_CONTEXT_FRAMES), min(frames, stop + CHUNK_CONTEXT_FRAMES)
-        samples = padded[first * SAMPLES_PER_SPEECH_FRAME : last * SAMPLES_PER_SPEECH_FRAME + 2 * margin]
+        samples = padded[
+            first * SAMPLES_PER_SPEECH_FRAME : last * SAMPLES_PER_SPEECH_FRAME + 2 * margin
+        ]
         pitch[start:stop] = _track(samples)[start - first : stop - first]
     return pitch
 
@@ -87,7 +99,9 @@ def _pitch_hz(audio: Float[np.ndarray, "s"]) -> np.ndarray:
 def _track(samples: np.ndarray) -> np.ndarray:
     if not np.any(samples):
         return np.zeros(1 + (len(samples) - WINDOW_SAMPLES) // SAMPLES_PER_SPEECH_FRAME)
-    band = scipy.signal.butter(2, TRACKED_BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
+    band = scipy.signal.butter(
+        2, TRACKED_BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos"
+    )
     f0_hz, voiced, _ = librosa_module("core").pyin(
         scipy.signal.sosfiltfilt(band, samples),
         fmin=F0_RANGE_HZ[0],

@@ -1,8 +1,8 @@
 """Time bases: waveform samples (16 kHz), speech feature frames (50 Hz) and motion frames (25 Hz).
 
-A motion frame i stands for the instant i / 25 s;
-it owns the samples [640 i, 640 (i + 1)) and the speech frames 2i and 2i + 1. A clip of n samples has
-round(25 n / 16000) motion frames, at least one.
+A motion frame i stands for the instant i / 25 s; it owns the samples [640 i, 640 (i + 1)) and the
+speech frames 2i and 2i + 1. A clip of n samples has round(25 n / 16000) motion frames, at least
+one.
 """
 
 SAMPLE_RATE_HZ = 16_000

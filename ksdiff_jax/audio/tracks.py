@@ -1,8 +1,8 @@
 """Which sound track of a file is used: the one asked for, else the one that a player takes.
 
-A player takes the track marked as default, else the first. A track that FFmpeg has no decoder for (spatial sound of
-phones, protected music) is passed over where there is another one, and so are tracks for the hard of seeing and
-comments. Tracks are counted from 1.
+A player takes the track marked as default, else the first. A track that FFmpeg has no decoder for
+(spatial sound of phones, protected music) is passed over where there is another one, and so are
+tracks for the hard of seeing and comments. Tracks are counted from 1.
 """
 
 from pathlib import Path
@@ -27,41 +27,70 @@ class Choice(NamedTuple):
 
 
 def choose_track(
-    container: InputContainer, *, path: Path, track: int | None = None, stored: WaveHeader | None = None
+    container: InputContainer,
+    *,
+    path: Path,
+    track: int | None = None,
+    stored: WaveHeader | None = None,
 ) -> Choice:
-    """The track `track`, or the one that a player takes; raises `InputError` where there is none to use.
+    """The track `track`, or the one that a player takes; raises `InputError` where there is none to
+    use.
 
     A WAV file whose samples `audio.pcm` reads (`stored`) needs no decoder.
     """
     streams = list(container.streams.audio)
     if not streams:
         what = "a video without a sound track" if container.streams.video else "not a recording"
-        raise InputError(f"{path}: {what} (read as {container.format.name}); give a file with sound in it")
+        raise InputError(
+            f"{path}: {what} (read as {container.format.name}); give a file with sound in it"
+        )
     if track is not None:
         return Choice(track, _asked_for(streams, track, path=path, stored=stored), (), ())
-    usable = [number for number, stream in enumerate(streams, start=1) if stored or _decodable(stream)]
+    usable = [
+        number for number, stream in enumerate(streams, start=1) if stored or _decodable(stream)
+    ]
     if not usable:
         if any(stream.codec_context is not None for stream in streams):
-            raise InputError(f"{path}: the header gives no sample rate; save the recording again with another tool")
-        missing = "its sound track has no" if len(streams) == 1 else f"none of its {len(streams)} sound tracks has a"
-        raise InputError(f"{path}: {missing} decoder in FFmpeg; save the sound as wav, m4a or flac with another tool")
+            raise InputError(
+                f"{path}: the header gives no sample rate; save the recording again with another "
+                "tool"
+            )
+        missing = (
+            "its sound track has no"
+            if len(streams) == 1
+            else f"none of its {len(streams)} sound tracks has a"
+        )
+        raise InputError(
+            f"{path}: {missing} decoder in FFmpeg; save the sound as wav, m4a or flac with "
+            "another tool"
+        )
     usable.sort(key=lambda number: _rank(streams[number - 1]))
     number, *others = usable
     notes = []
     if passed_over := sorted(set(range(1, number)) - set(usable)):
         named = " and ".join(map(str, passed_over))
-        notes.append(f"{path}: sound track {named} of {len(streams)} has no decoder; track {number} is used")
+        notes.append(
+            f"{path}: sound track {named} of {len(streams)} has no decoder; track {number} is used"
+        )
     elif others:
-        notes.append(f"{path}: {len(streams)} sound tracks; track {number} is used (--audio-stream chooses another)")
+        notes.append(
+            f"{path}: {len(streams)} sound tracks; track {number} is used (--audio-stream chooses "
+            "another)"
+        )
     return Choice(number, streams[number - 1], tuple(notes), tuple(others))
 
 
 def _asked_for(streams: list, track: int, *, path: Path, stored: WaveHeader | None):
     if not 1 <= track <= len(streams):
         has = "1 sound track" if len(streams) == 1 else f"{len(streams)} sound tracks"
-        raise InputError(f"{path}: sound track {track} was asked for; the file has {has}, counted from 1")
+        raise InputError(
+            f"{path}: sound track {track} was asked for; the file has {has}, counted from 1"
+        )
     if not (stored or _decodable(streams[track - 1])):
-        raise InputError(f"{path}: FFmpeg has no decoder for sound track {track}; choose another one of {len(streams)}")
+        raise InputError(
+            f"{path}: FFmpeg has no decoder for sound track {track}; choose another one of "
+            f"{len(streams)}"
+        )
     return streams[track - 1]
 
 

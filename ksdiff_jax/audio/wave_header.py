@@ -1,16 +1,17 @@
-"""The `fmt ` and `data` chunks of a WAV file, read for what FFmpeg's decoder choice and sizes do not tell.
+"""The `fmt ` and `data` chunks of a WAV file, read for what FFmpeg's decoder choice and sizes do
+not tell.
 
 | magic | sizes |
 |---|---|
 | RIFF, RIFX | 32 bit, little- and big-endian |
 | RF64, BW64 | 64 bit in the `ds64` chunk where the 32-bit one is 0xFFFFFFFF |
 
-A sample lies in a container of `block_align / channels` bytes; `bits` of them are valid. By the specification the
-valid bits are the upper ones, so the container alone gives the scale. FFmpeg chooses its decoder by the valid bits:
-24 in 32 become noise or nothing.
+A sample lies in a container of `block_align / channels` bytes; `bits` of them are valid. By the
+specification the valid bits are the upper ones, so the container alone gives the scale. FFmpeg
+chooses its decoder by the valid bits: 24 in 32 become noise or nothing.
 
-Programs that write into a pipe do not know the size of their data and put 0, or one of the largest numbers, in its
-place: such a size is None here.
+Programs that write into a pipe do not know the size of their data and put 0, or one of the largest
+numbers, in its place: such a size is None here.
 """
 
 import struct
@@ -19,7 +20,8 @@ from typing import NamedTuple
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 HEADER_BYTES = 1 << 20  # of a file, in which the chunks before the data are looked for
-# 0x7FFFF000 and just below or above 2**31: sox, arecord, mplayer. Just below 2**32: ffmpeg and most others.
+# 0x7FFFF000 and just below or above 2**31: sox, arecord, mplayer. Just below 2**32: ffmpeg and most
+# others.
 UNKNOWN_SIZES = (range(0, 1), range(0x7FFFF000, 0x80000100), range(0xFFFFF000, 0x1_0000_0000))
 MOST_CHUNKS = 10_000  # that are looked at behind the data
 UNKNOWN_SIZE_64 = 1 << 62
@@ -45,17 +47,28 @@ class WaveHeader(NamedTuple):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds by the size of uncompressed data. The stated byte rate is not used: it is wrong in many files."""
+        """Seconds by the size of uncompressed data.
+
+        The stated byte rate is not used: it is wrong in many files.
+        """
         bytes_per_second = self.rate_hz * self.channels * self.container_bytes
         known = self.data_bytes and bytes_per_second and self.uncompressed
         return self.data_bytes / bytes_per_second if known else None
 
     @property
     def ffmpeg_codec(self) -> str | None:
-        """The decoder that reads these samples as they are stored; None where FFmpeg or PyAV has none."""
+        """The decoder that reads these samples as they are stored; None where FFmpeg or PyAV has
+        none.
+        """
         if self.format_tag == PCM and self.container_bytes == 1:
             return "pcm_u8"
-        kind = {(PCM, 2): "s16", (PCM, 3): "s24", (PCM, 4): "s32", (FLOAT, 4): "f32", (FLOAT, 8): "f64"}
+        kind = {
+            (PCM, 2): "s16",
+            (PCM, 3): "s24",
+            (PCM, 4): "s32",
+            (FLOAT, 4): "f32",
+            (FLOAT, 8): "f64",
+        }
         name = kind.get((self.format_tag, self.container_bytes))
         return name and f"pcm_{name}{'be' if self.big_endian else 'le'}"
 
@@ -89,7 +102,10 @@ def is_followed_by_another(path: str | Path, header: WaveHeader) -> bool:
     with Path(path).open("rb") as file:
         file.seek(header.data_start + header.data_bytes)
         behind = file.read(13)
-    return any(behind[skip:].startswith(b"RIFF") and behind[skip + 8 : skip + 12] == b"WAVE" for skip in (0, 1))
+    return any(
+        behind[skip:].startswith(b"RIFF") and behind[skip + 8 : skip + 12] == b"WAVE"
+        for skip in (0, 1)
+    )
 
 
 def _with_last_data(path: str | Path, header: WaveHeader, order: str) -> WaveHeader:
@@ -107,7 +123,9 @@ def _with_last_data(path: str | Path, header: WaveHeader, order: str) -> WaveHea
             position += 8
             if name == b"data":
                 size = _known(size, None)
-                chunks = chunks._replace(data_bytes=size, data_start=position, data_chunks=chunks.data_chunks + 1)
+                chunks = chunks._replace(
+                    data_bytes=size, data_start=position, data_chunks=chunks.data_chunks + 1
+                )
     return chunks
 
 

@@ -1,11 +1,13 @@
-"""Sound in and out: any recording that FFmpeg reads -> float32 mono at 16 kHz, and back to a 16-bit WAV.
+"""Sound in and out: any recording that FFmpeg reads -> float32 mono at 16 kHz, and back to a 16-bit
+WAV.
 
-`load_audio` returns the voice of a recording (`audio.heard`) as samples (s,) in [-1, 1]; sample 0 is the instant at
-which a player starts the file. Decoders of AAC return up to one frame more than was recorded; what exceeds the
-duration that the container states is cut off.
+`load_audio` returns the voice of a recording (`audio.heard`) as samples (s,) in [-1, 1]; sample 0
+is the instant at which a player starts the file. Decoders of AAC return up to one frame more than
+was recorded; what exceeds the duration that the container states is cut off.
 
-What cannot be used is an `InputError` of one line: no such file, a folder, a text file, a video without sound,
-no samples, less than one motion frame, nothing but NaN. What can be repaired is repaired and said:
+What cannot be used is an `InputError` of one line: no such file, a folder, a text file, a video
+without sound, no samples, less than one motion frame, nothing but NaN. What can be repaired is
+repaired and said:
 
 | found | repair |
 |---|---|
@@ -37,22 +39,26 @@ from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Float
 
-# Decoders with a fixed frame return at most one frame (2048 samples, at 22 kHz 93 ms) beyond the recording.
+# Decoders with a fixed frame return at most one frame (2048 samples, at 22 kHz 93 ms) beyond the
+# recording.
 LONGEST_DECODER_TAIL_S = 0.1
 # Stated and decoded durations differ by rounding and codec frames; a cut file differs by more.
 TRUNCATION_TOLERANCE_S = 0.1
-# Formats without a duration of their own: FFmpeg guesses it from the bit rate, in Ogg from the last position, which
-# counts from when a live stream began. So it proves nothing.
+# Formats without a duration of their own: FFmpeg guesses it from the bit rate, in Ogg from the last
+# position, which counts from when a live stream began. So it proves nothing.
 FORMATS_WITH_GUESSED_DURATION = ("mp3", "aac", "mpeg", "mpegts", "ac3", "amr", "ogg")
 FULL_SCALE_QUANTILE = 0.999
-# Lossy codecs overshoot full scale by a little, which clipping repairs; more is a float file of another scale.
+# Lossy codecs overshoot full scale by a little, which clipping repairs; more is a float file of
+# another scale.
 CODEC_OVERSHOOT = 1.25
 MANY_DAMAGED = 0.01  # of the packets; joined files have one or two at each joint
 SHORTEST_TOLD_S = 0.1  # of silence put before or into a sound; less changes no lip that anyone sees
 
 
 class AudioWarning(Notice):
-    """A recording was repaired before use; the message is one line that names the file and the repair."""
+    """A recording was repaired before use; the message is one line that names the file and the
+    repair.
+    """
 
 
 class Recording(NamedTuple):
@@ -62,7 +68,9 @@ class Recording(NamedTuple):
     notes: tuple[str, ...]
     heard: Heard  # what the voice is made of, for `audio.heard.voice`
     start_s: float = 0.0  # where its first sample lies; silence stands before
-    gaps: tuple[tuple[float, float], ...] = ()  # silence for what is missing: start and length in seconds
+    gaps: tuple[
+        tuple[float, float], ...
+    ] = ()  # silence for what is missing: start and length in seconds
 
 
 def load_audio(
@@ -78,7 +86,9 @@ def load_audio(
     return recording.audio
 
 
-def read_recording(path: str | Path, *, channel: int | None = None, audio_stream: int | None = None) -> Recording:
+def read_recording(
+    path: str | Path, *, channel: int | None = None, audio_stream: int | None = None
+) -> Recording:
     """`load_audio` with the notes of the repairs as a value instead of warnings.
 
     `channel` and `audio_stream` take one channel and one sound track, counted from 1.
@@ -92,7 +102,9 @@ def read_recording(path: str | Path, *, channel: int | None = None, audio_stream
         recording = _read(copy, channel=channel, audio_stream=audio_stream)
     except InputError as error:
         raise InputError(str(error).replace(str(copy), str(path))) from error
-    return recording._replace(notes=tuple(note.replace(str(copy), str(path)) for note in recording.notes))
+    return recording._replace(
+        notes=tuple(note.replace(str(copy), str(path)) for note in recording.notes)
+    )
 
 
 def write_wav(path: str | Path, audio: Float[np.ndarray, "s"]) -> None:
@@ -120,17 +132,23 @@ def _check_file(path: Path) -> None:
         if stat.S_ISDIR(found.st_mode):
             raise InputError(f"{path}: this is a folder; give the path of one recording in it")
         if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
-            raise InputError(f"{path}: a terminal or another device, no recording; give a file or a pipe")
+            raise InputError(
+                f"{path}: a terminal or another device, no recording; give a file or a pipe"
+            )
         if stat.S_ISREG(found.st_mode):
             path.open("rb").close()
             if not found.st_size:
-                raise InputError(f"{path}: the file is empty (0 bytes); give a recording with sound in it")
+                raise InputError(
+                    f"{path}: the file is empty (0 bytes); give a recording with sound in it"
+                )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: no such file; give the path of a recording") from error
     except InputError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise InputError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})"
+        ) from error
 
 
 def _read(path: Path, *, channel: int | None, audio_stream: int | None) -> Recording:
@@ -139,7 +157,8 @@ def _read(path: Path, *, channel: int | None, audio_stream: int | None) -> Recor
     except av.error.FFmpegError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise InputError(
-            f"{path}: not a recording that FFmpeg can read ({reason}); give a wav, mp3, m4a, flac, ogg or a video"
+            f"{path}: not a recording that FFmpeg can read ({reason}); give a wav, mp3, m4a, "
+            "flac, ogg or a video"
         ) from error
 
 
@@ -147,29 +166,44 @@ def _finish(examined: Examined, *, path: Path) -> Recording:
     """Trim to the stated duration, bring to full scale, and refuse what is no sound at all."""
     audio, found, notes = examined.audio, examined.findings, list(examined.notes)
     if examined.samples == 0:
-        raise InputError(f"{path}: no sound in it (0 samples decoded); give a recording with sound in it")
+        raise InputError(
+            f"{path}: no sound in it (0 samples decoded); give a recording with sound in it"
+        )
     if examined.bad_samples == examined.samples:
-        raise InputError(f"{path}: every sample is NaN or infinite; save the recording again from its source")
+        raise InputError(
+            f"{path}: every sample is NaN or infinite; save the recording again from its source"
+        )
     exact = not set(FORMATS_WITH_GUESSED_DURATION) & set(examined.format_name.split(","))
     lasted_s = found.end_s - found.start_s
     stated_s = examined.stated_s if exact else None
     if stated_s is not None and 0 < lasted_s - stated_s < LONGEST_DECODER_TAIL_S:
         audio = audio[: max(1, round((found.start_s + stated_s) * SAMPLE_RATE_HZ))]
     if len(audio) < SAMPLES_PER_MOTION_FRAME:
-        raise InputError(f"{path}: only {found.decoded_s:.4f} s of sound; at least one motion frame (0.04 s) is needed")
+        raise InputError(
+            f"{path}: only {found.decoded_s:.4f} s of sound; at least one motion frame (0.04 s) "
+            "is needed"
+        )
     if stated_s is not None and stated_s - lasted_s > TRUNCATION_TOLERANCE_S:
-        notes.append(f"{path}: truncated: {lasted_s:.2f} s of the {stated_s:.2f} s it claims are there; using those")
+        notes.append(
+            f"{path}: truncated: {lasted_s:.2f} s of the {stated_s:.2f} s it claims are there; "
+            "using those"
+        )
     notes += _time_notes(found, path=path)
     if examined.bad_samples:
         share = 100 * examined.bad_samples / examined.samples
-        notes.append(f"{path}: {examined.bad_samples} NaN or infinite samples ({share:.2g} %) replaced by silence")
+        notes.append(
+            f"{path}: {examined.bad_samples} NaN or infinite samples ({share:.2g} %) replaced by "
+            "silence"
+        )
     heard = examined.heard
     # A million evenly spaced samples tell the level; hours of sound are changed in place.
     level = float(np.quantile(np.abs(audio[:: len(audio) // 1_000_000 + 1]), FULL_SCALE_QUANTILE))
     if level > CODEC_OVERSHOOT:
         audio /= np.float32(level)
         heard = heard._replace(gain=heard.gain / level)
-        notes.append(f"{path}: samples reach {level:.3g} times full scale; the level is divided by that")
+        notes.append(
+            f"{path}: samples reach {level:.3g} times full scale; the level is divided by that"
+        )
     gaps = tuple(found.gaps)
     return Recording(np.clip(audio, -1.0, 1.0, out=audio), tuple(notes), heard, found.start_s, gaps)
 
@@ -178,16 +212,31 @@ def _time_notes(found: Findings, *, path: Path) -> list[str]:
     """What the caller should know of the time stamps."""
     notes = []
     if found.start_s >= SHORTEST_TOLD_S:
-        notes.append(f"{path}: the sound starts after {found.start_s:.2f} s; silence stands before it")
+        notes.append(
+            f"{path}: the sound starts after {found.start_s:.2f} s; silence stands before it"
+        )
     seconds = sum(length_s for _, length_s in found.gaps)
     if seconds >= SHORTEST_TOLD_S:
-        where = f"a gap at {found.gaps[0][0]:.2f} s" if len(found.gaps) == 1 else f"{len(found.gaps)} gaps"
-        notes.append(f"{path}: {where} in the sound ({seconds:.2f} s); silence of that length stands there")
+        where = (
+            f"a gap at {found.gaps[0][0]:.2f} s"
+            if len(found.gaps) == 1
+            else f"{len(found.gaps)} gaps"
+        )
+        notes.append(
+            f"{path}: {where} in the sound ({seconds:.2f} s); silence of that length stands there"
+        )
     if found.joined:
         places = "at one place" if found.joined == 1 else f"at {found.joined} places"
-        notes.append(f"{path}: the time stamps start anew {places}; what follows is joined on without a gap")
+        notes.append(
+            f"{path}: the time stamps start anew {places}; what follows is joined on without a gap"
+        )
     if found.damaged > MANY_DAMAGED * found.packets:
-        notes.append(f"{path}: {found.damaged} of {found.packets} packets of sound are damaged and are left out")
+        notes.append(
+            f"{path}: {found.damaged} of {found.packets} packets of sound are damaged and are "
+            "left out"
+        )
     if found.stopped:
-        notes.append(f"{path}: read up to {found.end_s:.2f} s, there reading fails ({found.stopped})")
+        notes.append(
+            f"{path}: read up to {found.end_s:.2f} s, there reading fails ({found.stopped})"
+        )
     return notes

@@ -1,17 +1,20 @@
-"""Loss, gradients and a sample of the demo's configuration on the accelerator against those on this machine's CPU.
+"""Loss, gradients and a sample of the demo's configuration on the accelerator against those on this
+machine's CPU.
 
-Both compute in float32, from the same parameters, batch and random numbers. Precision `default` is what JAX does with
-a float32 product on the device unless asked: on NVIDIA GPUs from Ampere on it rounds factors to TensorFloat-32, 10 bits
-after the point, so each product has a relative error of up to 2^-11 (0.0005). `highest` multiplies in float32, with
-2^-24 (6e-8). What a network makes of either grows with its depth; the two lines show whether rounding explains it.
+Both compute in float32, from the same parameters, batch and random numbers. Precision `default` is
+what JAX does with a float32 product on the device unless asked: on NVIDIA GPUs from Ampere on it
+rounds factors to TensorFloat-32, 10 bits after the point, so each product has a relative error of
+up to 2^-11 (0.0005). `highest` multiplies in float32, with 2^-24 (6e-8). What a network makes of
+either grows with its depth; the two lines show whether rounding explains it.
 
-    loss          |a - c| / |c|
-    gradient      ‖a - c‖ / ‖c‖ over all leaves, and the largest of single leaves
-    motion        max |a - c|, and ‖a - c‖ / ‖c‖, of all clips and of those whose keyframes are all the same
+    loss     |a - c| / |c|
+    gradient ‖a - c‖ / ‖c‖ over all leaves, and the largest of single leaves
+    motion   max |a - c|, and ‖a - c‖ / ‖c‖, of all clips and of those whose keyframes are all the same
 
-Leaves whose gradient is smaller than `SMALLEST` of the whole one are left out of the largest and counted: some are
-zero but for rounding, such as that of a bias of keys, which softmax does not see. A keyframe is a threshold on a score,
-so rounding may flip one; the frames that follow then differ by more than rounding.
+Leaves whose gradient is smaller than `SMALLEST` of the whole one are left out of the largest and
+counted: some are zero but for rounding, such as that of a bias of keys, which softmax does not see.
+A keyframe is a threshold on a score, so rounding may flip one; the frames that follow then differ
+by more than rounding.
 """
 
 import dataclasses
@@ -36,24 +39,38 @@ from ksdiff_jax.typing import Array, Bool, PyTree
 PRECISIONS = ("default", "highest")
 SMALLEST = 1e-5
 EXPECTED = {
-    "default": "NVIDIA GPUs from Ampere on round factors to TensorFloat-32: up to 2^-11 (5e-4) per product",
+    "default": "NVIDIA GPUs from Ampere on round factors to TensorFloat-32: up to 2^-11 (5e-4) "
+    "per product",
     "highest": "float32 products: up to 2^-24 (6e-8) each, and sums in another order",
 }
 
 
 def parts(size: Size, *, repeats: int) -> list[Part]:
-    """Loss and gradients, then a sample, each in both precisions; `repeats` is not used: numbers do not vary."""
+    """Loss and gradients, then a sample, each in both precisions; `repeats` is not used: numbers do
+    not vary.
+    """
     config = size.demo
-    batch, normal = made_up_batch(config, clips=size.agreement_clips, frames=size.agreement_frames, features=False)
+    batch, normal = made_up_batch(
+        config, clips=size.agreement_clips, frames=size.agreement_frames, features=False
+    )
 
     @functools.cache
     def ready() -> "_Both":
         return _Both(config, batch, normal, steps=size.agreement_steps)
 
-    work = f"demo configuration, {size.agreement_clips} clips of {size.agreement_frames / 25:g} s, float32"
-    kinds: dict[str, Callable[[_Both, str], dict]] = {"loss and gradients": _Both.gradients, "sample": _Both.samples}
+    work = (
+        f"demo configuration, {size.agreement_clips} clips of {size.agreement_frames / 25:g} "
+        "s, float32"
+    )
+    kinds: dict[str, Callable[[_Both, str], dict]] = {
+        "loss and gradients": _Both.gradients,
+        "sample": _Both.samples,
+    }
     return [
-        (f"{work}: {kind}, precision {precision}", lambda do=do, precision=precision: do(ready(), precision))
+        (
+            f"{work}: {kind}, precision {precision}",
+            lambda do=do, precision=precision: do(ready(), precision),
+        )
         for kind, do in kinds.items()
         for precision in PRECISIONS
     ]
@@ -66,10 +83,17 @@ class _Both:
         devices = {"cpu": cpu(), "device": jax.devices()[0]}
         with jax.default_device(devices["cpu"]):
             builtin_lip_gap()  # a constant of the loss: computed where float32 is float32
-        noise = np.random.default_rng(1).standard_normal((*batch.speech.mask.shape, MOTION_DIMS)).astype(np.float32)
+        noise = (
+            np.random.default_rng(1)
+            .standard_normal((*batch.speech.mask.shape, MOTION_DIMS))
+            .astype(np.float32)
+        )
         given = (made_up_params(config), batch, noise)
         self._arguments = {name: jax.device_put(given, device) for name, device in devices.items()}
-        functions = {"gradients": loss_and_gradients(config, normal), "samples": sample(config, normal, steps=steps)}
+        functions = {
+            "gradients": loss_and_gradients(config, normal),
+            "samples": sample(config, normal, steps=steps),
+        }
 
         def lowering(function: Callable, place: str, precision: str) -> Callable:
             def lower() -> jax.stages.Lowered:
@@ -79,11 +103,13 @@ class _Both:
             return lower
 
         places = [("cpu", "highest"), *(("device", precision) for precision in PRECISIONS)]
-        self._programs = Programs({
-            f"{kind} {place} {precision}": lowering(function, place, precision)
-            for kind, function in functions.items()
-            for place, precision in places
-        })  # fmt: skip
+        self._programs = Programs(
+            {
+                f"{kind} {place} {precision}": lowering(function, place, precision)
+                for kind, function in functions.items()
+                for place, precision in places
+            }
+        )
 
     def gradients(self, precision: str) -> dict:
         """Numbers of loss and gradients."""
@@ -96,11 +122,19 @@ class _Both:
         return sample_errors(ours, reference) | costs | {"expected": EXPECTED[precision]}
 
     def _pair(self, kind: str, precision: str) -> tuple[PyTree, PyTree, dict]:
-        program, other = self._programs[f"{kind} device {precision}"], self._programs[f"{kind} cpu highest"]
+        program, other = (
+            self._programs[f"{kind} device {precision}"],
+            self._programs[f"{kind} cpu highest"],
+        )
         ours = program.call(*self._arguments["device"])
         reference = other.call(*self._arguments["cpu"])
         again_s = seconds(lambda: program.call(*self._arguments["device"]))
-        costs = {"dtype": "float32", "precision": precision, "ms": round(1000 * again_s, 3), **program.costs()}
+        costs = {
+            "dtype": "float32",
+            "precision": precision,
+            "ms": round(1000 * again_s, 3),
+            **program.costs(),
+        }
         return jax.device_get(ours), jax.device_get(reference), costs
 
 
@@ -116,7 +150,9 @@ def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
     def loss(params: PyTree, batch: Batch) -> Array:
         return system.loss(params, batch, jax.random.key(2), statistics=normal, train=True)[0]
 
-    def compute(params: PyTree, batch: Batch, noise: Array) -> tuple[Array, PyTree, tuple[Bool[Array, "b t"], ...]]:
+    def compute(
+        params: PyTree, batch: Batch, noise: Array
+    ) -> tuple[Array, PyTree, tuple[Bool[Array, "b t"], ...]]:
         targets = keyframe_targets(
             batch.motion,
             batch.speech.mask,
@@ -133,13 +169,17 @@ def sample(config: Config, normal: Statistics, *, steps: int) -> Callable:
     system, options = KSDiff(config), dataclasses.replace(config.sample, steps=steps)
 
     def compute(params: PyTree, batch: Batch, noise: Array) -> Sample:
-        return system.sample(params, batch.speech, noise, jax.random.key(3), statistics=normal, options=options)
+        return system.sample(
+            params, batch.speech, noise, jax.random.key(3), statistics=normal, options=options
+        )
 
     return compute
 
 
 def gradient_errors(ours: tuple, reference: tuple) -> dict:
-    """Errors of (loss, gradients, keyframe targets) against a reference; leaves are compared by their norms."""
+    """Errors of (loss, gradients, keyframe targets) against a reference; leaves are compared by
+    their norms.
+    """
     (loss, gradients, targets), (true_loss, true_gradients, true_targets) = ours, reference
     found, expected = (
         {name: np.asarray(leaf, np.float64) for name, leaf in named_leaves(tree).items()}
@@ -164,9 +204,13 @@ def gradient_errors(ours: tuple, reference: tuple) -> dict:
 
 
 def sample_errors(ours: Sample, reference: Sample) -> dict:
-    """Errors of a sample against a reference, over all clips and over those whose keyframes are all the same."""
+    """Errors of a sample against a reference, over all clips and over those whose keyframes are all
+    the same.
+    """
     bits = [(s.keyframes_expression, s.keyframes_head) for s in (ours, reference)]
-    scores = [np.stack([s.keyframe_score_expression, s.keyframe_score_head]) for s in (ours, reference)]
+    scores = [
+        np.stack([s.keyframe_score_expression, s.keyframe_score_head]) for s in (ours, reference)
+    ]
     same = np.all([(a == b).all(axis=1) for a, b in zip(*bits, strict=True)], axis=0)
     numbers = {
         "differing_keyframes": _differing(*bits),
@@ -177,7 +221,9 @@ def sample_errors(ours: Sample, reference: Sample) -> dict:
         "clips_of_same_keyframes": int(same.sum()),
     }
     if same.any():
-        numbers |= _motion_errors(ours.motion[same], reference.motion[same], "motion_of_same_keyframes")
+        numbers |= _motion_errors(
+            ours.motion[same], reference.motion[same], "motion_of_same_keyframes"
+        )
     return numbers
 
 
@@ -185,9 +231,13 @@ def _motion_errors(ours: np.ndarray, reference: np.ndarray, name: str) -> dict:
     ours, reference = np.asarray(ours, np.float64), np.asarray(reference, np.float64)
     return {
         f"{name}_largest_difference": float(np.abs(ours - reference).max()),
-        f"{name}_relative_error": float(np.linalg.norm(ours - reference) / np.linalg.norm(reference)),
+        f"{name}_relative_error": float(
+            np.linalg.norm(ours - reference) / np.linalg.norm(reference)
+        ),
     }
 
 
 def _differing(ours: tuple, reference: tuple) -> int:
-    return int(sum(np.sum(np.asarray(a) != np.asarray(b)) for a, b in zip(ours, reference, strict=True)))
+    return int(
+        sum(np.sum(np.asarray(a) != np.asarray(b)) for a, b in zip(ours, reference, strict=True))
+    )

@@ -1,10 +1,12 @@
-"""Attention in plain products beside cuDNN's fused kernel, in bfloat16, at the shapes of the paper's configuration.
+"""Attention in plain products beside cuDNN's fused kernel, in bfloat16, at the shapes of the
+paper's configuration.
 
-A timed program calls `layers.attention.attend` several times in a loop, each call on the result of the one before, so
-that the time of starting a program does not count. Forward: the answers become the next queries. Backward too: the
-gradients move queries, keys and values a little. The ratio is plain over cuDNN, from times taken in turn: above 1 the
-fused kernel is faster. Errors are ‖a - r‖ / ‖r‖ against a reference r in float32 with `highest` precision, of the
-answers and the worst of the three gradients; the difference is that of the two forms.
+A timed program calls `layers.attention.attend` several times in a loop, each call on the result of
+the one before, so that the time of starting a program does not count. Forward: the answers become
+the next queries. Backward too: the gradients move queries, keys and values a little. The ratio is
+plain over cuDNN, from times taken in turn: above 1 the fused kernel is faster. Errors are ‖a - r‖ /
+‖r‖ against a reference r in float32 with `highest` precision, of the answers and the worst of the
+three gradients; the difference is that of the two forms.
 """
 
 import functools
@@ -44,7 +46,11 @@ class Shape(NamedTuple):
 def shapes(size: Size) -> list[Shape]:
     """Attention of the generator to itself, of the speech encoder, and of a long clip."""
     model = size.paper.model
-    encoder, width, period = model.encoder.architecture, model.width // model.heads, model.generator.bias_period_frames
+    encoder, width, period = (
+        model.encoder.architecture,
+        model.width // model.heads,
+        model.generator.bias_period_frames,
+    )
 
     def generator(name: str, clips: int, frames: int, period: int) -> Shape:
         return Shape(name, clips, frames, frames + CONDITIONS, model.heads, width, period)
@@ -60,7 +66,9 @@ def shapes(size: Size) -> list[Shape]:
 
 
 def flops(shape: Shape, kind: str) -> float:
-    """Of one attention: two products forward, four more backward; recomputing scores does not count."""
+    """Of one attention: two products forward, four more backward; recomputing scores does not
+    count.
+    """
     product = 2.0 * shape.clips * shape.heads * shape.queries * shape.keys * shape.head_width
     return (2 if kind == "forward" else 6) * product
 
@@ -82,7 +90,10 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
         lowerings = {}
         for shape in shapes(size):
             given = arguments(shape)
-            lowerings |= {f"{shape.name} {name}": lower for name, lower in _lowerings(given, size.calls).items()}
+            lowerings |= {
+                f"{shape.name} {name}": lower
+                for name, lower in _lowerings(given, size.calls).items()
+            }
         return Programs(lowerings)
 
     def measure(shape: Shape, kind: str) -> dict:
@@ -96,11 +107,15 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def arguments(shape: Shape) -> _Arguments:
-    """Random queries, keys, values and a gradient of the answers; mask and bias as in the generator."""
+    """Random queries, keys, values and a gradient of the answers; mask and bias as in the
+    generator.
+    """
     draw = np.random.default_rng(0)
 
     def drawn(tokens: int) -> Array:
-        values = draw.standard_normal((shape.clips, tokens, shape.heads, shape.head_width), dtype=np.float32)
+        values = draw.standard_normal(
+            (shape.clips, tokens, shape.heads, shape.head_width), dtype=np.float32
+        )
         return jnp.asarray(values, jnp.bfloat16)
 
     four = (drawn(shape.queries), drawn(shape.keys), drawn(shape.keys), drawn(shape.queries))
@@ -126,9 +141,14 @@ def backward(given: _Arguments, *, form: str, calls: int) -> tuple[Array, ...]:
     """Queries, keys and values after `calls` small steps along their gradients."""
 
     def again(three: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
-        _, gradients = once(given._replace(**dict(zip(("queries", "keys", "values"), three, strict=True))), form=form)
+        _, gradients = once(
+            given._replace(**dict(zip(("queries", "keys", "values"), three, strict=True))),
+            form=form,
+        )
         moved = (x + _SMALL_STEP * gradient for x, gradient in zip(three, gradients, strict=True))
-        return tuple(after.astype(before.dtype) for after, before in zip(moved, three, strict=True)), None
+        return tuple(
+            after.astype(before.dtype) for after, before in zip(moved, three, strict=True)
+        ), None
 
     return jax.lax.scan(again, (given.queries, given.keys, given.values), None, length=calls)[0]
 
@@ -136,7 +156,9 @@ def backward(given: _Arguments, *, form: str, calls: int) -> tuple[Array, ...]:
 def once(given: _Arguments, *, form: str) -> tuple[Array, tuple[Array, ...]]:
     """The answers, and the gradients of queries, keys and values."""
     answer, pull_back = jax.vjp(
-        lambda queries, keys, values: attend(queries, KeysValues(keys, values), **_settings(given, form)),
+        lambda queries, keys, values: attend(
+            queries, KeysValues(keys, values), **_settings(given, form)
+        ),
         given.queries,
         given.keys,
         given.values,
@@ -151,7 +173,11 @@ def reference(given: _Arguments) -> tuple[Array, tuple[Array, ...]]:
 
 
 def _settings(given: _Arguments, form: str) -> dict:
-    return {"mask": None if given.mask is None else given.mask > 0, "bias": given.bias, "implementation": form}
+    return {
+        "mask": None if given.mask is None else given.mask > 0,
+        "bias": given.bias,
+        "implementation": form,
+    }
 
 
 def _lowerings(given: _Arguments, calls: int) -> dict[str, Callable]:
@@ -159,8 +185,13 @@ def _lowerings(given: _Arguments, calls: int) -> dict[str, Callable]:
     for name, form in FORMS.items():
         programs[f"{name} once"] = functools.partial(once, form=form)
         programs[f"{name} forward"] = functools.partial(forward, form=form, calls=calls)
-        programs[f"{name} forward and backward"] = functools.partial(backward, form=form, calls=calls)
-    return {name: lambda program=program: jax.jit(program).lower(given) for name, program in programs.items()}
+        programs[f"{name} forward and backward"] = functools.partial(
+            backward, form=form, calls=calls
+        )
+    return {
+        name: lambda program=program: jax.jit(program).lower(given)
+        for name, program in programs.items()
+    }
 
 
 def _measured(programs: Programs, shape: Shape, kind: str, *, calls: int, repeats: int) -> dict:
@@ -209,9 +240,15 @@ def _chosen(answer_and_gradients: tuple, kind: str) -> list[np.ndarray]:
 
 
 def _worst(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in zip(found, expected, strict=True))
+    return max(
+        float(np.linalg.norm(a - b) / np.linalg.norm(b))
+        for a, b in zip(found, expected, strict=True)
+    )
 
 
 def _described(shape: Shape) -> str:
-    axes = f"{shape.clips} clips, {shape.queries} x {shape.keys}, {shape.heads} heads of {shape.head_width}"
+    axes = (
+        f"{shape.clips} clips, {shape.queries} x {shape.keys}, {shape.heads} heads of "
+        f"{shape.head_width}"
+    )
     return f"{shape.name}: {axes}"

@@ -1,13 +1,14 @@
 """`ksdiff-jax bench device`: what one accelerator does with this model, one JSON line per figure.
 
-What compiles fast comes first. On an H200 with 16 cores, the paper's training step was not compiled after 450 s,
-unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it. So autotuning is off unless asked for, and
-the paper's step is measured with `train.scan_layers`. Every line has the level as `autotune`, null for XLA's own.
+What compiles fast comes first. On an H200 with 16 cores, the paper's training step was not compiled
+after 450 s, unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it. So
+autotuning is off unless asked for, and the paper's step is measured with `train.scan_layers`. Every
+line has the level as `autotune`, null for XLA's own.
 
-A line is printed as soon as it is measured; one that fails has `error` instead of numbers, and the next ones are
-measured. Figures that have not begun when the time limit is reached are named and left out. Nothing beyond jax, flax,
-optax, ml_dtypes and NumPy is imported on this path, so that it runs from a bare source tree:
-`python -m ksdiff_jax bench device`.
+A line is printed as soon as it is measured; one that fails has `error` instead of numbers, and the
+next ones are measured. Figures that have not begun when the time limit is reached are named and
+left out. Nothing beyond jax, flax, optax, ml_dtypes and NumPy is imported on this path, so that it
+runs from a bare source tree: `python -m ksdiff_jax bench device`.
 """
 
 import importlib
@@ -34,19 +35,35 @@ class Figure(NamedTuple):
 
     def parts(self, size: Size, *, repeats: int) -> list[Part]:
         """Imports the module."""
-        return getattr(importlib.import_module(f"ksdiff_jax.bench.{self.module}"), self.function)(size, repeats=repeats)
+        return getattr(importlib.import_module(f"ksdiff_jax.bench.{self.module}"), self.function)(
+            size, repeats=repeats
+        )
 
 
 FIGURES = {
     "hardware": Figure("devices, memory, large matrix products, copies", "hardware"),
-    "attention": Figure("plain attention beside cuDNN's, at the shapes of the paper configuration", "attention"),
-    "agreement": Figure("loss, gradients and a sample against this machine's CPU, demo configuration", "agreement"),
-    "sample-demo": Figure("latency of 10 s and 53 s, 16 clips at once, demo configuration", "sampling", "demo_parts"),
+    "attention": Figure(
+        "plain attention beside cuDNN's, at the shapes of the paper configuration", "attention"
+    ),
+    "agreement": Figure(
+        "loss, gradients and a sample against this machine's CPU, demo configuration", "agreement"
+    ),
+    "sample-demo": Figure(
+        "latency of 10 s and 53 s, 16 clips at once, demo configuration", "sampling", "demo_parts"
+    ),
     "train-demo": Figure("training step of the demo configuration", "training", "demo_parts"),
-    "train": Figure("training step of the paper configuration: ms, TFLOP/s, MFU, memory", "training", "paper_parts"),
-    "sample": Figure("latency of 10 s and 53 s, 16 clips at once, paper configuration", "sampling", "paper_parts"),
-    "train-variants": Figure("the paper's step with plain attention, and unrolled", "training", "variant_parts"),
-}  # fmt: skip
+    "train": Figure(
+        "training step of the paper configuration: ms, TFLOP/s, MFU, memory",
+        "training",
+        "paper_parts",
+    ),
+    "sample": Figure(
+        "latency of 10 s and 53 s, 16 clips at once, paper configuration", "sampling", "paper_parts"
+    ),
+    "train-variants": Figure(
+        "the paper's step with plain attention, and unrolled", "training", "variant_parts"
+    ),
+}
 
 
 def is_over_the_limit(line: dict) -> bool:
@@ -68,15 +85,26 @@ def measure(
     for name in names:
         parts = _parts(FIGURES[name], size, repeats)
         for work, numbers in parts:
-            about = {"device": device.device_kind, "jax": jax.__version__, "autotune": autotune_level()}
+            about = {
+                "device": device.device_kind,
+                "jax": jax.__version__,
+                "autotune": autotune_level(),
+            }
             if clock() - began >= limit_s:
-                yield {"figure": name, "work": work, "skipped": f"{_OVER}{limit_s:g} s is reached", **about}
+                yield {
+                    "figure": name,
+                    "work": work,
+                    "skipped": f"{_OVER}{limit_s:g} s is reached",
+                    **about,
+                }
                 continue
             yield measured(name, work, numbers, about) | {"at_s": round(clock() - began, 1)}
 
 
 def autotune_level() -> int | None:
-    """How much XLA tries out to choose its GPU kernels, by `XLA_FLAGS`; None for its own default."""
+    """How much XLA tries out to choose its GPU kernels, by `XLA_FLAGS`; None for its own
+    default.
+    """
     found = re.findall(r"--xla_gpu_autotune_level=(\d+)", os.environ.get("XLA_FLAGS", ""))
     return int(found[-1]) if found else None
 

@@ -1,8 +1,8 @@
 """What the device is and what it reaches: a large matrix product, and a copy.
 
-A product of n × n matrices is 2 n³ floating-point operations. float32 is timed as JAX multiplies by default
-(TensorFloat-32 on NVIDIA GPUs from Ampere on) and with `highest` precision. A copy in the memory of one device reads
-and writes every byte; both count.
+A product of n × n matrices is 2 n³ floating-point operations. float32 is timed as JAX multiplies by
+default (TensorFloat-32 on NVIDIA GPUs from Ampere on) and with `highest` precision. A copy in the
+memory of one device reads and writes every byte; both count.
 """
 
 import statistics
@@ -27,7 +27,11 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
     return [
         ("devices", devices),
         *(
-            (f"product of {size.matrix} x {size.matrix} matrices, {dtype}, precision {precision}", _product(*given))
+            (
+                f"product of {size.matrix} x {size.matrix} matrices, {dtype}, precision "
+                f"{precision}",
+                _product(*given),
+            )
             for dtype, precision in products
             for given in [(size, dtype, precision, repeats)]
         ),
@@ -65,9 +69,15 @@ def _product(size: Size, dtype: str, precision: str, repeats: int) -> Callable[[
         multiply = jax.jit(lambda a, b: jnp.matmul(a, b, precision=precision))
         first_s = seconds(lambda: multiply(a, b))
 
-        times_s = in_turn({"product": lambda: _queued(lambda: multiply(a, b))}, repeats=repeats + 1)["product"][1:]
+        times_s = in_turn(
+            {"product": lambda: _queued(lambda: multiply(a, b))}, repeats=repeats + 1
+        )["product"][1:]
         flops_per_s = 2 * size.matrix**3 * _QUEUED / statistics.median(times_s)
-        peak = peak_flops_per_s(jax.devices()[0].device_kind, dtype) if precision == "default" else None
+        peak = (
+            peak_flops_per_s(jax.devices()[0].device_kind, dtype)
+            if precision == "default"
+            else None
+        )
         return {
             "dtype": dtype,
             **spread(times_s, calls=_QUEUED),
@@ -84,7 +94,9 @@ def _copy_within(size: Size, repeats: int) -> dict:
     # Adding one keeps the compiler from leaving the copy out, and costs nothing beside it.
     copy = jax.jit(lambda values: values + 1)
     first_s = seconds(lambda: copy(values))
-    times_s = in_turn({"copy": lambda: _queued(lambda: copy(values))}, repeats=repeats + 1)["copy"][1:]
+    times_s = in_turn({"copy": lambda: _queued(lambda: copy(values))}, repeats=repeats + 1)["copy"][
+        1:
+    ]
     moved = 2 * size.copied_bytes * _QUEUED
     return {
         "dtype": "float32",

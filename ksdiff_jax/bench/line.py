@@ -1,7 +1,8 @@
 """One figure is some parts; a part is measured, and becomes one line of JSON.
 
-A line has `figure`, `work` (what was done), its numbers, and what they were measured on. A part that fails has `error`
-instead of numbers, and the next one is measured. What was left out for a reason has `skipped` and the reason.
+A line has `figure`, `work` (what was done), its numbers, and what they were measured on. A part
+that fails has `error` instead of numbers, and the next one is measured. What was left out for a
+reason has `skipped` and the reason.
 """
 
 from collections.abc import Callable, Iterable

@@ -7,9 +7,9 @@
 | keyframes | a third program: features to dual paths, transcript and the keyframes of both tracks |
 | diffusion | the sampler less that third program, in pairs: the generators' steps |
 
-The sampler is `System.sample` with the configuration's own options. A clip is sampled in one piece of its own length;
-`ksdiff-jax animate` rounds lengths up and cuts recordings of more than 41 s into windows. Real-time factor: seconds of
-total per second of speech. Weights are made up.
+The sampler is `System.sample` with the configuration's own options. A clip is sampled in one piece
+of its own length; `ksdiff-jax animate` rounds lengths up and cuts recordings of more than 41 s into
+windows. Real-time factor: seconds of total per second of speech. Weights are made up.
 """
 
 import functools
@@ -44,7 +44,9 @@ class Stages:
     def encoder(self, params: PyTree, speech: Speech) -> jax.Array:
         """Features (b, f, d) of the speech encoder."""
         module = build_encoder(self._config.model.encoder, dtype=compute_dtype(self._config.model))
-        return module.apply({"params": params["encoder"]}, speech.audio, jnp.repeat(speech.mask, 2, axis=1))
+        return module.apply(
+            {"params": params["encoder"]}, speech.audio, jnp.repeat(speech.mask, 2, axis=1)
+        )
 
     def keyframes(self, params: PyTree, speech: Speech) -> PyTree:
         """Keyframes of both tracks and their scores, from features."""
@@ -58,7 +60,9 @@ class Stages:
         )
         key, options = jax.random.key(0), config.sample
         return {
-            track: decode_keyframes(network, params, track, encoded, stream(key, track), config=config, options=options)
+            track: decode_keyframes(
+                network, params, track, encoded, stream(key, track), config=config, options=options
+            )
             for track in keyframe_tracks(config.model)
         }
 
@@ -66,7 +70,12 @@ class Stages:
         """Motion (b, t, 59) from features."""
         noise = jax.random.normal(jax.random.key(1), (*speech.mask.shape, MOTION_DIMS))
         return self._system.sample(
-            params, speech, noise, jax.random.key(0), statistics=self._normal, options=self._config.sample
+            params,
+            speech,
+            noise,
+            jax.random.key(0),
+            statistics=self._normal,
+            options=self._config.sample,
         ).motion
 
 
@@ -89,7 +98,9 @@ class _Work:
             "sampler": lambda: jax.jit(self._stages.sampler).lower(self._params, with_features),
         }
         if self.split:
-            found["keyframes"] = lambda: jax.jit(self._stages.keyframes).lower(self._params, with_features)
+            found["keyframes"] = lambda: jax.jit(self._stages.keyframes).lower(
+                self._params, with_features
+            )
         return found
 
     def measure(self, programs: Programs, prefix: str, config: Config, *, repeats: int) -> dict:
@@ -116,8 +127,13 @@ class _Work:
         costs = {name: program.costs() for name, program in of.items()}
         return {
             "dtype": config.model.compute_dtype,
-            "sampler": f"{config.sample.sampler}, {config.sample.steps} steps, guidance {config.sample.guidance:g}",
-            **{key: value for name, spent in times.items() for key, value in spread(spent, name=f"{name}_ms").items()},
+            "sampler": f"{config.sample.sampler}, {config.sample.steps} steps, guidance "
+            f"{config.sample.guidance:g}",
+            **{
+                key: value
+                for name, spent in times.items()
+                for key, value in spread(spent, name=f"{name}_ms").items()
+            },
             "first_s": round(first_s, 3),
             "programs": costs,
             "real_time_factor": round(total_s / (self.clips * self.seconds), 6),
@@ -137,7 +153,11 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def _parts(name: str, config: Config, size: Size, repeats: int) -> list[Part]:
-    shapes = {"short": (1, size.frames), "long": (1, size.long_frames), "many": (size.many, size.frames)}
+    shapes = {
+        "short": (1, size.frames),
+        "long": (1, size.long_frames),
+        "many": (size.many, size.frames),
+    }
 
     @functools.cache
     def ready() -> tuple[dict[str, _Work], Programs]:
@@ -148,7 +168,9 @@ def _parts(name: str, config: Config, size: Size, repeats: int) -> list[Part]:
             for kind, (clips, frames) in shapes.items()
         }
         lowerings = {
-            f"{kind} {part}": lower for kind, work in works.items() for part, lower in work.lowerings().items()
+            f"{kind} {part}": lower
+            for kind, work in works.items()
+            for part, lower in work.lowerings().items()
         }
         return works, Programs(lowerings)
 

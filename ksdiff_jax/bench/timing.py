@@ -1,7 +1,7 @@
 """Compiling and timing: programs are compiled at the same time, and timed in turn.
 
-Times of different programs are taken in turn, so that whatever else the machine does falls on all of them. A timed run
-queues its calls and waits for the device once, at its end.
+Times of different programs are taken in turn, so that whatever else the machine does falls on all
+of them. A timed run queues its calls and waits for the device once, at its end.
 """
 
 import os
@@ -15,7 +15,9 @@ import jax
 
 
 class Program(NamedTuple):
-    """A compiled function, and the seconds it took to get it; others may have been compiled at the same time."""
+    """A compiled function, and the seconds it took to get it; others may have been compiled at the
+    same time.
+    """
 
     call: Callable[..., Any]
     trace_s: float
@@ -27,7 +29,10 @@ class Program(NamedTuple):
 
 
 class Programs:
-    """Programs by name. One that cannot be compiled raises its error where it is asked for, and not before."""
+    """Programs by name.
+
+    One that cannot be compiled raises its error where it is asked for, and not before.
+    """
 
     def __init__(self, lower: Mapping[str, Callable[[], Any]]):
         """Trace each in turn and compile all of them at the same time; returns when all are done.
@@ -44,7 +49,9 @@ class Programs:
                     self._found[name] = Future()
                     self._found[name].set_exception(error)
                 else:
-                    self._found[name] = pool.submit(_compiled, lowered, time.perf_counter() - started)
+                    self._found[name] = pool.submit(
+                        _compiled, lowered, time.perf_counter() - started
+                    )
             wait(self._found.values())
 
     def __getitem__(self, name: str) -> Program:

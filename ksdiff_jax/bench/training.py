@@ -1,8 +1,10 @@
-"""The training step, whole: loss, gradients, clipping, AdamW, moving average, as `ksdiff-jax train` compiles it.
+"""The training step, whole: loss, gradients, clipping, AdamW, moving average, as `ksdiff-jax train`
+compiles it.
 
-The paper's configuration takes clips of kept features in bfloat16; the demo's hears the sound in the step, in float32.
-Steps are queued as in training. Model FLOPs are counted from the configuration (`models/ksdiff/flops.py`), so that
-MFU means the same for every variant. Variants are timed in turn with the step as it is, from the same program cache.
+The paper's configuration takes clips of kept features in bfloat16; the demo's hears the sound in
+the step, in float32. Steps are queued as in training. Model FLOPs are counted from the
+configuration (`models/ksdiff/flops.py`), so that MFU means the same for every variant. Variants are
+timed in turn with the step as it is, from the same program cache.
 """
 
 import dataclasses
@@ -52,13 +54,21 @@ class _Lowering:
         return self.step.lower(self.abstract, self.batch)
 
 
-def compiled(configs: dict[str, Config], *, clips: int, frames: int, features: bool) -> dict[str, Callable]:
-    """The steps of some configurations, compiled at the same time; each is made ready when it is asked for."""
+def compiled(
+    configs: dict[str, Config], *, clips: int, frames: int, features: bool
+) -> dict[str, Callable]:
+    """The steps of some configurations, compiled at the same time; each is made ready when it is
+    asked for.
+    """
     lowerings = {
-        name: _Lowering(config, clips=clips, frames=frames, features=features) for name, config in configs.items()
+        name: _Lowering(config, clips=clips, frames=frames, features=features)
+        for name, config in configs.items()
     }
     programs = Programs(lowerings)
-    return {name: functools.partial(_ready, programs, name, lowering) for name, lowering in lowerings.items()}
+    return {
+        name: functools.partial(_ready, programs, name, lowering)
+        for name, lowering in lowerings.items()
+    }
 
 
 def _ready(programs: Programs, name: str, lowering: _Lowering) -> Training:
@@ -96,12 +106,18 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def variant_parts(size: Size, *, repeats: int) -> list[Part]:
-    """The paper's step with `model.attention` xla, and without `train.scan_layers`, each beside the step as it is."""
+    """The paper's step with `model.attention` xla, and without `train.scan_layers`, each beside the
+    step as it is.
+    """
     config = size.paper
     model, train = config.model, config.train
     others = {
-        "model.attention xla": dataclasses.replace(config, model=dataclasses.replace(model, attention="xla")),
-        "train.scan_layers False": dataclasses.replace(config, train=dataclasses.replace(train, scan_layers=False)),
+        "model.attention xla": dataclasses.replace(
+            config, model=dataclasses.replace(model, attention="xla")
+        ),
+        "train.scan_layers False": dataclasses.replace(
+            config, train=dataclasses.replace(train, scan_layers=False)
+        ),
     }
 
     same = set() if device_fuses() else {"model.attention xla"}
@@ -113,7 +129,10 @@ def variant_parts(size: Size, *, repeats: int) -> list[Part]:
 
     def measure(name: str) -> dict:
         if name in same:
-            return {"skipped": f"{jax.default_backend()}: attention is never fused here, both are the same program"}
+            return {
+                "skipped": f"{jax.default_backend()}: attention is never fused here, both are the "
+                "same program"
+            }
         ours, other = paper_step(config, size.clips, size.frames), all_compiled()[name]()
         works = {"ours": lambda: ours.take(size.steps), "other": lambda: other.take(size.steps)}
         times = in_turn(works, repeats=repeats + 1)
@@ -130,7 +149,8 @@ def variant_parts(size: Size, *, repeats: int) -> list[Part]:
         }
 
     return [
-        (f"{_paper_work(size)}: {name} over the step as it is", functools.partial(measure, name)) for name in others
+        (f"{_paper_work(size)}: {name} over the step as it is", functools.partial(measure, name))
+        for name in others
     ]
 
 
@@ -157,7 +177,9 @@ def figures(training: Training, config: Config, *, flops: float, steps: int, rep
 
 
 def memory_of(program: Program) -> dict:
-    """What the compiler reserves for one call: arguments, results that do not take their place, and the rest."""
+    """What the compiler reserves for one call: arguments, results that do not take their place, and
+    the rest.
+    """
     sizes = program.call.memory_analysis()
     if sizes is None:
         return {}

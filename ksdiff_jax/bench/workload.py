@@ -1,6 +1,7 @@
 """What is measured: configurations, made-up speech and motion, and programs of the house on them.
 
-Made-up parameters have no zeros, so that nothing before a layer that starts at zero is hidden by it.
+Made-up parameters have no zeros, so that nothing before a layer that starts at zero is hidden by
+it.
 """
 
 import dataclasses
@@ -44,10 +45,20 @@ def full_size() -> Size:
 def small_size() -> Size:
     """Every part of both configurations at its smallest: for a CPU."""
     return Size(
-        paper=small(scanned(paper_config())), demo=small(demo_config()),
-        clips=2, frames=24, long_frames=40, many=2, agreement_clips=2, agreement_frames=24, agreement_steps=2,
-        matrix=256, copied_bytes=2**20, calls=2, steps=2,
-    )  # fmt: skip
+        paper=small(scanned(paper_config())),
+        demo=small(demo_config()),
+        clips=2,
+        frames=24,
+        long_frames=40,
+        many=2,
+        agreement_clips=2,
+        agreement_frames=24,
+        agreement_steps=2,
+        matrix=256,
+        copied_bytes=2**20,
+        calls=2,
+        steps=2,
+    )
 
 
 def paper_config() -> Config:
@@ -91,16 +102,32 @@ def small(config: Config) -> Config:
         "data.batch_size": 2,
     }
     if encoder.kind == "mel":
-        values |= {"model.encoder.width": 16, "model.encoder.layers": 1, "model.encoder.mel_bands": 24}
+        values |= {
+            "model.encoder.width": 16,
+            "model.encoder.layers": 1,
+            "model.encoder.mel_bands": 24,
+        }
         return override(config, values)
-    sizes = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "intermediate_size": 32, "conv_dims": (8,) * 7}
-    layout = dataclasses.replace(encoder.architecture, **sizes, position_kernel=8, position_groups=2)
-    model = dataclasses.replace(config.model, encoder=dataclasses.replace(encoder, architecture=layout))
+    sizes = {
+        "hidden_size": 32,
+        "num_layers": 1,
+        "num_heads": 2,
+        "intermediate_size": 32,
+        "conv_dims": (8,) * 7,
+    }
+    layout = dataclasses.replace(
+        encoder.architecture, **sizes, position_kernel=8, position_groups=2
+    )
+    model = dataclasses.replace(
+        config.model, encoder=dataclasses.replace(encoder, architecture=layout)
+    )
     return override(dataclasses.replace(config, model=model), values)
 
 
 def made_up_params(config: Config, *, seed: int = 0) -> "PyTree":
-    """NumPy parameters, the same on every machine: kernels of variance 1 / fan-in, scales near 1, no leaf of zeros."""
+    """NumPy parameters, the same on every machine: kernels of variance 1 / fan-in, scales near 1,
+    no leaf of zeros.
+    """
     import jax
     import numpy as np
 
@@ -120,7 +147,9 @@ def made_up_params(config: Config, *, seed: int = 0) -> "PyTree":
 
 
 def training_program(config: Config, normal: "Statistics") -> tuple["TrainState", Callable]:
-    """Shapes of the state, and the compiled step of `train` on one device: (state, batch) -> (state, metrics)."""
+    """Shapes of the state, and the compiled step of `train` on one device: (state, batch) ->
+    (state, metrics).
+    """
     import jax
 
     from ksdiff_jax.models.ksdiff.system import KSDiff
@@ -132,7 +161,9 @@ def training_program(config: Config, normal: "Statistics") -> tuple["TrainState"
     system, mesh = KSDiff(config), make_mesh(config.mesh, devices=jax.devices()[:1])
     optimizer = make_optimizer(config.train)
     abstract = abstract_state(system, optimizer, mesh)
-    return abstract, make_train_step(system, optimizer, config, statistics=normal, abstract=abstract, mesh=mesh)
+    return abstract, make_train_step(
+        system, optimizer, config, statistics=normal, abstract=abstract, mesh=mesh
+    )
 
 
 def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
@@ -147,8 +178,12 @@ def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
     return sharded_initial_state(KSDiff(config), optimizer, jax.random.key(0), abstract=abstract)
 
 
-def made_up_batch(config: Config, *, clips: int, frames: int, features: bool = True) -> tuple["Batch", "Statistics"]:
-    """Random speech and smooth random motion of full length, and statistics that leave motion as it is."""
+def made_up_batch(
+    config: Config, *, clips: int, frames: int, features: bool = True
+) -> tuple["Batch", "Statistics"]:
+    """Random speech and smooth random motion of full length, and statistics that leave motion as it
+    is.
+    """
     import ml_dtypes
     import numpy as np
 

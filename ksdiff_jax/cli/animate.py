@@ -37,60 +37,107 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command; what they default to is the checkpoint's own choice where it says so."""
+    """Options of the command; what they default to is the checkpoint's own choice where it
+    says so.
+    """
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "speech", nargs="+", metavar="SPEECH", help="recording, or video with sound, of any format; - is standard input"
+        "speech",
+        nargs="+",
+        metavar="SPEECH",
+        help="recording, or video with sound, of any format; - is standard input",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, made if need be")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the results, made if need be"
+    )
     add_overwrite_argument(parser)
     parser.add_argument(
-        "--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="F",
+        "--formats",
+        nargs="+",
+        choices=FORMATS,
+        default=list(FORMATS),
+        metavar="F",
         help="what to write: npz (motion), mp4 (video), png (plot); default all",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--checkpoint",
         metavar="DIR",
-        help="checkpoint folder, training workdir, shipped name or org/name of the hub; default: the shipped",
+        help="checkpoint folder, training workdir, shipped name or org/name of the hub; default: "
+        "the shipped",
     )
     parser.add_argument(
-        "--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved"
+        "--encoder",
+        metavar="PATH",
+        help="where the checkpoint's pretrained speech encoder lies, if it has moved",
     )
     said = parser.add_mutually_exclusive_group()
-    said.add_argument("--transcript", default="", metavar="TEXT", help="what is said, in any script (may be left out)")
+    said.add_argument(
+        "--transcript",
+        default="",
+        metavar="TEXT",
+        help="what is said, in any script (may be left out)",
+    )
     said.add_argument(
         "--transcript-file",
         metavar="F",
         help="the same, from a file: plain text, labels, subtitles, Whisper's JSON and the like",
     )
     said.add_argument(
-        "--transcribe", metavar="MODEL", help="let this Whisper hear it: a folder, or a hub name as openai/whisper-tiny"
+        "--transcribe",
+        metavar="MODEL",
+        help="let this Whisper hear it: a folder, or a hub name as openai/whisper-tiny",
     )
     said.add_argument(
-        "--no-sidecar", action="store_true",
-        help="do not read the transcript beside a recording (.TextGrid, .lab, .json, .srt, .vtt, .txt and the like)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--channel", type=int, metavar="N", help="this channel alone, counted from 1; default: the voice of all of them"
+        "--no-sidecar",
+        action="store_true",
+        help="do not read the transcript beside a recording (.TextGrid, .lab, .json, .srt, .vtt, "
+        ".txt and the like)",
     )
     parser.add_argument(
-        "--audio-stream", type=int, metavar="N", help="this sound track, counted from 1; default: as players choose"
+        "--channel",
+        type=int,
+        metavar="N",
+        help="this channel alone, counted from 1; default: the voice of all of them",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0")
     parser.add_argument(
-        "--samples", type=int, default=1, metavar="N", help="different motions per recording; default 1"
+        "--audio-stream",
+        type=int,
+        metavar="N",
+        help="this sound track, counted from 1; default: as players choose",
     )
-    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=1,
+        metavar="N",
+        help="different motions per recording; default 1",
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's"
+    )
     parser.add_argument("--sampler", metavar="NAME", help="ddim; default the checkpoint's")
     parser.add_argument(
-        "--guidance", type=float, metavar="S", help="guidance scale, 1 is none; default the checkpoint's"
+        "--guidance",
+        type=float,
+        metavar="S",
+        help="guidance scale, 1 is none; default the checkpoint's",
     )
     parser.add_argument(
-        "--lip-temperature", type=float, metavar="T",
-        help="noise in the lips: 0 follows the speech alone, 1 is the whole diffusion; default the checkpoint's",
-    )  # fmt: skip
-    parser.add_argument("--face", metavar="FILE", help="FLAME model file for the video; default the built-in head")
-    parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds")
+        "--lip-temperature",
+        type=float,
+        metavar="T",
+        help="noise in the lips: 0 follows the speech alone, 1 is the whole diffusion; default "
+        "the checkpoint's",
+    )
+    parser.add_argument(
+        "--face", metavar="FILE", help="FLAME model file for the video; default the built-in head"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds"
+    )
     add_output_arguments(parser)
 
 
@@ -99,11 +146,16 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     if "-" in args.speech and not Path(STANDARD_INPUT).exists():  # Windows
-        raise InputError(f"-: this system has no {STANDARD_INPUT}; save the recording to a file and name it")
+        raise InputError(
+            f"-: this system has no {STANDARD_INPUT}; save the recording to a file and name it"
+        )
     outputs = _Outputs(args)
     speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
     stems = _stems(speeches, folder=args.out)
-    refused = [_refusal(speech, stem, outputs, console) for speech, stem in zip(speeches, stems, strict=True)]
+    refused = [
+        _refusal(speech, stem, outputs, console)
+        for speech, stem in zip(speeches, stems, strict=True)
+    ]
     out, reports = Path(args.out), refused
     if not all(refused):  # else there is no work, and nothing is loaded for it
         transcript_of = _transcripts(args)
@@ -115,7 +167,9 @@ def run(args: argparse.Namespace) -> int:
         finally:
             # A folder that we made and left empty would look like a result.
             if made:
-                with contextlib.suppress(OSError):  # it holds something, or another process took it away
+                with contextlib.suppress(
+                    OSError
+                ):  # it holds something, or another process took it away
                     out.rmdir()
     failed = [report for report in reports if "error" in report]
     _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)
@@ -123,19 +177,36 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Outputs:
-    """The files of one call, each refused before any work if it may not be written; `inputs` are all that it reads."""
+    """The files of one call, each refused before any work if it may not be written; `inputs` are
+    all that it reads.
+    """
 
     def __init__(self, args: argparse.Namespace):
         self.folder, self.overwrite, self.samples = Path(args.out), args.overwrite, args.samples
         self.formats = list(dict.fromkeys(args.formats))
         self.words_are_sure = bool(args.transcribe)
-        found = [] if args.transcript or args.transcript_file or args.no_sidecar else map(_sidecar, args.speech)
-        given = (*args.speech, args.transcript_file, args.face, args.encoder, args.checkpoint, *found)
+        found = (
+            []
+            if args.transcript or args.transcript_file or args.no_sidecar
+            else map(_sidecar, args.speech)
+        )
+        given = (
+            *args.speech,
+            args.transcript_file,
+            args.face,
+            args.encoder,
+            args.checkpoint,
+            *found,
+        )
         self.inputs = [name for name in given if name]
 
     def names(self, stem: str) -> list[str]:
         """What the motions of a recording are called, without their endings."""
-        return [stem] if self.samples == 1 else [f"{stem}.{number}" for number in range(1, self.samples + 1)]
+        return (
+            [stem]
+            if self.samples == 1
+            else [f"{stem}.{number}" for number in range(1, self.samples + 1)]
+        )
 
     def path(self, name: str, kind: str) -> Path:
         """Where a motion is written in a format."""
@@ -149,8 +220,14 @@ class _Outputs:
         """Raises `InputError` if a file of a recording may not be written."""
         for name in self.names(stem):
             for kind in self.formats:
-                check_output(self.path(name, kind), PURPOSES[kind], overwrite=self.overwrite, inputs=self.inputs)
-        # Whether there are words to write is not known yet: another file of this name stays if there are none.
+                check_output(
+                    self.path(name, kind),
+                    PURPOSES[kind],
+                    overwrite=self.overwrite,
+                    inputs=self.inputs,
+                )
+        # Whether there are words to write is not known yet: another file of this name stays if
+        # there are none.
         self.check_words(stem, overwrite=self.overwrite or not self.words_are_sure)
 
     def check_words(self, stem: str, *, overwrite: bool) -> None:
@@ -184,7 +261,13 @@ def _failure(speech: str, error: InputError, console: Console) -> dict:
 class _Work:
     """Everything that the recordings of one call share."""
 
-    def __init__(self, args: argparse.Namespace, console: Console, outputs: _Outputs, transcript_of: TranscriptOf):
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        console: Console,
+        outputs: _Outputs,
+        transcript_of: TranscriptOf,
+    ):
         from ksdiff_jax.cli.device import keep_compilations, use_device
 
         use_device(args.device)
@@ -194,11 +277,19 @@ class _Work:
         from ksdiff_jax.face import load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
-        self.args, self.console, self.outputs, self.transcript_of = args, console, outputs, transcript_of
+        self.args, self.console, self.outputs, self.transcript_of = (
+            args,
+            console,
+            outputs,
+            transcript_of,
+        )
         self.animator = Animator.from_pretrained(
             DEFAULT_NAME if args.checkpoint is None else args.checkpoint, encoder=args.encoder
         )
-        self.options = {name: getattr(args, name) for name in ("steps", "sampler", "guidance", "lip_temperature")}
+        self.options = {
+            name: getattr(args, name)
+            for name in ("steps", "sampler", "guidance", "lip_temperature")
+        }
         # A wrong option is said before any work.
         self.animator.options(**self.options)
         check_seed(args.seed)
@@ -245,21 +336,28 @@ class _Work:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
         console.detail(
-            f"  read {read - started:.2f} s, sample {sampled - read:.2f} s, write {finished - sampled:.2f} s"
+            f"  read {read - started:.2f} s, sample {sampled - read:.2f} s, write "
+            f"{finished - sampled:.2f} s"
         )
         return {
             "speech": speech,
             "duration_s": duration_s,
             "transcript": transcript.source,
             "files": [str(file) for file in files],
-            "seconds": {"read": read - started, "sample": sampled - read, "write": finished - sampled},
+            "seconds": {
+                "read": read - started,
+                "sample": sampled - read,
+                "write": finished - sampled,
+            },
             "real_time_factor": (finished - started) / duration_s,
         }
 
     def _recording(self, speech: str) -> "Recording":
         from ksdiff_jax.audio.waveform import read_recording
 
-        recording = read_recording(speech, channel=self.args.channel, audio_stream=self.args.audio_stream)
+        recording = read_recording(
+            speech, channel=self.args.channel, audio_stream=self.args.audio_stream
+        )
         for note in recording.notes:
             self.console.warn(note)
         return recording
@@ -272,13 +370,21 @@ class _Work:
                 motion.save(path, overwrite=overwrite)
             elif kind == "mp4":
                 with self.console.progress("rendering", unit="frames") as update:
-                    motion.render(path, audio=utterance.heard, face=self.face, progress=update, overwrite=overwrite)
+                    motion.render(
+                        path,
+                        audio=utterance.heard,
+                        face=self.face,
+                        progress=update,
+                        overwrite=overwrite,
+                    )
             else:
                 from ksdiff_jax.export.plot import write_plot
 
                 opening_m = motion.mouth_opening(face=self.face)
                 title, audio = Path(speech).name, utterance.audio
-                write_plot(path, motion, opening_m=opening_m, audio=audio, title=title, overwrite=overwrite)
+                write_plot(
+                    path, motion, opening_m=opening_m, audio=audio, title=title, overwrite=overwrite
+                )
             self.console.say(f"  wrote {path}")
             files.append(path)
         return files
@@ -299,15 +405,20 @@ class _Work:
         options = self.animator.options(**self.options)
         self.console.detail(
             f"device {jax.devices()[0].device_kind}, checkpoint {self.animator.pretrained.path} "
-            f"({self.animator.pretrained.digest[:12]}), {options.sampler} of {options.steps} steps, "
+            f"({self.animator.pretrained.digest[:12]}), {options.sampler} of {options.steps} "
+            "steps, "
             f"guidance {options.guidance}"
         )
 
 
 def _transcripts(args: argparse.Namespace) -> TranscriptOf:
-    """Who says what is said in a recording: the caller, a file, a Whisper, or what lies beside it."""
+    """Who says what is said in a recording: the caller, a file, a Whisper, or what lies
+    beside it.
+    """
     if args.transcript_file:
-        given = read_transcript(args.transcript_file, recording=args.speech[0] if len(args.speech) == 1 else None)
+        given = read_transcript(
+            args.transcript_file, recording=args.speech[0] if len(args.speech) == 1 else None
+        )
         return lambda speech, recording: given
     if args.transcript or args.no_sidecar:
         given = Transcript(args.transcript, "")
@@ -321,7 +432,11 @@ def _transcripts(args: argparse.Namespace) -> TranscriptOf:
     def beside(speech: str, recording: "Recording") -> Transcript:
         sidecar = find_sidecar(speech)
         try:
-            return Transcript("", "") if sidecar is None else read_transcript(sidecar, recording=speech)
+            return (
+                Transcript("", "")
+                if sidecar is None
+                else read_transcript(sidecar, recording=speech)
+            )
         except InputError as error:
             raise InputError(f"{error}; --no-sidecar leaves this file out") from error
 
@@ -337,7 +452,9 @@ def _output_folder(name: str) -> tuple[Path, bool]:
 
 
 def _stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
-    """A name for each recording's files: its own stem, cut where too long, numbered where two are one in `folder`."""
+    """A name for each recording's files: its own stem, cut where too long, numbered where two are
+    one in `folder`.
+    """
     taken: set[str] = set()
     alike = stored_alike(folder) if len(speeches) > 1 else str
     stems = []
@@ -352,18 +469,26 @@ def _stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
     return stems
 
 
-def _summary(console: Console, reports: list[dict], failed: list[dict], *, out: Path, seconds: float) -> None:
+def _summary(
+    console: Console, reports: list[dict], failed: list[dict], *, out: Path, seconds: float
+) -> None:
     done = [report for report in reports if "error" not in report]
     if done:
         speech_s = sum(report["duration_s"] for report in done)
         work_s = sum(sum(report["seconds"].values()) for report in done)
         console.say(
-            f"{speech_s:.1f} s of speech in {work_s:.1f} s (real-time factor {work_s / speech_s:.2f}; "
+            f"{speech_s:.1f} s of speech in {work_s:.1f} s (real-time factor "
+            f"{work_s / speech_s:.2f}; "
             f"{seconds:.1f} s with start-up)"
         )
         files = [str(file) for report in done for file in report["files"]]
-        hints = {".mp4": f"play {out}/*.mp4", ".npz": "from Python, ksdiff_jax.Motion.load(...) reads the .motion.npz"}
-        if shown := [hint for ending, hint in hints.items() if any(file.endswith(ending) for file in files)]:
+        hints = {
+            ".mp4": f"play {out}/*.mp4",
+            ".npz": "from Python, ksdiff_jax.Motion.load(...) reads the .motion.npz",
+        }
+        if shown := [
+            hint for ending, hint in hints.items() if any(file.endswith(ending) for file in files)
+        ]:
             console.say(f"next: {'; '.join(shown)}")
     if len(reports) > 1 and failed:
         names = ", ".join(report["speech"] for report in failed)

@@ -1,9 +1,11 @@
-"""`ksdiff-jax bench animate|encoder|data|tracker|train|device`: the speed of this machine on fixed work, as JSON.
+"""`ksdiff-jax bench animate|encoder|data|tracker|train|device`: the speed of this machine on fixed
+work, as JSON.
 
-The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`. Each stage is
-warmed up once and then timed `--repeats` times; its result is on the host before the clock stops. The first call,
-which compiles or loads a compiled program, is reported apart. Real-time factor: seconds of work per second of speech.
-The others are described in `bench_encoder`, `bench_data`, `bench_tracker`, `bench_train` and `bench_device`.
+The work of `animate` is ten seconds of a made-up voice through every stage of `ksdiff-jax animate`.
+Each stage is warmed up once and then timed `--repeats` times; its result is on the host before the
+clock stops. The first call, which compiles or loads a compiled program, is reported apart.
+Real-time factor: seconds of work per second of speech. The others are described in `bench_encoder`,
+`bench_data`, `bench_tracker`, `bench_train` and `bench_device`.
 """
 
 import argparse
@@ -48,23 +50,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=("animate", "encoder", "data", "tracker", "train", "device"),
-        help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours beside torch's; "
-        "data: shards to training batches; tracker: raw video to coefficients (needs `make tracker`); "
+        help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours "
+        "beside torch's; "
+        "data: shards to training batches; tracker: raw video to coefficients (needs `make "
+        "tracker`); "
         "train: training steps of the demo model beside torch's; "
         "device: what an accelerator does with this model, one line per figure",
     )
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5")
-    parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
-    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's")
-    parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds")
     parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="data: reader processes; default 0, in this one"
+        "--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5"
     )
-    parser.add_argument("--paper", action="store_true", help="train: the paper's configuration, 32 clips of 10 s")
-    parser.add_argument("--plan", action="store_true", help="train: expected times on many hosts, as a table")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="encoder, train: cores; default 2")
+    parser.add_argument("--checkpoint", metavar="DIR", help="default: the shipped one")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="data: reader processes; default 0, in this one",
+    )
+    parser.add_argument(
+        "--paper", action="store_true", help="train: the paper's configuration, 32 clips of 10 s"
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="train: expected times on many hosts, as a table"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, metavar="N", help="encoder, train: cores; default 2"
+    )
     group = parser.add_argument_group("encoder")
-    group.add_argument("--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2")
+    group.add_argument(
+        "--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2"
+    )
     group.add_argument("--size", choices=tuple(SIZES), default="base", help="default base")
     add_device_arguments(parser)
 
@@ -114,7 +136,9 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict:
     from ksdiff_jax.audio.waveform import load_audio, write_wav
 
     started = time.perf_counter()
-    animator = Animator.from_pretrained(args.checkpoint) if args.checkpoint else Animator.from_pretrained()
+    animator = (
+        Animator.from_pretrained(args.checkpoint) if args.checkpoint else Animator.from_pretrained()
+    )
     loaded_s = time.perf_counter() - started
     options = animator.options(steps=args.steps)
     recording = folder / "voice.wav"
@@ -130,7 +154,8 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict:
     }
     results = {name: _timed(work, repeats=args.repeats) for name, work in stages.items()}
     return {
-        "work": f"{CLIP_S:g} s of speech, {options.sampler} of {options.steps} steps, video 512 x 512",
+        "work": f"{CLIP_S:g} s of speech, {options.sampler} of {options.steps} steps, video 512 x "
+        "512",
         "checkpoint": {"name": animator.config.name, "digest": animator.pretrained.digest},
         "load_checkpoint_s": round(loaded_s, 4),
         "stages": results,
@@ -141,7 +166,9 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict:
 
 
 def made_up_voice(seconds: float):
-    """A buzz of gliding pitch and syllable-like loudness: enough for every stage to have its usual work."""
+    """A buzz of gliding pitch and syllable-like loudness: enough for every stage to have its usual
+    work.
+    """
     import numpy as np
 
     time_s = np.arange(round(seconds * 16_000)) / 16_000
@@ -182,12 +209,16 @@ def machine() -> dict:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [
-            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+            line.split(":")[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
         ]
         processor = names[0] if names else processor
     return {
         "processor": processor,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "device": jax.devices()[0].device_kind,
         "load_average": [round(value, 2) for value in os.getloadavg()],
         "python": platform.python_version(),

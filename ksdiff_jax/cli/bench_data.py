@@ -1,13 +1,16 @@
-"""`ksdiff-jax bench data`: how many clips a second reach the training step, and what they cost on the way.
+"""`ksdiff-jax bench data`: how many clips a second reach the training step, and what they cost on
+the way.
 
-Clips of made-up content lie in shards in a temporary folder. One process reads random cuts of them into training
-batches, sound and all: shuffled over all shards, every checksum verified. Beside it grain's own sequential TFRecord
-reader, which shuffles nothing and verifies nothing, feeds the same decoding and cutting. Both run in turn. `parts_us`
-is the cost of one clip's way in microseconds of one core; the file is in the page cache after the first round.
+Clips of made-up content lie in shards in a temporary folder. One process reads random cuts of them
+into training batches, sound and all: shuffled over all shards, every checksum verified. Beside it
+grain's own sequential TFRecord reader, which shuffles nothing and verifies nothing, feeds the same
+decoding and cutting. Both run in turn. `parts_us` is the cost of one clip's way in microseconds of
+one core; the file is in the page cache after the first round.
 
-The same is measured of clips that hold the features of a frozen encoder (768 wide, bfloat16) beside the sound: the
-batch then has them in place of the sound. `writing` is the way in: clips to shards to a full verification, at three
-sizes, each in a process of its own, with its time and the peak of its memory.
+The same is measured of clips that hold the features of a frozen encoder (768 wide, bfloat16) beside
+the sound: the batch then has them in place of the sound. `writing` is the way in: clips to shards
+to a full verification, at three sizes, each in a process of its own, with its time and the peak of
+its memory.
 """
 
 import argparse
@@ -33,7 +36,9 @@ WRITTEN_CLIPS = (250, 500, 1000)
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Clips a second of both readers, their ratio, and the parts of ours; the same with features; and writing."""
+    """Clips a second of both readers, their ratio, and the parts of ours; the same with features;
+    and writing.
+    """
     from ksdiff_jax.cli.bench import machine
 
     with tempfile.TemporaryDirectory() as name:
@@ -44,7 +49,8 @@ def measure(args: argparse.Namespace) -> dict:
         "summary": f"random access {sound['clips_per_s']:.0f} clips/s, grain's sequential reader "
         f"{sound['sequential_clips_per_s']:.0f}, ratio {sound['ratio']:.2f}; with features "
         f"{features['clips_per_s']:.0f}; {NEEDED_CLIPS_PER_S} are needed",
-        "work": f"batches of {BATCH_SIZE} cuts of {CUT_FRAMES} frames with sound, from {CLIPS} clips in 8 shards",
+        "work": f"batches of {BATCH_SIZE} cuts of {CUT_FRAMES} frames with sound, from {CLIPS} "
+        "clips in 8 shards",
         **sound,
         "with_features": features,
         "writing": writing,
@@ -59,10 +65,14 @@ def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
     from ksdiff_jax.data.loader import training_batches
     from ksdiff_jax.data.shards import write_dataset
 
-    config = Config(data=DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers))
+    config = Config(
+        data=DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers)
+    )
     of_clip = stored_features if features else None
     clips = _clips(CLIPS, features=features)
-    write_dataset(folder, {"train": clips}, licence="", made_by="ksdiff-jax bench data", clips_per_shard=64)
+    write_dataset(
+        folder, {"train": clips}, licence="", made_by="ksdiff-jax bench data", clips_per_shard=64
+    )
     ours, theirs = [], []
     for seed in range(args.repeats):
         batches = training_batches(config, folder, seed=seed, features_of=of_clip)
@@ -84,9 +94,16 @@ def stored_features(clip):
 
 
 def _writing(count: int, folder: Path) -> dict:
-    """Clips to shards to a full verification in a fresh process: seconds, and the peak of its memory."""
-    program = f"from ksdiff_jax.cli.bench_data import write_and_verify; write_and_verify({count}, {str(folder)!r})"
-    answer = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+    """Clips to shards to a full verification in a fresh process: seconds, and the peak of its
+    memory.
+    """
+    program = (
+        f"from ksdiff_jax.cli.bench_data import write_and_verify; write_and_verify({count}, "
+        f"{str(folder)!r})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     return json.loads(answer)
 
 
@@ -95,8 +112,12 @@ def write_and_verify(count: int, folder: str) -> None:
     from ksdiff_jax.cli.inspect_data import verify_dataset
     from ksdiff_jax.data.shards import write_dataset
 
-    write_dataset(folder + "-warm", {"train": _clips(2)}, licence="", made_by="")  # imports and compilation
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here, so that growth does not hide below it
+    write_dataset(
+        folder + "-warm", {"train": _clips(2)}, licence="", made_by=""
+    )  # imports and compilation
+    Path("/proc/self/clear_refs").write_text(
+        "5"
+    )  # the peak counts from here, so that growth does not hide below it
     started = time.perf_counter()
     write_dataset(folder, {"train": _clips(count)}, licence="", made_by="ksdiff-jax bench data")
     verify_dataset(folder)
@@ -131,7 +152,9 @@ def _clips(count: int, *, features: bool = False) -> Iterator:
             transcript=" ".join(word.text for word in words),
             words=words,
             prosody=random.uniform(80, 200, (2 * frames, 2)).astype(np.float32),
-            speech_features=random.normal(size=(2 * frames, FEATURE_WIDTH)).astype(ml_dtypes.bfloat16)
+            speech_features=random.normal(size=(2 * frames, FEATURE_WIDTH)).astype(
+                ml_dtypes.bfloat16
+            )
             if features
             else None,
         )

@@ -1,4 +1,6 @@
-"""`ksdiff-jax bench device`: the options, the printed lines, and the file of them (see `ksdiff_jax.bench.device`)."""
+"""`ksdiff-jax bench device`: the options, the printed lines, and the file of them (see
+`ksdiff_jax.bench.device`).
+"""
 
 import argparse
 import os
@@ -16,16 +18,28 @@ _AUTOTUNE = "--xla_gpu_autotune_level"
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that `bench device` alone has."""
     group = parser.add_argument_group("device")
-    group.add_argument("--only", nargs="+", metavar="NAME", help="these figures, in their usual order; default all")
-    group.add_argument("--list", action="store_true", help="print the names of the figures, and measure nothing")
-    group.add_argument("--small", action="store_true", help="everything at its smallest: for a CPU, and for trying")
     group.add_argument(
-        "--out", metavar="FILE", help="also write the lines to FILE (JSON Lines) when they are all there"
+        "--only", nargs="+", metavar="NAME", help="these figures, in their usual order; default all"
     )
     group.add_argument(
-        "--autotune", action="store_true", help="let XLA try out GPU kernels; compiling takes minutes more"
+        "--list", action="store_true", help="print the names of the figures, and measure nothing"
     )
-    group.add_argument("--overwrite", action="store_true", help="let --out replace a file of others")
+    group.add_argument(
+        "--small", action="store_true", help="everything at its smallest: for a CPU, and for trying"
+    )
+    group.add_argument(
+        "--out",
+        metavar="FILE",
+        help="also write the lines to FILE (JSON Lines) when they are all there",
+    )
+    group.add_argument(
+        "--autotune",
+        action="store_true",
+        help="let XLA try out GPU kernels; compiling takes minutes more",
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", help="let --out replace a file of others"
+    )
     group.add_argument(
         "--time-limit",
         type=float,
@@ -36,7 +50,9 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_device_options(args: argparse.Namespace) -> None:
-    """Raises `InputError` where another benchmark is asked for with options that only `bench device` has."""
+    """Raises `InputError` where another benchmark is asked for with options that only `bench
+    device` has.
+    """
     given = {
         "--only": args.only is not None,
         "--list": args.list,
@@ -47,13 +63,17 @@ def refuse_device_options(args: argparse.Namespace) -> None:
         "--time-limit": args.time_limit != LIMIT_S,
     }
     if names := [name for name, is_given in given.items() if is_given]:
-        raise InputError(f"{names[0]} is an option of bench device, not of bench {args.what}; leave it out")
+        raise InputError(
+            f"{names[0]} is an option of bench device, not of bench {args.what}; leave it out"
+        )
 
 
 def run_device(args: argparse.Namespace) -> int:
     """Print a line per figure; status 1 where nothing could be measured."""
     if not args.autotune and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
-        os.environ["XLA_FLAGS"] = f"{flags} {_AUTOTUNE}=0".strip()  # read when JAX first looks for devices
+        os.environ["XLA_FLAGS"] = (
+            f"{flags} {_AUTOTUNE}=0".strip()
+        )  # read when JAX first looks for devices
     import jax
 
     from ksdiff_jax.bench.device import FIGURES, is_over_the_limit, measure
@@ -76,7 +96,8 @@ def run_device(args: argparse.Namespace) -> int:
     use_device(args.device, cpu_too=True)
     if jax.default_backend() == "cpu" and not args.small:
         raise InputError(
-            "bench device: JAX finds a CPU, the full size needs an accelerator; add --small (see ksdiff-jax doctor)"
+            "bench device: JAX finds a CPU, the full size needs an accelerator; add --small (see "
+            "ksdiff-jax doctor)"
         )
     size = small_size() if args.small else full_size()
     names = [name for name in FIGURES if not args.only or name in args.only]
@@ -104,4 +125,6 @@ def _write(args: argparse.Namespace, lines: list[dict], *, complete: bool) -> No
         "repeats": args.repeats,
     }
     with writing(args.out, PURPOSE, overwrite=args.overwrite) as temporary:
-        temporary.write_text("".join(f"{json_text(line)}\n" for line in (header, *lines)), encoding="utf-8")
+        temporary.write_text(
+            "".join(f"{json_text(line)}\n" for line in (header, *lines)), encoding="utf-8"
+        )

@@ -1,10 +1,13 @@
-"""`ksdiff-jax bench encoder`: a pretrained speech encoder of ours beside the original in torch, in one process.
+"""`ksdiff-jax bench encoder`: a pretrained speech encoder of ours beside the original in torch, in
+one process.
 
-transformers makes a model with random weights and writes it as a checkpoint, which `load_encoder` reads. Both then
-hear the same ten seconds, on the same cores: one warm-up each, and `--repeats` pairs of runs in turn, so that whatever
-else the machine does falls on both. Parity is the largest difference of the last hidden state over its largest value.
+transformers makes a model with random weights and writes it as a checkpoint, which `load_encoder`
+reads. Both then hear the same ten seconds, on the same cores: one warm-up each, and `--repeats`
+pairs of runs in turn, so that whatever else the machine does falls on both. Parity is the largest
+difference of the last hidden state over its largest value.
 
-Where our time goes is told by programs that stop earlier: after the convolutions, and before the first layer.
+Where our time goes is told by programs that stop earlier: after the convolutions, and before the
+first layer.
 """
 
 import argparse
@@ -31,7 +34,12 @@ SIZES = {
     },
     "base": {},
     "large": _LARGE_LAYOUT
-    | {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    | {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
 }
 
 
@@ -74,7 +82,8 @@ def measure(args: argparse.Namespace) -> dict:
     ours_s, torch_s = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(mine / other for mine, other in pairs)
     return {
-        "summary": f"{args.architecture} {args.size}, {CLIP_S:g} s of sound, {args.threads} threads: "
+        "summary": f"{args.architecture} {args.size}, {CLIP_S:g} s of sound, {args.threads} "
+        "threads: "
         f"ours {ours_s:.3f} s, torch {torch_s:.3f} s, ratio {ratio:.3f}, parity error {parity:.1e}",
         "ours_s": round(ours_s, 4),
         "torch_s": round(torch_s, 4),
@@ -101,18 +110,25 @@ def our_programs(config) -> dict[str, Callable]:
         "all": lambda encoder, audio: encoder.states(audio).last,
     }
     return {
-        name: jax.jit(lambda params, audio, end=end: module.apply({"params": params}, audio, method=end))
+        name: jax.jit(
+            lambda params, audio, end=end: module.apply({"params": params}, audio, method=end)
+        )
         for name, end in ends.items()
     }
 
 
-def _parts(programs: dict[str, Callable], params, audio, *, total_s: float, repeats: int) -> dict[str, float]:
-    """Seconds of the convolutions, of projection and positions, and of the Transformer layers; they sum to all."""
+def _parts(
+    programs: dict[str, Callable], params, audio, *, total_s: float, repeats: int
+) -> dict[str, float]:
+    """Seconds of the convolutions, of projection and positions, and of the Transformer layers; they
+    sum to all.
+    """
     until = {}
     for name in ("front_end", "before_layers"):
         programs[name](params, audio).block_until_ready()
         until[name] = statistics.median(
-            _seconds(lambda name=name: programs[name](params, audio).block_until_ready()) for _ in range(repeats)
+            _seconds(lambda name=name: programs[name](params, audio).block_until_ready())
+            for _ in range(repeats)
         )
     return {
         "front_end": round(until["front_end"], 4),
@@ -132,7 +148,8 @@ def _torch():
         import torch
     except ImportError as error:
         raise InputError(
-            "bench encoder compares with torch, which is not installed; pip install 'ksdiff-jax[parity]'"
+            "bench encoder compares with torch, which is not installed; pip install "
+            "'ksdiff-jax[parity]'"
         ) from error
     return torch
 

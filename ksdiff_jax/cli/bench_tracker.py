@@ -1,8 +1,10 @@
-"""`ksdiff-jax bench tracker`: frames a second from raw video to coefficients, and how true they are.
+"""`ksdiff-jax bench tracker`: frames a second from raw video to coefficients, and how true they
+are.
 
-The video is ten seconds of the built-in head, turning and opening its mouth in a known way, drawn and encoded here.
-Its way back: decode, faces, landmarks, fit, clip, as `ksdiff-jax prepare` does it, the tracker's process started anew
-each time. The first run, which compiles the fit, is reported apart.
+The video is ten seconds of the built-in head, turning and opening its mouth in a known way, drawn
+and encoded here. Its way back: decode, faces, landmarks, fit, clip, as `ksdiff-jax prepare` does
+it, the tracker's process started anew each time. The first run, which compiles the fit, is reported
+apart.
 """
 
 import argparse
@@ -30,7 +32,9 @@ def measure(args: argparse.Namespace) -> dict:
     face, (rotation, jaw) = builtin_face(), _motion()
     still = np.zeros((FRAMES, 50), np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        video = _drawn(Path(folder), made_up_voice(SECONDS), still=still, rotation=rotation, jaw=jaw)
+        video = _drawn(
+            Path(folder), made_up_voice(SECONDS), still=still, rotation=rotation, jaw=jaw
+        )
         seconds = []
         for _ in range(args.repeats + 1):
             started = time.perf_counter()
@@ -39,32 +43,44 @@ def measure(args: argparse.Namespace) -> dict:
     (clip,) = outcome.clips
     warm_s = statistics.median(seconds[1:])
     opening, true = (
-        np.asarray(mouth_opening(face, face_vertices(face, expression, shape=shape, jaw_pose=opened)))
+        np.asarray(
+            mouth_opening(face, face_vertices(face, expression, shape=shape, jaw_pose=opened))
+        )
         / face_height(face)
-        for expression, shape, opened in ((clip.expression, clip.shape, clip.jaw), (still, None, jaw))
+        for expression, shape, opened in (
+            (clip.expression, clip.shape, clip.jaw),
+            (still, None, jaw),
+        )
     )
     frames = min(len(opening), len(true))
     turned = clip.rotation[:frames] - rotation[:frames]
     turned = np.degrees(np.abs(turned - turned.mean(axis=0)))
     return {
-        "summary": f"{FRAMES / warm_s:.0f} frames/s from video to coefficients; {NEEDED_FRAMES_PER_S} are needed",
+        "summary": f"{FRAMES / warm_s:.0f} frames/s from video to coefficients; "
+        f"{NEEDED_FRAMES_PER_S} are needed",
         "work": f"{SECONDS} s of the built-in head, 512 x 512, 25 frames a second, sound inside",
         "frames_per_s": round(FRAMES / warm_s, 1),
         "first_s": round(seconds[0], 2),
         "seconds": [round(value, 2) for value in seconds[1:]],
         "reprojection_error_pixels_of_256": round(128 * clip.measures["reprojection_error"], 2),
-        "mouth_opening_correlation": round(float(np.corrcoef(opening[:frames], true[:frames])[0, 1]), 4),
+        "mouth_opening_correlation": round(
+            float(np.corrcoef(opening[:frames], true[:frames])[0, 1]), 4
+        ),
         "head_rotation_error_deg": round(float(turned.mean()), 3),
         "machine": machine(),
     }
 
 
 def _motion():
-    """Head rotations and jaw (t, 3), axis-angle: a head that looks about and says something like "ba ba ba"."""
+    """Head rotations and jaw (t, 3), axis-angle: a head that looks about and says something like
+    "ba ba ba".
+    """
     import numpy as np
 
     t = np.arange(FRAMES) / 25
-    rotation = np.stack([0.08 * np.sin(2 * t), 0.2 * np.sin(1.7 * t), 0.06 * np.sin(2.3 * t)], axis=1)
+    rotation = np.stack(
+        [0.08 * np.sin(2 * t), 0.2 * np.sin(1.7 * t), 0.06 * np.sin(2.3 * t)], axis=1
+    )
     jaw = np.zeros((FRAMES, 3), np.float32)
     jaw[:, 0] = 0.12 * np.clip(np.sin(2 * np.pi * 1.5 * t) * np.sin(0.9 * t), 0, 1)
     return rotation.astype(np.float32), jaw
@@ -79,5 +95,10 @@ def _drawn(folder: Path, voice, *, still, rotation, jaw) -> Path:
     write_wav(folder / "voice.wav", voice)
     vertices = face_vertices(face, still, global_orient=rotation, jaw_pose=jaw)
     return write_motion_video(
-        folder / "head.mp4", iter([vertices.__array__()]), face, frames=FRAMES, fps=25, audio=folder / "voice.wav"
+        folder / "head.mp4",
+        iter([vertices.__array__()]),
+        face,
+        frames=FRAMES,
+        fps=25,
+        audio=folder / "voice.wav",
     )

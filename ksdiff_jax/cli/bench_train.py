@@ -1,4 +1,5 @@
-"""`ksdiff-jax bench train`: the training step of the demo model beside the same in torch, and what surrounds the step.
+"""`ksdiff-jax bench train`: the training step of the demo model beside the same in torch, and what
+surrounds the step.
 
 | figure | how |
 |---|---|
@@ -8,9 +9,9 @@
 | two_paths | both denoisers in turn, as in the model, beside both in one batched computation (bench_train_grouped.py) |
 | first_step_s | from the start of a `ksdiff-jax train` process to its first step, cold and with programs kept (warm) |
 
-A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in the step as we do,
-but has its keyframe targets given. Without torch our side is measured alone, and the report says so.
-`--paper` measures the paper's configuration instead (bench_train_paper.py).
+A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in
+the step as we do, but has its keyframe targets given. Without torch our side is measured alone, and
+the report says so. `--paper` measures the paper's configuration instead (bench_train_paper.py).
 """
 
 import argparse
@@ -33,7 +34,8 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 
 TARGETS = {"ratio": ">= 1.5", "data_wait": "< 0.02", "first_step_warm_s": "<= 30"}
-WARM_UP_STEPS = 30  # until then memory is still being taken from the kernel: a step takes up to 1.7 times as long
+# until then memory is still being taken from the kernel: a step takes up to 1.7 times as long
+WARM_UP_STEPS = 30
 LOOP_STEPS, LOOP_CLIPS = 12, 64
 _FIRST_STEP_LIMIT_S = 600.0
 
@@ -47,18 +49,24 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
 
     config = demo_config() if config is None else config
-    with tempfile.TemporaryDirectory() as folder:  # first, while this process has no memory that the others may want
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # first, while this process has no memory that the others may want
         around = around_the_step(config, Path(folder))
     clips, frames = config.data.batch_size, config.data.clip_frames
     batch, normal = made_up_batch(config, clips=clips, frames=frames, features=False)
     abstract, step = training_program(config, normal)
     state = fresh_state(config, abstract)
-    report: dict = {"work": f"training steps of {clips} clips of {frames / 25:g} s, {args.threads} threads"}
+    report: dict = {
+        "work": f"training steps of {clips} clips of {frames / 25:g} s, {args.threads} threads"
+    }
     has_torch = importlib.util.find_spec("torch") is not None
     if has_torch:
         report["parity_error"] = parity_error(config, state.params, batch, normal)
     else:
-        report["torch"] = "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
+        report["torch"] = (
+            "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
+        )
     on_device = jax.device_put(batch, jax.devices()[0])
 
     def ours() -> None:
@@ -74,13 +82,20 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
             theirs = stack.enter_context(torch_apart(*work, threads=args.threads, folder=folder))
         report |= compare(ours, theirs, repeats=args.repeats)
     flops = training_step_flops(config, batch=clips, frames=frames)
-    report |= {"gflop_per_step": round(flops / 1e9, 2), "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2)}
+    report |= {
+        "gflop_per_step": round(flops / 1e9, 2),
+        "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2),
+    }
     report["two_paths"] = measure_grouping(config, clips=clips, frames=frames, repeats=args.repeats)
     return report | around | {"targets": TARGETS, "machine": machine()}
 
 
 def compare(
-    ours: Callable[[], None], theirs: Callable[[], None] | None, *, repeats: int, warm_up: int = WARM_UP_STEPS
+    ours: Callable[[], None],
+    theirs: Callable[[], None] | None,
+    *,
+    repeats: int,
+    warm_up: int = WARM_UP_STEPS,
 ) -> dict:
     """Steps per second of both, taken in turn, and the median of the ratios of neighbours."""
     for work in filter(None, (ours, theirs)):
@@ -88,7 +103,10 @@ def compare(
             work()
     pairs = [(_seconds(ours), _seconds(theirs) if theirs else None) for _ in range(repeats)]
     ours_s = [mine for mine, _ in pairs]
-    result = {"step_s": round(statistics.median(ours_s), 4), "step_fastest_s": round(min(ours_s), 4)}
+    result = {
+        "step_s": round(statistics.median(ours_s), 4),
+        "step_fastest_s": round(min(ours_s), 4),
+    }
     result["steps_per_s"] = round(1 / statistics.median(ours_s), 3)
     if theirs:
         ratios = [other / mine for mine, other in pairs]
@@ -105,7 +123,9 @@ def compare(
 
 
 def parity_error(config: Config, params, batch, normal) -> float:
-    """|ours - torch's| / ours of the training loss with the same weights, batch and random numbers."""
+    """|ours - torch's| / ours of the training loss with the same weights, batch and random
+    numbers.
+    """
     import jax
 
     from ksdiff_jax.models import build_system
@@ -128,7 +148,9 @@ def without_dropout(config: Config) -> Config:
 
 
 def our_draws(config: Config, batch, key):
-    """The random numbers of `models.ksdiff.training` for this key, and its keyframe targets, as tensors."""
+    """The random numbers of `models.ksdiff.training` for this key, and its keyframe targets, as
+    tensors.
+    """
     import jax
     import torch
 
@@ -145,19 +167,36 @@ def our_draws(config: Config, batch, key):
         "drop transcript": model.transcript.drop_probability,
     }
     keyframes = model.keyframes
-    target = dict(zip(TRACKS, keyframe_targets(
-        batch.motion, batch.speech.mask,
-        smoothing_frames=keyframes.smoothing_frames, threshold_std=keyframes.threshold_std,
-    ), strict=True))  # fmt: skip
-    shown = {t: shown_keyframes(target[t], stream(key, f"keyframes {t}"), config=keyframes) for t in TRACKS}
+    target = dict(
+        zip(
+            TRACKS,
+            keyframe_targets(
+                batch.motion,
+                batch.speech.mask,
+                smoothing_frames=keyframes.smoothing_frames,
+                threshold_std=keyframes.threshold_std,
+            ),
+            strict=True,
+        )
+    )
+    shown = {
+        t: shown_keyframes(target[t], stream(key, f"keyframes {t}"), config=keyframes)
+        for t in TRACKS
+    }
     generators = generator_dims(model)
     shape = batch.motion.shape[:2]
     drawn = Draws(
         *(jax.random.bernoulli(stream(key, name), rate, (clips,)) for name, rate in rates.items()),
         targets=target,
         shown=shown,
-        steps={g: jax.random.randint(stream(key, f"step {g}"), (clips,), 0, model.diffusion.steps) for g in generators},
-        noise={g: jax.random.normal(stream(key, f"noise {g}"), (*shape, len(d))) for g, d in generators.items()},
+        steps={
+            g: jax.random.randint(stream(key, f"step {g}"), (clips,), 0, model.diffusion.steps)
+            for g in generators
+        },
+        noise={
+            g: jax.random.normal(stream(key, f"noise {g}"), (*shape, len(d)))
+            for g, d in generators.items()
+        },
     )
     tensors = jax.tree.map(lambda array: torch.tensor(jax.device_get(array)), drawn)
     return tensors._replace(
@@ -186,7 +225,9 @@ def torch_model(config: Config, params, normal):
 
 
 def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
-    """A whole training step of a `TorchKSDiff`, with everything but the keyframe targets drawn anew."""
+    """A whole training step of a `TorchKSDiff`, with everything but the keyframe targets drawn
+    anew.
+    """
     import jax
     import torch
 
@@ -195,8 +236,13 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
     weights = list(model.weights.values())
     average = [weight.detach().clone() for weight in weights]
     decayed = [w for n, w in model.weights.items() if w.ndim >= 2 and not n.endswith("embedding")]
-    others = [w for n, w in model.weights.items() if not (w.ndim >= 2 and not n.endswith("embedding"))]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    others = [
+        w for n, w in model.weights.items() if not (w.ndim >= 2 and not n.endswith("embedding"))
+    ]
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
     tensors, given = as_tensors(batch), our_draws(config, batch, jax.random.key(1))
 
@@ -208,8 +254,14 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
         return given._replace(
             drop_all=chance(given.drop_all, config.model.diffusion.condition_drop_probability),
             drop_transcript=chance(given.drop_transcript, config.model.transcript.drop_probability),
-            shown={t: torch.where(chance(bits[:, :1], hidden), 2, bits) for t, bits in given.shown.items()},
-            steps={g: torch.randint(config.model.diffusion.steps, steps.shape) for g, steps in given.steps.items()},
+            shown={
+                t: torch.where(chance(bits[:, :1], hidden), 2, bits)
+                for t, bits in given.shown.items()
+            },
+            steps={
+                g: torch.randint(config.model.diffusion.steps, steps.shape)
+                for g, steps in given.steps.items()
+            },
             noise={g: torch.randn(noise.shape) for g, noise in given.noise.items()},
         )
 
@@ -225,7 +277,9 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
 
 
 def around_the_step(config: Config, folder: Path) -> dict:
-    """Data wait in the loop, and the time to the first step, by real `ksdiff-jax train` processes on made-up shards."""
+    """Data wait in the loop, and the time to the first step, by real `ksdiff-jax train` processes
+    on made-up shards.
+    """
     from ksdiff_jax.cli.bench_data import _clips
     from ksdiff_jax.config import to_dict
     from ksdiff_jax.data.shards import write_dataset
@@ -258,12 +312,30 @@ def config():
 
 
 def _first_step_s(folder: Path, shards: Path, name: str) -> float:
-    """Seconds from the start of a process to the record that it writes right after its first step."""
-    options = {"data.path": shards, "train.steps": 10_000, "train.log_every": 1, "train.checkpoint_every": 10_000}
+    """Seconds from the start of a process to the record that it writes right after its
+    first step.
+    """
+    options = {
+        "data.path": shards,
+        "train.steps": 10_000,
+        "train.log_every": 1,
+        "train.checkpoint_every": 10_000,
+    }
     options |= {"train.validate_every": 10_000, "train.validate_clips": 2}
-    command = [sys.executable, "-m", "ksdiff_jax", "train", str(folder / "bench.py"), "--workdir", str(folder / name)]
+    command = [
+        sys.executable,
+        "-m",
+        "ksdiff_jax",
+        "train",
+        str(folder / "bench.py"),
+        "--workdir",
+        str(folder / name),
+    ]
     command += [str(part) for key, value in options.items() for part in (f"--{key}", value)]
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "programs"), "WANDB_MODE": "disabled"}
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "programs"),
+        "WANDB_MODE": "disabled",
+    }
     record, log = folder / name / "goodput.json", folder / name / "metrics.jsonl"
     started = time.monotonic()
     with (folder / f"{name}.log").open("w") as said:
@@ -271,9 +343,15 @@ def _first_step_s(folder: Path, shards: Path, name: str) -> float:
         try:
             first_s = _wait_for(record.exists, process, since=started)
             enough = 2 if name == "cold" else LOOP_STEPS
-            _wait_for(lambda: log.exists() and log.read_text().count("\n") >= enough, process, since=started)
+            _wait_for(
+                lambda: log.exists() and log.read_text().count("\n") >= enough,
+                process,
+                since=started,
+            )
         except TimeoutError as error:
-            raise InputError(f"bench train: {error}; it said: {(folder / f'{name}.log').read_text()[-500:]}") from error
+            raise InputError(
+                f"bench train: {error}; it said: {(folder / f'{name}.log').read_text()[-500:]}"
+            ) from error
         finally:
             process.kill()
             process.wait()

@@ -1,7 +1,9 @@
-"""The torch side of `ksdiff-jax bench train` in a process of its own, as one who uses torch would run it.
+"""The torch side of `ksdiff-jax bench train` in a process of its own, as one who uses torch would
+run it.
 
-Neither the C library's memory is kept there (heap.py), nor do the two frameworks' threads wait beside each other. The
-process is told weights and work in a file, and takes one step per line of its standard input:
+Neither the C library's memory is kept there (heap.py), nor do the two frameworks' threads wait
+beside each other. The process is told weights and work in a file, and takes one step per line of
+its standard input:
 
     python -m ksdiff_jax.cli.bench_train_apart WORK.pickle THREADS        answers `done`
 """
@@ -19,12 +21,16 @@ from ksdiff_jax.heap import SWITCH
 
 
 @contextmanager
-def torch_apart(config, params, batch, normal, *, threads: int, folder: Path) -> Iterator[Callable[[], None]]:
+def torch_apart(
+    config, params, batch, normal, *, threads: int, folder: Path
+) -> Iterator[Callable[[], None]]:
     """A function that has one step taken and waits for it, while the process runs."""
     import jax
 
     work = folder / "work.pickle"
-    work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, normal)))  # ours, read by ourselves
+    work.write_bytes(
+        pickle.dumps((config, jax.device_get(params), batch, normal))
+    )  # ours, read by ourselves
     command = [sys.executable, "-m", "ksdiff_jax.cli.bench_train_apart", str(work), str(threads)]
     environment = os.environ | {SWITCH: "0", "JAX_PLATFORMS": "cpu"}
     pipe = subprocess.PIPE

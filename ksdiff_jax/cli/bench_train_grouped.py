@@ -1,8 +1,10 @@
-"""The denoisers of the two paths one after the other, as the model runs them, beside both in one batched computation.
+"""The denoisers of the two paths one after the other, as the model runs them, beside both in one
+batched computation.
 
-Grouping stacks the parameters of both, so that every product multiplies two pairs of matrices at once: fewer, larger
-kernels for an accelerator that small ones leave idle. It asks for denoisers of one shape; here both have the dimensions
-of the wider one. Measured is forward and backward, in turn.
+Grouping stacks the parameters of both, so that every product multiplies two pairs of matrices at
+once: fewer, larger kernels for an accelerator that small ones leave idle. It asks for denoisers of
+one shape; here both have the dimensions of the wider one. Measured is forward and backward, in
+turn.
 """
 
 import statistics
@@ -17,7 +19,10 @@ def measure_grouping(config: Config, *, clips: int, frames: int, repeats: int) -
     import jax
 
     forms, arguments = two_forms(config, clips=clips, frames=frames)
-    compiled = {name: jax.jit(jax.value_and_grad(form)).lower(*arguments).compile() for name, form in forms.items()}
+    compiled = {
+        name: jax.jit(jax.value_and_grad(form)).lower(*arguments).compile()
+        for name, form in forms.items()
+    }
 
     def seconds(work: Callable) -> float:
         started = time.perf_counter()
@@ -27,12 +32,19 @@ def measure_grouping(config: Config, *, clips: int, frames: int, repeats: int) -
     for work in compiled.values():
         seconds(work)
     pairs = [[seconds(work) for work in compiled.values()] for _ in range(repeats)]
-    result = {f"{name}_s": round(statistics.median(pair[i] for pair in pairs), 5) for i, name in enumerate(compiled)}
-    return result | {"ratio": round(statistics.median(separate / grouped for separate, grouped in pairs), 3)}
+    result = {
+        f"{name}_s": round(statistics.median(pair[i] for pair in pairs), 5)
+        for i, name in enumerate(compiled)
+    }
+    return result | {
+        "ratio": round(statistics.median(separate / grouped for separate, grouped in pairs), 3)
+    }
 
 
 def two_forms(config: Config, *, clips: int, frames: int) -> tuple[dict[str, Callable], tuple]:
-    """A loss of both denoisers, "separate" and "grouped", and its arguments; each leaf has the path as first axis."""
+    """A loss of both denoisers, "separate" and "grouped", and its arguments; each leaf has the path
+    as first axis.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -52,10 +64,14 @@ def two_forms(config: Config, *, clips: int, frames: int) -> tuple[dict[str, Cal
         return module(noisy, step, memory, mask=mask, text_mask=text_mask, deterministic=True)
 
     def error(params, noisy, features, text):
-        return jnp.mean((denoiser.apply(params, noisy, features, text, method=denoised) - noisy) ** 2)
+        return jnp.mean(
+            (denoiser.apply(params, noisy, features, text, method=denoised) - noisy) ** 2
+        )
 
     def separate(params, *arrays):
-        paths = (jax.tree.map(lambda leaf, path=path: leaf[path], (params, *arrays)) for path in range(2))
+        paths = (
+            jax.tree.map(lambda leaf, path=path: leaf[path], (params, *arrays)) for path in range(2)
+        )
         return sum(error(*path) for path in paths)
 
     def grouped(params, *arrays):

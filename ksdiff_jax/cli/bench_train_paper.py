@@ -1,10 +1,13 @@
-"""`ksdiff-jax bench train --paper`: the training step of the paper's configuration on one accelerator, as one line.
+"""`ksdiff-jax bench train --paper`: the training step of the paper's configuration on one
+accelerator, as one line.
 
-32 clips of 10 s, features of Wav2Vec 2.0 as if kept in the shards, bfloat16 products with float32 parameters, AdamW
-and moving average: the whole step that `ksdiff-jax train` compiles, on made-up data. Steps are queued as in training;
-the device is waited for once per repetition of `STEPS_PER_REPEAT`.
+32 clips of 10 s, features of Wav2Vec 2.0 as if kept in the shards, bfloat16 products with float32
+parameters, AdamW and moving average: the whole step that `ksdiff-jax train` compiles, on made-up
+data. Steps are queued as in training; the device is waited for once per repetition of
+`STEPS_PER_REPEAT`.
 
-Only jax, flax, optax, ml_dtypes and NumPy are imported on this path, so that it runs on a bare machine:
+Only jax, flax, optax, ml_dtypes and NumPy are imported on this path, so that it runs on a bare
+machine:
 
     python -m ksdiff_jax bench train --paper
 """
@@ -25,10 +28,13 @@ STEPS_PER_REPEAT, WARM_UP_STEPS = 10, 3
 TARGETS = {"ms_per_step": "<= 30", "mfu": ">= 0.28"}  # on an H200
 
 
-def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CLIPS, frames: int = FRAMES) -> dict:
+def measure_paper(
+    *, repeats: int, config: Config | None = None, clips: int = CLIPS, frames: int = FRAMES
+) -> dict:
     """Milliseconds per step, MFU and peak memory of training with kept features.
 
-    Beside them the same with `train.scan_layers` the other way round, and the two paths grouped or not.
+    Beside them the same with `train.scan_layers` the other way round, and the two paths grouped or
+    not.
     """
     import jax
 
@@ -45,10 +51,13 @@ def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CL
     peak = peak_flops_per_s(device.device_kind, config.model.compute_dtype)
     memory = (device.memory_stats() or {}).get("peak_bytes_in_use")
     train = dataclasses.replace(config.train, scan_layers=not config.train.scan_layers)
-    other_first_s, _, others_s = _timed(dataclasses.replace(config, train=train), batch, normal, repeats=repeats)
+    other_first_s, _, others_s = _timed(
+        dataclasses.replace(config, train=train), batch, normal, repeats=repeats
+    )
     other_s = statistics.median(others_s)
     return {
-        "work": f"training step, paper configuration, {clips} clips of {frames / 25:g} s, kept features",
+        "work": f"training step, paper configuration, {clips} clips of {frames / 25:g} s, kept "
+        "features",
         "ms_per_step": round(1000 * step_s, 3),
         "ms_fastest": round(1000 * min(times_s), 3),
         "ms_slowest": round(1000 * max(times_s), 3),
@@ -64,15 +73,22 @@ def measure_paper(*, repeats: int, config: Config | None = None, clips: int = CL
         "dtype": config.model.compute_dtype,
         "remat": config.train.remat,
         "scan_layers": config.train.scan_layers,
-        "scan_layers_changed": {"first_step_s": round(other_first_s, 2), "ms_per_step": round(1000 * other_s, 3)},
+        "scan_layers_changed": {
+            "first_step_s": round(other_first_s, 2),
+            "ms_per_step": round(1000 * other_s, 3),
+        },
         "attention": config.model.attention,
         "jax": jax.__version__,
         "targets_on_h200": TARGETS,
     }
 
 
-def _timed(config: Config, batch: "Batch", normal: "Statistics", *, repeats: int) -> tuple[float, float, list[float]]:
-    """Seconds until the first step is done, its loss, and the seconds of a step, `repeats` times."""
+def _timed(
+    config: Config, batch: "Batch", normal: "Statistics", *, repeats: int
+) -> tuple[float, float, list[float]]:
+    """Seconds until the first step is done, its loss, and the seconds of a step, `repeats`
+    times.
+    """
     import jax
 
     started = time.perf_counter()

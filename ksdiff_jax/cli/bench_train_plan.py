@@ -1,15 +1,17 @@
-"""`ksdiff-jax bench train --plan`: expected time of a training step on many hosts, from counts and stated assumptions.
+"""`ksdiff-jax bench train --plan`: expected time of a training step on many hosts, from counts and
+stated assumptions.
 
-    compute   = FLOPs of a device's clips / (MFU assumed · peak of the device)
-    inside    = gradient all-reduced among the devices of one fast network: 2 (n - 1) / n · bytes / its bandwidth
-    between   = the part of the gradient that each device then exchanges with other nodes or slices, likewise
-    latency   = messages · (start + hop · log2 hosts)
-    step      = compute + inside + between + latency, if nothing overlaps;   max(compute, the rest), if all does
+    compute = FLOPs of a device's clips / (MFU assumed · peak of the device)
+    inside  = gradient all-reduced among the devices of one fast network: 2 (n - 1) / n · bytes / its bandwidth
+    between = the part of the gradient that each device then exchanges with other nodes or slices, likewise
+    latency = messages · (start + hop · log2 hosts)
+    step    = compute + inside + between + latency, if nothing overlaps;   max(compute, the rest), if all does
 
-Counted: FLOPs by `models/ksdiff/flops.py`; collectives by `parallel/collectives.py`: data parallelism sums every
-gradient once, in float32, and sends nothing else that grows with the model. Assumed: all else in `ASSUMED` and
-`NETWORKS`, makers' figures times the share that large all-reduces reach. Efficiency: step on one device over this step
-at the same number of clips per device. No line of this table was measured on more than one device.
+Counted: FLOPs by `models/ksdiff/flops.py`; collectives by `parallel/collectives.py`: data
+parallelism sums every gradient once, in float32, and sends nothing else that grows with the model.
+Assumed: all else in `ASSUMED` and `NETWORKS`, makers' figures times the share that large
+all-reduces reach. Efficiency: step on one device over this step at the same number of clips per
+device. No line of this table was measured on more than one device.
 """
 
 import math
@@ -34,7 +36,8 @@ NETWORKS = {
     # 8 GPUs on NVLink 4 (450 GB/s each way); one 400 Gb/s adapter per GPU between nodes.
     "H100": Network("NVIDIA H100", 8, 8, 450e9, 50e9),
     "H200": Network("NVIDIA H200", 8, 8, 450e9, 50e9),
-    # 4 chips a host; a torus of 2 axes at 2 x 45 GB/s, slices of up to 256 chips; 25 GB/s per host between slices.
+    # 4 chips a host; a torus of 2 axes at 2 x 45 GB/s, slices of up to 256 chips; 25 GB/s per host
+    # between slices.
     "TPU v5e": Network("TPU v5e", 4, 256, 180e9, 6.25e9),
     # 4 chips a host; a torus of 3 axes at 2 x 90 GB/s, slices of thousands of chips.
     "TPU v5p": Network("TPU v5p", 4, 4096, 540e9, 6.25e9),
@@ -55,7 +58,9 @@ class Expected(NamedTuple):
         return self.compute_s / self.step_s
 
 
-def expected_step(kind: str, hosts: int, *, clip_flops: float, parameters: int, clips: float) -> Expected:
+def expected_step(
+    kind: str, hosts: int, *, clip_flops: float, parameters: int, clips: float
+) -> Expected:
     """The step on so many hosts with `clips` per device."""
     from ksdiff_jax.train.utilisation import peak_flops_per_s
 
@@ -68,7 +73,11 @@ def expected_step(kind: str, hosts: int, *, clip_flops: float, parameters: int, 
     inside_s = _all_reduce_s(gradient, inside, network.inside_bytes_per_s)
     # After the reduce-scatter inside, each device speaks for its share of the gradient.
     between_s = _all_reduce_s(gradient / inside, networks, network.between_bytes_per_s)
-    latency_s = ASSUMED["messages"] * (ASSUMED["start_s"] + ASSUMED["hop_s"] * math.log2(hosts)) if devices > 1 else 0.0
+    latency_s = (
+        ASSUMED["messages"] * (ASSUMED["start_s"] + ASSUMED["hop_s"] * math.log2(hosts))
+        if devices > 1
+        else 0.0
+    )
     exchange_s = inside_s + between_s + latency_s
     return Expected(devices, compute_s + exchange_s, max(compute_s, exchange_s), compute_s)
 
@@ -78,7 +87,9 @@ def _all_reduce_s(size: float, members: int, bytes_per_s: float) -> float:
 
 
 def paper_counts() -> tuple[float, int]:
-    """FLOPs of one clip of 10 s with kept features, and trainable parameters, of the paper's configuration."""
+    """FLOPs of one clip of 10 s with kept features, and trainable parameters, of the paper's
+    configuration.
+    """
     import jax
 
     from ksdiff_jax.bench.workload import paper_config
@@ -96,19 +107,26 @@ def paper_counts() -> tuple[float, int]:
 def plan(*, clip_flops: float, parameters: int) -> str:
     """The table as Markdown: 32 clips per device, and the paper's own batch of 32 clips in all."""
     lines = [
-        "| hosts | " + " | ".join(f"{kind}: devices, ms/step, efficiency" for kind in NETWORKS) + " |",
+        "| hosts | "
+        + " | ".join(f"{kind}: devices, ms/step, efficiency" for kind in NETWORKS)
+        + " |",
         "|---|" + "---|" * len(NETWORKS),
     ]
     counts = {"clip_flops": clip_flops, "parameters": parameters}
     for hosts in HOSTS:
-        cells = [_cell(expected_step(kind, hosts, clips=float(CLIPS_PER_DEVICE), **counts)) for kind in NETWORKS]
+        cells = [
+            _cell(expected_step(kind, hosts, clips=float(CLIPS_PER_DEVICE), **counts))
+            for kind in NETWORKS
+        ]
         lines.append(f"| {hosts} | " + " | ".join(cells) + " |")
     lines += ["", "The paper's batch of 32 clips in all:", "", *lines[:2]]
     for hosts in (hosts for hosts in HOSTS if 4 * hosts <= CLIPS_PER_DEVICE):
         cells = []
         for kind, network in NETWORKS.items():
             clips = CLIPS_PER_DEVICE / (hosts * network.devices_per_host)
-            cells.append(_cell(expected_step(kind, hosts, clips=clips, **counts)) if clips >= 1 else "–")
+            cells.append(
+                _cell(expected_step(kind, hosts, clips=clips, **counts)) if clips >= 1 else "–"
+            )
         lines.append(f"| {hosts} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,12 +1,13 @@
 """KSDiff and its training step in plain torch, eager: what `ksdiff-jax bench train` compares with.
 
-The same architecture as `models/ksdiff` with all its switches at their defaults and the log-mel encoder, written as one
-would in torch: `F.linear`, `F.scaled_dot_product_attention`, `F.conv1d`, `torch.optim.AdamW`. Weights are copied from
-our parameters by name; kernels are transposed once. Where torch has a faster way to the same numbers it is taken:
-fused attention with a dense mask, and `F.group_norm` where no frame is padding.
+The same architecture as `models/ksdiff` with all its switches at their defaults and the log-mel
+encoder, written as one would in torch: `F.linear`, `F.scaled_dot_product_attention`, `F.conv1d`,
+`torch.optim.AdamW`. Weights are copied from our parameters by name; kernels are transposed once.
+Where torch has a faster way to the same numbers it is taken: fused attention with a dense mask, and
+`F.group_norm` where no frame is padding.
 
-What is given and not computed here: the keyframe targets and the log-mel filters. This module is imported only where
-torch is installed.
+What is given and not computed here: the keyframe targets and the log-mel filters. This module is
+imported only where torch is installed.
 """
 
 import math
@@ -45,12 +46,19 @@ class TorchKSDiff:
     def __init__(self, params: dict[str, np.ndarray], config: Config, statistics: Statistics):
         self.config, self.model = config, config.model
         self.weights = {
-            name: torch.tensor(np.ascontiguousarray(_torch_layout(name, np.asarray(leaf))), requires_grad=True)
+            name: torch.tensor(
+                np.ascontiguousarray(_torch_layout(name, np.asarray(leaf))), requires_grad=True
+            )
             for name, leaf in params.items()
         }
-        self.mean, self.std = (torch.tensor(np.asarray(part)) for part in (statistics.mean, statistics.std))
+        self.mean, self.std = (
+            torch.tensor(np.asarray(part)) for part in (statistics.mean, statistics.std)
+        )
         self.std = self.std.clamp(min=1e-3)
-        self.hann, self.filters = torch.tensor(_hann_window()), torch.tensor(_mel_filters(self.model.encoder.mel_bands))
+        self.hann, self.filters = (
+            torch.tensor(_hann_window()),
+            torch.tensor(_mel_filters(self.model.encoder.mel_bands)),
+        )
         self.alpha_bars = torch.tensor(np.asarray(alpha_bars(self.model.diffusion)))
 
     def loss(self, batch: Batch, draws: Draws) -> torch.Tensor:
@@ -67,20 +75,29 @@ class TorchKSDiff:
         text = self.transcript(tokens, text_mask)
         total = torch.zeros(())
         for track in TRACKS:
-            logits = self.predictor(f"predictors_{track}", draws.targets[track], features[track], text, mask, text_mask)
+            logits = self.predictor(
+                f"predictors_{track}", draws.targets[track], features[track], text, mask, text_mask
+            )
             target = draws.targets[track]
             positive = -self.model.keyframes.positive_weight * F.logsigmoid(logits)
             negative = -self.model.keyframes.negative_weight * F.logsigmoid(-logits)
-            total = total + weights.keyframes * masked_mean(torch.where(target, positive, negative), mask)
+            total = total + weights.keyframes * masked_mean(
+                torch.where(target, positive, negative), mask
+            )
         clean = (batch.motion - self.mean) / self.std
         for name, dims in generator_dims(self.model).items():
             bar = self.alpha_bars[draws.steps[name]][:, None, None]
             target = clean[..., list(dims)]
             noisy = bar.sqrt() * target + (1 - bar).sqrt() * draws.noise[name]
             prediction = self.generator(
-                f"generators_{name}", noisy, draws.steps[name], features[name], draws.shown[name], text,
+                f"generators_{name}",
+                noisy,
+                draws.steps[name],
+                features[name],
+                draws.shown[name],
+                text,
                 (mask, text_mask, draws.drop_all),
-            )  # fmt: skip
+            )
             total = total + self.path_loss(name, prediction, target, clean, mask)
         return total
 
@@ -88,7 +105,11 @@ class TorchKSDiff:
         """The terms of Eq. 5-6, and the distance of the lips, of one path."""
         weights = self.config.loss
         pairs = mask[:, 1:] & mask[:, :-1]
-        total = weights.diffusion * weights.reconstruction * masked_mean((prediction - target) ** 2, mask)
+        total = (
+            weights.diffusion
+            * weights.reconstruction
+            * masked_mean((prediction - target) ** 2, mask)
+        )
         velocity = masked_mean(torch.diff(prediction - target, dim=1) ** 2, pairs)
         total = total + weights.diffusion * weights.velocity * velocity
         for window in weights.spectral_windows:
@@ -101,7 +122,10 @@ class TorchKSDiff:
             predicted = clean.clone()
             predicted[..., dims] = prediction
             ours, true = (
-                torch.asinh((gap.offset + (some * self.std + self.mean) @ torch.tensor(gap.directions)) / gap.closed)
+                torch.asinh(
+                    (gap.offset + (some * self.std + self.mean) @ torch.tensor(gap.directions))
+                    / gap.closed
+                )
                 for some in (predicted, clean)
             )
             total = total + weights.lip_gap * masked_mean((ours - true) ** 2, mask)
@@ -120,7 +144,9 @@ class TorchKSDiff:
         x = self.dense("encoder/project", (mel - mean) * weight / (variance + 1e-2).sqrt())
         for index in range(self.model.encoder.layers):
             local = self.depthwise(f"encoder/convolution_{index}", x, mask, dilation=1)
-            x = x + self.feed_forward(f"encoder/mix_{index}", self.norm(f"encoder/norm_{index}", local))
+            x = x + self.feed_forward(
+                f"encoder/mix_{index}", self.norm(f"encoder/norm_{index}", local)
+            )
         return x
 
     def speech_paths(self, heard, prosody, mask):
@@ -130,17 +156,25 @@ class TorchKSDiff:
         branches = []
         for dilation in paths.dilations:
             part = f"{name}/msdc/dilation_{dilation}"
-            wide = self.group_norm(f"{part}_norm", self.depthwise(f"{part}_depthwise", x, mask, dilation), mask)
+            wide = self.group_norm(
+                f"{part}_norm", self.depthwise(f"{part}_depthwise", x, mask, dilation), mask
+            )
             branches.append(self.dense(f"{part}_pointwise", F.glu(wide, dim=-1)))
         hidden = x + self.dropout(self.dense(f"{name}/msdc/fuse", torch.cat(branches, dim=-1)))
         scale, shift = (self.dense(f"{name}/film_{kind}", prosody) for kind in ("scale", "shift"))
         modulated = (1 + scale) * hidden + shift
         slow, fast = paths.head_stride, paths.expression_stride
-        coarse, valid = self.branch(f"{name}/coarse", hidden, hidden, mask, paths.coarse_window_s, slow)
+        coarse, valid = self.branch(
+            f"{name}/coarse", hidden, hidden, mask, paths.coarse_window_s, slow
+        )
         fine, _ = self.branch(f"{name}/fine", hidden, modulated, mask, paths.fine_window_s, slow)
-        expression, _ = self.branch(f"{name}/expression", modulated, modulated, mask, paths.expression_window_s, fast)
+        expression, _ = self.branch(
+            f"{name}/expression", modulated, modulated, mask, paths.expression_window_s, fast
+        )
         head = self.dense(f"{name}/head", torch.cat([coarse, fine], dim=-1))
-        head = upsample(head, valid, token_times(head.shape[1], slow), token_times(x.shape[1] // 2, 2))
+        head = upsample(
+            head, valid, token_times(head.shape[1], slow), token_times(x.shape[1] // 2, 2)
+        )
         return {
             "expression": self.norm(f"{name}/norm_expression", expression),
             "head": self.norm(f"{name}/norm_head", head),
@@ -153,11 +187,20 @@ class TorchKSDiff:
         query_s, key_s = token_times(tokens.shape[1], stride), token_times(memory.shape[1], 1)
         visible = mask[:, None, None, :]
         if self.model.speech_paths.context_s > 0:
-            visible = visible & ((query_s[:, None] - key_s[None]).abs() <= self.model.speech_paths.context_s)
-        normed, query = self.norm(f"{name}/norm_memory", memory), self.norm(f"{name}/norm_attention", tokens)
-        answer = self.attention(f"{name}/attention", query, normed, bias=as_bias(visible), times=(query_s, key_s))
+            visible = visible & (
+                (query_s[:, None] - key_s[None]).abs() <= self.model.speech_paths.context_s
+            )
+        normed, query = (
+            self.norm(f"{name}/norm_memory", memory),
+            self.norm(f"{name}/norm_attention", tokens),
+        )
+        answer = self.attention(
+            f"{name}/attention", query, normed, bias=as_bias(visible), times=(query_s, key_s)
+        )
         tokens = tokens + self.dropout(answer)
-        hidden = self.feed_forward(f"{name}/feed_forward", self.norm(f"{name}/norm_feed_forward", tokens))
+        hidden = self.feed_forward(
+            f"{name}/feed_forward", self.norm(f"{name}/norm_feed_forward", tokens)
+        )
         return tokens + self.dropout(hidden), token_mask
 
     def transcript(self, tokens, mask):
@@ -167,7 +210,9 @@ class TorchKSDiff:
         x = x + sinusoid(torch.arange(tokens.shape[1]), self.model.width)
         for index in range(self.model.transcript.layers):
             normed = self.norm(f"{name}/norm_attention_{index}", x)
-            x = x + self.dropout(self.attention(f"{name}/attention_{index}", normed, normed, bias=bias))
+            x = x + self.dropout(
+                self.attention(f"{name}/attention_{index}", normed, normed, bias=bias)
+            )
             normed = self.norm(f"{name}/norm_feed_forward_{index}", x)
             x = x + self.dropout(self.feed_forward(f"{name}/feed_forward_{index}", normed))
         return self.norm(f"{name}/norm_out", x)
@@ -185,12 +230,20 @@ class TorchKSDiff:
         for index in range(self.model.keyframes.layers):
             part = f"{name}/layers_{index}"
             normed = self.norm(f"{part}/norm_self", x)
-            x = x + self.dropout(self.attention(f"{part}/self_attention", normed, normed, bias=own, times=times))
+            x = x + self.dropout(
+                self.attention(f"{part}/self_attention", normed, normed, bias=own, times=times)
+            )
             normed = self.norm(f"{part}/norm_speech", x)
-            x = x + self.dropout(self.attention(f"{part}/speech_attention", normed, features, bias=near, times=times))
+            x = x + self.dropout(
+                self.attention(f"{part}/speech_attention", normed, features, bias=near, times=times)
+            )
             normed = self.norm(f"{part}/norm_transcript", x)
-            x = x + self.dropout(self.attention(f"{part}/transcript_attention", normed, text, bias=read))
-            x = x + self.dropout(self.feed_forward(f"{part}/feed_forward", self.norm(f"{part}/norm_feed_forward", x)))
+            x = x + self.dropout(
+                self.attention(f"{part}/transcript_attention", normed, text, bias=read)
+            )
+            x = x + self.dropout(
+                self.feed_forward(f"{part}/feed_forward", self.norm(f"{part}/norm_feed_forward", x))
+            )
         return self.dense(f"{name}/logit", self.norm(f"{name}/norm_out", x))[..., 0]
 
     def generator(self, name, noisy, step, features, shown, text, masks):
@@ -198,7 +251,9 @@ class TorchKSDiff:
         mask, text_mask, drop_speech = masks
         settings, frame = self.model.generator, torch.arange(noisy.shape[1])
         position = sinusoid(frame % settings.period_frames, self.model.width)
-        speech = torch.where(drop_speech[:, None, None], self.weights[f"{name}/null_speech"], features)
+        speech = torch.where(
+            drop_speech[:, None, None], self.weights[f"{name}/null_speech"], features
+        )
         speech = speech + self.weights[f"{name}/keyframe_0/embedding"][shown] + position
         stepped = self.feed_forward(f"{name}/step_embedding", sinusoid(step, self.model.width))
         style = self.weights[f"{name}/style"].expand_as(stepped)
@@ -212,22 +267,32 @@ class TorchKSDiff:
         for index in range(settings.layers):
             part = f"{name}/layers_{index}"
             normed = self.norm(f"{part}/norm_self", x)
-            answer = self.attention(f"{part}/self_attention", normed, torch.cat([condition, normed], 1), bias=own)
+            answer = self.attention(
+                f"{part}/self_attention", normed, torch.cat([condition, normed], 1), bias=own
+            )
             x = x + self.dropout(answer)
             normed = self.norm(f"{part}/norm_speech", x)
-            answer = self.attention(f"{part}/speech_attention", normed, torch.cat([condition, speech], 1), bias=near)
+            answer = self.attention(
+                f"{part}/speech_attention", normed, torch.cat([condition, speech], 1), bias=near
+            )
             x = x + self.dropout(answer)
             normed = self.norm(f"{part}/norm_transcript", x)
-            answer = self.attention(f"{part}/transcript_attention", normed, torch.cat([condition, text], 1), bias=read)
+            answer = self.attention(
+                f"{part}/transcript_attention", normed, torch.cat([condition, text], 1), bias=read
+            )
             x = x + self.dropout(answer)
-            x = x + self.dropout(self.feed_forward(f"{part}/feed_forward", self.norm(f"{part}/norm_feed_forward", x)))
+            x = x + self.dropout(
+                self.feed_forward(f"{part}/feed_forward", self.norm(f"{part}/norm_feed_forward", x))
+            )
         return self.dense(f"{name}/clean", self.norm(f"{name}/norm_out", x))
 
     def dense(self, name, x):
         return F.linear(x, self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"])
 
     def norm(self, name, x):
-        return F.layer_norm(x, x.shape[-1:], self.weights[f"{name}/scale"], self.weights[f"{name}/bias"], eps=1e-6)
+        return F.layer_norm(
+            x, x.shape[-1:], self.weights[f"{name}/scale"], self.weights[f"{name}/bias"], eps=1e-6
+        )
 
     def feed_forward(self, name, x):
         return self.dense(f"{name}/down", F.gelu(self.dense(f"{name}/up", x), approximate="tanh"))
@@ -248,10 +313,14 @@ class TorchKSDiff:
         return self.dense(f"{name}/out", answer.transpose(1, 2).flatten(2))
 
     def depthwise(self, name, x, mask, dilation):
-        """(b, f, d) -> (b, f, d · multiplier), the filters of all channels for the first multiple first."""
+        """(b, f, d) -> (b, f, d · multiplier), the filters of all channels for the first multiple
+        first.
+        """
         kernel = self.weights[f"{name}/kernel"]  # (d · multiplier, 1, taps), grouped by channel
         channels, reach = x.shape[-1], dilation * (kernel.shape[-1] - 1)
-        padded = F.pad(torch.where(mask[..., None], x, 0.0).transpose(1, 2), (reach // 2, reach - reach // 2))
+        padded = F.pad(
+            torch.where(mask[..., None], x, 0.0).transpose(1, 2), (reach // 2, reach - reach // 2)
+        )
         wide = F.conv1d(padded, kernel, dilation=dilation, groups=channels)
         wide = wide.unflatten(1, (channels, -1)).transpose(1, 2).flatten(1, 2).transpose(1, 2)
         return wide + self.weights[f"{name}/bias"]
@@ -273,7 +342,9 @@ class TorchKSDiff:
 
 def masked_mean(values, mask):
     weights = mask.reshape(mask.shape + (1,) * (values.ndim - 2))
-    return torch.where(weights, values, 0.0).sum() / (mask.sum() * math.prod(values.shape[2:])).clamp(min=1)
+    return torch.where(weights, values, 0.0).sum() / (
+        mask.sum() * math.prod(values.shape[2:])
+    ).clamp(min=1)
 
 
 def stft_magnitude(signal, window):
@@ -296,7 +367,9 @@ def sinusoid(position, width):
 def rotary(x, time_s):
     half = x.shape[-1] // 2
     ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
-    angle = time_s[:, None] * (_FASTEST_RAD_PER_S * ratio ** (torch.arange(half) / max(half - 1, 1)))
+    angle = time_s[:, None] * (
+        _FASTEST_RAD_PER_S * ratio ** (torch.arange(half) / max(half - 1, 1))
+    )
     cos, sin = angle.cos(), angle.sin()
     first, second = x[..., :half], x[..., half:]
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
@@ -318,7 +391,12 @@ def window_pool(x, mask, window, stride):
     right = (tokens - 1) * stride + window - left - frames
 
     def summed(values, size, before, after):
-        return F.avg_pool1d(F.pad(values.transpose(1, 2), (before, after)), size, stride).transpose(1, 2) * size
+        return (
+            F.avg_pool1d(F.pad(values.transpose(1, 2), (before, after)), size, stride).transpose(
+                1, 2
+            )
+            * size
+        )
 
     weight = mask[..., None].float()
     total = summed(torch.where(mask[..., None], x, 0.0), window, left, right)
@@ -328,7 +406,9 @@ def window_pool(x, mask, window, stride):
 
 def upsample(x, mask, times_s, at_s):
     last = (mask.sum(1, keepdim=True) - 1).clamp(min=0).float()
-    position = torch.minimum(((at_s[None] - times_s[0]) / (times_s[1] - times_s[0])).clamp(min=0.0), last)
+    position = torch.minimum(
+        ((at_s[None] - times_s[0]) / (times_s[1] - times_s[0])).clamp(min=0.0), last
+    )
     below = position.floor().long()
     above = torch.minimum(below + 1, last.long())
     share, rows = (position - below)[..., None], torch.arange(len(x))[:, None]
@@ -336,7 +416,9 @@ def upsample(x, mask, times_s, at_s):
 
 
 def _torch_layout(name: str, leaf: np.ndarray) -> np.ndarray:
-    """Dense kernels as (outputs, inputs); depthwise ones as (outputs, 1, taps), the multiples of a channel together."""
+    """Dense kernels as (outputs, inputs); depthwise ones as (outputs, 1, taps), the multiples of a
+    channel together.
+    """
     if not name.endswith("/kernel"):
         return leaf
     if "_depthwise/" in name:

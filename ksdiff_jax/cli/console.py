@@ -8,11 +8,12 @@
 | `--json` | | | yes | one JSON object at the end |
 | `--verbose` | and details | as above | yes | |
 
-`--json` keeps stdout a single JSON document, so that a program may read it. Names are shown and stored as
-plain_text.py states: bytes that are no UTF-8 as `\\xe9` on a terminal, and losslessly in JSON.
+`--json` keeps stdout a single JSON document, so that a program may read it. Names are shown and
+stored as plain_text.py states: bytes that are no UTF-8 as `\\xe9` on a terminal, and losslessly in
+JSON.
 
-Libraries write nothing: their warnings, log lines and FFmpeg's come with `--verbose` only. A `Notice` is a line of the
-command's own, each text once.
+Libraries write nothing: their warnings, log lines and FFmpeg's come with `--verbose` only. A
+`Notice` is a line of the command's own, each text once.
 """
 
 import argparse
@@ -34,8 +35,14 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """The options `--quiet`, `--verbose` and `--json`, the same for every command that has them."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    group.add_argument("--verbose", action="store_true", help="say more: device, options, times of each stage")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output instead of text")
+    group.add_argument(
+        "--verbose", action="store_true", help="say more: device, options, times of each stage"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object on standard output instead of text",
+    )
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +57,9 @@ def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
 class Console:
     """Where a command's words go, by its options."""
 
-    def __init__(self, command: str, *, quiet: bool = False, verbose: bool = False, as_json: bool = False):
+    def __init__(
+        self, command: str, *, quiet: bool = False, verbose: bool = False, as_json: bool = False
+    ):
         self.command = command
         self.quiet = quiet
         self.verbose = verbose
@@ -128,9 +137,11 @@ def notices_as_lines(console: Console) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_library_logs(console: Console) -> Iterator[None]:
-    """Keep the log lines of libraries from standard error, those of XLA's C++ too, but for `--verbose`.
+    """Keep the log lines of libraries from standard error, those of XLA's C++ too, but for
+    `--verbose`.
 
-    What goes wrong is raised as well; a log line would be said twice, and out of the command's own words.
+    What goes wrong is raised as well; a log line would be said twice, and out of the command's own
+    words.
     """
     if console.verbose:
         yield

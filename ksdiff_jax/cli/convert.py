@@ -16,9 +16,13 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What kind of model, from where, to where."""
     parser.epilog = EXAMPLES
-    parser.add_argument("kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT or WavLM")
     parser.add_argument(
-        "source", metavar="SRC", help="a folder with config.json and weights, or a name on the Hugging Face hub"
+        "kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT or WavLM"
+    )
+    parser.add_argument(
+        "source",
+        metavar="SRC",
+        help="a folder with config.json and weights, or a name on the Hugging Face hub",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
     add_overwrite_argument(parser)
@@ -34,12 +38,15 @@ def run(args: argparse.Namespace) -> int:
     conversion = convert_encoder(args.source, args.out, overwrite=args.overwrite)
     config = conversion.config
     console.say(
-        f"{args.source}: {config.architecture}, {config.num_layers} layers of width {config.hidden_size}, "
+        f"{args.source}: {config.architecture}, {config.num_layers} layers of width "
+        f"{config.hidden_size}, "
         f"{conversion.parameters / 1e6:.1f} M parameters"
     )
     if conversion.ignored:
-        console.say(f"  left out, as not the encoder's: {', '.join(conversion.ignored[:6])}"
-                    + (f" and {len(conversion.ignored) - 6} more" if len(conversion.ignored) > 6 else ""))  # fmt: skip
+        console.say(
+            f"  left out, as not the encoder's: {', '.join(conversion.ignored[:6])}"
+            + (f" and {len(conversion.ignored) - 6} more" if len(conversion.ignored) > 6 else "")
+        )
     console.say(f"  licence {conversion.licence}; digest {conversion.digest[:12]}")
     console.say(f"{args.out}: written in {time.perf_counter() - started:.1f} s")
     console.say(f"next: ksdiff-jax train paper --model.encoder.path {args.out}")

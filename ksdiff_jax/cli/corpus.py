@@ -1,7 +1,7 @@
 """`ksdiff-jax corpus --out DIR`: make the built-in corpus and write it as shards.
 
-With `--encoder`, the features of a pretrained speech encoder go into the shards, so that training need not run it;
-with `--from` as well, into a copy of any data set.
+With `--encoder`, the features of a pretrained speech encoder go into the shards, so that training
+need not run it; with `--from` as well, into a copy of any data set.
 """
 
 import argparse
@@ -23,21 +23,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one"
+    )
     add_overwrite_argument(parser)
     parser.add_argument(
-        "--clips", type=int, default=DEFAULT_CLIPS, metavar="N", help=f"clips of 3-9 s; default {DEFAULT_CLIPS}"
+        "--clips",
+        type=int,
+        default=DEFAULT_CLIPS,
+        metavar="N",
+        help=f"clips of 3-9 s; default {DEFAULT_CLIPS}",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same corpus; default 0")
-    parser.add_argument("--languages", nargs="+", metavar="L", help="such as en es fr de it pt zh nl ru; default all")
-    parser.add_argument("--processes", type=int, metavar="N", help="worker processes; default one per core, at most 4")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="same seed, same corpus; default 0"
+    )
+    parser.add_argument(
+        "--languages",
+        nargs="+",
+        metavar="L",
+        help="such as en es fr de it pt zh nl ru; default all",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="worker processes; default one per core, at most 4",
+    )
     parser.add_argument(
         "--encoder",
         metavar="PATH",
-        help="store the features of this pretrained encoder too: folder of `convert encoder`, or hub name",
+        help="store the features of this pretrained encoder too: folder of `convert encoder`, or "
+        "hub name",
     )
     parser.add_argument(
-        "--from", dest="source", metavar="DIR", help="with --encoder: take the clips of this data set, make none"
+        "--from",
+        dest="source",
+        metavar="DIR",
+        help="with --encoder: take the clips of this data set, make none",
     )
     add_output_arguments(parser)
 
@@ -56,18 +78,29 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--processes is {args.processes}; it must be 1 or more")
     out = Path(args.out)
     if args.source and not args.encoder:
-        raise InputError(f"--from {args.source}: name the --encoder whose features are to be added to its clips")
-    check_output_folder(out, DATA_SET, overwrite=args.overwrite, inputs=filter(None, (args.source, args.encoder)))
+        raise InputError(
+            f"--from {args.source}: name the --encoder whose features are to be added to its clips"
+        )
+    check_output_folder(
+        out, DATA_SET, overwrite=args.overwrite, inputs=filter(None, (args.source, args.encoder))
+    )
     encoder = _encoder(args.encoder)
     started = time.monotonic()
     info = None if args.source else _made(args, out, console)
     if encoder is not None:
-        info = _encoded(Path(args.source or args.out), out, encoder, console, overwrite=args.overwrite)
+        info = _encoded(
+            Path(args.source or args.out), out, encoder, console, overwrite=args.overwrite
+        )
     seconds = time.monotonic() - started
     for name, split in info.splits.items():
-        console.say(f"{name:<5}  {split.clips:>6} clips  {split.hours * 60:8.1f} min  {len(split.shards)} shards")
+        console.say(
+            f"{name:<5}  {split.clips:>6} clips  {split.hours * 60:8.1f} min  {len(split.shards)} "
+            "shards"
+        )
     console.say(f"{out}: written in {seconds:.0f} s")
-    splits = {name: {"clips": split.clips, "hours": split.hours} for name, split in info.splits.items()}
+    splits = {
+        name: {"clips": split.clips, "hours": split.hours} for name, split in info.splits.items()
+    }
     console.result({"out": str(out), "seconds": round(seconds, 1), "splits": splits})
     return 0
 

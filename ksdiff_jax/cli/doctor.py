@@ -1,4 +1,6 @@
-"""`ksdiff-jax doctor`: versions, devices, which optional parts are present, and what to install for the rest."""
+"""`ksdiff-jax doctor`: versions, devices, which optional parts are present, and what to install for
+the rest.
+"""
 
 import argparse
 import importlib.metadata
@@ -20,7 +22,10 @@ EXAMPLES = """examples:
 """
 # Module that must be there -> (what it is for, how to have it).
 OPTIONAL = {
-    "espeakng_loader": ("the built-in corpus (ksdiff-jax corpus, train)", "pip install 'ksdiff-jax[corpus]'"),
+    "espeakng_loader": (
+        "the built-in corpus (ksdiff-jax corpus, train)",
+        "pip install 'ksdiff-jax[corpus]'",
+    ),
     "torch": ("Whisper, make test-parity", "pip install 'ksdiff-jax[transcribe]'"),
     "pytest": ("the test suite", "pip install 'ksdiff-jax[test]'"),
 }
@@ -39,19 +44,26 @@ def run(args: argparse.Namespace) -> int:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "packages": {name: installed_version(name) for name in ("ksdiff-jax", "jaxlib", *_required())},
+        "packages": {
+            name: installed_version(name) for name in ("ksdiff-jax", "jaxlib", *_required())
+        },
     }
     missing = [name for name, version in facts["packages"].items() if version is None]
     facts["missing"] = missing
     facts["devices"] = _devices() if "jax" not in missing else []
-    facts["unused_accelerator"] = unused_accelerator([device.split()[0] for device in facts["devices"]])
+    facts["unused_accelerator"] = unused_accelerator(
+        [device.split()[0] for device in facts["devices"]]
+    )
     facts["optional"] = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL}
     facts["checkpoints"] = _checkpoints() if not missing else []
     facts["face_tracker"] = _tracker() if not missing else None
     _say(console, facts)
     console.result(facts)
     if missing:
-        console.fail(f"missing: {', '.join(missing)}; install with: {sys.executable} -m pip install ksdiff-jax")
+        console.fail(
+            f"missing: {', '.join(missing)}; install with: {sys.executable} -m pip install "
+            "ksdiff-jax"
+        )
     return 2 if missing else 0
 
 
@@ -61,7 +73,11 @@ def _required() -> list[str]:
         lines = importlib.metadata.requires("ksdiff-jax") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    return [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
+    return [
+        re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
+        for line in lines
+        if "extra ==" not in line
+    ]
 
 
 def _devices() -> list[str]:
@@ -70,7 +86,9 @@ def _devices() -> list[str]:
     try:
         return [f"{device.platform} {device.device_kind}" for device in jax.devices()]
     except (RuntimeError, AssertionError):
-        asked = f" for JAX_PLATFORMS={chosen}" if (chosen := os.environ.get("JAX_PLATFORMS")) else ""
+        asked = (
+            f" for JAX_PLATFORMS={chosen}" if (chosen := os.environ.get("JAX_PLATFORMS")) else ""
+        )
         warnings.warn(f"JAX finds no device here{asked}", Notice, stacklevel=2)
         return []
 
@@ -99,15 +117,23 @@ def _say(console: Console, facts: dict) -> None:
     if facts["unused_accelerator"]:
         console.say(f"  {facts['unused_accelerator']}")
     elif not any(device.startswith(("gpu", "cuda", "tpu")) for device in facts["devices"]):
-        console.say("  with an NVIDIA GPU: pip install 'ksdiff-jax[gpu]'; on a TPU: pip install 'ksdiff-jax[tpu]'")
+        console.say(
+            "  with an NVIDIA GPU: pip install 'ksdiff-jax[gpu]'; on a TPU: pip install "
+            "'ksdiff-jax[tpu]'"
+        )
     for name, (purpose, remedy) in OPTIONAL.items():
         present = facts["optional"][name]
-        console.say(f"{'present' if present else 'absent '}  {purpose}{'' if present else ': ' + remedy}")
+        console.say(
+            f"{'present' if present else 'absent '}  {purpose}{'' if present else ': ' + remedy}"
+        )
     tracker = facts["face_tracker"]
     remedy = ""
     if not tracker and not facts["missing"]:
         from ksdiff_jax.data.tracking.tracker import how_to_install
 
         remedy = f": {how_to_install()}"
-    console.say(f"{'present' if tracker else 'absent '}  the face tracker (ksdiff-jax prepare on raw video){remedy}")
+    console.say(
+        f"{'present' if tracker else 'absent '}  the face tracker (ksdiff-jax prepare on raw "
+        f"video){remedy}"
+    )
     console.say(f"shipped checkpoints: {', '.join(facts['checkpoints']) or 'none'}")

@@ -1,7 +1,7 @@
 """`ksdiff-jax evaluate`: what a checkpoint is worth, as a table, `metrics.json` and plots.
 
-Without `--data` the test split of the built-in corpus is spoken anew by espeak-ng into the user's cache: voices and
-sentences that training never saw.
+Without `--data` the test split of the built-in corpus is spoken anew by espeak-ng into the user's
+cache: voices and sentences that training never saw.
 """
 
 import argparse
@@ -36,18 +36,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="checkpoint folder, training workdir, shipped name or org/name of the hub",
     )
-    add("--encoder", metavar="PATH", help="where the checkpoint's pretrained speech encoder lies, if it has moved")
-    add("--data", metavar="DIR", help="a folder of shards (default: the built-in corpus, made on first use)")
+    add(
+        "--encoder",
+        metavar="PATH",
+        help="where the checkpoint's pretrained speech encoder lies, if it has moved",
+    )
+    add(
+        "--data",
+        metavar="DIR",
+        help="a folder of shards (default: the built-in corpus, made on first use)",
+    )
     add("--split", default="test", help="split of the data set (default: test)")
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
-    add("--languages", nargs="+", metavar="L", help="languages of the built-in corpus (default: all it has)")
-    add("--metrics", nargs="+", choices=METRICS, default=list(METRICS), help="groups of figures (default: all)")
-    add("--real", metavar="DIR", help="real clips with measured openings: DIR/lips/*.npz and the sound they name")
-    add("--samples", type=int, default=2, help="samples of each clip; two or more compare lips and heads (default: 2)")
+    add(
+        "--languages",
+        nargs="+",
+        metavar="L",
+        help="languages of the built-in corpus (default: all it has)",
+    )
+    add(
+        "--metrics",
+        nargs="+",
+        choices=METRICS,
+        default=list(METRICS),
+        help="groups of figures (default: all)",
+    )
+    add(
+        "--real",
+        metavar="DIR",
+        help="real clips with measured openings: DIR/lips/*.npz and the sound they name",
+    )
+    add(
+        "--samples",
+        type=int,
+        default=2,
+        help="samples of each clip; two or more compare lips and heads (default: 2)",
+    )
     add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
     add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
     add("--seed", type=int, default=0)
-    add("--control", choices=("truth", "still"), help="score the truth, or a face that never moves, instead")
+    add(
+        "--control",
+        choices=("truth", "still"),
+        help="score the truth, or a face that never moves, instead",
+    )
     add("--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)")
     add("--out", metavar="DIR", help="write metrics.json and plots here")
     add_overwrite_argument(parser)
@@ -71,7 +103,11 @@ def run(args: argparse.Namespace) -> int:
     out = _out_folder(args)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder)
     system = build_system(pretrained.config)
-    changes = {name: getattr(args, name) for name in ("steps", "guidance") if getattr(args, name) is not None}
+    changes = {
+        name: getattr(args, name)
+        for name in ("steps", "guidance")
+        if getattr(args, name) is not None
+    }
     options = dataclasses.replace(pretrained.config.sample, **changes)
     started = time.perf_counter()
     figures, curves = _on_split(args, pretrained, system, options, console)
@@ -88,11 +124,18 @@ def run(args: argparse.Namespace) -> int:
         "measured_in_s": round(time.perf_counter() - started, 1),
     }
     if out:
-        write_document(out / "metrics.json", report.as_json(figures, about), overwrite=args.overwrite)
-        for name, shown, shown_on in (("openings", curves, args.split), ("openings-real", real_curves, "real speech")):
+        write_document(
+            out / "metrics.json", report.as_json(figures, about), overwrite=args.overwrite
+        )
+        for name, shown, shown_on in (
+            ("openings", curves, args.split),
+            ("openings-real", real_curves, "real speech"),
+        ):
             if shown:
                 title = f"mouth opening of {Path(args.checkpoint).name}, {shown_on}"
-                report.plot_openings(out / f"{name}.png", shown, title=title, overwrite=args.overwrite)
+                report.plot_openings(
+                    out / f"{name}.png", shown, title=title, overwrite=args.overwrite
+                )
     _print(console, figures, about, out)
     return 0
 
@@ -105,7 +148,9 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
     from ksdiff_jax.models.pretrained import find_pretrained
 
     out = Path(args.out)
-    inputs = list(filter(None, (find_pretrained(args.checkpoint), args.data, args.encoder, args.real)))
+    inputs = list(
+        filter(None, (find_pretrained(args.checkpoint), args.data, args.encoder, args.real))
+    )
     if same := next((name for name in inputs if same_place(out, name)), None):
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
     for name, purpose in OUTPUTS.items():
@@ -127,7 +172,10 @@ def _on_split(args, pretrained, system, options, console):
 
     folder = args.data or _built_in(args, console, pretrained.config.data.corpus_clips)
     clips = evaluation.read_clips(folder, split=args.split, clips=args.clips)
-    console.say(f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from {folder}")
+    console.say(
+        f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from "
+        f"{folder}"
+    )
     keyframe_config = pretrained.config.model.keyframes
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
@@ -162,7 +210,8 @@ def _on_real(args, pretrained, system, options):
     results = lip_sync(*arguments, options=options, seed=args.seed)
     figures = lip_sync_figures(results) | rest(*arguments, options=options, seed=args.seed)
     curves = [
-        Curves(f"{result.name}: r = {result.correlation:.2f}", result.predicted, result.measured) for result in results
+        Curves(f"{result.name}: r = {result.correlation:.2f}", result.predicted, result.measured)
+        for result in results
     ]
     return figures, curves
 
@@ -174,9 +223,13 @@ def _built_in(args, console: Console, corpus_clips: int) -> Path:
     from ksdiff_jax.evaluate.held_out import held_out_corpus
 
     if args.split not in SPLITS:
-        raise InputError(f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}")
+        raise InputError(
+            f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}"
+        )
     if unknown := [language for language in args.languages or () if language not in LANGUAGES]:
-        raise InputError(f"--languages {' '.join(unknown)}: the built-in corpus speaks {' '.join(LANGUAGES)}")
+        raise InputError(
+            f"--languages {' '.join(unknown)}: the built-in corpus speaks {' '.join(LANGUAGES)}"
+        )
     console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
     clips = args.clips or split_sizes(corpus_clips)[args.split]
     languages = tuple(args.languages or LANGUAGES)
@@ -190,7 +243,8 @@ def _print(console: Console, figures: dict[str, float], about: dict, out: Path |
         console.say(line)
     machine = about["machine"]
     console.say(
-        f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} cores, "
+        f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} "
+        "cores, "
         f"{machine['device']}, Python {machine['python']}, jax {machine['jax']}"
     )
     if out:

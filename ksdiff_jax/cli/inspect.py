@@ -1,4 +1,6 @@
-"""`ksdiff-jax inspect PATH`: what a file or folder holds that this package reads or writes, and if it is sound."""
+"""`ksdiff-jax inspect PATH`: what a file or folder holds that this package reads or writes, and if
+it is sound.
+"""
 
 import argparse
 import json
@@ -7,7 +9,10 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 
-SUMMARY = "what a motion file, data set, checkpoint, recording, video or face file holds; --verify checks it"
+SUMMARY = (
+    "what a motion file, data set, checkpoint, recording, video or face file holds; "
+    "--verify checks it"
+)
 EXAMPLES = """examples:
   ksdiff-jax inspect out/speech.motion.npz
   ksdiff-jax inspect shards --verify --sheet clips.png
@@ -23,10 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path",
         metavar="PATH",
-        help="file, folder, or the name of a checkpoint (shipped, or org/name of the hub) or config",
+        help="file, folder, or the name of a checkpoint (shipped, or org/name of the hub) or "
+        "config",
     )
-    parser.add_argument("--verify", action="store_true", help="read everything and compare it with its checksums")
-    parser.add_argument("--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips")
+    parser.add_argument(
+        "--verify", action="store_true", help="read everything and compare it with its checksums"
+    )
+    parser.add_argument(
+        "--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips"
+    )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
 
@@ -44,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
         if args.verify:
             facts["verified"] = True
         if args.sheet:
-            facts["sheet"] = _sheet(args.sheet, args.path, kind=facts["kind"], overwrite=args.overwrite)
+            facts["sheet"] = _sheet(
+                args.sheet, args.path, kind=facts["kind"], overwrite=args.overwrite
+            )
     width = max(map(len, facts))
     for name, value in facts.items():
         lines = length_bars(value) if name == "clips_by_seconds" else [_as_text(value)]
@@ -56,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool) -> str:
     if kind != "data set":
-        raise InputError(f"{path}: a {kind}; --sheet draws clips of a data set, a folder with a dataset.json")
+        raise InputError(
+            f"{path}: a {kind}; --sheet draws clips of a data set, a folder with a dataset.json"
+        )
     from ksdiff_jax.cli.inspect_data import write_dataset_sheet
 
     write_dataset_sheet(sheet, path, overwrite=overwrite)
@@ -84,7 +98,9 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     if not found.exists():
         if found.suffix != ".py" and find_config(path) is not None:
             return _config(path)
-        if hub.find_name(path) is not None and not found.parent.is_dir():  # else a mistake in the name of a file
+        if (
+            hub.find_name(path) is not None and not found.parent.is_dir()
+        ):  # else a mistake in the name of a file
             return _checkpoint(path, verify=verify)
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
     if found.suffix == ".py":
@@ -96,10 +112,19 @@ def describe(path: str | Path, *, verify: bool) -> dict:
 
 
 def _checkpoint(path: str | Path, *, verify: bool) -> dict:
-    from ksdiff_jax.models.pretrained import embeds_encoder, read_manifest, read_pretrained, read_whole
+    from ksdiff_jax.models.pretrained import (
+        embeds_encoder,
+        read_manifest,
+        read_pretrained,
+        read_whole,
+    )
 
     def read(folder):  # always verified: that costs milliseconds
-        return read_manifest(folder), read_pretrained(folder), (folder / "weights.safetensors").stat().st_size
+        return (
+            read_manifest(folder),
+            read_pretrained(folder),
+            (folder / "weights.safetensors").stat().st_size,
+        )
 
     manifest, pretrained, size = read_whole(path, read)
     facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(pretrained.path)}
@@ -117,7 +142,9 @@ def _is_encoder(folder: Path) -> bool:
     from ksdiff_jax.speech.load import SCHEMA
 
     manifest = folder / "config.json"
-    return manifest.is_file() and f'"{SCHEMA}"' in manifest.read_text(encoding="utf-8", errors="replace")
+    return manifest.is_file() and f'"{SCHEMA}"' in manifest.read_text(
+        encoding="utf-8", errors="replace"
+    )
 
 
 def _encoder_folder(folder: Path) -> dict:
@@ -126,8 +153,16 @@ def _encoder_folder(folder: Path) -> dict:
 
     encoder = load_encoder(folder)  # always verified
     layout = encoder.config
-    facts = {"kind": "speech encoder", "architecture": layout.architecture, "source": encoder.source}
-    facts |= {"licence": json.loads((folder / "config.json").read_text(encoding="utf-8")).get("licence", "not stated")}
+    facts = {
+        "kind": "speech encoder",
+        "architecture": layout.architecture,
+        "source": encoder.source,
+    }
+    facts |= {
+        "licence": json.loads((folder / "config.json").read_text(encoding="utf-8")).get(
+            "licence", "not stated"
+        )
+    }
     facts |= {"digest": encoder.digest, "layers": layout.num_layers, "width": encoder.width}
     return facts | {"parameters": parameter_count(encoder.params)}
 
@@ -136,7 +171,11 @@ def _config(path: str | Path) -> dict:
     from ksdiff_jax.overrides import load_config
 
     config = load_config(path)
-    facts = {"kind": "config", "name": config.name} | _parameters(_shapes(config), config) | _encoder(config)
+    facts = (
+        {"kind": "config", "name": config.name}
+        | _parameters(_shapes(config), config)
+        | _encoder(config)
+    )
     return facts | {"steps": config.train.steps, "batch_size": config.data.batch_size}
 
 
@@ -166,7 +205,12 @@ def _encoder(config, *, stored: bool = False) -> dict:
     encoder = config.model.encoder
     if encoder.kind != "pretrained":
         return {}
-    facts = {"path": encoder.path, "layer": encoder.layer, "finetune": encoder.finetune, "stored_here": stored}
+    facts = {
+        "path": encoder.path,
+        "layer": encoder.layer,
+        "finetune": encoder.finetune,
+        "stored_here": stored,
+    }
     return {"encoder": facts | ({"digest": encoder.digest} if encoder.digest else {})}
 
 
@@ -186,12 +230,23 @@ def _motion(path: Path) -> dict:
     clip = MotionClip.load(path)
     facts = {"kind": "motion", "schema": clip.meta["schema"], "frames": len(clip), "fps": clip.fps}
     facts["seconds"] = round(clip.duration_s, 3)
-    facts["head_angle_std_deg"] = [round(float(value), 2) for value in np.degrees(clip.global_orient.std(axis=0))]
+    facts["head_angle_std_deg"] = [
+        round(float(value), 2) for value in np.degrees(clip.global_orient.std(axis=0))
+    ]
     facts["jaw_opening_std_deg"] = round(float(np.degrees(clip.jaw_pose[:, 0].std())), 2)
     for path_name in ("expression", "head"):
         count = int(getattr(clip, f"keyframes_{path_name}").sum())
         facts[f"keyframes_{path_name}"] = f"{count} ({count / clip.duration_s:.2f} per second)"
-    known = ("checkpoint_name", "checkpoint", "seed", "sample", "sampler", "steps", "guidance", "audio_sha256")
+    known = (
+        "checkpoint_name",
+        "checkpoint",
+        "seed",
+        "sample",
+        "sampler",
+        "steps",
+        "guidance",
+        "audio_sha256",
+    )
     return facts | {name: clip.meta[name] for name in known if name in clip.meta}
 
 
@@ -234,7 +289,9 @@ def _as_shown(path: Path) -> dict:
     display, size = frame.display, dict(zip(("width", "height"), frame.size, strict=True))
     stored = (frame.picture.width, frame.picture.height)
     facts = size | ({"stored": f"{stored[0]} x {stored[1]}"} if stored != frame.size else {})
-    facts |= {"rotation_deg": round(display.angle_deg) % 360} if round(display.angle_deg) % 360 else {}
+    facts |= (
+        {"rotation_deg": round(display.angle_deg) % 360} if round(display.angle_deg) % 360 else {}
+    )
     facts |= {"mirrored": True} if display.mirrored else {}
     return facts | ({"interlaced": True} if frame.interlaced else {})
 
@@ -243,7 +300,12 @@ def _face(path: Path) -> dict:
     from ksdiff_jax.face import load_face
 
     face = load_face(path)
-    facts = {"kind": "face", "name": face.name, "licence": face.licence, "vertices": len(face.template)}
+    facts = {
+        "kind": "face",
+        "name": face.name,
+        "licence": face.licence,
+        "vertices": len(face.template),
+    }
     facts["triangles"] = len(face.faces)
     return facts | {"regions": {name: len(indices) for name, indices in face.regions.items()}}
 

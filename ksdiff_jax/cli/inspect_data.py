@@ -1,4 +1,6 @@
-"""What `ksdiff-jax inspect` says of a data set: counts, hours, lengths, statistics, faults, and a sheet of clips."""
+"""What `ksdiff-jax inspect` says of a data set: counts, hours, lengths, statistics, faults, and a
+sheet of clips.
+"""
 
 from pathlib import Path
 
@@ -22,7 +24,11 @@ def describe_dataset(folder: PathLike) -> dict:
     if info.encoder_digest:
         facts["speech_features_of"] = info.encoder_digest
     for name, split in info.splits.items():
-        facts[name] = {"clips": split.clips, "hours": round(split.hours, 3), "shards": len(split.shards)}
+        facts[name] = {
+            "clips": split.clips,
+            "hours": round(split.hours, 3),
+            "shards": len(split.shards),
+        }
         if split.speakers is not None:
             facts[name]["speakers"] = split.speakers
     languages: dict[str, float] = {}
@@ -33,48 +39,69 @@ def describe_dataset(folder: PathLike) -> dict:
         for edge, clips in split.lengths.items():
             lengths[edge] = lengths.get(edge, 0) + clips
     if languages:
-        facts["hours_by_language"] = {name: round(hours, 3) for name, hours in sorted(languages.items())}
+        facts["hours_by_language"] = {
+            name: round(hours, 3) for name, hours in sorted(languages.items())
+        }
     if lengths:
         facts["clips_by_seconds"] = dict(sorted(lengths.items()))
     return facts | {"statistics": _statistics(info)}
 
 
 def _statistics(info: DatasetInfo) -> dict:
-    """What of the statistics means something to people; the last nine dimensions are rotation, jaw and camera."""
+    """What of the statistics means something to people; the last nine dimensions are rotation, jaw
+    and camera.
+    """
     import numpy as np
 
     head_deg, jaw_deg = np.degrees(info.std[-9:-6]), np.degrees([info.mean[-6], info.std[-6]])
-    still = [deviation == 1.0 for deviation in info.std]  # a dimension that never moves is written as 1
+    still = [
+        deviation == 1.0 for deviation in info.std
+    ]  # a dimension that never moves is written as 1
     names = ("pitch", "yaw", "roll")
-    moving = {name: round(float(deg), 2) for name, deg, rests in zip(names, head_deg, still[-9:-6], strict=True)
-              if not rests}  # fmt: skip
+    moving = {
+        name: round(float(deg), 2)
+        for name, deg, rests in zip(names, head_deg, still[-9:-6], strict=True)
+        if not rests
+    }
     facts: dict = {"head_std_deg": moving or "still"}
-    facts["jaw_deg"] = {"mean": round(float(jaw_deg[0]), 2), "std": 0.0 if still[-6] else round(float(jaw_deg[1]), 2)}
+    facts["jaw_deg"] = {
+        "mean": round(float(jaw_deg[0]), 2),
+        "std": 0.0 if still[-6] else round(float(jaw_deg[1]), 2),
+    }
     if info.keyframes_per_s:
-        facts["keyframes_per_s"] = {name: round(rate, 2) for name, rate in info.keyframes_per_s.items()}
+        facts["keyframes_per_s"] = {
+            name: round(rate, 2) for name, rate in info.keyframes_per_s.items()
+        }
     return facts
 
 
 def length_bars(lengths: dict[int, int]) -> list[str]:
-    """The histogram of clip lengths as lines of text; `lengths` counts clips by the lower edge of their bin."""
+    """The histogram of clip lengths as lines of text; `lengths` counts clips by the lower edge of
+    their bin.
+    """
     from ksdiff_jax.data.tally import LENGTH_BINS_S
 
     upper = dict(zip(LENGTH_BINS_S, [*map(str, LENGTH_BINS_S[1:]), ""], strict=True))
     most = max(lengths.values())
     shown = [edge for edge in LENGTH_BINS_S if min(lengths) <= edge <= max(lengths)]
     return [
-        f"{edge:>4}-{upper.get(edge, ''):<3} s  {'█' * -(-BAR_CHARACTERS * lengths.get(edge, 0) // most)} "
+        f"{edge:>4}-{upper.get(edge, ''):<3} s  "
+        f"{'█' * -(-BAR_CHARACTERS * lengths.get(edge, 0) // most)} "
         f"{lengths.get(edge, 0):,}"
         for edge in shown
     ]
 
 
 def verify_dataset(folder: PathLike) -> None:
-    """Read every record, so that a fault is named by file, record and offset; then compare each shard's SHA-256."""
+    """Read every record, so that a fault is named by file, record and offset; then compare each
+    shard's SHA-256.
+    """
     from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
 
     for split in dataset_info(folder).splits:
-        for _ in ShardReader(folder, split):  # decodes every clip and checks what holds between its fields
+        for _ in ShardReader(
+            folder, split
+        ):  # decodes every clip and checks what holds between its fields
             pass
     verify_shards(folder)
 
@@ -87,14 +114,26 @@ def write_dataset_sheet(path: str | Path, folder: PathLike, *, overwrite: bool =
     from ksdiff_jax.export.sheet import write_sheet
 
     info = dataset_info(folder)
-    places = [(split, number) for split, part in info.splits.items() for number in range(part.clips)]
+    places = [
+        (split, number) for split, part in info.splits.items() for number in range(part.clips)
+    ]
     if not places:
         raise InputError(f"{folder}: not a single clip; there is nothing to draw")
     count = min(SHEET_CLIPS, len(places))
     chosen = np.random.default_rng(SHEET_SEED).choice(len(places), count, replace=False)
-    readers = {split: ShardReader(folder, split) for split in {places[place][0] for place in chosen}}
-    entries = [_entry(readers[split][number], split=split) for split, number in (places[place] for place in chosen)]
-    write_sheet(path, entries, title=f"{count} of {len(places):,} clips: {info.made_by}", overwrite=overwrite)
+    readers = {
+        split: ShardReader(folder, split) for split in {places[place][0] for place in chosen}
+    }
+    entries = [
+        _entry(readers[split][number], split=split)
+        for split, number in (places[place] for place in chosen)
+    ]
+    write_sheet(
+        path,
+        entries,
+        title=f"{count} of {len(places):,} clips: {info.made_by}",
+        overwrite=overwrite,
+    )
     return count
 
 
@@ -109,21 +148,33 @@ def _entry(clip, *, split: str):
 
     frames = min(clip.frames, round(SHEET_SECONDS * clip.fps))
     audio = from_int16(clip.audio[: round(frames / clip.fps * 16000)])
-    who = " · ".join(filter(None, (split, clip.clip_id, clip.speaker_id, clip.language, f"{clip.duration_s:.1f} s")))
+    who = " · ".join(
+        filter(
+            None, (split, clip.clip_id, clip.speaker_id, clip.language, f"{clip.duration_s:.1f} s")
+        )
+    )
     if clip.space != "flame":
         curves = clip.expression[:frames, :3].astype(np.float32)
         return SheetEntry(who, audio, curves, clip.fps, "expression 1-3")
     face = builtin_face()
-    # Vertices go through the compiled face a clip at a time, padded to one length: one compilation for the sheet.
+    # Vertices go through the compiled face a clip at a time, padded to one length: one compilation
+    # for the sheet.
     padding = ((0, round(SHEET_SECONDS * clip.fps) - frames), (0, 0))
-    expression, rotation, jaw = (np.pad(values[:frames], padding) for values in
-                                 (clip.expression, clip.rotation, clip.jaw))  # fmt: skip
-    vertices = np.asarray(face_vertices(face, expression, shape=clip.shape, global_orient=rotation, jaw_pose=jaw))
+    expression, rotation, jaw = (
+        np.pad(values[:frames], padding) for values in (clip.expression, clip.rotation, clip.jaw)
+    )
+    vertices = np.asarray(
+        face_vertices(face, expression, shape=clip.shape, global_orient=rotation, jaw_pose=jaw)
+    )
     opening = np.asarray(mouth_opening(face, vertices))[:frames] / face_height(face)
     widest = int(opening.argmax())
     (picture,) = render_frames(
-        vertices[widest : widest + 1], face.faces, face.colours, gloss=face.gloss,
-        camera=framed_on(np.asarray(face.template)), size=PICTURE_PIXELS,
-    )  # fmt: skip
+        vertices[widest : widest + 1],
+        face.faces,
+        face.colours,
+        gloss=face.gloss,
+        camera=framed_on(np.asarray(face.template)),
+        size=PICTURE_PIXELS,
+    )
     curves = opening[:, None].astype(np.float32)
     return SheetEntry(who, audio, curves, clip.fps, "mouth / face", picture, widest)

@@ -1,11 +1,13 @@
-"""`ksdiff-jax COMMAND`: finds the command, turns the caller's mistakes into one line, everything else into a traceback.
+"""`ksdiff-jax COMMAND`: finds the command, turns the caller's mistakes into one line, everything
+else into a traceback.
 
-Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 our failure, with a traceback;
-130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY` (one line), `add_arguments(parser)`
-and `run(args) -> int`. Those modules import what is heavy inside `run`, so that `--help` answers at once. A command
-that defines `DOTTED_OVERRIDES = True` also takes any config field by its dotted name (`--train.steps 2000`) and finds
-them as a dict of strings in `args.overrides`. One that defines `PASSES_ON = True` finds what stands after `--`, the
-options of another program, as a list in `args.passed_on`.
+Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 our failure, with a
+traceback; 130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY` (one
+line), `add_arguments(parser)` and `run(args) -> int`. Those modules import what is heavy inside
+`run`, so that `--help` answers at once. A command that defines `DOTTED_OVERRIDES = True` also takes
+any config field by its dotted name (`--train.steps 2000`) and finds them as a dict of strings in
+`args.overrides`. One that defines `PASSES_ON = True` finds what stands after `--`, the options of
+another program, as a list in `args.passed_on`.
 """
 
 import argparse
@@ -23,7 +25,18 @@ from ksdiff_jax.files import give_home
 from ksdiff_jax.heap import keep_freed_memory
 from ksdiff_jax.plain_text import one_line
 
-COMMANDS = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect", "push", "bench", "doctor")
+COMMANDS = (
+    "animate",
+    "corpus",
+    "prepare",
+    "train",
+    "evaluate",
+    "convert",
+    "inspect",
+    "push",
+    "bench",
+    "doctor",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -66,7 +79,9 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     if argv[0] not in COMMANDS:
         kind = "option" if argv[0].startswith("-") else "command"
-        raise InputError(f"unknown {kind} {argv[0]!r}{_nearest(argv[0], COMMANDS)} (see {PROGRAM} --help)")
+        raise InputError(
+            f"unknown {kind} {argv[0]!r}{_nearest(argv[0], COMMANDS)} (see {PROGRAM} --help)"
+        )
     module = importlib.import_module(f"ksdiff_jax.cli.{argv[0]}")
     parser = CommandParser(
         prog=f"{PROGRAM} {argv[0]}",
@@ -88,13 +103,22 @@ def _dispatch(argv: list[str]) -> int:
         args.passed_on = passed_on
     except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
         return leaving.code or 0
-    console = Console(argv[0], quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False))
-    with without_library_logs(console), console.without_library_warnings(), notices_as_lines(console), paths_as_input():
+    console = Console(
+        argv[0], quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False)
+    )
+    with (
+        without_library_logs(console),
+        console.without_library_warnings(),
+        notices_as_lines(console),
+        paths_as_input(),
+    ):
         return module.run(args) or 0
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse with errors of one line that name the nearest option, and `--own_option` as good as `--own-option`."""
+    """argparse with errors of one line that name the nearest option, and `--own_option` as good as
+    `--own-option`.
+    """
 
     fields: Sequence[str] = ()  # of the configuration, for a command with DOTTED_OVERRIDES
     _given: Sequence[str] = ()
@@ -109,12 +133,20 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print one line and leave with status 2."""
         options = sorted((*self._option_string_actions, *(f"--{name}" for name in self.fields)))
-        files = [given for given in self._given if given.startswith("-") and given != "--" and os.path.lexists(given)]
+        files = [
+            given
+            for given in self._given
+            if given.startswith("-") and given != "--" and os.path.lexists(given)
+        ]
         if files:
             message = f"{files[0]!r} is read as an option; name the file ./{files[0]}"
         elif message.startswith("unrecognized arguments:"):
             name = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
-            message = f"unknown option {name!r}" if name.startswith("-") else f"unexpected argument {name!r}"
+            message = (
+                f"unknown option {name!r}"
+                if name.startswith("-")
+                else f"unexpected argument {name!r}"
+            )
             message += _nearest(name, options) if name.startswith("-") else ""
         raise SystemExit(_mistake(self.prog, f"{message} (see {self.prog} --help)"))
 
@@ -126,7 +158,9 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _overrides(given: list[str], parser: CommandParser) -> tuple[list[str], dict[str, str]]:
-    """The arguments without the `--a.b value` and `--a.b=value` pairs, and these; hyphens in names are underscores."""
+    """The arguments without the `--a.b value` and `--a.b=value` pairs, and these; hyphens in names
+    are underscores.
+    """
     rest, overrides, arguments = [], {}, iter(given)
     for argument in arguments:
         name, equals, value = argument.removeprefix("--").partition("=")
@@ -149,9 +183,13 @@ def _overview() -> str:
     lines = [
         f"{PROGRAM}: speech in, motion and a talking head out (KSDiff in JAX)",
         "",
-        f"usage: {PROGRAM} COMMAND [options]      {PROGRAM} COMMAND --help shows a command's options",
+        f"usage: {PROGRAM} COMMAND [options]      {PROGRAM} COMMAND --help shows a command's "
+        "options",
         "",
-        *(f"  {name:<{width}}  {importlib.import_module(f'ksdiff_jax.cli.{name}').SUMMARY}" for name in COMMANDS),
+        *(
+            f"  {name:<{width}}  {importlib.import_module(f'ksdiff_jax.cli.{name}').SUMMARY}"
+            for name in COMMANDS
+        ),
         "",
         f"start with: {PROGRAM} animate speech.wav --out out",
     ]

@@ -1,4 +1,6 @@
-"""`ksdiff-jax prepare SOURCE... --out DIR`: talking-face videos, or coefficients of another tool, to shards."""
+"""`ksdiff-jax prepare SOURCE... --out DIR`: talking-face videos, or coefficients of another tool,
+to shards.
+"""
 
 import argparse
 import os
@@ -26,40 +28,115 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 a second run goes on where one was stopped: finished sources are kept in DIR.work
 """
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="video or coefficient file, or a folder of them; "
-                        "the first may be `hdtf` or `voxceleb`, the layout of the folders after it")  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="video or coefficient file, "
+        "or a folder of them; "
+        "the first may be `hdtf` or `voxceleb`, the layout of the folders after "
+        "it",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one"
+    )
     add_overwrite_argument(parser)
-    parser.add_argument("--work", metavar="DIR", help="folder of finished sources, may be gs://...; default OUT.work")
+    parser.add_argument(
+        "--work",
+        metavar="DIR",
+        help="folder of finished sources, may be gs://...; default OUT.work",
+    )
     found = parser.add_argument_group("what belongs to a source")
-    found.add_argument("--coefficients", default="", metavar="DIR", help="coefficients of the videos, by file name")
-    found.add_argument("--audio", default="", metavar="DIR", help="sound by file name; default: in the video, or "
-                       "beside the file")  # fmt: skip
-    found.add_argument("--coefficient-fps", type=float, metavar="F", help="frame rate of coefficient files that do not "
-                       "say; default: of the video, else 25")  # fmt: skip
-    found.add_argument("--stretch", action="store_true", help="scale the motion's time to the sound's length, where "
-                       "the sound runs at another speed; default: both are cut to their common part")  # fmt: skip
-    found.add_argument("--channel", type=int, metavar="N", help="of the sound, this channel alone, counted from 1")
-    found.add_argument("--audio-stream", type=int, metavar="N", help="this sound track of each file, counted from 1")
-    found.add_argument("--language", default="", metavar="L", help="spoken in all sources, such as en")
-    found.add_argument("--speaker-from", default="", metavar="HOW", help="folder, file, or a regular expression whose "
-                       "first group is the speaker; default: the folder's name, of files in the top folder the "
-                       "file's")  # fmt: skip
+    found.add_argument(
+        "--coefficients", default="", metavar="DIR", help="coefficients of the videos, by file name"
+    )
+    found.add_argument(
+        "--audio",
+        default="",
+        metavar="DIR",
+        help="sound by file name; default: in the video, or beside the file",
+    )
+    found.add_argument(
+        "--coefficient-fps",
+        type=float,
+        metavar="F",
+        help="frame rate of coefficient files that do not say; default: of the video, else 25",
+    )
+    found.add_argument(
+        "--stretch",
+        action="store_true",
+        help="scale the motion's time to the "
+        "sound's length, where "
+        "the sound runs at another speed; default: both are cut to their common "
+        "part",
+    )
+    found.add_argument(
+        "--channel", type=int, metavar="N", help="of the sound, this channel alone, counted from 1"
+    )
+    found.add_argument(
+        "--audio-stream",
+        type=int,
+        metavar="N",
+        help="this sound track of each file, counted from 1",
+    )
+    found.add_argument(
+        "--language", default="", metavar="L", help="spoken in all sources, such as en"
+    )
+    found.add_argument(
+        "--speaker-from",
+        default="",
+        metavar="HOW",
+        help="folder, file, or a "
+        "regular expression whose "
+        "first group is the speaker; default: the folder's name, of files in the "
+        "top folder the "
+        "file's",
+    )
     clips = parser.add_argument_group("clips and splits")
-    clips.add_argument("--min-s", type=float, default=1.0, metavar="S", help="shorter clips are rejected; default 1")
-    clips.add_argument("--max-s", type=float, default=20.0, metavar="S", help="longer ones are cut; default 20")
-    clips.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="of the speakers, for val and "
-                       "again for test; default 0.05")  # fmt: skip
+    clips.add_argument(
+        "--min-s",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="shorter clips are rejected; default 1",
+    )
+    clips.add_argument(
+        "--max-s", type=float, default=20.0, metavar="S", help="longer ones are cut; default 20"
+    )
+    clips.add_argument(
+        "--held-out",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="of the speakers, for val and again for test; default 0.05",
+    )
     clips.add_argument("--seed", type=int, default=0, metavar="N", help="which speakers; default 0")
-    clips.add_argument("--licence", default="", metavar="TEXT", help="of the sources, for dataset.json")
+    clips.add_argument(
+        "--licence", default="", metavar="TEXT", help="of the sources, for dataset.json"
+    )
     face = parser.add_argument_group("tracking")
-    face.add_argument("--face", default="", metavar="FILE", help="face model that is fitted; default the built-in head")
-    face.add_argument("--landmarks", default="", metavar="FILE", help="where the landmarks lie on that model")
-    face.add_argument("--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment")
+    face.add_argument(
+        "--face",
+        default="",
+        metavar="FILE",
+        help="face model that is fitted; default the built-in head",
+    )
+    face.add_argument(
+        "--landmarks", default="", metavar="FILE", help="where the landmarks lie on that model"
+    )
+    face.add_argument(
+        "--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment"
+    )
     run_by = parser.add_argument_group("where it runs")
-    run_by.add_argument("--processes", type=int, metavar="N", help="on this machine; default one per core")
-    run_by.add_argument("--runner", choices=RUNNER_NAMES, default="local", help="local processes, or Apache Beam; "
-                        "options of Beam after --")  # fmt: skip
+    run_by.add_argument(
+        "--processes", type=int, metavar="N", help="on this machine; default one per core"
+    )
+    run_by.add_argument(
+        "--runner",
+        choices=RUNNER_NAMES,
+        default="local",
+        help="local processes, or Apache Beam; options of Beam after --",
+    )
     add_output_arguments(parser)
 
 
@@ -82,9 +159,13 @@ def run(args: argparse.Namespace) -> int:
     out = check_out(args.out, overwrite=args.overwrite, inputs=inputs, work=work)
     runner = _runner(args)
     sources = find_sources(
-        paths, coefficients=args.coefficients, audio=args.audio, layout=layout, language=args.language,
+        paths,
+        coefficients=args.coefficients,
+        audio=args.audio,
+        layout=layout,
+        language=args.language,
         speaker_from=args.speaker_from,
-    )  # fmt: skip
+    )
     published = LAYOUTS[layout].splits(sources, [Path(path) for path in paths]) if layout else {}
     _say_sources(sources, args, console)
     if any(not source.coefficients for source in sources):
@@ -96,14 +177,26 @@ def run(args: argparse.Namespace) -> int:
     if finished.kept:
         console.say(f"{finished.kept} sources were finished before, in {ledger.folder}")
     info, report = write_prepared(
-        out, finished, ledger, held_out=args.held_out, seed=args.seed, published=published, licence=args.licence,
-        made_by=f"ksdiff-jax prepare {' '.join(args.sources)}", overwrite=args.overwrite,
-    )  # fmt: skip
+        out,
+        finished,
+        ledger,
+        held_out=args.held_out,
+        seed=args.seed,
+        published=published,
+        licence=args.licence,
+        made_by=f"ksdiff-jax prepare {' '.join(args.sources)}",
+        overwrite=args.overwrite,
+    )
     seconds = round(time.monotonic() - started, 1)
     _table(report, console)
-    console.say(f"{out}: {info.space} coefficients, written in {seconds:g} s; finished sources stay in {ledger.folder}")
+    console.say(
+        f"{out}: {info.space} coefficients, written in {seconds:g} s; finished sources stay in "
+        f"{ledger.folder}"
+    )
     short = {name: value for name, value in report.items() if name != "outcomes"}
-    console.result({"out": str(out), "work": ledger.folder, "space": info.space, "seconds": seconds, **short})
+    console.result(
+        {"out": str(out), "work": ledger.folder, "space": info.space, "seconds": seconds, **short}
+    )
     return 0
 
 
@@ -113,22 +206,36 @@ def _settings(args: argparse.Namespace):
     if not 0 < args.min_s <= args.max_s:
         raise InputError(f"--min-s {args.min_s:g} --max-s {args.max_s:g}: need 0 < min <= max")
     if not 0 <= args.held_out < 0.5:
-        raise InputError(f"--held-out is {args.held_out:g}; need a share from 0 to below 0.5, it is held out twice")
+        raise InputError(
+            f"--held-out is {args.held_out:g}; need a share from 0 to below 0.5, it is held out "
+            "twice"
+        )
     if args.coefficient_fps is not None and not args.coefficient_fps > 0:
         raise InputError(f"--coefficient-fps is {args.coefficient_fps:g}; it must be more than 0")
     if args.processes is not None and args.processes < 1:
         raise InputError(f"--processes is {args.processes}; it must be 1 or more")
     if args.passed_on and args.runner == "local":
-        raise InputError(f"{args.passed_on[0]}: options after -- are Apache Beam's; choose a --runner other than local")
+        raise InputError(
+            f"{args.passed_on[0]}: options after -- are Apache Beam's; choose a --runner other "
+            "than local"
+        )
     return Settings(
-        coefficient_fps=args.coefficient_fps, channel=args.channel, audio_stream=args.audio_stream,
-        stretch=args.stretch, min_s=args.min_s, max_s=args.max_s, face=args.face, landmarks=args.landmarks,
+        coefficient_fps=args.coefficient_fps,
+        channel=args.channel,
+        audio_stream=args.audio_stream,
+        stretch=args.stretch,
+        min_s=args.min_s,
+        max_s=args.max_s,
+        face=args.face,
+        landmarks=args.landmarks,
         tracker_python=args.tracker,
-    )  # fmt: skip
+    )
 
 
 def _with_tracker(settings, *, runner_name: str):
-    """The settings with the tracker's Python; what is missing here is said once, not for every video."""
+    """The settings with the tracker's Python; what is missing here is said once, not for every
+    video.
+    """
     from dataclasses import replace
 
     from ksdiff_jax.cli.device import keep_compilations
@@ -157,11 +264,14 @@ def _runner(args: argparse.Namespace):
 def _say_sources(sources, args: argparse.Namespace, console: Console) -> None:
     tracked = sum(1 for source in sources if not source.coefficients)
     speakers = len({source.speaker_id for source in sources})
-    console.say(f"{len(sources)} sources of {speakers} speakers: {tracked} videos to track, "
-                f"{len(sources) - tracked} with coefficients")  # fmt: skip
+    console.say(
+        f"{len(sources)} sources of {speakers} speakers: {tracked} videos to track, "
+        f"{len(sources) - tracked} with coefficients"
+    )
     if args.coefficients and tracked:
         console.warn(
-            f"{tracked} of {len(sources)} videos have no coefficients in {args.coefficients}; they are tracked"
+            f"{tracked} of {len(sources)} videos have no coefficients in {args.coefficients}; "
+            "they are tracked"
         )
 
 
@@ -169,14 +279,22 @@ def _table(report: dict, console: Console) -> None:
     from ksdiff_jax.data.prepare.run import REPORT
 
     for name, split in report["splits"].items():
-        console.say(f"{name:<5}  {split['clips']:>7,} clips  {split['hours'] * 60:9.1f} min  "
-                    f"{len(split['speakers']):>5} speakers")  # fmt: skip
+        console.say(
+            f"{name:<5}  {split['clips']:>7,} clips  {split['hours'] * 60:9.1f} min  "
+            f"{len(split['speakers']):>5} speakers"
+        )
     if empty := [name for name, split in report["splits"].items() if not split["clips"]]:
-        console.say(f"{' and '.join(empty)} empty: too few speakers to hold any out; raise --held-out, or add speakers")
+        console.say(
+            f"{' and '.join(empty)} empty: too few speakers to hold any out; raise --held-out, or "
+            "add speakers"
+        )
     _cuts(report, console)
     noted = [outcome for outcome in report["outcomes"] if outcome["notes"]]
     if noted:
-        console.say(f"{len(noted)} sources with repairs or choices to know of; --verbose and {REPORT} name them")
+        console.say(
+            f"{len(noted)} sources with repairs or choices to know of; --verbose and {REPORT} "
+            "name them"
+        )
     for outcome in noted:
         for note in outcome["notes"]:
             console.detail(f"  {outcome['source']}: {note}")
@@ -192,18 +310,28 @@ def _cuts(report: dict, console: Console) -> None:
     """What only the motion or only the sound of a source has is left out; how much that was."""
     cut = report["cut"]
     if cut["stretched_sources"]:
-        console.say(f"{cut['stretched_sources']} sources: motion stretched to the length of the sound")
+        console.say(
+            f"{cut['stretched_sources']} sources: motion stretched to the length of the sound"
+        )
     if not cut["sources"]:
         return
     console.say(
-        f"{cut['sources']} sources cut to what sound and motion share: of motion {cut['motion_head_s']:.2f} s at the "
-        f"head and {cut['motion_tail_s']:.2f} s at the tail, of sound {cut['sound_head_s']:.2f} s and "
+        f"{cut['sources']} sources cut to what sound and motion share: of motion "
+        f"{cut['motion_head_s']:.2f} s at the "
+        f"head and {cut['motion_tail_s']:.2f} s at the tail, of sound {cut['sound_head_s']:.2f} s "
+        "and "
         f"{cut['sound_tail_s']:.2f} s"
     )
     for outcome in report["outcomes"]:
-        if any(outcome["cut"][name] for name in ("motion_head_s", "motion_tail_s", "sound_head_s", "sound_tail_s")):
-            parts = ", ".join(f"{name.removesuffix('_s').replace('_', ' ')} {seconds:.2f} s"
-                              for name, seconds in outcome["cut"].items() if name != "stretch")  # fmt: skip
+        if any(
+            outcome["cut"][name]
+            for name in ("motion_head_s", "motion_tail_s", "sound_head_s", "sound_tail_s")
+        ):
+            parts = ", ".join(
+                f"{name.removesuffix('_s').replace('_', ' ')} {seconds:.2f} s"
+                for name, seconds in outcome["cut"].items()
+                if name != "stretch"
+            )
             console.detail(f"  {outcome['source']}: cut: {parts}")
 
 

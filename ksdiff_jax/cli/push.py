@@ -1,4 +1,6 @@
-"""`ksdiff-jax push CHECKPOINT org/name`: a checkpoint onto the Hugging Face hub, its card as the README."""
+"""`ksdiff-jax push CHECKPOINT org/name`: a checkpoint onto the Hugging Face hub, its card as the
+README.
+"""
 
 import argparse
 
@@ -16,15 +18,27 @@ The token is that of `hf auth login`, or in the variable HF_TOKEN. `animate --ch
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What, where to, and what is said of it there."""
     parser.epilog = EXAMPLES
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint folder, training workdir or shipped name")
-    parser.add_argument("repo", metavar="REPO", help="owner/name on the hub, made if need be")
-    parser.add_argument("--private", action="store_true", help="make the repository a private one, if it is new")
-    parser.add_argument("--message", metavar="TEXT", default="Checkpoint of ksdiff-jax", help="of the commit")
     parser.add_argument(
-        "--licence", metavar="ID", help="for the metadata, as the hub writes it: apache-2.0; default none"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="checkpoint folder, training workdir or shipped name",
+    )
+    parser.add_argument("repo", metavar="REPO", help="owner/name on the hub, made if need be")
+    parser.add_argument(
+        "--private", action="store_true", help="make the repository a private one, if it is new"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="also replace files of the same names that are no checkpoint of ours"
+        "--message", metavar="TEXT", default="Checkpoint of ksdiff-jax", help="of the commit"
+    )
+    parser.add_argument(
+        "--licence",
+        metavar="ID",
+        help="for the metadata, as the hub writes it: apache-2.0; default none",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of the same names that are no checkpoint of ours",
     )
     add_output_arguments(parser)
 

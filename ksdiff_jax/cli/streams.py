@@ -1,8 +1,9 @@
-"""Standard input, output and error as a command finds them: closed, full, gone, or of an encoding of their own.
+"""Standard input, output and error as a command finds them: closed, full, gone, or of an encoding
+of their own.
 
-A stream that is closed becomes the null device. Otherwise the first file that a command opens gets the number 1 or 2,
-and what a library writes to standard error goes into the caller's results. A character that a stream's encoding lacks
-is written as an escape (`\\u65e5`).
+A stream that is closed becomes the null device. Otherwise the first file that a command opens gets
+the number 1 or 2, and what a library writes to standard error goes into the caller's results. A
+character that a stream's encoding lacks is written as an escape (`\\u65e5`).
 """
 
 import contextlib
@@ -37,11 +38,19 @@ def escape_what_it_lacks(stream: TextIOBase) -> None:
 
 def takes_unicode(stream: TextIOBase | None) -> bool:
     """Whether every character can be written to `stream` as it is."""
-    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "").startswith("utf")
+    return (
+        (getattr(stream, "encoding", None) or "utf-8")
+        .lower()
+        .replace("-", "")
+        .replace("_", "")
+        .startswith("utf")
+    )
 
 
 def put(line: str) -> None:
-    """Write a line to standard output; where its reader has gone (`| head`), the work goes on without one."""
+    """Write a line to standard output; where its reader has gone (`| head`), the work goes on
+    without one.
+    """
     try:
         print(line, flush=True)
     except BrokenPipeError:
@@ -49,7 +58,9 @@ def put(line: str) -> None:
 
 
 def put_error(line: str) -> None:
-    """Write a line to standard error; where it cannot be written, there is no other place to report that."""
+    """Write a line to standard error; where it cannot be written, there is no other place to report
+    that.
+    """
     if sys.stderr is None:  # `print` would take standard output
         return
     try:
@@ -59,7 +70,9 @@ def put_error(line: str) -> None:
 
 
 def settle_errors() -> None:
-    """Flush standard error; where that fails, nothing is left for Python to flush at exit with a status of its own."""
+    """Flush standard error; where that fails, nothing is left for Python to flush at exit with a
+    status of its own.
+    """
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
@@ -68,7 +81,9 @@ def settle_errors() -> None:
 
 
 def fails(stream: TextIOBase) -> bool:
-    """Whether a stream, and not a file, leads to a disk that is full or to a reader that has gone."""
+    """Whether a stream, and not a file, leads to a disk that is full or to a reader that
+    has gone.
+    """
     try:
         return os.write(stream.fileno(), b"\n") < 1
     except UnsupportedOperation:  # no stream of the system's
@@ -78,7 +93,9 @@ def fails(stream: TextIOBase) -> bool:
 
 
 def drop(stream: TextIOBase) -> None:
-    """Send what is still to be written to the null device; Python would raise again when it flushes at exit."""
+    """Send what is still to be written to the null device; Python would raise again when it flushes
+    at exit.
+    """
     null = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(UnsupportedOperation):
         os.dup2(null, stream.fileno())

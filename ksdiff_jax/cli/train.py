@@ -1,4 +1,6 @@
-"""`ksdiff-jax train CONFIG [--workdir DIR] [--any.field VALUE ...]`: train, or go on with a run that was stopped."""
+"""`ksdiff-jax train CONFIG [--workdir DIR] [--any.field VALUE ...]`: train, or go on with a run
+that was stopped.
+"""
 
 import argparse
 import os
@@ -12,7 +14,14 @@ from ksdiff_jax.cli.streams import put_error
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
 from ksdiff_jax.overrides import OWN_CONFIGS, field_names, load_config, override
-from ksdiff_jax.parallel.distributed import LOST_PROCESS_STATUS, initialise, leads, leave, lost_process, several
+from ksdiff_jax.parallel.distributed import (
+    LOST_PROCESS_STATUS,
+    initialise,
+    leads,
+    leave,
+    lost_process,
+    several,
+)
 from ksdiff_jax.plain_text import printable
 
 SUMMARY = "train a model, or resume a run that was stopped"
@@ -20,9 +29,9 @@ DOTTED_OVERRIDES = True
 
 _EXAMPLES = """\
 examples:
-  ksdiff-jax train demo                                     the small model on the built-in corpus, into runs/demo
-  ksdiff-jax train demo --train.steps 200 --workdir /tmp/t  any field of the configuration by its dotted name
-  ksdiff-jax train paper --data.path SHARDS                 a data set made by `ksdiff-jax corpus --out SHARDS`
+  ksdiff-jax train demo                                    the small model on the built-in corpus, into runs/demo
+  ksdiff-jax train demo --train.steps 200 --workdir /tmp/t any field of the configuration by its dotted name
+  ksdiff-jax train paper --data.path SHARDS                a data set made by `ksdiff-jax corpus --out SHARDS`
 
 The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and leave with status 143 and 130;
 a run without a step for train.hang_s seconds ends itself with 75. Several machines: launch/README.md.
@@ -35,21 +44,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config",
         metavar="CONFIG",
-        help=f"a .py file that defines config(), the bare name of one in configs/, or a shipped one: {shipped}",
+        help="a .py file that defines config(), the bare name of one in configs/, or a shipped "
+        f"one: {shipped}",
     )
-    parser.add_argument("--profile", metavar="START:STOP", help="record these steps for XProf, in <workdir>/profile")
-    parser.add_argument("--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)")
+    parser.add_argument(
+        "--profile", metavar="START:STOP", help="record these steps for XProf, in <workdir>/profile"
+    )
+    parser.add_argument(
+        "--workdir", metavar="DIR", help="the run's folder (default: runs/<config name>)"
+    )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
     group = parser.add_argument_group(
-        "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the environment says it)"
+        "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the "
+        "environment says it)"
     )
-    group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 runs, and a free port there")
-    group.add_argument("--processes", metavar="N", type=int, help="how many there are, over all machines")
+    group.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="where process 0 runs, and a free port there"
+    )
+    group.add_argument(
+        "--processes", metavar="N", type=int, help="how many there are, over all machines"
+    )
     group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
     parser.fields = [name for name in field_names(Config()) if "." in name]
-    fields = textwrap.fill("  ".join(parser.fields), width=100, initial_indent="  ", subsequent_indent="  ")
-    parser.epilog = f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike (see ksdiff_jax/config.py):\n{fields}"
+    fields = textwrap.fill(
+        "  ".join(parser.fields), width=100, initial_indent="  ", subsequent_indent="  "
+    )
+    parser.epilog = (
+        f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike (see "
+        f"ksdiff_jax/config.py):\n{fields}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,17 +85,28 @@ def run(args: argparse.Namespace) -> int:
     profile = _profiled(args.profile, config) if args.profile else range(0)
     if "://" in (args.workdir or ""):  # a Path would make one slash of the two
         raise InputError(
-            f"--workdir {args.workdir}: a run needs a folder; mount the bucket, or name one that all share"
+            f"--workdir {args.workdir}: a run needs a folder; mount the bucket, or name one that "
+            "all share"
         )
     workdir = Path(args.workdir) if args.workdir else Path("runs") / config.name
     # Before anything that asks JAX for its devices: it would see those of this process only.
-    initialise(coordinator=args.coordinator, processes=args.processes, process_id=args.process_id, tell=_say)
+    initialise(
+        coordinator=args.coordinator,
+        processes=args.processes,
+        process_id=args.process_id,
+        tell=_say,
+    )
     try:
         console = Console("train", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-        return train_system(config, workdir, profile=profile, console=console, overwrite=args.overwrite)
+        return train_system(
+            config, workdir, profile=profile, console=console, overwrite=args.overwrite
+        )
     except CheckpointCorrupt as error:
         # No mistake of the caller's, and worth another start: a disk may have been out of reach.
-        _say(f"ksdiff-jax train: {' '.join(str(error).split())}; start again, or name another --workdir")
+        _say(
+            f"ksdiff-jax train: {' '.join(str(error).split())}; start again, or name another "
+            "--workdir"
+        )
         if several():
             leave(1)
         return 1
@@ -92,13 +127,16 @@ def _say(line: str) -> None:
 
 
 def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
-    """Where other processes wait for this one, end it now: JAX would first wait for all to finish."""
+    """Where other processes wait for this one, end it now: JAX would first wait for all to
+    finish.
+    """
     if isinstance(error, InputError):
         _say(f"ksdiff-jax train: {' '.join(str(error).split())}")
         leave(2)
     if (reason := lost_process(error)) is not None:
         _say(
-            f"ksdiff-jax train: another process of this run ended or cannot be reached ({reason}); start all of them "
+            "ksdiff-jax train: another process of this run ended or cannot be reached "
+            f"({reason}); start all of them "
             f"again to go on from the last checkpoint in {workdir}"
         )
         leave(LOST_PROCESS_STATUS)
@@ -110,7 +148,10 @@ def _describe(config: Config, console: Console) -> None:
     """For those who asked for more: the devices, and every field that is not the default."""
     import jax
 
-    console.detail(f"devices: {', '.join(f'{device.platform} {device.device_kind}' for device in jax.devices())}")
+    console.detail(
+        "devices: "
+        f"{', '.join(f'{device.platform} {device.device_kind}' for device in jax.devices())}"
+    )
     defaults = flatten(to_dict(Config()))
     for name, value in flatten(to_dict(config)).items():
         if defaults.get(name) != value:
@@ -118,7 +159,12 @@ def _describe(config: Config, console: Console) -> None:
 
 
 def train_system(
-    config: Config, workdir: Path, *, console: Console, profile: range = range(0), overwrite: bool = False
+    config: Config,
+    workdir: Path,
+    *,
+    console: Console,
+    profile: range = range(0),
+    overwrite: bool = False,
 ) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
@@ -170,7 +216,11 @@ def train_system(
         overwrite=overwrite,
     )
     if leads():
-        summary = {"workdir": str(workdir), "step": int(outcome.state.step), "steps": config.train.steps}
+        summary = {
+            "workdir": str(workdir),
+            "step": int(outcome.state.step),
+            "steps": config.train.steps,
+        }
         console.result(summary | {"status": outcome.exit_status, "metrics": outcome.metrics})
     return outcome.exit_status
 
@@ -181,5 +231,12 @@ def _draw_samples(system, params, data, out: Path, step: int) -> None:
     if data.validation:
         clips = system.config.train.samples_clips
         write_samples(
-            system, params, data.statistics, data.folder, out=out, step=step, clips=clips, features_of=data.features_of
+            system,
+            params,
+            data.statistics,
+            data.folder,
+            out=out,
+            step=step,
+            clips=clips,
+            features_of=data.features_of,
         )

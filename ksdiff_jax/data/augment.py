@@ -1,12 +1,14 @@
-"""Random changes to the sound of a training clip, so that a model of clean synthetic speech hears real recordings.
+"""Random changes to the sound of a training clip, so that a model of clean synthetic speech hears
+real recordings.
 
 In the order of a recording: the talker in a room, through a microphone, with noise, over a channel:
 
     y = channel( gain · clip( room * microphone * x  +  noise ) )
 
-`*` is convolution. Room (a synthetic impulse response), microphone (a smooth random frequency response) and the
-channel's band limits act in one FFT; noise is added at a random signal-to-noise ratio. Nothing moves the sound in
-time: the direct path of the room stays at lag 0 and every other filter has zero phase, so the motion stays true.
+`*` is convolution. Room (a synthetic impulse response), microphone (a smooth random frequency
+response) and the channel's band limits act in one FFT; noise is added at a random signal-to-noise
+ratio. Nothing moves the sound in time: the direct path of the room stays at lag 0 and every other
+filter has zero phase, so the motion stays true.
 
 Everything random is drawn from the generator that is passed in: same generator state, same result.
 """
@@ -36,8 +38,12 @@ MU = 255.0  # of the mu-law companding of telephony
 CLIP_LEVEL = (0.2, 0.9)  # of the peak
 
 
-def augment(audio: Float[np.ndarray, "s"], rng: np.random.Generator, *, config: AugmentConfig) -> np.ndarray:
-    """Samples at 16 kHz as another recording of the same speech would have them; float32, same length, in [-1, 1]."""
+def augment(
+    audio: Float[np.ndarray, "s"], rng: np.random.Generator, *, config: AugmentConfig
+) -> np.ndarray:
+    """Samples at 16 kHz as another recording of the same speech would have them; float32, same
+    length, in [-1, 1].
+    """
     limits = _band_limits(rng) if rng.random() < config.band_limit else None
     room = rng.random() < config.reverberation
     microphone = rng.random() < config.equaliser
@@ -64,8 +70,11 @@ def augment(audio: Float[np.ndarray, "s"], rng: np.random.Generator, *, config: 
     return out.astype(np.float32)
 
 
-def lose_pitch(prosody: Float[np.ndarray, "f 2"], rng: np.random.Generator) -> Float[np.ndarray, "f 2"]:
-    """Raw prosody (f0 in Hz, log energy) whose pitch tracker missed a random part of the voiced frames, in runs.
+def lose_pitch(
+    prosody: Float[np.ndarray, "f 2"], rng: np.random.Generator
+) -> Float[np.ndarray, "f 2"]:
+    """Raw prosody (f0 in Hz, log energy) whose pitch tracker missed a random part of the voiced
+    frames, in runs.
 
     Trackers miss half the voicing of noisy recordings; synthetic speech never shows them doing it.
     """
@@ -75,7 +84,9 @@ def lose_pitch(prosody: Float[np.ndarray, "f 2"], rng: np.random.Generator) -> F
 
 
 def room_impulse(rng: np.random.Generator) -> Float[np.ndarray, "n"]:
-    """A synthetic room: the direct path (1 at sample 0), early reflections, an exponential tail of noise."""
+    """A synthetic room: the direct path (1 at sample 0), early reflections, an exponential tail of
+    noise.
+    """
     decay_s = rng.uniform(*REVERBERATION_S)
     time_s = np.arange(int(min(decay_s, LONGEST_TAIL_S) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     tail = rng.standard_normal(len(time_s), dtype=np.float32) * 10.0 ** (-3.0 * time_s / decay_s)
@@ -92,23 +103,33 @@ def room_impulse(rng: np.random.Generator) -> Float[np.ndarray, "n"]:
 def random_noise(
     speech: Float[np.ndarray, "s"], rng: np.random.Generator, *, limits: tuple[float, float] | None
 ) -> Float[np.ndarray, "s"]:
-    """Noise of any level: coloured, gusts, hum, knocks, or babble made of the speech itself, reversed and shifted."""
+    """Noise of any level: coloured, gusts, hum, knocks, or babble made of the speech itself,
+    reversed and shifted.
+    """
     samples = len(speech)
-    kind = rng.choice(["coloured", "gusts", "hum", "knocks", "babble"], p=[0.4, 0.15, 0.1, 0.1, 0.25])
+    kind = rng.choice(
+        ["coloured", "gusts", "hum", "knocks", "babble"], p=[0.4, 0.15, 0.1, 0.1, 0.25]
+    )
     if kind == "babble":
-        voices = [np.roll(speech[::-1], int(rng.integers(samples))) * rng.uniform(0.3, 1.0) for _ in range(5)]
+        voices = [
+            np.roll(speech[::-1], int(rng.integers(samples))) * rng.uniform(0.3, 1.0)
+            for _ in range(5)
+        ]
         return np.sum(voices, axis=0, dtype=np.float32)
     if kind == "hum":
         time_s = np.arange(samples, dtype=np.float32) / SAMPLE_RATE_HZ
         mains_hz = float(rng.choice([50.0, 60.0]))
         hum = sum(
-            np.float32(rng.random() / k) * np.sin(np.float32(2 * np.pi * mains_hz * k) * time_s) for k in (1, 2, 3, 5)
+            np.float32(rng.random() / k) * np.sin(np.float32(2 * np.pi * mains_hz * k) * time_s)
+            for k in (1, 2, 3, 5)
         )
         return hum + np.float32(0.1) * rng.standard_normal(samples, dtype=np.float32)
     noise = _coloured_noise(samples, rng, slope=rng.uniform(0.0, 2.0), limits=limits)
     if kind == "knocks":
         return noise * _knocks(samples, rng)
-    if kind == "gusts":  # noise that comes and goes within a second, as wind, traffic and rustling do
+    if (
+        kind == "gusts"
+    ):  # noise that comes and goes within a second, as wind, traffic and rustling do
         knots = rng.uniform(0.0, 1.0, size=2 + 4 * samples // SAMPLE_RATE_HZ)
         at = np.linspace(0, len(knots) - 1, samples)
         noise = noise * np.interp(at, np.arange(len(knots)), knots**2).astype(np.float32)
@@ -116,14 +137,20 @@ def random_noise(
 
 
 def _knocks(samples: int, rng: np.random.Generator) -> Float[np.ndarray, "s"]:
-    """An envelope of sudden onsets that die away, 1 to 6 a second, over a floor: steps, taps, keys, doors."""
+    """An envelope of sudden onsets that die away, 1 to 6 a second, over a floor: steps, taps, keys,
+    doors.
+    """
     count = max(1, int(samples / SAMPLE_RATE_HZ * rng.uniform(*KNOCKS_HZ)))
     even = (np.arange(count) + rng.uniform()) / count
-    at = np.clip(even + rng.uniform(0.0, 0.5 / count) * rng.standard_normal(count), 0.0, 1.0) * (samples - 1)
+    at = np.clip(even + rng.uniform(0.0, 0.5 / count) * rng.standard_normal(count), 0.0, 1.0) * (
+        samples - 1
+    )
     strikes = np.zeros(samples, np.float32)
     strikes[at.astype(int)] = 10.0 ** (rng.uniform(-12.0, 0.0, size=count) / 20)
     decay_s = rng.uniform(*KNOCK_DECAY_S)
-    ring = np.exp(-np.arange(int(4 * decay_s * SAMPLE_RATE_HZ)) / (decay_s * SAMPLE_RATE_HZ)).astype(np.float32)
+    ring = np.exp(
+        -np.arange(int(4 * decay_s * SAMPLE_RATE_HZ)) / (decay_s * SAMPLE_RATE_HZ)
+    ).astype(np.float32)
     return scipy.signal.fftconvolve(strikes, ring)[:samples].astype(np.float32) + np.float32(
         10.0 ** (rng.uniform(-60.0, -25.0) / 20)
     )
@@ -150,18 +177,23 @@ def _filter(
     limits: tuple[float, float] | None,
 ) -> Float[np.ndarray, "s"]:
     """Room, microphone and channel in one product of spectra; the output has the input's level."""
-    # The room's tail, and a little for the rings of the zero-phase filters, so that nothing wraps to the start.
-    points = scipy.fft.next_fast_len(len(audio) + (0 if impulse is None else len(impulse)) + 1024, real=True)
+    # The room's tail, and a little for the rings of the zero-phase filters, so that nothing wraps
+    # to the start.
+    points = scipy.fft.next_fast_len(
+        len(audio) + (0 if impulse is None else len(impulse)) + 1024, real=True
+    )
     spectrum = scipy.fft.rfft(audio, points)
     frequency_hz = np.fft.rfftfreq(points, 1 / SAMPLE_RATE_HZ).astype(np.float32)
     if impulse is not None:
         spectrum *= scipy.fft.rfft(impulse, points)
     if response_db is not None:
         low, high = np.log(EQUALISER_RANGE_HZ)
-        position = (np.log(np.maximum(frequency_hz, 1.0)) - low) / (high - low) * (len(response_db) - 1)
-        spectrum *= np.exp(np.interp(position, np.arange(len(response_db)), response_db) * (np.log(10) / 20)).astype(
-            np.float32
+        position = (
+            (np.log(np.maximum(frequency_hz, 1.0)) - low) / (high - low) * (len(response_db) - 1)
         )
+        spectrum *= np.exp(
+            np.interp(position, np.arange(len(response_db)), response_db) * (np.log(10) / 20)
+        ).astype(np.float32)
     if limits is not None:
         spectrum *= _band_gain(frequency_hz, limits)
     out = scipy.fft.irfft(spectrum, points)[: len(audio)]
@@ -176,13 +208,17 @@ def _random_response_db(rng: np.random.Generator) -> Float[np.ndarray, "k"]:
 
 
 def _band_limits(rng: np.random.Generator) -> tuple[float, float]:
-    """Lowest and highest frequency of a channel, Hz: a telephone, or a codec that spends its bits below a corner."""
+    """Lowest and highest frequency of a channel, Hz: a telephone, or a codec that spends its bits
+    below a corner.
+    """
     if rng.random() < 0.3:
         return TELEPHONE_HZ
     return float(rng.uniform(*HIGH_PASS_HZ)), float(rng.uniform(*LOW_PASS_HZ))
 
 
-def _band_gain(frequency_hz: Float[np.ndarray, "n"], limits: tuple[float, float]) -> Float[np.ndarray, "n"]:
+def _band_gain(
+    frequency_hz: Float[np.ndarray, "n"], limits: tuple[float, float]
+) -> Float[np.ndarray, "n"]:
     """Zero-phase band pass, 24 dB per octave below and a raised-cosine edge, 10 % wide, above."""
     low, high = limits
     below = 1.0 / (1.0 + (low / np.maximum(frequency_hz, 1.0)) ** 4)

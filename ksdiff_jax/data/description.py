@@ -1,7 +1,8 @@
-"""What `dataset.json` says of a data set: schema, coefficient space, splits with their shards, statistics, licence.
+"""What `dataset.json` says of a data set: schema, coefficient space, splits with their shards,
+statistics, licence.
 
-Everything in it is known when the last shard is written; nothing of it needs the shards to be read again. Fields
-that earlier versions did not write are read as None or as empty.
+Everything in it is known when the last shard is written; nothing of it needs the shards to be read
+again. Fields that earlier versions did not write are read as None or as empty.
 """
 
 import json
@@ -32,7 +33,9 @@ class SplitInfo:
     sha256: tuple[str, ...]
     speakers: int | None = None  # None: written by an earlier version that did not count
     language_hours: dict[str, float] = field(default_factory=dict)
-    lengths: dict[int, int] = field(default_factory=dict)  # clips by lower edge of `LENGTH_BINS_S`, seconds
+    lengths: dict[int, int] = field(
+        default_factory=dict
+    )  # clips by lower edge of `LENGTH_BINS_S`, seconds
 
 
 @dataclass(frozen=True)
@@ -47,26 +50,41 @@ class DatasetInfo:
     splits: dict[str, SplitInfo]
     mean: tuple[float, ...]  # per motion dimension, over the training split
     std: tuple[float, ...]
-    encoder_digest: str = ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
-    keyframes_per_s: dict[str, float] | None = None  # of "expression" and "head", over the training split
+    encoder_digest: str = (
+        ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
+    )
+    keyframes_per_s: dict[str, float] | None = (
+        None  # of "expression" and "head", over the training split
+    )
 
 
 def dataset_info(folder: PathLike) -> DatasetInfo:
-    """The description of the data set in `folder`; `InputError` where it is missing or of another schema."""
+    """The description of the data set in `folder`; `InputError` where it is missing or of another
+    schema.
+    """
     path = epath.Path(folder) / DESCRIPTION
     if not path.exists():
-        raise InputError(f"{folder}: no data set here ({DESCRIPTION} is missing); make one with `ksdiff-jax corpus`")
+        raise InputError(
+            f"{folder}: no data set here ({DESCRIPTION} is missing); make one with `ksdiff-jax "
+            "corpus`"
+        )
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         schema = raw["schema"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a data set description; copy or make the data set again") from error
+        raise InputError(
+            f"{path}: not a data set description; copy or make the data set again"
+        ) from error
     if schema != SCHEMA:
-        raise InputError(f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; make the data set again")
+        raise InputError(
+            f"{path}: schema {schema!r}, this version reads {SCHEMA!r}; make the data set again"
+        )
     try:
         return _parsed(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not a whole data set description; copy or make the data set again") from error
+        raise InputError(
+            f"{path}: not a whole data set description; copy or make the data set again"
+        ) from error
 
 
 def _parsed(raw: dict) -> DatasetInfo:
@@ -84,15 +102,23 @@ def _parsed(raw: dict) -> DatasetInfo:
         for name, split in raw["splits"].items()
     }
     return DatasetInfo(
-        schema=raw["schema"], space=raw["space"], fps=raw["fps"], licence=raw["licence"], made_by=raw["made_by"],
-        splits=splits, mean=tuple(raw["statistics"]["mean"]), std=tuple(raw["statistics"]["std"]),
+        schema=raw["schema"],
+        space=raw["space"],
+        fps=raw["fps"],
+        licence=raw["licence"],
+        made_by=raw["made_by"],
+        splits=splits,
+        mean=tuple(raw["statistics"]["mean"]),
+        std=tuple(raw["statistics"]["std"]),
         encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
         keyframes_per_s=raw["statistics"].get("keyframes_per_s"),
-    )  # fmt: skip
+    )
 
 
 def statistics(folder: PathLike) -> Statistics:
-    """Mean and standard deviation of the 59 motion dimensions over the training split, as float32 arrays."""
+    """Mean and standard deviation of the 59 motion dimensions over the training split, as float32
+    arrays.
+    """
     info = dataset_info(folder)
     return Statistics(mean=np.array(info.mean, np.float32), std=np.array(info.std, np.float32))
 
@@ -107,7 +133,10 @@ def write_description(path: Path, info: DatasetInfo) -> None:
         "fps": info.fps,
         "licence": info.licence,
         "made_by": info.made_by,
-        "arrays": {name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape} for name, a in arrays.items()},
+        "arrays": {
+            name: {"dtype": a.dtype, "trailing_shape": a.trailing_shape}
+            for name, a in arrays.items()
+        },
         "speech_features": {"dtype": "bfloat16", "encoder_digest": info.encoder_digest}
         if info.encoder_digest
         else None,
@@ -120,7 +149,9 @@ def write_description(path: Path, info: DatasetInfo) -> None:
                 "lengths_s": split.lengths,
                 "shards": [
                     {"file": file, "clips": clips, "sha256": digest}
-                    for file, clips, digest in zip(split.shards, split.shard_clips, split.sha256, strict=True)
+                    for file, clips, digest in zip(
+                        split.shards, split.shard_clips, split.sha256, strict=True
+                    )
                 ],
             }
             for name, split in info.splits.items()

@@ -1,13 +1,15 @@
-"""Records of data sets as bytes: `tf.train.Example` protocol buffers, written and read without TensorFlow or TFDS.
+"""Records of data sets as bytes: `tf.train.Example` protocol buffers, written and read without
+TensorFlow or TFDS.
 
     message Example   { Features features = 1; }
     message Features  { map<string, Feature> feature = 1; }       an entry of a map: key = 1, value = 2
     message Feature   { oneof { BytesList = 1; FloatList = 2; Int64List = 3; } }
     message BytesList { repeated bytes value = 1; }    message FloatList { repeated float value = 1 [packed]; }
 
-A message is a row of fields, each a tag (field number · 8 + wire type), a length and so many bytes; numbers are varints
-of seven bits a byte, the lowest first. We write scalars alone, byte strings and floats, and read the first value of
-each list. Unknown fields are passed over, as the format asks for.
+A message is a row of fields, each a tag (field number · 8 + wire type), a length and so many bytes;
+numbers are varints of seven bits a byte, the lowest first. We write scalars alone, byte strings and
+floats, and read the first value of each list. Unknown fields are passed over, as the format asks
+for.
 """
 
 import struct
@@ -21,13 +23,20 @@ _LONGEST_VARINT = 10  # bytes
 
 
 def encode_example(values: Mapping[str, bytes | str | float]) -> bytes:
-    """The Example with one value under each name, in the order of the names: equal values give equal bytes."""
-    entries = (_field(1, _field(1, name.encode()) + _field(2, _feature(values[name]))) for name in sorted(values))
+    """The Example with one value under each name, in the order of the names: equal values give
+    equal bytes.
+    """
+    entries = (
+        _field(1, _field(1, name.encode()) + _field(2, _feature(values[name])))
+        for name in sorted(values)
+    )
     return _field(1, b"".join(entries))
 
 
 def decode_example(record: bytes) -> dict[str, bytes | float]:
-    """The first value under each name that has one; raises `ValueError` where the bytes are no such message."""
+    """The first value under each name that has one; raises `ValueError` where the bytes are no such
+    message.
+    """
     values: dict[str, bytes | float] = {}
     for features in _contents(record, 0, len(record), number=1):
         for entry in _contents(record, *features, number=1):
@@ -83,12 +92,17 @@ def _first_value(record: bytes, start: int, end: int) -> bytes | float | None:
 
 def _contents(record: bytes, start: int, end: int, *, number: int) -> list[tuple[int, int]]:
     """Where the messages lie that a message holds as this field."""
-    return [(first, last) for found, wire, first, last in _fields(record, start, end)
-            if found == number and wire == _DELIMITED]  # fmt: skip
+    return [
+        (first, last)
+        for found, wire, first, last in _fields(record, start, end)
+        if found == number and wire == _DELIMITED
+    ]
 
 
 def _fields(record: bytes, start: int, end: int) -> list[tuple[int, int, int, int]]:
-    """Number, wire type, start and end of the content of each field of the message between two positions."""
+    """Number, wire type, start and end of the content of each field of the message between two
+    positions.
+    """
     fields, position = [], start
     while position < end:
         tag, position = record[position], position + 1

@@ -1,14 +1,16 @@
-"""Features of a frozen speech encoder, computed once per clip and kept: in a folder of the user's, or in the shards.
+"""Features of a frozen speech encoder, computed once per clip and kept: in a folder of the user's,
+or in the shards.
 
     features = encoder(sound of the whole clip)        (2t, d) at 50 Hz, stored as bfloat16
 
-A kept file is named by two SHA-256: of the encoder's weights, and of the clip's samples and length; change either and
-it is another file. It holds the features' bytes and, in its last 32 bytes, their own SHA-256: a damaged file is
-computed again. Shards hold features of one encoder, whose digest stands in `dataset.json`.
+A kept file is named by two SHA-256: of the encoder's weights, and of the clip's samples and length;
+change either and it is another file. It holds the features' bytes and, in its last 32 bytes, their
+own SHA-256: a damaged file is computed again. Shards hold features of one encoder, whose digest
+stands in `dataset.json`.
 
-What is kept serves a run only if the encoder is frozen, its last layer is used and the sound of a clip is never
-changed; `why_not_kept` says which of these does not hold. Features are then computed in the training step, of the cut
-that is trained on.
+What is kept serves a run only if the encoder is frozen, its last layer is used and the sound of a
+clip is never changed; `why_not_kept` says which of these does not hold. Features are then computed
+in the training step, of the cut that is trained on.
 """
 
 import hashlib
@@ -34,7 +36,9 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def why_not_kept(config: Config, *, split: str) -> str | None:
-    """Why features on disk do not serve this configuration on the clips of `split`, or None if they do."""
+    """Why features on disk do not serve this configuration on the clips of `split`, or None if they
+    do.
+    """
     encoder = config.model.encoder
     if encoder.kind != "pretrained":
         return "the encoder is trained with the model"
@@ -48,7 +52,9 @@ def why_not_kept(config: Config, *, split: str) -> str | None:
 
 
 def clip_sound(clip: Clip) -> Float[np.ndarray, "s"]:
-    """The sound of a clip, cut or padded with silence to the 640 samples that each motion frame owns."""
+    """The sound of a clip, cut or padded with silence to the 640 samples that each motion frame
+    owns.
+    """
     samples = samples_of_motion_frames(clip.frames)
     audio = from_int16(clip.audio[:samples])
     return np.pad(audio, (0, samples - len(audio)))
@@ -62,7 +68,10 @@ def encode_sound(clip: Clip, encoder: SpeechEncoder) -> Float[np.ndarray, "f d"]
 def stored_features(clip: Clip) -> Float[np.ndarray, "f d"]:
     """The features that came with the clip out of its shard."""
     if clip.speech_features is None:
-        raise InputError(f"clip {clip.clip_id!r}: no speech features, though its data set promises them; make it again")
+        raise InputError(
+            f"clip {clip.clip_id!r}: no speech features, though its data set promises them; make "
+            "it again"
+        )
     return clip.speech_features
 
 
@@ -75,7 +84,9 @@ class FeatureCache:
 
     def path(self, clip: Clip) -> Path:
         """Where the features of a clip lie, if they do."""
-        key = hashlib.sha256(clip.frames.to_bytes(8, "little") + clip.audio.astype("<i2").tobytes()).hexdigest()
+        key = hashlib.sha256(
+            clip.frames.to_bytes(8, "little") + clip.audio.astype("<i2").tobytes()
+        ).hexdigest()
         return self.folder / self.encoder_digest / key[:2] / key
 
     def find(self, clip: Clip) -> Float[np.ndarray, "f d"] | None:
@@ -99,11 +110,17 @@ class FeatureCache:
         """The features of a clip that `fill` has been over."""
         features = self.find(clip)
         if features is None:
-            raise InputError(f"{self.path(clip)}: the features of clip {clip.clip_id!r} are gone; start again")
+            raise InputError(
+                f"{self.path(clip)}: the features of clip {clip.clip_id!r} are gone; start again"
+            )
         return features
 
     def fill(
-        self, clips: Sequence[Clip], encoder: SpeechEncoder, *, done: Callable[[int], None] = lambda count: None
+        self,
+        clips: Sequence[Clip],
+        encoder: SpeechEncoder,
+        *,
+        done: Callable[[int], None] = lambda count: None,
     ) -> None:
         """Compute what is missing; `done` is told how many clips are there after each."""
         for count, clip in enumerate(clips, start=1):
@@ -121,7 +138,8 @@ def kept_features(
     cache: Path,
     tell: Callable[[str], None],
 ) -> FeaturesOf:
-    """Features of the clips of a data set: its own where it has them, else kept under `cache`, computed now.
+    """Features of the clips of a data set: its own where it has them, else kept under `cache`,
+    computed now.
 
     Raises `InputError` if the data set's own are of another encoder.
     """
@@ -129,15 +147,20 @@ def kept_features(
     if info.encoder_digest:
         if info.encoder_digest != encoder.digest:
             raise InputError(
-                f"{folder}: its speech features are of encoder {info.encoder_digest[:12]}, model.encoder.path "
-                f"{config.model.encoder.path!r} is encoder {encoder.digest[:12]}; name that encoder, or make the "
+                f"{folder}: its speech features are of encoder {info.encoder_digest[:12]}, "
+                "model.encoder.path "
+                f"{config.model.encoder.path!r} is encoder {encoder.digest[:12]}; name that "
+                "encoder, or make the "
                 "features again with `ksdiff-jax corpus --from`"
             )
         return stored_features
     kept = FeatureCache(private_folder(cache / "features"), encoder.digest)
     for split in splits:
         clips = ShardReader(folder, split)
-        tell(f"speech features of {len(clips):,} {split} clips, computed where not yet in {kept.folder}")
+        tell(
+            f"speech features of {len(clips):,} {split} clips, computed where not yet in "
+            f"{kept.folder}"
+        )
         kept.fill(clips, encoder, done=_tenths(len(clips), tell))
     return kept
 

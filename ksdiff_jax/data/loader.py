@@ -1,8 +1,9 @@
 """Batches from shards, with grain: random cuts for training, whole clips for evaluation.
 
-Everything random about training batch n (which clips, which cut, which augmentation) is a function of the seed and
-of n alone. The iterator's state is its position, so a restored iterator continues with exactly the batches that the
-uninterrupted one would have given, in the middle of an epoch too, whatever the number of threads, workers or hosts.
+Everything random about training batch n (which clips, which cut, which augmentation) is a function
+of the seed and of n alone. The iterator's state is its position, so a restored iterator continues
+with exactly the batches that the uninterrupted one would have given, in the middle of an epoch too,
+whatever the number of threads, workers or hosts.
 """
 
 import dataclasses
@@ -21,27 +22,39 @@ from ksdiff_jax.data.augment import augment, lose_pitch
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
-from ksdiff_jax.data.transforms import Example, FeaturesOf, collate, example, random_start, raw_prosody
+from ksdiff_jax.data.transforms import (
+    Example,
+    FeaturesOf,
+    collate,
+    example,
+    random_start,
+    raw_prosody,
+)
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.log_lines import held_back
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.typing import Float, Int
 
-with held_back("absl", below=logging.ERROR):  # before jaxlib 0.11, as on Colab, that its workers cannot be profiled
+with held_back(
+    "absl", below=logging.ERROR
+):  # before jaxlib 0.11, as on Colab, that its workers cannot be profiled
     import grain
 
 BATCHES_AHEAD = 4
 EPOCHS = 2**24  # more than anybody trains
-# Whole clips are padded to a multiple of this, so that evaluation compiles a few programs and not one per clip.
+# Whole clips are padded to a multiple of this, so that evaluation compiles a few programs and not
+# one per clip.
 BUCKET_FRAMES = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class ShuffledEpochs(Sequence[Clip]):
-    """Epoch after epoch of all clips, each in an order of its own: clip i is number i mod n of epoch i div n.
+    """Epoch after epoch of all clips, each in an order of its own: clip i is number i mod n of
+    epoch i div n.
 
-    An order is that of n raw numbers of Philox, which every version of NumPy gives alike. grain's own shuffle needs no
-    memory but 60 µs a clip, as long as reading one; eight bytes a clip are affordable.
+    An order is that of n raw numbers of Philox, which every version of NumPy gives alike. grain's
+    own shuffle needs no memory but 60 µs a clip, as long as reading one; eight bytes a clip are
+    affordable.
     """
 
     reader: ShardReader
@@ -91,15 +104,23 @@ class RandomCut(grain.transforms.RandomMap):
         samples = len(cut.audio) * int(cut.mask.sum()) // len(cut.mask)
         audio = np.zeros_like(cut.audio)
         audio[:samples] = augment(cut.audio[:samples], rng, config=data.augment)
-        return cut._replace(audio=audio, prosody=_with_energy_of(audio[:samples], prosody=cut.prosody))
+        return cut._replace(
+            audio=audio, prosody=_with_energy_of(audio[:samples], prosody=cut.prosody)
+        )
 
 
-def _with_energy_of(audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
-    """Prosody whose energy is that of another recording: noise fills the pauses of this contour too."""
+def _with_energy_of(
+    audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray, "f 2"]
+) -> Float[np.ndarray, "f 2"]:
+    """Prosody whose energy is that of another recording: noise fills the pauses of this contour
+    too.
+    """
     energy = log_energy(audio)
     contour = np.zeros_like(prosody)
     contour[:, 0] = prosody[:, 0]
-    contour[: len(energy), 1] = normalise_prosody(np.stack([np.zeros_like(energy), energy], axis=-1))[:, 1]
+    contour[: len(energy), 1] = normalise_prosody(
+        np.stack([np.zeros_like(energy), energy], axis=-1)
+    )[:, 1]
     return contour
 
 
@@ -109,7 +130,9 @@ def check_data_config(config: DataConfig) -> None:
         if getattr(config, name) < least:
             raise InputError(f"data.{name} {getattr(config, name)}: need {least} or more")
     if not 0 <= config.bad_record_share <= 1:
-        raise InputError(f"data.bad_record_share {config.bad_record_share}: need a share from 0 to 1")
+        raise InputError(
+            f"data.bad_record_share {config.bad_record_share}: need a share from 0 to 1"
+        )
 
 
 def training_batches(
@@ -122,27 +145,35 @@ def training_batches(
     host: int = 0,
     hosts: int = 1,
 ) -> "TrainingBatches":
-    """Endless batches of random cuts, NumPy arrays: of the `config.data.batch_size` rows those of one host of many.
+    """Endless batches of random cuts, NumPy arrays: of the `config.data.batch_size` rows those of
+    one host of many.
 
-    The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k · batch_size + r of
-    that sequence, and of n hosts the first has the first n-th of the rows, and so on, as they lie in a global batch.
-    So hosts share no clip, an epoch leaves none out, and the k-th batch of any number of hosts is the same, row by row.
+    The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k
+    · batch_size + r of that sequence, and of n hosts the first has the first n-th of the rows, and
+    so on, as they lie in a global batch. So hosts share no clip, an epoch leaves none out, and the
+    k-th batch of any number of hosts is the same, row by row.
 
-    The iterator is to be closed after use. Its position continues the sequence on any number of hosts and of worker
-    processes.
+    The iterator is to be closed after use. Its position continues the sequence on any number of
+    hosts and of worker processes.
     """
     reader = ShardReader(
-        folder, split, on_bad_record=config.data.on_bad_record, bad_record_share=config.data.bad_record_share
+        folder,
+        split,
+        on_bad_record=config.data.on_bad_record,
+        bad_record_share=config.data.bad_record_share,
     )
     if not len(reader):
         raise InputError(f"{folder}: split {split!r} is empty; training needs at least one clip")
     rows, rest = divmod(config.data.batch_size, hosts)
     if rest or not 0 <= host < hosts:
         raise InputError(
-            f"data.batch_size {config.data.batch_size} for host {host} of {hosts}: need a multiple of the hosts"
+            f"data.batch_size {config.data.batch_size} for host {host} of {hosts}: need a "
+            "multiple of the hosts"
         )
     batches = (
-        grain.MapDataset.source(ShuffledEpochs(reader, seed)).seed(seed).random_map(RandomCut(config, features_of))
+        grain.MapDataset.source(ShuffledEpochs(reader, seed))
+        .seed(seed)
+        .random_map(RandomCut(config, features_of))
     )
     if hosts > 1:
         batches = RowsOfHost(batches, rows=rows, host=host, hosts=hosts)
@@ -151,7 +182,9 @@ def training_batches(
 
 
 class RowsOfHost(grain.MapDataset[Example]):
-    """Of a sequence that is cut into batches of hosts · rows examples, the rows of one host in each."""
+    """Of a sequence that is cut into batches of hosts · rows examples, the rows of one host in
+    each.
+    """
 
     def __init__(self, whole: "grain.MapDataset[Example]", *, rows: int, host: int, hosts: int):
         super().__init__(whole)
@@ -166,9 +199,11 @@ class RowsOfHost(grain.MapDataset[Example]):
 
 
 class TrainingBatches(Iterator[Batch]):
-    """The batches of a `grain.MapDataset` in their order, read ahead by threads or worker processes.
+    """The batches of a `grain.MapDataset` in their order, read ahead by threads or worker
+    processes.
 
-    The state is the number of the next batch. grain's own is that of each worker, which fits no other number of them.
+    The state is the number of the next batch. grain's own is that of each worker, which fits no
+    other number of them.
     """
 
     def __init__(self, batches: "grain.MapDataset[Batch]", *, threads: int, workers: int):
@@ -176,7 +211,9 @@ class TrainingBatches(Iterator[Batch]):
         self._next, self._reading = 0, None
 
     def __next__(self) -> Batch:
-        if self._reading is None:  # only now, or workers would start in vain before a position is restored
+        if (
+            self._reading is None
+        ):  # only now, or workers would start in vain before a position is restored
             self._reading = self._from(self._next)
         batch = next(self._reading)
         self._next += 1
@@ -208,7 +245,9 @@ class TrainingBatches(Iterator[Batch]):
 
 
 def _end_with_parent(worker: int, workers: int) -> None:
-    """Called in a worker: grain ends it when an iterator is closed, which a killed process does not come to do."""
+    """Called in a worker: grain ends it when an iterator is closed, which a killed process does not
+    come to do.
+    """
 
     def wait_for_the_end() -> None:
         multiprocessing.parent_process().join()
@@ -228,8 +267,8 @@ def evaluation_batches(
 ) -> Iterator[tuple[Batch, list[Clip]]]:
     """Whole clips, shortest first, clean, in batches of one padded length; always the same ones.
 
-    Every batch has `batch_size` rows, so that few programs are compiled; rows beyond the list of clips repeat the
-    last of them. `limit` takes that many clips, evenly spread over the split.
+    Every batch has `batch_size` rows, so that few programs are compiled; rows beyond the list of
+    clips repeat the last of them. `limit` takes that many clips, evenly spread over the split.
     """
     reader = ShardReader(folder, split)
     if not len(reader):
@@ -242,11 +281,15 @@ def evaluation_batches(
     for frames in sorted(buckets):
         for first in range(0, len(buckets[frames]), batch_size):
             clips = [reader[position] for position in buckets[frames][first : first + batch_size]]
-            batch = _whole_clips(clips, frames=frames, rows=batch_size, config=config, features_of=features_of)
+            batch = _whole_clips(
+                clips, frames=frames, rows=batch_size, config=config, features_of=features_of
+            )
             yield batch, clips
 
 
-def _whole_clips(clips: list[Clip], *, frames: int, rows: int, config: Config, features_of: FeaturesOf | None) -> Batch:
+def _whole_clips(
+    clips: list[Clip], *, frames: int, rows: int, config: Config, features_of: FeaturesOf | None
+) -> Batch:
     max_tokens = config.model.transcript.max_tokens
     examples = [
         example(

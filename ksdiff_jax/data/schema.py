@@ -1,16 +1,19 @@
-"""A clip: one utterance of one speaker with the motion of the face that said it, and its bytes in a record.
+"""A clip: one utterance of one speaker with the motion of the face that said it, and its bytes in a
+record.
 
-In memory a `Clip` holds NumPy arrays. On disk it is a `tf.train.Example` that a TFDS `FeaturesDict` reads and writes
-too (`tfds_files.record_features`). Arrays are raw little-endian bytes in scalar bytes features: as numeric features a
-5 s clip takes 2.7 times the size, and TFDS 17.5 ms to write it and 6.4 ms to read it. `ARRAYS` gives dtype and
-trailing shape of each; `dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON.
-`speech_features`, the output of a frozen encoder, is there or not for a whole data set, with the encoder's width.
+In memory a `Clip` holds NumPy arrays. On disk it is a `tf.train.Example` that a TFDS `FeaturesDict`
+reads and writes too (`tfds_files.record_features`). Arrays are raw little-endian bytes in scalar
+bytes features: as numeric features a 5 s clip takes 2.7 times the size, and TFDS 17.5 ms to write
+it and 6.4 ms to read it. `ARRAYS` gives dtype and trailing shape of each; `dataset.json` repeats it
+for readers in other languages. Times of words and phonemes are JSON. `speech_features`, the output
+of a frozen encoder, is there or not for a whole data set, with the encoder's width.
 
-The expression says whose face model it is: 50 coefficients are FLAME's, 64 the Basel face model's (Deep3D); in the
-latter's space there is no jaw (zeros) and `camera` is a translation. `measures` are facts about how a clip was made
-(`av_offset_s`, `reprojection_error`, ...), numbers by name.
+The expression says whose face model it is: 50 coefficients are FLAME's, 64 the Basel face model's
+(Deep3D); in the latter's space there is no jaw (zeros) and `camera` is a translation. `measures`
+are facts about how a clip was made (`av_offset_s`, `reprojection_error`, ...), numbers by name.
 
-Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is finite,
+Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is
+finite,
 |samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they start.
 """
 
@@ -42,7 +45,9 @@ class Timed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One training or test example. t motion frames at `fps`, s samples at 16 kHz, 2t prosody frames."""
+    """One training or test example. t motion frames at `fps`, s samples at 16 kHz, 2t prosody
+    frames.
+    """
 
     clip_id: str
     audio: Int[np.ndarray, "s"]  # int16, 16 kHz mono
@@ -50,7 +55,9 @@ class Clip:
     rotation: Float[np.ndarray, "t 3"]  # global head rotation, axis-angle, radians
     jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
     camera: Float[np.ndarray, "t 3"]  # weak perspective: scale, tx, ty
-    shape: Float[np.ndarray, "100"] = field(default_factory=lambda: np.zeros(SHAPE_DIMS, np.float32))
+    shape: Float[np.ndarray, "100"] = field(
+        default_factory=lambda: np.zeros(SHAPE_DIMS, np.float32)
+    )
     speaker_id: str = ""
     language: str = ""
     source: str = ""
@@ -59,7 +66,9 @@ class Clip:
     words: tuple[Timed, ...] = ()
     phonemes: tuple[Timed, ...] = ()
     prosody: Float[np.ndarray, "f 2"] | None = None  # raw: f0 in Hz (0 unvoiced), log energy; 50 Hz
-    speech_features: Float[np.ndarray, "f d"] | None = None  # bfloat16, of the encoder that `dataset.json` names
+    speech_features: Float[np.ndarray, "f d"] | None = (
+        None  # bfloat16, of the encoder that `dataset.json` names
+    )
     measures: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -79,7 +88,9 @@ class Clip:
 
 
 class ArrayField(NamedTuple):
-    """How an array of a clip lies in its bytes feature: little-endian, C order, the leading axis from the length."""
+    """How an array of a clip lies in its bytes feature: little-endian, C order, the leading axis
+    from the length.
+    """
 
     dtype: str
     trailing_shape: tuple[int, ...]
@@ -94,7 +105,8 @@ ARRAYS = {
     "shape": ArrayField("<f4", ()),
     "prosody": ArrayField("<f4", (2,)),  # zero bytes: not computed
 }
-# Its width is the encoder's, its type one that NumPy has no letter for; absent from records without features.
+# Its width is the encoder's, its type one that NumPy has no letter for; absent from records without
+# features.
 FEATURES = "speech_features"
 TEXTS = ("clip_id", "speaker_id", "language", "source", "transcript")
 TIMED = ("words", "phonemes")
@@ -110,8 +122,12 @@ def encode_clip(clip: Clip) -> bytes:
     record["fps"] = clip.fps
     for name, array in ARRAYS.items():
         value = getattr(clip, name)
-        record[name] = b"" if value is None else np.ascontiguousarray(value, dtype=array.dtype).tobytes()
-    record[FEATURES] = b"" if clip.speech_features is None else features_to_bytes(clip.speech_features)
+        record[name] = (
+            b"" if value is None else np.ascontiguousarray(value, dtype=array.dtype).tobytes()
+        )
+    record[FEATURES] = (
+        b"" if clip.speech_features is None else features_to_bytes(clip.speech_features)
+    )
     for name in TIMED:
         record[name] = json_text([list(item) for item in getattr(clip, name)])
     record[MEASURES] = json.dumps(clip.measures)
@@ -123,7 +139,9 @@ def decode_clip(record: bytes) -> Clip:
     try:
         raw = decode_example(record)
     except ValueError as error:  # also for a name that is no UTF-8
-        raise InputError(f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})") from error
+        raise InputError(
+            f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})"
+        ) from error
     if missing := sorted({*ARRAYS, *TEXTS, *TIMED, "fps"} - set(raw)):
         raise InputError(f"not a clip of schema {SCHEMA}: without {', '.join(missing)}")
     values: dict = {name: raw[name].decode() for name in TEXTS}
@@ -135,8 +153,12 @@ def decode_clip(record: bytes) -> Clip:
     if raw.get(FEATURES):
         values[FEATURES] = features_from_bytes(raw[FEATURES], frames=len(values["expression"]))
     for name in TIMED:
-        values[name] = tuple(Timed(str(text), float(start), float(end)) for text, start, end in json.loads(raw[name]))
-    values[MEASURES] = {name: float(value) for name, value in json.loads(raw.get(MEASURES) or "{}").items()}
+        values[name] = tuple(
+            Timed(str(text), float(start), float(end)) for text, start, end in json.loads(raw[name])
+        )
+    values[MEASURES] = {
+        name: float(value) for name, value in json.loads(raw.get(MEASURES) or "{}").items()
+    }
     clip = Clip(**values)
     check_clip(clip)
     return clip
@@ -157,7 +179,10 @@ def _problem(clip: Clip) -> str | None:
         return "no motion frames"
     coefficients = clip.expression.shape[-1] if clip.expression.ndim == 2 else 0
     if coefficients not in SPACES:
-        return f"expression has shape {clip.expression.shape}; {(clip.frames, EXPRESSION_DIMS)} is needed, or 64 of BFM"
+        return (
+            f"expression has shape {clip.expression.shape}; {(clip.frames, EXPRESSION_DIMS)} "
+            "is needed, or 64 of BFM"
+        )
     for name, width in (("expression", coefficients), ("rotation", 3), ("jaw", 3), ("camera", 3)):
         value = getattr(clip, name)
         if value.shape != (clip.frames, width):
@@ -172,7 +197,8 @@ def _problem(clip: Clip) -> str | None:
     if abs(len(clip.audio) - clip.frames * samples_per_frame) >= samples_per_frame:
         return (
             f"{len(clip.audio)} samples are {len(clip.audio) / SAMPLE_RATE_HZ:.3f} s, "
-            f"{clip.frames} frames are {clip.duration_s:.3f} s; they may differ by less than one frame"
+            f"{clip.frames} frames are {clip.duration_s:.3f} s; they may differ by less than one "
+            "frame"
         )
     prosody_shape = (SPEECH_FRAMES_PER_MOTION_FRAME * clip.frames, 2)
     if clip.prosody is not None and clip.prosody.shape != prosody_shape:
@@ -180,7 +206,9 @@ def _problem(clip: Clip) -> str | None:
     if clip.prosody is not None and not np.isfinite(clip.prosody).all():
         return "prosody holds NaN or infinite values"
     if clip.speech_features is not None and len(clip.speech_features) != prosody_shape[0]:
-        return f"speech_features has {len(clip.speech_features)} frames; {prosody_shape[0]} are needed"
+        return (
+            f"speech_features has {len(clip.speech_features)} frames; {prosody_shape[0]} are needed"
+        )
     for item in (*clip.words, *clip.phonemes):
         if not 0 <= item[1] <= item[2]:
             return f"{item[0]!r} lasts from {item[1]} to {item[2]} s"
@@ -193,10 +221,15 @@ def features_to_bytes(features: Float[np.ndarray, "f d"]) -> bytes:
 
 
 def features_from_bytes(data: bytes, *, frames: int) -> Float[np.ndarray, "f d"]:
-    """The inverse, for a clip of `frames` motion frames; raises `InputError` where the bytes are of another clip."""
+    """The inverse, for a clip of `frames` motion frames; raises `InputError` where the bytes are of
+    another clip.
+    """
     rows = SPEECH_FRAMES_PER_MOTION_FRAME * frames
     if not rows or not data or len(data) % (2 * rows):
-        raise InputError(f"speech_features hold {len(data)} bytes, no multiple of {2 * rows}; the record is damaged")
+        raise InputError(
+            f"speech_features hold {len(data)} bytes, no multiple of {2 * rows}; the record is "
+            "damaged"
+        )
     return np.frombuffer(data, "<u2").astype(np.uint16).view(ml_dtypes.bfloat16).reshape(rows, -1)
 
 
@@ -211,6 +244,12 @@ def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:
     dtype = np.dtype(field.dtype)
     row_bytes = dtype.itemsize * int(np.prod(field.trailing_shape, dtype=int))
     if len(data) % row_bytes:
-        raise InputError(f"{name} holds {len(data)} bytes, not a multiple of {row_bytes}; the record is damaged")
+        raise InputError(
+            f"{name} holds {len(data)} bytes, not a multiple of {row_bytes}; the record is damaged"
+        )
     # The copy makes the array writable and native.
-    return np.frombuffer(data, dtype).reshape(-1, *field.trailing_shape).astype(dtype.newbyteorder("="))
+    return (
+        np.frombuffer(data, dtype)
+        .reshape(-1, *field.trailing_shape)
+        .astype(dtype.newbyteorder("="))
+    )

@@ -4,8 +4,9 @@
     folder/train-00000-of-00004.tfrecord   folder/train-00000-of-00004.index   ...
     folder/val-00000-of-00001.tfrecord     ...
 
-`write_dataset` writes the whole folder under a temporary name and moves it into place when it is complete.
-`ShardReader` gives random access to the clips of one split, checksums and clip invariants verified at each read.
+`write_dataset` writes the whole folder under a temporary name and moves it into place when it is
+complete. `ShardReader` gives random access to the clips of one split, checksums and clip invariants
+verified at each read.
 """
 
 import hashlib
@@ -34,8 +35,16 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import writing_folder
 from ksdiff_jax.ownership import DATA_SET
 
-__all__ = ["DESCRIPTION", "DatasetInfo", "ShardReader", "SplitInfo", "dataset_info", "statistics", "verify_shards",
-           "write_dataset"]  # fmt: skip
+__all__ = [
+    "DESCRIPTION",
+    "DatasetInfo",
+    "ShardReader",
+    "SplitInfo",
+    "dataset_info",
+    "statistics",
+    "verify_shards",
+    "write_dataset",
+]
 
 SHOWN_BAD_RECORDS = 5
 
@@ -51,30 +60,42 @@ def write_dataset(
     beside: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> DatasetInfo:
-    """Write clips by split into `folder`, replacing a data set that is there. Clips are taken one shard at a time.
+    """Write clips by split into `folder`, replacing a data set that is there. Clips are taken one
+    shard at a time.
 
-    A folder that holds something else is written into only with `overwrite`; files of other names stay in it.
+    A folder that holds something else is written into only with `overwrite`; files of other names
+    stay in it.
 
-    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split "train", or the
-    first one where there is none, gives the statistics. All clips are of one frame rate and of one coefficient space.
-    `beside` are texts by file name that belong to the data set and appear with it.
+    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split
+    "train", or the first one where there is none, gives the statistics. All clips are of one frame
+    rate and of one coefficient space. `beside` are texts by file name that belong to the data set
+    and appear with it.
     """
     motion, kinds = MotionTally(), set()
     reference = "train" if "train" in splits else next(iter(splits))
     with writing_folder(folder, DATA_SET, overwrite=overwrite) as temporary:
         infos = {}
         for split, clips in splits.items():
-            seen = _of_one_kind(clips, kinds, folder=folder, motion=motion if split == reference else None)
+            seen = _of_one_kind(
+                clips, kinds, folder=folder, motion=motion if split == reference else None
+            )
             infos[split] = _write_split(temporary, split, seen, clips_per_shard=clips_per_shard)
         if not kinds:
             raise InputError(f"{folder}: not a single clip; a data set needs at least one")
         fps, space = kinds.pop()
         mean, std = motion.moments()
         info = DatasetInfo(
-            schema=SCHEMA, space=space, fps=fps, licence=licence, made_by=made_by, splits=infos,
-            mean=tuple(np.ravel(mean).tolist()), std=tuple(np.ravel(std).tolist()), encoder_digest=encoder_digest,
+            schema=SCHEMA,
+            space=space,
+            fps=fps,
+            licence=licence,
+            made_by=made_by,
+            splits=infos,
+            mean=tuple(np.ravel(mean).tolist()),
+            std=tuple(np.ravel(std).tolist()),
+            encoder_digest=encoder_digest,
             keyframes_per_s=motion.keyframes_per_s(),
-        )  # fmt: skip
+        )
         write_description(temporary / DESCRIPTION, info)
         write_tfds_files(temporary, info)
         for name, text in (beside or {}).items():
@@ -83,11 +104,13 @@ def write_dataset(
 
 
 class ShardReader(Sequence[Clip]):
-    """The clips of one split by number. Picklable; holds no open file, so threads and processes may share it.
+    """The clips of one split by number. Picklable; holds no open file, so threads and processes may
+    share it.
 
-    With `on_bad_record="skip"` every record is read once on opening. The clip after a bad one (the first good one
-    from there, round the end) stands in for it, so positions keep their meaning whichever records are bad, on every
-    host and in every worker. `bad_records` says which they were; more than `bad_record_share` of them is an error.
+    With `on_bad_record="skip"` every record is read once on opening. The clip after a bad one (the
+    first good one from there, round the end) stands in for it, so positions keep their meaning
+    whichever records are bad, on every host and in every worker. `bad_records` says which they
+    were; more than `bad_record_share` of them is an error.
     """
 
     def __init__(
@@ -101,10 +124,14 @@ class ShardReader(Sequence[Clip]):
         self.folder, self.split = epath.Path(folder), split
         info = dataset_info(folder)
         if split not in info.splits:
-            raise InputError(f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}")
+            raise InputError(
+                f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}"
+            )
         chosen = info.splits[split]
         self._shards = chosen.shards
-        self._paths = [str(self.folder / name) for name in chosen.shards]  # joining them costs as much as reading
+        self._paths = [
+            str(self.folder / name) for name in chosen.shards
+        ]  # joining them costs as much as reading
         self._entries: list[tuple[int, int, int, int]] = []
         self._lost: dict[int, str] = {}  # positions of records that cannot be found, and why
         for shard, clips in enumerate(chosen.shard_clips):
@@ -121,10 +148,16 @@ class ShardReader(Sequence[Clip]):
         if damage is not None and not skip:
             raise InputError(damage)
         if len(index) > clips or (len(index) < clips and damage is None):
-            raise InputError(f"{path}: {len(index)} clips, {DESCRIPTION} says {clips}; copy it again")
+            raise InputError(
+                f"{path}: {len(index)} clips, {DESCRIPTION} says {clips}; copy it again"
+            )
         for number in range(clips):
             if number >= len(index):
-                lost = damage if number == len(index) else f"{path}: record {number} is behind a damaged one"
+                lost = (
+                    damage
+                    if number == len(index)
+                    else f"{path}: record {number} is behind a damaged one"
+                )
                 self._lost[len(self._entries)] = lost
                 self._entries.append((shard, number, 0, 0))
             else:
@@ -142,13 +175,20 @@ class ShardReader(Sequence[Clip]):
             return
         where = f"{self.folder}: {len(bad)} of {len(self)} records of split {self.split!r} are bad"
         if len(bad) == len(self) or len(bad) > share * len(self):
-            raise InputError(f"{where}, more than the share of {share:g} that may be skipped; first: {bad[min(bad)]}")
+            raise InputError(
+                f"{where}, more than the share of {share:g} that may be skipped; first: "
+                f"{bad[min(bad)]}"
+            )
         for position in bad:
             stand_in = position
             while stand_in in bad:
                 stand_in = (stand_in + 1) % len(self)
             self._stand_ins[position] = stand_in
-        warnings.warn(f"{where} and skipped: {'; '.join(self.bad_records[:SHOWN_BAD_RECORDS])}", DataWarning, 3)
+        warnings.warn(
+            f"{where} and skipped: {'; '.join(self.bad_records[:SHOWN_BAD_RECORDS])}",
+            DataWarning,
+            3,
+        )
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -175,28 +215,45 @@ class ShardReader(Sequence[Clip]):
 
 
 def verify_shards(folder: PathLike) -> None:
-    """Compare every shard with its SHA-256 in `dataset.json`; `InputError` names the first that differs."""
+    """Compare every shard with its SHA-256 in `dataset.json`; `InputError` names the first that
+    differs.
+    """
     for split in dataset_info(folder).splits.values():
         for name, digest in zip(split.shards, split.sha256, strict=True):
             if _sha256(epath.Path(folder) / name) != digest:
-                raise InputError(f"{epath.Path(folder) / name}: its SHA-256 differs from {DESCRIPTION}; copy it again")
+                raise InputError(
+                    f"{epath.Path(folder) / name}: its SHA-256 differs from {DESCRIPTION}; copy "
+                    "it again"
+                )
 
 
 def _of_one_kind(
-    clips: Iterable[Clip], kinds: set[tuple[float, str]], *, folder: str | Path, motion: MotionTally | None
+    clips: Iterable[Clip],
+    kinds: set[tuple[float, str]],
+    *,
+    folder: str | Path,
+    motion: MotionTally | None,
 ) -> Iterable[Clip]:
-    """The clips, as long as they agree in frame rate and coefficient space; `motion` counts them."""
+    """The clips, as long as they agree in frame rate and coefficient space; `motion` counts
+    them.
+    """
     for clip in clips:
         kinds.add((float(clip.fps), clip.space))
         if len(kinds) > 1:
-            found = " and ".join(f"{fps:g} frames per second in {space} space" for fps, space in sorted(kinds))
-            raise InputError(f"{folder}: clip {clip.clip_id!r} makes it {found}; one data set has one of each")
+            found = " and ".join(
+                f"{fps:g} frames per second in {space} space" for fps, space in sorted(kinds)
+            )
+            raise InputError(
+                f"{folder}: clip {clip.clip_id!r} makes it {found}; one data set has one of each"
+            )
         yield clip
         if motion is not None:
             motion.add(clip)
 
 
-def _write_split(folder: Path, split: str, clips: Iterable[Clip], *, clips_per_shard: int) -> SplitInfo:
+def _write_split(
+    folder: Path, split: str, clips: Iterable[Clip], *, clips_per_shard: int
+) -> SplitInfo:
     """Shards are numbered as they fill; their names get the total once it is known."""
     counts, tally = [], SplitTally()
     iterator = iter(clips)

@@ -1,8 +1,8 @@
 """What is counted while clips are written: one pass, memory that does not grow.
 
-Per split: speakers, hours per language, and how long the clips are. Of the split that gives the statistics: mean and
-standard deviation of every motion dimension, and how often a keyframe falls (KSDiff §2.2, with the paper's reading
-of smoothing and threshold), for expression and for head.
+Per split: speakers, hours per language, and how long the clips are. Of the split that gives the
+statistics: mean and standard deviation of every motion dimension, and how often a keyframe falls
+(KSDiff §2.2, with the paper's reading of smoothing and threshold), for expression and for head.
 """
 
 from collections import Counter
@@ -14,7 +14,8 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Float
 
-# A dimension that never moves in the training split (a camera that stands still) is divided by 1, not by 0.
+# A dimension that never moves in the training split (a camera that stands still) is divided by 1,
+# not by 0.
 SMALLEST_STD = 1e-6
 # Lower edges in seconds of the bins that clips are counted in by length.
 LENGTH_BINS_S = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
@@ -24,7 +25,9 @@ _keyframes = jax.jit(keyframe_targets)
 
 
 def motion_of_clip(clip: Clip) -> Float[np.ndarray, "t m"]:
-    """The motion of a clip in the order of motion/layout.py: expression, rotation, jaw, camera; 59 wide in FLAME."""
+    """The motion of a clip in the order of motion/layout.py: expression, rotation, jaw, camera; 59
+    wide in FLAME.
+    """
     return np.concatenate([clip.expression, clip.rotation, clip.jaw, clip.camera], axis=-1)
 
 
@@ -47,7 +50,9 @@ class SplitTally:
 
 
 class MotionTally:
-    """Running count, mean and sum of squared deviations per dimension (Chan et al., 1979), and keyframes; float64."""
+    """Running count, mean and sum of squared deviations per dimension (Chan et al., 1979), and
+    keyframes; float64.
+    """
 
     def __init__(self):
         self.count, self.mean, self.squares = 0, np.zeros(()), np.zeros(())
@@ -58,7 +63,11 @@ class MotionTally:
         motion = motion_of_clip(clip).astype(np.float64)
         count, mean = len(motion), motion.mean(axis=0)
         total, delta = self.count + count, mean - self.mean
-        self.squares = self.squares + ((motion - mean) ** 2).sum(axis=0) + delta**2 * self.count * count / total
+        self.squares = (
+            self.squares
+            + ((motion - mean) ** 2).sum(axis=0)
+            + delta**2 * self.count * count / total
+        )
         self.mean = self.mean + delta * count / total
         self.count = total
         if clip.space == "flame":

@@ -1,10 +1,11 @@
 """Data sets by name, as TensorFlow Datasets knows them.
 
-    builder = named_builder("hdtf")                  a tfds.core.DatasetBuilder: info, features, splits
-    builder.as_dataset(split="train")                where TensorFlow is installed
+    builder = named_builder("hdtf")               a tfds.core.DatasetBuilder: info, features, splits
+    builder.as_dataset(split="train")             where TensorFlow is installed
 
-A name is a folder of shards under `$KSDIFF_DATA_DIR`, or `datasets` in our cache folder where that is not set. Nothing
-is downloaded: a published data set is put there whole, and its builder is read from the files beside its shards.
+A name is a folder of shards under `$KSDIFF_DATA_DIR`, or `datasets` in our cache folder where that
+is not set. Nothing is downloaded: a published data set is put there whole, and its builder is read
+from the files beside its shards.
 """
 
 import os
@@ -20,14 +21,22 @@ DATA_DIR_VARIABLE = "KSDIFF_DATA_DIR"
 
 
 def named_folder(name: str) -> epath.Path:
-    """Where the data set of that name lies; `InputError` with the names there are, where there is none."""
+    """Where the data set of that name lies; `InputError` with the names there are, where there is
+    none.
+    """
     root = epath.Path(os.environ.get(DATA_DIR_VARIABLE) or cache_folder() / "datasets")
     plain = name and name not in (".", "..") and "/" not in name and "\\" not in name
     if plain and (root / name / DESCRIPTION).exists():
         return root / name
-    known = sorted(path.name for path in root.iterdir() if (path / DESCRIPTION).exists()) if root.exists() else []
+    known = (
+        sorted(path.name for path in root.iterdir() if (path / DESCRIPTION).exists())
+        if root.exists()
+        else []
+    )
     there = f"there are {', '.join(known)}" if known else "there are none"
-    raise InputError(f"no data set {name!r} in {root}: {there}; put its folder there or set {DATA_DIR_VARIABLE}")
+    raise InputError(
+        f"no data set {name!r} in {root}: {there}; put its folder there or set {DATA_DIR_VARIABLE}"
+    )
 
 
 def named_builder(name: str):
@@ -35,6 +44,7 @@ def named_builder(name: str):
     folder = named_folder(name)
     if not (folder / "dataset_info.json").exists():
         raise InputError(
-            f"{folder}: written before data sets opened with TFDS; make it again to have dataset_info.json"
+            f"{folder}: written before data sets opened with TFDS; make it again to have "
+            "dataset_info.json"
         )
     return import_tfds().builder_from_directory(folder)

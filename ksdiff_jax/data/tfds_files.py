@@ -1,10 +1,11 @@
-"""What lets TensorFlow Datasets open a data set by its folder: `dataset_info.json` and `features.json`.
+"""What lets TensorFlow Datasets open a data set by its folder: `dataset_info.json` and
+`features.json`.
 
     tfds.builder_from_directory(folder).as_dataset(split="train")      where TensorFlow is installed
 
-Both files are written without it and without TFDS. The records are those of schema.py: arrays arrive as scalar byte
-strings, read by `tf.io.decode_raw` with the dtype and trailing shape that `dataset.json` gives. The names of our shards
-stand in `dataset_info.json` as a template.
+Both files are written without it and without TFDS. The records are those of schema.py: arrays
+arrive as scalar byte strings, read by `tf.io.decode_raw` with the dtype and trailing shape that
+`dataset.json` gives. The names of our shards stand in `dataset_info.json` as a template.
 """
 
 import importlib
@@ -26,7 +27,10 @@ _FEATURES_MODULE = "tensorflow_datasets.core.features"
 
 
 def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
-    """Write both files beside the shards of `info`. Splits without clips are left out, which TFDS cannot read."""
+    """Write both files beside the shards of `info`.
+
+    Splits without clips are left out, which TFDS cannot read.
+    """
     (folder / "features.json").write_text(json.dumps(_features(), indent=4), encoding="utf-8")
     splits = [
         {
@@ -51,7 +55,8 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
 
 
 def record_features():
-    """The codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes without TensorFlow.
+    """The codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes without
+    TensorFlow.
 
     Raises `InputError` where TFDS cannot be imported.
     """
@@ -65,10 +70,11 @@ def record_features():
 
 
 def import_tfds() -> ModuleType:
-    """`tensorflow_datasets` with its features, which it imports late and without which it has no readers.
+    """`tensorflow_datasets` with its features, which it imports late and without which it has no
+    readers.
 
-    Raises `InputError` where it cannot be imported: tensorflow-metadata 1.21 refuses protobuf before 6.31, which Colab
-    has, and does not declare it (tensorflow/metadata#68).
+    Raises `InputError` where it cannot be imported: tensorflow-metadata 1.21 refuses protobuf
+    before 6.31, which Colab has, and does not declare it (tensorflow/metadata#68).
     """
     import tensorflow_datasets as tfds
 
@@ -96,4 +102,7 @@ def _features() -> dict:
         | {"fps": scalar("float32", "scalar.Scalar")}
     )
     by_name = {"features": {name: features[name] for name in sorted(features)}}
-    return {"featuresDict": by_name, "pythonClassName": f"{_FEATURES_MODULE}.features_dict.FeaturesDict"}
+    return {
+        "featuresDict": by_name,
+        "pythonClassName": f"{_FEATURES_MODULE}.features_dict.FeaturesDict",
+    }

@@ -2,15 +2,16 @@
 
 A record is framed as TensorFlow does it, so every TFRecord reader can read these files:
 
-    uint64 length | uint32 masked_crc32c(length) | data | uint32 masked_crc32c(data)        (little-endian)
+    uint64 length | uint32 masked_crc32c(length) | data | uint32 masked_crc32c(data) (little-endian)
     masked(c) = ((c >> 15) | (c << 17)) + 0xa282ead8   mod 2^32
 
-Beside `name.tfrecord` lies `name.index`: little-endian uint64 pairs (offset of the frame, length of the data), one
-per record, for random access. Without an index, or with one that does not fit the file, the frames are walked, which
-is said, and the index is written anew where the folder can be written and no other program's index has its name.
+Beside `name.tfrecord` lies `name.index`: little-endian uint64 pairs (offset of the frame, length of
+the data), one per record, for random access. Without an index, or with one that does not fit the
+file, the frames are walked, which is said, and the index is written anew where the folder can be
+written and no other program's index has its name.
 
-Files on this machine are read by `pread` where there is one; paths such as `gs://bucket/folder` through epath and
-fsspec.
+Files on this machine are read by `pread` where there is one; paths such as `gs://bucket/folder`
+through epath and fsspec.
 """
 
 import os
@@ -54,7 +55,10 @@ def index_path(path: str | Path | epath.Path) -> epath.Path:
 
 
 def write_tfrecord(path: str | Path, records: Iterable[bytes]) -> int:
-    """Write records and their index; both appear only when complete. Returns the number of records."""
+    """Write records and their index; both appear only when complete.
+
+    Returns the number of records.
+    """
     entries = []
     with replacing(path) as temporary, temporary.open("wb") as file:
         for data in records:
@@ -66,7 +70,9 @@ def write_tfrecord(path: str | Path, records: Iterable[bytes]) -> int:
 
 
 def read_index(path: str | Path | epath.Path) -> Int[np.ndarray, "n 2"]:
-    """(offset, length) of every record of a TFRecord file, from its index or by walking its frames."""
+    """(offset, length) of every record of a TFRecord file, from its index or by walking its
+    frames.
+    """
     entries, damage = find_records(path)
     if damage is not None:
         raise InputError(damage)
@@ -74,13 +80,16 @@ def read_index(path: str | Path | epath.Path) -> Int[np.ndarray, "n 2"]:
 
 
 def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"], str | None]:
-    """(offset, length) of the records that can be found, and what is wrong with the file where they end, if anything.
+    """(offset, length) of the records that can be found, and what is wrong with the file where they
+    end, if anything.
 
     An index that is missing or stale is rebuilt with a `DataWarning`.
     """
     path, index = epath.Path(path), index_path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such shard; the data set is incomplete, make or copy it again")
+        raise InputError(
+            f"{path}: no such shard; the data set is incomplete, make or copy it again"
+        )
     size = path.stat().length
     stored = index.read_bytes() if index.exists() else None
     if stored is not None and len(stored) % 16 == 0:
@@ -91,11 +100,19 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
     entries, damage = _walk(path, size=size)
     if damage is None:
         fault = "missing" if stored is None else "stale"
-        if stored and not stored.startswith(bytes(8)):  # ours begins with the offset of the first record, which is 0
+        if stored and not stored.startswith(
+            bytes(8)
+        ):  # ours begins with the offset of the first record, which is 0
             written = "not written, as another program's file has this name"
         else:
-            written = "written anew" if _write_index(index, entries) else "not written, its folder is read-only"
-        warnings.warn(f"{index}: {fault}; rebuilt from the records, {written}", DataWarning, stacklevel=3)
+            written = (
+                "written anew"
+                if _write_index(index, entries)
+                else "not written, its folder is read-only"
+            )
+        warnings.warn(
+            f"{index}: {fault}; rebuilt from the records, {written}", DataWarning, stacklevel=3
+        )
     return entries, damage
 
 
@@ -108,7 +125,11 @@ def read_record(path: str | Path | epath.Path, *, number: int, offset: int, leng
     else:
         stated, length_crc = HEADER.unpack(header)
         (data_crc,) = FOOTER.unpack(footer)
-        if stated == length and length_crc == masked_crc32c(header[:8]) and data_crc == masked_crc32c(data):
+        if (
+            stated == length
+            and length_crc == masked_crc32c(header[:8])
+            and data_crc == masked_crc32c(data)
+        ):
             return data
         fault = "is damaged (its checksum does not match)"
     raise InputError(f"{path}: record {number} at byte {offset} {fault}; copy the file again")
@@ -131,8 +152,8 @@ def _frame_at(path: str, offset: int, length: int) -> tuple[bytes, bytes, bytes]
             file.seek(offset)
             frame_bytes = file.read(length + FRAME_BYTES)
         return frame_bytes[: HEADER.size], frame_bytes[HEADER.size : end], frame_bytes[end:]
-    # Three reads rather than one that would be cut up: a clip is copied once, not twice. Paths and file objects would
-    # cost as much as the reading.
+    # Three reads rather than one that would be cut up: a clip is copied once, not twice. Paths and
+    # file objects would cost as much as the reading.
     handle = os.open(path, os.O_RDONLY)
     try:
         header = os.pread(handle, HEADER.size, offset)
@@ -143,7 +164,9 @@ def _frame_at(path: str, offset: int, length: int) -> tuple[bytes, bytes, bytes]
 
 
 def _write_index(index: epath.Path, entries: Int[np.ndarray, "n 2"]) -> bool:
-    """Whether it could be written; several processes may do so at once, each replaces the whole file."""
+    """Whether it could be written; several processes may do so at once, each replaces the whole
+    file.
+    """
     data = entries.astype("<u8").tobytes()
     try:
         if "://" in str(index):
@@ -157,7 +180,9 @@ def _write_index(index: epath.Path, entries: Int[np.ndarray, "n 2"]) -> bool:
 
 
 def _walk(path: epath.Path, *, size: int) -> tuple[Int[np.ndarray, "n 2"], str | None]:
-    """The records up to the first frame whose header is damaged or that goes beyond the file, and that fault."""
+    """The records up to the first frame whose header is damaged or that goes beyond the file, and
+    that fault.
+    """
     entries, offset, damage = [], 0, None
     with path.open("rb") as file:
         while offset < size and damage is None:
@@ -168,9 +193,15 @@ def _walk(path: epath.Path, *, size: int) -> tuple[Int[np.ndarray, "n 2"], str |
             if len(header) < HEADER.size:
                 damage = f"{where} is cut off; copy the file again"
             elif crc != masked_crc32c(header[:8]):
-                damage = f"{where} is damaged (the checksum of its length does not match); copy the file again"
+                damage = (
+                    f"{where} is damaged (the checksum of its length does not match); copy "
+                    "the file again"
+                )
             elif offset + length + FRAME_BYTES > size:
-                damage = f"{where} is cut off: {size - offset} of {length + FRAME_BYTES} bytes; copy the file again"
+                damage = (
+                    f"{where} is cut off: {size - offset} of {length + FRAME_BYTES} bytes; "
+                    "copy the file again"
+                )
             else:
                 entries.append((offset, length))
             offset += length + FRAME_BYTES

@@ -4,7 +4,8 @@
     σ = η √((1 − ᾱ') / (1 − ᾱ)) √(1 − ᾱ / ᾱ')
     x' = √ᾱ' x̂₀ + √(1 − ᾱ' − σ²) ε + σ z
 
-with ᾱ' the value after the step. After the last step ᾱ' = 1 and x' is x̂₀ itself: no noise is left in the output.
+with ᾱ' the value after the step. After the last step ᾱ' = 1 and x' is x̂₀ itself: no noise is left
+in the output.
 """
 
 from collections.abc import Callable
@@ -21,19 +22,30 @@ Denoiser = Callable[[Float[Array, "b t c"], Int[Array, ""]], Float[Array, "b t c
 
 
 def ddim(
-    denoise: Denoiser, noise: Float[Array, "b t c"], key: Key[Array, ""], *, steps: SamplingSteps, eta: float = 0.0
+    denoise: Denoiser,
+    noise: Float[Array, "b t c"],
+    key: Key[Array, ""],
+    *,
+    steps: SamplingSteps,
+    eta: float = 0.0,
 ) -> Float[Array, "b t c"]:
-    """A sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`; `key` is used only where η > 0."""
+    """A sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`; `key` is used
+    only where η > 0.
+    """
 
     def visit(noisy, info):
         step, alpha_bar, alpha_bar_next = info
         clean = denoise(noisy, step)
         epsilon = implied_noise(noisy, clean, alpha_bar)
-        sigma = eta * jnp.sqrt((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next))
+        sigma = eta * jnp.sqrt(
+            (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)
+        )
         direction = jnp.sqrt(jnp.maximum(1 - alpha_bar_next - sigma**2, 0.0))
         following = jnp.sqrt(alpha_bar_next) * clean + direction * epsilon
         if eta > 0:
-            following += sigma * jax.random.normal(stream(key, "ddim", step), noisy.shape, noisy.dtype)
+            following += sigma * jax.random.normal(
+                stream(key, "ddim", step), noisy.shape, noisy.dtype
+            )
         return following, None
 
     infos = jax.tree.map(jnp.asarray, tuple(steps))

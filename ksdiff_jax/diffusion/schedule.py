@@ -11,7 +11,9 @@ from ksdiff_jax.config import DiffusionConfig
 
 
 class SamplingSteps(NamedTuple):
-    """The steps that a sampler visits, noisiest first, with ᾱ there and after the step (1 after the last)."""
+    """The steps that a sampler visits, noisiest first, with ᾱ there and after the step (1 after the
+    last).
+    """
 
     step: np.ndarray  # int32 (n,)
     alpha_bar: np.ndarray  # float32 (n,)
@@ -25,7 +27,8 @@ def alpha_bars(config: DiffusionConfig) -> np.ndarray:
 
 
 def sampling_steps(config: DiffusionConfig, *, steps: int) -> SamplingSteps:
-    """`steps` training steps spread evenly and ending the schedule ("trailing" spacing, starts at the noisiest).
+    """`steps` training steps spread evenly and ending the schedule ("trailing" spacing, starts at
+    the noisiest).
 
     Raises `ValueError` unless 1 <= steps <= the number of training steps.
     """

@@ -1,4 +1,5 @@
-"""The ablations of the paper's Table 3 (§4), each as a change to a configuration, and the paper's own figures.
+"""The ablations of the paper's Table 3 (§4), each as a change to a configuration, and the paper's
+own figures.
 
 | row | what changes |
 |---|---|
@@ -9,7 +10,8 @@
 | w/o transcript | no transcript anywhere |
 | wav2vec only | the output of the speech encoder goes straight to both paths |
 
-With the small encoder of our own (`model.encoder.kind` "mel") the last row means: that encoder only.
+With the small encoder of our own (`model.encoder.kind` "mel") the last row means: that encoder
+only.
 """
 
 import dataclasses
@@ -32,23 +34,67 @@ ABLATIONS = MappingProxyType(
     }
 )
 
-# Table 3, on HDTF with another face tracker and another lip-sync network than ours: directions, not goals. LVE is in
-# the paper's unit. Its Table 1 has 4.835 for the full model's LVE where Table 3 has 4.635.
+# Table 3, on HDTF with another face tracker and another lip-sync network than ours: directions, not
+# goals. LVE is in the paper's unit. Its Table 1 has 4.835 for the full model's LVE where Table 3
+# has 4.635.
 PAPER_TABLE_3 = MappingProxyType(
     {
-        FULL: {"LSE-C": 0.708, "LSE-D": 9.204, "LVE": 4.635, "Diversity": 0.318, "Beat Align": 0.354},
-        "w/o speech split": {"LSE-C": 0.640, "LSE-D": 9.865, "LVE": 5.445, "Diversity": 0.238, "Beat Align": 0.261},
-        "w/o dual-path diff": {"LSE-C": 0.652, "LSE-D": 9.629, "LVE": 5.172, "Diversity": 0.270, "Beat Align": 0.316},
-        "w/o keyframe": {"LSE-C": 0.663, "LSE-D": 9.570, "LVE": 5.329, "Diversity": 0.256, "Beat Align": 0.292},
-        "w/o prosody": {"LSE-C": 0.683, "LSE-D": 9.481, "LVE": 4.818, "Diversity": 0.296, "Beat Align": 0.331},
-        "w/o transcript": {"LSE-C": 0.699, "LSE-D": 9.372, "LVE": 5.720, "Diversity": 0.305, "Beat Align": 0.342},
-        "wav2vec only": {"LSE-C": 0.576, "LSE-D": 10.528, "LVE": 5.584, "Diversity": 0.221, "Beat Align": 0.254},
+        FULL: {
+            "LSE-C": 0.708,
+            "LSE-D": 9.204,
+            "LVE": 4.635,
+            "Diversity": 0.318,
+            "Beat Align": 0.354,
+        },
+        "w/o speech split": {
+            "LSE-C": 0.640,
+            "LSE-D": 9.865,
+            "LVE": 5.445,
+            "Diversity": 0.238,
+            "Beat Align": 0.261,
+        },
+        "w/o dual-path diff": {
+            "LSE-C": 0.652,
+            "LSE-D": 9.629,
+            "LVE": 5.172,
+            "Diversity": 0.270,
+            "Beat Align": 0.316,
+        },
+        "w/o keyframe": {
+            "LSE-C": 0.663,
+            "LSE-D": 9.570,
+            "LVE": 5.329,
+            "Diversity": 0.256,
+            "Beat Align": 0.292,
+        },
+        "w/o prosody": {
+            "LSE-C": 0.683,
+            "LSE-D": 9.481,
+            "LVE": 4.818,
+            "Diversity": 0.296,
+            "Beat Align": 0.331,
+        },
+        "w/o transcript": {
+            "LSE-C": 0.699,
+            "LSE-D": 9.372,
+            "LVE": 5.720,
+            "Diversity": 0.305,
+            "Beat Align": 0.342,
+        },
+        "wav2vec only": {
+            "LSE-C": 0.576,
+            "LSE-D": 10.528,
+            "LVE": 5.584,
+            "Diversity": 0.221,
+            "Beat Align": 0.254,
+        },
     }
 )
 
 
 def ablated(config: Config, row: str, *, seed: int | None = None) -> Config:
-    """The configuration of a row of the table, named `<config>, <row>`, with that training seed if one is given.
+    """The configuration of a row of the table, named `<config>, <row>`, with that training seed if
+    one is given.
 
     Raises `InputError` for a row that is not in `ABLATIONS`.
     """

@@ -1,11 +1,13 @@
-"""Only the vertices that a metric looks at: a face cut down to some regions, posed by expression and jaw alone.
+"""Only the vertices that a metric looks at: a face cut down to some regions, posed by expression
+and jaw alone.
 
-Lip metrics need a few hundred of the five thousand vertices. `face_part` keeps the regions asked for and yields a
-`FaceModel` of the same form, whose vertices equal the whole face's exactly: the joints, which the whole face
-regresses from all its vertices, come along as five extra vertices that only the joint regressor looks at.
+Lip metrics need a few hundred of the five thousand vertices. `face_part` keeps the regions asked
+for and yields a `FaceModel` of the same form, whose vertices equal the whole face's exactly: the
+joints, which the whole face regresses from all its vertices, come along as five extra vertices that
+only the joint regressor looks at.
 
-`articulate` poses such a part without head rotation, neck and camera, in blocks of one size so that a whole test
-split compiles once.
+`articulate` poses such a part without head rotation, neck and camera, in blocks of one size so that
+a whole test split compiles once.
 """
 
 import dataclasses
@@ -30,7 +32,9 @@ class Articulation(NamedTuple):
 
 
 def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
-    """The face reduced to some of its regions, the inner lips and the two points of the face height."""
+    """The face reduced to some of its regions, the inner lips and the two points of the face
+    height.
+    """
     wanted = [np.asarray(face.regions[name]) for name in regions]
     landmarks = [np.ravel(face.inner_lip_pairs), np.asarray(face.height_pair)]
     kept = np.unique(np.concatenate([*wanted, *landmarks]))
@@ -38,10 +42,16 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
     joints = np.arange(len(regressor)) + len(kept)
 
     def with_joints(rows: np.ndarray, of_joints: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.asarray(rows)[..., kept, :], of_joints], axis=-2).astype(np.float32)
+        return np.concatenate([np.asarray(rows)[..., kept, :], of_joints], axis=-2).astype(
+            np.float32
+        )
 
     def resting(rows: np.ndarray | None) -> np.ndarray | None:
-        return None if rows is None else with_joints(rows, np.zeros((*rows.shape[:-2], len(joints), rows.shape[-1])))
+        return (
+            None
+            if rows is None
+            else with_joints(rows, np.zeros((*rows.shape[:-2], len(joints), rows.shape[-1])))
+        )
 
     picks = np.zeros((len(joints), len(kept) + len(joints)), np.float32)
     picks[np.arange(len(joints)), joints] = 1.0
@@ -57,7 +67,8 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
         colours=resting(face.colours),
         gloss=np.zeros(len(kept) + len(joints), np.float32),
         regions={
-            name: np.searchsorted(kept, index).astype(np.int32) for name, index in zip(regions, wanted, strict=True)
+            name: np.searchsorted(kept, index).astype(np.int32)
+            for name, index in zip(regions, wanted, strict=True)
         },
         inner_lip_pairs=np.searchsorted(kept, face.inner_lip_pairs).astype(np.int32),
         height_pair=np.searchsorted(kept, face.height_pair).astype(np.int32),

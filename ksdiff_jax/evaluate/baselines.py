@@ -4,11 +4,12 @@ The LVE of a constant lip shape x over frames t of a split,
 
     L(x) = mean_t max_v |x_v − q_t,v|²,
 
-is convex in x, so its minimum over *all* lip shapes can be found, and no constant pose of a face model (any
-expression, any jaw) scores below it. `best_constant_lips` starts from the best of the mean shape, the median shape
-and whatever candidates it is given, and goes down along a subgradient: in every frame the worst vertex is drawn
-towards the truth. The result is an upper bound of the minimum, and in practice within a few per cent of it; the ratio
-"LVE of a system over LVE of the best constant pose" that is reported is never flattering by more than that.
+is convex in x, so its minimum over *all* lip shapes can be found, and no constant pose of a face
+model (any expression, any jaw) scores below it. `best_constant_lips` starts from the best of the
+mean shape, the median shape and whatever candidates it is given, and goes down along a subgradient:
+in every frame the worst vertex is drawn towards the truth. The result is an upper bound of the
+minimum, and in practice within a few per cent of it; the ratio "LVE of a system over LVE of the
+best constant pose" that is reported is never flattering by more than that.
 """
 
 import numpy as np
@@ -25,9 +26,14 @@ def constant_lip_error(shape: Float[np.ndarray, "v 3"], truth: Float[np.ndarray,
 
 
 def best_constant_lips(
-    truth: Float[np.ndarray, "t v 3"], *, candidates: tuple[Float[np.ndarray, "v 3"], ...] = (), steps: int = 150
+    truth: Float[np.ndarray, "t v 3"],
+    *,
+    candidates: tuple[Float[np.ndarray, "v 3"], ...] = (),
+    steps: int = 150,
 ) -> Float[np.ndarray, "v 3"]:
-    """The constant lip shape of least LVE over all frames of a split; see the module's docstring."""
+    """The constant lip shape of least LVE over all frames of a split; see the module's
+    docstring.
+    """
     starts = [truth.mean(axis=0), np.median(truth, axis=0).astype(truth.dtype), *candidates]
     shape = min(starts, key=lambda start: constant_lip_error(start, truth))
     frames = truth[:: max(1, len(truth) // _FRAMES_OF_DESCENT)]
@@ -38,7 +44,9 @@ def best_constant_lips(
 def _descend(
     shape: Float[np.ndarray, "v 3"], frames: Float[np.ndarray, "t v 3"], *, steps: int
 ) -> Float[np.ndarray, "v 3"]:
-    """The best shape met on a normalised subgradient descent whose step shrinks from 20 % of the spread to 0.2 %."""
+    """The best shape met on a normalised subgradient descent whose step shrinks from 20 % of the
+    spread to 0.2 %.
+    """
     best, best_error = shape, np.inf
     spread = np.linalg.norm(frames.std(axis=0))
     every = np.arange(len(frames))

@@ -2,8 +2,9 @@
 
     BA = mean over audio beats a of exp(−min_k |t_k − t_a|² / 2σ²),   σ = 3 motion frames
 
-Audio beats are onsets (librosa's spectral-flux onset detector). Kinematic beats are the local minima of the angular
-speed of the head: the instants where it comes to rest between two movements. Times are in motion frames at 25 Hz.
+Audio beats are onsets (librosa's spectral-flux onset detector). Kinematic beats are the local
+minima of the angular speed of the head: the instants where it comes to rest between two movements.
+Times are in motion frames at 25 Hz.
 """
 
 import numpy as np
@@ -18,7 +19,9 @@ SIGMA_FRAMES = 3.0
 
 def audio_beats(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "n"]:
     """Onset times of a 16 kHz recording, in motion frames."""
-    times_s = librosa_module("onset").onset_detect(y=audio, sr=SAMPLE_RATE_HZ, hop_length=160, units="time")
+    times_s = librosa_module("onset").onset_detect(
+        y=audio, sr=SAMPLE_RATE_HZ, hop_length=160, units="time"
+    )
     return np.asarray(times_s, np.float64) * MOTION_RATE_HZ
 
 
@@ -29,7 +32,9 @@ def kinematic_beats(rotation: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "n"
     return np.flatnonzero(minimum).astype(np.float64) + 1.0
 
 
-def beat_align(audio_frames: Float[np.ndarray, "n"], kinematic_frames: Float[np.ndarray, "k"]) -> float:
+def beat_align(
+    audio_frames: Float[np.ndarray, "n"], kinematic_frames: Float[np.ndarray, "k"]
+) -> float:
     """Bailando's score in [0, 1]; NaN without an audio beat, 0 for a head that has no beat."""
     if len(audio_frames) == 0:
         return float("nan")

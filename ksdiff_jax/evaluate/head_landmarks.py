@@ -1,11 +1,13 @@
-"""Where a landmark tracker sees its points on the built-in head: how `assets/face/landmarks.npz` was made.
+"""Where a landmark tracker sees its points on the built-in head: how `assets/face/landmarks.npz`
+was made.
 
     python -m ksdiff_jax.evaluate.head_landmarks
 
-The head is drawn from the front, its mouth closed, with the tracker's own eyes on the picture and on its mirror
-image. Each point is traced back to the triangle of skin that the picture shows there. So the embedding means by
-"corner of the eye" what the tracker means, and not what we would. Only the rims of the lips cannot be told apart
-while they touch: their points go to the edges of upper and lower lip at the same distance from the middle.
+The head is drawn from the front, its mouth closed, with the tracker's own eyes on the picture and
+on its mirror image. Each point is traced back to the triangle of skin that the picture shows there.
+So the embedding means by "corner of the eye" what the tracker means, and not what we would. Only
+the rims of the lips cannot be told apart while they touch: their points go to the edges of upper
+and lower lip at the same distance from the middle.
 """
 
 import sys
@@ -28,7 +30,30 @@ SKIN = ("mouth", "left_lids", "right_lids", "skin")
 # The rims of the lips in the tracker's mesh, from the subject's right to the left.
 UPPER_RIM = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER_RIM = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-UPPER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306)
+UPPER_LIP = (
+    61,
+    185,
+    40,
+    39,
+    37,
+    0,
+    267,
+    269,
+    270,
+    409,
+    291,
+    76,
+    184,
+    74,
+    73,
+    72,
+    11,
+    302,
+    303,
+    304,
+    408,
+    306,
+)
 UPPER_LIP += (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292)
 # A point whose ray grazes the skin says little about where it lies.
 LEAST_FACING = 0.08
@@ -39,7 +64,12 @@ def seen_on_builtin_head() -> LandmarkEmbedding:
     """The embedding; needs the tracker."""
     face, head = builtin_face(), load_head()
     (picture,) = render_frames(
-        np.asarray(face.template)[None], face.faces, face.colours, gloss=face.gloss, camera=CAMERA, size=PICTURE
+        np.asarray(face.template)[None],
+        face.faces,
+        face.colours,
+        gloss=face.gloss,
+        camera=CAMERA,
+        size=PICTURE,
     )
     with Tracker() as tracker:
         seen = _landmarks(tracker, picture)
@@ -71,8 +101,13 @@ def _flipped(places: Float[np.ndarray, "468 2"]) -> Float[np.ndarray, "468 2"]:
     return np.stack([PICTURE - places[:, 0], places[:, 1]], axis=1)
 
 
-def _twins(seen: Float[np.ndarray, "468 2"], mirrored: Float[np.ndarray, "468 2"]) -> Int[np.ndarray, "468"]:
-    """For each point the one at its place on the other side. Lips that touch are paired within their own rim."""
+def _twins(
+    seen: Float[np.ndarray, "468 2"], mirrored: Float[np.ndarray, "468 2"]
+) -> Int[np.ndarray, "468"]:
+    """For each point the one at its place on the other side.
+
+    Lips that touch are paired within their own rim.
+    """
     distance = np.linalg.norm(seen[:, None] - mirrored[None], axis=-1)
     rim = np.zeros(TRACKED_POINTS)
     rim[list(UPPER_RIM[1:-1])], rim[list(LOWER_RIM[1:-1])] = 1, 2
@@ -113,7 +148,12 @@ def _traced(face, head, point: int, x: float, y: float) -> tuple[int, list[float
     place = np.array([x, y])
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.stack(
-            [_cross(b - place, c - place), _cross(c - place, a - place), _cross(a - place, b - place)], 1
+            [
+                _cross(b - place, c - place),
+                _cross(c - place, a - place),
+                _cross(a - place, b - place),
+            ],
+            1,
         )
         weights = weights / area[:, None]
     points = np.asarray(face.template)[triangles[rows]]
@@ -128,7 +168,9 @@ def _traced(face, head, point: int, x: float, y: float) -> tuple[int, list[float
 
 
 def _nearest_corner(triangles, vertex_is_skin, place) -> tuple[int, list[float]] | None:
-    """The nearest vertex of skin, for a point just past an edge: of a lid, or of the face itself."""
+    """The nearest vertex of skin, for a point just past an edge: of a lid, or of the face
+    itself.
+    """
     distance = np.where(vertex_is_skin, np.linalg.norm(_screen() - place, axis=1), np.inf)
     vertex = int(distance.argmin())
     if distance[vertex] > FURTHEST_MISS:

@@ -1,8 +1,9 @@
 """Held-out clips of the built-in corpus, made once and kept in a folder for what can be made again.
 
-A clip of the corpus is a function of (split, number, seed, languages), whatever the size of the corpus, so the test
-split can be had without the hours of training clips. The folder's name carries a digest of the sources that make the
-clips: when they change, the clips are made anew and an old cache is never mistaken for them.
+A clip of the corpus is a function of (split, number, seed, languages), whatever the size of the
+corpus, so the test split can be had without the hours of training clips. The folder's name carries
+a digest of the sources that make the clips: when they change, the clips are made anew and an old
+cache is never mistaken for them.
 """
 
 from collections.abc import Callable
@@ -22,11 +23,15 @@ def held_out_corpus(
     seed: int = 0,
     clips_of: Callable = corpus_clips,
 ) -> Path:
-    """The folder (under `cache`) of a data set that holds only `split`, made on first use, about a second a clip."""
+    """The folder (under `cache`) of a data set that holds only `split`, made on first use, about a
+    second a clip.
+    """
     name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{source_digest()[:12]}"
     folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
         made = clips_of(split, count=clips, seed=seed, languages=languages)
         made_by = "ksdiff-jax evaluate"
-        write_dataset(folder, {split: made}, licence=LICENCE, made_by=made_by, overwrite=True)  # a cache is our own
+        write_dataset(
+            folder, {split: made}, licence=LICENCE, made_by=made_by, overwrite=True
+        )  # a cache is our own
     return folder

@@ -1,10 +1,11 @@
 """Confidence intervals of a mean over training runs that differ by their seed alone.
 
-    t interval    m ± t(n − 1) · s / √n,   m and s the mean and standard deviation (n − 1) of n values
+    t interval    m ± t(n − 1) · s / √n, m and s the mean and standard deviation (n − 1) of n values
 
-It holds if the values scatter normally around their mean. With two or three seeds t is 12.7 or 4.3 (at 95 %), so that
-such intervals are wide; they are an honest answer to little data. What varies between the runs is in them; what is the
-same in all of them, such as the clips that they are scored on, is not.
+It holds if the values scatter normally around their mean. With two or three seeds t is 12.7 or 4.3
+(at 95 %), so that such intervals are wide; they are an honest answer to little data. What varies
+between the runs is in them; what is the same in all of them, such as the clips that they are scored
+on, is not.
 """
 
 import math
@@ -32,7 +33,8 @@ class Interval(NamedTuple):
     def sign(self) -> int:
         """1 or -1 where the whole interval lies above or below zero, else 0.
 
-        0 also for an undefined one, and for one without width: equal values (of counts, say) do not tell their scatter.
+        0 also for an undefined one, and for one without width: equal values (of counts, say) do not
+        tell their scatter.
         """
         if self.low == self.high:
             return 0
@@ -50,15 +52,22 @@ def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
     mean = float(array.mean())
     if array.size == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    reach = float(student_t.ppf((1 + confidence) / 2, array.size - 1) * array.std(ddof=1) / math.sqrt(array.size))
+    reach = float(
+        student_t.ppf((1 + confidence) / 2, array.size - 1)
+        * array.std(ddof=1)
+        / math.sqrt(array.size)
+    )
     return Interval(mean, mean - reach, mean + reach, array.size)
 
 
 def difference_interval(values: Values, reference: Values, *, confidence: float = 0.95) -> Interval:
-    """The t interval of `values` − `reference`, paired: the i-th of both come from runs of one seed.
+    """The t interval of `values` − `reference`, paired: the i-th of both come from runs of one
+    seed.
 
     Raises `InputError` if there are not as many of one as of the other.
     """
     if len(values) != len(reference):
-        raise InputError(f"paired interval: got {len(values)} and {len(reference)} values, need as many of both")
+        raise InputError(
+            f"paired interval: got {len(values)} and {len(reference)} values, need as many of both"
+        )
     return t_interval(np.subtract(values, reference, dtype=np.float64), confidence=confidence)

@@ -1,12 +1,16 @@
-"""Keyframe precision, recall and F1 with a tolerance of two frames (KSDiff's KEL against its targets).
+"""Keyframe precision, recall and F1 with a tolerance of two frames (KSDiff's KEL against its
+targets).
 
-A predicted keyframe hits a true one at most two frames (80 ms) away, and each is used once: the matching is
-one-to-one and of maximum size. Counts add up over clips, so scores are pooled, not averaged.
+A predicted keyframe hits a true one at most two frames (80 ms) away, and each is used once: the
+matching is one-to-one and of maximum size. Counts add up over clips, so scores are pooled, not
+averaged.
 
 Two predictors that know nothing of the speech say what a score is worth:
 
-- random: in every clip as many keyframes as asked, at frames drawn without replacement; averaged over seeds.
-- fixed interval: a keyframe every n frames from a phase, n and phase those that score best on this very split.
+- random: in every clip as many keyframes as asked, at frames drawn without replacement; averaged
+  over seeds.
+- fixed interval: a keyframe every n frames from a phase, n and phase those that score best on this
+  very split.
 """
 
 from collections.abc import Sequence
@@ -41,9 +45,15 @@ class KeyframeCounts(NamedTuple):
 
 
 def match_keyframes(
-    predicted: Bool[np.ndarray, "t"], truth: Bool[np.ndarray, "t"], *, tolerance_frames: int = TOLERANCE_FRAMES
+    predicted: Bool[np.ndarray, "t"],
+    truth: Bool[np.ndarray, "t"],
+    *,
+    tolerance_frames: int = TOLERANCE_FRAMES,
 ) -> KeyframeCounts:
-    """Counts of one clip. Two sorted lists are matched from the left, which on a line is a maximum matching."""
+    """Counts of one clip.
+
+    Two sorted lists are matched from the left, which on a line is a maximum matching.
+    """
     guesses, targets = np.flatnonzero(predicted), np.flatnonzero(truth)
     hits = i = j = 0
     while i < len(guesses) and j < len(targets):
@@ -66,22 +76,34 @@ def pooled(counts: Sequence[KeyframeCounts]) -> KeyframeCounts:
     )
 
 
-def random_keyframes_f1(truths: Sequence[Bool[np.ndarray, "_"]], rates: Sequence[float], *, seeds: int = 20) -> float:
-    """Mean pooled F1 over `seeds` draws of random keyframes, clip i holding round(rates[i] · its frames) of them."""
+def random_keyframes_f1(
+    truths: Sequence[Bool[np.ndarray, "_"]], rates: Sequence[float], *, seeds: int = 20
+) -> float:
+    """Mean pooled F1 over `seeds` draws of random keyframes, clip i holding round(rates[i] · its
+    frames) of them.
+    """
     scores = []
     for seed in range(seeds):
         random = np.random.default_rng(seed)
         counts = []
         for truth, rate in zip(truths, rates, strict=True):
             guess = np.zeros(len(truth), bool)
-            guess[random.choice(len(truth), size=min(len(truth), round(rate * len(truth))), replace=False)] = True
+            guess[
+                random.choice(
+                    len(truth), size=min(len(truth), round(rate * len(truth))), replace=False
+                )
+            ] = True
             counts.append(match_keyframes(guess, truth))
         scores.append(pooled(counts).f1)
     return float(np.mean(scores))
 
 
-def fixed_interval_f1(truths: Sequence[Bool[np.ndarray, "_"]], *, intervals: Sequence[int] = range(4, 51, 2)) -> float:
-    """Pooled F1 of the best of all predictors "every n frames, from frame k", the same n and k in all clips."""
+def fixed_interval_f1(
+    truths: Sequence[Bool[np.ndarray, "_"]], *, intervals: Sequence[int] = range(4, 51, 2)
+) -> float:
+    """Pooled F1 of the best of all predictors "every n frames, from frame k", the same n and k in
+    all clips.
+    """
     best = 0.0
     for interval in intervals:
         for phase in range(0, interval, 2):

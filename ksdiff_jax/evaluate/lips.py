@@ -1,7 +1,9 @@
-"""Lip metrics: how far the predicted lips are from the true ones, whether they move together, whether they close.
+"""Lip metrics: how far the predicted lips are from the true ones, whether they move together,
+whether they close.
 
-All functions take one clip. Vertices are in metres with head pose removed: the face model is evaluated at the
-predicted expression and jaw with no global rotation, no neck and no camera, so that only articulation counts.
+All functions take one clip. Vertices are in metres with head pose removed: the face model is
+evaluated at the predicted expression and jaw with no global rotation, no neck and no camera, so
+that only articulation counts.
 
 Lip Vertex Error. Papers disagree on the distance, so `lip_vertex_error` gives every variant. With
 d_t,v = |p_t,v − q_t,v| over lip vertices v of frame t:
@@ -14,8 +16,9 @@ Upper-face Dynamics Deviation (FDD; DiffSpeaker, CodeTalker), signed, truth minu
 
     S(x) = mean_v std_t |x_t,v − template_v|²
 
-Openings are given over the face height (chin to hairline), as landmark trackers measure real faces. Lips count as
-closed below 0.015 of it: on 30 tracked clips of real speakers that is 16 % of all frames.
+Openings are given over the face height (chin to hairline), as landmark trackers measure real faces.
+Lips count as closed below 0.015 of it: on 30 tracked clips of real speakers that is 16 % of all
+frames.
 """
 
 from collections.abc import Sequence
@@ -47,21 +50,30 @@ class Closure(NamedTuple):
 
 
 def squared_lip_error(
-    predicted: Float[np.ndarray, "t v 3"], truth: Float[np.ndarray, "t v 3"] | Float[np.ndarray, "v 3"]
+    predicted: Float[np.ndarray, "t v 3"],
+    truth: Float[np.ndarray, "t v 3"] | Float[np.ndarray, "v 3"],
 ) -> Float[np.ndarray, "t"]:
     """Squared distance of the worst lip vertex in every frame, m²."""
     return np.max(np.sum((predicted - truth) ** 2, axis=-1), axis=-1)
 
 
-def lip_vertex_error(predicted: Float[np.ndarray, "t v 3"], truth: Float[np.ndarray, "t v 3"]) -> LipVertexError:
+def lip_vertex_error(
+    predicted: Float[np.ndarray, "t v 3"], truth: Float[np.ndarray, "t v 3"]
+) -> LipVertexError:
     """All variants of LVE over one clip of lip vertices."""
     squared = squared_lip_error(predicted, truth)
     mean = float(np.mean(squared))
-    return LipVertexError(squared_m2=mean, root_m=mean**0.5, distance_m=float(np.mean(np.sqrt(squared))))
+    return LipVertexError(
+        squared_m2=mean, root_m=mean**0.5, distance_m=float(np.mean(np.sqrt(squared)))
+    )
 
 
-def upper_face_dynamics(vertices: Float[np.ndarray, "t v 3"], template: Float[np.ndarray, "v 3"]) -> float:
-    """S of one clip: the mean over upper-face vertices of the temporal std of the squared displacement, m²."""
+def upper_face_dynamics(
+    vertices: Float[np.ndarray, "t v 3"], template: Float[np.ndarray, "v 3"]
+) -> float:
+    """S of one clip: the mean over upper-face vertices of the temporal std of the squared
+    displacement, m².
+    """
     squared = np.sum((vertices - template) ** 2, axis=-1)
     return float(np.mean(np.std(squared, axis=0)))
 
@@ -69,7 +81,8 @@ def upper_face_dynamics(vertices: Float[np.ndarray, "t v 3"], template: Float[np
 def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"]) -> float:
     """Pearson correlation; 0 where the first series is constant (a constant predicts nothing).
 
-    NaN where the second, the truth, is constant or there are fewer than two frames: no correlation is defined.
+    NaN where the second, the truth, is constant or there are fewer than two frames: no correlation
+    is defined.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     if len(b) < 2 or np.ptp(b) < _STILL:
@@ -79,10 +92,14 @@ def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"]) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def bilabial_frames(phonemes: Sequence[tuple[str, float, float]], *, frames: int, fps: float) -> list[slice]:
-    """Frames of every /p b m/: those whose instants i / fps lie in the interval widened by one frame on each side.
+def bilabial_frames(
+    phonemes: Sequence[tuple[str, float, float]], *, frames: int, fps: float
+) -> list[slice]:
+    """Frames of every /p b m/: those whose instants i / fps lie in the interval widened by one
+    frame on each side.
 
-    `phonemes` holds (ipa, start_s, end_s); the first letter decides, so long and aspirated ones count.
+    `phonemes` holds (ipa, start_s, end_s); the first letter decides, so long and aspirated ones
+    count.
     """
     slices = []
     for ipa, start_s, end_s in phonemes:
@@ -106,11 +123,13 @@ def closed_frames(opening_ratio: Float[np.ndarray, "t"]) -> Bool[np.ndarray, "t"
     return opening_ratio < CLOSED_BELOW
 
 
-def justified_closures(predicted: Bool[np.ndarray, "t"], truth: Bool[np.ndarray, "t"]) -> tuple[int, int]:
+def justified_closures(
+    predicted: Bool[np.ndarray, "t"], truth: Bool[np.ndarray, "t"]
+) -> tuple[int, int]:
     """(Predicted closed frames within one frame of a truly closed one, predicted closed frames).
 
-    Their ratio over all clips is the closure precision: a mouth that never opens has a perfect closure rate and a
-    precision no better than the share of truly closed frames.
+    Their ratio over all clips is the closure precision: a mouth that never opens has a perfect
+    closure rate and a precision no better than the share of truly closed frames.
     """
     near = truth.copy()
     near[1:] |= truth[:-1]

@@ -1,10 +1,11 @@
-"""Head-motion diversity (KSDiff §3.2 names it; the definitions here are ours, both reported under their own names).
+"""Head-motion diversity (KSDiff §3.2 names it; the definitions here are ours, both reported under
+their own names).
 
-    over time        std over the frames of a clip, then the mean over the three axis-angle components
-    between samples  std over several samples of one input at each frame, then the mean over frames and components
+    over time       std over the frames of a clip, then the mean over the three axis-angle components
+    between samples std over several samples of one input at each frame, then the mean over frames and components
 
-Both in radians. `lip_difference_mm` says how much the lips of two samples of one input differ meanwhile: they say
-the same words, so they should hardly differ at all.
+Both in radians. `lip_difference_mm` says how much the lips of two samples of one input differ
+meanwhile: they say the same words, so they should hardly differ at all.
 """
 
 import numpy as np
@@ -30,12 +31,16 @@ def head_difference_deg(first: Float[np.ndarray, "t 3"], second: Float[np.ndarra
 
 
 def lip_difference_mm(first_m: Float[np.ndarray, "t"], second_m: Float[np.ndarray, "t"]) -> float:
-    """Mean absolute difference of the mouth openings (m) of two samples of one input, millimetres."""
+    """Mean absolute difference of the mouth openings (m) of two samples of one input,
+    millimetres.
+    """
     return float(1000.0 * np.mean(np.abs(first_m - second_m)))
 
 
 def angular_speed(rotation: Float[np.ndarray, "t 3"], *, fps: float) -> Float[np.ndarray, "t"]:
-    """Speed of the head rotation at every frame, rad/s, from the step into it; the first frame repeats the second."""
+    """Speed of the head rotation at every frame, rad/s, from the step into it; the first frame
+    repeats the second.
+    """
     if len(rotation) < 2:
         return np.zeros(len(rotation))
     turns = Rotation.from_rotvec(rotation)

@@ -1,12 +1,13 @@
 """Real recordings: does the mouth move with a real speaker's, and rest when nobody speaks?
 
-`lip_sync` scores a system against measured mouth openings of real clips. A folder holds `lips/*.npz`, each with
-`opening` (t,) over face height at 25 Hz and the name `speech` of its sound file in that folder. The figure of a clip
-is the Pearson correlation at the best lag within ±8 frames (trackers and cameras are not in step with the sound to
-better than that), and the figure of a set is its mean weighted by seconds. No transcript is given.
+`lip_sync` scores a system against measured mouth openings of real clips. A folder holds
+`lips/*.npz`, each with `opening` (t,) over face height at 25 Hz and the name `speech` of its sound
+file in that folder. The figure of a clip is the Pearson correlation at the best lag within ±8
+frames (trackers and cameras are not in step with the sound to better than that), and the figure of
+a set is its mean weighted by seconds. No transcript is given.
 
-`rest` animates what is not speech: digital silence, where the mouth must stay closed, and noise, where it must not
-chatter. Openings are over face height.
+`rest` animates what is not speech: digital silence, where the mouth must stay closed, and noise,
+where it must not chatter. Openings are over face height.
 """
 
 from collections.abc import Sequence
@@ -43,11 +44,18 @@ class LipSync(NamedTuple):
 
 
 def lagged_correlation(
-    predicted: Float[np.ndarray, "t"], measured: Float[np.ndarray, "n"], *, max_lag_frames: int = MAX_LAG_FRAMES
+    predicted: Float[np.ndarray, "t"],
+    measured: Float[np.ndarray, "n"],
+    *,
+    max_lag_frames: int = MAX_LAG_FRAMES,
 ) -> tuple[float, int]:
-    """(Pearson r, lag) at the lag of highest r; lag k compares predicted[i + k] with measured[i]."""
+    """(Pearson r, lag) at the lag of highest r; lag k compares predicted[i + k] with
+    measured[i].
+    """
     best = (-np.inf, 0)
-    for lag in sorted(range(-max_lag_frames, max_lag_frames + 1), key=abs):  # of equal scores the smallest lag
+    for lag in sorted(
+        range(-max_lag_frames, max_lag_frames + 1), key=abs
+    ):  # of equal scores the smallest lag
         ahead, behind = predicted[max(0, lag) :], measured[max(0, -lag) :]
         overlap = min(len(ahead), len(behind))
         score = pearson(ahead[:overlap], behind[:overlap])
@@ -69,7 +77,10 @@ def lip_sync(
     """The score of every measured clip in `folder`."""
     files = sorted((Path(folder) / "lips").glob("*.npz"))
     if not files:
-        raise InputError(f"{folder}: no measured mouth openings here; need a folder with lips/*.npz and their sound")
+        raise InputError(
+            f"{folder}: no measured mouth openings here; need a folder with lips/*.npz and their "
+            "sound"
+        )
     sounds, measured = [], []
     for file in files:
         with np.load(file, allow_pickle=False) as archive:
@@ -79,14 +90,20 @@ def lip_sync(
     results = []
     for file, opening, truth in zip(files, openings, measured, strict=True):
         correlation, lag = lagged_correlation(opening.astype(np.float64), truth)
-        results.append(LipSync(file.stem, correlation, lag, len(truth) / MOTION_RATE_HZ, opening, truth))
+        results.append(
+            LipSync(file.stem, correlation, lag, len(truth) / MOTION_RATE_HZ, opening, truth)
+        )
     return results
 
 
 def lip_sync_figures(results: Sequence[LipSync]) -> dict[str, float]:
     """`real_speech_correlation` weighted by seconds, and that of every clip."""
     weights = [result.seconds for result in results]
-    figures = {"real_speech_correlation": float(np.average([r.correlation for r in results], weights=weights))}
+    figures = {
+        "real_speech_correlation": float(
+            np.average([r.correlation for r in results], weights=weights)
+        )
+    }
     for result in results:
         figures[f"real_speech_correlation/{result.name}"] = result.correlation
         figures[f"real_speech_lag_frames/{result.name}"] = float(result.lag_frames)
@@ -103,7 +120,9 @@ def rest(
     seed: int = 0,
     face: FaceModel | None = None,
 ) -> dict[str, float]:
-    """How far the mouth opens on silence, and how much it moves on noise; empty where the folder holds neither."""
+    """How far the mouth opens on silence, and how much it moves on noise; empty where the folder
+    holds neither.
+    """
     audio = Path(folder) / "audio"
     silence = sorted(audio.glob(SILENCE_PATTERN))
     noise = sorted({file for pattern in NOISE_PATTERNS for file in audio.glob(pattern)})
@@ -116,8 +135,12 @@ def rest(
     if noisy:
         figures |= {
             "noise_opening_std": float(np.mean([np.std(opening) for opening in noisy])),
-            "noise_opening_range": float(np.mean([np.ptp(np.percentile(opening, (5, 95))) for opening in noisy])),
-            "noise_closed_share": float(np.mean(np.concatenate([closed_frames(opening) for opening in noisy]))),
+            "noise_opening_range": float(
+                np.mean([np.ptp(np.percentile(opening, (5, 95))) for opening in noisy])
+            ),
+            "noise_closed_share": float(
+                np.mean(np.concatenate([closed_frames(opening) for opening in noisy]))
+            ),
         }
     return figures
 

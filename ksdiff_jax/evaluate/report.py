@@ -1,7 +1,8 @@
-"""Figures beside their targets: the table that is printed, `metrics.json`, and plots of mouth openings.
+"""Figures beside their targets: the table that is printed, `metrics.json`, and plots of mouth
+openings.
 
-A target is a line that a finished system has to cross; figures without one are for comparison. Every report says on
-which machine it was made.
+A target is a line that a finished system has to cross; figures without one are for comparison.
+Every report says on which machine it was made.
 """
 
 import math
@@ -68,7 +69,10 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
         "silence_opening_max": (f"< {CLOSED_BELOW}", lambda value: value < CLOSED_BELOW),
         "noise_opening_range": (f"<= {NOISE_RANGE}", lambda value: value <= NOISE_RANGE),
         "lip_difference_mm": (f"<= {LIP_TOLERANCE_MM}", lambda value: value <= LIP_TOLERANCE_MM),
-        "head_difference_deg": (f">= {HEAD_DIFFERENCE_DEG}", lambda value: value >= HEAD_DIFFERENCE_DEG),
+        "head_difference_deg": (
+            f">= {HEAD_DIFFERENCE_DEG}",
+            lambda value: value >= HEAD_DIFFERENCE_DEG,
+        ),
     }
     return bounds.get(name)
 
@@ -77,10 +81,15 @@ def table(report: Sequence[Row]) -> str:
     """The report as aligned plain text."""
     cells = [("figure", "value", "target", "reached")]
     for row in report:
-        verdict = "" if not row.target else {True: "yes", False: "no", None: "not measured"}[row.reached]
+        verdict = (
+            "" if not row.target else {True: "yes", False: "no", None: "not measured"}[row.reached]
+        )
         cells.append((row.figure, _number(row.value), row.target, verdict))
     widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
@@ -91,7 +100,9 @@ def machine() -> dict[str, str | int]:
     device = jax.devices()[0]
     return {
         "processor": _processor_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1,
         "device": f"{device.platform} {device.device_kind}",
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
@@ -100,24 +111,45 @@ def machine() -> dict[str, str | int]:
 
 
 def as_json(figures: dict[str, float], about: dict) -> dict:
-    """The figures, each target with its verdict, and what was measured where; what is undefined is null."""
+    """The figures, each target with its verdict, and what was measured where; what is undefined is
+    null.
+    """
     finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-    targets = {row.figure: {"target": row.target, "reached": row.reached} for row in rows(figures) if row.target}
+    targets = {
+        row.figure: {"target": row.target, "reached": row.reached}
+        for row in rows(figures)
+        if row.target
+    }
     return {"schema": "ksdiff-metrics/1", "figures": finite, "targets": targets, **about}
 
 
 @drawing()
-def plot_openings(path: str | Path, curves: Sequence[Curves], *, title: str, overwrite: bool = False) -> None:
-    """One panel per clip: opening over face height against seconds, the closure threshold dashed."""
+def plot_openings(
+    path: str | Path, curves: Sequence[Curves], *, title: str, overwrite: bool = False
+) -> None:
+    """One panel per clip: opening over face height against seconds, the closure threshold
+    dashed.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 1.2 + 1.7 * len(curves)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title_of(title))
-    for axes, curve in zip(figure.subplots(len(curves), 1, squeeze=False)[:, 0], curves, strict=True):
-        for values, label, colour in ((curve.truth, "true", "0.45"), (curve.predicted, "predicted", "tab:red")):
-            axes.plot(np.arange(len(values)) / MOTION_RATE_HZ, values, color=colour, label=label, linewidth=1.2)
+    for axes, curve in zip(
+        figure.subplots(len(curves), 1, squeeze=False)[:, 0], curves, strict=True
+    ):
+        for values, label, colour in (
+            (curve.truth, "true", "0.45"),
+            (curve.predicted, "predicted", "tab:red"),
+        ):
+            axes.plot(
+                np.arange(len(values)) / MOTION_RATE_HZ,
+                values,
+                color=colour,
+                label=label,
+                linewidth=1.2,
+            )
         axes.axhline(CLOSED_BELOW, color="0.7", linestyle="--", linewidth=0.8)
         axes.set_title(title_of(curve.name), fontsize=9, loc="left")
         axes.margins(x=0)

@@ -1,7 +1,8 @@
 """A system on a split of a data set: read its clips, let the system speak them, score what it says.
 
-`evaluate_system` is the whole, for the command line and for the validation pass of a training run. Its parts serve
-controls: `true_predictions` is what a perfect system would say, and `scores.score` must find it perfect.
+`evaluate_system` is the whole, for the command line and for the validation pass of a training run.
+Its parts serve controls: `true_predictions` is what a perfect system would say, and `scores.score`
+must find it perfect.
 """
 
 from collections.abc import Collection, Sequence
@@ -38,14 +39,24 @@ def evaluate_system(
 ) -> dict[str, float]:
     """Figures of a system on (the first `clips` clips of) a split of a data set.
 
-    `features_of` gives the kept features of a clip's sound, so that a pretrained encoder need not hear it again.
+    `features_of` gives the kept features of a clip's sound, so that a pretrained encoder need not
+    hear it again.
     """
     chosen = read_clips(folder, split=split, clips=clips)
     options = options or system.config.sample
     predictions = predict_clips(
-        system, params, statistics, chosen, options=options, seed=seed, samples=samples, features_of=features_of
+        system,
+        params,
+        statistics,
+        chosen,
+        options=options,
+        seed=seed,
+        samples=samples,
+        features_of=features_of,
     )
-    return score(chosen, predictions, face=face, groups=groups, keyframe_config=system.config.model.keyframes)
+    return score(
+        chosen, predictions, face=face, groups=groups, keyframe_config=system.config.model.keyframes
+    )
 
 
 def read_clips(folder: str | Path, *, split: str, clips: int | None = None) -> list[Clip]:
@@ -82,11 +93,18 @@ def predict_clips(
 def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) -> list[Prediction]:
     """What a perfect system would say: the truth itself, and its keyframes."""
     targets = true_keyframes(clips, keyframe_config)
-    return [Prediction(motion_of_clip(clip)[None], *tracks) for clip, tracks in zip(clips, targets, strict=True)]
+    return [
+        Prediction(motion_of_clip(clip)[None], *tracks)
+        for clip, tracks in zip(clips, targets, strict=True)
+    ]
 
 
-def swapped_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) -> list[Prediction]:
-    """The true motion of the next clip for each clip, repeated or cut to its length: natural, to other words."""
+def swapped_predictions(
+    clips: Sequence[Clip], *, keyframe_config: KeyframeConfig
+) -> list[Prediction]:
+    """The true motion of the next clip for each clip, repeated or cut to its length: natural, to
+    other words.
+    """
     true = true_predictions(clips, keyframe_config=keyframe_config)
     others = [*true[1:], *true[:1]]
     return [
@@ -103,6 +121,10 @@ def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "59"]) -
     """What a face says that never moves from one pose, without keyframes."""
     still = np.asarray(pose, np.float32)
     return [
-        Prediction(np.tile(still, (1, clip.frames, 1)), np.zeros(clip.frames, bool), np.zeros(clip.frames, bool))
+        Prediction(
+            np.tile(still, (1, clip.frames, 1)),
+            np.zeros(clip.frames, bool),
+            np.zeros(clip.frames, bool),
+        )
         for clip in clips
     ]

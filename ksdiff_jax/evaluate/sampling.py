@@ -1,11 +1,12 @@
 """Motion of a system for many recordings at once: whole clips, padded to a few lengths, in batches.
 
-A clip is padded to the next bucket of `BUCKETS_FRAMES`, and the clips of a bucket are sampled in batches of one size
-(the last one is filled up with copies), so that a test split compiles once per bucket. The compiled function is
-keyed by the system and the options and is reused by later calls, such as the next validation pass of a training run.
+A clip is padded to the next bucket of `BUCKETS_FRAMES`, and the clips of a bucket are sampled in
+batches of one size (the last one is filled up with copies), so that a test split compiles once per
+bucket. The compiled function is keyed by the system and the options and is reused by later calls,
+such as the next validation pass of a training run.
 
-The noise of a clip is drawn from (seed, clip number, sample number) and its bucket alone: neither the other clips nor
-the batch size changes it.
+The noise of a clip is drawn from (seed, clip number, sample number) and its bucket alone: neither
+the other clips nor the batch size changes it.
 """
 
 import functools
@@ -17,7 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
-from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME, motion_frames, samples_of_motion_frames
+from ksdiff_jax.audio.timebase import (
+    SPEECH_FRAMES_PER_MOTION_FRAME,
+    motion_frames,
+    samples_of_motion_frames,
+)
 from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.models.system import Sample, Speech, Statistics, System
 from ksdiff_jax.motion.layout import MOTION_DIMS
@@ -25,7 +30,14 @@ from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
-BUCKETS_FRAMES = (64, 128, 256, 512, 768, 1024)  # few: a compilation costs more than the padding it saves
+BUCKETS_FRAMES = (
+    64,
+    128,
+    256,
+    512,
+    768,
+    1024,
+)  # few: a compilation costs more than the padding it saves
 _FRAMES_PER_BATCH = 2048
 
 
@@ -35,7 +47,9 @@ class Utterance(NamedTuple):
     audio: Float[np.ndarray, "s"]  # 16 kHz
     prosody: Float[np.ndarray, "f 2"]  # normalised, f = 2t
     transcript: str
-    features: Float[np.ndarray, "f d"] | None = None  # of the speech encoder, where it is a pretrained one
+    features: Float[np.ndarray, "f d"] | None = (
+        None  # of the speech encoder, where it is a pretrained one
+    )
 
     @property
     def frames(self) -> int:
@@ -43,7 +57,10 @@ class Utterance(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """Generated motion of one clip: n samples of the same speech. Keyframes are those of the first sample."""
+    """Generated motion of one clip: n samples of the same speech.
+
+    Keyframes are those of the first sample.
+    """
 
     motion: Float[np.ndarray, "n t 59"]
     keyframes_expression: Bool[np.ndarray, "t"]
@@ -58,7 +75,9 @@ def utterance(
     prosody: Float[np.ndarray, "f 2"] | None = None,
     features: Float[np.ndarray, "f d"] | None = None,
 ) -> Utterance:
-    """An utterance from samples in [-1, 1]; `prosody` is the raw one where it is known already, as are `features`."""
+    """An utterance from samples in [-1, 1]; `prosody` is the raw one where it is known already, as
+    are `features`.
+    """
     frames = motion_frames(len(audio)) if frames is None else frames
     if prosody is None:
         prosody = extract_prosody(audio, frames=SPEECH_FRAMES_PER_MOTION_FRAME * frames)
@@ -72,7 +91,9 @@ def bucket_frames(frames: int) -> int:
 
 
 def pad_speech(utterances: Sequence[Utterance], *, frames: int, max_tokens: int) -> Speech:
-    """A batch of utterances padded with zeros to `frames` motion frames; sound beyond the motion is cut."""
+    """A batch of utterances padded with zeros to `frames` motion frames; sound beyond the motion is
+    cut.
+    """
     samples = samples_of_motion_frames(frames)
     audio = np.zeros((len(utterances), samples), np.float32)
     prosody = np.zeros((len(utterances), SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2), np.float32)
@@ -82,13 +103,22 @@ def pad_speech(utterances: Sequence[Utterance], *, frames: int, max_tokens: int)
         audio[row, : len(heard)] = heard
         prosody[row, : len(spoken.prosody)] = spoken.prosody
         mask[row, : spoken.frames] = True
-    tokens, token_masks = zip(*(encode(u.transcript, max_tokens=max_tokens) for u in utterances), strict=True)
+    tokens, token_masks = zip(
+        *(encode(u.transcript, max_tokens=max_tokens) for u in utterances), strict=True
+    )
     features = None
     if utterances[0].features is not None:
         features = np.zeros((*prosody.shape[:2], utterances[0].features.shape[1]), np.float32)
         for row, spoken in enumerate(utterances):
             features[row, : len(spoken.features)] = spoken.features
-    return Speech(audio, prosody, mask, tokens=np.stack(tokens), token_mask=np.stack(token_masks), features=features)
+    return Speech(
+        audio,
+        prosody,
+        mask,
+        tokens=np.stack(tokens),
+        token_mask=np.stack(token_masks),
+        features=features,
+    )
 
 
 def predict(
@@ -114,9 +144,15 @@ def predict(
         for start in range(0, len(numbers), size):
             chosen = numbers[start : start + size]
             rows = np.resize(chosen, size)  # the last batch repeats its clips until it is full
-            speech = pad_speech([utterances[number] for number in rows], frames=frames, max_tokens=max_tokens)
+            speech = pad_speech(
+                [utterances[number] for number in rows], frames=frames, max_tokens=max_tokens
+            )
             draws = [
-                jax.device_get(_sample(params, statistics, speech, rows, key, draw, system=system, options=options))
+                jax.device_get(
+                    _sample(
+                        params, statistics, speech, rows, key, draw, system=system, options=options
+                    )
+                )
                 for draw in range(samples)
             ]
             for row, number in enumerate(chosen):
@@ -125,8 +161,12 @@ def predict(
 
 
 def heard(utterances: Sequence[Utterance], system: System, params: PyTree) -> Sequence[Utterance]:
-    """The utterances with the features of the system's pretrained encoder, those that have none yet."""
-    if system.config.model.encoder.kind != "pretrained" or all(u.features is not None for u in utterances):
+    """The utterances with the features of the system's pretrained encoder, those that have none
+    yet.
+    """
+    if system.config.model.encoder.kind != "pretrained" or all(
+        u.features is not None for u in utterances
+    ):
         return utterances
     from ksdiff_jax.models.speech_encoder import hearing
 
@@ -163,7 +203,14 @@ def _sample(
         return jax.random.normal(own, (frames, MOTION_DIMS), jnp.float32)
 
     noise = jax.vmap(noise_of)(rows)
-    return system.sample(params, speech, noise, stream(key, "keyframes", draw), statistics=statistics, options=options)
+    return system.sample(
+        params,
+        speech,
+        noise,
+        stream(key, "keyframes", draw),
+        statistics=statistics,
+        options=options,
+    )
 
 
 def _cut(draws: Sequence[Sample], row: int, frames: int) -> Prediction:

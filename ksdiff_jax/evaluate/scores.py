@@ -8,9 +8,10 @@
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
 
-A correlation without a qualifier is the mean over clips, `_pooled` is over all frames together. LVE is over all
-frames of the split, so that long clips weigh more, and so is its best constant pose. Undefined terms (the correlation
-with a truth that does not move, the beats of silence) are left out of the means.
+A correlation without a qualifier is the mean over clips, `_pooled` is over all frames together. LVE
+is over all frames of the split, so that long clips weigh more, and so is its best constant pose.
+Undefined terms (the correlation with a truth that does not move, the beats of silence) are left out
+of the means.
 """
 
 from collections.abc import Collection, Sequence
@@ -74,7 +75,9 @@ def score(
     return figures
 
 
-def _lip_errors(part: FaceModel, predicted: list[Articulation], true: list[Articulation]) -> dict[str, float]:
+def _lip_errors(
+    part: FaceModel, predicted: list[Articulation], true: list[Articulation]
+) -> dict[str, float]:
     errors = [lips.lip_vertex_error(p.lips, t.lips) for p, t in zip(predicted, true, strict=True)]
     weights = np.array([len(t.lips) for t in true], float)
     squared = float(np.average([e.squared_m2 for e in errors], weights=weights))
@@ -84,21 +87,27 @@ def _lip_errors(part: FaceModel, predicted: list[Articulation], true: list[Artic
     return {
         "lve_squared_m2": squared,
         "lve_root_mm": 1000.0 * float(np.mean([e.root_m for e in errors])),
-        "lve_distance_mm": 1000.0 * float(np.average([e.distance_m for e in errors], weights=weights)),
+        "lve_distance_mm": 1000.0
+        * float(np.average([e.distance_m for e in errors], weights=weights)),
         "lve_best_constant_m2": constant,
         "lve_ratio": squared / constant if constant > 0 else float("nan"),
     }
 
 
-def _upper_face(clips: Sequence[Clip], predictions: Sequence[Prediction], face: FaceModel) -> dict[str, float]:
+def _upper_face(
+    clips: Sequence[Clip], predictions: Sequence[Prediction], face: FaceModel
+) -> dict[str, float]:
     part = face_part(face, ("upper_face",))
     template = part.template[part.regions["upper_face"]]
     deviations = []
     for clip, prediction in zip(clips, predictions, strict=True):
         true, predicted = (
-            articulate(part, motion).upper_face for motion in (motion_of_clip(clip), prediction.motion[0])
+            articulate(part, motion).upper_face
+            for motion in (motion_of_clip(clip), prediction.motion[0])
         )
-        deviations.append(lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template))
+        deviations.append(
+            lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template)
+        )
     return {"fdd_m2": float(np.mean(deviations))}
 
 
@@ -108,7 +117,10 @@ def _lip_movements(
     predicted: list[Articulation],
     true: list[Articulation],
 ) -> dict[str, float]:
-    jaw = [(p.motion[0, :, layout.JAW.start], clip.jaw[:, 0]) for clip, p in zip(clips, predictions, strict=True)]
+    jaw = [
+        (p.motion[0, :, layout.JAW.start], clip.jaw[:, 0])
+        for clip, p in zip(clips, predictions, strict=True)
+    ]
     opening = [(p.opening, t.opening) for p, t in zip(predicted, true, strict=True)]
     figures = {}
     for name, pairs in (("jaw", jaw), ("opening", opening)):
@@ -119,7 +131,11 @@ def _lip_movements(
 
 
 def _closures(
-    clips: Sequence[Clip], predicted: list[Articulation], true: list[Articulation], *, height_m: float
+    clips: Sequence[Clip],
+    predicted: list[Articulation],
+    true: list[Articulation],
+    *,
+    height_m: float,
 ) -> dict[str, float]:
     counts = {"": lips.Closure(0, 0), "_truth": lips.Closure(0, 0)}
     closed, justified = {"": [], "_truth": []}, []
@@ -127,24 +143,32 @@ def _closures(
         intervals = lips.bilabial_frames(clip.phonemes, frames=clip.frames, fps=float(clip.fps))
         for suffix, moving in (("", p), ("_truth", t)):
             found = lips.closures(moving.opening / height_m, intervals)
-            counts[suffix] = lips.Closure(*(a + b for a, b in zip(counts[suffix], found, strict=True)))
+            counts[suffix] = lips.Closure(
+                *(a + b for a, b in zip(counts[suffix], found, strict=True))
+            )
             closed[suffix].append(lips.closed_frames(moving.opening / height_m))
         justified.append(lips.justified_closures(closed[""][-1], closed["_truth"][-1]))
     right, total = np.sum(justified, axis=0)
     figures = {"closure_intervals": float(counts[""].intervals)}
     for suffix, count in counts.items():
-        figures[f"closure_rate{suffix}"] = count.closed / count.intervals if count.intervals else float("nan")
+        figures[f"closure_rate{suffix}"] = (
+            count.closed / count.intervals if count.intervals else float("nan")
+        )
         figures[f"closed_share{suffix}"] = float(np.mean(np.concatenate(closed[suffix])))
     return figures | {"closure_precision": float(right / total) if total else 0.0}
 
 
-def _keyframes(clips: Sequence[Clip], predictions: Sequence[Prediction], config: KeyframeConfig) -> dict[str, float]:
+def _keyframes(
+    clips: Sequence[Clip], predictions: Sequence[Prediction], config: KeyframeConfig
+) -> dict[str, float]:
     figures = {}
     targets = true_keyframes(clips, config)
     for index, path in enumerate(("expression", "head")):
         truths = [tracks[index] for tracks in targets]
         guesses = [getattr(prediction, f"keyframes_{path}") for prediction in predictions]
-        counts = keyframes.pooled([keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)])
+        counts = keyframes.pooled(
+            [keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)]
+        )
         by_truth = [float(np.mean(truth)) for truth in truths]
         by_guess = [float(np.mean(guess)) for guess in guesses]
         figures |= {
@@ -152,7 +176,9 @@ def _keyframes(clips: Sequence[Clip], predictions: Sequence[Prediction], config:
             f"keyframe_{path}_recall": counts.recall,
             f"keyframe_{path}_f1": counts.f1,
             # The stronger of two: as many guesses as the truth has, and as many as the system made.
-            f"keyframe_{path}_f1_random": max(keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)),
+            f"keyframe_{path}_f1_random": max(
+                keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)
+            ),
             f"keyframe_{path}_f1_fixed": keyframes.fixed_interval_f1(truths),
         }
     return figures
@@ -174,21 +200,31 @@ def true_keyframes(
         threshold_std=config.threshold_std,
     )
     expression, head = (np.asarray(track) for track in tracks)
-    return [(expression[row, : clip.frames], head[row, : clip.frames]) for row, clip in enumerate(clips)]
+    return [
+        (expression[row, : clip.frames], head[row, : clip.frames]) for row, clip in enumerate(clips)
+    ]
 
 
-def _pose(clips: Sequence[Clip], predictions: Sequence[Prediction], part: FaceModel) -> dict[str, float]:
+def _pose(
+    clips: Sequence[Clip], predictions: Sequence[Prediction], part: FaceModel
+) -> dict[str, float]:
     turns = [prediction.motion[..., layout.ROTATION] for prediction in predictions]
     figures = {
         "diversity_over_time_rad": _mean([pose.diversity_over_time(turn[0]) for turn in turns]),
-        "diversity_over_time_truth_rad": _mean([pose.diversity_over_time(clip.rotation) for clip in clips]),
+        "diversity_over_time_truth_rad": _mean(
+            [pose.diversity_over_time(clip.rotation) for clip in clips]
+        ),
     }
     if any(len(turn) < 2 for turn in turns):
         return figures
     openings = [[articulate(part, motion).opening for motion in p.motion[:2]] for p in predictions]
     return figures | {
-        "diversity_between_samples_rad": _mean([pose.diversity_between_samples(turn) for turn in turns]),
-        "head_difference_deg": _mean([pose.head_difference_deg(turn[0], turn[1]) for turn in turns]),
+        "diversity_between_samples_rad": _mean(
+            [pose.diversity_between_samples(turn) for turn in turns]
+        ),
+        "head_difference_deg": _mean(
+            [pose.head_difference_deg(turn[0], turn[1]) for turn in turns]
+        ),
         "lip_difference_mm": _mean([pose.lip_difference_mm(*pair) for pair in openings]),
         "lip_difference_correlation": _mean([lips.pearson(*pair) for pair in openings]),
     }
@@ -198,7 +234,9 @@ def _beats(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> dict[str
     scores, of_truth = [], []
     for clip, prediction in zip(clips, predictions, strict=True):
         heard = beats.audio_beats(sound_of(clip))
-        scores.append(beats.beat_align(heard, beats.kinematic_beats(prediction.motion[0, :, layout.ROTATION])))
+        scores.append(
+            beats.beat_align(heard, beats.kinematic_beats(prediction.motion[0, :, layout.ROTATION]))
+        )
         of_truth.append(beats.beat_align(heard, beats.kinematic_beats(clip.rotation)))
     return {"beat_align": _mean(scores), "beat_align_truth": _mean(of_truth)}
 

@@ -1,4 +1,5 @@
-"""Several systems, each trained with several seeds: their figures with intervals, as a table and as a picture.
+"""Several systems, each trained with several seeds: their figures with intervals, as a table and as
+a picture.
 
 `results` maps the name of a system to one dictionary of figures (scores.py) per seed.
 """
@@ -18,7 +19,9 @@ _COLOURS = ("#c4483a", "#3c8d5a", "#6a4c93", "#d98e04")
 
 
 class Column(NamedTuple):
-    """A figure to show, and the constants to show beside it: baselines that do not train, and the truth."""
+    """A figure to show, and the constants to show beside it: baselines that do not train, and the
+    truth.
+    """
 
     figure: str  # its name in the results
     title: str
@@ -52,15 +55,19 @@ def seed_table(results: Results, columns: Sequence[Column]) -> str:
         cells = [_with_reach(interval_of(results, system, column.figure)) for column in columns]
         lines.append(f"| {system} | {len(seeds)} | " + " | ".join(cells) + " |")
     for label in dict.fromkeys(label for column in columns for label in column.beside):
-        cells = [f"{column.beside[label]:.3f}" if label in column.beside else "" for column in columns]
+        cells = [
+            f"{column.beside[label]:.3f}" if label in column.beside else "" for column in columns
+        ]
         lines.append(f"| *{label}* | | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def difference_table(results: Results, columns: Sequence[Column], *, reference: str) -> str:
-    """Markdown: a line per system but the reference, with its paired difference to the reference and the interval.
+    """Markdown: a line per system but the reference, with its paired difference to the reference
+    and the interval.
 
-    A difference whose interval has a width and no zero in it is bold; the others are not resolved by these seeds.
+    A difference whose interval has a width and no zero in it is bold; the others are not resolved
+    by these seeds.
     """
     lines = ["| minus " + " | ".join([reference, *(column.heading for column in columns)]) + " |"]
     lines.append("|---|" + "---|" * len(columns))
@@ -73,10 +80,11 @@ def difference_table(results: Results, columns: Sequence[Column], *, reference: 
 
 @drawing(**{"font.size": 9})
 def draw_seeds(results: Results, columns: Sequence[Column], *, wide: int = 3) -> bytes:
-    """A PNG: a panel per column, `wide` of them in a row; in it a line per system, top down in their order.
+    """A PNG: a panel per column, `wide` of them in a row; in it a line per system, top down in
+    their order.
 
-    Dots are seeds, the bar is the 95 % t interval of their mean, dashed lines are what stands beside. Raises
-    `InputError` where there is nothing to draw.
+    Dots are seeds, the bar is the 95 % t interval of their mean, dashed lines are what stands
+    beside. Raises `InputError` where there is nothing to draw.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -85,7 +93,9 @@ def draw_seeds(results: Results, columns: Sequence[Column], *, wide: int = 3) ->
         raise InputError("picture of seeds: got no systems or no columns, need one or more of both")
     wide = min(wide, len(columns))
     tall = math.ceil(len(columns) / wide)
-    figure = Figure(figsize=(11, 0.9 + tall * (1.1 + 0.27 * len(results))), layout="constrained", dpi=100)
+    figure = Figure(
+        figsize=(11, 0.9 + tall * (1.1 + 0.27 * len(results))), layout="constrained", dpi=100
+    )
     FigureCanvasAgg(figure)
     panels = figure.subplots(tall, wide, sharey=True, squeeze=False)
     for place, axis in enumerate(panels.flat):
@@ -106,25 +116,36 @@ def _draw_column(axis, results: Results, column: Column) -> None:
     axis.grid(axis="x", color="0.93")
     axis.set_axisbelow(True)
     for number, (label, value) in enumerate(column.beside.items()):
-        axis.axvline(value, color=_COLOURS[number % len(_COLOURS)], linestyle="--", linewidth=1.1, label=label)
+        axis.axvline(
+            value,
+            color=_COLOURS[number % len(_COLOURS)],
+            linestyle="--",
+            linewidth=1.1,
+            label=label,
+        )
     shown = [value for value in column.beside.values() if math.isfinite(value)]
     for row, system in enumerate(results):
         values = [figures[column.figure] for figures in results[system]]
         interval = interval_of(results, system, column.figure)
         if math.isfinite(interval.low):
-            axis.plot([interval.low, interval.high], [row, row], color="#1f6f8b", linewidth=5, alpha=0.3)
+            axis.plot(
+                [interval.low, interval.high], [row, row], color="#1f6f8b", linewidth=5, alpha=0.3
+            )
         axis.plot(interval.mean, row, "|", color="#1f6f8b", markersize=11, markeredgewidth=2)
         axis.plot(values, [row] * len(values), "o", color="#1f6f8b", markersize=3.5, alpha=0.8)
         shown += [value for value in values if math.isfinite(value)]
     if shown:
-        # From what was measured: a wide interval runs out of the panel and does not press it together.
+        # From what was measured: a wide interval runs out of the panel and does not press it
+        # together.
         spread = max(max(shown) - min(shown), 1e-6)
         axis.set_xlim(min(shown) - 0.25 * spread, max(shown) + 0.25 * spread)
     axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.set_yticks(range(len(results)), list(results))
     axis.set_ylim(len(results) - 0.5, -0.5)
     if column.beside:
-        axis.legend(fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        axis.legend(
+            fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2
+        )
 
 
 def _with_reach(interval: Interval) -> str:

@@ -1,7 +1,8 @@
 """Matplotlib as our pictures need it, whatever this user and this machine have set.
 
-Text is drawn as it is: a `$` begins no formula, and no LaTeX runs. The style is Matplotlib's own, not that of a
-`matplotlibrc` of the user's. A character that the font lacks is an empty box, without a warning.
+Text is drawn as it is: a `$` begins no formula, and no LaTeX runs. The style is Matplotlib's own,
+not that of a `matplotlibrc` of the user's. A character that the font lacks is an empty box, without
+a warning.
 """
 
 import contextlib
@@ -21,25 +22,37 @@ LONGEST_TITLE = 100  # characters; more leave the picture
 
 @contextlib.contextmanager
 def drawing(**settings: object) -> Iterator[None]:
-    """Draw with Matplotlib's defaults and these `settings` of it. Raises `InputError` where it cannot start here."""
+    """Draw with Matplotlib's defaults and these `settings` of it.
+
+    Raises `InputError` where it cannot start here.
+    """
     if "matplotlib" not in sys.modules:
         _give_a_folder()
     try:
         matplotlib = _matplotlib()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise InputError(
-            f"Matplotlib cannot start here ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR and a matplotlibrc in "
+            f"Matplotlib cannot start here ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR "
+            "and a matplotlibrc in "
             "the working folder, or ask for no plots"
         ) from error
-    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")}
+    defaults = {
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if not name.startswith("backend")
+    }
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        matplotlib.rcParams.update(defaults | {"text.parse_math": False, "text.usetex": False} | settings)
+        matplotlib.rcParams.update(
+            defaults | {"text.parse_math": False, "text.usetex": False} | settings
+        )
         yield
 
 
 def _matplotlib() -> ModuleType:
-    """The module; a MPLBACKEND that it does not know is left out, as our pictures need no backend of windows."""
+    """The module; a MPLBACKEND that it does not know is left out, as our pictures need no backend
+    of windows.
+    """
     try:
         return importlib.import_module("matplotlib")
     except ValueError:

@@ -1,7 +1,9 @@
-"""One picture of a motion on one time axis: waveform, mouth opening, head angles, and the keyframes of both paths.
+"""One picture of a motion on one time axis: waveform, mouth opening, head angles, and the keyframes
+of both paths.
 
-Head angles are read off the axis-angle vector: its components are the turns about x (pitch, positive nods down),
-y (yaw, positive to the subject's left) and z (roll), exact for each alone and near enough for the angles of speech.
+Head angles are read off the axis-angle vector: its components are the turns about x (pitch,
+positive nods down), y (yaw, positive to the subject's left) and z (roll), exact for each alone and
+near enough for the angles of speech.
 """
 
 from pathlib import Path
@@ -15,7 +17,13 @@ from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
-COLOURS = {"sound": "#8a94a6", "mouth": "#c4483a", "pitch": "#1f6f8b", "yaw": "#d98e04", "roll": "#6a4c93"}
+COLOURS = {
+    "sound": "#8a94a6",
+    "mouth": "#c4483a",
+    "pitch": "#1f6f8b",
+    "yaw": "#d98e04",
+    "roll": "#6a4c93",
+}
 ENVELOPE_POINTS = 2000
 
 
@@ -29,7 +37,8 @@ def write_plot(
     title: str = "",
     overwrite: bool = False,
 ) -> Path:
-    """Draw `clip` with its mouth opening (metres) and, where given, the speech (16 kHz) that it was made from.
+    """Draw `clip` with its mouth opening (metres) and, where given, the speech (16 kHz) that it was
+    made from.
 
     A plot of ours at `path` is replaced, another file only with `overwrite`.
     """
@@ -38,7 +47,9 @@ def write_plot(
 
     figure = Figure(figsize=(11, 7), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    sound, mouth, head, keys = figure.subplots(4, 1, sharex=True, height_ratios=[1.0, 1.5, 1.5, 0.9])
+    sound, mouth, head, keys = figure.subplots(
+        4, 1, sharex=True, height_ratios=[1.0, 1.5, 1.5, 0.9]
+    )
     _draw_sound(sound, audio)
     _draw_mouth(mouth, clip, opening_m)
     _draw_head(head, clip)
@@ -77,7 +88,9 @@ def _envelope(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _draw_mouth(axis, clip: MotionClip, opening_m: np.ndarray) -> None:
     opening_mm = 1000 * np.asarray(opening_m)
-    axis.fill_between(clip.timestamps, 0, opening_mm, color=COLOURS["mouth"], alpha=0.15, linewidth=0)
+    axis.fill_between(
+        clip.timestamps, 0, opening_mm, color=COLOURS["mouth"], alpha=0.15, linewidth=0
+    )
     axis.plot(clip.timestamps, opening_mm, color=COLOURS["mouth"], linewidth=1.3)
     axis.set_ylabel("mouth opening (mm)")
     axis.set_ylim(0, max(1.0, 1.1 * float(opening_mm.max())))
@@ -86,7 +99,9 @@ def _draw_mouth(axis, clip: MotionClip, opening_m: np.ndarray) -> None:
 def _draw_head(axis, clip: MotionClip) -> None:
     angles_deg = np.degrees(clip.global_orient)
     for column, name in enumerate(("pitch", "yaw", "roll")):
-        axis.plot(clip.timestamps, angles_deg[:, column], color=COLOURS[name], linewidth=1.3, label=name)
+        axis.plot(
+            clip.timestamps, angles_deg[:, column], color=COLOURS[name], linewidth=1.3, label=name
+        )
     axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axis.set_ylabel("head angle (°)")
     reach_deg = max(2.0, 1.15 * float(np.abs(angles_deg).max()))
@@ -100,7 +115,15 @@ def _draw_keyframes(axis, clip: MotionClip) -> None:
         ("expression", clip.keyframes_expression, clip.keyframe_score_expression, COLOURS["mouth"]),
     )
     for row, (_, keyframes, score, colour) in enumerate(rows):
-        axis.fill_between(clip.timestamps, row, row + 0.8 * score, color=colour, alpha=0.25, linewidth=0, step="mid")
+        axis.fill_between(
+            clip.timestamps,
+            row,
+            row + 0.8 * score,
+            color=colour,
+            alpha=0.25,
+            linewidth=0,
+            step="mid",
+        )
         axis.vlines(clip.timestamps[keyframes], row, row + 0.8, color=colour, linewidth=1.2)
     axis.set_yticks([0.4, 1.4], [name for name, *_ in rows])
     axis.set_ylim(-0.05, 2.0)

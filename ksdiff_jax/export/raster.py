@@ -1,12 +1,14 @@
-"""A small software renderer: meshes to pictures by a z-buffer in compiled Python, without a screen or a GPU.
+"""A small software renderer: meshes to pictures by a z-buffer in compiled Python, without a screen
+or a GPU.
 
-Each frame goes through three steps. Vertices are turned by the camera, projected with a mild perspective and given
-area-weighted normals. Triangles are drawn into a buffer of (depth, triangle id), at twice the resolution of the
-picture where `supersample` is 2. Then every pixel is shaded once per triangle it sees: interpolated normal and
-colour, a key light from above left, a fill light, light from the sky, a rim, and a highlight scaled by the vertex's
-gloss; in linear light, encoded to sRGB by a table.
+Each frame goes through three steps. Vertices are turned by the camera, projected with a mild
+perspective and given area-weighted normals. Triangles are drawn into a buffer of (depth, triangle
+id), at twice the resolution of the picture where `supersample` is 2. Then every pixel is shaded
+once per triangle it sees: interpolated normal and colour, a key light from above left, a fill
+light, light from the sky, a rim, and a highlight scaled by the vertex's gloss; in linear light,
+encoded to sRGB by a table.
 
-    screen = (x, −y) · focal / (distance − z)         z towards the camera, in metres, origin at the camera's target
+    screen = (x, −y) · focal / (distance − z) z towards the camera, in metres, origin at the camera's target
 """
 
 import inspect
@@ -28,7 +30,9 @@ _HALF = np.array([-0.24, 0.30, 0.92], np.float32)
 
 
 class Camera(NamedTuple):
-    """Where the picture is taken from: it looks at `target` from `distance_m`, turned by yaw and then pitch."""
+    """Where the picture is taken from: it looks at `target` from `distance_m`, turned by yaw and
+    then pitch.
+    """
 
     target: tuple[float, float, float]
     height_m: float  # what the picture's height spans at the target
@@ -37,8 +41,12 @@ class Camera(NamedTuple):
     pitch_rad: float = 0.0  # positive looks from above
 
 
-def framed_on(vertices: Float[np.ndarray, "*t v 3"], *, yaw_rad: float = 0.0, pitch_rad: float = 0.0) -> Camera:
-    """A camera on the mesh over all frames: air above and beside it, the end of the neck below the picture."""
+def framed_on(
+    vertices: Float[np.ndarray, "*t v 3"], *, yaw_rad: float = 0.0, pitch_rad: float = 0.0
+) -> Camera:
+    """A camera on the mesh over all frames: air above and beside it, the end of the neck below the
+    picture.
+    """
     points = np.asarray(vertices).reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
     tall, wide = float(high[1] - low[1]), float(high[0] - low[0])
@@ -59,7 +67,8 @@ def render_frames(
     supersample: int = 2,
     threads: int = 2,
 ) -> Iterator[np.ndarray]:
-    """Yield one uint8 picture (size, size, 3) per frame, in order; `camera` defaults to `framed_on(vertices)`.
+    """Yield one uint8 picture (size, size, 3) per frame, in order; `camera` defaults to
+    `framed_on(vertices)`.
 
     `colours` are linear-light albedos; `gloss` scales the highlight of each vertex (default 0.25).
     """
@@ -72,7 +81,16 @@ def render_frames(
     def draw(frame: np.ndarray) -> np.ndarray:
         points = (np.asarray(frame, np.float32) - np.float32(camera.target)) @ turn.T
         picture = np.empty((size, size, 3), np.uint8)
-        _draw(np.ascontiguousarray(points), triangles, surface, view, supersample, _SRGB, _BACKGROUND, picture)
+        _draw(
+            np.ascontiguousarray(points),
+            triangles,
+            surface,
+            view,
+            supersample,
+            _SRGB,
+            _BACKGROUND,
+            picture,
+        )
         return picture
 
     # A few frames in flight keep the threads busy without holding the whole clip.
@@ -106,8 +124,11 @@ _SRGB = _srgb_table()
 
 
 def _compiled(function):
-    """Compile; keep the machine code on disk where some folder (the package's, the user's cache) can be written."""
-    # Under a type-checking import hook the function arrives wrapped in Python that cannot be compiled.
+    """Compile; keep the machine code on disk where some folder (the package's, the user's cache)
+    can be written.
+    """
+    # Under a type-checking import hook the function arrives wrapped in Python that cannot be
+    # compiled.
     function = inspect.unwrap(function)
     try:
         return numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(function)
@@ -121,26 +142,45 @@ def _normals(points, triangles):
     normals = np.zeros_like(points)
     for n in range(triangles.shape[0]):
         a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
-        ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-        vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+        ux, uy, uz = (
+            points[b, 0] - points[a, 0],
+            points[b, 1] - points[a, 1],
+            points[b, 2] - points[a, 2],
+        )
+        vx, vy, vz = (
+            points[c, 0] - points[a, 0],
+            points[c, 1] - points[a, 1],
+            points[c, 2] - points[a, 2],
+        )
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for k in (a, b, c):
             normals[k, 0] += nx
             normals[k, 1] += ny
             normals[k, 2] += nz
     for i in range(points.shape[0]):
-        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2) + np.float32(1e-20)
+        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2) + np.float32(
+            1e-20
+        )
         normals[i] /= length
     return normals
 
 
 @_compiled
 def _fill_buffers(screen, triangles, depth, owner):
-    """Draw triangles: `depth` keeps the nearest (largest) inverse distance, `owner` its triangle."""
+    """Draw triangles: `depth` keeps the nearest (largest) inverse distance, `owner` its
+    triangle.
+    """
     height, width = depth.shape
     for n in range(triangles.shape[0]):
         a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
-        ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
+        ax, ay, bx, by, cx, cy = (
+            screen[a, 0],
+            screen[a, 1],
+            screen[b, 0],
+            screen[b, 1],
+            screen[c, 0],
+            screen[c, 1],
+        )
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area >= np.float32(-1e-6):  # facing away, or a line
             continue
@@ -156,7 +196,8 @@ def _fill_buffers(screen, triangles, depth, owner):
             wb = ((left - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
             wc = ((bx - ax) * (y - ay) - (by - ay) * (left - ax)) * inverse
             wa = np.float32(1.0) - wb - wc
-            # The steps of this row inside all three edges; the margin leaves no crack between neighbours.
+            # The steps of this row inside all three edges; the margin leaves no crack between
+            # neighbours.
             start, stop = np.float32(0.0), np.float32(right - left)
             for weight, step in ((wa, step_a), (wb, step_b), (wc, step_c)):
                 if step > np.float32(1e-12):
@@ -177,11 +218,23 @@ def _fill_buffers(screen, triangles, depth, owner):
 def _shade(x, y, n, screen, normals, triangles, surface, light):
     """Add the light that triangle n sends through screen point (x, y) to `light` (3)."""
     a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
-    ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
+    ax, ay, bx, by, cx, cy = (
+        screen[a, 0],
+        screen[a, 1],
+        screen[b, 0],
+        screen[b, 1],
+        screen[c, 0],
+        screen[c, 1],
+    )
     inverse = np.float32(1.0) / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
     # Clamped: a pixel's centre may lie just outside a triangle that covers one of its samples.
-    wb = min(max(((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse, np.float32(0)), np.float32(1))
-    wc = min(max(((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse, np.float32(0)), np.float32(1) - wb)
+    wb = min(
+        max(((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse, np.float32(0)), np.float32(1)
+    )
+    wc = min(
+        max(((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse, np.float32(0)),
+        np.float32(1) - wb,
+    )
     wa = np.float32(1.0) - wb - wc
     nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
     ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
@@ -189,7 +242,10 @@ def _shade(x, y, n, screen, normals, triangles, surface, light):
     length = np.float32(1.0) / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-12))
     nx, ny, nz = nx * length, ny * length, nz * length
     # Wrapped key light: skin scatters, so its shadow edge is soft.
-    key = max((nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25), np.float32(0))
+    key = max(
+        (nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25),
+        np.float32(0),
+    )
     fill = max(nx * _FILL[0] + ny * _FILL[1] + nz * _FILL[2], np.float32(0))
     half = max(nx * _HALF[0] + ny * _HALF[1] + nz * _HALF[2], np.float32(0))
     shine = half * half
@@ -202,7 +258,8 @@ def _shade(x, y, n, screen, normals, triangles, surface, light):
     gloss = wa * surface[a, 3] + wb * surface[b, 3] + wc * surface[c, 3]
     # Matt surfaces spread the highlight, glossy ones (eyes) gather it.
     white = (
-        np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine + gloss * gloss * shine * shine * shine * shine
+        np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine
+        + gloss * gloss * shine * shine * shine * shine
     )
     for k in range(3):
         albedo = wa * surface[a, k] + wb * surface[b, k] + wc * surface[c, k]
@@ -236,18 +293,26 @@ def _draw(points, triangles, surface, view, supersample, srgb, background, pictu
             first = owner[y * supersample, x * supersample]
             same = True
             for s in range(1, samples):
-                if owner[y * supersample + s // supersample, x * supersample + s % supersample] != first:
+                if (
+                    owner[y * supersample + s // supersample, x * supersample + s % supersample]
+                    != first
+                ):
                     same = False
             for s in range(1 if same else samples):
                 dy, dx = s // supersample, s % supersample
                 n = owner[y * supersample + dy, x * supersample + dx]
                 if n < 0:
                     for k in range(3):
-                        light[k] += background[0, k] * (np.float32(1) - along) + background[1, k] * along
+                        light[k] += (
+                            background[0, k] * (np.float32(1) - along) + background[1, k] * along
+                        )
                 else:
                     offset_y = middle if same else np.float32(dy)
                     offset_x = middle if same else np.float32(dx)
-                    px, py = np.float32(x * supersample) + offset_x, np.float32(y * supersample) + offset_y
+                    px, py = (
+                        np.float32(x * supersample) + offset_x,
+                        np.float32(y * supersample) + offset_y,
+                    )
                     _shade(px, py, n, screen, normals, triangles, surface, light)
             scale = np.float32(4095.0) if same else np.float32(4095.0 / samples)
             for k in range(3):

@@ -1,7 +1,8 @@
-"""A contact sheet: many clips on one page, each with its waveform, a curve of its motion, and one rendered frame.
+"""A contact sheet: many clips on one page, each with its waveform, a curve of its motion, and one
+rendered frame.
 
-Sound and curve share a time axis, so that a mouth that moves before its sound, or not at all, is seen at a glance.
-The thin line through both is the moment of the picture.
+Sound and curve share a time axis, so that a mouth that moves before its sound, or not at all, is
+seen at a glance. The thin line through both is the moment of the picture.
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,12 @@ class SheetEntry(NamedTuple):
 
 
 @drawing()
-def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str, overwrite: bool = False) -> Path:
-    """Draw the entries, two to a row, into a PNG; a sheet of ours is replaced, another file only with `overwrite`."""
+def write_sheet(
+    path: str | Path, entries: Sequence[SheetEntry], *, title: str, overwrite: bool = False
+) -> Path:
+    """Draw the entries, two to a row, into a PNG; a sheet of ours is replaced, another file only
+    with `overwrite`.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,7 +49,9 @@ def write_sheet(path: str | Path, entries: Sequence[SheetEntry], *, title: str, 
     figure = Figure(figsize=(13, 1.9 * rows + 0.5), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     figure.suptitle(title_of(title), x=0.01, ha="left", fontsize=12)
-    grid = figure.add_gridspec(2 * rows, 2 * COLUMNS, width_ratios=[1, 3.2] * COLUMNS, height_ratios=[1, 1.4] * rows)
+    grid = figure.add_gridspec(
+        2 * rows, 2 * COLUMNS, width_ratios=[1, 3.2] * COLUMNS, height_ratios=[1, 1.4] * rows
+    )
     reach = max((float(np.max(entry.curves, initial=0)) for entry in entries), default=0.0)
     for place, entry in enumerate(entries):
         row, column = divmod(place, COLUMNS)
@@ -68,7 +75,15 @@ def _draw_picture(axis, entry: SheetEntry) -> None:
     if entry.picture is not None:
         axis.imshow(entry.picture)
     else:
-        axis.text(0.5, 0.5, "no face model\nof this space", ha="center", va="center", color="0.5", fontsize=9)
+        axis.text(
+            0.5,
+            0.5,
+            "no face model\nof this space",
+            ha="center",
+            va="center",
+            color="0.5",
+            fontsize=9,
+        )
 
 
 def _draw_sound(axis, entry: SheetEntry) -> None:
@@ -80,7 +95,9 @@ def _draw_sound(axis, entry: SheetEntry) -> None:
     step = max(1, -(-len(entry.audio) // ENVELOPE_POINTS))
     stretches = np.pad(entry.audio, (0, -len(entry.audio) % step)).reshape(-1, step)
     time_s = np.arange(len(stretches)) * step / SAMPLE_RATE_HZ
-    axis.fill_between(time_s, stretches.min(axis=1), stretches.max(axis=1), color=COLOURS["sound"], linewidth=0)
+    axis.fill_between(
+        time_s, stretches.min(axis=1), stretches.max(axis=1), color=COLOURS["sound"], linewidth=0
+    )
     peak = max(float(np.abs(entry.audio).max()), 1e-3)
     axis.set_ylim(-1.05 * peak, 1.05 * peak)
 

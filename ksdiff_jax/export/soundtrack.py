@@ -1,7 +1,8 @@
-"""The sound of a source, block by block, for the video: what is heard of it (`audio.heard`), at 48 kHz, on both sides.
+"""The sound of a source, block by block, for the video: what is heard of it (`audio.heard`), at 48
+kHz, on both sides.
 
-Sample 0 is the same instant as sample 0 of `audio.waveform.load_audio`, so the picture made from one fits the sound
-of the other; track, channels and level are the same too.
+Sample 0 is the same instant as sample 0 of `audio.waveform.load_audio`, so the picture made from
+one fits the sound of the other; track, channels and level are the same too.
 """
 
 from collections.abc import Iterator
@@ -19,10 +20,14 @@ RATE_HZ = 48_000
 
 
 def soundtrack(source: str | Path | Heard) -> Iterator[Float[np.ndarray, "2 s"]]:
-    """Yield the sound of a recording, or of what is known to be heard of it, in blocks of stereo at 48 kHz."""
+    """Yield the sound of a recording, or of what is known to be heard of it, in blocks of stereo at
+    48 kHz.
+    """
     heard = source if isinstance(source, Heard) else read_recording(source).heard
     try:
         for block in voice(heard, RATE_HZ):
             yield np.stack([block, block])
     except (av.error.FFmpegError, FileNotFoundError) as error:
-        raise InputError(f"{heard.path}: its sound cannot be read for the video ({error.strerror})") from error
+        raise InputError(
+            f"{heard.path}: its sound cannot be read for the video ({error.strerror})"
+        ) from error

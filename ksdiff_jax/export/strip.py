@@ -29,24 +29,33 @@ def draw_strip(
     columns: int = 8,
     size: int = 160,
 ) -> bytes:
-    """A PNG of n posed faces (vertices in metres) in rows of `columns`, pictures of `size` pixels, a label over each.
+    """A PNG of n posed faces (vertices in metres) in rows of `columns`, pictures of `size` pixels,
+    a label over each.
 
-    The camera is that of the videos. Raises `InputError` for no faces, or if there is not one label for each.
+    The camera is that of the videos. Raises `InputError` for no faces, or if there is not one label
+    for each.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     if len(vertices) == 0 or len(labels) != len(vertices):
-        raise InputError(f"strip: got {len(vertices)} faces and {len(labels)} labels, need one or more, and one each")
+        raise InputError(
+            f"strip: got {len(vertices)} faces and {len(labels)} labels, need one or more, and "
+            "one each"
+        )
     columns = min(columns, len(vertices))
     rows = -(-len(vertices) // columns)
     wide, tall = columns * (size + _GAP_PIXELS), rows * (size + _LABEL_PIXELS)
     figure = Figure(figsize=(wide / _DPI, tall / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)
     pictures = render_frames(
-        np.asarray(vertices, np.float32), face.faces, face.colours, gloss=face.gloss, camera=portrait_camera(face),
+        np.asarray(vertices, np.float32),
+        face.faces,
+        face.colours,
+        gloss=face.gloss,
+        camera=portrait_camera(face),
         size=size,
-    )  # fmt: skip
+    )
     for place, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         row, column = divmod(place, columns)
         left, top = column * (size + _GAP_PIXELS), row * (size + _LABEL_PIXELS) + _LABEL_PIXELS

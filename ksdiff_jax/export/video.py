@@ -1,8 +1,10 @@
-"""Motion to a video that plays everywhere: H.264 (yuv420p) with AAC in an mp4, lips in time with the sound.
+"""Motion to a video that plays everywhere: H.264 (yuv420p) with AAC in an mp4, lips in time with
+the sound.
 
-Pictures are drawn and encoded as they come, so memory does not grow with the clip. The video lasts exactly as long
-as the motion; sound is cut or padded with silence to the same length. The AAC encoder prepends 1024 samples of its
-own ("priming"): their negative time stamps become an edit list of the mp4, which players skip.
+Pictures are drawn and encoded as they come, so memory does not grow with the clip. The video lasts
+exactly as long as the motion; sound is cut or padded with silence to the same length. The AAC
+encoder prepends 1024 samples of its own ("priming"): their negative time stamps become an edit list
+of the mp4, which players skip.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,9 +41,11 @@ def write_motion_video(
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the recording `audio`.
+    """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the
+    recording `audio`.
 
-    A video of ours at `path` is replaced, another file only with `overwrite`, and `audio` itself never.
+    A video of ours at `path` is replaced, another file only with `overwrite`, and `audio` itself
+    never.
     """
     inputs = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
     check_output(path, "video", overwrite=overwrite, inputs=inputs)
@@ -49,7 +53,9 @@ def write_motion_video(
     pictures = (
         picture
         for block in vertex_blocks
-        for picture in render_frames(block, face.faces, face.colours, gloss=face.gloss, camera=camera, size=size)
+        for picture in render_frames(
+            block, face.faces, face.colours, gloss=face.gloss, camera=camera, size=size
+        )
     )
     sound = None if audio is None else soundtrack(audio)
     return write_video(
@@ -66,7 +72,9 @@ def write_motion_video(
 
 
 def portrait_camera(face: FaceModel) -> Camera:
-    """A fixed camera on the resting head, from above the hair to below the chin, the same for every clip."""
+    """A fixed camera on the resting head, from above the hair to below the chin, the same for every
+    clip.
+    """
     template = np.asarray(face.template)
     top, chin = float(template[:, 1].max()), float(template[face.height_pair[1], 1])
     bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends on the neck, as a portrait does
@@ -87,9 +95,11 @@ def write_video(
     overwrite: bool = False,
     inputs: Iterable[str | Path] = (),
 ) -> Path:
-    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not at all.
+    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not
+    at all.
 
-    What may lie at `path` before is told in `outputs`; `inputs` are the files that pictures and sound come from.
+    What may lie at `path` before is told in `outputs`; `inputs` are the files that pictures and
+    sound come from.
     """
     if size % 2:
         raise InputError(f"video size: got {size}, need an even number of pixels (yuv420p)")
@@ -97,7 +107,9 @@ def write_video(
     with (
         writing(path, "video", overwrite=overwrite, inputs=inputs) as temporary,
         # The explicit protocol keeps a folder called `a:b` a folder.
-        av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}) as container,
+        av.open(
+            f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}
+        ) as container,
     ):
         container.metadata["comment"] = mark("video")
         video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
@@ -131,7 +143,9 @@ def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:
     return block.shape[1]
 
 
-def _per_picture(sound: Iterator[np.ndarray], *, frames: int, rate: Fraction) -> Iterator[np.ndarray]:
+def _per_picture(
+    sound: Iterator[np.ndarray], *, frames: int, rate: Fraction
+) -> Iterator[np.ndarray]:
     """Sound cut into `frames` pieces that last one picture each, silence once it has ended."""
     waiting, length = [], 0
     for index in range(frames):

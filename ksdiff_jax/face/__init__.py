@@ -1,11 +1,19 @@
 """Faces of FLAME form: what turns expression coefficients and joint rotations into a moving mesh.
 
-`model` is the forward pass, `builtin` the head that ships with the package, `flame_files` reads FLAME's own files,
-`actions` names the built-in head's 50 actions (FACS and ARKit) and maps them to expression coefficients.
+`model` is the forward pass, `builtin` the head that ships with the package, `flame_files` reads
+FLAME's own files, `actions` names the built-in head's 50 actions (FACS and ARKit) and maps them to
+expression coefficients.
 """
 
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.flame_files import load_face
 from ksdiff_jax.face.model import FaceModel, face_height, face_vertices, mouth_opening
 
-__all__ = ["FaceModel", "builtin_face", "face_height", "face_vertices", "load_face", "mouth_opening"]
+__all__ = [
+    "FaceModel",
+    "builtin_face",
+    "face_height",
+    "face_vertices",
+    "load_face",
+    "mouth_opening",
+]

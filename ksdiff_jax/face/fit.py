@@ -1,17 +1,20 @@
-"""Fit a face model to landmarks: one identity per clip; expression, jaw, head rotation and camera per frame.
+"""Fit a face model to landmarks: one identity per clip; expression, jaw, head rotation and camera
+per frame.
 
-Seen points l_tk in units of half a picture (u right, v up, both in [-1, 1]) and the points of `landmarks.py` give
+Seen points l_tk in units of half a picture (u right, v up, both in [-1, 1]) and the points of
+`landmarks.py` give
 
     E(θ, β) =   Σ_t Σ_k  w_tk ρ(|r_tk| / σ)          r_tk = project(points_k(θ_t, β)) − l_tk
               + Σ_t ψ_tᵀ Q ψ_t                        small expressions are likely
               + Σ_t |Λ^½ (θ_t−1 − 2 θ_t + θ_t+1)|²    motion is smooth; a lost frame is bridged
               + |β|² / σ_β²                           faces are near the mean
 
-with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/layout.py. ρ is Huber's function, σ the
-median residual of the clip. Q measures expressions by how far they move the points, in every model's own units.
-Gauss-Newton: each frame's normal matrix, all frames at once; frames are coupled only by
-the smoothness, so the step is solved by conjugate gradients preconditioned by the frames' own matrices. Identity is
-refitted in between, from frames spread over the clip. Start: scaled orthography of the rigid mean face.
+with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/layout.py. ρ is Huber's
+function, σ the median residual of the clip. Q measures expressions by how far they move the points,
+in every model's own units. Gauss-Newton: each frame's normal matrix, all frames at once; frames are
+coupled only by the smoothness, so the step is solved by conjugate gradients preconditioned by the
+frames' own matrices. Identity is refitted in between, from frames spread over the clip. Start:
+scaled orthography of the rigid mean face.
 
 The whole is one jitted program per padded length (`BUCKET_FRAMES`).
 """
@@ -44,12 +47,14 @@ SOLVER_STEPS = 30
 # Typical sizes of the 59 numbers: the solver works in these units, where they are of one size.
 SCALES = np.ones(layout.MOTION_DIMS, np.float32)
 SCALES[layout.ROTATION], SCALES[layout.JAW], SCALES[layout.CAMERA] = 0.1, 0.1, (0.5, 0.005, 0.005)
-# Beliefs. An expression moves the points by a root mean square of so many metres; what moves none of them stays.
+# Beliefs. An expression moves the points by a root mean square of so many metres; what moves none
+# of them stays.
 EXPRESSION_M, RIDGE = 0.001, 0.3
 JAW_RAD = np.array([0.3, 0.01, 0.01], np.float32)  # opens; hardly turns
 SHAPE_STD = 0.6
 MEAN_CERTAINTY = 2.0  # a clip's mean expression is so much surer to be small than a frame's
-# Second differences at 25 Hz, per frame squared: of the points by expression, of the other dimensions.
+# Second differences at 25 Hz, per frame squared: of the points by expression, of the other
+# dimensions.
 EXPRESSION_ACCELERATION_M = 0.0016
 ACCELERATION = np.ones(layout.MOTION_DIMS, np.float32)
 ACCELERATION[layout.ROTATION], ACCELERATION[layout.JAW] = 0.006, 0.03
@@ -67,8 +72,11 @@ class FaceFit(NamedTuple):
     error: Float[np.ndarray, "t"]  # median distance of seen and fitted points, in half pictures
 
 
-def fit_landmarks(model: LandmarkModel, seen: Float[np.ndarray, "t c 2"], weights: Float[np.ndarray, "t"]) -> FaceFit:
-    """Fit `model` to its c points seen in t frames at 25 Hz; a frame of weight 0 is bridged, whatever it says.
+def fit_landmarks(
+    model: LandmarkModel, seen: Float[np.ndarray, "t c 2"], weights: Float[np.ndarray, "t"]
+) -> FaceFit:
+    """Fit `model` to its c points seen in t frames at 25 Hz; a frame of weight 0 is bridged,
+    whatever it says.
 
     Raises `ValueError` where fewer than one frame in ten is seen.
     """
@@ -77,9 +85,13 @@ def fit_landmarks(model: LandmarkModel, seen: Float[np.ndarray, "t c 2"], weight
         raise ValueError(f"{np.count_nonzero(weights)} of {frames} frames are seen")
     padding = -frames % BUCKET_FRAMES
     weights = np.pad(np.asarray(weights, np.float32), (0, padding))
-    seen = np.pad(np.where(weights[:frames, None, None] > 0, seen, 0), [(0, padding), (0, 0), (0, 0)])
+    seen = np.pad(
+        np.where(weights[:frames, None, None] > 0, seen, 0), [(0, padding), (0, 0), (0, 0)]
+    )
     fitted, shape, error = _fit(jax.tree.map(_single, model), _single(seen), weights)
-    return FaceFit(_as_pose(np.asarray(fitted[:frames])), np.asarray(shape), np.asarray(error[:frames]))
+    return FaceFit(
+        _as_pose(np.asarray(fitted[:frames])), np.asarray(shape), np.asarray(error[:frames])
+    )
 
 
 def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
@@ -98,7 +110,9 @@ def _fit(
     def round_of(free, *, with_identity):
         def body(_, state):
             motion, shape = state
-            motion = _motion_step(model, seen, weights, motion, shape, beliefs=(prior, smoothness), free=free)
+            motion = _motion_step(
+                model, seen, weights, motion, shape, beliefs=(prior, smoothness), free=free
+            )
             if with_identity:
                 motion, shape = _identity_step(model, seen, weights, motion, shape, prior=prior)
             return motion, shape
@@ -108,7 +122,9 @@ def _fit(
     state = jax.lax.fori_loop(0, POSE_ROUNDS, round_of(rigid, with_identity=True), (motion, shape))
     everything = jnp.ones(layout.MOTION_DIMS)
     state = jax.lax.fori_loop(0, IDENTITY_ROUNDS, round_of(everything, with_identity=True), state)
-    motion, shape = jax.lax.fori_loop(0, LAST_ROUNDS, round_of(everything, with_identity=False), state)
+    motion, shape = jax.lax.fori_loop(
+        0, LAST_ROUNDS, round_of(everything, with_identity=False), state
+    )
     error = jnp.linalg.norm(_residuals(model, seen, motion, shape), axis=-1)
     return motion, shape, jnp.median(error, axis=-1)
 
@@ -118,7 +134,9 @@ def _as_pose(motion: Float[Array | np.ndarray, "*b 59"]) -> HeadPose:
     return HeadPose(*(motion[..., part] for part in slices))
 
 
-def _residuals(model, seen: Float[Array, "*b c 2"], motion: Float[Array, "*b 59"], shape) -> Float[Array, "*b c 2"]:
+def _residuals(
+    model, seen: Float[Array, "*b c 2"], motion: Float[Array, "*b 59"], shape
+) -> Float[Array, "*b c 2"]:
     pose = _as_pose(motion)
     return projected(posed_landmarks(model, pose, shape), pose.camera) - seen
 
@@ -143,13 +161,19 @@ def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, 
     prior = zero.at[layout.EXPRESSION, layout.EXPRESSION].set(moves / EXPRESSION_M**2)
     prior = prior.at[layout.JAW, layout.JAW].set(jnp.diag(1 / JAW_RAD**2))
     smoothness = jnp.diag(ACCELERATION**-2.0)
-    smoothness = smoothness.at[layout.EXPRESSION, layout.EXPRESSION].set(moves / EXPRESSION_ACCELERATION_M**2)
+    smoothness = smoothness.at[layout.EXPRESSION, layout.EXPRESSION].set(
+        moves / EXPRESSION_ACCELERATION_M**2
+    )
     units = SCALES[:, None] * SCALES
     return prior * units, smoothness * units
 
 
-def _jacobian(model, points: Float[Array, "c 2"], frame: Float[Array, "59"], shape) -> Float[Array, "n 59"]:
-    """Derivatives of one frame's residuals by its motion: the expression's in closed form, those of the pose by JAX."""
+def _jacobian(
+    model, points: Float[Array, "c 2"], frame: Float[Array, "59"], shape
+) -> Float[Array, "n 59"]:
+    """Derivatives of one frame's residuals by its motion: the expression's in closed form, those of
+    the pose by JAX.
+    """
 
     def of_pose(pose: Float[Array, "9"]) -> Float[Array, "n"]:
         return _residuals(model, points, frame.at[HEAD].set(pose), shape).reshape(-1)
@@ -172,7 +196,9 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
         weighted = jacobian * certain[:, None]
         return jacobian.T @ weighted, weighted.T @ residual.reshape(-1)
 
-    matrices, gradient = jax.lax.map(lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64)
+    matrices, gradient = jax.lax.map(
+        lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64
+    )
     matrices += prior + 1e-2 * jnp.eye(layout.MOTION_DIMS)
     scaled = motion / SCALES
     gradient += scaled @ prior + _fourth_difference(scaled) @ smoothness
@@ -180,7 +206,11 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
     return motion + scales * step
 
 
-def _solve(matrices: Float[Array, "t 59 59"], smoothness: Float[Array, "59 59"], right: Float[Array, "t 59"]):
+def _solve(
+    matrices: Float[Array, "t 59 59"],
+    smoothness: Float[Array, "59 59"],
+    right: Float[Array, "t 59"],
+):
     """(block diagonal + smoothness) x = right."""
     own = matrices + 6.0 * smoothness
     # Inverses once a step: thirty solves with each factor would take most of the fit's time.
@@ -192,7 +222,9 @@ def _solve(matrices: Float[Array, "t 59 59"], smoothness: Float[Array, "59 59"],
     def precondition(x: PyTree) -> PyTree:
         return jnp.einsum("tij,tj->ti", inverses, x)
 
-    return jax.scipy.sparse.linalg.cg(apply, right, M=precondition, maxiter=SOLVER_STEPS, tol=1e-4)[0]
+    return jax.scipy.sparse.linalg.cg(apply, right, M=precondition, maxiter=SOLVER_STEPS, tol=1e-4)[
+        0
+    ]
 
 
 def _fourth_difference(values: Float[Array, "t k"]) -> Float[Array, "t k"]:
@@ -202,26 +234,35 @@ def _fourth_difference(values: Float[Array, "t k"]) -> Float[Array, "t k"]:
     return padded[:-2] - 2 * padded[1:-1] + padded[2:]
 
 
-def _identity_step(model, seen, weights, motion, shape, *, prior) -> tuple[Float[Array, "t 59"], Float[Array, "100"]]:
+def _identity_step(
+    model, seen, weights, motion, shape, *, prior
+) -> tuple[Float[Array, "t 59"], Float[Array, "100"]]:
     """One Gauss-Newton step of the identity together with what is constant in the motion.
 
-    A long upper lip and one that is always pulled down look the same in every frame. Solving for both at once, with
-    the belief that a clip's mean expression is small, settles at once what alternating steps would creep to.
+    A long upper lip and one that is always pulled down look the same in every frame. Solving for
+    both at once, with the belief that a clip's mean expression is small, settles at once what
+    alternating steps would creep to.
     """
     order = jnp.argsort(weights <= 0, stable=True)  # the seen frames first
     present = jnp.maximum(jnp.sum(weights > 0), 1)
     chosen = order[(jnp.arange(IDENTITY_FRAMES) * present) // IDENTITY_FRAMES]
     seen, weights, frames = seen[chosen], weights[chosen], motion[chosen]
-    certainty, _ = _robust_weights(_residuals(model, seen, frames, shape), weights, model.importance)
+    certainty, _ = _robust_weights(
+        _residuals(model, seen, frames, shape), weights, model.importance
+    )
     believed = jnp.zeros(layout.MOTION_DIMS).at[layout.EXPRESSION].set(1).at[layout.JAW].set(1)
 
     def normal(row):
         points, frame, certain = row
 
         by_shape = shape_jacobian(model, _as_pose(frame)).reshape(-1, layout.SHAPE_DIMS)
-        jacobian = jnp.concatenate([_jacobian(model, points, frame, shape) * SCALES, by_shape], axis=1)  # (2c, 159)
+        jacobian = jnp.concatenate(
+            [_jacobian(model, points, frame, shape) * SCALES, by_shape], axis=1
+        )  # (2c, 159)
         weighted = jacobian * jnp.repeat(certain, 2)[:, None]
-        return jacobian.T @ weighted, weighted.T @ _residuals(model, points, frame, shape).reshape(-1)
+        return jacobian.T @ weighted, weighted.T @ _residuals(model, points, frame, shape).reshape(
+            -1
+        )
 
     matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
     beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
@@ -234,7 +275,9 @@ def _identity_step(model, seen, weights, motion, shape, *, prior) -> tuple[Float
 
 
 def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Array, "t 59"]:
-    """Scaled orthography of the mean face: the affine map from points to picture, made a scaled rotation."""
+    """Scaled orthography of the mean face: the affine map from points to picture, made a scaled
+    rotation.
+    """
     centre = model.template.mean(axis=0)
     place = seen.mean(axis=1)  # (t, 2)
     points = model.template - centre
@@ -260,4 +303,6 @@ def _bridged(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[
     position = jnp.arange(len(motion))
     source = order[jnp.minimum(position, present - 1)]
     known = jnp.where(position < present, times[source], len(motion) + times)
-    return jax.vmap(functools.partial(jnp.interp, times, known), in_axes=1, out_axes=1)(motion[source])
+    return jax.vmap(functools.partial(jnp.interp, times, known), in_axes=1, out_axes=1)(
+        motion[source]
+    )

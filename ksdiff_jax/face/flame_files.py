@@ -10,9 +10,9 @@
 | kintree_table | (2, 5) |
 | f | (n, 3) |
 
-The first 100 shape and 50 expression directions are kept. Regions come from the file itself (`region_lips`, ...,
-`inner_lip_pairs`, `height_pair`; our own addition), or from `FLAME_masks.pkl` or `FLAME_masks.npz` beside it, or, on
-FLAME's topology of 5,023 vertices, from its 68 landmarks.
+The first 100 shape and 50 expression directions are kept. Regions come from the file itself
+(`region_lips`, ..., `inner_lip_pairs`, `height_pair`; our own addition), or from `FLAME_masks.pkl`
+or `FLAME_masks.npz` beside it, or, on FLAME's topology of 5,023 vertices, from its 68 landmarks.
 """
 
 from collections.abc import Container
@@ -33,8 +33,10 @@ from ksdiff_jax.typing import Float
 
 _NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 _OWN_KEYS = (
-    *(f"region_{name}" for name in ("lips", "upper_face", "eyes", "neck")), "inner_lip_pairs", "height_pair",
-)  # fmt: skip
+    *(f"region_{name}" for name in ("lips", "upper_face", "eyes", "neck")),
+    "inner_lip_pairs",
+    "height_pair",
+)
 _MASK_FILES = ("FLAME_masks.npz", "FLAME_masks.pkl")
 # Total directions in a file -> where its expression directions begin.
 _EXPRESSION_START = {400: 300, 150: 100}
@@ -46,25 +48,44 @@ _OTHER_MODELS = {6890: "SMPL body", 10475: "SMPL-X body", 778: "MANO hand"}
 
 
 def load_face(path: str | Path) -> FaceModel:
-    """Read a FLAME model from `.npz` or `.pkl`; raises `InputError` with one line for anything else."""
+    """Read a FLAME model from `.npz` or `.pkl`; raises `InputError` with one line for anything
+    else.
+    """
     path = Path(path)
     arrays = _read(path, {*_NEEDED, *_OWN_KEYS})
     missing = [key for key in _NEEDED if key not in arrays]
     if missing:
-        raise InputError(f"{path}: not a FLAME model, it lacks {', '.join(missing)}; give a FLAME .npz or .pkl")
+        raise InputError(
+            f"{path}: not a FLAME model, it lacks {', '.join(missing)}; give a FLAME .npz or .pkl"
+        )
     template = _array(arrays, "v_template", path)
     if template.ndim != 2 or len(template) == 0:
-        raise InputError(f"{path}: v_template is {template.shape}, needed (v, 3); this is not a FLAME model")
+        raise InputError(
+            f"{path}: v_template is {template.shape}, needed (v, 3); this is not a FLAME model"
+        )
     vertices = len(template)
     if vertices in _OTHER_MODELS:
-        raise InputError(f"{path}: a {_OTHER_MODELS[vertices]} of {vertices} vertices; a FLAME head is needed")
+        raise InputError(
+            f"{path}: a {_OTHER_MODELS[vertices]} of {vertices} vertices; a FLAME head is needed"
+        )
     directions = _array(arrays, "shapedirs", path)
     total = directions.shape[-1] if directions.ndim == 3 else 0
     if total not in _EXPRESSION_START:
-        raise InputError(f"{path}: shapedirs is {directions.shape}; FLAME has 400 directions, (v, 3, 400)")
+        raise InputError(
+            f"{path}: shapedirs is {directions.shape}; FLAME has 400 directions, (v, 3, 400)"
+        )
     weights, regressor = _array(arrays, "weights", path), _array(arrays, "J_regressor", path)
     correctives, faces = _array(arrays, "posedirs", path), _array(arrays, "f", path)
-    _check(path, template, directions, weights, regressor, correctives, faces, _array(arrays, "kintree_table", path))
+    _check(
+        path,
+        template,
+        directions,
+        weights,
+        regressor,
+        correctives,
+        faces,
+        _array(arrays, "kintree_table", path),
+    )
     joints = regressor @ template
     found = flame_regions(template, joints, weights, _stored_regions(arrays, path), path=path)
     start = _EXPRESSION_START[total]
@@ -88,17 +109,23 @@ def load_face(path: str | Path) -> FaceModel:
 
 
 def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
-    """The arrays of a file by name; its form follows from its content, or from its name where that leaves it open."""
+    """The arrays of a file by name; its form follows from its content, or from its name where that
+    leaves it open.
+    """
     kind = checked_kind(path, what=_WHAT)
     if kind is FileKind.ZIP and not is_torch_archive(path):
         return read_npz(path, what=_WHAT, wanted=wanted)
     if kind in (FileKind.OTHER, FileKind.MATLAB) and path.suffix.lower() not in _PICKLES:
-        raise InputError(f"{path}: a face model is a FLAME .npz or .pkl, this ends in '{path.suffix}'")
+        raise InputError(
+            f"{path}: a face model is a FLAME .npz or .pkl, this ends in '{path.suffix}'"
+        )
     content = plain(read_pickled_value(path, what=_WHAT))
     if isinstance(content, Held):
         content = content.state
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; a face model is a dictionary of arrays")
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}; a face model is a dictionary of arrays"
+        )
     return text_keys(content)
 
 
@@ -141,7 +168,9 @@ def _check(
     }
     for key, (got, needed) in shapes.items():
         if tuple(got) != needed:
-            raise InputError(f"{path}: {key} is {tuple(got)}, needed {needed}; this is not a FLAME model")
+            raise InputError(
+                f"{path}: {key} is {tuple(got)}, needed {needed}; this is not a FLAME model"
+            )
     if faces.size == 0 or faces.min() < 0 or faces.max() >= v or (faces % 1).any():
         raise InputError(f"{path}: f names vertices outside 0..{v - 1}")
     for key, sums, least in (
@@ -150,7 +179,8 @@ def _check(
     ):
         if np.abs(sums - 1).max() > _SUM_TOLERANCE or least < -_SUM_TOLERANCE:
             raise InputError(
-                f"{path}: a row of {key} sums to {sums[np.abs(sums - 1).argmax()]:.3g}, not to 1; damaged?"
+                f"{path}: a row of {key} sums to {sums[np.abs(sums - 1).argmax()]:.3g}, not to 1; "
+                "damaged?"
             )
     parents = tuple(int(p) if 0 <= p < 5 else -1 for p in tree[0])
     if parents != PARENTS:

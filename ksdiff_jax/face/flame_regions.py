@@ -1,8 +1,8 @@
 """Regions, measuring points and colours for a face read from a FLAME file.
 
-FLAME files carry none of these. The ids below are facts about FLAME's topology: the vertices of the chin, the root of
-the nose and the mouth in the usual order of 68 facial landmarks. Everything else follows from the template's geometry
-and its joints.
+FLAME files carry none of these. The ids below are facts about FLAME's topology: the vertices of the
+chin, the root of the nose and the mouth in the usual order of 68 facial landmarks. Everything else
+follows from the template's geometry and its joints.
 """
 
 from pathlib import Path
@@ -49,16 +49,27 @@ def flame_regions(
     }
     own_points = {"inner_lip_pairs", "height_pair"} <= stored.keys()
     if len(regions) == 4 and own_points:
-        pairs, height = (_indices(stored[key], len(template), path) for key in ("inner_lip_pairs", "height_pair"))
+        pairs, height = (
+            _indices(stored[key], len(template), path) for key in ("inner_lip_pairs", "height_pair")
+        )
         if pairs.size % 2 or height.size != 2:
-            raise InputError(f"{path}: inner_lip_pairs {pairs.shape} and height_pair {height.shape} are not pairs")
+            raise InputError(
+                f"{path}: inner_lip_pairs {pairs.shape} and height_pair {height.shape} are not "
+                "pairs"
+            )
         return Measured(regions, pairs.reshape(-1, 2), height.reshape(2))
     if len(template) != FLAME_VERTICES:
         raise InputError(
-            f"{path}: {len(template)} vertices, FLAME has {FLAME_VERTICES}; another topology must bring its own "
-            "region_lips, region_upper_face, region_eyes, region_neck, inner_lip_pairs and height_pair"
+            f"{path}: {len(template)} vertices, FLAME has {FLAME_VERTICES}; another topology must "
+            "bring its own "
+            "region_lips, region_upper_face, region_eyes, region_neck, inner_lip_pairs and "
+            "height_pair"
         )
-    regions = {**_derived_regions(template, joints, weights), **_from_masks(stored, len(template), path), **regions}
+    regions = {
+        **_derived_regions(template, joints, weights),
+        **_from_masks(stored, len(template), path),
+        **regions,
+    }
     return Measured(regions, np.array(_INNER_LIP_PAIRS, np.int32), _height_pair(template))
 
 
@@ -78,21 +89,32 @@ def painted_vertices(
             continue
         away = template[ball] - template[ball].mean(axis=0)
         angle = np.degrees(np.arctan2(np.hypot(away[:, 0], away[:, 1]), away[:, 2]))
-        colours[ball] = np.where(angle[:, None] < 13, _PUPIL, np.where(angle[:, None] < 29, _IRIS, _WHITE))
+        colours[ball] = np.where(
+            angle[:, None] < 13, _PUPIL, np.where(angle[:, None] < 29, _IRIS, _WHITE)
+        )
         gloss[ball] = 1.0
     return colours, gloss
 
 
 def _derived_regions(template, joints, weights) -> dict[str, np.ndarray]:
-    """On FLAME's topology: lips inside the outer lip landmarks, the others by height and by nearness to the eyes."""
+    """On FLAME's topology: lips inside the outer lip landmarks, the others by height and by
+    nearness to the eyes.
+    """
     _, y, z = template.T
     lips = template[list(_OUTER_LIPS)]
     middle = lips[:, :2].mean(axis=0)
     outline = middle + 1.08 * (lips[:, :2] - middle)
     on_lips = inside_polygon(template[:, :2], outline) & (np.abs(z - lips[:, 2].mean()) < 0.02)
     eyeballs = weights[:, 3:].max(axis=1) > 0.5
-    near_eyes = np.min([np.linalg.norm(template - joint, axis=1) for joint in joints[3:]], axis=0) < 0.026
-    upper = (y > y[_NOSE_ROOT] - 0.025) & (y < y[_NOSE_ROOT] + 0.065) & (z > joints[1, 2] + 0.03) & ~eyeballs
+    near_eyes = (
+        np.min([np.linalg.norm(template - joint, axis=1) for joint in joints[3:]], axis=0) < 0.026
+    )
+    upper = (
+        (y > y[_NOSE_ROOT] - 0.025)
+        & (y < y[_NOSE_ROOT] + 0.065)
+        & (z > joints[1, 2] + 0.03)
+        & ~eyeballs
+    )
     masks = {
         "lips": on_lips,
         "upper_face": upper,
@@ -114,7 +136,9 @@ def _from_masks(stored: dict[str, np.ndarray], vertices: int, path: Path) -> dic
     for name, keys in sources.items():
         held = [stored[f"mask_{key}"] for key in keys if f"mask_{key}" in stored]
         if len(held) == len(keys):
-            found[name] = _indices(np.unique(np.concatenate([np.ravel(h) for h in held])), vertices, path)
+            found[name] = _indices(
+                np.unique(np.concatenate([np.ravel(h) for h in held])), vertices, path
+            )
     return found
 
 
@@ -129,6 +153,11 @@ def _height_pair(template: Float[np.ndarray, "v 3"]) -> Int[np.ndarray, "2"]:
 
 
 def _indices(values: np.ndarray, vertices: int, path: Path) -> Int[np.ndarray, "..."]:
-    if values.dtype.kind not in "iu" or values.size == 0 or values.min() < 0 or values.max() >= vertices:
+    if (
+        values.dtype.kind not in "iu"
+        or values.size == 0
+        or values.min() < 0
+        or values.max() >= vertices
+    ):
         raise InputError(f"{path}: a region is not a list of vertices in 0..{vertices - 1}")
     return values.astype(np.int32)

@@ -1,10 +1,11 @@
 """The 50 named actions as displacement fields on the built-in head, in metres at weight 1.
 
-Every field is a sum of smooth bumps over the face's (x, y), times a direction, limited to the piece of face it
-belongs to. `upper` and `lower` are the shares (summing to 1) with which skin belongs to the upper or lower lip: they
-differ across the closed lips and meet at one half in the corners. Fields that part the lips use them; fields that
-leave the lips together do not. Vertices of the bag inside the mouth move with the lip column they hang on. Lids move
-by `lid_positions`. Right-hand actions mirror the left-hand ones. Amplitudes are those of an easy, full expression.
+Every field is a sum of smooth bumps over the face's (x, y), times a direction, limited to the piece
+of face it belongs to. `upper` and `lower` are the shares (summing to 1) with which skin belongs to
+the upper or lower lip: they differ across the closed lips and meet at one half in the corners.
+Fields that part the lips use them; fields that leave the lips together do not. Vertices of the bag
+inside the mouth move with the lip column they hang on. Lids move by `lid_positions`. Right-hand
+actions mirror the left-hand ones. Amplitudes are those of an easy, full expression.
 """
 
 from typing import NamedTuple
@@ -14,12 +15,20 @@ import numpy as np
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
 from ksdiff_jax.face.head_eyes import lid_positions
 from ksdiff_jax.face.head_mesh import HeadMesh
-from ksdiff_jax.face.head_mouth import BAG_FOLLOWS, CORNER_Y, HALF_WIDTH, bag_start, contact_height, loop_contact
+from ksdiff_jax.face.head_mouth import (
+    BAG_FOLLOWS,
+    CORNER_Y,
+    HALF_WIDTH,
+    bag_start,
+    contact_height,
+    loop_contact,
+)
 from ksdiff_jax.face.head_parts import smoothstep
 from ksdiff_jax.face.head_rig import JAW_JOINT, lower_share
 from ksdiff_jax.typing import Float
 
-# How much of a parting the upper lip makes when MouthClose brings the lips together over an open jaw.
+# How much of a parting the upper lip makes when MouthClose brings the lips together over an open
+# jaw.
 _UPPER_LIP_SHARE = 0.38
 _LID_TRAVEL = {
     "EyeBlink": (1.0, 1.0),
@@ -30,11 +39,15 @@ _LID_TRAVEL = {
 
 
 class Canvas(NamedTuple):
-    """What fields are functions of: for each vertex, where it hangs on the face and how far it follows the skin."""
+    """What fields are functions of: for each vertex, where it hangs on the face and how far it
+    follows the skin.
+    """
 
     x: Float[np.ndarray, "v"]
     y: Float[np.ndarray, "v"]
-    skin: Float[np.ndarray, "v"]  # 1 on the front skin, less in the mouth's bag, 0 on eyes, teeth, ears, hair
+    skin: Float[
+        np.ndarray, "v"
+    ]  # 1 on the front skin, less in the mouth's bag, 0 on eyes, teeth, ears, hair
     above: Float[np.ndarray, "v"]  # height over the line where the lips meet
     upper: Float[np.ndarray, "v"]
     lower: Float[np.ndarray, "v"]
@@ -53,12 +66,16 @@ class Canvas(NamedTuple):
         return self.bump(x, y, width, height) - self.bump(-x, y, width, height)
 
 
-def action_displacements(head: HeadMesh, jaw: Float[np.ndarray, "v"]) -> Float[np.ndarray, "50 v 3"]:
+def action_displacements(
+    head: HeadMesh, jaw: Float[np.ndarray, "v"]
+) -> Float[np.ndarray, "50 v 3"]:
     """Displacement of every vertex for each of `ACTIONS`, given the jaw's skinning weights."""
     canvas = _canvas(head, jaw)
     fields = _fields(canvas)
     # A right-hand action is the left-hand one drawn on the mirrored face.
-    mirrored = {name: field * [-1, 1, 1] for name, field in _fields(canvas._replace(x=-canvas.x)).items()}
+    mirrored = {
+        name: field * [-1, 1, 1] for name, field in _fields(canvas._replace(x=-canvas.x)).items()
+    }
     fields |= {name.replace("Left", "Right"): mirrored[name] for name in mirrored if "Left" in name}
     fields["MouthClose"] = _mouth_close(head, canvas)
     for name, field in _lid_fields(head).items():
@@ -115,10 +132,13 @@ def _mouth_fields(c: Canvas) -> dict[str, np.ndarray]:
     cheek = c.bump(0.0400, -0.0150, 0.0160, 0.0150)
     lips = c.bump(0.0, CORNER_Y, 0.0260, 0.0120)
     return {
-        "MouthSmileLeft": _moved(corner, 0.0062, 0.0068, -0.0050) + _moved(cheek, 0.0020, 0.0032, 0.0030),
+        "MouthSmileLeft": _moved(corner, 0.0062, 0.0068, -0.0050)
+        + _moved(cheek, 0.0020, 0.0032, 0.0030),
         "MouthFrownLeft": _moved(corner, 0.0015, -0.0065, -0.0010)
         + _moved(c.bump(0.018, -0.066, 0.014, 0.01), 0, 0.001, 0),
-        "MouthDimpleLeft": _moved(c.bump(0.0275, CORNER_Y, 0.0105, 0.0105), 0.0042, 0.0008, -0.0062),
+        "MouthDimpleLeft": _moved(
+            c.bump(0.0275, CORNER_Y, 0.0105, 0.0105), 0.0042, 0.0008, -0.0062
+        ),
         "MouthStretchLeft": _moved(wide, 0.0085, -0.0014, -0.0040),
         "MouthLeft": _moved(around, 0.0090, 0.0006, -0.0005),
         "MouthPucker": _along(x=-0.66 * c.x * around, y=0.22 * c.above * lips, z=0.0095 * front),
@@ -138,14 +158,22 @@ def _lip_fields(c: Canvas) -> dict[str, np.ndarray]:
     both = c.bump(0.0, -0.0440, 0.0240, 0.0100)
     left_half = smoothstep(0.5 + c.x / 0.018)
     apart = c.dome(0.0, -0.0440, 0.0200, 0.0130)
-    under = np.clip(-c.above / 0.0085, 0, 1) * c.lower  # 0 where the lips meet, 1 at the lower border
+    under = (
+        np.clip(-c.above / 0.0085, 0, 1) * c.lower
+    )  # 0 where the lips meet, 1 at the lower border
     over = np.clip(c.above / 0.0070, 0, 1) * c.upper
     chin = c.bump(0.0, -0.0680, 0.0200, 0.0140)
     fold = c.bump(0.0220, -0.0200, 0.0110, 0.0130)
     return {
-        "MouthRollLower": _along(y=lower_red * (0.0052 * under), z=-0.0050 * lower_red * under - 0.0016 * both),
-        "MouthRollUpper": _along(y=upper_red * (-0.0042 * over), z=-0.0046 * upper_red * over - 0.0016 * both),
-        "MouthShrugLower": _along(y=0.0034 * both + 0.0014 * chin, z=0.0036 * lower_red * under + 0.0016 * both),
+        "MouthRollLower": _along(
+            y=lower_red * (0.0052 * under), z=-0.0050 * lower_red * under - 0.0016 * both
+        ),
+        "MouthRollUpper": _along(
+            y=upper_red * (-0.0042 * over), z=-0.0046 * upper_red * over - 0.0016 * both
+        ),
+        "MouthShrugLower": _along(
+            y=0.0034 * both + 0.0014 * chin, z=0.0036 * lower_red * under + 0.0016 * both
+        ),
         "MouthShrugUpper": _along(
             y=0.0028 * upper_red * over + 0.0010 * both, z=0.0030 * upper_red * over + 0.0008 * both
         ),
@@ -154,18 +182,26 @@ def _lip_fields(c: Canvas) -> dict[str, np.ndarray]:
             + 0.0008 * c.bump(0.026, CORNER_Y, 0.01, 0.01),
             z=-0.0022 * both * left_half,
         ),
-        "MouthLowerDownLeft": _moved(c.lower * c.bump(0.0105, -0.0530, 0.0135, 0.0150), 0.0008, -0.0085, -0.0012),
-        "MouthUpperUpLeft": _moved(c.upper * c.bump(0.0105, -0.0360, 0.0135, 0.0140), 0, 0.0068, -0.0006)
+        "MouthLowerDownLeft": _moved(
+            c.lower * c.bump(0.0105, -0.0530, 0.0135, 0.0150), 0.0008, -0.0085, -0.0012
+        ),
+        "MouthUpperUpLeft": _moved(
+            c.upper * c.bump(0.0105, -0.0360, 0.0135, 0.0140), 0, 0.0068, -0.0006
+        )
         + _moved(fold, 0.0006, 0.0030, 0.0012),
         "LipTuckLower": _along(
             y=0.0022 * apart * c.upper + lower_red * (-0.0010 + 0.0048 * under),
             z=-lower_red * (0.0050 + 0.0026 * under),
         ),
         "LipTightener": _along(
-            x=-0.15 * c.x * both, y=0.0026 * lower_red * under - 0.0022 * upper_red * over, z=0.0012 * both
+            x=-0.15 * c.x * both,
+            y=0.0026 * lower_red * under - 0.0022 * upper_red * over,
+            z=0.0012 * both,
         ),
         "LipsPart": _along(y=0.0018 * c.upper * apart - 0.0024 * c.lower * apart),
-        "ChinRaiser": _along(y=0.0055 * chin + 0.0012 * both, z=0.0014 * chin + 0.0012 * lower_red * under),
+        "ChinRaiser": _along(
+            y=0.0055 * chin + 0.0012 * both, z=0.0014 * chin + 0.0012 * lower_red * under
+        ),
     }
 
 
@@ -176,8 +212,12 @@ def _cheek_and_nose_fields(c: Canvas) -> dict[str, np.ndarray]:
     ridge = c.pair(0.0110, -0.0020, 0.0060, 0.0090)
     side = c.bump(0.0140, -0.0080, 0.0090, 0.0120)
     return {
-        "CheekPuff": _along(x=0.0088 * puff, z=0.0062 * np.abs(puff) + 0.0012 * c.bump(0.0, CORNER_Y, 0.022, 0.014)),
-        "CheekSuck": _along(x=-0.0078 * c.pair(0.0390, -0.0330, 0.0150, 0.0200), z=-0.0044 * np.abs(puff)),
+        "CheekPuff": _along(
+            x=0.0088 * puff, z=0.0062 * np.abs(puff) + 0.0012 * c.bump(0.0, CORNER_Y, 0.022, 0.014)
+        ),
+        "CheekSuck": _along(
+            x=-0.0078 * c.pair(0.0390, -0.0330, 0.0150, 0.0200), z=-0.0044 * np.abs(puff)
+        ),
         "CheekSquintLeft": _moved(high, 0.0004, 0.0042, 0.0022),
         "NoseSneerLeft": _moved(side, 0.0006, 0.0034, 0.0006)
         + _moved(c.upper * c.bump(0.0120, -0.0340, 0.0110, 0.0090), 0, 0.0016, 0)
@@ -194,7 +234,9 @@ def _brow_fields(c: Canvas) -> dict[str, np.ndarray]:
     return {
         "BrowDownLeft": _moved(whole, -0.0022, -0.0060, 0.0010),
         "BrowInnerUp": _moved(c.bump(0.0, 0.0540, 0.0210, 0.0160) * clear, 0, 0.0085, -0.0004),
-        "BrowOuterUpLeft": _moved(c.bump(0.0385, 0.0520, 0.0160, 0.0150) * clear, 0.0006, 0.0080, -0.0012),
+        "BrowOuterUpLeft": _moved(
+            c.bump(0.0385, 0.0520, 0.0160, 0.0150) * clear, 0.0006, 0.0080, -0.0012
+        ),
     }
 
 
@@ -202,11 +244,16 @@ def _jaw_fields(c: Canvas) -> dict[str, np.ndarray]:
     # The lips slide with the jaw together, so that they stay closed.
     near = np.exp(-((c.x / 0.030) ** 2) - (c.above / 0.010) ** 2) * c.skin
     share = c.jaw + near * (0.62 - c.jaw)
-    return {"JawForward": _moved(share, 0, 0.0005, 0.0070), "JawLeft": _moved(share, 0.0080, -0.0012, -0.0014)}
+    return {
+        "JawForward": _moved(share, 0, 0.0005, 0.0070),
+        "JawLeft": _moved(share, 0.0080, -0.0012, -0.0014),
+    }
 
 
 def _lid_fields(head: HeadMesh) -> dict[str, np.ndarray]:
-    """What the lids do, by the shares of the way to closing that the upper and lower edges travel."""
+    """What the lids do, by the shares of the way to closing that the upper and lower edges
+    travel.
+    """
     points = head.part.points[head.spans["left_lids"]]
     fields = {}
     for name, (upper, lower) in _LID_TRAVEL.items():
@@ -220,7 +267,9 @@ def _lid_fields(head: HeadMesh) -> dict[str, np.ndarray]:
 
 
 def _mouth_close(head: HeadMesh, c: Canvas) -> Float[np.ndarray, "v 3"]:
-    """The displacement that, at a jaw angle of MOUTH_CLOSE_JAW_RAD, brings both contact rows to one curve."""
+    """The displacement that, at a jaw angle of MOUTH_CLOSE_JAW_RAD, brings both contact rows to one
+    curve.
+    """
     cosine, sine = np.cos(MOUTH_CLOSE_JAW_RAD), np.sin(MOUTH_CLOSE_JAW_RAD)
     turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
     upper, lower = head.mouth.upper_contact, head.mouth.lower_contact
@@ -229,19 +278,28 @@ def _mouth_close(head: HeadMesh, c: Canvas) -> Float[np.ndarray, "v 3"]:
         return np.eye(3) + c.jaw[rows, None, None] * (turn - np.eye(3))
 
     at = [head.part.points[rows] - JAW_JOINT for rows in (upper, lower)]
-    opened = [np.einsum("nij,nj->ni", skinning(r), p) for r, p in zip((upper, lower), at, strict=True)]
+    opened = [
+        np.einsum("nij,nj->ni", skinning(r), p) for r, p in zip((upper, lower), at, strict=True)
+    ]
     # At the corners both lips hang halfway already.
     corner = (np.abs(head.part.points[upper, 0]) / HALF_WIDTH)[:, None] ** 2
-    meeting = opened[0] + (_UPPER_LIP_SHARE + (0.5 - _UPPER_LIP_SHARE) * corner) * (opened[1] - opened[0])
+    meeting = opened[0] + (_UPPER_LIP_SHARE + (0.5 - _UPPER_LIP_SHARE) * corner) * (
+        opened[1] - opened[0]
+    )
     moves = [
-        np.linalg.solve(skinning(r), meeting[..., None])[..., 0] - p for r, p in zip((upper, lower), at, strict=True)
+        np.linalg.solve(skinning(r), meeting[..., None])[..., 0] - p
+        for r, p in zip((upper, lower), at, strict=True)
     ]
     columns = head.part.points[upper, 0][::-1]
     result = np.zeros_like(head.part.points)
-    for share, move, plateau, fall in ((c.upper, moves[0], 0.0080, 0.0100), (c.lower, moves[1], 0.0095, 0.0140)):
+    for share, move, plateau, fall in (
+        (c.upper, moves[0], 0.0080, 0.0100),
+        (c.lower, moves[1], 0.0095, 0.0140),
+    ):
         # Beyond the corners the contact line has nothing to close.
         field = np.stack(
-            [np.interp(c.x, [-0.0255, *columns, 0.0255], [0, *move[::-1, k], 0]) for k in range(3)], axis=1
+            [np.interp(c.x, [-0.0255, *columns, 0.0255], [0, *move[::-1, k], 0]) for k in range(3)],
+            axis=1,
         )
         away = np.maximum(np.abs(c.above) - plateau, 0) / fall
         side = np.where(np.abs(c.x) < HALF_WIDTH, head.part.side * (share > 0), 0)

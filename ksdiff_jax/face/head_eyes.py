@@ -1,10 +1,10 @@
 """The eyes of the built-in head: eyeballs, and lids that slide over them.
 
-All of it is made for the left eye (x > 0) and mirrored. Lid vertices form closed rings: a first one that touches the
-eyeball, a second that is the edge of the lid, then skin rings out to the socket. A column has a position q along the
-opening, from the nose (-1) to the temple (+1). Lids move by angle: `lid_positions` turns every lid vertex about the
-eye's horizontal axis by a share of what its edge turns, on a sphere a little larger than the eyeball, so that a lid
-never cuts into the eye.
+All of it is made for the left eye (x > 0) and mirrored. Lid vertices form closed rings: a first one
+that touches the eyeball, a second that is the edge of the lid, then skin rings out to the socket. A
+column has a position q along the opening, from the nose (-1) to the temple (+1). Lids move by
+angle: `lid_positions` turns every lid vertex about the eye's horizontal axis by a share of what its
+edge turns, on a sphere a little larger than the eyeball, so that a lid never cuts into the eye.
 """
 
 from typing import NamedTuple
@@ -61,7 +61,11 @@ def make_lids() -> Eye:
         on_ball = EYE_CENTRE + np.concatenate([local, depth[:, None]], axis=1)
         on_face = surface_in_front(on_ball[:, :2])
         blend = smoothstep((distance - 0.0020) / 0.0066)
-        fold = 0.0011 * np.exp(-(((distance - 0.0052) / 0.0014) ** 2)) * np.where(upper > 0.5, 1 - q**4, 0.2)
+        fold = (
+            0.0011
+            * np.exp(-(((distance - 0.0052) / 0.0014) ** 2))
+            * np.where(upper > 0.5, 1 - q**4, 0.2)
+        )
         ring = on_ball + blend * (on_face - on_ball)
         ring[:, 2] -= fold
         rings.append(ring)
@@ -82,7 +86,8 @@ def lid_positions(
 ) -> Float[np.ndarray, "n 3"]:
     """Where lid vertices go when the edges travel a share of the way to the closing line.
 
-    `upper` and `lower` are 0 at rest and 1 when closed; negative opens wider. Points are the lids' own, left eye.
+    `upper` and `lower` are 0 at rest and 1 when closed; negative opens wider. Points are the lids'
+    own, left eye.
     """
     edge = eye.rings[1]
     local = points - EYE_CENTRE
@@ -98,11 +103,18 @@ def lid_positions(
         share = (1.0 - smoothstep(_RINGS[k] / _FOLD)) * np.ones(len(ring))
         if _RINGS[k] > 0:
             # Skin beside or behind the ball stays.
-            share *= smoothstep((0.0180 - np.abs(local[ring, 0])) / 0.0080) * smoothstep(local[ring, 2] / 0.0060)
+            share *= smoothstep((0.0180 - np.abs(local[ring, 0])) / 0.0080) * smoothstep(
+                local[ring, 2] / 0.0060
+            )
         angle = turn[ring] + travel * share * (closing - turn[edge])
         radius = np.hypot(local[ring, 1], local[ring, 2])
-        floor = np.sqrt(np.maximum((LID_RADIUS if k else EYE_RADIUS + 0.0004) ** 2 - local[ring, 0] ** 2, 0.004**2))
-        # Over the ball a lid lies on it; beside the opening it may only be pushed out, there is no ball to lie on.
+        floor = np.sqrt(
+            np.maximum(
+                (LID_RADIUS if k else EYE_RADIUS + 0.0004) ** 2 - local[ring, 0] ** 2, 0.004**2
+            )
+        )
+        # Over the ball a lid lies on it; beside the opening it may only be pushed out, there is no
+        # ball to lie on.
         over = smoothstep((0.0120 - np.abs(local[ring, 0])) / 0.0040)
         pull = np.clip(np.abs(travel), 0, 1) * share**0.5
         radius = radius + pull * np.where(floor < radius, over, 1.0) * (floor - radius)
@@ -125,7 +137,9 @@ def make_eyeball() -> Part:
     y = (radius * np.sin(polar))[:, None] * np.sin(around)
     z = np.broadcast_to((radius * np.cos(polar))[:, None], x.shape)
     points = np.stack([x, y, z], -1).reshape(-1, 3)
-    points = np.concatenate([[[0, 0, EYE_RADIUS + 0.0005]], points, [[0, 0, -EYE_RADIUS]]]) + EYE_CENTRE
+    points = (
+        np.concatenate([[[0, 0, EYE_RADIUS + 0.0005]], points, [[0, 0, -EYE_RADIUS]]]) + EYE_CENTRE
+    )
     index = 1 + np.arange(len(degrees) * columns).reshape(-1, columns)
     faces = [ring_faces(index[k], index[k + 1]) for k in range(len(degrees) - 1)]
     faces += [cap_faces(index[0], 0), cap_faces(index[-1], len(points) - 1)[:, ::-1]]
@@ -141,8 +155,12 @@ def _opening(q: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
     return 0.5 * (_TEMPORAL + _NASAL) + 0.5 * (_TEMPORAL - _NASAL) * q
 
 
-def _edge_heights(q: Float[np.ndarray, "k"], upper: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
-    """y of the lid edges from the eye's centre: an almond, its top towards the nose, its bottom to the temple."""
+def _edge_heights(
+    q: Float[np.ndarray, "k"], upper: Float[np.ndarray, "k"]
+) -> Float[np.ndarray, "k"]:
+    """y of the lid edges from the eye's centre: an almond, its top towards the nose, its bottom to
+    the temple.
+    """
     line = 0.0002 + 0.0009 * q
     top = line + 0.0062 * (1 - q**2) ** 0.72 * (1 - 0.16 * q)
     bottom = line - 0.0050 * (1 - q**2) ** 0.80 * (1 + 0.20 * q)

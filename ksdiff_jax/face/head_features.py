@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from ksdiff_jax.face.head_parts import HAIR, SKIN, Part, painted, ring_faces, smoothstep, strip_faces
+from ksdiff_jax.face.head_parts import (
+    HAIR,
+    SKIN,
+    Part,
+    painted,
+    ring_faces,
+    smoothstep,
+    strip_faces,
+)
 from ksdiff_jax.face.head_surface import CENTRE, surface_in_front, surface_towards
 from ksdiff_jax.typing import Float
 
@@ -14,16 +22,34 @@ def make_ear() -> Part:
     # Outline in the ear's own plane: u backwards, v up; wide above, narrow at the lobe.
     v = 0.0310 * np.sin(angle)
     u = 0.0175 * np.cos(angle) * (1 + 0.28 * np.sin(angle)) + 0.0015 * np.sin(angle)
-    back = smoothstep((np.cos(angle) + 0.55) / 0.9)  # 1 at the back, where the rim stands off; 0 at the front
+    back = smoothstep(
+        (np.cos(angle) + 0.55) / 0.9
+    )  # 1 at the back, where the rim stands off; 0 at the front
     rings = []
     # size, height of the surface above the plane; the hollow is deep, the rim rolls over it.
-    for size, height in ((0.16, -0.0050), (0.40, -0.0046), (0.56, -0.0005), (0.68, 0.0012), (0.80, -0.0012)):
+    for size, height in (
+        (0.16, -0.0050),
+        (0.40, -0.0046),
+        (0.56, -0.0005),
+        (0.68, 0.0012),
+        (0.80, -0.0012),
+    ):
         rings.append((size, height * back - 0.0015 * (1 - back)))
-    rings += [(0.90, 0.0022 * back), (0.98, 0.0034 * back), (1.00, 0.0012 * back), (0.93, -0.0016), (0.62, -0.0110)]
+    rings += [
+        (0.90, 0.0022 * back),
+        (0.98, 0.0034 * back),
+        (1.00, 0.0012 * back),
+        (0.93, -0.0016),
+        (0.62, -0.0110),
+    ]
     points = []
     for size, height in rings:
         shift = (1 - size) * np.array([-0.004, -0.002])
-        points.append(np.stack([size * u + shift[0], size * v + shift[1], np.broadcast_to(height, u.shape)], axis=1))
+        points.append(
+            np.stack(
+                [size * u + shift[0], size * v + shift[1], np.broadcast_to(height, u.shape)], axis=1
+            )
+        )
     points = np.concatenate(points)
     # The plane leans: its back stands away from the head, its top leans backwards.
     flare, lean = np.deg2rad(28), np.deg2rad(12)
@@ -42,26 +68,36 @@ def make_ear() -> Part:
 
 
 def make_hair() -> Part:
-    """A cap of short hair: rows from the hairline to the crown, lifted off the skull and tucked in at its edge."""
+    """A cap of short hair: rows from the hairline to the crown, lifted off the skull and tucked in
+    at its edge.
+    """
     columns, rows = 52, 15
-    azimuth = np.linspace(0, 2 * np.pi, columns, endpoint=False)  # 0 in front, counter-clockwise from above
+    azimuth = np.linspace(
+        0, 2 * np.pi, columns, endpoint=False
+    )  # 0 in front, counter-clockwise from above
     lowest = _hairline(azimuth)
     share = np.linspace(0, 1, rows) ** 1.15
     elevation = lowest + share[:, None] * (np.pi / 2 - 0.03 - lowest)
     flat = np.cos(elevation)
-    directions = np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], axis=-1)
+    directions = np.stack(
+        [flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], axis=-1
+    )
     # The crown of the hair lies behind the middle of the skull.
     directions[..., 2] -= 0.25 * share[:, None] ** 2
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     skull = surface_towards(directions.reshape(-1, 3)).reshape(directions.shape)
     lift = np.interp(share, [0, 0.05, 0.16, 0.5, 1], [-0.0025, 0.0035, 0.0068, 0.0095, 0.0100])
     wave = 0.0006 * np.cos(azimuth * 13 + 5 * share[:, None]) * smoothstep(share * 6)[:, None]
-    top = 1 + 0.35 * np.clip(directions[..., 2:], 0, 1) * smoothstep((share[:, None, None] - 0.1) * 3)
+    top = 1 + 0.35 * np.clip(directions[..., 2:], 0, 1) * smoothstep(
+        (share[:, None, None] - 0.1) * 3
+    )
     points = skull + directions * (lift[:, None, None] * top + wave[..., None])
     points = np.concatenate([points.reshape(-1, 3), points[-1].mean(axis=0, keepdims=True)])
     index = np.arange(rows * columns).reshape(rows, columns)
     faces = [ring_faces(index[k + 1], index[k]) for k in range(rows - 1)]
-    faces.append(np.stack([np.full(columns, len(points) - 1), index[-1], np.roll(index[-1], -1)], 1))
+    faces.append(
+        np.stack([np.full(columns, len(points) - 1), index[-1], np.roll(index[-1], -1)], 1)
+    )
     part = painted(points, np.concatenate(faces), HAIR, gloss=0.35)
     strand = 1 + 0.22 * np.cos(azimuth * 26)
     part.colours[:-1] *= np.tile(strand, rows)[:, None]
@@ -92,7 +128,9 @@ def hair_cover(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
 
 
 def _hairline(azimuth: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Elevation of the edge of the hair: high over the forehead, down the sideburns, low at the nape."""
+    """Elevation of the edge of the hair: high over the forehead, down the sideburns, low at the
+    nape.
+    """
     turn = np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi)
     knots = np.deg2rad([0, 20, 38, 52, 64, 72, 80, 88, 96, 106, 116, 126, 140, 180])
     heights = np.deg2rad([50, 51, 49, 43, 33, 20, 6, -2, 6, 22, 16, -6, -22, -28])

@@ -1,7 +1,9 @@
-"""The built-in head's mesh as a stored file, so that every machine has the same vertices in the same order.
+"""The built-in head's mesh as a stored file, so that every machine has the same vertices in the
+same order.
 
-`make_head` takes seconds, and its triangulation belongs to the version of the geometry library at hand; the package
-therefore ships its result. After a change to the geometry run `python -m ksdiff_jax.face.head_file`.
+`make_head` takes seconds, and its triangulation belongs to the version of the geometry library at
+hand; the package therefore ships its result. After a change to the geometry run `python -m
+ksdiff_jax.face.head_file`.
 """
 
 from pathlib import Path
@@ -40,7 +42,10 @@ def save_head(head: HeadMesh, path: Path) -> None:
 
 
 def load_head(path: Path = STORED) -> HeadMesh:
-    """Read a stored head. The parts of mouth and lids carry no faces of their own: the whole has them all."""
+    """Read a stored head.
+
+    The parts of mouth and lids carry no faces of their own: the whole has them all.
+    """
     with np.load(path, allow_pickle=False) as stored:
         part = Part(
             points=stored["points"],
@@ -50,7 +55,10 @@ def load_head(path: Path = STORED) -> HeadMesh:
             side=stored["side"].astype(np.int64),
         )
         stops = np.cumsum(stored["counts"])
-        spans = {name: slice(int(b - n), int(b)) for name, b, n in zip(NAMES, stops, stored["counts"], strict=True)}
+        spans = {
+            name: slice(int(b - n), int(b))
+            for name, b, n in zip(NAMES, stops, stored["counts"], strict=True)
+        }
         rings = stored["eye_rings"]
         return HeadMesh(
             part=part,

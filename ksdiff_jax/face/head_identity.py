@@ -1,10 +1,11 @@
 """The 100 shape directions of the built-in head: how heads differ.
 
-The first directions are measures a sculptor would name (width, length, jaw, nose, mouth, eyes), the rest smooth
-random fields of ever shorter wavelength, symmetric left and right, from a fixed seed. All are functions of place
-alone, so the upper and lower lip, which meet, move together; near an eye they give way to one translation, so that
-eyeballs stay round and lids stay on them. They are then made orthogonal in order and scaled, so that coefficients
-drawn from a standard normal distribution make faces that could be met in the street.
+The first directions are measures a sculptor would name (width, length, jaw, nose, mouth, eyes), the
+rest smooth random fields of ever shorter wavelength, symmetric left and right, from a fixed seed.
+All are functions of place alone, so the upper and lower lip, which meet, move together; near an eye
+they give way to one translation, so that eyeballs stay round and lids stay on them. They are then
+made orthogonal in order and scaled, so that coefficients drawn from a standard normal distribution
+make faces that could be met in the street.
 """
 
 import numpy as np
@@ -26,8 +27,8 @@ def shape_directions(points: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "100
         fields.append(_random_wave(points, rng, order=len(fields)))
     directions = _orthonormal(np.stack([_rigid_at_eyes(points, field) for field in fields]))
     rank = np.arange(SHAPES)
-    # Root mean square over vertices: 1.6 mm for the first, 0.06 mm for the last; a local one moves no place by more
-    # than 2.2 mm.
+    # Root mean square over vertices: 1.6 mm for the first, 0.06 mm for the last; a local one moves
+    # no place by more than 2.2 mm.
     size = 0.0016 / (1 + 0.25 * rank) * np.sqrt(len(points))
     furthest = np.sqrt((directions**2).sum(axis=-1).max(axis=-1))
     return directions * np.minimum(size, 0.0022 / furthest)[:, None, None]
@@ -38,7 +39,9 @@ def _named(p: Float[np.ndarray, "v 3"]) -> list:
 
     def spot(q, y, z, height, depth, x=0.0, width=0.05):
         return np.exp(
-            -(((np.abs(q[:, 0]) - x) / width) ** 2) - ((q[:, 1] - y) / height) ** 2 - ((q[:, 2] - z) / depth) ** 2
+            -(((np.abs(q[:, 0]) - x) / width) ** 2)
+            - ((q[:, 1] - y) / height) ** 2
+            - ((q[:, 2] - z) / depth) ** 2
         )
 
     def to_sides(q):
@@ -60,14 +63,20 @@ def _named(p: Float[np.ndarray, "v 3"]) -> list:
         lambda q: _vector(x=0.07 * q[:, 0] * spot(q, -0.060, 0.03, 0.030, 0.06, width=0.2)),
         lambda q: _vector(z=0.004 * spot(q, -0.072, 0.075, 0.018, 0.04)),
         lambda q: _vector(y=-0.004 * spot(q, -0.078, 0.070, 0.022, 0.05)),
-        lambda q: _vector(x=0.003 * to_sides(q) * spot(q, 0.0, 0.04, 0.018, 0.04, x=0.05, width=0.03)),
-        lambda q: _vector(x=0.003 * to_sides(q) * spot(q, -0.032, 0.04, 0.022, 0.05, x=0.04, width=0.025)),
+        lambda q: _vector(
+            x=0.003 * to_sides(q) * spot(q, 0.0, 0.04, 0.018, 0.04, x=0.05, width=0.03)
+        ),
+        lambda q: _vector(
+            x=0.003 * to_sides(q) * spot(q, -0.032, 0.04, 0.022, 0.05, x=0.04, width=0.025)
+        ),
         lambda q: _vector(z=0.004 * spot(q, -0.009, 0.105, 0.012, 0.03, width=0.014)),
         lambda q: _vector(x=0.12 * q[:, 0] * spot(q, -0.012, 0.09, 0.013, 0.02, width=0.022)),
         lambda q: _vector(z=0.003 * spot(q, 0.018, 0.09, 0.020, 0.03, width=0.010)),
         lambda q: _vector(y=0.003 * spot(q, -0.010, 0.10, 0.014, 0.03, width=0.020)),
         lambda q: _vector(x=0.10 * q[:, 0] * spot(q, -0.044, 0.08, 0.018, 0.04, width=0.040)),
-        lambda q: _vector(y=0.16 * (q[:, 1] - contact_height(q[:, 0])) * lips(q), z=0.0012 * lips(q)),
+        lambda q: _vector(
+            y=0.16 * (q[:, 1] - contact_height(q[:, 0])) * lips(q), z=0.0012 * lips(q)
+        ),
         lambda q: _vector(y=0.0025 * spot(q, -0.044, 0.08, 0.020, 0.04, width=0.040)),
         lambda q: _vector(z=0.0025 * spot(q, -0.043, 0.08, 0.020, 0.04, width=0.032)),
         lambda q: _vector(x=0.0018 * to_sides(q) * spot(q, 0.030, 0.06, 0.030, 0.05)),
@@ -81,13 +90,16 @@ def _named(p: Float[np.ndarray, "v 3"]) -> list:
             z=-0.003 * spot(q, 0.012, -0.03, 0.035, 0.02, x=0.085, width=0.012),
         ),
         lambda q: _vector(
-            x=0.09 * q[:, 0] * smoothstep((-0.08 - q[:, 1]) / 0.06), z=-0.004 * smoothstep((-0.08 - q[:, 1]) / 0.06)
+            x=0.09 * q[:, 0] * smoothstep((-0.08 - q[:, 1]) / 0.06),
+            z=-0.004 * smoothstep((-0.08 - q[:, 1]) / 0.06),
         ),
     ]
 
 
 def _random_wave(points, rng: np.random.Generator, *, order: int):
-    """A smooth field: three plane waves with random directions, even in x for y and z and odd in x for x."""
+    """A smooth field: three plane waves with random directions, even in x for y and z and odd in x
+    for x.
+    """
     wavelength = 0.24 / (1 + order / 40)
     waves = rng.normal(size=(3, 3, 3)) * (2 * np.pi / wavelength / np.sqrt(3))
     phases = rng.uniform(0, 2 * np.pi, size=(3, 3))

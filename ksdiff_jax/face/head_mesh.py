@@ -1,8 +1,9 @@
 """The built-in head's mesh: skin stitched around mouth and eyes, and the separate pieces beside it.
 
-Skin vertices outside the mouth and lid rings are laid on rings about the forward axis, finer towards the front and
-finest on the nose. Seen from the head's centre the skin is one sphere, so its triangles are the convex hull of the
-vertices' directions, without those that would cover the mouth or an eye.
+Skin vertices outside the mouth and lid rings are laid on rings about the forward axis, finer
+towards the front and finest on the nose. Seen from the head's centre the skin is one sphere, so its
+triangles are the convex hull of the vertices' directions, without those that would cover the mouth
+or an eye.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,17 @@ from ksdiff_jax.face.head_surface import CENTRE, NECK_CUT_Y, cast, surface_towar
 from ksdiff_jax.typing import Float, Int
 
 NAMES = (
-    *("mouth", "left_lids", "right_lids", "skin", "upper_teeth", "lower_teeth", "tongue", "left_eye", "right_eye"),
+    *(
+        "mouth",
+        "left_lids",
+        "right_lids",
+        "skin",
+        "upper_teeth",
+        "lower_teeth",
+        "tongue",
+        "left_eye",
+        "right_eye",
+    ),
     *("left_ear", "right_ear", "left_brow", "right_brow", "hair"),
 )
 
@@ -40,10 +51,19 @@ def make_head() -> HeadMesh:
     rings.append(rings[1] * [-1, 1, 1])
     filler = _filler(rings)
     pieces = [mouth.part, eye.part, mirrored(eye.part), _skin(filler)]
-    pieces += [make_teeth(upper=True), make_teeth(upper=False), make_tongue(), eyeball, mirrored(eyeball)]
+    pieces += [
+        make_teeth(upper=True),
+        make_teeth(upper=False),
+        make_tongue(),
+        eyeball,
+        mirrored(eyeball),
+    ]
     pieces += [ear, mirrored(ear), brow, mirrored(brow), make_hair()]
     starts = np.cumsum([0, *(len(p.points) for p in pieces)])
-    spans = {name: slice(int(a), int(b)) for name, a, b in zip(NAMES, starts[:-1], starts[1:], strict=True)}
+    spans = {
+        name: slice(int(a), int(b))
+        for name, a, b in zip(NAMES, starts[:-1], starts[1:], strict=True)
+    }
     ring_index = [mouth.outer_ring, eye.outer_ring + spans["left_lids"].start]
     ring_index.append(eye.outer_ring + spans["right_lids"].start)
     head = joined(pieces)
@@ -58,7 +78,9 @@ def _skin(points: Float[np.ndarray, "n 3"]) -> Part:
     part.colours[:] = part.colours * (1 - scalp) + np.array(HAIR) * scalp
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     flush = np.exp(-(((x - 0.043) / 0.016) ** 2) - ((y + 0.010) / 0.014) ** 2) * (z > 0)
-    flush = 0.55 * flush + 0.5 * np.exp(-((x / 0.012) ** 2) - ((y + 0.008) / 0.010) ** 2) * (z > 0.09)
+    flush = 0.55 * flush + 0.5 * np.exp(-((x / 0.012) ** 2) - ((y + 0.008) / 0.010) ** 2) * (
+        z > 0.09
+    )
     part.colours[:] *= 1 - flush[:, None] * [0.04, 0.20, 0.20]
     nostril = np.exp(-(((x - 0.0062) / 0.0026) ** 2) - ((y + 0.0190) / 0.0026) ** 2) * (z > 0.085)
     part.colours[:] *= 1 - nostril[:, None] * [0.85, 0.93, 0.94]
@@ -71,8 +93,24 @@ def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
     kept = np.concatenate([*rings, *filler])
     outlines = [ring[:, :2] for ring in rings]
     zones = (
-        (0.0027, lambda p: (np.abs(p[:, 0]) < 0.021) & (p[:, 1] < 0.008) & (p[:, 1] > -0.028) & (p[:, 2] > 0.07)),
-        (0.0046, lambda p: (np.abs(p[:, 0]) < 0.060) & (p[:, 1] < 0.066) & (p[:, 1] > -0.093) & (p[:, 2] > 0.028)),
+        (
+            0.0027,
+            lambda p: (
+                (np.abs(p[:, 0]) < 0.021)
+                & (p[:, 1] < 0.008)
+                & (p[:, 1] > -0.028)
+                & (p[:, 2] > 0.07)
+            ),
+        ),
+        (
+            0.0046,
+            lambda p: (
+                (np.abs(p[:, 0]) < 0.060)
+                & (p[:, 1] < 0.066)
+                & (p[:, 1] > -0.093)
+                & (p[:, 2] > 0.028)
+            ),
+        ),
         (0.0075, lambda p: (p[:, 2] > -0.010) & (hair_cover(p) < 0.05)),
         (0.0085, lambda p: (p[:, 1] < -0.070) & (p[:, 1] > NECK_CUT_Y + 0.003)),
         (0.0150, lambda p: p[:, 1] > -1),
@@ -122,7 +160,9 @@ def _stitch(
     hull = ConvexHull(directions).simplices
     corners = directions[hull]
     outward = np.einsum(
-        "ni,ni->n", np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), corners[:, 0]
+        "ni,ni->n",
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]),
+        corners[:, 0],
     )
     hull = np.where(outward[:, None] > 0, hull, hull[:, ::-1])
     faces = seam[hull]

@@ -1,9 +1,11 @@
-"""The mouth of the built-in head: lips that meet, skin rings around them, the cavity, teeth and tongue.
+"""The mouth of the built-in head: lips that meet, skin rings around them, the cavity, teeth and
+tongue.
 
-The lips are a grid: columns run from the left corner (s = 1) to the right one (s = -1), rows from the contact line
-(t = 0) over the red of the lip to its border (t = 1). Upper and lower contact rows lie at the same places but are
-separate vertices, so the jaw parts them; at the corners every row ends in one shared vertex. Closed rings of skin
-follow outwards, and from the contact line a dark bag goes inwards, with the teeth inside it.
+The lips are a grid: columns run from the left corner (s = 1) to the right one (s = -1), rows from
+the contact line (t = 0) over the red of the lip to its border (t = 1). Upper and lower contact rows
+lie at the same places but are separate vertices, so the jaw parts them; at the corners every row
+ends in one shared vertex. Closed rings of skin follow outwards, and from the contact line a dark
+bag goes inwards, with the teeth inside it.
 """
 
 from typing import NamedTuple
@@ -37,7 +39,12 @@ _LOWER_BULGE = np.array([-0.0022, 0.0016, 0.0040, 0.0031, 0.0004])
 _SKIN_RINGS = np.array([0.0016, 0.0036, 0.0066, 0.0105])
 _SKIN_BULGE = np.array([0.0002, -0.0002, 0.0, 0.0])
 # Depth behind the lips, half-height and width factor of the rings of the bag.
-_BAG = ((0.0030, 0.0018, 0.98), (0.0055, 0.0100, 1.08), (0.0180, 0.0140, 1.12), (0.0400, 0.0110, 0.85))
+_BAG = (
+    (0.0030, 0.0018, 0.98),
+    (0.0055, 0.0100, 1.08),
+    (0.0180, 0.0140, 1.12),
+    (0.0400, 0.0110, 0.85),
+)
 
 
 # How far each ring of the bag follows the lips.
@@ -45,7 +52,9 @@ BAG_FOLLOWS = (1.0, 0.75, 0.25, 0.0)
 
 
 class Mouth(NamedTuple):
-    """The lips, their skin rings and the bag as one part, with what the rest needs to know about it."""
+    """The lips, their skin rings and the bag as one part, with what the rest needs to know about
+    it.
+    """
 
     part: Part
     outer_ring: Int[np.ndarray, "k"]  # counter-clockwise seen from the front
@@ -82,8 +91,12 @@ def make_mouth() -> Mouth:
     upper_full = np.column_stack([np.zeros(len(upper), int), upper_index, np.ones(len(upper), int)])
     lower_full = np.column_stack([np.zeros(len(lower), int), lower_index, np.ones(len(lower), int)])
     for k in range(len(_LIP_ROWS) - 1):
-        faces += [strip_faces(upper_full[k], upper_full[k + 1]), strip_faces(lower_full[k + 1], lower_full[k])]
-    # Rings run counter-clockwise from the front: left corner, upper columns to the right corner, lower ones back.
+        faces += [
+            strip_faces(upper_full[k], upper_full[k + 1]),
+            strip_faces(lower_full[k + 1], lower_full[k]),
+        ]
+    # Rings run counter-clockwise from the front: left corner, upper columns to the right corner,
+    # lower ones back.
     loop_side = np.concatenate([[0], np.ones(COLUMNS - 2), [0], -np.ones(COLUMNS - 2)]).astype(int)
     ring = np.concatenate([upper_full[-1], lower_full[-1, ::-1][inner]])
     border = np.concatenate([upper[-1], lower[-1, ::-1][inner]])
@@ -105,7 +118,9 @@ def make_mouth() -> Mouth:
     gloss[lips] = 0.55
     gloss[lips.max() + 1 + len(_SKIN_RINGS) * len(ring) :] = 0.04
     colour[upper_index[0]] = colour[lower_index[0]] = np.multiply(LIP, 0.45)
-    part = part._replace(colours=colour, gloss=gloss, side=np.concatenate(sides), faces=drop_flat(part.faces))
+    part = part._replace(
+        colours=colour, gloss=gloss, side=np.concatenate(sides), faces=drop_flat(part.faces)
+    )
     return Mouth(part, ring, upper_index[0], lower_index[0], lips)
 
 
@@ -123,7 +138,9 @@ def make_teeth(*, upper: bool) -> Part:
     """One row of teeth with its gum: a bent band, thinned between the teeth."""
     per_tooth, teeth = 4, 12
     angle = np.linspace(-1.40, 1.40, per_tooth * teeth + 1)
-    phase = np.abs(((np.arange(len(angle)) / per_tooth) % 1.0) - 0.5) * 2  # 1 between teeth, 0 in the middle of one
+    phase = (
+        np.abs(((np.arange(len(angle)) / per_tooth) % 1.0) - 0.5) * 2
+    )  # 1 between teeth, 0 in the middle of one
     reach = 0.0 if upper else -0.0024
     edge, root = (-0.0462, -0.0365) if upper else (-0.0452, -0.0550)
     gum = root + (0.007 if upper else -0.007)
@@ -189,7 +206,9 @@ def _lip_rows(s: Float[np.ndarray, "c"], *, upper: bool) -> Float[np.ndarray, "r
     return points
 
 
-def _skin_ring(border: Float[np.ndarray, "k 3"], distance: float, bulge: float) -> Float[np.ndarray, "k 3"]:
+def _skin_ring(
+    border: Float[np.ndarray, "k 3"], distance: float, bulge: float
+) -> Float[np.ndarray, "k 3"]:
     angle = np.arctan2((border[:, 1] - CORNER_Y) / 0.011, border[:, 0] / HALF_WIDTH)
     outwards = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     plane = border[:, :2] + distance * outwards * [1.15, 1.0]
@@ -200,7 +219,9 @@ def _skin_ring(border: Float[np.ndarray, "k 3"], distance: float, bulge: float) 
     return points
 
 
-def _bag_ring(contact: Float[np.ndarray, "k 3"], depth: float, height: float, width: float) -> Float[np.ndarray, "k 3"]:
+def _bag_ring(
+    contact: Float[np.ndarray, "k 3"], depth: float, height: float, width: float
+) -> Float[np.ndarray, "k 3"]:
     angle = np.linspace(0, 2 * np.pi, len(contact), endpoint=False)
     s = contact[:, 0] / HALF_WIDTH
     ring = contact * [width, 1, 1] - [0, 0, depth]

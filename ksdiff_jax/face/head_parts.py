@@ -1,4 +1,6 @@
-"""What the built-in head is assembled from: pieces of mesh with colours, and the ways to stitch rings of vertices."""
+"""What the built-in head is assembled from: pieces of mesh with colours, and the ways to stitch
+rings of vertices.
+"""
 
 from typing import NamedTuple
 
@@ -21,7 +23,10 @@ PUPIL = (0.004, 0.004, 0.005)
 
 
 class Part(NamedTuple):
-    """A piece of mesh. `side` is +1 on the upper lip and what moves with it, -1 on the lower, 0 elsewhere."""
+    """A piece of mesh.
+
+    `side` is +1 on the upper lip and what moves with it, -1 on the lower, 0 elsewhere.
+    """
 
     points: Float[np.ndarray, "n 3"]  # metres
     faces: Int[np.ndarray, "m 3"]
@@ -31,14 +36,20 @@ class Part(NamedTuple):
 
 
 def ring_faces(inner: Int[np.ndarray, "k"], outer: Int[np.ndarray, "k"]) -> Int[np.ndarray, "_ 3"]:
-    """Triangles between two closed rings of equal length; counter-clockwise rings face the viewer."""
+    """Triangles between two closed rings of equal length; counter-clockwise rings face the
+    viewer.
+    """
     inner_next, outer_next = np.roll(inner, -1), np.roll(outer, -1)
-    return np.concatenate([np.stack([inner, outer, outer_next], 1), np.stack([inner, outer_next, inner_next], 1)])
+    return np.concatenate(
+        [np.stack([inner, outer, outer_next], 1), np.stack([inner, outer_next, inner_next], 1)]
+    )
 
 
 def strip_faces(a: Int[np.ndarray, "k"], b: Int[np.ndarray, "k"]) -> Int[np.ndarray, "_ 3"]:
     """Triangles between two open rows of equal length."""
-    return np.concatenate([np.stack([a[:-1], b[:-1], b[1:]], 1), np.stack([a[:-1], b[1:], a[1:]], 1)])
+    return np.concatenate(
+        [np.stack([a[:-1], b[:-1], b[1:]], 1), np.stack([a[:-1], b[1:], a[1:]], 1)]
+    )
 
 
 def cap_faces(ring: Int[np.ndarray, "k"], middle: int) -> Int[np.ndarray, "k 3"]:
@@ -74,7 +85,9 @@ def painted(points, faces, colour, *, gloss: float, side: int = 0) -> Part:
     """A piece of one colour."""
     count = len(points)
     colours = np.broadcast_to(np.asarray(colour, float), (count, 3)).copy()
-    return Part(points, drop_flat(np.asarray(faces)), colours, np.full(count, gloss), np.full(count, side))
+    return Part(
+        points, drop_flat(np.asarray(faces)), colours, np.full(count, gloss), np.full(count, side)
+    )
 
 
 def smoothstep(x: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
@@ -83,7 +96,9 @@ def smoothstep(x: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
     return np.asarray(x * x * (3 - 2 * x))
 
 
-def inside_polygon(points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "k 2"]) -> np.ndarray:
+def inside_polygon(
+    points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "k 2"]
+) -> np.ndarray:
     """Which points lie inside a polygon (even-odd rule)."""
     inside = np.zeros(len(points), bool)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):

@@ -1,14 +1,22 @@
 """Joints, skinning weights and regions of the built-in head.
 
-The jaw turns about a line through the two joints before the ears. Its weight is 1 on the lower lip, chin and lower
-teeth and fades over the cheeks to 0; at the corners of the mouth the lips share it, so an opening mouth is an oval.
-The neck carries the head; the cut edge of the neck stays with the global joint.
+The jaw turns about a line through the two joints before the ears. Its weight is 1 on the lower lip,
+chin and lower teeth and fades over the cheeks to 0; at the corners of the mouth the lips share it,
+so an opening mouth is an oval. The neck carries the head; the cut edge of the neck stays with the
+global joint.
 """
 
 import numpy as np
 
 from ksdiff_jax.face.head_mesh import HeadMesh, eye_centres
-from ksdiff_jax.face.head_mouth import BAG_FOLLOWS, CORNER_Y, HALF_WIDTH, bag_start, contact_height, loop_contact
+from ksdiff_jax.face.head_mouth import (
+    BAG_FOLLOWS,
+    CORNER_Y,
+    HALF_WIDTH,
+    bag_start,
+    contact_height,
+    loop_contact,
+)
 from ksdiff_jax.face.head_parts import smoothstep
 from ksdiff_jax.typing import Float, Int
 
@@ -36,7 +44,9 @@ def skinning_weights(head: HeadMesh) -> Float[np.ndarray, "v 5"]:
 
 
 def joint_regressor(head: HeadMesh) -> Float[np.ndarray, "5 v"]:
-    """Weights (rows sum to 1) that give each joint exactly from the vertices near it, symmetric left and right."""
+    """Weights (rows sum to 1) that give each joint exactly from the vertices near it, symmetric
+    left and right.
+    """
     points = head.part.points
     regressor = np.zeros((5, len(points)))
     for k, joint in enumerate(JOINTS_AT):
@@ -45,7 +55,8 @@ def joint_regressor(head: HeadMesh) -> Float[np.ndarray, "5 v"]:
             near = np.arange(span.start, span.stop)
         else:
             near = np.arange(head.spans["skin"].start, head.spans["skin"].stop)
-        # The smallest weights (in squares) that sum to 1 and reproduce the joint, drawn towards near vertices.
+        # The smallest weights (in squares) that sum to 1 and reproduce the joint, drawn towards
+        # near vertices.
         closeness = np.exp(-np.linalg.norm(points[near] - joint, axis=1) / 0.03)
         system = np.concatenate([points[near].T, np.ones((1, len(near)))])
         scaled = system * closeness
@@ -73,7 +84,9 @@ def inner_lip_pairs(head: HeadMesh) -> Int[np.ndarray, "3 2"]:
     """The three middle columns of the contact rows, upper and lower."""
     middle = len(head.mouth.upper_contact) // 2
     columns = slice(middle - 1, middle + 2)
-    return np.stack([head.mouth.upper_contact[columns], head.mouth.lower_contact[columns]], 1).astype(np.int32)
+    return np.stack(
+        [head.mouth.upper_contact[columns], head.mouth.lower_contact[columns]], 1
+    ).astype(np.int32)
 
 
 def height_pair(head: HeadMesh) -> Int[np.ndarray, "2"]:
@@ -90,13 +103,19 @@ def _weigh_bag(head: HeadMesh, jaw: Float[np.ndarray, "v"]) -> None:
     contact, start = loop_contact(head.mouth), bag_start(head.mouth)
     for k, follow in enumerate(BAG_FOLLOWS):
         ring = start + k * len(contact) + np.arange(len(contact))
-        split = 0.5 - 0.5 * head.part.side[ring] * smoothstep(1.4 - np.abs(head.part.points[contact, 0]) / HALF_WIDTH)
+        split = 0.5 - 0.5 * head.part.side[ring] * smoothstep(
+            1.4 - np.abs(head.part.points[contact, 0]) / HALF_WIDTH
+        )
         jaw[ring] = follow * jaw[contact] + (1 - follow) * split
     jaw[start + len(BAG_FOLLOWS) * len(contact)] = 0.5
 
 
-def lower_share(points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]) -> Float[np.ndarray, "v"]:
-    """1 below the mouth and on the lower lip, 0 above and on the upper, one half at and beyond its corners."""
+def lower_share(
+    points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]
+) -> Float[np.ndarray, "v"]:
+    """1 below the mouth and on the lower lip, 0 above and on the upper, one half at and beyond its
+    corners.
+    """
     x, y = np.abs(points[:, 0]), points[:, 1]
     s = np.minimum(x / HALF_WIDTH, 1)
     width = 0.0045 + 0.55 * np.maximum(x - HALF_WIDTH, 0)
@@ -106,9 +125,15 @@ def lower_share(points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]) ->
     return 1 - smoothstep(0.5 + 0.5 * above / width)
 
 
-def _jaw_weight(points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]) -> Float[np.ndarray, "v"]:
+def _jaw_weight(
+    points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]
+) -> Float[np.ndarray, "v"]:
     y, z = points[:, 1], points[:, 2]
     behind = smoothstep((z + 0.020) / 0.050)  # the ramus and what lies before it
     under = smoothstep((z - 0.002) / 0.042)  # the floor of the mouth towards the throat
     low = smoothstep((-0.050 - y) / 0.030)
-    return lower_share(points, side) * (behind * (1 - low) + under * low) * smoothstep((y + 0.125) / 0.030)
+    return (
+        lower_share(points, side)
+        * (behind * (1 - low) + under * low)
+        * smoothstep((y + 0.125) / 0.030)
+    )

@@ -1,18 +1,21 @@
-"""Where the points of a landmark tracker lie on a face model, and where they go when the face moves.
+"""Where the points of a landmark tracker lie on a face model, and where they go when the face
+moves.
 
-MediaPipe's face mesh gives 468 points of the face (and 10 of the irises, which are not used). An embedding ties some
-of them to triangles of a model, by barycentric coordinates. That of the built-in head is shipped; that of FLAME is
-`mediapipe_landmark_embedding.npz`, which comes with FLAME.
+MediaPipe's face mesh gives 468 points of the face (and 10 of the irises, which are not used). An
+embedding ties some of them to triangles of a model, by barycentric coordinates. That of the
+built-in head is shipped; that of FLAME is `mediapipe_landmark_embedding.npz`, which comes with
+FLAME.
 
-The moving points are few beside the vertices. `LandmarkModel` therefore holds a face reduced to them (c points): each
-has its own template, directions and skinning weights, the barycentric means of its corners', and
+The moving points are few beside the vertices. `LandmarkModel` therefore holds a face reduced to
+them (c points): each has its own template, directions and skinning weights, the barycentric means
+of its corners', and
 
-    y = x + w_jaw (R_jaw − I)(x − J_jaw)                 x = template + Σ β_i S_i + Σ ψ_i E_i + correctives
+    y = x + w_jaw (R_jaw − I)(x − J_jaw)          x = template + Σ β_i S_i + Σ ψ_i E_i + correctives
     z = R_global (y − J_root) + J_root
-    (u, v) = s (z_x + t_x, z_y + t_y)                    weak perspective, u to the right, v up
+    (u, v) = s (z_x + t_x, z_y + t_y)             weak perspective, u to the right, v up
 
-with neck and eyes at rest. That is `face_vertices` where a triangle's corners have the same weights, and within
-0.06 mm of it elsewhere.
+with neck and eyes at rest. That is `face_vertices` where a triangle's corners have the same
+weights, and within 0.06 mm of it elsewhere.
 """
 
 import functools
@@ -32,10 +35,35 @@ from ksdiff_jax.typing import Array, Float, Int
 TRACKED_POINTS = 468
 STORED = Path(__file__).parents[1] / "assets" / "face" / "landmarks.npz"
 # The names under which FLAME's own embedding holds the same three arrays.
-FLAME_NAMES = {"points": "landmark_indices", "triangles": "lmk_face_idx", "barycentric": "lmk_b_coords"}
+FLAME_NAMES = {
+    "points": "landmark_indices",
+    "triangles": "lmk_face_idx",
+    "barycentric": "lmk_b_coords",
+}
 JAW = 2  # in JOINTS of face/model.py
 # The inner rims of the lips are few points among many, and what speech is seen by.
-LIP_RIMS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 95, 88, 178, 87, 14, 317, 402, 318, 324)
+LIP_RIMS = (
+    78,
+    191,
+    80,
+    81,
+    82,
+    13,
+    312,
+    311,
+    310,
+    415,
+    308,
+    95,
+    88,
+    178,
+    87,
+    14,
+    317,
+    402,
+    318,
+    324,
+)
 RIM_IMPORTANCE = 4.0
 
 
@@ -71,34 +99,58 @@ class HeadPose(NamedTuple):
 
 @functools.cache
 def builtin_landmarks() -> LandmarkEmbedding:
-    """The embedding of the built-in head, as MediaPipe sees that head (evaluate/head_landmarks.py made it)."""
+    """The embedding of the built-in head, as MediaPipe sees that head (evaluate/head_landmarks.py
+    made it).
+    """
     return read_landmarks(STORED, builtin_face())
 
 
 def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
-    """An embedding file, ours or FLAME's; `InputError` where it is none, or of another mesh than `face`."""
+    """An embedding file, ours or FLAME's; `InputError` where it is none, or of another mesh than
+    `face`.
+    """
     path = Path(path)
     arrays = read_npz(path, what="landmark embedding", wanted={*FLAME_NAMES, *FLAME_NAMES.values()})
-    names = FLAME_NAMES if FLAME_NAMES["triangles"] in arrays else {name: name for name in FLAME_NAMES}
+    names = (
+        FLAME_NAMES if FLAME_NAMES["triangles"] in arrays else {name: name for name in FLAME_NAMES}
+    )
     if missing := [key for key in names.values() if key not in arrays]:
         wanted = ", ".join(FLAME_NAMES.values())
-        raise InputError(f"{path}: no landmark embedding, it lacks {', '.join(missing)}; need an npz of {wanted}")
-    points, triangles, barycentric = (arrays[names[name]] for name in ("points", "triangles", "barycentric"))
+        raise InputError(
+            f"{path}: no landmark embedding, it lacks {', '.join(missing)}; need an npz of {wanted}"
+        )
+    points, triangles, barycentric = (
+        arrays[names[name]] for name in ("points", "triangles", "barycentric")
+    )
     points, triangles = points.reshape(-1), triangles.reshape(-1)
     if not 0 < len(points) == len(triangles) == len(barycentric) or barycentric.shape[1:] != (3,):
-        raise InputError(f"{path}: {len(points)} points, {len(triangles)} triangles, weights {barycentric.shape}")
-    if points.dtype.kind not in "iu" or triangles.dtype.kind not in "iu" or barycentric.dtype.kind not in "fiu":
+        raise InputError(
+            f"{path}: {len(points)} points, {len(triangles)} triangles, weights {barycentric.shape}"
+        )
+    if (
+        points.dtype.kind not in "iu"
+        or triangles.dtype.kind not in "iu"
+        or barycentric.dtype.kind not in "fiu"
+    ):
         types = f"{points.dtype}, {triangles.dtype}, {barycentric.dtype}"
-        raise InputError(f"{path}: points, triangles and weights of {types}; need whole numbers and weights")
+        raise InputError(
+            f"{path}: points, triangles and weights of {types}; need whole numbers and weights"
+        )
     if not np.isfinite(barycentric).all() or np.abs(barycentric.sum(axis=1) - 1).max() > 0.01:
-        raise InputError(f"{path}: {names['barycentric']} holds rows that do not sum to 1; damaged?")
+        raise InputError(
+            f"{path}: {names['barycentric']} holds rows that do not sum to 1; damaged?"
+        )
     known = points.min() >= 0 and points.max() < TRACKED_POINTS
     if not known or triangles.min() < 0 or triangles.max() >= len(face.faces):
         raise InputError(
-            f"{path}: points to {points.max()} of {TRACKED_POINTS}, triangles to {triangles.max()} while "
-            f"{face.name or 'the face'} has {len(face.faces)}; name the embedding that belongs to this face"
+            f"{path}: points to {points.max()} of {TRACKED_POINTS}, triangles to "
+            f"{triangles.max()} while "
+            f"{face.name or 'the face'} has {len(face.faces)}; name the embedding that belongs to "
+            "this face"
         )
-    return LandmarkEmbedding(points.astype(np.int32), triangles.astype(np.int32), barycentric.astype(np.float32))
+    return LandmarkEmbedding(
+        points.astype(np.int32), triangles.astype(np.int32), barycentric.astype(np.float32)
+    )
 
 
 def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkModel:
@@ -106,7 +158,9 @@ def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkMod
     corners = np.asarray(face.faces)[embedding.triangles]  # (c, 3)
 
     def at_points(values: np.ndarray) -> Float[np.ndarray, "*n c k"]:
-        return np.einsum("...cjk,cj->...ck", np.asarray(values)[..., corners, :], embedding.barycentric)
+        return np.einsum(
+            "...cjk,cj->...ck", np.asarray(values)[..., corners, :], embedding.barycentric
+        )
 
     regressor = np.asarray(face.joint_regressor)[[0, JAW]]
     correctives = np.zeros((9, len(corners), 3), np.float32)
@@ -119,8 +173,12 @@ def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkMod
         jaw_correctives=correctives,
         jaw_weight=at_points(face.skinning_weights)[:, JAW],
         joints=regressor @ np.asarray(face.template),
-        joint_shape_directions=np.einsum("jv,svk->sjk", regressor, np.asarray(face.shape_directions)),
-        importance=np.where(np.isin(embedding.points, LIP_RIMS), RIM_IMPORTANCE, 1.0).astype(np.float32),
+        joint_shape_directions=np.einsum(
+            "jv,svk->sjk", regressor, np.asarray(face.shape_directions)
+        ),
+        importance=np.where(np.isin(embedding.points, LIP_RIMS), RIM_IMPORTANCE, 1.0).astype(
+            np.float32
+        ),
     )
 
 
@@ -160,7 +218,9 @@ def _seen_directions(pose: HeadPose, directions: Float[Array, "c 3 k"]) -> Float
     return pose.camera[0] * _matrix(pose.rotation)[:2] @ directions
 
 
-def projected(points: Float[Array, "*b c 3"], camera: Float[Array | np.ndarray, "*b 3"]) -> Float[Array, "*b c 2"]:
+def projected(
+    points: Float[Array, "*b c 3"], camera: Float[Array | np.ndarray, "*b 3"]
+) -> Float[Array, "*b c 2"]:
     """Weak perspective: (u, v) = s (x + t_x, y + t_y), v up."""
     return camera[..., None, :1] * (points[..., :2] + camera[..., None, 1:])
 
@@ -169,5 +229,7 @@ def _matrix(axis_angle: Float[Array | np.ndarray, "*b 3"]) -> Float[Array, "*b 3
     return rotation_matrix(jnp.asarray(axis_angle))
 
 
-def _turned(matrix: Float[Array, "*b 3 3"], points: Float[Array, "*b c 3"]) -> Float[Array, "*b c 3"]:
+def _turned(
+    matrix: Float[Array, "*b 3 3"], points: Float[Array, "*b c 3"]
+) -> Float[Array, "*b c 3"]:
     return points @ jnp.swapaxes(matrix, -1, -2)

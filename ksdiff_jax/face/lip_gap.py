@@ -1,12 +1,13 @@
-"""How far the lips stand apart, as a linear function of expression and jaw: cheap enough for a training loss.
+"""How far the lips stand apart, as a linear function of expression and jaw: cheap enough for a
+training loss.
 
-The inner lips' vertical distance h of a posed face is linear in the expression coefficients and, for the few degrees
-that a jaw turns in speech, nearly so in its rotation:
+The inner lips' vertical distance h of a posed face is linear in the expression coefficients and,
+for the few degrees that a jaw turns in speech, nearly so in its rotation:
 
     h(e, j)  ≈  h(0, 0)  +  e · ∂h/∂e  +  j · ∂h/∂j      metres
 
-Expression and jaw often move against each other (a rounded /u/ over an open jaw), so that neither alone tells whether
-a mouth is closed.
+Expression and jaw often move against each other (a rounded /u/ over an open jaw), so that neither
+alone tells whether a mouth is closed.
 """
 
 import functools
@@ -27,13 +28,17 @@ CLOSED_SHARE = 0.015  # of the face height; lips nearer than this are seen as cl
 class LipGap(NamedTuple):
     """Directions and offset of the linear map, and the gap at which lips count as closed."""
 
-    directions: Float[np.ndarray, "59"]  # metres per unit of each motion dimension; head and camera are 0
+    directions: Float[
+        np.ndarray, "59"
+    ]  # metres per unit of each motion dimension; head and camera are 0
     offset: float  # metres at rest
     closed: float  # metres
 
 
 def lip_gap(face: FaceModel) -> LipGap:
-    """Linearise the vertical distance of the inner lips at the neutral face; may be called while jit traces."""
+    """Linearise the vertical distance of the inner lips at the neutral face; may be called while
+    jit traces.
+    """
 
     def gap(motion: Float[Array, "59"]) -> Float[Array, ""]:
         vertices = face_vertices(face, motion[layout.EXPRESSION], jaw_pose=motion[layout.JAW])

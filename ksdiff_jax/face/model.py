@@ -1,16 +1,17 @@
 """FLAME's forward pass: a template, linear blendshapes, pose correctives and linear blend skinning.
 
-A face is a set of arrays (`FaceModel`); `face_vertices` poses it. Following Li et al. 2017 (FLAME), with shape
-coefficients β (100), expression coefficients ψ (50) and one axis-angle per joint θ_k:
+A face is a set of arrays (`FaceModel`); `face_vertices` poses it. Following Li et al. 2017 (FLAME),
+with shape coefficients β (100), expression coefficients ψ (50) and one axis-angle per joint θ_k:
 
-    shaped   = template + Σ β_i S_i + Σ ψ_i E_i                       (v, 3)
-    joints   = regressor @ (template + Σ β_i S_i)                     (5, 3)
-    posed    = shaped + Σ_i (R(θ_1..4) − I)_i P_i                     the pose correctives, 9 numbers a joint
-    G_k      = G_parent(k) · [R(θ_k) | joint_k − joint_parent(k)]     the kinematic chain, root at joint 0
-    vertex   = Σ_k w_k (G_k [posed − joint_k])                        linear blend skinning
+    shaped = template + Σ β_i S_i + Σ ψ_i E_i                   (v, 3)
+    joints = regressor @ (template + Σ β_i S_i)                 (5, 3)
+    posed  = shaped + Σ_i (R(θ_1..4) − I)_i P_i                 the pose correctives, 9 numbers a joint
+    G_k    = G_parent(k) · [R(θ_k) | joint_k − joint_parent(k)] the kinematic chain, root at joint 0
+    vertex = Σ_k w_k (G_k [posed − joint_k])                    linear blend skinning
 
-Joints in order: global, neck, jaw, left eye, right eye. Metres, y up, +z out of the face, +x to the subject's left;
-the jaw opens by a positive rotation about +x. As in FLAME, joints do not depend on the expression.
+Joints in order: global, neck, jaw, left eye, right eye. Metres, y up, +z out of the face, +x to the
+subject's left; the jaw opens by a positive rotation about +x. As in FLAME, joints do not depend on
+the expression.
 """
 
 import dataclasses
@@ -48,7 +49,10 @@ PARENTS = (-1, 0, 1, 1, 1)
 )
 @dataclasses.dataclass(frozen=True, eq=False)
 class FaceModel:
-    """A FLAME-form face. `regions` maps `lips`, `upper_face`, `eyes` and `neck` to vertex indices."""
+    """A FLAME-form face.
+
+    `regions` maps `lips`, `upper_face`, `eyes` and `neck` to vertex indices.
+    """
 
     template: Float[np.ndarray, "v 3"]  # metres
     shape_directions: Float[np.ndarray, "100 v 3"]  # metres per unit coefficient
@@ -77,9 +81,11 @@ def face_vertices(
     jaw_pose: Float[Array | np.ndarray, "*b 3"] | None = None,
     eyes_pose: Float[Array | np.ndarray, "*b 6"] | None = None,
 ) -> Float[Array, "*b v 3"]:
-    """Vertices in metres for one identity and any leading axes of expressions and poses (axis-angle, radians).
+    """Vertices in metres for one identity and any leading axes of expressions and poses
+    (axis-angle, radians).
 
-    Poses left out are zero. `eyes_pose` is left eye then right eye. One identity per call: `jax.vmap` for several.
+    Poses left out are zero. `eyes_pose` is left eye then right eye. One identity per call:
+    `jax.vmap` for several.
     """
     batch = expression.shape[:-1]
     still = jnp.zeros((*batch, 3), jnp.float32)
@@ -87,19 +93,31 @@ def face_vertices(
     pose = [still if p is None else jnp.asarray(p) for p in (global_orient, neck_pose, jaw_pose)]
     pose = jnp.stack([*pose, eyes[..., :3], eyes[..., 3:]], axis=-2)  # (*b, 5, 3)
     shape = jnp.zeros(100, jnp.float32) if shape is None else jnp.asarray(shape)
-    flat = _posed(_arrays(face), jnp.asarray(expression).reshape(-1, 50), shape, pose.reshape(-1, 5, 3), face.parents)
+    flat = _posed(
+        _arrays(face),
+        jnp.asarray(expression).reshape(-1, 50),
+        shape,
+        pose.reshape(-1, 5, 3),
+        face.parents,
+    )
     return flat.reshape(*batch, *face.template.shape)
 
 
-def mouth_opening(face: FaceModel, vertices: Float[Array | np.ndarray, "*b v 3"]) -> Float[Array, "*b"]:
+def mouth_opening(
+    face: FaceModel, vertices: Float[Array | np.ndarray, "*b v 3"]
+) -> Float[Array, "*b"]:
     """Distance in metres between the inner edges of the lips at the middle of the mouth."""
     vertices = jnp.asarray(vertices)
-    gap = vertices[..., face.inner_lip_pairs[:, 0], :] - vertices[..., face.inner_lip_pairs[:, 1], :]
+    gap = (
+        vertices[..., face.inner_lip_pairs[:, 0], :] - vertices[..., face.inner_lip_pairs[:, 1], :]
+    )
     return jnp.linalg.norm(gap.mean(axis=-2), axis=-1)
 
 
 def face_height(face: FaceModel) -> float:
-    """Template distance in metres from the top of the forehead to the chin (landmarks 10 and 152 of mediapipe)."""
+    """Template distance in metres from the top of the forehead to the chin (landmarks 10 and 152 of
+    mediapipe).
+    """
     top, chin = np.asarray(face.template)[np.asarray(face.height_pair)]
     return float(np.linalg.norm(top - chin))
 

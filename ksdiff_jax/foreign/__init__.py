@@ -1,4 +1,5 @@
-"""Files of other programs, read as plain data: nothing in them runs, and nothing they claim is believed unchecked.
+"""Files of other programs, read as plain data: nothing in them runs, and nothing they claim is
+believed unchecked.
 
 inert_pickle.py    the instructions of a pickle, carried out on stand-ins only
 pickle_names.py    which names a pickle may mention, and what stands in for each

@@ -1,7 +1,9 @@
-"""Arrays of an `.npz` by name, none of them objects, and none larger than the archive says it holds.
+"""Arrays of an `.npz` by name, none of them objects, and none larger than the archive says it
+holds.
 
-An archive's directory and an array's header are claims: an entry may unpack to gigabytes, and a header may promise a
-shape that nothing follows. Both are compared with the limit and with each other before anything is allocated.
+An archive's directory and an array's header are claims: an entry may unpack to gigabytes, and a
+header may promise a shape that nothing follows. Both are compared with the limit and with each
+other before anything is allocated.
 """
 
 import io
@@ -27,20 +29,28 @@ _MAX_ENTRIES = 10_000
 def read_npz(
     path: Path, *, what: str, wanted: Container[str] | None = None, limit: int = MAX_BYTES
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays by name, those not in `wanted` empty; raises `InputError` in one line naming the file.
+    """All arrays by name, those not in `wanted` empty; raises `InputError` in one line naming the
+    file.
 
-    `what` names the kind of file in messages; the arrays that are read may have `limit` bytes together.
+    `what` names the kind of file in messages; the arrays that are read may have `limit` bytes
+    together.
     """
     if checked_kind(path, what=what) is not FileKind.ZIP:
-        raise InputError(f"{path}: no {what}: by its content it is no .npz, a zip archive of arrays")
+        raise InputError(
+            f"{path}: no {what}: by its content it is no .npz, a zip archive of arrays"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(archive, wanted, limit=limit, what=what)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # damaged archives make their readers raise whatever they stumble over
+    except (
+        Exception
+    ) as error:  # damaged archives make their readers raise whatever they stumble over
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a readable {what}, an .npz ({type(error).__name__}: {reason})") from error
+        raise InputError(
+            f"{path}: not a readable {what}, an .npz ({type(error).__name__}: {reason})"
+        ) from error
 
 
 def _read(
@@ -52,12 +62,18 @@ def _read(
         raise InputError(f"an archive of {len(entries)} entries; a {what} has a few arrays")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise InputError(f"holds {twice[0]!r} twice; which of the two is meant is not known")
-    chosen = [entry for entry, name in zip(entries, names, strict=True) if wanted is None or name in wanted]
+    chosen = [
+        entry
+        for entry, name in zip(entries, names, strict=True)
+        if wanted is None or name in wanted
+    ]
     if any(entry.flag_bits & 1 for entry in chosen):
         raise InputError("encrypted with a password; store it without one")
     size = sum(entry.file_size for entry in chosen)
     if size > limit:
-        raise InputError(f"unpacks to {size / 1e6:.0f} MB, more than the {limit / 1e6:.0f} MB a {what} may have")
+        raise InputError(
+            f"unpacks to {size / 1e6:.0f} MB, more than the {limit / 1e6:.0f} MB a {what} may have"
+        )
     held = {entry.filename for entry in chosen}
     return {
         name: _array(archive, entry, name, what=what) if entry.filename in held else np.zeros(0)
@@ -65,13 +81,21 @@ def _read(
     }
 
 
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, *, what: str) -> Shaped[np.ndarray, "..."]:
+def _array(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, *, what: str
+) -> Shaped[np.ndarray, "..."]:
     with archive.open(entry) as stream:
         shape, dtype = npy_header(stream)
         if dtype.hasobject:
-            raise InputError(f"not a readable {what}: {name} holds pickled objects, not numbers; store plain arrays")
+            raise InputError(
+                f"not a readable {what}: {name} holds pickled objects, not numbers; store plain "
+                "arrays"
+            )
         if math.prod(shape) * dtype.itemsize > entry.file_size:
-            raise InputError(f"{name} is not of the size it states: {shape} of {dtype} in {entry.file_size} bytes")
+            raise InputError(
+                f"{name} is not of the size it states: {shape} of {dtype} in {entry.file_size} "
+                "bytes"
+            )
     with archive.open(entry) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of headers that Python 2 wrote
         return npy_format.read_array(stream, allow_pickle=False)
@@ -83,11 +107,20 @@ def npy_header(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
     Raises `ValueError` where there is no header.
     """
     version = npy_format.read_magic(stream)
-    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    read = (
+        npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
             shape, _, dtype = read(stream)
-        except (tokenize.TokenError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
+        except (
+            tokenize.TokenError,
+            SyntaxError,
+            TypeError,
+            LookupError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             raise ValueError(f"cannot parse its header ({type(error).__name__})") from error
     return shape, dtype

@@ -1,7 +1,9 @@
-"""What a file is by its first bytes, whatever it is called; and what often lies where a file should be.
+"""What a file is by its first bytes, whatever it is called; and what often lies where a file should
+be.
 
-A download that did not happen leaves a Git LFS pointer, a web page or nothing. These have a sentence of their own,
-which tells what to do; so have the forms of other tools that cannot be read here.
+A download that did not happen leaves a Git LFS pointer, a web page or nothing. These have a
+sentence of their own, which tells what to do; so have the forms of other tools that cannot be read
+here.
 """
 
 import enum
@@ -32,16 +34,27 @@ _BEGINNINGS = (
     (b"BZh", FileKind.BZ2),
     (b"\xfd7zXZ\x00", FileKind.XZ),
     (b"MATLAB 5.0", FileKind.MATLAB),
-    *((bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)),  # earlier protocols have no mark
+    *(
+        (bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)
+    ),  # earlier protocols have no mark
 )
 _ZLIB = (b"\x01", b"\x5e", b"\x9c", b"\xda")
 _ELSEWHERE = (
-    (b"version https://git-lfs", "a Git LFS pointer and not the file; run `git lfs pull`, or download the file itself"),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer and not the file; run `git lfs pull`, or download the file itself",
+    ),
     (b"\x89HDF\r\n", "an HDF5 file, which is not read; write its arrays with numpy.savez"),
-    (b"MATLAB 7.3", "a MATLAB 7.3 file (HDF5), which is not read; save it in MATLAB with the option '-v7'"),
+    (
+        b"MATLAB 7.3",
+        "a MATLAB 7.3 file (HDF5), which is not read; save it in MATLAB with the option '-v7'",
+    ),
     (b"\x28\xb5\x2f\xfd", "compressed with zstandard, which is not read; decompress it first"),
     (b"\x04\x22\x4d\x18", "compressed with lz4, which is not read; decompress it first"),
-    *((b"x" + level, "compressed with zlib, as joblib does; write its arrays with numpy.savez") for level in _ZLIB),
+    *(
+        (b"x" + level, "compressed with zlib, as joblib does; write its arrays with numpy.savez")
+        for level in _ZLIB
+    ),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
 )
@@ -49,7 +62,9 @@ _PAGES = (b"<!doctype html", b"<html", b"<?xml")
 
 
 def checked_kind(path: Path, *, what: str) -> FileKind:
-    """The form of a file; raises `InputError` where there is none, or something else in its place."""
+    """The form of a file; raises `InputError` where there is none, or something else in its
+    place.
+    """
     if path.is_dir():
         raise InputError(f"{path}: a folder; name the {what} inside it")
     try:
@@ -65,11 +80,16 @@ def checked_kind(path: Path, *, what: str) -> FileKind:
     if begin.lstrip().lower().startswith(_PAGES):
         found = f"a web page and not a {what}; download the file itself"
     elif begin[257:262] == b"ustar":
-        found = "a tar archive; unpack it, or if PyTorch 0.1 saved it, load and save it with a later PyTorch"
+        found = (
+            "a tar archive; unpack it, or if PyTorch 0.1 saved it, load and save it with a "
+            "later PyTorch"
+        )
     elif not begin.strip(b"\0"):
         found = f"begins with nothing but zeros, as an unfinished download does; need a {what}"
     if found:
         raise InputError(f"{path}: {found}")
-    if begin[4:9] == b"\0\0\0\0{":  # after the size of a header, whose first bytes may be those of anything
+    if (
+        begin[4:9] == b"\0\0\0\0{"
+    ):  # after the size of a header, whose first bytes may be those of anything
         return FileKind.TENSORS
     return next((kind for magic, kind in _BEGINNINGS if begin.startswith(magic)), FileKind.OTHER)

@@ -1,8 +1,9 @@
 """A pickle on disk, compressed or not, and its values as arrays.
 
-`read_pickled_value` gives containers, numbers, text and stand-ins. `plain` turns a stand-in into what it stands for,
-`as_array` anything of numbers into one array: nested lists too, counted before NumPy sees them, as a list that holds
-another many times over is small on disk and need not be in memory.
+`read_pickled_value` gives containers, numbers, text and stand-ins. `plain` turns a stand-in into
+what it stands for, `as_array` anything of numbers into one array: nested lists too, counted before
+NumPy sees them, as a list that holds another many times over is small on disk and need not be in
+memory.
 """
 
 import bz2
@@ -33,13 +34,16 @@ _TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 def read_pickled_value(path: Path, *, what: str) -> Any:
-    """Whatever a file holds pickled, also by `numpy.save` or `torch.save`, as plain data and stand-ins.
+    """Whatever a file holds pickled, also by `numpy.save` or `torch.save`, as plain data and
+    stand-ins.
 
     `what` names the kind of file in the messages of `InputError`.
     """
     kind = checked_kind(path, what=what)
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size} bytes, more than the {MAX_BYTES} a {what} may have")
+        raise InputError(
+            f"{path}: {path.stat().st_size} bytes, more than the {MAX_BYTES} a {what} may have"
+        )
     if kind is FileKind.ZIP and is_torch_archive(path):
         return read_torch_file(path, what=what)
     try:
@@ -51,7 +55,9 @@ def read_pickled_value(path: Path, *, what: str) -> Any:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); need a {what}") from error
+        raise InputError(
+            f"{path}: cannot be read ({' '.join(str(error).split())}); need a {what}"
+        ) from error
 
 
 def plain(value: Any) -> Any:
@@ -63,12 +69,15 @@ def plain(value: Any) -> Any:
 def text_keys(content: dict) -> dict[str, Any]:
     """The same dictionary with text for keys; Python 2's and some others' are bytes."""
     return {
-        key.decode("latin-1") if isinstance(key, bytes) else str(key)[:200]: value for key, value in content.items()
+        key.decode("latin-1") if isinstance(key, bytes) else str(key)[:200]: value
+        for key, value in content.items()
     }
 
 
 def as_array(value: Any) -> Shaped[np.ndarray, "..."]:
-    """An array of numbers or text from any value; raises `InputError` where it holds anything else or too much."""
+    """An array of numbers or text from any value; raises `InputError` where it holds anything else
+    or too much.
+    """
     if isinstance(value, np.ndarray):
         return value
     value = plain(value)
@@ -76,7 +85,9 @@ def as_array(value: Any) -> Shaped[np.ndarray, "..."]:
         raise InputError(f"holds {value.title}; need numbers")
     if isinstance(value, list | tuple):
         value = _nested(value, _Count(), 0)
-    elif not isinstance(value, np.ndarray | np.generic | int | float | complex | str | bytes | None):
+    elif not isinstance(
+        value, np.ndarray | np.generic | int | float | complex | str | bytes | None
+    ):
         raise InputError(f"holds a {type(value).__name__}; need numbers")
     try:
         array = np.asarray(value)
@@ -95,7 +106,9 @@ class _Count:
 def _nested(value: Any, count: _Count, depth: int) -> Any:
     count.items += 1
     if count.items > _MAX_ITEMS or depth > _MAX_DEPTH:
-        raise InputError("holds lists in lists that are too many or too deep; need an array of numbers")
+        raise InputError(
+            "holds lists in lists that are too many or too deep; need an array of numbers"
+        )
     value = plain(value)
     if isinstance(value, list | tuple):
         return [_nested(item, count, depth + 1) for item in value]
@@ -118,7 +131,10 @@ def _start_of_objects(data: bytes) -> int:
     except ValueError as error:
         raise InputError(f"not a readable .npy ({' '.join(str(error).split())[:200]})") from error
     if dtype.kind != "O":
-        raise InputError(f"a bare array {dtype} {shape}, and nothing tells what it is; save an npz of named arrays")
+        raise InputError(
+            f"a bare array {dtype} {shape}, and nothing tells what it is; save an npz of named "
+            "arrays"
+        )
     return stream.tell()
 
 

@@ -1,7 +1,8 @@
-"""Which names a pickle of arrays may mention, and what stands in for each; every other name is refused.
+"""Which names a pickle of arrays may mention, and what stands in for each; every other name is
+refused.
 
-Containers become plain ones (an ordered or default dictionary a dictionary, a deque a list), paths become text, and
-namespaces keep their attributes. None of the stand-ins is the thing itself.
+Containers become plain ones (an ordered or default dictionary a dictionary, a deque a list), paths
+become text, and namespaces keep their attributes. None of the stand-ins is the thing itself.
 """
 
 from collections.abc import Callable
@@ -16,21 +17,28 @@ from ksdiff_jax.foreign.torch_tensors import tensor_names
 # Libraries whose pickles are met in place of plain ones, and what their users can do.
 _REMEDIES = {
     "pandas": "a pandas table; write its columns with numpy.savez",
-    "joblib": "joblib.dump wrote it, which keeps arrays in a form of its own; write them with numpy.savez",
+    "joblib": "joblib.dump wrote it, which keeps arrays in a form of its own; write them with "
+    "numpy.savez",
     "dill": "dill stores code; write the arrays with numpy.savez",
     "cloudpickle": "cloudpickle stores code; write the arrays with numpy.savez",
     "torch.nn": "a whole PyTorch module; save its state_dict()",
     "transformers": "a whole model; save its state_dict(), or use save_pretrained()",
     "fairseq": "a fairseq checkpoint; convert it to the Hugging Face form first",
-    "omegaconf": "a checkpoint with its configuration, as fairseq writes it; save the weights alone",
+    "omegaconf": "a checkpoint with its configuration, as fairseq writes it; save the weights "
+    "alone",
     "numpy.dtypes": "text of variable width; write the arrays of numbers alone",
     "numpy._core._internal": "text of variable width; write the arrays of numbers alone",
 }
 # Dictionaries with attributes.
 _MAPPINGS = (
-    ("easydict", "EasyDict"), ("munch", "Munch"), ("addict.addict", "Dict"), ("yacs.config", "CfgNode"),
-    ("fvcore.common.config", "CfgNode"), ("box.box", "Box"), ("attrdict.dictionary", "AttrDict"),
-)  # fmt: skip
+    ("easydict", "EasyDict"),
+    ("munch", "Munch"),
+    ("addict.addict", "Dict"),
+    ("yacs.config", "CfgNode"),
+    ("fvcore.common.config", "CfgNode"),
+    ("box.box", "Box"),
+    ("attrdict.dictionary", "AttrDict"),
+)
 _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path", "PurePath")
 
 
@@ -39,10 +47,13 @@ def known_name(module: str, name: str, *, what: str) -> Known:
     known = _NAMES.get((module, name)) or sparse_or_chumpy(module, name)
     if known is not None:
         return known
-    reason = next((words for begin, words in _REMEDIES.items() if f"{module}.".startswith(f"{begin}.")), None)
+    reason = next(
+        (words for begin, words in _REMEDIES.items() if f"{module}.".startswith(f"{begin}.")), None
+    )
     title = f"{module}.{name}"[:120]
     raise InputError(
-        f"asks for {title}, which no {what} needs; nothing of it was run" + (f": {reason}" if reason else "")
+        f"asks for {title}, which no {what} needs; nothing of it was run"
+        + (f": {reason}" if reason else "")
     )
 
 
@@ -92,23 +103,50 @@ def _held(title: str) -> Callable[..., Held]:
 def _names() -> dict[tuple[str, str], Known]:
     names = array_names() | tensor_names()
     plain = {
-        "object": None, "dict": _mapping, "list": _list, "tuple": lambda items=(): tuple(_list(items)), "set": _set,
-        "frozenset": _set, "bytearray": _bytes, "bytes": _bytes, "complex": complex, "slice": _held("slice"),
-        "range": _held("range"), "xrange": _held("range"), "int": None, "long": None, "float": None, "bool": None,
-        "str": None, "unicode": None,
-    }  # fmt: skip
+        "object": None,
+        "dict": _mapping,
+        "list": _list,
+        "tuple": lambda items=(): tuple(_list(items)),
+        "set": _set,
+        "frozenset": _set,
+        "bytearray": _bytes,
+        "bytes": _bytes,
+        "complex": complex,
+        "slice": _held("slice"),
+        "range": _held("range"),
+        "xrange": _held("range"),
+        "int": None,
+        "long": None,
+        "float": None,
+        "bool": None,
+        "str": None,
+        "unicode": None,
+    }
     for module in ("builtins", "__builtin__"):
         names |= {(module, name): Known(name, make) for name, make in plain.items()}
     for module in ("copyreg", "copy_reg"):
         names[module, "_reconstructor"] = Known("copyreg._reconstructor", _reconstructed)
         names[module, "__newobj__"] = Known("copyreg.__newobj__", _new)
     names["_codecs", "encode"] = Known("_codecs.encode", _bytes)
-    collections = {"OrderedDict": _mapping, "defaultdict": _with_default, "Counter": _mapping, "deque": _list}
+    collections = {
+        "OrderedDict": _mapping,
+        "defaultdict": _with_default,
+        "Counter": _mapping,
+        "deque": _list,
+    }
     names |= {("collections", name): Known(name, make) for name, make in collections.items()}
-    for module, name in (("argparse", "Namespace"), ("types", "SimpleNamespace"), ("datetime", "datetime"),
-                         ("datetime", "date"), ("datetime", "time"), ("datetime", "timedelta"),
-                         ("datetime", "timezone"), ("decimal", "Decimal"), ("fractions", "Fraction"),
-                         ("uuid", "UUID")):  # fmt: skip
+    for module, name in (
+        ("argparse", "Namespace"),
+        ("types", "SimpleNamespace"),
+        ("datetime", "datetime"),
+        ("datetime", "date"),
+        ("datetime", "time"),
+        ("datetime", "timedelta"),
+        ("datetime", "timezone"),
+        ("decimal", "Decimal"),
+        ("fractions", "Fraction"),
+        ("uuid", "UUID"),
+    ):
         names[module, name] = Known(f"{module}.{name}", _held(f"{module}.{name}"))
     names |= {place: Known(".".join(place), _with_default) for place in _MAPPINGS}
     for module in ("pathlib", "pathlib._local"):

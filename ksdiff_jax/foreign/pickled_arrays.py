@@ -1,8 +1,9 @@
 """NumPy's arrays, data types and scalars as a pickle describes them, rebuilt from checked parts.
 
-NumPy's own `__setstate__` takes whatever state it is given, and a data type of false flags and sizes makes it read
-memory that is not its own. Here a data type is a letter, a size and a byte order, and an array's bytes must be
-exactly as many as its shape asks for before `numpy.frombuffer` sees them. Arrays of objects become nested lists.
+NumPy's own `__setstate__` takes whatever state it is given, and a data type of false flags and
+sizes makes it read memory that is not its own. Here a data type is a letter, a size and a byte
+order, and an array's bytes must be exactly as many as its shape asks for before `numpy.frombuffer`
+sees them. Arrays of objects become nested lists.
 
 | written by | as |
 |---|---|
@@ -23,7 +24,13 @@ from ksdiff_jax.foreign.inert_pickle import Held, Known
 from ksdiff_jax.typing import Shaped
 
 _LETTERS = re.compile(r"[<>=|]?([?biufcSUVOMma])(\d*)")
-_SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8, 12, 16), "c": (8, 16, 24, 32)}
+_SIZES = {
+    "b": (1,),
+    "i": (1, 2, 4, 8),
+    "u": (1, 2, 4, 8),
+    "f": (2, 4, 8, 12, 16),
+    "c": (8, 16, 24, 32),
+}
 _UNREAD = {"V": "a structured array", "M": "dates", "m": "times", "S": "text", "U": "text"}
 _MAX_AXES, _MAX_LENGTH = 32, 1 << 40
 
@@ -50,7 +57,9 @@ class HeldDtype(Held):
             self.own = np.dtype(ml_dtypes.bfloat16)
 
     def set_state(self, state: Any) -> None:
-        """(version, byte order, ..., item size, ...); sizes are kept for text, which the letter does not give."""
+        """(version, byte order, ..., item size, ...); sizes are kept for text, which the letter
+        does not give.
+        """
         if not isinstance(state, tuple) or len(state) < 7:
             raise InputError("a data type without its state")
         order = state[1].decode("latin-1") if isinstance(state[1], bytes) else state[1]
@@ -70,7 +79,9 @@ class HeldDtype(Held):
         if self.own is not None:
             return self.own
         if self.size not in _SIZES.get(self.letter, ()):
-            raise InputError(f"holds {self.unread or f'values of type {self.letter}{self.size}'}; need numbers")
+            raise InputError(
+                f"holds {self.unread or f'values of type {self.letter}{self.size}'}; need numbers"
+            )
         return np.dtype(f"{self.letter}{self.size}").newbyteorder(self.order)
 
 
@@ -84,9 +95,11 @@ class HeldArray(Held):
         self.axes: tuple[int, ...] | None = None
 
     def set_state(self, state: Any) -> None:
-        """(version, shape, dtype, Fortran order, data), without the version in the oldest files; subclasses add to it.
+        """(version, shape, dtype, Fortran order, data), without the version in the oldest files;
+        subclasses add to it.
 
-        A subclass that keeps attributes beside it (`matrix`, `recarray`) gives (its array's state, them), or a dict.
+        A subclass that keeps attributes beside it (`matrix`, `recarray`) gives (its array's state,
+        them), or a dict.
         """
         if isinstance(state, dict):
             return
@@ -101,7 +114,10 @@ class HeldArray(Held):
         self.masked = rest[0] if self.title == "numpy.ma" and rest else None
 
     def value(self) -> Shaped[np.ndarray, "..."] | list | Any:
-        """The array; a nested list where it is one of objects. Raises `InputError` where the parts do not fit."""
+        """The array; a nested list where it is one of objects.
+
+        Raises `InputError` where the parts do not fit.
+        """
         if self.dtype.letter == "O" and self.dtype.own is None:
             return _objects(self.data, self.shape)
         array = _numbers(self.data, self.dtype.of_numbers(), self.shape, fortran=self.fortran)
@@ -122,12 +138,16 @@ def _checked_shape(shape: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _numbers(data: Any, dtype: np.dtype, shape: tuple[int, ...], *, fortran: bool) -> Shaped[np.ndarray, "..."]:
+def _numbers(
+    data: Any, dtype: np.dtype, shape: tuple[int, ...], *, fortran: bool
+) -> Shaped[np.ndarray, "..."]:
     data = data.encode("latin-1") if isinstance(data, str) else data
     needed = math.prod(shape) * dtype.itemsize
     if not isinstance(data, bytes) or len(data) != needed:
         held = f"{len(data)} bytes" if isinstance(data, bytes) else f"a {type(data).__name__}"
-        raise InputError(f"an array of shape {shape} and type {dtype} needs {needed} bytes, it has {held}")
+        raise InputError(
+            f"an array of shape {shape} and type {dtype} needs {needed} bytes, it has {held}"
+        )
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -144,13 +164,21 @@ def _objects(data: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _begun(kind: Any = None, *_rest: Any) -> HeldArray:
-    return HeldArray("numpy.ma" if isinstance(kind, Known) and kind.title.startswith("numpy.ma.") else "numpy.ndarray")
+    return HeldArray(
+        "numpy.ma"
+        if isinstance(kind, Known) and kind.title.startswith("numpy.ma.")
+        else "numpy.ndarray"
+    )
 
 
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None) -> HeldArray:
+def _from_buffer(
+    data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None
+) -> HeldArray:
     array = _begun()
     array.set_state((1, shape, dtype, order == "F", data))
-    if order == "K" and axes is not None:  # an array that lies in memory in another order of its axes
+    if (
+        order == "K" and axes is not None
+    ):  # an array that lies in memory in another order of its axes
         if not isinstance(axes, tuple | list) or sorted(axes) != list(range(len(array.shape))):
             raise InputError(f"an array of shape {array.shape} whose axes are {str(axes)[:60]}")
         array.axes = tuple(axes)
@@ -192,15 +220,28 @@ def array_names() -> dict[tuple[str, str], Known]:
         names[core + ".multiarray", "scalar"] = Known("numpy scalar", _scalar)
         for module in (".numeric", ".multiarray"):
             names[core + module, "_frombuffer"] = Known("numpy.ndarray", _from_buffer)
-        for module, kind in ((".memmap", "memmap"), (".records", "recarray"), (".records", "record")):
+        for module, kind in (
+            (".memmap", "memmap"),
+            (".records", "recarray"),
+            (".records", "record"),
+        ):
             names[core + module, kind] = Known(f"numpy.{kind}")
-    for module, kind in (("numpy", "memmap"), ("numpy", "recarray"), ("numpy", "record"), ("numpy.rec", "recarray"),
-                         ("numpy", "matrix"), ("numpy.matrixlib.defmatrix", "matrix")):  # fmt: skip
+    for module, kind in (
+        ("numpy", "memmap"),
+        ("numpy", "recarray"),
+        ("numpy", "record"),
+        ("numpy.rec", "recarray"),
+        ("numpy", "matrix"),
+        ("numpy.matrixlib.defmatrix", "matrix"),
+    ):
         names[module, kind] = Known(f"numpy.{kind}")
     for module in ("numpy.ma.core", "numpy.ma"):
         names[module, "_mareconstruct"] = Known("numpy.ma.MaskedArray", _begun)
         names[module, "MaskedArray"] = Known("numpy.ma.MaskedArray")
     # Scalar types are mentioned by configurations, as in {"dtype": numpy.float32}.
-    for kind in sorted({kind.__name__ for kind in np.sctypeDict.values()} | {"bool", "bool8", "float", "int", "str"}):
+    for kind in sorted(
+        {kind.__name__ for kind in np.sctypeDict.values()}
+        | {"bool", "bool8", "float", "int", "str"}
+    ):
         names["numpy", kind] = Known(f"numpy.{kind}")
     return names

@@ -1,7 +1,8 @@
 """SciPy's sparse matrices and chumpy's arrays, from the attributes that a pickle gives them.
 
-A joint regressor is a sparse matrix in the official files. Its kind is whatever its maker's SciPy preferred: all seven
-are read, matrices and arrays, under the module names of old and new SciPy. Entries that share a place are summed.
+A joint regressor is a sparse matrix in the official files. Its kind is whatever its maker's SciPy
+preferred: all seven are read, matrices and arrays, under the module names of old and new SciPy.
+Entries that share a place are summed.
 
     csc, csr   data, indices, indptr         bsr   the same, of blocks (n, r, c)
     coo        data, row and col or coords   dia   data (k, c), offsets
@@ -35,14 +36,21 @@ class HeldSparse(Held):
             raise InputError(f"a sparse matrix ({self.title}) without a shape of two axes")
         rows, columns = (int(n) for n in shape)
         if min(rows, columns) < 0 or rows * columns > _MAX_CELLS:
-            raise InputError(f"a sparse matrix of {rows} by {columns}; a joint regressor is far smaller")
+            raise InputError(
+                f"a sparse matrix of {rows} by {columns}; a joint regressor is far smaller"
+            )
         try:
             row, column, data = _PLACES[self.title[:3]](state, (rows, columns))
         except (KeyError, TypeError, IndexError) as error:
             raise InputError(f"a sparse matrix ({self.title}) without its {error}") from error
         if not len(row) == len(column) == len(data):
-            raise InputError(f"a sparse matrix of {len(data)} values at {len(row)} rows and {len(column)} columns")
-        if len(data) and (min(row.min(), column.min()) < 0 or row.max() >= rows or column.max() >= columns):
+            raise InputError(
+                f"a sparse matrix of {len(data)} values at {len(row)} rows and {len(column)} "
+                "columns"
+            )
+        if len(data) and (
+            min(row.min(), column.min()) < 0 or row.max() >= rows or column.max() >= columns
+        ):
             raise InputError(f"a sparse matrix with entries outside its {rows} by {columns}")
         dense = np.zeros((rows, columns))
         np.add.at(dense, (row, column), data)
@@ -52,12 +60,16 @@ class HeldSparse(Held):
 def _vector(value: Any, *, whole: bool = False) -> Shaped[np.ndarray, "*n"]:
     array = np.asarray(value.value() if isinstance(value, HeldArray) else value)
     if array.dtype.kind not in ("iu" if whole else "fiub"):
-        raise InputError(f"a sparse matrix of {array.dtype} where it needs {'whole ' if whole else ''}numbers")
+        raise InputError(
+            f"a sparse matrix of {array.dtype} where it needs {'whole ' if whole else ''}numbers"
+        )
     return array.astype(np.int64) if whole else array
 
 
 def _expanded(starts: np.ndarray, count: int, lines: int) -> np.ndarray:
-    """The line of each entry, from where each line starts; refused where the starts do not cover the entries."""
+    """The line of each entry, from where each line starts; refused where the starts do not cover
+    the entries.
+    """
     sizes = np.diff(starts)
     if starts.shape != (lines + 1,) or starts[0] != 0 or (sizes < 0).any() or starts[-1] > count:
         raise InputError(f"a sparse matrix whose {lines} lines do not start where its entries lie")
@@ -128,7 +140,9 @@ _PLACES = {
 
 
 class HeldChumpy(Held):
-    """chumpy's array, whose values are in `x`, or one that takes the values of another in another order."""
+    """chumpy's array, whose values are in `x`, or one that takes the values of another in another
+    order.
+    """
 
     def value(self, depth: int = 0) -> Any:
         """The array that it stands for; raises `InputError` for chumpy's other kinds."""
@@ -138,7 +152,10 @@ class HeldChumpy(Held):
             return self._of(self.state["x"], depth)
         kind = self.title.rpartition(".")[2]
         if "a" not in self.state or kind not in ("Select", "Reshape", "transpose"):
-            raise InputError(f"a {self.title} array, which is computed; store its values (its .r) as a NumPy array")
+            raise InputError(
+                f"a {self.title} array, which is computed; store its values (its .r) as a NumPy "
+                "array"
+            )
         inner = np.asarray(self._of(self.state["a"], depth))
         if kind == "transpose":
             axes = self.state.get("axes")
@@ -146,7 +163,9 @@ class HeldChumpy(Held):
         if kind == "Reshape":
             return inner.reshape(tuple(int(n) for n in self.state["newshape"]))
         chosen = np.asarray(self._of(self.state["idxs"], depth))
-        if chosen.dtype.kind not in "iu" or (chosen.size and (chosen.min() < 0 or chosen.max() >= inner.size)):
+        if chosen.dtype.kind not in "iu" or (
+            chosen.size and (chosen.min() < 0 or chosen.max() >= inner.size)
+        ):
             raise InputError("a chumpy Select of values outside its array")
         return inner.ravel()[chosen].reshape(tuple(int(n) for n in self.state["preferred_shape"]))
 

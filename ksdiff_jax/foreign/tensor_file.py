@@ -2,8 +2,9 @@
 
     8 bytes: size of the header | JSON: name -> {dtype, shape, data_offsets} | the numbers of all tensors in a row
 
-What the header claims is compared with the file before anything is read. Types that NumPy has no place for (8-bit
-and 4-bit floats) and names that appear twice have a sentence of their own, which names the tensor.
+What the header claims is compared with the file before anything is read. Types that NumPy has no
+place for (8-bit and 4-bit floats) and names that appear twice have a sentence of their own, which
+names the tensor.
 """
 
 import json
@@ -18,13 +19,29 @@ from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.typing import Shaped
 
 _MAX_HEADER_BYTES = 100_000_000
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
-          "U8": 1, "BOOL": 1, "C64": 8}  # fmt: skip
+_BYTES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U64": 8,
+    "U32": 4,
+    "U16": 2,
+    "U8": 1,
+    "BOOL": 1,
+    "C64": 8,
+}
 _QUANTISED = ("F8_", "F6_", "F4", "E8M0")
 
 
 def read_tensors(path: Path, *, what: str, remedy: str) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All tensors by name; raises `InputError` in one line that ends in `remedy` where the file is not sound."""
+    """All tensors by name; raises `InputError` in one line that ends in `remedy` where the file is
+    not sound.
+    """
     import ml_dtypes  # noqa: F401  safetensors reads bfloat16 into NumPy once this is imported
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -37,7 +54,15 @@ def read_tensors(path: Path, *, what: str, remedy: str) -> dict[str, Shaped[np.n
         return load_file(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a sound safetensors file ({reason}); {remedy}") from error
 
@@ -49,22 +74,36 @@ def _check_header(path: Path) -> None:
         if claimed > min(size - 8, _MAX_HEADER_BYTES):
             raise ValueError(f"its header claims {claimed} bytes, the file has {size}")
         header = json.loads(stream.read(claimed).decode("utf-8"), object_pairs_hook=_once)
-    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
+    if not isinstance(header, dict) or not all(
+        isinstance(entry, dict) for entry in header.values()
+    ):
         raise ValueError("its header is no JSON object of tensors")
     for name, entry in header.items():
         if name == "__metadata__":
             continue
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         if str(dtype).startswith(_QUANTISED):
-            raise InputError(f"{name} is quantised ({dtype}); give the weights before they were quantised")
+            raise InputError(
+                f"{name} is quantised ({dtype}); give the weights before they were quantised"
+            )
         if dtype not in _BYTES:
-            raise InputError(f"{name} is of the unknown type {str(dtype)[:20]!r}; give float32 weights")
-        if not 0 <= begin <= end <= size - 8 - claimed or math.prod(shape) * _BYTES[dtype] != end - begin:
-            raise ValueError(f"{name}, {dtype} of shape {shape}, is at bytes {begin} to {end} of {size - 8 - claimed}")
+            raise InputError(
+                f"{name} is of the unknown type {str(dtype)[:20]!r}; give float32 weights"
+            )
+        if (
+            not 0 <= begin <= end <= size - 8 - claimed
+            or math.prod(shape) * _BYTES[dtype] != end - begin
+        ):
+            raise ValueError(
+                f"{name}, {dtype} of shape {shape}, is at bytes {begin} to {end} of "
+                f"{size - 8 - claimed}"
+            )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; raises `InputError` where a name appears twice, as one of the two would be lost."""
+    """A JSON object; raises `InputError` where a name appears twice, as one of the two would be
+    lost.
+    """
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,8 +1,8 @@
 """PyTorch files (.pth, .pt, .bin) without PyTorch, and without running anything in them.
 
-    zipped   a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's bytes, perhaps /byteorder     (1.6 on)
-    legacy   pickles in a row: a magic number, 1001, facts about the machine, the value, the storages' keys;
-             then for each key its count (8 bytes) and its bytes                                       (0.2 to 1.5)
+    zipped a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's bytes, perhaps /byteorder     (1.6 on)
+    legacy pickles in a row: a magic number, 1001, facts about the machine, the value, the storages' keys;
+           then for each key its count (8 bytes) and its bytes                                       (0.2 to 1.5)
 
 The form of PyTorch 0.1 (a tar) and TorchScript programs are named and refused.
 """
@@ -24,54 +24,92 @@ from ksdiff_jax.typing import Shaped
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _MAX_UNPACKED_BYTES = 400_000_000
-_INNER = ("state_dict", "model_state_dict", "model", "module", "ema", "model_ema", "weights", "params", "net")
+_INNER = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "module",
+    "ema",
+    "model_ema",
+    "weights",
+    "params",
+    "net",
+)
 
 
 def read_torch_file(path: Path, *, what: str) -> Any:
-    """What `torch.save` stored, its tensors as `HeldTensor`; raises `InputError` in one line naming the file."""
+    """What `torch.save` stored, its tensors as `HeldTensor`; raises `InputError` in one line naming
+    the file.
+    """
     kind = checked_kind(path, what=what)
     try:
         if kind is FileKind.ZIP:
             return _read_zipped(path, what=what)
-        with path.open("rb") as stream:  # tensors read from the map later, so it stays open as long as they are there
+        with path.open(
+            "rb"
+        ) as stream:  # tensors read from the map later, so it stays open as long as they are there
             return read_legacy(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), what=what)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, RuntimeError, TypeError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        LookupError,
+        EOFError,
+        RuntimeError,
+        TypeError,
+    ) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a sound PyTorch file ({reason}); download it again") from error
+        raise InputError(
+            f"{path}: not a sound PyTorch file ({reason}); download it again"
+        ) from error
 
 
 def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """The weights in a PyTorch file by name; raises `InputError` where it holds something else, or more than one set.
+    """The weights in a PyTorch file by name; raises `InputError` where it holds something else, or
+    more than one set.
 
-    A training checkpoint keeps them under a name of its own ("model", "state_dict", ...), beside other things.
+    A training checkpoint keeps them under a name of its own ("model", "state_dict", ...), beside
+    other things.
     """
     content = read_torch_file(path, what="file of weights")
     if isinstance(content, Held):
         content = content.state
     if not isinstance(content, dict):
         title = content.title if isinstance(content, Held) else type(content).__name__
-        raise InputError(f"{path}: holds a {title} and not a dictionary of weights; give the state dict of the model")
+        raise InputError(
+            f"{path}: holds a {title} and not a dictionary of weights; give the state dict of the "
+            "model"
+        )
     inner = [key for key in _INNER if isinstance(content.get(key), dict) and _tensors(content[key])]
     if len(inner) > 1:
-        raise InputError(f"{path}: holds several sets of weights ({', '.join(inner)}); save the one that is meant")
+        raise InputError(
+            f"{path}: holds several sets of weights ({', '.join(inner)}); save the one that is "
+            "meant"
+        )
     tensors = _tensors(content[inner[0]] if inner else content)
     if not tensors:
         raise InputError(f"{path}: not a dictionary of weights; give the state dict of the model")
     weights = {}
     for key, tensor in tensors.items():
         try:
-            weights[str(key)] = tensor if isinstance(tensor, np.ndarray | np.generic) else tensor.value()
+            weights[str(key)] = (
+                tensor if isinstance(tensor, np.ndarray | np.generic) else tensor.value()
+            )
         except InputError as error:
             raise InputError(f"{path}: {str(key)[:100]} is {error}") from error
         except AttributeError:
-            raise InputError(f"{path}: {str(key)[:100]} is {tensor.title}; give plain weights") from None
+            raise InputError(
+                f"{path}: {str(key)[:100]} is {tensor.title}; give plain weights"
+            ) from None
     return weights
 
 
 def _tensors(content: dict) -> dict[Any, Any]:
-    """What of a dictionary is a tensor, an array, or the stand-in for a tensor that cannot be read."""
+    """What of a dictionary is a tensor, an array, or the stand-in for a tensor that cannot
+    be read.
+    """
     return {key: value for key, value in content.items() if isinstance(value, Held | np.ndarray)}
 
 
@@ -94,12 +132,16 @@ def _read_zipped(path: Path, *, what: str) -> Any:
             raise InputError(f"a zip with {len(pickles)} files data.pkl; torch.save writes one")
         folder = pickles[0].removesuffix("data.pkl")
         if any(name.startswith(f"{folder}code/") for name in members):
-            raise InputError("a TorchScript program; save the model's state_dict() with torch.save instead")
+            raise InputError(
+                "a TorchScript program; save the model's state_dict() with torch.save instead"
+            )
         if any(entry.flag_bits & 1 for entry in members.values()):
             raise InputError("an encrypted zip; store it without a password")
         size = sum(entry.file_size for entry in members.values())
         if size > max(path.stat().st_size, _MAX_UNPACKED_BYTES):
-            raise InputError(f"unpacks to {size / 1e6:.0f} MB from {path.stat().st_size / 1e6:.0f} MB")
+            raise InputError(
+                f"unpacks to {size / 1e6:.0f} MB from {path.stat().st_size / 1e6:.0f} MB"
+            )
         order_file = f"{folder}byteorder"
         order = ">" if order_file in members and archive.read(order_file).strip() == b"big" else "<"
         contents: dict[str, bytes] = {}
@@ -113,7 +155,9 @@ def _read_zipped(path: Path, *, what: str) -> Any:
                 contents[key] = archive.read(name)
             return Storage(dtype, count, lambda: contents[key], order=order)
 
-        return unpickled(archive.read(pickles[0]), find=partial(known_name, what=what), persistent=storage).value
+        return unpickled(
+            archive.read(pickles[0]), find=partial(known_name, what=what), persistent=storage
+        ).value
 
 
 def read_legacy(data: Any, *, what: str) -> Any:
@@ -125,7 +169,9 @@ def read_legacy(data: Any, *, what: str) -> Any:
     version, at = unpickled(data, find=find, start=at)
     machine, at = unpickled(data, find=find, start=at)
     if version != _PROTOCOL or not isinstance(machine, dict):
-        raise InputError(f"PyTorch's legacy form of version {str(version)[:20]}; {_PROTOCOL} is read")
+        raise InputError(
+            f"PyTorch's legacy form of version {str(version)[:20]}; {_PROTOCOL} is read"
+        )
     order = "<" if machine.get("little_endian", True) else ">"
     places: dict[str, tuple[int, int]] = {}
     types: dict[str, str] = {}
@@ -151,19 +197,27 @@ def read_legacy(data: Any, *, what: str) -> Any:
         places[str(key)] = (at + 8, at + 8 + size)
         at += 8 + size
         if at > len(data):
-            raise InputError(f"ends early: {len(data)} bytes of at least {at}; download the file again")
+            raise InputError(
+                f"ends early: {len(data)} bytes of at least {at}; download the file again"
+            )
     if lacking := sorted(types.keys() - places.keys()):
         raise InputError(f"lacks its storage {lacking[0][:40]}; download the file again")
     return value
 
 
 def _identity(identity: Any) -> tuple[str, str, int, tuple | None]:
-    """Type, key, count and view of a storage, from the persistent id that a pickle refers to it by."""
+    """Type, key, count and view of a storage, from the persistent id that a pickle refers
+    to it by.
+    """
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
-        raise InputError("refers to data outside the pickle that is no storage; nothing of it was run")
+        raise InputError(
+            "refers to data outside the pickle that is no storage; nothing of it was run"
+        )
     _, kind, key, _, count, *rest = identity
     view = rest[0] if rest else None
-    sound = view is None or (isinstance(view, tuple) and len(view) == 3 and all(isinstance(n, int) for n in view[1:]))
+    sound = view is None or (
+        isinstance(view, tuple) and len(view) == 3 and all(isinstance(n, int) for n in view[1:])
+    )
     if not isinstance(key, str) or not isinstance(count, int) or not sound:
         raise InputError("refers to a storage without a key")
     return storage_dtype(kind), key, count, view

@@ -1,10 +1,12 @@
-"""PyTorch's tensors as its pickles describe them: a storage of numbers, and where in it a tensor's lie.
+"""PyTorch's tensors as its pickles describe them: a storage of numbers, and where in it a tensor's
+lie.
 
     tensor[i, j, ...] = storage[offset + i stride_0 + j stride_1 + ...]
 
-Storages come after the pickle or beside it (`torch_file`), so a tensor is put together only when its value is asked
-for, and only where every index lies inside its storage. Tensors that share a storage (tied weights) stay small.
-Quantised, sparse and nested tensors and those of subclasses that compute are named and refused.
+Storages come after the pickle or beside it (`torch_file`), so a tensor is put together only when
+its value is asked for, and only where every index lies inside its storage. Tensors that share a
+storage (tied weights) stay small. Quantised, sparse and nested tensors and those of subclasses that
+compute are named and refused.
 """
 
 import math
@@ -18,30 +20,70 @@ from ksdiff_jax.foreign.inert_pickle import Held, Known
 from ksdiff_jax.typing import Shaped
 
 STORAGES = {
-    "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
-    "ComplexDoubleStorage": "complex128", "UntypedStorage": "uint8",
-}  # fmt: skip
-_QUANTISED = ("QInt8Storage", "QUInt8Storage", "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage")
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
+    "UntypedStorage": "uint8",
+}
+_QUANTISED = (
+    "QInt8Storage",
+    "QUInt8Storage",
+    "QInt32Storage",
+    "QUInt4x2Storage",
+    "QUInt2x4Storage",
+)
 DTYPES = (
-    "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32",
-    "uint64", "bool", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2",
-)  # fmt: skip
-_ALIASES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "complex64",
+    "complex128",
+    "float8_e4m3fn",
+    "float8_e5m2",
+)
+_ALIASES = {
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "long": "int64",
+    "int": "int32",
+}
 _UNREAD = {
-    "_rebuild_qtensor": "a quantised tensor", "_rebuild_sparse_tensor": "a sparse tensor",
-    "_rebuild_sparse_csr_tensor": "a sparse tensor", "_rebuild_nested_tensor": "a nested tensor",
+    "_rebuild_qtensor": "a quantised tensor",
+    "_rebuild_sparse_tensor": "a sparse tensor",
+    "_rebuild_sparse_csr_tensor": "a sparse tensor",
+    "_rebuild_nested_tensor": "a nested tensor",
     "_rebuild_meta_tensor_no_storage": "a tensor without values (of the meta device)",
     "_rebuild_wrapper_subclass": "a tensor of a class of its own",
-}  # fmt: skip
+}
 _MAX_EXPANDED_BYTES = 64_000_000
 
 
 class Storage(Held):
     """Numbers in a row: their type, their count, and how to read them."""
 
-    def __init__(self, dtype: str, count: int, read: Callable[[], bytes], *, order: str = "<") -> None:
+    def __init__(
+        self, dtype: str, count: int, read: Callable[[], bytes], *, order: str = "<"
+    ) -> None:
         super().__init__("torch.storage")
         self.dtype, self.count, self.data, self.order = dtype, count, read, order
 
@@ -49,7 +91,9 @@ class Storage(Held):
 class HeldTensor(Held):
     """A tensor by its place in a storage."""
 
-    def __init__(self, storage: Storage, offset: int, size: tuple, stride: tuple, dtype: str) -> None:
+    def __init__(
+        self, storage: Storage, offset: int, size: tuple, stride: tuple, dtype: str
+    ) -> None:
         super().__init__("torch.Tensor")
         whole = (offset, *size, *stride)
         if (
@@ -58,7 +102,12 @@ class HeldTensor(Held):
             or not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in whole)
         ):
             raise InputError(f"a tensor of size {str(size)[:60]} and stride {str(stride)[:60]}")
-        self.storage, self.offset, self.size, self.stride = storage, offset, tuple(size), tuple(stride)
+        self.storage, self.offset, self.size, self.stride = (
+            storage,
+            offset,
+            tuple(size),
+            tuple(stride),
+        )
         self.dtype = dtype
 
     def value(self) -> Shaped[np.ndarray, "..."]:
@@ -68,9 +117,14 @@ class HeldTensor(Held):
         held = len(data) // dtype.itemsize
         if not math.prod(self.size):
             return np.zeros(self.size, dtype)
-        last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
+        last = self.offset + sum(
+            (n - 1) * step for n, step in zip(self.size, self.stride, strict=True)
+        )
         if last >= held:
-            raise InputError(f"a tensor of size {self.size} that reaches value {last} of the {held} in its storage")
+            raise InputError(
+                f"a tensor of size {self.size} that reaches value {last} of the {held} in its "
+                "storage"
+            )
         bound = max(len(data), _MAX_EXPANDED_BYTES)
         if math.prod(self.size) * dtype.itemsize > bound:
             raise InputError(f"a tensor of size {self.size}, expanded from {held} values")
@@ -78,7 +132,9 @@ class HeldTensor(Held):
         if self.storage.order == ">":
             flat = flat.byteswap()
         steps = tuple(step * dtype.itemsize for step in self.stride)
-        return np.lib.stride_tricks.as_strided(flat[self.offset :], self.size, steps, writeable=False)
+        return np.lib.stride_tricks.as_strided(
+            flat[self.offset :], self.size, steps, writeable=False
+        )
 
 
 def numpy_dtype(name: str) -> np.dtype:
@@ -110,7 +166,9 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_rest: Any) -> H
     return HeldTensor(storage, offset, tuple(size), tuple(stride), storage.dtype)
 
 
-def _typed_tensor(storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any):
+def _typed_tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
+):
     name = dtype.title.removeprefix("torch.") if isinstance(dtype, Known) else ""
     if not isinstance(storage, Storage) or name not in DTYPES:
         raise InputError(f"a tensor of the unknown type {name or 'of no name'}")
@@ -163,7 +221,16 @@ def tensor_names() -> dict[tuple[str, str], Known]:
     for name in (*STORAGES, *_QUANTISED):
         for module in ("torch", "torch.storage", "torch.cuda"):
             names[module, name] = Known(f"torch.{name}")
-    for name in (*DTYPES, *_ALIASES, "qint8", "quint8", "qint32", "strided", "per_tensor_affine", "contiguous_format"):
+    for name in (
+        *DTYPES,
+        *_ALIASES,
+        "qint8",
+        "quint8",
+        "qint32",
+        "strided",
+        "per_tensor_affine",
+        "contiguous_format",
+    ):
         names["torch", name] = Known(f"torch.{_ALIASES.get(name, name)}")
     for name, title in _UNREAD.items():
         names["torch._utils", name] = Known(title, _unread(title))

@@ -1,9 +1,10 @@
 """Multi-head attention whose keys and values can be made once and used many times.
 
-    Attention(Q, K, V) = softmax(Q K^T / √d_head + bias) V                                       (KSDiff Eq. 1-2)
+    Attention(Q, K, V) = softmax(Q K^T / √d_head + bias) V                          (KSDiff Eq. 1-2)
 
-A call is split in two, `project` for keys and values and `__call__` for queries, because samplers and decoders ask
-the same memory again and again. Scores and softmax are float32, in cuDNN's kernel too (fused_attention.py).
+A call is split in two, `project` for keys and values and `__call__` for queries, because samplers
+and decoders ask the same memory again and again. Scores and softmax are float32, in cuDNN's kernel
+too (fused_attention.py).
 """
 
 from typing import NamedTuple
@@ -30,7 +31,9 @@ class KeysValues(NamedTuple):
 
     def joined(self, other: "KeysValues") -> "KeysValues":
         """This memory followed by another one."""
-        return KeysValues(*(jnp.concatenate(pair, axis=1) for pair in zip(self, other, strict=True)))
+        return KeysValues(
+            *(jnp.concatenate(pair, axis=1) for pair in zip(self, other, strict=True))
+        )
 
 
 def attend(
@@ -43,8 +46,8 @@ def attend(
 ) -> Float[Array, "b q h d"]:
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
 
-    `implementation` is a word of `fused_attention.fuses`. A query that sees nothing gets the mean of the values:
-    finite, and masked later by its own validity.
+    `implementation` is a word of `fused_attention.fuses`. A query that sees nothing gets the mean
+    of the values: finite, and masked later by its own validity.
     """
     if fuses(implementation, queries.shape, queries.dtype):
         return fused_attention(queries, memory.keys, memory.values, mask=mask, bias=bias)
@@ -59,7 +62,8 @@ def attend_near(
     reach: int,
     mask: Bool[Array, "b t"],
 ) -> Float[Array, "b t h d"]:
-    """Attention of frame i to all of `prefix` and to the valid frames j of `memory` with |i − j| <= reach.
+    """Attention of frame i to all of `prefix` and to the valid frames j of `memory` with |i − j| <=
+    reach.
 
     Equal to `attend` under `alignment_mask`, at a cost of t (2 reach + 1) instead of t² scores.
     """
@@ -73,7 +77,8 @@ def attend_near(
     def each_of(tokens: Float[Array, "b p h d"]) -> list[Array]:
         return [tokens[:, index, None] for index in range(tokens.shape[1])]
 
-    # One query row against a handful of keys each: multiply and sum fuse where tiny matrix products would not.
+    # One query row against a handful of keys each: multiply and sum fuse where tiny matrix products
+    # would not.
     def score(keys: Float[Array, "b #t h d"]) -> Float[Array, "b t h"]:
         return jnp.sum((queries * keys).astype(jnp.float32), axis=-1) * scale
 
@@ -101,10 +106,14 @@ class Attention(nn.Module):
         self.value = Dense(self.width, dtype=self.dtype)
         self.out = Dense(self.width, dtype=self.dtype)
 
-    def project(self, memory: Float[Array, "b k d"], time_s: Float[AnyArray, "k"] | None = None) -> KeysValues:
+    def project(
+        self, memory: Float[Array, "b k d"], time_s: Float[AnyArray, "k"] | None = None
+    ) -> KeysValues:
         """Keys and values of a memory, to be attended to by `__call__`."""
         keys = self._split(self.key(memory))
-        return KeysValues(keys if time_s is None else rotary(keys, time_s), self._split(self.value(memory)))
+        return KeysValues(
+            keys if time_s is None else rotary(keys, time_s), self._split(self.value(memory))
+        )
 
     def __call__(
         self,
@@ -121,7 +130,13 @@ class Attention(nn.Module):
         return self.out(answer.reshape(*x.shape[:-1], self.width))
 
     def near(
-        self, x: Float[Array, "b t d"], prefix: KeysValues, memory: KeysValues, *, reach: int, mask: Bool[Array, "b t"]
+        self,
+        x: Float[Array, "b t d"],
+        prefix: KeysValues,
+        memory: KeysValues,
+        *,
+        reach: int,
+        mask: Bool[Array, "b t"],
     ) -> Float[Array, "b t d"]:
         """`attend_near` with this layer's projections."""
         answer = attend_near(self._split(self.query(x)), prefix, memory, reach=reach, mask=mask)

@@ -8,7 +8,8 @@
 | auto | on an NVIDIA GPU from Ampere on (compute capability 8.0), in bfloat16 or float16, for two queries or more |
 | cudnn | the same, and an error on another device or in another type |
 
-Attention of a single query (a decoding step) is bandwidth alone, and banded attention (`attend_near`) is cheap already.
+Attention of a single query (a decoding step) is bandwidth alone, and banded attention
+(`attend_near`) is cheap already.
 """
 
 import functools
@@ -27,14 +28,18 @@ _OLDEST_CAPABILITY = (8, 0)
 
 
 def fuses(implementation: str, shape: tuple[int, ...], dtype: DTypeLike) -> bool:
-    """Whether queries (b, q, h, d) of this shape and type are attended for by cuDNN; see the table above."""
+    """Whether queries (b, q, h, d) of this shape and type are attended for by cuDNN; see the table
+    above.
+    """
     if implementation == "xla":
         return False
     possible = device_fuses() and jnp.dtype(dtype).name in _TYPES
     if implementation == "cudnn" and not possible:
         raise InputError(
-            f"model.attention cudnn: got {jax.default_backend()} and {jnp.dtype(dtype).name}, need an NVIDIA GPU of "
-            "compute capability 8.0 or newer and model.compute_dtype bfloat16 or float16; choose auto or xla"
+            f"model.attention cudnn: got {jax.default_backend()} and {jnp.dtype(dtype).name}, "
+            "need an NVIDIA GPU of "
+            "compute capability 8.0 or newer and model.compute_dtype bfloat16 or float16; choose "
+            "auto or xla"
         )
     return possible and shape[1] > 1 and shape[3] % 8 == 0 and shape[3] <= _WIDEST_HEAD
 
@@ -60,15 +65,21 @@ def fused_attention(
     bias: Float[Array, "*#h q k"] | None,
     implementation: str = "cudnn",
 ) -> Float[Array, "b q h d"]:
-    """Softmax attention by `jax.nn.dot_product_attention`; mask and bias become one bias of shape (b|1, h|1, q, k).
+    """Softmax attention by `jax.nn.dot_product_attention`; mask and bias become one bias of shape
+    (b|1, h|1, q, k).
 
-    cuDNN's backward pass wants even numbers of queries and keys: odd ones get one more, which is cut off or hidden.
+    cuDNN's backward pass wants even numbers of queries and keys: odd ones get one more, which is
+    cut off or hidden.
     """
     count, memory = queries.shape[1], keys.shape[1]
     extra_query, extra_key = count % 2, memory % 2
     if mask is None and bias is None and not (extra_query or extra_key):
         return jax.nn.dot_product_attention(queries, keys, values, implementation=implementation)
-    scores = jnp.zeros((1, 1, count, memory)) if bias is None else bias.reshape((1,) * (4 - bias.ndim) + bias.shape)
+    scores = (
+        jnp.zeros((1, 1, count, memory))
+        if bias is None
+        else bias.reshape((1,) * (4 - bias.ndim) + bias.shape)
+    )
     if mask is not None:
         scores = jnp.where(mask, scores, _MASKED)
     scores = jnp.pad(scores, ((0, 0), (0, 0), (0, extra_query), (0, 0)))
@@ -77,5 +88,7 @@ def fused_attention(
         jnp.pad(array, ((0, 0), (0, extra), (0, 0), (0, 0)))
         for array, extra in ((queries, extra_query), (keys, extra_key), (values, extra_key))
     ]
-    answer = jax.nn.dot_product_attention(*longer, bias=scores.astype(queries.dtype), implementation=implementation)
+    answer = jax.nn.dot_product_attention(
+        *longer, bias=scores.astype(queries.dtype), implementation=implementation
+    )
     return answer[:, :count]

@@ -1,10 +1,11 @@
 """Layer normalisation (Ba et al. 2016): `flax.linen.LayerNorm` with a backward pass of its own.
 
-    n = (x − mean x) / √(var x + ε),   y = s ⊙ n + b                                       over channels, in float32
-    dx = (s ⊙ g − mean(s ⊙ g) − n ⊙ mean(s ⊙ g ⊙ n)) / √(var x + ε),   ds = Σ g ⊙ n,   db = Σ g
+    n = (x − mean x) / √(var x + ε),   y = s ⊙ n + b                                   over channels, in float32
+    dx = (s ⊙ g − mean(s ⊙ g) − n ⊙ mean(s ⊙ g ⊙ n)) / √(var x + ε), ds = Σ g ⊙ n, db = Σ g
 
-On a CPU, means over channels are products with a vector, because XLA sums rows one number at a time, and g ⊙ n, which
-three sums want, is written down once. Parameters are those of `flax.linen.LayerNorm`, names included.
+On a CPU, means over channels are products with a vector, because XLA sums rows one number at a
+time, and g ⊙ n, which three sums want, is written down once. Parameters are those of
+`flax.linen.LayerNorm`, names included.
 """
 
 import functools
@@ -19,22 +20,32 @@ from ksdiff_jax.typing import Array, Float
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def layer_norm(
-    x: Float[Array, "*n d"], scale: Float[Array, "d"], bias: Float[Array, "d"], epsilon: float = 1e-6
+    x: Float[Array, "*n d"],
+    scale: Float[Array, "d"],
+    bias: Float[Array, "d"],
+    epsilon: float = 1e-6,
 ) -> Float[Array, "*n d"]:
-    """`x` with mean 0 and variance 1 over its last axis, scaled and shifted; float32, whatever the type of `x`."""
+    """`x` with mean 0 and variance 1 over its last axis, scaled and shifted; float32, whatever the
+    type of `x`.
+    """
     return _forward(x, scale, bias, epsilon)[0]
 
 
-def _forward(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, tuple[Array, ...]]:
+def _forward(
+    x: Array, scale: Array, bias: Array, epsilon: float
+) -> tuple[Array, tuple[Array, ...]]:
     wide, even = x.astype(jnp.float32), jnp.ones_like(scale)
     mean = _weighted_mean(wide, even)
-    # With a mean near zero beside the spread, as in a residual stream, this is as exact as two passes.
+    # With a mean near zero beside the spread, as in a residual stream, this is as exact as two
+    # passes.
     variance = jnp.maximum(_weighted_mean(wide * wide, even) - mean * mean, 0)
     inverse = jax.lax.rsqrt(variance + epsilon)
     return (wide - mean) * (inverse * scale) + bias, (x, scale, mean, inverse)
 
 
-def _backward(epsilon: float, kept: tuple[Array, ...], gradient: Array) -> tuple[Array, Array, Array]:
+def _backward(
+    epsilon: float, kept: tuple[Array, ...], gradient: Array
+) -> tuple[Array, Array, Array]:
     x, scale, mean, inverse = kept
     normal = (x.astype(jnp.float32) - mean) * inverse
     along = gradient * normal
@@ -70,4 +81,6 @@ class LayerNorm(nn.Module):
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
-        return layer_norm(x, scale.astype(jnp.float32), bias.astype(jnp.float32), self.epsilon).astype(self.dtype)
+        return layer_norm(
+            x, scale.astype(jnp.float32), bias.astype(jnp.float32), self.epsilon
+        ).astype(self.dtype)

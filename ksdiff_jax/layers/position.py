@@ -1,8 +1,9 @@
 """Where a token stands in time: sinusoids, rotations and the two attention biases of DiffSpeaker.
 
-All of them are functions of time or of a pair of indices, so no table bounds the length of a clip. Times that are known
-when a program is traced are given as NumPy arrays: sines and cosines are then constants of the program. Traced ones
-are computed in it, and XLA on a CPU takes a cosine anew for every clip and head that it turns.
+All of them are functions of time or of a pair of indices, so no table bounds the length of a clip.
+Times that are known when a program is traced are given as NumPy arrays: sines and cosines are then
+constants of the program. Traced ones are computed in it, and XLA on a CPU takes a cosine anew for
+every clip and head that it turns.
 """
 
 import types
@@ -13,14 +14,18 @@ import numpy as np
 
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
-# Angular frequencies of rotary positions, radians per second of token time: from two radians per motion frame
-# down to one turn in about a minute.
+# Angular frequencies of rotary positions, radians per second of token time: from two radians per
+# motion frame down to one turn in about a minute.
 _FASTEST_RAD_PER_S = 50.0
 _SLOWEST_RAD_PER_S = 0.1
 
 
-def sinusoid(position: Float[AnyArray, "*n"] | Int[AnyArray, "*n"], *, width: int) -> Float[Array, "*n d"]:
-    """Sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani et al. 2017, §3.5)."""
+def sinusoid(
+    position: Float[AnyArray, "*n"] | Int[AnyArray, "*n"], *, width: int
+) -> Float[Array, "*n d"]:
+    """Sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani et al.
+    2017, §3.5).
+    """
     frequency = np.exp(-np.log(10_000.0) * np.arange(width // 2) / (width // 2)).astype(np.float32)
     angle = position[..., None].astype(np.float32) * frequency
     array = _library(angle)
@@ -28,9 +33,11 @@ def sinusoid(position: Float[AnyArray, "*n"] | Int[AnyArray, "*n"], *, width: in
 
 
 def rotary(x: Float[Array, "b n h d"], time_s: Float[AnyArray, "*n"]) -> Float[Array, "b n h d"]:
-    """Rotate pairs of channels by angles proportional to each token's time in seconds (Su et al. 2021).
+    """Rotate pairs of channels by angles proportional to each token's time in seconds (Su et al.
+    2021).
 
-    Dot products between rotated queries and keys depend on differences of time only, whatever the token rates.
+    Dot products between rotated queries and keys depend on differences of time only, whatever the
+    token rates.
     """
     half = x.shape[-1] // 2
     ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
@@ -38,14 +45,20 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[AnyArray, "*n"]) -> Float[A
     angle = (time_s[..., None] * speed)[..., None, None, :]  # n 1 1 d/2
     array = _library(angle)
     cos, sin = array.cos(angle), array.sin(angle)
-    return _rotated(x, *(jnp.asarray(table, x.dtype) for table in (cos, array.concatenate([-sin, sin], axis=-2))))
+    return _rotated(
+        x,
+        *(jnp.asarray(table, x.dtype) for table in (cos, array.concatenate([-sin, sin], axis=-2))),
+    )
 
 
 @jax.custom_vjp
-def _rotated(x: Float[Array, "b n h d"], cos: Float[Array, "*n 1 1 d2"], sin: Float[Array, "*n 1 2 d2"]) -> Array:
+def _rotated(
+    x: Float[Array, "b n h d"], cos: Float[Array, "*n 1 1 d2"], sin: Float[Array, "*n 1 2 d2"]
+) -> Array:
     """(x₁ cos − x₂ sin, x₂ cos + x₁ sin) of the halves of d; `sin` has the signs.
 
-    Halves that change places are read backwards along an axis of two, where XLA would branch at every joint.
+    Halves that change places are read backwards along an axis of two, where XLA would branch at
+    every joint.
     """
     halves = x.reshape(*x.shape[:-1], 2, x.shape[-1] // 2)
     return (halves * cos + jnp.flip(halves, axis=-2) * sin).reshape(x.shape)
@@ -74,7 +87,8 @@ def periodic_distance_bias(
 ) -> Float[Array, "h q k"]:
     """DiffSpeaker's self-attention bias, for frame indices i of queries and j of keys:
 
-    −m_h ⌊(i − j) / P⌋ for j ≤ i,   −m_h ⌊(j − i − 1) / P⌋ for j > i,   m_h = 2^(−8 (h + 1) / H),  h = 0 … H − 1
+    −m_h ⌊(i − j) / P⌋ for j ≤ i,   −m_h ⌊(j − i − 1) / P⌋ for j > i,   m_h = 2^(−8 (h + 1) / H),  h
+    = 0 … H − 1
     """
     offset = queries[:, None] - keys[None, :]
     steps = jnp.where(offset >= 0, offset // period, (-offset - 1) // period)
@@ -82,6 +96,10 @@ def periodic_distance_bias(
     return -slope[:, None, None].astype(np.float32) * steps.astype(jnp.float32)
 
 
-def alignment_mask(queries: Int[Array, "q"], keys: Int[Array, "k"], *, reach: int) -> Bool[Array, "q k"]:
-    """True where |i − j| <= reach: the alignment mask of cross-attention to speech (FD2Talk, DiffSpeaker)."""
+def alignment_mask(
+    queries: Int[Array, "q"], keys: Int[Array, "k"], *, reach: int
+) -> Bool[Array, "q k"]:
+    """True where |i − j| <= reach: the alignment mask of cross-attention to speech (FD2Talk,
+    DiffSpeaker).
+    """
     return jnp.abs(queries[:, None] - keys[None, :]) <= reach

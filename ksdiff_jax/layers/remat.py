@@ -1,4 +1,5 @@
-"""Rematerialisation: what a layer keeps for the backward pass, and what it computes a second time instead.
+"""Rematerialisation: what a layer keeps for the backward pass, and what it computes a second time
+instead.
 
 | name | kept per layer | computed twice | for |
 |---|---|---|---|
@@ -6,7 +7,8 @@
 | dots | its input and the results of dense layers | scores, softmax, norms, activations | attention over long clips |
 | full | its input | the whole layer, about a third more work per step | the last resort |
 
-Gradients are the same, and so are dropout masks (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+Gradients are the same, and so are dropout masks (Chen et al. 2016, "Training deep nets with
+sublinear memory cost").
 """
 
 from collections.abc import Callable
@@ -24,18 +26,25 @@ POLICIES = {
 }
 
 
-def remembering(remat: str, call: Callable[..., PyTree], layer: nn.Module, *arrays: PyTree) -> PyTree:
+def remembering(
+    remat: str, call: Callable[..., PyTree], layer: nn.Module, *arrays: PyTree
+) -> PyTree:
     """`call(layer, *arrays)`, keeping for the backward pass what the policy `remat` names.
 
-    `call` may close over arrays that need no gradient, such as masks, and over anything that is no array.
+    `call` may close over arrays that need no gradient, such as masks, and over anything that is no
+    array.
     """
     if remat == "none":
         return call(layer, *arrays)
     return nn.remat(call, policy=POLICIES[remat])(layer, *arrays)
 
 
-def checkpointed(function: Callable[..., PyTree], remat: str, *, looped: bool) -> Callable[..., PyTree]:
-    """`function` of arrays, without modules, under the policy `remat`; `looped`: it is the body of a `lax.scan`."""
+def checkpointed(
+    function: Callable[..., PyTree], remat: str, *, looped: bool
+) -> Callable[..., PyTree]:
+    """`function` of arrays, without modules, under the policy `remat`; `looped`: it is the body of
+    a `lax.scan`.
+    """
     if remat == "none":
         return function
     # The two passes of a loop are two loops, whose bodies the compiler does not merge again.

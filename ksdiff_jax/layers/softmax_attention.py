@@ -3,8 +3,8 @@
     S = Q Kᵀ / √d + bias,  E = exp(S − max S),  P = E / rowsum(E),  O = E V / rowsum(E)
     dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − rowsum(dO ⊙ O)),  dQ = dS K / √d,  dK = dSᵀ Q / √d
 
-The row sums are over head channels instead of keys (Dao et al. 2022, "FlashAttention", App. B.4), so that of all arrays
-of b · h · q · k numbers only E is kept. Products over queries are written as
+The row sums are over head channels instead of keys (Dao et al. 2022, "FlashAttention", App. B.4),
+so that of all arrays of b · h · q · k numbers only E is kept. Products over queries are written as
 (channels, queries) x (queries, keys), which XLA multiplies fastest on a CPU.
 """
 
@@ -24,14 +24,18 @@ def softmax_attention(
     mask: Bool[Array, "*#bh #q k"] | None,
     bias: Float[Array, "*#h q k"] | None,
 ) -> Float[Array, "b q h d"]:
-    """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k). Scores are float32.
+    """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k). Scores
+    are float32.
 
-    A query that sees nothing gets the mean of the values. `bias` is taken as a constant: its gradient is zero.
+    A query that sees nothing gets the mean of the values. `bias` is taken as a constant: its
+    gradient is zero.
     """
     return _forward(queries, keys, values, mask, bias)[0]
 
 
-def _forward(queries: Array, keys: Array, values: Array, mask: Array | None, bias: Array | None) -> tuple:
+def _forward(
+    queries: Array, keys: Array, values: Array, mask: Array | None, bias: Array | None
+) -> tuple:
     q, k, v = (jnp.swapaxes(x, 1, 2) for x in (queries * queries.shape[-1] ** -0.5, keys, values))
     scores = jnp.einsum("bhqd,bhkd->bhqk", q, k, preferred_element_type=jnp.float32)
     if bias is not None:
@@ -39,7 +43,9 @@ def _forward(queries: Array, keys: Array, values: Array, mask: Array | None, bia
     if mask is not None:
         scores = jnp.where(mask, scores, _MASKED)
     # Behind a barrier, or XLA takes the exponential again wherever it is used.
-    exponentials = jax.lax.optimization_barrier(jnp.exp(scores - scores.max(axis=-1, keepdims=True)))
+    exponentials = jax.lax.optimization_barrier(
+        jnp.exp(scores - scores.max(axis=-1, keepdims=True))
+    )
     normal = 1 / exponentials.sum(axis=-1, keepdims=True)
     exponentials = exponentials.astype(values.dtype)
     answer = (jnp.einsum("bhqk,bhkd->bhqd", exponentials, v) * normal).astype(values.dtype)
@@ -53,13 +59,21 @@ def _backward(kept: tuple, gradient: Array) -> tuple:
     to_weights = jnp.einsum("bhqd,bhkd->bhqk", gradient, v, preferred_element_type=jnp.float32)
     along = jnp.sum((gradient * answer).astype(jnp.float32), axis=-1, keepdims=True)
     to_scores = (weights * (to_weights - along)).astype(q.dtype)
-    if mask is not None:  # where nothing is seen, weights are not zero and yet do not depend on scores
+    if (
+        mask is not None
+    ):  # where nothing is seen, weights are not zero and yet do not depend on scores
         to_scores = jnp.where(mask, to_scores, 0)
     to_values = jnp.einsum("bhdq,bhqk->bhdk", jnp.swapaxes(gradient, 2, 3), weights.astype(v.dtype))
     to_keys = jnp.einsum("bhdq,bhqk->bhdk", jnp.swapaxes(q, 2, 3), to_scores)
     to_queries = jnp.einsum("bhqk,bhkd->bhqd", to_scores, k) * q.shape[-1] ** -0.5
     to_bias = None if bias is None else jnp.zeros_like(bias)
-    return jnp.swapaxes(to_queries, 1, 2), to_keys.transpose(0, 3, 1, 2), to_values.transpose(0, 3, 1, 2), None, to_bias
+    return (
+        jnp.swapaxes(to_queries, 1, 2),
+        to_keys.transpose(0, 3, 1, 2),
+        to_values.transpose(0, 3, 1, 2),
+        None,
+        to_bias,
+    )
 
 
 softmax_attention.defvjp(_forward, _backward)

@@ -1,12 +1,13 @@
-"""Layers that are alike, one after the other: each written out, or one in a loop that is compiled once.
+"""Layers that are alike, one after the other: each written out, or one in a loop that is compiled
+once.
 
 | scan | program | in every step |
 |---|---|---|
 | False | every layer of its own, long to trace and to compile | nothing besides the layers |
 | True | one layer in `jax.lax.scan` | parameters are copied into arrays (layers, ...), gradients out of such arrays |
 
-Both compute the same, with the same dropout masks. In both, parameters are named, kept and sharded layer by layer.
-Measured on two CPU cores in float32 with the paper's model, six layers a stack:
+Both compute the same, with the same dropout masks. In both, parameters are named, kept and sharded
+layer by layer. Measured on two CPU cores in float32 with the paper's model, six layers a stack:
 
 | scan | traced and compiled | buffers, 32 clips of 10 s | step, 4 clips of 5 s |
 |---|---|---|---|
@@ -37,20 +38,26 @@ def through(
 ) -> tuple[Array, ...]:
     """The results x_i = call(layer_i, x_{i-1}, inputs_i) of all layers, of the shape and type of x.
 
-    `layers` are bound modules that differ in their parameters only, `inputs` trees of one structure. `call` may close
-    over what all layers share, but over no other module. What a layer keeps for the backward pass, `remat` says.
+    `layers` are bound modules that differ in their parameters only, `inputs` trees of one
+    structure. `call` may close over what all layers share, but over no other module. What a layer
+    keeps for the backward pass, `remat` says.
     """
     inputs = inputs or [None] * len(layers)
     if layers[0].is_initializing():
-        return _written_out(lambda x, part: call(part[0], x, part[1]), x, list(zip(layers, inputs, strict=True)))
-    # A key per layer, drawn outside: in a loop all layers have one name, and names are what masks are drawn from.
+        return _written_out(
+            lambda x, part: call(part[0], x, part[1]), x, list(zip(layers, inputs, strict=True))
+        )
+    # A key per layer, drawn outside: in a loop all layers have one name, and names are what masks
+    # are drawn from.
     keys = [layer.make_rng("dropout") if layer.has_rng("dropout") else None for layer in layers]
     parts = list(zip((layer.variables for layer in layers), keys, inputs, strict=True))
     unbound, looped = layers[0].clone(parent=None), scan and len(layers) > 1
 
     def step(x: Array, part: tuple[PyTree, Array | None, PyTree]) -> Array:
         variables, key, own = part
-        return unbound.apply(variables, x, own, method=call, rngs={} if key is None else {"dropout": key})
+        return unbound.apply(
+            variables, x, own, method=call, rngs={} if key is None else {"dropout": key}
+        )
 
     return (_looped if looped else _written_out)(checkpointed(step, remat, looped=looped), x, parts)
 
@@ -68,5 +75,7 @@ def _looped(step: Step, x: Array, parts: Sequence[PyTree]) -> tuple[Array, ...]:
         x = step(x, part)
         return x, x
 
-    last, results = jax.lax.scan(counted, x, jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts))
+    last, results = jax.lax.scan(
+        counted, x, jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+    )
     return (*results[:-1], last)

@@ -12,7 +12,9 @@ __all__ = ["build_system", "step_flops"]
 
 
 def build_system(config: Config) -> System:
-    """The system that a configuration describes; raises `InputError` for one that cannot be built."""
+    """The system that a configuration describes; raises `InputError` for one that cannot be
+    built.
+    """
     check_model_config(config)
     return KSDiff(config)
 

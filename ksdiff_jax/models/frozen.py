@@ -18,20 +18,31 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.tree import named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
-BACKBONE = ("encoder", "backbone")  # where the weights of a pretrained encoder lie in a tree of parameters
+BACKBONE = (
+    "encoder",
+    "backbone",
+)  # where the weights of a pretrained encoder lie in a tree of parameters
 
 
 class Parts(NamedTuple):
-    """The parameters of a system by what training does with them; each a nested dict, perhaps an empty one."""
+    """The parameters of a system by what training does with them; each a nested dict, perhaps an
+    empty one.
+    """
 
     trainable: PyTree
     frozen: PyTree
 
 
 def is_frozen(name: str, config: Config) -> bool:
-    """Whether the parameter at the path `name` ("encoder/backbone/...") keeps the value it starts from."""
+    """Whether the parameter at the path `name` ("encoder/backbone/...") keeps the value it starts
+    from.
+    """
     encoder = config.model.encoder
-    return encoder.kind == "pretrained" and not encoder.finetune and name.startswith("/".join(BACKBONE) + "/")
+    return (
+        encoder.kind == "pretrained"
+        and not encoder.finetune
+        and name.startswith("/".join(BACKBONE) + "/")
+    )
 
 
 def part(params: PyTree, config: Config) -> Parts:
@@ -40,7 +51,9 @@ def part(params: PyTree, config: Config) -> Parts:
     frozen = {name: leaf for name, leaf in leaves.items() if is_frozen(name, config)}
     if not frozen:  # the tree as it is, whatever its nodes are
         return Parts(params, {})
-    return Parts(nested({name: leaf for name, leaf in leaves.items() if name not in frozen}), nested(frozen))
+    return Parts(
+        nested({name: leaf for name, leaf in leaves.items() if name not in frozen}), nested(frozen)
+    )
 
 
 def join(params: PyTree, others: PyTree) -> PyTree:

@@ -6,16 +6,18 @@
 | weights.safetensors | every trained parameter by its path in the tree, float32 or float16 |
 | card.md | how it was made, what it measures, its limits |
 
-Weights are stored as float32 or, at half the size, float16; `load_pretrained` always returns float32. A safetensors
-file with a flipped bit loads without complaint, so the digest of every leaf is verified on reading, and the manifest
-carries a digest of itself that doubles as the identity of the checkpoint.
+Weights are stored as float32 or, at half the size, float16; `load_pretrained` always returns
+float32. A safetensors file with a flipped bit loads without complaint, so the digest of every leaf
+is verified on reading, and the manifest carries a digest of itself that doubles as the identity of
+the checkpoint.
 
-The frozen weights of a pretrained speech encoder are somebody else's and larger than the rest: they are not stored
-again but referred to, by `model.encoder.path` and `model.encoder.digest` of the configuration, and loaded from there;
-with `embed_encoder` they are stored like all others.
+The frozen weights of a pretrained speech encoder are somebody else's and larger than the rest: they
+are not stored again but referred to, by `model.encoder.path` and `model.encoder.digest` of the
+configuration, and loaded from there; with `embed_encoder` they are stored like all others.
 
-A checkpoint may also lie on the Hugging Face hub, as `org/name` or `org/name@revision`; `publish.py` puts it there.
-Its three files are fetched into the cache of the hub's client and verified like any others.
+A checkpoint may also lie on the Hugging Face hub, as `org/name` or `org/name@revision`;
+`publish.py` puts it there. Its three files are fetched into the cache of the hub's client and
+verified like any others.
 """
 
 import hashlib
@@ -53,7 +55,9 @@ T = TypeVar("T")
 
 
 class Pretrained(NamedTuple):
-    """A trained system: how it is built, its weights, the motion it was trained on, and its identity."""
+    """A trained system: how it is built, its weights, the motion it was trained on, and its
+    identity.
+    """
 
     config: Config
     params: PyTree  # float32
@@ -79,9 +83,11 @@ def save_pretrained(
     embed_encoder: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics, versions).
+    """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics,
+    versions).
 
-    A checkpoint of ours is replaced, a folder that holds something else is written into only with `overwrite`.
+    A checkpoint of ours is replaced, a folder that holds something else is written into only with
+    `overwrite`.
     """
     from safetensors.numpy import save_file
 
@@ -92,7 +98,10 @@ def save_pretrained(
     manifest = {
         "schema": SCHEMA,
         "config": to_dict(config),
-        "statistics": {name: np.asarray(values, np.float64).tolist() for name, values in statistics._asdict().items()},
+        "statistics": {
+            name: np.asarray(values, np.float64).tolist()
+            for name, values in statistics._asdict().items()
+        },
         "leaves": {name: leaf_digest(leaf) for name, leaf in sorted(leaves.items())},
         "extra": extra or {},
     }
@@ -101,7 +110,9 @@ def save_pretrained(
         # np.require keeps scalars scalar, where np.ascontiguousarray would make them vectors.
         contiguous = {name: np.require(leaf, requirements="C") for name, leaf in leaves.items()}
         save_file(contiguous, temporary / "weights.safetensors")
-        (temporary / "config.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (temporary / "config.json").write_text(
+            json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
+        )
         text = card or f"# {printable(config.name) or 'KSDiff checkpoint'}\n"
         (temporary / "card.md").write_text(text, encoding="utf-8")
         for file in temporary.iterdir():
@@ -110,9 +121,11 @@ def save_pretrained(
 
 
 def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
-    """The checkpoint folder meant by a path, a training workdir (its `pretrained/`), a shipped name or one on the hub.
+    """The checkpoint folder meant by a path, a training workdir (its `pretrained/`), a shipped name
+    or one on the hub.
 
-    What is here comes first: the hub is asked for `org/name`, or `org/name@revision`, only where there is no such path.
+    What is here comes first: the hub is asked for `org/name`, or `org/name@revision`, only where
+    there is no such path.
     """
     try:
         return _find_here(folder_or_name)
@@ -132,7 +145,9 @@ def _find_here(folder_or_name: str | Path) -> Path:
         if _holds_one(candidate):
             return candidate
     if path.exists():
-        raise InputError(f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors")
+        raise InputError(
+            f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors"
+        )
     shipped = ", ".join(shipped_names()) or "none"
     needed = f"a checkpoint folder, a shipped name ({shipped}) or org/name on the hub"
     raise InputError(f"no checkpoint {str(folder_or_name)!r}: need {needed}")
@@ -145,7 +160,8 @@ def _find_on_hub(name: hub.HubName, *, here: InputError) -> Path:
         raise InputError(f"{here}; on the hub: {error}") from error
     if not _holds_one(folder):
         raise InputError(
-            f"{name.repo} on the hub: not a checkpoint of ksdiff-jax, which has config.json and weights.safetensors"
+            f"{name.repo} on the hub: not a checkpoint of ksdiff-jax, which has config.json and "
+            "weights.safetensors"
         )
     return folder
 
@@ -154,16 +170,20 @@ def _holds_one(folder: Path) -> bool:
     return (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file()
 
 
-def load_pretrained(folder_or_name: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None) -> Pretrained:
+def load_pretrained(
+    folder_or_name: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None
+) -> Pretrained:
     """Read and verify a checkpoint, and the pretrained encoder that it refers to, if it does.
 
-    `encoder` is where that encoder lies here, if not where the checkpoint says. Raises `InputError` naming the file
-    or the weight that is not sound.
+    `encoder` is where that encoder lies here, if not where the checkpoint says. Raises `InputError`
+    naming the file or the weight that is not sound.
     """
     pretrained = read_pretrained(folder_or_name)
     if embeds_encoder(pretrained):
         if encoder is not None:
-            raise InputError(f"{pretrained.path}: holds its own speech encoder; leave the encoder {encoder} out")
+            raise InputError(
+                f"{pretrained.path}: holds its own speech encoder; leave the encoder {encoder} out"
+            )
         return pretrained
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 
@@ -184,8 +204,8 @@ def embeds_encoder(pretrained: Pretrained) -> bool:
 def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:
     """What `read` gives for the folder of a checkpoint, of which all files belong together.
 
-    A training run replaces its export while others read it. Where the folder is another one after reading, whatever
-    was read or raised is dropped, and the new folder is read.
+    A training run replaces its export while others read it. Where the folder is another one after
+    reading, whatever was read or raised is dropped, and the new folder is read.
     """
     for _ in range(_ATTEMPTS - 1):
         before = _export_at(folder_or_name)
@@ -227,19 +247,30 @@ def _read(folder: Path) -> Pretrained:
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])
-    return Pretrained(config, nested(leaves), _statistics(folder, manifest), manifest["digest"], folder)
+    return Pretrained(
+        config, nested(leaves), _statistics(folder, manifest), manifest["digest"], folder
+    )
 
 
 def _statistics(folder: Path, manifest: dict) -> Statistics:
     path, stored = folder / "config.json", manifest["statistics"]
     try:
-        statistics = Statistics(**{name: np.asarray(stored[name], np.float32) for name in ("mean", "std")})
+        statistics = Statistics(
+            **{name: np.asarray(stored[name], np.float32) for name in ("mean", "std")}
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: statistics are not numbers under mean and std ({error})") from error
+        raise InputError(
+            f"{path}: statistics are not numbers under mean and std ({error})"
+        ) from error
     if any(values.shape != (MOTION_DIMS,) for values in statistics):
         raise InputError(f"{path}: statistics are not {MOTION_DIMS} numbers each")
-    if not all(np.isfinite(values).all() for values in statistics) or not (statistics.std > 0).all():
-        raise InputError(f"{path}: statistics hold NaN, infinity or a deviation that is not above 0; train again")
+    if (
+        not all(np.isfinite(values).all() for values in statistics)
+        or not (statistics.std > 0).all()
+    ):
+        raise InputError(
+            f"{path}: statistics hold NaN, infinity or a deviation that is not above 0; train again"
+        )
     return statistics
 
 
@@ -250,12 +281,19 @@ def read_manifest(folder: str | Path) -> dict:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         schema = manifest["schema"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: not a checkpoint's config.json ({type(error).__name__}: {error})") from error
+        raise InputError(
+            f"{path}: not a checkpoint's config.json ({type(error).__name__}: {error})"
+        ) from error
     if schema != SCHEMA:
         raise InputError(f"{path}: checkpoint of schema {schema!r}, this version reads {SCHEMA!r}")
     if manifest.get("digest") != _manifest_digest(manifest):
-        raise InputError(f"{path}: corrupt or edited, it does not match its own digest; fetch the checkpoint again")
-    if lacking := [key for key in ("config", "statistics", "leaves") if not isinstance(manifest.get(key), dict)]:
+        raise InputError(
+            f"{path}: corrupt or edited, it does not match its own digest; fetch the checkpoint "
+            "again"
+        )
+    if lacking := [
+        key for key in ("config", "statistics", "leaves") if not isinstance(manifest.get(key), dict)
+    ]:
         raise InputError(f"{path}: not a checkpoint's config.json, it lacks {', '.join(lacking)}")
     return manifest
 
@@ -264,19 +302,29 @@ def _read_weights(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
     try:
         leaves = read_tensors(path, what="file of weights", remedy="fetch the checkpoint again")
     except InputError as error:
-        raise InputError(f"{path}: cannot be read: {str(error).removeprefix(f'{path}: ')}") from error
+        raise InputError(
+            f"{path}: cannot be read: {str(error).removeprefix(f'{path}: ')}"
+        ) from error
     if leaves.keys() != digests.keys():
         name = sorted(leaves.keys() ^ digests.keys())[0]
-        raise InputError(f"{path}: weight {name!r} is {'not in config.json' if name in leaves else 'missing'}")
+        raise InputError(
+            f"{path}: weight {name!r} is {'not in config.json' if name in leaves else 'missing'}"
+        )
     for name, leaf in leaves.items():
         if leaf_digest(leaf) != digests[name]:
-            raise InputError(f"{path}: weight {name!r} is corrupt (SHA-256 differs); fetch the checkpoint again")
+            raise InputError(
+                f"{path}: weight {name!r} is corrupt (SHA-256 differs); fetch the checkpoint again"
+            )
         if bad := int(leaf.size - np.isfinite(leaf).sum()):
             raise InputError(
-                f"{path}: weight {name!r} holds NaN or infinity in {bad} of {leaf.size} values; its training diverged: "
+                f"{path}: weight {name!r} holds NaN or infinity in {bad} of {leaf.size} values; "
+                "its training diverged: "
                 "take an earlier checkpoint"
             )
-    return {name: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf for name, leaf in leaves.items()}
+    return {
+        name: leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf
+        for name, leaf in leaves.items()
+    }
 
 
 def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
@@ -285,7 +333,9 @@ def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         half = leaf.astype(np.float16)
     if not np.isfinite(half).all():
-        raise ValueError(f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32")
+        raise ValueError(
+            f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32"
+        )
     return half
 
 

@@ -1,10 +1,12 @@
-"""A checkpoint onto the Hugging Face hub, from where `Animator.from_pretrained("org/name")` takes it.
+"""A checkpoint onto the Hugging Face hub, from where `Animator.from_pretrained("org/name")` takes
+it.
 
-    push_to_hub("runs/demo", "org/name")             config.json, weights.safetensors and README.md in one commit
+    push_to_hub("runs/demo", "org/name") config.json, weights.safetensors and README.md in one commit
 
-README.md is the checkpoint's card under a block of metadata: library, kind of task, tags, and a licence where the
-caller names one. config.json goes as it is, with the paths that its configuration names. Tested against a server of our
-own that answers as the hub does; the hub itself has never been tried.
+README.md is the checkpoint's card under a block of metadata: library, kind of task, tags, and a
+licence where the caller names one. config.json goes as it is, with the paths that its configuration
+names. Tested against a server of our own that answers as the hub does; the hub itself has never
+been tried.
 """
 
 import shutil
@@ -33,12 +35,14 @@ def push_to_hub(
     digest: str | None = None,
     overwrite: bool = False,
 ) -> str:
-    """Verify a checkpoint, make the repository `org/name` if need be, add the files; returns the repository's address.
+    """Verify a checkpoint, make the repository `org/name` if need be, add the files; returns the
+    repository's address.
 
-    `token` None is the one of `hf auth login`. `licence` is an identifier of the hub, as "apache-2.0". With `digest`,
-    another checkpoint than that one is refused. Raises `InputError` where the checkpoint is not sound or needs a
-    speech encoder of this machine, where the repository holds other files of these names (but for `overwrite`; a
-    checkpoint of ours is replaced, its older versions stay in the repository's history), and where the hub refuses.
+    `token` None is the one of `hf auth login`. `licence` is an identifier of the hub, as
+    "apache-2.0". With `digest`, another checkpoint than that one is refused. Raises `InputError`
+    where the checkpoint is not sound or needs a speech encoder of this machine, where the
+    repository holds other files of these names (but for `overwrite`; a checkpoint of ours is
+    replaced, its older versions stay in the repository's history), and where the hub refuses.
     """
     name = hub.find_name(repo)
     if name is None or name.revision is not None:
@@ -52,7 +56,9 @@ def push_to_hub(
         _check_complete(pretrained, folder_or_name, token=token)
         files = {name: folder / name for name in ("config.json", "weights.safetensors")}
         files |= {"README.md": _card(folder, pretrained, licence=licence).encode("utf-8")}
-        there = hub.existing(repo, list(files), token=token)  # has a time limit, which writing has not
+        there = hub.existing(
+            repo, list(files), token=token
+        )  # has a time limit, which writing has not
         if not overwrite:
             _check_ours(repo, there)
         return hub.upload(repo, files, private=private, token=token, message=message)
@@ -70,10 +76,13 @@ def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | 
         return
     encoder = pretrained.config.model.encoder
     name = None if Path(encoder.path).exists() else hub.find_name(encoder.path)
-    if name is not None and hub.existing(name.repo, ["config.json"], token=token):  # a path may look like such a name
+    if name is not None and hub.existing(
+        name.repo, ["config.json"], token=token
+    ):  # a path may look like such a name
         return
     raise InputError(
-        f"{source}: refers to its speech encoder as {encoder.path!r}, a folder that others do not have; train with the "
+        f"{source}: refers to its speech encoder as {encoder.path!r}, a folder that others do not "
+        "have; train with the "
         "encoder's name on the hub, or save with embed_encoder=True (ksdiff_jax.models.pretrained)"
     )
 
@@ -81,16 +90,23 @@ def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | 
 def _check_ours(repo: str, there: dict[str, Path]) -> None:
     if there and not ("config.json" in there and CHECKPOINT.owns(there["config.json"].parent)):
         raise InputError(
-            f"{repo}: holds {min(there)} and no checkpoint of ksdiff-jax; name another one, or give overwrite=True"
+            f"{repo}: holds {min(there)} and no checkpoint of ksdiff-jax; name another one, or "
+            "give overwrite=True"
         )
 
 
 def _card(folder: Path, pretrained: Pretrained, *, licence: str | None) -> str:
-    """The card with the hub's metadata on top; what a card of the caller's own states there stays."""
+    """The card with the hub's metadata on top; what a card of the caller's own states there
+    stays.
+    """
     from huggingface_hub import ModelCard, ModelCardData
 
     path = folder / "card.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else f"# {printable(pretrained.config.name)}\n"
+    text = (
+        path.read_text(encoding="utf-8")
+        if path.is_file()
+        else f"# {printable(pretrained.config.name)}\n"
+    )
     ours = {"library_name": LIBRARY, "pipeline_tag": TASK, "tags": list(TAGS), "license": licence}
     ours = {key: value for key, value in ours.items() if value is not None}
     if not text.startswith("---\n"):

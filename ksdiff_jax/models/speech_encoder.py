@@ -1,12 +1,14 @@
-"""A pretrained speech encoder as part of a system: where its weights come from, and its features outside the network.
+"""A pretrained speech encoder as part of a system: where its weights come from, and its features
+outside the network.
 
-A configuration names an encoder by `model.encoder.path`. `with_encoder` loads it and writes what it found into the
-configuration: its layout, which the network is built from, and the digest of its weights, by which every later run
-and every checkpoint knows it again. `encoder_params` are its weights as part of a system's parameters.
+A configuration names an encoder by `model.encoder.path`. `with_encoder` loads it and writes what it
+found into the configuration: its layout, which the network is built from, and the digest of its
+weights, by which every later run and every checkpoint knows it again. `encoder_params` are its
+weights as part of a system's parameters.
 
-Inside the network an encoder hears the cuts and windows that the network is given. `hearing` gives the features of a
-whole recording, of any length and once for all its windows and samples; `Speech.features` takes them, and the network
-then leaves its own encoder alone.
+Inside the network an encoder hears the cuts and windows that the network is given. `hearing` gives
+the features of a whole recording, of any length and once for all its windows and samples;
+`Speech.features` takes them, and the network then leaves its own encoder alone.
 """
 
 from collections.abc import Callable
@@ -26,28 +28,35 @@ from ksdiff_jax.typing import Float, PyTree
 Hearing = Callable[[np.ndarray], Float[np.ndarray, "f d"]]
 
 
-def with_encoder(config: Config, *, path: str | Path | None = None) -> tuple[Config, SpeechEncoder | None]:
-    """The configuration with its pretrained encoder written into it, and that encoder; (config, None) without one.
+def with_encoder(
+    config: Config, *, path: str | Path | None = None
+) -> tuple[Config, SpeechEncoder | None]:
+    """The configuration with its pretrained encoder written into it, and that encoder; (config,
+    None) without one.
 
-    `path` is where the encoder lies here, if not where the configuration says. Raises `InputError` where there is
-    no such encoder, or another one than the configuration was trained with.
+    `path` is where the encoder lies here, if not where the configuration says. Raises `InputError`
+    where there is no such encoder, or another one than the configuration was trained with.
     """
     settings = config.model.encoder
     if settings.kind != "pretrained":
         if path is not None:
-            raise InputError(f"encoder {path}: this model has its own ({settings.kind}); leave it out")
+            raise InputError(
+                f"encoder {path}: this model has its own ({settings.kind}); leave it out"
+            )
         return config, None
     source = str(path or settings.path)
     if not source:
         raise InputError(
-            "model.encoder.path is empty: a pretrained encoder needs the folder that `ksdiff-jax convert encoder` "
+            "model.encoder.path is empty: a pretrained encoder needs the folder that `ksdiff-jax "
+            "convert encoder` "
             "wrote, or a name on the Hugging Face hub such as facebook/wav2vec2-base-960h"
         )
     encoder = load_encoder(source)
     encoder = replace(encoder, params=jax.device_put(encoder.params))
     if settings.digest not in ("", encoder.digest):
         raise InputError(
-            f"{source}: this encoder's weights have digest {encoder.digest[:12]}, the model was trained with "
+            f"{source}: this encoder's weights have digest {encoder.digest[:12]}, the model was "
+            "trained with "
             f"{settings.digest[:12]} ({settings.path}); name that encoder"
         )
     found = replace(settings, digest=encoder.digest, architecture=encoder.config)
@@ -65,7 +74,9 @@ def encoder_params(encoder: SpeechEncoder | None) -> PyTree:
 
 
 def hearing(config: Config, params: PyTree) -> Hearing | None:
-    """Features of one recording (s,) of any length by the encoder among `params`; None where the network must do it."""
+    """Features of one recording (s,) of any length by the encoder among `params`; None where the
+    network must do it.
+    """
     settings = config.model.encoder
     if settings.kind != "pretrained" or settings.layer != "last":
         return None

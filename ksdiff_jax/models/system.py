@@ -1,7 +1,8 @@
 """The seam between a method and everything around it.
 
-The training loop, the evaluation and the animator drive any `System`: three pure functions of a configuration.
-A second method (FD2Talk, DisentTalk, KeyFace) is a new folder beside `ksdiff/` that provides one.
+The training loop, the evaluation and the animator drive any `System`: three pure functions of a
+configuration. A second method (FD2Talk, DisentTalk, KeyFace) is a new folder beside `ksdiff/` that
+provides one.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -14,15 +15,21 @@ class Speech(NamedTuple):
     """What a system hears and reads. Padding follows the valid part; masks are True where valid."""
 
     audio: Float[Array, "b s"]  # 16 kHz, s = 640 t, zeros where invalid
-    prosody: Float[Array, "b f 2"]  # log f0, log energy, normalised per utterance, zeros where invalid
+    prosody: Float[
+        Array, "b f 2"
+    ]  # log f0, log energy, normalised per utterance, zeros where invalid
     mask: Bool[Array, "b t"]  # valid motion frames
     tokens: Int[Array, "b l"]  # transcript.encode, 0 where invalid
     token_mask: Bool[Array, "b l"]
-    features: Float[Array, "b f d"] | None = None  # of the speech encoder; given, the system does not run it
+    features: Float[Array, "b f d"] | None = (
+        None  # of the speech encoder; given, the system does not run it
+    )
 
 
 class Batch(NamedTuple):
-    """One training or test batch: speech and the motion that goes with it (raw coefficients, layout.py)."""
+    """One training or test batch: speech and the motion that goes with it (raw coefficients,
+    layout.py).
+    """
 
     speech: Speech
     motion: Float[Array, "b t 59"]
@@ -47,7 +54,10 @@ class Sample(NamedTuple):
 
 @runtime_checkable
 class System(Protocol):
-    """A speech-driven motion generator as pure functions. Parameters are a plain nested dict of arrays."""
+    """A speech-driven motion generator as pure functions.
+
+    Parameters are a plain nested dict of arrays.
+    """
 
     config: Config
 
@@ -64,10 +74,11 @@ class System(Protocol):
         train: bool,
         whole: Bool[Array, "n t"] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        """The scalar to minimise and every term of it by name, in float32; random only through `key`.
+        """The scalar to minimise and every term of it by name, in float32; random only through
+        `key`.
 
-        Where training accumulates gradients, `batch` is a micro-batch of one with the masks `whole`; the losses of
-        the micro-batches must then add up to that of the whole (losses.py).
+        Where training accumulates gradients, `batch` is a micro-batch of one with the masks
+        `whole`; the losses of the micro-batches must then add up to that of the whole (losses.py).
         """
 
     def sample(
@@ -80,4 +91,6 @@ class System(Protocol):
         statistics: Statistics,
         options: SampleConfig,
     ) -> Sample:
-        """Motion for speech, from initial Gaussian noise (disk order, layout.py); `key` serves Bernoulli keyframes."""
+        """Motion for speech, from initial Gaussian noise (disk order, layout.py); `key` serves
+        Bernoulli keyframes.
+        """

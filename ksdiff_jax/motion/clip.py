@@ -13,8 +13,9 @@
 | keyframe_score_expression, keyframe_score_head | (t,) | probabilities |
 | meta | str | JSON: what made this motion, from what |
 
-The file is a plain NumPy archive of exactly these keys, without pickled objects: it opens anywhere, and nothing in
-it can run. Values are checked when a clip is made and therefore also when one is read.
+The file is a plain NumPy archive of exactly these keys, without pickled objects: it opens anywhere,
+and nothing in it can run. Values are checked when a clip is made and therefore also when one is
+read.
 """
 
 import dataclasses
@@ -31,7 +32,9 @@ from ksdiff_jax.outputs import writing
 from ksdiff_jax.typing import Bool, Float
 
 SCHEMA = "ksdiff-motion/1"
-MAX_FILE_BYTES = 400_000_000  # unpacked; about ten hours of motion, far below what would exhaust a machine
+MAX_FILE_BYTES = (
+    400_000_000  # unpacked; about ten hours of motion, far below what would exhaust a machine
+)
 
 _PER_FRAME = {
     "exp": (np.float32, (layout.EXPRESSION_DIMS,)),
@@ -50,7 +53,10 @@ _PER_FRAME = {
 
 @dataclass(frozen=True, eq=False)
 class MotionClip:
-    """A head's motion as a value. Construction converts to the dtypes of the file and rejects what does not fit."""
+    """A head's motion as a value.
+
+    Construction converts to the dtypes of the file and rejects what does not fit.
+    """
 
     exp: Float[np.ndarray, "t 50"]
     global_orient: Float[np.ndarray, "t 3"]
@@ -68,7 +74,9 @@ class MotionClip:
     meta: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        for name, value in _checked_fields({f.name: getattr(self, f.name) for f in dataclasses.fields(self)}).items():
+        for name, value in _checked_fields(
+            {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        ).items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -97,7 +105,9 @@ class MotionClip:
         shape: Float[np.ndarray, "100"] | None = None,
         meta: dict | None = None,
     ) -> "MotionClip":
-        """A clip from the 59 numbers of `motion.layout` per frame; neck and eyes rest, what is not given is zero."""
+        """A clip from the 59 numbers of `motion.layout` per frame; neck and eyes rest, what is not
+        given is zero.
+        """
         frames = len(coefficients)
 
         def or_zeros(value, size):
@@ -126,9 +136,14 @@ class MotionClip:
         A motion file of ours is replaced, another file only with `overwrite`.
         """
         path = Path(path)
-        arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "meta"}
+        arrays = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "meta"
+        }
         meta = json.dumps({"schema": SCHEMA, **self.meta}, sort_keys=True)
-        with writing(path, "motion", overwrite=overwrite) as temporary, temporary.open("wb") as stream:
+        with (
+            writing(path, "motion", overwrite=overwrite) as temporary,
+            temporary.open("wb") as stream,
+        ):
             np.savez(stream, **arrays | {"fps": np.float64(self.fps), "meta": np.array(meta)})
         return path
 
@@ -143,7 +158,9 @@ class MotionClip:
         except json.JSONDecodeError as error:
             raise InputError(f"{path}: the key 'meta' of this motion file is not JSON") from error
         if schema != SCHEMA:
-            raise InputError(f"{path}: motion file of schema {schema!r}, this version reads {SCHEMA!r}")
+            raise InputError(
+                f"{path}: motion file of schema {schema!r}, this version reads {SCHEMA!r}"
+            )
         try:
             return cls(**_checked_fields(arrays), meta=meta)
         except InputError as error:
@@ -151,7 +168,9 @@ class MotionClip:
 
 
 def _checked_fields(values: dict) -> dict:
-    """Every field but `meta` in the dtype of the file; raises `InputError` naming the field that does not fit."""
+    """Every field but `meta` in the dtype of the file; raises `InputError` naming the field that
+    does not fit.
+    """
     exp = np.asarray(values["exp"])
     if exp.ndim != 2 or len(exp) < 1:
         raise InputError(f"motion exp: got shape {exp.shape}, need at least one frame of 50")
@@ -162,7 +181,9 @@ def _checked_fields(values: dict) -> dict:
     checked["shape"] = _checked("shape", values["shape"], np.float32, (layout.SHAPE_DIMS,))
     checked["fps"] = float(_checked("fps", values["fps"], np.float64, ()))
     if checked["fps"] <= 0:
-        raise InputError(f"motion fps: got {checked['fps']}, need a positive number of frames per second")
+        raise InputError(
+            f"motion fps: got {checked['fps']}, need a positive number of frames per second"
+        )
     return checked
 
 
@@ -174,15 +195,21 @@ def _checked(name: str, value, dtype, size: tuple[int, ...]) -> np.ndarray:
         raise InputError(f"motion {name}: got values of type {array.dtype}, need numbers")
     array = np.array(array, dtype=dtype)  # a copy: the clip does not change when its source does
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(f"motion {name}: {np.count_nonzero(~np.isfinite(array))} values are NaN or infinite")
+        raise InputError(
+            f"motion {name}: {np.count_nonzero(~np.isfinite(array))} values are NaN or infinite"
+        )
     array.flags.writeable = False
     return array
 
 
 def _read_archive(path: Path, keys: set[str]) -> dict[str, np.ndarray]:
-    """The arrays named `keys` of an npz, read without unpickling and without unpacking more than the size limit."""
+    """The arrays named `keys` of an npz, read without unpickling and without unpacking more than
+    the size limit.
+    """
     if not path.is_file():
-        raise InputError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; need a .motion.npz file")
+        raise InputError(
+            f"{path}: {'a folder' if path.is_dir() else 'no such file'}; need a .motion.npz file"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
@@ -191,9 +218,20 @@ def _read_archive(path: Path, keys: set[str]) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             missing = sorted(keys - set(archive.files))
             if missing:
-                raise InputError(f"{path}: not a complete motion file, missing {', '.join(missing)}")
+                raise InputError(
+                    f"{path}: not a complete motion file, missing {', '.join(missing)}"
+                )
             return {key: archive[key] for key in keys}
     except InputError:
         raise
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a readable motion file ({type(error).__name__}: {error})") from error
+    except (
+        OSError,
+        ValueError,
+        zipfile.BadZipFile,
+        EOFError,
+        KeyError,
+        NotImplementedError,
+    ) as error:
+        raise InputError(
+            f"{path}: not a readable motion file ({type(error).__name__}: {error})"
+        ) from error

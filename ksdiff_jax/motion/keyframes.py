@@ -3,9 +3,9 @@
     δ_h,t = θ_t + |c'_t − c'_{t−1}|,   c' = [jaw, camera] (6),   θ_t = angle of R_t R_{t−1}^T
     δ_e,t = |e_t − e_{t−1}|,   δ_1 = 0
 
-Both sequences are smoothed by a Gaussian; a keyframe is a local maximum (of a plateau: its first frame) above
-mean + threshold_std · std of its own clip. Everything is written on a batch with a validity mask, so that padding
-changes nothing; a clip is a batch of one.
+Both sequences are smoothed by a Gaussian; a keyframe is a local maximum (of a plateau: its first
+frame) above mean + threshold_std · std of its own clip. Everything is written on a batch with a
+validity mask, so that padding changes nothing; a clip is a batch of one.
 """
 
 import jax.numpy as jnp
@@ -16,7 +16,9 @@ from ksdiff_jax.motion.rotation import relative_angle
 from ksdiff_jax.typing import Array, Bool, Float
 
 
-def motion_change(motion: Float[Array, "b t 59"]) -> tuple[Float[Array, "b t"], Float[Array, "b t"]]:
+def motion_change(
+    motion: Float[Array, "b t 59"],
+) -> tuple[Float[Array, "b t"], Float[Array, "b t"]]:
     """Frame-to-frame change (δ_e, δ_h) of Eq. 3, both 0 at the first frame."""
     rotation = motion[..., layout.ROTATION]
     angle = relative_angle(rotation[:, :-1], rotation[:, 1:])
@@ -29,22 +31,28 @@ def motion_change(motion: Float[Array, "b t 59"]) -> tuple[Float[Array, "b t"], 
 def gaussian_smooth(
     signal: Float[Array, "b t"], mask: Bool[Array, "b t"], *, sigma_frames: float
 ) -> Float[Array, "b t"]:
-    """Gaussian smoothing along time with the valid part of each row reflected at both ends (d c b a | a b c d)."""
+    """Gaussian smoothing along time with the valid part of each row reflected at both ends (d c b a
+    | a b c d).
+    """
     radius = int(4 * sigma_frames + 0.5)
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (offsets / sigma_frames) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
     length = jnp.maximum(mask.sum(axis=-1, keepdims=True), 1)[..., None]  # b 1 1
     index = jnp.arange(signal.shape[-1])[None, :, None] + offsets  # 1 t k
-    # Half-sample reflection has period 2 * length; folding the index handles clips shorter than the kernel too.
+    # Half-sample reflection has period 2 * length; folding the index handles clips shorter than the
+    # kernel too.
     index = jnp.mod(index, 2 * length)
     index = jnp.where(index < length, index, 2 * length - 1 - index)  # b t k
     windows = jnp.take_along_axis(signal[..., None], index, axis=1)
     return jnp.where(mask, windows @ kernel, 0.0)
 
 
-def local_maxima(signal: Float[Array, "b t"], mask: Bool[Array, "b t"], *, threshold_std: float) -> Bool[Array, "b t"]:
-    """Local maxima above mean + threshold_std · std of the row's valid frames; a plateau counts at its first frame.
+def local_maxima(
+    signal: Float[Array, "b t"], mask: Bool[Array, "b t"], *, threshold_std: float
+) -> Bool[Array, "b t"]:
+    """Local maxima above mean + threshold_std · std of the row's valid frames; a plateau counts at
+    its first frame.
 
     The first and the last valid frame are never maxima. A constant row has none.
     """
@@ -52,12 +60,15 @@ def local_maxima(signal: Float[Array, "b t"], mask: Bool[Array, "b t"], *, thres
     mean = jnp.sum(jnp.where(mask, signal, 0.0), axis=-1, keepdims=True) / count
     variance = jnp.sum(jnp.where(mask, (signal - mean) ** 2, 0.0), axis=-1, keepdims=True) / count
     rises = signal[:, 1:-1] > signal[:, :-2]
-    # The next different value decides whether a plateau is a top: scan from the right, carrying the verdict over ties.
+    # The next different value decides whether a plateau is a top: scan from the right, carrying the
+    # verdict over ties.
     valid_next = mask[:, 1:]
     down = (signal[:, 1:] < signal[:, :-1]) & valid_next
     tie = (signal[:, 1:] == signal[:, :-1]) & valid_next
     position = jnp.arange(down.shape[-1])
-    next_change = _next_index(~tie, position)  # first index >= own where the following value differs or is invalid
+    next_change = _next_index(
+        ~tie, position
+    )  # first index >= own where the following value differs or is invalid
     falls = jnp.take_along_axis(down, jnp.minimum(next_change, down.shape[-1] - 1), axis=-1)[:, 1:]
     peak = jnp.pad(rises & falls, ((0, 0), (1, 1)))
     return peak & mask & (signal > mean + threshold_std * jnp.sqrt(variance))

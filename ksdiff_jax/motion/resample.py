@@ -1,8 +1,9 @@
 """Motion from the clock it was recorded by to another one.
 
-Between two recorded instants a value moves in a straight line, a rotation along the shorter arc. Where the recording
-is denser than the wanted instants (50 or 60 Hz to 25), each result is the mean of that line over one wanted period,
-so that what moves faster than half the wanted rate does not fold into slow motion; where it is not, the line itself.
+Between two recorded instants a value moves in a straight line, a rotation along the shorter arc.
+Where the recording is denser than the wanted instants (50 or 60 Hz to 25), each result is the mean
+of that line over one wanted period, so that what moves faster than half the wanted rate does not
+fold into slow motion; where it is not, the line itself.
 """
 
 import numpy as np
@@ -15,15 +16,21 @@ DENSE = 1.5
 
 
 def resampled(
-    values: Float[np.ndarray, "n *k"], times_s: Float[np.ndarray, "n"], wanted_s: Float[np.ndarray, "t"]
+    values: Float[np.ndarray, "n *k"],
+    times_s: Float[np.ndarray, "n"],
+    wanted_s: Float[np.ndarray, "t"],
 ) -> Float[np.ndarray, "t *k"]:
-    """Values recorded at increasing instants, at other increasing instants; held beyond both ends."""
+    """Values recorded at increasing instants, at other increasing instants; held beyond
+    both ends.
+    """
     if len(values) == 1 or len(wanted_s) == 0:
         return np.repeat(values[:1], len(wanted_s), axis=0)
     flat = values.reshape(len(values), -1).astype(np.float64)
     period_s = float(np.median(np.diff(wanted_s))) if len(wanted_s) > 1 else 0.0
     if period_s > DENSE * float(np.median(np.diff(times_s))):
-        first, last = (_integral(flat, times_s, wanted_s + half) for half in (-period_s / 2, period_s / 2))
+        first, last = (
+            _integral(flat, times_s, wanted_s + half) for half in (-period_s / 2, period_s / 2)
+        )
         line = (last - first) / period_s
     else:
         line = _between(flat, times_s, wanted_s)
@@ -31,25 +38,39 @@ def resampled(
 
 
 def resampled_rotations(
-    axis_angle: Float[np.ndarray, "n 3"], times_s: Float[np.ndarray, "n"], wanted_s: Float[np.ndarray, "t"]
+    axis_angle: Float[np.ndarray, "n 3"],
+    times_s: Float[np.ndarray, "n"],
+    wanted_s: Float[np.ndarray, "t"],
 ) -> Float[np.ndarray, "t 3"]:
-    """The same for rotations, through unit quaternions whose signs are made to agree from one to the next."""
+    """The same for rotations, through unit quaternions whose signs are made to agree from one to
+    the next.
+    """
     quaternions = Rotation.from_rotvec(axis_angle).as_quat()
     flips = np.cumprod(np.where((quaternions[1:] * quaternions[:-1]).sum(axis=1) < 0, -1.0, 1.0))
     quaternions[1:] *= flips[:, None]
-    return Rotation.from_quat(resampled(quaternions, times_s, wanted_s)).as_rotvec().astype(axis_angle.dtype)
+    return (
+        Rotation.from_quat(resampled(quaternions, times_s, wanted_s))
+        .as_rotvec()
+        .astype(axis_angle.dtype)
+    )
 
 
 def _between(values: np.ndarray, times_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
     after = np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)
-    share = np.clip((wanted_s - times_s[after - 1]) / (times_s[after] - times_s[after - 1]), 0, 1)[:, None]
+    share = np.clip((wanted_s - times_s[after - 1]) / (times_s[after] - times_s[after - 1]), 0, 1)[
+        :, None
+    ]
     return values[after - 1] * (1 - share) + values[after] * share
 
 
 def _integral(values: np.ndarray, times_s: np.ndarray, until_s: np.ndarray) -> np.ndarray:
-    """From the first instant to each of `until_s`, of the line through the values; beyond both ends it is level."""
+    """From the first instant to each of `until_s`, of the line through the values; beyond both ends
+    it is level.
+    """
     steps = np.diff(times_s)[:, None]
-    whole = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(steps * (values[1:] + values[:-1]) / 2, axis=0)])
+    whole = np.concatenate(
+        [np.zeros((1, values.shape[1])), np.cumsum(steps * (values[1:] + values[:-1]) / 2, axis=0)]
+    )
     inside = np.clip(until_s, times_s[0], times_s[-1])
     before = np.clip(np.searchsorted(times_s, inside, side="right") - 1, 0, len(times_s) - 2)
     part = (inside - times_s[before])[:, None]

@@ -4,10 +4,10 @@ Rodrigues' formula, with K the cross-product matrix of the axis-angle vector r a
 
     R = I + (sin θ / θ) K + ((1 − cos θ) / θ²) K²                                            (1)
 
-The angle of a relative rotation is taken from its sine and cosine parts, which is stable near 0 and near π where
-arccos is not:
+The angle of a relative rotation is taken from its sine and cosine parts, which is stable near 0 and
+near π where arccos is not:
 
-    Q = R_b R_a^T,   sin θ = |vee(Q − Q^T)| / 2,   cos θ = (tr Q − 1) / 2,   θ = atan2(sin θ, cos θ)        (2)
+    Q = R_b R_a^T,   sin θ = |vee(Q − Q^T)| / 2, cos θ = (tr Q − 1) / 2, θ = atan2(sin θ, cos θ) (2)
 """
 
 import jax.numpy as jnp
@@ -33,13 +33,16 @@ def rotation_matrix(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
 
 
 def axis_angle(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
-    """Axis-angle vectors of rotation matrices, angle in [0, π]; the inverse of `rotation_matrix`."""
+    """Axis-angle vectors of rotation matrices, angle in [0, π]; the inverse of
+    `rotation_matrix`.
+    """
     sine_axis = _vee(matrix)
     sine = jnp.linalg.norm(sine_axis, axis=-1, keepdims=True)
     cosine = ((jnp.trace(matrix, axis1=-2, axis2=-1) - 1) / 2)[..., None]
     angle = jnp.arctan2(sine, cosine)
     regular = sine_axis * jnp.where(sine > 1e-6, angle / jnp.maximum(sine, 1e-12), 1.0)
-    # Near π the antisymmetric part vanishes: R ≈ 2 a a^T − I, so the longest column of R + I points along the axis.
+    # Near π the antisymmetric part vanishes: R ≈ 2 a a^T − I, so the longest column of R + I points
+    # along the axis.
     symmetric = (matrix + jnp.swapaxes(matrix, -1, -2)) / 2 + jnp.eye(3, dtype=matrix.dtype)
     column = jnp.argmax(jnp.diagonal(symmetric, axis1=-2, axis2=-1), axis=-1)
     axis = jnp.take_along_axis(symmetric, column[..., None, None], axis=-1)[..., 0]
@@ -49,7 +52,9 @@ def axis_angle(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
 
 
 def relative_angle(a: Float[Array, "*b 3"], b: Float[Array, "*b 3"]) -> Float[Array, "*b"]:
-    """Angle in [0, π] of the rotation that takes `a` to `b` (both axis-angle), Eq. 2; its gradient at a = b is 0."""
+    """Angle in [0, π] of the rotation that takes `a` to `b` (both axis-angle), Eq. 2; its gradient
+    at a = b is 0.
+    """
     difference = jnp.einsum("...ij,...kj->...ik", rotation_matrix(b), rotation_matrix(a))
     sine_axis = _vee(difference)
     squared = jnp.sum(sine_axis**2, axis=-1)

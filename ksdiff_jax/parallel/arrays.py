@@ -1,8 +1,9 @@
 """Arrays that lie on a mesh, from what each process holds.
 
-Every process reads its own part of the global batch; `global_batch` puts the parts on the devices and gives arrays
-whose shape is that of the whole batch: (b_local, ...) on each of n processes -> (n · b_local, ...). What every process
-holds whole goes to the devices by `batch_of_all` and `on_every_device`, and comes back by `on_host`.
+Every process reads its own part of the global batch; `global_batch` puts the parts on the devices
+and gives arrays whose shape is that of the whole batch: (b_local, ...) on each of n processes -> (n
+· b_local, ...). What every process holds whole goes to the devices by `batch_of_all` and
+`on_every_device`, and comes back by `on_host`.
 """
 
 import jax
@@ -27,19 +28,23 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, *, accumulate_steps: int = 1) -> int:
-    """The number of examples that this process reads; raises `InputError` if `batch_size` does not divide."""
+    """The number of examples that this process reads; raises `InputError` if `batch_size` does not
+    divide.
+    """
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
     if accumulate_steps < 1:
         raise InputError(f"train.accumulate_steps {accumulate_steps}: need 1 or more")
     if batch_size < 1 or batch_size % (shards * accumulate_steps):
         micro = f" times train.accumulate_steps {accumulate_steps}" if accumulate_steps > 1 else ""
         raise InputError(
-            f"data.batch_size {batch_size}: need a positive multiple of {shards * accumulate_steps}, "
+            f"data.batch_size {batch_size}: need a positive multiple of "
+            f"{shards * accumulate_steps}, "
             f"the batch shards of this mesh (mesh.data × mesh.fsdp = {shards}){micro}"
         )
     if shards % (processes := len({device.process_index for device in mesh.devices.flat})):
         raise InputError(
-            f"mesh.data × mesh.fsdp {shards} on {processes} processes: need a multiple of the processes, so that each "
+            f"mesh.data × mesh.fsdp {shards} on {processes} processes: need a multiple of the "
+            "processes, so that each "
             "reads its own examples; lower mesh.tensor to the devices of one process or fewer"
         )
     return batch_size // processes
@@ -48,23 +53,31 @@ def check_batch_size(batch_size: int, mesh: Mesh, *, accumulate_steps: int = 1) 
 def global_batch(batch: PyTree, mesh: Mesh) -> PyTree:
     """A tree of this process's NumPy arrays as global arrays, split along their first axis."""
     sharding = batch_sharding(mesh)
-    return jax.tree.map(lambda array: jax.make_array_from_process_local_data(sharding, np.asarray(array)), batch)
+    return jax.tree.map(
+        lambda array: jax.make_array_from_process_local_data(sharding, np.asarray(array)), batch
+    )
 
 
 def batch_of_all(batch: PyTree, mesh: Mesh) -> PyTree:
-    """A tree of NumPy arrays that every process holds whole as global arrays, split along their first axis."""
+    """A tree of NumPy arrays that every process holds whole as global arrays, split along their
+    first axis.
+    """
     return _placed(batch, batch_sharding(mesh))
 
 
 def on_every_device(tree: PyTree, mesh: Mesh) -> PyTree:
-    """A tree that every process holds whole, copied to every device; no copy of what lies there already."""
+    """A tree that every process holds whole, copied to every device; no copy of what lies there
+    already.
+    """
     if jax.process_count() == 1:
         return jax.device_put(tree, replicated(mesh))
     return _placed(tree, replicated(mesh))
 
 
 def on_host(tree: PyTree) -> PyTree:
-    """Whole NumPy arrays of global ones, on every process; all of them must ask, in the same order."""
+    """Whole NumPy arrays of global ones, on every process; all of them must ask, in the
+    same order.
+    """
 
     def fetch(leaf: jax.Array) -> np.ndarray:
         if not isinstance(leaf, jax.Array) or leaf.is_fully_replicated or leaf.is_fully_addressable:

@@ -1,9 +1,10 @@
-"""What devices say to each other in a compiled program: collectives counted, with their bytes, from its HLO text.
+"""What devices say to each other in a compiled program: collectives counted, with their bytes, from
+its HLO text.
 
-    collectives(compiled.as_text())  ->  {"all-reduce": Traffic(count, payload_bytes, sent_bytes), ...}
+    collectives(compiled.as_text()) -> {"all-reduce": Traffic(count, payload_bytes, sent_bytes), ...}
 
-A collective on a payload of B bytes among n devices sends, from each of them, by the ring algorithms that the
-libraries use for large payloads:
+A collective on a payload of B bytes among n devices sends, from each of them, by the ring
+algorithms that the libraries use for large payloads:
 
 | kind | B | sent by each device |
 |---|---|---|
@@ -13,7 +14,8 @@ libraries use for large payloads:
 | all-to-all | the array on one device | (n - 1) / n · B |
 | collective-permute | the array | B |
 
-The body of a loop counts as often as it runs, where the compiler knows that number, as it does for `lax.scan`.
+The body of a loop counts as often as it runs, where the compiler knows that number, as it does for
+`lax.scan`.
 """
 
 import math
@@ -40,7 +42,9 @@ class Traffic(NamedTuple):
 
 
 def collectives(hlo: str) -> dict[str, Traffic]:
-    """The kinds of collectives in the text of a compiled program, each with its traffic; kinds that occur only."""
+    """The kinds of collectives in the text of a compiled program, each with its traffic; kinds that
+    occur only.
+    """
     found: dict[str, Traffic] = {}
     runs = _runs(hlo)
     for computation, line in _instructions(hlo):
@@ -51,7 +55,9 @@ def collectives(hlo: str) -> dict[str, Traffic]:
         payload = _payload_bytes(shape, kind, started is not None, devices)
         old = found.get(kind, Traffic(0, 0, 0))
         sent = round(payload * _share_sent(kind, devices))
-        found[kind] = Traffic(old.count + times, old.payload_bytes + times * payload, old.sent_bytes + times * sent)
+        found[kind] = Traffic(
+            old.count + times, old.payload_bytes + times * payload, old.sent_bytes + times * sent
+        )
     return found
 
 
@@ -67,7 +73,9 @@ def _instructions(hlo: str):
 
 def _runs(hlo: str) -> dict[str, int]:
     """How often every computation runs when the program runs once."""
-    entry = next((m.group(2) for m in map(_COMPUTATION.match, hlo.splitlines()) if m and m.group(1)), "")
+    entry = next(
+        (m.group(2) for m in map(_COMPUTATION.match, hlo.splitlines()) if m and m.group(1)), ""
+    )
     calls: dict[str, list[tuple[str, int]]] = {}
     for computation, line in _instructions(hlo):
         called = _CALLED.findall(line)
@@ -107,7 +115,9 @@ def _bits(name: str) -> int:
 
 
 def _group_size(line: str) -> int:
-    """Devices that take part together, in any of the three ways of writing it; 2 for a permutation."""
+    """Devices that take part together, in any of the three ways of writing it; 2 for a
+    permutation.
+    """
     if match := re.search(r"replica_groups=\[\d+,(\d+)\]", line):
         return int(match.group(1))
     if match := re.search(r"replica_groups=\{\{([\d,]*)\}", line):

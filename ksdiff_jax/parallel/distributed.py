@@ -1,18 +1,20 @@
 """Several processes as one run: who they are, and where the first of them listens.
 
-    flags              --coordinator HOST:PORT --processes N --process-id K       whatever starts the processes
-    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID                     the same by environment; on
-                       Kubernetes JOB_COMPLETION_INDEX stands in for the last     (launch/jobset_gpu.yaml)
-    Slurm              srun sets SLURM_PROCID and the like                        (launch/slurm.sbatch)
+    flags              --coordinator HOST:PORT --processes N --process-id K   whatever starts the processes
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID                 the same by environment; on
+                       Kubernetes JOB_COMPLETION_INDEX stands in for the last (launch/jobset_gpu.yaml)
+    Slurm              srun sets SLURM_PROCID and the like                    (launch/slurm.sbatch)
     Open MPI           mpirun sets OMPI_COMM_WORLD_RANK and the like
-    Cloud TPU          the machine's metadata, or what GKE puts into the pod      (launch/tpu_vm.sh, jobset_tpu.yaml)
+    Cloud TPU          the machine's metadata, or what GKE puts into the pod  (launch/tpu_vm.sh, jobset_tpu.yaml)
 
-The first that is there counts; with none of them this is the only process. Slurm, Open MPI and TPUs are read by JAX's
-own detection. `initialise` comes before anything that touches a device: afterwards JAX would know only its own.
+The first that is there counts; with none of them this is the only process. Slurm, Open MPI and TPUs
+are read by JAX's own detection. `initialise` comes before anything that touches a device:
+afterwards JAX would know only its own.
 
-A process that dies takes the others with it: after `HEARTBEAT_S` without a sign of life JAX's coordination service,
-which lives in process 0, ends every process with status 134 (SIGABRT); where a collective fails first, that is an error
-that `lost_process` knows, of the same status. Started again, they go on from the last checkpoint.
+A process that dies takes the others with it: after `HEARTBEAT_S` without a sign of life JAX's
+coordination service, which lives in process 0, ends every process with status 134 (SIGABRT); where
+a collective fails first, that is an error that `lost_process` knows, of the same status. Started
+again, they go on from the last checkpoint.
 """
 
 import importlib.util
@@ -26,7 +28,8 @@ from typing import NamedTuple, NoReturn
 
 from ksdiff_jax.errors import InputError, first_line
 
-# A node that is busy compiling or paused by its host still answers within this time; JAX's own default is 100.
+# A node that is busy compiling or paused by its host still answers within this time; JAX's own
+# default is 100.
 HEARTBEAT_S = 60
 # Nodes of a large job start minutes apart: images are pulled, a node is replaced.
 START_TIMEOUT_S = 300
@@ -39,7 +42,8 @@ _LEADER_LINGERS_S = 2.0
 LOST_PROCESS_STATUS = 134
 # A collective on a CPU, one on a GPU, and the service that watches over both.
 _LOST = re.compile(
-    r"Gloo .*failed|remote process exited|(?:Connection|Socket) (?:reset|closed)|coordination service", re.I
+    r"Gloo .*failed|remote process exited|(?:Connection|Socket) (?:reset|closed)|coordination service",
+    re.I,
 )
 
 _FLAGS = ("--coordinator", "--processes", "--process-id")
@@ -47,7 +51,9 @@ _VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 class Plan(NamedTuple):
-    """How this process joins the others; None is for JAX to find out by `method` (None: whatever it detects)."""
+    """How this process joins the others; None is for JAX to find out by `method` (None: whatever it
+    detects).
+    """
 
     source: str  # for messages
     coordinator: str | None = None  # HOST:PORT of process 0
@@ -66,10 +72,11 @@ def initialise(
     heartbeat_s: int = HEARTBEAT_S,
     tell: Callable[[str], None] = lambda line: None,
 ) -> int:
-    """Join the other processes of this run, if there are any; returns how many there are, this one included.
+    """Join the other processes of this run, if there are any; returns how many there are, this one
+    included.
 
-    Raises `InputError` for flags or variables that do not fit together and for a coordinator that does not answer
-    within `timeout_s` seconds.
+    Raises `InputError` for flags or variables that do not fit together and for a coordinator that
+    does not answer within `timeout_s` seconds.
     """
     import jax
 
@@ -79,8 +86,12 @@ def initialise(
     if chosen.process_id and chosen.coordinator:
         _wait_for_coordinator(chosen.coordinator, timeout_s=timeout_s)
     if chosen.process_id == 0:
-        tell(f"waiting up to {timeout_s:.0f} s for {chosen.processes} processes at {chosen.coordinator}")
-    # JAX would catch SIGTERM itself; train/agreement.py does it so that Ctrl-C and slow steps are served too.
+        tell(
+            f"waiting up to {timeout_s:.0f} s for {chosen.processes} processes at "
+            f"{chosen.coordinator}"
+        )
+    # JAX would catch SIGTERM itself; train/agreement.py does it so that Ctrl-C and slow steps are
+    # served too.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
@@ -95,15 +106,22 @@ def initialise(
         )
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"cannot join the processes named by {chosen.source} ({first_line(error)}); give all of {', '.join(_FLAGS)}"
+            f"cannot join the processes named by {chosen.source} ({first_line(error)}); give all "
+            f"of {', '.join(_FLAGS)}"
         ) from error
     return jax.process_count()
 
 
 def plan(
-    coordinator: str | None, processes: int | None, process_id: int | None, environ: Mapping[str, str]
+    coordinator: str | None,
+    processes: int | None,
+    process_id: int | None,
+    environ: Mapping[str, str],
 ) -> Plan | None:
-    """What the flags or the environment ask for; None for a single process. Raises `InputError` if they do not fit."""
+    """What the flags or the environment ask for; None for a single process.
+
+    Raises `InputError` if they do not fit.
+    """
     flags = (coordinator, processes, process_id)
     if any(flag is not None for flag in flags):
         return _checked("the flags", _FLAGS, flags)
@@ -128,13 +146,19 @@ def _checked(
 ) -> Plan | None:
     coordinator, processes, process_id = values
     if missing := [name for name, value in zip(names, values, strict=True) if value is None]:
-        raise InputError(f"{' and '.join(missing)} missing: a run of several processes needs all of {', '.join(names)}")
+        raise InputError(
+            f"{' and '.join(missing)} missing: a run of several processes needs all of "
+            f"{', '.join(names)}"
+        )
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InputError(f"{names[0]} {coordinator}: need HOST:PORT of the machine that runs process 0")
+        raise InputError(
+            f"{names[0]} {coordinator}: need HOST:PORT of the machine that runs process 0"
+        )
     if processes < 1 or not 0 <= process_id < processes:
         raise InputError(
-            f"{names[1]} {processes}, {names[2]} {process_id}: processes are numbered from 0 to one less than there are"
+            f"{names[1]} {processes}, {names[2]} {process_id}: processes are numbered from 0 to "
+            "one less than there are"
         )
     return None if processes == 1 else Plan(source, coordinator, processes, process_id)
 
@@ -149,7 +173,9 @@ def _number(environ: Mapping[str, str], *names: str) -> int | None:
 
 
 def _all_of_the_node(environ: Mapping[str, str]) -> tuple[int, ...] | None:
-    """Every GPU of the node if one task runs on each: JAX would give a task the one GPU of its local number."""
+    """Every GPU of the node if one task runs on each: JAX would give a task the one GPU of its
+    local number.
+    """
     gpus = _number(environ, "SLURM_GPUS_ON_NODE")
     alone = environ.get("SLURM_STEP_NUM_NODES") == environ.get("SLURM_NTASKS")
     return tuple(range(gpus)) if alone and gpus else None
@@ -161,7 +187,8 @@ def _open_mpi(size: int, environ: Mapping[str, str]) -> Plan:
     # From version 5 on mpirun no longer says where rank 0 is.
     if not (address := environ.get("JAX_COORDINATOR_ADDRESS")):
         raise InputError(
-            "Open MPI does not say where rank 0 runs: set JAX_COORDINATOR_ADDRESS to HOST:PORT of that machine "
+            "Open MPI does not say where rank 0 runs: set JAX_COORDINATOR_ADDRESS to HOST:PORT of "
+            "that machine "
             "(mpirun -x JAX_COORDINATOR_ADDRESS=...)"
         )
     names = ("JAX_COORDINATOR_ADDRESS", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
@@ -174,7 +201,9 @@ def _many_tpu_hosts(environ: Mapping[str, str]) -> bool:
 
 
 def _on_tpu_vm(environ: Mapping[str, str]) -> bool:
-    """A machine with TPU chips outside GKE; JAX, once imported, sets TPU_SKIP_MDS_QUERY where it finds no chip."""
+    """A machine with TPU chips outside GKE; JAX, once imported, sets TPU_SKIP_MDS_QUERY where it
+    finds no chip.
+    """
     if environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or "TPU_WORKER_HOSTNAMES" in environ:
         return False
     return importlib.util.find_spec("libtpu") is not None and "TPU_SKIP_MDS_QUERY" not in environ
@@ -191,7 +220,8 @@ def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
         except OSError as error:
             if time.monotonic() > until:
                 raise InputError(
-                    f"coordinator {address} does not answer after {timeout_s:.0f} s ({error}): is process 0 running "
+                    f"coordinator {address} does not answer after {timeout_s:.0f} s ({error}): is "
+                    "process 0 running "
                     "there, and is the port open?"
                 ) from error
             time.sleep(0.5)
@@ -215,7 +245,9 @@ def told_by_first(text: str) -> str:
     content = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     size = int(multihost_utils.broadcast_one_to_all(np.int32(content.size)))
     # Others bring an array of the same size, whose content does not count.
-    told = multihost_utils.broadcast_one_to_all(np.resize(content, size) if content.size else np.zeros(size, np.uint8))
+    told = multihost_utils.broadcast_one_to_all(
+        np.resize(content, size) if content.size else np.zeros(size, np.uint8)
+    )
     return told.tobytes().decode("utf-8", "surrogatepass")
 
 
@@ -247,7 +279,9 @@ def several() -> bool:
 
 
 def lost_process(error: BaseException) -> str | None:
-    """What JAX said if `error` tells of a process that is gone or cannot be reached; None for any other error."""
+    """What JAX said if `error` tells of a process that is gone or cannot be reached; None for any
+    other error.
+    """
     import jax
 
     seen: set[int] = set()
@@ -263,7 +297,8 @@ def lost_process(error: BaseException) -> str | None:
 def leave(status: int) -> NoReturn:
     """End this process now: one that has failed and lingers would keep the others waiting.
 
-    Process 0 lingers for a moment: where all fail together, those it serves would be ended before they have spoken.
+    Process 0 lingers for a moment: where all fail together, those it serves would be ended before
+    they have spoken.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -6,13 +6,13 @@
 | fsdp | the batch, and parameters with their moments (fully sharded data parallelism) |
 | tensor | hidden features inside a layer (Megatron-style tensor parallelism) |
 
-A single device is the grid (1, 1, 1): nothing in the training code is different there. The axes are `Auto`, so the
-compiler places whatever is not pinned by a sharding; under jax's default, `Explicit`, Flax's activation constraints
-would become assertions.
+A single device is the grid (1, 1, 1): nothing in the training code is different there. The axes are
+`Auto`, so the compiler places whatever is not pinned by a sharding; under jax's default,
+`Explicit`, Flax's activation constraints would become assertions.
 
-Several slices (TPU slices, or hosts of GPUs without a common NVLink) talk over the data-centre network, an order of
-magnitude slower than inside one. `data` goes across slices first, whose only traffic is one sum of the gradient a
-step; then `fsdp`; never `tensor`, which talks in every layer.
+Several slices (TPU slices, or hosts of GPUs without a common NVLink) talk over the data-centre
+network, an order of magnitude slower than inside one. `data` goes across slices first, whose only
+traffic is one sum of the gradient a step; then `fsdp`; never `tensor`, which talks in every layer.
 """
 
 import math
@@ -37,7 +37,9 @@ def mesh_shape(config: MeshConfig, device_count: int) -> tuple[int, int, int]:
     sizes = (config.data, config.fsdp, config.tensor)
     asked = ", ".join(f"mesh.{axis} {size}" for axis, size in zip(MESH_AXES, sizes, strict=True))
     if any(size < 1 and size != -1 for size in sizes) or sizes.count(-1) > 1:
-        raise InputError(f"{asked}: each size must be at least 1, and at most one may be -1 (what is left)")
+        raise InputError(
+            f"{asked}: each size must be at least 1, and at most one may be -1 (what is left)"
+        )
     fixed = math.prod(size for size in sizes if size != -1)
     if (-1 in sizes and device_count % fixed) or (-1 not in sizes and fixed != device_count):
         raise InputError(
@@ -57,7 +59,8 @@ def across_slices(shape: tuple[int, int, int], slices: int) -> tuple[int, int, i
     fsdp = math.gcd(shape[1], slices // data)
     if data * fsdp != slices:
         raise InputError(
-            f"mesh.data {shape[0]} × mesh.fsdp {shape[1]} on {slices} slices: need a multiple of the slices, so that "
+            f"mesh.data {shape[0]} × mesh.fsdp {shape[1]} on {slices} slices: need a multiple of "
+            "the slices, so that "
             "mesh.tensor stays inside one; lower mesh.tensor"
         )
     return data, fsdp, 1

@@ -1,12 +1,15 @@
-"""Which axis of which array lies along which mesh axis: the one table, and the checks that keep it honest.
+"""Which axis of which array lies along which mesh axis: the one table, and the checks that keep it
+honest.
 
-Layers and parameters name their axes for what they are ("embed", "mlp"); `RULES` says where each name lies on the
-mesh. Flax ignores unknown names silently and a dimension that does not divide fails deep inside the compiler, so
-`check_axes` looks at every array once, before anything is compiled.
+Layers and parameters name their axes for what they are ("embed", "mlp"); `RULES` says where each
+name lies on the mesh. Flax ignores unknown names silently and a dimension that does not divide
+fails deep inside the compiler, so `check_axes` looks at every array once, before anything is
+compiled.
 
-Parameters get their names here, from their path and shape, in one function. The scheme is the usual one: the first
-matrix of a pair is split along its output features ("mlp"), the second along its input features, so that between the
-two only one sum over the `tensor` axis is needed; the other side of each matrix ("embed") is spread over `fsdp`.
+Parameters get their names here, from their path and shape, in one function. The scheme is the usual
+one: the first matrix of a pair is split along its output features ("mlp"), the second along its
+input features, so that between the two only one sum over the `tensor` axis is needed; the other
+side of each matrix ("embed") is spread over `fsdp`.
 """
 
 import re
@@ -30,15 +33,17 @@ RULES: tuple[tuple[str, str | tuple[str, ...] | None], ...] = (
 # Matrices that lead back into the residual stream: split along their input features.
 _SECOND_OF_A_PAIR = re.compile(r"(^|/)(out|down)/kernel$")
 
-# Widths of a model are multiples of 8; what is not (59 motion dimensions, 2 of prosody, 259 tokens) stays whole.
+# Widths of a model are multiples of 8; what is not (59 motion dimensions, 2 of prosody, 259 tokens)
+# stays whole.
 _WIDTH_MULTIPLE = 8
 
 
 def parameter_axes(name: str, shape: tuple[int, ...]) -> tuple[str | None, ...]:
-    """Logical axes of the parameter at path `name`; also of its moments and its average, whose paths end the same.
+    """Logical axes of the parameter at path `name`; also of its moments and its average, whose
+    paths end the same.
 
-    Kernels `(..., inputs, outputs)` are split along both, tables of embeddings along their features; vectors and
-    scalars are copied everywhere.
+    Kernels `(..., inputs, outputs)` are split along both, tables of embeddings along their
+    features; vectors and scalars are copied everywhere.
     """
     if len(shape) < 2:
         return (None,) * len(shape)
@@ -46,7 +51,10 @@ def parameter_axes(name: str, shape: tuple[int, ...]) -> tuple[str | None, ...]:
         return (None,) * (len(shape) - 1) + ("embed" if shape[-1] % _WIDTH_MULTIPLE == 0 else None,)
     inputs, outputs = ("mlp", "embed") if _SECOND_OF_A_PAIR.search(name) else ("embed", "mlp")
     axes = (None,) * (len(shape) - 2) + (inputs, outputs)
-    return tuple(axis if size % _WIDTH_MULTIPLE == 0 else None for axis, size in zip(axes, shape, strict=True))
+    return tuple(
+        axis if size % _WIDTH_MULTIPLE == 0 else None
+        for axis, size in zip(axes, shape, strict=True)
+    )
 
 
 def check_axes(
@@ -54,15 +62,19 @@ def check_axes(
 ) -> PartitionSpec:
     """The partition of an array of `shape` whose axes are named `axes`.
 
-    Raises `ValueError` for a name that is not in `RULES`, for a number of names other than the number of dimensions,
-    and for a mesh axis that would be used twice; `InputError` for a dimension that the mesh does not divide, since
-    that depends on the mesh that the caller chose.
+    Raises `ValueError` for a name that is not in `RULES`, for a number of names other than the
+    number of dimensions, and for a mesh axis that would be used twice; `InputError` for a dimension
+    that the mesh does not divide, since that depends on the mesh that the caller chose.
     """
     rules = dict(RULES)
     if len(axes) != len(shape):
-        raise ValueError(f"{name}: {len(axes)} axis names {axes} for {len(shape)} dimensions {shape}")
+        raise ValueError(
+            f"{name}: {len(axes)} axis names {axes} for {len(shape)} dimensions {shape}"
+        )
     if unknown := [axis for axis in axes if axis is not None and axis not in rules]:
-        raise ValueError(f"{name}: axis names {unknown} are not in RULES; known: {', '.join(rules)}")
+        raise ValueError(
+            f"{name}: axis names {unknown} are not in RULES; known: {', '.join(rules)}"
+        )
     spec = tuple(None if axis is None else rules[axis] for axis in axes)
     used = [mesh_axis for entry in spec for mesh_axis in _as_tuple(entry)]
     if len(used) != len(set(used)):
@@ -71,32 +83,43 @@ def check_axes(
         shards = _shards(entry, mesh)
         if size % shards:
             raise InputError(
-                f"{name}: dimension {size} of {shape} does not divide into {shards} shards of mesh axis "
+                f"{name}: dimension {size} of {shape} does not divide into {shards} shards of "
+                "mesh axis "
                 f"{'×'.join(_as_tuple(entry))}; choose a smaller mesh.{_as_tuple(entry)[-1]}"
             )
     return PartitionSpec(*spec)
 
 
 def parameter_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Shardings of a tree of (abstract) arrays, checked leaf by leaf; of the same structure as `tree`."""
+    """Shardings of a tree of (abstract) arrays, checked leaf by leaf; of the same structure as
+    `tree`.
+    """
     shapes = {name: tuple(leaf.shape) for name, leaf in named_leaves(tree).items()}
-    specs = [check_axes(name, parameter_axes(name, shape), shape, mesh) for name, shape in shapes.items()]
-    return jax.tree.unflatten(jax.tree.structure(tree), [NamedSharding(mesh, spec) for spec in specs])
+    specs = [
+        check_axes(name, parameter_axes(name, shape), shape, mesh) for name, shape in shapes.items()
+    ]
+    return jax.tree.unflatten(
+        jax.tree.structure(tree), [NamedSharding(mesh, spec) for spec in specs]
+    )
 
 
 def gathered(tree: PyTree, shardings: PyTree) -> PyTree:
-    """Inside jit: the arrays as layers use them, whole along `fsdp`, where `shardings` says how they are kept.
+    """Inside jit: the arrays as layers use them, whole along `fsdp`, where `shardings` says how
+    they are kept.
 
-    What fully sharded data parallelism means, said outright: each device gathers a parameter before its use, and the
-    gradient, by the transpose, is summed over the batch shards before it is split again. Left to itself, the SPMD
-    partitioner of jaxlib 0.10.2 leaves out a sum where a gradient goes straight from partial sums over `data` and
-    `fsdp` to a matrix split over `fsdp` and `tensor` (openxla/xla issue 40034 describes the like): on 2 × 2 × 2, 62
-    of KSDiff's 293 gradients were wrong by up to their own size, while the loss was right.
+    What fully sharded data parallelism means, said outright: each device gathers a parameter before
+    its use, and the gradient, by the transpose, is summed over the batch shards before it is split
+    again. Left to itself, the SPMD partitioner of jaxlib 0.10.2 leaves out a sum where a gradient
+    goes straight from partial sums over `data` and `fsdp` to a matrix split over `fsdp` and
+    `tensor` (openxla/xla issue 40034 describes the like): on 2 × 2 × 2, 62 of KSDiff's 293
+    gradients were wrong by up to their own size, while the loss was right.
     """
 
     def whole(leaf: Array, sharding: NamedSharding) -> Array:
         axes = [None if entry == "fsdp" else entry for entry in sharding.spec]
-        return jax.lax.with_sharding_constraint(leaf, NamedSharding(sharding.mesh, PartitionSpec(*axes)))
+        return jax.lax.with_sharding_constraint(
+            leaf, NamedSharding(sharding.mesh, PartitionSpec(*axes))
+        )
 
     return jax.tree.map(whole, tree, shardings)
 

@@ -1,7 +1,9 @@
-"""Typed fields of another tool's JSON: a whole number within bounds, a positive number, a switch, a name.
+"""Typed fields of another tool's JSON: a whole number within bounds, a positive number, a switch, a
+name.
 
-`int("12")`, `bool("false")` and `float("nan")` succeed in Python and describe another model than the file does. Here a
-field holds what it should or is named in one line. An absent field takes its default; null counts as absent.
+`int("12")`, `bool("false")` and `float("nan")` succeed in Python and describe another model than
+the file does. Here a field holds what it should or is named in one line. An absent field takes its
+default; null counts as absent.
 """
 
 import json
@@ -36,7 +38,11 @@ class Fields:
     def positive(self, key: str, default: float) -> float:
         """A finite number above zero."""
         value = self._value(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 < value < math.inf
+        ):
             raise self._wrong(key, value, "a positive number")
         return float(value)
 
@@ -66,18 +72,25 @@ class Fields:
         return value
 
     def _wrong(self, key: str, value: Any, needed: str) -> InputError:
-        return InputError(f"{self.path}: a field does not hold what it should: {key} is {_short(value)}, not {needed}")
+        return InputError(
+            f"{self.path}: a field does not hold what it should: {key} is {_short(value)}, not "
+            f"{needed}"
+        )
 
 
 def read_json_object(path: Path, *, what: str = "JSON file") -> dict[str, Any]:
-    """The object in a JSON file of UTF-8, -16 or -32, with or without a mark; `InputError` where there is none."""
+    """The object in a JSON file of UTF-8, -16 or -32, with or without a mark; `InputError` where
+    there is none.
+    """
     checked_kind(path, what=what)
     if path.stat().st_size > _MAX_BYTES:
         raise InputError(f"{path}: {path.stat().st_size} bytes; a {what} is far smaller")
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a JSON file ({' '.join(str(error).split())[:200]})") from error
+        raise InputError(
+            f"{path}: not a JSON file ({' '.join(str(error).split())[:200]})"
+        ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__}; a JSON object is needed")
     return content

@@ -1,10 +1,11 @@
-"""Writing a pretrained encoder down as ours: `config.json`, `weights.safetensors`, once and for all.
+"""Writing a pretrained encoder down as ours: `config.json`, `weights.safetensors`, once and for
+all.
 
-    config.json          schema "ksdiff-encoder/1", the layout, a digest over layout and weights, source and licence
-    weights.safetensors  every parameter of `PretrainedEncoder` by its path in the tree, float32
+    config.json         schema "ksdiff-encoder/1", the layout, a digest over layout and weights, source and licence
+    weights.safetensors every parameter of `PretrainedEncoder` by its path in the tree, float32
 
-Whoever loads the folder verifies the digest. The licence is what the model's README declares in its front matter;
-the weights stay their makers'.
+Whoever loads the folder verifies the digest. The licence is what the model's README declares in its
+front matter; the weights stay their makers'.
 """
 
 import json
@@ -37,15 +38,19 @@ class Conversion(NamedTuple):
 
 
 def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Conversion:
-    """Convert a Hugging Face folder, or a model of its hub, into the folder `out`, complete or not at all.
+    """Convert a Hugging Face folder, or a model of its hub, into the folder `out`, complete or not
+    at all.
 
-    An encoder of ours at `out` is replaced, what else lies there only with `overwrite`, and the source never. Raises
-    `InputError` where the source is no speech encoder, or its weights are not those that it describes.
+    An encoder of ours at `out` is replaced, what else lies there only with `overwrite`, and the
+    source never. Raises `InputError` where the source is no speech encoder, or its weights are not
+    those that it describes.
     """
     out = Path(out)
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[source])
     folder = find_folder(source)
-    check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])  # a name on the hub leads to a folder here
+    check_output_folder(
+        out, ENCODER, overwrite=overwrite, inputs=[folder]
+    )  # a name on the hub leads to a folder here
     config = read_config(folder)
     weights = read_weights(folder)
     leaves, ignored = convert_weights(weights, config, source=str(source))
@@ -61,7 +66,12 @@ def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = Fa
 
 
 def write_encoder(
-    out: Path, leaves: Mapping[str, np.ndarray], conversion: Conversion, *, source: str, overwrite: bool = False
+    out: Path,
+    leaves: Mapping[str, np.ndarray],
+    conversion: Conversion,
+    *,
+    source: str,
+    overwrite: bool = False,
 ) -> None:
     """The folder of a converted encoder."""
     from safetensors.numpy import save_file
@@ -77,7 +87,9 @@ def write_encoder(
     }
     with writing_folder(out, ENCODER, overwrite=overwrite) as temporary:
         save_file(dict(leaves), temporary / WEIGHTS_FILE)
-        (temporary / "config.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (temporary / "config.json").write_text(
+            json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 def declared_licence(folder: Path) -> str:

@@ -1,12 +1,13 @@
 """The speech encoder that a configuration names: our own, or a pretrained one inside the network.
 
-A pretrained encoder gives its last hidden state, or, with `layer="weighted"`, the mean of all of them with learned
-weights, as SUPERB (Yang et al. 2021, §2.2) reads encoders:
+A pretrained encoder gives its last hidden state, or, with `layer="weighted"`, the mean of all of
+them with learned weights, as SUPERB (Yang et al. 2021, §2.2) reads encoders:
 
-    features = Σ_l softmax(w)_l h_l,     l = 0 (the input of the first layer) to num_layers,     w = 0 at the start
+    features = Σ_l softmax(w)_l h_l, l = 0 (the input of the first layer) to num_layers, w = 0 at the start
 
-The weights w are the system's own and are trained even where the encoder is frozen. A frozen encoder computes in
-bfloat16 on accelerators, where that is several times as fast, and in float32 on CPUs, where it is not.
+The weights w are the system's own and are trained even where the encoder is frozen. A frozen
+encoder computes in bfloat16 on accelerators, where that is several times as fast, and in float32 on
+CPUs, where it is not.
 """
 
 import flax.linen as nn
@@ -24,11 +25,16 @@ from ksdiff_jax.typing import Array, Bool, Float
 def build_encoder(
     config: EncoderConfig, *, dtype: DTypeLike, remat: str = "none", scan_layers: bool = False
 ) -> nn.Module:
-    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`; the last two are of a pretrained one's layers."""
+    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`; the last two are of a
+    pretrained one's layers.
+    """
     if config.kind == "mel":
         return MelEncoder(config, dtype=dtype)
     if config.architecture is None:
-        raise InputError("model.encoder.architecture is not known; models.speech_encoder.with_encoder finds it out")
+        raise InputError(
+            "model.encoder.architecture is not known; models.speech_encoder.with_encoder finds it "
+            "out"
+        )
     dtype = dtype if config.finetune else frozen_dtype()
     return PretrainedFeatures(config, dtype=dtype, remat=remat, scan_layers=scan_layers)
 
@@ -47,7 +53,9 @@ class PretrainedFeatures(nn.Module):
     scan_layers: bool = False
 
     @nn.compact
-    def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
+    def __call__(
+        self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]
+    ) -> Float[Array, "b f d"]:
         settings = {"dtype": self.dtype, "remat": self.remat, "scan_layers": self.scan_layers}
         backbone = PretrainedEncoder(self.config.architecture, **settings, name="backbone")
         if self.config.layer == "last":

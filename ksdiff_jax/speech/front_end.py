@@ -1,14 +1,17 @@
-"""The convolutional front end that Wav2Vec 2.0, HuBERT and WavLM share: samples (b, s) -> features (b, n, c).
+"""The convolutional front end that Wav2Vec 2.0, HuBERT and WavLM share: samples (b, s) -> features
+(b, n, c).
 
-Seven strided convolutions without padding, n = (s - 400) // 320 + 1 frames for the usual kernels and strides; frame i
-hears the 400 samples from 320 i on. Two layouts (Baevski et al. 2020, appendix B; transformers' feat_extract_norm):
+Seven strided convolutions without padding, n = (s - 400) // 320 + 1 frames for the usual kernels
+and strides; frame i hears the 400 samples from 320 i on. Two layouts (Baevski et al. 2020, appendix
+B; transformers' feat_extract_norm):
 
-    group   conv -> norm of each channel over time -> activation, then conv -> activation six times     (base models)
-    layer   conv -> layer norm over channels -> activation, seven times                                  (large models)
+    group conv -> norm of each channel over time -> activation, then conv -> activation six times (base models)
+    layer conv -> layer norm over channels -> activation, seven times                              (large models)
 
-The norm over time makes every feature depend on the whole recording. `valid` says how many frames of the first
-convolution are sound and not padding; only they count, so that padding changes no frame of the sound. Where a
-recording is heard in chunks, `moments` are the mean and variance (b, c) over the whole of it.
+The norm over time makes every feature depend on the whole recording. `valid` says how many frames
+of the first convolution are sound and not padding; only they count, so that padding changes no
+frame of the sound. Where a recording is heard in chunks, `moments` are the mean and variance (b, c)
+over the whole of it.
 """
 
 from typing import NamedTuple
@@ -70,9 +73,13 @@ class StridedConvolution(nn.Module):
     def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b n d"]:
         shape = (self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape).astype(self.dtype)
-        out = jax.lax.conv_general_dilated(x, kernel, (self.stride,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+        out = jax.lax.conv_general_dilated(
+            x, kernel, (self.stride,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
+        )
         if self.use_bias:
-            out = out + self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+            out = out + self.param("bias", nn.initializers.zeros, (self.features,)).astype(
+                self.dtype
+            )
         return out
 
 
@@ -110,7 +117,11 @@ class FrontEnd(nn.Module):
 
     @nn.compact
     def __call__(
-        self, audio: Float[Array, "b s"], *, valid: Int[Array, "b"] | None = None, moments: Moments | None = None
+        self,
+        audio: Float[Array, "b s"],
+        *,
+        valid: Int[Array, "b"] | None = None,
+        moments: Moments | None = None,
     ) -> Float[Array, "b n c"]:
         config = self.config
         activation = ACTIVATIONS[config.conv_activation]
@@ -118,10 +129,17 @@ class FrontEnd(nn.Module):
         layers = zip(config.conv_dims, config.conv_kernels, config.conv_strides, strict=True)
         for index, (features, kernel, stride) in enumerate(layers):
             x = StridedConvolution(
-                features, kernel, stride, use_bias=config.conv_bias, dtype=self.dtype, name=f"convolution_{index}"
+                features,
+                kernel,
+                stride,
+                use_bias=config.conv_bias,
+                dtype=self.dtype,
+                name=f"convolution_{index}",
             )(x)
             if config.feature_norm == "layer":
-                x = nn.LayerNorm(epsilon=NORM_EPS, dtype=jnp.float32, name=f"norm_{index}")(x).astype(self.dtype)
+                x = nn.LayerNorm(epsilon=NORM_EPS, dtype=jnp.float32, name=f"norm_{index}")(
+                    x
+                ).astype(self.dtype)
             elif index == 0:
                 x = NormOverTime(name="norm_0")(x, valid, moments)
             x = activation(x)

@@ -1,16 +1,19 @@
-"""Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: which file says what, and which key is which parameter.
+"""Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: which file says what, and which key is
+which parameter.
 
-A folder holds `config.json`, perhaps `preprocessor_config.json`, and weights as `model.safetensors`, as shards of it
-with an index, or as `pytorch_model.bin`, whole or in shards, which is read without torch and without running it.
+A folder holds `config.json`, perhaps `preprocessor_config.json`, and weights as
+`model.safetensors`, as shards of it with an index, or as `pytorch_model.bin`, whole or in shards,
+which is read without torch and without running it.
 
-Conversion is a bijection that is checked: every parameter of ours has its keys there, every key there is used or is
-known to be something else (a head, the quantiser, the vector that masks in pre-training), every shape fits. Three
-things change form: queries, keys and values become one matrix; weight norm becomes the weight it stands for,
+Conversion is a bijection that is checked: every parameter of ours has its keys there, every key
+there is used or is known to be something else (a head, the quantiser, the vector that masks in
+pre-training), every shape fits. Three things change form: queries, keys and values become one
+matrix; weight norm becomes the weight it stands for,
 
     W = v g / |v|,   the norm over all but the taps of the convolution;
 
-batch norm becomes the scale and shift that it is at inference. Matrices are transposed, as Flax multiplies from the
-right.
+batch norm becomes the scale and shift that it is at inference. Matrices are transposed, as Flax
+multiplies from the right.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,12 +34,23 @@ from ksdiff_jax.speech.weight_checks import likely_reason, sound_result, sound_w
 ARCHITECTURES = ("wav2vec2", "hubert", "wavlm")
 # Parts of fine-tuned and pre-training models that are not the encoder.
 OTHER_PARTS = (
-    "masked_spec_embed", "lm_head.", "projector.", "classifier.", "quantizer.", "project_hid.", "project_q.", "tdnn.",
-    "objective.", "layer_weights",
-)  # fmt: skip
+    "masked_spec_embed",
+    "lm_head.",
+    "projector.",
+    "classifier.",
+    "quantizer.",
+    "project_hid.",
+    "project_q.",
+    "tdnn.",
+    "objective.",
+    "layer_weights",
+)
 WEIGHTS_FILES = (
-    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
-)  # fmt: skip
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 _OTHER_FORMS = {
     ".msgpack": "for Flax, save the model for PyTorch or as safetensors",
     ".h5": "for TensorFlow, save the model for PyTorch or as safetensors",
@@ -64,30 +78,44 @@ class Origin(NamedTuple):
 
 
 def read_config(folder: Path) -> PretrainedEncoderConfig:
-    """The layout that a folder's JSON files describe; raises `InputError` where it is none that we know."""
+    """The layout that a folder's JSON files describe; raises `InputError` where it is none that we
+    know.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise InputError(
-            f"{folder}: no config.json here; a speech encoder is a folder with config.json and its weights, "
+            f"{folder}: no config.json here; a speech encoder is a folder with config.json and "
+            "its weights, "
             "as Hugging Face stores them, or one that `ksdiff-jax convert encoder` wrote"
         )
     fields = Fields(path)
     kind = fields.raw.get("model_type")
     if kind not in ARCHITECTURES:
         raise InputError(
-            f"{folder}: a model of type {kind!r:.60}; a speech encoder of type {', '.join(ARCHITECTURES)} is needed"
+            f"{folder}: a model of type {kind!r:.60}; a speech encoder of type "
+            f"{', '.join(ARCHITECTURES)} is needed"
         )
     if fields.raw.get("add_adapter") or fields.raw.get("adapter_attn_dim"):
-        raise InputError(f"{folder}: this {kind} has adapters, which are not supported; use one without")
-    if (quantised := fields.raw.get("quantization_config")) is not None:
-        method = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
         raise InputError(
-            f"{folder}: quantised weights (quantization_config, method {method!r:.40}); give the original model"
+            f"{folder}: this {kind} has adapters, which are not supported; use one without"
+        )
+    if (quantised := fields.raw.get("quantization_config")) is not None:
+        method = (
+            quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
+        )
+        raise InputError(
+            f"{folder}: quantised weights (quantization_config, method {method!r:.40}); give the "
+            "original model"
         )
     extractor_path = folder / "preprocessor_config.json"
     extractor = Fields(extractor_path) if extractor_path.is_file() else None
-    if extractor and (rate := extractor.whole("sampling_rate", SAMPLE_RATE_HZ, most=10**6)) != SAMPLE_RATE_HZ:
-        raise InputError(f"{extractor_path}: an encoder for {rate} Hz; one for {SAMPLE_RATE_HZ} Hz is needed")
+    if (
+        extractor
+        and (rate := extractor.whole("sampling_rate", SAMPLE_RATE_HZ, most=10**6)) != SAMPLE_RATE_HZ
+    ):
+        raise InputError(
+            f"{extractor_path}: an encoder for {rate} Hz; one for {SAMPLE_RATE_HZ} Hz is needed"
+        )
     group = fields.name("feat_extract_norm", "group", ("group", "layer")) == "group"
     activations = tuple(ACTIVATIONS)
     config = PretrainedEncoderConfig(
@@ -112,7 +140,9 @@ def read_config(folder: Path) -> PretrainedEncoderConfig:
         relative_buckets=fields.whole("num_buckets", 320),
         relative_max_distance=fields.whole("max_bucket_distance", 800, most=1 << 20),
         normalise_input=extractor.flag("do_normalize", True) if extractor else True,
-        uses_attention_mask=extractor.flag("return_attention_mask", not group) if extractor else not group,
+        uses_attention_mask=extractor.flag("return_attention_mask", not group)
+        if extractor
+        else not group,
     )
     _check_config(config, path)
     return config
@@ -122,17 +152,24 @@ def _check_config(config: PretrainedEncoderConfig, path: Path) -> None:
     """Raise `InputError` where sizes do not fit each other."""
     counts = len(config.conv_dims), len(config.conv_kernels), len(config.conv_strides)
     if len(set(counts)) > 1:
-        raise InputError(f"{path}: conv_dim, conv_kernel and conv_stride have {counts} entries; need as many each")
+        raise InputError(
+            f"{path}: conv_dim, conv_kernel and conv_stride have {counts} entries; need as many "
+            "each"
+        )
     for name, parts in (
         ("num_attention_heads", config.num_heads),
         ("num_conv_pos_embedding_groups", config.position_groups),
     ):
         if config.hidden_size % parts:
-            raise InputError(f"{path}: hidden_size {config.hidden_size} does not divide into {name} {parts}")
+            raise InputError(
+                f"{path}: hidden_size {config.hidden_size} does not divide into {name} {parts}"
+            )
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of a folder by their keys there; raises `InputError` where there are none or they cannot be read."""
+    """All arrays of a folder by their keys there; raises `InputError` where there are none or they
+    cannot be read.
+    """
     single, index, pickled, pickled_index = (folder / name for name in WEIGHTS_FILES)
     if single.is_file():
         return _read_safetensors(single)
@@ -147,17 +184,30 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
     raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are looked for")
 
 
-def _read_shards(index: Path, read: Callable[[Path], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _read_shards(
+    index: Path, read: Callable[[Path], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
     placed = read_json_object(index).get("weight_map")
     if not isinstance(placed, dict) or not all(isinstance(name, str) for name in placed.values()):
         raise InputError(f"{index}: no weight_map from weights to files; download the whole model")
     weights: dict[str, np.ndarray] = {}
     for name in sorted(set(placed.values())):
-        if not name or "\\" in name or Path(name).name != name or not (index.parent / name).is_file():
-            raise InputError(f"{index}: names the shard {name!r:.80}, which is not beside it; download the whole model")
+        if (
+            not name
+            or "\\" in name
+            or Path(name).name != name
+            or not (index.parent / name).is_file()
+        ):
+            raise InputError(
+                f"{index}: names the shard {name!r:.80}, which is not beside it; download the "
+                "whole model"
+            )
         shard = read(index.parent / name)
         if twice := sorted(shard.keys() & weights.keys()):
-            raise InputError(f"{index.parent / name}: holds {twice[0]!r}, as another shard does; download it again")
+            raise InputError(
+                f"{index.parent / name}: holds {twice[0]!r}, as another shard does; download it "
+                "again"
+            )
         weights |= shard
     return weights
 
@@ -182,7 +232,11 @@ def convert_weights(
             f"{likely_reason(weights, config.architecture) or _OTHER_MODEL.format(config.architecture)}"
         )
     others = sorted(weights.keys() - wanted)
-    if extra := [key for key in others if not key.startswith(OTHER_PARTS) and not key.endswith("num_batches_tracked")]:
+    if extra := [
+        key
+        for key in others
+        if not key.startswith(OTHER_PARTS) and not key.endswith("num_batches_tracked")
+    ]:
         raise InputError(
             f"{source}: {len(extra)} weights are unknown, first {extra[0]!r:.80}; "
             f"{likely_reason(extra, config.architecture) or _WITHOUT.format(config.architecture)}"
@@ -192,7 +246,8 @@ def convert_weights(
         for key, shape in zip(origin.keys, origin.shapes, strict=True):
             if weights[key].shape != shape:
                 raise InputError(
-                    f"{source}: {key} has shape {weights[key].shape}; config.json asks for {shape}: weights and "
+                    f"{source}: {key} has shape {weights[key].shape}; config.json asks for "
+                    f"{shape}: weights and "
                     "configuration are of different models"
                 )
         parts = [sound_weight(key, weights[key], source=source) for key in origin.keys]
@@ -221,14 +276,18 @@ def _front_end(config: PretrainedEncoderConfig) -> dict[str, Origin]:
     for index, kernel in enumerate(config.conv_kernels):
         ours, theirs = f"front_end/convolution_{index}", f"feature_extractor.conv_layers.{index}"
         shape = (dims[index + 1], dims[index], kernel)
-        origins[f"{ours}/kernel"] = Origin((f"{theirs}.conv.weight",), lambda w: w.transpose(2, 1, 0), (shape,))
+        origins[f"{ours}/kernel"] = Origin(
+            (f"{theirs}.conv.weight",), lambda w: w.transpose(2, 1, 0), (shape,)
+        )
         if config.conv_bias:
             origins[f"{ours}/bias"] = Origin((f"{theirs}.conv.bias",), _same, (shape[:1],))
         if config.feature_norm == "layer" or index == 0:
             origins |= _norm(f"front_end/norm_{index}", f"{theirs}.layer_norm", shape[0])
     if config.projection_norm:
         origins |= _norm("projection_norm", "feature_projection.layer_norm", dims[-1])
-    return origins | _dense("projection", "feature_projection.projection", dims[-1], config.hidden_size)
+    return origins | _dense(
+        "projection", "feature_projection.projection", dims[-1], config.hidden_size
+    )
 
 
 def _positions(config: PretrainedEncoderConfig, weights: Weights) -> dict[str, Origin]:
@@ -240,13 +299,22 @@ def _positions(config: PretrainedEncoderConfig, weights: Weights) -> dict[str, O
         norm = "encoder.pos_conv_embed.batch_norm"
         keys = tuple(f"{norm}.{name}" for name in ("weight", "bias", "running_mean", "running_var"))
         shapes = ((width,),) * 4
-        origins["positions/scale"] = Origin(keys, lambda w, b, m, v: w / np.sqrt(v + BATCH_NORM_EPS), shapes)
-        origins["positions/shift"] = Origin(keys, lambda w, b, m, v: b - m * w / np.sqrt(v + BATCH_NORM_EPS), shapes)
+        origins["positions/scale"] = Origin(
+            keys, lambda w, b, m, v: w / np.sqrt(v + BATCH_NORM_EPS), shapes
+        )
+        origins["positions/shift"] = Origin(
+            keys, lambda w, b, m, v: b - m * w / np.sqrt(v + BATCH_NORM_EPS), shapes
+        )
     if config.position_batch_norm or f"{theirs}.weight" in weights:
-        origins["positions/kernel"] = Origin((f"{theirs}.weight",), lambda w: w.transpose(2, 1, 0), (full,))
+        origins["positions/kernel"] = Origin(
+            (f"{theirs}.weight",), lambda w: w.transpose(2, 1, 0), (full,)
+        )
         return origins
     older = (f"{theirs}.weight_g", f"{theirs}.weight_v")
-    newer = (f"{theirs}.parametrizations.weight.original0", f"{theirs}.parametrizations.weight.original1")
+    newer = (
+        f"{theirs}.parametrizations.weight.original0",
+        f"{theirs}.parametrizations.weight.original1",
+    )
     keys = older if older[1] in weights else newer
     origins["positions/kernel"] = Origin(keys, _fold_weight_norm, ((1, 1, taps), full))
     return origins
@@ -257,7 +325,9 @@ def _layer(index: int, config: PretrainedEncoderConfig) -> dict[str, Origin]:
     parts = tuple(f"{theirs}.attention.{name}_proj" for name in ("q", "k", "v"))
     origins = {
         f"{ours}/attention/query_key_value/kernel": Origin(
-            tuple(f"{part}.weight" for part in parts), lambda *w: np.concatenate(w).T, ((width, width),) * 3
+            tuple(f"{part}.weight" for part in parts),
+            lambda *w: np.concatenate(w).T,
+            ((width, width),) * 3,
         ),
         f"{ours}/attention/query_key_value/bias": Origin(
             tuple(f"{part}.bias" for part in parts), lambda *b: np.concatenate(b), ((width,),) * 3
@@ -266,17 +336,25 @@ def _layer(index: int, config: PretrainedEncoderConfig) -> dict[str, Origin]:
     origins |= _dense(f"{ours}/attention/output", f"{theirs}.attention.out_proj", width, width)
     origins |= _norm(f"{ours}/attention_norm", f"{theirs}.layer_norm", width)
     inner, feed_forward = config.intermediate_size, f"{theirs}.feed_forward"
-    origins |= _dense(f"{ours}/feed_forward/intermediate", f"{feed_forward}.intermediate_dense", width, inner)
+    origins |= _dense(
+        f"{ours}/feed_forward/intermediate", f"{feed_forward}.intermediate_dense", width, inner
+    )
     origins |= _dense(f"{ours}/feed_forward/output", f"{feed_forward}.output_dense", inner, width)
     origins |= _norm(f"{ours}/final_norm", f"{theirs}.final_layer_norm", width)
     if config.architecture == "wavlm":
         heads, attention = config.num_heads, f"{theirs}.attention"
         gate = f"{ours}/attention/position_gate"
-        origins[f"{gate}/constant"] = Origin((f"{attention}.gru_rel_pos_const",), np.ravel, ((1, heads, 1, 1),))
-        origins |= _dense(f"{gate}/projection", f"{attention}.gru_rel_pos_linear", width // heads, 8)
+        origins[f"{gate}/constant"] = Origin(
+            (f"{attention}.gru_rel_pos_const",), np.ravel, ((1, heads, 1, 1),)
+        )
+        origins |= _dense(
+            f"{gate}/projection", f"{attention}.gru_rel_pos_linear", width // heads, 8
+        )
         if index == 0:
             shape = (config.relative_buckets, heads)
-            origins["relative_positions/embedding"] = Origin((f"{attention}.rel_attn_embed.weight",), _same, (shape,))
+            origins["relative_positions/embedding"] = Origin(
+                (f"{attention}.rel_attn_embed.weight",), _same, (shape,)
+            )
     return origins
 
 
@@ -302,14 +380,17 @@ def _fold_weight_norm(magnitude: np.ndarray, direction: np.ndarray) -> np.ndarra
     norm = np.sqrt(np.sum(direction.astype(np.float64) ** 2, axis=(0, 1), keepdims=True))
     if zeros := int((norm == 0).sum()):
         raise InputError(
-            f"has the norm 0 in {zeros} of its {norm.size} taps, and weight norm divides by it; give another copy of "
+            f"has the norm 0 in {zeros} of its {norm.size} taps, and weight norm divides by it; "
+            "give another copy of "
             "the model"
         )
     return (direction * (magnitude / norm)).transpose(2, 1, 0)
 
 
 def _without_prefix(weights: Weights, config: PretrainedEncoderConfig) -> Weights:
-    """Models with a head keep the encoder under its architecture's name; the head's keys stay as they are."""
+    """Models with a head keep the encoder under its architecture's name; the head's keys stay as
+    they are.
+    """
     prefix = f"{config.architecture}."
     if not any(key.startswith(prefix) for key in weights):
         return weights

@@ -4,11 +4,13 @@
     features = encoder(audio)                        (b, s) at 16 kHz -> (b, f, d) at 50 Hz, f = s // 320
     features = encoder.chunked(long_recording)       (s,) -> (f, d), memory bounded whatever s is
 
-Chunks overlap and only the middle of each is kept. What reaches over a whole recording is kept whole: its mean and
-variance, and the norm over time of the first convolution, whose moments are computed beforehand in float64. What
-remains at the seams is attention, which sees one chunk instead of all.
+Chunks overlap and only the middle of each is kept. What reaches over a whole recording is kept
+whole: its mean and variance, and the norm over time of the first convolution, whose moments are
+computed beforehand in float64. What remains at the seams is attention, which sees one chunk instead
+of all.
 
-Short recordings are padded to a few lengths, so that few of them compile anew; a mask keeps the padding unheard.
+Short recordings are padded to a few lengths, so that few of them compile anew; a mask keeps the
+padding unheard.
 """
 
 import functools
@@ -58,7 +60,9 @@ class SpeechEncoder:
     params: PyTree
     digest: str  # SHA-256 over layout and weights
     source: str
-    dtype: str = "float32"  # of the computation; float32 on CPUs, bfloat16 on accelerators unless asked for
+    dtype: str = (
+        "float32"  # of the computation; float32 on CPUs, bfloat16 on accelerators unless asked for
+    )
 
     @property
     def width(self) -> int:
@@ -66,31 +70,48 @@ class SpeechEncoder:
         return self.config.hidden_size
 
     def __call__(self, audio: Float[Array | np.ndarray, "b s"]) -> Float[Array, "b f d"]:
-        """Features of recordings of one length at 50 Hz. Raises `InputError` below one receptive field."""
+        """Features of recordings of one length at 50 Hz.
+
+        Raises `InputError` below one receptive field.
+        """
         self._check(audio.shape[-1])
         mask = jnp.ones((audio.shape[0], audio.shape[1] // hop_samples(self.config)), bool)
         return _encode(self.params, jnp.asarray(audio), mask, config=self.config, dtype=self.dtype)
 
     def chunked(
-        self, audio: Float[np.ndarray, "s"], *, chunk_s: float = CHUNK_S, overlap_s: float = OVERLAP_S
+        self,
+        audio: Float[np.ndarray, "s"],
+        *,
+        chunk_s: float = CHUNK_S,
+        overlap_s: float = OVERLAP_S,
     ) -> Float[np.ndarray, "f d"]:
-        """Features of one recording of any length, heard in chunks of `chunk_s` where it is longer than that."""
+        """Features of one recording of any length, heard in chunks of `chunk_s` where it is longer
+        than that.
+        """
         self._check(len(audio))
         hop = hop_samples(self.config)
         frames, chunk = len(audio) // hop, round(chunk_s * SAMPLE_RATE_HZ / hop)
         margin = round(overlap_s * SAMPLE_RATE_HZ / hop / 2)
         if not 0 <= 2 * margin < chunk:
-            raise InputError(f"overlap of {overlap_s:g} s in chunks of {chunk_s:g} s; need less overlap than chunk")
+            raise InputError(
+                f"overlap of {overlap_s:g} s in chunks of {chunk_s:g} s; need less overlap than "
+                "chunk"
+            )
         audio = np.asarray(audio[: frames * hop], np.float32)
         if frames <= chunk:
             return self._short(audio, frames)
         edge = receptive_field(self.config) - hop
-        padded = np.pad(_normalised(audio) if self.config.normalise_input else audio, (edge // 2, edge - edge // 2))
+        padded = np.pad(
+            _normalised(audio) if self.config.normalise_input else audio,
+            (edge // 2, edge - edge // 2),
+        )
         moments = _whole_moments(padded, self.params, self.config)
         features = np.empty((frames, self.width), np.float32)
         for start, keep in _chunks(frames, chunk=chunk, margin=margin):
             heard = padded[start * hop : (start + chunk) * hop + edge]
-            out = _encode_chunk(self.params, heard[None], moments, config=self.config, dtype=self.dtype)
+            out = _encode_chunk(
+                self.params, heard[None], moments, config=self.config, dtype=self.dtype
+            )
             features[keep] = np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
         return features
 
@@ -106,20 +127,24 @@ class SpeechEncoder:
     def _check(self, samples: int) -> None:
         if samples < (least := receptive_field(self.config)):
             raise InputError(
-                f"a recording of {samples} samples ({1000 * samples / SAMPLE_RATE_HZ:.0f} ms); a speech encoder hears "
+                f"a recording of {samples} samples ({1000 * samples / SAMPLE_RATE_HZ:.0f} ms); a "
+                "speech encoder hears "
                 f"{least} at once ({1000 * least / SAMPLE_RATE_HZ:.0f} ms): give a longer one"
             )
 
 
 def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> SpeechEncoder:
-    """The encoder in a folder that `convert encoder` wrote, in a Hugging Face folder, or of a name on its hub.
+    """The encoder in a folder that `convert encoder` wrote, in a Hugging Face folder, or of a name
+    on its hub.
 
-    Raises `InputError` in one line where there is none, where its weights are damaged, and where the hub is out of
-    reach. `dtype` is that of the computation.
+    Raises `InputError` in one line where there is none, where its weights are damaged, and where
+    the hub is out of reach. `dtype` is that of the computation.
     """
     folder, name = find_folder(source), str(source)
     manifest = folder / "config.json"
-    if manifest.is_file() and SCHEMA.split("/")[0] in manifest.read_text(encoding="utf-8", errors="replace"):
+    if manifest.is_file() and SCHEMA.split("/")[0] in manifest.read_text(
+        encoding="utf-8", errors="replace"
+    ):
         return _load_converted(folder, dtype=_dtype_name(dtype))
     config = read_config(folder)
     params = nested(convert_weights(read_weights(folder), config, source=name)[0])
@@ -127,14 +152,20 @@ def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> Speec
 
 
 def find_folder(source: str | Path) -> Path:
-    """The folder of an encoder: the path itself, or where the hub's files of that name lie after downloading them."""
+    """The folder of an encoder: the path itself, or where the hub's files of that name lie after
+    downloading them.
+    """
     path, name = Path(source), str(source)
     if path.is_dir():
         return path
     if path.exists():
-        raise InputError(f"{path}: a file; a speech encoder is a folder with config.json and its weights")
+        raise InputError(
+            f"{path}: a file; a speech encoder is a folder with config.json and its weights"
+        )
     if (repository := hub.find_name(name)) is None:
-        raise InputError(f"{path}: no such folder, and not a name on the Hugging Face hub such as owner/model")
+        raise InputError(
+            f"{path}: no such folder, and not a name on the Hugging Face hub such as owner/model"
+        )
     try:
         folder = hub.fetch(repository, HUB_FILES)
         if not any(folder.glob("*.safetensors")):
@@ -155,15 +186,20 @@ def _load_converted(folder: Path, *, dtype: str) -> SpeechEncoder:
     manifest = read_json_object(path)
     if manifest.get("schema") != SCHEMA:
         raise InputError(
-            f"{folder}: an encoder of schema {manifest.get('schema')!r:.60}; this version reads {SCHEMA!r}"
+            f"{folder}: an encoder of schema {manifest.get('schema')!r:.60}; this version reads "
+            f"{SCHEMA!r}"
         )
     if not isinstance(manifest.get("encoder"), dict) or not isinstance(manifest.get("digest"), str):
-        raise InputError(f"{path}: lacks the layout or the digest of the encoder; convert the encoder again")
+        raise InputError(
+            f"{path}: lacks the layout or the digest of the encoder; convert the encoder again"
+        )
     try:
         config = from_dict(PretrainedEncoderConfig, manifest["encoder"])
     except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{path}: {first_line(error)}; convert the encoder again") from error
-    leaves = read_tensors(folder / WEIGHTS_FILE, what="file of weights", remedy="convert the encoder again")
+    leaves = read_tensors(
+        folder / WEIGHTS_FILE, what="file of weights", remedy="convert the encoder again"
+    )
     params = nested(leaves)
     check_shapes(params, config, source=str(folder))
     for name, leaf in leaves.items():
@@ -171,20 +207,24 @@ def _load_converted(folder: Path, *, dtype: str) -> SpeechEncoder:
     digest = encoder_digest(params, config)
     if digest != manifest["digest"]:
         raise InputError(
-            f"{folder}: weights with digest {digest[:12]}, config.json was written for {manifest['digest'][:12]}; "
+            f"{folder}: weights with digest {digest[:12]}, config.json was written for "
+            f"{manifest['digest'][:12]}; "
             "a file is damaged or exchanged: convert the encoder again"
         )
     return SpeechEncoder(config, params, digest, str(manifest.get("source", folder)), dtype)
 
 
 def check_shapes(params: PyTree, config: PretrainedEncoderConfig, *, source: str) -> None:
-    """Raises `InputError` unless the parameters are those of the module of this layout, name by name."""
+    """Raises `InputError` unless the parameters are those of the module of this layout, name by
+    name.
+    """
     expected = {name: leaf.shape for name, leaf in named_leaves(parameter_shapes(config)).items()}
     found = {name: leaf.shape for name, leaf in named_leaves(params).items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise InputError(
-                f"{source}: weight {name} has shape {found.get(name)}, the layout in config.json asks for "
+                f"{source}: weight {name} has shape {found.get(name)}, the layout in config.json "
+                "asks for "
                 f"{expected.get(name)}; convert the encoder again"
             )
 
@@ -218,7 +258,9 @@ def _encode_chunk(
     dtype: str,
 ) -> Float[Array, "b n d"]:
     encoder = PretrainedEncoder(config, dtype=jnp.dtype(dtype))
-    return encoder.apply({"params": params}, padded, moments=moments, method=PretrainedEncoder.states).last
+    return encoder.apply(
+        {"params": params}, padded, moments=moments, method=PretrainedEncoder.states
+    ).last
 
 
 def _normalised(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
@@ -226,30 +268,44 @@ def _normalised(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
     return ((wide - wide.mean()) / np.sqrt(wide.var() + NORMALISATION_EPS)).astype(np.float32)
 
 
-def _whole_moments(padded: Float[np.ndarray, "s"], params: PyTree, config: PretrainedEncoderConfig) -> Moments | None:
+def _whole_moments(
+    padded: Float[np.ndarray, "s"], params: PyTree, config: PretrainedEncoderConfig
+) -> Moments | None:
     """Mean and variance over a whole recording of the first convolution, from those of its windows.
 
-    With window mean m and covariance C, a channel with taps w has mean w·m + b and variance w·C w; in float64, as
-    channels that hear what speech has little of are small differences of large numbers.
+    With window mean m and covariance C, a channel with taps w has mean w·m + b and variance w·C w;
+    in float64, as channels that hear what speech has little of are small differences of large
+    numbers.
     """
     if config.feature_norm != "group":
         return None
     kernel, stride = config.conv_kernels[0], config.conv_strides[0]
     windows = np.lib.stride_tricks.sliding_window_view(padded.astype(np.float64), kernel)[::stride]
     taps = np.asarray(params["front_end"]["convolution_0"]["kernel"], np.float64)[:, 0]  # (k, c)
-    bias = np.asarray(params["front_end"]["convolution_0"]["bias"], np.float64) if config.conv_bias else 0.0
+    bias = (
+        np.asarray(params["front_end"]["convolution_0"]["bias"], np.float64)
+        if config.conv_bias
+        else 0.0
+    )
     mean = windows.mean(axis=0)
     covariance = windows.T @ windows / len(windows) - np.outer(mean, mean)
     variance = np.einsum("kc,kj,jc->c", taps, covariance, taps)
-    return Moments(np.float32(taps.T @ mean + bias)[None], np.float32(np.maximum(variance, 0.0))[None])
+    return Moments(
+        np.float32(taps.T @ mean + bias)[None], np.float32(np.maximum(variance, 0.0))[None]
+    )
 
 
 def _chunks(frames: int, *, chunk: int, margin: int) -> list[tuple[int, slice]]:
-    """(First frame of a chunk, the frames to keep of it); all of one length, the last one flush with the end."""
+    """(First frame of a chunk, the frames to keep of it); all of one length, the last one flush
+    with the end.
+    """
     step = chunk - 2 * margin
     starts = [*range(0, frames - chunk, step), frames - chunk]
     edges = [0, *(start + margin for start in starts[1:]), frames]
-    return [(start, slice(first, last)) for start, first, last in zip(starts, edges, edges[1:], strict=False)]
+    return [
+        (start, slice(first, last))
+        for start, first, last in zip(starts, edges, edges[1:], strict=False)
+    ]
 
 
 def _dtype_name(dtype: DTypeLike | None) -> str:

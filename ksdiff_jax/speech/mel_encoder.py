@@ -1,7 +1,9 @@
-"""The speech encoder that needs no download: log-mel frames and a stack of convolution blocks, trained with the model.
+"""The speech encoder that needs no download: log-mel frames and a stack of convolution blocks,
+trained with the model.
 
-An encoder is any module `(audio (b, s), mask (b, f)) -> features (b, f, d)` at 50 Hz. Each block here is a
-ConvNeXt-like residual: depthwise convolution over time, layer norm, two dense layers (Liu et al. 2022, §2.6).
+An encoder is any module `(audio (b, s), mask (b, f)) -> features (b, f, d)` at 50 Hz. Each block
+here is a ConvNeXt-like residual: depthwise convolution over time, layer norm, two dense layers (Liu
+et al. 2022, §2.6).
 """
 
 import flax.linen as nn
@@ -24,16 +26,25 @@ class MelEncoder(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
+    def __call__(
+        self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]
+    ) -> Float[Array, "b f d"]:
         mel = normalise_mel(log_mel(audio, bands=self.config.mel_bands), mask)
-        # Biases that differ: silence is zero in every band, and norms of zeros one after another have derivatives that
-        # float32 cannot hold.
-        project = Dense(self.config.width, dtype=self.dtype, bias_init=nn.initializers.normal(0.1), name="project")
+        # Biases that differ: silence is zero in every band, and norms of zeros one after another
+        # have derivatives that float32 cannot hold.
+        project = Dense(
+            self.config.width,
+            dtype=self.dtype,
+            bias_init=nn.initializers.normal(0.1),
+            name="project",
+        )
         x = project(mel.astype(self.dtype))
         for index in range(self.config.layers):
-            local = DepthwiseConvolution(self.config.kernel_size, dtype=self.dtype, name=f"convolution_{index}")(
-                x, mask
-            )
+            local = DepthwiseConvolution(
+                self.config.kernel_size, dtype=self.dtype, name=f"convolution_{index}"
+            )(x, mask)
             local = LayerNorm(dtype=self.dtype, name=f"norm_{index}")(local)
-            x = x + FeedForward(self.config.width, ratio=2, dtype=self.dtype, name=f"mix_{index}")(local)
+            x = x + FeedForward(self.config.width, ratio=2, dtype=self.dtype, name=f"mix_{index}")(
+                local
+            )
         return x

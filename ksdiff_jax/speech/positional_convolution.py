@@ -16,7 +16,9 @@ from ksdiff_jax.typing import Array, Float
 
 
 class PositionalConvolution(nn.Module):
-    """What is added to the projected features; parameters `kernel`, `bias` and, if batch-normed, `scale`, `shift`."""
+    """What is added to the projected features; parameters `kernel`, `bias` and, if batch-normed,
+    `scale`, `shift`.
+    """
 
     config: PretrainedEncoderConfig
     dtype: DTypeLike = jnp.float32
@@ -25,7 +27,9 @@ class PositionalConvolution(nn.Module):
     def __call__(self, x: Float[Array, "b n d"]) -> Float[Array, "b n d"]:
         config, width = self.config, x.shape[-1]
         taps, groups = config.position_kernel, config.position_groups
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (taps, width // groups, width))
+        kernel = self.param(
+            "kernel", nn.initializers.lecun_normal(), (taps, width // groups, width)
+        )
         bias = self.param("bias", nn.initializers.zeros, (width,)).astype(self.dtype)
         if config.position_batch_norm:
             scale = self.param("scale", nn.initializers.ones, (width,))

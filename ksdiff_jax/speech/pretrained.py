@@ -1,19 +1,21 @@
 """Wav2Vec 2.0, HuBERT and WavLM as one Linen module: samples (b, s) -> features (b, f, d).
 
-    z = front end(audio)                                   (b, n, 512)    convolutions, see `front_end`
-    x = W norm(z)                                          (b, n, d)
-    x = norm(x + activation(grouped convolution of x))                    positions; the norm comes last if pre-norm
-    x = layer(x), num_layers times                                        attention and feed-forward, post- or pre-norm
+    z = front end(audio)                               (b, n, 512) convolutions, see `front_end`
+    x = W norm(z)                                      (b, n, d)
+    x = norm(x + activation(grouped convolution of x))             positions; the norm comes last if pre-norm
+    x = layer(x), num_layers times                                 attention and feed-forward, post- or pre-norm
 
-The three differ in little: HuBERT may leave out the norm before W, WavLM adds a gated relative position bias to the
-attention (`relative_positions`). Dropout, layer drop and masking are training devices of the originals and absent.
+The three differ in little: HuBERT may leave out the norm before W, WavLM adds a gated relative
+position bias to the attention (`relative_positions`). Dropout, layer drop and masking are training
+devices of the originals and absent.
 
-Frames. The originals give n = (s - 400) // 320 + 1 frames (`states`). Ours are f = s // 320 (`__call__`,
-`hidden_states`): 40 zeros before and after the sound make frame i hear samples 320 i - 40 to 320 i + 360, centred on
-the 320 samples that it stands for.
+Frames. The originals give n = (s - 400) // 320 + 1 frames (`states`). Ours are f = s // 320
+(`__call__`, `hidden_states`): 40 zeros before and after the sound make frame i hear samples 320 i -
+40 to 320 i + 360, centred on the 320 samples that it stands for.
 
-Padding. With a mask only valid frames are heard, normed over and attended to, so that a recording in a padded batch
-gives what it gives alone. The originals' base models take no mask and do hear padding.
+Padding. With a mask only valid frames are heard, normed over and attended to, so that a recording
+in a padded batch gives what it gives alone. The originals' base models take no mask and do hear
+padding.
 """
 
 from typing import NamedTuple
@@ -64,7 +66,9 @@ class PretrainedEncoder(nn.Module):
             )
         self.layers = [EncoderLayer(config, dtype=dtype) for _ in range(config.num_layers)]
 
-    def __call__(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None) -> Float[Array, "b f d"]:
+    def __call__(
+        self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None
+    ) -> Float[Array, "b f d"]:
         """The last hidden state, f = s // 320; `mask` marks frames with sound."""
         return self._states_at_50_hz(audio, mask).last
 
@@ -81,14 +85,18 @@ class PretrainedEncoder(nn.Module):
         valid_samples: Int[Array, "b"] | None = None,
         moments: Moments | None = None,
     ) -> States:
-        """What the original gives for its own input values, at its own n = (s - 400) // 320 + 1 frames.
+        """What the original gives for its own input values, at its own n = (s - 400) // 320 + 1
+        frames.
 
-        `audio` is normalised already, if it is to be. `valid_samples` of each row are sound, the rest is padding.
+        `audio` is normalised already, if it is to be. `valid_samples` of each row are sound, the
+        rest is padding.
         """
         config = self.config
         first_valid = valid = None
         if valid_samples is not None:
-            first_valid = _convolved(valid_samples, config.conv_kernels[:1], config.conv_strides[:1])
+            first_valid = _convolved(
+                valid_samples, config.conv_kernels[:1], config.conv_strides[:1]
+            )
             valid = _convolved(valid_samples, config.conv_kernels, config.conv_strides)
         x = self.front_end(audio, valid=first_valid, moments=moments)
         if config.projection_norm:
@@ -110,8 +118,12 @@ class PretrainedEncoder(nn.Module):
         last = self.norm(hidden[-1]).astype(self.dtype) if config.stable_layer_norm else hidden[-1]
         return States(last, hidden)
 
-    def _states_at_50_hz(self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None) -> States:
-        """`states` of the sound as a recording: normalised if the model wants it, with 40 zeros on either side."""
+    def _states_at_50_hz(
+        self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None
+    ) -> States:
+        """`states` of the sound as a recording: normalised if the model wants it, with 40 zeros on
+        either side.
+        """
         hop, field = hop_samples(self.config), receptive_field(self.config)
         samples = None if mask is None else hop * mask.sum(axis=1)
         audio = audio[:, : audio.shape[1] // hop * hop].astype(jnp.float32)
@@ -122,19 +134,29 @@ class PretrainedEncoder(nn.Module):
         return self.states(padded, valid_samples=None if samples is None else samples + field - hop)
 
 
-def normalise(audio: Float[Array, "b s"], samples: Int[Array, "b"] | None = None) -> Float[Array, "b s"]:
+def normalise(
+    audio: Float[Array, "b s"], samples: Int[Array, "b"] | None = None
+) -> Float[Array, "b s"]:
     """Each recording to mean 0 and variance 1 over its first `samples`; zeros behind them."""
     if samples is None:
         centred = audio - audio.mean(axis=1, keepdims=True)
-        return centred * jax.lax.rsqrt(jnp.mean(centred**2, axis=1, keepdims=True) + NORMALISATION_EPS)
+        return centred * jax.lax.rsqrt(
+            jnp.mean(centred**2, axis=1, keepdims=True) + NORMALISATION_EPS
+        )
     inside = jnp.arange(audio.shape[1]) < samples[:, None]
     count = jnp.maximum(samples, 1)[:, None].astype(jnp.float32)
-    centred = jnp.where(inside, audio - jnp.sum(jnp.where(inside, audio, 0.0), axis=1, keepdims=True) / count, 0.0)
-    return centred * jax.lax.rsqrt(jnp.sum(centred**2, axis=1, keepdims=True) / count + NORMALISATION_EPS)
+    centred = jnp.where(
+        inside, audio - jnp.sum(jnp.where(inside, audio, 0.0), axis=1, keepdims=True) / count, 0.0
+    )
+    return centred * jax.lax.rsqrt(
+        jnp.sum(centred**2, axis=1, keepdims=True) / count + NORMALISATION_EPS
+    )
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward with residuals, norms after each (post-norm) or before (pre-norm)."""
+    """Self-attention and feed-forward with residuals, norms after each (post-norm) or before
+    (pre-norm).
+    """
 
     config: PretrainedEncoderConfig
     dtype: DTypeLike = jnp.float32
@@ -158,12 +180,16 @@ class EncoderLayer(nn.Module):
             normed = attention_norm(x).astype(self.dtype)
             x = x + attention(normed, mask=mask, position_bias=position_bias)
             return x + feed_forward(final_norm(x).astype(self.dtype))
-        x = attention_norm(x + attention(x, mask=mask, position_bias=position_bias)).astype(self.dtype)
+        x = attention_norm(x + attention(x, mask=mask, position_bias=position_bias)).astype(
+            self.dtype
+        )
         return final_norm(x + feed_forward(x)).astype(self.dtype)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of all frames to all valid frames; queries, keys and values in one product."""
+    """Multi-head attention of all frames to all valid frames; queries, keys and values in one
+    product.
+    """
 
     config: PretrainedEncoderConfig
     dtype: DTypeLike = jnp.float32
@@ -179,12 +205,15 @@ class SelfAttention(nn.Module):
         heads, width = self.config.num_heads, self.config.hidden_size
         together = Dense(3 * width, dtype=self.dtype, name="query_key_value")(x)
         query, key, value = (
-            part.reshape(*x.shape[:2], heads, width // heads) for part in jnp.split(together, 3, axis=-1)
+            part.reshape(*x.shape[:2], heads, width // heads)
+            for part in jnp.split(together, 3, axis=-1)
         )
         query = query * (width // heads) ** -0.5
         logits = jnp.einsum("bqhc,bkhc->bhqk", query, key, preferred_element_type=jnp.float32)
         if position_bias is not None:
-            logits = logits + PositionGate(heads, name="position_gate")(x)[..., None] * position_bias
+            logits = (
+                logits + PositionGate(heads, name="position_gate")(x)[..., None] * position_bias
+            )
         if mask is not None:
             logits = jnp.where(mask[:, None, None], logits, _MASKED)
         weights = jax.nn.softmax(logits, axis=-1).astype(self.dtype)
@@ -205,7 +234,9 @@ class FeedForward(nn.Module):
         return Dense(self.config.hidden_size, dtype=self.dtype, name="output")(wide)
 
 
-def _convolved(samples: Int[Array, "b"], kernels: tuple[int, ...], strides: tuple[int, ...]) -> Int[Array, "b"]:
+def _convolved(
+    samples: Int[Array, "b"], kernels: tuple[int, ...], strides: tuple[int, ...]
+) -> Int[Array, "b"]:
     """Frames that convolutions make of so many samples, none below one kernel."""
     for kernel, stride in zip(kernels, strides, strict=True):
         samples = jnp.maximum((samples - kernel) // stride + 1, 0)

@@ -1,10 +1,11 @@
 """WavLM's gated relative position bias (Chen et al. 2022, §III-B).
 
-    r_ij  = d_bucket(j - i)                                        one learned number per bucket and head
-    g_i   = g_a (g_b w - 1) + 2,   (g_a, g_b) = σ(sum of 4 over W q_i)   gates from the input of the layer, per head
+    r_ij  = d_bucket(j - i)                                      one learned number per bucket and head
+    g_i   = g_a (g_b w - 1) + 2, (g_a, g_b) = σ(sum of 4 over W q_i)   gates from the input of the layer, per head
     bias_ij = g_i r_ij
 
-Buckets are those of T5: half of them for each direction, exact up to a quarter of all, logarithmic beyond.
+Buckets are those of T5: half of them for each direction, exact up to a quarter of all, logarithmic
+beyond.
 """
 
 import math
@@ -23,9 +24,14 @@ def relative_buckets(frames: int, *, buckets: int, max_distance: int) -> Int[np.
     half = buckets // 2
     exact = half // 2
     far = np.abs(distance).astype(np.float32)
-    # float32 and rounded down, as the original, so that the same distances fall on the edges of buckets.
+    # float32 and rounded down, as the original, so that the same distances fall on the edges of
+    # buckets.
     with np.errstate(divide="ignore"):
-        scaled = np.log(far / np.float32(exact)) / np.float32(math.log(max_distance / exact)) * np.float32(half - exact)
+        scaled = (
+            np.log(far / np.float32(exact))
+            / np.float32(math.log(max_distance / exact))
+            * np.float32(half - exact)
+        )
     logarithmic = np.minimum(exact + np.where(far < exact, 0.0, scaled).astype(np.int64), half - 1)
     within = np.where(far < exact, np.abs(distance), logarithmic)
     return (within + (distance > 0) * half).astype(np.int32)
@@ -40,7 +46,9 @@ class RelativePositions(nn.Module):
 
     @nn.compact
     def __call__(self, frames: int) -> Float[Array, "h t t"]:
-        table = self.param("embedding", nn.initializers.normal(0.02), (self.buckets, self.num_heads))
+        table = self.param(
+            "embedding", nn.initializers.normal(0.02), (self.buckets, self.num_heads)
+        )
         index = relative_buckets(frames, buckets=self.buckets, max_distance=self.max_distance)
         return jnp.moveaxis(table.astype(jnp.float32)[index], -1, 0)
 

@@ -1,8 +1,8 @@
 """Hearing what is said: transformers' Whisper, where torch and a model are at hand.
 
-Whisper (Radford et al. 2022, §3.8) reads long recordings in windows of 30 s, each from where the last one ended; the
-times of words come from its cross-attention. Both are transformers' work; here its output becomes a `Transcript`
-whose words lie in order and inside the recording.
+Whisper (Radford et al. 2022, §3.8) reads long recordings in windows of 30 s, each from where the
+last one ended; the times of words come from its cross-attention. Both are transformers' work; here
+its output becomes a `Transcript` whose words lie in order and inside the recording.
 """
 
 import importlib.util
@@ -20,13 +20,16 @@ Transcriber = Callable[[np.ndarray], Transcript]
 
 
 def load_transcriber(model: str) -> Transcriber:
-    """A function from samples (s,) at 16 kHz to their transcript, by a Whisper in a folder or on the hub.
+    """A function from samples (s,) at 16 kHz to their transcript, by a Whisper in a folder or on
+    the hub.
 
-    Raises `InputError` in one line where torch is missing, or there is no such model here and no network.
+    Raises `InputError` in one line where torch is missing, or there is no such model here and no
+    network.
     """
     if importlib.util.find_spec("torch") is None:
         raise InputError(
-            f'--transcribe {model} needs torch, which is not installed; pip install "ksdiff-jax[transcribe]"'
+            f"--transcribe {model} needs torch, which is not installed; pip install "
+            '"ksdiff-jax[transcribe]"'
         )
     from transformers import pipeline
     from transformers.utils import logging
@@ -38,11 +41,14 @@ def load_transcriber(model: str) -> Transcriber:
     except Exception as error:  # the hub's client and the model classes raise all kinds
         raise InputError(
             f"--transcribe {model}: no such model here, and the Hugging Face hub did not give it "
-            f"({type(error).__name__}: {first_line(error)}); download a Whisper where there is a network and "
+            f"({type(error).__name__}: {first_line(error)}); download a Whisper where there is a "
+            "network and "
             "name its folder"
         ) from error
     if getattr(recogniser.model.config, "model_type", "") != "whisper":
-        raise InputError(f"--transcribe {model}: a {recogniser.model.config.model_type}; a Whisper is needed")
+        raise InputError(
+            f"--transcribe {model}: a {recogniser.model.config.model_type}; a Whisper is needed"
+        )
 
     def transcribe(audio: Float[np.ndarray, "s"]) -> Transcript:
         heard = recogniser(

@@ -17,7 +17,11 @@ def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np
 
     The cut falls between characters, never inside one. An empty text gives begin and end alone.
     """
-    content = text.encode("utf-8", errors="replace")[: max_tokens - 2].decode("utf-8", errors="ignore").encode()
+    content = (
+        text.encode("utf-8", errors="replace")[: max_tokens - 2]
+        .decode("utf-8", errors="ignore")
+        .encode()
+    )
     ids = [BEGIN, *(SPECIALS + byte for byte in content), END]
     tokens = np.zeros(max_tokens, np.int32)
     tokens[: len(ids)] = ids

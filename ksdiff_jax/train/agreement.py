@@ -1,17 +1,20 @@
 """Several processes that stop at the same step, for a signal or because one has no more data.
 
-A signal reaches one process or all, at different steps; yet a step, a save and a validation need everybody. So each
-process tells, with every step, the signal it has received; the largest over all devices is computed beside the step
-and read `_LAG` steps later, when it is long there. All read the same number after the same step, and stop there:
+A signal reaches one process or all, at different steps; yet a step, a save and a validation need
+everybody. So each process tells, with every step, the signal it has received; the largest over all
+devices is computed beside the step and read `_LAG` steps later, when it is long there. All read the
+same number after the same step, and stop there:
 
     step n      every process: received signal or 0  ->  max over devices, not waited for
     step n + 2  every process reads the answer of step n; not 0: stop
 
-An error in reading data is told the same way, and soon enough: a batch is used only when the reader has those of the
-next `BATCHES_CERTAIN` steps (feed.py), so that all take the steps up to the missing batch, and save them.
+An error in reading data is told the same way, and soon enough: a batch is used only when the reader
+has those of the next `BATCHES_CERTAIN` steps (feed.py), so that all take the steps up to the
+missing batch, and save them.
 
-It costs one sum of a few bytes per step, and nothing is waited for. What one process alone does not wait for, data
-and validation, cannot be left by it alone: a signal takes effect when the step that is being waited for is done.
+It costs one sum of a few bytes per step, and nothing is waited for. What one process alone does not
+wait for, data and validation, cannot be left by it alone: a signal takes effect when the step that
+is being waited for is done.
 """
 
 import contextlib
@@ -29,19 +32,27 @@ from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.train.interrupt import StopRequest
 
 _LAG = 2
-# What is told after step n ends the run after step n + _LAG, which must have its batch: the first missing is later.
+# What is told after step n ends the run after step n + _LAG, which must have its batch: the first
+# missing is later.
 BATCHES_CERTAIN = _LAG + 1
 _BAD_DATA, _NO_DATA = 127, 126  # no signals have these numbers
 
 
 def stop_request(mesh: Mesh) -> StopRequest:
-    """What catches the signals of this run: on one process the first signal counts, on several their agreement."""
+    """What catches the signals of this run: on one process the first signal counts, on several
+    their agreement.
+    """
     return StopRequest() if jax.process_count() == 1 else SharedStopRequest(mesh)
 
 
 def data_failure(*, bad: bool) -> Exception:
-    """What a process raises where another cannot read on: the caller's mistake if the data are `bad`, else none."""
-    said = "another process cannot read its training data, and says why; all steps until then are saved"
+    """What a process raises where another cannot read on: the caller's mistake if the data are
+    `bad`, else none.
+    """
+    said = (
+        "another process cannot read its training data, and says why; all steps until then are "
+        "saved"
+    )
     return InputError(said) if bad else RuntimeError(said)
 
 
@@ -55,7 +66,9 @@ class SharedStopRequest(StopRequest):
         self._largest = jax.jit(jnp.max, out_shardings=replicated(mesh))
 
     def after_step(self, failure: BaseException | None = None) -> None:
-        """Tell the others what was received or is missing, and learn what all had told two steps ago."""
+        """Tell the others what was received or is missing, and learn what all had told two steps
+        ago.
+        """
         missing = _BAD_DATA if isinstance(failure, InputError) else _NO_DATA
         told = np.full((1,), self._received if failure is None else missing, np.int32)
         devices = (self._sharding.num_devices,)

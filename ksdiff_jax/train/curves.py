@@ -1,4 +1,5 @@
-"""The curves of a run, as one picture: losses, their terms, speed, gradient and learning rate over the steps.
+"""The curves of a run, as one picture: losses, their terms, speed, gradient and learning rate over
+the steps.
 
 Entries are the lines of `metrics.jsonl` (metrics_log.py). A quantity that was not finite is a gap.
 """
@@ -22,10 +23,18 @@ _LINES_WITH_ROOM = 3  # for a legend inside the panel; more stand beside it
 _WIDE_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
 
 
-def curve(entries: Sequence[Entry], split: str, name: str) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+def curve(
+    entries: Sequence[Entry], split: str, name: str
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     """Steps and values of one quantity, thinned to `MAX_POINTS`."""
-    points = [(entry["step"], entry[name]) for entry in entries if entry["split"] == split and name in entry]
-    array = np.array([(step, np.nan if value is None else value) for step, value in points], np.float64).reshape(-1, 2)
+    points = [
+        (entry["step"], entry[name])
+        for entry in entries
+        if entry["split"] == split and name in entry
+    ]
+    array = np.array(
+        [(step, np.nan if value is None else value) for step, value in points], np.float64
+    ).reshape(-1, 2)
     group = -(-len(array) // MAX_POINTS)
     if group > 1:
         edges = range(0, len(array) + group, group)
@@ -35,7 +44,9 @@ def curve(entries: Sequence[Entry], split: str, name: str) -> tuple[Float[np.nda
 
 def terms(entries: Sequence[Entry]) -> list[str]:
     """Names of the terms of the loss: those with a path in front, as in "head/velocity"."""
-    names = dict.fromkeys(name for entry in entries if entry["split"] == "train" for name in entry if "/" in name)
+    names = dict.fromkeys(
+        name for entry in entries if entry["split"] == "train" for name in entry if "/" in name
+    )
     return list(names)
 
 
@@ -66,7 +77,10 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
     )
     _lines(
         parts,
-        [(name, look, curve(entries, "train", name)) for name, look in _looks(terms(entries)).items()],
+        [
+            (name, look, curve(entries, "train", name))
+            for name, look in _looks(terms(entries)).items()
+        ],
         title="terms of the loss, training",
     )
     _lines(
@@ -88,12 +102,16 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
     for axis in (speed, gradient):
         axis.set_xlabel("step")
     picture = io.BytesIO()
-    figure.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
+    figure.savefig(
+        picture, format=form, metadata={"Date": None} if form == "svg" else {"Software": None}
+    )
     return picture.getvalue()
 
 
 def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
-    """Named curves in one panel; on a logarithmic axis where they span a wide range, unless told."""
+    """Named curves in one panel; on a logarithmic axis where they span a wide range, unless
+    told.
+    """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     axis.set_title(title, loc="left", fontsize=10)
@@ -123,6 +141,12 @@ def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
     if len(lines) > _LINES_WITH_ROOM:
-        axis.legend(frameon=False, fontsize=7.5, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
+        axis.legend(
+            frameon=False,
+            fontsize=7.5,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+            borderaxespad=0.0,
+        )
     elif len(lines) > 1:
         axis.legend(frameon=False, fontsize=8)

@@ -1,4 +1,6 @@
-"""What a run leaves for inference: `<workdir>/pretrained/`, the averaged weights with a card that says their origin."""
+"""What a run leaves for inference: `<workdir>/pretrained/`, the averaged weights with a card that
+says their origin.
+"""
 
 from pathlib import Path
 
@@ -12,7 +14,13 @@ from ksdiff_jax.train.workdir import versions
 
 
 def export_average(
-    workdir: Path, state: TrainState, *, config: Config, data: TrainingData, step: int, metrics: dict[str, float]
+    workdir: Path,
+    state: TrainState,
+    *,
+    config: Config,
+    data: TrainingData,
+    step: int,
+    metrics: dict[str, float],
 ) -> Path:
     """Write `state.ema`; what was exported before is replaced only when the new export is complete.
 
@@ -41,7 +49,8 @@ def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, fl
         f"Weights: moving average with decay {config.train.ema_decay}, seed {config.train.seed}.",
         f"Data: {data.description}.",
         f"Batches: {config.data.batch_size} clips of {config.data.clip_frames} frames at 25 Hz.",
-        f"Made with jax {made_with['packages']['jax']} on {', '.join(sorted(set(made_with['devices'])))}, "
+        f"Made with jax {made_with['packages']['jax']} on "
+        f"{', '.join(sorted(set(made_with['devices'])))}, "
         f"source revision {made_with['git_revision'] or 'unknown'}.",
     ]
     encoder = config.model.encoder

@@ -2,8 +2,9 @@
 
     iterator.next() -> NumPy batch -> arrays on the mesh -> queue of two -> the training loop
 
-While the device works on one batch, the next ones are decoded and copied. The iterator therefore runs ahead of
-training; a checkpoint stores the position that came with the last batch *used*, so a resumed run sees the next one.
+While the device works on one batch, the next ones are decoded and copied. The iterator therefore
+runs ahead of training; a checkpoint stores the position that came with the last batch *used*, so a
+resumed run sees the next one.
 """
 
 import queue
@@ -41,7 +42,9 @@ class TrainingData(NamedTuple):
     statistics: Statistics
     description: str  # for people: which data, how much
     folder: Path | None = None  # of the shards
-    features_of: FeaturesOf | None = None  # kept speech features of validation clips, where a system can use them
+    features_of: FeaturesOf | None = (
+        None  # kept speech features of validation clips, where a system can use them
+    )
 
 
 class FedBatch(NamedTuple):
@@ -52,11 +55,13 @@ class FedBatch(NamedTuple):
 
 
 class BatchFeed:
-    """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have been.
+    """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have
+    been.
 
-    A batch is given only once the `certain` ones after it are there too: `failure` tells of an error that many batches
-    ahead. A reader that gives nothing for `patience_s` seconds raises `RuntimeError`: a killed worker process says
-    nothing. The first batch may take `first_patience_s`, in which workers start.
+    A batch is given only once the `certain` ones after it are there too: `failure` tells of an
+    error that many batches ahead. A reader that gives nothing for `patience_s` seconds raises
+    `RuntimeError`: a killed worker process says nothing. The first batch may take
+    `first_patience_s`, in which workers start.
     """
 
     def __init__(
@@ -74,7 +79,9 @@ class BatchFeed:
         self._certain, self._ready = certain, deque()
         self._batches = batches
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(batches, mesh), name="batch-feed", daemon=True)
+        self._thread = threading.Thread(
+            target=self._read, args=(batches, mesh), name="batch-feed", daemon=True
+        )
         self._thread.start()
 
     def __iter__(self) -> Iterator[FedBatch]:
@@ -103,15 +110,19 @@ class BatchFeed:
             item = self._queue.get(timeout=self._next_patience_s)
         except queue.Empty:
             return RuntimeError(
-                f"no training batch in {self._next_patience_s:.0f} s: a reader process was killed, or the disk does "
-                "not answer; start the same command again, it goes on from the last checkpoint (data.workers 0 "
+                f"no training batch in {self._next_patience_s:.0f} s: a reader process was "
+                "killed, or the disk does "
+                "not answer; start the same command again, it goes on from the last checkpoint "
+                "(data.workers 0 "
                 "reads without processes)"
             )
         self._next_patience_s = self._patience_s
         return item
 
     def close(self) -> None:
-        """Stop reading, and close the iterator; a reader that hangs is left to end with the process."""
+        """Stop reading, and close the iterator; a reader that hangs is left to end with the
+        process.
+        """
         self._closed.set()
         self._thread.join(timeout=1)
         if not self._thread.is_alive():

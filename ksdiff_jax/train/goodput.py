@@ -1,4 +1,5 @@
-"""Goodput: which share of a run's wall-clock time went into training steps, and where the rest went.
+"""Goodput: which share of a run's wall-clock time went into training steps, and where the rest
+went.
 
 | bucket | seconds spent |
 |---|---|
@@ -11,9 +12,9 @@
 | restart | setting up again and restoring, and the time between the last sign of a killed process and the next start |
 | lost | in steps whose result was lost: those after the checkpoint that a later process went back to |
 
-Every moment belongs to one bucket, `step` where no other is open, so the buckets add up to the wall time. They are
-kept in `<workdir>/goodput.json` and go on where a run is resumed. The time between an orderly end and a resumption is
-nobody's fault and is not counted.
+Every moment belongs to one bucket, `step` where no other is open, so the buckets add up to the wall
+time. They are kept in `<workdir>/goodput.json` and go on where a run is resumed. The time between
+an orderly end and a resumption is nobody's fault and is not counted.
 """
 
 import contextlib
@@ -31,9 +32,17 @@ _OF_TRAINING = ("step", "data")  # what the speed of a log interval is measured 
 
 
 class Goodput:
-    """The clock of a run; it starts in `start`. `clock` is monotonic, `now` is the time of day; both in seconds."""
+    """The clock of a run; it starts in `start`.
 
-    def __init__(self, *, clock: Callable[[], float] = time.perf_counter, now: Callable[[], float] = time.time):
+    `clock` is monotonic, `now` is the time of day; both in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.time,
+    ):
         self._clock, self._now = clock, now
         self._seconds = dict.fromkeys(BUCKETS, 0.0)
         self._open, self._since = ["start"], clock()
@@ -53,7 +62,9 @@ class Goodput:
             self._open.pop()
 
     def resume(self, workdir: Path, *, step: int) -> None:
-        """Go on with what an earlier process of this run wrote down; the state restored is that of `step`."""
+        """Go on with what an earlier process of this run wrote down; the state restored is that of
+        `step`.
+        """
         self._settle()
         before = _read(workdir / FILE_NAME)
         if before is None:
@@ -89,9 +100,11 @@ class Goodput:
         self._step_s_at[step] = self._seconds["step"]
 
     def lap(self) -> dict[str, float]:
-        """Of the time since the last call: `steps_per_s` and `data_wait` (share); and `goodput` of the whole run.
+        """Of the time since the last call: `steps_per_s` and `data_wait` (share); and `goodput` of
+        the whole run.
 
-        Where no step was finished in that time, as at the start of a queue, its speed is unknown and left out.
+        Where no step was finished in that time, as at the start of a queue, its speed is unknown
+        and left out.
         """
         self._settle()
         passed = {bucket: self._seconds[bucket] - self._lap[bucket] for bucket in _OF_TRAINING}
@@ -140,9 +153,12 @@ def read_goodput(workdir: Path) -> dict | None:
 def _read(path: Path) -> dict | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        known = set(content["seconds"]) == set(BUCKETS) and {"ended", "written_at", "starts", "step_s_at"} <= set(
-            content
-        )
+        known = set(content["seconds"]) == set(BUCKETS) and {
+            "ended",
+            "written_at",
+            "starts",
+            "step_s_at",
+        } <= set(content)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return content if known else None

@@ -9,7 +9,9 @@ from ksdiff_jax.typing import PyTree
 
 
 class InFlight:
-    """Results of steps, oldest first; each of `done` is called once for each that the device has finished."""
+    """Results of steps, oldest first; each of `done` is called once for each that the device has
+    finished.
+    """
 
     def __init__(self, *done: Callable[[], None]):
         self._results: deque[PyTree] = deque()

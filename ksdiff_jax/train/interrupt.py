@@ -1,13 +1,15 @@
 """SIGTERM and Ctrl-C: finish the step, save, leave with the status that shells expect.
 
-The first signal sets `StopRequest.signal`, which the loop looks at after each step. Inside `interruptible()`, where
-nothing is being changed (waiting for data, validation), it also raises `Interrupted`, so the wait ends at once.
+The first signal sets `StopRequest.signal`, which the loop looks at after each step. Inside
+`interruptible()`, where nothing is being changed (waiting for data, validation), it also raises
+`Interrupted`, so the wait ends at once.
 
-A compilation cannot be left like that: Python runs a signal's handler only when the main thread comes back from it,
-minutes later, or ran it in the middle of tracing, before it began. A second thread therefore hears of signals too,
-through the wake-up pipe that the interpreter writes to at once. If after `_PATIENCE_S` the main thread is still inside
-`interruptible(save)` or `compiling()`, that thread saves and ends the process. On a second signal it leaves on the
-spot. Exit status in all cases: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
+A compilation cannot be left like that: Python runs a signal's handler only when the main thread
+comes back from it, minutes later, or ran it in the middle of tracing, before it began. A second
+thread therefore hears of signals too, through the wake-up pipe that the interpreter writes to at
+once. If after `_PATIENCE_S` the main thread is still inside `interruptible(save)` or `compiling()`,
+that thread saves and ends the process. On a second signal it leaves on the spot. Exit status in all
+cases: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
 """
 
 import contextlib
@@ -31,15 +33,21 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """A context manager that catches SIGTERM and SIGINT in the main thread, and nothing elsewhere."""
+    """A context manager that catches SIGTERM and SIGINT in the main thread, and nothing
+    elsewhere.
+    """
 
     def __init__(self):
         self.signal: signal.Signals | None = None
-        self.data_failure: Exception | None = None  # a process of several cannot read the batches of the next steps
+        self.data_failure: Exception | None = (
+            None  # a process of several cannot read the batches of the next steps
+        )
         self._received = 0  # the first signal, as the handler noted it
         self._may_raise = False
         self._rescue: Callable[[], None] | None = None
-        self._leaving = False  # the other thread is saving; this one must not change anything any more
+        self._leaving = (
+            False  # the other thread is saving; this one must not change anything any more
+        )
         self._lock = threading.Lock()  # of the two above
         self._previous: dict = {}
         self._thread: threading.Thread | None = None
@@ -48,7 +56,9 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             read_end, self._write_end = os.pipe()
             os.set_blocking(self._write_end, False)
-            self._thread = threading.Thread(target=self._listen, args=(read_end,), name="signals", daemon=True)
+            self._thread = threading.Thread(
+                target=self._listen, args=(read_end,), name="signals", daemon=True
+            )
             self._thread.start()
             self._previous_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
             for number in _SIGNALS:
@@ -74,11 +84,15 @@ class StopRequest:
         return self.data_failure is not None or self.signal is not None
 
     def after_step(self, failure: BaseException | None = None) -> None:
-        """Several processes agree here (agreement.py); one has nobody to ask, and sees an error where it happens."""
+        """Several processes agree here (agreement.py); one has nobody to ask, and sees an error
+        where it happens.
+        """
 
     @contextlib.contextmanager
     def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:
-        """A block that a signal may end by raising `Interrupted`; `save` is called if the block does not let go."""
+        """A block that a signal may end by raising `Interrupted`; `save` is called if the block
+        does not let go.
+        """
         try:
             self._may_raise, self._rescue = True, save
             if self.signal is not None:
@@ -113,7 +127,9 @@ class StopRequest:
             raise Interrupted
 
     def _listen(self, read_end: int) -> None:
-        """The thread beside the main one: leaves on the second signal, or if the first one is not answered."""
+        """The thread beside the main one: leaves on the second signal, or if the first one is not
+        answered.
+        """
         first, until = 0, None
         while True:
             left_s = None if until is None else max(0.0, until - time.monotonic())
@@ -142,7 +158,10 @@ class StopRequest:
         status = 128 + number
         try:
             save()
-            sys.stderr.write(f"\nstopped by {signal.Signals(number).name} while compiling; all steps taken are saved\n")
+            sys.stderr.write(
+                f"\nstopped by {signal.Signals(number).name} while compiling; all steps taken are "
+                "saved\n"
+            )
         except BaseException:
             traceback.print_exc()
             status = 1

@@ -2,9 +2,10 @@
 
     checks -> system -> data -> folder -> state -> restore -> { batch, step, log, validate, checkpoint } -> export
 
-The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`. A run that is
-stopped and started again continues as if nothing had happened: the state, the data position and the metrics file go
-back to the last checkpoint, and all randomness follows from the seed and the step.
+The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`.
+A run that is stopped and started again continues as if nothing had happened: the state, the data
+position and the metrics file go back to the last checkpoint, and all randomness follows from the
+seed and the step.
 """
 
 from collections.abc import Callable
@@ -46,7 +47,8 @@ from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
 
-# Steps that may be queued on the device. Two keep it busy; more would only delay the answer to SIGTERM.
+# Steps that may be queued on the device. Two keep it busy; more would only delay the answer to
+# SIGTERM.
 _RUN_AHEAD = 2
 
 # Consecutive steps without a finite loss and gradient after which a run gives up.
@@ -64,8 +66,12 @@ class Outcome(NamedTuple):
 class Watching(NamedTuple):
     """What else a run shows."""
 
-    step_flops: StepFlops | None = None  # the work of a training step on a batch, for TFLOP/s and MFU
-    draw_samples: DrawSamples | None = None  # what the averaged parameters say, every train.samples_every steps
+    step_flops: StepFlops | None = (
+        None  # the work of a training step on a batch, for TFLOP/s and MFU
+    )
+    draw_samples: DrawSamples | None = (
+        None  # what the averaged parameters say, every train.samples_every steps
+    )
     profile: range = range(0)  # steps to record
 
 
@@ -104,9 +110,10 @@ def train(
 ) -> Outcome:
     """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
 
-    `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are parameters that do
-    not start at random, as those of a pretrained encoder; the frozen ones among them stay as they are. Raises
-    `InputError` for a configuration that cannot run here and for a folder that `open_workdir` refuses.
+    `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are
+    parameters that do not start at random, as those of a pretrained encoder; the frozen ones among
+    them stay as they are. Raises `InputError` for a configuration that cannot run here and for a
+    folder that `open_workdir` refuses.
     """
     goodput, progress = Goodput(), progress or Progress(config.train.steps)
     check_train_config(config.train)
@@ -118,17 +125,25 @@ def train(
     data = open_data(config)
     optimizer = make_optimizer(config.train)
     with ExitStack() as stack:
-        workdir = stack.enter_context(open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell))
+        workdir = stack.enter_context(
+            open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell)
+        )
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=config.train.hang_s))
-        # Both are needed around tracing: they give the layers' activation constraints their meaning.
+        # Both are needed around tracing: they give the layers' activation constraints their
+        # meaning.
         stack.enter_context(jax.set_mesh(mesh))
         stack.enter_context(nn.logical_axis_rules(RULES))
 
         abstract = abstract_state(system, optimizer, mesh)
-        checkpoints = stack.enter_context(Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept))
+        checkpoints = stack.enter_context(
+            Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept)
+        )
         restored = checkpoints.restore(abstract, tell=progress.tell)
         if restored is None:
-            key, chosen = jax.random.key(config.train.seed), _begin(config, system, workdir, given, progress)
+            key, chosen = (
+                jax.random.key(config.train.seed),
+                _begin(config, system, workdir, given, progress),
+            )
             state = sharded_initial_state(system, optimizer, key, abstract=abstract, given=chosen)
         else:
             state = _resume(restored, config, workdir, data, progress)
@@ -138,7 +153,12 @@ def train(
         progress.tell(_headline(state, frozen, data, mesh))
 
         log = stack.enter_context(MetricsLog(workdir, from_step=first))
-        common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh, "frozen": frozen}
+        common = {
+            "statistics": data.statistics,
+            "abstract": abstract,
+            "mesh": mesh,
+            "frozen": frozen,
+        }
         trace = stack.enter_context(Trace(watching.profile, workdir / "profile"))
         step_function = make_train_step(system, optimizer, config, **common)
         train_step = trace.of(step_function, first=first, tell=progress.tell)
@@ -191,7 +211,10 @@ def drive(run: Run, state: TrainState, first: int) -> Outcome:
 
 
 def open_feed(run: Run) -> BatchFeed:
-    """The batches to come. Several processes look as far ahead as it takes to stop together before one is missing."""
+    """The batches to come.
+
+    Several processes look as far ahead as it takes to stop together before one is missing.
+    """
     if jax.process_count() == 1:
         return BatchFeed(run.data.batches, run.mesh)
     feed = BatchFeed(run.data.batches, run.mesh, certain=BATCHES_CERTAIN)
@@ -205,7 +228,9 @@ def open_feed(run: Run) -> BatchFeed:
 
 
 class Course:
-    """A run on its way: its state after `step` steps, the position in the data that goes with it, what is saved."""
+    """A run on its way: its state after `step` steps, the position in the data that goes with it,
+    what is saved.
+    """
 
     def __init__(self, run: Run, state: TrainState, step: int):
         self.run, self.state, self.step = run, state, step
@@ -224,14 +249,20 @@ class Course:
                 self.save(finish=True)
             raise
         self.run.utilisation.see(fed.batch)
-        self.state, metrics = _step(self.run, self.state, fed.batch, compiles=self.step == self._first)
+        self.state, metrics = _step(
+            self.run, self.state, fed.batch, compiles=self.step == self._first
+        )
         self.step, self._position = self.step + 1, fed.position
         return metrics
 
     def show(self) -> dict[str, float]:
         """Let the averaged weights speak; the figures measured."""
         run = self.run
-        with run.goodput.spent("validation"), run.watchdog.patient(), run.stop.interruptible(self._save_aside):
+        with (
+            run.goodput.spent("validation"),
+            run.watchdog.patient(),
+            run.stop.interruptible(self._save_aside),
+        ):
             return _show(run, self.state, self.step)
 
     def tell(self, entry: Entry | None) -> None:
@@ -265,12 +296,16 @@ class Course:
 
 
 def _owes_validation(run: Run, step: int) -> bool:
-    """Whether the validation that is due at `step`, where this process begins, was cut short by a signal."""
+    """Whether the validation that is due at `step`, where this process begins, was cut short by a
+    signal.
+    """
     due = step > 0 and _is_validated(step, run.config.train)
     return due and true_of_any(leads() and not run.log.has(step, "val"))
 
 
-def _step(run: Run, state: TrainState, batch: Batch, *, compiles: bool) -> tuple[TrainState, Metrics]:
+def _step(
+    run: Run, state: TrainState, batch: Batch, *, compiles: bool
+) -> tuple[TrainState, Metrics]:
     """A training step. In the first one, those who compile faster wait for the others."""
     if not compiles:
         return run.train_step(state, batch)
@@ -282,15 +317,21 @@ def _step(run: Run, state: TrainState, batch: Batch, *, compiles: bool) -> tuple
 
 
 def _close_interval(run: Run, step: int) -> Entry | None:
-    """End a log interval at `step` with its speed and shares of time; the entry of the interval before, if any."""
+    """End a log interval at `step` with its speed and shares of time; the entry of the interval
+    before, if any.
+    """
     timing = run.goodput.lap()
     run.goodput.write(run.workdir)
     speed = timing.get("steps_per_s")
-    return run.log.close_interval(step, timing if speed is None else timing | run.utilisation.figures(speed))
+    return run.log.close_interval(
+        step, timing if speed is None else timing | run.utilisation.figures(speed)
+    )
 
 
 class Hopeless:
-    """Raises `InputError` once `_SKIPPED_IN_A_ROW` steps in a row, seen through the log, changed nothing."""
+    """Raises `InputError` once `_SKIPPED_IN_A_ROW` steps in a row, seen through the log, changed
+    nothing.
+    """
 
     def __init__(self):
         self._step, self._skipped, self._in_a_row = 0, 0, 0
@@ -301,13 +342,18 @@ class Hopeless:
         self._step, self._skipped = entry["step"], entry["skipped"]
         if self._in_a_row >= _SKIPPED_IN_A_ROW:
             raise InputError(
-                f"training gave up at step {entry['step']:.0f}: the last {self._in_a_row:.0f} steps had no finite "
+                f"training gave up at step {entry['step']:.0f}: the last {self._in_a_row:.0f} "
+                "steps had no finite "
                 "loss and gradient and were skipped; lower train.learning_rate or look at the data"
             )
 
 
-def _begin(config: Config, system: System, workdir: Path, given: PyTree | None, progress: Progress) -> PyTree:
-    """The parameters that a new run does not start at random: those given and those of `train.init_from`."""
+def _begin(
+    config: Config, system: System, workdir: Path, given: PyTree | None, progress: Progress
+) -> PyTree:
+    """The parameters that a new run does not start at random: those given and those of
+    `train.init_from`.
+    """
     start = starting_weights(config, system)
     if start is None:
         return given or {}
@@ -316,7 +362,9 @@ def _begin(config: Config, system: System, workdir: Path, given: PyTree | None, 
     return join(given or {}, start.params)
 
 
-def _resume(restored: Restored, config: Config, workdir: Path, data: TrainingData, progress: Progress) -> TrainState:
+def _resume(
+    restored: Restored, config: Config, workdir: Path, data: TrainingData, progress: Progress
+) -> TrainState:
     step = int(restored.state.step)
     if config.train.steps < step:
         raise InputError(
@@ -330,7 +378,9 @@ def _resume(restored: Restored, config: Config, workdir: Path, data: TrainingDat
 
 def _is_shown(step: int, settings: TrainConfig) -> bool:
     """Whether the averaged weights are measured or shown after so many steps."""
-    return _is_validated(step, settings) or (settings.samples_every > 0 and step % settings.samples_every == 0)
+    return _is_validated(step, settings) or (
+        settings.samples_every > 0 and step % settings.samples_every == 0
+    )
 
 
 def _is_validated(step: int, settings: TrainConfig) -> bool:
@@ -338,7 +388,9 @@ def _is_validated(step: int, settings: TrainConfig) -> bool:
 
 
 def _show(run: Run, state: TrainState, step: int) -> dict[str, float]:
-    """Let the averaged weights speak, and measure and export them, each where it is due; the figures measured."""
+    """Let the averaged weights speak, and measure and export them, each where it is due; the
+    figures measured.
+    """
     settings = run.config.train
     if settings.samples_every and step % settings.samples_every == 0:
         run.validation.draw(state.ema, step)
@@ -361,7 +413,10 @@ def _validate(run: Run, state: TrainState, step: int) -> dict[str, float]:
     metrics = run.validation.measure(state.ema)
     export_average(run.workdir, state, config=run.config, data=run.data, step=step, metrics=metrics)
     run.log.write(step, "val", metrics)  # last: it says that the export is there too
-    run.progress.tell(f"step {step} validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    run.progress.tell(
+        f"step {step} validation  "
+        + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    )
     return metrics
 
 
@@ -369,14 +424,20 @@ def _headline(state: TrainState, frozen: PyTree, data: TrainingData, mesh: Mesh)
     grid = " × ".join(f"{name} {size}" for name, size in mesh.shape.items())
     kind = mesh.devices.flat[0].device_kind
     beside = f" and {parameter_count(frozen):,} frozen ones" if frozen else ""
-    return f"{parameter_count(state.params):,} parameters{beside}; {data.description}; mesh {grid} of {kind}"
+    return (
+        f"{parameter_count(state.params):,} parameters{beside}; {data.description}; mesh "
+        f"{grid} of {kind}"
+    )
 
 
 def _ending(run: Run, step: int, first: int) -> str:
     if run.stop.signal is not None:
         return (
-            f"stopped by {run.stop.signal.name} at step {step}, saved; the same command resumes it from {run.workdir}"
+            f"stopped by {run.stop.signal.name} at step {step}, saved; the same command "
+            f"resumes it from {run.workdir}"
         )
     if step == first:
-        return f"nothing to do: {run.workdir} is already at step {step}; raise --train.steps to go on"
+        return (
+            f"nothing to do: {run.workdir} is already at step {step}; raise --train.steps to go on"
+        )
     return f"done at step {step}; weights for inference are in {run.workdir / 'pretrained'}"

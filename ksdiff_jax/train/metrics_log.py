@@ -1,9 +1,11 @@
-"""The numbers of a run: `<workdir>/metrics.jsonl` and TensorBoard, written without making the device wait.
+"""The numbers of a run: `<workdir>/metrics.jsonl` and TensorBoard, written without making the
+device wait.
 
 Weights & Biases gets them too, where it is installed (weights_and_biases.py).
 
-Each training step leaves its metrics on the device. `MetricsLog.add` collects them; when an interval is full, the
-interval *before* it is fetched (its steps are long done), averaged over its steps and written. One line per entry:
+Each training step leaves its metrics on the device. `MetricsLog.add` collects them; when an
+interval is full, the interval *before* it is fetched (its steps are long done), averaged over its
+steps and written. One line per entry:
 
     {"step": 150, "split": "train", "loss": 0.41, ..., "steps_per_s": 3.1, "data_wait": 0.02}
 
@@ -29,11 +31,15 @@ from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing
-Line = dict[str, int | float | str | None]  # an entry as the file has it: step, split, metrics, timing
+Line = dict[
+    str, int | float | str | None
+]  # an entry as the file has it: step, split, metrics, timing
 
 
 class Interval:
-    """Metrics of consecutive steps, still on the device, and the numbers the host knows about them."""
+    """Metrics of consecutive steps, still on the device, and the numbers the host knows
+    about them.
+    """
 
     def __init__(self):
         self.step = 0
@@ -41,7 +47,9 @@ class Interval:
         self.timing: dict[str, float] = {}
 
     def mean(self) -> dict[str, float]:
-        """Averages over the steps whose value is finite; `skipped` is a count, so its last value."""
+        """Averages over the steps whose value is finite; `skipped` is a count, so its last
+        value.
+        """
         fetched = jax.device_get(self.steps)
         means = {}
         for name in fetched[0]:
@@ -61,7 +69,9 @@ class MetricsLog:
         if writes:
             drop_entries_beyond(self._path, from_step)
         self._file = (self._path if writes else Path(os.devnull)).open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=from_step + 1, write_to_disk=writes)
+        self._board = SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=from_step + 1, write_to_disk=writes
+        )
         self._also = WeightsAndBiases.open(workdir) if writes else WeightsAndBiases()
         self._current = Interval()
         self._waiting: Interval | None = None
@@ -71,7 +81,9 @@ class MetricsLog:
         self._current.steps.append(metrics)
 
     def close_interval(self, step: int, timing: Mapping[str, float]) -> Entry | None:
-        """End the interval at `step`; write and return the entry of the one before, if there is one."""
+        """End the interval at `step`; write and return the entry of the one before, if there is
+        one.
+        """
         entry = self.flush()
         self._current.step, self._current.timing = step, dict(timing)
         self._waiting, self._current = self._current, Interval()
@@ -100,7 +112,9 @@ class MetricsLog:
     def has(self, step: int, split: str) -> bool:
         """Whether there is a line of `split` at `step`; asked of the first process."""
         lines = self._path.read_text(encoding="utf-8").splitlines()
-        return any((entry["step"], entry["split"]) == (step, split) for entry in map(json.loads, lines))
+        return any(
+            (entry["step"], entry["split"]) == (step, split) for entry in map(json.loads, lines)
+        )
 
     def __enter__(self) -> "MetricsLog":
         return self
@@ -120,11 +134,14 @@ def _naming_disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         free = shutil.disk_usage(path.parent).free
-        raise InputError(f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)") from error
+        raise InputError(
+            f"{path}: cannot write ({error.strerror}; {free / 1e6:.0f} MB free on this disk)"
+        ) from error
 
 
 def read_entries(path: str | Path) -> list[Line]:
-    """The lines of a `metrics.jsonl`, oldest first: none without a file, and not one that is cut short.
+    """The lines of a `metrics.jsonl`, oldest first: none without a file, and not one that is cut
+    short.
 
     It may be read while the run goes on. A value that was not finite is None.
     """

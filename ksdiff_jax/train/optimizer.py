@@ -6,7 +6,8 @@ Learning rate at step n (0-based), peak η, warm-up W, total N:
     η                                                otherwise, "constant"
     η ½ (1 + cos(π (n - W) / (N - W)))               otherwise, "cosine"
 
-Weight decay acts on matrices only: biases, gains of norms, other vectors and embeddings are left alone.
+Weight decay acts on matrices only: biases, gains of norms, other vectors and embeddings are left
+alone.
 """
 
 import math
@@ -29,9 +30,15 @@ def check_train_config(config: TrainConfig) -> None:
         if not holds:
             raise InputError(f"train.{name} {getattr(config, name)}: need {what}")
 
-    need(math.isfinite(config.learning_rate) and config.learning_rate > 0, "learning_rate", "a number above 0")
+    need(
+        math.isfinite(config.learning_rate) and config.learning_rate > 0,
+        "learning_rate",
+        "a number above 0",
+    )
     need(config.warmup_steps >= 0, "warmup_steps", "0 or more")
-    need(math.isfinite(config.weight_decay) and config.weight_decay >= 0, "weight_decay", "0 or more")
+    need(
+        math.isfinite(config.weight_decay) and config.weight_decay >= 0, "weight_decay", "0 or more"
+    )
     need(config.clip_norm > 0, "clip_norm", "a number above 0")
     need(0 <= config.ema_decay < 1, "ema_decay", "a number from 0 to below 1")
     need(config.hang_s >= 0, "hang_s", "seconds, or 0 for no watchdog")
@@ -50,20 +57,31 @@ def learning_rate_at(step: Int[Array, ""], config: TrainConfig) -> Float[Array, 
     else:
         progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
         after = 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip(progress, 0.0, 1.0)))
-    return jnp.float32(config.learning_rate) * jnp.where(step < config.warmup_steps, warm, after).astype(jnp.float32)
+    return jnp.float32(config.learning_rate) * jnp.where(
+        step < config.warmup_steps, warm, after
+    ).astype(jnp.float32)
 
 
 def decayed(params: PyTree) -> PyTree:
     """True for the leaves that weight decay acts on; of the structure of `params`."""
-    acts = [leaf.ndim >= 2 and not name.endswith("embedding") for name, leaf in named_leaves(params).items()]
+    acts = [
+        leaf.ndim >= 2 and not name.endswith("embedding")
+        for name, leaf in named_leaves(params).items()
+    ]
     return jax.tree.unflatten(jax.tree.structure(params), acts)
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """Clip by global norm, then AdamW at `learning_rate_at`; moments only of what `freeze_patterns` leave to train."""
+    """Clip by global norm, then AdamW at `learning_rate_at`; moments only of what `freeze_patterns`
+    leave to train.
+    """
     update = optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(lambda count: learning_rate_at(count, config), weight_decay=config.weight_decay, mask=decayed),
+        optax.adamw(
+            lambda count: learning_rate_at(count, config),
+            weight_decay=config.weight_decay,
+            mask=decayed,
+        ),
     )
     if not config.freeze_patterns:
         return update
@@ -72,6 +90,8 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
 
 def update_average(ema: PyTree, params: PyTree, step: Int[Array, ""], *, decay: float) -> PyTree:
-    """The moving average after `step` earlier updates; young averages forget faster: min(decay, (1 + n) / (10 + n))."""
+    """The moving average after `step` earlier updates; young averages forget faster: min(decay, (1
+    + n) / (10 + n)).
+    """
     rate = 1.0 - jnp.minimum(decay, (1.0 + step) / (10.0 + step))
     return jax.tree.map(lambda old, new: old + rate.astype(old.dtype) * (new - old), ema, params)

@@ -1,4 +1,6 @@
-"""A picture of where arrays lie: each as a rectangle, cut where the mesh cuts it, with the devices of each part."""
+"""A picture of where arrays lie: each as a rectangle, cut where the mesh cuts it, with the devices
+of each part.
+"""
 
 import io
 from collections.abc import Mapping
@@ -16,11 +18,12 @@ _MOST_NAMED = 4  # devices; more are named by their first and last
 
 @drawing(**{"font.size": 8})
 def draw_placement(arrays: Mapping[str, Mapping[str, Placed]]) -> bytes:
-    """A PNG: `arrays[mesh][name]`, a column per mesh and a row per array, which every mesh must name alike.
+    """A PNG: `arrays[mesh][name]`, a column per mesh and a row per array, which every mesh must
+    name alike.
 
-    The last two dimensions are shown, the first of them downwards; a vector lies on its side. A part has the colour
-    of the first device that holds it, and the ids of all. Raises `InputError` where there is nothing to draw, or where
-    an array's sharding is not known.
+    The last two dimensions are shown, the first of them downwards; a vector lies on its side. A
+    part has the colour of the first device that holds it, and the ids of all. Raises `InputError`
+    where there is nothing to draw, or where an array's sharding is not known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -40,7 +43,9 @@ def draw_placement(arrays: Mapping[str, Mapping[str, Placed]]) -> bytes:
             _draw_parts(panels[row][column], leaf)
     for row, name in enumerate(names):
         shape = " × ".join(map(str, placed[name].shape))
-        panels[row][0].set_ylabel(f"{name}\n{shape}", rotation=0, ha="right", va="center", labelpad=8)
+        panels[row][0].set_ylabel(
+            f"{name}\n{shape}", rotation=0, ha="right", va="center", labelpad=8
+        )
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
@@ -59,8 +64,17 @@ def _draw_parts(axis, leaf: Placed) -> None:
         drawn.add((top, left))
         box = (left, top), right - left, bottom - top
         colour = palette[devices[0] % len(palette)]
-        axis.add_patch(Rectangle(*box, facecolor=colour, alpha=0.55, edgecolor="white", linewidth=1))
-        axis.text((left + right) / 2, (top + bottom) / 2, _named(devices), ha="center", va="center", fontsize=7)
+        axis.add_patch(
+            Rectangle(*box, facecolor=colour, alpha=0.55, edgecolor="white", linewidth=1)
+        )
+        axis.text(
+            (left + right) / 2,
+            (top + bottom) / 2,
+            _named(devices),
+            ha="center",
+            va="center",
+            fontsize=7,
+        )
     axis.set_xlim(0, 1)
     axis.set_ylim(1, 0)
     axis.set_xticks([])
@@ -69,8 +83,14 @@ def _draw_parts(axis, leaf: Placed) -> None:
 
 
 def _box(bounds, shape) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Rows and columns that a part takes, as shares of the picture: first dimension, or last but one, and last."""
-    shares = [(first / size, last / size) for (first, last), size in zip(bounds, shape, strict=True) if size]
+    """Rows and columns that a part takes, as shares of the picture: first dimension, or last but
+    one, and last.
+    """
+    shares = [
+        (first / size, last / size)
+        for (first, last), size in zip(bounds, shape, strict=True)
+        if size
+    ]
     if len(shares) < 2:
         return (0.0, 1.0), shares[0] if shares else (0.0, 1.0)
     return shares[-2], shares[-1]

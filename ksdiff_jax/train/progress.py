@@ -1,7 +1,8 @@
-"""What a person watching a run sees: one line that renews itself on a terminal, plain lines elsewhere.
+"""What a person watching a run sees: one line that renews itself on a terminal, plain lines
+elsewhere.
 
-step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  6,350 frames/s  0.31 TFLOP/s  left 25:48
-data wait 2 %  goodput 91 %
+step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  6,350 frames/s  0.31 TFLOP/s
+left 25:48 data wait 2 %  goodput 91 %
 
 MFU stands behind TFLOP/s where the device's peak is known.
 """
@@ -28,7 +29,9 @@ class Progress:
 
     def tell(self, message: str) -> None:
         """A line that stays."""
-        with contextlib.suppress(OSError):  # a log on a full disk, or a reader that has gone: the run goes on
+        with contextlib.suppress(
+            OSError
+        ):  # a log on a full disk, or a reader that has gone: the run goes on
             self._end_line()
             print(printable(message), file=self._stream, flush=True)
 
@@ -55,13 +58,22 @@ class Progress:
 
 
 def progress_line(entry: Mapping[str, int | float], total_steps: int) -> str:
-    """One line from a log entry: step, loss, its terms, speed, time left, share of time spent waiting for data."""
-    terms = [f"{name} {value:.4g}" for name, value in entry.items() if name not in _NOT_TERMS and name != "loss"]
+    """One line from a log entry: step, loss, its terms, speed, time left, share of time spent
+    waiting for data.
+    """
+    terms = [
+        f"{name} {value:.4g}"
+        for name, value in entry.items()
+        if name not in _NOT_TERMS and name != "loss"
+    ]
     parts = [f"step {entry['step']:.0f}/{total_steps}", f"loss {entry['loss']:.4g}", *terms]
     if speed := entry.get("steps_per_s"):
         left_s = (total_steps - entry["step"]) / speed
         parts += [f"{speed:.3g} steps/s", *_use(entry), f"left {clock(left_s)}"]
-        parts += [f"data wait {100 * entry['data_wait']:.1f} %", f"goodput {100 * entry['goodput']:.0f} %"]
+        parts += [
+            f"data wait {100 * entry['data_wait']:.1f} %",
+            f"goodput {100 * entry['goodput']:.0f} %",
+        ]
     if skipped := entry.get("skipped"):
         parts.append(f"skipped {skipped:.0f}")
     return "  ".join(parts)

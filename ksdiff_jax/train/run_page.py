@@ -1,7 +1,8 @@
-"""One page that tells a run: `<workdir>/run.html`, made of what lies in the folder and of nothing else.
+"""One page that tells a run: `<workdir>/run.html`, made of what lies in the folder and of nothing
+else.
 
-How it ended, what it reached, its curves, where its time went, its latest samples, its configuration and versions.
-The page holds its pictures and needs no network and no script.
+How it ended, what it reached, its curves, where its time went, its latest samples, its
+configuration and versions. The page holds its pictures and needs no network and no script.
 """
 
 import base64
@@ -23,7 +24,11 @@ from ksdiff_jax.train.progress import clock
 FILE_NAME = "run.html"
 _SAMPLES_SHOWN = 2
 _COLOURS = dict(
-    zip(BUCKETS, ("#3c8d5a", "#8a94a6", "#6a4c93", "#d98e04", "#1f6f8b", "#4fa3b8", "#b05f8f", "#c4483a"), strict=True)
+    zip(
+        BUCKETS,
+        ("#3c8d5a", "#8a94a6", "#6a4c93", "#d98e04", "#1f6f8b", "#4fa3b8", "#b05f8f", "#c4483a"),
+        strict=True,
+    )
 )
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2530; background: #fff; margin: 2.5em auto; max-width: 62em;
@@ -89,7 +94,11 @@ def _facts(entries: Sequence[Entry], config: dict, goodput: dict | None) -> str:
         facts["goodput"] = f"{100 * goodput['goodput']:.1f} %"
     if last.get("skipped"):
         facts["skipped steps"] = f"{last['skipped']:.0f}"
-    return "<div class=facts>" + "".join(f"<div>{key}<b>{value}</b></div>" for key, value in facts.items()) + "</div>"
+    return (
+        "<div class=facts>"
+        + "".join(f"<div>{key}<b>{value}</b></div>" for key, value in facts.items())
+        + "</div>"
+    )
 
 
 def _curves(entries: Sequence[Entry]) -> str:
@@ -119,14 +128,19 @@ def _goodput(record: dict | None) -> str:
         for bucket, seconds in spent.items()
     )
     rows = [
-        (f'<span class=dot style="background:{_COLOURS[bucket]}"></span>{bucket}', clock(seconds),
-         f"{100 * seconds / wall_s:.1f} %")
+        (
+            f'<span class=dot style="background:{_COLOURS[bucket]}"></span>{bucket}',
+            clock(seconds),
+            f"{100 * seconds / wall_s:.1f} %",
+        )
         for bucket, seconds in spent.items()
-    ]  # fmt: skip
+    ]
     rows.append(("<b>wall</b>", clock(wall_s), "100.0 %"))
     starts = f"{record['starts']} start" + ("s" if record["starts"] != 1 else "")
     title = f"<h2>Goodput {100 * record['goodput']:.1f} %, {starts}</h2>"
-    return f"{title}<div class=bar>{bar}</div>" + _table(("where the time went", "h:mm:ss", "share"), rows)
+    return f"{title}<div class=bar>{bar}</div>" + _table(
+        ("where the time went", "h:mm:ss", "share"), rows
+    )
 
 
 def _samples(folder: Path) -> str:
@@ -134,7 +148,10 @@ def _samples(folder: Path) -> str:
     plots = sorted(folder.glob("step-*.png"))
     latest = [plot for plot in plots if plot.name[:13] == plots[-1].name[:13]][:_SAMPLES_SHOWN]
     encoded = {plot.stem: base64.b64encode(plot.read_bytes()).decode() for plot in latest}
-    images = [f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">' for name, data in encoded.items()]
+    images = [
+        f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">'
+        for name, data in encoded.items()
+    ]
     return "<h2>Latest samples</h2>" + "".join(images) if images else ""
 
 
@@ -166,9 +183,15 @@ def _versions(versions: dict) -> str:
 
 def _table(heads: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
     def line(cells: Sequence[str], tag: str) -> str:
-        kinds = ["" if column == 0 or heads is None else " class=number" for column in range(len(cells))]
+        kinds = [
+            "" if column == 0 or heads is None else " class=number" for column in range(len(cells))
+        ]
         return (
-            "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for cell, kind in zip(cells, kinds, strict=True)) + "</tr>"
+            "<tr>"
+            + "".join(
+                f"<{tag}{kind}>{cell}</{tag}>" for cell, kind in zip(cells, kinds, strict=True)
+            )
+            + "</tr>"
         )
 
     head = "" if heads is None else line(heads, "th")
@@ -176,7 +199,13 @@ def _table(heads: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+    return (
+        ""
+        if value is None
+        else f"{value:.4g}"
+        if isinstance(value, float) and math.isfinite(value)
+        else str(value)
+    )
 
 
 def _json(path: Path) -> dict | None:

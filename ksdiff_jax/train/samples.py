@@ -1,7 +1,8 @@
-"""What the model says so far: videos and plots of a few validation clips, `train.samples_every` steps apart.
+"""What the model says so far: videos and plots of a few validation clips, `train.samples_every`
+steps apart.
 
-    <workdir>/samples/step-00001000-<clip>.mp4       the built-in head with the clip's own sound
-    <workdir>/samples/step-00001000-<clip>.png       mouth opening, head angles and keyframes over time
+    <workdir>/samples/step-00001000-<clip>.mp4    the built-in head with the clip's own sound
+    <workdir>/samples/step-00001000-<clip>.png    mouth opening, head angles and keyframes over time
 
 The clips and their noise are the same every time, so two of them differ only by the weights.
 """
@@ -23,7 +24,8 @@ from ksdiff_jax.models.system import Statistics, System
 from ksdiff_jax.typing import PyTree
 
 VIDEO_PIXELS = 256
-LONGEST_NAME = 55  # characters, of up to 4 bytes each: with step and ending within the 255 bytes of a file name
+# characters, of up to 4 bytes each: with step and ending within the 255 bytes of a file name
+LONGEST_NAME = 55
 
 
 def write_samples(
@@ -37,13 +39,19 @@ def write_samples(
     clips: int,
     features_of: FeaturesOf | None = None,
 ) -> list[Path]:
-    """A video and a plot in `out` of each of the first `clips` validation clips of the data set in `folder`."""
+    """A video and a plot in `out` of each of the first `clips` validation clips of the data set in
+    `folder`.
+    """
     chosen = read_clips(folder, split="val", clips=clips)
     options = system.config.sample
-    predictions = predict_clips(system, params, statistics, chosen, options=options, features_of=features_of)
+    predictions = predict_clips(
+        system, params, statistics, chosen, options=options, features_of=features_of
+    )
     paths = []
     for clip, prediction in zip(chosen, predictions, strict=True):
-        paths += _write(clip, prediction, out / f"step-{step:08d}-{file_name(clip.clip_id)}", step=step)
+        paths += _write(
+            clip, prediction, out / f"step-{step:08d}-{file_name(clip.clip_id)}", step=step
+        )
     return paths
 
 
@@ -65,7 +73,16 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=make_folder(stem.parent)) as folder:
         sound = Path(folder) / "sound.wav"
         write_wav(sound, sound_of(clip))
-        motion.render(video, audio=sound, size=VIDEO_PIXELS, overwrite=True)  # the folder is the run's own
+        motion.render(
+            video, audio=sound, size=VIDEO_PIXELS, overwrite=True
+        )  # the folder is the run's own
     title = f"{clip.clip_id}, step {step:,}"
-    write_plot(plot, motion, opening_m=motion.mouth_opening(), audio=sound_of(clip), title=title, overwrite=True)
+    write_plot(
+        plot,
+        motion,
+        opening_m=motion.mouth_opening(),
+        audio=sound_of(clip),
+        title=title,
+        overwrite=True,
+    )
     return [video, plot]

@@ -1,7 +1,7 @@
 """Where a run's data come from: a folder of shards, or the built-in corpus, made once and kept.
 
-The corpus lies in a cache folder under a name that says its size and the digest of the code that makes it, so a
-changed generator makes a new one and an unchanged one is never made twice.
+The corpus lies in a cache folder under a name that says its size and the digest of the code that
+makes it, so a changed generator makes a new one and an unchanged one is never made twice.
 """
 
 from collections.abc import Callable
@@ -25,23 +25,32 @@ from ksdiff_jax.models.system import Batch
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData
 
-# Whole clips are longer than training cuts; this many at once keep validation within the memory of a training step.
+# Whole clips are longer than training cuts; this many at once keep validation within the memory of
+# a training step.
 _VALIDATION_ROWS = 8
 
 
 def open_training_data(
-    config: Config, *, cache: Path, tell: Callable[[str], None], encoder: SpeechEncoder | None = None
+    config: Config,
+    *,
+    cache: Path,
+    tell: Callable[[str], None],
+    encoder: SpeechEncoder | None = None,
 ) -> TrainingData:
-    """The batches, the validation clips and the statistics that `config.data` names; a made corpus goes to `cache`.
+    """The batches, the validation clips and the statistics that `config.data` names; a made corpus
+    goes to `cache`.
 
     So do the features of a frozen pretrained `encoder`, where the data set has none.
     """
     check_data_config(config.data)
-    folder = _folder(config.data.path) or built_in_corpus(config.data.corpus_clips, cache, tell=tell)
+    folder = _folder(config.data.path) or built_in_corpus(
+        config.data.corpus_clips, cache, tell=tell
+    )
     info = dataset_info(folder)
     if info.space != "flame":
         raise InputError(
-            f"{folder}: its coefficients are of the {info.space} space (64 of a Basel face model), KSDiff trains on "
+            f"{folder}: its coefficients are of the {info.space} space (64 of a Basel face "
+            "model), KSDiff trains on "
             "flame (50); prepare the videos themselves, or FLAME coefficients of them"
         )
     kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
@@ -66,14 +75,21 @@ def open_training_data(
 
 
 def _folder(path: str) -> Path | epath.Path | None:
-    """Where the shards are: on this machine, or in a bucket (`gs://...`), which no `pathlib.Path` can name."""
+    """Where the shards are: on this machine, or in a bucket (`gs://...`), which no `pathlib.Path`
+    can name.
+    """
     if not path:
         return None
     return epath.Path(path) if "://" in path else Path(path)
 
 
 def _validation(
-    config: Config, folder: PathLike, *, info: DatasetInfo, features_of: FeaturesOf | None, tell: Callable[[str], None]
+    config: Config,
+    folder: PathLike,
+    *,
+    info: DatasetInfo,
+    features_of: FeaturesOf | None,
+    tell: Callable[[str], None],
 ) -> list[Batch]:
     """The validation clips; none where the data set has none, as one of few speakers may not."""
     if "val" not in info.splits or not info.splits["val"].clips:
@@ -104,16 +120,24 @@ def _kept_features(
     reasons = {split: why_not_kept(config, split=split) for split in ("train", "val")}
     if reasons["train"]:
         tell(f"the speech encoder runs in every training step: {reasons['train']}")
-    splits = [split for split, reason in reasons.items() if reason is None and split in dataset_info(folder).splits]
+    splits = [
+        split
+        for split, reason in reasons.items()
+        if reason is None and split in dataset_info(folder).splits
+    ]
     if not splits:
         return {}
     with one_at_a_time(cache):
-        features_of = kept_features(config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell)
+        features_of = kept_features(
+            config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell
+        )
     return dict.fromkeys(splits, features_of)
 
 
 def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:
-    """The folder of the built-in corpus of that many clips, in all its languages; made if it is not there yet."""
+    """The folder of the built-in corpus of that many clips, in all its languages; made if it is not
+    there yet.
+    """
     folder = cache / f"corpus-{clips}-{source_digest()[:12]}"
 
     def report(done: int) -> None:
@@ -123,5 +147,7 @@ def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> 
     with one_at_a_time(cache):
         if not (folder / "dataset.json").exists():
             tell(f"making the built-in corpus of {clips:,} clips in {folder} (once)")
-            write_corpus(folder, clips=clips, languages=tuple(LANGUAGES), progress=report, overwrite=True)
+            write_corpus(
+                folder, clips=clips, languages=tuple(LANGUAGES), progress=report, overwrite=True
+            )
     return folder

@@ -1,12 +1,13 @@
 """One training step and one validation step, compiled for a mesh.
 
-    g = ∇ loss(θ, batch, key(seed, "train", n))              in micro-batches, if asked for (accumulate.py)
-    θ, m = AdamW(θ, m, g);  ema = average(ema, θ)          if loss and |g| are finite
-    state unchanged, skipped + 1                           otherwise
+    g = ∇ loss(θ, batch, key(seed, "train", n))       in micro-batches, if asked for (accumulate.py)
+    θ, m = AdamW(θ, m, g);  ema = average(ema, θ)   if loss and |g| are finite
+    state unchanged, skipped + 1                    otherwise
 
-θ are the trainable parameters; frozen ones (models/frozen.py) go into the loss beside them and nowhere else. The state
-is donated: its memory becomes that of the new one. Nothing here waits for the device. The seed is an argument of the
-compiled program: runs that differ only by `train.seed` share one compilation.
+θ are the trainable parameters; frozen ones (models/frozen.py) go into the loss beside them and
+nowhere else. The state is donated: its memory becomes that of the new one. Nothing here waits for
+the device. The seed is an argument of the compiled program: runs that differ only by `train.seed`
+share one compilation.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,9 @@ Metrics = dict[str, Float[Array, ""]]
 
 @dataclass(frozen=True)
 class Step:
-    """A jitted function of a state (or parameters) and a batch, with frozen parameters and seed filled in."""
+    """A jitted function of a state (or parameters) and a batch, with frozen parameters and seed
+    filled in.
+    """
 
     jitted: Callable[[PyTree, Batch, PyTree, UInt[Array, "_"]], PyTree]
     frozen: PyTree
@@ -59,7 +62,9 @@ def make_train_step(
     mesh: Mesh,
     frozen: PyTree | None = None,
 ) -> Step:
-    """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`, `learning_rate`)."""
+    """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`,
+    `learning_rate`).
+    """
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
     frozen = on_every_device(frozen or {}, mesh)
 
@@ -68,7 +73,13 @@ def make_train_step(
     ) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.wrap_key_data(seed), "train", state.step)
         (loss, terms), gradients = accumulated(
-            loss_gradient(system, frozen, shardings.params, statistics=statistics, held=config.train.freeze_patterns),
+            loss_gradient(
+                system,
+                frozen,
+                shardings.params,
+                statistics=statistics,
+                held=config.train.freeze_patterns,
+            ),
             state.params,
             batch,
             key,
@@ -88,7 +99,13 @@ def make_train_step(
             skipped=state.skipped + jnp.where(finite, 0, 1).astype(state.skipped.dtype),
         )
         rate = learning_rate_at(state.step - state.skipped, config.train)
-        metrics = {**terms, "loss": loss, "grad_norm": norm, "learning_rate": rate, "skipped": new.skipped}
+        metrics = {
+            **terms,
+            "loss": loss,
+            "grad_norm": norm,
+            "learning_rate": rate,
+            "skipped": new.skipped,
+        }
         return new, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), metrics)
 
     compiled = jax.jit(
@@ -101,11 +118,17 @@ def make_train_step(
 
 
 def loss_gradient(
-    system: System, frozen: PyTree, shardings: PyTree, *, statistics: Statistics, held: tuple[str, ...] = ()
+    system: System,
+    frozen: PyTree,
+    shardings: PyTree,
+    *,
+    statistics: Statistics,
+    held: tuple[str, ...] = (),
 ) -> Callable[..., Gradient]:
     """(params, batch, key, whole masks) -> ((loss, terms), gradient by the trainable parameters).
 
-    Both parameters and gradient lie as `shardings` says; parameters that match a pattern of `held` get zeros.
+    Both parameters and gradient lie as `shardings` says; parameters that match a pattern of `held`
+    get zeros.
     """
 
     def loss_fn(
@@ -116,7 +139,9 @@ def loss_gradient(
         params = join(gathered(hold(params, held), shardings), frozen)
         return system.loss(params, batch, key, statistics=statistics, train=True, **share)
 
-    def gradient(params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None) -> Gradient:
+    def gradient(
+        params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None
+    ) -> Gradient:
         values, found = jax.value_and_grad(loss_fn, has_aux=True)(params, batch, key, whole)
         return values, jax.lax.with_sharding_constraint(found, shardings)
 
@@ -136,7 +161,9 @@ def make_validation_step(
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
     frozen = on_every_device(frozen or {}, mesh)
 
-    def validation_step(params: PyTree, batch: Batch, frozen: PyTree, seed: UInt[Array, "_"]) -> Metrics:
+    def validation_step(
+        params: PyTree, batch: Batch, frozen: PyTree, seed: UInt[Array, "_"]
+    ) -> Metrics:
         key = stream(jax.random.wrap_key_data(seed), "validation")
         params = join(gathered(params, shardings), frozen)
         loss, terms = system.loss(params, batch, key, statistics=statistics, train=False)

@@ -6,12 +6,13 @@
 | train.init_patterns | parameters taken from there; the others start as in any new run |
 | train.freeze_patterns | parameters that keep the value they start from |
 
-Patterns are those of a shell on the path of a parameter, and `*` also crosses `/`: "generators_head/*" is a whole
-generator, "*/bias" every bias. A pattern that matches nothing is a mistake. What happened to every parameter is
-written to `<workdir>/init_report.json`. A resumed run reads none of this: its checkpoint has everything.
+Patterns are those of a shell on the path of a parameter, and `*` also crosses `/`:
+"generators_head/*" is a whole generator, "*/bias" every bias. A pattern that matches nothing is a
+mistake. What happened to every parameter is written to `<workdir>/init_report.json`. A resumed run
+reads none of this: its checkpoint has everything.
 
-A held parameter gets no gradient, no moments of the optimiser and no weight decay; it stays in the state, so that
-checkpoints and exports are whole.
+A held parameter gets no gradient, no moments of the optimiser and no weight decay; it stays in the
+state, so that checkpoints and exports are whole.
 """
 
 import fnmatch
@@ -40,7 +41,9 @@ class Start(NamedTuple):
 
 
 def trainable_mask(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
-    """False for the parameters that `train.freeze_patterns` hold still; of the structure of `params`."""
+    """False for the parameters that `train.freeze_patterns` hold still; of the structure of
+    `params`.
+    """
     moves = [not _matches(name, patterns) for name in named_leaves(params)]
     return jax.tree.unflatten(jax.tree.structure(params), moves)
 
@@ -50,11 +53,15 @@ def hold(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
     if not patterns:
         return params
     stop = jax.lax.stop_gradient
-    return jax.tree.map(lambda leaf, moves: leaf if moves else stop(leaf), params, trainable_mask(params, patterns))
+    return jax.tree.map(
+        lambda leaf, moves: leaf if moves else stop(leaf), params, trainable_mask(params, patterns)
+    )
 
 
 def held_parts(config: Config, system: System) -> frozenset[str]:
-    """The parts of the system, first words of its parameters' names, that `train.freeze_patterns` hold altogether."""
+    """The parts of the system, first words of its parameters' names, that `train.freeze_patterns`
+    hold altogether.
+    """
     patterns = config.train.freeze_patterns
     if not patterns:
         return frozenset()
@@ -64,13 +71,20 @@ def held_parts(config: Config, system: System) -> frozenset[str]:
 
 
 def check_surgery(config: Config, system: System, workdir: str | Path) -> None:
-    """Raises `InputError` for patterns that match nothing and, in a new run, for weights that cannot be read."""
+    """Raises `InputError` for patterns that match nothing and, in a new run, for weights that
+    cannot be read.
+    """
     if not (config.train.freeze_patterns or config.train.init_from):
         return
     names = _shapes(config, system)
     _each_matches("train.freeze_patterns", config.train.freeze_patterns, names, "this model")
-    if config.train.freeze_patterns and all(_matches(name, config.train.freeze_patterns) for name in names):
-        raise InputError(f"train.freeze_patterns {','.join(config.train.freeze_patterns)}: nothing is left to train")
+    if config.train.freeze_patterns and all(
+        _matches(name, config.train.freeze_patterns) for name in names
+    ):
+        raise InputError(
+            f"train.freeze_patterns {','.join(config.train.freeze_patterns)}: nothing is left to "
+            "train"
+        )
     if not any(Path(workdir).glob("checkpoints/*")):
         starting_weights(config, system)
 
@@ -82,7 +96,9 @@ def starting_weights(config: Config, system: System) -> Start | None:
         return None
     source = read_pretrained(settings.init_from)
     there, here = named_leaves(source.params), _shapes(config, system)
-    _each_matches("train.init_patterns", settings.init_patterns, there, f"the checkpoint {source.path}")
+    _each_matches(
+        "train.init_patterns", settings.init_patterns, there, f"the checkpoint {source.path}"
+    )
     loaded, reshaped, skipped = {}, {}, []
     for name, leaf in there.items():
         if name not in here or not _matches(name, settings.init_patterns):
@@ -93,8 +109,10 @@ def starting_weights(config: Config, system: System) -> Start | None:
             loaded[name] = np.asarray(leaf, np.float32)
     if not loaded:
         raise InputError(
-            f"train.init_from {settings.init_from}: none of its {len(there)} parameters that train.init_patterns name "
-            f"is in this model with the same shape ({len(reshaped)} have another shape); choose another checkpoint"
+            f"train.init_from {settings.init_from}: none of its {len(there)} parameters that "
+            "train.init_patterns name "
+            f"is in this model with the same shape ({len(reshaped)} have another shape); choose "
+            "another checkpoint"
         )
     report = {
         "init_from": str(source.path),
@@ -113,8 +131,13 @@ def starting_weights(config: Config, system: System) -> Start | None:
 def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) -> None:
     """Say in one line what was loaded, and write all of it to `init_report.json`."""
     report = start.report
-    counts = ", ".join(f"{len(report[kind])} {kind}" for kind in ("loaded", "skipped", "reshaped", "new", "frozen"))
-    tell(f"starting from {report['init_from']}: {counts} parameters; names in {workdir / 'init_report.json'}")
+    counts = ", ".join(
+        f"{len(report[kind])} {kind}" for kind in ("loaded", "skipped", "reshaped", "new", "frozen")
+    )
+    tell(
+        f"starting from {report['init_from']}: {counts} parameters; names in "
+        f"{workdir / 'init_report.json'}"
+    )
     for name, shapes in report["reshaped"].items():
         tell(f"  {name}: {shapes['checkpoint']} there, {shapes['model']} here; starts anew")
     write_json(workdir / "init_report.json", report)
@@ -123,7 +146,9 @@ def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) ->
 def _shapes(config: Config, system: System) -> dict[str, tuple[int, ...]]:
     """Shapes of the parameters that training may change, by name."""
     tree = jax.eval_shape(lambda: system.init(jax.random.key(0)))
-    return {name: tuple(leaf.shape) for name, leaf in named_leaves(part(tree, config).trainable).items()}
+    return {
+        name: tuple(leaf.shape) for name, leaf in named_leaves(part(tree, config).trainable).items()
+    }
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -131,7 +156,11 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _each_matches(field: str, patterns: tuple[str, ...], names: Iterable[str], where: str) -> None:
-    idle = [pattern for pattern in patterns if not any(fnmatch.fnmatchcase(name, pattern) for name in names)]
+    idle = [
+        pattern
+        for pattern in patterns
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names)
+    ]
     if idle:
         parts = sorted({name.split("/")[0] for name in names})
         raise InputError(

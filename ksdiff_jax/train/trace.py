@@ -1,7 +1,8 @@
-"""A profile of some training steps: `ksdiff-jax train ... --profile START:STOP`, for XProf or Perfetto.
+"""A profile of some training steps: `ksdiff-jax train ... --profile START:STOP`, for XProf or
+Perfetto.
 
-The steps START to STOP - 1, counted from 0 as in a Python slice, are recorded by `jax.profiler` into
-`<workdir>/profile`. Wait for the first ten or so: the first compiles, the next warm up.
+The steps START to STOP - 1, counted from 0 as in a Python slice, are recorded by `jax.profiler`
+into `<workdir>/profile`. Wait for the first ten or so: the first compiles, the next warm up.
 """
 
 import itertools
@@ -15,23 +16,36 @@ from ksdiff_jax.typing import PyTree
 
 
 def parse_steps(text: str, *, steps: int) -> range:
-    """The steps that "START:STOP" means in a run of so many; raises `InputError` for anything else."""
+    """The steps that "START:STOP" means in a run of so many; raises `InputError` for
+    anything else.
+    """
     start, colon, stop = text.partition(":")
     if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
-        raise InputError(f"--profile {text}: need START:STOP, two step numbers with START below STOP, such as 10:13")
+        raise InputError(
+            f"--profile {text}: need START:STOP, two step numbers with START below STOP, such as "
+            "10:13"
+        )
     if int(start) >= steps:
-        raise InputError(f"--profile {text}: the run has train.steps {steps}; need a START below that")
+        raise InputError(
+            f"--profile {text}: the run has train.steps {steps}; need a START below that"
+        )
     return range(int(start), int(stop))
 
 
 class Trace:
-    """Records the steps of `steps`; those that were taken before this process began are not recorded."""
+    """Records the steps of `steps`; those that were taken before this process began are not
+    recorded.
+    """
 
     def __init__(self, steps: range, folder: Path):
         self._steps, self._folder, self._running = steps, folder, False
 
     def of(
-        self, train_step: Callable[..., tuple], *, first: int, tell: Callable[[str], None] = lambda line: None
+        self,
+        train_step: Callable[..., tuple],
+        *,
+        first: int,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> Callable[..., tuple]:
         """The training step that takes step number `first` next, watched."""
         if self._steps and self._steps.stop <= first:

@@ -2,9 +2,10 @@
 
     MFU = (FLOPs that the model's training step needs, by count) / (step time · devices · peak FLOP/s of one)
 
-the model FLOPs utilisation of PaLM (Chowdhery et al. 2022, appendix B): recomputation and whatever else the compiler
-adds count for nothing. Peaks are the makers' figures for dense matrix products (no sparsity). For float32 they are
-those of what JAX does with a float32 product by default: TensorFloat-32 on NVIDIA, one bfloat16 pass on TPU.
+the model FLOPs utilisation of PaLM (Chowdhery et al. 2022, appendix B): recomputation and whatever
+else the compiler adds count for nothing. Peaks are the makers' figures for dense matrix products
+(no sparsity). For float32 they are those of what JAX does with a float32 product by default:
+TensorFloat-32 on NVIDIA, one bfloat16 pass on TPU.
 """
 
 from collections.abc import Callable
@@ -43,10 +44,15 @@ _PEAKS = {
 
 
 def peak_flops_per_s(device_kind: str, dtype: str) -> float | None:
-    """Peak FLOP/s of one device for matrix products of `dtype`; None for a device or type that is not in the table."""
+    """Peak FLOP/s of one device for matrix products of `dtype`; None for a device or type that is
+    not in the table.
+    """
     if dtype not in Peak._fields:
         return None
-    return next((getattr(peak, dtype) for name, peak in _PEAKS.items() if device_kind.startswith(name)), None)
+    return next(
+        (getattr(peak, dtype) for name, peak in _PEAKS.items() if device_kind.startswith(name)),
+        None,
+    )
 
 
 class Utilisation:
@@ -64,7 +70,9 @@ class Utilisation:
             self._flops = 0.0 if self._step_flops is None else self._step_flops(batch)
 
     def figures(self, steps_per_s: float) -> dict[str, float]:
-        """`frames_per_s` (motion frames), and where they are known `tflops_per_s` and `mfu` (a share)."""
+        """`frames_per_s` (motion frames), and where they are known `tflops_per_s` and `mfu` (a
+        share).
+        """
         result = {"frames_per_s": steps_per_s * self._frames}
         if self._flops:
             result["tflops_per_s"] = steps_per_s * self._flops / 1e12

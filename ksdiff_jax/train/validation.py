@@ -1,8 +1,9 @@
-"""The validation pass: the loss on the same clips every time, without dropout, with the averaged weights.
+"""The validation pass: the loss on the same clips every time, without dropout, with the averaged
+weights.
 
-Terms are means over clips: each batch counts by its number of clips. Random numbers (noise levels, noise) come from a
-stream that does not know the training step, so two passes differ only by the weights. Every process reads all the
-clips, and computes those that its devices hold.
+Terms are means over clips: each batch counts by its number of clips. Random numbers (noise levels,
+noise) come from a stream that does not know the training step, so two passes differ only by the
+weights. Every process reads all the clips, and computes those that its devices hold.
 """
 
 import json
@@ -27,7 +28,9 @@ DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]  # into 
 
 
 class Validation(NamedTuple):
-    """How the averaged parameters of a run are measured and shown; `evaluate` and `draw_samples` may be left out."""
+    """How the averaged parameters of a run are measured and shown; `evaluate` and `draw_samples`
+    may be left out.
+    """
 
     step: Callable[[PyTree, Batch], Metrics]
     system: System
@@ -53,11 +56,16 @@ class Validation(NamedTuple):
         self._by_one(self.draw_samples and drawn, params)
 
     def _by_one(self, evaluate: Evaluate | None, params: PyTree) -> dict[str, float]:
-        return measured_by_one(evaluate, self.system, join(params, self.frozen), self.data, self.mesh)
+        return measured_by_one(
+            evaluate, self.system, join(params, self.frozen), self.data, self.mesh
+        )
 
 
 def validation_losses(
-    validation_step: Callable[[PyTree, Batch], Metrics], params: PyTree, batches: Sequence[Batch], mesh: Mesh
+    validation_step: Callable[[PyTree, Batch], Metrics],
+    params: PyTree,
+    batches: Sequence[Batch],
+    mesh: Mesh,
 ) -> dict[str, float]:
     """The loss and every term, averaged over the clips of `batches` (NumPy)."""
     if not batches:
@@ -68,7 +76,10 @@ def validation_losses(
         results.append(validation_step(params, batch_of_all(whole_shards(batch, mesh), mesh)))
     fetched = jax.device_get(results)
     weights = np.array(clips, np.float64) / sum(clips)
-    return {name: float(sum(w * r[name] for w, r in zip(weights, fetched, strict=True))) for name in fetched[0]}
+    return {
+        name: float(sum(w * r[name] for w, r in zip(weights, fetched, strict=True)))
+        for name in fetched[0]
+    }
 
 
 def whole_shards(batch: Batch, mesh: Mesh) -> Batch:
@@ -76,7 +87,11 @@ def whole_shards(batch: Batch, mesh: Mesh) -> Batch:
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
     clips = batch.motion.shape[0]
     wanted = -(-clips // shards) * shards
-    return batch if wanted == clips else jax.tree.map(lambda array: np.resize(array, (wanted, *array.shape[1:])), batch)
+    return (
+        batch
+        if wanted == clips
+        else jax.tree.map(lambda array: np.resize(array, (wanted, *array.shape[1:])), batch)
+    )
 
 
 def measured_by_one(
@@ -84,7 +99,8 @@ def measured_by_one(
 ) -> dict[str, float]:
     """What `evaluate` finds, if there is any; of several devices it runs on the first alone.
 
-    Sampling some clips is little work, too little to be divided; other processes wait for the figures.
+    Sampling some clips is little work, too little to be divided; other processes wait for the
+    figures.
     """
     if evaluate is None:
         return {}
@@ -93,7 +109,9 @@ def measured_by_one(
     whole = on_host(params)
     figures: dict[str, float] = {}
     if leads():
-        alone = Mesh(np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names)), mesh.axis_names)
+        alone = Mesh(
+            np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names)), mesh.axis_names
+        )
         with jax.set_mesh(alone):
             figures = evaluate(system, whole, data)
     return json.loads(told_by_first(json.dumps(figures)))

@@ -1,10 +1,11 @@
 """A run that hangs ends itself, and says where it hung.
 
-A collective that waits for a lost network link, a file system that does not answer, a deadlock between threads: none
-of them raises anything, and a cluster would let the run stand until its time is over. `Watchdog` is a thread that
-wants to hear `alive()` after every step. Without it for `hang_s` seconds it writes the Python stacks of all threads to
-`<workdir>/hang-<host>-<process>.txt` and to standard error, and ends the process with `EXIT_STATUS`. Launchers start
-the same command again, and the run goes on from its last checkpoint. Time in which the process itself was stopped
+A collective that waits for a lost network link, a file system that does not answer, a deadlock
+between threads: none of them raises anything, and a cluster would let the run stand until its time
+is over. `Watchdog` is a thread that wants to hear `alive()` after every step. Without it for
+`hang_s` seconds it writes the Python stacks of all threads to `<workdir>/hang-<host>-<process>.txt`
+and to standard error, and ends the process with `EXIT_STATUS`. Launchers start the same command
+again, and the run goes on from its last checkpoint. Time in which the process itself was stopped
 does not count.
 """
 
@@ -21,7 +22,8 @@ from pathlib import Path
 # EX_TEMPFAIL of sysexits.h: try again.
 EXIT_STATUS = 75
 
-# Restoring and the first step, which compiles, and a validation, which samples, may take this many times longer.
+# Restoring and the first step, which compiles, and a validation, which samples, may take this many
+# times longer.
 _SLOW = 3.0
 
 
@@ -70,8 +72,10 @@ class Watchdog:
 
     def _give_up(self) -> None:
         headline = (
-            f"no step for {self._idle_s:.0f} s (train.hang_s {self._hang_s:g}) after {self._steps} steps of this "
-            f"process: it hangs, and ends with status {EXIT_STATUS}; the same command goes on from the last checkpoint"
+            f"no step for {self._idle_s:.0f} s (train.hang_s {self._hang_s:g}) after "
+            f"{self._steps} steps of this "
+            f"process: it hangs, and ends with status {EXIT_STATUS}; the same command goes on "
+            "from the last checkpoint"
         )
         try:
             faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

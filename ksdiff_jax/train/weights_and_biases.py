@@ -1,7 +1,9 @@
-"""The metrics of a run at Weights & Biases too, where its package is installed; nothing depends on it.
+"""The metrics of a run at Weights & Biases too, where its package is installed; nothing depends on
+it.
 
-Its own settings hold (`WANDB_MODE`, `WANDB_PROJECT`, `WANDB_API_KEY`, ...); `WANDB_MODE=disabled` switches it off.
-Without credentials it writes into `<workdir>/wandb`, for `wandb sync`. A failure is told and never stops training.
+Its own settings hold (`WANDB_MODE`, `WANDB_PROJECT`, `WANDB_API_KEY`, ...); `WANDB_MODE=disabled`
+switches it off. Without credentials it writes into `<workdir>/wandb`, for `wandb sync`. A failure
+is told and never stops training.
 """
 
 import importlib
@@ -22,7 +24,9 @@ _ID_FILE = "wandb_id"  # the same run goes on where training is resumed
 
 
 class WeightsAndBiases:
-    """A run there, or nothing: `open` gives the one or the other, `write` and `close` work on both."""
+    """A run there, or nothing: `open` gives the one or the other, `write` and `close` work
+    on both.
+    """
 
     def __init__(self, run=None):
         self._run = run
@@ -47,7 +51,9 @@ class WeightsAndBiases:
                     mode=mode,
                 )
             )
-        except Exception as error:  # whatever a network, an account or another version of the package does
+        except (
+            Exception
+        ) as error:  # whatever a network, an account or another version of the package does
             return cls._failed(error)
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
@@ -55,7 +61,9 @@ class WeightsAndBiases:
         if self._run is None:
             return
         try:
-            finite = {f"{split}/{name}": value for name, value in values.items() if math.isfinite(value)}
+            finite = {
+                f"{split}/{name}": value for name, value in values.items() if math.isfinite(value)
+            }
             self._run.log(finite, step=step)
         except Exception as error:
             self._run = self._failed(error)._run

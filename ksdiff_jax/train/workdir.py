@@ -1,17 +1,16 @@
 """The folder of a run: whose it is, and what it was made with.
 
-versions.json    Python, packages, devices and git revision of the latest start; its schema marks the folder as a run's
-config.json      the resolved configuration; a run with another one is refused
-checkpoints/     one folder per step (checkpoint.py)
-pretrained/      averaged weights for inference (models/pretrained.py)
-metrics.jsonl    and tensorboard/ (metrics_log.py)
-goodput.json     where the time went (goodput.py)
-run.html         all of it on one page (run_page.py)
+versions.json    Python, packages, devices and git revision of the latest start; its schema marks
+the folder as a run's config.json      the resolved configuration; a run with another one is refused
+checkpoints/     one folder per step (checkpoint.py) pretrained/      averaged weights for inference
+(models/pretrained.py) metrics.jsonl    and tensorboard/ (metrics_log.py) goodput.json     where the
+time went (goodput.py) run.html         all of it on one page (run_page.py)
 
-and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints that were passed
-over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it lasts (.lock, alone.py). Files and
-folders of these names in a folder that is no run's are somebody else's: it is refused, unless `overwrite` is asked
-for. Checkpoints are never overwritten by another run.
+and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints
+that were passed over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it
+lasts (.lock, alone.py). Files and folders of these names in a folder that is no run's are somebody
+else's: it is refused, unless `overwrite` is asked for. Checkpoints are never overwritten by another
+run.
 """
 
 import contextlib
@@ -37,13 +36,21 @@ from ksdiff_jax.parallel.distributed import leads, told_by_first
 from ksdiff_jax.runtime import installed_version
 from ksdiff_jax.train.alone import alone_in
 
-# Fields that change how long, how watched or where a run is, not what it computes at a step; with a cosine decay,
-# which ends at train.steps, another end bends the learning rate from where the run goes on.
+# Fields that change how long, how watched or where a run is, not what it computes at a step; with a
+# cosine decay, which ends at train.steps, another end bends the learning rate from where the run
+# goes on.
 _MAY_DIFFER = frozenset(
     f"{part}.{name}"
     for part, names in {
         "train": (
-            *("steps", "log_every", "validate_every", "validate_clips", "samples_every", "samples_clips"),
+            *(
+                "steps",
+                "log_every",
+                "validate_every",
+                "validate_clips",
+                "samples_every",
+                "samples_clips",
+            ),
             *("checkpoint_every", "checkpoints_kept", "hang_s", "remat", "scan_layers"),
         ),
         "data": ("workers", "threads", "on_bad_record", "bad_record_share"),
@@ -55,7 +62,15 @@ _MAY_DIFFER = frozenset(
 
 _FOLDERS = ("checkpoints", "pretrained", "tensorboard", "samples", "profile", "corrupt")
 _FILES = (
-    *("config.json", "versions.json", "metrics.jsonl", "goodput.json", "run.html", "init_report.json", "wandb_id"),
+    *(
+        "config.json",
+        "versions.json",
+        "metrics.jsonl",
+        "goodput.json",
+        "run.html",
+        "init_report.json",
+        "wandb_id",
+    ),
 )
 SCHEMA = "ksdiff-run/1"
 
@@ -63,7 +78,9 @@ _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint",
 
 
 def check_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -> None:
-    """Raises `InputError` if the folder at `path` is another run's, somebody else's, or what this run reads."""
+    """Raises `InputError` if the folder at `path` is another run's, somebody else's, or what this
+    run reads.
+    """
     workdir = Path(path)
     begun = any(workdir.glob("checkpoints/*"))
     _check_inputs(workdir, config, begun=begun)
@@ -76,11 +93,16 @@ def check_workdir(path: str | Path, config: Config, *, overwrite: bool = False) 
 
 
 def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
-    """Raises `InputError` if the run would write where its data, its encoder or its first parameters lie."""
+    """Raises `InputError` if the run would write where its data, its encoder or its first
+    parameters lie.
+    """
     start = "" if begun else config.train.init_from  # read at the beginning only
     for name in filter(None, (config.data.path, config.model.encoder.path, start)):
         if same_place(workdir, name):
-            raise InputError(f"{workdir}: the run would write into {name}, which it reads; name another --workdir")
+            raise InputError(
+                f"{workdir}: the run would write into {name}, which it reads; name another "
+                "--workdir"
+            )
         for folder in _FOLDERS:
             check_apart(workdir / folder, [name])
 
@@ -90,10 +112,13 @@ def _check_owner(workdir: Path) -> None:
     if not workdir.is_dir() or _is_run(workdir):
         return
     names = [name for name in _FILES if (workdir / name).is_file()]
-    names += [name for name in _FOLDERS if (workdir / name).is_dir() and any((workdir / name).iterdir())]
+    names += [
+        name for name in _FOLDERS if (workdir / name).is_dir() and any((workdir / name).iterdir())
+    ]
     if names:
         raise InputError(
-            f"{workdir}: holds {names[0]}, which no run of ksdiff-jax wrote; name another --workdir, or replace files "
+            f"{workdir}: holds {names[0]}, which no run of ksdiff-jax wrote; name another "
+            "--workdir, or replace files "
             "of such names with --overwrite"
         )
 
@@ -113,14 +138,18 @@ def _is_run(workdir: Path) -> bool:
 def open_workdir(
     path: str | Path, config: Config, *, tell: Callable[[str], None], overwrite: bool = False
 ) -> Iterator[Path]:
-    """The folder of the run, made if need be, with `config.json` and `versions.json` written by the first process.
+    """The folder of the run, made if need be, with `config.json` and `versions.json` written by the
+    first process.
 
-    It is this run's alone as long as the block lasts. Raises `InputError` if it cannot be written, if it belongs to a
-    run of another configuration, if another run is going on there, or if it is not one and the same folder for all
-    processes.
+    It is this run's alone as long as the block lasts. Raises `InputError` if it cannot be written,
+    if it belongs to a run of another configuration, if another run is going on there, or if it is
+    not one and the same folder for all processes.
     """
     if "://" in str(path):
-        raise InputError(f"{path}: a run needs a folder; mount the bucket, or name one on a file system that all share")
+        raise InputError(
+            f"{path}: a run needs a folder; mount the bucket, or name one on a file system that "
+            "all share"
+        )
     _check_name(Path(path).absolute())
     workdir = make_folder(path)
     _check_places(workdir)
@@ -129,21 +158,30 @@ def open_workdir(
         if leads():
             now = datetime.datetime.now(datetime.UTC).isoformat()
             # First, as it marks the folder: a run that is killed here can be started again.
-            write_json(workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()})
-            write_json(workdir / "config.json", to_dict(config), strict=False)  # a field may be infinite
+            write_json(
+                workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()}
+            )
+            write_json(
+                workdir / "config.json", to_dict(config), strict=False
+            )  # a field may be infinite
         _check_shared(workdir / "versions.json")
         yield workdir
 
 
 def _check_name(path: Path) -> None:
-    """Raises `InputError` where Orbax writes checkpoints that cannot be read, or none: it takes the path for a pattern.
+    """Raises `InputError` where Orbax writes checkpoints that cannot be read, or none: it takes the
+    path for a pattern.
 
-    Under `run[1]` it finds none of the files it has just written, reports success, and the checkpoint is empty.
+    Under `run[1]` it finds none of the files it has just written, reports success, and the
+    checkpoint is empty.
     """
     wild = [character for character in "*?[" if character in str(path)]
     if wild or str(path) != os.fsencode(path).decode("utf-8", "replace"):
         fault = f"the character {wild[0]}" if wild else "bytes that are no UTF-8"
-        raise InputError(f"{path}: the path has {fault}; Orbax cannot keep checkpoints there, name another --workdir")
+        raise InputError(
+            f"{path}: the path has {fault}; Orbax cannot keep checkpoints there, name another "
+            "--workdir"
+        )
 
 
 def _check_places(workdir: Path) -> None:
@@ -152,29 +190,39 @@ def _check_places(workdir: Path) -> None:
         for path in (workdir / name for name in names):
             if path.exists() and not needed(path):
                 kind = "file" if needed is Path.is_dir else "folder"
-                raise InputError(f"{path}: a {kind}, where the run keeps its own; move it, or name another --workdir")
+                raise InputError(
+                    f"{path}: a {kind}, where the run keeps its own; move it, or name another "
+                    "--workdir"
+                )
 
 
 def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
-    """Raises `InputError` if this process does not see what process 0 has written; network disks may take a moment."""
+    """Raises `InputError` if this process does not see what process 0 has written; network disks
+    may take a moment.
+    """
     text = told_by_first(written.read_text(encoding="utf-8") if leads() else "")
     until = time.monotonic() + patience_s
     while not written.exists() or written.read_text(encoding="utf-8") != text:
         if time.monotonic() > until:
             raise InputError(
-                f"{written.parent}: process {jax.process_index()} does not find what process 0 wrote there; --workdir "
+                f"{written.parent}: process {jax.process_index()} does not find what process 0 "
+                "wrote there; --workdir "
                 "must be on a file system that all processes share"
             )
         time.sleep(1)
 
 
 def differing_fields(old: dict, new: dict) -> list[str]:
-    """Dotted names of the fields that the configuration of one and the same run must share and these do not."""
+    """Dotted names of the fields that the configuration of one and the same run must share and
+    these do not.
+    """
     flat_old, flat_new = flatten(old), flatten(new)
     names = sorted(flat_old.keys() | flat_new.keys())
     missing = object()
     return [
-        name for name in names if name not in _MAY_DIFFER and flat_old.get(name, missing) != flat_new.get(name, missing)
+        name
+        for name in names
+        if name not in _MAY_DIFFER and flat_old.get(name, missing) != flat_new.get(name, missing)
     ]
 
 
@@ -189,7 +237,9 @@ def versions() -> dict:
 
 
 def git_revision() -> str | None:
-    """Commit of the source tree this package is imported from, with "+changes" if it differs; None outside git."""
+    """Commit of the source tree this package is imported from, with "+changes" if it differs; None
+    outside git.
+    """
     source = Path(__file__).parent
     try:
         commit = _git("rev-parse", "HEAD", folder=source)
@@ -200,7 +250,9 @@ def git_revision() -> str | None:
 
 
 def _git(*arguments: str, folder: Path) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+    )
     return done.stdout.strip()
 
 
@@ -214,7 +266,9 @@ def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
         old, new = flatten(existing), flatten(wanted)
         changes = ", ".join(f"{name} {old.get(name)!r} -> {new.get(name)!r}" for name in names[:4])
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        raise InputError(f"{workdir}: holds a run with another config ({changes}{more}); name another --workdir")
+        raise InputError(
+            f"{workdir}: holds a run with another config ({changes}{more}); name another --workdir"
+        )
 
 
 def _read_json(path: Path) -> dict:
@@ -224,4 +278,6 @@ def _read_json(path: Path) -> dict:
             raise ValueError(f"a {type(content).__name__}")
         return content
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as the config of a run ({error}); name another --workdir") from error
+        raise InputError(
+            f"{path}: cannot be read as the config of a run ({error}); name another --workdir"
+        ) from error

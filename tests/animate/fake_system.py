@@ -1,7 +1,7 @@
 """A system whose motion can be worked out by hand, to test everything around a real one.
 
-Frame i of the motion is mean + std · (noise_i + loudness_i), so each frame depends on its own noise and its own
-640 samples only; keyframes are the frames whose noise in dimension 0 is positive.
+Frame i of the motion is mean + std · (noise_i + loudness_i), so each frame depends on its own noise
+and its own 640 samples only; keyframes are the frames whose noise in dimension 0 is positive.
 """
 
 import dataclasses
@@ -38,7 +38,10 @@ class FakeSystem:
         self.traces.append(speech.mask.shape)
         batch, frames = speech.mask.shape
         loudness = jnp.abs(speech.audio.reshape(batch, frames, 640)).mean(axis=-1, keepdims=True)
-        motion = statistics.mean + statistics.std * params["scale"] * (noise + loudness) * options.guidance
+        motion = (
+            statistics.mean
+            + statistics.std * params["scale"] * (noise + loudness) * options.guidance
+        )
         keyframes = noise[..., 0] > 0
         score = jnp.where(speech.mask, 0.25, 0.0)
         return Sample(motion, keyframes, ~keyframes, score, score + 0.5)

@@ -19,7 +19,9 @@ from tests.conftest import REPOSITORY
 
 def tone(seconds, *, rate_hz=16_000, hz=150.0):
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
-    return (0.3 * np.sin(2 * np.pi * hz * time_s) * (1 + np.sin(2 * np.pi * 3 * time_s)) / 2).astype(np.float32)
+    return (
+        0.3 * np.sin(2 * np.pi * hz * time_s) * (1 + np.sin(2 * np.pi * 3 * time_s)) / 2
+    ).astype(np.float32)
 
 
 @pytest.fixture
@@ -48,7 +50,9 @@ def test_there_are_as_many_frames_as_the_time_base_says(animator, samples):
 
 
 def test_the_same_seed_gives_the_same_motion_bit_for_bit_and_another_seed_another(animator):
-    first, again, other = (animator(tone(2.0), sample_rate_hz=16_000, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (
+        animator(tone(2.0), sample_rate_hz=16_000, seed=seed) for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first.coefficients, again.coefficients)
     np.testing.assert_array_equal(first.keyframes_head, again.keyframes_head)
     assert first.meta == again.meta
@@ -80,7 +84,9 @@ def test_speech_longer_than_the_longest_bucket_has_no_seam(animator, system):
     audio = tone(25.0)
     motion = animator(audio, sample_rate_hz=16_000)
     assert len(motion) == 625 and max(frames for _, frames in system.traces) <= 256
-    whole = Animator(animator.pretrained, system=FakeSystem(), buckets=(1024,))(audio, sample_rate_hz=16_000)
+    whole = Animator(animator.pretrained, system=FakeSystem(), buckets=(1024,))(
+        audio, sample_rate_hz=16_000
+    )
     np.testing.assert_allclose(motion.coefficients, whole.coefficients, atol=1e-6)
     np.testing.assert_array_equal(motion.keyframes_expression, whole.keyframes_expression)
 
@@ -89,13 +95,17 @@ def test_samples_of_one_recording_differ_and_begin_with_the_single_one(animator)
     audio = tone(1.0)
     samples = animator.samples(audio, count=3, sample_rate_hz=16_000, seed=2)
     np.testing.assert_allclose(
-        samples[0].coefficients, animator(audio, sample_rate_hz=16_000, seed=2).coefficients, atol=1e-6
+        samples[0].coefficients,
+        animator(audio, sample_rate_hz=16_000, seed=2).coefficients,
+        atol=1e-6,
     )
     assert np.abs(samples[1].coefficients - samples[2].coefficients).max() > 0.01
 
 
 def test_options_reach_the_system_and_the_file(animator, tmp_path):
-    plain, guided = (animator(tone(1.0), sample_rate_hz=16_000, guidance=scale, steps=5) for scale in (1.0, 2.0))
+    plain, guided = (
+        animator(tone(1.0), sample_rate_hz=16_000, guidance=scale, steps=5) for scale in (1.0, 2.0)
+    )
     np.testing.assert_allclose(guided.exp, 2 * plain.exp, atol=1e-6)
     meta = MotionClip.load(guided.save(tmp_path / "a.motion.npz")).meta
     assert (meta["guidance"], meta["steps"], meta["sampler"], meta["seed"]) == (2.0, 5, "ddim", 0)

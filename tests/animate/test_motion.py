@@ -18,7 +18,10 @@ def opening_and_closing(frames):
 def test_vertices_in_blocks_equal_vertices_at_once():
     motion = opening_and_closing(BLOCK_FRAMES + 7)
     whole = face_vertices(
-        builtin_face(), jnp.asarray(motion.exp), global_orient=motion.global_orient, jaw_pose=motion.jaw_pose
+        builtin_face(),
+        jnp.asarray(motion.exp),
+        global_orient=motion.global_orient,
+        jaw_pose=motion.jaw_pose,
     )
     np.testing.assert_allclose(motion.vertices(), whole, atol=1e-6)
 

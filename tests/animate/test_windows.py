@@ -30,7 +30,8 @@ def test_a_signal_cut_into_windows_and_joined_is_itself():
     np.testing.assert_allclose(join_windows(parts, windows, frames=333), signal, atol=1e-6)
     for values in (signal[:, 0], signal[:, 0] > 0):
         np.testing.assert_array_equal(
-            owned_frames([values[start:stop] for start, stop in windows], windows, frames=333), values
+            owned_frames([values[start:stop] for start, stop in windows], windows, frames=333),
+            values,
         )
 
 
@@ -59,6 +60,8 @@ def test_noise_is_fixed_by_key_and_absolute_frame_alone():
 
 
 def test_noise_is_standard_normal_and_white():
-    noise = np.asarray(frame_noise(jax.random.key(1)[None], np.zeros(1, np.int32), frames=2000, dims=59))[0]
+    noise = np.asarray(
+        frame_noise(jax.random.key(1)[None], np.zeros(1, np.int32), frames=2000, dims=59)
+    )[0]
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
     assert abs(np.mean(noise[1:] * noise[:-1])) < 0.01

@@ -16,7 +16,9 @@ _first_import = librosa_module.__wrapped__
 def test_it_waits_until_another_process_has_compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     imported = threading.Event()
-    monkeypatch.setattr(compiled_librosa.importlib, "import_module", lambda name: imported.set() or threading)
+    monkeypatch.setattr(
+        compiled_librosa.importlib, "import_module", lambda name: imported.set() or threading
+    )
     monkeypatch.setitem(compiled_librosa._CALLS, "core", lambda core: None)
     with one_at_a_time(cache_folder() / "librosa"):
         thread = threading.Thread(target=_first_import, args=("core",))
@@ -40,7 +42,10 @@ sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")
 sys.modules["IPython"] = types.SimpleNamespace(get_ipython=object)
 sys.modules["ipywidgets"] = None
 """
-_OURS = "from ksdiff_jax.audio.compiled_librosa import librosa_module; librosa_module('onset'); import pooch"
+_OURS = (
+    "from ksdiff_jax.audio.compiled_librosa import librosa_module; librosa_module('onset'); "
+    "import pooch"
+)
 
 
 def warns(code: str) -> bool:

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from ksdiff_jax.audio.container import open_container, read_tracks, shown_stream, start_s, video_streams
+from ksdiff_jax.audio.container import (
+    open_container,
+    read_tracks,
+    shown_stream,
+    start_s,
+    video_streams,
+)
 
 
 def write(path, *, pictures_from_s=None, sound_from_s=None, cover=False, aspect=None):
@@ -21,8 +27,15 @@ def write(path, *, pictures_from_s=None, sound_from_s=None, cover=False, aspect=
             sound = file.add_stream("libopus", rate=48_000, layout="mono")
         if cover:
             art = file.add_stream("mjpeg", rate=25)
-            art.width, art.height, art.pix_fmt, art.disposition = 96, 96, "yuvj420p", Disposition.attached_pic
-            packets += art.encode(av.VideoFrame.from_ndarray(np.zeros((96, 96, 3), np.uint8), format="rgb24"))
+            art.width, art.height, art.pix_fmt, art.disposition = (
+                96,
+                96,
+                "yuvj420p",
+                Disposition.attached_pic,
+            )
+            packets += art.encode(
+                av.VideoFrame.from_ndarray(np.zeros((96, 96, 3), np.uint8), format="rgb24")
+            )
             packets += art.encode()
         if pictures_from_s is not None:
             for number in range(25):
@@ -32,7 +45,9 @@ def write(path, *, pictures_from_s=None, sound_from_s=None, cover=False, aspect=
             packets += video.encode()
         if sound_from_s is not None:
             for number in range(50):
-                frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
+                frame = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 960), np.int16), format="s16", layout="mono"
+                )
                 frame.sample_rate, frame.time_base = 48_000, Fraction(1, 48_000)
                 frame.pts = 960 * number + round(48_000 * sound_from_s)
                 packets += sound.encode(frame)
@@ -42,7 +57,9 @@ def write(path, *, pictures_from_s=None, sound_from_s=None, cover=False, aspect=
     return path
 
 
-@pytest.mark.parametrize(("pictures_s", "sound_s"), [(0.0, 0.4), (0.4, 0.0), (0.6, 0.8), (0.4, None), (None, 0.4)])
+@pytest.mark.parametrize(
+    ("pictures_s", "sound_s"), [(0.0, 0.4), (0.4, 0.0), (0.6, 0.8), (0.4, None), (None, 0.4)]
+)
 def test_a_file_starts_with_its_earliest_stream(tmp_path, pictures_s, sound_s):
     path = write(tmp_path / "v.mkv", pictures_from_s=pictures_s, sound_from_s=sound_s)
     want = min(start for start in (pictures_s, sound_s) if start is not None)
@@ -52,11 +69,16 @@ def test_a_file_starts_with_its_earliest_stream(tmp_path, pictures_s, sound_s):
 
 @pytest.mark.parametrize(("pictures_s", "sound_s"), [(12.0, 0.0), (0.0, 12.0)])
 def test_a_track_of_a_broadcast_that_begins_late_is_met(tmp_path, pictures_s, sound_s):
-    """The default of FFmpeg leaves its size or its rate 0; other tools tell to raise `analyzeduration` then."""
+    """The default of FFmpeg leaves its size or its rate 0; other tools tell to raise
+    `analyzeduration` then.
+    """
     path = tmp_path / "v.ts"
     length_s = 14
     with av.open(str(path), "w") as file:
-        video, sound = file.add_stream("libx264", rate=25), file.add_stream("aac", rate=48_000, layout="mono")
+        video, sound = (
+            file.add_stream("libx264", rate=25),
+            file.add_stream("aac", rate=48_000, layout="mono"),
+        )
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         packets = []
         for number in range(round(25 * pictures_s), 25 * length_s):
@@ -64,10 +86,14 @@ def test_a_track_of_a_broadcast_that_begins_late_is_met(tmp_path, pictures_s, so
             frame.pts, frame.time_base = number, Fraction(1, 25)
             packets += video.encode(frame)
         for start in range(round(48_000 * sound_s), 48_000 * length_s, 1024):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
             frame.sample_rate, frame.time_base, frame.pts = 48_000, Fraction(1, 48_000), start
             packets += sound.encode(frame)
-        for packet in sorted([*packets, *video.encode(), *sound.encode()], key=lambda p: float(p.dts * p.time_base)):
+        for packet in sorted(
+            [*packets, *video.encode(), *sound.encode()], key=lambda p: float(p.dts * p.time_base)
+        ):
             file.mux(packet)
     with open_container(path) as container:
         assert container.streams.video[0].width == 64 and container.streams.audio[0].rate == 48_000
@@ -76,7 +102,11 @@ def test_a_track_of_a_broadcast_that_begins_late_is_met(tmp_path, pictures_s, so
 def test_cover_art_starts_nothing_and_is_no_video(tmp_path):
     path = write(tmp_path / "v.mp4", sound_from_s=0.4, cover=True)
     with open_container(path) as container:
-        assert len(container.streams.video) == 1 and not video_streams(container) and shown_stream(container) is None
+        assert (
+            len(container.streams.video) == 1
+            and not video_streams(container)
+            and shown_stream(container) is None
+        )
     assert read_tracks(path).pictures is None
 
 

@@ -1,4 +1,6 @@
-"""One definition of what is heard: tracks, channels, gaps and starts, for the model and for the soundtrack alike."""
+"""One definition of what is heard: tracks, channels, gaps and starts, for the model and for the
+soundtrack alike.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,19 @@ import pytest
 from ksdiff_jax.audio.heard import voice
 from ksdiff_jax.audio.waveform import load_audio, read_recording
 from ksdiff_jax.errors import InputError
-from tests.recordings import RATE_HZ, bursts, chunk, encoded, extensible, form, integers, lag_s, riff, rms, wav
+from tests.recordings import (
+    RATE_HZ,
+    bursts,
+    chunk,
+    encoded,
+    extensible,
+    form,
+    integers,
+    lag_s,
+    riff,
+    rms,
+    wav,
+)
 
 
 def stereo(left, right):
@@ -14,7 +28,9 @@ def stereo(left, right):
 
 
 def seen_by_the_soundtrack(path, **options):
-    """The recording as the video gets it, brought to 16 kHz by taking every third sample's neighbourhood mean."""
+    """The recording as the video gets it, brought to 16 kHz by taking every third sample's
+    neighbourhood mean.
+    """
     sound = np.concatenate(list(voice(read_recording(path, **options).heard, 48_000)))
     return sound[: len(sound) // 3 * 3].reshape(-1, 3).mean(axis=1)
 
@@ -35,7 +51,13 @@ SHORT = SPEECH[:8000]
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [(SPEECH, SPEECH), (SPEECH, -SPEECH), (SPEECH, 0 * SPEECH), (0 * SPEECH, SPEECH), (SPEECH, 0.001 * OTHER)],
+    [
+        (SPEECH, SPEECH),
+        (SPEECH, -SPEECH),
+        (SPEECH, 0 * SPEECH),
+        (0 * SPEECH, SPEECH),
+        (SPEECH, 0.001 * OTHER),
+    ],
     ids=["alike", "in opposition", "left alone", "right alone", "noise on the right"],
 )
 def test_a_voice_in_stereo_is_heard_at_its_own_level_wherever_it_lies(tmp_path, left, right):
@@ -95,14 +117,19 @@ def test_a_named_surround_layout_prefers_its_centre_and_keeps_its_level(tmp_path
         return np.stack([parts.get(name, 0 * SPEECH) for name in names], axis=1)
 
     rumble = np.sin(2 * np.pi * 40 * np.arange(len(SPEECH)) / RATE_HZ).astype(np.float32)
-    for samples in (five_one(FC=SPEECH), five_one(FL=SPEECH), five_one(FC=SPEECH, LFE=0.5 * rumble)):
+    for samples in (
+        five_one(FC=SPEECH),
+        five_one(FL=SPEECH),
+        five_one(FC=SPEECH, LFE=0.5 * rumble),
+    ):
         assert_hears(wav(tmp_path / "a.wav", samples, mask=0x3F), SPEECH)
     everywhere = wav(tmp_path / "b.wav", np.tile(SPEECH[:, None], (1, 6)), mask=0x3F)
     assert_hears(everywhere, SPEECH)
     film = wav(tmp_path / "c.wav", five_one(FC=SPEECH, FL=OTHER, FR=OTHER), mask=0x3F)
     assert_hears(film, SPEECH)
     assert "the centre" in read_recording(film).notes[0]
-    # A recorder that puts four microphones under the mask of the first four names: the voice lies on "LFE".
+    # A recorder that puts four microphones under the mask of the first four names: the voice lies
+    # on "LFE".
     recorder = np.zeros((len(SPEECH), 4), np.float32)
     recorder[:, 3] = SPEECH
     assert_hears(wav(tmp_path / "d.wav", recorder, mask=0xF), SPEECH)
@@ -114,7 +141,9 @@ def test_a_constant_offset_of_one_channel_is_no_voice(tmp_path):
     np.testing.assert_allclose(audio, SPEECH, atol=2e-3)
 
 
-@pytest.mark.parametrize(("tag", "bits", "valid"), [(1, 32, 24), (1, 32, 16), (1, 24, 20), (1, 16, 12), (3, 32, 24)])
+@pytest.mark.parametrize(
+    ("tag", "bits", "valid"), [(1, 32, 24), (1, 32, 16), (1, 24, 20), (1, 16, 12), (3, 32, 24)]
+)
 def test_the_container_of_a_sample_gives_its_scale_not_its_valid_bits(tmp_path, tag, bits, valid):
     step = 2.0 ** (1 - valid)
     quantised = np.rint(SPEECH / step) * step
@@ -142,7 +171,14 @@ def test_samples_in_the_lower_bits_of_their_container_are_brought_to_full_scale(
         (form(1, bits=64), integers(SPEECH, 64)),
         (form(3, bits=64), SPEECH.astype("<f8").tobytes()),
     ],
-    ids=["24 in 32", "no bits stated", "no align stated", "half floats", "64-bit integers", "double floats"],
+    ids=[
+        "24 in 32",
+        "no bits stated",
+        "no align stated",
+        "half floats",
+        "64-bit integers",
+        "double floats",
+    ],
 )
 def test_odd_headers_of_plain_samples_are_read_as_they_are_stored(tmp_path, header, data):
     path = tmp_path / "a.wav"
@@ -153,10 +189,12 @@ def test_odd_headers_of_plain_samples_are_read_as_they_are_stored(tmp_path, head
 
 @pytest.mark.parametrize(
     "size", [0, 0xFFFFFFFF, 0xFFFFFFFF - 36, 0x7FFFFFFF - 36, 0x7FFFF000, 0x80000000, 0xFFFFFF00]
-)  # fmt: skip
+)
 def test_sizes_that_mean_unknown_are_no_truncation(tmp_path, size):
     path = tmp_path / "a.wav"
-    path.write_bytes(riff(form(byte_rate=1), chunk(b"data", integers(SPEECH, 16), size=size), size=size))
+    path.write_bytes(
+        riff(form(byte_rate=1), chunk(b"data", integers(SPEECH, 16), size=size), size=size)
+    )
     recording = read_recording(path)
     assert not recording.notes and len(recording.audio) == len(SPEECH)
 
@@ -178,7 +216,9 @@ def test_of_several_data_chunks_the_last_is_read_as_players_do_and_that_is_told(
     assert "2 data chunks" in note and "only the last is read" in note
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "aac"), ("webm", "libopus"), ("mp4", "aac"), ("ts", "aac")])
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("mkv", "aac"), ("webm", "libopus"), ("mp4", "aac"), ("ts", "aac")]
+)
 def test_a_gap_in_the_time_stamps_is_silence_of_that_length_and_is_told(tmp_path, suffix, codec):
     path = tmp_path / f"a.{suffix}"
     encoded(path, SPEECH, codec=codec, keep=lambda time_s: not 0.8 <= time_s < 1.2)
@@ -187,33 +227,54 @@ def test_a_gap_in_the_time_stamps_is_silence_of_that_length_and_is_told(tmp_path
     assert start_s == pytest.approx(0.81, abs=0.04) and length_s == pytest.approx(0.4, abs=0.03)
     assert any("silence of that length" in note for note in recording.notes)
     after = slice(round(1.3 * RATE_HZ), None)
-    delay_s = 0.021 if suffix == "ts" else 0.0  # a transport stream does not know the delay of its encoder
+    delay_s = (
+        0.021 if suffix == "ts" else 0.0
+    )  # a transport stream does not know the delay of its encoder
     assert lag_s(recording.audio[after], SPEECH[after]) == pytest.approx(delay_s, abs=0.002)
-    assert lag_s(seen_by_the_soundtrack(path)[after], SPEECH[after]) == pytest.approx(delay_s, abs=0.002)
+    assert lag_s(seen_by_the_soundtrack(path)[after], SPEECH[after]) == pytest.approx(
+        delay_s, abs=0.002
+    )
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
-def test_sound_that_starts_late_has_silence_before_it_and_pictures_that_start_late_change_nothing(tmp_path, suffix):
+def test_sound_that_starts_late_has_silence_before_it_and_pictures_that_start_late_change_nothing(
+    tmp_path, suffix
+):
     late = encoded(tmp_path / f"late.{suffix}", SPEECH, late_s=0.5, pictures=60)
     recording = read_recording(late)
     assert lag_s(recording.audio, SPEECH) == pytest.approx(0.5, abs=0.002)
     assert lag_s(seen_by_the_soundtrack(late), SPEECH) == pytest.approx(0.5, abs=0.002)
-    assert recording.start_s == pytest.approx(0.48, abs=0.03) and "starts after" in recording.notes[0]
-    pictures_late = encoded(tmp_path / f"pictures.{suffix}", SPEECH, pictures=50, pictures_late_s=0.4)
+    assert (
+        recording.start_s == pytest.approx(0.48, abs=0.03) and "starts after" in recording.notes[0]
+    )
+    pictures_late = encoded(
+        tmp_path / f"pictures.{suffix}", SPEECH, pictures=50, pictures_late_s=0.4
+    )
     recording = read_recording(pictures_late)
     assert abs(lag_s(recording.audio, SPEECH)) < 0.002 and not recording.notes
 
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "rates"),
-    [("mp3", "libmp3lame", (44_100, 16_000)), ("aac", "aac", (44_100, 16_000)), ("ts", "aac", (44_100, 32_000)),
-     ("flac", "flac", (48_000, 16_000)), ("opus", "libopus", (48_000, 48_000))],
-)  # fmt: skip
+    [
+        ("mp3", "libmp3lame", (44_100, 16_000)),
+        ("aac", "aac", (44_100, 16_000)),
+        ("ts", "aac", (44_100, 32_000)),
+        ("flac", "flac", (48_000, 16_000)),
+        ("opus", "libopus", (48_000, 48_000)),
+    ],
+)
 def test_files_joined_byte_by_byte_are_heard_to_their_end(tmp_path, suffix, codec, rates):
     joined = b""
     for number, rate_hz in enumerate(rates):
         part = tmp_path / f"{number}.{suffix}"
-        encoded(part, SPEECH, codec=codec, rate_hz=rate_hz, format_name="adts" if suffix == "aac" else None)
+        encoded(
+            part,
+            SPEECH,
+            codec=codec,
+            rate_hz=rate_hz,
+            format_name="adts" if suffix == "aac" else None,
+        )
         joined += part.read_bytes()
     (tmp_path / f"a.{suffix}").write_bytes(joined)
     audio = read_recording(tmp_path / f"a.{suffix}").audio
@@ -242,12 +303,21 @@ def test_the_clock_of_a_broadcast_may_wrap_within_the_file(tmp_path, sound_s):
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "format_name"),
-    [("ogg", "libopus", "ogg"), ("oga", "flac", "ogg"), ("mka", "libopus", None), ("nut", "flac", "nut")],
+    [
+        ("ogg", "libopus", "ogg"),
+        ("oga", "flac", "ogg"),
+        ("mka", "libopus", None),
+        ("nut", "flac", "nut"),
+    ],
 )
 def test_a_live_stream_that_began_hours_ago_is_not_truncated(tmp_path, suffix, codec, format_name):
-    path = encoded(tmp_path / f"a.{suffix}", SPEECH, codec=codec, late_s=9000.0, format_name=format_name)
+    path = encoded(
+        tmp_path / f"a.{suffix}", SPEECH, codec=codec, late_s=9000.0, format_name=format_name
+    )
     recording = read_recording(path)
-    assert abs(lag_s(recording.audio, SPEECH)) < 0.002 and len(recording.audio) == pytest.approx(32_000, abs=300)
+    assert abs(lag_s(recording.audio, SPEECH)) < 0.002 and len(recording.audio) == pytest.approx(
+        32_000, abs=300
+    )
     assert not any("truncated" in note for note in recording.notes)
 
 
@@ -265,9 +335,14 @@ def test_the_track_that_players_take_is_used_and_another_one_can_be_named(tmp_pa
     assert np.corrcoef(recording.audio[: len(SPEECH)], SPEECH[: len(recording.audio)])[0, 1] > 0.95
     assert "--audio-stream" in recording.notes[0] and len(recording.notes) == 1
     second = read_recording(path, audio_stream=2)
-    assert np.corrcoef(second.audio[: len(OTHER)], OTHER[: len(second.audio)])[0, 1] > 0.95 and not second.notes
+    assert (
+        np.corrcoef(second.audio[: len(OTHER)], OTHER[: len(second.audio)])[0, 1] > 0.95
+        and not second.notes
+    )
     assert abs(lag_s(seen_by_the_soundtrack(path, audio_stream=2), OTHER)) < 0.002
-    with pytest.raises(InputError, match="sound track 3 was asked for; the file has 2 sound tracks, counted from 1"):
+    with pytest.raises(
+        InputError, match="sound track 3 was asked for; the file has 2 sound tracks, counted from 1"
+    ):
         read_recording(path, audio_stream=3)
 
 
@@ -278,7 +353,9 @@ def test_a_silent_track_gives_way_to_one_with_sound(tmp_path):
 
 
 def without_decoder(path, tracks):
-    """The mp4 with these of its tracks of a codec that no FFmpeg decodes (Apple's spatial sound)."""
+    """The mp4 with these of its tracks of a codec that no FFmpeg decodes (Apple's spatial
+    sound).
+    """
     content = bytearray(path.read_bytes())
     for name, new in ((b"mp4a", b"apac"), (b"esds", b"dapa")):
         places = [at for at in range(len(content)) if content[at : at + 4] == name]

@@ -18,10 +18,19 @@ def audio():
 
 def test_it_is_librosas_mel_spectrogram(audio):
     for row, frames in zip(audio, log_mel(jnp.asarray(audio), bands=80), strict=True):
-        # librosa centres its 1024-point frame on sample 320 i once (1024 - 640) / 2 + 160 zeros lead the sound.
+        # librosa centres its 1024-point frame on sample 320 i once (1024 - 640) / 2 + 160 zeros
+        # lead the sound.
         padded = np.pad(row, (160 + 192, 160 + 192))
         mel = librosa.feature.melspectrogram(
-            y=padded, sr=16_000, n_fft=1024, win_length=640, hop_length=320, center=False, n_mels=80, fmin=60, fmax=7600
+            y=padded,
+            sr=16_000,
+            n_fft=1024,
+            win_length=640,
+            hop_length=320,
+            center=False,
+            n_mels=80,
+            fmin=60,
+            fmax=7600,
         )
         np.testing.assert_allclose(frames, np.log(np.maximum(mel.T, 1e-5)), atol=1e-4)
 
@@ -60,7 +69,9 @@ def test_normalisation_over_valid_frames_ignores_padding_and_gain(audio):
     np.testing.assert_allclose(normalised[1, :12].mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(normalised[1, :12].std(axis=0), 1, atol=0.05)
     assert not normalised[1, 12:].any()
-    np.testing.assert_allclose(normalise_mel(mel[1:, :12], mask[1:, :12])[0], normalised[1, :12], atol=1e-5)
+    np.testing.assert_allclose(
+        normalise_mel(mel[1:, :12], mask[1:, :12])[0], normalised[1, :12], atol=1e-5
+    )
     np.testing.assert_allclose(normalise_mel(mel + 3.0, mask), normalised, atol=1e-4)
 
 

@@ -28,7 +28,9 @@ def test_a_pipe_is_read_whole_and_its_sound_can_be_had_again(tmp_path):
     assert sum(map(len, voice(recording.heard, 48_000))) == 48_000
 
 
-@pytest.mark.parametrize(("content", "says"), [(b"", "0 bytes"), (b"no recording\n" * 50, "not a recording")])
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"", "0 bytes"), (b"no recording\n" * 50, "not a recording")]
+)
 def test_an_error_of_a_pipe_names_the_pipe(tmp_path, content, says):
     with pytest.raises(InputError, match=says) as caught:
         read_recording(fed(tmp_path / "pipe", content))

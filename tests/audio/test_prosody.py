@@ -52,7 +52,8 @@ def test_normalised_contours_have_mean_zero_and_deviation_one_over_voiced_frames
     raw[:, 0] = [0, 100, 0, 400, 0, 0]
     raw[:, 1] = [-3, -1, -1, -1, -3, -3]
     normalised = normalise_prosody(raw)
-    # log f0 is symmetric about log 200, so voiced frames are -1 and 1, the gap their middle, the ends held.
+    # log f0 is symmetric about log 200, so voiced frames are -1 and 1, the gap their middle, the
+    # ends held.
     np.testing.assert_allclose(normalised[:, 0], [-1, -1, 0, 1, 1, 1], atol=1e-6)
     np.testing.assert_allclose(normalised[:, 1], [-1, 1, 1, 1, -1, -1], atol=1e-6)
 
@@ -64,10 +65,14 @@ def test_a_single_voiced_frame_and_constant_energy_give_zeros_not_nan():
 
 def test_normalisation_ignores_gain_and_pitch_range():
     rng = np.random.default_rng(0)
-    raw = np.stack([np.where(rng.random(50) < 0.6, rng.uniform(90, 200, 50), 0), rng.normal(size=50)], -1)
+    raw = np.stack(
+        [np.where(rng.random(50) < 0.6, rng.uniform(90, 200, 50), 0), rng.normal(size=50)], -1
+    )
     other = np.stack([raw[:, 0] * 2, raw[:, 1] + np.log(0.1)], -1)
     np.testing.assert_allclose(
-        normalise_prosody(raw.astype(np.float32)), normalise_prosody(other.astype(np.float32)), atol=1e-4
+        normalise_prosody(raw.astype(np.float32)),
+        normalise_prosody(other.astype(np.float32)),
+        atol=1e-4,
     )
 
 
@@ -89,4 +94,6 @@ def test_energy_is_the_level_of_each_frame():
 
 def test_a_constant_offset_of_the_recorder_changes_nothing():
     audio = buzz(np.full(16_000, 150.0)) * np.repeat([0.1, 1.0], 8_000).astype(np.float32)
-    np.testing.assert_allclose(extract_prosody(audio + np.float32(0.2)), extract_prosody(audio), atol=0.02, rtol=0.01)
+    np.testing.assert_allclose(
+        extract_prosody(audio + np.float32(0.2)), extract_prosody(audio), atol=0.02, rtol=0.01
+    )

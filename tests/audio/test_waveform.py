@@ -1,4 +1,6 @@
-"""Decoding against files made here with known contents: by the `wave` module, by hand, or encoded by FFmpeg."""
+"""Decoding against files made here with known contents: by the `wave` module, by hand, or encoded
+by FFmpeg.
+"""
 
 import struct
 import warnings
@@ -13,7 +15,9 @@ from ksdiff_jax.errors import InputError
 
 
 def tone(rate_hz, *, seconds=1.0, hz=440.0, amplitude=0.5):
-    return (amplitude * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate_hz)) / rate_hz)).astype(np.float32)
+    return (
+        amplitude * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate_hz)) / rate_hz)
+    ).astype(np.float32)
 
 
 def pcm_bytes(samples, kind):
@@ -23,19 +27,35 @@ def pcm_bytes(samples, kind):
     if kind == "f32":
         return samples.astype("<f4").tobytes()
     if kind == "s24":
-        return np.rint(samples * (2**23 - 1)).astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+        return (
+            np.rint(samples * (2**23 - 1))
+            .astype("<i4")
+            .view(np.uint8)
+            .reshape(-1, 4)[:, :3]
+            .tobytes()
+        )
     bits = {"s16": 16, "s32": 32}[kind]
-    return np.rint(samples.astype(np.float64) * (2 ** (bits - 1) - 1)).astype(f"<i{bits // 8}").tobytes()
+    return (
+        np.rint(samples.astype(np.float64) * (2 ** (bits - 1) - 1))
+        .astype(f"<i{bits // 8}")
+        .tobytes()
+    )
 
 
 def write(path, samples, *, rate_hz, kind="s16", channels=1, stated_bytes=None):
-    """A RIFF file written by hand; interleaved samples; `stated_bytes` lies about the size of the data."""
+    """A RIFF file written by hand; interleaved samples; `stated_bytes` lies about the size of the
+    data.
+    """
     data = pcm_bytes(samples, kind)
     width = {"u8": 1, "s16": 2, "s24": 3, "s32": 4, "f32": 4}[kind]
     block = width * channels
-    form = struct.pack("<HHIIHH", 3 if kind == "f32" else 1, channels, rate_hz, rate_hz * block, block, 8 * width)
+    form = struct.pack(
+        "<HHIIHH", 3 if kind == "f32" else 1, channels, rate_hz, rate_hz * block, block, 8 * width
+    )
     size = len(data) if stated_bytes is None else stated_bytes
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size) + data
+    body = (
+        b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size) + data
+    )
     path.write_bytes(b"RIFF" + struct.pack("<I", 36 + size) + body)
     return path
 
@@ -47,11 +67,16 @@ def encode(path, samples, *, rate_hz, codec, with_video=False):
         stream = container.add_stream(codec, rate=rate_hz, layout="mono")
         if with_video:
             for _ in range(25):
-                picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+                picture = av.VideoFrame.from_ndarray(
+                    np.zeros((64, 64, 3), np.uint8), format="rgb24"
+                )
                 container.mux(video.encode(picture))
             container.mux(video.encode())
         frame = av.AudioFrame.from_ndarray(to_int16(samples)[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = rate_hz, 0  # a time stamp makes the muxer note the encoder's delay
+        frame.sample_rate, frame.pts = (
+            rate_hz,
+            0,
+        )  # a time stamp makes the muxer note the encoder's delay
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -60,7 +85,11 @@ def encode(path, samples, *, rate_hz, codec, with_video=False):
 def speechlike(rate_hz, seconds=2.0):
     """Noise bursts: a signal whose position in time is unmistakable."""
     rng = np.random.default_rng(3)
-    slow = np.interp(np.arange(int(seconds * rate_hz)), np.arange(0, seconds * rate_hz, rate_hz / 8), rng.random(16))
+    slow = np.interp(
+        np.arange(int(seconds * rate_hz)),
+        np.arange(0, seconds * rate_hz, rate_hz / 8),
+        rng.random(16),
+    )
     smooth = np.convolve(rng.normal(size=len(slow)), np.hanning(24) / 12, mode="same")
     return (0.5 * slow**2 * smooth).astype(np.float32)
 
@@ -91,17 +120,36 @@ def test_resampling_keeps_frequency_level_and_duration(tmp_path, rate_hz):
 
 
 def test_stereo_of_one_sound_is_the_mean_of_its_channels(tmp_path):
-    voice, left, right = tone(16_000, hz=300), tone(16_000, hz=700, amplitude=0.1), tone(16_000, hz=900, amplitude=0.1)
-    path = write(tmp_path / "a.wav", np.stack([voice + left, voice + right], -1).ravel(), rate_hz=16_000, channels=2)
+    voice, left, right = (
+        tone(16_000, hz=300),
+        tone(16_000, hz=700, amplitude=0.1),
+        tone(16_000, hz=900, amplitude=0.1),
+    )
+    path = write(
+        tmp_path / "a.wav",
+        np.stack([voice + left, voice + right], -1).ravel(),
+        rate_hz=16_000,
+        channels=2,
+    )
     np.testing.assert_allclose(load_audio(path), voice + (left + right) / 2, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "rate_hz"),
-    [("flac", "flac", 44_100), ("m4a", "aac", 44_100), ("m4a", "aac", 48_000), ("mp3", "libmp3lame", 44_100),
-     ("ogg", "libopus", 48_000), ("opus", "libopus", 48_000), ("aiff", "pcm_s16be", 22_050), ("mka", "aac", 44_100)],
-)  # fmt: skip
-def test_compressed_sound_is_as_long_as_the_recording_and_not_shifted(tmp_path, suffix, codec, rate_hz):
+    [
+        ("flac", "flac", 44_100),
+        ("m4a", "aac", 44_100),
+        ("m4a", "aac", 48_000),
+        ("mp3", "libmp3lame", 44_100),
+        ("ogg", "libopus", 48_000),
+        ("opus", "libopus", 48_000),
+        ("aiff", "pcm_s16be", 22_050),
+        ("mka", "aac", 44_100),
+    ],
+)
+def test_compressed_sound_is_as_long_as_the_recording_and_not_shifted(
+    tmp_path, suffix, codec, rate_hz
+):
     samples = speechlike(rate_hz)
     audio = load_audio(encode(tmp_path / f"a.{suffix}", samples, rate_hz=rate_hz, codec=codec))
     assert abs(len(audio) / 16_000 - 2.0) < 0.025
@@ -115,7 +163,9 @@ def test_the_sound_of_a_video_is_read(tmp_path):
 
 
 def test_silence_is_fine_and_needs_no_note(tmp_path):
-    recording = read_recording(write(tmp_path / "a.wav", np.zeros(16_000, np.float32), rate_hz=16_000))
+    recording = read_recording(
+        write(tmp_path / "a.wav", np.zeros(16_000, np.float32), rate_hz=16_000)
+    )
     assert not recording.notes and not recording.audio.any()
 
 
@@ -153,7 +203,9 @@ def test_a_truncated_m4a_or_mp3_never_ends_in_a_traceback(tmp_path):
 def test_float_samples_beyond_full_scale_are_brought_back_with_a_note(tmp_path):
     path = write(tmp_path / "a.wav", 20_000 * tone(16_000), rate_hz=16_000, kind="f32")
     recording = read_recording(path)
-    assert "full scale" in recording.notes[0] and np.abs(recording.audio).max() == pytest.approx(1.0)
+    assert "full scale" in recording.notes[0] and np.abs(recording.audio).max() == pytest.approx(
+        1.0
+    )
     assert np.corrcoef(recording.audio, tone(16_000))[0, 1] > 0.999
 
 
@@ -168,7 +220,11 @@ def bad(tmp_path, name):
     elif name == "random bytes":
         path.write_bytes(np.random.default_rng(0).bytes(20_000))
     elif name in ("no samples", "one sample", "400 samples"):
-        write(path, tone(16_000)[: {"no samples": 0, "one sample": 1, "400 samples": 400}[name]], rate_hz=16_000)
+        write(
+            path,
+            tone(16_000)[: {"no samples": 0, "one sample": 1, "400 samples": 400}[name]],
+            rate_hz=16_000,
+        )
     elif name == "all NaN":
         write(path, np.full(16_000, np.nan, np.float32), rate_hz=16_000, kind="f32")
     elif name == "header only":
@@ -179,10 +235,19 @@ def bad(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("missing", "no such file"), ("folder", "folder"), ("text", "not a recording"), ("zero bytes", "empty"),
-     ("random bytes", "not a recording"), ("no samples", "0 samples|not a recording"), ("one sample", "only 0.0001 s"),
-     ("400 samples", "only 0.0250 s"), ("all NaN", "every sample is NaN"), ("header only", "bad.wav")],
-)  # fmt: skip
+    [
+        ("missing", "no such file"),
+        ("folder", "folder"),
+        ("text", "not a recording"),
+        ("zero bytes", "empty"),
+        ("random bytes", "not a recording"),
+        ("no samples", "0 samples|not a recording"),
+        ("one sample", "only 0.0001 s"),
+        ("400 samples", "only 0.0250 s"),
+        ("all NaN", "every sample is NaN"),
+        ("header only", "bad.wav"),
+    ],
+)
 def test_what_cannot_be_used_gives_one_clear_line(tmp_path, name, says):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -221,7 +286,9 @@ def test_real_recordings_last_as_long_as_their_names_say(shared_data):
         recording = read_recording(shared_data / "audio" / name)
         assert len(recording.audio) / 16_000 == pytest.approx(seconds, abs=0.01)
         assert not recording.notes and 0.01 < np.abs(recording.audio).max() <= 1
-    assert len(load_audio(shared_data / "video" / "grid_bbaf2n.mpg")) / 16_000 == pytest.approx(2.98, abs=0.01)
+    assert len(load_audio(shared_data / "video" / "grid_bbaf2n.mpg")) / 16_000 == pytest.approx(
+        2.98, abs=0.01
+    )
 
 
 def test_tags_in_another_encoding_do_not_stop_the_reading(tmp_path):
@@ -231,5 +298,11 @@ def test_tags_in_another_encoding_do_not_stop_the_reading(tmp_path):
     whole = path.read_bytes()
     tag = b"INFOINAM" + struct.pack("<I", 6) + b"caf\xe9\xff\0"
     chunk = b"LIST" + struct.pack("<I", len(tag)) + tag
-    path.write_bytes(whole[:4] + struct.pack("<I", len(whole) + len(chunk) - 8) + whole[8:12] + chunk + whole[12:])
+    path.write_bytes(
+        whole[:4]
+        + struct.pack("<I", len(whole) + len(chunk) - 8)
+        + whole[8:12]
+        + chunk
+        + whole[12:]
+    )
     np.testing.assert_allclose(load_audio(path), samples, atol=1e-4)

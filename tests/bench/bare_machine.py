@@ -1,7 +1,7 @@
 """A process in which only JAX, Flax, Optax, Orbax, NumPy and what these need can be imported.
 
-`python -m tests.bench.bare_machine [--trace] ARGUMENTS` is `ksdiff-jax ARGUMENTS` there; with `--trace` programs are
-traced and then fail with `OnlyTraced` where they would be compiled.
+`python -m tests.bench.bare_machine [--trace] ARGUMENTS` is `ksdiff-jax ARGUMENTS` there; with
+`--trace` programs are traced and then fail with `OnlyTraced` where they would be compiled.
 """
 
 import importlib.metadata
@@ -30,7 +30,9 @@ class Bare:
 
 
 def needed(names) -> set[str]:
-    """Distributions that these require, extras left out, and they themselves; names in lower case with hyphens."""
+    """Distributions that these require, extras left out, and they themselves; names in lower case
+    with hyphens.
+    """
     found, waiting = set(), [_normal(name) for name in names]
     while waiting:
         name = waiting.pop()
@@ -41,7 +43,11 @@ def needed(names) -> set[str]:
             requirements = importlib.metadata.requires(name) or []
         except importlib.metadata.PackageNotFoundError:  # for another system or Python
             continue
-        waiting += [_normal(re.match(r"[\w.-]+", line)[0]) for line in requirements if "extra ==" not in line]
+        waiting += [
+            _normal(re.match(r"[\w.-]+", line)[0])
+            for line in requirements
+            if "extra ==" not in line
+        ]
     return found
 
 
@@ -52,12 +58,25 @@ def _normal(name: str) -> str:
 def modules_of(distributions: set[str]) -> set[str]:
     """Top-level modules of these distributions."""
     owners = importlib.metadata.packages_distributions()
-    return {module for module, names in owners.items() if {_normal(name) for name in names} & distributions}
+    return {
+        module
+        for module, names in owners.items()
+        if {_normal(name) for name in names} & distributions
+    }
 
 
 def main(arguments: list[str]) -> int:
     allowed = modules_of(needed(INSTALLED))
-    assert not allowed & {"jaxtyping", "librosa", "av", "numba", "grain", "transformers", "safetensors", "matplotlib"}
+    assert not allowed & {
+        "jaxtyping",
+        "librosa",
+        "av",
+        "numba",
+        "grain",
+        "transformers",
+        "safetensors",
+        "matplotlib",
+    }
     sys.meta_path.insert(0, Bare(allowed))
     from ksdiff_jax.cli.main import main as command
 

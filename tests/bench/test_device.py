@@ -1,4 +1,6 @@
-"""`ksdiff-jax bench device`: runs on a bare machine, measures what its lines state, and no failure stops the rest."""
+"""`ksdiff-jax bench device`: runs on a bare machine, measures what its lines state, and no failure
+stops the rest.
+"""
 
 import json
 import os
@@ -30,7 +32,9 @@ def on_a_bare_machine(*arguments: str) -> list[dict]:
 @pytest.mark.slow
 def test_all_it_imports_is_there_where_jax_flax_optax_and_numpy_are():
     only = ("hardware", "train-demo", "sample", "attention")
-    lines = on_a_bare_machine("--trace", "bench", "device", "--small", "--repeats", "1", "--only", *only)
+    lines = on_a_bare_machine(
+        "--trace", "bench", "device", "--small", "--repeats", "1", "--only", *only
+    )
     assert {line["figure"] for line in lines} == set(only)
     for line in lines:
         if line["figure"] == "hardware":
@@ -53,10 +57,16 @@ def test_every_figure_is_measured_at_the_small_size(tmp_path):
         if "ms_fastest" in line:
             assert 0 < line["ms_fastest"] <= line["ms"] <= line["ms_slowest"]
     # One device against itself: the same program, the same numbers.
-    agreement = {line["work"].split(": ")[1]: line for line in lines if line["figure"] == "agreement"}
+    agreement = {
+        line["work"].split(": ")[1]: line for line in lines if line["figure"] == "agreement"
+    }
     assert agreement["loss and gradients, precision highest"]["gradient_relative_error"] == 0
     assert agreement["sample, precision highest"]["differing_keyframes"] == 0
-    assert all(line["finite"] and line["total_ms"] > 0 for line in lines if line["figure"].startswith("sample"))
+    assert all(
+        line["finite"] and line["total_ms"] > 0
+        for line in lines
+        if line["figure"].startswith("sample")
+    )
     # bfloat16 rounds to 2^-9; a wrong attention would be off by about 1.
     assert all(line["plain_error"] < 0.02 for line in lines if line["figure"] == "attention")
     assert all(line["cudnn"] == "skipped: CPU" for line in lines if line["figure"] == "attention")
@@ -93,7 +103,10 @@ def test_nothing_is_begun_after_the_time_limit(monkeypatch):
         now[0] += seconds
         return {"ms": 1000 * seconds}
 
-    run = parts_of(monkeypatch, one=lambda: [("a", lambda: takes(9.0)), ("b", lambda: takes(2.0)), ("c", fails)])
+    run = parts_of(
+        monkeypatch,
+        one=lambda: [("a", lambda: takes(9.0)), ("b", lambda: takes(2.0)), ("c", fails)],
+    )
     a, b, c = run(limit_s=10.0, clock=lambda: now[0])
     assert a["ms"] == 9000 and a["at_s"] == 9 and b["ms"] == 2000 and b["at_s"] == 11
     assert "limit of 10 s" in c["skipped"] and "error" not in c
@@ -103,7 +116,9 @@ def test_every_figure_lists_its_parts_at_both_sizes():
     for size in (small_size(), full_size()):
         works = [work for figure in FIGURES.values() for work, _ in figure.parts(size, repeats=1)]
         assert len(works) == len(set(works))
-    assert any("32 clips of 10 s" in work for work in works) and any("1 clip of 53 s" in work for work in works)
+    assert any("32 clips of 10 s" in work for work in works) and any(
+        "1 clip of 53 s" in work for work in works
+    )
 
 
 def test_the_command_lists_its_figures(capsys):
@@ -125,7 +140,9 @@ def test_a_mistake_is_one_line_and_status_2(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_the_lines_are_written_as_they_were_printed_and_replace_only_their_own_kind(tmp_path, capsys):
+def test_the_lines_are_written_as_they_were_printed_and_replace_only_their_own_kind(
+    tmp_path, capsys
+):
     out, theirs = tmp_path / "device.jsonl", tmp_path / "notes.jsonl"
     theirs.write_text('{"note": 1}\n{"note": 2}\n')
     command = ["bench", "device", "--small", "--repeats", "1", "--only", "hardware", "--out"]
@@ -152,7 +169,9 @@ def test_made_up_parameters_hide_nothing():
     assert 0.5 < kernel.std() * np.sqrt(len(kernel)) < 1.5
 
 
-@pytest.mark.parametrize("options", [["--only", "hardware"], ["--small"], ["--out", "a.jsonl"], ["--time-limit", "9"]])
+@pytest.mark.parametrize(
+    "options", [["--only", "hardware"], ["--small"], ["--out", "a.jsonl"], ["--time-limit", "9"]]
+)
 def test_other_benchmarks_refuse_its_options(options, capsys):
     assert main(["bench", "animate", *options]) == 2
     assert f"{options[0]} is an option of bench device" in capsys.readouterr().err
@@ -160,6 +179,16 @@ def test_other_benchmarks_refuse_its_options(options, capsys):
 
 def test_a_file_that_the_time_limit_cut_short_is_marked_as_such(tmp_path):
     out = tmp_path / "device.jsonl"
-    options = ["--small", "--device", "cpu", "--only", "hardware", "--time-limit", "1e-9", "--out", str(out)]
+    options = [
+        "--small",
+        "--device",
+        "cpu",
+        "--only",
+        "hardware",
+        "--time-limit",
+        "1e-9",
+        "--out",
+        str(out),
+    ]
     assert main(["bench", "device", *options]) == 1  # nothing measured
     assert json.loads(out.read_text().splitlines()[0])["complete"] is False

@@ -17,10 +17,14 @@ def test_the_stages_are_the_parts_of_a_sample():
     params, stages, speech = made_up_params(config), Stages(config, normal), batch.speech
     noise = jax.random.normal(jax.random.key(1), (1, 24, MOTION_DIMS))
     settings = {"statistics": normal, "options": config.sample}
-    whole = jax.jit(lambda p, s: KSDiff(config).sample(p, s, noise, jax.random.key(0), **settings))(params, speech)
+    whole = jax.jit(lambda p, s: KSDiff(config).sample(p, s, noise, jax.random.key(0), **settings))(
+        params, speech
+    )
     heard = speech._replace(features=jax.jit(stages.encoder)(params, speech))
     np.testing.assert_allclose(jax.jit(stages.sampler)(params, heard), whole.motion, atol=1e-4)
     keyframes = jax.jit(stages.keyframes)(params, heard)
     assert 0 < whole.keyframes_head.sum() < 24
     np.testing.assert_array_equal(keyframes["head"][0], whole.keyframes_head)
-    np.testing.assert_allclose(keyframes["expression"][1], whole.keyframe_score_expression, atol=1e-4)
+    np.testing.assert_allclose(
+        keyframes["expression"][1], whole.keyframe_score_expression, atol=1e-4
+    )

@@ -1,7 +1,8 @@
-"""A process without the packages that training on kept features does not need: imports of them fail.
+"""A process without the packages that training on kept features does not need: imports of them
+fail.
 
-Run by test_bench_train.py: traces the step of `bench train --paper` with a tiny configuration and prints the names of
-its metrics.
+Run by test_bench_train.py: traces the step of `bench train --paper` with a tiny configuration and
+prints the names of its metrics.
 """
 
 import dataclasses
@@ -9,8 +10,25 @@ import json
 import sys
 
 MISSING = {
-    *("grain", "librosa", "av", "soxr", "numba", "tensorflow_datasets", "tensorflow", "tensorboardX"),
-    *("google_crc32c", "transformers", "torch", "matplotlib", "safetensors", "huggingface_hub", "tqdm"),
+    *(
+        "grain",
+        "librosa",
+        "av",
+        "soxr",
+        "numba",
+        "tensorflow_datasets",
+        "tensorflow",
+        "tensorboardX",
+    ),
+    *(
+        "google_crc32c",
+        "transformers",
+        "torch",
+        "matplotlib",
+        "safetensors",
+        "huggingface_hub",
+        "tqdm",
+    ),
 }
 
 
@@ -28,12 +46,20 @@ def tiny(config):
 
     layout = dataclasses.replace(
         config.model.encoder.architecture,
-        **{"hidden_size": 32, "num_layers": 1, "num_heads": 2, "intermediate_size": 32, "conv_dims": (8,) * 7},
+        **{
+            "hidden_size": 32,
+            "num_layers": 1,
+            "num_heads": 2,
+            "intermediate_size": 32,
+            "conv_dims": (8,) * 7,
+        },
         **{"position_kernel": 8, "position_groups": 2},
     )
     small = tiny_config("")
     encoder = dataclasses.replace(config.model.encoder, architecture=layout)
-    model = dataclasses.replace(small.model, encoder=encoder, compute_dtype=config.model.compute_dtype)
+    model = dataclasses.replace(
+        small.model, encoder=encoder, compute_dtype=config.model.compute_dtype
+    )
     return dataclasses.replace(small, model=model)
 
 

@@ -14,7 +14,9 @@ from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem
 def checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(ksdiff_jax.models, "build_system", FakeSystem)
     params = {"scale": np.ones((), np.float32)}
-    return save_pretrained(tmp_path / "checkpoint", config=CONFIG, params=params, statistics=STATISTICS)
+    return save_pretrained(
+        tmp_path / "checkpoint", config=CONFIG, params=params, statistics=STATISTICS
+    )
 
 
 @pytest.fixture
@@ -27,11 +29,15 @@ def speech(tmp_path):
 
 @pytest.fixture
 def animate(checkpoint, tmp_path, capsys):
-    """Run `ksdiff-jax animate` in this process: (status, lines on stdout, lines on stderr, files in the out folder)."""
+    """Run `ksdiff-jax animate` in this process: (status, lines on stdout, lines on stderr, files in
+    the out folder).
+    """
 
     def run(*arguments, out="out", checkpoint=checkpoint):
         folder = tmp_path / out
-        status = main(["animate", *map(str, arguments), "--out", str(folder), "--checkpoint", str(checkpoint)])
+        status = main(
+            ["animate", *map(str, arguments), "--out", str(folder), "--checkpoint", str(checkpoint)]
+        )
         captured = capsys.readouterr()
         files = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         return status, captured.out.splitlines(), captured.err.splitlines(), files

@@ -25,7 +25,9 @@ def wav_of(path, samples, *, width=2):
 def float_wav_of(path, samples):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=16_000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.asarray(samples, np.float32)[None], format="flt", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.asarray(samples, np.float32)[None], format="flt", layout="mono"
+        )
         frame.sample_rate = 16_000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -53,7 +55,9 @@ def test_samples_are_numbered_and_differ(animate, speech, tmp_path):
 def test_json_is_one_document_and_quiet_is_silent(animate, speech):
     status, out, err, _ = animate(speech, "--formats", "npz", "--json")
     report = json.loads("\n".join(out))
-    assert status == 0 and err == [] and report["results"][0]["files"][0].endswith("speech.motion.npz")
+    assert (
+        status == 0 and err == [] and report["results"][0]["files"][0].endswith("speech.motion.npz")
+    )
     assert animate(speech, "--formats", "npz", "--quiet")[1:3] == ([], [])
 
 
@@ -77,9 +81,15 @@ def test_the_longest_names_leave_room_for_what_comes_after_them(name):
 
 def test_a_transcript_file_in_another_script_is_read(animate, speech, tmp_path):
     (tmp_path / "said.txt").write_text("你好，世界", encoding="utf-8")
-    status, out, _, _ = animate(speech, "--formats", "npz", "--transcript-file", tmp_path / "said.txt")
-    assert "Motion.load" in out[-1] and ".mp4" not in out[-1]  # the next step is one that can be taken
-    assert status == 0 and any(f"transcript of {tmp_path / 'said.txt'}" in line for line in out), out
+    status, out, _, _ = animate(
+        speech, "--formats", "npz", "--transcript-file", tmp_path / "said.txt"
+    )
+    assert (
+        "Motion.load" in out[-1] and ".mp4" not in out[-1]
+    )  # the next step is one that can be taken
+    assert status == 0 and any(f"transcript of {tmp_path / 'said.txt'}" in line for line in out), (
+        out
+    )
 
 
 def test_the_transcript_beside_a_recording_is_read_and_its_words_are_written(animate, speech):
@@ -88,7 +98,9 @@ def test_the_transcript_beside_a_recording_is_read_and_its_words_are_written(ani
     status, out, _, files = animate(speech, "--formats", "npz")
     assert status == 0 and files == ["speech.motion.npz", "speech.words.json"]
     assert any(f"transcript of {labels}" in line for line in out)
-    assert animate(speech, "--formats", "npz", "--no-sidecar", out="bare")[3] == ["speech.motion.npz"]
+    assert animate(speech, "--formats", "npz", "--no-sidecar", out="bare")[3] == [
+        "speech.motion.npz"
+    ]
     labels.write_text("0.1 0.4 hello\nthere\n")
     status, _, err, _ = animate(speech, "--formats", "npz")
     assert status == 2 and len(err) == 1 and "line 2" in err[0]
@@ -178,17 +190,29 @@ def test_a_checkpoint_of_another_schema_is_one_line(animate, speech, checkpoint)
         (["--device", "abacus"], "abacus"),
     ],
 )
-def test_a_wrong_option_is_one_line_and_status_2(speech, checkpoint, tmp_path, capsys, options, said):
+def test_a_wrong_option_is_one_line_and_status_2(
+    speech, checkpoint, tmp_path, capsys, options, said
+):
     from ksdiff_jax.cli.main import main
 
-    arguments = ["animate", str(speech), "--out", str(tmp_path / "out"), "--checkpoint", str(checkpoint), *options]
+    arguments = [
+        "animate",
+        str(speech),
+        "--out",
+        str(tmp_path / "out"),
+        "--checkpoint",
+        str(checkpoint),
+        *options,
+    ]
     assert main(arguments) == 2
     err = capsys.readouterr().err.splitlines()
     assert len(err) == 1 and said in err[0], err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_while_writing_leaves_nothing_under_a_final_name(animate, speech, monkeypatch, tmp_path):
+def test_a_failure_while_writing_leaves_nothing_under_a_final_name(
+    animate, speech, monkeypatch, tmp_path
+):
     from ksdiff_jax.export import plot
 
     def broken(*args, **kwargs):
@@ -200,10 +224,13 @@ def test_a_failure_while_writing_leaves_nothing_under_a_final_name(animate, spee
     assert not (tmp_path / "out").exists()
 
 
-def test_standard_input_is_refused_in_one_line_where_the_system_has_no_file_for_it(animate, monkeypatch):
+def test_standard_input_is_refused_in_one_line_where_the_system_has_no_file_for_it(
+    animate, monkeypatch
+):
     monkeypatch.setattr(animate_command, "STANDARD_INPUT", "/dev/not-there")
     status, _, errors, files = animate("-")
     assert (status, files) == (2, [])
     assert errors == [
-        "ksdiff-jax animate: -: this system has no /dev/not-there; save the recording to a file and name it"
+        "ksdiff-jax animate: -: this system has no /dev/not-there; save the recording to a file "
+        "and name it"
     ]

@@ -10,7 +10,9 @@ from ksdiff_jax.cli import bench_encoder
 from ksdiff_jax.cli.main import main
 
 # The command keeps its process to a few cores; the tests after it are to have all of theirs.
-pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can be chosen on Linux only")
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="cores can be chosen on Linux only"
+)
 
 
 @pytest.fixture(autouse=True)

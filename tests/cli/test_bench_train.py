@@ -1,4 +1,6 @@
-"""`ksdiff-jax bench train`: the torch reference is the same model, and the script for an accelerator runs bare."""
+"""`ksdiff-jax bench train`: the torch reference is the same model, and the script for an
+accelerator runs bare.
+"""
 
 import argparse
 import json
@@ -48,15 +50,22 @@ def test_two_paths_grouped_are_two_paths_in_turn():
     forms, arguments = two_forms(SMALL, clips=2, frames=12)
     params, *arrays = arguments
     random = np.random.default_rng(0)  # what starts at zero hides what is before it
-    arguments = (jax.tree.map(lambda leaf: leaf + 0.1 * random.normal(size=leaf.shape), params), *arrays)
+    arguments = (
+        jax.tree.map(lambda leaf: leaf + 0.1 * random.normal(size=leaf.shape), params),
+        *arrays,
+    )
     (value, found), (expected_value, expected) = (
         jax.jit(jax.value_and_grad(forms[name]))(*arguments) for name in ("grouped", "separate")
     )
     np.testing.assert_allclose(value, expected_value, rtol=1e-5)
     found, expected = named_leaves(found), named_leaves(expected)
     for name, leaf in expected.items():
-        np.testing.assert_allclose(found[name], leaf, atol=1e-4 * max(1.0, np.abs(leaf).max()), err_msg=name)
-    assert np.abs(expected["params/noisy/kernel"][0] - expected["params/noisy/kernel"][1]).max() > 1e-3
+        np.testing.assert_allclose(
+            found[name], leaf, atol=1e-4 * max(1.0, np.abs(leaf).max()), err_msg=name
+        )
+    assert (
+        np.abs(expected["params/noisy/kernel"][0] - expected["params/noisy/kernel"][1]).max() > 1e-3
+    )
 
 
 def a_batch(config, *, padded: bool):
@@ -78,7 +87,9 @@ def fresh_params(config):
     params = jax.jit(build_system(config).init)(jax.random.key(0))
     leaves, tree = jax.tree.flatten(params)
     draw = np.random.default_rng(5)
-    return jax.tree.unflatten(tree, [leaf + 0.05 * draw.standard_normal(leaf.shape, np.float32) for leaf in leaves])
+    return jax.tree.unflatten(
+        tree, [leaf + 0.05 * draw.standard_normal(leaf.shape, np.float32) for leaf in leaves]
+    )
 
 
 @pytest.mark.parity
@@ -107,7 +118,9 @@ def test_the_torch_reference_has_our_gradient():
     for name, gradient in ours.items():
         theirs = torch.zeros(()) if model.weights[name].grad is None else model.weights[name].grad
         expected = _torch_layout(name, np.asarray(gradient))
-        np.testing.assert_allclose(np.broadcast_to(theirs.numpy(), expected.shape), expected, atol=2e-5 * scale)
+        np.testing.assert_allclose(
+            np.broadcast_to(theirs.numpy(), expected.shape), expected, atol=2e-5 * scale
+        )
 
 
 @pytest.mark.parity
@@ -126,7 +139,9 @@ def test_the_torch_reference_learns():
 
 def test_steps_are_compared_in_turn_and_by_neighbours():
     order = []
-    result = compare(lambda: order.append("ours"), lambda: order.append("torch"), repeats=3, warm_up=2)
+    result = compare(
+        lambda: order.append("ours"), lambda: order.append("torch"), repeats=3, warm_up=2
+    )
     assert order == ["ours", "ours", "torch", "torch", *(["ours", "torch"] * 3)]
     assert result["ratio_lowest"] <= result["ratio"] <= result["ratio_highest"]
     assert "ratio" not in compare(lambda: None, None, repeats=2)
@@ -139,7 +154,10 @@ def test_torch_steps_in_a_process_of_its_own_and_its_end_is_told(tmp_path):
     with torch_apart(*work, threads=1, folder=tmp_path) as step:
         step()
         step()
-    with torch_apart(*work, threads=-1, folder=tmp_path) as step, pytest.raises(InputError, match="ended with"):
+    with (
+        torch_apart(*work, threads=-1, folder=tmp_path) as step,
+        pytest.raises(InputError, match="ended with"),
+    ):
         step()
 
 
@@ -155,11 +173,17 @@ def test_the_paper_configuration_is_the_one_in_configs_with_half_the_bits():
 def test_the_paper_step_is_traced_where_most_packages_are_missing():
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cli.bare_machine"], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "tests.cli.bare_machine"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
-    assert report["dtype"] == "bfloat16" and {"loss", "grad_norm", "head/velocity"} <= set(report["metrics"])
+    assert report["dtype"] == "bfloat16" and {"loss", "grad_norm", "head/velocity"} <= set(
+        report["metrics"]
+    )
 
 
 @pytest.mark.long
@@ -169,7 +193,10 @@ def test_the_paper_line_has_its_figures():
     line = measure_paper(repeats=1, config=tiny(paper_config()), clips=2, frames=32)
     assert line["ms_fastest"] <= line["ms_per_step"] <= line["ms_slowest"]
     assert line["mfu"] is None and line["tflop_per_step"] >= 0 and np.isfinite(line["first_loss"])
-    assert line["two_paths"].keys() == {"separate_s", "grouped_s", "ratio"} and line["two_paths"]["ratio"] > 0
+    assert (
+        line["two_paths"].keys() == {"separate_s", "grouped_s", "ratio"}
+        and line["two_paths"]["ratio"] > 0
+    )
     assert line["scan_layers"] is False and line["scan_layers_changed"]["ms_per_step"] > 0
 
 
@@ -178,7 +205,9 @@ def test_without_torch_our_side_is_measured_alone_and_says_so(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(bench_train, "around_the_step", lambda config, folder: {"data_wait": 0.0})
     report = bench_train.measure(argparse.Namespace(repeats=1, threads=1), config=tiny_config(""))
-    assert "not installed" in report["torch"] and report["steps_per_s"] > 0 and "ratio" not in report
+    assert (
+        "not installed" in report["torch"] and report["steps_per_s"] > 0 and "ratio" not in report
+    )
 
 
 def test_the_plan_says_what_its_equations_say_and_launch_shows_it():
@@ -193,4 +222,7 @@ def test_the_plan_says_what_its_equations_say_and_launch_shows_it():
     alone = expected_step("TPU v5e", 1, clip_flops=1e12, parameters=0, clips=10.0)
     assert alone.efficiency == pytest.approx(1.0, abs=0.01)  # latency alone
     clip_flops, parameters = paper_counts()
-    assert plan(clip_flops=clip_flops, parameters=parameters) in (ROOT / "launch" / "README.md").read_text()
+    assert (
+        plan(clip_flops=clip_flops, parameters=parameters)
+        in (ROOT / "launch" / "README.md").read_text()
+    )

@@ -62,7 +62,10 @@ def test_the_same_notice_is_shown_once_and_another_as_well(capsys):
     with notices_as_lines(Console("x")):
         for text in ("a.wav: was cut", "a.wav: was cut", "b.wav: was cut", "a.wav: was cut"):
             warnings.warn(text, Notice, stacklevel=1)
-    assert capsys.readouterr().err == "ksdiff-jax x: warning: a.wav: was cut\nksdiff-jax x: warning: b.wav: was cut\n"
+    assert (
+        capsys.readouterr().err
+        == "ksdiff-jax x: warning: a.wav: was cut\nksdiff-jax x: warning: b.wav: was cut\n"
+    )
 
 
 def chatter():
@@ -71,7 +74,9 @@ def chatter():
     logging.getLogger("a.library").error("log line")
 
 
-@pytest.mark.parametrize(("options", "silent"), [([], True), (["--json"], True), (["--verbose"], False)])
+@pytest.mark.parametrize(
+    ("options", "silent"), [([], True), (["--json"], True), (["--verbose"], False)]
+)
 def test_libraries_write_nothing_unless_asked_for(options, silent, monkeypatch, capfd):
     def run(args):
         chatter()
@@ -92,7 +97,9 @@ def test_the_handlers_of_the_caller_stay_as_they_were():
 
 
 @pytest.mark.parametrize("name", ["q" * 300, "q/" * 3000])
-@pytest.mark.parametrize("command", [["inspect"], ["convert", "encoder", "--out", "x"], ["evaluate", "--checkpoint"]])
+@pytest.mark.parametrize(
+    "command", [["inspect"], ["convert", "encoder", "--out", "x"], ["evaluate", "--checkpoint"]]
+)
 def test_a_path_that_is_too_long_is_one_line(command, name, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([*command, name]) == 2
@@ -107,9 +114,13 @@ def test_an_error_of_the_system_about_a_path_is_one_line_and_another_is_ours(mon
 
         return run
 
-    monkeypatch.setattr(doctor, "run", fail(PermissionError(13, "Permission denied", "/secret/a.wav")))
+    monkeypatch.setattr(
+        doctor, "run", fail(PermissionError(13, "Permission denied", "/secret/a.wav"))
+    )
     assert main(["doctor"]) == 2
-    assert capsys.readouterr().err.startswith("ksdiff-jax doctor: /secret/a.wav: cannot be used (permission denied)")
+    assert capsys.readouterr().err.startswith(
+        "ksdiff-jax doctor: /secret/a.wav: cannot be used (permission denied)"
+    )
     monkeypatch.setattr(doctor, "run", fail(FileNotFoundError(2, "No such file", "ours.npz")))
     with pytest.raises(FileNotFoundError):
         main(["doctor"])
@@ -144,14 +155,17 @@ PROGRAM = f"{sys.executable} -m ksdiff_jax"
 )
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_closed_and_full_streams_end_in_the_true_status(call, status, out, lines, tmp_path):
-    done = subprocess.run(["/bin/sh", "-c", f"{PROGRAM} {call}"], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{PROGRAM} {call}"], capture_output=True, text=True, cwd=tmp_path
+    )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, out, lines)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_run_whose_log_is_on_a_full_disk_goes_on_and_ends_with_its_own_status(tmp_path):
     code = (
-        "from ksdiff_jax.cli import main, doctor; from ksdiff_jax.train.progress import Progress; import pathlib, sys\n"
+        "from ksdiff_jax.cli import main, doctor; from ksdiff_jax.train.progress import Progress; "
+        "import pathlib, sys\n"
         "def run(args):\n"
         "    progress = Progress(10)\n"
         "    for number in range(9): progress.tell(f'line {number}')\n"
@@ -159,23 +173,31 @@ def test_a_run_whose_log_is_on_a_full_disk_goes_on_and_ends_with_its_own_status(
         "doctor.run = run; sys.argv[1:] = ['doctor']; sys.exit(main.main())"
     )
     with Path("/dev/full").open("w") as full:
-        assert subprocess.run([sys.executable, "-c", code], stderr=full, cwd=tmp_path).returncode == 3
+        assert (
+            subprocess.run([sys.executable, "-c", code], stderr=full, cwd=tmp_path).returncode == 3
+        )
     assert (tmp_path / "done").exists()
 
 
 def test_a_file_opened_under_closed_streams_holds_nothing_but_its_own(tmp_path):
-    """Where numbers 1 and 2 are free, the first files opened get them, and with them what C libraries print."""
+    """Where numbers 1 and 2 are free, the first files opened get them, and with them what C
+    libraries print.
+    """
     code = (
         "import os; from ksdiff_jax.cli.streams import repair_streams; repair_streams();"
-        "file = open('result', 'w'); os.write(1, b'noise'); os.write(2, b'noise'); file.write('right')"
+        "file = open('result', 'w'); os.write(1, b'noise'); os.write(2, b'noise'); "
+        "file.write('right')"
     )
-    subprocess.run(["/bin/sh", "-c", f'{sys.executable} -c "{code}" >&- 2>&-'], cwd=tmp_path, check=True)
+    subprocess.run(
+        ["/bin/sh", "-c", f'{sys.executable} -c "{code}" >&- 2>&-'], cwd=tmp_path, check=True
+    )
     assert (tmp_path / "result").read_text() == "right"
 
 
 def test_the_work_goes_on_when_the_reader_of_the_lines_has_gone(tmp_path):
     code = (
-        "from ksdiff_jax.cli import main, doctor; from ksdiff_jax.cli.console import Console; import pathlib, sys\n"
+        "from ksdiff_jax.cli import main, doctor; from ksdiff_jax.cli.console import Console; "
+        "import pathlib, sys\n"
         "def run(args):\n"
         "    for number in range(20000): Console('doctor').say(f'line {number}')\n"
         "    pathlib.Path('done').touch(); return 3\n"

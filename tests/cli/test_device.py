@@ -32,8 +32,13 @@ for _ in range(2):
 @pytest.mark.slow
 @pytest.mark.parametrize(("how", "programs"), [("kept", 1), ("as JAX does", 2)])
 def test_a_program_for_several_devices_is_compiled_once(how, programs, tmp_path):
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_ENABLE_COMPILATION_CACHE": "true"}
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_ENABLE_COMPILATION_CACHE": "true",
+    }
     command = [sys.executable, "-c", COMPILE_TWICE, how]
-    done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, check=False)
+    done = subprocess.run(
+        command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     assert len(list(tmp_path.glob("jit_power-*-cache"))) == programs

@@ -21,7 +21,12 @@ def test_the_doctor_says_what_to_install_for_what_is_absent(monkeypatch, capsys)
 
 
 def test_a_missing_requirement_is_status_2(monkeypatch, capsys):
-    asked = ["jax>=0.10.2,<0.12", "no-such-package>=1", "etils[epath]>=1", 'absent-too>=2; extra == "test"']
+    asked = [
+        "jax>=0.10.2,<0.12",
+        "no-such-package>=1",
+        "etils[epath]>=1",
+        'absent-too>=2; extra == "test"',
+    ]
     monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: asked)
     assert main(["doctor"]) == 2
     assert "missing: no-such-package; install" in capsys.readouterr().err
@@ -53,7 +58,9 @@ def test_a_device_that_is_not_here_is_a_line_and_not_the_end(monkeypatch, capsys
     assert main(["doctor", "--json"]) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["devices"] == []
-    assert shown.err == "ksdiff-jax doctor: warning: JAX finds no device here for JAX_PLATFORMS=cuda\n"
+    assert (
+        shown.err == "ksdiff-jax doctor: warning: JAX finds no device here for JAX_PLATFORMS=cuda\n"
+    )
 
 
 def test_a_working_folder_that_was_deleted_is_no_matter(tmp_path, monkeypatch):

@@ -12,15 +12,24 @@ from tests.evaluate.pretend import STILL, talking_clip
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    """A checkpoint without weights worth loading, for the controls do not sample it, and a small data set."""
+    """A checkpoint without weights worth loading, for the controls do not sample it, and a small
+    data set.
+    """
     folder = tmp_path_factory.mktemp("evaluate")
-    save_pretrained(folder / "checkpoint", config=Config(), params={"a": np.zeros(1, np.float32)}, statistics=STILL)
+    save_pretrained(
+        folder / "checkpoint",
+        config=Config(),
+        params={"a": np.zeros(1, np.float32)},
+        statistics=STILL,
+    )
     clips = [talking_clip(number) for number in range(2)]
     write_dataset(folder / "data", {"train": clips, "test": clips}, licence="none", made_by="test")
     return ["--checkpoint", str(folder / "checkpoint"), "--data", str(folder / "data")]
 
 
-def test_the_truth_as_a_control_reaches_its_targets_and_leaves_metrics_and_a_plot(scene, tmp_path, capsys):
+def test_the_truth_as_a_control_reaches_its_targets_and_leaves_metrics_and_a_plot(
+    scene, tmp_path, capsys
+):
     assert main(["evaluate", *scene, "--control", "truth", "--out", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("jaw_correlation ") and line.endswith("yes") for line in lines)

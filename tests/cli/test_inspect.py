@@ -23,9 +23,16 @@ def inspected(capsys, *arguments):
 
 def test_a_motion_file_is_described(tmp_path, capsys):
     keyframes = np.arange(50) % 25 == 0
-    clip = MotionClip.from_coefficients(np.zeros((50, 59), np.float32), keyframes_head=keyframes, meta={"seed": 3})
+    clip = MotionClip.from_coefficients(
+        np.zeros((50, 59), np.float32), keyframes_head=keyframes, meta={"seed": 3}
+    )
     facts, _ = inspected(capsys, clip.save(tmp_path / "a.motion.npz"))
-    assert (facts["kind"], facts["frames"], facts["seconds"], facts["seed"]) == ("motion", 50, 2.0, 3)
+    assert (facts["kind"], facts["frames"], facts["seconds"], facts["seed"]) == (
+        "motion",
+        50,
+        2.0,
+        3,
+    )
     assert facts["keyframes_head"] == "2 (1.00 per second)"
 
 
@@ -131,7 +138,11 @@ def test_a_contact_sheet_is_drawn(shards, tmp_path, capsys, space):
 
 def test_only_a_data_set_has_a_contact_sheet(checkpoint, tmp_path, capsys):
     error, status = inspected(capsys, checkpoint, "--sheet", tmp_path / "sheet.png")
-    assert status == 2 and "--sheet draws clips of a data set" in error and not (tmp_path / "sheet.png").exists()
+    assert (
+        status == 2
+        and "--sheet draws clips of a data set" in error
+        and not (tmp_path / "sheet.png").exists()
+    )
 
 
 def test_a_recording_is_described_and_what_is_none_of_all_is_one_line(tmp_path, capsys):
@@ -157,10 +168,18 @@ def test_a_video_is_described_by_its_frames_own_times(tmp_path, capsys):
         container.mux(stream.encode())
     facts, _ = inspected(capsys, silent)
     assert facts["kind"] == "video" and facts["sound"] == "none"
-    assert facts["pictures"] == {"codec": "mpeg4", "width": 64, "height": 48, "frames": 30, "fps": 30.0}
+    assert facts["pictures"] == {
+        "codec": "mpeg4",
+        "width": 64,
+        "height": 48,
+        "frames": 30,
+        "fps": 30.0,
+    }
 
 
-def test_the_hub_is_not_asked_for_a_file_that_is_missing_from_a_folder_here(tmp_path, monkeypatch, capsys):
+def test_the_hub_is_not_asked_for_a_file_that_is_missing_from_a_folder_here(
+    tmp_path, monkeypatch, capsys
+):
     def asked(name, patterns):
         raise AssertionError(name)
 

@@ -1,4 +1,6 @@
-"""The command line as a whole: what it lists, how it answers mistakes, and that asking costs nothing."""
+"""The command line as a whole: what it lists, how it answers mistakes, and that asking costs
+nothing.
+"""
 
 import importlib
 import subprocess
@@ -28,7 +30,10 @@ def test_every_command_has_help_with_an_example(command, capsys):
 
 def test_help_imports_nothing_heavy():
     heavy = "{'jax', 'numpy', 'librosa', 'matplotlib', 'av', 'numba', 'scipy'}"
-    code = f"import sys; from ksdiff_jax.cli.main import main; main(['--help']); print({heavy} & set(sys.modules))"
+    code = (
+        f"import sys; from ksdiff_jax.cli.main import main; main(['--help']); print({heavy} & "
+        "set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
 
@@ -77,14 +82,19 @@ def test_a_mistake_of_the_caller_has_no_traceback_and_a_bug_has_one(monkeypatch,
 
 
 def test_python_dash_m_is_the_same_program():
-    done = subprocess.run([sys.executable, "-m", "ksdiff_jax", "nonsense"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ksdiff_jax", "nonsense"], capture_output=True, text=True
+    )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
 
 
 def test_dotted_overrides_are_collected_for_commands_that_take_them():
     parser = cli.CommandParser(prog="x")
     given = ["--train.steps", "5", "demo", "--a.b=c=d", "--steps", "7"]
-    assert cli._overrides(given, parser) == (["demo", "--steps", "7"], {"train.steps": "5", "a.b": "c=d"})
+    assert cli._overrides(given, parser) == (
+        ["demo", "--steps", "7"],
+        {"train.steps": "5", "a.b": "c=d"},
+    )
     for no_value in (["--train.steps"], ["--data.path", "--train.steps", "5"]):
         with pytest.raises(SystemExit) as leaving:
             cli._overrides(no_value, parser)
@@ -100,7 +110,9 @@ def test_output_to_a_full_disk_is_one_line(arguments):
         program = [sys.executable, "-m", "ksdiff_jax", *arguments]
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
-    assert done.stderr == "ksdiff-jax: standard output cannot be written (No space left on device)\n"
+    assert (
+        done.stderr == "ksdiff-jax: standard output cannot be written (No space left on device)\n"
+    )
 
 
 def test_an_error_of_a_disk_that_is_not_the_outputs_keeps_its_traceback(monkeypatch, capfd):
@@ -141,8 +153,18 @@ def test_fields_of_the_configuration_may_come_before_its_name(monkeypatch):
 
 def test_hyphens_in_the_name_of_a_field_are_as_good_as_underscores_and_values_stay_as_they_are():
     parser = cli.CommandParser(prog="x")
-    given = ["--train.checkpoint-every", "50", "--model.encoder.path=my-en_coder", "--train.learning_rate", "-1"]
-    fields = {"train.checkpoint_every": "50", "model.encoder.path": "my-en_coder", "train.learning_rate": "-1"}
+    given = [
+        "--train.checkpoint-every",
+        "50",
+        "--model.encoder.path=my-en_coder",
+        "--train.learning_rate",
+        "-1",
+    ]
+    fields = {
+        "train.checkpoint_every": "50",
+        "model.encoder.path": "my-en_coder",
+        "train.learning_rate": "-1",
+    }
     assert cli._overrides(given, parser) == ([], fields)
     # The last of two spellings counts, as of two equal names.
     assert cli._overrides(["--t.a-b=1", "--t.a_b=2", "--t.a-b=3"], parser) == ([], {"t.a_b": "3"})
@@ -152,7 +174,11 @@ def test_hyphens_in_the_name_of_a_field_are_as_good_as_underscores_and_values_st
 
 @pytest.mark.parametrize(
     ("given", "nearest"),
-    [("--train.chekpoint-every", "train.checkpoint_every"), ("--train-steps", "--train.steps"), ("--Train.Steps", "")],
+    [
+        ("--train.chekpoint-every", "train.checkpoint_every"),
+        ("--train-steps", "--train.steps"),
+        ("--Train.Steps", ""),
+    ],
 )
 def test_the_nearest_field_is_named_for_an_unknown_one(given, nearest, capsys):
     assert main(["train", str(Path(__file__).parents[2] / "configs" / "demo.py"), given, "5"]) == 2
@@ -173,7 +199,9 @@ def test_the_nearest_field_is_named_for_an_unknown_one(given, nearest, capsys):
         ("train", ["demo", "--process_id", "3"], {"process_id": 3}),
     ],
 )  # fmt: skip
-def test_underscores_in_the_name_of_an_option_are_as_good_as_hyphens(command, given, values, monkeypatch):
+def test_underscores_in_the_name_of_an_option_are_as_good_as_hyphens(
+    command, given, values, monkeypatch
+):
     seen = []
     monkeypatch.setattr(importlib.import_module(f"ksdiff_jax.cli.{command}"), "run", seen.append)
     assert main([command, *given]) == 0
@@ -182,7 +210,10 @@ def test_underscores_in_the_name_of_an_option_are_as_good_as_hyphens(command, gi
 
 def test_every_option_of_every_command_is_found_under_both_spellings():
     for command in COMMANDS:
-        module, parser = importlib.import_module(f"ksdiff_jax.cli.{command}"), cli.CommandParser(prog=command)
+        module, parser = (
+            importlib.import_module(f"ksdiff_jax.cli.{command}"),
+            cli.CommandParser(prog=command),
+        )
         module.add_arguments(parser)
         for option in [name for name in parser._option_string_actions if name.startswith("--")]:
             assert parser._spelled("--" + option[2:].replace("-", "_")) == option

@@ -24,7 +24,10 @@ WRITING = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "insp
 def test_every_command_that_writes_has_the_option_in_the_same_words(capsys, command):
     assert main([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "--overwrite replace files of the results' names that ksdiff-jax did not write; never an input" in told
+    assert (
+        "--overwrite replace files of the results' names that ksdiff-jax did not write; never an "
+        "input" in told
+    )
 
 
 def digest(path):
@@ -54,19 +57,29 @@ def test_a_recording_at_the_place_of_its_own_video_is_refused_before_any_work(
     assert len(err) == 1 and "never overwritten" in err[0]
 
 
-def test_a_recording_that_another_ones_result_would_replace_is_an_input_too(animate, speech, tmp_path, nothing_loaded):
+def test_a_recording_that_another_ones_result_would_replace_is_an_input_too(
+    animate, speech, tmp_path, nothing_loaded
+):
     other = shutil.copy(speech, tmp_path / "speech.mp4")  # its own results would be speech-2.mp4
     shutil.copy(speech, tmp_path / "speech-2.mp4")
     given = (speech, other, tmp_path / "speech-2.mp4")
-    status, _, err, _ = animate(*given[:2], "--formats", "mp4", "--face", given[2], "--overwrite", out=".")
+    status, _, err, _ = animate(
+        *given[:2], "--formats", "mp4", "--face", given[2], "--overwrite", out="."
+    )
     assert status == 2 and len(err) == 2 and len({digest(path) for path in given}) == 1
-    assert f"{other}: would be overwritten" in err[0] and f"{given[2]}: would be overwritten" in err[1]
+    assert (
+        f"{other}: would be overwritten" in err[0] and f"{given[2]}: would be overwritten" in err[1]
+    )
 
 
-def test_the_words_do_not_replace_the_transcript_that_they_come_from(animate, speech, tmp_path, nothing_loaded):
+def test_the_words_do_not_replace_the_transcript_that_they_come_from(
+    animate, speech, tmp_path, nothing_loaded
+):
     transcript = tmp_path / "speech.words.json"
     transcript.write_text('{"schema": "ksdiff-words/1", "text": "hello"}')
-    status, _, err, _ = animate(speech, "--formats", "npz", "--transcript-file", transcript, "--overwrite", out=".")
+    status, _, err, _ = animate(
+        speech, "--formats", "npz", "--transcript-file", transcript, "--overwrite", out="."
+    )
     assert status == 2 and "speech.words.json" in err[0]
     assert transcript.read_text() == '{"schema": "ksdiff-words/1", "text": "hello"}'
 
@@ -78,7 +91,11 @@ def test_a_file_of_somebody_else_stops_one_recording_and_not_the_others(animate,
     mine = tmp_path / "out" / "speech.motion.npz"
     mine.write_text("the caller's own")
     status, out, err, files = animate(speech, other, "--formats", "npz")
-    assert status == 2 and files == ["other.motion.npz", "speech.motion.npz"] and mine.read_text() == "the caller's own"
+    assert (
+        status == 2
+        and files == ["other.motion.npz", "speech.motion.npz"]
+        and mine.read_text() == "the caller's own"
+    )
     assert len(err) == 1 and str(mine) in err[0] and "--overwrite" in err[0]
     assert out[-1] == f"1 of 2 recordings animated; not animated: {speech}"
     assert animate(speech, other, "--formats", "npz", "--overwrite")[0] == 0
@@ -86,7 +103,9 @@ def test_a_file_of_somebody_else_stops_one_recording_and_not_the_others(animate,
     assert animate(speech, other, "--formats", "npz")[0] == 0  # all are ours now
 
 
-def test_words_of_somebody_else_are_in_the_way_only_where_words_are_written(animate, speech, tmp_path):
+def test_words_of_somebody_else_are_in_the_way_only_where_words_are_written(
+    animate, speech, tmp_path
+):
     (tmp_path / "out").mkdir()
     mine = tmp_path / "out" / "speech.words.json"
     mine.write_text('{"transcript": "of another tool"}')
@@ -95,7 +114,9 @@ def test_words_of_somebody_else_are_in_the_way_only_where_words_are_written(anim
     status, out, err, _ = animate(speech, "--formats", "npz")
     assert status == 2 and str(mine) in err[0] and not any("s of speech" in line for line in out)
     assert mine.read_text() == '{"transcript": "of another tool"}'
-    assert animate(speech, "--formats", "npz", "--overwrite")[0] == 0 and purpose_of(mine) == "words"
+    assert (
+        animate(speech, "--formats", "npz", "--overwrite")[0] == 0 and purpose_of(mine) == "words"
+    )
 
 
 def test_nothing_is_left_where_all_is_refused(animate, speech, tmp_path):
@@ -104,7 +125,9 @@ def test_nothing_is_left_where_all_is_refused(animate, speech, tmp_path):
     assert animate(speech, "--formats", "npz")[3] == ["speech.motion.npz"]
 
 
-def test_names_that_differ_in_case_are_numbered_where_the_disk_does_not_know_them_apart(tmp_path, monkeypatch):
+def test_names_that_differ_in_case_are_numbered_where_the_disk_does_not_know_them_apart(
+    tmp_path, monkeypatch
+):
     import ksdiff_jax.cli.animate as command
 
     assert _stems(["A.wav", "a.wav"], folder=tmp_path) == ["A", "a"]
@@ -132,7 +155,9 @@ def test_a_contact_sheet_takes_the_place_of_no_shard_and_no_picture_of_others(tm
     shards = data_set(tmp_path / "set")
     before = contents(shards)
     for name in ("dataset.json", "train-00000-of-00001.tfrecord", "train-00000-of-00001.index"):
-        assert "belongs to the input" in fails(capsys, "inspect", shards, "--sheet", shards / name, "--overwrite")
+        assert "belongs to the input" in fails(
+            capsys, "inspect", shards, "--sheet", shards / name, "--overwrite"
+        )
     assert contents(shards) == before
     picture = tmp_path / "holiday.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -150,11 +175,23 @@ def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):
     for out in (videos, tmp_path, f"{videos}/../videos/", videos / "a.mp4"):
         line = fails(capsys, "prepare", videos, "--out", out, "--overwrite")
         assert "never overwritten" in line or "in the way" in line
-    line = fails(capsys, "prepare", videos, "--out", tmp_path / "new", "--work", tmp_path / "new" / "work")
+    line = fails(
+        capsys, "prepare", videos, "--out", tmp_path / "new", "--work", tmp_path / "new" / "work"
+    )
     assert "work folder lies in --out" in line
-    assert "this work folder" in fails(capsys, "prepare", videos, "--out", tmp_path / "n", "--work", videos / "a.mp4")
+    assert "this work folder" in fails(
+        capsys, "prepare", videos, "--out", tmp_path / "n", "--work", videos / "a.mp4"
+    )
     for out in (videos / "set", videos):
-        arguments = ("--from", videos / "set", "--encoder", tmp_path / "encoder", "--out", out, "--overwrite")
+        arguments = (
+            "--from",
+            videos / "set",
+            "--encoder",
+            tmp_path / "encoder",
+            "--out",
+            out,
+            "--overwrite",
+        )
         assert "never overwritten" in fails(capsys, "corpus", *arguments)
     assert contents(tmp_path) == before
 
@@ -165,7 +202,9 @@ def test_a_dataset_json_of_another_tool_does_not_make_a_folder_ours(tmp_path, ca
     (tmp_path / "images" / "0.png").write_bytes(b"a picture")
     before = contents(tmp_path)
     assert "not a data set" in fails(capsys, "corpus", "--out", tmp_path / "images", "--clips", "3")
-    assert "not a data set" in fails(capsys, "prepare", tmp_path, "--out", tmp_path / "images" / ".." / "images")
+    assert "not a data set" in fails(
+        capsys, "prepare", tmp_path, "--out", tmp_path / "images" / ".." / "images"
+    )
     assert contents(tmp_path) == before
 
 
@@ -176,10 +215,16 @@ def test_convert_writes_over_no_source(tmp_path, capsys):
     (source / "weights.safetensors").write_bytes(b"weights of somebody else")
     before = contents(tmp_path)
     for out in (source, tmp_path / "models", tmp_path):
-        assert "never overwritten" in fails(capsys, "convert", "encoder", source, "--out", out, "--overwrite")
+        assert "never overwritten" in fails(
+            capsys, "convert", "encoder", source, "--out", out, "--overwrite"
+        )
     shutil.copytree(source, tmp_path / "other")
-    assert "not an encoder" in fails(capsys, "convert", "encoder", source, "--out", tmp_path / "other")
-    assert {path: old for path, old in contents(tmp_path).items() if "other" not in str(path)} == before
+    assert "not an encoder" in fails(
+        capsys, "convert", "encoder", source, "--out", tmp_path / "other"
+    )
+    assert {
+        path: old for path, old in contents(tmp_path).items() if "other" not in str(path)
+    } == before
 
 
 def test_evaluate_refuses_before_any_work(checkpoint, tmp_path, capsys, monkeypatch):
@@ -188,7 +233,9 @@ def test_evaluate_refuses_before_any_work(checkpoint, tmp_path, capsys, monkeypa
     arguments = ("evaluate", "--checkpoint", checkpoint, "--data", shards, "--split", "train")
     monkeypatch.setattr("ksdiff_jax.models.pretrained.load_pretrained", None)
     for out in (checkpoint, shards):
-        assert "would write into the input" in fails(capsys, *arguments, "--out", out, "--overwrite")
+        assert "would write into the input" in fails(
+            capsys, *arguments, "--out", out, "--overwrite"
+        )
     assert contents(tmp_path) == before
     (tmp_path / "figures").mkdir()
     for name in ("metrics.json", "openings.png", "openings-real.png"):
@@ -249,7 +296,10 @@ def test_a_folder_with_other_files_and_empty_folders_becomes_a_runs(tmp_path):
         (tmp_path / name).mkdir()
     with open_workdir(tmp_path, Config(), tell=pytest.fail):
         pass
-    assert purpose_of(tmp_path / "versions.json") == "run" and (tmp_path / "slurm-17.out").read_text() == "mine"
+    assert (
+        purpose_of(tmp_path / "versions.json") == "run"
+        and (tmp_path / "slurm-17.out").read_text() == "mine"
+    )
 
 
 def test_a_run_that_was_begun_before_there_was_a_mark_goes_on(tmp_path):

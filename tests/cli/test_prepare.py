@@ -1,4 +1,6 @@
-"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and what it says."""
+"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and what it
+says.
+"""
 
 import json
 import wave
@@ -19,7 +21,16 @@ def prepare(capsys, *arguments):
 
 def test_real_coefficients_become_a_data_set_that_verifies(shared_data, tmp_path, capsys):
     source = shared_data / "coeffs" / "styletalk_reagan_clip1.mat"
-    options = ("--audio", shared_data / "audio", "--coefficient-fps", 30, "--out", tmp_path / "s", "--processes", 1)
+    options = (
+        "--audio",
+        shared_data / "audio",
+        "--coefficient-fps",
+        30,
+        "--out",
+        tmp_path / "s",
+        "--processes",
+        1,
+    )
     status, said, errors = prepare(capsys, source, *options)
     assert status == 0, errors
     assert "train" in said and "val and test empty" in said
@@ -40,7 +51,10 @@ def test_what_was_cut_is_told_and_reported(tmp_path, capsys):
     arguments = (tmp_path / "a.npz", "--out", tmp_path / "s", "--processes", 1)
     status, said, errors = prepare(capsys, *arguments)
     assert status == 0, errors
-    assert "1 sources cut to what sound and motion share" in said and "of sound 0.00 s and 1.00 s" in said
+    assert (
+        "1 sources cut to what sound and motion share" in said
+        and "of sound 0.00 s and 1.00 s" in said
+    )
     report = json.loads((tmp_path / "s" / "report.json").read_text())
     assert report["cut"]["sound_tail_s"] == 1.0 == report["outcomes"][0]["cut"]["sound_tail_s"]
     assert set(report["outcomes"][0]["cut"].values()) == {0, 1.0}
@@ -61,7 +75,11 @@ def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(tmp_
     status, said, errors = prepare(capsys, *arguments)
     assert status == 0, errors
     notes = json.loads((tmp_path / "s" / "report.json").read_text())["outcomes"][0]["notes"]
-    assert len(notes) == 2 and "2 channels of different sounds are mixed" in notes[0] and "a.srt" in notes[1]
+    assert (
+        len(notes) == 2
+        and "2 channels of different sounds are mixed" in notes[0]
+        and "a.srt" in notes[1]
+    )
     assert all(note in said + errors for note in notes) and "1 sources with repairs" in said
     status, said, errors = prepare(capsys, *arguments, "--channel", 2)
     assert status == 0, errors
@@ -75,8 +93,12 @@ def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(tmp_
 def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.npz").write_bytes(b"not a zip")
-    status, _, errors = prepare(capsys, tmp_path / "in", "--out", tmp_path / "out", "--processes", 1)
-    assert status == 2 and len(errors.splitlines()) == 1 and "nothing of 1 sources is usable" in errors
+    status, _, errors = prepare(
+        capsys, tmp_path / "in", "--out", tmp_path / "out", "--processes", 1
+    )
+    assert (
+        status == 2 and len(errors.splitlines()) == 1 and "nothing of 1 sources is usable" in errors
+    )
     assert (tmp_path / "out.work").is_dir() and not (tmp_path / "out").exists()
 
 
@@ -88,7 +110,10 @@ def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, cap
         (("--processes", "0"), "--processes is 0"),
         (("--coefficient-fps", "-1"), "--coefficient-fps is -1"),
         (("--", "--flink_master=x"), "choose a --runner other than local"),
-        (("--face", "f.npz", "--coefficients", "nowhere"), "--coefficients nowhere: no such folder"),
+        (
+            ("--face", "f.npz", "--coefficients", "nowhere"),
+            "--coefficients nowhere: no such folder",
+        ),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, capsys, options, message):
@@ -99,5 +124,7 @@ def test_wrong_options_are_one_line(tmp_path, capsys, options, message):
 
 def test_a_missing_tracker_is_said_once_before_any_work(tmp_path, capsys):
     (tmp_path / "a.mp4").write_bytes(b"")
-    status, _, errors = prepare(capsys, tmp_path, "--out", tmp_path / "out", "--tracker", tmp_path / "python")
+    status, _, errors = prepare(
+        capsys, tmp_path, "--out", tmp_path / "out", "--tracker", tmp_path / "python"
+    )
     assert status == 2 and "make tracker" in errors and not (tmp_path / "out.work").exists()

@@ -20,7 +20,9 @@ from tests.data.clips import make_clip
 
 @pytest.fixture
 def shards(tmp_path):
-    write_dataset(tmp_path / "shards", {"train": [make_clip(1, frames=20)]}, licence="CC0", made_by="a test")
+    write_dataset(
+        tmp_path / "shards", {"train": [make_clip(1, frames=20)]}, licence="CC0", made_by="a test"
+    )
     return tmp_path / "shards"
 
 
@@ -42,15 +44,21 @@ def run(capsys, *arguments):
 
 def test_features_are_added_to_the_clips_of_a_data_set(tmp_path, shards, tiny_encoder, capsys):
     out = tmp_path / "encoded"
-    status, said, _ = run(capsys, "corpus", "--out", out, "--from", shards, "--encoder", tiny_encoder)
+    status, said, _ = run(
+        capsys, "corpus", "--out", out, "--from", shards, "--encoder", tiny_encoder
+    )
     assert status == 0 and "speech features of 1 clips" in said
     assert ShardReader(out, "train")[0].speech_features.shape[0] == 40
     status, facts, _ = run(capsys, "inspect", out, "--json")
     assert json.loads(facts)["speech_features_of"] == dataset_info(out).encoder_digest
 
 
-@pytest.mark.parametrize("arguments", [["--from", "shards"], ["--from", "shards", "--encoder", "nothing/here"]])
-def test_a_missing_encoder_is_one_line_and_nothing_is_written(tmp_path, monkeypatch, capsys, shards, arguments):
+@pytest.mark.parametrize(
+    "arguments", [["--from", "shards"], ["--from", "shards", "--encoder", "nothing/here"]]
+)
+def test_a_missing_encoder_is_one_line_and_nothing_is_written(
+    tmp_path, monkeypatch, capsys, shards, arguments
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     status, _, error = run(capsys, "corpus", "--out", "encoded", *arguments)
@@ -60,13 +68,19 @@ def test_a_missing_encoder_is_one_line_and_nothing_is_written(tmp_path, monkeypa
 def test_animate_asks_for_an_encoder_that_moved_and_takes_it(animate, lost, speech, tiny_encoder):
     status, _, errors, files = animate(speech, "--formats", "npz", checkpoint=lost)
     assert status == 2 and len(errors) == 1 and "--encoder" in errors[0] and not files
-    status, _, errors, files = animate(speech, "--formats", "npz", "--encoder", tiny_encoder, checkpoint=lost)
+    status, _, errors, files = animate(
+        speech, "--formats", "npz", "--encoder", tiny_encoder, checkpoint=lost
+    )
     assert (status, errors, files) == (0, [], ["speech.motion.npz"])
 
 
-def test_inspect_counts_what_is_frozen_without_the_encoders_folder(lost, capsys, monkeypatch, tiny_encoder):
+def test_inspect_counts_what_is_frozen_without_the_encoders_folder(
+    lost, capsys, monkeypatch, tiny_encoder
+):
     params = {"scale": np.ones((), np.float32)} | encoder_params(with_encoder_at(tiny_encoder))
-    monkeypatch.setattr(ksdiff_jax.models.build_system, "init", lambda self, key: jax.tree.map(np.asarray, params))
+    monkeypatch.setattr(
+        ksdiff_jax.models.build_system, "init", lambda self, key: jax.tree.map(np.asarray, params)
+    )
     status, facts, _ = run(capsys, "inspect", lost, "--json")
     facts = json.loads(facts)
     assert status == 0 and (facts["trainable"], facts["frozen"]) == (1, parameter_count(params) - 1)
@@ -76,8 +90,14 @@ def test_inspect_counts_what_is_frozen_without_the_encoders_folder(lost, capsys,
 def test_inspect_names_an_encoder_and_one_that_is_damaged(tiny_encoder, tmp_path, capsys):
     facts = json.loads(run(capsys, "inspect", tiny_encoder, "--json")[1])
     encoder = with_encoder_at(tiny_encoder)
-    assert (facts["kind"], facts["architecture"], facts["layers"]) == ("speech encoder", "wav2vec2", 2)
-    assert facts["digest"] == encoder.digest and facts["parameters"] == parameter_count(encoder.params)
+    assert (facts["kind"], facts["architecture"], facts["layers"]) == (
+        "speech encoder",
+        "wav2vec2",
+        2,
+    )
+    assert facts["digest"] == encoder.digest and facts["parameters"] == parameter_count(
+        encoder.params
+    )
     damaged = shutil.copytree(tiny_encoder, tmp_path / "damaged")
     weights = damaged / "weights.safetensors"
     content = bytearray(weights.read_bytes())

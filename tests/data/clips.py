@@ -6,7 +6,9 @@ from ksdiff_jax.data.schema import Clip, Timed
 
 
 def make_clip(number: int, *, frames: int = 40, **changes) -> Clip:
-    """A clip of random motion and sound that depends on `number` alone; every word lasts half a second."""
+    """A clip of random motion and sound that depends on `number` alone; every word lasts half a
+    second.
+    """
     rng = np.random.default_rng(number)
     words = tuple(Timed(f"w{i}", i * 0.5, (i + 1) * 0.5) for i in range(frames // 25 * 2))
     fields = {

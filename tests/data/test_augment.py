@@ -9,10 +9,21 @@ from ksdiff_jax.config import AugmentConfig
 from ksdiff_jax.data.augment import augment, lose_pitch, room_impulse
 
 NOTHING = AugmentConfig(
-    noise=0.0, reverberation=0.0, equaliser=0.0, band_limit=0.0, distortion=0.0, pitch_loss=0.0, gain_db=(0.0, 0.0)
+    noise=0.0,
+    reverberation=0.0,
+    equaliser=0.0,
+    band_limit=0.0,
+    distortion=0.0,
+    pitch_loss=0.0,
+    gain_db=(0.0, 0.0),
 )
 EVERYTHING = AugmentConfig(
-    noise=1.0, reverberation=1.0, equaliser=1.0, band_limit=1.0, distortion=1.0, noise_snr_db=(15.0, 30.0)
+    noise=1.0,
+    reverberation=1.0,
+    equaliser=1.0,
+    band_limit=1.0,
+    distortion=1.0,
+    noise_snr_db=(15.0, 30.0),
 )
 
 
@@ -21,7 +32,9 @@ def speech():
     """Bursts of noise in the band of the voice, as syllables are."""
     rng = np.random.default_rng(0)
     level = np.interp(np.arange(48_000), np.linspace(0, 48_000, 24), rng.random(24)) ** 2
-    return (0.3 * level * np.convolve(rng.normal(size=48_000), np.hanning(12) / 6, mode="same")).astype(np.float32)
+    return (
+        0.3 * level * np.convolve(rng.normal(size=48_000), np.hanning(12) / 6, mode="same")
+    ).astype(np.float32)
 
 
 def lag(a, b):
@@ -56,16 +69,22 @@ def test_noise_has_the_asked_ratio(speech, seed):
 
 
 def test_gain_is_the_asked_one(speech):
-    out = augment(speech, np.random.default_rng(0), config=dataclasses.replace(NOTHING, gain_db=(-6.0, -6.0)))
+    out = augment(
+        speech, np.random.default_rng(0), config=dataclasses.replace(NOTHING, gain_db=(-6.0, -6.0))
+    )
     np.testing.assert_allclose(out, speech * 10 ** (-6 / 20), rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_band_limit_empties_the_top_of_the_spectrum(seed):
     white = np.random.default_rng(9).normal(scale=0.1, size=16_000).astype(np.float32)
-    out = augment(white, np.random.default_rng(seed), config=dataclasses.replace(NOTHING, band_limit=1.0))
+    out = augment(
+        white, np.random.default_rng(seed), config=dataclasses.replace(NOTHING, band_limit=1.0)
+    )
     top = slice(7_900, None)  # Hz, of one second
-    assert np.sum(np.abs(np.fft.rfft(out))[top] ** 2) < 0.05 * np.sum(np.abs(np.fft.rfft(white))[top] ** 2)
+    assert np.sum(np.abs(np.fft.rfft(out))[top] ** 2) < 0.05 * np.sum(
+        np.abs(np.fft.rfft(white))[top] ** 2
+    )
 
 
 def test_a_room_starts_with_its_direct_path_and_decays():
@@ -78,7 +97,9 @@ def test_a_room_starts_with_its_direct_path_and_decays():
 
 def test_silence_stays_finite():
     for seed in range(10):
-        assert not augment(np.zeros(16_000, np.float32), np.random.default_rng(seed), config=EVERYTHING).any()
+        assert not augment(
+            np.zeros(16_000, np.float32), np.random.default_rng(seed), config=EVERYTHING
+        ).any()
 
 
 def test_lost_pitch_only_makes_voiced_frames_unvoiced():

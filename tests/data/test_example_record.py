@@ -9,12 +9,21 @@ from ksdiff_jax.data.schema import encode_clip
 from ksdiff_jax.data.tfds_files import record_features
 from tests.data.clips import make_clip
 
-VALUES = {"a": b"\x00\xff", "empty": b"", "text": "日本", "long": bytes(range(256)) * 100, "rate": 25.0}
+VALUES = {
+    "a": b"\x00\xff",
+    "empty": b"",
+    "text": "日本",
+    "long": bytes(range(256)) * 100,
+    "rate": 25.0,
+}
 
 
 def values_of(example):
     """The first value under each name, as protobuf has it."""
-    found = {name: feature.bytes_list.value or feature.float_list.value for name, feature in example.items()}
+    found = {
+        name: feature.bytes_list.value or feature.float_list.value
+        for name, feature in example.items()
+    }
     return {name: values[0] for name, values in found.items() if values}
 
 
@@ -29,10 +38,14 @@ def test_we_read_what_protobuf_writes_also_what_our_records_do_not_hold():
         if isinstance(value, float):
             example.features.feature[name].float_list.value.extend([value, 7.0])
         else:
-            example.features.feature[name].bytes_list.value.append(value.encode() if isinstance(value, str) else value)
+            example.features.feature[name].bytes_list.value.append(
+                value.encode() if isinstance(value, str) else value
+            )
     example.features.feature["number"].int64_list.value.append(3)
     example.features.feature["nothing"].SetInParent()
-    data = example.SerializeToString() + b"\x78\x05" + b"\x7d1234" + b"\x79" + b"12345678"  # three fields of number 15
+    data = (
+        example.SerializeToString() + b"\x78\x05" + b"\x7d1234" + b"\x79" + b"12345678"
+    )  # three fields of number 15
     tf_example_pb2.Example.FromString(data)  # which protobuf accepts too
     assert decode_example(data) == VALUES | {"text": VALUES["text"].encode()}
 

@@ -42,7 +42,9 @@ def config(tiny_encoder):
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("features") / "set"
     clips = [make_clip(number, frames=frames) for number, frames in enumerate(FRAMES)]
-    write_dataset(path, {"train": clips, "val": [make_clip(9, frames=20)]}, licence="CC0", made_by="a test")
+    write_dataset(
+        path, {"train": clips, "val": [make_clip(9, frames=20)]}, licence="CC0", made_by="a test"
+    )
     return path
 
 
@@ -83,7 +85,9 @@ def test_a_clip_with_features_reads_back_bit_for_bit_and_wrong_lengths_are_refus
     back = decode_clip(encode_clip(dataclasses.replace(clip, speech_features=features)))
     assert back.speech_features.dtype.name == "bfloat16"
     np.testing.assert_allclose(back.speech_features.astype(np.float32), features, rtol=2**-8)
-    object.__setattr__(clip, "speech_features", features[:-1])  # past the annotations, which only tests enforce
+    object.__setattr__(
+        clip, "speech_features", features[:-1]
+    )  # past the annotations, which only tests enforce
     with pytest.raises(InputError, match="speech_features has 39 frames; 40 are needed"):
         encode_clip(clip)
 
@@ -97,7 +101,11 @@ def test_sound_that_is_not_whole_frames_is_cut_or_padded(encoder):
 
 def test_what_is_kept_is_found_by_the_sound_and_the_encoder_alone(tmp_path, encoder):
     cache = FeatureCache(tmp_path, encoder.digest)
-    clip, same, other = make_clip(1), make_clip(1, clip_id="renamed", transcript="", words=()), make_clip(2)
+    clip, same, other = (
+        make_clip(1),
+        make_clip(1, clip_id="renamed", transcript="", words=()),
+        make_clip(2),
+    )
     assert cache.find(clip) is None
     cache.keep(clip, encode_sound(clip, encoder))
     np.testing.assert_array_equal(cache.find(same), cache.find(clip))
@@ -133,7 +141,9 @@ def test_a_second_run_does_not_run_the_encoder(tmp_path, config, folder, encoder
     assert (tmp_path / "features").stat().st_mode & 0o077 == 0
 
 
-def test_features_in_the_shards_are_used_and_cropped_with_the_clip(tmp_path, config, encoded, encoder, monkeypatch):
+def test_features_in_the_shards_are_used_and_cropped_with_the_clip(
+    tmp_path, config, encoded, encoder, monkeypatch
+):
     assert dataset_info(encoded).encoder_digest == encoder.digest
     monkeypatch.setattr(type(encoder), "chunked", None)
     features_of = kept(config, encoded, tmp_path, encoder)
@@ -142,7 +152,10 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(tmp_path, con
     batch = next(iterator)
     iterator.close()
     speech = batch.speech
-    assert speech.features.shape == (3, 48, encoder.width) and speech.features.dtype == ml_dtypes.bfloat16
+    assert (
+        speech.features.shape == (3, 48, encoder.width)
+        and speech.features.dtype == ml_dtypes.bfloat16
+    )
     assert speech.audio.shape == (3, 0)  # nothing listens to it
     found = 0
     for row in range(3):
@@ -150,7 +163,9 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(tmp_path, con
         assert not speech.features[row, 2 * frames :].any()
         for clip in ShardReader(encoded, "train"):
             for start in range(clip.frames - frames + 1):
-                if np.array_equal(clip.expression[start : start + frames], batch.motion[row, :frames, :50]):
+                if np.array_equal(
+                    clip.expression[start : start + frames], batch.motion[row, :frames, :50]
+                ):
                     cut = clip.speech_features[2 * start : 2 * (start + frames)].astype(np.float32)
                     np.testing.assert_array_equal(speech.features[row, : 2 * frames], cut)
                     found += 1
@@ -165,8 +180,12 @@ def test_whole_clips_come_with_their_features(config, encoded):
     np.testing.assert_array_equal(batch.speech.features[0, : len(expected)], expected)
 
 
-def test_shards_of_another_encoder_are_refused_in_one_line(tmp_path, config, encoded, other_encoder):
-    with pytest.raises(InputError, match=r"its speech features are of encoder .* corpus --from") as caught:
+def test_shards_of_another_encoder_are_refused_in_one_line(
+    tmp_path, config, encoded, other_encoder
+):
+    with pytest.raises(
+        InputError, match=r"its speech features are of encoder .* corpus --from"
+    ) as caught:
         kept(config, encoded, tmp_path, load_encoder(str(other_encoder)))
     assert "\n" not in str(caught.value)
 
@@ -179,5 +198,8 @@ def test_features_can_be_added_to_a_data_set_in_place(tmp_path, folder, encoder)
     before, after = ShardReader(folder, "train"), ShardReader(tmp_path / "set", "train")
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old.expression, new.expression)
-        assert old.speech_features is None and new.speech_features.shape == (2 * old.frames, encoder.width)
+        assert old.speech_features is None and new.speech_features.shape == (
+            2 * old.frames,
+            encoder.width,
+        )
     assert dataset_info(tmp_path / "set").mean == dataset_info(folder).mean

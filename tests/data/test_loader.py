@@ -1,4 +1,6 @@
-"""Training batches are a function of the seed and the position alone; evaluation sees every clip once."""
+"""Training batches are a function of the seed and the position alone; evaluation sees every clip
+once.
+"""
 
 import dataclasses
 import hashlib
@@ -30,7 +32,9 @@ def config():
 
 
 def digest(batch):
-    return hashlib.sha256(b"".join(np.ascontiguousarray(leaf).tobytes() for leaf in jax.tree.leaves(batch))).digest()
+    return hashlib.sha256(
+        b"".join(np.ascontiguousarray(leaf).tobytes() for leaf in jax.tree.leaves(batch))
+    ).digest()
 
 
 def take(iterator, count):
@@ -81,14 +85,20 @@ def rows_of(batch):
 
 @pytest.mark.parametrize("hosts", [1, 2, 4, 8])
 def test_hosts_share_no_clip_and_leave_none_out(folder, config, hosts):
-    """Ten clips in batches of eight: an epoch ends in the middle of a batch, and still every clip comes once."""
+    """Ten clips in batches of eight: an epoch ends in the middle of a batch, and still every clip
+    comes once.
+    """
     whole = dataclasses.replace(config, data=DataConfig(batch_size=8, clip_frames=20))
     sequence = []
-    iterators = [training_batches(whole, folder, seed=2, host=host, hosts=hosts) for host in range(hosts)]
+    iterators = [
+        training_batches(whole, folder, seed=2, host=host, hosts=hosts) for host in range(hosts)
+    ]
     for _ in range(10):
         rows = [rows_of(next(iterator)) for iterator in iterators]
         assert all(len(part) == 8 // hosts for part in rows)
-        sequence += [rows[position // (8 // hosts)][position % (8 // hosts)] for position in range(8)]
+        sequence += [
+            rows[position // (8 // hosts)][position % (8 // hosts)] for position in range(8)
+        ]
     alone = training_batches(whole, folder, seed=2)
     assert sequence == [row for _ in range(10) for row in rows_of(next(alone))]
 
@@ -111,7 +121,9 @@ def test_a_position_saved_on_two_hosts_continues_on_four(folder, config):
     four = [training_batches(eight, folder, seed=3, host=host, hosts=4) for host in range(4)]
     for iterator in four:
         iterator.set_state(states[0])
-    before, after = ([rows_of(next(iterator)) for iterator in iterators] for iterators in (two, four))
+    before, after = (
+        [rows_of(next(iterator)) for iterator in iterators] for iterators in (two, four)
+    )
     assert [row for part in before for row in part] == [row for part in after for row in part]
 
 
@@ -132,12 +144,16 @@ def test_fields_that_nothing_can_be_read_with_are_one_line(field, value):
 
 
 def test_a_batch_that_hosts_cannot_share_is_refused(folder, config):
-    with pytest.raises(InputError, match=r"batch_size 4 for host 0 of 3: need a multiple of the hosts"):
+    with pytest.raises(
+        InputError, match=r"batch_size 4 for host 0 of 3: need a multiple of the hosts"
+    ):
         training_batches(config, folder, seed=0, hosts=3)
 
 
 def test_augmentation_leaves_the_motion_alone(folder, config):
-    plain = dataclasses.replace(config, data=dataclasses.replace(config.data, augment=None, clip_frames=130))
+    plain = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, augment=None, clip_frames=130)
+    )
     loud = dataclasses.replace(config, data=dataclasses.replace(config.data, clip_frames=130))
     clean, changed = (next(training_batches(c, folder, seed=5)) for c in (plain, loud))
     np.testing.assert_array_equal(clean.motion, changed.motion)
@@ -160,10 +176,15 @@ def test_evaluation_gives_whole_clips_in_few_shapes(folder, config):
 
 def test_a_limit_takes_clips_from_the_whole_split_and_the_same_ones_each_time(folder, config):
     runs = [
-        [clip.clip_id for _, clips in evaluation_batches(folder, "train", config=config, batch_size=2, limit=4)
-         for clip in clips]
+        [
+            clip.clip_id
+            for _, clips in evaluation_batches(
+                folder, "train", config=config, batch_size=2, limit=4
+            )
+            for clip in clips
+        ]
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     assert runs[0] == runs[1] and len(set(runs[0])) == 4 and {"clip-0", "clip-9"} <= set(runs[0])
 
 

@@ -33,7 +33,9 @@ def test_a_clip_with_only_the_required_fields_reads_back():
 def test_the_record_is_an_example_whose_audio_lies_there_as_little_endian_bytes():
     clip = make_clip(2)
     record = encode_clip(clip)
-    assert clip.audio.astype("<i2").tobytes() in record and clip.jaw.astype("<f4").tobytes() in record
+    assert (
+        clip.audio.astype("<i2").tobytes() in record and clip.jaw.astype("<f4").tobytes() in record
+    )
 
 
 def test_tensorflow_is_not_needed():
@@ -46,7 +48,10 @@ def test_tensorflow_is_not_needed():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"audio": np.zeros(640 * 41, np.int16)}, "26240 samples are 1.640 s, 40 frames are 1.600 s"),
+        (
+            {"audio": np.zeros(640 * 41, np.int16)},
+            "26240 samples are 1.640 s, 40 frames are 1.600 s",
+        ),
         ({"audio": np.zeros(640 * 40, np.float32)}, "int16"),
         ({"jaw": np.zeros((39, 3), np.float32)}, r"jaw has shape \(39, 3\)"),
         ({"rotation": np.full((40, 3), np.nan, np.float32)}, "rotation holds NaN"),
@@ -76,7 +81,9 @@ def test_what_is_no_clip_is_refused():
 
 
 def test_a_clip_in_the_space_of_the_basel_face_model_says_so_and_reads_back():
-    clip = make_clip(8, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32))
+    clip = make_clip(
+        8, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+    )
     assert (clip.space, make_clip(8).space) == ("bfm", "flame")
     assert_same(decode_clip(encode_clip(clip)), clip)
 
@@ -101,6 +108,8 @@ def test_records_are_read_as_the_codec_of_tfds_reads_them():
 
 def test_texts_with_bytes_that_are_no_utf_8_are_stored_escaped():
     lone = os.fsdecode(b"caf\xe9")
-    clip = decode_clip(encode_clip(make_clip(4, transcript=f"日本 {lone}\n", words=(Timed(lone, 0.0, 0.5),))))
+    clip = decode_clip(
+        encode_clip(make_clip(4, transcript=f"日本 {lone}\n", words=(Timed(lone, 0.0, 0.5),)))
+    )
     assert clip.transcript == "日本 caf\\udce9\n"
     assert clip.words == (Timed(lone, 0.0, 0.5),)

@@ -39,23 +39,35 @@ def test_clips_come_back_by_number_across_shards(folder):
 
 def test_shards_are_named_and_described(folder):
     info = dataset_info(folder)
-    assert info.splits["train"].shards == tuple(f"train-0000{i}-of-00003.tfrecord" for i in range(3))
+    assert info.splits["train"].shards == tuple(
+        f"train-0000{i}-of-00003.tfrecord" for i in range(3)
+    )
     assert info.splits["train"].shard_clips == (3, 3, 1)
     assert info.splits["train"].hours == pytest.approx(sum(range(30, 37)) / 25 / 3600)
     assert (info.licence, info.made_by, info.fps, info.space) == ("CC0", "a test", 25.0, "flame")
     described = {name for split in info.splits.values() for name in split.shards}
     on_disk = {path.name for path in folder.iterdir()}
-    assert on_disk == described | {name.replace("tfrecord", "index") for name in described} | METADATA
+    assert (
+        on_disk == described | {name.replace("tfrecord", "index") for name in described} | METADATA
+    )
     verify_shards(folder)
 
 
 def test_a_split_that_fills_its_shards_has_no_empty_one(tmp_path):
-    info = write_dataset(tmp_path / "s", {"train": map(make_clip, range(6))}, licence="", made_by="", clips_per_shard=3)
+    info = write_dataset(
+        tmp_path / "s",
+        {"train": map(make_clip, range(6))},
+        licence="",
+        made_by="",
+        clips_per_shard=3,
+    )
     assert info.splits["train"].shard_clips == (3, 3)
 
 
 def test_statistics_are_those_of_the_training_split(folder):
-    motion = np.concatenate([motion_of_clip(make_clip(i, frames=30 + i)) for i in range(7)]).astype(np.float64)
+    motion = np.concatenate([motion_of_clip(make_clip(i, frames=30 + i)) for i in range(7)]).astype(
+        np.float64
+    )
     found = statistics(folder)
     np.testing.assert_allclose(found.mean, motion.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found.std[:56], motion.std(axis=0)[:56], rtol=1e-5)
@@ -65,7 +77,12 @@ def test_statistics_are_those_of_the_training_split(folder):
 def test_motion_is_in_the_order_of_the_layout():
     clip = make_clip(1)
     motion = motion_of_clip(clip)
-    for part, name in ((EXPRESSION, "expression"), (ROTATION, "rotation"), (JAW, "jaw"), (CAMERA, "camera")):
+    for part, name in (
+        (EXPRESSION, "expression"),
+        (ROTATION, "rotation"),
+        (JAW, "jaw"),
+        (CAMERA, "camera"),
+    ):
         np.testing.assert_array_equal(motion[:, part], getattr(clip, name))
 
 
@@ -89,7 +106,9 @@ def test_a_flipped_bit_and_a_missing_shard_are_found(folder):
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(InputError, match=r"train-00001-of-00003\.tfrecord: record 1 at byte \d+ is damaged"):
+    with pytest.raises(
+        InputError, match=r"train-00001-of-00003\.tfrecord: record 1 at byte \d+ is damaged"
+    ):
         list(ShardReader(folder, "train"))
     with pytest.raises(InputError, match="SHA-256"):
         verify_shards(folder)
@@ -119,13 +138,16 @@ def test_a_bad_record_is_replaced_by_the_next_good_one_and_named(folder):
     damage(folder / "train-00000-of-00003.tfrecord", 1)
     damage(folder / "train-00000-of-00003.tfrecord", 2)
     with pytest.warns(
-        DataWarning, match=r"2 of 7 records .* skipped: .*train-00000-of-00003\.tfrecord: record 1 at byte"
+        DataWarning,
+        match=r"2 of 7 records .* skipped: .*train-00000-of-00003\.tfrecord: record 1 at byte",
     ):
         reader = ShardReader(folder, "train", on_bad_record="skip", bad_record_share=0.3)
     assert len(reader.bad_records) == 2 and "record 2 at byte" in reader.bad_records[1]
     expected = [whole[0], whole[3], whole[3], *whole[3:]]
     assert [clip.clip_id for clip in pickle.loads(pickle.dumps(reader))] == expected
-    with pytest.raises(InputError, match=r"2 of 7 records .* more than the share of 0\.01 .* record 1 at byte"):
+    with pytest.raises(
+        InputError, match=r"2 of 7 records .* more than the share of 0\.01 .* record 1 at byte"
+    ):
         ShardReader(folder, "train", on_bad_record="skip")
 
 
@@ -139,7 +161,9 @@ def test_the_last_record_s_stand_in_is_the_first(folder):
 def test_a_truncated_shard_is_named_or_skipped_from_there(folder):
     shard = folder / "train-00001-of-00003.tfrecord"
     shard.write_bytes(shard.read_bytes()[:-5])
-    with pytest.raises(InputError, match=r"train-00001-of-00003\.tfrecord: record 2 at byte \d+ is cut off"):
+    with pytest.raises(
+        InputError, match=r"train-00001-of-00003\.tfrecord: record 2 at byte \d+ is cut off"
+    ):
         ShardReader(folder, "train")
     with pytest.warns(DataWarning, match="record 2 at byte"):
         reader = ShardReader(folder, "train", on_bad_record="skip", bad_record_share=0.2)
@@ -149,7 +173,10 @@ def test_a_truncated_shard_is_named_or_skipped_from_there(folder):
 def test_a_stale_or_missing_index_is_rebuilt_and_said_once(folder):
     index = folder / "train-00001-of-00003.index"
     good = index.read_bytes()
-    for fault, change in (("stale", lambda: index.write_bytes(good[:-16])), ("missing", index.unlink)):
+    for fault, change in (
+        ("stale", lambda: index.write_bytes(good[:-16])),
+        ("missing", index.unlink),
+    ):
         change()
         with pytest.warns(DataWarning, match=f"{fault}; rebuilt from the records, written anew"):
             assert len(ShardReader(folder, "train")) == 7
@@ -165,7 +192,9 @@ def test_a_data_set_is_read_from_a_bucket(folder, monkeypatch):
     memory = pytest.importorskip("fsspec.implementations.memory")
     names = {"protocol": ("gs",), "cachable": False, "store": {}, "pseudo_dirs": [""]}
     bucket = type("Bucket", (memory.MemoryFileSystem,), names)
-    monkeypatch.setattr(sys.modules["fsspec.registry"], "get_filesystem_class", lambda protocol: bucket)
+    monkeypatch.setattr(
+        sys.modules["fsspec.registry"], "get_filesystem_class", lambda protocol: bucket
+    )
     from etils import epath
 
     for path in folder.iterdir():
@@ -180,9 +209,16 @@ def test_a_data_set_is_read_from_a_bucket(folder, monkeypatch):
 
 
 def test_both_coefficient_spaces_are_written_and_never_mixed(tmp_path):
-    basel = make_clip(0, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32))
+    basel = make_clip(
+        0, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+    )
     info = write_dataset(tmp_path / "bfm", {"train": [basel]}, licence="", made_by="")
-    assert (info.space, len(info.mean), len(info.std), info.keyframes_per_s) == ("bfm", 73, 73, None)
+    assert (info.space, len(info.mean), len(info.std), info.keyframes_per_s) == (
+        "bfm",
+        73,
+        73,
+        None,
+    )
     assert ShardReader(tmp_path / "bfm", "train")[0].expression.shape == (40, 64)
     with pytest.raises(InputError, match=r"clip 'clip-1' makes it .* bfm space and .* flame space"):
         write_dataset(tmp_path / "mixed", {"train": [basel, make_clip(1)]}, licence="", made_by="")

@@ -11,7 +11,12 @@ from tests.data.clips import make_clip
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("KSDIFF_DATA_DIR", str(tmp_path / "sets"))
-    write_dataset(tmp_path / "sets" / "two", {"train": map(make_clip, range(2))}, licence="CC0", made_by="a test")
+    write_dataset(
+        tmp_path / "sets" / "two",
+        {"train": map(make_clip, range(2))},
+        licence="CC0",
+        made_by="a test",
+    )
     return tmp_path / "sets"
 
 
@@ -22,7 +27,10 @@ def test_a_name_gives_the_folder_and_the_builder(root):
 
 @pytest.mark.parametrize("name", ["three", "", "..", "../sets/two"])
 def test_another_name_is_refused_with_those_there_are(name):
-    with pytest.raises(InputError, match=r"no data set .* there are two; put its folder there or set KSDIFF_DATA_DIR"):
+    with pytest.raises(
+        InputError,
+        match=r"no data set .* there are two; put its folder there or set KSDIFF_DATA_DIR",
+    ):
         named_folder(name)
 
 

@@ -1,4 +1,6 @@
-"""A data set opens with TensorFlow Datasets by its folder; only the reading by TensorFlow itself needs it."""
+"""A data set opens with TensorFlow Datasets by its folder; only the reading by TensorFlow itself
+needs it.
+"""
 
 import json
 
@@ -24,7 +26,10 @@ def builder(tmp_path_factory):
 
 def test_splits_shards_and_licence_are_found(builder):
     assert (builder.info.name, str(builder.info.version)) == ("ksdiff_jax", "1.0.0")
-    assert {name: split.num_examples for name, split in builder.info.splits.items()} == {"train": 5, "val": 1}
+    assert {name: split.num_examples for name, split in builder.info.splits.items()} == {
+        "train": 5,
+        "val": 1,
+    }
     assert builder.info.splits["train"].shard_lengths == [2, 2, 1]
     assert all(path.exists() for path in builder.info.splits["train"].filepaths)
     assert len(builder.info.splits["train"].filepaths) == 3
@@ -62,5 +67,8 @@ def test_a_tfds_that_cannot_be_imported_is_one_line_with_the_way_out(monkeypatch
         raise RuntimeError("gencode 6.31.1 runtime 5.29.6")
 
     monkeypatch.setattr("ksdiff_jax.data.tfds_files.importlib.import_module", refuses)
-    with pytest.raises(InputError, match=r"gencode 6\.31\.1 runtime 5\.29\.6.*pip install 'tensorflow-metadata<1\.21'"):
+    with pytest.raises(
+        InputError,
+        match=r"gencode 6\.31\.1 runtime 5\.29\.6.*pip install 'tensorflow-metadata<1\.21'",
+    ):
         record_features()

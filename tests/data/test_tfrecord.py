@@ -1,11 +1,20 @@
-"""TFRecord framing against a CRC32C written here from its polynomial, and files with single faults."""
+"""TFRecord framing against a CRC32C written here from its polynomial, and files with single
+faults.
+"""
 
 import struct
 
 import numpy as np
 import pytest
 
-from ksdiff_jax.data.tfrecord import frame, index_path, masked_crc32c, read_index, read_tfrecord, write_tfrecord
+from ksdiff_jax.data.tfrecord import (
+    frame,
+    index_path,
+    masked_crc32c,
+    read_index,
+    read_tfrecord,
+    write_tfrecord,
+)
 from ksdiff_jax.errors import InputError
 
 

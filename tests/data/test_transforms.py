@@ -5,7 +5,13 @@ import pytest
 
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
 from ksdiff_jax.data.tally import motion_of_clip
-from ksdiff_jax.data.transforms import collate, example, random_start, raw_prosody, transcript_of_cut
+from ksdiff_jax.data.transforms import (
+    collate,
+    example,
+    random_start,
+    raw_prosody,
+    transcript_of_cut,
+)
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.transcript import encode
 from tests.data.clips import make_clip
@@ -24,13 +30,17 @@ def test_what_lies_beyond_the_clip_is_zero_and_masked():
     clip = make_clip(2, frames=20, audio=np.full(640 * 20 + 300, 99, np.int16))
     cut = example(clip, start=0, frames=32, max_tokens=64)
     assert cut.mask.sum() == 20 and cut.mask[:20].all()
-    assert not cut.audio[20 * 640 :].any() and not cut.prosody[40:].any() and not cut.motion[20:].any()
+    assert (
+        not cut.audio[20 * 640 :].any() and not cut.prosody[40:].any() and not cut.motion[20:].any()
+    )
     assert len(cut.audio) == 32 * 640
 
 
 def test_a_cut_reads_the_words_whose_middle_it_holds():
     clip = make_clip(3, frames=100)  # words of half a second, w0 to w7
-    assert transcript_of_cut(clip, start=25, frames=30) == "w2 w3"  # 1.0 to 2.2 s; the middle of w4 is at 2.25 s
+    assert (
+        transcript_of_cut(clip, start=25, frames=30) == "w2 w3"
+    )  # 1.0 to 2.2 s; the middle of w4 is at 2.25 s
     assert transcript_of_cut(clip, start=0, frames=128) == clip.transcript
     tokens, _ = encode("w2 w3", max_tokens=64)
     np.testing.assert_array_equal(example(clip, start=25, frames=30, max_tokens=64).tokens, tokens)
@@ -50,7 +60,9 @@ def test_random_cuts_reach_every_start_and_never_pass_the_end():
 
 def test_prosody_that_was_not_stored_is_computed():
     clip = make_clip(5, frames=10, prosody=None)
-    np.testing.assert_array_equal(raw_prosody(clip), extract_prosody((clip.audio / 32767).astype(np.float32)))
+    np.testing.assert_array_equal(
+        raw_prosody(clip), extract_prosody((clip.audio / 32767).astype(np.float32))
+    )
 
 
 def test_another_frame_rate_is_refused_by_name():

@@ -30,12 +30,17 @@ def folder(tmp_path_factory):
 
 
 def config(*, workers):
-    return Config(data=DataConfig(batch_size=4, clip_frames=48, augment=AugmentConfig(), workers=workers))
+    return Config(
+        data=DataConfig(batch_size=4, clip_frames=48, augment=AugmentConfig(), workers=workers)
+    )
 
 
 def digests(iterator, count):
     leaves = [jax.tree.leaves(next(iterator)) for _ in range(count)]
-    return [hashlib.sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in batch)).hexdigest() for batch in leaves]
+    return [
+        hashlib.sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in batch)).hexdigest()
+        for batch in leaves
+    ]
 
 
 def rows(iterator, count):
@@ -62,9 +67,13 @@ def test_two_workers_give_and_resume_the_batches_of_one_process(folder):
 @pytest.mark.slow
 def test_a_position_of_two_hosts_with_workers_continues_on_one_with_another_number_of_them(folder):
     whole = rows(training_batches(config(workers=0), folder, seed=3), 6)
-    pair = [training_batches(config(workers=2), folder, seed=3, host=host, hosts=2) for host in range(2)]
+    pair = [
+        training_batches(config(workers=2), folder, seed=3, host=host, hosts=2) for host in range(2)
+    ]
     halves = [rows(iterator, 3) for iterator in pair]
-    assert [halves[n % 4 // 2][n // 4 * 2 + n % 2] for n in range(12)] == whole[:12]  # three batches of four rows
+    assert [halves[n % 4 // 2][n // 4 * 2 + n % 2] for n in range(12)] == whole[
+        :12
+    ]  # three batches of four rows
     first, second = (iterator.get_state() for iterator in pair)
     assert first == second
     for iterator in pair:
@@ -115,7 +124,11 @@ def test_workers_do_not_outlive_a_process_that_is_killed(folder, tmp_path):
     script.write_text(READER)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with Started(
-        [sys.executable, script, folder], stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+        [sys.executable, script, folder],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
     ) as reader:
         workers = [int(pid) for pid in reader.stdout.readline().split()]
         assert len(workers) == 2 and all(map(runs, workers))

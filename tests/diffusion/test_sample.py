@@ -45,13 +45,18 @@ def test_impossible_step_counts_are_refused(count):
 def test_ddim_is_exact_on_a_point_mass(eta, count):
     point = jax.random.normal(jax.random.key(1), (2, 5, 3))
     noise = jax.random.normal(KEY, point.shape)
-    sample = ddim(lambda x, n: point, noise, KEY, steps=sampling_steps(CONFIG, steps=count), eta=eta)
+    sample = ddim(
+        lambda x, n: point, noise, KEY, steps=sampling_steps(CONFIG, steps=count), eta=eta
+    )
     np.testing.assert_allclose(sample, point, atol=1e-6)
 
 
 @pytest.mark.parametrize(("eta", "count"), [(0.0, 50), (1.0, 250)])
 def test_ddim_has_the_right_mean_and_variance_on_gaussian_data(eta, count):
-    mean, std = 0.3, 0.6  # normalised data: pure noise stands in for the schedule's last step, whose ᾱ is 0.005
+    mean, std = (
+        0.3,
+        0.6,
+    )  # normalised data: pure noise stands in for the schedule's last step, whose ᾱ is 0.005
     bars = jnp.asarray(alpha_bars(CONFIG))
 
     def posterior_mean(x, n):  # E[x0 | x_n] for x0 ~ N(mean, std²)
@@ -74,4 +79,6 @@ def test_implied_noise_inverts_adding_noise():
 def test_guidance_at_one_is_the_conditional_model_and_at_zero_the_unconditional():
     conditional, unconditional = jax.random.normal(KEY, (2, 1, 4, 3))
     np.testing.assert_allclose(guide(conditional, unconditional, scale=1.0), conditional, atol=1e-6)
-    np.testing.assert_allclose(guide(conditional, unconditional, scale=0.0), unconditional, atol=1e-6)
+    np.testing.assert_allclose(
+        guide(conditional, unconditional, scale=0.0), unconditional, atol=1e-6
+    )

@@ -1,4 +1,6 @@
-"""Stand-ins for the tests of the evaluation: clips with a known motion, and systems that need no training."""
+"""Stand-ins for the tests of the evaluation: clips with a known motion, and systems that need no
+training.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,12 +14,15 @@ OPEN_RAD = 0.2
 
 
 def talking_clip(number: int, *, frames: int = 60) -> Clip:
-    """A mouth that opens and closes with the loudness of its sound, a /p/ wherever it is shut, a swaying head.
+    """A mouth that opens and closes with the loudness of its sound, a /p/ wherever it is shut, a
+    swaying head.
 
     Loudness is constant over a motion frame, so that a system can read it off exactly.
     """
     random = np.random.default_rng(number)
-    loud = np.clip(np.sin(2 * np.pi * np.arange(frames) / (14 + number) + random.uniform(0, 6)), 0.0, 1.0)
+    loud = np.clip(
+        np.sin(2 * np.pi * np.arange(frames) / (14 + number) + random.uniform(0, 6)), 0.0, 1.0
+    )
     audio = np.repeat(loud, 640) * np.where(np.arange(640 * frames) % 2, 0.5, -0.5)
     jaw = np.zeros((frames, 3), np.float32)
     jaw[:, 0] = OPEN_RAD * loud
@@ -37,7 +42,9 @@ def talking_clip(number: int, *, frames: int = 60) -> Clip:
 
 
 class LoudnessSystem:
-    """Opens the jaw by the loudness of each frame (all of the truth of `talking_clip`); its head is pure noise."""
+    """Opens the jaw by the loudness of each frame (all of the truth of `talking_clip`); its head is
+    pure noise.
+    """
 
     def __init__(self, *, gain: float = 1.0):
         self.config = Config()
@@ -51,7 +58,11 @@ class LoudnessSystem:
 
     def sample(self, params, speech, noise, key, *, statistics, options) -> Sample:
         loud = jnp.abs(speech.audio).reshape(*speech.mask.shape, 640).max(axis=-1) * 2
-        motion = jnp.zeros_like(noise).at[..., 53].set(self.gain * OPEN_RAD * loud + params["offset"])
+        motion = (
+            jnp.zeros_like(noise).at[..., 53].set(self.gain * OPEN_RAD * loud + params["offset"])
+        )
         motion = motion.at[..., 50:53].set(0.05 * noise[..., 50:53])
         none = jnp.zeros(speech.mask.shape, bool)
-        return Sample(motion, none, none, jnp.zeros(speech.mask.shape), jnp.zeros(speech.mask.shape))
+        return Sample(
+            motion, none, none, jnp.zeros(speech.mask.shape), jnp.zeros(speech.mask.shape)
+        )

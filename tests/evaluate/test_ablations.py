@@ -29,7 +29,13 @@ def test_the_changed_fields_are_those_that_config_calls_ablations():
     text = Path(ksdiff_jax.config.__file__).read_text()
     fields = {line.split(":")[0].strip() for line in text.splitlines() if "the ablation" in line}
     assert fields == {name.rsplit(".", 1)[1] for changes in ABLATIONS.values() for name in changes}
-    named = [line for row in ABLATIONS if row != FULL for line in text.splitlines() if f'the ablation "{row}"' in line]
+    named = [
+        line
+        for row in ABLATIONS
+        if row != FULL
+        for line in text.splitlines()
+        if f'the ablation "{row}"' in line
+    ]
     assert len(named) == len(ABLATIONS) - 1
 
 

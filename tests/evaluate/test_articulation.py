@@ -26,8 +26,12 @@ def test_a_part_of_the_face_moves_as_the_whole_does(correctives):
     part = face_part(face, ("lips", "upper_face"))
     whole, cut = (np.asarray(face_vertices(f, motion[:, :50], **pose)) for f in (face, part))
     for region in ("lips", "upper_face"):
-        assert cut[:, part.regions[region]] == pytest.approx(whole[:, face.regions[region]], abs=2e-6)
-    assert np.asarray(mouth_opening(part, cut)) == pytest.approx(np.asarray(mouth_opening(face, whole)), abs=2e-6)
+        assert cut[:, part.regions[region]] == pytest.approx(
+            whole[:, face.regions[region]], abs=2e-6
+        )
+    assert np.asarray(mouth_opening(part, cut)) == pytest.approx(
+        np.asarray(mouth_opening(face, whole)), abs=2e-6
+    )
     assert face_height(part) == pytest.approx(face_height(face))
 
 

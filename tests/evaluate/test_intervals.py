@@ -19,7 +19,9 @@ def test_the_t_interval_is_that_of_scipys_t_test(confidence):
 
 def test_three_seeds_as_computed_by_hand():
     # t(2) = 4.3027, s = 1, so the reach is 4.3027 / √3.
-    assert t_interval([1.0, 2.0, 3.0]).high == pytest.approx(2.0 + 4.302653 / math.sqrt(3), abs=1e-5)
+    assert t_interval([1.0, 2.0, 3.0]).high == pytest.approx(
+        2.0 + 4.302653 / math.sqrt(3), abs=1e-5
+    )
 
 
 def test_about_95_of_100_intervals_hold_the_true_mean():

@@ -32,7 +32,10 @@ def test_the_matching_is_of_maximum_size():
         best = 0
         for size in range(5):
             for chosen in combinations(a, size):
-                if any(all(abs(x - y) <= 2 for x, y in zip(chosen, p, strict=True)) for p in permutations(b, size)):
+                if any(
+                    all(abs(x - y) <= 2 for x, y in zip(chosen, p, strict=True))
+                    for p in permutations(b, size)
+                ):
                     best = size
         assert keyframes.match_keyframes(at(a), at(b)).hits == best
 
@@ -48,7 +51,9 @@ def test_scores_are_pooled_over_clips():
 
 
 def test_random_keyframes_score_what_chance_says():
-    truth = at(range(25, 2000, 50), 2000)  # isolated targets: a guess hits one with probability 40 * 5 / 2000 = 0.1
+    truth = at(
+        range(25, 2000, 50), 2000
+    )  # isolated targets: a guess hits one with probability 40 * 5 / 2000 = 0.1
     score = keyframes.random_keyframes_f1([truth], [0.02], seeds=40)
     assert score == pytest.approx(0.1, abs=0.02)
     assert score == keyframes.random_keyframes_f1([truth], [0.02], seeds=40)

@@ -23,7 +23,10 @@ def test_lip_vertex_error_equals_a_hand_computation():
 def test_lip_vertex_error_agrees_with_plain_loops():
     random = np.random.default_rng(0)
     a, b = random.normal(size=(2, 5, 4, 3)).astype(np.float32)
-    worst = [max(sum((a[t, v, k] - b[t, v, k]) ** 2 for k in range(3)) for v in range(4)) for t in range(5)]
+    worst = [
+        max(sum((a[t, v, k] - b[t, v, k]) ** 2 for k in range(3)) for v in range(4))
+        for t in range(5)
+    ]
     assert lips.lip_vertex_error(a, b).squared_m2 == pytest.approx(sum(worst) / 5, rel=1e-5)
 
 
@@ -45,7 +48,13 @@ def test_pearson_is_one_for_an_affine_copy_zero_for_a_constant_and_undefined_for
 
 
 def test_bilabial_intervals_are_widened_by_one_frame_and_cut_to_the_clip():
-    phonemes = [("p", 0.40, 0.48), ("a", 0.48, 0.60), ("ˈm", 0.0, 0.01), ("bʰ", 0.97, 1.10), ("t", 0.7, 0.8)]
+    phonemes = [
+        ("p", 0.40, 0.48),
+        ("a", 0.48, 0.60),
+        ("ˈm", 0.0, 0.01),
+        ("bʰ", 0.97, 1.10),
+        ("t", 0.7, 0.8),
+    ]
     found = lips.bilabial_frames(phonemes, frames=25, fps=25.0)
     assert found == [slice(9, 14), slice(0, 2), slice(24, 25)]
 

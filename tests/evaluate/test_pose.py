@@ -24,7 +24,9 @@ def test_head_difference_of_turns_about_one_axis_is_the_difference_of_angles():
 
 
 def test_lip_difference_is_in_millimetres():
-    assert pose.lip_difference_mm(np.array([0.001, 0.003]), np.array([0.002, 0.003])) == pytest.approx(0.5)
+    assert pose.lip_difference_mm(
+        np.array([0.001, 0.003]), np.array([0.002, 0.003])
+    ) == pytest.approx(0.5)
 
 
 def test_angular_speed_of_a_steady_turn_is_its_rate():

@@ -40,7 +40,9 @@ def test_the_figure_of_a_set_is_weighted_by_seconds():
 
 
 def scene(folder, *, loud):
-    """A folder of one measured clip whose opening is the loudness of its sound, of silence, and of steady noise."""
+    """A folder of one measured clip whose opening is the loudness of its sound, of silence, and of
+    steady noise.
+    """
     for name in ("lips", "audio"):
         (folder / name).mkdir(parents=True)
     write_wav(folder / "audio" / "talk.wav", (np.repeat(loud, 640) * 0.5).astype(np.float32))
@@ -67,7 +69,9 @@ def test_a_system_that_opens_with_the_loudness_is_in_sync_and_rests(tmp_path):
 def test_a_mouth_that_hangs_open_does_not_rest(tmp_path):
     scene(tmp_path, loud=np.linspace(0, 1, 60))
     system = LoudnessSystem()
-    rest = real_speech.rest(system, {"offset": np.float32(0.3)}, STILL, tmp_path, options=SampleConfig())
+    rest = real_speech.rest(
+        system, {"offset": np.float32(0.3)}, STILL, tmp_path, options=SampleConfig()
+    )
     assert rest["silence_opening_max"] > CLOSED_BELOW
     assert rest["noise_closed_share"] == 0.0
 
@@ -80,7 +84,11 @@ def test_a_folder_without_measurements_is_refused(tmp_path):
 
 def test_the_real_clips_score_by_loudness_as_published_for_a_baseline_without_a_model(shared_data):
     system = LoudnessSystem()
-    results = real_speech.lip_sync(system, system.init(jax.random.key(0)), STILL, shared_data, options=SampleConfig())
+    results = real_speech.lip_sync(
+        system, system.init(jax.random.key(0)), STILL, shared_data, options=SampleConfig()
+    )
     assert len(results) == 6
     score = real_speech.lip_sync_figures(results)["real_speech_correlation"]
-    assert 0.0 < score < 0.4  # unsmoothed peak level; the data's own notes give 0.16 for a smoothed level
+    assert (
+        0.0 < score < 0.4
+    )  # unsmoothed peak level; the data's own notes give 0.16 for a smoothed level

@@ -59,7 +59,9 @@ def test_metrics_json_is_strict_json_and_names_the_machine(tmp_path):
 
 
 def test_curves_of_different_length_are_drawn(tmp_path):
-    curves = [report.Curves("a", np.linspace(0, 0.1, 50), np.linspace(0.1, 0, 49)) for _ in range(2)]
+    curves = [
+        report.Curves("a", np.linspace(0, 0.1, 50), np.linspace(0.1, 0, 49)) for _ in range(2)
+    ]
     report.plot_openings(tmp_path / "openings.png", curves, title="two clips")
     data = (tmp_path / "openings.png").read_bytes()
     assert data.startswith(b"\x89PNG")

@@ -22,12 +22,20 @@ def test_the_truth_scores_perfectly(clips):
     assert figures["lve_squared_m2"] == 0.0
     assert figures["lve_ratio"] == 0.0
     assert figures["fdd_m2"] == pytest.approx(0.0, abs=1e-12)
-    for name in ("jaw_correlation", "jaw_correlation_pooled", "opening_correlation", "opening_correlation_pooled"):
+    for name in (
+        "jaw_correlation",
+        "jaw_correlation_pooled",
+        "opening_correlation",
+        "opening_correlation_pooled",
+    ):
         assert figures[name] == pytest.approx(1.0)
     assert figures["closure_intervals"] == 12
     assert figures["closure_rate"] == figures["closure_rate_truth"] == 1.0
     assert figures["closure_precision"] == 1.0
-    assert figures["keyframe_expression_f1"] in (0.0, 1.0)  # this expression never moves: no keyframes to find
+    assert figures["keyframe_expression_f1"] in (
+        0.0,
+        1.0,
+    )  # this expression never moves: no keyframes to find
     assert figures["keyframe_head_f1"] == 1.0 > figures["keyframe_head_f1_random"]
     assert figures["beat_align"] == figures["beat_align_truth"]
 
@@ -48,7 +56,10 @@ def test_a_face_that_never_moves_fails(clips):
 
 
 def test_a_mouth_that_stays_shut_closes_in_every_bilabial_but_is_not_precise(clips):
-    shut = [Prediction(np.zeros((1, c.frames, 59), np.float32), *2 * [np.zeros(c.frames, bool)]) for c in clips]
+    shut = [
+        Prediction(np.zeros((1, c.frames, 59), np.float32), *2 * [np.zeros(c.frames, bool)])
+        for c in clips
+    ]
     figures = score(clips, shut, groups=("lips",))
     assert figures["closure_rate"] == 1.0
     assert figures["closure_precision"] < 0.8
@@ -56,7 +67,9 @@ def test_a_mouth_that_stays_shut_closes_in_every_bilabial_but_is_not_precise(cli
 
 
 def test_a_system_is_read_sampled_and_scored_from_shards(clips, tmp_path):
-    write_dataset(tmp_path / "data", {"train": clips[:1], "test": clips}, licence="none", made_by="test")
+    write_dataset(
+        tmp_path / "data", {"train": clips[:1], "test": clips}, licence="none", made_by="test"
+    )
     system = LoudnessSystem()
     params = system.init(jax.random.key(0))
     figures = evaluate_system(system, params, STILL, tmp_path / "data", samples=2)
@@ -72,17 +85,23 @@ def test_a_system_is_read_sampled_and_scored_from_shards(clips, tmp_path):
 
 
 def test_every_figure_is_a_plain_number(clips):
-    figures = score(clips, [Prediction(motion_of_clip(c)[None], *2 * [np.zeros(c.frames, bool)]) for c in clips])
+    figures = score(
+        clips, [Prediction(motion_of_clip(c)[None], *2 * [np.zeros(c.frames, bool)]) for c in clips]
+    )
     assert all(type(value) is float for value in figures.values())
 
 
 def test_the_motion_of_other_clips_is_natural_and_to_other_words(clips):
     swapped = swapped_predictions(clips, keyframe_config=KeyframeConfig())
-    assert [prediction.motion.shape for prediction in swapped] == [(1, clip.frames, 59) for clip in clips]
+    assert [prediction.motion.shape for prediction in swapped] == [
+        (1, clip.frames, 59) for clip in clips
+    ]
     for prediction, other in zip(swapped, [*clips[1:], clips[0]], strict=True):
         shared = min(prediction.motion.shape[1], other.frames)
         np.testing.assert_array_equal(prediction.motion[0, :shared], motion_of_clip(other)[:shared])
         assert prediction.keyframes_head.shape == prediction.motion.shape[1:2]
     figures = score(clips, swapped)
     assert figures["jaw_correlation"] < 0.5
-    assert figures["diversity_over_time_rad"] == pytest.approx(figures["diversity_over_time_truth_rad"], rel=0.2)
+    assert figures["diversity_over_time_rad"] == pytest.approx(
+        figures["diversity_over_time_truth_rad"], rel=0.2
+    )

@@ -5,13 +5,23 @@ import pytest
 from matplotlib.image import imread
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.seed_table import Column, difference_of, difference_table, draw_seeds, interval_of, seed_table
+from ksdiff_jax.evaluate.seed_table import (
+    Column,
+    difference_of,
+    difference_table,
+    draw_seeds,
+    interval_of,
+    seed_table,
+)
 
 RESULTS = {
     "whole": [{"a": 1.0, "b": 10.0}, {"a": 2.0, "b": 10.0}, {"a": 3.0, "b": 10.0}],
     "less": [{"a": 1.5, "b": 12.0}, {"a": 2.4, "b": 12.0}, {"a": 3.6, "b": 12.0}],
 }
-COLUMNS = (Column("a", "A", "↑", {"chance": 0.5}), Column("b", "B", beside={"truth": 11.0, "chance": 9.0}))
+COLUMNS = (
+    Column("a", "A", "↑", {"chance": 0.5}),
+    Column("b", "B", beside={"truth": 11.0, "chance": 9.0}),
+)
 
 
 def test_the_table_has_means_reaches_and_what_stands_beside():
@@ -38,7 +48,9 @@ def test_only_differences_whose_interval_has_no_zero_are_bold():
 
 
 def test_the_picture_shows_seeds_where_they_lie():
-    first, second = (imread(io.BytesIO(draw_seeds(results, COLUMNS[:1]))) for results in (RESULTS, RESULTS))
+    first, second = (
+        imread(io.BytesIO(draw_seeds(results, COLUMNS[:1]))) for results in (RESULTS, RESULTS)
+    )
     np.testing.assert_array_equal(first, second)
     moved = RESULTS | {"less": [{"a": 1.5}, {"a": 2.4}, {"a": 2.9}]}
     assert not np.array_equal(first, imread(io.BytesIO(draw_seeds(moved, COLUMNS[:1]))))

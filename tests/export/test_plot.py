@@ -19,7 +19,9 @@ def test_any_motion_can_be_drawn(tmp_path, frames, samples):
     )
     audio = None if samples is None else rng.normal(size=samples).astype(np.float32)
     opening_m = np.abs(rng.normal(size=frames)).astype(np.float32) * 0.01
-    picture = np.asarray(Image.open(write_plot(tmp_path / "a.png", clip, opening_m=opening_m, audio=audio)))
+    picture = np.asarray(
+        Image.open(write_plot(tmp_path / "a.png", clip, opening_m=opening_m, audio=audio))
+    )
     assert picture.shape[:2] == (840, 1320)
     assert (picture[..., :3].min(axis=-1) < 250).mean() > 0.01
 

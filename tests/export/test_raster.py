@@ -12,7 +12,12 @@ TWO = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
 
 def picture(vertices, faces, colours, **options):
     return next(
-        render_frames(np.asarray(vertices, np.float32)[None], faces, np.asarray(colours, np.float32), **options)
+        render_frames(
+            np.asarray(vertices, np.float32)[None],
+            faces,
+            np.asarray(colours, np.float32),
+            **options,
+        )
     )
 
 
@@ -49,7 +54,13 @@ def test_a_surface_that_faces_away_is_not_drawn():
     camera = Camera(target=(0.0, 0.0, 0.0), height_m=0.08)
     red = np.tile([1.0, 0, 0], (4, 1))
     away = picture(vertices, faces[:, ::-1], red, camera=camera, size=64)
-    nothing = picture(vertices + np.float32(5.0) * np.array([1, 0, 0], np.float32), faces, red, camera=camera, size=64)
+    nothing = picture(
+        vertices + np.float32(5.0) * np.array([1, 0, 0], np.float32),
+        faces,
+        red,
+        camera=camera,
+        size=64,
+    )
     np.testing.assert_array_equal(away, nothing)
 
 
@@ -59,20 +70,26 @@ def test_a_yaw_shows_the_subjects_left_side():
     vertices[:4] = (SQUARE * 0.004)[:, [2, 1, 0]] * [1, 1, -1] + points[0]
     colours = np.repeat([[1.0, 0, 0], [0, 0, 1.0]], 4, axis=0)
     camera = Camera(target=(0.0, 0.0, 0.0), height_m=0.2, yaw_rad=np.pi / 2)
-    image = picture(vertices, np.concatenate([TWO, TWO + 4]), colours, camera=camera, size=64).astype(int)
+    image = picture(
+        vertices, np.concatenate([TWO, TWO + 4]), colours, camera=camera, size=64
+    ).astype(int)
     assert image[32, 32, 0] > image[32, 32, 2] + 80
 
 
 def test_frames_come_in_order_and_threads_change_nothing():
     vertices, faces = squares(0.0)
     shifts = np.linspace(-0.02, 0.02, 9)
-    frames = np.stack([vertices + np.array([x, 0, 0], np.float32) for x in shifts]).astype(np.float32)
+    frames = np.stack([vertices + np.array([x, 0, 0], np.float32) for x in shifts]).astype(
+        np.float32
+    )
     colours = np.tile(np.float32([1, 0, 0]), (4, 1))
     camera = Camera(target=(0.0, 0.0, 0.0), height_m=0.1)
     one = list(render_frames(frames, faces, colours, camera=camera, size=48, threads=1))
     three = list(render_frames(frames, faces, colours, camera=camera, size=48, threads=3))
     np.testing.assert_array_equal(one, three)
-    middles = [np.flatnonzero((image[24, :, 0].astype(int) - image[24, :, 2]) > 80).mean() for image in one]
+    middles = [
+        np.flatnonzero((image[24, :, 0].astype(int) - image[24, :, 2]) > 80).mean() for image in one
+    ]
     assert (np.diff(middles) > 0).all()
 
 
@@ -82,7 +99,9 @@ def test_the_built_in_head_fills_its_frame_and_is_symmetric():
     assert image.shape == (96, 96, 3)
     assert image.dtype == np.uint8
     camera = framed_on(face.template)
-    background = picture(face.template + np.float32([9, 0, 0]), face.faces, face.colours, camera=camera, size=96)
+    background = picture(
+        face.template + np.float32([9, 0, 0]), face.faces, face.colours, camera=camera, size=96
+    )
     head = np.abs(image.astype(int) - background).max(axis=-1) > 8
     assert 0.2 < head.mean() < 0.8
     assert (head != head[:, ::-1]).mean() < 0.02

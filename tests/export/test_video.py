@@ -1,4 +1,6 @@
-"""The video: its length, its pictures, and lips in time with the sound, all by decoding it again."""
+"""The video: its length, its pictures, and lips in time with the sound, all by decoding it
+again.
+"""
 
 import av
 import numpy as np
@@ -31,9 +33,14 @@ def video_of(path, frames, *, sound=None, fps=25):
 
 
 def decoded(path):
-    """Pictures' mean levels and start times, and the sound as players play it: by time stamp, from 0 on."""
+    """Pictures' mean levels and start times, and the sound as players play it: by time stamp, from
+    0 on.
+    """
     with av.open(str(path)) as container:
-        pictures = [(frame.time, frame.to_ndarray(format="gray").mean()) for frame in container.decode(video=0)]
+        pictures = [
+            (frame.time, frame.to_ndarray(format="gray").mean())
+            for frame in container.decode(video=0)
+        ]
     with av.open(str(path)) as container:
         sound = np.zeros(0, np.float32)
         if container.streams.audio:
@@ -62,7 +69,9 @@ def test_the_video_lasts_exactly_as_long_as_the_motion(tmp_path, frames):
     np.testing.assert_allclose([time for time, _ in pictures], np.arange(frames) / 25, atol=1e-4)
     with av.open(str(path)) as container:
         for stream in container.streams:
-            assert float(stream.duration * stream.time_base) == pytest.approx(frames / 25, abs=0.002)
+            assert float(stream.duration * stream.time_base) == pytest.approx(
+                frames / 25, abs=0.002
+            )
     assert len(sound) / RATE_HZ >= frames / 25 - 0.002
 
 
@@ -84,7 +93,9 @@ def test_the_sound_is_in_time_to_a_millisecond_from_every_kind_of_source(tmp_pat
 SPEECH = bursts(2.0)
 KINDS = {
     "gap.mkv": lambda path: encoded(path, SPEECH, keep=lambda time_s: not 0.8 <= time_s < 1.2),
-    "gap.webm": lambda path: encoded(path, SPEECH, codec="libopus", keep=lambda time_s: not 0.8 <= time_s < 1.2),
+    "gap.webm": lambda path: encoded(
+        path, SPEECH, codec="libopus", keep=lambda time_s: not 0.8 <= time_s < 1.2
+    ),
     "late.mp4": lambda path: encoded(path, SPEECH, late_s=0.5, pictures=60),
     "late_pictures.mov": lambda path: encoded(path, SPEECH, pictures=50, pictures_late_s=0.4),
     "tracks.mp4": lambda path: encoded(path, SPEECH, bursts(2.0, seed=4), pictures=50),
@@ -96,10 +107,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_is_heard_in_the_video_is_what_the_motion_was_made_from_at_the_same_time(tmp_path, name):
+def test_what_is_heard_in_the_video_is_what_the_motion_was_made_from_at_the_same_time(
+    tmp_path, name
+):
     recording = read_recording(KINDS[name](tmp_path / name))
     motion_frames = round(25 * len(recording.audio) / 16_000)
-    _, sound = decoded(video_of(tmp_path / "a.out.mp4", motion_frames, sound=soundtrack(recording.heard)))
+    _, sound = decoded(
+        video_of(tmp_path / "a.out.mp4", motion_frames, sound=soundtrack(recording.heard))
+    )
     assert abs(delay_s(sound, np.repeat(recording.audio, 3))) < 0.001
     assert rms(sound[: 3 * len(recording.audio)]) == pytest.approx(rms(recording.audio), rel=0.1)
 
@@ -124,7 +139,10 @@ def transcoded(source, target):
 def test_sound_that_ends_early_is_followed_by_silence(tmp_path):
     write_wav(tmp_path / "a.wav", noise_bursts(1.0) + 0.1)
     _, sound = decoded(video_of(tmp_path / "a.mp4", 50, sound=soundtrack(tmp_path / "a.wav")))
-    assert np.abs(sound[: RATE_HZ // 2]).max() > 0.05 and np.abs(sound[round(1.1 * RATE_HZ) :]).max() < 0.01
+    assert (
+        np.abs(sound[: RATE_HZ // 2]).max() > 0.05
+        and np.abs(sound[round(1.1 * RATE_HZ) :]).max() < 0.01
+    )
 
 
 def test_the_index_comes_first_so_that_playing_starts_at_once(tmp_path):

@@ -26,7 +26,9 @@ def test_the_map_is_invertible_and_well_conditioned():
     back = expression_to_actions(actions_to_expression(weights))
     assert back.dtype == np.float32
     np.testing.assert_allclose(back, weights, atol=1e-5)
-    np.testing.assert_allclose(actions_to_expression(jnp.asarray(weights)), actions_to_expression(weights), atol=1e-4)
+    np.testing.assert_allclose(
+        actions_to_expression(jnp.asarray(weights)), actions_to_expression(weights), atol=1e-4
+    )
 
 
 def test_weights_of_their_speech_size_give_coefficients_of_size_one():
@@ -49,7 +51,10 @@ def test_no_group_mixes_with_another():
 
 def test_all_actions_are_linearly_independent_on_the_built_in_head():
     face = builtin_face()
-    moved = np.asarray(face_vertices(face, actions_to_expression(np.eye(50, dtype=np.float32)))) - face.template
+    moved = (
+        np.asarray(face_vertices(face, actions_to_expression(np.eye(50, dtype=np.float32))))
+        - face.template
+    )
     flat = moved.reshape(50, -1).astype(np.float64)
     sizes = np.linalg.svd(flat / np.linalg.norm(flat, axis=1, keepdims=True), compute_uv=False)
     assert sizes[-1] > 0.01

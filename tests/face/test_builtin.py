@@ -27,7 +27,9 @@ def posed(face, actions=None, *, jaw_rad=0.0, shape=None, **poses):
     for name, weight in (actions or {}).items():
         weights[ACTIONS.index(name)] = weight
     jaw = np.array([jaw_rad, 0, 0], np.float32)
-    return np.asarray(face_vertices(face, actions_to_expression(weights), jaw_pose=jaw, shape=shape, **poses))
+    return np.asarray(
+        face_vertices(face, actions_to_expression(weights), jaw_pose=jaw, shape=shape, **poses)
+    )
 
 
 def opening_ratio(face, vertices):
@@ -42,11 +44,15 @@ def test_the_mesh_is_sound(face):
     assert (np.diff(corners, axis=1) > 0).all(), "a triangle names a vertex twice"
     assert len(np.unique(corners, axis=0)) == len(corners), "a triangle is there twice"
     edges = np.concatenate([face.faces[:, [0, 1]], face.faces[:, [1, 2]], face.faces[:, [2, 0]]])
-    assert len(np.unique(edges, axis=0)) == len(edges), "two triangles run along an edge in the same direction"
+    assert len(np.unique(edges, axis=0)) == len(edges), (
+        "two triangles run along an edge in the same direction"
+    )
     a, b, c = (face.template[face.faces[:, k]].astype(np.float64) for k in range(3))
     area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
     assert area.min() > 0
-    assert np.isin(np.arange(len(face.template)), face.faces).all(), "a vertex belongs to no triangle"
+    assert np.isin(np.arange(len(face.template)), face.faces).all(), (
+        "a vertex belongs to no triangle"
+    )
 
 
 def test_skinning_weights_and_joint_regressor_are_averages(face):
@@ -69,8 +75,20 @@ def test_lips_meet_in_neutral_and_for_random_identities(face, head):
 
 def test_actions_that_leave_the_lips_together_do_so(face):
     together = ("MouthSmile", "MouthDimple", "MouthStretch", "MouthFrown", "MouthPress")
-    single = ("MouthPucker", "MouthRollLower", "MouthRollUpper", "MouthShrugLower", "ChinRaiser", "CheekPuff")
-    for name in (*(f"{n}{side}" for n in together for side in ("Left", "Right")), *single, "JawLeft", "JawForward"):
+    single = (
+        "MouthPucker",
+        "MouthRollLower",
+        "MouthRollUpper",
+        "MouthShrugLower",
+        "ChinRaiser",
+        "CheekPuff",
+    )
+    for name in (
+        *(f"{n}{side}" for n in together for side in ("Left", "Right")),
+        *single,
+        "JawLeft",
+        "JawForward",
+    ):
         assert opening_ratio(face, posed(face, {name: 1.0})) < 0.005, name
 
 
@@ -117,7 +135,8 @@ def test_closing_both_eyes_is_one_unit_of_one_coefficient():
 def test_right_actions_mirror_left_actions(face, name):
     right = name.replace("Left", "Right")
     moved = [posed(face, {n: 1.0}) - face.template for n in (name, right)]
-    # The lowest, highest, furthest and mean displacement say enough about two fields on unordered points.
+    # The lowest, highest, furthest and mean displacement say enough about two fields on unordered
+    # points.
     field, mirrored = moved[0], moved[1] * [-1, 1, 1]
     np.testing.assert_allclose(field.sum(axis=0), mirrored.sum(axis=0), atol=6e-3)
     np.testing.assert_allclose(field.max(axis=0), mirrored.max(axis=0), atol=1e-4)

@@ -15,31 +15,47 @@ LOST = slice(60, 66)
 
 
 def _truth() -> HeadPose:
-    """Five seconds of somebody talking: jaw and lips at syllable rate, a blink, a head that turns slowly."""
+    """Five seconds of somebody talking: jaw and lips at syllable rate, a blink, a head that turns
+    slowly.
+    """
     t = np.arange(FRAMES) / 25
     weights = np.zeros((FRAMES, 50), np.float32)
     weights[:, ACTIONS.index("MouthPucker")] = 0.6 * np.clip(np.sin(2 * np.pi * 0.7 * t), 0, 1)
-    weights[:, ACTIONS.index("MouthSmileLeft")] = weights[:, ACTIONS.index("MouthSmileRight")] = 0.3 * (t > 3)
-    weights[:, ACTIONS.index("MouthLowerDownLeft")] = 0.3 * np.clip(np.sin(2 * np.pi * 1.9 * t), 0, 1)
-    weights[:, ACTIONS.index("MouthLowerDownRight")] = weights[:, ACTIONS.index("MouthLowerDownLeft")]
+    weights[:, ACTIONS.index("MouthSmileLeft")] = weights[:, ACTIONS.index("MouthSmileRight")] = (
+        0.3 * (t > 3)
+    )
+    weights[:, ACTIONS.index("MouthLowerDownLeft")] = 0.3 * np.clip(
+        np.sin(2 * np.pi * 1.9 * t), 0, 1
+    )
+    weights[:, ACTIONS.index("MouthLowerDownRight")] = weights[
+        :, ACTIONS.index("MouthLowerDownLeft")
+    ]
     weights[:, ACTIONS.index("BrowInnerUp")] = 0.4 * np.exp(-(((t - 1.5) / 0.4) ** 2))
     for side in ("Left", "Right"):
         weights[:, ACTIONS.index(f"EyeBlink{side}")] = np.exp(-(((t - 2.2) / 0.08) ** 2))
     jaw = np.zeros((FRAMES, 3), np.float32)
     jaw[:, 0] = 0.09 * np.clip(np.sin(2 * np.pi * 2.6 * t), 0, 1)
-    rotation = np.stack([0.06 * np.sin(t), 0.15 * np.sin(0.8 * t + 1), 0.05 * np.cos(1.1 * t)], axis=1)
+    rotation = np.stack(
+        [0.06 * np.sin(t), 0.15 * np.sin(0.8 * t + 1), 0.05 * np.cos(1.1 * t)], axis=1
+    )
     camera = np.stack([9 + 0.1 * np.sin(t), 0.004 * np.sin(0.5 * t), 0.004 * np.cos(t)], axis=1)
-    return HeadPose(actions_to_expression(weights), rotation.astype(np.float32), jaw, camera.astype(np.float32))
+    return HeadPose(
+        actions_to_expression(weights), rotation.astype(np.float32), jaw, camera.astype(np.float32)
+    )
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    """(truth, fit): landmarks with noise of one pixel, six frames of them garbage that is known to be lost."""
+    """(truth, fit): landmarks with noise of one pixel, six frames of them garbage that is known to
+    be lost.
+    """
     face, embedding, truth = builtin_face(), builtin_landmarks(), _truth()
     rng = np.random.default_rng(0)
     shape = rng.normal(scale=0.7, size=100).astype(np.float32)
     vertices = np.asarray(
-        face_vertices(face, truth.expression, shape=shape, global_orient=truth.rotation, jaw_pose=truth.jaw)
+        face_vertices(
+            face, truth.expression, shape=shape, global_orient=truth.rotation, jaw_pose=truth.jaw
+        )
     )
     corners = vertices[:, np.asarray(face.faces)[embedding.triangles]]
     points = np.einsum("tcjk,cj->tck", corners, embedding.barycentric)
@@ -52,7 +68,9 @@ def fitted():
 
 def test_rotation_is_found_within_a_degree(fitted):
     truth, fit = fitted
-    apart = (Rotation.from_rotvec(fit.pose.rotation) * Rotation.from_rotvec(truth.rotation).inv()).magnitude()
+    apart = (
+        Rotation.from_rotvec(fit.pose.rotation) * Rotation.from_rotvec(truth.rotation).inv()
+    ).magnitude()
     assert np.degrees(apart).mean() < 0.5
     assert np.degrees(apart).max() < 1
 
@@ -76,7 +94,10 @@ def test_the_expression_is_found_within_a_twentieth_of_its_range(fitted):
 def test_the_mouth_opens_when_it_does(fitted):
     truth, fit = fitted
     face = builtin_face()
-    ours, true = (mouth_opening(face, face_vertices(face, p.expression, jaw_pose=p.jaw)) for p in (fit.pose, truth))
+    ours, true = (
+        mouth_opening(face, face_vertices(face, p.expression, jaw_pose=p.jaw))
+        for p in (fit.pose, truth)
+    )
     assert np.corrcoef(ours, true)[0, 1] > 0.97
 
 
@@ -89,13 +110,18 @@ def test_the_camera_is_found(fitted):
 def test_lost_frames_are_bridged_smoothly(fitted):
     truth, fit = fitted
     assert np.isfinite(fit.pose.expression).all()
-    apart = Rotation.from_rotvec(fit.pose.rotation[LOST]) * Rotation.from_rotvec(truth.rotation[LOST]).inv()
+    apart = (
+        Rotation.from_rotvec(fit.pose.rotation[LOST])
+        * Rotation.from_rotvec(truth.rotation[LOST]).inv()
+    )
     assert np.degrees(apart.magnitude()).max() < 1
     assert np.abs(np.diff(fit.pose.rotation, axis=0)).max() < 0.03
 
 
 def test_the_error_is_that_of_the_noise(fitted):
-    """The distance of a point with independent normal errors in x and y has the median 1.18 deviations."""
+    """The distance of a point with independent normal errors in x and y has the median 1.18
+    deviations.
+    """
     _, fit = fitted
     assert np.median(np.delete(fit.error, np.r_[LOST])) == pytest.approx(1.18 * PIXEL, rel=0.1)
 

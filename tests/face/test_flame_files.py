@@ -17,7 +17,9 @@ from tests.face.test_model import posed, random_face, random_frames, vertices_by
 
 
 def flame_arrays(face) -> dict[str, np.ndarray]:
-    """The arrays of a FLAME file for a random face: 300 + 100 directions, of which ours are 0-99 and 300-349."""
+    """The arrays of a FLAME file for a random face: 300 + 100 directions, of which ours are 0-99
+    and 300-349.
+    """
     vertices = len(face.template)
     directions = np.random.default_rng(5).normal(size=(vertices, 3, 400))
     directions[:, :, :100] = face.shape_directions.transpose(1, 2, 0)
@@ -34,7 +36,9 @@ def flame_arrays(face) -> dict[str, np.ndarray]:
 
 
 def our_regions() -> dict[str, np.ndarray]:
-    regions = {f"region_{name}": np.array([0, 1, 2]) for name in ("lips", "upper_face", "eyes", "neck")}
+    regions = {
+        f"region_{name}": np.array([0, 1, 2]) for name in ("lips", "upper_face", "eyes", "neck")
+    }
     return {**regions, "inner_lip_pairs": np.array([[0, 1]]), "height_pair": np.array([2, 3])}
 
 
@@ -42,7 +46,9 @@ def assert_same_face(loaded, face):
     expression, shape, pose = random_frames(2)
     got = np.asarray(posed(loaded, expression, shape, pose))
     for n in range(2):
-        np.testing.assert_allclose(got[n], vertices_by_loop(face, expression[n], shape, pose[n]), atol=2e-4)
+        np.testing.assert_allclose(
+            got[n], vertices_by_loop(face, expression[n], shape, pose[n]), atol=2e-4
+        )
 
 
 def test_an_npz_is_read_as_the_model_it_holds(tmp_path):
@@ -77,7 +83,9 @@ def foreign_modules(monkeypatch):
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-def test_a_pickle_with_chumpy_and_sparse_arrays_is_read_as_the_model_it_holds(tmp_path, foreign_modules, protocol):
+def test_a_pickle_with_chumpy_and_sparse_arrays_is_read_as_the_model_it_holds(
+    tmp_path, foreign_modules, protocol
+):
     chumpy, sparse = foreign_modules
     face = random_face()
     arrays = flame_arrays(face)
@@ -105,7 +113,9 @@ def test_a_joint_regressor_of_every_sparse_kind_is_its_dense_matrix(tmp_path, ki
     sparse = getattr(scipy.sparse, f"{kind}_{form}")(dense)
     path = pickled(tmp_path, protocol, J_regressor=sparse)
     np.testing.assert_allclose(load_face(path).joint_regressor, dense, rtol=1e-6)
-    older = path.read_bytes().replace(f"scipy.sparse._{kind}\n".encode(), f"scipy.sparse.{kind}\n".encode())
+    older = path.read_bytes().replace(
+        f"scipy.sparse._{kind}\n".encode(), f"scipy.sparse.{kind}\n".encode()
+    )
     path.write_bytes(older)
     np.testing.assert_allclose(load_face(path).joint_regressor, dense, rtol=1e-6)
 
@@ -116,11 +126,15 @@ def test_entries_of_one_place_are_summed_and_their_order_is_free(tmp_path):
     halves = np.concatenate([dense[row, column] / 2] * 2)
     order = np.random.default_rng(0).permutation(len(halves))
     places = (np.tile(row, 2)[order].astype(np.int64), np.tile(column, 2)[order])
-    path = pickled(tmp_path, J_regressor=scipy.sparse.coo_matrix((halves[order], places), dense.shape))
+    path = pickled(
+        tmp_path, J_regressor=scipy.sparse.coo_matrix((halves[order], places), dense.shape)
+    )
     np.testing.assert_allclose(load_face(path).joint_regressor, dense, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("part", "value"), [("indices", 9999), ("indices", -1), ("indptr", 10**6), ("indptr", -5)])
+@pytest.mark.parametrize(
+    ("part", "value"), [("indices", 9999), ("indices", -1), ("indptr", 10**6), ("indptr", -5)]
+)
 def test_a_sparse_matrix_that_points_outside_itself_is_refused(tmp_path, part, value):
     sparse = scipy.sparse.csr_matrix(random_face().joint_regressor)
     getattr(sparse, part)[-1] = value
@@ -137,7 +151,14 @@ def test_what_a_face_file_is_follows_from_its_content(tmp_path):
     (tmp_path / "upper.PKL").write_bytes(pickle.dumps(content))
     (tmp_path / "packed.pkl.gz").write_bytes(gzip.compress(pickle.dumps(content)))
     np.save(tmp_path / "dictionary.npy", content, allow_pickle=True)
-    for name in ("flame.npz", "an_npz.pkl", "a_pickle.npz", "upper.PKL", "packed.pkl.gz", "dictionary.npy"):
+    for name in (
+        "flame.npz",
+        "an_npz.pkl",
+        "a_pickle.npz",
+        "upper.PKL",
+        "packed.pkl.gz",
+        "dictionary.npy",
+    ):
         np.testing.assert_array_equal(load_face(tmp_path / name).faces, face.faces)
 
 
@@ -176,7 +197,16 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
         b"not a pickle at all",
         pickle.dumps([1, 2, 3]),
     ],
-    ids=["system", "numpy.load", "huge array", "huge bytearray", "huge frame", "empty", "text", "a list"],
+    ids=[
+        "system",
+        "numpy.load",
+        "huge array",
+        "huge bytearray",
+        "huge frame",
+        "empty",
+        "text",
+        "a list",
+    ],
 )
 def test_other_bad_pickles_are_refused_with_one_line(tmp_path, instructions):
     (tmp_path / "model.pkl").write_bytes(instructions)
@@ -196,13 +226,22 @@ def without(arrays, key):
         (lambda a: {**a, "shapedirs": a["shapedirs"][:, :, :7]}, "400 directions"),
         (lambda a: {**a, "posedirs": a["posedirs"][:-1]}, "posedirs"),
         (lambda a: {**a, "f": a["f"] + 1000}, "outside"),
-        (lambda a: {**a, "weights": a["weights"] * np.nan}, "weights holds values that are not finite"),
+        (
+            lambda a: {**a, "weights": a["weights"] * np.nan},
+            "weights holds values that are not finite",
+        ),
         (lambda a: {**a, "weights": a["weights"] / 2}, "a row of weights sums to 0.5, not to 1"),
         (lambda a: {**a, "f": a["f"] + 0.5}, "f names vertices outside"),
-        (lambda a: {**a, "kintree_table": np.arange(48).reshape(2, 24)}, r"kintree_table is \(2, 24\)"),
+        (
+            lambda a: {**a, "kintree_table": np.arange(48).reshape(2, 24)},
+            r"kintree_table is \(2, 24\)",
+        ),
         (lambda a: {**a, "kintree_table": np.arange(5)}, r"kintree_table is \(5,\)"),
         (lambda a: {**a, "v_template": np.float64(3)}, r"v_template is \(\)"),
-        (lambda a: {**a, "v_template": np.zeros((10475, 3))}, "a SMPL-X body of 10475 vertices; a FLAME head"),
+        (
+            lambda a: {**a, "v_template": np.zeros((10475, 3))},
+            "a SMPL-X body of 10475 vertices; a FLAME head",
+        ),
         (lambda a: {**a, "v_template": np.array("text")}, "v_template is not an array of numbers"),
         (lambda a: {**a, "inner_lip_pairs": np.array([1, 2, 3])}, "are not pairs"),
         (lambda a: {**a, "height_pair": np.array([1, 2, 3])}, "are not pairs"),
@@ -220,7 +259,9 @@ def test_a_wrong_npz_is_refused_with_what_is_wrong(tmp_path, change, words):
 
 def test_an_archive_that_promises_more_than_it_holds_is_refused(tmp_path):
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+    )
     with zipfile.ZipFile(tmp_path / "flame.npz", "w") as archive:
         archive.writestr("v_template.npy", header.getvalue())
     with pytest.raises(InputError, match="size it states"):
@@ -243,10 +284,16 @@ def test_on_flames_topology_regions_come_from_its_landmarks(tmp_path):
     template = rng.uniform([-0.07, -0.10, 0.0], [0.07, 0.10, 0.06], size=(5023, 3))
     angle = np.linspace(np.pi, -np.pi, 12, endpoint=False)
     outer = (2820, 2864, 2774, 3543, 1657, 1749, 1703, 1774, 1802, 3503, 2905, 2881)
-    template[list(outer)] = np.stack([0.025 * np.cos(angle), -0.045 + 0.01 * np.sin(angle), np.full(12, 0.05)], axis=1)
+    template[list(outer)] = np.stack(
+        [0.025 * np.cos(angle), -0.045 + 0.01 * np.sin(angle), np.full(12, 0.05)], axis=1
+    )
     for k, (upper, lower) in enumerate(((2787, 2907), (3531, 3504), (1670, 1804))):
         template[[upper, lower]] = [0.01 * (k - 1), -0.045, 0.05]
-    template[3414], template[3560], template[3556] = [0, -0.09, 0.05], [0, 0.03, 0.05], [0, -0.02, 0.05]
+    template[3414], template[3560], template[3556] = (
+        [0, -0.09, 0.05],
+        [0, 0.03, 0.05],
+        [0, -0.02, 0.05],
+    )
     weights = np.zeros((5023, 5))
     weights[:, 1] = 1
     weights[:50, 1], weights[:50, 3] = 0, 1

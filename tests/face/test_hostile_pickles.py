@@ -15,7 +15,9 @@ LEVELS = 60
 
 
 def laughs() -> bytes:
-    """A list of two times a list of two times ...: as many leaves as atoms on earth, in a few hundred bytes."""
+    """A list of two times a list of two times ...: as many leaves as atoms on earth, in a few
+    hundred bytes.
+    """
     inner: list = ["ha"]
     for _ in range(LEVELS):
         inner = [inner, inner]

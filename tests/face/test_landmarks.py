@@ -46,8 +46,8 @@ def test_all_points_of_the_tracker_lie_on_the_built_in_head():
 
 
 def test_points_are_where_their_names_say(model):
-    """Facts about MediaPipe's mesh: 1 nose tip, 10 forehead, 152 chin, 33 and 263 outer corners of right and left
-    eye, 61 and 291 corners of the mouth, 13 and 14 upper and lower lip."""
+    """Facts about MediaPipe's mesh: 1 nose tip, 10 forehead, 152 chin, 33 and 263 outer corners of
+    right and left eye, 61 and 291 corners of the mouth, 13 and 14 upper and lower lip."""
     place = model.template
     assert place[:, 2].argmax() in (1, 4, 19, 44, 274)
     assert place[152, 1] == place[:, 1].min()
@@ -69,7 +69,9 @@ def test_an_open_jaw_takes_the_lower_lip_and_leaves_the_upper(model):
 def test_points_move_with_the_vertices(face, model, pose):
     shape = np.random.default_rng(1).normal(size=100).astype(np.float32)
     vertices = np.asarray(
-        face_vertices(face, pose.expression, shape=shape, global_orient=pose.rotation, jaw_pose=pose.jaw)
+        face_vertices(
+            face, pose.expression, shape=shape, global_orient=pose.rotation, jaw_pose=pose.jaw
+        )
     )
     embedding = builtin_landmarks()
     corners = vertices[:, np.asarray(face.faces)[embedding.triangles]]
@@ -83,7 +85,9 @@ def test_derivatives_in_closed_form_are_those_of_automatic_differentiation(model
     shape = np.random.default_rng(frame).normal(size=100).astype(np.float32)
 
     def seen(expression, shape):
-        return projected(posed_landmarks(model, one._replace(expression=expression), shape), one.camera)
+        return projected(
+            posed_landmarks(model, one._replace(expression=expression), shape), one.camera
+        )
 
     by_expression, by_shape = jax.jacfwd(seen, argnums=(0, 1))(one.expression, shape)
     np.testing.assert_allclose(expression_jacobian(model, one), by_expression, atol=1e-5)
@@ -96,7 +100,12 @@ def test_rims_of_the_lips_count_more(model):
 
 def test_flames_own_embedding_is_read_by_its_names(face, tmp_path):
     path = tmp_path / "mediapipe_landmark_embedding.npz"
-    np.savez(path, landmark_indices=[13, 14], lmk_face_idx=[5, 6], lmk_b_coords=[[1, 0, 0], [0.2, 0.3, 0.5]])
+    np.savez(
+        path,
+        landmark_indices=[13, 14],
+        lmk_face_idx=[5, 6],
+        lmk_b_coords=[[1, 0, 0], [0.2, 0.3, 0.5]],
+    )
     embedding = read_landmarks(path, face)
     assert embedding.points.tolist() == [13, 14]
     assert embedding.triangles.tolist() == [5, 6]
@@ -108,12 +117,18 @@ def test_flames_own_embedding_is_read_by_its_names(face, tmp_path):
     [
         ({"points": [1], "triangles": [1]}, "no landmark embedding"),
         ({"points": [1, 2], "triangles": [1], "barycentric": [[1, 0, 0]]}, "2 points, 1 triangles"),
-        ({"points": [1], "triangles": [999_999], "barycentric": [[1, 0, 0]]}, "belongs to this face"),
+        (
+            {"points": [1], "triangles": [999_999], "barycentric": [[1, 0, 0]]},
+            "belongs to this face",
+        ),
         ({"points": [], "triangles": [], "barycentric": np.zeros((0, 3))}, "0 points"),
         ({"points": [1], "triangles": [1.5], "barycentric": [[1, 0, 0]]}, "need whole numbers"),
         ({"points": [1], "triangles": [1], "barycentric": [[np.nan, 0, 0]]}, "do not sum to 1"),
         ({"points": [1], "triangles": [1], "barycentric": [[1, 1, 0]]}, "do not sum to 1"),
-        ({"points": np.array([None]), "triangles": [1], "barycentric": [[1, 0, 0]]}, "pickled objects"),
+        (
+            {"points": np.array([None]), "triangles": [1], "barycentric": [[1, 0, 0]]},
+            "pickled objects",
+        ),
         ({"points": [478], "triangles": [1], "barycentric": [[1, 0, 0]]}, "belongs to this face"),
     ],
 )

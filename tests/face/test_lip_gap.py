@@ -37,7 +37,9 @@ def test_the_linear_gap_is_the_opening_of_the_posed_face(motion):
     vertices = face_vertices(face, motion[layout.EXPRESSION], jaw_pose=motion[layout.JAW])
     opening = float(mouth_opening(face, vertices))
     # Lips that pass each other have a negative gap; their distance has no sign.
-    assert abs(gap.offset + motion @ gap.directions) == pytest.approx(opening, abs=0.1 * opening + 0.3 * gap.closed)
+    assert abs(gap.offset + motion @ gap.directions) == pytest.approx(
+        opening, abs=0.1 * opening + 0.3 * gap.closed
+    )
 
 
 def test_head_and_camera_leave_the_lips_alone_and_the_jaw_opens_them():
@@ -52,5 +54,7 @@ def test_lips_count_as_closed_below_a_share_of_the_face_height():
 
 def test_the_gap_can_be_had_while_jit_traces():
     builtin_lip_gap.cache_clear()
-    traced = jax.jit(lambda motion: motion @ jnp.asarray(builtin_lip_gap().directions))(jnp.ones(layout.MOTION_DIMS))
+    traced = jax.jit(lambda motion: motion @ jnp.asarray(builtin_lip_gap().directions))(
+        jnp.ones(layout.MOTION_DIMS)
+    )
     assert float(traced) == pytest.approx(float(builtin_lip_gap().directions.sum()), rel=1e-5)

@@ -17,7 +17,9 @@ def random_face(vertices: int = 40, seed: int = 0) -> FaceModel:
     rng = np.random.default_rng(seed)
     weights = rng.random((vertices, 5))
     regressor = rng.random((5, vertices))
-    regions = {name: np.arange(3, dtype=np.int32) for name in ("lips", "upper_face", "eyes", "neck")}
+    regions = {
+        name: np.arange(3, dtype=np.int32) for name in ("lips", "upper_face", "eyes", "neck")
+    }
     arrays = {
         "template": rng.normal(size=(vertices, 3)),
         "shape_directions": rng.normal(size=(100, vertices, 3)) * 0.1,
@@ -51,13 +53,19 @@ def vertices_by_loop(face: FaceModel, expression, shape, pose) -> np.ndarray:
     """One frame, vertex by vertex, with homogeneous 4 x 4 matrices."""
     f = {field.name: getattr(face, field.name) for field in dataclasses.fields(face)}
     template = f["template"].astype(np.float64)
-    identity = template + sum(shape[i] * f["shape_directions"][i].astype(np.float64) for i in range(100))
+    identity = template + sum(
+        shape[i] * f["shape_directions"][i].astype(np.float64) for i in range(100)
+    )
     joints = f["joint_regressor"].astype(np.float64) @ identity
-    shaped = identity + sum(expression[i] * f["expression_directions"][i].astype(np.float64) for i in range(50))
+    shaped = identity + sum(
+        expression[i] * f["expression_directions"][i].astype(np.float64) for i in range(50)
+    )
     rotations = [rotation_by_series(r) for r in pose]
     feature = np.concatenate([(rotations[k] - np.eye(3)).reshape(-1) for k in range(1, 5)])
     if f["pose_correctives"] is not None:
-        shaped = shaped + sum(feature[i] * f["pose_correctives"][i].astype(np.float64) for i in range(36))
+        shaped = shaped + sum(
+            feature[i] * f["pose_correctives"][i].astype(np.float64) for i in range(36)
+        )
     world = []
     for k, parent in enumerate(PARENTS):
         local = np.eye(4)
@@ -101,7 +109,9 @@ def test_vertices_equal_a_loop_over_flames_equations(correctives):
     expression, shape, pose = random_frames(3)
     got = np.asarray(posed(face, expression, shape, pose))
     for n in range(3):
-        np.testing.assert_allclose(got[n], vertices_by_loop(face, expression[n], shape, pose[n]), atol=2e-4)
+        np.testing.assert_allclose(
+            got[n], vertices_by_loop(face, expression[n], shape, pose[n]), atol=2e-4
+        )
 
 
 def test_any_leading_axes_give_what_frames_one_by_one_give():
@@ -124,7 +134,9 @@ def test_a_global_rotation_moves_the_face_as_one_piece():
     face = dataclasses.replace(random_face(), pose_correctives=None)
     still = np.asarray(face_vertices(face, np.zeros(50, np.float32)))
     turned = np.asarray(
-        face_vertices(face, np.zeros(50, np.float32), global_orient=np.array([0.3, -0.8, 0.2], np.float32))
+        face_vertices(
+            face, np.zeros(50, np.float32), global_orient=np.array([0.3, -0.8, 0.2], np.float32)
+        )
     )
     distances = [np.linalg.norm(v[:, None] - v[None], axis=-1) for v in (still, turned)]
     np.testing.assert_allclose(*distances, atol=1e-5)
@@ -152,4 +164,6 @@ def test_opening_and_height_are_distances_between_their_vertices():
     vertices = np.asarray(face_vertices(face, np.zeros((2, 50), np.float32)))
     expected = np.linalg.norm(face.template[0] - face.template[1])
     np.testing.assert_allclose(mouth_opening(face, vertices), [expected, expected], rtol=1e-5)
-    assert face_height(face) == pytest.approx(float(np.linalg.norm(face.template[2] - face.template[3])), rel=1e-5)
+    assert face_height(face) == pytest.approx(
+        float(np.linalg.norm(face.template[2] - face.template[3])), rel=1e-5
+    )

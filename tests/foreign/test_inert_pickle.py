@@ -1,4 +1,6 @@
-"""Pickles of every protocol give the values that were pickled; no name but the known ones is ever called."""
+"""Pickles of every protocol give the values that were pickled; no name but the known ones is ever
+called.
+"""
 
 import argparse
 import bz2
@@ -24,7 +26,9 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
 def read(content: bytes):
-    return plain(unpickled(content, find=lambda module, name: known_name(module, name, what="test")).value)
+    return plain(
+        unpickled(content, find=lambda module, name: known_name(module, name, what="test")).value
+    )
 
 
 def refused(content: bytes) -> str:
@@ -40,11 +44,40 @@ def refused(content: bytes) -> str:
 def test_plain_values_of_every_protocol_are_what_was_pickled(protocol):
     shared = [1, 2]
     values = [
-        None, True, 0, -1, 255, 65_536, -(2**31), 2**70, -(2**2100), 1.5, float("inf"), "", "é\n'\\\u4e2d", "a" * 300,
-        b"", b"\x00\xff\n" * 200, bytearray(b"xy\0"), [], [shared, shared], (), (1,), (1, 2, 3, 4), {"a": {1: (2,)}},
-        {1, 2}, frozenset({3}), 1 + 2j, collections.OrderedDict(a=1), collections.Counter("aab"),
-        collections.defaultdict(list, {"k": [1]}), np.float64(3.5), np.bool_(True), np.int8(-3), np.str_("hé"),
-    ]  # fmt: skip
+        None,
+        True,
+        0,
+        -1,
+        255,
+        65_536,
+        -(2**31),
+        2**70,
+        -(2**2100),
+        1.5,
+        float("inf"),
+        "",
+        "é\n'\\\u4e2d",
+        "a" * 300,
+        b"",
+        b"\x00\xff\n" * 200,
+        bytearray(b"xy\0"),
+        [],
+        [shared, shared],
+        (),
+        (1,),
+        (1, 2, 3, 4),
+        {"a": {1: (2,)}},
+        {1, 2},
+        frozenset({3}),
+        1 + 2j,
+        collections.OrderedDict(a=1),
+        collections.Counter("aab"),
+        collections.defaultdict(list, {"k": [1]}),
+        np.float64(3.5),
+        np.bool_(True),
+        np.int8(-3),
+        np.str_("hé"),
+    ]
     for value in values:
         assert read(pickle.dumps(value, protocol)) == value
     assert read(pickle.dumps(collections.deque([1, 2]), protocol)) == [1, 2]
@@ -57,8 +90,18 @@ def test_plain_values_of_every_protocol_are_what_was_pickled(protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_arrays_of_every_protocol_are_what_was_pickled(protocol):
     grid = np.arange(12, dtype=np.float32).reshape(3, 4)
-    kinds = [grid, np.asfortranarray(grid), grid[::2, ::-1], grid.astype(">f8"), grid.astype(np.float16), grid > 3,
-             grid.astype(np.uint8), np.float64(2).reshape(()), np.zeros((0, 3)), grid + 1j]  # fmt: skip
+    kinds = [
+        grid,
+        np.asfortranarray(grid),
+        grid[::2, ::-1],
+        grid.astype(">f8"),
+        grid.astype(np.float16),
+        grid > 3,
+        grid.astype(np.uint8),
+        np.float64(2).reshape(()),
+        np.zeros((0, 3)),
+        grid + 1j,
+    ]
     kinds.append(np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1))
     for array in kinds:
         got = read(pickle.dumps(array, protocol))
@@ -67,7 +110,10 @@ def test_arrays_of_every_protocol_are_what_was_pickled(protocol):
     older = pickle.dumps(grid, protocol).replace(b"numpy._core", b"numpy.core")
     if protocol < 4:  # later ones store the length of a name with it
         np.testing.assert_array_equal(read(older), grid)
-    assert read(pickle.dumps(np.array([[1, "a"], [None, 2.5]], object), protocol)) == [[1, "a"], [None, 2.5]]
+    assert read(pickle.dumps(np.array([[1, "a"], [None, 2.5]], object), protocol)) == [
+        [1, "a"],
+        [None, 2.5],
+    ]
     masked = read(pickle.dumps(np.ma.masked_array([1.0, 2.0], [False, True]), protocol))
     np.testing.assert_array_equal(masked, [1, np.nan])
 
@@ -79,7 +125,9 @@ def test_an_array_that_python_2_pickled_is_read(whole):
     head = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I3\ntcnumpy\ndtype\n"
     dtype = b"(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\n"
     raw = values.tobytes()
-    text = b"T" + struct.pack("<i", len(raw)) + raw if whole else b"S" + repr(raw)[1:].encode() + b"\n"
+    text = (
+        b"T" + struct.pack("<i", len(raw)) + raw if whole else b"S" + repr(raw)[1:].encode() + b"\n"
+    )
     np.testing.assert_array_equal(read(whole + head + dtype + text + b"tb."), values)
 
 
@@ -93,7 +141,12 @@ def test_what_is_no_array_of_numbers_is_left_alone_until_it_is_wanted():
     }
     content = read(pickle.dumps(others))
     np.testing.assert_array_equal(as_array(content["exp"]), np.ones(3))
-    for key, said in (("table", "structured"), ("when", "dates"), ("text", "text"), ("config", "argparse.Namespace")):
+    for key, said in (
+        ("table", "structured"),
+        ("when", "dates"),
+        ("text", "text"),
+        ("config", "argparse.Namespace"),
+    ):
         with pytest.raises(InputError, match=f"holds .*{said}.*; need numbers"):
             as_array(content[key])
 
@@ -111,10 +164,26 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(
-    "name", ["os.system", "posix.system", "builtins.exec", "builtins.eval", "builtins.getattr", "subprocess.Popen",
-             "numpy.load", "numpy.ndarray", "numpy.testing.measure", "functools.partial", "operator.attrgetter",
-             "torch.load", "torch.hub.load", "runpy._run_code", "builtins.__import__", "numpy.f2py.compile"],
-)  # fmt: skip
+    "name",
+    [
+        "os.system",
+        "posix.system",
+        "builtins.exec",
+        "builtins.eval",
+        "builtins.getattr",
+        "subprocess.Popen",
+        "numpy.load",
+        "numpy.ndarray",
+        "numpy.testing.measure",
+        "functools.partial",
+        "operator.attrgetter",
+        "torch.load",
+        "torch.hub.load",
+        "runpy._run_code",
+        "builtins.__import__",
+        "numpy.f2py.compile",
+    ],
+)
 def test_no_call_of_any_other_name_is_made(call, name, tmp_path):
     mark = tmp_path / "ran"
     module, _, attribute = name.rpartition(".")
@@ -153,14 +222,23 @@ LAUGHS = b"](K\x01K\x01K\x01eq\x00" + b"".join(
         (b"I" + b"9" * 100_000 + b"\n.", "not a readable pickle"),
         (b"cnumpy\ndtype\n(Vf9999999999999999\ntR.", "numpy.dtype"),
         (b"cnumpy\ndtype\n(Vf4,f8\ntR.", "unknown type"),
-        (b"cnumpy._core.numeric\n_frombuffer\n(C\x01acnumpy\ndtype\n(Vf8\ntR(I1000000000000\ntVC\ntR.", "needs 8000"),
-        (b"cnumpy._core.numeric\n_frombuffer\n(C\x01acnumpy\ndtype\n(Vf8\ntR(I-1\ntVC\ntR.", r"shape (-1,)"),
+        (
+            b"cnumpy._core.numeric\n_frombuffer\n(C\x01acnumpy\ndtype\n(Vf8\ntR(I1000000000000\ntVC\ntR.",
+            "needs 8000",
+        ),
+        (
+            b"cnumpy._core.numeric\n_frombuffer\n(C\x01acnumpy\ndtype\n(Vf8\ntR(I-1\ntVC\ntR.",
+            r"shape (-1,)",
+        ),
         (b"cnumpy\ndtype\n(VO\ntR(I3\nV|\nNNNI-1\nI-1\nI0\ntb.", "numpy.dtype"),
-        (b"cscipy.sparse\ncsr_matrix\n)R}(V_shape\n(I1000000000\nI1000000000\ntub.", "1000000000 by 1000000000"),
+        (
+            b"cscipy.sparse\ncsr_matrix\n)R}(V_shape\n(I1000000000\nI1000000000\ntub.",
+            "1000000000 by 1000000000",
+        ),
         (b"cpandas.core.frame\nDataFrame\n.", "a pandas table; write its columns with numpy.savez"),
         (b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n.", "joblib.dump wrote it"),
     ],
-)  # fmt: skip
+)
 def test_hostile_and_broken_pickles_are_refused_soon_and_in_one_line(content, said):
     assert said in refused(content)
 
@@ -175,13 +253,18 @@ def test_a_pickle_that_only_piles_up_values_is_refused(monkeypatch):
 def test_an_object_array_that_claims_to_be_numbers_keeps_its_pointers_to_itself():
     """NumPy's own __setstate__ would take these bytes for pointers to Python objects."""
     dtype = b"cnumpy\ndtype\n(VO8\nI00\nI01\ntR(I3\nV|\nNNNI-1\nI-1\nI0\ntb"
-    content = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(I1\nt" + dtype
+    content = (
+        b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n(I1\nt"
+        + dtype
+    )
     assert "without so many objects" in refused(content + b"I00\nC\x08aaaaaaaatb.")
 
 
 def test_mutated_pickles_give_a_value_or_a_line():
     draw = random.Random(0)
-    sound = pickle.dumps({"exp": [np.ones((2, 3)), {"a": (1, "b")}], "c": np.float32(1)}, protocol=2)
+    sound = pickle.dumps(
+        {"exp": [np.ones((2, 3)), {"a": (1, "b")}], "c": np.float32(1)}, protocol=2
+    )
     for _ in range(400):
         broken = bytearray(sound)
         for _ in range(draw.choice((1, 1, 3))):

@@ -1,4 +1,6 @@
-"""Sound files with bytes changed, cut out or put in: every reader gives a value or one line, and never a warning."""
+"""Sound files with bytes changed, cut out or put in: every reader gives a value or one line, and
+never a warning.
+"""
 
 import pickle
 import random
@@ -36,7 +38,9 @@ def write_all(folder) -> dict:
     face = flame_arrays(random_face())
     face["J_regressor"] = scipy.sparse.csr_matrix(face["J_regressor"])
     (folder / "face.pkl").write_bytes(pickle.dumps(face | our_regions(), protocol=2))
-    save_file({key: np.ascontiguousarray(value) for key, value in DECA.items()}, folder / "a.safetensors")
+    save_file(
+        {key: np.ascontiguousarray(value) for key, value in DECA.items()}, folder / "a.safetensors"
+    )
     arrays = {key: np.ascontiguousarray(value) for key, value in DECA.items()}
     write_zipped(folder / "zipped.pth", *plain_tensors(arrays))
     write_legacy(folder / "legacy.pth", *plain_tensors(arrays))
@@ -56,7 +60,9 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
     reach = min(len(broken), 400) if draw.random() < 0.7 else len(broken)
     for _ in range(draw.choice((1, 1, 2, 5, 20))):
         at = draw.randrange(reach)
-        broken[at] = draw.choice((draw.randrange(256), 0, 255, broken[at] ^ (1 << draw.randrange(8))))
+        broken[at] = draw.choice(
+            (draw.randrange(256), 0, 255, broken[at] ^ (1 << draw.randrange(8)))
+        )
     return bytes(broken)
 
 

@@ -49,7 +49,10 @@ def test_a_header_whose_size_looks_like_the_mark_of_another_form_is_read(path):
     [
         (lambda h: h.replace('"U8"', '"F8_E4M3"'), r"b is quantised \(F8_E4M3\)"),
         (lambda h: h.replace('"U8"', '"X9"'), "b is of the unknown type 'X9'"),
-        (lambda h: h.replace("{", '{"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},', 1), "holds 'b' twice"),
+        (
+            lambda h: h.replace("{", '{"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},', 1),
+            "holds 'b' twice",
+        ),
         (lambda h: h.replace("[2,3]", "[-2,-3]"), "not a sound safetensors file"),
         (lambda h: h.replace("[2,3]", "[1000000000000,3]"), "not a sound safetensors file"),
         (lambda h: h.replace("[2,3]", '"ab"'), "not a sound safetensors file"),

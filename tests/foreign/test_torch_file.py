@@ -1,4 +1,6 @@
-"""PyTorch files are read without PyTorch: every layout of a tensor gives its numbers, everything else its own line."""
+"""PyTorch files are read without PyTorch: every layout of a tensor gives its numbers, everything
+else its own line.
+"""
 
 import pickle
 
@@ -8,7 +10,14 @@ import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.torch_file import read_state_dict
-from tests.foreign.torch_writer import Storage, Tensor, plain_tensors, pretend_torch, write_legacy, write_zipped
+from tests.foreign.torch_writer import (
+    Storage,
+    Tensor,
+    plain_tensors,
+    pretend_torch,
+    write_legacy,
+    write_zipped,
+)
 
 WRITERS = {"zipped": write_zipped, "legacy": write_legacy}
 GRID = np.arange(24, dtype=np.float32)
@@ -32,7 +41,18 @@ def refused(path) -> str:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float32", "float64", "float16", "int64", "int8", "uint8", "bool", "complex64", ml_dtypes.bfloat16]
+    "dtype",
+    [
+        "float32",
+        "float64",
+        "float16",
+        "int64",
+        "int8",
+        "uint8",
+        "bool",
+        "complex64",
+        ml_dtypes.bfloat16,
+    ],
 )
 def test_numbers_of_every_type_come_back_bit_for_bit(write, dtype):
     array = (np.arange(6).reshape(2, 3) % 3).astype(dtype)
@@ -55,7 +75,10 @@ def test_numbers_of_every_type_come_back_bit_for_bit(write, dtype):
 def test_a_tensor_is_its_place_in_a_storage(write, size, stride, offset, want):
     storage = Storage("0", GRID)
     got = read_state_dict(
-        write({"a": Tensor(storage, size, stride, offset), "tied": Tensor(storage, (24,), (1,))}, [storage])
+        write(
+            {"a": Tensor(storage, size, stride, offset), "tied": Tensor(storage, (24,), (1,))},
+            [storage],
+        )
     )
     np.testing.assert_array_equal(got["a"], want)
     np.testing.assert_array_equal(got["tied"], GRID)
@@ -74,20 +97,30 @@ def test_a_tensor_is_its_place_in_a_storage(write, size, stride, offset, want):
 )
 def test_a_tensor_beyond_its_storage_is_refused(write, size, stride, offset):
     storage = Storage("0", GRID)
-    assert "a tensor of size" in refused(write({"a": Tensor(storage, size, stride, offset)}, [storage]))
+    assert "a tensor of size" in refused(
+        write({"a": Tensor(storage, size, stride, offset)}, [storage])
+    )
 
 
 def test_weights_lie_at_the_top_or_under_one_usual_name(write):
     tensors, storages = plain_tensors({"w": GRID})
-    assert read_state_dict(write({"state_dict": tensors, "epoch": 3, "lr": [0.1]}, storages)).keys() == {"w"}
-    assert "several sets of weights (model, ema)" in refused(write({"model": tensors, "ema": tensors}, storages))
+    assert read_state_dict(
+        write({"state_dict": tensors, "epoch": 3, "lr": [0.1]}, storages)
+    ).keys() == {"w"}
+    assert "several sets of weights (model, ema)" in refused(
+        write({"model": tensors, "ema": tensors}, storages)
+    )
     assert "not a dictionary of weights" in refused(write({"epoch": 3}, []))
 
 
 def test_big_endian_archives_and_any_folder_name_are_read(tmp_path):
     storage = Storage("0", GRID.astype(">f4"), "FloatStorage")
     path = write_zipped(
-        tmp_path / "w.pth", {"a": Tensor(storage, (24,), (1,))}, [storage], folder="my model", byteorder=b"big"
+        tmp_path / "w.pth",
+        {"a": Tensor(storage, (24,), (1,))},
+        [storage],
+        folder="my model",
+        byteorder=b"big",
     )
     np.testing.assert_array_equal(read_state_dict(path)["a"], GRID)
 
@@ -95,7 +128,10 @@ def test_big_endian_archives_and_any_folder_name_are_read(tmp_path):
 def test_quantised_and_sparse_tensors_are_named(write):
     storage = Storage("0", GRID.astype(np.int8), "QInt8Storage")
     assert "quantised" in refused(write({"q": Tensor(storage, (24,), (1,))}, [storage]))
-    for rebuild, said in (("_rebuild_qtensor", "a quantised tensor"), ("_rebuild_sparse_tensor", "a sparse tensor")):
+    for rebuild, said in (
+        ("_rebuild_qtensor", "a quantised tensor"),
+        ("_rebuild_sparse_tensor", "a sparse tensor"),
+    ):
         storage = Storage("0", GRID)
         assert said in refused(write({"q": Tensor(storage, (24,), (1,), 0, rebuild)}, [storage]))
 
@@ -126,5 +162,7 @@ def test_code_in_a_torch_file_never_runs(write, tmp_path):
     pickle.loads(pickle.dumps(Intruder(mark))).close()
     assert mark.exists(), "the control: Python's own reader runs it"
     mark.unlink()
-    assert "which no file of weights needs; nothing of it was run" in refused(write({"w": Intruder(mark)}, []))
+    assert "which no file of weights needs; nothing of it was run" in refused(
+        write({"w": Intruder(mark)}, [])
+    )
     assert not mark.exists()

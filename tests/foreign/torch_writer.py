@@ -1,4 +1,6 @@
-"""PyTorch's two file forms written by hand from their layout, so that tests of the reader need no PyTorch."""
+"""PyTorch's two file forms written by hand from their layout, so that tests of the reader need no
+PyTorch.
+"""
 
 import collections
 import io
@@ -12,9 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "float16": "HalfStorage", "int64": "LongStorage",
-            "int8": "CharStorage", "uint8": "ByteStorage", "bool": "BoolStorage", "bfloat16": "BFloat16Storage",
-            "complex64": "ComplexFloatStorage", "qint8": "QInt8Storage"}  # fmt: skip
+STORAGES = {
+    "float32": "FloatStorage",
+    "float64": "DoubleStorage",
+    "float16": "HalfStorage",
+    "int64": "LongStorage",
+    "int8": "CharStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+    "bfloat16": "BFloat16Storage",
+    "complex64": "ComplexFloatStorage",
+    "qint8": "QInt8Storage",
+}
 
 
 class Storage:
@@ -38,7 +49,13 @@ class _TensorPickler(pickle._Pickler):  # the one in Python, whose reducers see 
     def persistent_id(self, value):
         if not isinstance(value, Storage):
             return None
-        identity = ("storage", getattr(sys.modules["torch"], value.kind), value.key, "cpu", value.values.size)
+        identity = (
+            "storage",
+            getattr(sys.modules["torch"], value.kind),
+            value.key,
+            "cpu",
+            value.values.size,
+        )
         return (*identity, None) if self.legacy else identity
 
     def reducer_override(self, value):
@@ -76,7 +93,9 @@ def _pickled(value, *, legacy: bool) -> bytes:
     return stream.getvalue()
 
 
-def write_zipped(path: Path, value, storages: list[Storage], *, folder: str = "archive", **members: bytes) -> Path:
+def write_zipped(
+    path: Path, value, storages: list[Storage], *, folder: str = "archive", **members: bytes
+) -> Path:
     """The form of PyTorch 1.6 and later."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{folder}/data.pkl", _pickled(value, legacy=False))
@@ -89,8 +108,14 @@ def write_zipped(path: Path, value, storages: list[Storage], *, folder: str = "a
 
 def write_legacy(path: Path, value, storages: list[Storage]) -> Path:
     """The form before: pickles in a row, then each storage's count and bytes."""
-    begin = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}]
-    content = b"".join(pickle.dumps(item, protocol=2) for item in begin) + _pickled(value, legacy=True)
+    begin = [
+        0x1950A86A20F9469CFC6C,
+        1001,
+        {"protocol_version": 1001, "little_endian": True, "type_sizes": {}},
+    ]
+    content = b"".join(pickle.dumps(item, protocol=2) for item in begin) + _pickled(
+        value, legacy=True
+    )
     content += pickle.dumps([storage.key for storage in storages], protocol=2)
     for storage in storages:
         content += struct.pack("<q", storage.values.size) + storage.values.tobytes()

@@ -32,7 +32,12 @@ def main() -> int:
             rng = np.random.default_rng([args.seed, KINDS.index(kind), number])
             case = makers[kind](rng, Path(name))
             found = verdict(case)
-            table[kind].update(cases=1, known=int(case.known), wrong=int(bool(found.wrong)), refused=int(found.refused))
+            table[kind].update(
+                cases=1,
+                known=int(case.known),
+                wrong=int(bool(found.wrong)),
+                refused=int(found.refused),
+            )
             table[kind]["slowest_s"] = max(table[kind]["slowest_s"], round(found.seconds, 1))
             table[kind]["most_mb"] = max(table[kind]["most_mb"], found.memory_kb >> 10)
             if found.wrong:

@@ -1,7 +1,8 @@
 """Sound in every container that FFmpeg writes, whole, cut or damaged.
 
-The player is a plain decode of the same track by FFmpeg, errors passed over. Where it plays a tenth of a second or
-more, a refusal is wrong; a whole file and the part before a cut have the samples of the file that was encoded.
+The player is a plain decode of the same track by FFmpeg, errors passed over. Where it plays a tenth
+of a second or more, a refusal is wrong; a whole file and the part before a cut have the samples of
+the file that was encoded.
 """
 
 import functools
@@ -18,12 +19,27 @@ from tests.fuzz.player import decoded
 from tests.recordings import bursts, encoded, rms
 
 FORMS = [
-    ("mp3", "libmp3lame", 44_100), ("m4a", "aac", 44_100), ("mp4", "aac", 48_000), ("mkv", "aac", 48_000),
-    ("webm", "libopus", 48_000), ("opus", "libopus", 48_000), ("flac", "flac", 48_000), ("ts", "aac", 48_000),
-    ("aac", "aac", 44_100), ("avi", "libmp3lame", 44_100), ("mov", "pcm_s16le", 48_000), ("wav", "pcm_s16le", 16_000),
-    ("aiff", "pcm_s16be", 44_100), ("ac3", "ac3", 48_000), ("mp2", "mp2", 44_100), ("au", "pcm_s16be", 22_050),
-    ("caf", "pcm_s16le", 44_100), ("w64", "pcm_s16le", 44_100), ("flv", "aac", 44_100), ("nut", "libmp3lame", 44_100),
-]  # fmt: skip
+    ("mp3", "libmp3lame", 44_100),
+    ("m4a", "aac", 44_100),
+    ("mp4", "aac", 48_000),
+    ("mkv", "aac", 48_000),
+    ("webm", "libopus", 48_000),
+    ("opus", "libopus", 48_000),
+    ("flac", "flac", 48_000),
+    ("ts", "aac", 48_000),
+    ("aac", "aac", 44_100),
+    ("avi", "libmp3lame", 44_100),
+    ("mov", "pcm_s16le", 48_000),
+    ("wav", "pcm_s16le", 16_000),
+    ("aiff", "pcm_s16be", 44_100),
+    ("ac3", "ac3", 48_000),
+    ("mp2", "mp2", 44_100),
+    ("au", "pcm_s16be", 22_050),
+    ("caf", "pcm_s16le", 44_100),
+    ("w64", "pcm_s16le", 44_100),
+    ("flv", "aac", 44_100),
+    ("nut", "libmp3lame", 44_100),
+]
 SPEECH = bursts(1.5)
 AUDIBLE_S = 0.1
 
@@ -32,7 +48,9 @@ AUDIBLE_S = 0.1
 def _whole(number: int, folder: Path) -> bytes:
     suffix, codec, rate_hz = FORMS[number]
     path = folder / f"whole.{suffix}"
-    encoded(path, SPEECH, codec=codec, rate_hz=rate_hz, format_name="adts" if suffix == "aac" else None)
+    encoded(
+        path, SPEECH, codec=codec, rate_hz=rate_hz, format_name="adts" if suffix == "aac" else None
+    )
     return path.read_bytes()
 
 
@@ -58,7 +76,12 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
         how, content = ("whole", content) if known else damaged(content, rng)
     path = folder / f"a.{suffix}"
     path.write_bytes(content)
-    return Case(f"{suffix} {how}", known, lambda: _read(path), lambda outcome: _judge(outcome, path, known=known))
+    return Case(
+        f"{suffix} {how}",
+        known,
+        lambda: _read(path),
+        lambda outcome: _judge(outcome, path, known=known),
+    )
 
 
 def _read(path: Path):
@@ -69,13 +92,21 @@ def _read(path: Path):
 def _judge(outcome: Outcome, path: Path, *, known: bool) -> str:
     played_s = sum(frame.samples / frame.sample_rate for frame in decoded(path, "audio"))
     if outcome.value is None:
-        return f"refused what plays for {played_s:.2f} s: {outcome.refusal}" if played_s > AUDIBLE_S else ""
+        return (
+            f"refused what plays for {played_s:.2f} s: {outcome.refusal}"
+            if played_s > AUDIBLE_S
+            else ""
+        )
     recording, sound = outcome.value
     audio = recording.audio
     if not np.isfinite(audio).all() or np.abs(audio).max() > 1:
         return "samples beyond full scale, or NaN"
-    if abs(len(sound) / 48_000 - len(audio) / 16_000) > 0.11:  # a decoder's tail is cut off from the motion
-        return f"{len(audio) / 16_000:.3f} s for the motion, {len(sound) / 48_000:.3f} s in the video"
+    if (
+        abs(len(sound) / 48_000 - len(audio) / 16_000) > 0.11
+    ):  # a decoder's tail is cut off from the motion
+        return (
+            f"{len(audio) / 16_000:.3f} s for the motion, {len(sound) / 48_000:.3f} s in the video"
+        )
     silence_s = recording.start_s + sum(length_s for _, length_s in recording.gaps)
     if len(audio) / 16_000 < 0.9 * played_s - 1.1 - silence_s:
         return f"{len(audio) / 16_000:.2f} s of the {played_s:.2f} s that a player plays"

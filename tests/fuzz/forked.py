@@ -70,7 +70,9 @@ def verdict(case: Case) -> Verdict:
     if not ready:
         return Verdict(f"hangs for {LONGEST_S:g} s", False, seconds, 0)
     if not content:
-        return Verdict(f"the process died of signal {os.waitstatus_to_exitcode(status)}", False, seconds, 0)
+        return Verdict(
+            f"the process died of signal {os.waitstatus_to_exitcode(status)}", False, seconds, 0
+        )
     wrong, refused, memory_kb = pickle.loads(content)
     if not wrong and memory_kb > MOST_MEMORY_KB:
         wrong = f"took {memory_kb >> 10} MB"

@@ -1,4 +1,7 @@
-"""Transcripts in every form, as loosely as they are found; the words are known. No damage makes them speak times."""
+"""Transcripts in every form, as loosely as they are found; the words are known.
+
+No damage makes them speak times.
+"""
 
 import json
 import re
@@ -10,7 +13,21 @@ from ksdiff_jax.speech.transcripts.read import read_transcript
 from tests.fuzz.damage import damaged
 from tests.fuzz.forked import Case, Outcome
 
-WORDS = ("hello", "no", "no", "we", "are", "don't", "Zürich", "你好", "again", "O'Neill", "café", "sure", "well")
+WORDS = (
+    "hello",
+    "no",
+    "no",
+    "we",
+    "are",
+    "don't",
+    "Zürich",
+    "你好",
+    "again",
+    "O'Neill",
+    "café",
+    "sure",
+    "well",
+)
 TIME_LINE = re.compile(r"\d\d:\d\d[:.,]\d\d.*-->")
 
 
@@ -28,7 +45,12 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
     path = folder / f"a.{ending if rng.random() < 0.5 else ending.upper()}"
     path.write_bytes(data)
     name = f"{kind} {encoding} {how}: {words}"
-    return Case(name, known, lambda: read_transcript(path), lambda outcome: _judge(outcome, words, known=known))
+    return Case(
+        name,
+        known,
+        lambda: read_transcript(path),
+        lambda outcome: _judge(outcome, words, known=known),
+    )
 
 
 def _judge(outcome: Outcome, words: list[str], *, known: bool) -> str:
@@ -75,8 +97,16 @@ def _srt(words, times, rng, mark=",", hours=True, heading="") -> str:
 
 
 def _vtt(words, times, rng) -> str:
-    heading = str(rng.choice(["WEBVTT\n\n", "WEBVTT - a title\n\n", "WEBVTT\nKind: captions\n\n",
-                              "WEBVTT\n\nNOTE a remark\n\nSTYLE\n::cue {color:red}\n\n"]))  # fmt: skip
+    heading = str(
+        rng.choice(
+            [
+                "WEBVTT\n\n",
+                "WEBVTT - a title\n\n",
+                "WEBVTT\nKind: captions\n\n",
+                "WEBVTT\n\nNOTE a remark\n\nSTYLE\n::cue {color:red}\n\n",
+            ]
+        )
+    )
     return heading + _srt(words, times, rng, mark=".", hours=rng.random() < 0.5)
 
 
@@ -86,41 +116,77 @@ def _text_grid(words, times, rng) -> str:
     for word, (start_s, end_s) in zip(words, times, strict=True):
         numbers = [f"{start_s:g}".removeprefix("0") or "0", f"{end_s:g}"]
         label = f'"{word}"'
-        marks.append("\n".join([f"xmin = {numbers[0]}", f"xmax = {numbers[1]}", f"text = {label}"] if long
-                               else [*numbers, label]))  # fmt: skip
+        marks.append(
+            "\n".join(
+                [f"xmin = {numbers[0]}", f"xmax = {numbers[1]}", f"text = {label}"]
+                if long
+                else [*numbers, label]
+            )
+        )
     end = f"{times[-1][1]:g}"
     if long:
         intervals = "".join(f"intervals [{i}]:\n{mark}\n" for i, mark in enumerate(marks, start=1))
-        return (f'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = {end}\ntiers? <exists>\n'
-                f'size = 1\nitem []:\nitem [1]:\nclass = "IntervalTier"\nname = "words"\nxmin = 0\nxmax = {end}\n'
-                f"intervals: size = {len(marks)}\n{intervals}")  # fmt: skip
+        return (
+            'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = '
+            f"{end}\ntiers? <exists>\n"
+            'size = 1\nitem []:\nitem [1]:\nclass = "IntervalTier"\nname = "words"\nxmin = '
+            f"0\nxmax = {end}\n"
+            f"intervals: size = {len(marks)}\n{intervals}"
+        )
     body = "\n".join(marks)
-    return (f'File type = "ooTextFile short"\n"TextGrid"\n\n0\n{end}\n<exists>\n1\n"IntervalTier"\n"words"\n0\n{end}\n'
-            f"{len(marks)}\n{body}\n")  # fmt: skip
+    return (
+        'File type = "ooTextFile '
+        f'short"\n"TextGrid"\n\n0\n{end}\n<exists>\n1\n"IntervalTier"\n"words"\n0\n{end}\n'
+        f"{len(marks)}\n{body}\n"
+    )
 
 
 def _lab(words, times, rng) -> str:
     scale = 10_000_000
-    rows = [f"{round(start * scale)} {round(end * scale)} {word}" for word, (start, end)
-            in zip(words, times, strict=True)]  # fmt: skip
+    rows = [
+        f"{round(start * scale)} {round(end * scale)} {word}"
+        for word, (start, end) in zip(words, times, strict=True)
+    ]
     return "\n".join(rows) + "\n"
 
 
 def _audacity(words, times, rng) -> str:
-    return "".join(f"{start:.6f}\t{end:.6f}\t{word}\n" for word, (start, end) in zip(words, times, strict=True))
+    return "".join(
+        f"{start:.6f}\t{end:.6f}\t{word}\n" for word, (start, end) in zip(words, times, strict=True)
+    )
 
 
 def _whisper(words, times, rng) -> str:
-    rows = [{"word": f" {word}", "start": start, "end": end} for word, (start, end) in zip(words, times, strict=True)]
-    segment = {"id": 0, "start": 0.0, "end": times[-1][1], "text": " " + " ".join(words), "words": rows}
-    return json.dumps({"text": " ".join(words), "segments": [segment], "language": "en"},
-                      ensure_ascii=bool(rng.random() < 0.5))  # fmt: skip
+    rows = [
+        {"word": f" {word}", "start": start, "end": end}
+        for word, (start, end) in zip(words, times, strict=True)
+    ]
+    segment = {
+        "id": 0,
+        "start": 0.0,
+        "end": times[-1][1],
+        "text": " " + " ".join(words),
+        "words": rows,
+    }
+    return json.dumps(
+        {"text": " ".join(words), "segments": [segment], "language": "en"},
+        ensure_ascii=bool(rng.random() < 0.5),
+    )
 
 
 def _ctm(words, times, rng) -> str:
-    return "".join(f"a 1 {start:.3f} {end - start:.3f} {word} 0.9\n" for word, (start, end)
-                   in zip(words, times, strict=True))  # fmt: skip
+    return "".join(
+        f"a 1 {start:.3f} {end - start:.3f} {word} 0.9\n"
+        for word, (start, end) in zip(words, times, strict=True)
+    )
 
 
-FORMS = {"srt": _srt, "vtt": _vtt, "TextGrid": _text_grid, "lab": _lab, "txt_audacity": _audacity,
-         "json_whisper": _whisper, "ctm": _ctm}  # fmt: skip
+FORMS = {
+    "srt": _srt,
+    "vtt": _vtt,
+    "TextGrid": _text_grid,
+    "lab": _lab,
+    "txt_audacity": _audacity,
+    "json_whisper": _whisper,
+    "ctm": _ctm,
+}

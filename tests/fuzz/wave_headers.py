@@ -34,13 +34,27 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
     before = [_aside(rng) for _ in range(rng.integers(0, 3))]
     after = [_aside(rng) for _ in range(rng.integers(0, 2))]
     size = None if rng.random() < 0.5 else int(rng.choice(UNKNOWN_SIZES))
-    content = riff(*before[:1], fmt, *before[1:], chunk(b"data", data, size=size), *(after if size is None else []),
-                   size=size)  # fmt: skip
+    content = riff(
+        *before[:1],
+        fmt,
+        *before[1:],
+        chunk(b"data", data, size=size),
+        *(after if size is None else []),
+        size=size,
+    )
     path = folder / "a.wav"
     path.write_bytes(content)
-    name = f"{head} {tag}/{bits} ({valid}) {what} at {rate_hz} Hz, size {size}, {len(before)}+{len(after)} chunks"
+    name = (
+        f"{head} {tag}/{bits} ({valid}) {what} at {rate_hz} Hz, size {size}, "
+        f"{len(before)}+{len(after)} chunks"
+    )
     tolerance = 0.03 if bits == 8 else 0.01
-    return Case(name, True, lambda: read_recording(path), lambda outcome: _judge(outcome, path, rate_hz, tolerance))
+    return Case(
+        name,
+        True,
+        lambda: read_recording(path),
+        lambda outcome: _judge(outcome, path, rate_hz, tolerance),
+    )
 
 
 def _channels(voice: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, str]:

@@ -1,6 +1,7 @@
 """Coefficients and face models as many programs write them, whole or damaged; the arrays are known.
 
-No input may run code: every pickle that calls something calls the creation of a file, which must not exist after.
+No input may run code: every pickle that calls something calls the creation of a file, which must
+not exist after.
 """
 
 import io
@@ -34,8 +35,10 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
     """A coefficient file or a face model."""
     kind = str(rng.choice(["pkl", "pkl", "frames", "npz", "mat", "npy", "face", "hostile"]))
     frames = int(rng.integers(2, 40))
-    deca = {name: rng.normal(size=(frames, width)).astype(rng.choice(["f4", "f8"])) * 0.1
-            for name, width in (("exp", 50), ("pose", 6), ("cam", 3), ("shape", 100))}  # fmt: skip
+    deca = {
+        name: rng.normal(size=(frames, width)).astype(rng.choice(["f4", "f8"])) * 0.1
+        for name, width in (("exp", 50), ("pose", 6), ("cam", 3), ("shape", 100))
+    }
     canary = folder / "canary"
     read, suffix, content = _written(kind, deca, canary, rng)
     known = kind == "hostile" or rng.random() < 0.5
@@ -58,13 +61,19 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
 def _written(kind: str, deca: dict, canary: Path, rng: np.random.Generator):
     protocol = int(rng.integers(0, 6))
     if kind == "hostile":
-        return read_coefficients, "pkl", pickle.dumps(deca | {"exp": Hostile(canary)}, protocol=protocol)
+        return (
+            read_coefficients,
+            "pkl",
+            pickle.dumps(deca | {"exp": Hostile(canary)}, protocol=protocol),
+        )
     if kind == "pkl":
         order = str(rng.choice(["C", "F"]))
         arrays = {name: np.asarray(value, order=order) for name, value in deca.items()}
         return read_coefficients, "pkl", _renamed(pickle.dumps(arrays, protocol=protocol), rng)
     if kind == "frames":
-        rows = [{name: value[row] for name, value in deca.items()} for row in range(len(deca["exp"]))]
+        rows = [
+            {name: value[row] for name, value in deca.items()} for row in range(len(deca["exp"]))
+        ]
         return read_coefficients, "pkl", pickle.dumps(rows, protocol=protocol)
     if kind == "face":
         return load_face, "pkl", pickle.dumps(_face(rng), protocol=int(rng.integers(2, 6)))
@@ -79,12 +88,18 @@ def _written(kind: str, deca: dict, canary: Path, rng: np.random.Generator):
 
 
 def _renamed(data: bytes, rng: np.random.Generator) -> bytes:
-    """The same pickle by NumPy 1, whose modules had other names; only where names carry no length."""
+    """The same pickle by NumPy 1, whose modules had other names; only where names carry no
+    length.
+    """
     return data.replace(b"cnumpy._core.", b"cnumpy.core.") if rng.random() < 0.5 else data
 
 
 def _face(rng: np.random.Generator) -> dict:
-    kinds = [getattr(scipy.sparse, f"{name}_{form}") for name in ("csc", "csr", "coo") for form in ("matrix", "array")]
+    kinds = [
+        getattr(scipy.sparse, f"{name}_{form}")
+        for name in ("csc", "csr", "coo")
+        for form in ("matrix", "array")
+    ]
     regressor = np.eye(5, VERTICES)
     return {
         "v_template": rng.normal(size=(VERTICES, 3)),
@@ -100,7 +115,11 @@ def _face(rng: np.random.Generator) -> dict:
 def _judge(value: object, deca: dict, kind: str, *, known: bool) -> str:
     if kind == "face":
         finite = np.isfinite(np.asarray(value.template)).all()
-        return "" if finite and np.asarray(value.template).shape == (VERTICES, 3) else "a face that is no face"
+        return (
+            ""
+            if finite and np.asarray(value.template).shape == (VERTICES, 3)
+            else "a face that is no face"
+        )
     for name, found in (("exp", value.expression), ("cam", value.camera)):
         if not np.isfinite(found).all():
             return f"{name} is not finite"

@@ -75,14 +75,18 @@ def test_a_jobset_gives_time_to_save_and_restarts_all_but_mistakes(path):
     (container,) = pod["containers"]
     assert rule["onExitCodes"]["containerName"] == container["name"]
     assert container["command"][:2] == ["ksdiff-jax", "train"]
-    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
 
 
 def test_the_pods_of_the_gpu_jobset_find_each_other():
     jobset = manifest(LAUNCH / "jobset_gpu.yaml")
     (group,) = jobset["spec"]["replicatedJobs"]
     job = group["template"]["spec"]
-    environ = {entry["name"]: entry["value"] for entry in job["template"]["spec"]["containers"][0]["env"]}
+    environ = {
+        entry["name"]: entry["value"] for entry in job["template"]["spec"]["containers"][0]["env"]
+    }
     for index in range(job["completions"]):
         chosen = plan(None, None, None, environ | {"JOB_COMPLETION_INDEX": str(index)})
         assert (chosen.processes, chosen.process_id) == (job["completions"], index)
@@ -102,18 +106,35 @@ def instructions(name):
 
 
 def test_the_image_takes_what_exists_and_what_its_context_keeps():
-    kept = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    kept = [
+        line[1:]
+        for line in (REPOSITORY / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
     sources = {source for copied in instructions("COPY") for source in copied[:-1]}
     assert sources == set(kept) and all((REPOSITORY / source).exists() for source in sources)
-    assert sources >= {PROJECT["readme"], *PROJECT["license-files"], "pyproject.toml", "configs", "ksdiff_jax"}
+    assert sources >= {
+        PROJECT["readme"],
+        *PROJECT["license-files"],
+        "pyproject.toml",
+        "configs",
+        "ksdiff_jax",
+    }
 
 
 def test_the_image_has_the_command_and_the_folder_that_the_jobsets_ask_for():
     for path in MANIFESTS:
         kind = path.stem.removeprefix("jobset_")
-        extras = re.search(rf"ksdiff-jax:{kind} +# <-- of launch/Dockerfile, EXTRAS=([a-z,]+)", path.read_text())[1]
-        assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"]) and kind in extras.split(",")
-        assert f"-t ksdiff-jax:{kind} --build-arg EXTRAS={extras} ." in (LAUNCH / "Dockerfile").read_text()
+        extras = re.search(
+            rf"ksdiff-jax:{kind} +# <-- of launch/Dockerfile, EXTRAS=([a-z,]+)", path.read_text()
+        )[1]
+        assert set(extras.split(",")) <= set(
+            PROJECT["optional-dependencies"]
+        ) and kind in extras.split(",")
+        assert (
+            f"-t ksdiff-jax:{kind} --build-arg EXTRAS={extras} ."
+            in (LAUNCH / "Dockerfile").read_text()
+        )
         (group,) = manifest(path)["spec"]["replicatedJobs"]
         (container,) = group["template"]["spec"]["template"]["spec"]["containers"]
         assert [[container["workingDir"]]] == instructions("WORKDIR")
@@ -130,7 +151,11 @@ def test_workflows_run_the_whole_on_linux_and_animate_elsewhere():
         assert "Untried" in path.read_text().splitlines()[0]
         assert ".ci/run" in [step.get("run") for step in jobs["linux"]["steps"]]
         assert jobs["elsewhere"]["strategy"]["matrix"]["os"] == ["windows-latest", "macos-latest"]
-        commands = [step["run"] for step in jobs["elsewhere"]["steps"] if step.get("run", "").startswith("ksdiff-jax ")]
+        commands = [
+            step["run"]
+            for step in jobs["elsewhere"]["steps"]
+            if step.get("run", "").startswith("ksdiff-jax ")
+        ]
         for command in commands:
             module = importlib.import_module(f"ksdiff_jax.cli.{command.split()[1]}")
             parser = CommandParser()

@@ -11,7 +11,11 @@ from ksdiff_jax.layers.position import alignment_mask
 
 def test_attention_agrees_with_a_float64_loop():
     random = np.random.default_rng(0)
-    q, k, v = random.normal(size=(2, 5, 3, 4)), random.normal(size=(2, 7, 3, 4)), random.normal(size=(2, 7, 3, 4))
+    q, k, v = (
+        random.normal(size=(2, 5, 3, 4)),
+        random.normal(size=(2, 7, 3, 4)),
+        random.normal(size=(2, 7, 3, 4)),
+    )
     mask = random.random((2, 1, 5, 7)) > 0.3
     mask[..., 0] = True
     bias = random.normal(size=(3, 5, 7))
@@ -23,7 +27,9 @@ def test_attention_agrees_with_a_float64_loop():
                 weight = np.where(mask[b, 0, i], np.exp(score - score.max()), 0.0)
                 expected[b, i, h] = (weight / weight.sum()) @ v[b, :, h]
     as_jax = [jnp.asarray(x, jnp.float32) for x in (q, k, v, bias)]
-    found = attend(as_jax[0], KeysValues(as_jax[1], as_jax[2]), mask=jnp.asarray(mask), bias=as_jax[3])
+    found = attend(
+        as_jax[0], KeysValues(as_jax[1], as_jax[2]), mask=jnp.asarray(mask), bias=as_jax[3]
+    )
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

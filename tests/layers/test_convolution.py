@@ -1,4 +1,6 @@
-"""Convolution, normalisation, pooling and interpolation over time, against NumPy and against their own padding."""
+"""Convolution, normalisation, pooling and interpolation over time, against NumPy and against their
+own padding.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +34,9 @@ def test_depthwise_convolution_agrees_with_numpy(dilation):
         np.testing.assert_allclose(found[:, frame], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [DepthwiseConvolution(5, dilation=4, multiplier=2), MaskedGroupNorm(4)])
+@pytest.mark.parametrize(
+    "layer", [DepthwiseConvolution(5, dilation=4, multiplier=2), MaskedGroupNorm(4)]
+)
 def test_padding_changes_no_valid_frame(layer):
     params = layer.init(jax.random.key(0), jnp.asarray(SIGNAL), ALL)
     short = layer.apply(params, jnp.asarray(SIGNAL), ALL)

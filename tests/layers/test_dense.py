@@ -31,7 +31,9 @@ def test_values_gradients_and_names_are_those_of_flax(shape, dtype):
 
 
 @pytest.mark.parametrize(("features", "left"), [(4, "f32[4,6]"), (8, "f32[6,8]")])
-def test_the_gradient_of_the_kernel_is_one_product_over_all_tokens_with_the_narrow_side_to_the_left(features, left):
+def test_the_gradient_of_the_kernel_is_one_product_over_all_tokens_with_the_narrow_side_to_the_left(
+    features, left
+):
     layer, x = Dense(features), jnp.ones((2, 5, 6))
     params = layer.init(jax.random.key(0), x)
     text = str(jax.make_jaxpr(jax.grad(lambda params: jnp.sum(layer.apply(params, x))))(params))
@@ -54,6 +56,8 @@ def test_a_layer_of_several_inputs_is_the_layer_of_their_concatenation():
         inputs = parts if layer is ours else [jnp.concatenate(parts, axis=-1)]
         return jnp.sum(jnp.sin(layer.apply(params, *inputs)))
 
-    found, expected = (jax.grad(loss, argnums=(0, 1))(params, parts, layer) for layer in (ours, theirs))
+    found, expected = (
+        jax.grad(loss, argnums=(0, 1))(params, parts, layer) for layer in (ours, theirs)
+    )
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

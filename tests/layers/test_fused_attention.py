@@ -1,4 +1,6 @@
-"""The choice of the fused kernel, and what is handed to it, through XLA's own implementation of the same function."""
+"""The choice of the fused kernel, and what is handed to it, through XLA's own implementation of the
+same function.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +21,20 @@ def hopper(monkeypatch):
     monkeypatch.setattr(module, "device_fuses", lambda: True)
 
 
-@pytest.mark.parametrize(("queries", "keys", "given"), [(6, 8, "nothing"), (6, 7, "mask"), (5, 7, "both")])
+@pytest.mark.parametrize(
+    ("queries", "keys", "given"), [(6, 8, "nothing"), (6, 7, "mask"), (5, 7, "both")]
+)
 def test_the_fused_call_computes_what_attend_computes(queries, keys, given):
     draw = np.random.default_rng(0)
-    q, k, v = (jnp.asarray(draw.normal(size=(2, n, 3, 16)), jnp.float32) for n in (queries, keys, keys))
+    q, k, v = (
+        jnp.asarray(draw.normal(size=(2, n, 3, 16)), jnp.float32) for n in (queries, keys, keys)
+    )
     mask = jnp.asarray(np.arange(keys) < np.array([keys, 3])[:, None])[:, None, None]
     bias = periodic_distance_bias(jnp.arange(queries), jnp.arange(keys), heads=3, period=2)
-    options = {"mask": mask if given in ("mask", "both") else None, "bias": bias if given in ("bias", "both") else None}
+    options = {
+        "mask": mask if given in ("mask", "both") else None,
+        "bias": bias if given in ("bias", "both") else None,
+    }
 
     def scalar(function):
         return lambda q, k, v: jnp.sum(function(q, k, v) ** 2)
@@ -35,7 +44,9 @@ def test_the_fused_call_computes_what_attend_computes(queries, keys, given):
     np.testing.assert_allclose(fused(q, k, v), plain(q, k, v), atol=1e-5)
     if given != "both":
         return
-    for found, expected in zip(*(jax.grad(scalar(f), (0, 1, 2))(q, k, v) for f in (fused, plain)), strict=True):
+    for found, expected in zip(
+        *(jax.grad(scalar(f), (0, 1, 2))(q, k, v) for f in (fused, plain)), strict=True
+    ):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

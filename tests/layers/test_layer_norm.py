@@ -1,4 +1,6 @@
-"""Layer normalisation against flax's own, and its backward pass against what JAX derives from that."""
+"""Layer normalisation against flax's own, and its backward pass against what JAX derives
+from that.
+"""
 
 import flax.linen as nn
 import jax
@@ -13,12 +15,16 @@ from ksdiff_jax.tree import named_leaves
 def parameters(x):
     params = nn.LayerNorm().init(jax.random.key(0), x)
     keys = jax.random.split(jax.random.key(1), 2)
-    return jax.tree.map(lambda leaf, key: leaf + jax.random.normal(key, leaf.shape), params, {
-        "params": {"scale": keys[0], "bias": keys[1]}
-    })  # fmt: skip
+    return jax.tree.map(
+        lambda leaf, key: leaf + jax.random.normal(key, leaf.shape),
+        params,
+        {"params": {"scale": keys[0], "bias": keys[1]}},
+    )
 
 
-@pytest.mark.parametrize("backend", ["cpu", "gpu"])  # the form of the sums, not where they are computed
+@pytest.mark.parametrize(
+    "backend", ["cpu", "gpu"]
+)  # the form of the sums, not where they are computed
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_values_gradients_and_names_are_those_of_flax(backend, dtype, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)

@@ -11,7 +11,9 @@ from ksdiff_jax.layers.position import alignment_mask, periodic_distance_bias, r
 @pytest.mark.parametrize(("heads", "period"), [(4, 25), (8, 7)])
 def test_the_self_attention_bias_is_the_closed_form_of_diffspeaker(heads, period):
     frames = 60
-    found = np.asarray(periodic_distance_bias(jnp.arange(frames), jnp.arange(frames), heads=heads, period=period))
+    found = np.asarray(
+        periodic_distance_bias(jnp.arange(frames), jnp.arange(frames), heads=heads, period=period)
+    )
     for head in range(heads):
         slope = 2.0 ** (-8.0 * (head + 1) / heads)
         for i in range(frames):
@@ -40,7 +42,9 @@ def test_rotary_products_depend_on_time_differences_only():
         b = rotary(k, jnp.array([start + 0.3]))
         product.append(jnp.sum(a * b))
     np.testing.assert_allclose(product[1:], product[0], rtol=1e-3)
-    np.testing.assert_allclose(jnp.linalg.norm(rotary(q, jnp.array([9.0]))), jnp.linalg.norm(q), rtol=1e-5)
+    np.testing.assert_allclose(
+        jnp.linalg.norm(rotary(q, jnp.array([9.0]))), jnp.linalg.norm(q), rtol=1e-5
+    )
 
 
 def test_rotation_and_its_gradient_are_those_of_the_definition():
@@ -67,7 +71,10 @@ def test_sinusoids_tell_a_thousand_steps_apart():
 
 
 def test_times_known_at_tracing_make_tables_that_are_constants_of_the_program():
-    x, time_s = jax.random.normal(jax.random.key(0), (2, 5, 3, 8)), np.linspace(0.0, 2.0, 5, dtype=np.float32)
+    x, time_s = (
+        jax.random.normal(jax.random.key(0), (2, 5, 3, 8)),
+        np.linspace(0.0, 2.0, 5, dtype=np.float32),
+    )
     position = np.arange(5)
     known = jax.jit(lambda x: (rotary(x, time_s), sinusoid(position, width=8)))
     traced = jax.jit(lambda x, time_s, position: (rotary(x, time_s), sinusoid(position, width=8)))

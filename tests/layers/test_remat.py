@@ -1,4 +1,5 @@
-"""Recomputing layers in the backward pass: the same gradients, the same dropout, less kept in memory.
+"""Recomputing layers in the backward pass: the same gradients, the same dropout, less kept in
+memory.
 
 What is kept is counted before compilation: XLA's CPU back end merges the two computations again.
 """
@@ -21,7 +22,9 @@ FRAMES, CLIPS, LAYERS = 64, 2, 2
 
 
 def loss_and_params(remat):
-    """A scalar function of the parameters of a motion generator, with dropout, and parameters for it."""
+    """A scalar function of the parameters of a motion generator, with dropout, and parameters for
+    it.
+    """
     model = dataclasses.replace(
         TINY.model,
         transcript=dataclasses.replace(TINY.model.transcript, enabled=False),
@@ -42,7 +45,9 @@ def loss_and_params(remat):
     params = jax.eval_shape(lambda: generator.init(rngs, noisy, method=output)["params"])
 
     def loss(params):
-        clean = generator.apply({"params": params}, noisy, method=output, rngs={"dropout": rngs["dropout"]})
+        clean = generator.apply(
+            {"params": params}, noisy, method=output, rngs={"dropout": rngs["dropout"]}
+        )
         return jnp.sum(clean**2)
 
     return loss, lively(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), params))
@@ -58,7 +63,8 @@ def kept_bytes(remat):
 def test_a_policy_keeps_neither_scores_nor_more_than_its_name_says():
     none, dots, full = (kept_bytes(remat) for remat in ("none", "dots", "full"))
     scores = 4 * CLIPS * TINY.model.heads * FRAMES * (FRAMES + 2)
-    # Of self-attention alone: the layers here read no transcript, and speech is heard from near frames.
+    # Of self-attention alone: the layers here read no transcript, and speech is heard from near
+    # frames.
     assert none - dots > LAYERS * scores
     assert full < dots < none / 2
 
@@ -74,7 +80,9 @@ def test_policies_change_no_name_and_no_gradient():
     for remat, found in gradients.items():
         assert found.keys() == expected.keys()
         for name, value in expected.items():
-            np.testing.assert_allclose(found[name], value, atol=1e-6 * scale, err_msg=f"{remat} {name}")
+            np.testing.assert_allclose(
+                found[name], value, atol=1e-6 * scale, err_msg=f"{remat} {name}"
+            )
 
 
 def test_every_policy_is_a_choice_of_the_configuration():

@@ -18,7 +18,9 @@ def by_definition(q, k, v, mask, bias):
 def drawn(kind):
     random = np.random.default_rng(0)
     q, k, v = (jnp.asarray(random.normal(size=(2, n, 3, 4)), jnp.float32) for n in (5, 7, 7))
-    mask = jnp.asarray(random.random((2, 1, 5, 7)) > 0.4).at[0, 0, 2].set(False)  # one query that sees nothing
+    mask = (
+        jnp.asarray(random.random((2, 1, 5, 7)) > 0.4).at[0, 0, 2].set(False)
+    )  # one query that sees nothing
     bias = jnp.asarray(random.normal(size=(3, 5, 7)), jnp.float32)
     return q, k, v, mask if "mask" in kind else None, bias if "bias" in kind else None
 
@@ -27,9 +29,9 @@ def drawn(kind):
 def test_values_and_gradients_are_those_of_the_definition(kind):
     q, k, v, mask, bias = drawn(kind)
     (value, found), (expected_value, expected) = (
-        jax.value_and_grad(lambda q, k, v, attend=attend: jnp.sum(jnp.sin(attend(q, k, v, mask, bias))), (0, 1, 2))(
-            q, k, v
-        )
+        jax.value_and_grad(
+            lambda q, k, v, attend=attend: jnp.sum(jnp.sin(attend(q, k, v, mask, bias))), (0, 1, 2)
+        )(q, k, v)
         for attend in (softmax_attention, by_definition)
     )
     np.testing.assert_allclose(value, expected_value, rtol=1e-6)
@@ -44,7 +46,9 @@ def test_half_precision_stays_near_and_keeps_its_type():
     answer, backward = jax.vjp(lambda q, k, v: softmax_attention(q, k, v, mask, bias), *half)
     gradients = backward(jnp.ones_like(answer))
     assert {x.dtype for x in (answer, *gradients)} == {jnp.dtype(jnp.bfloat16)}
-    np.testing.assert_allclose(answer.astype(jnp.float32), by_definition(q, k, v, mask, bias), atol=0.05)
+    np.testing.assert_allclose(
+        answer.astype(jnp.float32), by_definition(q, k, v, mask, bias), atol=0.05
+    )
 
 
 def test_large_scores_do_not_overflow():

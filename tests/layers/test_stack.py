@@ -1,4 +1,6 @@
-"""Layers in a loop against the same layers written out: numbers, dropout, names, and the size of the program."""
+"""Layers in a loop against the same layers written out: numbers, dropout, names, and the size of
+the program.
+"""
 
 import dataclasses
 
@@ -50,16 +52,25 @@ class Stack(nn.Module):
 
     def __call__(self, x, inputs=None):
         return through(
-            self.layers, lambda layer, *of_layer: layer(*of_layer), x, inputs, remat=self.remat, scan=self.scan
+            self.layers,
+            lambda layer, *of_layer: layer(*of_layer),
+            x,
+            inputs,
+            remat=self.remat,
+            scan=self.scan,
         )
 
 
 def blocks(*, scan, remat="none", shifted=True):
-    """A function of the parameters to (sum of squares of all results, results), and parameters for it."""
+    """A function of the parameters to (sum of squares of all results, results), and parameters for
+    it.
+    """
     stack = Stack(Block, scan, remat)
     x = jax.random.normal(jax.random.key(0), (CLIPS, FRAMES, WIDTH))
     shifts = list(jax.random.normal(jax.random.key(1), (LAYERS, WIDTH))) if shifted else None
-    shapes = jax.eval_shape(lambda: stack.init({"params": PARAMS_KEY, "dropout": DROPOUT_KEY}, x, shifts)["params"])
+    shapes = jax.eval_shape(
+        lambda: stack.init({"params": PARAMS_KEY, "dropout": DROPOUT_KEY}, x, shifts)["params"]
+    )
 
     def loss(params):
         results = stack.apply({"params": params}, x, shifts, rngs={"dropout": DROPOUT_KEY})
@@ -69,7 +80,9 @@ def blocks(*, scan, remat="none", shifted=True):
 
 
 def generator(*, scan, remat="none", layers=LAYERS):
-    """A scalar function of a motion generator's parameters, and perhaps its memory; parameters; the memory's shapes."""
+    """A scalar function of a motion generator's parameters, and perhaps its memory; parameters; the
+    memory's shapes.
+    """
     model = dataclasses.replace(
         TINY.model,
         transcript=dataclasses.replace(TINY.model.transcript, enabled=False),
@@ -92,7 +105,9 @@ def generator(*, scan, remat="none", layers=LAYERS):
 
 def predictor(*, scan, remat="none", layers=LAYERS):
     """The same of a keyframe predictor, which reads a transcript."""
-    model = dataclasses.replace(TINY.model, keyframes=KeyframeConfig(layers=layers, window_frames=5))
+    model = dataclasses.replace(
+        TINY.model, keyframes=KeyframeConfig(layers=layers, window_frames=5)
+    )
     module = KeyframePredictor(model, remat=remat, scan_layers=scan)
     features, text = _features()
     previous, mask = jnp.arange(CLIPS * FRAMES).reshape(CLIPS, FRAMES) % 3, _mask()
@@ -102,14 +117,19 @@ def predictor(*, scan, remat="none", layers=LAYERS):
 
     def logits(module, memory):
         text_mask = jnp.ones(text.shape[:2], bool)
-        return module(previous, features, memory, mask=mask, text_mask=text_mask, deterministic=False)
+        return module(
+            previous, features, memory, mask=mask, text_mask=text_mask, deterministic=False
+        )
 
     return _with_memory(module, memory, logits)
 
 
 def _features():
     keys = jax.random.split(jax.random.key(0))
-    return (jax.random.normal(key, (CLIPS, rows, WIDTH)) for key, rows in zip(keys, (FRAMES, 4), strict=True))
+    return (
+        jax.random.normal(key, (CLIPS, rows, WIDTH))
+        for key, rows in zip(keys, (FRAMES, 4), strict=True)
+    )
 
 
 def _mask():
@@ -119,12 +139,16 @@ def _mask():
 def _with_memory(module, memory, output):
     rngs = {"params": PARAMS_KEY, "dropout": DROPOUT_KEY}
     init = lambda: module.init(rngs, method=lambda module: output(module, memory(module)))  # noqa: E731
-    params = lively(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), jax.eval_shape(init)["params"]))
+    params = lively(
+        jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), jax.eval_shape(init)["params"])
+    )
 
     def loss(params, remembered=None):
         variables = {"params": params}
         remembered = module.apply(variables, method=memory) if remembered is None else remembered
-        return jnp.sum(module.apply(variables, remembered, method=output, rngs={"dropout": DROPOUT_KEY}) ** 2)
+        return jnp.sum(
+            module.apply(variables, remembered, method=output, rngs={"dropout": DROPOUT_KEY}) ** 2
+        )
 
     return loss, params, jax.eval_shape(lambda: module.apply({"params": params}, method=memory))
 
@@ -135,8 +159,12 @@ def value_and_gradient(loss, params, *, has_aux=False):
 
 
 def assert_same(found, expected):
-    """Values to 1e-5 of themselves, gradients to 1e-5 of the largest of all; the smallest is of no interest."""
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found[0], expected[0])
+    """Values to 1e-5 of themselves, gradients to 1e-5 of the largest of all; the smallest is of no
+    interest.
+    """
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found[0], expected[0]
+    )
     assert found[1].keys() == expected[1].keys()
     scale = max(np.abs(leaf).max() for leaf in expected[1].values())
     for name, value in expected[1].items():
@@ -151,7 +179,9 @@ def written_out():
 
 @pytest.mark.parametrize("remat", ["none", *POLICIES])
 @pytest.mark.parametrize("scan", [False, True])
-def test_a_loop_gives_the_results_and_gradients_of_layers_written_out_under_every_policy(scan, remat, written_out):
+def test_a_loop_gives_the_results_and_gradients_of_layers_written_out_under_every_policy(
+    scan, remat, written_out
+):
     assert_same(value_and_gradient(*blocks(scan=scan, remat=remat), has_aux=True), written_out)
 
 
@@ -176,7 +206,9 @@ def test_every_layer_drops_something_else_and_the_same_again_from_the_same_key(s
     assert np.any(masks(jax.random.key(4)) != found)
 
 
-@pytest.mark.parametrize("remat", ["none", *(pytest.param(policy, marks=pytest.mark.long) for policy in POLICIES)])
+@pytest.mark.parametrize(
+    "remat", ["none", *(pytest.param(policy, marks=pytest.mark.long) for policy in POLICIES)]
+)
 @pytest.mark.parametrize("model", [generator, predictor])
 def test_a_scanned_model_has_the_names_the_loss_and_the_gradients_of_the_other(model, remat):
     expected, found = (model(scan=scan, remat=remat)[:2] for scan in (False, True))

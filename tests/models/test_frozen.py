@@ -17,10 +17,16 @@ PARAMS = {
 }
 
 
-@pytest.mark.parametrize(("config", "frozen"), [(Config(), False), (PRETRAINED, True), (FINETUNED, False)])
+@pytest.mark.parametrize(
+    ("config", "frozen"), [(Config(), False), (PRETRAINED, True), (FINETUNED, False)]
+)
 def test_only_the_weights_of_a_pretrained_encoder_that_is_not_finetuned_are_frozen(config, frozen):
     assert is_frozen("encoder/backbone/layer_0/kernel", config) == frozen
-    for name in ("encoder/layer_weights", "generators_head/backbone/kernel", "encoder/backbone_norm/scale"):
+    for name in (
+        "encoder/layer_weights",
+        "generators_head/backbone/kernel",
+        "encoder/backbone_norm/scale",
+    ):
         assert not is_frozen(name, config)
 
 

@@ -9,7 +9,12 @@ import pytest
 from ksdiff_jax.config import Config, ModelConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import pretrained as pretrained_module
-from ksdiff_jax.models.pretrained import _manifest_digest, find_pretrained, load_pretrained, save_pretrained
+from ksdiff_jax.models.pretrained import (
+    _manifest_digest,
+    find_pretrained,
+    load_pretrained,
+    save_pretrained,
+)
 from ksdiff_jax.models.system import Statistics
 
 
@@ -17,20 +22,27 @@ from ksdiff_jax.models.system import Statistics
 def params():
     rng = np.random.default_rng(0)
     return {
-        "encoder": {"kernel": rng.normal(size=(3, 4)).astype(np.float32), "bias": np.zeros(4, np.float32)},
+        "encoder": {
+            "kernel": rng.normal(size=(3, 4)).astype(np.float32),
+            "bias": np.zeros(4, np.float32),
+        },
         "scale": np.float32(2.5).reshape(()),
     }
 
 
 @pytest.fixture
 def statistics():
-    return Statistics(mean=np.linspace(-1, 1, 59, dtype=np.float32), std=np.full(59, 0.1, np.float32))
+    return Statistics(
+        mean=np.linspace(-1, 1, 59, dtype=np.float32), std=np.full(59, 0.1, np.float32)
+    )
 
 
 @pytest.fixture
 def saved(tmp_path, params, statistics):
     config = Config(model=ModelConfig(width=32, heads=2), name="tiny")
-    return save_pretrained(tmp_path / "ckpt", config=config, params=params, statistics=statistics, card="# Tiny\n")
+    return save_pretrained(
+        tmp_path / "ckpt", config=config, params=params, statistics=statistics, card="# Tiny\n"
+    )
 
 
 def flat(tree):
@@ -51,7 +63,11 @@ def test_float16_halves_the_file_and_comes_back_as_float32(tmp_path, statistics)
     sizes = {}
     for half in (False, True):
         folder = save_pretrained(
-            tmp_path / str(half), config=Config(), params=params, statistics=statistics, float16=half
+            tmp_path / str(half),
+            config=Config(),
+            params=params,
+            statistics=statistics,
+            float16=half,
         )
         sizes[half] = (folder / "weights.safetensors").stat().st_size
     loaded = load_pretrained(tmp_path / "True").params["kernel"]
@@ -63,7 +79,11 @@ def test_float16_halves_the_file_and_comes_back_as_float32(tmp_path, statistics)
 def test_a_weight_beyond_float16_is_refused_when_saving(tmp_path, statistics):
     with pytest.raises(ValueError, match="beyond float16"):
         save_pretrained(
-            tmp_path / "x", config=Config(), params={"a": np.float32([1e6])}, statistics=statistics, float16=True
+            tmp_path / "x",
+            config=Config(),
+            params={"a": np.float32([1e6])},
+            statistics=statistics,
+            float16=True,
         )
     assert not (tmp_path / "x").exists()
 
@@ -73,7 +93,11 @@ def test_the_digest_names_the_weights(tmp_path, saved, params, statistics):
     same = save_pretrained(tmp_path / "same", config=config, params=params, statistics=statistics)
     params["encoder"]["bias"] = params["encoder"]["bias"] + 1e-7
     other = save_pretrained(tmp_path / "other", config=config, params=params, statistics=statistics)
-    assert load_pretrained(same).digest == load_pretrained(saved).digest != load_pretrained(other).digest
+    assert (
+        load_pretrained(same).digest
+        == load_pretrained(saved).digest
+        != load_pretrained(other).digest
+    )
 
 
 def test_any_flipped_bit_of_any_weight_is_named(saved):
@@ -109,9 +133,12 @@ def test_a_header_that_claims_exabytes_is_an_input_error(saved):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_weight_that_is_not_finite_is_named(tmp_path, params, statistics, value):
     params["encoder"]["bias"][2] = value
-    folder = save_pretrained(tmp_path / "diverged", config=Config(), params=params, statistics=statistics)
+    folder = save_pretrained(
+        tmp_path / "diverged", config=Config(), params=params, statistics=statistics
+    )
     with pytest.raises(
-        InputError, match="'encoder/bias' holds NaN or infinity in 1 of 4 values; its training diverged"
+        InputError,
+        match="'encoder/bias' holds NaN or infinity in 1 of 4 values; its training diverged",
     ):
         load_pretrained(folder)
 
@@ -119,8 +146,12 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path, params, statistics, valu
 @pytest.mark.parametrize(("mean", "std"), [(np.nan, 0.1), (0.0, 0.0), (0.0, np.inf), (0.0, -1.0)])
 def test_statistics_that_cannot_be_divided_by_are_named(tmp_path, params, mean, std):
     statistics = Statistics(mean=np.full(59, mean, np.float32), std=np.full(59, std, np.float32))
-    folder = save_pretrained(tmp_path / "odd", config=Config(), params=params, statistics=statistics)
-    with pytest.raises(InputError, match="statistics hold NaN, infinity or a deviation that is not above 0"):
+    folder = save_pretrained(
+        tmp_path / "odd", config=Config(), params=params, statistics=statistics
+    )
+    with pytest.raises(
+        InputError, match="statistics hold NaN, infinity or a deviation that is not above 0"
+    ):
         load_pretrained(folder)
 
 
@@ -135,7 +166,9 @@ def test_a_manifest_without_one_of_its_parts_is_one_line(saved, key, value):
 
 
 def test_a_pointer_in_place_of_the_weights_is_named(saved):
-    (saved / "weights.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    (saved / "weights.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
+    )
     with pytest.raises(InputError, match="cannot be read: a Git LFS pointer"):
         load_pretrained(saved)
 
@@ -143,7 +176,9 @@ def test_a_pointer_in_place_of_the_weights_is_named(saved):
 def test_another_schema_is_one_clear_line(saved):
     path = saved / "config.json"
     path.write_text(path.read_text().replace("ksdiff-checkpoint/1", "ksdiff-checkpoint/2"))
-    with pytest.raises(InputError, match="schema 'ksdiff-checkpoint/2', this version reads") as caught:
+    with pytest.raises(
+        InputError, match="schema 'ksdiff-checkpoint/2', this version reads"
+    ) as caught:
         load_pretrained(saved)
     assert "\n" not in str(caught.value)
 
@@ -165,7 +200,9 @@ def test_a_training_workdir_stands_for_the_checkpoint_inside_it(tmp_path, saved)
 
 
 def replaced_while_reading(monkeypatch, save, *, times):
-    """A training run that exports anew after the reader has read the manifest, the first `times` times."""
+    """A training run that exports anew after the reader has read the manifest, the first `times`
+    times.
+    """
     read, left = pretrained_module.read_manifest, list(range(1, times + 1))
 
     def read_then_replaced(folder):
@@ -178,10 +215,14 @@ def replaced_while_reading(monkeypatch, save, *, times):
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_an_export_that_a_run_replaces_while_it_is_read_is_read_again(tmp_path, statistics, monkeypatch, times):
+def test_an_export_that_a_run_replaces_while_it_is_read_is_read_again(
+    tmp_path, statistics, monkeypatch, times
+):
     def save(number):
         kernel = {"kernel": np.full((4, 4), number, np.float32)}
-        save_pretrained(tmp_path / "pretrained", config=Config(), params=kernel, statistics=statistics)
+        save_pretrained(
+            tmp_path / "pretrained", config=Config(), params=kernel, statistics=statistics
+        )
 
     save(0)
     replaced_while_reading(monkeypatch, save, times=times)
@@ -201,12 +242,16 @@ def test_an_export_is_found_in_the_moment_in_which_it_is_replaced_and_after_a_ki
     target = saved.rename(tmp_path / name)
     digest = load_pretrained(target).digest
     (tmp_path / f".{name}.old.x").mkdir()
-    target.rename(tmp_path / f".{name}.old.x" / "folder")  # files.py does so before the new one takes its place
+    target.rename(
+        tmp_path / f".{name}.old.x" / "folder"
+    )  # files.py does so before the new one takes its place
     assert load_pretrained(tmp_path / name).digest == digest
     if name == "pretrained":
         assert load_pretrained(tmp_path).digest == digest
     save_pretrained(target, config=Config(), params=params, statistics=statistics)
-    assert [path.name for path in tmp_path.iterdir()] == [name] and load_pretrained(target).digest != digest
+    assert [path.name for path in tmp_path.iterdir()] == [name] and load_pretrained(
+        target
+    ).digest != digest
 
 
 def test_what_is_no_checkpoint_is_said(tmp_path):
@@ -219,7 +264,10 @@ def test_what_is_no_checkpoint_is_said(tmp_path):
 def test_a_name_of_any_bytes_is_kept_exactly(tmp_path, params, statistics):
     name = os.fsdecode(b"caf\xe9") + " 日本 $x$\n"
     folder = save_pretrained(
-        tmp_path / os.fsdecode(b"\xff"), config=Config(name=name), params=params, statistics=statistics
+        tmp_path / os.fsdecode(b"\xff"),
+        config=Config(name=name),
+        params=params,
+        statistics=statistics,
     )
     assert load_pretrained(folder).config.name == name
     json.loads((folder / "config.json").read_bytes().decode("utf-8"))

@@ -1,4 +1,6 @@
-"""Checkpoints to the hub and back: the real client against a server of our own (tests/hub_server.py)."""
+"""Checkpoints to the hub and back: the real client against a server of our own
+(tests/hub_server.py).
+"""
 
 import dataclasses
 import json
@@ -59,22 +61,34 @@ def hearing(path):
 
 @pytest.fixture
 def client(hub, tmp_path):
-    """Run lines of Python in a process whose hub is ours; what its `show(...)` calls print, one value each."""
+    """Run lines of Python in a process whose hub is ours; what its `show(...)` calls print, one
+    value each.
+    """
 
     def run(lines, **environment):
-        ours = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+        ours = {
+            "HF_ENDPOINT": hub.address,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_HUB_DISABLE_XET": "1",
+        }
         ours |= {"PYTHONPATH": str(REPOSITORY), "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "*"}
         done = subprocess.run(
             [sys.executable, "-c", PREAMBLE + textwrap.dedent(lines)],
-            env=os.environ | ours | environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=os.environ | ours | environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     return run
 
 
-def test_what_is_pushed_comes_back_with_the_same_digest_and_moves_the_same_way(hub, client, tmp_path):
+def test_what_is_pushed_comes_back_with_the_same_digest_and_moves_the_same_way(
+    hub, client, tmp_path
+):
     folder = saved(tmp_path / "tiny", scale=1.5)
     address, ours, theirs, same = client(
         f"""
@@ -101,7 +115,10 @@ def test_what_is_pushed_comes_back_with_the_same_digest_and_moves_the_same_way(h
     yaml = pytest.importorskip("yaml")
     _, metadata, text = files["README.md"].decode().split("---\n", 2)
     expected = {"license": "apache-2.0", "library_name": "ksdiff_jax", "pipeline_tag": "other"}
-    assert yaml.safe_load(metadata).items() >= expected.items() and "jax" in yaml.safe_load(metadata)["tags"]
+    assert (
+        yaml.safe_load(metadata).items() >= expected.items()
+        and "jax" in yaml.safe_load(metadata)["tags"]
+    )
     assert text == "\n# Tiny\n\nWords.\n"
 
 
@@ -120,10 +137,19 @@ def test_a_revision_is_one_commit_and_what_lies_here_goes_before_the_hub(hub, cl
         show(load_pretrained, "org/two")
         """
     )
-    assert [answer["result"] for answer in answers[:4]] == [digests[1], digests[1], digests[0], digests[1]]
-    assert answers[4]["result"]["refused"].endswith("on the hub: org/two on the hub has no revision 'v9'")
+    assert [answer["result"] for answer in answers[:4]] == [
+        digests[1],
+        digests[1],
+        digests[0],
+        digests[1],
+    ]
+    assert answers[4]["result"]["refused"].endswith(
+        "on the hub: org/two on the hub has no revision 'v9'"
+    )
     assert answers[5]["result"] == digests[2]
-    assert "license" not in hub.repositories["org/two"].commits[second]["README.md"].decode()  # none is invented
+    assert (
+        "license" not in hub.repositories["org/two"].commits[second]["README.md"].decode()
+    )  # none is invented
 
 
 @pytest.mark.slow
@@ -137,10 +163,16 @@ def test_without_a_network_an_earlier_download_serves_and_nothing_else_does(hub,
     assert "and no earlier download of it is here" in never["result"]["refused"]
     nobody = "http://127.0.0.1:9"
     kept, never = client(questions, HF_ENDPOINT=nobody)
-    assert kept["result"] == digest and "the Hugging Face hub did not answer (ConnectError" in kept["notices"][0]
+    assert (
+        kept["result"] == digest
+        and "the Hugging Face hub did not answer (ConnectError" in kept["notices"][0]
+    )
     assert "the Hugging Face hub did not give it (ConnectError" in never["result"]["refused"]
     (unwritable,) = client('show(load_pretrained, "org/tiny")', HF_HOME="/dev/null/home")
-    assert "cannot be kept" in unwritable["result"]["refused"] and "set HF_HOME" in unwritable["result"]["refused"]
+    assert (
+        "cannot be kept" in unwritable["result"]["refused"]
+        and "set HF_HOME" in unwritable["result"]["refused"]
+    )
     hub.failing = 503
     kept, never = client(questions)
     assert kept["result"] == digest and "did not answer (HfHubHTTPError" in kept["notices"][0]
@@ -156,12 +188,17 @@ def test_what_is_no_checkpoint_or_a_damaged_one_is_refused_in_one_line(hub, clie
     damaged = files["weights.safetensors"][:-1] + bytes([files["weights.safetensors"][-1] ^ 1])
     hub.make("org/damaged", files | {"weights.safetensors": damaged})
     names = ["org/none", "org/text", "org/other", "org/damaged"]
-    lines = [answer["result"]["refused"] for answer in client(f"for name in {names}: show(load_pretrained, name)")]
+    lines = [
+        answer["result"]["refused"]
+        for answer in client(f"for name in {names}: show(load_pretrained, name)")
+    ]
     assert "org/none: the hub has no repository of this name that you may read" in lines[0]
     assert lines[1].startswith("org/text on the hub: not a checkpoint of ksdiff-jax")
     assert "not a checkpoint's config.json" in lines[2] and "to have it fetched anew" in lines[2]
     cache = tmp_path / "hf" / "hub" / "models--org--damaged"
-    assert "weight 'scale' is corrupt" in lines[3] and lines[3].endswith(f"delete {cache} to have it fetched anew")
+    assert "weight 'scale' is corrupt" in lines[3] and lines[3].endswith(
+        f"delete {cache} to have it fetched anew"
+    )
     assert not any("\n" in line for line in lines)
 
 
@@ -196,9 +233,15 @@ def test_nothing_is_sent_over_what_is_not_ours_or_that_others_could_not_use(hub,
     lines = [answer["result"]["refused"] for answer in answers[:6]]
     assert lines[0] == "'tiny': not the name of a repository on the hub; need owner/name"
     assert lines[1].startswith("org/full: holds README.md and no checkpoint of ksdiff-jax")
-    assert "deaf: refers to its speech encoder as 'encoders/mine', a folder that others do not have" in lines[2]
+    assert (
+        "deaf: refers to its speech encoder as 'encoders/mine', a folder that others do not have"
+        in lines[2]
+    )
     assert lines[3].startswith("card.md: its metadata are not sound")
-    assert lines[4].startswith("org/new: not sent to the hub") and "log in with `hf auth login`" in lines[4]
+    assert (
+        lines[4].startswith("org/new: not sent to the hub")
+        and "log in with `hf auth login`" in lines[4]
+    )
     assert lines[5] == "tiny: has changed since it was loaded; load it again"
     assert not any("\n" in line for line in lines) and "org/new" not in hub.repositories
     sent = [f"{hub.address}/org/{name}" for name in ("full", "full", "hears")]
@@ -222,9 +265,21 @@ def test_commands_take_names_of_the_hub(hub, client, tmp_path):
         """,
         HF_TOKEN=TOKEN,
     )
-    (status, out, err), (failed, nothing, line), sent, unsent = (answer["result"] for answer in lines)
+    (status, out, err), (failed, nothing, line), sent, unsent = (
+        answer["result"] for answer in lines
+    )
     assert (status, err) == (0, "") and json.loads(out)["digest"] == load_pretrained(folder).digest
-    assert (failed, nothing) == (2, "") and line.count("\n") == 1 and "org/none: the hub has no repository" in line
-    assert (sent[0], sent[2]) == (0, "") and json.loads(sent[1])["address"] == f"{hub.address}/org/sent"
+    assert (
+        (failed, nothing) == (2, "")
+        and line.count("\n") == 1
+        and "org/none: the hub has no repository" in line
+    )
+    assert (sent[0], sent[2]) == (0, "") and json.loads(sent[1])[
+        "address"
+    ] == f"{hub.address}/org/sent"
     assert hub.repositories["org/sent"].private
-    assert unsent == [2, "", "ksdiff-jax push: 'org': not the name of a repository on the hub; need owner/name\n"]
+    assert unsent == [
+        2,
+        "",
+        "ksdiff-jax push: 'org': not the name of a repository on the hub; need owner/name\n",
+    ]

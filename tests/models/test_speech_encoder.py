@@ -24,9 +24,15 @@ SMALLEST = {
 
 
 def test_the_configuration_gets_the_layout_and_the_digest_of_what_was_found(tiny_encoder):
-    config, encoder = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    config, encoder = with_encoder(
+        override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)})
+    )
     found = config.model.encoder
-    assert (found.digest, found.architecture, found.path) == (encoder.digest, encoder.config, str(tiny_encoder))
+    assert (found.digest, found.architecture, found.path) == (
+        encoder.digest,
+        encoder.config,
+        str(tiny_encoder),
+    )
     again, _ = with_encoder(config)
     assert again == config and hash(again) == hash(config)
 
@@ -64,27 +70,35 @@ def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_lay
 
 
 def test_a_recording_is_heard_by_the_networks_own_weights(tiny_encoder):
-    config, encoder = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    config, encoder = with_encoder(
+        override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)})
+    )
     sound = np.random.default_rng(0).normal(scale=0.1, size=12_000).astype(np.float32)
     features = hearing(config, encoder_params(encoder))(sound)
     np.testing.assert_array_equal(features, encoder.chunked(sound))
     assert features.shape == (len(sound) // 320, encoder.width)
 
 
-@pytest.mark.parametrize("changes", [{"model.encoder.kind": "mel"}, {"model.encoder.layer": "weighted"}])
+@pytest.mark.parametrize(
+    "changes", [{"model.encoder.kind": "mel"}, {"model.encoder.layer": "weighted"}]
+)
 def test_what_the_network_must_do_itself_is_not_heard_outside(changes):
     assert hearing(override(TINY, SMALLEST | changes), {}) is None
 
 
 @pytest.fixture
 def saved(tmp_path, tiny_encoder):
-    config, encoder = with_encoder(override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)}))
+    config, encoder = with_encoder(
+        override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)})
+    )
     params = {"out": {"kernel": np.ones((2, 3), np.float32)}} | encoder_params(encoder)
     everything = {"config": config, "params": params, "statistics": UNIT_STATISTICS}
     return everything, save_pretrained(tmp_path / "checkpoint", **everything)
 
 
-def test_a_checkpoint_refers_to_its_frozen_encoder_and_finds_it_again(saved, tmp_path, other_encoder):
+def test_a_checkpoint_refers_to_its_frozen_encoder_and_finds_it_again(
+    saved, tmp_path, other_encoder
+):
     everything, folder = saved
     assert list(read_pretrained(folder).params) == ["out"]
     for name, leaf in named_leaves(load_pretrained(folder).params).items():
@@ -106,7 +120,9 @@ def test_an_encoder_that_is_gone_is_asked_for_and_found_elsewhere(saved, tmp_pat
 def test_an_embedded_encoder_needs_no_folder(saved, tmp_path, tiny_encoder):
     everything, _ = saved
     gone = override(everything["config"], {"model.encoder.path": str(tmp_path / "gone")})
-    folder = save_pretrained(tmp_path / "whole", **everything | {"config": gone}, embed_encoder=True)
+    folder = save_pretrained(
+        tmp_path / "whole", **everything | {"config": gone}, embed_encoder=True
+    )
     loaded = named_leaves(load_pretrained(folder).params)
     assert loaded.keys() == named_leaves(everything["params"]).keys()
     with pytest.raises(InputError, match="holds its own speech encoder"):

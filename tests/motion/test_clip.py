@@ -35,7 +35,9 @@ def coefficients(frames=7):
 
 def clip(frames=7):
     keyframes = np.arange(frames) % 3 == 0
-    return MotionClip.from_coefficients(coefficients(frames), keyframes_head=keyframes, meta={"seed": 5, "text": "né"})
+    return MotionClip.from_coefficients(
+        coefficients(frames), keyframes_head=keyframes, meta={"seed": 5, "text": "né"}
+    )
 
 
 def test_a_saved_file_holds_every_documented_key_with_its_dtype_and_shape(tmp_path):
@@ -138,7 +140,9 @@ def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused_unopened(tmp_
 
 def test_a_name_of_any_bytes_among_the_facts_comes_back(tmp_path):
     name = os.fsdecode(b"caf\xe9") + " 日本"
-    clip = MotionClip.from_coefficients(np.zeros((3, 59), np.float32), meta={"checkpoint_name": name})
+    clip = MotionClip.from_coefficients(
+        np.zeros((3, 59), np.float32), meta={"checkpoint_name": name}
+    )
     path = clip.save(tmp_path / (name + ".motion.npz"))
     assert MotionClip.load(path).meta["checkpoint_name"] == name
     with np.load(path) as file:

@@ -37,7 +37,9 @@ def test_smoothing_agrees_with_scipy_and_ignores_padding():
     padded = np.concatenate([signal, np.full((2, 9), 7.0, np.float32)], axis=1)
     mask = jnp.arange(49)[None] < 40
     smooth = gaussian_smooth(jnp.asarray(padded), jnp.broadcast_to(mask, (2, 49)), sigma_frames=2.0)
-    np.testing.assert_allclose(smooth[:, :40], gaussian_filter1d(signal, 2.0, mode="reflect"), atol=1e-6)
+    np.testing.assert_allclose(
+        smooth[:, :40], gaussian_filter1d(signal, 2.0, mode="reflect"), atol=1e-6
+    )
     np.testing.assert_array_equal(smooth[:, 40:], 0)
 
 
@@ -51,14 +53,18 @@ def test_maxima_agree_with_scipy_on_random_curves():
     for seed in range(5):
         signal = np.random.default_rng(seed).random((1, 60)).astype(np.float32)
         expected, _ = find_peaks(signal[0], height=signal.mean() + 0.5 * signal.std())
-        found = np.flatnonzero(local_maxima(jnp.asarray(signal), _all_valid(signal), threshold_std=0.5)[0])
+        found = np.flatnonzero(
+            local_maxima(jnp.asarray(signal), _all_valid(signal), threshold_std=0.5)[0]
+        )
         np.testing.assert_array_equal(found, expected)
 
 
 def test_a_plateau_counts_once_at_its_first_frame_and_a_shoulder_not_at_all():
     signal = jnp.asarray([[0, 0, 5, 5, 5, 0, 0, 0, 3, 3, 6, 0, 0, 4, 4]], jnp.float32)
     found = np.flatnonzero(local_maxima(signal, _all_valid(signal), threshold_std=0.0)[0])
-    np.testing.assert_array_equal(found, [2, 10])  # the rise at the very end never falls: no maximum
+    np.testing.assert_array_equal(
+        found, [2, 10]
+    )  # the rise at the very end never falls: no maximum
 
 
 def test_a_still_clip_has_no_keyframes():
@@ -80,10 +86,15 @@ def test_two_bursts_of_movement_give_two_keyframes_where_they_are_fastest():
 
 
 def test_padding_changes_no_target():
-    motion = np.cumsum(np.random.default_rng(3).normal(size=(2, 50, 59)), axis=1).astype(np.float32) * 0.01
+    motion = (
+        np.cumsum(np.random.default_rng(3).normal(size=(2, 50, 59)), axis=1).astype(np.float32)
+        * 0.01
+    )
     padded = np.pad(motion, ((0, 0), (0, 30), (0, 0)), constant_values=9.0)
     short = keyframe_targets(jnp.asarray(motion), jnp.ones((2, 50), bool))
-    long = keyframe_targets(jnp.asarray(padded), jnp.broadcast_to(jnp.arange(80)[None] < 50, (2, 80)))
+    long = keyframe_targets(
+        jnp.asarray(padded), jnp.broadcast_to(jnp.arange(80)[None] < 50, (2, 80))
+    )
     for a, b in zip(short, long, strict=True):
         np.testing.assert_array_equal(a, b[:, :50])
         assert not b[:, 50:].any()

@@ -12,14 +12,18 @@ def test_a_straight_line_stays_one_whatever_the_rate(rate_hz):
     times_s = np.arange(0, 2.2, 1 / rate_hz)
     values = np.stack([3 * times_s - 1, -times_s], axis=1)
     inside = WANTED_S[2:-2]  # averages near the ends see the level part beyond them
-    np.testing.assert_allclose(resampled(values, times_s, inside), np.stack([3 * inside - 1, -inside], 1), atol=1e-9)
+    np.testing.assert_allclose(
+        resampled(values, times_s, inside), np.stack([3 * inside - 1, -inside], 1), atol=1e-9
+    )
 
 
 def test_instants_need_not_be_regular():
     times_s = np.sort(np.random.default_rng(0).uniform(0, 2, 40))
     values = np.sin(times_s)[:, None]
     np.testing.assert_allclose(
-        resampled(values, times_s, WANTED_S)[:, 0], np.interp(WANTED_S, times_s, values[:, 0]), atol=1e-12
+        resampled(values, times_s, WANTED_S)[:, 0],
+        np.interp(WANTED_S, times_s, values[:, 0]),
+        atol=1e-12,
     )
 
 
@@ -36,7 +40,9 @@ def test_the_mean_over_a_period_is_that_of_a_fine_grid():
     values = rng.normal(size=(150, 2))
     wanted_s = times_s[10] + np.arange(20) / 25
     fine = np.linspace(-0.02, 0.02, 4001)
-    expected = [[np.mean(np.interp(t + fine, times_s, column)) for column in values.T] for t in wanted_s]
+    expected = [
+        [np.mean(np.interp(t + fine, times_s, column)) for column in values.T] for t in wanted_s
+    ]
     np.testing.assert_allclose(resampled(values, times_s, wanted_s), expected, atol=1e-3)
 
 
@@ -51,7 +57,9 @@ def test_beyond_both_ends_the_ends_are_held():
 
 
 def test_one_value_is_everywhere():
-    np.testing.assert_array_equal(resampled(np.ones((1, 3)), np.array([5.0]), WANTED_S), np.ones((50, 3)))
+    np.testing.assert_array_equal(
+        resampled(np.ones((1, 3)), np.array([5.0]), WANTED_S), np.ones((50, 3))
+    )
 
 
 def test_rotations_take_the_shorter_arc_as_slerp_does():

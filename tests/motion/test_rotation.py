@@ -22,7 +22,9 @@ def test_axis_angle_inverts_the_matrix(angle):
     axes = np.random.default_rng(1).normal(size=(50, 3))
     vectors = (angle * axes / np.linalg.norm(axes, axis=-1, keepdims=True)).astype(np.float32)
     matrices = rotation_matrix(jnp.asarray(vectors))
-    np.testing.assert_allclose(rotation_matrix(axis_angle(matrices)), matrices, atol=2e-3 if angle > 3 else 1e-6)
+    np.testing.assert_allclose(
+        rotation_matrix(axis_angle(matrices)), matrices, atol=2e-3 if angle > 3 else 1e-6
+    )
 
 
 @pytest.mark.parametrize("angle", [1e-6, 1e-3, 1.0, 3.0, np.pi])
@@ -30,7 +32,9 @@ def test_the_relative_angle_is_the_angle_of_the_rotation_between(angle):
     base = Rotation.random(30, random_state=2)
     step = Rotation.from_rotvec(np.tile([0.6 * angle, 0.0, 0.8 * angle], (30, 1)))
     a, b = base.as_rotvec().astype(np.float32), (step * base).as_rotvec().astype(np.float32)
-    np.testing.assert_allclose(relative_angle(jnp.asarray(a), jnp.asarray(b)), angle, atol=2e-6, rtol=1e-3)
+    np.testing.assert_allclose(
+        relative_angle(jnp.asarray(a), jnp.asarray(b)), angle, atol=2e-6, rtol=1e-3
+    )
 
 
 def test_gradients_are_finite_at_zero_and_where_two_rotations_are_equal():

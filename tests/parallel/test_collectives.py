@@ -20,7 +20,10 @@ def program(*lines: str) -> str:
     ],
 )
 def test_an_all_reduce_among_four_sends_one_and_a_half_times_its_payload(groups):
-    line = f"%all-reduce.1 = (f32[8,16]{{1,0}}, bf16[3]{{0}}, f32[]) all-reduce(%a, %b, %c), channel_id=1, {groups}"
+    line = (
+        f"%all-reduce.1 = (f32[8,16]{{1,0}}, bf16[3]{{0}}, f32[]) all-reduce(%a, %b, %c), "
+        f"channel_id=1, {groups}"
+    )
     payload = 4 * 8 * 16 + 2 * 3 + 4
     assert collectives(program(line)) == {"all-reduce": Traffic(1, payload, round(1.5 * payload))}
 
@@ -31,7 +34,8 @@ def test_gathering_and_scattering_count_the_whole_array():
         program(
             f"%all-gather.1 = f32[16]{{0}} all-gather(%a), {groups}, dimensions={{0}}",
             f"%reduce-scatter.1 = f32[4]{{0}} reduce-scatter(%b), {groups}, dimensions={{0}}",
-            "%collective-permute.1 = f32[10]{0} collective-permute(%c), source_target_pairs={{0,1},{1,0}}",
+            "%collective-permute.1 = f32[10]{0} collective-permute(%c), "
+            "source_target_pairs={{0,1},{1,0}}",
         )
     )
     assert found == {
@@ -60,7 +64,10 @@ def test_the_body_of_a_loop_counts_as_often_as_it_runs():
         "  ROOT %all-reduce.1 = f32[8]{0} all-reduce(%p), replica_groups={{0,1}}, to_apply=%add\n"
         "}\n\n"
     )
-    call = '%while.1 = f32[8]{0} while(%x), condition=%c, body=%body.1, backend_config={"known_trip_count":{"n":"5"}}'
+    call = (
+        "%while.1 = f32[8]{0} while(%x), condition=%c, body=%body.1, "
+        'backend_config={"known_trip_count":{"n":"5"}}'
+    )
     assert collectives(loop + program(call)) == {"all-reduce": Traffic(5, 160, 160)}
 
 

@@ -8,9 +8,18 @@ import pytest
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.parallel.distributed import initialise, lost_process, plan
 
-SLURM = {"SLURM_JOB_ID": "9", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+SLURM = {
+    "SLURM_JOB_ID": "9",
+    "SLURM_STEP_NODELIST": "n[1-2]",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+}
 OPEN_MPI = {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3"}
-JOBSET = {"JAX_COORDINATOR_ADDRESS": "run-workers-0-0.run:3389", "JAX_NUM_PROCESSES": "2", "JOB_COMPLETION_INDEX": "1"}
+JOBSET = {
+    "JAX_COORDINATOR_ADDRESS": "run-workers-0-0.run:3389",
+    "JAX_NUM_PROCESSES": "2",
+    "JOB_COMPLETION_INDEX": "1",
+}
 
 
 def found(environ):
@@ -67,7 +76,10 @@ def test_open_mpi_5_needs_the_address_and_says_so():
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("a:1", None, 0), "--processes missing: a run of several processes needs all of --coordinator, --proc"),
+        (
+            ("a:1", None, 0),
+            "--processes missing: a run of several processes needs all of --coordinator, --proc",
+        ),
         ((None, 2, None), "--coordinator and --process-id missing"),
         (("a", 2, 0), "--coordinator a: need HOST:PORT"),
         (("a:99999", 2, 0), "need HOST:PORT"),
@@ -91,7 +103,10 @@ def test_a_coordinator_that_does_not_answer_is_one_line_within_the_timeout():
     with socket.socket() as silent:  # it has the port to the end and does not listen
         silent.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(InputError, match=rf"coordinator {address} does not answer after 0 s .*is process 0 runn"):
+        with pytest.raises(
+            InputError,
+            match=rf"coordinator {address} does not answer after 0 s .*is process 0 runn",
+        ):
             initialise(coordinator=address, processes=2, process_id=1, timeout_s=0.1)
     assert not jax.distributed.is_initialized()
 
@@ -99,8 +114,16 @@ def test_a_coordinator_that_does_not_answer_is_one_line_within_the_timeout():
 @pytest.mark.parametrize(
     ("said", "lost"),
     [
-        ("UNKNOWN: Gloo all-reduce failed: [pair.cc:538] Read error [127.0.0.1]:9631: Connection reset by peer", True),
-        ("INTERNAL: NCCL operation async_err failed: remote process exited or there was a network error", True),
+        (
+            "UNKNOWN: Gloo all-reduce failed: [pair.cc:538] Read error [127.0.0.1]:9631: "
+            "Connection reset by peer",
+            True,
+        ),
+        (
+            "INTERNAL: NCCL operation async_err failed: remote process exited or there was a "
+            "network error",
+            True,
+        ),
         ("UNAVAILABLE: The coordination service cannot be reached\nand more lines", True),
         ("RESOURCE_EXHAUSTED: Out of memory allocating 8589934592 bytes.", False),
         ("INTERNAL: NCCL operation ncclCommInitRank failed: unhandled cuda error", False),

@@ -32,7 +32,8 @@ def test_the_sizes_multiply_to_the_devices(config, devices, shape):
 
 
 @pytest.mark.parametrize(
-    "config", [MeshConfig(data=3), MeshConfig(fsdp=3), MeshConfig(data=-1, fsdp=-1), MeshConfig(tensor=0)]
+    "config",
+    [MeshConfig(data=3), MeshConfig(fsdp=3), MeshConfig(data=-1, fsdp=-1), MeshConfig(tensor=0)],
 )
 def test_sizes_that_do_not_fit_are_refused_with_their_names(config):
     with pytest.raises(InputError, match=r"mesh.data .* mesh.fsdp .* mesh.tensor") as error:
@@ -48,7 +49,12 @@ def test_a_mesh_of_one_has_all_axes_and_leaves_placement_to_the_compiler():
 
 @pytest.mark.parametrize(
     ("shape", "slices", "crossed"),
-    [((8, 1, 1), 2, (2, 1, 1)), ((2, 4, 2), 4, (2, 2, 1)), ((1, 8, 1), 4, (1, 4, 1)), ((6, 2, 1), 4, (2, 2, 1))],
+    [
+        ((8, 1, 1), 2, (2, 1, 1)),
+        ((2, 4, 2), 4, (2, 2, 1)),
+        ((1, 8, 1), 4, (1, 4, 1)),
+        ((6, 2, 1), 4, (2, 2, 1)),
+    ],
 )
 def test_slices_are_crossed_by_data_first_and_then_by_fsdp(shape, slices, crossed):
     assert across_slices(shape, slices) == crossed

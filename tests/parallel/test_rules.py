@@ -1,4 +1,6 @@
-"""Logical axes: known names, no mesh axis twice, dimensions that divide; on an abstract mesh of eight."""
+"""Logical axes: known names, no mesh axis twice, dimensions that divide; on an abstract mesh of
+eight.
+"""
 
 import pytest
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
@@ -27,11 +29,15 @@ def test_vectors_are_copied_and_odd_dimensions_stay_whole():
 def test_the_moments_of_a_parameter_lie_where_it_lies():
     for prefix in ("params", "ema", "opt_state/1/0/mu", "opt_state/1/0/nu"):
         name = f"{prefix}/block/feed_forward/down/kernel"
-        assert parameter_axes(name, (256, 128)) == parameter_axes("block/feed_forward/down/kernel", (256, 128))
+        assert parameter_axes(name, (256, 128)) == parameter_axes(
+            "block/feed_forward/down/kernel", (256, 128)
+        )
 
 
 def test_a_partition_follows_the_table():
-    assert check_axes("x", ("batch", "time", "width"), (8, 3, 5), MESH) == PartitionSpec(("data", "fsdp"), None, None)
+    assert check_axes("x", ("batch", "time", "width"), (8, 3, 5), MESH) == PartitionSpec(
+        ("data", "fsdp"), None, None
+    )
     assert check_axes("w", ("embed", "mlp"), (8, 6), MESH) == PartitionSpec("fsdp", "tensor")
 
 
@@ -59,7 +65,11 @@ def test_every_axis_name_that_a_layer_constrains_is_in_the_table():
 
     package = Path(parallel.__file__).parents[1]
     used = set()
-    for path in [*package.glob("layers/*.py"), *package.glob("models/**/*.py"), *package.glob("speech/*.py")]:
+    for path in [
+        *package.glob("layers/*.py"),
+        *package.glob("models/**/*.py"),
+        *package.glob("speech/*.py"),
+    ]:
         for call in re.findall(r"with_logical_constraint\([^()]*\(([^()]*)\)", path.read_text()):
             used |= set(re.findall(r'"(\w+)"', call))
     assert used <= {name for name, _ in RULES}

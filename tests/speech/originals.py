@@ -5,11 +5,20 @@ from pathlib import Path
 
 LAYOUTS = {
     "wav2vec2 base": ("wav2vec2", {}),
-    "wav2vec2 large": ("wav2vec2", {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}),
+    "wav2vec2 large": (
+        "wav2vec2",
+        {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+    ),
     "wav2vec2 layer norms, post-norm": ("wav2vec2", {"feat_extract_norm": "layer"}),
-    "wav2vec2 group norm, pre-norm": ("wav2vec2", {"do_stable_layer_norm": True, "conv_bias": True}),
+    "wav2vec2 group norm, pre-norm": (
+        "wav2vec2",
+        {"do_stable_layer_norm": True, "conv_bias": True},
+    ),
     "hubert base": ("hubert", {}),
-    "hubert large": ("hubert", {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}),
+    "hubert large": (
+        "hubert",
+        {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+    ),
     "hubert without projection norm": ("hubert", {"feat_proj_layer_norm": False}),
     "hubert with batch norm": ("hubert", {"conv_pos_batch_norm": True}),
     "wavlm base": ("wavlm", {}),
@@ -28,13 +37,17 @@ TINY = {
 
 
 def build(layout: str, *, seed: int = 0, head: str | None = None, **changes):
-    """A torch model in evaluation mode, its norms and biases random too, so that none of them is a no-op."""
+    """A torch model in evaluation mode, its norms and biases random too, so that none of them is a
+    no-op.
+    """
     import torch
     import transformers
 
     kind, own = LAYOUTS[layout]
     name = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}[kind]
-    config = getattr(transformers, f"{name}Config")(**{**TINY, **own, **changes}, attn_implementation="eager")
+    config = getattr(transformers, f"{name}Config")(
+        **{**TINY, **own, **changes}, attn_implementation="eager"
+    )
     torch.manual_seed(seed)
     model = getattr(transformers, f"{name}{head or 'Model'}")(config).eval()
     with torch.no_grad():

@@ -1,4 +1,7 @@
-"""Conversion: what is in is out, and every failure has its own sentence. No torch: the folders are written by hand."""
+"""Conversion: what is in is out, and every failure has its own sentence.
+
+No torch: the folders are written by hand.
+"""
 
 import json
 import shutil
@@ -59,7 +62,8 @@ def write(folder, weights=None, *, raw=None, readme=None):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write(
-        tmp_path_factory.mktemp("source") / "model", readme="---\ntags: [speech]\nlicense: apache-2.0\n---\nhi"
+        tmp_path_factory.mktemp("source") / "model",
+        readme="---\ntags: [speech]\nlicense: apache-2.0\n---\nhi",
     )
 
 
@@ -83,8 +87,14 @@ def test_weight_norm_is_folded_under_its_old_names_and_its_new_ones(folder, tmp_
     stem = "encoder.pos_conv_embed.conv"
     magnitude = weights.pop(f"{stem}.parametrizations.weight.original0")
     direction = weights.pop(f"{stem}.parametrizations.weight.original1")
-    older = write(tmp_path / "older", weights | {f"{stem}.weight_g": magnitude, f"{stem}.weight_v": direction})
-    plain = direction * magnitude / np.sqrt((direction.astype(np.float64) ** 2).sum((0, 1), keepdims=True))
+    older = write(
+        tmp_path / "older", weights | {f"{stem}.weight_g": magnitude, f"{stem}.weight_v": direction}
+    )
+    plain = (
+        direction
+        * magnitude
+        / np.sqrt((direction.astype(np.float64) ** 2).sum((0, 1), keepdims=True))
+    )
     folded = write(tmp_path / "folded", weights | {f"{stem}.weight": plain.astype(np.float32)})
     kernels = [load_encoder(path).params["positions"]["kernel"] for path in (folder, older, folded)]
     np.testing.assert_array_equal(kernels[0], kernels[1])
@@ -93,7 +103,10 @@ def test_weight_norm_is_folded_under_its_old_names_and_its_new_ones(folder, tmp_
 
 def test_heads_of_fine_tuned_models_are_left_out_and_named(tmp_path):
     weights = {f"wav2vec2.{key}": array for key, array in random_weights().items()}
-    weights |= {"lm_head.weight": np.zeros((5, 8), np.float32), "wav2vec2.masked_spec_embed": np.zeros(8, np.float32)}
+    weights |= {
+        "lm_head.weight": np.zeros((5, 8), np.float32),
+        "wav2vec2.masked_spec_embed": np.zeros(8, np.float32),
+    }
     conversion = convert_encoder(write(tmp_path / "ctc", weights), tmp_path / "out")
     assert conversion.ignored == ("lm_head.weight", "masked_spec_embed")
     assert conversion.licence == UNKNOWN_LICENCE
@@ -111,7 +124,9 @@ def test_shards_of_safetensors_are_read_together(folder, tmp_path):
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
     assert load_encoder(sharded).digest == load_encoder(folder).digest
     (sharded / "b.safetensors").unlink()
-    with pytest.raises(InputError, match=r"names the shard 'b\.safetensors', which is not beside it"):
+    with pytest.raises(
+        InputError, match=r"names the shard 'b\.safetensors', which is not beside it"
+    ):
         load_encoder(sharded)
 
 
@@ -136,39 +151,107 @@ def renamed(prefix):
 @pytest.mark.parametrize(
     ("weights", "raw", "sentence"),
     [
-        (broken(lambda w: w.pop("encoder.layer_norm.bias")), {}, "are missing, first 'encoder.layer_norm.bias'"),
-        (broken(lambda w: w.update({"encoder.extra": np.zeros(1)})), {}, "are unknown, first 'encoder.extra'"),
-        (None, {"hidden_size": 16}, "config.json asks for .*: weights and configuration are of different models"),
-        (None, {"model_type": "bert"}, "a model of type 'bert'; a speech encoder of type wav2vec2, hubert, wavlm"),
+        (
+            broken(lambda w: w.pop("encoder.layer_norm.bias")),
+            {},
+            "are missing, first 'encoder.layer_norm.bias'",
+        ),
+        (
+            broken(lambda w: w.update({"encoder.extra": np.zeros(1)})),
+            {},
+            "are unknown, first 'encoder.extra'",
+        ),
+        (
+            None,
+            {"hidden_size": 16},
+            "config.json asks for .*: weights and configuration are of different models",
+        ),
+        (
+            None,
+            {"model_type": "bert"},
+            "a model of type 'bert'; a speech encoder of type wav2vec2, hubert, wavlm",
+        ),
         (None, {"add_adapter": True}, "has adapters, which are not supported"),
         (None, {"hidden_act": "swish"}, "hidden_act is 'swish'; known are gelu"),
         (None, {"conv_dim": "many"}, "a field does not hold what it should"),
-        (None, {"hidden_size": 10**9}, "hidden_size is 1000000000, not a whole number of 1 to 65536"),
+        (
+            None,
+            {"hidden_size": 10**9},
+            "hidden_size is 1000000000, not a whole number of 1 to 65536",
+        ),
         (None, {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
         (None, {"num_attention_heads": 0}, "num_attention_heads is 0"),
-        (None, {"num_attention_heads": 3}, "hidden_size 8 does not divide into num_attention_heads 3"),
+        (
+            None,
+            {"num_attention_heads": 3},
+            "hidden_size 8 does not divide into num_attention_heads 3",
+        ),
         (None, {"intermediate_size": 12.5}, "intermediate_size is 12.5"),
         (None, {"layer_norm_eps": float("nan")}, "layer_norm_eps is nan, not a positive number"),
-        (None, {"do_stable_layer_norm": "false"}, "do_stable_layer_norm is 'false', not true or false"),
-        (None, {"conv_kernel": [10, 3]}, r"conv_dim, conv_kernel and conv_stride have \(7, 2, 7\) entries"),
-        (None, {"feat_extract_norm": "batch"}, "feat_extract_norm is 'batch'; known are group, layer"),
-        (None, {"quantization_config": {"quant_method": "gptq"}}, "quantised weights .*'gptq'.*; give the original"),
-        (changed(V_PROJECTION, lambda w: np.where(w > 1, np.nan, w)), {}, "v_proj.weight holds NaN or infinity in"),
-        (changed("encoder.layer_norm.bias", lambda w: w + np.array([np.inf, *[0] * 7])), {}, "infinity in 1 of its 8"),
-        (changed(V_PROJECTION, lambda w: w.astype(np.float64) * 1e300), {}, "v_proj.weight holds NaN or infinity in"),
-        (changed(V_PROJECTION, lambda w: np.where(w > 0, np.inf, w).astype(np.float16)), {}, "its float16 overflowed"),
+        (
+            None,
+            {"do_stable_layer_norm": "false"},
+            "do_stable_layer_norm is 'false', not true or false",
+        ),
+        (
+            None,
+            {"conv_kernel": [10, 3]},
+            r"conv_dim, conv_kernel and conv_stride have \(7, 2, 7\) entries",
+        ),
+        (
+            None,
+            {"feat_extract_norm": "batch"},
+            "feat_extract_norm is 'batch'; known are group, layer",
+        ),
+        (
+            None,
+            {"quantization_config": {"quant_method": "gptq"}},
+            "quantised weights .*'gptq'.*; give the original",
+        ),
+        (
+            changed(V_PROJECTION, lambda w: np.where(w > 1, np.nan, w)),
+            {},
+            "v_proj.weight holds NaN or infinity in",
+        ),
+        (
+            changed("encoder.layer_norm.bias", lambda w: w + np.array([np.inf, *[0] * 7])),
+            {},
+            "infinity in 1 of its 8",
+        ),
+        (
+            changed(V_PROJECTION, lambda w: w.astype(np.float64) * 1e300),
+            {},
+            "v_proj.weight holds NaN or infinity in",
+        ),
+        (
+            changed(V_PROJECTION, lambda w: np.where(w > 0, np.inf, w).astype(np.float16)),
+            {},
+            "its float16 overflowed",
+        ),
         (changed(V_PROJECTION, lambda w: 0 * w), {}, "v_proj.weight is wholly zero"),
-        (changed(V_PROJECTION, lambda w: w.astype(np.int8)), {}, "v_proj.weight holds int8, floating-point"),
+        (
+            changed(V_PROJECTION, lambda w: w.astype(np.int8)),
+            {},
+            "v_proj.weight holds int8, floating-point",
+        ),
         (changed(V_PROJECTION, lambda w: w > 0), {}, "v_proj.weight holds bool"),
-        (changed(DIRECTION, lambda w: w * (np.arange(6) != 2)), {}, "has the norm 0 in 1 of its 6 taps"),
-        (renamed("module."), {}, "begin with 'module.', as DataParallel saves them; save model.module.state_dict"),
+        (
+            changed(DIRECTION, lambda w: w * (np.arange(6) != 2)),
+            {},
+            "has the norm 0 in 1 of its 6 taps",
+        ),
+        (
+            renamed("module."),
+            {},
+            "begin with 'module.', as DataParallel saves them; save model.module.state_dict",
+        ),
         (renamed("_orig_mod."), {}, "as torch.compile saves them"),
         (renamed("base_model.model."), {}, "this is an adapter"),
         (renamed("hubert."), {}, "the weights of a hubert, config.json describes a wav2vec2"),
         (None, {"num_hidden_layers": 3}, "16 weights are missing, first 'encoder.layers.2"),
         (None, {"num_hidden_layers": 1}, "16 weights are unknown, first 'encoder.layers.1"),
     ],
-)  # fmt: skip
+)
 def test_each_failure_has_its_own_sentence_and_leaves_nothing(weights, raw, sentence, tmp_path):
     source = write(tmp_path / "source", weights, raw=raw)
     with pytest.raises(InputError, match=sentence):
@@ -199,13 +282,20 @@ def test_weights_of_other_floats_are_their_float32(folder, tmp_path, dtype):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_configuration_in_another_unicode_form_is_read(folder, tmp_path, encoding):
     other = write(tmp_path / "other")
-    (other / "config.json").write_bytes(json.dumps(LAYOUT | {"layer_norm_eps": None}).encode(encoding))
+    (other / "config.json").write_bytes(
+        json.dumps(LAYOUT | {"layer_norm_eps": None}).encode(encoding)
+    )
     assert load_encoder(other).digest == load_encoder(folder).digest
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "0 bytes"), (b"[1]", "holds a list"), (b"{", "not a JSON file"), (b"[" * 100_000, "not a JSON file")],
+    [
+        (b"", "0 bytes"),
+        (b"[1]", "holds a list"),
+        (b"{", "not a JSON file"),
+        (b"[" * 100_000, "not a JSON file"),
+    ],
 )
 def test_a_configuration_that_is_none_is_one_line(tmp_path, content, said):
     folder = write(tmp_path / "m")
@@ -244,9 +334,14 @@ def test_an_index_of_shards_stays_in_its_folder_and_names_each_weight_once(tmp_p
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("flax_model.msgpack", "for Flax"), ("tf_model.h5", "for TensorFlow"), ("model.onnx", "an ONNX graph"),
-     ("checkpoint_best.pt", "not in the Hugging Face form"), ("adapter_model.safetensors", "an adapter alone")],
-)  # fmt: skip
+    [
+        ("flax_model.msgpack", "for Flax"),
+        ("tf_model.h5", "for TensorFlow"),
+        ("model.onnx", "an ONNX graph"),
+        ("checkpoint_best.pt", "not in the Hugging Face form"),
+        ("adapter_model.safetensors", "an adapter alone"),
+    ],
+)
 def test_weights_of_another_framework_alone_are_named(tmp_path, name, said):
     folder = write(tmp_path / "m")
     (folder / "model.safetensors").rename(folder / name)
@@ -265,7 +360,10 @@ def test_a_bin_gives_the_same_encoder_whole_and_in_shards(folder, tmp_path, monk
     (whole / "pytorch_model.bin").unlink()
     names = sorted(weights)
     for part in (0, 1):
-        writer(whole / f"part{part}.bin", *plain_tensors({name: weights[name] for name in names[part::2]}))
+        writer(
+            whole / f"part{part}.bin",
+            *plain_tensors({name: weights[name] for name in names[part::2]}),
+        )
     index = {"weight_map": {name: f"part{place % 2}.bin" for place, name in enumerate(names)}}
     (whole / "pytorch_model.bin.index.json").write_text(json.dumps(index))
     assert load_encoder(whole).digest == load_encoder(folder).digest
@@ -281,7 +379,8 @@ def test_a_damaged_conversion_is_noticed(folder, tmp_path):
     weights["norm/bias"] = np.zeros(3, np.float32)
     save_file(weights, tmp_path / "out" / "weights.safetensors")
     with pytest.raises(
-        InputError, match=r"weight norm/bias has shape \(3,\), the layout in config.json asks for \(8,\)"
+        InputError,
+        match=r"weight norm/bias has shape \(3,\), the layout in config.json asks for \(8,\)",
     ):
         load_encoder(tmp_path / "out")
 
@@ -293,7 +392,9 @@ def test_an_unreachable_hub_is_one_line(monkeypatch):
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
-    with pytest.raises(InputError, match="hub did not give it \\(ConnectionError: no route to host\\)") as caught:
+    with pytest.raises(
+        InputError, match="hub did not give it \\(ConnectionError: no route to host\\)"
+    ) as caught:
         load_encoder("somebody/some-encoder")
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no such folder, and not a name on the Hugging Face hub"):
@@ -308,5 +409,7 @@ def test_other_files_in_the_output_folder_are_not_overwritten(folder, tmp_path):
 
 
 def test_a_recording_below_one_receptive_field_is_refused(folder):
-    with pytest.raises(InputError, match=r"399 samples \(25 ms\); a speech encoder hears 400 at once"):
+    with pytest.raises(
+        InputError, match=r"399 samples \(25 ms\); a speech encoder hears 400 at once"
+    ):
         load_encoder(folder)(np.zeros((1, 399), np.float32))

@@ -39,10 +39,13 @@ def heard(encoder):
 
 def features(encoder, heard, layer, **params):
     module = build_encoder(
-        EncoderConfig(kind="pretrained", layer=layer, architecture=encoder.config), dtype=jnp.float32
+        EncoderConfig(kind="pretrained", layer=layer, architecture=encoder.config),
+        dtype=jnp.float32,
     )
     audio, mask, _ = heard
-    return np.asarray(jax.jit(module.apply)({"params": {"backbone": encoder.params} | params}, audio, mask))
+    return np.asarray(
+        jax.jit(module.apply)({"params": {"backbone": encoder.params} | params}, audio, mask)
+    )
 
 
 def test_the_last_layer_is_that_of_the_encoder(encoder, heard):
@@ -88,7 +91,9 @@ def test_a_finetuned_encoder_keeps_less_for_the_backward_pass_under_remat(encode
 def test_layers_in_a_loop_give_the_same_features_and_gradients(heard):
     # Of a WavLM: its position bias is shared by all layers and has parameters.
     layout = dataclasses.replace(LAYOUT, architecture="wavlm")
-    settings = EncoderConfig(kind="pretrained", layer="weighted", architecture=layout, finetune=True)
+    settings = EncoderConfig(
+        kind="pretrained", layer="weighted", architecture=layout, finetune=True
+    )
     audio, mask, _ = heard
 
     def found(scan):
@@ -104,6 +109,10 @@ def test_layers_in_a_loop_give_the_same_features_and_gradients(heard):
         return {"loss": value, **gradient}
 
     expected, looped = found(False), found(True)
-    assert looped.keys() == expected.keys() and any("relative_positions" in name for name in expected)
+    assert looped.keys() == expected.keys() and any(
+        "relative_positions" in name for name in expected
+    )
     for name, value in expected.items():
-        np.testing.assert_allclose(looped[name], value, rtol=1e-4, atol=1e-5 * np.abs(value).max(), err_msg=name)
+        np.testing.assert_allclose(
+            looped[name], value, rtol=1e-4, atol=1e-5 * np.abs(value).max(), err_msg=name
+        )

@@ -24,21 +24,30 @@ def speechlike(seconds: float, *, seed: int = 0) -> np.ndarray:
     samples = int(16_000 * seconds)
     noise = np.convolve(random.normal(size=samples), np.hanning(24) / 12, mode="same")
     level = np.interp(
-        np.arange(samples), np.linspace(0, samples, int(4 * seconds) + 2), random.random(int(4 * seconds) + 2)
+        np.arange(samples),
+        np.linspace(0, samples, int(4 * seconds) + 2),
+        random.random(int(4 * seconds) + 2),
     )
     return (0.2 * level**2 * noise + 0.01).astype(np.float32)
 
 
 def test_the_usual_layout_hears_400_samples_every_320():
     assert receptive_field(LAYOUT) == 400 and hop_samples(LAYOUT) == 320
-    assert [frame_count(samples, LAYOUT) for samples in (399, 400, 719, 720, 160_000)] == [0, 1, 1, 2, 499]
+    assert [frame_count(samples, LAYOUT) for samples in (399, 400, 719, 720, 160_000)] == [
+        0,
+        1,
+        1,
+        2,
+        499,
+    ]
 
 
 def test_there_is_a_frame_for_every_320_samples_and_it_is_centred_on_them(encoder):
     audio = 1e-3 * np.random.default_rng(0).normal(size=6400).astype(np.float32)
     assert encoder(audio[None]).shape == (1, 20, LAYOUT.hidden_size)
 
-    # The front end alone is local: a click within the 320 samples of frame 10 changes it, one 400 away does not.
+    # The front end alone is local: a click within the 320 samples of frame 10 changes it, one 400
+    # away does not.
     @jax.jit
     def local_features(padded):
         return PretrainedEncoder(LAYOUT).apply(
@@ -87,7 +96,9 @@ def test_chunks_cover_every_frame_once_and_have_one_length():
 
 
 def test_a_long_recording_in_chunks_is_the_whole_but_for_the_attention(encoder):
-    """Norms over the whole recording stay exact; random attention, which takes in everything, differs by 14 %."""
+    """Norms over the whole recording stay exact; random attention, which takes in everything,
+    differs by 14 %.
+    """
     audio = speechlike(20.0, seed=3)
     whole = np.asarray(encoder(audio[None]))[0]
     chunked = encoder.chunked(audio, chunk_s=8.0, overlap_s=4.0)
@@ -100,7 +111,9 @@ def test_a_long_recording_in_chunks_is_the_whole_but_for_the_attention(encoder):
         blind[f"layers_{index}"]["attention"]["output"]["kernel"][:] = 0.0
     local = type(encoder)(LAYOUT, blind, "", "")
     exact = np.asarray(local(audio[None]))[0]
-    np.testing.assert_allclose(local.chunked(audio, chunk_s=8.0, overlap_s=4.0), exact, atol=1e-4 * np.abs(exact).max())
+    np.testing.assert_allclose(
+        local.chunked(audio, chunk_s=8.0, overlap_s=4.0), exact, atol=1e-4 * np.abs(exact).max()
+    )
 
 
 def test_overlap_must_be_less_than_a_chunk(encoder):

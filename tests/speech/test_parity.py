@@ -28,7 +28,10 @@ def ours(folder):
 
 def compare(theirs, states, *, tolerance: float) -> None:
     assert len(states.hidden) == len(theirs.hidden_states)
-    pairs = [(theirs.last_hidden_state, states.last), *zip(theirs.hidden_states, states.hidden, strict=True)]
+    pairs = [
+        (theirs.last_hidden_state, states.last),
+        *zip(theirs.hidden_states, states.hidden, strict=True),
+    ]
     for reference, found in pairs:
         reference = reference.numpy()
         assert found.shape == reference.shape
@@ -40,7 +43,9 @@ def test_every_hidden_state_equals_the_originals(layout, tmp_path):
     model = build(layout)
     config, params = ours(save(model, tmp_path))
     encoder = PretrainedEncoder(config)
-    states = jax.jit(lambda audio: encoder.apply({"params": params}, audio, method=PretrainedEncoder.states))
+    states = jax.jit(
+        lambda audio: encoder.apply({"params": params}, audio, method=PretrainedEncoder.states)
+    )
     for samples in (400, 5_123, 80_000):
         audio = sound(samples, batch=2, seed=samples)
         with torch.no_grad():
@@ -58,10 +63,14 @@ def test_an_attention_mask_means_what_it_means_there(layout, tmp_path):
     audio[1, lengths[1] :] = 0.0
     mask = np.arange(12_000) < lengths[:, None]
     with torch.no_grad():
-        theirs = model(torch.from_numpy(audio), attention_mask=torch.from_numpy(mask.astype(np.int64)))
+        theirs = model(
+            torch.from_numpy(audio), attention_mask=torch.from_numpy(mask.astype(np.int64))
+        )
     encoder = PretrainedEncoder(config)
     heard, valid_samples = jax.numpy.asarray(audio), jax.numpy.asarray(lengths)
-    found = encoder.apply({"params": params}, heard, valid_samples=valid_samples, method=PretrainedEncoder.states)
+    found = encoder.apply(
+        {"params": params}, heard, valid_samples=valid_samples, method=PretrainedEncoder.states
+    )
     for row, length in enumerate(lengths):
         valid = frame_count(int(length), config)
         reference = theirs.last_hidden_state[row, :valid].numpy()
@@ -85,13 +94,27 @@ def test_normalised_input_is_what_the_feature_extractor_gives(layout, tmp_path):
     from ksdiff_jax.speech.pretrained import normalise
 
     audio = 0.05 * sound(9_000)[0] + 0.02
-    theirs = Wav2Vec2FeatureExtractor(do_normalize=True)(audio, sampling_rate=16_000).input_values[0]
-    np.testing.assert_allclose(np.asarray(normalise(jax.numpy.asarray(audio)[None])[0]), theirs, atol=2e-5)
+    theirs = Wav2Vec2FeatureExtractor(do_normalize=True)(audio, sampling_rate=16_000).input_values[
+        0
+    ]
+    np.testing.assert_allclose(
+        np.asarray(normalise(jax.numpy.asarray(audio)[None])[0]), theirs, atol=2e-5
+    )
 
 
 FULL_SIZES = {
-    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
-    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    "base": {
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+    "large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
 }
 
 
@@ -105,5 +128,9 @@ def test_full_size_models_with_random_weights_are_equal(layout, tmp_path):
     audio = sound(24_000)
     with torch.no_grad():
         theirs = model(torch.from_numpy(audio), output_hidden_states=True)
-    run = jax.jit(lambda params, heard: encoder.apply({"params": params}, heard, method=PretrainedEncoder.states))
+    run = jax.jit(
+        lambda params, heard: encoder.apply(
+            {"params": params}, heard, method=PretrainedEncoder.states
+        )
+    )
     compare(theirs, run(params, audio), tolerance=1e-4)

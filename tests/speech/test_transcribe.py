@@ -29,5 +29,7 @@ def test_another_kind_of_model_and_no_model_are_one_line_each(tmp_path):
     with pytest.raises(InputError, match="--transcribe") as caught:
         load_transcriber(str(save(build("wav2vec2 base"), tmp_path / "encoder")))
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="no such model here, and the Hugging Face hub did not give it"):
+    with pytest.raises(
+        InputError, match="no such model here, and the Hugging Face hub did not give it"
+    ):
         load_transcriber(str(tmp_path / "nothing"))

@@ -1,8 +1,17 @@
-"""A Whisper of two small layers with random weights and a tokenizer of bytes: it hears nonsense, but all the way."""
+"""A Whisper of two small layers with random weights and a tokenizer of bytes: it hears nonsense,
+but all the way.
+"""
 
 from pathlib import Path
 
-ENDS = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>", "<|startoflm|>"]
+ENDS = [
+    "<|endoftext|>",
+    "<|startoftranscript|>",
+    "<|en|>",
+    "<|translate|>",
+    "<|transcribe|>",
+    "<|startoflm|>",
+]
 ENDS += ["<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
 TIMES = [f"<|{0.02 * step:.2f}|>" for step in range(1501)]
 
@@ -22,12 +31,18 @@ def write_tiny_whisper(folder: Path) -> Path:
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(others))]
-    tokenizer = WhisperTokenizer(vocab={letter: index for index, letter in enumerate(letters)}, merges=[])
-    tokenizer.add_tokens([AddedToken(token, special=True) for token in ENDS + TIMES], special_tokens=True)
+    tokenizer = WhisperTokenizer(
+        vocab={letter: index for index, letter in enumerate(letters)}, merges=[]
+    )
+    tokenizer.add_tokens(
+        [AddedToken(token, special=True) for token in ENDS + TIMES], special_tokens=True
+    )
     tokenizer.eos_token = tokenizer.bos_token = tokenizer.pad_token = tokenizer.unk_token = ENDS[0]
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in ENDS}
     end = ids["<|endoftext|>"]
-    sizes = {f"{part}_{name}": size for part in ("encoder", "decoder") for name, size in SIZES.items()}
+    sizes = {
+        f"{part}_{name}": size for part in ("encoder", "decoder") for name, size in SIZES.items()
+    }
     config = WhisperConfig(
         vocab_size=len(tokenizer), d_model=16, eos_token_id=end, bos_token_id=end, pad_token_id=end,
         decoder_start_token_id=ids["<|startoftranscript|>"], **sizes,

@@ -10,7 +10,9 @@ from ksdiff_jax.data.shards import write_dataset
 
 
 def tiny_clip(number: int, *, frames: int) -> Clip:
-    """A sung sweep whose loudness opens the jaw and whose pitch turns the head: there is something to learn."""
+    """A sung sweep whose loudness opens the jaw and whose pitch turns the head: there is something
+    to learn.
+    """
     draw = np.random.default_rng([11, number])
     time_s = np.arange(640 * frames) / 16000
     rate_hz, phase = draw.uniform(1.0, 3.0), draw.uniform(0, 2 * np.pi)
@@ -39,7 +41,9 @@ def tiny_clip(number: int, *, frames: int) -> Clip:
         camera=np.tile(np.array([8.0, 0.0, 0.0], np.float32), (frames, 1)),
         shape=np.zeros(100, np.float32),
         transcript="la la la",
-        prosody=np.stack([f0_hz[speech_frame], np.log(0.01 + loudness[speech_frame])], axis=-1).astype(np.float32),
+        prosody=np.stack(
+            [f0_hz[speech_frame], np.log(0.01 + loudness[speech_frame])], axis=-1
+        ).astype(np.float32),
     )
 
 

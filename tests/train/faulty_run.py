@@ -1,4 +1,5 @@
-"""Run in a process of its own by `test_faults.py`: a toy run that saves often, on a disk that may be full.
+"""Run in a process of its own by `test_faults.py`: a toy run that saves often, on a disk that may
+be full.
 
 python -m tests.train.faulty_run WORKDIR none|saving|logging
 """
@@ -35,8 +36,15 @@ class Command:
     @staticmethod
     def run(arguments):
         often = {"log_every": 1 if full == "logging" else 1000, "validate_every": 10**6}
-        config = toy_config(steps=100_000, checkpoint_every=FIRST_SAVED if full != "none" else 1, **often)
-        train(config, workdir, build_system=ToySystem, open_data=lambda c: toy_data(c)._replace(batches=Batches(8)))
+        config = toy_config(
+            steps=100_000, checkpoint_every=FIRST_SAVED if full != "none" else 1, **often
+        )
+        train(
+            config,
+            workdir,
+            build_system=ToySystem,
+            open_data=lambda c: toy_data(c)._replace(batches=Batches(8)),
+        )
 
 
 if __name__ == "__main__":

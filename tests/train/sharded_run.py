@@ -1,4 +1,6 @@
-"""Run in a process of its own: one toy training on eight fake devices, printed as JSON for `test_sharding.py`."""
+"""Run in a process of its own: one toy training on eight fake devices, printed as JSON for
+`test_sharding.py`.
+"""
 
 import json
 import sys
@@ -35,7 +37,9 @@ def losses(shape: tuple[int, int, int], workdir: str, steps: int) -> dict:
         evaluate=lambda system, params, data: {"devices": len(doubled(params).devices())},
         progress=Progress(steps, stream=StringIO()),
     )
-    entries = [json.loads(line) for line in (Path(workdir) / "metrics.jsonl").read_text().splitlines()]
+    entries = [
+        json.loads(line) for line in (Path(workdir) / "metrics.jsonl").read_text().splitlines()
+    ]
     kernel = outcome.state.params["second"]["kernel"]
     moment = outcome.state.opt_state[1][0].mu["second"]["kernel"]
     return {
@@ -49,7 +53,10 @@ def losses(shape: tuple[int, int, int], workdir: str, steps: int) -> dict:
 
 if __name__ == "__main__":
     eight = tempfile.mkdtemp()
-    results = {"8x1x1": losses((8, 1, 1), eight, 5), "2x4x1": losses((2, 4, 1), tempfile.mkdtemp(), 5)}
+    results = {
+        "8x1x1": losses((8, 1, 1), eight, 5),
+        "2x4x1": losses((2, 4, 1), tempfile.mkdtemp(), 5),
+    }
     # A checkpoint of one mesh goes on on another.
     results["4x1x2"] = losses((4, 1, 2), eight, 8)
     json.dump(results, sys.stdout)

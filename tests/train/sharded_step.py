@@ -1,4 +1,5 @@
-"""Run in a process of its own: the gradient and the step of one batch on meshes of eight fake devices, as JSON.
+"""Run in a process of its own: the gradient and the step of one batch on meshes of eight fake
+devices, as JSON.
 
 python -m tests.train.sharded_step toy,looped,ksdiff,ksdiff_looped 8x1x1 2x4x1 ...
 """
@@ -69,7 +70,9 @@ class LoopedSystem(ToySystem):
         return Looped().init(key, np.zeros((1, 1, 8), np.float32))["params"]
 
     def motion(self, params, speech):
-        return Looped().apply({"params": params}, jnp.tile(speech.prosody[:, ::2], (1, 1, 4)))[..., :59]
+        return Looped().apply({"params": params}, jnp.tile(speech.prosody[:, ::2], (1, 1, 4)))[
+            ..., :59
+        ]
 
 
 def looped() -> tuple[System, Batch]:
@@ -83,7 +86,9 @@ def ksdiff(*, looped: bool = False) -> tuple[System, Batch]:
         TINY.model,
         keyframes=dataclasses.replace(TINY.model.keyframes, enabled=False),
         transcript=dataclasses.replace(TINY.model.transcript, enabled=False),
-        generator=dataclasses.replace(TINY.model.generator, dual_path=False, layers=3 if looped else 1),
+        generator=dataclasses.replace(
+            TINY.model.generator, dual_path=False, layers=3 if looped else 1
+        ),
         speech_paths=dataclasses.replace(TINY.model.speech_paths, dilations=(1,)),
     )
     train = dataclasses.replace(TINY.train, scan_layers=looped)
@@ -112,7 +117,9 @@ def traffic_on(mesh: jax.sharding.Mesh, system: System, batch: Batch) -> dict:
     with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
         optimizer = make_optimizer(system.config.train)
         abstract = abstract_state(system, optimizer, mesh)
-        step = make_train_step(system, optimizer, system.config, statistics=UNIT, abstract=abstract, mesh=mesh)
+        step = make_train_step(
+            system, optimizer, system.config, statistics=UNIT, abstract=abstract, mesh=mesh
+        )
         return collectives(step.lower(abstract, global_batch(batch, mesh)).compile().as_text())
 
 
@@ -133,11 +140,18 @@ def spectrum_traffic() -> dict:
 
 def on_meshes(name: str, meshes: list[str]) -> dict:
     """How one system does on several meshes, beside one device."""
-    systems = {"toy": toy, "looped": looped, "ksdiff": ksdiff, "ksdiff_looped": lambda: ksdiff(looped=True)}
+    systems = {
+        "toy": toy,
+        "looped": looped,
+        "ksdiff": ksdiff,
+        "ksdiff_looped": lambda: ksdiff(looped=True),
+    }
     system, batch = systems[name]()
     shapes = jax.eval_shape(system.init, jax.random.key(0))
     params = lively(jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes))
-    single = jax.make_mesh((1, 1, 1), MESH_AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:1])
+    single = jax.make_mesh(
+        (1, 1, 1), MESH_AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:1]
+    )
     loss, expected = gradient_on(single, system, params, batch)
     largest = max(np.abs(leaf).max() for leaf in expected.values())
     results = {"parameters": parameter_count(params)}
@@ -150,7 +164,9 @@ def on_meshes(name: str, meshes: list[str]) -> dict:
         }
         results[shape] = {"loss_error": abs(found_loss / loss - 1), "gradient_errors": errors}
         if not name.startswith("ksdiff") and min(mesh.devices.shape) == 1 == mesh.shape["tensor"]:
-            results[shape]["traffic"] = {k: v._asdict() for k, v in traffic_on(mesh, system, batch).items()}
+            results[shape]["traffic"] = {
+                k: v._asdict() for k, v in traffic_on(mesh, system, batch).items()
+            }
     return results
 
 

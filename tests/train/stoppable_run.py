@@ -1,4 +1,5 @@
-"""Run in a process of its own by `test_interrupt.py`: a toy run whose steps are slow enough to be hit by a signal.
+"""Run in a process of its own by `test_interrupt.py`: a toy run whose steps are slow enough to be
+hit by a signal.
 
 python -m tests.train.stoppable_run WORKDIR steps|data|validation|deaf|compile
 """
@@ -26,7 +27,9 @@ def open_data(config):
 
 def evaluate(system, params, data):
     print("validating", flush=True)
-    while slow == "deaf":  # as code that catches every exception, or a compilation, which hears of none
+    while (
+        slow == "deaf"
+    ):  # as code that catches every exception, or a compilation, which hears of none
         with contextlib.suppress(Interrupted):
             time.sleep(ENDLESS_S)
     time.sleep(ENDLESS_S if slow == "validation" else 0)
@@ -42,7 +45,9 @@ class SlowToCompile(ToySystem):
 
 if __name__ == "__main__":
     workdir, slow = sys.argv[1:]
-    config = toy_config(steps=100_000, log_every=1, validate_every=5 if slow in ("validation", "deaf") else 100_000)
+    config = toy_config(
+        steps=100_000, log_every=1, validate_every=5 if slow in ("validation", "deaf") else 100_000
+    )
     system = SlowToCompile if slow == "compile" else ToySystem
     outcome = train(config, workdir, build_system=system, open_data=open_data, evaluate=evaluate)
     sys.exit(outcome.exit_status)

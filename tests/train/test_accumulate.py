@@ -47,7 +47,9 @@ def one_step(accumulate_steps):
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-        step = make_train_step(system, optimizer, config, statistics=UNIT, abstract=abstract, mesh=mesh)
+        step = make_train_step(
+            system, optimizer, config, statistics=UNIT, abstract=abstract, mesh=mesh
+        )
         return jax.device_get(step(state, ragged_batch()))
 
 
@@ -57,7 +59,8 @@ def test_a_step_in_micro_batches_is_the_step_of_the_whole_batch(accumulate_steps
     assert metrics.keys() == whole_metrics.keys()
     for name, value in whole_metrics.items():
         np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
-    # Adam's first update is the gradient's sign times the rate, wherever the gradient is not tiny: compare moments.
+    # Adam's first update is the gradient's sign times the rate, wherever the gradient is not tiny:
+    # compare moments.
     found, expected = named_leaves(state.opt_state), named_leaves(whole_state.opt_state)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-8, err_msg=name)
@@ -110,7 +113,8 @@ def test_every_term_of_ksdiff_is_the_sum_of_its_shares_in_micro_batches(monkeypa
     system = build_system(without_randomness(dataclasses.replace(TINY, model=model)))
     shapes = jax.eval_shape(system.init, jax.random.key(0))
     params = lively(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes))
-    # What the loss draws besides dropout, the noise and its level, must not depend on the cut either.
+    # What the loss draws besides dropout, the noise and its level, must not depend on the cut
+    # either.
     monkeypatch.setattr(jax.random, "normal", lambda key, shape: jnp.zeros(shape))
     monkeypatch.setattr(jax.random, "randint", lambda key, shape, low, high: jnp.full(shape, 300))
     batch = random_batch(16, batch=4)
@@ -119,8 +123,12 @@ def test_every_term_of_ksdiff_is_the_sum_of_its_shares_in_micro_batches(monkeypa
 
     @jax.jit
     def terms(part, whole):
-        return system.loss(params, part, jax.random.key(1), statistics=UNIT, train=True, whole=whole)[1]
+        return system.loss(
+            params, part, jax.random.key(1), statistics=UNIT, train=True, whole=whole
+        )[1]
 
-    first, second = (terms(jax.tree.map(lambda a, i=i: a[i::2], batch), batch.speech.mask) for i in range(2))
+    first, second = (
+        terms(jax.tree.map(lambda a, i=i: a[i::2], batch), batch.speech.mask) for i in range(2)
+    )
     for name, value in terms(batch, None).items():
         np.testing.assert_allclose(first[name] + second[name], value, rtol=1e-5, err_msg=name)

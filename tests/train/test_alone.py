@@ -26,7 +26,11 @@ def test_a_start_waits_for_the_end_of_the_run_before_it(tmp_path, monkeypatch):
         threading.Timer(0.3, before.close).start()
         with open_workdir(tmp_path, toy_config(), tell=events.append):
             events.append("the next begins")
-    assert events == [f"{tmp_path}: waiting for the run in it to end", "the run before ends", "the next begins"]
+    assert events == [
+        f"{tmp_path}: waiting for the run in it to end",
+        "the run before ends",
+        "the next begins",
+    ]
 
 
 def test_a_killed_process_keeps_nobody_out(tmp_path, monkeypatch):
@@ -38,9 +42,14 @@ def test_a_killed_process_keeps_nobody_out(tmp_path, monkeypatch):
         "time.sleep(600)\n"
     )
     monkeypatch.setattr(alone, "PATIENCE_S", {False: 0.0})
-    with Started([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+    with Started(
+        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="a run is going on"), open_workdir(tmp_path, toy_config(), tell=str):
+        with (
+            pytest.raises(InputError, match="a run is going on"),
+            open_workdir(tmp_path, toy_config(), tell=str),
+        ):
             pytest.fail("two runs in one folder")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

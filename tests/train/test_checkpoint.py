@@ -47,7 +47,9 @@ def opened():
 @pytest.fixture
 def saved(opened):
     """Checkpoints of some steps of a state."""
-    return lambda folder, state, steps=(10, 20), kept=2: all_saved(opened(folder, kept=kept), state, steps)
+    return lambda folder, state, steps=(10, 20), kept=2: all_saved(
+        opened(folder, kept=kept), state, steps
+    )
 
 
 def all_saved(checkpoints, state, steps):
@@ -57,7 +59,9 @@ def all_saved(checkpoints, state, steps):
     return checkpoints
 
 
-def test_what_was_saved_comes_back_bit_for_bit_with_the_data_position(tmp_path, state_and_target, opened, saved):
+def test_what_was_saved_comes_back_bit_for_bit_with_the_data_position(
+    tmp_path, state_and_target, opened, saved
+):
     state, abstract = state_and_target
     saved(tmp_path / "c", state).close()
     restored = opened(tmp_path / "c").restore(abstract, tell=pytest.fail)
@@ -87,7 +91,10 @@ class Disk:
 
     def _watched(self, move):
         def moved(source, target, **options):
-            if ".orbax-checkpoint-tmp" not in Path(source).name or not Path(target).name.isdecimal():
+            if (
+                ".orbax-checkpoint-tmp" not in Path(source).name
+                or not Path(target).name.isdecimal()
+            ):
                 return move(source, target, **options)
             assert self.ready.wait(60)
             if self.full:
@@ -129,7 +136,10 @@ def test_if_it_cannot_be_saved_the_one_before_is_used_and_the_error_is_not_lost(
         checkpoints.save(at_step(state, 30), {"next": 30}, step=30)
         restored = checkpoints.restore(abstract, tell=pytest.fail)
         assert tree_digest(restored.state) == tree_digest(at_step(state, 20))
-        assert checkpoints.steps() == [10, 20]  # also that which would have gone for the one that failed
+        assert checkpoints.steps() == [
+            10,
+            20,
+        ]  # also that which would have gone for the one that failed
         with pytest.raises(InputError, match=r"cannot save a checkpoint .*No space left"):
             checkpoints.wait()
         disk.full = False
@@ -174,7 +184,9 @@ def flip_a_weight(monkeypatch, *, step, leaf):
     monkeypatch.setattr(checkpoint_module.ocp, "load_checkpointables", flipped)
 
 
-def test_one_flipped_bit_is_named_and_the_checkpoint_before_is_used(tmp_path, state_and_target, monkeypatch, saved):
+def test_one_flipped_bit_is_named_and_the_checkpoint_before_is_used(
+    tmp_path, state_and_target, monkeypatch, saved
+):
     state, abstract = state_and_target
     checkpoints = saved(tmp_path / "c", state)
     flip_a_weight(monkeypatch, step=20, leaf="first/kernel")
@@ -194,7 +206,10 @@ def test_damaged_files_are_passed_over(tmp_path, state_and_target, damage, opene
     state, abstract = state_and_target
     saved(tmp_path / "c", state).close()
     folder = tmp_path / "c" / "20"
-    data = max((path for path in folder.rglob("d/*") if path.is_file()), key=lambda path: path.stat().st_size)
+    data = max(
+        (path for path in folder.rglob("d/*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
     if damage == "truncate":
         data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
     elif damage == "delete":
@@ -212,7 +227,9 @@ def test_damaged_files_are_passed_over(tmp_path, state_and_target, damage, opene
     assert len(said) == 1 and "step 20 is corrupt" in said[0]
 
 
-def test_without_a_sound_checkpoint_nothing_is_silently_started_anew(tmp_path, state_and_target, opened, saved):
+def test_without_a_sound_checkpoint_nothing_is_silently_started_anew(
+    tmp_path, state_and_target, opened, saved
+):
     state, abstract = state_and_target
     saved(tmp_path / "c", state).close()
     away = [(tmp_path / "c" / str(step) / "state", tmp_path / f"away-{step}") for step in (10, 20)]

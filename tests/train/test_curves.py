@@ -2,7 +2,11 @@ from ksdiff_jax.train.curves import draw_curves
 
 
 def entries(*splits):
-    return [{"step": step, "split": split, "loss": 1.0 / step} for step in range(1, 6) for split in splits]
+    return [
+        {"step": step, "split": split, "loss": 1.0 / step}
+        for step in range(1, 6)
+        for split in splits
+    ]
 
 
 def test_a_run_without_validation_has_no_curve_of_that_name():

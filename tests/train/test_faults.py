@@ -1,4 +1,7 @@
-"""Faults while a run saves: kill -9 at random moments, a full disk. `KILL_TRIALS=20` tries more often."""
+"""Faults while a run saves: kill -9 at random moments, a full disk.
+
+`KILL_TRIALS=20` tries more often.
+"""
 
 import os
 import random
@@ -37,7 +40,11 @@ def started(workdir, full):
 
 def finished(workdir):
     folder = workdir / "checkpoints"
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal()) if folder.exists() else []
+    return (
+        sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+        if folder.exists()
+        else []
+    )
 
 
 class Unfaulted:

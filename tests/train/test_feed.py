@@ -14,7 +14,9 @@ from tests.promised import BOUND_S, ENDLESS_S
 
 
 class SilentAfter:
-    """An iterator that gives some batches and then nothing, as one whose worker died with the lock of its queue."""
+    """An iterator that gives some batches and then nothing, as one whose worker died with the lock
+    of its queue.
+    """
 
     def __init__(self, batches):
         self.left, self.silent, self.released = batches, threading.Event(), threading.Event()
@@ -51,7 +53,10 @@ def test_a_reader_that_says_nothing_more_is_an_error_that_says_what_to_do():
     assert reader.silent.wait(BOUND_S)  # what it gave before is there, however busy the machine is
     next(feed), next(feed)
     started = time.monotonic()
-    with pytest.raises(RuntimeError, match=r"no training batch in 0 s.*start the same command again.*data\.workers 0"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"no training batch in 0 s.*start the same command again.*data\.workers 0",
+    ):
         next(feed)
     feed.close()  # does not wait for the reader either
     assert time.monotonic() - started < BOUND_S

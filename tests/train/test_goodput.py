@@ -1,4 +1,6 @@
-"""Buckets of time add up to the wall time, on a clock that the test moves, over restarts and crashes too."""
+"""Buckets of time add up to the wall time, on a clock that the test moves, over restarts and
+crashes too.
+"""
 
 import io
 import json
@@ -30,7 +32,9 @@ class FakeTime:
 
 
 def a_process(time, workdir, *, resumed_at=0, steps=4, ended=False):
-    """Set up 3 s, compile 10 s, then steps of 2 s after 0.5 s of waiting; a checkpoint of 1 s after every second."""
+    """Set up 3 s, compile 10 s, then steps of 2 s after 0.5 s of waiting; a checkpoint of 1 s after
+    every second.
+    """
     goodput = time.goodput()
     time.wait(3)
     goodput.resume(workdir, step=resumed_at)
@@ -94,17 +98,28 @@ def test_a_lap_tells_speed_and_data_wait_without_compilation_and_validation():
     assert goodput.lap() == {"data_wait": 0.0, "goodput": 6 / 168}  # no step was finished: no speed
 
 
-def test_a_resumed_run_goes_on_counting_and_a_night_between_orderly_processes_is_not_its_fault(tmp_path):
+def test_a_resumed_run_goes_on_counting_and_a_night_between_orderly_processes_is_not_its_fault(
+    tmp_path,
+):
     time = FakeTime()
     a_process(time, tmp_path, ended=True)
     time.wait(8 * 3600)
     goodput = a_process(time, tmp_path, resumed_at=4, ended=True)
-    assert nonzero(goodput) == {"start": 3, "restart": 3, "compile": 20, "data": 4, "step": 16, "checkpoint": 4}
+    assert nonzero(goodput) == {
+        "start": 3,
+        "restart": 3,
+        "compile": 20,
+        "data": 4,
+        "step": 16,
+        "checkpoint": 4,
+    }
     assert sum(goodput.seconds().values()) == time.passed - 8 * 3600
     assert read_goodput(tmp_path)["starts"] == 2
 
 
-def test_steps_after_the_last_checkpoint_of_a_killed_process_are_lost_and_so_is_the_time_until_the_next(tmp_path):
+def test_steps_after_the_last_checkpoint_of_a_killed_process_are_lost_and_so_is_the_time_until_the_next(
+    tmp_path,
+):
     time = FakeTime()
     a_process(time, tmp_path, steps=3)  # killed after step 3; step 2 was saved
     time.wait(40)
@@ -160,19 +175,37 @@ def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
     assert last["frames_per_s"] == pytest.approx(last["steps_per_s"] * 8 * 4)
     assert last["tflops_per_s"] == pytest.approx(last["steps_per_s"] * 8e6 / 1e12)
     assert 0 < last["goodput"] < 1 and 0 <= last["data_wait"] < 1 and "mfu" not in last
-    assert "frames/s" in said.getvalue() and "TFLOP/s" in said.getvalue() and "goodput" in said.getvalue()
+    assert (
+        "frames/s" in said.getvalue()
+        and "TFLOP/s" in said.getvalue()
+        and "goodput" in said.getvalue()
+    )
 
 
 def test_peaks_are_known_for_common_devices_and_nothing_is_made_up_for_others():
     assert (
-        peak_flops_per_s("NVIDIA H100 80GB HBM3", "bfloat16") == peak_flops_per_s("NVIDIA H200", "bfloat16") == 989e12
+        peak_flops_per_s("NVIDIA H100 80GB HBM3", "bfloat16")
+        == peak_flops_per_s("NVIDIA H200", "bfloat16")
+        == 989e12
     )
     assert peak_flops_per_s("NVIDIA H100 PCIe", "bfloat16") < 989e12
     assert peak_flops_per_s("NVIDIA A100-SXM4-80GB", "float32") == 156e12
-    assert peak_flops_per_s("TPU v5 lite", "bfloat16") == peak_flops_per_s("TPU v5e", "bfloat16") == 197e12
-    assert peak_flops_per_s("TPU v5p", "bfloat16") == peak_flops_per_s("TPU v5", "bfloat16") == 459e12
-    assert peak_flops_per_s("TPU v6 lite", "bfloat16") == 918e12 and peak_flops_per_s("TPU v4", "bfloat16") == 275e12
-    assert peak_flops_per_s("cpu", "float32") is None and peak_flops_per_s("NVIDIA H200", "int8") is None
+    assert (
+        peak_flops_per_s("TPU v5 lite", "bfloat16")
+        == peak_flops_per_s("TPU v5e", "bfloat16")
+        == 197e12
+    )
+    assert (
+        peak_flops_per_s("TPU v5p", "bfloat16") == peak_flops_per_s("TPU v5", "bfloat16") == 459e12
+    )
+    assert (
+        peak_flops_per_s("TPU v6 lite", "bfloat16") == 918e12
+        and peak_flops_per_s("TPU v4", "bfloat16") == 275e12
+    )
+    assert (
+        peak_flops_per_s("cpu", "float32") is None
+        and peak_flops_per_s("NVIDIA H200", "int8") is None
+    )
 
 
 def test_mfu_is_work_over_what_all_devices_could_do(monkeypatch):
@@ -182,5 +215,14 @@ def test_mfu_is_work_over_what_all_devices_could_do(monkeypatch):
     used.see(toy_batch(0))
     figures = used.figures(steps_per_s=2.0)
     assert figures == {"frames_per_s": 2 * 8 * 4, "tflops_per_s": 0.4, "mfu": pytest.approx(0.4)}
-    entry = {"step": 5, "loss": 1.0, "steps_per_s": 2.0, "data_wait": 0.015, "goodput": 0.9, **figures}
-    assert "64 frames/s  0.4 TFLOP/s  MFU 40.0 %  left 0:02  data wait 1.5 %" in progress_line(entry, 10)
+    entry = {
+        "step": 5,
+        "loss": 1.0,
+        "steps_per_s": 2.0,
+        "data_wait": 0.015,
+        "goodput": 0.9,
+        **figures,
+    }
+    assert "64 frames/s  0.4 TFLOP/s  MFU 40.0 %  left 0:02  data wait 1.5 %" in progress_line(
+        entry, 10
+    )

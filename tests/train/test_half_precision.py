@@ -1,4 +1,6 @@
-"""bfloat16 in dense layers and attention, float32 everywhere else: read from the traced program, and one step."""
+"""bfloat16 in dense layers and attention, float32 everywhere else: read from the traced program,
+and one step.
+"""
 
 import collections
 import dataclasses
@@ -20,7 +22,19 @@ from ksdiff_jax.train.steps import make_train_step
 from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, random_batch
 
 # What norms, softmax, spectra, positions, schedules and losses are made of.
-DELICATE = {"exp", "log", "log1p", "rsqrt", "sqrt", "reduce_sum", "reduce_max", "cumsum", "sin", "cos", "erf"}
+DELICATE = {
+    "exp",
+    "log",
+    "log1p",
+    "rsqrt",
+    "sqrt",
+    "reduce_sum",
+    "reduce_max",
+    "cumsum",
+    "sin",
+    "cos",
+    "erf",
+}
 # Relative difference of the loss of an untrained model; bfloat16 has 8 bits of mantissa.
 LOSS_TOLERANCE = 0.02
 
@@ -66,16 +80,26 @@ def test_a_step_is_finite_near_that_of_float32_and_leaves_float32_behind():
         speech_paths=dataclasses.replace(TINY.model.speech_paths, refine=False),
     )
     plain = dataclasses.replace(TINY, model=model)
-    config, batch, mesh = half(plain), random_batch(16), make_mesh(MeshConfig(), devices=jax.devices()[:1])
+    config, batch, mesh = (
+        half(plain),
+        random_batch(16),
+        make_mesh(MeshConfig(), devices=jax.devices()[:1]),
+    )
     system, optimizer = build_system(config), make_optimizer(config.train)
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), abstract)
         state = state._replace(params=lively(state.params))
         key = stream(jax.random.key(config.train.seed), "train", 0)
-        loss = jax.jit(lambda p: build_system(plain).loss(p, batch, key, statistics=UNIT_STATISTICS, train=True)[0])
+        loss = jax.jit(
+            lambda p: build_system(plain).loss(
+                p, batch, key, statistics=UNIT_STATISTICS, train=True
+            )[0]
+        )
         expected = float(loss(state.params))
-        step = make_train_step(system, optimizer, config, statistics=UNIT_STATISTICS, abstract=abstract, mesh=mesh)
+        step = make_train_step(
+            system, optimizer, config, statistics=UNIT_STATISTICS, abstract=abstract, mesh=mesh
+        )
         new, metrics = step(state, batch)
     assert float(metrics["skipped"]) == 0
     assert float(metrics["loss"]) == pytest.approx(expected, rel=LOSS_TOLERANCE)
@@ -90,7 +114,9 @@ def test_the_preset_for_accelerators_is_the_paper_in_bfloat16():
     assert preset == dataclasses.replace(half(load_config("paper")), name="paper_bf16")
 
 
-@pytest.mark.parametrize(("field", "value"), [("compute_dtype", "bf16"), ("param_dtype", "bfloat16")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("compute_dtype", "bf16"), ("param_dtype", "bfloat16")]
+)
 def test_a_type_that_training_cannot_have_is_refused(field, value):
     with pytest.raises(InputError, match=rf"model.{field}: got '{value}', need one of 'float32'"):
         override(TINY, {f"model.{field}": value})

@@ -1,4 +1,6 @@
-"""Real signals to a real training process: saved, the promised exit status, and the run goes on from there."""
+"""Real signals to a real training process: saved, the promised exit status, and the run goes on
+from there.
+"""
 
 import io
 import os
@@ -52,7 +54,9 @@ def stop(process, number, *, within_s):
 
 @promised_within(10)
 @pytest.mark.parametrize(("slow", "number"), [("steps", signal.SIGTERM), ("data", signal.SIGINT)])
-def test_a_signal_saves_and_leaves_with_its_status_and_the_run_resumes(tmp_path, slow, number, within_s):
+def test_a_signal_saves_and_leaves_with_its_status_and_the_run_resumes(
+    tmp_path, slow, number, within_s
+):
     with started(tmp_path, slow) as process:
         wait_for_step(tmp_path, 4)
         said = stop(process, number, within_s=within_s)
@@ -63,7 +67,13 @@ def test_a_signal_saves_and_leaves_with_its_status_and_the_run_resumes(tmp_path,
 
     resumed = io.StringIO()
     config = toy_config(steps=stopped_at + 2, log_every=1)
-    train(config, tmp_path, build_system=ToySystem, open_data=toy_data, progress=Progress(9, stream=resumed))
+    train(
+        config,
+        tmp_path,
+        build_system=ToySystem,
+        open_data=toy_data,
+        progress=Progress(9, stream=resumed),
+    )
     assert f"at step {stopped_at}" in resumed.getvalue()
 
 
@@ -71,15 +81,25 @@ def test_a_signal_saves_and_leaves_with_its_status_and_the_run_resumes(tmp_path,
 @pytest.mark.parametrize(("slow", "steps"), [("validation", 5), ("deaf", 5), ("compile", 0)])
 def test_a_signal_in_validation_and_in_compilation_is_answered(tmp_path, slow, steps, within_s):
     with started(tmp_path, slow, heard=True) as process:
-        assert process.stdout.readline().strip() == ("compiling" if slow == "compile" else "validating")
+        assert process.stdout.readline().strip() == (
+            "compiling" if slow == "compile" else "validating"
+        )
         time.sleep(0.5)
         said = stop(process, signal.SIGTERM, within_s=within_s)
     assert "stopped by SIGTERM" in said
-    assert [int(folder.name) for folder in (tmp_path / "checkpoints").iterdir()] == ([steps] if steps else [])
+    assert [int(folder.name) for folder in (tmp_path / "checkpoints").iterdir()] == (
+        [steps] if steps else []
+    )
     if steps:
         resumed = io.StringIO()
         config = toy_config(steps=steps + 1, log_every=1)
-        train(config, tmp_path, build_system=ToySystem, open_data=toy_data, progress=Progress(9, stream=resumed))
+        train(
+            config,
+            tmp_path,
+            build_system=ToySystem,
+            open_data=toy_data,
+            progress=Progress(9, stream=resumed),
+        )
         assert f"at step {steps}" in resumed.getvalue()
 
 
@@ -112,5 +132,7 @@ def test_a_second_signal_leaves_at_once():
         f"    time.sleep({ENDLESS_S})\n"
     )
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, timeout=ENDLESS_S / 2, check=False)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, timeout=ENDLESS_S / 2, check=False
+    )
     assert done.returncode == 143 and b"without saving" in done.stderr

@@ -45,7 +45,9 @@ def test_twenty_steps_equal_ten_a_restart_and_ten_bit_for_bit(tmp_path, tiny_dat
 
 @pytest.fixture(scope="module")
 def one_batch(tiny_dataset):
-    config = without_randomness(tiny_config(tiny_dataset, steps=400, warmup_steps=10, learning_rate=5e-3))
+    config = without_randomness(
+        tiny_config(tiny_dataset, steps=400, warmup_steps=10, learning_rate=5e-3)
+    )
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, width=32))
     batches = training_batches(config, tiny_dataset, seed=0)
     batch = next(batches)
@@ -58,10 +60,16 @@ def test_a_single_batch_is_overfitted(one_batch, tiny_dataset):
     config, batch = one_batch
     data = open_training_data(config, cache=tiny_dataset, tell=lambda line: None)
     data.batches.close()
-    system, optimizer, mesh = build_system(config), make_optimizer(config.train), make_mesh(config.mesh)
+    system, optimizer, mesh = (
+        build_system(config),
+        make_optimizer(config.train),
+        make_mesh(config.mesh),
+    )
     abstract = abstract_state(system, optimizer, mesh)
     state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-    step = make_train_step(system, optimizer, config, statistics=data.statistics, abstract=abstract, mesh=mesh)
+    step = make_train_step(
+        system, optimizer, config, statistics=data.statistics, abstract=abstract, mesh=mesh
+    )
     losses = []
     for _ in range(config.train.steps):
         state, metrics = step(state, batch)

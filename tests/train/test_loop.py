@@ -43,11 +43,20 @@ def digests(state):
 
 
 def test_the_loss_falls_and_what_was_seen_is_written_down(tmp_path):
-    outcome, said = run(tmp_path, toy_config(steps=200, log_every=20, validate_every=100, learning_rate=3e-2))
+    outcome, said = run(
+        tmp_path, toy_config(steps=200, log_every=20, validate_every=100, learning_rate=3e-2)
+    )
     train_entries = entries(tmp_path)
     assert [entry["step"] for entry in train_entries] == list(range(20, 201, 20))
     assert train_entries[-1]["loss"] < 0.1 * train_entries[0]["loss"]
-    assert {"loss", "reconstruction", "grad_norm", "learning_rate", "skipped", "steps_per_s"} <= train_entries[0].keys()
+    assert {
+        "loss",
+        "reconstruction",
+        "grad_norm",
+        "learning_rate",
+        "skipped",
+        "steps_per_s",
+    } <= train_entries[0].keys()
     assert [entry["step"] for entry in entries(tmp_path, "val")] == [100, 200]
     assert entries(tmp_path, "val")[-1]["loss"] == pytest.approx(outcome.metrics["loss"])
     assert outcome.exit_status == 0 and "step 180/200" in said and "done at step 200" in said
@@ -63,10 +72,14 @@ def test_speed_is_that_of_finished_steps_from_the_first_entry_on(tmp_path):
 
 def test_what_is_no_number_is_null_in_the_file_and_left_out_on_the_board(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(metrics_log.SummaryWriter, "add_scalar", lambda self, *scalar: shown.append(scalar))
+    monkeypatch.setattr(
+        metrics_log.SummaryWriter, "add_scalar", lambda self, *scalar: shown.append(scalar)
+    )
     with metrics_log.MetricsLog(tmp_path, from_step=0) as log:
         log.write(3, "val", {"loss": 0.5, "jaw_correlation": float("nan")})
-    assert entries(tmp_path, "val") == [{"step": 3, "split": "val", "loss": 0.5, "jaw_correlation": None}]
+    assert entries(tmp_path, "val") == [
+        {"step": 3, "split": "val", "loss": 0.5, "jaw_correlation": None}
+    ]
     assert shown == [("val/loss", 0.5, 3)]
 
 
@@ -94,9 +107,13 @@ def test_a_folder_of_another_run_is_refused_by_the_names_of_the_differing_fields
     run(tmp_path, toy_config(steps=2))
     other = toy_config(steps=4, learning_rate=0.5, log_every=1, remat="full", scan_layers=True)
     other = dataclasses.replace(other, data=dataclasses.replace(other.data, clip_frames=64))
-    with pytest.raises(InputError, match=r"data.clip_frames 128 -> 64, train.learning_rate 0.01 -> 0.5\)") as error:
+    with pytest.raises(
+        InputError, match=r"data.clip_frames 128 -> 64, train.learning_rate 0.01 -> 0.5\)"
+    ) as error:
         run(tmp_path, other)
-    assert not any(name in str(error.value) for name in ("steps", "log_every", "remat", "scan_layers"))
+    assert not any(
+        name in str(error.value) for name in ("steps", "log_every", "remat", "scan_layers")
+    )
 
 
 def test_a_run_that_never_saved_may_begin_anew_with_another_config(tmp_path):
@@ -171,7 +188,9 @@ def test_the_averaged_weights_are_exported_for_inference(tmp_path):
 def test_a_run_goes_on_with_bad_records_left_out_and_with_other_readers(tmp_path):
     run(tmp_path, toy_config(steps=10))
     config = toy_config(steps=20)
-    data = dataclasses.replace(config.data, on_bad_record="skip", bad_record_share=0.1, workers=1, threads=2)
+    data = dataclasses.replace(
+        config.data, on_bad_record="skip", bad_record_share=0.1, workers=1, threads=2
+    )
     outcome, said = run(tmp_path, dataclasses.replace(config, data=data))
     assert "at step 10" in said and int(outcome.state.step) == 20
 
@@ -181,7 +200,9 @@ def test_a_file_where_the_run_keeps_a_folder_is_named_and_left_alone(tmp_path, n
     (tmp_path / name).write_text("mine")
     with pytest.raises(InputError, match=f"{name}: a file, where the run keeps its own"):
         run(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (
+        tmp_path / name
+    ).read_text() == "mine"
 
 
 def test_a_folder_where_the_run_keeps_a_file_is_named(tmp_path):
@@ -190,7 +211,9 @@ def test_a_folder_where_the_run_keeps_a_file_is_named(tmp_path):
         run(tmp_path)
 
 
-def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused_and_does_no_harm(tmp_path, monkeypatch):
+def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused_and_does_no_harm(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(alone, "PATIENCE_S", {False: 0.0})
     refused = []
 
@@ -222,7 +245,9 @@ def test_a_profile_of_steps_that_were_taken_is_no_silence(tmp_path):
 
 @pytest.mark.parametrize("name", ["run[1]", "run*", "run?", os.fsdecode(b"caf\xe9")])
 def test_a_folder_under_which_orbax_would_lose_the_checkpoints_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="Orbax cannot keep checkpoints there, name another --workdir"):
+    with pytest.raises(
+        InputError, match="Orbax cannot keep checkpoints there, name another --workdir"
+    ):
         run(tmp_path / name / "a")
     assert list(tmp_path.iterdir()) == []
 
@@ -236,6 +261,8 @@ def test_a_run_in_a_folder_of_an_odd_name_goes_on_where_it_stopped(tmp_path):
 
 def test_a_bucket_is_no_workdir_and_no_folder_of_that_name_is_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"gs://bucket/run: a run needs a folder; mount the bucket"):
+    with pytest.raises(
+        InputError, match=r"gs://bucket/run: a run needs a folder; mount the bucket"
+    ):
         run("gs://bucket/run")
     assert not any(tmp_path.iterdir())

@@ -29,7 +29,9 @@ class Split(Sharding):
         if self.copied:
             return {Device(number): (slice(None),) * len(shape) for number in self.devices}
         rows = np.linspace(0, shape[0], len(self.devices) + 1).astype(int)
-        cut = [(slice(a, b), *[slice(None)] * (len(shape) - 1)) for a, b in itertools.pairwise(rows)]
+        cut = [
+            (slice(a, b), *[slice(None)] * (len(shape) - 1)) for a, b in itertools.pairwise(rows)
+        ]
         return {Device(number): place for number, place in zip(self.devices, cut, strict=True)}
 
 
@@ -38,7 +40,9 @@ def placed(shape, devices, **how):
 
 
 def colours(arrays):
-    """How many colours a column of pixels through the only panel has, without white, text and soft edges."""
+    """How many colours a column of pixels through the only panel has, without white, text and soft
+    edges.
+    """
     picture = imread(io.BytesIO(draw_placement(arrays)))[..., :3]
     column = picture[:, int(0.6 * picture.shape[1])]
     values, counts = np.unique(column[np.ptp(column, axis=1) > 0.05], axis=0, return_counts=True)
@@ -52,7 +56,11 @@ def test_each_part_has_the_colour_of_its_first_device_and_a_copy_has_one():
 
 
 def test_vectors_scalars_and_stacks_are_drawn_too():
-    arrays = {"bias": placed((8,), [0, 1]), "step": placed((), [0, 1], copied=True), "stack": placed((6, 8, 4), [0, 1])}
+    arrays = {
+        "bias": placed((8,), [0, 1]),
+        "step": placed((), [0, 1], copied=True),
+        "stack": placed((6, 8, 4), [0, 1]),
+    }
     assert draw_placement({"2 × 1": arrays}).startswith(b"\x89PNG")
 
 

@@ -1,4 +1,6 @@
-"""KSDiff on a pretrained encoder, from its folder to a motion: frozen, heard once, and found again."""
+"""KSDiff on a pretrained encoder, from its folder to a motion: frozen, heard once, and
+found again.
+"""
 
 import io
 
@@ -30,18 +32,29 @@ SMALLEST = {
 
 
 def run(data, encoder, workdir, **changes):
-    """Train as the command line does; the outcome, what was said, and the encoder's parameters after it."""
+    """Train as the command line does; the outcome, what was said, and the encoder's parameters
+    after it.
+    """
     values = {"model.encoder.kind": "pretrained", "model.encoder.path": str(encoder)}
     config, found = with_encoder(override(tiny_config(data), SMALLEST | values | changes))
     said = io.StringIO()
     progress = Progress(config.train.steps, stream=said)
 
     def open_data(config):
-        opened = open_training_data(config, cache=workdir / "cache", tell=progress.tell, encoder=found)
+        opened = open_training_data(
+            config, cache=workdir / "cache", tell=progress.tell, encoder=found
+        )
         return opened._replace(validation=[])  # one program less to compile
 
     given = encoder_params(found)
-    outcome = train(config, workdir, build_system=build_system, open_data=open_data, progress=progress, given=given)
+    outcome = train(
+        config,
+        workdir,
+        build_system=build_system,
+        open_data=open_data,
+        progress=progress,
+        given=given,
+    )
     return outcome, said.getvalue(), digests(given)
 
 
@@ -56,9 +69,12 @@ def test_a_tiny_encoder_goes_from_its_folder_through_training_to_a_motion(
     outcome, said, after = run(tiny_dataset, tiny_encoder, tmp_path)
     assert "frozen ones" in said and "speech features of 6 train clips" in said
     before = digests(encoder_params(with_encoder(read_pretrained(tmp_path).config)[1]))
-    # The frozen weights are as they were, and no array of the state (averages, moments) is one of them.
+    # The frozen weights are as they were, and no array of the state (averages, moments) is one of
+    # them.
     assert after == before
-    assert outcome.state.step == 2 and not [name for name in named_leaves(outcome.state) if "backbone" in name]
+    assert outcome.state.step == 2 and not [
+        name for name in named_leaves(outcome.state) if "backbone" in name
+    ]
     # The checkpoint names the encoder; read back, it is whole.
     assert "encoder" not in read_pretrained(tmp_path).params
     assert digests({"encoder": load_pretrained(tmp_path).params["encoder"]}) == before
@@ -70,13 +86,19 @@ def test_a_tiny_encoder_goes_from_its_folder_through_training_to_a_motion(
     assert np.isfinite(motion.exp).all() and np.isfinite(motion.global_orient).all()
 
     # Another encoder where that one was is another run.
-    with pytest.raises(InputError, match=r"holds a run with another config \(.*model.encoder.digest"):
+    with pytest.raises(
+        InputError, match=r"holds a run with another config \(.*model.encoder.digest"
+    ):
         run(tiny_dataset, other_encoder, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_finetuned_encoder_starts_from_its_weights_moves_and_is_stored(tmp_path, tiny_dataset, tiny_encoder):
-    outcome, said, before = run(tiny_dataset, tiny_encoder, tmp_path, **{"model.encoder.finetune": "true"})
+def test_a_finetuned_encoder_starts_from_its_weights_moves_and_is_stored(
+    tmp_path, tiny_dataset, tiny_encoder
+):
+    outcome, said, before = run(
+        tiny_dataset, tiny_encoder, tmp_path, **{"model.encoder.finetune": "true"}
+    )
     assert "runs in every training step: model.encoder.finetune" in said
     after = digests({"encoder": read_pretrained(tmp_path).params["encoder"]})
     assert after.keys() == before.keys() and all(after[name] != before[name] for name in after)

@@ -44,10 +44,17 @@ def a_run(workdir, *, steps=40):
          "data_wait": 0.011, "goodput": 0.9}
         for n in range(10, steps + 1, 10)
     ]  # fmt: skip
-    entries += [{"step": n, "split": "val", "loss": 2.0 / n, "jaw_correlation": 0.5 + n / 100} for n in (20, 40)]
-    (workdir / "metrics.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries) + '{"step": 5')
+    entries += [
+        {"step": n, "split": "val", "loss": 2.0 / n, "jaw_correlation": 0.5 + n / 100}
+        for n in (20, 40)
+    ]
+    (workdir / "metrics.jsonl").write_text(
+        "".join(json.dumps(entry) + "\n" for entry in entries) + '{"step": 5'
+    )
     (workdir / "config.json").write_text(json.dumps(to_dict(toy_config(steps=50))))
-    (workdir / "versions.json").write_text(json.dumps({"python": "3.12", "devices": ["cpu:cpu"] * 8, "packages": {}}))
+    (workdir / "versions.json").write_text(
+        json.dumps({"python": "3.12", "devices": ["cpu:cpu"] * 8, "packages": {}})
+    )
     goodput = Goodput()
     goodput.write(workdir, ended=True)
     return entries
@@ -63,28 +70,44 @@ def test_the_page_tells_how_the_run_ended_what_it_reached_and_where_the_time_wen
     parser.feed(page)
     assert not parser.open and {"svg", "table", "img", "pre"} <= parser.seen
     text = re.sub(r"<[^>]+>", " ", page)
-    for told in ("stopped by SIGTERM at step 40 &lt;saved&gt;", "40 of 50", "jaw_correlation", "0.9", "8 × cpu:cpu"):
+    for told in (
+        "stopped by SIGTERM at step 40 &lt;saved&gt;",
+        "40 of 50",
+        "jaw_correlation",
+        "0.9",
+        "8 × cpu:cpu",
+    ):
         assert told in text, told
     assert "train.learning_rate = 0.01" in text and "Goodput" in text and "restart" in text
     assert page.count("data:image/png;base64,") == 2 and 'alt="step-00000020-old"' not in page
-    assert not re.search(r'(src|href)="(?!data:|#)', page) and "<script" not in page  # nothing is fetched
+    assert (
+        not re.search(r'(src|href)="(?!data:|#)', page) and "<script" not in page
+    )  # nothing is fetched
 
 
 def test_a_single_validation_is_one_column_and_the_goodput_is_that_of_the_whole_run(tmp_path):
     a_run(tmp_path)
     whole = json.loads((tmp_path / "goodput.json").read_text())["goodput"]
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "metrics.jsonl").write_text("".join(line for line in lines if '"step": 20, "split": "val"' not in line))
+    (tmp_path / "metrics.jsonl").write_text(
+        "".join(line for line in lines if '"step": 20, "split": "val"' not in line)
+    )
     page = write_run_page(tmp_path, ending="done").read_text()
     assert page.count(">step 40<") == 1
     assert f"goodput<b>{100 * whole:.1f} %</b>" in page and "goodput<b>90.0 %</b>" not in page
 
 
 def test_a_term_has_one_colour_on_both_paths_and_a_path_one_kind_of_line():
-    looks = _looks([f"{path}/{term}" for path in ("expression", "head") for term in ("velocity", "keyframes")])
+    looks = _looks(
+        [f"{path}/{term}" for path in ("expression", "head") for term in ("velocity", "keyframes")]
+    )
     assert len(set(looks.values())) == len(looks)
-    assert looks["head/velocity"][0] == looks["expression/velocity"][0] != looks["head/keyframes"][0]
-    assert looks["head/velocity"][1] == looks["head/keyframes"][1] != looks["expression/velocity"][1]
+    assert (
+        looks["head/velocity"][0] == looks["expression/velocity"][0] != looks["head/keyframes"][0]
+    )
+    assert (
+        looks["head/velocity"][1] == looks["head/keyframes"][1] != looks["expression/velocity"][1]
+    )
 
 
 def test_a_run_that_left_next_to_nothing_has_a_page_too(tmp_path):
@@ -93,7 +116,9 @@ def test_a_run_that_left_next_to_nothing_has_a_page_too(tmp_path):
 
 
 def test_curves_are_thinned_without_losing_their_ends_and_undefined_values_are_gaps(tmp_path):
-    entries = [{"step": n, "split": "train", "loss": None if n == 3 else float(n)} for n in range(1, 5001)]
+    entries = [
+        {"step": n, "split": "train", "loss": None if n == 3 else float(n)} for n in range(1, 5001)
+    ]
     steps, values = curve(entries, "train", "loss")
     assert len(steps) <= MAX_POINTS and np.isnan(values[0])
     assert steps[-1] > 4990 and np.nanmax(np.abs(steps[1:] - values[1:])) == 0
@@ -127,13 +152,18 @@ def test_the_lines_of_a_run_that_goes_on_are_read_in_order_without_the_one_being
     entries = a_run(tmp_path)
     assert read_entries(tmp_path / "metrics.jsonl") == entries
     assert read_entries(tmp_path / "none.jsonl") == []
-    (tmp_path / "odd.jsonl").write_text('[1]\n{"step": 2}\n{"step": 3, "split": "train", "loss": null}\n')
+    (tmp_path / "odd.jsonl").write_text(
+        '[1]\n{"step": 2}\n{"step": 3, "split": "train", "loss": null}\n'
+    )
     assert read_entries(tmp_path / "odd.jsonl") == [{"step": 3, "split": "train", "loss": None}]
 
 
 def test_a_logarithmic_axis_has_numbers_and_no_formulas(tmp_path):
     wide, narrow = (
-        [{"step": n, "split": "train", "loss": 1.0, "learning_rate": 2.0 * ratio**n} for n in range(4)]
+        [
+            {"step": n, "split": "train", "loss": 1.0, "learning_rate": 2.0 * ratio**n}
+            for n in range(4)
+        ]
         for ratio in (0.1, 0.9)
     )
     for entries, numbers in ((wide, (">0.01<", ">0.1<", ">1<")), (narrow, (">2<",))):

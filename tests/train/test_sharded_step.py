@@ -16,7 +16,8 @@ def run(names, *meshes):
     done = subprocess.run(
         [sys.executable, "-m", "tests.train.sharded_step", names, *meshes],
         cwd=Path(__file__).parents[2],
-        env=os.environ | {"JAX_PLATFORMS": "cpu", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
+        env=os.environ
+        | {"JAX_PLATFORMS": "cpu", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -49,7 +50,11 @@ def test_loss_and_gradients_equal_those_of_one_device(mesh, result):
 
 
 @pytest.mark.parametrize(
-    "system", [pytest.param("ksdiff", marks=pytest.mark.slow), pytest.param("ksdiff_looped", marks=pytest.mark.long)]
+    "system",
+    [
+        pytest.param("ksdiff", marks=pytest.mark.slow),
+        pytest.param("ksdiff_looped", marks=pytest.mark.long),
+    ],
 )
 def test_all_gradients_of_ksdiff_equal_those_of_one_device_on_three_axes(system):
     result = run(system, "2x2x2")[system]["2x2x2"]
@@ -69,16 +74,24 @@ def test_data_parallelism_sums_the_gradient_once_and_sends_nothing_else(result):
 
 
 # Biases lie whole on every device: 64 numbers at the end, 16 and 8 in each layer of the loop.
-@pytest.mark.parametrize(("system", "matrices", "biases"), [("toy", 2, 64), ("looped", 2 * 3 + 1, 64 + 3 * (16 + 8))])
-def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_once(system, matrices, biases, results):
+@pytest.mark.parametrize(
+    ("system", "matrices", "biases"), [("toy", 2, 64), ("looped", 2 * 3 + 1, 64 + 3 * (16 + 8))]
+)
+def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_once(
+    system, matrices, biases, results
+):
     result = results[system]
     traffic = result["2x4x1"]["traffic"]
     assert traffic.keys() <= {"all-reduce", "all-gather", "reduce-scatter"}
     assert traffic["all-gather"]["payload_bytes"] == BYTES * (result["parameters"] - biases)
     # Besides, the loss, the number of valid frames, and twice the squared norms of split matrices.
-    assert traffic["all-reduce"]["payload_bytes"] == BYTES * (result["parameters"] + 2 + 2 * matrices)
+    assert traffic["all-reduce"]["payload_bytes"] == BYTES * (
+        result["parameters"] + 2 + 2 * matrices
+    )
 
 
 def test_spectra_are_computed_where_their_clips_lie(results):
     assert results["spectrum"].keys() == {"all-reduce"}
-    assert results["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES  # the number of valid frames
+    assert (
+        results["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES
+    )  # the number of valid frames

@@ -14,7 +14,8 @@ from tests.train.test_loop import entries
 from tests.train.toy import ToySystem, toy_config, toy_data
 
 REPOSITORY = Path(__file__).parents[2]
-# Whole runs; loss and gradients of one step on the same meshes are in test_sharded_step.py, in every run.
+# Whole runs; loss and gradients of one step on the same meshes are in test_sharded_step.py, in
+# every run.
 pytestmark = pytest.mark.slow
 
 
@@ -23,7 +24,8 @@ def eight_devices():
     done = subprocess.run(
         [sys.executable, "-m", "tests.train.sharded_run"],
         cwd=REPOSITORY,
-        env=os.environ | {"JAX_PLATFORMS": "cpu", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
+        env=os.environ
+        | {"JAX_PLATFORMS": "cpu", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -55,7 +57,9 @@ def test_parameters_and_moments_are_spread_as_the_rules_say(eight_devices):
     whole = [16, 64]
     assert eight_devices["8x1x1"]["shard"] == whole
     assert eight_devices["2x4x1"]["shard"] == [16 // 4, 64]
-    assert eight_devices["4x1x2"]["shard"] == eight_devices["4x1x2"]["moment_shard"] == [16, 64 // 2]
+    assert (
+        eight_devices["4x1x2"]["shard"] == eight_devices["4x1x2"]["moment_shard"] == [16, 64 // 2]
+    )
 
 
 def test_a_checkpoint_goes_on_on_another_mesh(eight_devices, one_device):
@@ -63,5 +67,7 @@ def test_a_checkpoint_goes_on_on_another_mesh(eight_devices, one_device):
 
 
 def test_samples_are_measured_on_one_device_which_several_would_divide_badly(eight_devices):
-    assert all(run["evaluated_on"] == [1] * len(run["evaluated_on"]) for run in eight_devices.values())
+    assert all(
+        run["evaluated_on"] == [1] * len(run["evaluated_on"]) for run in eight_devices.values()
+    )
     assert eight_devices["2x4x1"]["evaluated_on"]

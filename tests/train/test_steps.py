@@ -16,14 +16,18 @@ UNIT = Statistics(np.zeros(59, np.float32), np.ones(59, np.float32))
 
 
 def program_and_losses(seed):
-    """The text of the step before compilation, and the losses of two steps from the same weights."""
+    """The text of the step before compilation, and the losses of two steps from the same
+    weights.
+    """
     config = toy_config(seed=seed)
     system, optimizer = ToySystem(config), make_optimizer(config.train)
     mesh = make_mesh(MeshConfig(), devices=jax.devices()[:1])
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-        step = make_train_step(system, optimizer, config, statistics=UNIT, abstract=abstract, mesh=mesh)
+        step = make_train_step(
+            system, optimizer, config, statistics=UNIT, abstract=abstract, mesh=mesh
+        )
         batch, losses = global_batch(toy_batch(0), mesh), []
         text = step.lower(abstract, batch).as_text()
         for _ in range(2):

@@ -1,4 +1,6 @@
-"""Starting from another run's weights and holding some still, on the toy system and through whole runs."""
+"""Starting from another run's weights and holding some still, on the toy system and through whole
+runs.
+"""
 
 import dataclasses
 import io
@@ -26,14 +28,22 @@ class WiderToy(ToySystem):
     def init(self, key):
         params = super().init(key)
         kernel = jax.random.normal(stream(key, "wide"), (24, 64))
-        return {"first": params["first"], "second": {**params["second"], "kernel": kernel}, "third": jnp.zeros(3)}
+        return {
+            "first": params["first"],
+            "second": {**params["second"], "kernel": kernel},
+            "third": jnp.zeros(3),
+        }
 
 
 def run(workdir, *, system=ToySystem, **settings):
     config = toy_config(**{"steps": 4, "validate_every": 4, "checkpoint_every": 2, **settings})
     said = io.StringIO()
     outcome = train(
-        config, workdir, build_system=system, open_data=toy_data, progress=Progress(config.train.steps, stream=said)
+        config,
+        workdir,
+        build_system=system,
+        open_data=toy_data,
+        progress=Progress(config.train.steps, stream=said),
     )
     return outcome.state, said.getvalue()
 
@@ -47,7 +57,11 @@ def trained(tmp_path_factory):
 
 def test_taken_parts_start_from_the_checkpoint_and_frozen_ones_stay_there(trained, tmp_path):
     state, said = run(
-        tmp_path, init_from=str(trained), init_patterns=("first/*",), freeze_patterns=("first/*",), seed=5
+        tmp_path,
+        init_from=str(trained),
+        init_patterns=("first/*",),
+        freeze_patterns=("first/*",),
+        seed=5,
     )
     weights = named_leaves(load_pretrained(trained).params)
     found = named_leaves(jax.device_get(state.params))
@@ -65,19 +79,27 @@ def test_taken_parts_start_from_the_checkpoint_and_frozen_ones_stay_there(traine
 
 @pytest.mark.slow
 def test_a_resumed_run_does_not_start_again(trained, tmp_path):
-    settings = {"init_from": str(trained), "freeze_patterns": ("second/bias",), "validate_every": 100}
+    settings = {
+        "init_from": str(trained),
+        "freeze_patterns": ("second/bias",),
+        "validate_every": 100,
+    }
     whole, _ = run(tmp_path / "whole", **settings)
     run(tmp_path / "halves", steps=2, **settings)
     halves, said = run(tmp_path / "halves", **settings)
     assert "starting from" not in said
     for name, leaf in named_leaves(jax.device_get(whole)).items():
-        np.testing.assert_array_equal(leaf, named_leaves(jax.device_get(halves))[name], err_msg=name)
+        np.testing.assert_array_equal(
+            leaf, named_leaves(jax.device_get(halves))[name], err_msg=name
+        )
 
 
 def test_another_shape_starts_anew_and_is_named_with_both_shapes(trained):
     config = toy_config(init_from=str(trained))
     start = starting_weights(config, WiderToy(config))
-    assert start.report["reshaped"] == {"second/kernel": {"checkpoint": [16, 64], "model": [24, 64]}}
+    assert start.report["reshaped"] == {
+        "second/kernel": {"checkpoint": [16, 64], "model": [24, 64]}
+    }
     assert start.report["loaded"] == ["first/kernel", "second/bias"]
     assert start.report["new"] == ["third"]
     assert named_leaves(start.params).keys() == {"first/kernel", "second/bias"}
@@ -91,12 +113,17 @@ def test_another_shape_starts_anew_and_is_named_with_both_shapes(trained):
             r"freeze_patterns: 'frist/\*' matches no parameter of this model",
         ),
         ({"freeze_patterns": ("*",)}, "nothing is left to train"),
-        ({"init_patterns": ("decoder/*",)}, r"init_patterns: 'decoder/\*' matches no .* first, second"),
+        (
+            {"init_patterns": ("decoder/*",)},
+            r"init_patterns: 'decoder/\*' matches no .* first, second",
+        ),
         ({"init_from": "no-such-run"}, "no checkpoint 'no-such-run'"),
         ({"init_from": "demo"}, "none of its"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line_before_the_folder_exists(settings, message, trained, tmp_path):
+def test_what_cannot_be_is_refused_in_one_line_before_the_folder_exists(
+    settings, message, trained, tmp_path
+):
     settings = {"init_from": str(trained), **settings}
     with pytest.raises(InputError, match=message) as error:
         run(tmp_path / "new", **settings)
@@ -106,14 +133,23 @@ def test_what_cannot_be_is_refused_in_one_line_before_the_folder_exists(settings
 
 def test_held_parameters_get_no_gradient_and_no_moments():
     config = dataclasses.replace(toy_config().train, freeze_patterns=("*/bias", "first/*"))
-    params = {"first": {"kernel": jnp.ones((2, 2))}, "second": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+    params = {
+        "first": {"kernel": jnp.ones((2, 2))},
+        "second": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)},
+    }
 
     def loss(params):
-        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(hold(params, config.freeze_patterns)))
+        return sum(
+            jnp.sum(leaf**2) for leaf in jax.tree.leaves(hold(params, config.freeze_patterns))
+        )
 
     gradient = named_leaves(jax.grad(loss)(params))
     assert [name for name, leaf in gradient.items() if np.any(leaf)] == ["second/kernel"]
-    moments = [name for name in named_leaves(make_optimizer(config).init(params)) if "kernel" in name or "bias" in name]
+    moments = [
+        name
+        for name in named_leaves(make_optimizer(config).init(params))
+        if "kernel" in name or "bias" in name
+    ]
     assert len(moments) == 2
     assert all(name.endswith("second/kernel") for name in moments)
 

@@ -1,4 +1,6 @@
-"""Two processes of four devices each over loopback: one is killed, one is told to stop, and the run loses nothing."""
+"""Two processes of four devices each over loopback: one is killed, one is told to stop, and the run
+loses nothing.
+"""
 
 import io
 import json
@@ -32,12 +34,19 @@ class Together(ExitStack):
 
     def __init__(self, workdir, *options, processes=2):
         super().__init__()
-        # Held to the end, so that no other process of this machine gets the port; the coordinator shares it.
+        # Held to the end, so that no other process of this machine gets the port; the coordinator
+        # shares it.
         kept = self.enter_context(socket.socket())
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         kept.bind(("127.0.0.1", 0))
         port = kept.getsockname()[1]
-        several = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(processes), "--process-id"]
+        several = [
+            "--coordinator",
+            f"127.0.0.1:{port}",
+            "--processes",
+            str(processes),
+            "--process-id",
+        ]
         self.processes = [
             self.enter_context(
                 Started(
@@ -62,7 +71,9 @@ class Together(ExitStack):
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    """A run without incident; and one of which a process is killed, later one is told to stop, and that then ends."""
+    """A run without incident; and one of which a process is killed, later one is told to stop, and
+    that then ends.
+    """
     folder = tmp_path_factory.mktemp("together")
     whole, broken, told = folder / "whole", folder / "broken", {}
     with Together(whole, "--slow-compiler", str(SLOW_COMPILER_S)) as first:
@@ -95,15 +106,21 @@ def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story, wi
     _, told = story
     assert told["killed_statuses"] == [-signal.SIGABRT, -signal.SIGKILL]
     assert told["noticed_s"] < within_s
-    # By the service that watches over all, or by Gloo: after a lost connection its ranks here do not agree either.
-    assert "another task died" in told["killed"][0] or "Received data size doesn't match" in told["killed"][0]
+    # By the service that watches over all, or by Gloo: after a lost connection its ranks here do
+    # not agree either.
+    assert (
+        "another task died" in told["killed"][0]
+        or "Received data size doesn't match" in told["killed"][0]
+    )
     assert "resuming" in told["stopped"][0] and "at step 5" in told["stopped"][0]
 
 
 @pytest.mark.slow
 def test_waiting_for_a_process_that_compiles_longer_counts_as_compilation(story):
     folder, _ = story
-    spent = json.loads((folder / "whole" / "goodput.json").read_text())["seconds"]  # of process 0; process 1 was late
+    spent = json.loads((folder / "whole" / "goodput.json").read_text())[
+        "seconds"
+    ]  # of process 0; process 1 was late
     assert spent["compile"] > 0.9 * SLOW_COMPILER_S and spent["step"] < 0.9 * SLOW_COMPILER_S
 
 
@@ -117,13 +134,17 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(story):
 
 
 @pytest.mark.slow
-def test_after_a_kill_and_a_stop_the_losses_are_those_of_the_run_without_incident_bit_for_bit(story):
+def test_after_a_kill_and_a_stop_the_losses_are_those_of_the_run_without_incident_bit_for_bit(
+    story,
+):
     folder, told = story
     for split in ("train", "val"):
         whole = {entry["step"]: entry["loss"] for entry in entries(folder / "whole", split)}
         broken = {entry["step"]: entry["loss"] for entry in entries(folder / "broken", split)}
         assert len(whole) == (20 if split == "train" else 2)
-        assert broken and broken == {step: loss for step, loss in whole.items() if step >= min(broken)}
+        assert broken and broken == {
+            step: loss for step, loss in whole.items() if step >= min(broken)
+        }
     assert entries(folder / "whole", "val")[-1]["asked"] == 1  # process 0, and it alone, evaluates
     assert told["whole"][1].count("step") == 0  # process 1 says nothing but its end
 
@@ -138,8 +159,11 @@ def test_a_run_of_two_processes_goes_on_on_one_with_eight_devices_and_on_one_wit
     with Together(folder / "eight", "--devices", "8", processes=1) as eight:
         (said,) = eight.end()
     assert eight.statuses == [0] and f"resuming {folder / 'eight'} at step {at}" in said, said
-    # The restored state is bit-exact: every array is compared with its digest. Sums are taken in another order.
-    np.testing.assert_allclose([e["loss"] for e in entries(folder / "eight")][-5:], whole, rtol=1e-5)
+    # The restored state is bit-exact: every array is compared with its digest. Sums are taken in
+    # another order.
+    np.testing.assert_allclose(
+        [e["loss"] for e in entries(folder / "eight")][-5:], whole, rtol=1e-5
+    )
 
     data, said = toy_data(toy_config()), io.StringIO()
     config = toy_config(steps=20, log_every=1, validate_every=10, checkpoint_every=5)
@@ -151,12 +175,16 @@ def test_a_run_of_two_processes_goes_on_on_one_with_eight_devices_and_on_one_wit
         progress=Progress(20, stream=said),
     )
     assert data.batches.read[0] == at  # the batch after the last that two processes used
-    np.testing.assert_allclose([e["loss"] for e in entries(folder / "elsewhere")][-5:], whole, rtol=1e-5)
+    np.testing.assert_allclose(
+        [e["loss"] for e in entries(folder / "elsewhere")][-5:], whole, rtol=1e-5
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", ["_CHECKPOINT_METADATA", "d/*"])
-def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(story, tmp_path, files):
+def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(
+    story, tmp_path, files
+):
     folder, _ = story
     shutil.copytree(folder / "whole", tmp_path / "run")
     started = time.monotonic()
@@ -164,7 +192,10 @@ def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(sto
         said = run.end()
     assert run.statuses == [0, 0], said
     assert time.monotonic() - started < 4 * BOUND_S  # Orbax's barriers take 300 s
-    assert "checkpoint of step 20 is corrupt" in said[0] and "another process cannot read it" in said[0]
+    assert (
+        "checkpoint of step 20 is corrupt" in said[0]
+        and "another process cannot read it" in said[0]
+    )
     assert f"resuming {tmp_path / 'run'} at step 15" in said[0]
     assert (tmp_path / "run" / "corrupt" / "20-0").is_dir()
     steps = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
@@ -174,7 +205,10 @@ def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(sto
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "status", "says"),
-    [([], 2, "ksdiff-jax train: batch 13: "), (["--crash"], 1, "OSError: batch 13: ")],  # after a crash: start again
+    [
+        ([], 2, "ksdiff-jax train: batch 13: "),
+        (["--crash"], 1, "OSError: batch 13: "),
+    ],  # after a crash: start again
 )
 def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_before_which_is_saved(
     tmp_path, options, status, says

@@ -1,4 +1,6 @@
-"""A step that hangs ends the process with its own status and leaves the stacks; one that goes on does not."""
+"""A step that hangs ends the process with its own status and leaves the stacks; one that goes on
+does not.
+"""
 
 import subprocess
 import sys
@@ -32,7 +34,9 @@ with Watchdog(sys.argv[1], hang_s=0.5) as watchdog:
 
 def test_a_hang_ends_with_status_75_and_the_stacks_in_the_workdir_and_on_standard_error(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=ENDLESS_S / 2, check=False)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=ENDLESS_S / 2, check=False
+    )
     assert done.returncode == 75, done.stderr
     (path,) = tmp_path.glob("hang-*.txt")
     for text in (path.read_text(), done.stderr):
@@ -41,12 +45,16 @@ def test_a_hang_ends_with_status_75_and_the_stacks_in_the_workdir_and_on_standar
 
 
 class Hours:
-    """The clock and the pauses of a watchdog: while it pauses, what happens at those seconds happens."""
+    """The clock and the pauses of a watchdog: while it pauses, what happens at those seconds
+    happens.
+    """
 
     def __init__(self, monkeypatch, events):
         self.now_s, self.events, self.gave_up_s = 0.0, sorted(events.items()), []
         monkeypatch.setattr(watchdog_module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
-        monkeypatch.setattr(Watchdog, "_give_up", lambda watchdog: self.gave_up_s.append(self.now_s))
+        monkeypatch.setattr(
+            Watchdog, "_give_up", lambda watchdog: self.gave_up_s.append(self.now_s)
+        )
 
     def wait(self, pause_s):
         """Until the next look; whether all is over."""

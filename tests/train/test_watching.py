@@ -13,7 +13,9 @@ from ksdiff_jax.train.trace import Trace, parse_steps
 from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
 
 
-@pytest.mark.parametrize("text", ["", "5", "5:", ":5", "5:5", "7:5", "-1:5", "a:b", "1:2:3", "1.5:3"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5:", ":5", "5:5", "7:5", "-1:5", "a:b", "1:2:3", "1.5:3"]
+)
 def test_a_span_of_steps_that_is_none_is_refused(text):
     with pytest.raises(InputError, match="need START:STOP"):
         parse_steps(text, steps=100)
@@ -27,7 +29,9 @@ def test_a_span_beyond_the_run_is_refused():
 
 def test_a_trace_records_the_steps_of_its_span_and_leaves_files(tmp_path, monkeypatch):
     recorded = []
-    monkeypatch.setattr(jax.profiler, "start_trace", lambda folder: recorded.append(("start", folder)))
+    monkeypatch.setattr(
+        jax.profiler, "start_trace", lambda folder: recorded.append(("start", folder))
+    )
     monkeypatch.setattr(jax.profiler, "stop_trace", lambda: recorded.append("stop"))
 
     def steps(trace, first, last):
@@ -40,7 +44,9 @@ def test_a_trace_records_the_steps_of_its_span_and_leaves_files(tmp_path, monkey
     steps(Trace(parse_steps("2:4", steps=9), tmp_path), 0, 6)
     assert recorded == [0, 1, ("start", str(tmp_path)), 2, 3, "stop", 4, 5]
     recorded.clear()
-    steps(Trace(parse_steps("2:9", steps=9), tmp_path), 3, 5)  # resumed within the span, stopped within it
+    steps(
+        Trace(parse_steps("2:9", steps=9), tmp_path), 3, 5
+    )  # resumed within the span, stopped within it
     assert recorded == [("start", str(tmp_path)), 3, 4, "stop"]
     recorded.clear()
     steps(Trace(range(0), tmp_path), 0, 2)
@@ -49,7 +55,12 @@ def test_a_trace_records_the_steps_of_its_span_and_leaves_files(tmp_path, monkey
 
 @pytest.mark.parametrize(
     ("clip_id", "name"),
-    [("val-0003", "val-0003"), ("../../etc/passwd", "etc_passwd"), ("a b:c*?.wav", "a_b_c_.wav"), ("..", "clip")],
+    [
+        ("val-0003", "val-0003"),
+        ("../../etc/passwd", "etc_passwd"),
+        ("a b:c*?.wav", "a_b_c_.wav"),
+        ("..", "clip"),
+    ],
 )
 def test_a_clip_names_a_file_and_no_other_place(clip_id, name):
     assert file_name(clip_id) == name
@@ -92,7 +103,9 @@ def test_metrics_go_to_weights_and_biases_where_it_is_installed(tmp_path, fake_w
     options = fake_wandb.asked[0]
     assert fake_wandb.run.logged == [(50, {"train/loss": 0.5})] and fake_wandb.run.finished
     assert options["name"] == "demo" and options["config"]["train"] == {"steps": 3}
-    assert options["mode"] == "offline" and options["dir"] == str(tmp_path)  # nobody is asked to log in
+    assert options["mode"] == "offline" and options["dir"] == str(
+        tmp_path
+    )  # nobody is asked to log in
     WeightsAndBiases.open(tmp_path).close()
     assert fake_wandb.asked[1]["id"] == options["id"] and options["resume"] == "allow"
 

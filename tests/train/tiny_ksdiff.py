@@ -49,12 +49,18 @@ def tiny_config(data: str | Path, **train) -> Config:
 
 
 def without_randomness(config: Config) -> Config:
-    """The same model without dropout, augmentation or anything hidden: for overfitting one batch."""
+    """The same model without dropout, augmentation or anything hidden: for overfitting one
+    batch.
+    """
     model = dataclasses.replace(
         config.model,
         dropout=0.0,
         transcript=dataclasses.replace(config.model.transcript, drop_probability=0.0),
-        keyframes=dataclasses.replace(config.model.keyframes, jitter_probability=0.0, drop_probability=0.0),
+        keyframes=dataclasses.replace(
+            config.model.keyframes, jitter_probability=0.0, drop_probability=0.0
+        ),
         diffusion=dataclasses.replace(config.model.diffusion, condition_drop_probability=0.0),
     )
-    return dataclasses.replace(config, model=model, data=dataclasses.replace(config.data, augment=None))
+    return dataclasses.replace(
+        config, model=model, data=dataclasses.replace(config.data, augment=None)
+    )

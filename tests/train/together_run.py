@@ -1,6 +1,7 @@
 """One process of a toy run of several, on four fake devices each, for `test_together.py`.
 
-python -m tests.train.together_run WORKDIR --coordinator HOST:PORT --processes N --process-id K [--devices 4]
+python -m tests.train.together_run WORKDIR --coordinator HOST:PORT --processes N --process-id K
+[--devices 4]
     [--steps S] [--pace SECONDS per batch] [--slow-compiler SECONDS that the last process takes longer to trace]
     [--unreadable STEP:FILES that the last process finds empty] [--bad-batch NUMBER that it cannot read]
     [--crash instead of saying that the data are bad]
@@ -55,7 +56,9 @@ def main() -> int:
 
 
 def see_damage(step: str, pattern: str) -> None:
-    """From now on this process finds files of that checkpoint empty, as on a disk that does not answer one host."""
+    """From now on this process finds files of that checkpoint empty, as on a disk that does not
+    answer one host.
+    """
     from ksdiff_jax.train.checkpoint import ocp
 
     def from_damaged_copy(read):
@@ -89,7 +92,9 @@ def run(args: argparse.Namespace, count: int) -> int:
         def __next__(self):
             time.sleep(args.pace)
             if self.number == args.bad_batch and me == count - 1:
-                raise (OSError if args.crash else InputError)(f"batch {self.number}: its checksum differs")
+                raise (OSError if args.crash else InputError)(
+                    f"batch {self.number}: its checksum differs"
+                )
             return jax.tree.map(lambda array: np.split(array, count)[me], super().__next__())
 
     class SlowlyTraced(ToySystem):
@@ -110,7 +115,9 @@ def run(args: argparse.Namespace, count: int) -> int:
         config,
         args.workdir,
         build_system=SlowlyTraced,
-        open_data=lambda config: toy_data(config)._replace(batches=ShareOfBatches(config.data.batch_size)),
+        open_data=lambda config: toy_data(config)._replace(
+            batches=ShareOfBatches(config.data.batch_size)
+        ),
         evaluate=evaluate,
         progress=progress,
     )

@@ -1,7 +1,7 @@
 """A system and a data source so small that a whole training run takes a second.
 
-The system maps the prosody of a frame through two matrices to its motion; the data are made by a fixed linear map, so
-a loss of zero exists.
+The system maps the prosody of a frame through two matrices to its motion; the data are made by a
+fixed linear map, so a loss of zero exists.
 """
 
 import jax
@@ -18,7 +18,9 @@ HIDDEN = 16
 
 
 class ToySystem:
-    """motion = prosody at each frame -> first/kernel -> second/kernel + second/bias, in normalised units."""
+    """motion = prosody at each frame -> first/kernel -> second/kernel + second/bias, in normalised
+    units.
+    """
 
     def __init__(self, config: Config):
         self.config = config
@@ -108,4 +110,6 @@ def toy_config(**train) -> Config:
         "validate_every": 10,
         "checkpoint_every": 10,
     }
-    return Config(name="toy", data=DataConfig(batch_size=8), train=TrainConfig(**{**settings, **train}))
+    return Config(
+        name="toy", data=DataConfig(batch_size=8), train=TrainConfig(**{**settings, **train})
+    )

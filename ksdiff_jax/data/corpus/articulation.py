@@ -1,14 +1,16 @@
 """From phoneme times and their sound to the motion of jaw and lips.
 
-1. `refine_closures` moves the start of each stop back to where its silence begins: espeak announces a stop at its
-   burst, and the lips of a /p/ are together *before* the burst.
-2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by its stress and by
-   how loud it was spoken: loud, stressed syllables open the mouth wide. Over all of it, opening follows the envelope
-   of the sound, as it does in real speakers; a model that is unsure of a phoneme can still hear how loud it is.
-3. The targets are blended per articulator (`dominance.py`), each articulator running ahead of the sound by
-   its own lead: the jaw a little, rounding longer; closures are where the sound says.
-4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every opening action by
-   (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips meet whatever the jaw does.
+1. `refine_closures` moves the start of each stop back to where its silence begins: espeak announces
+   a stop at its burst, and the lips of a /p/ are together *before* the burst.
+2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by
+   its stress and by how loud it was spoken: loud, stressed syllables open the mouth wide. Over all
+   of it, opening follows the envelope of the sound, as it does in real speakers; a model that is
+   unsure of a phoneme can still hear how loud it is.
+3. The targets are blended per articulator (`dominance.py`), each articulator running ahead of the
+   sound by its own lead: the jaw a little, rounding longer; closures are where the sound says.
+4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every
+   opening action by (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips meet
+   whatever the jaw does.
 """
 
 from typing import NamedTuple
@@ -32,7 +34,8 @@ ENVELOPE_EXPONENT = 0.2  # of the RMS of each frame
 ENVELOPE_SIGMA_FRAMES = 1.5
 PAUSE_CLOSING_S, PAUSE_OPENING_S = 0.4, 0.25
 
-# θ before and after (1/s) and lead (s) of each articulator. Rounding is anticipated the longest, closures are sharp.
+# θ before and after (1/s) and lead (s) of each articulator. Rounding is anticipated the longest,
+# closures are sharp.
 _RATES: dict[int, tuple[float, float, float]] = {
     ph.JAW: (32.0, 28.0, 0.030),
     ph.CLOSE: (100.0, 90.0, 0.005),
@@ -55,9 +58,14 @@ class MouthMotion(NamedTuple):
 def refine_closures(
     phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "n"], *, sample_rate_hz: int
 ) -> tuple[PhonemeTime, ...]:
-    """Give the silence in front of a stop's burst to the stop instead of to the phoneme before it."""
+    """Give the silence in front of a stop's burst to the stop instead of to the phoneme
+    before it.
+    """
     window = max(1, round(0.005 * sample_rate_hz))
-    power = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(0, max(len(samples), 1), window)) / window
+    power = (
+        np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(0, max(len(samples), 1), window))
+        / window
+    )
     silent = power < 1e-4 * np.percentile(power, 95)
     refined = list(phonemes)
     for index in range(1, len(refined)):
@@ -66,7 +74,9 @@ def refine_closures(
         if not letters or letters[0] not in ph.STOPS:
             continue
         burst = min(len(silent) - 1, int(stop.start_s * sample_rate_hz / window))
-        earliest = int(max(previous.start_s, stop.start_s - LONGEST_STOP_GAP_S) * sample_rate_hz / window)
+        earliest = int(
+            max(previous.start_s, stop.start_s - LONGEST_STOP_GAP_S) * sample_rate_hz / window
+        )
         begin = burst
         while begin > earliest and not silent[begin] and burst - begin < 4:
             begin -= 1  # the burst may begin up to 20 ms before its event
@@ -90,20 +100,31 @@ def mouth_motion(
     """Jaw and lip motion at 25 Hz; `opening_gain` is how widely this speaker opens the mouth."""
     parts = [part for phoneme in phonemes for part in ph.segments(*phoneme)]
     parts = _with_rests(parts, end_s=frames / MOTION_RATE_HZ)
-    start, end = np.array([part.start_s for part in parts]), np.array([part.end_s for part in parts])
+    start, end = (
+        np.array([part.start_s for part in parts]),
+        np.array([part.end_s for part in parts]),
+    )
     gain = opening_gain * _vowel_gains(parts, samples, sample_rate_hz=sample_rate_hz)
     times = np.arange(frames) / MOTION_RATE_HZ
-    tracks = np.stack([_track(a, parts, start, end, gain, times) for a in range(len(ph.ARTICULATORS))], axis=1)
+    tracks = np.stack(
+        [_track(a, parts, start, end, gain, times) for a in range(len(ph.ARTICULATORS))], axis=1
+    )
     envelope = _envelope(samples[: frames * sample_rate_hz // MOTION_RATE_HZ], frames=frames)
     tracks[:, (ph.JAW, ph.LOWER, ph.UPPER)] *= envelope[:, None]
     return _actions(tracks)
 
 
 def _with_rests(parts: list[ph.Segment], *, end_s: float) -> list[ph.Segment]:
-    """Silence before the first and after the last segment, so that somebody dominates everywhere."""
+    """Silence before the first and after the last segment, so that somebody dominates
+    everywhere.
+    """
     first = parts[0].start_s if parts else end_s
     last = parts[-1].end_s if parts else end_s
-    return [ph.Segment("", min(-1.0, first), first, 0), *parts, ph.Segment("", last, max(end_s, last) + 1.0, 0)]
+    return [
+        ph.Segment("", min(-1.0, first), first, 0),
+        *parts,
+        ph.Segment("", last, max(end_s, last) + 1.0, 0),
+    ]
 
 
 def _vowel_gains(
@@ -111,9 +132,15 @@ def _vowel_gains(
 ) -> Float[np.ndarray, "n_parts"]:
     """Opening gain of every segment: 1 for consonants, stress × loudness for vowels.
 
-    Loudness is the segment's RMS over the median vowel's, to a power below 1 (the ear and the jaw both compress).
+    Loudness is the segment's RMS over the median vowel's, to a power below 1 (the ear and the jaw
+    both compress).
     """
-    level = np.array([_rms(samples[int(p.start_s * sample_rate_hz) : int(p.end_s * sample_rate_hz)]) for p in parts])
+    level = np.array(
+        [
+            _rms(samples[int(p.start_s * sample_rate_hz) : int(p.end_s * sample_rate_hz)])
+            for p in parts
+        ]
+    )
     vowel = np.array([part.symbol in ph.VOWELS for part in parts])
     if not vowel.any():
         return np.ones(len(parts))
@@ -124,7 +151,9 @@ def _vowel_gains(
 
 
 def _envelope(samples: Float[np.ndarray, "n"], *, frames: int) -> Float[np.ndarray, "t"]:
-    """Opening gain of every frame from how loud it is: near 1 in loud speech, small in the hush of a stop."""
+    """Opening gain of every frame from how loud it is: near 1 in loud speech, small in the hush of
+    a stop.
+    """
     power = np.array([_rms(block) ** 2 for block in np.array_split(samples, frames)])
     level = np.sqrt(gaussian_filter1d(power, ENVELOPE_SIGMA_FRAMES, mode="nearest"))
     return np.minimum(level / max(float(np.percentile(level, 95)), 1e-6), 1.2) ** ENVELOPE_EXPONENT
@@ -151,21 +180,39 @@ def _track(
     if articulator in (ph.JAW, ph.LOWER, ph.UPPER):
         value = value * gain[named]
     pause = np.array([not parts[index].symbol for index in named])
-    core_start, core_end = _cores(start[named], end[named], pause, hold=articulator in (ph.CLOSE, ph.TUCK))
-    return blend(times + lead_s, core_start, core_end, value, dominance, rate_before_hz=before, rate_after_hz=after)
+    core_start, core_end = _cores(
+        start[named], end[named], pause, hold=articulator in (ph.CLOSE, ph.TUCK)
+    )
+    return blend(
+        times + lead_s,
+        core_start,
+        core_end,
+        value,
+        dominance,
+        rate_before_hz=before,
+        rate_after_hz=after,
+    )
 
 
 def _cores(
-    start: Float[np.ndarray, "n"], end: Float[np.ndarray, "n"], pause: Bool[np.ndarray, "n"], *, hold: bool
+    start: Float[np.ndarray, "n"],
+    end: Float[np.ndarray, "n"],
+    pause: Bool[np.ndarray, "n"],
+    *,
+    hold: bool,
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """The part of each segment where its dominance is full: the middle half, or all of it for contacts.
+    """The part of each segment where its dominance is full: the middle half, or all of it for
+    contacts.
 
-    The mouth closes at leisure when speech stops and opens before it starts again: the core of a pause begins late
-    and ends early, and a short pause is hardly seen.
+    The mouth closes at leisure when speech stops and opens before it starts again: the core of a
+    pause begins late and ends early, and a short pause is hardly seen.
     """
     middle, half = (start + end) / 2, (end - start) / 2
     held = np.maximum(half, SHORTEST_CLOSURE_S / 2) if hold else 0.5 * half
-    rest_start, rest_end = np.minimum(start + PAUSE_CLOSING_S, middle), np.maximum(end - PAUSE_OPENING_S, middle)
+    rest_start, rest_end = (
+        np.minimum(start + PAUSE_CLOSING_S, middle),
+        np.maximum(end - PAUSE_OPENING_S, middle),
+    )
     return np.where(pause, rest_start, middle - held), np.where(pause, rest_end, middle + held)
 
 

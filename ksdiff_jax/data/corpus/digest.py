@@ -1,11 +1,15 @@
-"""The name under which made clips may be kept: a digest of everything that decides what a clip holds."""
+"""The name under which made clips may be kept: a digest of everything that decides what a clip
+holds.
+"""
 
 import hashlib
 from pathlib import Path
 
 
 def source_digest() -> str:
-    """SHA-256 over the sources of corpus, noises and face, and the face's data: another digest, other clips."""
+    """SHA-256 over the sources of corpus, noises and face, and the face's data: another digest,
+    other clips.
+    """
     package = Path(__file__).parents[2]
     folders = [package / "data" / "corpus", package / "face", package / "assets" / "face"]
     digest = hashlib.sha256()

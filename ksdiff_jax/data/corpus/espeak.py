@@ -1,12 +1,14 @@
 """espeak-ng through ctypes: text in, 22.05 kHz speech with phoneme and word times out.
 
-`espeakng-loader` ships the library and its data in a wheel (GPL, so it is the extra `corpus`, never a dependency).
-espeak calls back with blocks of samples and with events: each event is a type, a time in milliseconds from the start
-of the utterance and, for phonemes, an IPA name; a phoneme lasts until the next event. Stress arrives as ˈ or ˌ in
-front of a vowel's name and pauses as phonemes with an empty name or an underscore.
+`espeakng-loader` ships the library and its data in a wheel (GPL, so it is the extra `corpus`, never
+a dependency). espeak calls back with blocks of samples and with events: each event is a type, a
+time in milliseconds from the start of the utterance and, for phonemes, an IPA name; a phoneme lasts
+until the next event. Stress arrives as ˈ or ˌ in front of a vowel's name and pauses as phonemes
+with an empty name or an underscore.
 
-espeak keeps state between calls (noise generators, wave table positions), so the same sentence spoken twice in one
-process differs; a fresh process that makes the same calls gives the same samples. `worker.py` builds on that.
+espeak keeps state between calls (noise generators, wave table positions), so the same sentence
+spoken twice in one process differs; a fresh process that makes the same calls gives the same
+samples. `worker.py` builds on that.
 """
 
 import ctypes
@@ -72,31 +74,42 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 class Espeak:
-    """The one synthesiser of this process (the library is global state: make one, in a process of its own)."""
+    """The one synthesiser of this process (the library is global state: make one, in a process of
+    its own).
+    """
 
     def __init__(self) -> None:
         try:
             import espeakng_loader
         except ImportError as error:
             raise InputError(
-                "the built-in corpus needs espeak-ng, which is not installed; install ksdiff-jax[corpus]"
+                "the built-in corpus needs espeak-ng, which is not installed; install "
+                "ksdiff-jax[corpus]"
             ) from error
         data = str(espeakng_loader.get_data_path())
         if len(os.fsencode(data)) > LONGEST_DATA_PATH:
             raise InputError(
-                f"espeak-ng cannot read data below a path of {len(data)} characters (at most {LONGEST_DATA_PATH}): "
+                f"espeak-ng cannot read data below a path of {len(data)} characters (at most "
+                f"{LONGEST_DATA_PATH}): "
                 f"{data}; install into a folder with a shorter path"
             )
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT
-        rate = self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), options)
+        rate = self._library.espeak_Initialize(
+            AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), options
+        )
         if rate <= 0:
-            raise InputError(f"espeak-ng could not load its data from {data}; reinstall espeakng-loader")
-        # The noise of breathy voices; left alone, its generator starts from the time of day in seconds.
+            raise InputError(
+                f"espeak-ng could not load its data from {data}; reinstall espeakng-loader"
+            )
+        # The noise of breathy voices; left alone, its generator starts from the time of day in
+        # seconds.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.sample_rate_hz: int = rate
         self.data_folder = Path(data)
@@ -106,9 +119,14 @@ class Espeak:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, *, voice: Voice) -> Utterance:
-        """Speak one text. Times are espeak's own event times, in seconds of the returned samples."""
+        """Speak one text.
+
+        Times are espeak's own event times, in seconds of the returned samples.
+        """
         if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
-            raise InputError(f"espeak-ng has no voice {voice.name!r}; name a language such as en, es or en+f3")
+            raise InputError(
+                f"espeak-ng has no voice {voice.name!r}; name a language such as en, es or en+f3"
+            )
         for parameter, value in (
             (PARAMETER_RATE, voice.words_per_minute),
             (PARAMETER_PITCH, voice.pitch),
@@ -134,12 +152,22 @@ class Espeak:
         while events[index].type != EVENT_END_OF_LIST:
             event = events[index]
             name = event.id.string.decode("utf-8", "replace") if event.type == EVENT_PHONEME else ""
-            self._events.append((event.type, event.audio_position_ms / 1000, name, event.text_position, event.length))
+            self._events.append(
+                (
+                    event.type,
+                    event.audio_position_ms / 1000,
+                    name,
+                    event.text_position,
+                    event.length,
+                )
+            )
             index += 1
         return 0
 
 
-def _phonemes(events: list[tuple[int, float, str, int, int]], *, end_s: float) -> tuple[PhonemeTime, ...]:
+def _phonemes(
+    events: list[tuple[int, float, str, int, int]], *, end_s: float
+) -> tuple[PhonemeTime, ...]:
     """Each phoneme from its event to the next phoneme's event; pauses are phonemes too."""
     marks = [(time_s, _ipa(name)) for kind, time_s, name, *_ in events if kind == EVENT_PHONEME]
     ends = [time_s for time_s, _ in marks[1:]] + [end_s]
@@ -151,11 +179,15 @@ def _phonemes(events: list[tuple[int, float, str, int, int]], *, end_s: float) -
 
 
 def _ipa(name: str) -> str:
-    """The IPA of an event's name: "" for pauses and for the "(en)" with which espeak announces a foreign word."""
+    """The IPA of an event's name: "" for pauses and for the "(en)" with which espeak announces a
+    foreign word.
+    """
     return "" if name.startswith("(") else name.strip("_:-")
 
 
-def _words(events: list[tuple[int, float, str, int, int]], *, text: str, end_s: float) -> tuple[WordTime, ...]:
+def _words(
+    events: list[tuple[int, float, str, int, int]], *, text: str, end_s: float
+) -> tuple[WordTime, ...]:
     """Each word from its event to the next word's event or the end of its sentence."""
     marks = [
         (time_s, text[position - 1 : position - 1 + length] if kind == EVENT_WORD else "")

@@ -1,8 +1,9 @@
 """The upper face: blinks at the rate people blink, brows that rise with the accents of speech.
 
-Blinks come 0.28 to 0.45 times a second, close in 80 ms, stay shut for 40 and open in 150 (the lid falls faster than
-it rises); each speaker has a rate, and the time to the next blink is random with a floor, so that two never overlap.
-Brows rise on some of the accents, and are held in a slow mood of their own.
+Blinks come 0.28 to 0.45 times a second, close in 80 ms, stay shut for 40 and open in 150 (the lid
+falls faster than it rises); each speaker has a rate, and the time to the next blink is random with
+a floor, so that two never overlap. Brows rise on some of the accents, and are held in a slow mood
+of their own.
 """
 
 import numpy as np
@@ -20,10 +21,13 @@ BROW_RISE = 0.3
 
 
 def blink_times_s(rng: np.random.Generator, *, duration_s: float) -> Float[np.ndarray, "n"]:
-    """Onsets of blinks in a clip: a renewal process that was already running when the clip began."""
+    """Onsets of blinks in a clip: a renewal process that was already running when the clip
+    began.
+    """
     mean_gap_s = 1.0 / rng.uniform(*BLINK_RATE_HZ)
     excess_s = mean_gap_s - SHORTEST_BLINK_GAP_S
-    # Long before the clip, so that its first blink is as likely in its first second as in any other.
+    # Long before the clip, so that its first blink is as likely in its first second as in any
+    # other.
     time_s, times = -20.0 * rng.uniform(0.5, 1.0), []
     while time_s < duration_s:
         if time_s >= 0:
@@ -32,7 +36,9 @@ def blink_times_s(rng: np.random.Generator, *, duration_s: float) -> Float[np.nd
     return np.array(times)
 
 
-def eyelid_closure(times_s: Float[np.ndarray, "t"], onsets_s: Float[np.ndarray, "n"]) -> Float[np.ndarray, "t"]:
+def eyelid_closure(
+    times_s: Float[np.ndarray, "t"], onsets_s: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "t"]:
     """0 open to 1 shut at each time; every blink falls, holds and rises in straight lines."""
     shut = np.zeros_like(times_s)
     for onset_s in onsets_s:
@@ -44,7 +50,11 @@ def eyelid_closure(times_s: Float[np.ndarray, "t"], onsets_s: Float[np.ndarray, 
 
 
 def upper_face_actions(
-    rng: np.random.Generator, *, frames: int, accents_s: Float[np.ndarray, "a"], accent_strength: Float[np.ndarray, "a"]
+    rng: np.random.Generator,
+    *,
+    frames: int,
+    accents_s: Float[np.ndarray, "a"],
+    accent_strength: Float[np.ndarray, "a"],
 ) -> Float[np.ndarray, "t 50"]:
     """Action weights of eyelids, brows and eye corners; all other actions are 0."""
     times = np.arange(frames) / MOTION_RATE_HZ

@@ -19,20 +19,29 @@ TWO_NOISES_SHARE = 0.4  # of the rest
 LONGEST_S = 6.0
 
 
-def listen_clip(rng: np.random.Generator, *, languages: tuple[str, ...], split: Split) -> SpokenClip:
+def listen_clip(
+    rng: np.random.Generator, *, languages: tuple[str, ...], split: Split
+) -> SpokenClip:
     """A clip without phonemes, words or transcript."""
     language = languages[int(rng.integers(len(languages)))]
     speaker = draw_speaker(rng, language=language, split=split)
-    frames = int(rng.uniform(SHORTEST_CLIP_S, LONGEST_S) * SAMPLE_RATE_HZ / SAMPLES_PER_MOTION_FRAME)
+    frames = int(
+        rng.uniform(SHORTEST_CLIP_S, LONGEST_S) * SAMPLE_RATE_HZ / SAMPLES_PER_MOTION_FRAME
+    )
     audio = _room(rng, samples=frames * SAMPLES_PER_MOTION_FRAME)
-    return SpokenClip(audio, phonemes=(), words=(), transcript="", speaker=speaker, language=language)
+    return SpokenClip(
+        audio, phonemes=(), words=(), transcript="", speaker=speaker, language=language
+    )
 
 
 def _room(rng: np.random.Generator, *, samples: int) -> Int[np.ndarray, "s"]:
     if rng.random() < DIGITAL_SILENCE_SHARE:
         return np.zeros(samples, np.int16)
-    # Two at once: a room has a hum and steps. Babble is made of the sound it disturbs; of noise it makes more noise.
-    noise = _unit_level(random_noise(rng.standard_normal(samples, dtype=np.float32), rng, limits=None))
+    # Two at once: a room has a hum and steps. Babble is made of the sound it disturbs; of noise it
+    # makes more noise.
+    noise = _unit_level(
+        random_noise(rng.standard_normal(samples, dtype=np.float32), rng, limits=None)
+    )
     if rng.random() < TWO_NOISES_SHARE:
         noise = noise + rng.uniform(0.1, 1.0) * _unit_level(random_noise(noise, rng, limits=None))
     level = 10.0 ** (rng.uniform(*LEVEL_DBFS) / 20)

@@ -1,17 +1,29 @@
 """Articulatory targets of phoneme classes: where each articulator wants to be, and how insistently.
 
-Every IPA symbol belongs to a class; a class gives some of the articulators a `Target` = (value, dominance). An
-articulator that a class does not mention is free there: its neighbours decide. Values are shares of the speech range
-(0 rest, 1 the extreme of clear speech), dominances are the α of `dominance.py`. The openings of vowels follow their
-first formant (open vowels are low vowels), rounding and spreading follow their second; consonants say only what their
-place of articulation needs: lips together for p b m, lower lip to the upper teeth for f v, teeth close for s z ʃ t d.
+Every IPA symbol belongs to a class; a class gives some of the articulators a `Target` = (value,
+dominance). An articulator that a class does not mention is free there: its neighbours decide.
+Values are shares of the speech range (0 rest, 1 the extreme of clear speech), dominances are the α
+of `dominance.py`. The openings of vowels follow their first formant (open vowels are low vowels),
+rounding and spreading follow their second; consonants say only what their place of articulation
+needs: lips together for p b m, lower lip to the upper teeth for f v, teeth close for s z ʃ t d.
 """
 
 import unicodedata
 from typing import NamedTuple
 
 JAW, CLOSE, TUCK, PUCKER, FUNNEL, STRETCH, LOWER, UPPER, CHIN, CHEEK = range(10)
-ARTICULATORS = ("jaw", "close", "tuck", "pucker", "funnel", "stretch", "lower", "upper", "chin", "cheek")
+ARTICULATORS = (
+    "jaw",
+    "close",
+    "tuck",
+    "pucker",
+    "funnel",
+    "stretch",
+    "lower",
+    "upper",
+    "chin",
+    "cheek",
+)
 
 
 class Target(NamedTuple):
@@ -43,7 +55,9 @@ def _vowel(opening: float, *, round: float = 0.0, spread: float = 0.0) -> dict[i
     }
 
 
-def _consonant(jaw: float, jaw_dominance: float, **targets: tuple[float, float]) -> dict[int, Target]:
+def _consonant(
+    jaw: float, jaw_dominance: float, **targets: tuple[float, float]
+) -> dict[int, Target]:
     """Lips apart unless `targets` says otherwise; free in everything it does not mention."""
     result = {JAW: Target(jaw, jaw_dominance), CLOSE: Target(0.0, 0.6), TUCK: Target(0.0, 0.6)}
     result |= {ARTICULATORS.index(name): Target(*target) for name, target in targets.items()}
@@ -51,13 +65,23 @@ def _consonant(jaw: float, jaw_dominance: float, **targets: tuple[float, float])
 
 
 _BILABIAL = _consonant(
-    0.18, 0.9, close=(1.0, 40.0), lower=(0.0, 2.0), upper=(0.0, 2.0), chin=(0.25, 1.0), cheek=(0.15, 1.0)
+    0.18,
+    0.9,
+    close=(1.0, 40.0),
+    lower=(0.0, 2.0),
+    upper=(0.0, 2.0),
+    chin=(0.25, 1.0),
+    cheek=(0.15, 1.0),
 )
-_LABIODENTAL = _consonant(0.14, 1.5, tuck=(1.0, 20.0), lower=(0.0, 3.0), upper=(0.2, 1.5), stretch=(0.1, 0.5))
+_LABIODENTAL = _consonant(
+    0.14, 1.5, tuck=(1.0, 20.0), lower=(0.0, 3.0), upper=(0.2, 1.5), stretch=(0.1, 0.5)
+)
 _DENTAL = _consonant(0.32, 0.8, lower=(0.35, 0.8), upper=(0.15, 0.5))
 _ALVEOLAR = _consonant(0.34, 0.7, lower=(0.3, 0.5), stretch=(0.15, 0.2))
 _SIBILANT = _consonant(0.42, 1.2, lower=(0.45, 1.0), upper=(0.2, 0.8), stretch=(0.35, 0.6))
-_HUSHING = _consonant(0.26, 1.2, funnel=(0.75, 1.5), pucker=(0.35, 1.0), lower=(0.4, 0.8), stretch=(0.0, 0.8))
+_HUSHING = _consonant(
+    0.26, 1.2, funnel=(0.75, 1.5), pucker=(0.35, 1.0), lower=(0.4, 0.8), stretch=(0.0, 0.8)
+)
 _LATERAL = _consonant(0.4, 0.6, lower=(0.3, 0.4))
 _RHOTIC = _consonant(0.2, 0.8, pucker=(0.35, 0.7), funnel=(0.3, 0.7))
 _TAP = _consonant(0.4, 0.3)
@@ -65,10 +89,18 @@ _PALATAL = _consonant(0.35, 0.7, stretch=(0.4, 0.5), lower=(0.3, 0.4))
 _VELAR = _consonant(0.45, 0.4)
 _GLOTTAL = _consonant(0.5, 0.12)
 _LABIOVELAR = _consonant(
-    0.05, 1.0, close=(0.45, 1.5), pucker=(1.0, 2.5), funnel=(0.4, 1.2), lower=(0.1, 1.0), stretch=(0.0, 1.5)
+    0.05,
+    1.0,
+    close=(0.45, 1.5),
+    pucker=(1.0, 2.5),
+    funnel=(0.4, 1.2),
+    lower=(0.1, 1.0),
+    stretch=(0.0, 1.5),
 )
 _SOFT_BILABIAL = _consonant(0.18, 0.9, close=(0.72, 6.0), lower=(0.05, 1.0), upper=(0.0, 1.0))
-_PAUSE = {index: Target(0.0, 0.35) for index in range(len(ARTICULATORS))} | {CLOSE: Target(1.0, 0.5)}
+_PAUSE = {index: Target(0.0, 0.35) for index in range(len(ARTICULATORS))} | {
+    CLOSE: Target(1.0, 0.5)
+}
 
 _CLASSES: tuple[tuple[str, dict[int, Target]], ...] = (
     ("a ɑ ɐ ɶ", _vowel(1.0)),
@@ -111,14 +143,17 @@ _STRESS = {"ˈ": 2, "ˌ": 1}
 
 
 def segments(ipa: str, start_s: float, end_s: float) -> tuple[Segment, ...]:
-    """Divide one espeak phoneme among its IPA letters: "ˈaɪ" is an a and then an ɪ, "tʃ" a t and then a ʃ.
+    """Divide one espeak phoneme among its IPA letters: "ˈaɪ" is an a and then an ɪ, "tʃ" a t and
+    then a ʃ.
 
-    Vowels take twice the time of consonants, and the first part of a diphthong half as much again as the second.
-    Diacritics, length marks and symbols without a class are ignored.
+    Vowels take twice the time of consonants, and the first part of a diphthong half as much again
+    as the second. Diacritics, length marks and symbols without a class are ignored.
     """
     stress = max((_STRESS.get(character, 0) for character in ipa), default=0)
     # ç is a letter of its own, the two dots of ä are a mark.
-    letters = "".join(letter if letter in TARGETS else unicodedata.normalize("NFD", letter) for letter in ipa)
+    letters = "".join(
+        letter if letter in TARGETS else unicodedata.normalize("NFD", letter) for letter in ipa
+    )
     symbols = [letter for letter in letters if letter in TARGETS]
     if not symbols:
         return (Segment("", start_s, end_s, 0),)
@@ -129,5 +164,6 @@ def segments(ipa: str, start_s: float, end_s: float) -> tuple[Segment, ...]:
     for share in shares:
         edges.append(edges[-1] + (end_s - start_s) * share / total)
     return tuple(
-        Segment(symbol, first, last, stress) for symbol, first, last in zip(symbols, edges[:-1], edges[1:], strict=True)
+        Segment(symbol, first, last, stress)
+        for symbol, first, last in zip(symbols, edges[:-1], edges[1:], strict=True)
     )

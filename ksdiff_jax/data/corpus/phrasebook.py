@@ -1,8 +1,9 @@
 """Small grammars, one per language, from which `sentences.py` draws what the built-in corpus says.
 
-A grammar maps a symbol to its alternatives; a word in braces is a symbol to expand. "{sentence}" is the start symbol.
-The sentences need to be plausible to the ear, not deep: what matters is that all sounds of the language turn up in
-many neighbourhoods, in statements, questions, exclamations, lists, short commands and numbers.
+A grammar maps a symbol to its alternatives; a word in braces is a symbol to expand. "{sentence}" is
+the start symbol. The sentences need to be plausible to the ear, not deep: what matters is that all
+sounds of the language turn up in many neighbourhoods, in statements, questions, exclamations,
+lists, short commands and numbers.
 """
 
 Grammar = dict[str, tuple[str, ...]]
@@ -15,12 +16,15 @@ def _words(text: str) -> tuple[str, ...]:
 ENGLISH: Grammar = {
     "sentence": _words(
         "{subject} {verb} {object} {place}.|{subject} {verb} {object} {when}.|"
-        "{subject} {verb} {object}, and {clause}.|{when}, {clause}.|Why did {someone} {bare} {object} {when}?|"
+        "{subject} {verb} {object}, and {clause}.|{when}, {clause}.|Why did {someone} {bare} "
+        "{object} {when}?|"
         "Would you {bare} {object}, please?|If {clause}, {clause}.|{clause}, but {clause}.|"
         "What a {adjective} {noun} that was!|"
         "We need {number} {adjective} {plural}, {number} {plural}, and {number} {plural}.|"
-        "{opinion} the {noun} {place} is {adjective}.|Please {bare} {object} before {someone} comes back.|"
-        "Nobody {place} {verb} {object}.|{subject} never {verb} {object}, because {clause}.|{greeting} {clause}.|"
+        "{opinion} the {noun} {place} is {adjective}.|Please {bare} {object} before {someone} "
+        "comes back.|"
+        "Nobody {place} {verb} {object}.|{subject} never {verb} {object}, because "
+        "{clause}.|{greeting} {clause}.|"
         "Room {letter} {digit}, gate {letter} {digit}, then turn {direction}.|"
         "The code is {letter} {digit} {letter} {digit}, {when}.|"
         "{number} {plural} and {number} {plural} make a {noun}.|Have you {participle} {object}?|"
@@ -30,22 +34,28 @@ ENGLISH: Grammar = {
     ),
     "clause": _words(
         "{subject} {verb} {object}|{subject} {be} {adjective} {when}|{object} {be} {place}|"
-        "we {verb} {object} {when}|it was a {adjective} {noun}|there were {number} {plural} {place}|"
+        "we {verb} {object} {when}|it was a {adjective} {noun}|there were {number} {plural} "
+        "{place}|"
         "they {verb} {object} for {number} {period}"
     ),
     "subject": _words(
-        "{someone}|the {adjective} {person}|my {person}|our {person}|a {person} from {city}|{name} and {name}"
+        "{someone}|the {adjective} {person}|my {person}|our {person}|a {person} from "
+        "{city}|{name} and {name}"
     ),
     "someone": _words("{name}|the {person}|my {person}|her {person}|everybody|somebody"),
     "object": _words(
-        "the {noun}|a {adjective} {noun}|his {noun}|her {adjective} {noun}|some {plural}|all the {plural}|"
+        "the {noun}|a {adjective} {noun}|his {noun}|her {adjective} {noun}|some {plural}|all the "
+        "{plural}|"
         "{number} {plural}|the {noun} of the {person}|that {noun}"
     ),
     "name": _words(
         "Anna|Peter|Mary|Bob|Philip|Emma|Victor|Julia|George|Fiona|Maya|Thomas|Ruth|Oliver|Zoe|William|Chloe|"
         "Hugh|Barbara|Steve|Priya|Omar|Beth|Wayne|Joyce|Matthew|Pamela"
     ),
-    "city": _words("Paris|London|Bombay|Rome|Vienna|Boston|Cairo|Moscow|Lima|Oslo|Perth|the village|the harbour"),
+    "city": _words(
+        "Paris|London|Bombay|Rome|Vienna|Boston|Cairo|Moscow|Lima|Oslo|Perth|the village|the "
+        "harbour"
+    ),
     "person": _words(
         "mother|brother|father|neighbour|teacher|farmer|pilot|baker|doctor|captain|president|child|woman|boy|"
         "judge|shepherd|painter|lawyer|musician|cousin|manager|author|gardener|driver|bishop|king|youth|thief"
@@ -63,32 +73,42 @@ ENGLISH: Grammar = {
         "windows|potatoes|rooms|leaves"
     ),
     "adjective": _words(
-        "blue|old|warm|very beautiful|broken|famous|quiet|happy|heavy|wooden|yellow|small|huge|empty|important|"
+        "blue|old|warm|very "
+        "beautiful|broken|famous|quiet|happy|heavy|wooden|yellow|small|huge|empty|important|"
         "bright|smooth|thick|foolish|brave|soft|bitter|young|narrow|lovely|fresh|wild|patient|purple|awful|"
-        "rather cheap|strange|wet|curious|cheerful|poor|good|bad|perfect|impossible|marvellous|five-year-old"
+        "rather "
+        "cheap|strange|wet|curious|cheerful|poor|good|bad|perfect|impossible|marvellous|five-year-old"
     ),
     "verb": _words(
         "saw|found|moved|bought|painted|forgot|opened|followed|wanted|brought|loved|measured|washed|broke|pushed|"
-        "remembered|carried|showed|fixed|changed|threw|watched|chose|kept|lost|heard|gave away|asked about|"
-        "thought of|looked for|wrote about|jumped over|sat beside|spoke about|believed in|paid for|walked past"
+        "remembered|carried|showed|fixed|changed|threw|watched|chose|kept|lost|heard|gave "
+        "away|asked about|"
+        "thought of|looked for|wrote about|jumped over|sat beside|spoke about|believed in|paid "
+        "for|walked past"
     ),
     "bare": _words(
         "see|find|move|buy|paint|open|follow|bring|measure|wash|break|push|remember|carry|show|fix|change|throw|"
-        "watch|choose|keep|hear|give away|look for|write about|pick up|think about|put down|shut|forget|wrap"
+        "watch|choose|keep|hear|give away|look for|write about|pick up|think about|put "
+        "down|shut|forget|wrap"
     ),
     "participle": _words(
         "seen|found|moved|bought|painted|forgotten|opened|measured|washed|broken|thrown|chosen|heard|put away"
     ),
     "be": _words("was|were never|seemed|became|looked|might be|should have been|will be"),
     "place": _words(
-        "near the {noun}|by the {noun}|behind the {noun}|under the {adjective} {noun}|in {city}|above the {noun}|"
+        "near the {noun}|by the {noun}|behind the {noun}|under the {adjective} {noun}|in "
+        "{city}|above the {noun}|"
         "on the {noun}|far from {city}|between the {noun} and the {noun}|over there"
     ),
     "when": _words(
-        "yesterday|this morning|last {period}|before the {noun}|every Friday|in {month}|at half past {number}|"
-        "{number} {period} ago|after the {noun}|once upon a time|tomorrow evening|for the first time"
+        "yesterday|this morning|last {period}|before the {noun}|every Friday|in {month}|at half "
+        "past {number}|"
+        "{number} {period} ago|after the {noun}|once upon a time|tomorrow evening|for the first "
+        "time"
     ),
-    "month": _words("January|February|March|April|May|June|July|August|September|October|November|December"),
+    "month": _words(
+        "January|February|March|April|May|June|July|August|September|October|November|December"
+    ),
     "period": _words("week|month|year|summer|hours|days|minutes|years|weeks|mornings"),
     "number": _words(
         "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty-one|forty|fifty-five|"
@@ -98,9 +118,13 @@ ENGLISH: Grammar = {
     "digit": _words("zero|one|two|three|four|five|six|seven|eight|nine"),
     "direction": _words("left|right|around|back|north|south|west|up|down"),
     "opinion": _words(
-        "I think|I hope|You know,|We believe that|Perhaps|To be honest,|I am sure that|It seems that|Of course"
+        "I think|I hope|You know,|We believe that|Perhaps|To be honest,|I am sure that|It seems "
+        "that|Of course"
     ),
-    "greeting": _words("Good morning,|Hello,|My dear friend,|Well,|Oh,|Ladies and gentlemen,|Yes,|No,|Thank you,|Wow,"),
+    "greeting": _words(
+        "Good morning,|Hello,|My dear friend,|Well,|Oh,|Ladies and gentlemen,|Yes,|No,|Thank "
+        "you,|Wow,"
+    ),
 }
 
 SPANISH: Grammar = {
@@ -119,16 +143,23 @@ SPANISH: Grammar = {
         "compró|vio|buscaba|abrió|pintó|olvidó|movió|llevaba|rompió|quería|guardó|perdió|bebía|vendió|mira|encuentra"
     ),
     "object": _words(
-        "la casa|un libro viejo|el mapa|una flor amarilla|su bicicleta|el vino|la puerta azul|un perro pequeño|"
+        "la casa|un libro viejo|el mapa|una flor amarilla|su bicicleta|el vino|la puerta azul|un "
+        "perro pequeño|"
         "el problema|muchas manzanas|su guitarra|la llave|el jabón|un viaje largo"
     ),
     "place": _words(
-        "cerca del río|en la plaza|debajo del puente|junto a la ventana|en Buenos Aires|detrás de la iglesia|"
+        "cerca del río|en la plaza|debajo del puente|junto a la ventana|en Buenos Aires|detrás de "
+        "la iglesia|"
         "sobre la mesa"
     ),
-    "when": _words("ayer|esta mañana|hace dos semanas|en febrero|después de la lluvia|todos los viernes|a mediodía"),
+    "when": _words(
+        "ayer|esta mañana|hace dos semanas|en febrero|después de la lluvia|todos los viernes|a "
+        "mediodía"
+    ),
     "number": _words("dos|tres|cuatro|cinco|seis|siete|ocho|nueve|veinte|cien"),
-    "plural": _words("libros|barcos|zapatos|amigos|plumas|lámparas|ovejas|mujeres|jóvenes|bombones|huevos|palomas"),
+    "plural": _words(
+        "libros|barcos|zapatos|amigos|plumas|lámparas|ovejas|mujeres|jóvenes|bombones|huevos|palomas"
+    ),
     "opinion": _words("creo que|me parece que|dicen que|es verdad que|sabemos que"),
 }
 
@@ -136,41 +167,53 @@ FRENCH: Grammar = {
     "sentence": _words(
         "{subject} {verb} {object} {place}.|{when}, {subject} {verb} {object}.|"
         "Pourquoi est-ce que {subject} {verb} {object}?|{opinion} {subject} {verb} {object}.|"
-        "{subject} {verb} {object}, mais {subject} {verb} {object}.|Il y a {number} {plural} {place}.|"
-        "Quelle belle histoire, {object}!|Nous voulons {number} {plural}, {number} {plural} et {number} {plural}."
+        "{subject} {verb} {object}, mais {subject} {verb} {object}.|Il y a {number} {plural} "
+        "{place}.|"
+        "Quelle belle histoire, {object}!|Nous voulons {number} {plural}, {number} {plural} et "
+        "{number} {plural}."
     ),
     "subject": _words(
-        "ma mère|le voisin|la boulangère|notre ami|le roi|Jean|Sophie|le pêcheur|mon oncle|un jeune homme|"
+        "ma mère|le voisin|la boulangère|notre ami|le roi|Jean|Sophie|le pêcheur|mon oncle|un "
+        "jeune homme|"
         "Philippe|le peuple"
     ),
     "verb": _words(
-        "a vu|cherche|ouvre|a peint|oublie|a bougé|porte|a cassé|voulait|garde|a perdu|boit|vend|regarde|trouve|"
+        "a vu|cherche|ouvre|a peint|oublie|a bougé|porte|a cassé|voulait|garde|a "
+        "perdu|boit|vend|regarde|trouve|"
         "a vécu avec"
     ),
     "object": _words(
-        "la maison|un vieux livre|le chemin|une fleur jaune|sa voiture|le bon vin|la porte bleue|un petit chien|"
+        "la maison|un vieux livre|le chemin|une fleur jaune|sa voiture|le bon vin|la porte "
+        "bleue|un petit chien|"
         "le problème|beaucoup de pommes|son chapeau|la lumière|du beurre|un long voyage"
     ),
     "place": _words(
-        "près du fleuve|sur la place|sous le pont|devant la fenêtre|à Bordeaux|derrière l'église|au bout de la rue"
+        "près du fleuve|sur la place|sous le pont|devant la fenêtre|à Bordeaux|derrière "
+        "l'église|au bout de la rue"
     ),
     "when": _words(
-        "hier|ce matin|il y a deux semaines|en février|après la pluie|tous les jeudis|à midi|dimanche prochain"
+        "hier|ce matin|il y a deux semaines|en février|après la pluie|tous les jeudis|à "
+        "midi|dimanche prochain"
     ),
     "number": _words("deux|trois|quatre|cinq|six|sept|huit|neuf|vingt|cent"),
-    "plural": _words("livres|bateaux|chaussures|amis|plumes|lampes|moutons|femmes|champignons|bonbons|œufs|jupes"),
+    "plural": _words(
+        "livres|bateaux|chaussures|amis|plumes|lampes|moutons|femmes|champignons|bonbons|œufs|jupes"
+    ),
     "opinion": _words("je crois que|il me semble que|on dit que|c'est vrai que|nous savons que"),
 }
 
 GERMAN: Grammar = {
     "sentence": _words(
-        "{subject} {verb} {object} {place}.|{when} {verb} {subject} {object}.|Warum {verb} {subject} {object}?|"
-        "{opinion} {subject} {verb} {object}.|{subject} {verb} {object}, aber {subject} {verb} {object}.|"
+        "{subject} {verb} {object} {place}.|{when} {verb} {subject} {object}.|Warum {verb} "
+        "{subject} {object}?|"
+        "{opinion} {subject} {verb} {object}.|{subject} {verb} {object}, aber {subject} {verb} "
+        "{object}.|"
         "Es gibt {number} {plural} {place}.|Wie schön ist {object}!|"
         "Wir brauchen {number} {plural}, {number} {plural} und {number} {plural}."
     ),
     "subject": _words(
-        "meine Mutter|der Nachbar|die Lehrerin|unser Freund|der König|Hans|Sophie|der Fischer|die Großmutter|"
+        "meine Mutter|der Nachbar|die Lehrerin|unser Freund|der König|Hans|Sophie|der Fischer|die "
+        "Großmutter|"
         "ein Junge aus Bonn|Philipp|das Volk"
     ),
     "verb": _words(
@@ -178,22 +221,30 @@ GERMAN: Grammar = {
         "findet|liebt"
     ),
     "object": _words(
-        "das Haus|ein altes Buch|den Weg|eine gelbe Blume|das Fahrrad|den Wein|die blaue Tür|einen kleinen Hund|"
+        "das Haus|ein altes Buch|den Weg|eine gelbe Blume|das Fahrrad|den Wein|die blaue "
+        "Tür|einen kleinen Hund|"
         "das Problem|viele Äpfel|den Schlüssel|das Feuer|die Brücke|eine lange Reise"
     ),
     "place": _words(
-        "am Fluss|auf dem Markt|unter der Brücke|neben dem Fenster|in München|hinter der Kirche|über dem Tisch"
+        "am Fluss|auf dem Markt|unter der Brücke|neben dem Fenster|in München|hinter der "
+        "Kirche|über dem Tisch"
     ),
-    "when": _words("gestern|heute früh|vor zwei Wochen|im Februar|nach dem Regen|jeden Freitag|um halb fünf"),
+    "when": _words(
+        "gestern|heute früh|vor zwei Wochen|im Februar|nach dem Regen|jeden Freitag|um halb fünf"
+    ),
     "number": _words("zwei|drei|vier|fünf|sechs|sieben|acht|neun|zwanzig|hundert"),
-    "plural": _words("Bücher|Boote|Schuhe|Freunde|Federn|Lampen|Schafe|Frauen|Pilze|Kinder|Eier|Wölfe"),
+    "plural": _words(
+        "Bücher|Boote|Schuhe|Freunde|Federn|Lampen|Schafe|Frauen|Pilze|Kinder|Eier|Wölfe"
+    ),
     "opinion": _words("ich glaube,|man sagt,|wir wissen,|es stimmt,|vielleicht, so denke ich,"),
 }
 
 ITALIAN: Grammar = {
     "sentence": _words(
-        "{subject} {verb} {object} {place}.|{when} {subject} {verb} {object}.|Perché {subject} {verb} {object}?|"
-        "{opinion} {subject} {verb} {object}.|{subject} {verb} {object}, ma {subject} {verb} {object}.|"
+        "{subject} {verb} {object} {place}.|{when} {subject} {verb} {object}.|Perché {subject} "
+        "{verb} {object}?|"
+        "{opinion} {subject} {verb} {object}.|{subject} {verb} {object}, ma {subject} {verb} "
+        "{object}.|"
         "Ci sono {number} {plural} {place}.|Che bella cosa, {object}!|"
         "Vogliamo {number} {plural}, {number} {plural} e {number} {plural}."
     ),
@@ -202,7 +253,8 @@ ITALIAN: Grammar = {
         "un ragazzo di Bologna|Filippo|il popolo"
     ),
     "verb": _words(
-        "compra|ha visto|cercava|apre|dipinge|ha dimenticato|muove|portava|ha rotto|voleva|vende|beve|guarda|"
+        "compra|ha visto|cercava|apre|dipinge|ha dimenticato|muove|portava|ha "
+        "rotto|voleva|vende|beve|guarda|"
         "trova|ha perso"
     ),
     "object": _words(
@@ -210,11 +262,16 @@ ITALIAN: Grammar = {
         "un piccolo cane|il problema|molte mele|la chiave|il fuoco|il ponte|un lungo viaggio"
     ),
     "place": _words(
-        "vicino al fiume|in piazza|sotto il ponte|alla finestra|a Bologna|dietro la chiesa|sopra il tavolo"
+        "vicino al fiume|in piazza|sotto il ponte|alla finestra|a Bologna|dietro la chiesa|sopra "
+        "il tavolo"
     ),
-    "when": _words("ieri|stamattina|due settimane fa|a febbraio|dopo la pioggia|ogni venerdì|a mezzogiorno"),
+    "when": _words(
+        "ieri|stamattina|due settimane fa|a febbraio|dopo la pioggia|ogni venerdì|a mezzogiorno"
+    ),
     "number": _words("due|tre|quattro|cinque|sei|sette|otto|nove|venti|cento"),
-    "plural": _words("libri|barche|scarpe|amici|piume|lampade|pecore|donne|funghi|bambini|uova|lupi"),
+    "plural": _words(
+        "libri|barche|scarpe|amici|piume|lampade|pecore|donne|funghi|bambini|uova|lupi"
+    ),
     "opinion": _words("credo che|mi sembra che|dicono che|è vero che|sappiamo che"),
 }
 
@@ -226,20 +283,29 @@ PORTUGUESE: Grammar = {
         "Que bonito, {object}!|Queremos {number} {plural}, {number} {plural} e {number} {plural}."
     ),
     "subject": _words(
-        "minha mãe|o vizinho|a professora|nosso amigo|o rei|João|Maria|o pescador|a avó|um menino de Lisboa|"
+        "minha mãe|o vizinho|a professora|nosso amigo|o rei|João|Maria|o pescador|a avó|um menino "
+        "de Lisboa|"
         "Felipe|o povo"
     ),
     "verb": _words(
         "comprou|viu|buscava|abriu|pintou|esqueceu|moveu|levava|quebrou|queria|guardou|perdeu|bebia|vendeu|encontra"
     ),
     "object": _words(
-        "a casa|um livro velho|o mapa|uma flor amarela|a bicicleta|o vinho|a porta azul|um cachorro pequeno|"
+        "a casa|um livro velho|o mapa|uma flor amarela|a bicicleta|o vinho|a porta azul|um "
+        "cachorro pequeno|"
         "o problema|muitas maçãs|a chave|o fogo|a ponte|uma longa viagem"
     ),
-    "place": _words("perto do rio|na praça|debaixo da ponte|junto à janela|em Lisboa|atrás da igreja|sobre a mesa"),
-    "when": _words("ontem|esta manhã|há duas semanas|em fevereiro|depois da chuva|toda sexta-feira|ao meio-dia"),
+    "place": _words(
+        "perto do rio|na praça|debaixo da ponte|junto à janela|em Lisboa|atrás da igreja|sobre a "
+        "mesa"
+    ),
+    "when": _words(
+        "ontem|esta manhã|há duas semanas|em fevereiro|depois da chuva|toda sexta-feira|ao meio-dia"
+    ),
     "number": _words("dois|três|quatro|cinco|seis|sete|oito|nove|vinte|cem"),
-    "plural": _words("livros|barcos|sapatos|amigos|plumas|lâmpadas|ovelhas|mulheres|jovens|bombons|ovos|pombos"),
+    "plural": _words(
+        "livros|barcos|sapatos|amigos|plumas|lâmpadas|ovelhas|mulheres|jovens|bombons|ovos|pombos"
+    ),
     "opinion": _words("acho que|parece que|dizem que|é verdade que|sabemos que"),
 }
 
@@ -264,18 +330,24 @@ CHINESE: Grammar = {
 
 DUTCH: Grammar = {
     "sentence": _words(
-        "{subject} {verb} {object} {place}.|{when} {verb} {subject} {object}.|Waarom {verb} {subject} {object}?|"
-        "{opinion} {subject} {verb} {object}.|Er zijn {number} {plural} {place}.|Wat mooi, {object}!"
+        "{subject} {verb} {object} {place}.|{when} {verb} {subject} {object}.|Waarom {verb} "
+        "{subject} {object}?|"
+        "{opinion} {subject} {verb} {object}.|Er zijn {number} {plural} {place}.|Wat mooi, "
+        "{object}!"
     ),
     "subject": _words(
-        "mijn moeder|de buurman|de lerares|onze vriend|de koning|Jan|Sofie|de visser|een jongen uit Breda"
+        "mijn moeder|de buurman|de lerares|onze vriend|de koning|Jan|Sofie|de visser|een jongen "
+        "uit Breda"
     ),
     "verb": _words("kocht|zag|zoekt|opende|vergat|bracht|brak|wilde|verloor|drinkt|verkoopt|vindt"),
     "object": _words(
-        "het huis|een oud boek|de weg|een gele bloem|de fiets|de wijn|de blauwe deur|een kleine hond|veel appels|"
+        "het huis|een oud boek|de weg|een gele bloem|de fiets|de wijn|de blauwe deur|een kleine "
+        "hond|veel appels|"
         "de sleutel|het vuur"
     ),
-    "place": _words("bij de rivier|op de markt|onder de brug|naast het raam|in Utrecht|achter de kerk"),
+    "place": _words(
+        "bij de rivier|op de markt|onder de brug|naast het raam|in Utrecht|achter de kerk"
+    ),
     "when": _words("gisteren|vanmorgen|twee weken geleden|in februari|na de regen|elke vrijdag"),
     "number": _words("twee|drie|vier|vijf|zes|zeven|acht|negen|twintig|honderd"),
     "plural": _words("boeken|boten|schoenen|vrienden|veren|lampen|schapen|vrouwen|bomen|wolven"),
@@ -284,13 +356,20 @@ DUTCH: Grammar = {
 
 RUSSIAN: Grammar = {
     "sentence": _words(
-        "{subject} {verb} {object} {place}.|{when} {subject} {verb} {object}.|Почему {subject} {verb} {object}?|"
-        "{opinion}, {subject} {verb} {object}.|Какая красота, {object}!|{when} {place} {subject} {verb} {object}."
+        "{subject} {verb} {object} {place}.|{when} {subject} {verb} {object}.|Почему {subject} "
+        "{verb} {object}?|"
+        "{opinion}, {subject} {verb} {object}.|Какая красота, {object}!|{when} {place} {subject} "
+        "{verb} {object}."
     ),
-    "subject": _words("наш сосед|мой брат|учитель|король|Иван|рыбак|дедушка|молодой человек|Борис|врач"),
-    "verb": _words("купил|увидел|искал|открыл|забыл|принёс|сломал|хотел|потерял|выпил|продал|нашёл|любил"),
+    "subject": _words(
+        "наш сосед|мой брат|учитель|король|Иван|рыбак|дедушка|молодой человек|Борис|врач"
+    ),
+    "verb": _words(
+        "купил|увидел|искал|открыл|забыл|принёс|сломал|хотел|потерял|выпил|продал|нашёл|любил"
+    ),
     "object": _words(
-        "большой дом|старую книгу|карту|жёлтый цветок|велосипед|вино|голубую дверь|маленькую собаку|много яблок|"
+        "большой дом|старую книгу|карту|жёлтый цветок|велосипед|вино|голубую дверь|маленькую "
+        "собаку|много яблок|"
         "ключ|мост"
     ),
     "place": _words("у реки|на площади|под мостом|возле окна|в Москве|за церковью|на столе"),

@@ -1,8 +1,9 @@
-"""The corpus's own sentences: random expansions of the grammars in `phrasebook.py`, disjoint between the splits.
+"""The corpus's own sentences: random expansions of the grammars in `phrasebook.py`, disjoint
+between the splits.
 
-A sentence belongs to exactly one split, by a checksum of its text alone: out of 20 checksums 2 are validation, 2 are
-test, the rest is training. So no sentence of one split can occur in another one, whatever the seed, and a larger
-corpus never moves a sentence from one split to another.
+A sentence belongs to exactly one split, by a checksum of its text alone: out of 20 checksums 2 are
+validation, 2 are test, the rest is training. So no sentence of one split can occur in another one,
+whatever the seed, and a larger corpus never moves a sentence from one split to another.
 """
 
 import re
@@ -33,12 +34,16 @@ def sentence_split(sentence: str) -> Split:
 def draw_sentence(rng: np.random.Generator, *, language: str, split: Split) -> str:
     """A random sentence of a language that belongs to a split."""
     if language not in GRAMMARS:
-        raise InputError(f"no sentences for the language {language!r}; choose among {', '.join(LANGUAGES)}")
+        raise InputError(
+            f"no sentences for the language {language!r}; choose among {', '.join(LANGUAGES)}"
+        )
     for _ in range(_MAX_DRAWS):
         sentence = _capitalised(_expand(GRAMMARS[language], "sentence", rng))
         if sentence_split(sentence) == split:
             return sentence
-    raise RuntimeError(f"no sentence of split {split} in {_MAX_DRAWS} draws of the {language} grammar")
+    raise RuntimeError(
+        f"no sentence of split {split} in {_MAX_DRAWS} draws of the {language} grammar"
+    )
 
 
 def _expand(grammar: Grammar, symbol: str, rng: np.random.Generator) -> str:

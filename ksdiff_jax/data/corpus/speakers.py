@@ -1,9 +1,10 @@
 """Who speaks in the built-in corpus: espeak voice variants, accents, and how a clip varies them.
 
-A voice is an espeak variant (a set of formant shifts, pitch, breath and roughness). Each variant belongs to one split
-in every language, so that the voices of the test split have never been heard in training. Within a voice the rate,
-pitch and pitch range vary from clip to clip, and the recording is resampled by a factor that stretches the spectrum
-as a longer or shorter vocal tract would (its times stretch with it).
+A voice is an espeak variant (a set of formant shifts, pitch, breath and roughness). Each variant
+belongs to one split in every language, so that the voices of the test split have never been heard
+in training. Within a voice the rate, pitch and pitch range vary from clip to clip, and the
+recording is resampled by a factor that stretches the spectrum as a longer or shorter vocal tract
+would (its times stretch with it).
 """
 
 from typing import NamedTuple
@@ -18,18 +19,89 @@ VARIANTS: dict[Split, tuple[str, ...]] = {
     "test": ("m4", "f4", "Andrea", "benjamin", "klatt3", "steph2", "victor", "linda"),
     "val": ("m6", "f3", "caleb", "belinda", "klatt4", "Reed"),
     "train": (
-        "m1", "m2", "m3", "m5", "m7", "m8", "f1", "f2", "f5", "klatt", "klatt2", "Alex", "Alicia", "Andy", "Annie",
-        "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike",
-        "Nguyen", "RicishayMax", "RicishayMax2", "adam", "anika", "announcer", "antonio", "aunty", "boris", "david",
-        "ed", "edward", "edward2", "grandma", "grandpa", "gustave", "ian", "iven", "iven2", "iven3", "iven4", "john",
-        "kaukovalta", "marcelo", "max", "michel", "miguel", "mike2", "norbert", "pablo", "paul", "pedro", "quincy",
-        "rob", "robert", "sandro", "shelby", "steph", "steph3", "travis", "zac",
+        "m1",
+        "m2",
+        "m3",
+        "m5",
+        "m7",
+        "m8",
+        "f1",
+        "f2",
+        "f5",
+        "klatt",
+        "klatt2",
+        "Alex",
+        "Alicia",
+        "Andy",
+        "Annie",
+        "Denis",
+        "Diogo",
+        "Gene",
+        "Gene2",
+        "Henrique",
+        "Hugo",
+        "Jacky",
+        "Lee",
+        "Marco",
+        "Mario",
+        "Michael",
+        "Mike",
+        "Nguyen",
+        "RicishayMax",
+        "RicishayMax2",
+        "adam",
+        "anika",
+        "announcer",
+        "antonio",
+        "aunty",
+        "boris",
+        "david",
+        "ed",
+        "edward",
+        "edward2",
+        "grandma",
+        "grandpa",
+        "gustave",
+        "ian",
+        "iven",
+        "iven2",
+        "iven3",
+        "iven4",
+        "john",
+        "kaukovalta",
+        "marcelo",
+        "max",
+        "michel",
+        "miguel",
+        "mike2",
+        "norbert",
+        "pablo",
+        "paul",
+        "pedro",
+        "quincy",
+        "rob",
+        "robert",
+        "sandro",
+        "shelby",
+        "steph",
+        "steph3",
+        "travis",
+        "zac",
     ),
-}  # fmt: skip
+}
 
 # espeak's language names (with accents) that speak each language of the phrasebook.
 ACCENTS: dict[str, tuple[str, ...]] = {
-    "en": ("en", "en-us", "en-us", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029", "en-gb-x-gbclan"),
+    "en": (
+        "en",
+        "en-us",
+        "en-us",
+        "en-gb-x-rp",
+        "en-gb-scotland",
+        "en-us-nyc",
+        "en-029",
+        "en-gb-x-gbclan",
+    ),
     "es": ("es", "es-419"),
     "fr": ("fr", "fr-ch"),
     "de": ("de",),
@@ -53,7 +125,8 @@ def draw_speaker(rng: np.random.Generator, *, language: str, split: Split) -> Sp
     accent = accents[int(rng.integers(len(accents)))]
     variant = variants[int(rng.integers(len(variants)))]
     tract_factor = float(rng.uniform(0.85, 1.18))
-    # The heard rate is the spoken rate times the factor: divide it out, so that both vary independently.
+    # The heard rate is the spoken rate times the factor: divide it out, so that both vary
+    # independently.
     words_per_minute = int(np.clip(rng.normal(165, 25), 110, 230) / tract_factor)
     voice = Voice(
         name=f"{accent}+{variant}",

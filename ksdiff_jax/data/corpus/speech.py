@@ -1,8 +1,9 @@
 """What a clip says and how it sounds: sentences, a speaker, pauses, and their recording at 16 kHz.
 
-espeak speaks at 22.05 kHz. The recording is resampled to 16 kHz as if it had been made at 22.05 kHz × the speaker's
-tract factor; all times are divided by that factor. Sentences are spoken one by one and joined by silences, so that
-pauses can be longer than espeak's and some clips listen for a while before they speak.
+espeak speaks at 22.05 kHz. The recording is resampled to 16 kHz as if it had been made at 22.05 kHz
+× the speaker's tract factor; all times are divided by that factor. Sentences are spoken one by one
+and joined by silences, so that pauses can be longer than espeak's and some clips listen for a while
+before they speak.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,9 @@ class SpokenClip(NamedTuple):
     language: str
 
 
-def speak_clip(espeak: Espeak, rng: np.random.Generator, *, languages: tuple[str, ...], split: Split) -> SpokenClip:
+def speak_clip(
+    espeak: Espeak, rng: np.random.Generator, *, languages: tuple[str, ...], split: Split
+) -> SpokenClip:
     """Draw language, speaker and sentences, and record them."""
     language = languages[int(rng.integers(len(languages)))]
     speaker = draw_speaker(rng, language=language, split=split)
@@ -54,7 +57,9 @@ def speak_clip(espeak: Espeak, rng: np.random.Generator, *, languages: tuple[str
         if spoken_s > wanted_s - 1.0 or len(sentences) == MAX_SENTENCES:
             break
     room_s = LONGEST_CLIP_S - spoken_s
-    silences_s = _silences_s(rng, gaps=len(sentences) + 1, room_s=room_s, least_s=SHORTEST_CLIP_S - spoken_s)
+    silences_s = _silences_s(
+        rng, gaps=len(sentences) + 1, room_s=room_s, least_s=SHORTEST_CLIP_S - spoken_s
+    )
     audio, phonemes, words = _join(utterances, silences_s, tract_factor=speaker.tract_factor)
     audio = _at_level(audio, level_dbfs=rng.uniform(*LEVEL_DBFS))
     phonemes = refine_closures(phonemes, audio / 32768.0, sample_rate_hz=SAMPLE_RATE_HZ)
@@ -62,16 +67,27 @@ def speak_clip(espeak: Espeak, rng: np.random.Generator, *, languages: tuple[str
 
 
 def record_text(
-    espeak: Espeak, sentences: Sequence[str], *, voice: Voice, pause_s: float = 0.25, level_dbfs: float = -20.0
+    espeak: Espeak,
+    sentences: Sequence[str],
+    *,
+    voice: Voice,
+    pause_s: float = 0.25,
+    level_dbfs: float = -20.0,
 ) -> Int[np.ndarray, "s"]:
-    """Say given sentences with pauses around them: what the shipped demonstration recording was made with."""
+    """Say given sentences with pauses around them: what the shipped demonstration recording was
+    made with.
+    """
     utterances = [espeak.speak(sentence, voice=voice) for sentence in sentences]
     audio, _, _ = _join(utterances, np.full(len(sentences) + 1, pause_s), tract_factor=1.0)
     return _at_level(audio, level_dbfs=level_dbfs)
 
 
-def _silences_s(rng: np.random.Generator, *, gaps: int, room_s: float, least_s: float) -> np.ndarray:
-    """Seconds of silence before, between and after the sentences (espeak's own sentence pauses come on top)."""
+def _silences_s(
+    rng: np.random.Generator, *, gaps: int, room_s: float, least_s: float
+) -> np.ndarray:
+    """Seconds of silence before, between and after the sentences (espeak's own sentence pauses come
+    on top).
+    """
     silences = rng.uniform(0.1, 0.6, gaps)
     silences[1:-1] *= 0.8
     if rng.random() < LONG_SILENCE_SHARE:
@@ -95,8 +111,13 @@ def _join(
         def heard_s(time_s: float, offset: int = position) -> float:
             return (offset / rate + time_s) / tract_factor
 
-        phonemes += [PhonemeTime(p.ipa, heard_s(p.start_s), heard_s(p.end_s)) for p in utterance.phonemes]
-        words += [WordTime(w.word, heard_s(w.start_s), heard_s(w.end_s)) for w in _without_pauses(utterance)]
+        phonemes += [
+            PhonemeTime(p.ipa, heard_s(p.start_s), heard_s(p.end_s)) for p in utterance.phonemes
+        ]
+        words += [
+            WordTime(w.word, heard_s(w.start_s), heard_s(w.end_s))
+            for w in _without_pauses(utterance)
+        ]
         position += len(utterance.samples)
     pieces.append(np.zeros(round(silences_s[-1] * tract_factor * rate)))
     audio = soxr.resample(np.concatenate(pieces), rate * tract_factor, SAMPLE_RATE_HZ)
@@ -105,7 +126,9 @@ def _join(
 
 
 def _without_pauses(utterance: Utterance) -> list[WordTime]:
-    """espeak lets the last word before a pause last through the pause; it ends with its last sounding phoneme."""
+    """espeak lets the last word before a pause last through the pause; it ends with its last
+    sounding phoneme.
+    """
     ends = np.array([phoneme.end_s for phoneme in utterance.phonemes if phoneme.ipa])
     words = []
     for word in utterance.words:

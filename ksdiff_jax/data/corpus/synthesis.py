@@ -1,7 +1,9 @@
-"""One clip of the built-in corpus: clip = f(seed, split, index), given what espeak spoke before it in its process.
+"""One clip of the built-in corpus: clip = f(seed, split, index), given what espeak spoke before it
+in its process.
 
-The lips are a function of the sound and its phonemes; head, brows and blinks are random, tied to the accents of the
-speech. Every clip draws from random streams of its own, named by seed, split, index and purpose.
+The lips are a function of the sound and its phonemes; head, brows and blinks are random, tied to
+the accents of the speech. Every clip draws from random streams of its own, named by seed, split,
+index and purpose.
 """
 
 import zlib
@@ -27,8 +29,13 @@ OPENING_GAIN = (0.85, 1.15)  # how widely a speaker opens the mouth
 SOURCE = "ksdiff-jax built-in corpus"
 
 
-def synthesise_block(*, seed: int, split: Split, first: int, count: int, languages: tuple[str, ...]) -> Iterator[Clip]:
-    """Clips `first` to `first + count` of a split. Deterministic only as the first speech of a fresh process."""
+def synthesise_block(
+    *, seed: int, split: Split, first: int, count: int, languages: tuple[str, ...]
+) -> Iterator[Clip]:
+    """Clips `first` to `first + count` of a split.
+
+    Deterministic only as the first speech of a fresh process.
+    """
     espeak = Espeak()
     for index in range(first, first + count):
         rng = _stream(seed, split, index, "speech")
@@ -81,16 +88,22 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
 def accents(
     phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "s"]
 ) -> tuple[Float[np.ndarray, "a"], Float[np.ndarray, "a"]]:
-    """Times of the vowels with primary stress, and their strength: energy over that of the clip's mean accent."""
+    """Times of the vowels with primary stress, and their strength: energy over that of the clip's
+    mean accent.
+    """
     times, energies = [], []
     for phoneme in phonemes:
         parts = ph.segments(*phoneme)
         if parts[0].stress == 2 and any(part.symbol in ph.VOWELS for part in parts):
-            sound = samples[int(phoneme.start_s * SAMPLE_RATE_HZ) : int(phoneme.end_s * SAMPLE_RATE_HZ)]
+            sound = samples[
+                int(phoneme.start_s * SAMPLE_RATE_HZ) : int(phoneme.end_s * SAMPLE_RATE_HZ)
+            ]
             times.append((phoneme.start_s + phoneme.end_s) / 2)
             energies.append(float(np.sqrt(np.mean(sound**2))) if sound.size else 0.0)
     energy = np.array(energies)
-    strength = np.clip(energy / max(float(energy.mean()), 1e-6), 0.3, 1.8) if energy.size else energy
+    strength = (
+        np.clip(energy / max(float(energy.mean()), 1e-6), 0.3, 1.8) if energy.size else energy
+    )
     return np.array(times), strength
 
 
@@ -100,4 +113,6 @@ def phrase_ends_s(phonemes: tuple[PhonemeTime, ...]) -> Float[np.ndarray, "n"]:
 
 
 def _stream(seed: int, split: Split, index: int, purpose: str) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(split.encode()), index, zlib.crc32(purpose.encode())])
+    return np.random.default_rng(
+        [seed, zlib.crc32(split.encode()), index, zlib.crc32(purpose.encode())]
+    )

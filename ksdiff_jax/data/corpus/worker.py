@@ -1,7 +1,8 @@
 """A process that makes one block of clips and writes them, pickled, to its standard output.
 
-espeak carries state from call to call, so a block is made by a process of its own that makes no other calls to it.
-Run by `write.py` as `python -m ksdiff_jax.data.corpus.worker '{"seed": 0, "split": "train", ...}'`.
+espeak carries state from call to call, so a block is made by a process of its own that makes no
+other calls to it. Run by `write.py` as `python -m ksdiff_jax.data.corpus.worker '{"seed": 0,
+"split": "train", ...}'`.
 """
 
 import json
@@ -14,8 +15,11 @@ from ksdiff_jax.errors import InputError
 
 
 def main() -> int:
-    """Clips one after the other; a caller's mistake arrives at the other end as the exception itself."""
-    # espeak prints to standard output now and then: keep the pipe to ourselves and point descriptor 1 elsewhere.
+    """Clips one after the other; a caller's mistake arrives at the other end as the exception
+    itself.
+    """
+    # espeak prints to standard output now and then: keep the pipe to ourselves and point descriptor
+    # 1 elsewhere.
     with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(2, 1)
         block = json.loads(sys.argv[1])

@@ -1,7 +1,8 @@
 """The built-in corpus as a data set: blocks of clips from worker processes, in order, into shards.
 
-Clip k of a split is the same whatever the size of the corpus up to the end of its block, and whatever the number of
-processes: blocks are numbered, and each is made by a fresh process (`worker.py`).
+Clip k of a split is the same whatever the size of the corpus up to the end of its block, and
+whatever the number of processes: blocks are numbered, and each is made by a fresh process
+(`worker.py`).
 """
 
 import io
@@ -42,17 +43,25 @@ def write_corpus(
     progress: Callable[[int], None] = lambda clips_done: None,
     overwrite: bool = False,
 ) -> DatasetInfo:
-    """Make `clips` clips and write them into `folder`; `progress` is told how many are done after each one."""
+    """Make `clips` clips and write them into `folder`; `progress` is told how many are done after
+    each one.
+    """
     if clips < len(SPLITS):
-        raise InputError(f"a corpus of {clips} clips cannot be split in {len(SPLITS)}; ask for 3 clips or more")
+        raise InputError(
+            f"a corpus of {clips} clips cannot be split in {len(SPLITS)}; ask for 3 clips or more"
+        )
     for language in languages:
         if language not in LANGUAGES:
-            raise InputError(f"the corpus speaks no {language!r}; choose among {' '.join(LANGUAGES)}")
+            raise InputError(
+                f"the corpus speaks no {language!r}; choose among {' '.join(LANGUAGES)}"
+            )
     done = 0
 
     def counted(split: Split, count: int) -> Iterator[Clip]:
         nonlocal done
-        for clip in corpus_clips(split, count=count, seed=seed, languages=languages, processes=processes):
+        for clip in corpus_clips(
+            split, count=count, seed=seed, languages=languages, processes=processes
+        ):
             done += 1
             progress(done)
             yield clip
@@ -61,7 +70,8 @@ def write_corpus(
         folder,
         {split: counted(split, count) for split, count in split_sizes(clips).items()},
         licence=LICENCE,
-        made_by=f"ksdiff-jax corpus --clips {clips} --seed {seed} --languages {' '.join(languages)}",
+        made_by=f"ksdiff-jax corpus --clips {clips} --seed {seed} --languages "
+        f"{' '.join(languages)}",
         overwrite=overwrite,
     )
 
@@ -69,7 +79,9 @@ def write_corpus(
 def corpus_clips(
     split: Split, *, count: int, seed: int, languages: Sequence[str], processes: int | None = None
 ) -> Iterator[Clip]:
-    """The clips of a split in order, made a few blocks ahead by `processes` processes (by default one per core)."""
+    """The clips of a split in order, made a few blocks ahead by `processes` processes (by default
+    one per core).
+    """
     workers = processes or min(4, os.cpu_count() or 1)
     blocks = [
         {"seed": seed, "split": split, "first": first, "count": min(BLOCK_CLIPS, count - first)}
@@ -100,7 +112,9 @@ def _run_worker(block: dict) -> list[Clip]:
     if items and isinstance(items[-1], InputError):
         raise items[-1]
     if result.returncode != 0 or len(items) != block["count"]:
-        raise RuntimeError(f"a corpus worker failed on {block}:\n{result.stderr.decode(errors='replace')}")
+        raise RuntimeError(
+            f"a corpus worker failed on {block}:\n{result.stderr.decode(errors='replace')}"
+        )
     return items
 
 

@@ -7,8 +7,9 @@
 | .pkl, .pickle, .pt, .pth | a dictionary of arrays or tensors, or one such dictionary per frame (`frames.py`) |
 | .mat | MATLAB 4 and 5 variables |
 
-What a file is follows from its content; the name decides where that leaves it open. Pickles go through the allow-list
-reader (foreign/pickle_file.py). What would unpack to more than `MAX_BYTES` is refused before it is unpacked.
+What a file is follows from its content; the name decides where that leaves it open. Pickles go
+through the allow-list reader (foreign/pickle_file.py). What would unpack to more than `MAX_BYTES`
+is refused before it is unpacked.
 """
 
 import io
@@ -37,7 +38,9 @@ _BLOCK_BYTES = 1 << 20
 
 
 def read_arrays(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays of a file by name, those not in `wanted` empty; raises `InputError` naming the file."""
+    """All arrays of a file by name, those not in `wanted` empty; raises `InputError` naming the
+    file.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: a {WHAT} ends in {', '.join(SUFFIXES)}, this in '{path.suffix}'")
     kind = checked_kind(path, what=WHAT)
@@ -51,13 +54,17 @@ def read_arrays(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, ".
         if kind is FileKind.MATLAB or (kind is FileKind.OTHER and path.suffix.lower() == ".mat"):
             return _mat(path, wanted)
         if kind is FileKind.OTHER and path.suffix.lower() in (".npz", ".npy"):
-            raise InputError(f"{path}: not a readable {WHAT}: its content is not what its name ends in")
+            raise InputError(
+                f"{path}: not a readable {WHAT}: its content is not what its name ends in"
+            )
         return named_arrays(path, read_pickled_value(path, what=WHAT), wanted)
     except InputError:
         raise
     except Exception as error:  # damaged files make their readers raise whatever they stumble over
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a readable {WHAT} ({type(error).__name__}: {reason})") from error
+        raise InputError(
+            f"{path}: not a readable {WHAT} ({type(error).__name__}: {reason})"
+        ) from error
 
 
 def _npy(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -82,7 +89,10 @@ def _mat(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
     for name in names:
         _check_size(path, 8 * math.prod(shapes[name]))
     content = scipy.io.loadmat(io.BytesIO(data), variable_names=names) if names else {}
-    return {name: _of_matlab(path, name, content[name]) if name in names else np.zeros(0) for name in shapes}
+    return {
+        name: _of_matlab(path, name, content[name]) if name in names else np.zeros(0)
+        for name in shapes
+    }
 
 
 def _of_matlab(path: Path, name: str, value: Any) -> Shaped[np.ndarray, "..."]:
@@ -95,7 +105,9 @@ def _of_matlab(path: Path, name: str, value: Any) -> Shaped[np.ndarray, "..."]:
 
 
 def _check_version_4(path: Path, data: bytes) -> None:
-    """MATLAB 4 files are matrices in a row: type, rows, columns, whether imaginary, length of name; name; numbers."""
+    """MATLAB 4 files are matrices in a row: type, rows, columns, whether imaginary, length of name;
+    name; numbers.
+    """
     position = 0
     while position + 20 <= len(data):
         order = "<" if 0 <= struct.unpack_from("<i", data, position)[0] <= 5000 else ">"
@@ -104,18 +116,27 @@ def _check_version_4(path: Path, data: bytes) -> None:
             break
         size = rows * columns * (8, 4, 4, 2, 2, 1)[kind % 1000 // 10 % 10] * (2 if imaginary else 1)
         if position + 20 + letters + size > len(data):
-            raise InputError(f"{path}: ends early: a matrix of {rows} by {columns} begins at byte {position}")
+            raise InputError(
+                f"{path}: ends early: a matrix of {rows} by {columns} begins at byte {position}"
+            )
         position += 20 + letters + size
     if position != len(data):
-        raise InputError(f"{path}: not a readable {WHAT}: byte {position} begins no MATLAB 4 matrix")
+        raise InputError(
+            f"{path}: not a readable {WHAT}: byte {position} begins no MATLAB 4 matrix"
+        )
 
 
 def _check_unpacked(path: Path, data: bytes) -> None:
-    """MATLAB 5 files are a header of 128 bytes and elements (type, size, bytes), those of type 15 compressed."""
+    """MATLAB 5 files are a header of 128 bytes and elements (type, size, bytes), those of type 15
+    compressed.
+    """
     order, position, size = "<" if data[126:128] == b"IM" else ">", 128, 0
     while position + 8 <= len(data):
         kind, stored = struct.unpack_from(order + "II", data, position)
-        unpacker, rest = zlib.decompressobj(), data[position + 8 : position + 8 + stored] if kind == 15 else b""
+        unpacker, rest = (
+            zlib.decompressobj(),
+            data[position + 8 : position + 8 + stored] if kind == 15 else b"",
+        )
         while rest and not unpacker.eof:
             size += len(unpacker.decompress(rest, _BLOCK_BYTES))
             rest = unpacker.unconsumed_tail

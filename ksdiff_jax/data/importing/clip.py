@@ -1,9 +1,9 @@
 """A coefficient file and its sound to clips at 25 Hz.
 
-The instants of the frames are, in this order of trust: what the run's settings say, the file's own rate, the frame
-times of the video they come from, 25 Hz. The result is compared with the length of the sound, because a wrong rate
-looks like nothing else: the error names the usual rate that would fit. What is left is cut to the part that motion
-and sound share (../prepare/overlap.py).
+The instants of the frames are, in this order of trust: what the run's settings say, the file's own
+rate, the frame times of the video they come from, 25 Hz. The result is compared with the length of
+the sound, because a wrong rate looks like nothing else: the error names the usual rate that would
+fit. What is left is cut to the part that motion and sound share (../prepare/overlap.py).
 """
 
 from pathlib import Path
@@ -15,7 +15,13 @@ from ksdiff_jax.data.importing.coefficients import Coefficients, read_coefficien
 from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Outcome, Rejected, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
-from ksdiff_jax.data.prepare.track import ALL_WORDS_S, sound_of_video, sound_span, transcript_of, wanted
+from ksdiff_jax.data.prepare.track import (
+    ALL_WORDS_S,
+    sound_of_video,
+    sound_span,
+    transcript_of,
+    wanted,
+)
 from ksdiff_jax.data.tracking.video import frames as video_frames
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.resample import resampled, resampled_rotations
@@ -25,29 +31,45 @@ BY_VIDEO = "by the video's clock"
 
 
 def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
-    """The clips of a source whose face another tool has tracked. Raises `Rejected` where nothing can be used."""
+    """The clips of a source whose face another tool has tracked.
+
+    Raises `Rejected` where nothing can be used.
+    """
     coefficients = read_coefficients(source.coefficients)
     if not (source.audio or source.video):
-        raise Rejected("no_sound", f"{source.coefficients}: neither a recording nor a video of that name beside it")
+        raise Rejected(
+            "no_sound",
+            f"{source.coefficients}: neither a recording nor a video of that name beside it",
+        )
     recording = sound_of_video(source, settings)
     times_s, period_s, origin = frame_times(coefficients, source, settings)
     sound_s, factor = len(recording.audio) / SAMPLE_RATE_HZ, 1.0
     own_clock = origin == BY_VIDEO and not source.audio
     if settings.stretch and not own_clock:
-        factor = stretch_to(motion_s=float(times_s[-1]) + period_s, sound_s=sound_s, what=source.coefficients)
+        factor = stretch_to(
+            motion_s=float(times_s[-1]) + period_s, sound_s=sound_s, what=source.coefficients
+        )
         times_s, period_s = times_s * factor, period_s * factor
     elif not own_clock:
         check_lengths(
-            frames=len(times_s), period_s=period_s, motion_s=float(times_s[-1]) + period_s, sound_s=sound_s,
-            what=source.coefficients, origin=origin, remedy="--coefficient-fps",
-        )  # fmt: skip
+            frames=len(times_s),
+            period_s=period_s,
+            motion_s=float(times_s[-1]) + period_s,
+            sound_s=sound_s,
+            what=source.coefficients,
+            origin=origin,
+            remedy="--coefficient-fps",
+        )
     motion = Span(max(0.0, float(times_s[0])), float(times_s[-1]) + period_s)
     shared, cut = overlap(motion, sound_span(recording), wanted=wanted(source))
     start_s, end_s = shared
     frames = int((end_s - start_s) * MOTION_RATE_HZ + 1e-6)
     if frames < max(1.0, settings.min_s * MOTION_RATE_HZ):
         seconds = max(0.0, end_s - start_s)
-        raise Rejected("too_short", f"{source.coefficients}: {seconds:.2f} s; need {settings.min_s:g} s or more")
+        raise Rejected(
+            "too_short",
+            f"{source.coefficients}: {seconds:.2f} s; need {settings.min_s:g} s or more",
+        )
     whole = source.start_s == 0 and source.end_s is None and cut.sound_s <= ALL_WORDS_S
     motion = at_motion_rate(coefficients, times_s, start_s=start_s, frames=frames)
     take = Take(

@@ -1,12 +1,13 @@
 """Face coefficients as other tools write them, checked and brought to one form.
 
-Rotations are axis-angle vectors. Deep3DFaceRecon's Euler angles (pitch x, yaw y, roll z) turn its row vectors by the
-transpose of R = Rz Ry Rx, which is R for columns, with FLAME's axes (x right, y up, z to the viewer).
+Rotations are axis-angle vectors. Deep3DFaceRecon's Euler angles (pitch x, yaw y, roll z) turn its
+row vectors by the transpose of R = Rz Ry Rx, which is R for columns, with FLAME's axes (x right, y
+up, z to the viewer).
 
-Identity is one per clip: the median over frames where a tool gives one for each. Files without a weak-perspective
-camera get scale 1; VHAP's translation, in metres as the camera's, becomes tx and ty, and its depth is dropped. In the
-Basel face model's space there is no jaw (zeros), `camera` is the translation, and the 80 identity numbers are followed
-by zeros.
+Identity is one per clip: the median over frames where a tool gives one for each. Files without a
+weak-perspective camera get scale 1; VHAP's translation, in metres as the camera's, becomes tx and
+ty, and its depth is dropped. In the Basel face model's space there is no jaw (zeros), `camera` is
+the translation, and the 80 identity numbers are followed by zeros.
 """
 
 from pathlib import Path
@@ -26,7 +27,8 @@ from ksdiff_jax.typing import Float
 FPS_KEY = "fps"
 _LEAST_COLUMNS = {"rotation": 3, "jaw": 3, "neck": 3, "camera": 3, "translation": 3}
 _FRACTIONS = ("expression", "rotation", "jaw", "neck")
-# A rotation vector needs no more than pi, and trackers let it wander to twice that; no jaw opens by 90 degrees.
+# A rotation vector needs no more than pi, and trackers let it wander to twice that; no jaw opens by
+# 90 degrees.
 _MOST_RAD = {"rotation": 2 * np.pi, "neck": 2 * np.pi, "jaw": np.pi / 2}
 _STILL_FRAMES = 25
 _MOST_COEFFICIENT = 1000.0
@@ -47,19 +49,29 @@ class Coefficients(NamedTuple):
 
 
 def read_coefficients(path: str | Path) -> Coefficients:
-    """Read a file by the keys of one of `LAYOUTS`. Raises `Rejected("bad_coefficients")` saying what is wrong."""
+    """Read a file by the keys of one of `LAYOUTS`.
+
+    Raises `Rejected("bad_coefficients")` saying what is wrong.
+    """
     path = Path(path)
     keys = {part.key for layout in LAYOUTS.values() for part in layout.parts.values()} | {FPS_KEY}
     try:
         arrays = read_arrays(path, keys)
         tool = _tool(path, set(arrays))
         layout = LAYOUTS[tool]
-        parts = {name: _part(path, arrays, layout, name) for name in layout.parts if layout.parts[name].key in arrays}
+        parts = {
+            name: _part(path, arrays, layout, name)
+            for name in layout.parts
+            if layout.parts[name].key in arrays
+        }
         frames = len(parts["expression"])
         for name, value in parts.items():
             if name != "shape" and len(value) != frames:
                 key = layout.parts[name].key
-                raise InputError(f"{path}: {key} has {len(value)} frames, {layout.parts['expression'].key} {frames}")
+                raise InputError(
+                    f"{path}: {key} has {len(value)} frames, {layout.parts['expression'].key} "
+                    f"{frames}"
+                )
         _check_moves(path, parts)
         return _coefficients(parts, layout=layout, tool=tool, fps=_fps(path, arrays))
     except InputError as error:
@@ -70,13 +82,21 @@ def _tool(path: Path, keys: set[str]) -> str:
     tools = recognised(keys)
     if len(tools) == 1:
         return tools[0]
-    known = "; ".join(f"{name}: {', '.join(sorted(layout.required))}" for name, layout in LAYOUTS.items())
+    known = "; ".join(
+        f"{name}: {', '.join(sorted(layout.required))}" for name, layout in LAYOUTS.items()
+    )
     problem = f"are those of {' and of '.join(tools)}" if tools else "are those of no known tool"
-    raise InputError(f"{path}: its keys {', '.join(sorted(keys)) or '(none)'} {problem}; known are {known}")
+    raise InputError(
+        f"{path}: its keys {', '.join(sorted(keys)) or '(none)'} {problem}; known are {known}"
+    )
 
 
-def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) -> Float[np.ndarray, "n d"]:
-    """The columns of one quantity as float32, finite, a row per frame (or one in all for a shape)."""
+def _part(
+    path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str
+) -> Float[np.ndarray, "n d"]:
+    """The columns of one quantity as float32, finite, a row per frame (or one in all for a
+    shape).
+    """
     part = layout.parts[name]
     value = np.asarray(arrays[part.key])
     if value.dtype.kind not in "fiu":
@@ -87,25 +107,38 @@ def _part(path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str) 
     if value.ndim == 1 and name == "shape":
         value = value[None]
     needed = _EXPRESSION_DIMS[layout.space] if name == "expression" else _LEAST_COLUMNS.get(name, 1)
-    widths = WIDTHS.get(part.key) or ((needed,) if name in _LEAST_COLUMNS and part.to is None else ())
+    widths = WIDTHS.get(part.key) or (
+        (needed,) if name in _LEAST_COLUMNS and part.to is None else ()
+    )
     least = max(part.to or 0, part.start + needed)
-    fits = value.ndim == 2 and len(value) and (value.shape[1] in widths if widths else value.shape[1] >= least)
+    fits = (
+        value.ndim == 2
+        and len(value)
+        and (value.shape[1] in widths if widths else value.shape[1] >= least)
+    )
     if not fits:
         columns = " or ".join(map(str, widths)) if widths else f"{least} or more"
         hint = _shape_hint(shape, name, widths)
         raise InputError(f"{path}: {part.key} has shape {shape}; need (frames, {columns}){hint}")
     value = value[:, part.start : part.to]
     if value.dtype.kind != "f" and name in _FRACTIONS and value.any():
-        raise InputError(f"{path}: {part.key} ({name}) holds whole numbers ({value.dtype}); need fractions: quantised?")
+        raise InputError(
+            f"{path}: {part.key} ({name}) holds whole numbers ({value.dtype}); need fractions: "
+            "quantised?"
+        )
     with np.errstate(all="ignore"):  # what is not finite afterwards is counted next
         value = value.astype(np.float32)
     if len(bad := np.flatnonzero(~np.isfinite(value).all(axis=1))):
         first = f", first in frame {bad[0]}" if len(value) > 1 else ""
         raise InputError(
-            f"{path}: {part.key} ({name}) holds NaN or infinite values in {len(bad)} of {len(value)} frames{first}"
+            f"{path}: {part.key} ({name}) holds NaN or infinite values in {len(bad)} of "
+            f"{len(value)} frames{first}"
         )
     if name in ("expression", "shape") and (most := float(np.abs(value).max())) > _MOST_COEFFICIENT:
-        raise InputError(f"{path}: {part.key} ({name}) reaches {most:.3g}; such a coefficient is a few units: damaged?")
+        raise InputError(
+            f"{path}: {part.key} ({name}) reaches {most:.3g}; such a coefficient is a few units: "
+            "damaged?"
+        )
     _check_angles(path, part.key, name, value)
     return value
 
@@ -125,23 +158,31 @@ def _shape_hint(shape: tuple[int, ...], name: str, widths: tuple[int, ...]) -> s
 
 
 def _check_angles(path: Path, key: str, name: str, value: Float[np.ndarray, "n d"]) -> None:
-    """Raise `InputError` where a rotation goes further than a head or a jaw can: the file has degrees."""
+    """Raise `InputError` where a rotation goes further than a head or a jaw can: the file has
+    degrees.
+    """
     if name not in _MOST_RAD:
         return
     angles = np.linalg.norm(value.astype(np.float64), axis=1)
     if (most := float(angles.max())) > _MOST_RAD[name]:
         raise InputError(
-            f"{path}: {key} ({name}) turns by up to {most:.4g} rad, {np.degrees(most):.0f} degrees; need radians: "
+            f"{path}: {key} ({name}) turns by up to {most:.4g} rad, {np.degrees(most):.0f} "
+            "degrees; need radians: "
             "if these are degrees, multiply by pi / 180"
         )
 
 
 def _check_moves(path: Path, parts: dict[str, Float[np.ndarray, "n d"]]) -> None:
-    """Raise `InputError` where nothing of the face moves for a second or more: no tracker's face is that still."""
+    """Raise `InputError` where nothing of the face moves for a second or more: no tracker's face is
+    that still.
+    """
     frames = len(parts["expression"])
     moving = [name for name in _FRACTIONS if name in parts and np.ptp(parts[name], axis=0).any()]
     if frames >= _STILL_FRAMES and not moving:
-        raise InputError(f"{path}: expression and rotations are the same in all {frames} frames; no face was followed")
+        raise InputError(
+            f"{path}: expression and rotations are the same in all {frames} frames; no face was "
+            "followed"
+        )
 
 
 def _fps(path: Path, arrays: dict[str, np.ndarray]) -> float | None:

@@ -1,10 +1,11 @@
 """From what a pickle holds to named arrays: one dictionary of arrays, or one for each frame.
 
-Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each frame: a list of
-dictionaries, or a dictionary of them by frame number or file name. Numbers in such names give the order ("10" comes
-after "2", whatever the order in the file), and a number that is missing is told, as everything after it would come
-too early. A dictionary with nothing but one of these in it is opened, and so is the one among other things that holds
-the arrays, as in `{"codedict": {...}, "frame": 7}`, for a clip and for each frame.
+Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each
+frame: a list of dictionaries, or a dictionary of them by frame number or file name. Numbers in such
+names give the order ("10" comes after "2", whatever the order in the file), and a number that is
+missing is told, as everything after it would come too early. A dictionary with nothing but one of
+these in it is opened, and so is the one among other things that holds the arrays, as in
+`{"codedict": {...}, "frame": 7}`, for a clip and for each frame.
 """
 
 import re
@@ -24,16 +25,24 @@ _MAX_FRAMES = 1_000_000
 _MAX_BYTES = 400_000_000
 
 
-def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays by name, those not in `wanted` empty; raises `InputError` naming the file and the key."""
+def named_arrays(
+    path: Path, content: Any, wanted: set[str]
+) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """All arrays by name, those not in `wanted` empty; raises `InputError` naming the file and the
+    key.
+    """
     content = _opened(content)
     frames = _frames(path, content)
     if frames is None:
         if not isinstance(content, dict):
             title = content.title if isinstance(content, Held) else type(content).__name__
-            raise InputError(f"{path}: holds a {title}; need a dictionary of arrays, or one per frame")
+            raise InputError(
+                f"{path}: holds a {title}; need a dictionary of arrays, or one per frame"
+            )
         named = _entered(text_keys(content), wanted).items()
-        return {key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named}
+        return {
+            key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named
+        }
     frames = [_entered(text_keys(frame), wanted) for frame in frames]
     keys = set(frames[0])
     if any(set(frame) != keys for frame in frames):
@@ -42,7 +51,9 @@ def named_arrays(path: Path, content: Any, wanted: set[str]) -> dict[str, Shaped
 
 
 def _opened(content: Any) -> Any:
-    """Without the shells around it: a namespace, an array of one object, a dictionary of one thing that holds them."""
+    """Without the shells around it: a namespace, an array of one object, a dictionary of one thing
+    that holds them.
+    """
     for _ in range(4):
         content = plain(content)
         if isinstance(content, Held):
@@ -50,7 +61,11 @@ def _opened(content: Any) -> Any:
         if not isinstance(content, dict) or len(content) != 1:
             return content
         inner = _opened_frame(next(iter(content.values())))
-        of_frames = isinstance(inner, list | tuple) and inner and all(isinstance(frame, dict) for frame in inner)
+        of_frames = (
+            isinstance(inner, list | tuple)
+            and inner
+            and all(isinstance(frame, dict) for frame in inner)
+        )
         if not isinstance(inner, dict) and not of_frames:
             return content
         content = inner
@@ -71,11 +86,21 @@ def _frames(path: Path, content: Any) -> list[dict] | None:
 
 
 def _entered(content: dict, wanted: set[str]) -> dict:
-    """The one dictionary among the values that holds what is wanted, with what is wanted beside it, such as a rate."""
-    inner = [text_keys(value) for value in map(_opened_frame, content.values()) if isinstance(value, dict)]
+    """The one dictionary among the values that holds what is wanted, with what is wanted beside it,
+    such as a rate.
+    """
+    inner = [
+        text_keys(value)
+        for value in map(_opened_frame, content.values())
+        if isinstance(value, dict)
+    ]
     holds = [found for found in inner if len(wanted & set(found)) > 1]
     beside = wanted & set(content)
-    return holds[0] | {key: content[key] for key in beside} if len(holds) == 1 and len(beside) < 2 else content
+    return (
+        holds[0] | {key: content[key] for key in beside}
+        if len(holds) == 1 and len(beside) < 2
+        else content
+    )
 
 
 def _opened_frame(value: Any) -> Any:
@@ -83,7 +108,9 @@ def _opened_frame(value: Any) -> Any:
 
 
 def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
-    """The places of the frames in the order of the number in their names; as they come where names have none."""
+    """The places of the frames in the order of the number in their names; as they come where names
+    have none.
+    """
     names = [str(name)[-200:] for name in by_name]
     found = [_NUMBER.findall(name) for name in names]
     as_they_come = list(range(len(found)))
@@ -96,7 +123,8 @@ def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
         return as_they_come
     if any((np.diff(column[orders[0]]) <= 0).any() for column in varying):
         raise InputError(
-            f"{path}: its frames are named by several numbers or one of them twice ({names[0][-60:]!r}, "
+            f"{path}: its frames are named by several numbers or one of them twice "
+            f"({names[0][-60:]!r}, "
             f"{names[1][-60:]!r}, ...): several faces or clips? store each in a file of its own"
         )
     order = orders[0]
@@ -104,7 +132,8 @@ def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
     if (gaps := np.flatnonzero(steps > 1.5 * np.median(steps))).size:
         before, after = (names[order[gaps[0] + one]][-60:] for one in (0, 1))
         raise InputError(
-            f"{path}: frames are missing between {before!r} and {after!r}, what comes after them would be too early; "
+            f"{path}: frames are missing between {before!r} and {after!r}, what comes after them "
+            "would be too early; "
             "give every frame"
         )
     return order.tolist()
@@ -121,10 +150,17 @@ def _stacked(path: Path, frames: list[dict], key: Any) -> Shaped[np.ndarray, "..
     """(t, d) from one (d,) or (1, d) per frame; single numbers, such as a rate, stay single."""
     values = [_array(path, key, frame[key]) for frame in frames]
     if shapes := sorted({value.shape for value in values[1:]} - {values[0].shape}):
-        raise InputError(f"{path}: {key} has shape {values[0].shape} in its first frame, {shapes[0]} in another")
+        raise InputError(
+            f"{path}: {key} has shape {values[0].shape} in its first frame, {shapes[0]} in another"
+        )
     first = values[0]
     if first.ndim and first.size != first.shape[-1]:
-        raise InputError(f"{path}: {key} has shape {first.shape} in each of {len(frames)} frames; need one row a frame")
+        raise InputError(
+            f"{path}: {key} has shape {first.shape} in each of {len(frames)} frames; need one row "
+            "a frame"
+        )
     if first.nbytes * len(values) > _MAX_BYTES:
-        raise InputError(f"{path}: {key} is {first.nbytes * len(values) / 1e6:.0f} MB in all; too large")
+        raise InputError(
+            f"{path}: {key} is {first.nbytes * len(values) / 1e6:.0f} MB in all; too large"
+        )
     return first if first.ndim == 0 else np.stack([value.reshape(-1) for value in values])

@@ -1,14 +1,16 @@
 """Which keys each tool writes, and where in them the coefficients lie.
 
-A file is recognised by its keys alone. `parts` says for each quantity the key and the columns of it that hold it;
-other keys (texture, light, detail, images) are ignored.
+A file is recognised by its keys alone. `parts` says for each quantity the key and the columns of it
+that hold it; other keys (texture, light, detail, images) are ignored.
 
-FLAME's expression and identity directions are ordered by the variance they explain, so the first 50 of VHAP's or
-EMICA's 100, and the first 100 of 300, are the same directions as those of a tool that has only so many.
+FLAME's expression and identity directions are ordered by the variance they explain, so the first 50
+of VHAP's or EMICA's 100, and the first 100 of 300, are the same directions as those of a tool that
+has only so many.
 
-Deep3DFaceRecon (Basel face model, 257 numbers): identity 0:80, expression 80:144, texture 144:224, angles 224:227
-(pitch, yaw, roll in radians), light 227:254, translation 254:257. SadTalker keeps expression, angles, translation and,
-in 3 further columns, the crop, in `coeff_3dmm`; its `full_3dmm` holds all 257 of the first frame.
+Deep3DFaceRecon (Basel face model, 257 numbers): identity 0:80, expression 80:144, texture 144:224,
+angles 224:227 (pitch, yaw, roll in radians), light 227:254, translation 254:257. SadTalker keeps
+expression, angles, translation and, in 3 further columns, the crop, in `coeff_3dmm`; its
+`full_3dmm` holds all 257 of the first frame.
 """
 
 from typing import NamedTuple
@@ -26,7 +28,9 @@ class Layout(NamedTuple):
     """One tool's file."""
 
     space: str  # "flame" or "bfm"
-    parts: dict[str, Part]  # by quantity: expression, rotation, jaw, camera, shape, neck, translation
+    parts: dict[
+        str, Part
+    ]  # by quantity: expression, rotation, jaw, camera, shape, neck, translation
     optional: tuple[str, ...] = ()  # quantities whose key may be missing
 
     @property
@@ -89,7 +93,8 @@ LAYOUTS = {
         },
         optional=("camera",),
     ),
-    # The head's rotation is that of the root followed by that of the neck; its translation is in metres.
+    # The head's rotation is that of the root followed by that of the neck; its translation is in
+    # metres.
     "VHAP": Layout(
         "flame",
         {
@@ -131,10 +136,18 @@ LAYOUTS = {
     ),
 }
 # Columns that a whole key may have, where fewer or more would mean another content.
-WIDTHS = {"pose": (6,), "posecode": (6,), "coeff": (257,), "coeff_3dmm": (70, 73), "full_3dmm": (257,)}
+WIDTHS = {
+    "pose": (6,),
+    "posecode": (6,),
+    "coeff": (257,),
+    "coeff_3dmm": (70, 73),
+    "full_3dmm": (257,),
+}
 
 
 def recognised(keys: set[str]) -> list[str]:
     """The tools whose files have these keys, without those that another, fuller layout explains."""
     found = {name: layout.required for name, layout in LAYOUTS.items() if layout.required <= keys}
-    return [name for name, mine in found.items() if not any(mine < other for other in found.values())]
+    return [
+        name for name, mine in found.items() if not any(mine < other for other in found.values())
+    ]

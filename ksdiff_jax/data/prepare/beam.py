@@ -1,10 +1,12 @@
-"""The same work by Apache Beam, on this machine or on a cluster: a source per element, outcomes into the work folder.
+"""The same work by Apache Beam, on this machine or on a cluster: a source per element, outcomes
+into the work folder.
 
     Create(sources) -> Reshuffle -> finish(source) -> entries in the ledger
 
-The ledger is what counts: a bundle that Beam runs twice writes the same file twice, and a pipeline that was stopped
-goes on with what is not finished. On a cluster the work folder and the sources' paths must be seen by all machines
-(a shared disk). What stands after `--` on the command line goes to Beam.
+The ledger is what counts: a bundle that Beam runs twice writes the same file twice, and a pipeline
+that was stopped goes on with what is not finished. On a cluster the work folder and the sources'
+paths must be seen by all machines (a shared disk). What stands after `--` on the command line goes
+to Beam.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,23 +18,36 @@ from ksdiff_jax.data.prepare.source import Settings, Source
 from ksdiff_jax.data.prepare.work import Work, work
 from ksdiff_jax.errors import InputError
 
-RUNNERS = {"direct": "DirectRunner", "dataflow": "DataflowRunner", "flink": "FlinkRunner", "spark": "SparkRunner"}
+RUNNERS = {
+    "direct": "DirectRunner",
+    "dataflow": "DataflowRunner",
+    "flink": "FlinkRunner",
+    "spark": "SparkRunner",
+}
 
 
-def beam_runner(name: str, *, processes: int | None = None, options: Sequence[str] = (), work: Work = work) -> Runner:
-    """A runner by its short name. `processes` is for the direct runner: that many workers on this machine."""
+def beam_runner(
+    name: str, *, processes: int | None = None, options: Sequence[str] = (), work: Work = work
+) -> Runner:
+    """A runner by its short name.
+
+    `processes` is for the direct runner: that many workers on this machine.
+    """
     try:
         import apache_beam  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"--runner {name} needs Apache Beam, which is not installed; install ksdiff-jax[beam] in an environment of "
+            f"--runner {name} needs Apache Beam, which is not installed; install ksdiff-jax[beam] "
+            "in an environment of "
             "its own, or leave --runner out"
         ) from error
     flags = [f"--runner={RUNNERS[name]}", "--default_sdk_harness_log_level=WARNING"]
     if name == "direct" and processes and processes > 1:
         flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
 
-    def run(tasks: Sequence[tuple[str, Source]], settings: Settings, ledger: Ledger) -> Iterator[Entry]:
+    def run(
+        tasks: Sequence[tuple[str, Source]], settings: Settings, ledger: Ledger
+    ) -> Iterator[Entry]:
         if tasks:
             _run_pipeline(tasks, settings, ledger, flags=[*flags, *options], work=work)
         for key, _ in tasks:
@@ -43,7 +58,12 @@ def beam_runner(name: str, *, processes: int | None = None, options: Sequence[st
 
 
 def _run_pipeline(
-    tasks: Sequence[tuple[str, Source]], settings: Settings, ledger: Ledger, *, flags: list[str], work: Work
+    tasks: Sequence[tuple[str, Source]],
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    flags: list[str],
+    work: Work,
 ) -> None:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -58,7 +78,9 @@ def _run_pipeline(
         )
 
 
-def _finish(task: tuple[str, Source], *, settings: Settings, folder: str, work: Work) -> tuple[str, int]:
+def _finish(
+    task: tuple[str, Source], *, settings: Settings, folder: str, work: Work
+) -> tuple[str, int]:
     """One element; what Beam passes on is small."""
     entry = finish(*task, settings, Ledger(folder), work=work)
     return task[0], len(entry.clip_seconds)

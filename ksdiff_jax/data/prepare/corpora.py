@@ -1,20 +1,23 @@
-"""The layouts of HDTF and VoxCeleb, as published: who speaks, which part of a video is meant, who is held out.
+"""The layouts of HDTF and VoxCeleb, as published: who speaks, which part of a video is meant, who
+is held out.
 
-HDTF (Zhang et al., CVPR 2021; folder HDTF_dataset of the authors' release), for each subset RD, WDA, WRA:
+HDTF (Zhang et al., CVPR 2021; folder HDTF_dataset of the authors' release), for each subset RD,
+WDA, WRA:
 
-    WDA_video_url.txt      AdamSchiff https://...                 one whole video
-    WDA_annotion_time.txt  JoeNeguse.mp4 00:35-01:40 02:10-02:55  the stretches in which one face speaks: clips 0, 1
-    WDA_crop_wh.txt, WDA_resolution.txt                           not needed: the tracker finds the face
+    WDA_video_url.txt      AdamSchiff https://...                one whole video
+    WDA_annotion_time.txt  JoeNeguse.mp4 00:35-01:40 02:10-02:55 the stretches in which one face speaks: clips 0, 1
+    WDA_crop_wh.txt, WDA_resolution.txt                          not needed: the tracker finds the face
 
-Videos are found whole (`AdamSchiff.mp4`, `WDA_AdamSchiff.mp4`) or cut (`AdamSchiff_0.mp4`, `WDA_AdamSchiff_000.mp4`);
-of a video that is there in both forms the cut ones are taken. WDA and WRA name the person, with a digit where there
-are several videos of one; RD (`Radio11`) does not, so each of its videos counts as a speaker. Papers hold out
-different clips; lists called `train.txt`, `val.txt`, `test.txt` (also `hdtf_test.txt`, `test_list.txt`), with one
-name a line, are obeyed.
+Videos are found whole (`AdamSchiff.mp4`, `WDA_AdamSchiff.mp4`) or cut (`AdamSchiff_0.mp4`,
+`WDA_AdamSchiff_000.mp4`); of a video that is there in both forms the cut ones are taken. WDA and
+WRA name the person, with a digit where there are several videos of one; RD (`Radio11`) does not, so
+each of its videos counts as a speaker. Papers hold out different clips; lists called `train.txt`,
+`val.txt`, `test.txt` (also `hdtf_test.txt`, `test_list.txt`), with one name a line, are obeyed.
 
-VoxCeleb 1 and 2: `dev|test/mp4/id00012/<YouTube id>/00001.mp4`, a speaker per `id`, cut and cropped at 25 fps; sound
-in `aac`, `m4a` or `wav` instead of `mp4`, for videos that are silent. `dev` and `test` share no speaker; where the
-folders do not say, `vox2_meta.csv` and `vox1_meta.csv` do. The `txt` files (bounding boxes) are not needed.
+VoxCeleb 1 and 2: `dev|test/mp4/id00012/<YouTube id>/00001.mp4`, a speaker per `id`, cut and cropped
+at 25 fps; sound in `aac`, `m4a` or `wav` instead of `mp4`, for videos that are silent. `dev` and
+`test` share no speaker; where the folders do not say, `vox2_meta.csv` and `vox1_meta.csv` do. The
+`txt` files (bounding boxes) are not needed.
 """
 
 import re
@@ -36,7 +39,9 @@ VOX_SOUND_FOLDERS = {"aac": ".m4a", "m4a": ".m4a", "wav": ".wav"}
 
 
 class Layout(NamedTuple):
-    """`sources` refines what any folder would give; `splits` says which split a source is published in."""
+    """`sources` refines what any folder would give; `splits` says which split a source is published
+    in.
+    """
 
     sources: Callable[[list[Source], list[Path]], list[Source]]
     splits: Callable[[list[Source], list[Path]], dict[str, str]]
@@ -54,14 +59,21 @@ def hdtf_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
             result.append(source)
         elif name not in cut:
             result += [
-                replace(source, source_id=f"{source.source_id}_{number:03d}", start_s=start_s, end_s=end_s)
+                replace(
+                    source,
+                    source_id=f"{source.source_id}_{number:03d}",
+                    start_s=start_s,
+                    end_s=end_s,
+                )
                 for number, (start_s, end_s) in enumerate(times[name])
             ]
     return result
 
 
 def hdtf_times(roots: list[Path]) -> dict[str, list[tuple[float, float]]]:
-    """(start, end) in seconds of the clips of every video, by the video's name; empty without the published files."""
+    """(start, end) in seconds of the clips of every video, by the video's name; empty without the
+    published files.
+    """
     times = {}
     for folder in _metadata_folders(roots):
         for path in (folder / f"{subset}_annotion_time.txt" for subset in SUBSETS):
@@ -71,16 +83,21 @@ def hdtf_times(roots: list[Path]) -> dict[str, list[tuple[float, float]]]:
                 name, *stretches = line.split() or [""]
                 try:
                     times[name.removesuffix(".mp4")] = [
-                        tuple(_seconds(moment) for moment in stretch.split("-", 1)) for stretch in stretches
+                        tuple(_seconds(moment) for moment in stretch.split("-", 1))
+                        for stretch in stretches
                     ]
                 except ValueError as error:
-                    raise InputError(f"{path}, line {number}: {line!r}; need name.mp4 00:05-01:35 ...") from error
+                    raise InputError(
+                        f"{path}, line {number}: {line!r}; need name.mp4 00:05-01:35 ..."
+                    ) from error
     times.pop("", None)
     return times
 
 
 def hdtf_speaker(video: str) -> str:
-    """The person of a video: `AmyKlobuchar1` and `AmyKlobuchar0` are one; `Radio11` says nothing about who it is."""
+    """The person of a video: `AmyKlobuchar1` and `AmyKlobuchar0` are one; `Radio11` says nothing
+    about who it is.
+    """
     if re.fullmatch(r"Radio\d+", video):
         return video
     person = re.sub(r"\d+$", "", video) or video
@@ -93,7 +110,11 @@ def hdtf_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
     for folder in _metadata_folders(roots):
         for path in sorted(folder.glob("*.txt")):
             if match := SPLIT_LIST.fullmatch(path.name):
-                names = (Path(line.split()[0]).name for line in read_text(path).splitlines() if line.strip())
+                names = (
+                    Path(line.split()[0]).name
+                    for line in read_text(path).splitlines()
+                    if line.strip()
+                )
                 listed |= {_plain(name.removesuffix(".mp4")): match[1].lower() for name in names}
     found = {}
     for source in sources:
@@ -104,13 +125,18 @@ def hdtf_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
 
 
 def voxceleb_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
-    """Speakers by their published number, sound from the parallel folder where the video has none."""
+    """Speakers by their published number, sound from the parallel folder where the video
+    has none.
+    """
     result = []
     for source in sources:
         path = Path(source.video or source.coefficients)
         speaker = next((part for part in reversed(path.parts) if VOX_SPEAKER.fullmatch(part)), None)
         if speaker is None:
-            raise InputError(f"{path}: not VoxCeleb's layout (dev/mp4/id00012/<video>/00001.mp4); leave `voxceleb` out")
+            raise InputError(
+                f"{path}: not VoxCeleb's layout (dev/mp4/id00012/<video>/00001.mp4); leave "
+                "`voxceleb` out"
+            )
         audio = source.audio or str(_vox_sound(path, video=source.video) or "")
         result.append(replace(source, speaker_id=speaker, audio=audio))
     return result
@@ -119,7 +145,12 @@ def voxceleb_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
 def voxceleb_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
     """`dev` is train (some of its speakers go to val), `test` is test."""
     listed = {}
-    for path in (folder / f"vox{n}_meta.csv" for root in roots for folder in (root, *root.parents[:2]) for n in (1, 2)):
+    for path in (
+        folder / f"vox{n}_meta.csv"
+        for root in roots
+        for folder in (root, *root.parents[:2])
+        for n in (1, 2)
+    ):
         if path.is_file():
             rows = (re.split(r"\s*[,\t]\s*", line.strip()) for line in read_text(path).splitlines())
             listed |= {row[0]: row[-1] for row in rows if VOX_SPEAKER.fullmatch(row[0])}
@@ -132,16 +163,26 @@ def voxceleb_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
     return found
 
 
-LAYOUTS = {"hdtf": Layout(hdtf_sources, hdtf_splits), "voxceleb": Layout(voxceleb_sources, voxceleb_splits)}
+LAYOUTS = {
+    "hdtf": Layout(hdtf_sources, hdtf_splits),
+    "voxceleb": Layout(voxceleb_sources, voxceleb_splits),
+}
 
 
 def _metadata_folders(roots: Sequence[Path]) -> list[Path]:
     around = [folder for root in roots for folder in (root, root.parent)]
-    return [folder for here in dict.fromkeys(around) for folder in (here, here / "HDTF_dataset") if folder.is_dir()]
+    return [
+        folder
+        for here in dict.fromkeys(around)
+        for folder in (here, here / "HDTF_dataset")
+        if folder.is_dir()
+    ]
 
 
 def _plain(name: str) -> str:
-    """A clip's name whatever its subset prefix, and its number as a number: `WDA_AdamSchiff_000` is `AdamSchiff_0`."""
+    """A clip's name whatever its subset prefix, and its number as a number: `WDA_AdamSchiff_000` is
+    `AdamSchiff_0`.
+    """
     name = re.sub(rf"^(?:{'|'.join(SUBSETS)})_", "", name)
     return re.sub(r"_(\d+)$", lambda match: f"_{int(match[1])}", name)
 

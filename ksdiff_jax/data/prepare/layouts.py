@@ -1,13 +1,16 @@
-"""What there is to prepare: every video and coefficient file below the given paths, each with its sound and speaker.
+"""What there is to prepare: every video and coefficient file below the given paths, each with its
+sound and speaker.
 
-Videos are known by their ending, and so are coefficient files. Of `clip.mp4` and `clip.mat` in one folder the
-coefficients are taken, and the video is their sound if nothing better is found. The sound of any file lies in
-`--audio`, that of a coefficient file or a silent video also beside it: under the same name, else the one file whose
-name goes on after `_` or `.` (`clip_16k.wav` of `clip.mat`).
+Videos are known by their ending, and so are coefficient files. Of `clip.mp4` and `clip.mat` in one
+folder the coefficients are taken, and the video is their sound if nothing better is found. The
+sound of any file lies in `--audio`, that of a coefficient file or a silent video also beside it:
+under the same name, else the one file whose name goes on after `_` or `.` (`clip_16k.wav` of
+`clip.mat`).
 
-The speaker of `root/anna/clip1.mp4` is `anna`; where a file lies in the root itself nothing is known about who
-speaks, and its own name stands for the speaker. `speaker_from` says otherwise: "folder", "file", or a regular
-expression whose first group is the speaker in the path below the root.
+The speaker of `root/anna/clip1.mp4` is `anna`; where a file lies in the root itself nothing is
+known about who speaks, and its own name stands for the speaker. `speaker_from` says otherwise:
+"folder", "file", or a regular expression whose first group is the speaker in the path below the
+root.
 
 corpora.py knows the layouts of HDTF and VoxCeleb.
 """
@@ -27,9 +30,23 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.plain_text import printable
 
 VIDEOS = (
-    ".mp4", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".mts", ".m2ts", ".3gp", ".wmv", ".flv",
-    ".ogv", ".vob",
-)  # fmt: skip
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".avi",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".m4v",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".3gp",
+    ".wmv",
+    ".flv",
+    ".ogv",
+    ".vob",
+)
 COEFFICIENTS = (".npz", ".npy", ".pkl", ".mat")
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff")
 
@@ -50,16 +67,33 @@ def find_sources(
     language: str = "",
     speaker_from: str = "",
 ) -> list[Source]:
-    """Every source below `paths`, sorted, each under a name of its own. `layout`: "", "hdtf" or "voxceleb"."""
+    """Every source below `paths`, sorted, each under a name of its own.
+
+    `layout`: "", "hdtf" or "voxceleb".
+    """
     from ksdiff_jax.data.prepare.corpora import LAYOUTS
 
-    files = list({found.path: found for path in paths for found in _files(Path(path), VIDEOS + COEFFICIENTS)}.values())
+    files = list(
+        {
+            found.path: found
+            for path in paths
+            for found in _files(Path(path), VIDEOS + COEFFICIENTS)
+        }.values()
+    )
     if not files:
-        raise InputError(f"{', '.join(map(str, paths))}: no video and no coefficient file ({' '.join(VIDEOS)}; "
-                         f"{' '.join(COEFFICIENTS)})")  # fmt: skip
-    motion, sounds = _Shelf(coefficients, COEFFICIENTS, "--coefficients"), _Shelf(audio, SOUNDS, "--audio")
+        raise InputError(
+            f"{', '.join(map(str, paths))}: no video and no coefficient file "
+            f"({' '.join(VIDEOS)}; "
+            f"{' '.join(COEFFICIENTS)})"
+        )
+    motion, sounds = (
+        _Shelf(coefficients, COEFFICIENTS, "--coefficients"),
+        _Shelf(audio, SOUNDS, "--audio"),
+    )
     videos = {found.path.with_suffix(""): found for found in files if _ending(found.path) in VIDEOS}
-    tracked = {found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS}
+    tracked = {
+        found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS
+    }
     names = _unique_names(files)
     beside = functools.cache(lambda folder: _Shelf(folder, SOUNDS, "", deep=False))
     sources = []
@@ -71,18 +105,27 @@ def find_sources(
         rows = found.path if _ending(found.path) in COEFFICIENTS else motion.find(found)
         sound = _sound(found, video, sounds, beside(found.path.parent))
         source = Source(
-            names[found.path], video=str(video.path) if video else "", coefficients=str(rows or ""),
-            audio=str(sound or ""), speaker_id=_speaker(found, speaker_from), language=language,
-        )  # fmt: skip
+            names[found.path],
+            video=str(video.path) if video else "",
+            coefficients=str(rows or ""),
+            audio=str(sound or ""),
+            speaker_id=_speaker(found, speaker_from),
+            language=language,
+        )
         sources.append(source)
     if layout:
         sources = LAYOUTS[layout].sources(sources, [Path(path) for path in paths])
         if speaker_from:
             told = {str(found.path): _speaker(found, speaker_from) for found in files}
-            sources = [replace(source, speaker_id=told[source.video or source.coefficients]) for source in sources]
+            sources = [
+                replace(source, speaker_id=told[source.video or source.coefficients])
+                for source in sources
+            ]
     # Ids are texts, of files whose names may be any bytes.
     sources = [
-        replace(source, source_id=printable(source.source_id), speaker_id=printable(source.speaker_id))
+        replace(
+            source, source_id=printable(source.source_id), speaker_id=printable(source.speaker_id)
+        )
         for source in sources
     ]
     return sorted(sources, key=lambda source: source.source_id)
@@ -91,7 +134,9 @@ def find_sources(
 class _Shelf:
     """The files of a folder by name, below it or by stem."""
 
-    def __init__(self, folder: str | Path, endings: Sequence[str], option: str, *, deep: bool = True):
+    def __init__(
+        self, folder: str | Path, endings: Sequence[str], option: str, *, deep: bool = True
+    ):
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         if folder and not Path(folder).is_dir():
             raise InputError(f"{option} {folder}: no such folder")
@@ -101,7 +146,9 @@ class _Shelf:
         self._names = sorted(self._by_name)
 
     def find(self, wanted: Found) -> Path | None:
-        """The file of that name: the path below the root counts most, then the stem, then what goes on after it."""
+        """The file of that name: the path below the root counts most, then the stem, then what goes
+        on after it.
+        """
         for name in (wanted.name, wanted.path.stem):
             if paths := self._by_name.get(name):
                 return _best(paths)
@@ -131,7 +178,9 @@ def _files(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Fou
 
 
 def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
-    """A source id per file: its path below the root; more of the path, then the ending, where that is taken."""
+    """A source id per file: its path below the root; more of the path, then the ending, where that
+    is taken.
+    """
     names = {found.path: found.name for found in files}
     for longer in (lambda path: path.with_suffix("").as_posix(), Path.as_posix):
         # A video and coefficients of one name in one folder are one source, and keep one name.
@@ -141,14 +190,18 @@ def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
         for path, name in names.items():
             folders[name].add(path.parent)
         names = {
-            path: longer(path).lstrip("/") if same_kind[kinds[path]] > 1 or len(folders[name]) > 1 else name
+            path: longer(path).lstrip("/")
+            if same_kind[kinds[path]] > 1 or len(folders[name]) > 1
+            else name
             for path, name in names.items()
         }
     return names
 
 
 def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) -> Path | None:
-    """The recording that belongs to a file: the one asked for, else none if the video has its own, else one beside."""
+    """The recording that belongs to a file: the one asked for, else none if the video has its own,
+    else one beside.
+    """
     if asked_for := sounds.find(found):
         return asked_for
     candidate = beside.find(Found(found.path, found.path.stem))
@@ -160,7 +213,9 @@ def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) ->
 
 
 def _best(paths: Sequence[Path]) -> Path | None:
-    """One file, or of several in one folder (`a.wav`, `a.mp3`) the first; files of several folders are no answer."""
+    """One file, or of several in one folder (`a.wav`, `a.mp3`) the first; files of several folders
+    are no answer.
+    """
     return paths[0] if len({path.parent for path in paths}) == 1 else None
 
 
@@ -183,7 +238,12 @@ def _speaker(found: Found, speaker_from: str) -> str:
     try:
         match = re.search(speaker_from, found.name)
     except re.error as error:
-        raise InputError(f"--speaker-from {speaker_from}: not a regular expression ({error})") from error
+        raise InputError(
+            f"--speaker-from {speaker_from}: not a regular expression ({error})"
+        ) from error
     if match is None:
-        raise InputError(f"--speaker-from {speaker_from}: does not match {found.name!r}; it must match every source")
+        raise InputError(
+            f"--speaker-from {speaker_from}: does not match {found.name!r}; it must match every "
+            "source"
+        )
     return match.group(1) if match.groups() else match.group()

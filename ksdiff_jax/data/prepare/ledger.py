@@ -1,9 +1,10 @@
-"""What is finished: one file per source in a work folder, complete or absent, so that a run goes on where one stopped.
+"""What is finished: one file per source in a work folder, complete or absent, so that a run goes on
+where one stopped.
 
-A file is called by the SHA-256 of all that its contents depend on: the source, the settings, size and time of the
-source's files and transcripts, and `VERSION` of the code that makes clips. It is a TFRecord: first a JSON header
-(rejections, seconds), then the clips. The folder may be remote (`gs://...`): every file is written and read in one
-piece.
+A file is called by the SHA-256 of all that its contents depend on: the source, the settings, size
+and time of the source's files and transcripts, and `VERSION` of the code that makes clips. It is a
+TFRecord: first a JSON header (rejections, seconds), then the clips. The folder may be remote
+(`gs://...`): every file is written and read in one piece.
 """
 
 import dataclasses
@@ -57,7 +58,9 @@ def source_key(source: Source, settings: Settings) -> str:
 
 
 def _transcripts(path: str) -> dict[str, list]:
-    """Size and time of the transcripts of a local file's own name: a source whose words change is done again."""
+    """Size and time of the transcripts of a local file's own name: a source whose words change is
+    done again.
+    """
     found = {}
     for ending in (".TextGrid", *ENDINGS) if "://" not in path else ():
         with suppress(OSError, ValueError):
@@ -78,15 +81,25 @@ class Ledger:
         return epath.Path(self.folder) / key[:2] / f"{key}.tfrecord"
 
     def keep(self, key: str, source: Source, outcome: Outcome, *, work_s: float) -> Entry:
-        """Write what came of a source. Clips that break an invariant raise `InputError`, as does a full disk."""
+        """Write what came of a source.
+
+        Clips that break an invariant raise `InputError`, as does a full disk.
+        """
         spaces = {clip.space for clip in outcome.clips}
         if len(spaces) > 1:
-            raise InputError(f"{source.source_id}: clips of spaces {' and '.join(sorted(spaces))}; need one")
+            raise InputError(
+                f"{source.source_id}: clips of spaces {' and '.join(sorted(spaces))}; need one"
+            )
         entry = Entry(
-            source.source_id, source.speaker_id, next(iter(spaces), ""),
-            tuple(round(clip.duration_s, 3) for clip in outcome.clips), outcome.rejections, round(work_s, 3),
-            outcome.cut, outcome.notes,
-        )  # fmt: skip
+            source.source_id,
+            source.speaker_id,
+            next(iter(spaces), ""),
+            tuple(round(clip.duration_s, 3) for clip in outcome.clips),
+            outcome.rejections,
+            round(work_s, 3),
+            outcome.cut,
+            outcome.notes,
+        )
         header = json_text(entry._asdict()).encode()
         data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
         path = self.path(key)
@@ -99,7 +112,9 @@ class Ledger:
         return entry
 
     def find(self, key: str) -> Entry | None:
-        """What is known of a finished source; None where it is not finished, or its file is damaged."""
+        """What is known of a finished source; None where it is not finished, or its file is
+        damaged.
+        """
         try:
             with self.path(key).open("rb") as file:
                 raw = json.loads(next(_records(file)))
@@ -128,4 +143,6 @@ def _records(file, *, where: str = "") -> Iterator[bytes]:
                 if footer == FOOTER.pack(masked_crc32c(data)):
                     yield data
                     continue
-        raise InputError(f"{where}: damaged; delete this file and start again, its source is then done again")
+        raise InputError(
+            f"{where}: damaged; delete this file and start again, its source is then done again"
+        )

@@ -1,22 +1,38 @@
-"""Motion and sound on one clock: the part they have in common, and when a difference of length is a mistake.
+"""Motion and sound on one clock: the part they have in common, and when a difference of length is a
+mistake.
 
-Recorders start and stop sound and pictures a little apart, so what only one of them has is cut off and counted. A
-wrong frame rate or the sound of another file would be cut to nonsense as silently, so a difference is refused where
+Recorders start and stop sound and pictures a little apart, so what only one of them has is cut off
+and counted. A wrong frame rate or the sound of another file would be cut to nonsense as silently,
+so a difference is refused where
 
-- another usual frame rate would make the lengths meet (30 frames a second read as 25 look like nothing else), or
+- another usual frame rate would make the lengths meet (30 frames a second read as 25 look like
+  nothing else), or
 - one lasts more than twice as long as the other.
 
-Nothing is stretched unless it is asked for; then the motion's time is multiplied so that it ends with the sound.
+Nothing is stretched unless it is asked for; then the motion's time is multiplied so that it ends
+with the sound.
 """
 
 from typing import NamedTuple
 
 from ksdiff_jax.data.prepare.source import Cut, Rejected
 
-USUAL_RATES_HZ = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0, 100.0)
+USUAL_RATES_HZ = (
+    24000 / 1001,
+    24.0,
+    25.0,
+    30000 / 1001,
+    30.0,
+    48.0,
+    50.0,
+    60000 / 1001,
+    60.0,
+    100.0,
+)
 # A smaller difference is a cut, whatever rate would fit too.
 HARMLESS_S, HARMLESS_SHARE = 0.2, 0.01
-# How nearly another rate has to fit: in seconds, of the sound, of the difference (trackers lose frames).
+# How nearly another rate has to fit: in seconds, of the sound, of the difference (trackers lose
+# frames).
 FIT_S, FIT_SHARE, FIT_OF_DIFFERENCE = 0.1, 0.005, 0.1
 SAME_RATE = 0.0005
 LEAST_SHARE = 0.5  # of the shorter to the longer
@@ -52,11 +68,20 @@ def overlap(motion: Span, sound: Span, *, wanted: Span) -> tuple[Span, Cut]:
 
 
 def check_lengths(
-    *, frames: int, period_s: float, motion_s: float, sound_s: float, what: str, origin: str, remedy: str
+    *,
+    frames: int,
+    period_s: float,
+    motion_s: float,
+    sound_s: float,
+    what: str,
+    origin: str,
+    remedy: str,
 ) -> None:
-    """Raise `Rejected("length_mismatch")` where the lengths of motion and sound show a wrong rate or another file.
+    """Raise `Rejected("length_mismatch")` where the lengths of motion and sound show a wrong rate
+    or another file.
 
-    `what` and `origin` name the motion and who tells its rate; `remedy` is an option that takes the rate that fits.
+    `what` and `origin` name the motion and who tells its rate; `remedy` is an option that takes the
+    rate that fits.
     """
     rate_hz = fitting_rate(frames=frames, period_s=period_s, motion_s=motion_s, sound_s=sound_s)
     share = min(motion_s, sound_s) / max(motion_s, sound_s, 1e-9)
@@ -65,7 +90,9 @@ def check_lengths(
     advice = "no usual rate would fit; is it the sound of this file?"
     if rate_hz is not None:
         stated = f"{remedy} {rate_hz:.5g}, " if remedy else ""
-        advice = f"{rate_hz:.5g} fps would fit: {stated}or --stretch if the sound runs at another speed"
+        advice = (
+            f"{rate_hz:.5g} fps would fit: {stated}or --stretch if the sound runs at another speed"
+        )
     raise Rejected(
         "length_mismatch",
         f"{what}: {frames} frames at {1 / period_s:.5g} fps ({origin}) are {motion_s:.2f} s, "
@@ -74,7 +101,9 @@ def check_lengths(
 
 
 def fitting_rate(*, frames: int, period_s: float, motion_s: float, sound_s: float) -> float | None:
-    """The usual rate at which the frames would last as long as the sound, where they do not as it is."""
+    """The usual rate at which the frames would last as long as the sound, where they do not as it
+    is.
+    """
     off_s = abs(motion_s - sound_s)
     if off_s <= max(HARMLESS_S, HARMLESS_SHARE * sound_s):
         return None
@@ -88,6 +117,9 @@ def stretch_to(*, motion_s: float, sound_s: float, what: str) -> float:
     """The factor by which the motion's time is multiplied so that it ends with the sound."""
     factor = sound_s / motion_s if motion_s > 0 else 0.0
     if not 1 / LARGEST_STRETCH <= factor <= LARGEST_STRETCH:
-        detail = f"{what}: {motion_s:.2f} s, its sound {sound_s:.2f} s; --stretch goes to {LARGEST_STRETCH:g} times"
+        detail = (
+            f"{what}: {motion_s:.2f} s, its sound {sound_s:.2f} s; --stretch goes to "
+            f"{LARGEST_STRETCH:g} times"
+        )
         raise Rejected("length_mismatch", detail)
     return factor

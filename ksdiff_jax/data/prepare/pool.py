@@ -1,8 +1,9 @@
 """Sources worked on by local processes that may die without harm.
 
-Each process gets one source at a time through its own pipe, writes the outcome into the ledger and answers with the
-short entry. A process that is killed (memory, a decoder's crash) is noticed through its sentinel at once; its source
-is tried once more, in a fresh process, and then rejected. A process whose parent is gone ends, also in mid-work.
+Each process gets one source at a time through its own pipe, writes the outcome into the ledger and
+answers with the short entry. A process that is killed (memory, a decoder's crash) is noticed
+through its sentinel at once; its source is tried once more, in a fresh process, and then rejected.
+A process whose parent is gone ends, also in mid-work.
 """
 
 import logging
@@ -26,13 +27,21 @@ ATTEMPTS = 2
 WATCHDOG_S = 60.0  # how long nothing may be heard before the processes themselves are looked at
 # The processes share the cores between them, so each computes with one thread.
 ENVIRONMENT = {
-    "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1",
+    "JAX_PLATFORMS": "cpu",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-}  # fmt: skip
+}
 
 
-def finish(key: str, source: Source, settings: Settings, ledger: Ledger, *, work: Work = work) -> Entry:
-    """Work on one source and keep what came of it. Raises only where the ledger cannot be written."""
+def finish(
+    key: str, source: Source, settings: Settings, ledger: Ledger, *, work: Work = work
+) -> Entry:
+    """Work on one source and keep what came of it.
+
+    Raises only where the ledger cannot be written.
+    """
     started = time.monotonic()
     outcome = _sound_clips(outcome_of(source, settings, work=work))
     return ledger.keep(key, source, outcome, work_s=time.monotonic() - started)
@@ -55,7 +64,11 @@ def finish_all(
                 workers.append(_Worker(settings, ledger, work))
                 workers[-1].give(waiting.popleft())
             heard = wait([worker.pipe for worker in workers], timeout=WATCHDOG_S)
-            dead = [] if heard else [worker.pipe for worker in workers if not worker.process.is_alive()]
+            dead = (
+                []
+                if heard
+                else [worker.pipe for worker in workers if not worker.process.is_alive()]
+            )
             for worker in [worker for worker in workers if worker.pipe in (*heard, *dead)]:
                 answer = worker.answer()
                 if isinstance(answer, Exception):
@@ -84,7 +97,9 @@ class _Worker:
     def __init__(self, settings: Settings, ledger: Ledger, work: Work):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, settings, ledger, work), daemon=True)
+        self.process = context.Process(
+            target=_serve, args=(theirs, settings, ledger, work), daemon=True
+        )
         with _environment():
             self.process.start()
         theirs.close()  # so that its end is seen here when the process dies
@@ -132,13 +147,17 @@ def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed run must not leave processes that go on for minutes and write into its work folder."""
+    """A killed run must not leave processes that go on for minutes and write into its work
+    folder.
+    """
     wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
 
 def _sound_clips(outcome: Outcome) -> Outcome:
-    """The outcome with clips that break an invariant rejected, so that a shard can hold all the others."""
+    """The outcome with clips that break an invariant rejected, so that a shard can hold all the
+    others.
+    """
     clips, rejections = [], list(outcome.rejections)
     for clip in outcome.clips:
         try:

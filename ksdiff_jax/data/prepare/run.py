@@ -1,9 +1,10 @@
-"""Many sources to a data set: work on what is not finished, split by speaker, write shards and report.json.
+"""Many sources to a data set: work on what is not finished, split by speaker, write shards and
+report.json.
 
     sources -> finished in the work folder (ledger.py) -> splits.py -> out/*.tfrecord, dataset.json, report.json
 
-A second run takes finished sources from the work folder, so that a killed run loses the sources it was working on and
-nothing else.
+A second run takes finished sources from the work folder, so that a killed run loses the sources it
+was working on and nothing else.
 """
 
 import os
@@ -34,7 +35,9 @@ Progress = Callable[[int, int], None]
 
 
 class Finished(NamedTuple):
-    """Every source with its key in the ledger and what is known of it, in the order of the sources."""
+    """Every source with its key in the ledger and what is known of it, in the order of the
+    sources.
+    """
 
     sources: tuple[Source, ...]
     keys: tuple[str, ...]
@@ -45,20 +48,33 @@ class Finished(NamedTuple):
 def local_runner(*, processes: int | None = None, work: Work = work) -> Runner:
     """Processes on this machine, one per core if nothing else is said."""
     count = processes or os.cpu_count() or 1
-    return lambda tasks, settings, ledger: finish_all(tasks, settings, ledger, processes=count, work=work)
+    return lambda tasks, settings, ledger: finish_all(
+        tasks, settings, ledger, processes=count, work=work
+    )
 
 
 def check_out(
-    out: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = (), work: str | Path | None = None
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
+    work: str | Path | None = None,
 ) -> Path:
-    """The folder to write; `InputError` where it holds something else than a data set, an input or the work folder."""
+    """The folder to write; `InputError` where it holds something else than a data set, an input or
+    the work folder.
+    """
     out = Path(out)
     check_output_folder(out, DATA_SET, overwrite=overwrite, inputs=inputs)
     if work and "://" not in str(work):
         if Path(work).is_file():
-            raise InputError(f"{work}: a file is in the way of this work folder; name another with --work")
+            raise InputError(
+                f"{work}: a file is in the way of this work folder; name another with --work"
+            )
         if out.resolve() in (Path(work).resolve(), *Path(work).resolve().parents):
-            raise InputError(f"{work}: this work folder lies in --out {out}, which is replaced; name another --work")
+            raise InputError(
+                f"{work}: this work folder lies in --out {out}, which is replaced; name another "
+                "--work"
+            )
     return out
 
 
@@ -70,9 +86,13 @@ def finish_sources(
     runner: Runner,
     progress: Progress = lambda done, total: None,
 ) -> Finished:
-    """Work on every source that the ledger does not hold yet, and again on those that failed unexpectedly."""
+    """Work on every source that the ledger does not hold yet, and again on those that failed
+    unexpectedly.
+    """
     keys = tuple(source_key(source, settings) for source in sources)
-    entries = {key: entry for key in keys if (entry := ledger.find(key)) is not None and not _failed(entry)}
+    entries = {
+        key: entry for key in keys if (entry := ledger.find(key)) is not None and not _failed(entry)
+    }
     tasks = [(key, source) for key, source in zip(keys, sources, strict=True) if key not in entries]
     kept = len(sources) - len(tasks)
     progress(kept, len(sources))
@@ -80,7 +100,10 @@ def finish_sources(
         progress(done, len(sources))
     for key, source in tasks:
         if (entry := ledger.find(key)) is None:
-            raise InputError(f"{ledger.path(key)}: {source.source_id} is not finished there; start again, it goes on")
+            raise InputError(
+                f"{ledger.path(key)}: {source.source_id} is not finished there; start again, it "
+                "goes on"
+            )
         entries[key] = entry
     return Finished(tuple(sources), keys, tuple(entries[key] for key in keys), kept)
 
@@ -98,18 +121,30 @@ def write_prepared(
     overwrite: bool = False,
 ) -> tuple[DatasetInfo, dict]:
     """Shards and report.json of everything that is finished; the description and the report."""
-    usable = {source.source_id: i for i, source in enumerate(finished.sources) if finished.entries[i].clip_seconds}
+    usable = {
+        source.source_id: i
+        for i, source in enumerate(finished.sources)
+        if finished.entries[i].clip_seconds
+    }
     if not usable:
         rejections = list(_rejections(finished))
         counts = Counter(rejection.reason for rejection in rejections)
-        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "no clip at all"
+        told = (
+            ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+            or "no clip at all"
+        )
         first = f"; the first: {rejections[0].detail}" if rejections else ""
-        raise InputError(f"{out}: nothing of {len(finished.sources)} sources is usable ({told}){first}; "
-                         f"all are in {ledger.folder}")  # fmt: skip
+        raise InputError(
+            f"{out}: nothing of {len(finished.sources)} sources is usable "
+            f"({told}){first}; "
+            f"all are in {ledger.folder}"
+        )
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:
         told = " and ".join(f"{count} in {space} space" for space, count in sorted(spaces.items()))
-        raise InputError(f"{out}: {told}; one data set has coefficients of one face model, prepare them apart")
+        raise InputError(
+            f"{out}: {told}; one data set has coefficients of one face model, prepare them apart"
+        )
     speakers = {name: finished.sources[i].speaker_id for name, i in usable.items()}
     splits = assign_splits(speakers, held_out=held_out, seed=seed, published=published)
 
@@ -122,13 +157,20 @@ def write_prepared(
     report = report_of(finished, splits, made_by=made_by)
     beside = {REPORT: json_text(report, indent=1) + "\n"}
     by_split = {split: clips(split) for split in present}
-    info = write_dataset(out, by_split, licence=licence, made_by=made_by, beside=beside, overwrite=overwrite)
+    info = write_dataset(
+        out, by_split, licence=licence, made_by=made_by, beside=beside, overwrite=overwrite
+    )
     return info, report
 
 
 def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) -> dict:
-    """What report.json says: counts, hours and speakers per split, every rejection, every source."""
-    chosen = [(splits.get(s.source_id), s, e) for s, e in zip(finished.sources, finished.entries, strict=True)]
+    """What report.json says: counts, hours and speakers per split, every rejection, every
+    source.
+    """
+    chosen = [
+        (splits.get(s.source_id), s, e)
+        for s, e in zip(finished.sources, finished.entries, strict=True)
+    ]
     reasons = Counter(rejection.reason for rejection in _rejections(finished))
     return {
         "schema": REPORT_SCHEMA,
@@ -142,24 +184,37 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
             split: {
                 "sources": sum(1 for name, _, _ in chosen if name == split),
                 "clips": sum(len(entry.clip_seconds) for name, _, entry in chosen if name == split),
-                "hours": sum(sum(entry.clip_seconds) for name, _, entry in chosen if name == split) / 3600,
-                "speakers": sorted({source.speaker_id for name, source, _ in chosen if name == split}),
+                "hours": sum(sum(entry.clip_seconds) for name, _, entry in chosen if name == split)
+                / 3600,
+                "speakers": sorted(
+                    {source.speaker_id for name, source, _ in chosen if name == split}
+                ),
             }
             for split in SPLITS
         },
         "cut": _cuts_in_all(finished),
-        "rejected": {reason: {"count": reasons[reason], "meaning": REASONS[reason]} for reason in sorted(reasons)},
+        "rejected": {
+            reason: {"count": reasons[reason], "meaning": REASONS[reason]}
+            for reason in sorted(reasons)
+        },
         "rejections": [
-            {"source": entry.source_id, **rejection._asdict()} for entry in finished.entries
+            {"source": entry.source_id, **rejection._asdict()}
+            for entry in finished.entries
             for rejection in entry.rejections
         ],
         "outcomes": [
-            {"source": entry.source_id, "speaker": entry.speaker_id, "clips": len(entry.clip_seconds),
-             "seconds": round(sum(entry.clip_seconds), 3), "work_s": entry.work_s, "cut": entry.cut._asdict(),
-             "notes": list(entry.notes)}
+            {
+                "source": entry.source_id,
+                "speaker": entry.speaker_id,
+                "clips": len(entry.clip_seconds),
+                "seconds": round(sum(entry.clip_seconds), 3),
+                "work_s": entry.work_s,
+                "cut": entry.cut._asdict(),
+                "notes": list(entry.notes),
+            }
             for entry in finished.entries
         ],
-    }  # fmt: skip
+    }
 
 
 def is_cut(cut: Cut) -> bool:
@@ -168,9 +223,15 @@ def is_cut(cut: Cut) -> bool:
 
 
 def _cuts_in_all(finished: Finished) -> dict:
-    """How many sources were cut to the part that motion and sound share, or stretched, and seconds of each kind."""
+    """How many sources were cut to the part that motion and sound share, or stretched, and seconds
+    of each kind.
+    """
     cuts = [entry.cut for entry in finished.entries if is_cut(entry.cut)]
-    totals = {name: round(sum(getattr(cut, name) for cut in cuts), 3) for name in Cut._fields if name != "stretch"}
+    totals = {
+        name: round(sum(getattr(cut, name) for cut in cuts), 3)
+        for name in Cut._fields
+        if name != "stretch"
+    }
     stretched = sum(1 for entry in finished.entries if entry.cut.stretch != 1)
     return {"sources": len(cuts), **totals, "stretched_sources": stretched}
 

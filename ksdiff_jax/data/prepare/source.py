@@ -1,7 +1,8 @@
 """What `prepare` works on, and what comes of it: values that travel between processes and machines.
 
-A source is one file that somebody filmed or tracked. Its outcome is any number of clips, and of rejections, each with
-a reason from `REASONS` that reports count by. What makes the whole source useless is raised as `Rejected`.
+A source is one file that somebody filmed or tracked. Its outcome is any number of clips, and of
+rejections, each with a reason from `REASONS` that reports count by. What makes the whole source
+useless is raised as `Rejected`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ REASONS = {
     "bad_tracking": "the face was lost too often, or the face model does not fit it",
     "silent_speaker": "the mouth does not move with the sound: somebody else speaks",
     "too_short": "shorter than the shortest clip wanted",
-    "length_mismatch": "motion and sound differ in length as by a wrong rate, or another file's sound",
+    "length_mismatch": "motion and sound differ in length as by a wrong rate, or another file's "
+    "sound",
     "bad_coefficients": "wrong shapes, NaN or missing keys in a coefficient file",
     "failed": "an unexpected error, given in full",
 }
@@ -26,7 +28,10 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Source:
-    """One video, or one file of coefficients with its sound. Paths are text, local or of a remote file system."""
+    """One video, or one file of coefficients with its sound.
+
+    Paths are text, local or of a remote file system.
+    """
 
     source_id: str  # unique; the clip ids of this source begin with it
     video: str = ""  # path; empty: there is none
@@ -43,7 +48,9 @@ class Source:
 class Settings:
     """What is the same for all sources of a run."""
 
-    coefficient_fps: float | None = None  # of coefficient files that do not say; None: the video's, else 25
+    coefficient_fps: float | None = (
+        None  # of coefficient files that do not say; None: the video's, else 25
+    )
     channel: int | None = None  # of the sound, from 1; None: the voice of all
     audio_stream: int | None = None  # sound track, from 1; None: as players choose
     min_s: float = 1.0  # shorter clips are rejected
@@ -63,7 +70,9 @@ class Rejection(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What of a source only its motion or only its sound has, in seconds; none of it comes into a clip."""
+    """What of a source only its motion or only its sound has, in seconds; none of it comes into a
+    clip.
+    """
 
     motion_head_s: float = 0.0
     motion_tail_s: float = 0.0

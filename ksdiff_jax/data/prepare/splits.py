@@ -1,9 +1,10 @@
 """Who is trained on and who is held out: by speaker, so that nobody is in two splits.
 
-A speaker's place is a number in [0, 1) hashed from seed and name alone. Below `held_out` it is test, below twice that
-val. So a speaker keeps its split when others are added. Of few speakers the hash may hold out none: then the speaker
-nearest to being so is, as long as two are left to train on. Published splits come first; they are by clip, and what
-they leave open (the val of VoxCeleb's dev) goes by the hash.
+A speaker's place is a number in [0, 1) hashed from seed and name alone. Below `held_out` it is
+test, below twice that val. So a speaker keeps its split when others are added. Of few speakers the
+hash may hold out none: then the speaker nearest to being so is, as long as two are left to train
+on. Published splits come first; they are by clip, and what they leave open (the val of VoxCeleb's
+dev) goes by the hash.
 """
 
 import hashlib
@@ -20,7 +21,11 @@ def speaker_place(speaker_id: str, *, seed: int) -> float:
 
 
 def assign_splits(
-    speakers: Mapping[str, str], *, held_out: float, seed: int, published: Mapping[str, str] | None = None
+    speakers: Mapping[str, str],
+    *,
+    held_out: float,
+    seed: int,
+    published: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Split by source id. `speakers` is the speaker by source id; train is never left empty."""
     published = published or {}
@@ -41,13 +46,18 @@ def assign_splits(
         for split in ("val", "test"):
             _fill(splits, speakers, split, seed=seed)
     if splits and "train" not in splits.values():
-        last = max((speakers[source_id] for source_id in splits), key=lambda name: speaker_place(name, seed=seed))
+        last = max(
+            (speakers[source_id] for source_id in splits),
+            key=lambda name: speaker_place(name, seed=seed),
+        )
         splits |= {source_id: "train" for source_id in splits if speakers[source_id] == last}
     return splits
 
 
 def _fill(splits: dict[str, str], speakers: Mapping[str, str], split: str, *, seed: int) -> None:
-    """Move the training speaker of the lowest place to an empty split, where three or more train."""
+    """Move the training speaker of the lowest place to an empty split, where three or more
+    train.
+    """
     training = sorted(
         {speakers[source_id] for source_id, chosen in splits.items() if chosen == "train"},
         key=lambda name: speaker_place(name, seed=seed),

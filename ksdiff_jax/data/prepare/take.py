@@ -1,8 +1,8 @@
 """From a take, a stretch of tracked motion with its sound, to clips of trainable length.
 
-Long takes are cut where the speaker pauses: at the quietest moment of the last third before the longest length
-allowed. Every clip gets the words that lie in it. A transcript without times belongs to the whole take, so clips of a
-take that had to be cut get none of it.
+Long takes are cut where the speaker pauses: at the quietest moment of the last third before the
+longest length allowed. Every clip gets the words that lie in it. A transcript without times belongs
+to the whole take, so clips of a take that had to be cut get none of it.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,9 @@ class Take(NamedTuple):
     whole: bool  # the take is all of its source
 
 
-def sound_of_take(audio: Float[np.ndarray, "s"], *, start_s: float, frames: int) -> Float[np.ndarray, "n"]:
+def sound_of_take(
+    audio: Float[np.ndarray, "s"], *, start_s: float, frames: int
+) -> Float[np.ndarray, "n"]:
     """The sound that `frames` motion frames from `start_s` on own; silence where it has ended."""
     first = round(start_s * MOTION_RATE_HZ * SAMPLES_PER_MOTION_FRAME)
     samples = samples_of_motion_frames(frames)
@@ -55,7 +57,9 @@ def clips_of_take(
 ) -> tuple[list[Clip], list[Rejection]]:
     """The clips of a take, and what of it is too short or silent."""
     clips, rejections = [], []
-    pieces = cut_at_pauses(take.audio, frames=len(take.expression), longest=round(settings.max_s * MOTION_RATE_HZ))
+    pieces = cut_at_pauses(
+        take.audio, frames=len(take.expression), longest=round(settings.max_s * MOTION_RATE_HZ)
+    )
     for first, last in pieces:
         clip_id = f"{source.source_id}@{take.start_s + first / MOTION_RATE_HZ:.2f}"
         seconds = (last - first) / MOTION_RATE_HZ
@@ -67,18 +71,27 @@ def clips_of_take(
             rejections.append(Rejection(clip_id, "no_sound", f"{seconds:.2f} s of silence"))
         else:
             whole = take.whole and len(pieces) == 1
-            clips.append(_clip(take, source, transcript, clip_id=clip_id, first=first, last=last, whole=whole))
+            clips.append(
+                _clip(
+                    take, source, transcript, clip_id=clip_id, first=first, last=last, whole=whole
+                )
+            )
     return clips, rejections
 
 
-def cut_at_pauses(audio: Float[np.ndarray, "s"], *, frames: int, longest: int) -> list[tuple[int, int]]:
-    """(first, last) motion frames of pieces of at most `longest` frames each, in order and without gaps."""
+def cut_at_pauses(
+    audio: Float[np.ndarray, "s"], *, frames: int, longest: int
+) -> list[tuple[int, int]]:
+    """(first, last) motion frames of pieces of at most `longest` frames each, in order and without
+    gaps.
+    """
     level = log_energy(audio).reshape(-1, SPEECH_FRAMES_PER_MOTION_FRAME).mean(axis=1)
     window = np.ones(QUIET_WINDOW_FRAMES) / QUIET_WINDOW_FRAMES
     smooth = np.convolve(np.pad(level, QUIET_WINDOW_FRAMES // 2, mode="edge"), window, "valid")
     pieces, first = [], 0
     while frames - first > longest:
-        # Of what is left beyond this piece at least a third of a piece remains, so that no scrap is left over.
+        # Of what is left beyond this piece at least a third of a piece remains, so that no scrap is
+        # left over.
         latest = min(first + longest, frames - longest // 3)
         earliest = max(first + 1, latest - longest // 3)
         cut = earliest + int(smooth[earliest:latest].argmin())
@@ -88,7 +101,14 @@ def cut_at_pauses(audio: Float[np.ndarray, "s"], *, frames: int, longest: int) -
 
 
 def _clip(
-    take: Take, source: Source, transcript: Transcript, *, clip_id: str, first: int, last: int, whole: bool
+    take: Take,
+    source: Source,
+    transcript: Transcript,
+    *,
+    clip_id: str,
+    first: int,
+    last: int,
+    whole: bool,
 ) -> Clip:
     part = slice(first, last)
     audio = take.audio[samples_of_motion_frames(first) : samples_of_motion_frames(last)]

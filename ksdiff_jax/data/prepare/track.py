@@ -1,9 +1,10 @@
-"""A raw video to clips: its face is tracked here, by landmarks and a fit, with nobody's licensed weights.
+"""A raw video to clips: its face is tracked here, by landmarks and a fit, with nobody's licensed
+weights.
 
     video -> shots -> one face followed -> 478 landmarks a frame, by the video's clock -> 25 Hz -> fit -> take -> clips
 
-The camera of the result belongs to a square that holds the face's mean place, 1.25 times as large as the face, and
-stands still over the take, so that head motion is in the camera's translation.
+The camera of the result belongs to a square that holds the face's mean place, 1.25 times as large
+as the face, and stands still over the take, so that head motion is in the camera's translation.
 """
 
 import warnings
@@ -21,7 +22,14 @@ from ksdiff_jax.data.tracking.speaker import mouth_and_sound
 from ksdiff_jax.data.tracking.tracker import Tracker
 from ksdiff_jax.data.tracking.video import has_sound
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.face import FaceModel, builtin_face, face_height, face_vertices, load_face, mouth_opening
+from ksdiff_jax.face import (
+    FaceModel,
+    builtin_face,
+    face_height,
+    face_vertices,
+    load_face,
+    mouth_opening,
+)
 from ksdiff_jax.face.fit import FaceFit, fit_landmarks
 from ksdiff_jax.face.landmarks import (
     TRACKED_POINTS,
@@ -41,7 +49,8 @@ LONGEST_GAP_S = 0.32  # a face lost for longer ends the take
 LEAST_SEEN_SHARE = 0.8
 LONGEST_TAKE_S = 40.0  # one identity is fitted to each; bounds memory
 SQUARE_OF_FACE = 1.25
-# Median distance of fitted and seen landmarks, in half squares: 4 pixels of 256. Real clips have 0.005.
+# Median distance of fitted and seen landmarks, in half squares: 4 pixels of 256. Real clips have
+# 0.005.
 LARGEST_ERROR = 0.03
 ALL_WORDS_S = 0.5  # a transcript without times still fits a take that lacks so much of the sound
 
@@ -59,7 +68,10 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
         shared, cut = shared_part(seen.times_s, recording, source, stretch=settings.stretch)
         crops = {}
         for number, shot in enumerate(seen.shots):
-            name, seconds = _name(source, seen.times_s[shot.start]), float(np.ptp(seen.times_s[shot]))
+            name, seconds = (
+                _name(source, seen.times_s[shot.start]),
+                float(np.ptp(seen.times_s[shot])),
+            )
             if seconds < settings.min_s:
                 detail = f"a shot of {seconds:.2f} s; need {settings.min_s:g} s or more"
                 rejections.append(Rejection(name, "too_short", detail))
@@ -68,7 +80,9 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
                 crops[number] = single_face(seen, shot)
             except Rejected as reason:
                 rejections.append(Rejection(name, reason.reason, reason.detail))
-        followed = follow(source.video, seen, crops, tracker, start_s=source.start_s, end_s=source.end_s)
+        followed = follow(
+            source.video, seen, crops, tracker, start_s=source.start_s, end_s=source.end_s
+        )
     clips = []
     all_words = len(seen.shots) == 1 and cut.sound_s <= ALL_WORDS_S
     for shot_face in followed.values():
@@ -76,9 +90,13 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
         for stretch in stretches(kept_face):
             whole = all_words and len(stretch.times_s) == len(kept_face.times_s)
             try:
-                take = take_of_face(stretch, recording.audio, face=face, embedding=embedding, whole=whole)
+                take = take_of_face(
+                    stretch, recording.audio, face=face, embedding=embedding, whole=whole
+                )
             except Rejected as reason:
-                rejections.append(Rejection(_name(source, stretch.times_s[0]), reason.reason, reason.detail))
+                rejections.append(
+                    Rejection(_name(source, stretch.times_s[0]), reason.reason, reason.detail)
+                )
                 continue
             kept, refused = clips_of_take(take, source, transcript, settings)
             clips += kept
@@ -87,14 +105,21 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
 
 
 def sound_of_video(source: Source, settings: Settings) -> Recording:
-    """The sound that belongs to a video or to coefficients, from the first instant of its file on, at 16 kHz."""
+    """The sound that belongs to a video or to coefficients, from the first instant of its file on,
+    at 16 kHz.
+    """
     path = source.audio or source.video
     if not source.audio and not has_sound(source.video):
         if not Path(source.video).is_file() or not Path(source.video).stat().st_size:
             raise Rejected("unreadable", f"{source.video}: no such file, or 0 bytes")
-        raise Rejected("no_sound", f"{path}: no sound track, and no recording of that name beside it or in --audio")
+        raise Rejected(
+            "no_sound",
+            f"{path}: no sound track, and no recording of that name beside it or in --audio",
+        )
     try:
-        recording = read_recording(path, channel=settings.channel, audio_stream=settings.audio_stream)
+        recording = read_recording(
+            path, channel=settings.channel, audio_stream=settings.audio_stream
+        )
     except InputError as error:
         raise Rejected("no_sound", str(error)) from error
     for note in recording.notes:
@@ -103,7 +128,9 @@ def sound_of_video(source: Source, settings: Settings) -> Recording:
 
 
 def transcript_of(source: Source) -> Transcript:
-    """What is said, from a file beside the sound or the video, else what the source itself knows."""
+    """What is said, from a file beside the sound or the video, else what the source itself
+    knows.
+    """
     for path in filter(None, (source.audio, source.video, source.coefficients)):
         if sidecar := find_sidecar(path):
             return read_transcript(sidecar, recording=path)
@@ -116,7 +143,8 @@ def face_and_landmarks(settings: Settings) -> tuple[FaceModel, LandmarkEmbedding
         return builtin_face(), builtin_landmarks()
     if not settings.landmarks:
         raise InputError(
-            f"--face {settings.face}: say with --landmarks where the tracker's points lie on it; FLAME comes with "
+            f"--face {settings.face}: say with --landmarks where the tracker's points lie on it; "
+            "FLAME comes with "
             "mediapipe_landmark_embedding.npz"
         )
     face = load_face(settings.face)
@@ -124,7 +152,9 @@ def face_and_landmarks(settings: Settings) -> tuple[FaceModel, LandmarkEmbedding
 
 
 def sound_span(recording: Recording) -> Span:
-    """From the first real sound to the end: before it a player is silent, and so is the recording."""
+    """From the first real sound to the end: before it a player is silent, and so is the
+    recording.
+    """
     return Span(recording.start_s, len(recording.audio) / SAMPLE_RATE_HZ)
 
 
@@ -136,26 +166,39 @@ def wanted(source: Source) -> Span:
 def shared_part(
     times_s: Float[np.ndarray, "n"], recording: Recording, source: Source, *, stretch: bool
 ) -> tuple[Span, Cut]:
-    """The part that pictures and sound share, and what is cut for it. Raises `Rejected` where they do not belong.
+    """The part that pictures and sound share, and what is cut for it. Raises `Rejected` where they
+    do not belong.
 
-    Pictures and sound of one file share its clock: they are cut and nothing else. Sound from beside the video may be
-    of another speed, or another recording; only whole files are compared.
+    Pictures and sound of one file share its clock: they are cut and nothing else. Sound from beside
+    the video may be of another speed, or another recording; only whole files are compared.
     """
     period_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / MOTION_RATE_HZ
-    motion_s, sound_s, factor = float(times_s[-1]) + period_s, len(recording.audio) / SAMPLE_RATE_HZ, 1.0
+    motion_s, sound_s, factor = (
+        float(times_s[-1]) + period_s,
+        len(recording.audio) / SAMPLE_RATE_HZ,
+        1.0,
+    )
     if source.audio and source.start_s == 0 and source.end_s is None:
         if stretch:
             factor = stretch_to(motion_s=motion_s, sound_s=sound_s, what=source.video)
         else:
             average_s = motion_s / len(times_s)
             check_lengths(
-                frames=len(times_s), period_s=average_s, motion_s=motion_s, sound_s=sound_s, what=source.video,
-                origin=f"by its clock; the sound is {source.audio}", remedy="",
-            )  # fmt: skip
+                frames=len(times_s),
+                period_s=average_s,
+                motion_s=motion_s,
+                sound_s=sound_s,
+                what=source.video,
+                origin=f"by its clock; the sound is {source.audio}",
+                remedy="",
+            )
     motion = Span(max(0.0, factor * float(times_s[0])), factor * motion_s)
     shared, cut = overlap(motion, sound_span(recording), wanted=wanted(source))
     if not shared.seconds:
-        raise Rejected("length_mismatch", f"{source.video}: pictures and sound share no moment; need both at once")
+        raise Rejected(
+            "length_mismatch",
+            f"{source.video}: pictures and sound share no moment; need both at once",
+        )
     return shared, cut._replace(stretch=round(factor, 6))
 
 
@@ -167,7 +210,9 @@ def part_of_face(face: FollowedFace, part: Span, *, stretch: float = 1.0) -> Fol
 
 
 def stretches(face: FollowedFace) -> list[FollowedFace]:
-    """The parts of a shot in which the face was not lost for long, none longer than a take may be."""
+    """The parts of a shot in which the face was not lost for long, none longer than a take
+    may be.
+    """
     seen = np.flatnonzero(face.seen)
     if not len(seen):
         return []
@@ -188,41 +233,68 @@ def take_of_face(
     embedding: LandmarkEmbedding,
     whole: bool = False,
 ) -> Take:
-    """Fit a face to one stretch of landmarks. Raises `Rejected` for bad tracking and for a face that is silent."""
+    """Fit a face to one stretch of landmarks.
+
+    Raises `Rejected` for bad tracking and for a face that is silent.
+    """
     start_s = max(0.0, float(followed.times_s[0]))
     heard = int((len(audio) / SAMPLE_RATE_HZ - start_s) * MOTION_RATE_HZ + 1e-6)
     frames = min(int((followed.times_s[-1] - start_s) * MOTION_RATE_HZ + 1e-6) + 1, max(1, heard))
     wanted_s = start_s + np.arange(frames) / MOTION_RATE_HZ
     share = float(followed.seen.mean())
     if share < LEAST_SEEN_SHARE:
-        raise Rejected("bad_tracking", f"the face is seen in {share:.0%} of the frames; need {LEAST_SEEN_SHARE:.0%}")
+        raise Rejected(
+            "bad_tracking",
+            f"the face is seen in {share:.0%} of the frames; need {LEAST_SEEN_SHARE:.0%}",
+        )
     times_s = followed.times_s[followed.seen]
     points = followed.landmarks[followed.seen][:, :TRACKED_POINTS]
     points = resampled(points, times_s, wanted_s)[:, embedding.points]
-    nearest = np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)] - wanted_s)
-    nearest = np.minimum(nearest, np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s) - 1, 0, None)] - wanted_s))
+    nearest = np.abs(
+        times_s[np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)] - wanted_s
+    )
+    nearest = np.minimum(
+        nearest,
+        np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s) - 1, 0, None)] - wanted_s),
+    )
     weights = np.where(nearest <= 1.0 / MOTION_RATE_HZ, 1.0, 0.0).astype(np.float32)
     half = SQUARE_OF_FACE * float(np.median(np.ptp(points, axis=1).max(axis=-1))) / 2
     in_square = (points - points.mean(axis=(0, 1))) / half * np.array([1, -1])
     fit = fit_landmarks(landmark_model(face, embedding), in_square.astype(np.float32), weights)
     error = float(np.median(fit.error))
     if not error < LARGEST_ERROR:
-        raise Rejected("bad_tracking", f"the face model misses the landmarks by {error:.3f}; need {LARGEST_ERROR:g}")
+        raise Rejected(
+            "bad_tracking",
+            f"the face model misses the landmarks by {error:.3f}; need {LARGEST_ERROR:g}",
+        )
     sound = sound_of_take(audio, start_s=start_s, frames=frames)
     opening = fitted_opening(fit, face)
     mouth = mouth_and_sound(opening, sound)
     if not mouth.speaks:
-        detail = f"the mouth moves by {np.std(opening):.4f} of the face's height while there is sound"
+        detail = (
+            f"the mouth moves by {np.std(opening):.4f} of the face's height while there is sound"
+        )
         raise Rejected("silent_speaker", detail)
-    measures = {"reprojection_error": error, "seen_share": share, "mouth_opening_std": float(np.std(opening))}
+    measures = {
+        "reprojection_error": error,
+        "seen_share": share,
+        "mouth_opening_std": float(np.std(opening)),
+    }
     if np.isfinite(mouth.correlation):
         measures |= {"av_offset_s": mouth.offset_s, "av_correlation": mouth.correlation}
     pose = fit.pose
     return Take(
-        start_s=start_s, expression=np.asarray(pose.expression), rotation=np.asarray(pose.rotation),
-        jaw=np.asarray(pose.jaw), camera=np.asarray(pose.camera), shape=fit.shape, audio=sound, tool=TOOL,
-        measures=measures, whole=whole,
-    )  # fmt: skip
+        start_s=start_s,
+        expression=np.asarray(pose.expression),
+        rotation=np.asarray(pose.rotation),
+        jaw=np.asarray(pose.jaw),
+        camera=np.asarray(pose.camera),
+        shape=fit.shape,
+        audio=sound,
+        tool=TOOL,
+        measures=measures,
+        whole=whole,
+    )
 
 
 def fitted_opening(fit: FaceFit, face: FaceModel) -> Float[np.ndarray, "t"]:

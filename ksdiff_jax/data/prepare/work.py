@@ -1,7 +1,7 @@
 """One source to its outcome: the function that every process, here or on another machine, runs.
 
-It is pure but for reading the source's files, and it never raises: what goes wrong is a rejection with its reason, so
-that one bad file out of a million costs one line in the report.
+It is pure but for reading the source's files, and it never raises: what goes wrong is a rejection
+with its reason, so that one bad file out of a million costs one line in the report.
 """
 
 import traceback
@@ -27,11 +27,17 @@ def work(source: Source, settings: Settings) -> Outcome:
 
 
 def outcome_of(source: Source, settings: Settings, *, work: Work = work) -> Outcome:
-    """`work(source, settings)` with every exception as a rejection of the whole source, and its notices as notes."""
+    """`work(source, settings)` with every exception as a rejection of the whole source, and its
+    notices as notes.
+    """
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always", Notice)
         outcome = _outcome(source, settings, work)
-    notes = (" ".join(str(warning.message).split()) for warning in given if isinstance(warning.message, Notice))
+    notes = (
+        " ".join(str(warning.message).split())
+        for warning in given
+        if isinstance(warning.message, Notice)
+    )
     return outcome._replace(notes=tuple(dict.fromkeys((*outcome.notes, *notes))))
 
 
@@ -45,7 +51,9 @@ def _outcome(source: Source, settings: Settings, work: Work) -> Outcome:
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         told = traceback.format_exception_only(error)[-1].strip()
-        return refused(source, "failed", f"{told} ({Path(place.filename).name}, line {place.lineno})")
+        return refused(
+            source, "failed", f"{told} ({Path(place.filename).name}, line {place.lineno})"
+        )
 
 
 def refused(source: Source, reason: str, detail: str) -> Outcome:

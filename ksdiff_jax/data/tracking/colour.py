@@ -1,7 +1,9 @@
-"""The colours of a decoded picture as a screen shows them: 8-bit RGB of the usual kind (BT.709, sRGB).
+"""The colours of a decoded picture as a screen shows them: 8-bit RGB of the usual kind (BT.709,
+sRGB).
 
-Headers name the matrix (BT.601, 709, 2020) and the range; where they do not, players go by size: 709 for high
-definition, 601 below. High dynamic range (PQ, HLG) is brought to a screen of 203 cd/m², the white of BT.2408:
+Headers name the matrix (BT.601, 709, 2020) and the range; where they do not, players go by size:
+709 for high definition, 601 below. High dynamic range (PQ, HLG) is brought to a screen of 203
+cd/m², the white of BT.2408:
 
     signal -> light in units of that white -> BT.2020 to BT.709 primaries -> f(brightest channel) -> sRGB
 
@@ -37,14 +39,17 @@ CODE_STEPS = 4096
 def signal_of(picture: VideoFrame, width: int, height: int) -> UInt[np.ndarray, "y x c"]:
     """The picture in the given size as (y, x, 3 or 4) integers that `shown_colours` understands.
 
-    Neither mirrored nor turned, so that only the part that is needed goes through the slower second step.
+    Neither mirrored nor turned, so that only the part that is needed goes through the slower second
+    step.
     """
     if _is_wide(picture):
         return _converted(picture, width, height, "rgb48le")
     return _converted(picture, width, height, "rgba" if _has_alpha(picture) else "rgb24")
 
 
-def shown_colours(signal: UInt[np.ndarray, "y x c"], picture: VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
+def shown_colours(
+    signal: UInt[np.ndarray, "y x c"], picture: VideoFrame
+) -> UInt8[np.ndarray, "y x 3"]:
     """The colours on the screen of any part of a picture's `signal_of`."""
     if _is_wide(picture):
         return _standard(signal.reshape(-1, 3), picture.color_trc).reshape(signal.shape)
@@ -71,7 +76,9 @@ def matrix_of(picture: VideoFrame) -> int | None:
 
 def _is_wide(picture: VideoFrame) -> bool:
     """High dynamic range, or primaries that a usual screen has not."""
-    return _is_yuv(picture) and (picture.color_trc in (PQ, HLG) or picture.color_primaries == BT2020)
+    return _is_yuv(picture) and (
+        picture.color_trc in (PQ, HLG) or picture.color_primaries == BT2020
+    )
 
 
 def _has_alpha(picture: VideoFrame) -> bool:
@@ -97,7 +104,9 @@ def _converted(picture: VideoFrame, width: int, height: int, pixel_format: str) 
     try:
         converted = picture.reformat(width, height, pixel_format, **hints)
     except av.error.FFmpegError:  # tags that are none: read as plain video
-        converted = picture.reformat(width, height, pixel_format, src_colorspace=BT709, src_color_range=LIMITED)
+        converted = picture.reformat(
+            width, height, pixel_format, src_colorspace=BT709, src_color_range=LIMITED
+        )
     return converted.to_ndarray()
 
 
@@ -128,16 +137,22 @@ def _toned(light: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     q = (peak * (1 - 2 * KNEE) + KNEE**2) / (peak - 1)
     m = q + 2 * KNEE
     p = KNEE * (KNEE + q) / m - KNEE
-    return np.where(light <= KNEE, light, np.minimum(m * (light + p) / (light + q), 1)).astype(np.float32)
+    return np.where(light <= KNEE, light, np.minimum(m * (light + p) / (light + q), 1)).astype(
+        np.float32
+    )
 
 
 @functools.cache
 def _light(transfer: int) -> Float[np.ndarray, "65536"]:
-    """Light of a 16-bit signal: PQ and standard video in units of white, HLG in those of the scene's peak."""
+    """Light of a 16-bit signal: PQ and standard video in units of white, HLG in those of the
+    scene's peak.
+    """
     signal = np.arange(65536) / 65535
     if transfer == PQ:  # SMPTE ST 2084
         power = signal ** (1 / 78.84375)
-        nits = 10_000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
+        nits = 10_000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (
+            1 / 0.1593017578125
+        )
         light = nits / WHITE_NITS
     elif transfer == HLG:  # ARIB STD-B67
         bright = (np.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12

@@ -1,9 +1,10 @@
-"""The part of the stored picture that a container means to be shown: `clap` of MP4 and MOV, PixelCrop of Matroska.
+"""The part of the stored picture that a container means to be shown: `clap` of MP4 and MOV,
+PixelCrop of Matroska.
 
-FFmpeg crops by what the coded stream tells and hands the container's rectangle on as side data of the stream, which
-PyAV does not show; so the header is read here. Capture cards, disc rips and QuickTime write such rectangles around
-black or noisy borders. MP4 gives the width, height and offset of the centre of the clean aperture as fractions,
-Matroska the columns and rows to leave out.
+FFmpeg crops by what the coded stream tells and hands the container's rectangle on as side data of
+the stream, which PyAV does not show; so the header is read here. Capture cards, disc rips and
+QuickTime write such rectangles around black or noisy borders. MP4 gives the width, height and
+offset of the centre of the clean aperture as fractions, Matroska the columns and rows to leave out.
 """
 
 import struct
@@ -32,7 +33,9 @@ UNCROPPED = Crop()
 
 
 def crop_of(path: str | Path, *, format_name: str, stream: int, width: int, height: int) -> Crop:
-    """The crop of a stream by its place in the file; none where the header has none, or it is nonsense."""
+    """The crop of a stream by its place in the file; none where the header has none, or it is
+    nonsense.
+    """
     formats = format_name.split(",")
     try:
         with Path(path).open("rb") as file:
@@ -44,7 +47,11 @@ def crop_of(path: str | Path, *, format_name: str, stream: int, width: int, heig
     except (OSError, struct.error, ZeroDivisionError, ValueError):
         return UNCROPPED
     left, top, right, bottom = crop
-    return crop if min(crop) >= 0 and left + right < width - 1 and top + bottom < height - 1 else UNCROPPED
+    return (
+        crop
+        if min(crop) >= 0 and left + right < width - 1 and top + bottom < height - 1
+        else UNCROPPED
+    )
 
 
 def _clean_aperture(file: BufferedIOBase, stream: int, width: int, height: int) -> Crop:
@@ -54,13 +61,19 @@ def _clean_aperture(file: BufferedIOBase, stream: int, width: int, height: int) 
     for name in (b"mdia", b"minf", b"stbl", b"stsd"):
         body = next((inner for kind, inner in _boxes(body) if kind == name), b"")
     entry = next((inner for _, inner in _boxes(body[STSD_HEADER:])), b"")
-    aperture = next((inner for kind, inner in _boxes(entry[VISUAL_ENTRY_HEADER:]) if kind == b"clap"), None)
+    aperture = next(
+        (inner for kind, inner in _boxes(entry[VISUAL_ENTRY_HEADER:]) if kind == b"clap"), None
+    )
     if aperture is None:
         return UNCROPPED
-    wide, wide_of, high, high_of, right, right_of, down, down_of = struct.unpack(">IIIIiIiI", aperture[:32])
+    wide, wide_of, high, high_of, right, right_of, down, down_of = struct.unpack(
+        ">IIIIiIiI", aperture[:32]
+    )
     left = (width - wide / wide_of) / 2 + right / right_of
     top = (height - high / high_of) / 2 + down / down_of
-    return Crop(*map(round, (left, top, width - wide / wide_of - left, height - high / high_of - top)))
+    return Crop(
+        *map(round, (left, top, width - wide / wide_of - left, height - high / high_of - top))
+    )
 
 
 def _file_boxes(file: BufferedIOBase) -> Iterator[tuple[bytes, bytes]]:

@@ -1,7 +1,9 @@
-"""How a stored picture lies on the screen: a crop, the shape of its pixels, then a mirror, then a turn.
+"""How a stored picture lies on the screen: a crop, the shape of its pixels, then a mirror, then a
+turn.
 
-Discs, camcorders and broadcasts store pixels that are not square (4:3, 16:15, 64:45); phones store the picture as the
-sensor lay. The display matrix of MP4 and of H.264, in 16.16 fixed point, takes the stored (x, y), y down, to
+Discs, camcorders and broadcasts store pixels that are not square (4:3, 16:15, 64:45); phones store
+the picture as the sensor lay. The display matrix of MP4 and of H.264, in 16.16 fixed point, takes
+the stored (x, y), y down, to
 
     x' = a x + c y,   y' = b x + d y,   bytes: a b u  c d v  x y w
 """
@@ -36,7 +38,9 @@ class Display(NamedTuple):
         return width - left - right, height - top - bottom
 
 
-def display_of(picture: VideoFrame, pixel_aspect: Fraction | None = None, crop: Crop = UNCROPPED) -> Display:
+def display_of(
+    picture: VideoFrame, pixel_aspect: Fraction | None = None, crop: Crop = UNCROPPED
+) -> Display:
     """How a decoded picture is shown. The aspect is the stream's; None or absurd: square."""
     aspect = float(pixel_aspect) if pixel_aspect else 1.0
     if not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
@@ -45,13 +49,17 @@ def display_of(picture: VideoFrame, pixel_aspect: Fraction | None = None, crop: 
 
 
 class PixelAspect:
-    """The pixel aspect of a stream as it is decoded: the container's, else the coded pictures', which may change."""
+    """The pixel aspect of a stream as it is decoded: the container's, else the coded pictures',
+    which may change.
+    """
 
     def __init__(self, stream: VideoStream):
         self._context = stream.codec_context
         self._coded = self._context.sample_aspect_ratio
         self._aspect = stream.sample_aspect_ratio
-        self._by_container = bool(self._aspect) and bool(self._coded) and self._aspect != self._coded
+        self._by_container = (
+            bool(self._aspect) and bool(self._coded) and self._aspect != self._coded
+        )
 
     def now(self) -> Fraction | None:
         """Of the picture decoded last."""
@@ -62,7 +70,10 @@ class PixelAspect:
 
 
 def shown_size(width: int, height: int, display: Display) -> tuple[int, int]:
-    """Width and height on the screen of a stored picture. Pixels are made larger, never smaller, to be square."""
+    """Width and height on the screen of a stored picture.
+
+    Pixels are made larger, never smaller, to be square.
+    """
     width, height = _square(*display.visible(width, height), display)
     turn = math.radians(display.angle_deg)
     if abs(_beside_quarters(display.angle_deg)) < STRAIGHT_DEG:
@@ -72,8 +83,12 @@ def shown_size(width: int, height: int, display: Display) -> tuple[int, int]:
     return max(1, round(across)), max(1, round(along))
 
 
-def unturned_size(width: int, height: int, display: Display, *, largest_side: int | None) -> tuple[int, int]:
-    """The size with square pixels before mirror and turn, such that no side shown is longer than asked for."""
+def unturned_size(
+    width: int, height: int, display: Display, *, largest_side: int | None
+) -> tuple[int, int]:
+    """The size with square pixels before mirror and turn, such that no side shown is longer than
+    asked for.
+    """
     shrunk = min(1.0, (largest_side or math.inf) / max(shown_size(width, height, display)))
     square = _square(*display.visible(width, height), display)
     if shrunk == 1 and square == (width, height):
@@ -82,7 +97,9 @@ def unturned_size(width: int, height: int, display: Display, *, largest_side: in
 
 
 def upright(picture: UInt[np.ndarray, "y x c"], display: Display) -> UInt[np.ndarray, "y2 x2 c"]:
-    """A picture of square pixels, mirrored and turned as it is shown; black where a slanted one leaves corners."""
+    """A picture of square pixels, mirrored and turned as it is shown; black where a slanted one
+    leaves corners.
+    """
     if display.mirrored:
         picture = picture[:, ::-1]
     if abs(_beside_quarters(display.angle_deg)) < STRAIGHT_DEG:
@@ -92,7 +109,11 @@ def upright(picture: UInt[np.ndarray, "y x c"], display: Display) -> UInt[np.nda
 
 def _square(width: int, height: int, display: Display) -> tuple[int, int]:
     aspect = display.pixel_aspect
-    return (max(1, round(width * aspect)), height) if aspect >= 1 else (width, max(1, round(height / aspect)))
+    return (
+        (max(1, round(width * aspect)), height)
+        if aspect >= 1
+        else (width, max(1, round(height / aspect)))
+    )
 
 
 def _beside_quarters(angle_deg: float) -> float:
@@ -101,7 +122,9 @@ def _beside_quarters(angle_deg: float) -> float:
 
 def _mirror_and_angle(picture: VideoFrame) -> tuple[bool, float]:
     try:
-        matrix = next((data for data in picture.side_data if data.type.name == "DISPLAYMATRIX"), None)
+        matrix = next(
+            (data for data in picture.side_data if data.type.name == "DISPLAYMATRIX"), None
+        )
     except ValueError:  # something beside the picture that PyAV has no name for yet, such as Exif
         return False, float(picture.rotation)
     if matrix is None:

@@ -1,9 +1,10 @@
 """One face through a video: found, followed, cropped, and its landmarks frame by frame.
 
-Two passes over the file, so that memory does not grow with its pictures. The first takes thumbnails, for the cuts,
-and looks for faces five times a second in pictures of moderate size. Shots that show one face are gone through again:
-a square around the face, moving smoothly, goes to the landmark tracker. Faces are "one" where no second one of
-comparable size is there for more than a moment.
+Two passes over the file, so that memory does not grow with its pictures. The first takes
+thumbnails, for the cuts, and looks for faces five times a second in pictures of moderate size.
+Shots that show one face are gone through again: a square around the face, moving smoothly, goes to
+the landmark tracker. Faces are "one" where no second one of comparable size is there for more than
+a moment.
 """
 
 from collections.abc import Iterator
@@ -53,7 +54,9 @@ class FollowedFace(NamedTuple):
         return np.isfinite(self.landmarks[:, 0, 0])
 
 
-def survey(path: str | Path, tracker: FaceTracker, *, start_s: float = 0.0, end_s: float | None = None) -> Survey:
+def survey(
+    path: str | Path, tracker: FaceTracker, *, start_s: float = 0.0, end_s: float | None = None
+) -> Survey:
     """The first pass over the part of a video from `start_s` to `end_s`."""
     times, thumbnails, sizes, looks, next_look_s = [], [], [], [], -np.inf
     for frame in _part(path, start_s, end_s):
@@ -78,10 +81,14 @@ def single_face(survey: Survey, shot: slice) -> Float[np.ndarray, "n 3"]:
     looks = [look for look in survey.looks if shot.start <= look.frame < shot.stop]
     found = [look for look in looks if look.faces]
     if not looks or len(found) <= (1 - NO_FACE_SHARE) * len(looks):
-        raise Rejected("no_face", f"a face in {len(found)} of {len(looks)} looks; need one in most of them")
+        raise Rejected(
+            "no_face", f"a face in {len(found)} of {len(looks)} looks; need one in most of them"
+        )
     crowded = sum(_crowded(look.faces) for look in found)
     if crowded > TWO_FACES_SHARE * len(looks):
-        raise Rejected("two_faces", f"a second face in {crowded} of {len(looks)} looks; need one face alone")
+        raise Rejected(
+            "two_faces", f"a second face in {crowded} of {len(looks)} looks; need one face alone"
+        )
     faces = [look.faces[0] for look in found]
     at_s = survey.times_s[[look.frame for look in found]]
     times_s = survey.times_s[shot]
@@ -102,7 +109,9 @@ def follow(
     end_s: float | None = None,
 ) -> dict[int, FollowedFace]:
     """The second pass: landmarks in the shots that `crops` names by number."""
-    landmarks = {k: np.full((len(crop), LANDMARKS, 2), np.nan, np.float32) for k, crop in crops.items()}
+    landmarks = {
+        k: np.full((len(crop), LANDMARKS, 2), np.nan, np.float32) for k, crop in crops.items()
+    }
     shot = 0
     for number, frame in zip(range(len(survey.times_s)), _part(path, start_s, end_s), strict=False):
         if number >= survey.shots[shot].stop:
@@ -117,7 +126,9 @@ def follow(
         seen = tracker.landmarks(picture)
         if seen is not None:
             landmarks[shot][place] = seen[:, :2] + (left, top)
-    return {k: FollowedFace(survey.times_s[survey.shots[k]], found) for k, found in landmarks.items()}
+    return {
+        k: FollowedFace(survey.times_s[survey.shots[k]], found) for k, found in landmarks.items()
+    }
 
 
 def _part(path: str | Path, start_s: float, end_s: float | None) -> Iterator:
@@ -137,10 +148,14 @@ def _crowded(faces: tuple[FoundFace, ...]) -> bool:
     return len(faces) > 1 and faces[1].height > COMPARABLE_SIZE * faces[0].height
 
 
-def _smoothed(centre: Float[np.ndarray, "n 2"], times_s: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n 2"]:
+def _smoothed(
+    centre: Float[np.ndarray, "n 2"], times_s: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n 2"]:
     """A Gaussian mean over time, whatever the frame rate."""
     steps = np.diff(times_s)
     reach = max(1, round(3 * SMOOTHING_S / np.median(steps))) if len(steps) else 1
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) * 3 / reach) ** 2)
     padded = np.pad(centre, [(reach, reach), (0, 0)], mode="edge")
-    return np.stack([np.convolve(padded[:, k], window / window.sum(), mode="valid") for k in range(2)], axis=1)
+    return np.stack(
+        [np.convolve(padded[:, k], window / window.sum(), mode="valid") for k in range(2)], axis=1
+    )

@@ -1,8 +1,9 @@
-"""Whole pictures from interlaced ones, by FFmpeg's bwdif; pictures that are progressive pass as they are.
+"""Whole pictures from interlaced ones, by FFmpeg's bwdif; pictures that are progressive pass as
+they are.
 
-Half the lines of an interlaced picture are seen half a picture later than the others, so that whatever moves has a
-comb at its edges. One picture a frame is made, at the time of its first field. The filter is built at the first
-picture that is flagged interlaced, so plain video never meets it.
+Half the lines of an interlaced picture are seen half a picture later than the others, so that
+whatever moves has a comb at its edges. One picture a frame is made, at the time of its first field.
+The filter is built at the first picture that is flagged interlaced, so plain video never meets it.
 """
 
 import itertools
@@ -32,7 +33,11 @@ def progressive(shown: Iterator[Shown]) -> Iterator[Shown]:
         if graph is not None and layout != _layout(picture):
             yield from _emptied(graph, held)
             graph = None
-        if graph is None and picture.interlaced_frame and min(picture.width, picture.height) >= SMALLEST_SIDE:
+        if (
+            graph is None
+            and picture.interlaced_frame
+            and min(picture.width, picture.height) >= SMALLEST_SIDE
+        ):
             graph, layout = _graph(picture), _layout(picture)
         if graph is None:
             yield item
@@ -51,7 +56,9 @@ def _layout(picture: VideoFrame) -> tuple:
 
 def _graph(picture: VideoFrame) -> Graph:
     graph = Graph()
-    source = graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=TICK)
+    source = graph.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format, time_base=TICK
+    )
     graph.link_nodes(source, graph.add(FILTER, ARGUMENTS), graph.add("buffersink")).configure()
     return graph
 

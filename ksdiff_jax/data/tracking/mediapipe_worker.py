@@ -1,12 +1,14 @@
-"""Faces and landmarks by MediaPipe, for another process: run by the tracker's own Python, never imported.
+"""Faces and landmarks by MediaPipe, for another process: run by the tracker's own Python, never
+imported.
 
-MediaPipe pins a NumPy and a JAX of its own, so it lives in an environment of its own (`make tracker`) and this file
-imports nothing of ours. It reads requests from standard input and answers on standard output, both little-endian:
+MediaPipe pins a NumPy and a JAX of its own, so it lives in an environment of its own (`make
+tracker`) and this file imports nothing of ours. It reads requests from standard input and answers
+on standard output, both little-endian:
 
-    request   kind (1 byte: D faces, M landmarks, R a new face is coming), height and width (uint32), RGB bytes
-    answer D  number of faces (uint32), then per face float32 x, y, width, height in pixels and the score
-    answer M  number of faces (uint32), then per face 478 × (x, y, z) float32: pixels, z in the units of x
-    answer R  nothing
+    request  kind (1 byte: D faces, M landmarks, R a new face is coming), height and width (uint32), RGB bytes
+    answer D number of faces (uint32), then per face float32 x, y, width, height in pixels and the score
+    answer M number of faces (uint32), then per face 478 × (x, y, z) float32: pixels, z in the units of x
+    answer R nothing
 
 The first answer of all is four bytes: the protocol's version.
 """
@@ -30,7 +32,9 @@ def main():
     import mediapipe
     import numpy as np
 
-    finder = mediapipe.solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.5)
+    finder = mediapipe.solutions.face_detection.FaceDetection(
+        model_selection=1, min_detection_confidence=0.5
+    )
     mesh = _mesh(mediapipe)
     answers.write(struct.pack("<I", VERSION))
     answers.flush()
@@ -48,13 +52,18 @@ def main():
         picture = np.ascontiguousarray(picture)
         scale = np.array([width, height, width], np.float32)
         found = _faces(finder, picture, scale) if kind == b"D" else _landmarks(mesh, picture, scale)
-        answers.write(struct.pack("<I", len(found)) + b"".join(face.astype("<f4").tobytes() for face in found))
+        answers.write(
+            struct.pack("<I", len(found)) + b"".join(face.astype("<f4").tobytes() for face in found)
+        )
         answers.flush()
 
 
 def _mesh(mediapipe):
     return mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=False, refine_landmarks=True, max_num_faces=1, min_detection_confidence=0.5
+        static_image_mode=False,
+        refine_landmarks=True,
+        max_num_faces=1,
+        min_detection_confidence=0.5,
     )
 
 
@@ -65,7 +74,9 @@ def _faces(finder, picture, scale):
     for face in (finder.process(picture).detections or [])[:MAX_FACES]:
         box = face.location_data.relative_bounding_box
         x, y = box.xmin * scale[0], box.ymin * scale[1]
-        found.append(np.array([x, y, box.width * scale[0], box.height * scale[1], face.score[0]], np.float32))
+        found.append(
+            np.array([x, y, box.width * scale[0], box.height * scale[1], face.score[0]], np.float32)
+        )
     return found
 
 
@@ -73,7 +84,9 @@ def _landmarks(mesh, picture, scale):
     import numpy as np
 
     faces = mesh.process(picture).multi_face_landmarks or []
-    return [np.array([[p.x, p.y, p.z] for p in face.landmark], np.float32) * scale for face in faces]
+    return [
+        np.array([[p.x, p.y, p.z] for p in face.landmark], np.float32) * scale for face in faces
+    ]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Is it this face that speaks, and how late is its sound?
 
-The mouth's opening is compared with the level of the sound at every shift within ±0.32 s. Over a few seconds that is
-weak evidence (other people's sentences correlate with a mouth too), so it only measures: the shift of the highest
-correlation is the audio-visual offset, worth as much as the correlation beside it says. What is told for certain is a
-face that does not speak at all: its mouth hardly moves while there is sound.
+The mouth's opening is compared with the level of the sound at every shift within ±0.32 s. Over a
+few seconds that is weak evidence (other people's sentences correlate with a mouth too), so it only
+measures: the shift of the highest correlation is the audio-visual offset, worth as much as the
+correlation beside it says. What is told for certain is a face that does not speak at all: its mouth
+hardly moves while there is sound.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from ksdiff_jax.typing import Float
 LARGEST_OFFSET_FRAMES = 8
 # Of the face's height. The stillest of six real speakers moves by 0.014.
 STILL_MOUTH_STD = 0.005
-# Natural logarithm of the root mean square, full scale 1: -46 dB. Below it nobody is heard to speak.
+# Natural logarithm of the root mean square, full scale 1: -46 dB. Below it nobody is heard to
+# speak.
 SPEECH_LEVEL = np.log(0.005)
 SPEECH_SHARE = 0.2
 
@@ -30,8 +32,12 @@ class MouthAndSound(NamedTuple):
     speaks: bool
 
 
-def mouth_and_sound(opening: Float[np.ndarray, "t"], audio: Float[np.ndarray, "s"]) -> MouthAndSound:
-    """Compare mouth openings over face height at 25 Hz with the sound of the same instants at 16 kHz."""
+def mouth_and_sound(
+    opening: Float[np.ndarray, "t"], audio: Float[np.ndarray, "s"]
+) -> MouthAndSound:
+    """Compare mouth openings over face height at 25 Hz with the sound of the same instants at 16
+    kHz.
+    """
     level = log_energy(audio)
     level = level[: len(level) // SPEECH_FRAMES_PER_MOTION_FRAME * SPEECH_FRAMES_PER_MOTION_FRAME]
     level = level.reshape(-1, SPEECH_FRAMES_PER_MOTION_FRAME).mean(axis=1)
@@ -40,13 +46,18 @@ def mouth_and_sound(opening: Float[np.ndarray, "t"], audio: Float[np.ndarray, "s
     heard = float(np.mean(level > SPEECH_LEVEL)) if frames else 0.0
     speaks = not (heard > SPEECH_SHARE and float(np.std(opening)) < STILL_MOUTH_STD)
     smooth = np.convolve(
-        np.pad(np.maximum(level, SPEECH_LEVEL), 2, mode="edge"), np.array([1, 2, 3, 2, 1]) / 9, "valid"
+        np.pad(np.maximum(level, SPEECH_LEVEL), 2, mode="edge"),
+        np.array([1, 2, 3, 2, 1]) / 9,
+        "valid",
     )
     best, correlation = np.nan, -np.inf
     for shift in sorted(range(-LARGEST_OFFSET_FRAMES, LARGEST_OFFSET_FRAMES + 1), key=abs):
         mouth, sound = opening[max(0, shift) :], smooth[max(0, -shift) :]
         overlap = min(len(mouth), len(sound))
-        if overlap > 2 * LARGEST_OFFSET_FRAMES and min(np.std(mouth[:overlap]), np.std(sound[:overlap])) > 1e-6:
+        if (
+            overlap > 2 * LARGEST_OFFSET_FRAMES
+            and min(np.std(mouth[:overlap]), np.std(sound[:overlap])) > 1e-6
+        ):
             here = float(np.corrcoef(mouth[:overlap], sound[:overlap])[0, 1])
             if here > correlation:
                 best, correlation = shift / 25, here

@@ -1,7 +1,8 @@
-"""When each decoded picture is shown, from time stamps that may be missing, doubled, out of order or restarted.
+"""When each decoded picture is shown, from time stamps that may be missing, doubled, out of order
+or restarted.
 
-Pictures come from the decoder in the order in which they are shown; their stamps often do not. Every picture gets a
-time, and times increase:
+Pictures come from the decoder in the order in which they are shown; their stamps often do not.
+Every picture gets a time, and times increase:
 
 | found | the picture's time |
 |---|---|
@@ -12,8 +13,8 @@ time, and times increase:
 | a jump by more than 10 s in a broadcast format | the same; in any other format a pause |
 | AVI, whose stamps are of decoding | the n-th place in the file for the n-th picture shown |
 
-Times are seconds on the clock of the file's stamps. A stray stamp is known by what follows it, so up to
-`MOST_WAITING` pictures are held back.
+Times are seconds on the clock of the file's stamps. A stray stamp is known by what follows it, so
+up to `MOST_WAITING` pictures are held back.
 """
 
 from collections.abc import Iterator
@@ -41,30 +42,50 @@ class _Waiting(NamedTuple):
 
 
 def by_stamps(
-    pictures: Iterator[VideoFrame], *, time_base: Fraction, step_s: float, first_s: float = 0.0, spliced: bool = False
+    pictures: Iterator[VideoFrame],
+    *,
+    time_base: Fraction,
+    step_s: float,
+    first_s: float = 0.0,
+    spliced: bool = False,
 ) -> Iterator[Timed]:
-    """Times from the pictures' own stamps. `first_s`: of a picture where no stamp is known; `spliced`: broadcast."""
+    """Times from the pictures' own stamps.
+
+    `first_s`: of a picture where no stamp is known; `spliced`: broadcast.
+    """
     line = _Line(step_s, first_s, spliced)
     for picture in pictures:
-        line.waiting.append(_Waiting(None if picture.pts is None else float(picture.pts * time_base), picture))
+        line.waiting.append(
+            _Waiting(None if picture.pts is None else float(picture.pts * time_base), picture)
+        )
         yield from line.settled()
     yield from line.rest()
 
 
-def by_count(pictures: Iterator[VideoFrame], *, time_base: Fraction, step_s: float) -> Iterator[Timed]:
-    """Times of a raw stream, whose stamps FFmpeg makes up: each picture lasts as long as it is coded to, or a step."""
+def by_count(
+    pictures: Iterator[VideoFrame], *, time_base: Fraction, step_s: float
+) -> Iterator[Timed]:
+    """Times of a raw stream, whose stamps FFmpeg makes up: each picture lasts as long as it is
+    coded to, or a step.
+    """
     time_s = 0.0
     for picture in pictures:
         yield Timed(time_s, picture)
         duration_s = float((picture.duration or 0) * time_base)
-        time_s += duration_s if 0.75 * step_s < duration_s < 4 * step_s else step_s  # half a step: of a field
+        time_s += (
+            duration_s if 0.75 * step_s < duration_s < 4 * step_s else step_s
+        )  # half a step: of a field
 
 
-def by_places(pictures: Iterator[VideoFrame], places: list[int], *, time_base: Fraction) -> Iterator[Timed]:
-    """Times of an AVI: `places` holds the decoding stamp of every packet read so far, and grows while this runs.
+def by_places(
+    pictures: Iterator[VideoFrame], places: list[int], *, time_base: Fraction
+) -> Iterator[Timed]:
+    """Times of an AVI: `places` holds the decoding stamp of every packet read so far, and grows
+    while this runs.
 
-    The decoder gives a picture when it has read some packets more; how many is seen at the first picture. The stamp
-    of the packet that set a picture free therefore tells its place, also after packets that were lost.
+    The decoder gives a picture when it has read some packets more; how many is seen at the first
+    picture. The stamp of the packet that set a picture free therefore tells its place, also after
+    packets that were lost.
     """
     delay, last, found = None, -1, {}
     for picture in pictures:
@@ -93,7 +114,9 @@ class _Line:
         if newest_s is not None:
             if self._last_s is None:
                 first_s = newest_s - (len(self.waiting) - 1) * self._step_s
-                yield from self._placed([first_s + k * self._step_s for k in range(len(self.waiting))])
+                yield from self._placed(
+                    [first_s + k * self._step_s for k in range(len(self.waiting))]
+                )
                 return
             if self._last_s < newest_s <= self._last_s + FAR_S:
                 yield from self._between(newest_s)
@@ -106,7 +129,9 @@ class _Line:
         """The last pictures: a stamp ahead counts, any other is a step."""
         while self.waiting:
             at_s, next_s = self._at(0), self._next_s()
-            yield from self._placed([at_s if at_s is not None and at_s >= next_s - self._step_s / 2 else next_s])
+            yield from self._placed(
+                [at_s if at_s is not None and at_s >= next_s - self._step_s / 2 else next_s]
+            )
 
     def _confirmed(self, newest_s: float) -> Iterator[Timed]:
         """Two rising stamps off the line, ahead or behind, are a new line."""
@@ -117,19 +142,29 @@ class _Line:
         at_s = self._at(at)
         if not at_s < newest_s:
             return
-        if at_s > self._last_s + FAR_S and not (self._spliced and at_s - self._last_s > DISCONTINUITY_S):
+        if at_s > self._last_s + FAR_S and not (
+            self._spliced and at_s - self._last_s > DISCONTINUITY_S
+        ):
             earlier = [self._last_s + (k + 1) * self._step_s for k in range(at)]
             yield from self._placed([*earlier, at_s])
             yield from self.settled()
-        elif at_s > self._last_s + FAR_S or self._last_s - at_s >= RESTART_S or self._is_a_step(newest_s - at_s):
+        elif (
+            at_s > self._last_s + FAR_S
+            or self._last_s - at_s >= RESTART_S
+            or self._is_a_step(newest_s - at_s)
+        ):
             yield from self._restarted()
 
     def _is_a_step(self, seconds: float) -> bool:
-        """Whether two pictures follow each other at the usual rate: a small step back of both is no disorder."""
+        """Whether two pictures follow each other at the usual rate: a small step back of both is no
+        disorder.
+        """
         return abs(seconds - self._step_s) < 0.25 * self._step_s
 
     def _restarted(self) -> Iterator[Timed]:
-        """The waiting pictures a step apart from the last on; stamps that rise from here on count from there."""
+        """The waiting pictures a step apart from the last on; stamps that rise from here on count
+        from there.
+        """
         stamped = [k for k in range(len(self.waiting)) if self.waiting[k].stamp_s is not None]
         times_s = [self._next_s() + k * self._step_s for k in range(len(self.waiting))]
         if stamped:
@@ -137,10 +172,14 @@ class _Line:
         yield from self._placed(times_s)
 
     def _between(self, newest_s: float) -> Iterator[Timed]:
-        """Those before the newest evenly between the last and it, but no more than about a step apart."""
+        """Those before the newest evenly between the last and it, but no more than about a step
+        apart.
+        """
         share_s = (newest_s - self._last_s) / len(self.waiting)
         share_s = share_s if share_s <= 2 * self._step_s else self._step_s
-        yield from self._placed([*(self._last_s + (k + 1) * share_s for k in range(len(self.waiting) - 1)), newest_s])
+        yield from self._placed(
+            [*(self._last_s + (k + 1) * share_s for k in range(len(self.waiting) - 1)), newest_s]
+        )
 
     def _placed(self, times_s: list[float]) -> Iterator[Timed]:
         for time_s in times_s:

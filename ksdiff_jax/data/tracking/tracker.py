@@ -1,7 +1,7 @@
 """Faces and landmarks of pictures, by MediaPipe in its own environment behind a pair of pipes.
 
-The environment is found by `tracker_python`: named by the caller, by $KSDIFF_TRACKER_PYTHON, or made by
-`make tracker` as `.venv-tracker` in the working folder or beside the package.
+The environment is found by `tracker_python`: named by the caller, by $KSDIFF_TRACKER_PYTHON, or
+made by `make tracker` as `.venv-tracker` in the working folder or beside the package.
 """
 
 import os
@@ -37,11 +37,15 @@ class FoundFace(NamedTuple):
 
 @runtime_checkable
 class FaceTracker(Protocol):
-    """What finds faces, and the 478 points of MediaPipe's face mesh on the one face of a picture."""
+    """What finds faces, and the 478 points of MediaPipe's face mesh on the one face of a
+    picture.
+    """
 
     def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]: ...
 
-    def landmarks(self, picture: UInt8[np.ndarray, "y x 3"]) -> Float[np.ndarray, "478 3"] | None: ...
+    def landmarks(
+        self, picture: UInt8[np.ndarray, "y x 3"]
+    ) -> Float[np.ndarray, "478 3"] | None: ...
 
     def forget(self) -> None: ...
 
@@ -51,11 +55,16 @@ class TrackerDied(RuntimeError):
 
 
 def how_to_install() -> str:
-    """The command that makes the tracker's environment: `make tracker` in a checkout, elsewhere pip's."""
+    """The command that makes the tracker's environment: `make tracker` in a checkout, elsewhere
+    pip's.
+    """
     if (Path(__file__).parents[3] / "Makefile").is_file():
         return "make tracker"
     needs = Path(__file__).with_name("requirements.txt")
-    return f"python3 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/pip install -r {shlex.quote(str(needs))}"
+    return (
+        f"python3 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/pip install -r "
+        f"{shlex.quote(str(needs))}"
+    )
 
 
 def tracker_python(named: str = "") -> str:
@@ -64,7 +73,8 @@ def tracker_python(named: str = "") -> str:
     if stated:
         if not os.access(stated, os.X_OK):
             raise InputError(
-                f"{stated}: no Python of a tracker there; `{how_to_install()}` makes one, name its bin/python"
+                f"{stated}: no Python of a tracker there; `{how_to_install()}` makes one, name "
+                "its bin/python"
             )
         return stated
     for folder in (Path(), Path(__file__).parents[3]):
@@ -72,8 +82,10 @@ def tracker_python(named: str = "") -> str:
         if os.access(python, os.X_OK):
             return str(python.absolute())
     raise InputError(
-        f"no face tracker: {ENVIRONMENT} is not here; `{how_to_install()}` installs it (or name a Python that has "
-        "mediapipe 0.10.21 with --tracker), or give coefficients of another tool with --coefficients"
+        f"no face tracker: {ENVIRONMENT} is not here; `{how_to_install()}` installs it (or name a "
+        "Python that has "
+        "mediapipe 0.10.21 with --tracker), or give coefficients of another tool with "
+        "--coefficients"
     )
 
 
@@ -85,18 +97,25 @@ class Tracker:
         # Its libraries log to the terminal by the page.
         environment = os.environ | {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
         try:
             version = struct.unpack("<I", self._read(4, wait_s=START_S))[0]
         except TrackerDied as error:
             self.close()
             raise InputError(
-                f"{command[0]}: the face tracker does not start ({error}); install it again with `{how_to_install()}`"
+                f"{command[0]}: the face tracker does not start ({error}); install it again with "
+                f"`{how_to_install()}`"
             ) from error
         if version != PROTOCOL:
             self.close()
-            raise InputError(f"{WORKER}: tracker protocol {version}, need {PROTOCOL}; install the package again")
+            raise InputError(
+                f"{WORKER}: tracker protocol {version}, need {PROTOCOL}; install the package again"
+            )
 
     def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]:
         """The faces in an RGB picture, at most three."""
@@ -104,8 +123,13 @@ class Tracker:
         return [FoundFace(*map(float, self._floats(5))) for _ in range(count)]
 
     def landmarks(self, picture: UInt8[np.ndarray, "y x 3"]) -> Float[np.ndarray, "478 3"] | None:
-        """The landmarks of the one face in an RGB picture, in pixels from its top left corner, or None."""
-        found = [self._floats(3 * LANDMARKS).reshape(LANDMARKS, 3) for _ in range(self._ask(b"M", picture))]
+        """The landmarks of the one face in an RGB picture, in pixels from its top left corner, or
+        None.
+        """
+        found = [
+            self._floats(3 * LANDMARKS).reshape(LANDMARKS, 3)
+            for _ in range(self._ask(b"M", picture))
+        ]
         return found[0] if found else None
 
     def forget(self) -> None:
@@ -135,7 +159,9 @@ class Tracker:
             self._process.stdin.write(data)
             self._process.stdin.flush()
         except OSError as error:
-            raise TrackerDied(f"it takes no more pictures, exit status {self._process.poll()}") from error
+            raise TrackerDied(
+                f"it takes no more pictures, exit status {self._process.poll()}"
+            ) from error
 
     def _floats(self, count: int) -> Float[np.ndarray, "n"]:
         return np.frombuffer(self._read(4 * count, wait_s=ANSWER_S), "<f4").astype(np.float32)

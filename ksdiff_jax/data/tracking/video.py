@@ -1,13 +1,16 @@
-"""Pictures of a video as a player shows them, by the video's own clock, and the shots between its cuts.
+"""Pictures of a video as a player shows them, by the video's own clock, and the shots between its
+cuts.
 
-A picture's time is in seconds after the instant at which a player starts the file (`start_s`), which is sample 0 of
-its sound too. Frame rates in headers are used only where time stamps are missing (stamps.py): broadcast, phone and web
-video runs at 29.97, 30, 50 or at no constant rate. What is shown is upright, of square pixels (display.py), whole
-(interlace.py) and of a screen's colours (colour.py); plain video passes through none of these.
+A picture's time is in seconds after the instant at which a player starts the file (`start_s`),
+which is sample 0 of its sound too. Frame rates in headers are used only where time stamps are
+missing (stamps.py): broadcast, phone and web video runs at 29.97, 30, 50 or at no constant rate.
+What is shown is upright, of square pixels (display.py), whole (interlace.py) and of a screen's
+colours (colour.py); plain video passes through none of these.
 
-A cut is a picture that has little to do with the one before: the mean change of a thumbnail's luma is large, and
-large beside the changes around it, so that neither a fast head nor a flash counts (the adaptive content detector of
-PySceneDetect measures the same). A picture of another size is a cut as well.
+A cut is a picture that has little to do with the one before: the mean change of a thumbnail's luma
+is large, and large beside the changes around it, so that neither a fast head nor a flash counts
+(the adaptive content detector of PySceneDetect measures the same). A picture of another size is a
+cut as well.
 """
 
 import itertools
@@ -26,7 +29,14 @@ from av.video.stream import VideoStream
 from ksdiff_jax.audio.container import open_container, packets_of, shown_stream, start_s
 from ksdiff_jax.data.tracking.colour import luma_of, shown_colours, signal_of
 from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop, crop_of
-from ksdiff_jax.data.tracking.display import Display, PixelAspect, display_of, shown_size, unturned_size, upright
+from ksdiff_jax.data.tracking.display import (
+    Display,
+    PixelAspect,
+    display_of,
+    shown_size,
+    unturned_size,
+    upright,
+)
 from ksdiff_jax.data.tracking.interlace import progressive
 from ksdiff_jax.data.tracking.stamps import Timed, by_count, by_places, by_stamps
 from ksdiff_jax.errors import InputError
@@ -57,15 +67,23 @@ class Frame(NamedTuple):
         """The picture as shown, no side longer than asked for."""
         return shown_colours(self._signal(largest_side), self.picture)
 
-    def square(self, x: float, y: float, side: float) -> tuple[UInt8[np.ndarray, "s s 3"], int, int]:
-        """A square of the picture around (x, y), black where it reaches over the edge, and where its corner lies."""
+    def square(
+        self, x: float, y: float, side: float
+    ) -> tuple[UInt8[np.ndarray, "s s 3"], int, int]:
+        """A square of the picture around (x, y), black where it reaches over the edge, and where
+        its corner lies.
+        """
         half = max(8, round(side / 2))
         left, top = round(x) - half, round(y) - half
         signal = self._signal(None)
-        inside = signal[max(0, top) : max(0, top + 2 * half), max(0, left) : max(0, left + 2 * half)]
+        inside = signal[
+            max(0, top) : max(0, top + 2 * half), max(0, left) : max(0, left + 2 * half)
+        ]
         square = np.zeros((2 * half, 2 * half, 3), np.uint8)
         y0, x0 = max(0, -top), max(0, -left)
-        square[y0 : y0 + inside.shape[0], x0 : x0 + inside.shape[1]] = shown_colours(inside, self.picture)
+        square[y0 : y0 + inside.shape[0], x0 : x0 + inside.shape[1]] = shown_colours(
+            inside, self.picture
+        )
         return square, left, top
 
     def thumbnail(self) -> UInt8[np.ndarray, "27 48"]:
@@ -78,14 +96,17 @@ class Frame(NamedTuple):
         left, top, *_ = crop = self.display.crop
         if not any(crop):
             return upright(signal_of(self.picture, *size), self.display)
-        across, along = (part / whole for part, whole in zip(size, self.display.visible(*stored), strict=True))
+        across, along = (
+            part / whole for part, whole in zip(size, self.display.visible(*stored), strict=True)
+        )
         signal = signal_of(self.picture, round(stored[0] * across), round(stored[1] * along))
         left, top = round(left * across), round(top * along)
         return upright(signal[top : top + size[1], left : left + size[0]], self.display)
 
 
 def frames(path: str | Path) -> Iterator[Frame]:
-    """The pictures of a video in the order of their times. Damaged packets are passed over, as players do.
+    """The pictures of a video in the order of their times. Damaged packets are passed over, as
+    players do.
 
     Raises `InputError` where the file is no video at all.
     """
@@ -120,7 +141,9 @@ def shots(
     changes = _changes(thumbnails)  # between frames i and i + 1
     cuts = [0]
     for i, change in enumerate(changes):
-        around = np.delete(changes[max(0, i - AROUND_FRAMES) : i + AROUND_FRAMES + 1], min(i, AROUND_FRAMES))
+        around = np.delete(
+            changes[max(0, i - AROUND_FRAMES) : i + AROUND_FRAMES + 1], min(i, AROUND_FRAMES)
+        )
         usual = float(np.median(around)) if len(around) else 0.0
         jump = change > CUT_CHANGE and change > CUT_RATIO * usual
         resized = sizes is not None and sizes[i + 1] != sizes[i]
@@ -137,14 +160,18 @@ def _changes(thumbnails: UInt8[np.ndarray, "n 27 48"]) -> Float[np.ndarray, "m"]
 def _stream(container: InputContainer, *, path: Path) -> VideoStream:
     stream = shown_stream(container)
     if stream is None or container.format.name == "tty":  # tty: text, drawn as pictures
-        raise InputError(f"{path}: no pictures in this file (read as {container.format.name}); give a video")
+        raise InputError(
+            f"{path}: no pictures in this file (read as {container.format.name}); give a video"
+        )
     if stream.codec_context is None:
         raise InputError(f"{path}: no decoder for its pictures; save the video again as H.264")
     return stream
 
 
 def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> Iterator[Frame]:
-    stream.thread_type = "SLICE"  # of frame threads PyAV loses the pictures behind an error of their last ones
+    stream.thread_type = (
+        "SLICE"  # of frame threads PyAV loses the pictures behind an error of their last ones
+    )
     zero_s = start_s(container) if not container.format.flags & Flags.no_timestamps.value else 0.0
     step_s = 1.0 / float(stream.guessed_rate or stream.average_rate or USUAL_RATE_HZ)
     places: list[int] = []
@@ -156,9 +183,15 @@ def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> It
         timed = by_count(decoded, time_base=time_base, step_s=step_s)
     else:
         spliced = bool(flags & Flags.ts_discont.value)
-        timed = by_stamps(decoded, time_base=time_base, step_s=step_s, first_s=zero_s, spliced=spliced)
+        timed = by_stamps(
+            decoded, time_base=time_base, step_s=step_s, first_s=zero_s, spliced=spliced
+        )
     crop = crop_of(
-        path, format_name=container.format.name, stream=stream.index, width=stream.width, height=stream.height
+        path,
+        format_name=container.format.name,
+        stream=stream.index,
+        width=stream.width,
+        height=stream.height,
     )
     for frame in progressive(_shown(timed, PixelAspect(stream), crop)):
         if frame.time_s + step_s > zero_s:  # a player has not begun before
@@ -170,10 +203,14 @@ def _shown(timed: Iterator[Timed], aspect: PixelAspect, crop: Crop) -> Iterator[
     for time_s, picture in timed:
         size = size or (picture.width, picture.height)
         fits = crop if size == (picture.width, picture.height) else UNCROPPED
-        yield Frame(time_s, picture, display_of(picture, aspect.now(), fits), picture.interlaced_frame)
+        yield Frame(
+            time_s, picture, display_of(picture, aspect.now(), fits), picture.interlaced_frame
+        )
 
 
-def _decoded(container: InputContainer, stream: VideoStream, places: list[int]) -> Iterator[VideoFrame]:
+def _decoded(
+    container: InputContainer, stream: VideoStream, places: list[int]
+) -> Iterator[VideoFrame]:
     """Decoded pictures in the order of showing, to the last one that the decoder holds.
 
     The decoding stamps of the packets are added to `places` as they are read.

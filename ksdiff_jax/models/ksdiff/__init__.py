@@ -1,4 +1,6 @@
-"""KSDiff: speech_paths (§2.1), keyframe_predictor (§2.2), motion_generator (§2.3); network and system join them."""
+"""KSDiff: speech_paths (§2.1), keyframe_predictor (§2.2), motion_generator (§2.3); network and
+system join them.
+"""
 
 from ksdiff_jax.models.ksdiff.system import KSDiff
 

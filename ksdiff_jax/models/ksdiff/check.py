@@ -35,21 +35,36 @@ _PROBABILITIES = (
     "model.diffusion.condition_drop_probability",
 )
 _WEIGHTS = (
-    *("loss.reconstruction", "loss.velocity", "loss.diffusion", "loss.spectral", "loss.keyframes", "loss.lip_gap"),
+    *(
+        "loss.reconstruction",
+        "loss.velocity",
+        "loss.diffusion",
+        "loss.spectral",
+        "loss.keyframes",
+        "loss.lip_gap",
+    ),
     *("model.keyframes.positive_weight", "model.keyframes.negative_weight"),
 )
 _LEAST_WINDOW = 4  # motion frames: an STFT hops by a quarter of its window
 
 
 def check_model_config(config: Config) -> None:
-    """Raises `InputError` for the first field of `model` or `loss` that no network can be built or trained with."""
+    """Raises `InputError` for the first field of `model` or `loss` that no network can be built or
+    trained with.
+    """
     for name, least in _LEAST.items():
         if _value(config, name) < least:
             _refuse(config, name, f"{least} or more")
     if config.model.width % (2 * config.model.heads):
-        _refuse(config, "model.width", f"a multiple of twice the heads, 2 · {config.model.heads}: positions turn pairs")
+        _refuse(
+            config,
+            "model.width",
+            f"a multiple of twice the heads, 2 · {config.model.heads}: positions turn pairs",
+        )
     if config.model.width % config.model.speech_paths.groups:
-        _refuse(config, "model.speech_paths.groups", f"a divisor of model.width {config.model.width}")
+        _refuse(
+            config, "model.speech_paths.groups", f"a divisor of model.width {config.model.width}"
+        )
     if not 0 <= config.model.dropout < 1:
         _refuse(config, "model.dropout", "a number from 0 to below 1")
     for name in _PROBABILITIES:
@@ -59,7 +74,9 @@ def check_model_config(config: Config) -> None:
         if not (math.isfinite(_value(config, name)) and _value(config, name) >= 0):
             _refuse(config, name, "a finite number, 0 or more")
     if any(window < _LEAST_WINDOW for window in config.loss.spectral_windows):
-        _refuse(config, "loss.spectral_windows", f"windows of {_LEAST_WINDOW} or more motion frames")
+        _refuse(
+            config, "loss.spectral_windows", f"windows of {_LEAST_WINDOW} or more motion frames"
+        )
 
 
 def _value(config: Config, name: str) -> Any:

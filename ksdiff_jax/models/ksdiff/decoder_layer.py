@@ -1,7 +1,9 @@
-"""The parts of a decoder layer of the paper, the same in keyframe predictor and motion generator (§3.3, R).
+"""The parts of a decoder layer of the paper, the same in keyframe predictor and motion generator
+(§3.3, R).
 
-Self-attention, cross-attention to speech, cross-attention to the transcript, feed-forward; each pre-norm and residual.
-How the parts see time, masks and conditions differs, so each user writes its own `__call__`.
+Self-attention, cross-attention to speech, cross-attention to the transcript, feed-forward; each
+pre-norm and residual. How the parts see time, masks and conditions differs, so each user writes its
+own `__call__`.
 """
 
 import flax.linen as nn
@@ -14,20 +16,28 @@ from ksdiff_jax.layers.layer_norm import LayerNorm
 
 
 class DecoderLayer(nn.Module):
-    """Abstract: attentions, norms, feed-forward and dropout of one layer, without an order of use."""
+    """Abstract: attentions, norms, feed-forward and dropout of one layer, without an order
+    of use.
+    """
 
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
         config, dtype, kernel = self.config, self.dtype, self.config.attention
-        self.self_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
-        self.speech_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
+        self.self_attention = Attention(
+            config.width, config.heads, dtype=dtype, implementation=kernel
+        )
+        self.speech_attention = Attention(
+            config.width, config.heads, dtype=dtype, implementation=kernel
+        )
         self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
         self.norm_self = LayerNorm(dtype=dtype)
         self.norm_speech = LayerNorm(dtype=dtype)
         self.norm_feed_forward = LayerNorm(dtype=dtype)
         if config.transcript.enabled:
-            self.transcript_attention = Attention(config.width, config.heads, dtype=dtype, implementation=kernel)
+            self.transcript_attention = Attention(
+                config.width, config.heads, dtype=dtype, implementation=kernel
+            )
             self.norm_transcript = LayerNorm(dtype=dtype)
         self.dropout = nn.Dropout(config.dropout)

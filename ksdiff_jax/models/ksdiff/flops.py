@@ -1,19 +1,26 @@
-"""The work of one training step of KSDiff in floating-point operations, counted from the configuration.
+"""The work of one training step of KSDiff in floating-point operations, counted from the
+configuration.
 
-A product of (m, k) and (k, n) is 2 m k n operations: one multiplication and one addition each. Counted are products,
-convolutions and Fourier transforms; norms, activations, masks and the optimiser are left out, as is usual for MFU:
-they are few and bound by memory. A trained part costs three times its forward pass (one pass for the gradient of its
-inputs, one for that of its weights). A frozen one costs its forward pass, and a second one for the gradient of its
-inputs where something before it is trained. Attention counts all pairs, masked or not.
+A product of (m, k) and (k, n) is 2 m k n operations: one multiplication and one addition each.
+Counted are products, convolutions and Fourier transforms; norms, activations, masks and the
+optimiser are left out, as is usual for MFU: they are few and bound by memory. A trained part costs
+three times its forward pass (one pass for the gradient of its inputs, one for that of its weights).
+A frozen one costs its forward pass, and a second one for the gradient of its inputs where something
+before it is trained. Attention counts all pairs, masked or not.
 
-Letters: b clips, t motion frames, f = 2 t speech frames, l transcript tokens, D width, r feed-forward ratio.
+Letters: b clips, t motion frames, f = 2 t speech frames, l transcript tokens, D width, r
+feed-forward ratio.
 """
 
 import math
 from collections.abc import Collection
 from typing import NamedTuple
 
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME, SPEECH_RATE_HZ
+from ksdiff_jax.audio.timebase import (
+    SAMPLES_PER_MOTION_FRAME,
+    SPEECH_FRAMES_PER_MOTION_FRAME,
+    SPEECH_RATE_HZ,
+)
 from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEncoderConfig
 from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
 
@@ -33,10 +40,12 @@ class Work(NamedTuple):
 def training_flops(
     config: Config, *, batch: int, frames: int, features: bool = False, held: Collection[str] = ()
 ) -> dict[str, Work]:
-    """FLOPs of a training step on `batch` clips of `frames` motion frames, by part, named as in the parameter tree.
+    """FLOPs of a training step on `batch` clips of `frames` motion frames, by part, named as in the
+    parameter tree.
 
-    `features`: the batch brings the speech encoder's features, so that the encoder does not run. `held`: the parts
-    that `train.freeze_patterns` keep still as a whole; one that keeps some parameters counts as trained.
+    `features`: the batch brings the speech encoder's features, so that the encoder does not run.
+    `held`: the parts that `train.freeze_patterns` keep still as a whole; one that keeps some
+    parameters counts as trained.
     """
     model = config.model
     parts = {} if features else _encoder(model.encoder, frames)
@@ -84,7 +93,11 @@ def _feed_forward(rows: int, width: int, *, ratio: int) -> float:
 
 def _attention(queries: int, memory: int, width: int) -> float:
     # query and output projections, key and value projections, scores Q Kᵀ and their product with V
-    return 2 * _dense(queries, width, width) + 2 * _dense(memory, width, width) + 2 * _dense(queries, memory, width)
+    return (
+        2 * _dense(queries, width, width)
+        + 2 * _dense(memory, width, width)
+        + 2 * _dense(queries, memory, width)
+    )
 
 
 def _encoder(config: EncoderConfig, frames: int) -> dict[str, Work]:
@@ -99,16 +112,23 @@ def _encoder(config: EncoderConfig, frames: int) -> dict[str, Work]:
 
 def _mel_encoder(config: EncoderConfig, rows: int) -> tuple[float, float]:
     """FLOPs before the first weight, and from there on."""
-    # a real transform of n points costs half of a complex one, 5 n log₂ n / 2; then |X|² times the filters
-    spectra = rows * 2.5 * _FFT_POINTS * math.log2(_FFT_POINTS) + _dense(rows, _FFT_BINS, config.mel_bands)
+    # a real transform of n points costs half of a complex one, 5 n log₂ n / 2; then |X|² times the
+    # filters
+    spectra = rows * 2.5 * _FFT_POINTS * math.log2(_FFT_POINTS) + _dense(
+        rows, _FFT_BINS, config.mel_bands
+    )
     # depthwise convolution: one multiplication and one addition per tap and channel
-    block = 2.0 * rows * config.kernel_size * config.width + _feed_forward(rows, config.width, ratio=2)
+    block = 2.0 * rows * config.kernel_size * config.width + _feed_forward(
+        rows, config.width, ratio=2
+    )
     return spectra, _dense(rows, config.mel_bands, config.width) + config.layers * block
 
 
 def _pretrained_encoder(config: PretrainedEncoderConfig, samples: int) -> float:
     total, channels = 0.0, 1
-    for features, kernel, stride in zip(config.conv_dims, config.conv_kernels, config.conv_strides, strict=True):
+    for features, kernel, stride in zip(
+        config.conv_dims, config.conv_kernels, config.conv_strides, strict=True
+    ):
         # one product of `kernel · channels` numbers per output frame and feature
         samples //= stride
         total += _dense(samples, kernel * channels, features)
@@ -156,7 +176,9 @@ def _transcript_encoder(config: ModelConfig) -> float:
 def _predictor(config: ModelConfig, frames: int) -> float:
     """Teacher forcing: all frames at once."""
     width = config.width
-    layer = 2 * _attention(frames, frames, width) + _feed_forward(frames, width, ratio=config.ffn_ratio)
+    layer = 2 * _attention(frames, frames, width) + _feed_forward(
+        frames, width, ratio=config.ffn_ratio
+    )
     if config.transcript.enabled:
         layer += _attention(frames, config.transcript.max_tokens, width)
     return _dense(frames, width, width) + config.keyframes.layers * layer + _dense(frames, width, 1)
@@ -166,7 +188,9 @@ def _generator(config: ModelConfig, frames: int, *, dims: int) -> float:
     """One denoiser evaluation, its memory included."""
     width, conditions = config.width, 2  # step and style, before keys and values
     near = conditions + 2 * config.generator.alignment_frames + 1
-    layer = _attention(frames, frames + conditions, width) + _feed_forward(frames, width, ratio=config.ffn_ratio)
+    layer = _attention(frames, frames + conditions, width) + _feed_forward(
+        frames, width, ratio=config.ffn_ratio
+    )
     # speech: all frames projected, each query with the few frames near it
     layer += 2 * _dense(frames, width, width) + 2 * _dense(frames + conditions, width, width)
     layer += 2 * _dense(frames, near, width)

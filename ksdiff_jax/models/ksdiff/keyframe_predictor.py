@@ -1,12 +1,15 @@
-"""Keyframe Establishment Learning, KEL (KSDiff §2.2): a causal Transformer decoder that places keyframes one by one.
+"""Keyframe Establishment Learning, KEL (KSDiff §2.2): a causal Transformer decoder that places
+keyframes one by one.
 
-Input at frame t: embedding of the previous keyframe bit (a begin symbol at t = 0) + the speech feature f_t. Every
-layer: causal self-attention over the last W frames, cross-attention to the speech features in a window of W frames
-around t and to the transcript, feed-forward; pre-norm. Output: one logit per frame. Positions are rotary, so what a
-frame sees does not depend on where in the clip it is, and W (the training clip's length) bounds the cost per frame (R).
+Input at frame t: embedding of the previous keyframe bit (a begin symbol at t = 0) + the speech
+feature f_t. Every layer: causal self-attention over the last W frames, cross-attention to the
+speech features in a window of W frames around t and to the transcript, feed-forward; pre-norm.
+Output: one logit per frame. Positions are rotary, so what a frame sees does not depend on where in
+the clip it is, and W (the training clip's length) bounds the cost per frame (R).
 
-Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one `lax.scan`, with a
-ring buffer of W keys and values per layer as its carry; it computes what the full pass computes.
+Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one
+`lax.scan`, with a ring buffer of W keys and values per layer as its carry; it computes what the
+full pass computes.
 """
 
 import itertools
@@ -61,10 +64,14 @@ class PredictorLayer(DecoderLayer):
             return self.dropout(value, deterministic=deterministic)
 
         x = x + dropped(self.self_attention(self.norm_self(x), own, time_s=time_s, mask=own_mask))
-        x = x + dropped(self.speech_attention(self.norm_speech(x), speech, time_s=time_s, mask=speech_mask))
+        x = x + dropped(
+            self.speech_attention(self.norm_speech(x), speech, time_s=time_s, mask=speech_mask)
+        )
         if transcript is not None:
             visible = transcript_mask[:, None, None, :]
-            x = x + dropped(self.transcript_attention(self.norm_transcript(x), transcript, mask=visible))
+            x = x + dropped(
+                self.transcript_attention(self.norm_transcript(x), transcript, mask=visible)
+            )
         return x + dropped(self.feed_forward(self.norm_feed_forward(x)))
 
 
@@ -80,17 +87,23 @@ class KeyframePredictor(nn.Module):
         config = self.config
         self.bit = nn.Embed(3, config.width, dtype=self.dtype)
         self.speech = Dense(config.width, dtype=self.dtype)
-        self.layers = [PredictorLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)]
+        self.layers = [
+            PredictorLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)
+        ]
         self.norm_out = LayerNorm(dtype=self.dtype)
         self.logit = Dense(1, dtype=jnp.float32)
 
-    def memory(self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]) -> PredictorMemory:
+    def memory(
+        self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]
+    ) -> PredictorMemory:
         """Project speech and transcript for every layer, once per clip."""
         time_s = _time_s(np.arange(features.shape[1]))
         speech = tuple(layer.speech_attention.project(features, time_s) for layer in self.layers)
         if not self.config.transcript.enabled:
             return PredictorMemory(speech, ())
-        return PredictorMemory(speech, tuple(layer.transcript_attention.project(text) for layer in self.layers))
+        return PredictorMemory(
+            speech, tuple(layer.transcript_attention.project(text) for layer in self.layers)
+        )
 
     def __call__(
         self,
@@ -102,7 +115,10 @@ class KeyframePredictor(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
     ) -> Float[Array, "b t"]:
-        """Logits of all frames at once; frame t sees bits before t only. `previous` is the bits shifted by one."""
+        """Logits of all frames at once; frame t sees bits before t only.
+
+        `previous` is the bits shifted by one.
+        """
         window = self.config.keyframes.window_frames
         frame = np.arange(previous.shape[1])
         behind = frame[:, None] - frame[None]
@@ -110,7 +126,9 @@ class KeyframePredictor(nn.Module):
         near = jnp.asarray((behind <= window // 2) & (behind > -(window - window // 2)))
         x = self.bit(previous) + self.speech(features)
 
-        def apply(layer: PredictorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]) -> Array:
+        def apply(
+            layer: PredictorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]
+        ) -> Array:
             return layer(
                 x,
                 layer.own_memory(x, _time_s(frame)),
@@ -137,7 +155,8 @@ class KeyframePredictor(nn.Module):
         mask: Bool[Array, "b t2"],
         text_mask: Bool[Array, "b l"],
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
-        """The logit of one frame from ring buffers of the frames before it, and the buffers with it added.
+        """The logit of one frame from ring buffers of the frames before it, and the buffers with it
+        added.
 
         `memory.speech` and `mask` are padded in time by `pad_speech`.
         """
@@ -156,7 +175,9 @@ class KeyframePredictor(nn.Module):
                 )
             )
             updated.append(own)
-            near = KeysValues(*(jax.lax.dynamic_slice_in_dim(a, frame, window, 1) for a in memory.speech[index]))
+            near = KeysValues(
+                *(jax.lax.dynamic_slice_in_dim(a, frame, window, 1) for a in memory.speech[index])
+            )
             x = layer(
                 x,
                 own,
@@ -177,7 +198,9 @@ def shifted_bits(bits: Bool[Array, "b t"]) -> Int[Array, "b t"]:
 
 
 def pad_speech(values: Array, *, window: int) -> Array:
-    """Pad axis 1 so that a slice of `window` starting at frame t covers the frames that `__call__` lets frame t see."""
+    """Pad axis 1 so that a slice of `window` starting at frame t covers the frames that `__call__`
+    lets frame t see.
+    """
     padding = [(0, 0)] * values.ndim
     padding[1] = (window // 2, window - window // 2)
     return jnp.pad(values, padding)
@@ -186,7 +209,10 @@ def pad_speech(values: Array, *, window: int) -> Array:
 def empty_caches(config: ModelConfig, *, batch: int, dtype: DTypeLike) -> tuple[KeysValues, ...]:
     """Ring buffers of zeros, one per layer."""
     shape = (batch, config.keyframes.window_frames, config.heads, config.width // config.heads)
-    return tuple(KeysValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(config.keyframes.layers))
+    return tuple(
+        KeysValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+        for _ in range(config.keyframes.layers)
+    )
 
 
 def _time_s(frame: Int[AnyArray, "*n"]) -> Float[AnyArray, "*n"]:

@@ -1,13 +1,15 @@
-"""The motion generator of one path (KSDiff §2.3): a diffusion transformer after DiffSpeaker that predicts x₀.
+"""The motion generator of one path (KSDiff §2.3): a diffusion transformer after DiffSpeaker that
+predicts x₀.
 
     x = linear(noisy coefficients) + sinusoid(t mod P)
     per layer, pre-norm and residual: self-attention, cross-attention to speech, cross-attention to the transcript, FFN
     x̂₀ = linear(norm(x)), zero at the start of training
 
-Biased conditional attention (DiffSpeaker): an embedding of the diffusion step and one of the style stand before the
-keys and values of every attention, with bias 0 and without a norm. Self-attention adds the periodic distance bias;
-cross-attention to speech sees frames with |i − j| <= k only. The speech memory of frame t is f_t plus the embedding of
-its keyframe bit, and carries the same periodic position as the queries (R), so that the k frames can be told apart.
+Biased conditional attention (DiffSpeaker): an embedding of the diffusion step and one of the style
+stand before the keys and values of every attention, with bias 0 and without a norm. Self-attention
+adds the periodic distance bias; cross-attention to speech sees frames with |i − j| <= k only. The
+speech memory of frame t is f_t plus the embedding of its keyframe bit, and carries the same
+periodic position as the queries (R), so that the k frames can be told apart.
 
 `memory` holds everything that does not depend on the diffusion step; a sampler computes it once.
 """
@@ -59,23 +61,33 @@ class GeneratorLayer(DecoderLayer):
         generator, frame = self.config.generator, jnp.arange(x.shape[1])
         normed = self.norm_self(x)
         own = self.self_attention.project(jnp.concatenate([condition, normed], axis=1))
-        bias = periodic_distance_bias(frame, frame, heads=self.config.heads, period=generator.bias_period_frames)
+        bias = periodic_distance_bias(
+            frame, frame, heads=self.config.heads, period=generator.bias_period_frames
+        )
         bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
-        x = x + dropped(self.self_attention(normed, own, mask=_after_condition(mask)[:, None, None], bias=bias))
+        x = x + dropped(
+            self.self_attention(normed, own, mask=_after_condition(mask)[:, None, None], bias=bias)
+        )
 
         before = self.speech_attention.project(condition)
         reach = generator.alignment_frames
-        heard = self.speech_attention.near(self.norm_speech(x), before, speech, reach=reach, mask=mask)
+        heard = self.speech_attention.near(
+            self.norm_speech(x), before, speech, reach=reach, mask=mask
+        )
         x = x + dropped(heard)
         if transcript is not None:
             read = self.transcript_attention.project(condition).joined(transcript)
             text_visible = _after_condition(text_mask)[:, None, None]
-            x = x + dropped(self.transcript_attention(self.norm_transcript(x), read, mask=text_visible))
+            x = x + dropped(
+                self.transcript_attention(self.norm_transcript(x), read, mask=text_visible)
+            )
         return x + dropped(self.feed_forward(self.norm_feed_forward(x)))
 
 
 class MotionGenerator(nn.Module):
-    """The denoiser of one path, or of the whole motion where `tracks` is 2 (the ablation "w/o dual-path diff")."""
+    """The denoiser of one path, or of the whole motion where `tracks` is 2 (the ablation "w/o
+    dual-path diff").
+    """
 
     config: ModelConfig
     dims: int
@@ -106,7 +118,10 @@ class MotionGenerator(nn.Module):
         *,
         drop_speech: Bool[Array, "b"],
     ) -> GeneratorMemory:
-        """Project the conditions for every layer. `keyframes` are bits or `UNKNOWN_BIT`, one track per feature."""
+        """Project the conditions for every layer.
+
+        `keyframes` are bits or `UNKNOWN_BIT`, one track per feature.
+        """
         speech = self.fuse(*features) if self.tracks > 1 else features[0]
         speech = jnp.where(drop_speech[:, None, None], self.null_speech.astype(self.dtype), speech)
         if self.config.keyframes.enabled:
@@ -116,7 +131,9 @@ class MotionGenerator(nn.Module):
         heard = tuple(layer.speech_attention.project(speech) for layer in self.layers)
         if not self.config.transcript.enabled:
             return GeneratorMemory(heard, ())
-        return GeneratorMemory(heard, tuple(layer.transcript_attention.project(text) for layer in self.layers))
+        return GeneratorMemory(
+            heard, tuple(layer.transcript_attention.project(text) for layer in self.layers)
+        )
 
     def __call__(
         self,
@@ -136,8 +153,12 @@ class MotionGenerator(nn.Module):
         x = self.noisy(noisy.astype(self.dtype)) + self._position(noisy.shape[1])
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
-        def apply(layer: GeneratorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]) -> Array:
-            x = layer(x, condition, *own, mask=mask, text_mask=text_mask, deterministic=deterministic)
+        def apply(
+            layer: GeneratorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]
+        ) -> Array:
+            x = layer(
+                x, condition, *own, mask=mask, text_mask=text_mask, deterministic=deterministic
+            )
             return nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         own = list(itertools.zip_longest(memory.speech, memory.transcript))

@@ -1,7 +1,9 @@
-"""All parameters of KSDiff in one Linen module, and the parts of its computation that training and sampling share.
+"""All parameters of KSDiff in one Linen module, and the parts of its computation that training and
+sampling share.
 
-The module holds: the speech encoder, DPSE (`SpeechPaths`), the transcript encoder, one `KeyframePredictor` and one
-`MotionGenerator` per path. `models.ksdiff.training` and `models.ksdiff.sampling` call its methods through `apply`.
+The module holds: the speech encoder, DPSE (`SpeechPaths`), the transcript encoder, one
+`KeyframePredictor` and one `MotionGenerator` per path. `models.ksdiff.training` and
+`models.ksdiff.sampling` call its methods through `apply`.
 """
 
 from typing import NamedTuple
@@ -65,11 +67,15 @@ class Network(nn.Module):
             for name, dims in generator_dims(config).items()
         }
 
-    def encode(self, speech: Speech, *, drop_transcript: Bool[Array, "b"], deterministic: bool) -> Encoded:
+    def encode(
+        self, speech: Speech, *, drop_transcript: Bool[Array, "b"], deterministic: bool
+    ) -> Encoded:
         """DPSE and the transcript encoder; a dropped transcript reads as an empty one."""
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
         heard = (
-            self.encoder(speech.audio, frame_mask) if speech.features is None else speech.features.astype(jnp.float32)
+            self.encoder(speech.audio, frame_mask)
+            if speech.features is None
+            else speech.features.astype(jnp.float32)
         )
         features = self.speech_paths(heard, speech.prosody, frame_mask, deterministic=deterministic)
         if not self.config.transcript.enabled:
@@ -112,10 +118,17 @@ class Network(nn.Module):
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
         """One frame of `track`, see `KeyframePredictor.step`."""
         predictor = self.predictors[track]
-        return predictor.step(previous, feature, caches, memory, frame, mask=mask, text_mask=text_mask)
+        return predictor.step(
+            previous, feature, caches, memory, frame, mask=mask, text_mask=text_mask
+        )
 
     def generator_memory(
-        self, name: str, encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop_speech: Bool[Array, "b"]
+        self,
+        name: str,
+        encoded: Encoded,
+        keyframes: dict[str, Int[Array, "b t"]],
+        *,
+        drop_speech: Bool[Array, "b"],
     ) -> GeneratorMemory:
         """What the generator `name` attends to; `keyframes` are bits or `UNKNOWN_BIT` per track."""
         tracks = (name,) if self.config.generator.dual_path else TRACKS
@@ -135,7 +148,9 @@ class Network(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "b t c"]:
         """x̂₀ of the generator `name`."""
-        return self.generators[name](noisy, step, memory, mask=mask, text_mask=text_mask, deterministic=deterministic)
+        return self.generators[name](
+            noisy, step, memory, mask=mask, text_mask=text_mask, deterministic=deterministic
+        )
 
     def __call__(self, speech: Speech) -> None:
         """Touch every parameter once; used for initialisation only."""
@@ -150,7 +165,15 @@ class Network(nn.Module):
             memory = self.generator_memory(name, encoded, bits, drop_speech=nothing)
             noisy = jnp.zeros((batch, frames, len(dims)))
             step = jnp.zeros(batch, jnp.int32)
-            self.denoise(name, noisy, step, memory, mask=encoded.mask, text_mask=encoded.text_mask, deterministic=True)
+            self.denoise(
+                name,
+                noisy,
+                step,
+                memory,
+                mask=encoded.mask,
+                text_mask=encoded.text_mask,
+                deterministic=True,
+            )
 
 
 def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
@@ -166,7 +189,9 @@ def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
 
 
 def keyframe_tracks(config: ModelConfig) -> tuple[str, ...]:
-    """The keyframe tracks that this model predicts: both, or none in the ablation "w/o keyframe"."""
+    """The keyframe tracks that this model predicts: both, or none in the ablation "w/o
+    keyframe".
+    """
     return TRACKS if config.keyframes.enabled else ()
 
 

@@ -1,11 +1,14 @@
-"""The diffusion works on motion normalised per dimension by the training set's mean and standard deviation (R)."""
+"""The diffusion works on motion normalised per dimension by the training set's mean and standard
+deviation (R).
+"""
 
 import jax.numpy as jnp
 
 from ksdiff_jax.models.system import Statistics
 from ksdiff_jax.typing import Array, Float
 
-# A dimension that (almost) never moves in the training set must not be blown up by dividing by nothing.
+# A dimension that (almost) never moves in the training set must not be blown up by dividing by
+# nothing.
 _SMALLEST_STD = 1e-3
 
 

@@ -1,7 +1,7 @@
 """From speech to motion: encode once, place the keyframes, denoise with DDIM.
 
-Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all keys and values of
-cross-attention) is computed before the sampling loop.
+Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
+keys and values of cross-attention) is computed before the sampling loop.
 """
 
 import jax
@@ -11,8 +11,19 @@ from ksdiff_jax.config import Config, SampleConfig
 from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.schedule import sampling_steps
-from ksdiff_jax.models.ksdiff.keyframe_predictor import BEGIN_BIT, PredictorMemory, empty_caches, pad_speech
-from ksdiff_jax.models.ksdiff.network import Encoded, Network, compute_dtype, generator_dims, keyframe_tracks
+from ksdiff_jax.models.ksdiff.keyframe_predictor import (
+    BEGIN_BIT,
+    PredictorMemory,
+    empty_caches,
+    pad_speech,
+)
+from ksdiff_jax.models.ksdiff.network import (
+    Encoded,
+    Network,
+    compute_dtype,
+    generator_dims,
+    keyframe_tracks,
+)
 from ksdiff_jax.models.ksdiff.normalisation import denormalise
 from ksdiff_jax.models.system import Sample, Speech, Statistics
 from ksdiff_jax.motion.layout import MOTION_DIMS
@@ -37,13 +48,21 @@ def sample_motion(
     variables = {"params": params}
 
     def encode(drop: Bool[Array, "b"]) -> Encoded:
-        return network.apply(variables, speech, drop_transcript=drop, deterministic=True, method=Network.encode)
+        return network.apply(
+            variables, speech, drop_transcript=drop, deterministic=True, method=Network.encode
+        )
 
     encoded = encode(nothing)
     bits, scores = {}, {}
     for track in keyframe_tracks(model):
         bits[track], scores[track] = decode_keyframes(
-            network, params, track, encoded, stream(key, f"keyframes {track}"), config=config, options=options
+            network,
+            params,
+            track,
+            encoded,
+            stream(key, f"keyframes {track}"),
+            config=config,
+            options=options,
         )
     shown = {track: value.astype(jnp.int32) for track, value in bits.items()}
     unguided = encode(~nothing) if options.guidance != 1.0 else None
@@ -53,7 +72,16 @@ def sample_motion(
     for name, dims in generator_dims(model).items():
         dims = jnp.array(dims)
         path = _sample_path(
-            network, params, name, noise[..., dims], encoded, unguided, shown, key, config=config, options=options
+            network,
+            params,
+            name,
+            noise[..., dims],
+            encoded,
+            unguided,
+            shown,
+            key,
+            config=config,
+            options=options,
         )
         motion = motion.at[..., dims].set(path)
     motion = jnp.where(mask[..., None], denormalise(motion, statistics), 0.0)
@@ -115,7 +143,9 @@ def _sample_path(
         unconditional = conditioned(unguided, drop=True)
 
         def denoise(noisy, step):
-            return guide(conditional(noisy, step), unconditional(noisy, step), scale=options.guidance)
+            return guide(
+                conditional(noisy, step), unconditional(noisy, step), scale=options.guidance
+            )
 
     steps = sampling_steps(config.model.diffusion, steps=options.steps)
     return ddim(denoise, noise, stream(key, f"sampler {name}"), steps=steps, eta=options.eta)
@@ -131,15 +161,19 @@ def decode_keyframes(
     config: Config,
     options: SampleConfig,
 ) -> tuple[Bool[Array, "b t"], Float[Array, "b t"]]:
-    """Autoregressive keyframe bits of a track and their probabilities: one scan, keys and values cached.
+    """Autoregressive keyframe bits of a track and their probabilities: one scan, keys and values
+    cached.
 
-    Greedy decoding thresholds each probability at `options.keyframe_threshold`; Bernoulli decoding draws from it.
+    Greedy decoding thresholds each probability at `options.keyframe_threshold`; Bernoulli decoding
+    draws from it.
     """
     model, variables = config.model, {"params": params}
     window = model.keyframes.window_frames
     batch, frames = encoded.mask.shape
     memory = network.apply(variables, track, encoded, method=Network.predictor_memory)
-    memory = PredictorMemory(jax.tree.map(lambda a: pad_speech(a, window=window), memory.speech), memory.transcript)
+    memory = PredictorMemory(
+        jax.tree.map(lambda a: pad_speech(a, window=window), memory.speech), memory.transcript
+    )
     mask = pad_speech(encoded.mask, window=window)
     features = jnp.moveaxis(getattr(encoded.features, track), 1, 0)
 
@@ -165,6 +199,9 @@ def decode_keyframes(
             bit = probability > options.keyframe_threshold
         return (bit.astype(jnp.int32), caches), (bit, probability)
 
-    start = (jnp.full(batch, BEGIN_BIT), empty_caches(model, batch=batch, dtype=compute_dtype(model)))
+    start = (
+        jnp.full(batch, BEGIN_BIT),
+        empty_caches(model, batch=batch, dtype=compute_dtype(model)),
+    )
     _, (bits, probabilities) = jax.lax.scan(visit, start, (jnp.arange(frames), features))
     return jnp.moveaxis(bits, 0, 1) & encoded.mask, jnp.moveaxis(probabilities, 0, 1) * encoded.mask

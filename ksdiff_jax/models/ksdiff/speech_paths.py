@@ -1,4 +1,5 @@
-"""Dual-Path Speech Encoder, DPSE (KSDiff §2.1): speech features -> head-pose features f_h and expression features f_e.
+"""Dual-Path Speech Encoder, DPSE (KSDiff §2.1): speech features -> head-pose features f_h and
+expression features f_e.
 
     h_s = MSDC(linear(encoder(a)))                                  (b, f, D), 50 Hz
     h'  = (1 + γ(prosody)) ⊙ h_s + β(prosody)                       FiLM
@@ -7,7 +8,8 @@
     o_i = MHCA(c_i; H_i),  H = (h_s, h', h')                        Eq. 1-2, then a feed-forward block
     f_h = upsample(linear([o_coarse, o_fine])),  f_e = o_e          (b, t, D), 25 Hz
 
-Queries and keys carry rotary positions of their time in seconds, so tokens of different stride line up (R).
+Queries and keys carry rotary positions of their time in seconds, so tokens of different stride line
+up (R).
 """
 
 from typing import NamedTuple
@@ -40,7 +42,9 @@ class PathFeatures(NamedTuple):
 
 
 class MultiScaleDilatedConvolution(nn.Module):
-    """MSDC: parallel dilated depthwise convolutions with GroupNorm and GLU, fused by one projection, residual."""
+    """MSDC: parallel dilated depthwise convolutions with GroupNorm and GLU, fused by one
+    projection, residual.
+    """
 
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
@@ -54,17 +58,25 @@ class MultiScaleDilatedConvolution(nn.Module):
         for dilation in paths.dilations:
             name = f"dilation_{dilation}"
             wide = DepthwiseConvolution(
-                paths.kernel_size, dilation=dilation, multiplier=2, dtype=self.dtype, name=f"{name}_depthwise"
+                paths.kernel_size,
+                dilation=dilation,
+                multiplier=2,
+                dtype=self.dtype,
+                name=f"{name}_depthwise",
             )(x, mask)
             wide = MaskedGroupNorm(paths.groups, dtype=self.dtype, name=f"{name}_norm")(wide, mask)
             gated = nn.glu(wide, axis=-1)
-            branches.append(Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated))
+            branches.append(
+                Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated)
+            )
         fused = JoinedDense(self.config.width, dtype=self.dtype, name="fuse")(*branches)
         return x + nn.Dropout(self.config.dropout)(fused, deterministic=deterministic)
 
 
 class ScaleBranch(nn.Module):
-    """One scale: pool `source` by a window, then ask `memory` about it (pre-norm residual attention and FFN)."""
+    """One scale: pool `source` by a window, then ask `memory` about it (pre-norm residual attention
+    and FFN).
+    """
 
     config: ModelConfig
     window_s: float
@@ -95,18 +107,24 @@ class ScaleBranch(nn.Module):
         def dropped(x: Array) -> Array:
             return nn.Dropout(config.dropout)(x, deterministic=deterministic)
 
-        attention = Attention(width, config.heads, dtype=self.dtype, implementation=config.attention, name="attention")
+        attention = Attention(
+            width, config.heads, dtype=self.dtype, implementation=config.attention, name="attention"
+        )
         normed = LayerNorm(dtype=self.dtype, name="norm_memory")(memory)
         query = LayerNorm(dtype=self.dtype, name="norm_attention")(tokens)
         answer = attention(query, attention.project(normed, key_s), time_s=query_s, mask=visible)
         tokens = tokens + dropped(answer)
         hidden = LayerNorm(dtype=self.dtype, name="norm_feed_forward")(tokens)
-        tokens = tokens + dropped(FeedForward(width, config.ffn_ratio, dtype=self.dtype, name="feed_forward")(hidden))
+        tokens = tokens + dropped(
+            FeedForward(width, config.ffn_ratio, dtype=self.dtype, name="feed_forward")(hidden)
+        )
         return tokens, token_mask
 
 
 class SpeechPaths(nn.Module):
-    """DPSE from encoder features to `PathFeatures`; its ablations are fields of `config.speech_paths`."""
+    """DPSE from encoder features to `PathFeatures`; its ablations are fields of
+    `config.speech_paths`.
+    """
 
     config: ModelConfig
     dtype: DTypeLike = jnp.float32
@@ -125,7 +143,10 @@ class SpeechPaths(nn.Module):
         projected = Dense(width, dtype=self.dtype, name="adapt")(features)
         if not paths.refine:
             plain, _ = window_pool(
-                projected, mask, window=SPEECH_FRAMES_PER_MOTION_FRAME, stride=SPEECH_FRAMES_PER_MOTION_FRAME
+                projected,
+                mask,
+                window=SPEECH_FRAMES_PER_MOTION_FRAME,
+                stride=SPEECH_FRAMES_PER_MOTION_FRAME,
             )
             return PathFeatures(expression=plain, head=plain)
 
@@ -141,11 +162,17 @@ class SpeechPaths(nn.Module):
             layer = ScaleBranch(self.config, window_s, stride, dtype=self.dtype, name=name)
             return remembering(self.remat, ask, layer, *inputs)
 
-        coarse, coarse_mask = branch("coarse", paths.coarse_window_s, paths.head_stride, hidden, hidden)
+        coarse, coarse_mask = branch(
+            "coarse", paths.coarse_window_s, paths.head_stride, hidden, hidden
+        )
         fine, _ = branch("fine", paths.fine_window_s, paths.head_stride, hidden, modulated)
-        expression, _ = branch("expression", paths.expression_window_s, paths.expression_stride, modulated, modulated)
+        expression, _ = branch(
+            "expression", paths.expression_window_s, paths.expression_stride, modulated, modulated
+        )
         slow = JoinedDense(width, dtype=self.dtype, name="head")(coarse, fine)
-        head = self._at_motion_rate(slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1])
+        head = self._at_motion_rate(
+            slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1]
+        )
         head = LayerNorm(dtype=self.dtype, name="norm_head")(head)
         expression = LayerNorm(dtype=self.dtype, name="norm_expression")(expression)
         if not paths.split:
@@ -153,17 +180,29 @@ class SpeechPaths(nn.Module):
             return PathFeatures(expression=shared, head=shared)
         return PathFeatures(expression=expression, head=head)
 
-    def _film(self, hidden: Float[Array, "b f d"], prosody: Float[Array, "b f 2"]) -> Float[Array, "b f d"]:
-        """h' = (1 + γ) ⊙ h_s + β; γ and β start near zero, so training starts from plain speech features."""
+    def _film(
+        self, hidden: Float[Array, "b f d"], prosody: Float[Array, "b f 2"]
+    ) -> Float[Array, "b f d"]:
+        """h' = (1 + γ) ⊙ h_s + β; γ and β start near zero, so training starts from plain speech
+        features.
+        """
         small = nn.initializers.normal(0.02)
         prosody = prosody.astype(self.dtype)
-        scale = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_scale")(prosody)
-        shift = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_shift")(prosody)
+        scale = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_scale")(
+            prosody
+        )
+        shift = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_shift")(
+            prosody
+        )
         return (1 + scale) * hidden + shift
 
     def _at_motion_rate(
         self, tokens: Float[Array, "b n d"], mask: Bool[Array, "b n"], *, stride: int, frames: int
     ) -> Float[Array, "b t d"]:
         motion_frames = frames // SPEECH_FRAMES_PER_MOTION_FRAME
-        at_s = token_times(motion_frames, stride=SPEECH_FRAMES_PER_MOTION_FRAME, rate_hz=SPEECH_RATE_HZ)
-        return upsample_linear(tokens, mask, token_times(tokens.shape[1], stride=stride, rate_hz=SPEECH_RATE_HZ), at_s)
+        at_s = token_times(
+            motion_frames, stride=SPEECH_FRAMES_PER_MOTION_FRAME, rate_hz=SPEECH_RATE_HZ
+        )
+        return upsample_linear(
+            tokens, mask, token_times(tokens.shape[1], stride=stride, rate_hz=SPEECH_RATE_HZ), at_s
+        )

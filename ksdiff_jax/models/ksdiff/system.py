@@ -24,7 +24,9 @@ class KSDiff:
         return Network(self.config.model, remat=train.remat, scan_layers=train.scan_layers)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*, generators_*."""
+        """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*,
+        generators_*.
+        """
         return self.network.init(key, example_speech(self.config.model))["params"]
 
     def loss(
@@ -53,7 +55,16 @@ class KSDiff:
         options: SampleConfig,
     ) -> Sample:
         """Motion and keyframes for speech."""
-        network = self.network.clone(scan_layers=False)  # a sampler runs each layer often: nothing is copied there
+        network = self.network.clone(
+            scan_layers=False
+        )  # a sampler runs each layer often: nothing is copied there
         return sample_motion(
-            network, params, speech, noise, key, config=self.config, statistics=statistics, options=options
+            network,
+            params,
+            speech,
+            noise,
+            key,
+            config=self.config,
+            statistics=statistics,
+            options=options,
         )

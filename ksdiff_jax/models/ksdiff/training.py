@@ -4,8 +4,9 @@
 
 and, beside the paper, λ_lip L_lip on the path of the mouth where `loss.lip_gap` asks for it.
 
-The generators see ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias: at inference they
-see predicted ones); speech and transcript are sometimes dropped, for classifier-free guidance (R).
+The generators see ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias:
+at inference they see predicted ones); speech and transcript are sometimes dropped, for
+classifier-free guidance (R).
 """
 
 import jax
@@ -39,7 +40,8 @@ def training_loss(
     train: bool,
     whole: Bool[Array, "n t"] | None = None,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """The total of Eq. 7 over both paths and every term as `<path>/<term>`. `train=False`: no dropout of any kind.
+    """The total of Eq. 7 over both paths and every term as `<path>/<term>`. `train=False`: no
+    dropout of any kind.
 
     `whole`: the batch is a micro-batch of one with these masks, see losses.py.
     """
@@ -48,18 +50,31 @@ def training_loss(
 
     def apply(method, *args, name: str, **kwargs):
         rngs = {"dropout": stream(key, f"dropout {name}")}
-        return network.apply({"params": params}, *args, method=method, deterministic=not train, rngs=rngs, **kwargs)
+        return network.apply(
+            {"params": params}, *args, method=method, deterministic=not train, rngs=rngs, **kwargs
+        )
 
-    encoded = apply(Network.encode, batch.speech, name="encode", drop_transcript=drop_all | drop_transcript)
+    encoded = apply(
+        Network.encode, batch.speech, name="encode", drop_transcript=drop_all | drop_transcript
+    )
     metrics: Metrics = {}
     shown = {}
     if model.keyframes.enabled:
         settings = model.keyframes
         targets = keyframe_targets(
-            batch.motion, mask, smoothing_frames=settings.smoothing_frames, threshold_std=settings.threshold_std
+            batch.motion,
+            mask,
+            smoothing_frames=settings.smoothing_frames,
+            threshold_std=settings.threshold_std,
         )
         for track, target in zip(TRACKS, targets, strict=True):
-            logits = apply(Network.keyframe_logits, track, shifted_bits(target), encoded, name=f"predictor {track}")
+            logits = apply(
+                Network.keyframe_logits,
+                track,
+                shifted_bits(target),
+                encoded,
+                name=f"predictor {track}",
+            )
             metrics[f"{track}/keyframes"] = losses.weighted_bce(
                 logits,
                 target,
@@ -77,22 +92,34 @@ def training_loss(
     clean = normalise(batch.motion, statistics)
     settings = {"config": config, "statistics": statistics, "train": train, "whole": whole}
     for name in generator_dims(model):
-        metrics |= _path_losses(network, params, name, clean, encoded, shown, drop_all, key, **settings)
+        metrics |= _path_losses(
+            network, params, name, clean, encoded, shown, drop_all, key, **settings
+        )
     total = sum(_weight(name, config) * value for name, value in metrics.items())
     return total, {"loss": total, **metrics}
 
 
-def shown_keyframes(target: Bool[Array, "b t"], key: Key[Array, ""], *, config: KeyframeConfig) -> Int[Array, "b t"]:
-    """Keyframe bits as the generator sees them in training: each moved by one frame, or all hidden, at random."""
+def shown_keyframes(
+    target: Bool[Array, "b t"], key: Key[Array, ""], *, config: KeyframeConfig
+) -> Int[Array, "b t"]:
+    """Keyframe bits as the generator sees them in training: each moved by one frame, or all hidden,
+    at random.
+    """
     draw = jax.random.uniform(stream(key, "jitter"), target.shape)
     half = config.jitter_probability / 2
     earlier, later = target & (draw < half), target & (draw >= half) & (draw < 2 * half)
     moved = target & ~earlier & ~later
     # A bit that would leave the clip at either end stays where it is.
-    moved = moved | jnp.roll(earlier.at[:, 0].set(False), -1, axis=1) | (earlier & (jnp.arange(target.shape[1]) == 0))
+    moved = (
+        moved
+        | jnp.roll(earlier.at[:, 0].set(False), -1, axis=1)
+        | (earlier & (jnp.arange(target.shape[1]) == 0))
+    )
     last = jnp.arange(target.shape[1]) == target.shape[1] - 1
     moved = moved | jnp.roll(later & ~last, 1, axis=1) | (later & last)
-    hidden = jax.random.bernoulli(stream(key, "hide"), config.drop_probability, (target.shape[0], 1))
+    hidden = jax.random.bernoulli(
+        stream(key, "hide"), config.drop_probability, (target.shape[0], 1)
+    )
     return jnp.where(hidden, UNKNOWN_BIT, moved.astype(jnp.int32))
 
 
@@ -103,8 +130,12 @@ def _dropped_conditions(
     if not train:
         return jnp.zeros(batch, bool), jnp.zeros(batch, bool)
     model = config.model
-    everything = jax.random.bernoulli(stream(key, "drop all"), model.diffusion.condition_drop_probability, (batch,))
-    transcript = jax.random.bernoulli(stream(key, "drop transcript"), model.transcript.drop_probability, (batch,))
+    everything = jax.random.bernoulli(
+        stream(key, "drop all"), model.diffusion.condition_drop_probability, (batch,)
+    )
+    transcript = jax.random.bernoulli(
+        stream(key, "drop transcript"), model.transcript.drop_probability, (batch,)
+    )
     return everything, transcript
 
 
@@ -123,7 +154,9 @@ def _path_losses(
     train: bool,
     whole: Bool[Array, "n t"] | None,
 ) -> Metrics:
-    """Diffuse one path's share of the normalised motion to a random step, predict it back, and measure."""
+    """Diffuse one path's share of the normalised motion to a random step, predict it back, and
+    measure.
+    """
     dims = jnp.array(generator_dims(config.model)[name])
     clean = motion[..., dims]
     batch, diffusion = clean.shape[0], config.model.diffusion
@@ -132,7 +165,12 @@ def _path_losses(
     noisy = add_noise(clean, noise, jnp.asarray(alpha_bars(diffusion))[step])
     variables = {"params": params}
     memory = network.apply(
-        variables, name, encoded, keyframes, drop_speech=drop_speech, method=Network.generator_memory
+        variables,
+        name,
+        encoded,
+        keyframes,
+        drop_speech=drop_speech,
+        method=Network.generator_memory,
     )
     prediction = network.apply(
         variables,
@@ -150,10 +188,14 @@ def _path_losses(
     terms = {
         f"{name}/reconstruction": losses.reconstruction_loss(prediction, clean, mask, whole=whole),
         f"{name}/velocity": losses.velocity_loss(prediction, clean, mask, whole=whole),
-        f"{name}/spectral": losses.spectral_loss(prediction, clean, mask, windows=windows, whole=whole),
+        f"{name}/spectral": losses.spectral_loss(
+            prediction, clean, mask, windows=windows, whole=whole
+        ),
     }
     if config.loss.lip_gap and name != "head":
-        terms[f"{name}/lip_gap"] = _lip_gap_loss(motion.at[..., dims].set(prediction), motion, mask, statistics, whole)
+        terms[f"{name}/lip_gap"] = _lip_gap_loss(
+            motion.at[..., dims].set(prediction), motion, mask, statistics, whole
+        )
     return terms
 
 
@@ -164,10 +206,13 @@ def _lip_gap_loss(
     statistics: Statistics,
     whole: Bool[Array, "n t"] | None,
 ) -> Float[Array, ""]:
-    """The lips' distance in two normalised motions; what another path predicts (the jaw, perhaps) is true in both."""
+    """The lips' distance in two normalised motions; what another path predicts (the jaw, perhaps)
+    is true in both.
+    """
     gap = builtin_lip_gap()
     of_prediction, of_motion = (
-        gap.offset + denormalise(some, statistics) @ jnp.asarray(gap.directions) for some in (prediction, motion)
+        gap.offset + denormalise(some, statistics) @ jnp.asarray(gap.directions)
+        for some in (prediction, motion)
     )
     return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed, whole=whole)
 

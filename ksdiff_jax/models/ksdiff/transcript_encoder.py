@@ -1,4 +1,6 @@
-"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (a reading of ours, R)."""
+"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (a reading of
+ours, R).
+"""
 
 import functools
 
@@ -34,13 +36,19 @@ class TranscriptEncoder(nn.Module):
 
         def layer(self: TranscriptEncoder, x: Array, index: int) -> Array:
             attention = Attention(
-                width, config.heads, dtype=self.dtype, implementation=config.attention, name=f"attention_{index}"
+                width,
+                config.heads,
+                dtype=self.dtype,
+                implementation=config.attention,
+                name=f"attention_{index}",
             )
             normed = LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
             answer = attention(normed, attention.project(normed), mask=visible)
             x = x + nn.Dropout(config.dropout)(answer, deterministic=deterministic)
             normed = LayerNorm(dtype=self.dtype, name=f"norm_feed_forward_{index}")(x)
-            hidden = FeedForward(width, config.ffn_ratio, dtype=self.dtype, name=f"feed_forward_{index}")(normed)
+            hidden = FeedForward(
+                width, config.ffn_ratio, dtype=self.dtype, name=f"feed_forward_{index}"
+            )(normed)
             return x + nn.Dropout(config.dropout)(hidden, deterministic=deterministic)
 
         for index in range(config.transcript.layers):

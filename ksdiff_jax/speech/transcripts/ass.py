@@ -4,7 +4,8 @@
     Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
     Dialogue: 0,0:00:01.00,0:00:02.50,Default,Ada,0,0,0,,{\\i1}What is\\N{\\k20}said.
 
-The text is the last field and may hold commas. Comments are no text, nor are drawings (`{\\p1}m 0 0 l ...{\\p0}`).
+The text is the last field and may hold commas. Comments are no text, nor are drawings (`{\\p1}m 0 0
+l ...{\\p0}`).
 """
 
 import re
@@ -16,7 +17,18 @@ from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
 _HEADING = re.compile(r"\s*\[(?:Script Info|V4\+? Styles|Events)\]", re.IGNORECASE)
-_FORMAT = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"]
+_FORMAT = [
+    "layer",
+    "start",
+    "end",
+    "style",
+    "name",
+    "marginl",
+    "marginr",
+    "marginv",
+    "effect",
+    "text",
+]
 _TIME = re.compile(r"(-?)(\d{1,9}):(\d{1,9}):(\d{1,9})(?:[.,:](\d{1,30}))?")
 _OVERRIDE = re.compile(r"\{([^{}]*)\}")
 _DRAWS = re.compile(r"\\p(\d)")
@@ -44,7 +56,9 @@ def read_substation(path: Path, text: str) -> Transcript:
             if not (start and end and "text" in row):
                 broken.add(number, line, "; need Dialogue: with a start, an end and a text")
             elif words := " ".join(spoken_text(_bare(row["text"])).split()):
-                said.append(Said(Spoken(words, seconds(start.groups()), seconds(end.groups())), number))
+                said.append(
+                    Said(Spoken(words, seconds(start.groups()), seconds(end.groups())), number)
+                )
     return timed_transcript(path, said, broken, unit="line")
 
 

@@ -1,11 +1,12 @@
-r"""Audacity's label track, exported as text: start, end and label of each line between tabs, in seconds.
+r"""Audacity's label track, exported as text: start, end and label of each line between tabs, in
+seconds.
 
     0.250000	0.500000	the
     \	0.000000	8000.000000
     0.500000	1.000000	birch
 
-A line that begins with a backslash holds the frequencies of the label before it. Numbers have a comma where the
-system's language does. A label at a point begins and ends there.
+A line that begins with a backslash holds the frequencies of the label before it. Numbers have a
+comma where the system's language does. A label at a point begins and ends there.
 """
 
 import re
@@ -15,7 +16,9 @@ from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
-_LABEL = re.compile(r"[ \t]*(\d{1,12}(?:[.,]\d{1,15})?)\t+[ ]*(\d{1,12}(?:[.,]\d{1,15})?)(?:\t(.*))?")
+_LABEL = re.compile(
+    r"[ \t]*(\d{1,12}(?:[.,]\d{1,15})?)\t+[ ]*(\d{1,12}(?:[.,]\d{1,15})?)(?:\t(.*))?"
+)
 
 
 def has_labels(text: str) -> bool:

@@ -1,7 +1,8 @@
 """Lines of a transcript that could not be read: each is named, none is spoken.
 
-A file of which some lines are broken is read without them, with a warning that names them. A file of which half or
-more is broken is not what it claims to be: an `InputError` names its first broken line.
+A file of which some lines are broken is read without them, with a warning that names them. A file
+of which half or more is broken is not what it claims to be: an `InputError` names its first broken
+line.
 """
 
 import warnings
@@ -10,7 +11,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning, lasts
+from ksdiff_jax.speech.transcripts.spoken_words import (
+    Spoken,
+    Transcript,
+    TranscriptFileWarning,
+    lasts,
+)
 
 SHOWN = 60  # characters of a broken line
 NAMED = 8  # numbers of further lines
@@ -52,17 +58,24 @@ class BrokenLines:
         more = ""
         if others:
             numbers = [str(item.line) for item in others[:NAMED]] + ["..."] * (len(others) > NAMED)
-            more = f"; {len(others)} more like it: line{'s' * (len(others) > 1)} {', '.join(numbers)}"
+            more = (
+                f"; {len(others)} more like it: line{'s' * (len(others) > 1)} {', '.join(numbers)}"
+            )
         warnings.warn(f"{first.message}; {first.remedy}{more}", TranscriptFileWarning, stacklevel=2)
 
 
 def timed_transcript(
-    path: Path, said: Iterable[Said], broken: BrokenLines, *, unit: Literal["word", "line"], text: str | None = None
+    path: Path,
+    said: Iterable[Said],
+    broken: BrokenLines,
+    *,
+    unit: Literal["word", "line"],
+    text: str | None = None,
 ) -> Transcript:
     """The transcript of words or lines, brought into the order of time; settles the broken lines.
 
-    `text` is the whole text where the file holds it apart; else the words make it. Of words with the same text and
-    times one counts.
+    `text` is the whole text where the file holds it apart; else the words make it. Of words with
+    the same text and times one counts.
     """
     kept, bad = [], 0
     for spoken, line in said:

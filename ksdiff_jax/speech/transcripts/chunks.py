@@ -1,4 +1,6 @@
-"""From the chunks of a recogniser, some of whose times are missing or out of order, to words in order."""
+"""From the chunks of a recogniser, some of whose times are missing or out of order, to words in
+order.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -7,10 +9,11 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken
 
 
 def spoken_words(chunks: Iterable[Mapping], *, duration_s: float) -> tuple[Spoken, ...]:
-    """Words of `{"text", "timestamp": (start, end)}`, in order, none before the last one began nor after the end.
+    """Words of `{"text", "timestamp": (start, end)}`, in order, none before the last one began nor
+    after the end.
 
-    An open end (None: the window ended in the word) is where the next word begins, or the recording ends; an open
-    start is where the last word ends.
+    An open end (None: the window ended in the word) is where the next word begins, or the recording
+    ends; an open start is where the last word ends.
     """
     texts, starts, ends = [], [], []
     for chunk in chunks:

@@ -1,10 +1,12 @@
-"""`.ctm`, the words of NIST's scoring tools and of Kaldi: file, channel, start, duration, word, perhaps a confidence.
+"""`.ctm`, the words of NIST's scoring tools and of Kaldi: file, channel, start, duration, word,
+perhaps a confidence.
 
     ;; made by an aligner
     talk 1 0.25 0.25 the 0.98
     talk 1 0.50 0.50 birch
 
-Times are seconds. A file may hold several recordings; the words of this one are read, or the only ones.
+Times are seconds. A file may hold several recordings; the words of this one are read, or the only
+ones.
 """
 
 import re
@@ -35,6 +37,9 @@ def read_ctm(path: Path, text: str, *, stem: str) -> Transcript:
             words.append(Said(Spoken(fields[4], start_s, start_s + duration_s), number))
     if stem not in recordings and len(recordings) > 1:
         names = ", ".join(list(recordings)[:5])
-        raise InputError(f"{path}: words of {len(recordings)} recordings ({names} ...), none of them called {stem}")
+        raise InputError(
+            f"{path}: words of {len(recordings)} recordings ({names} ...), none of them called "
+            f"{stem}"
+        )
     said = recordings.get(stem) or next(iter(recordings.values()), [])
     return timed_transcript(path, said, broken, unit="word")

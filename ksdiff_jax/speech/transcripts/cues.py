@@ -1,21 +1,26 @@
-"""Cues, the form that SubRip (.srt), WebVTT (.vtt) and SubViewer (.sbv) share: a time line, and lines of text.
+"""Cues, the form that SubRip (.srt), WebVTT (.vtt) and SubViewer (.sbv) share: a time line, and
+lines of text.
 
-    1                                        WEBVTT                              0:00:01.000,0:00:02.500
-    00:00:01,000 --> 00:00:02,500                                                What is said.
+    1                                        WEBVTT                          0:00:01.000,0:00:02.500
+    00:00:01,000 --> 00:00:02,500                                            What is said.
     What is said.                            00:01.000 --> 00:02.500 line:0
                                              What is said.
 
-A cue begins at its time line, whatever lies between cues: blank lines may be missing, or stand inside a cue. Hours,
-milliseconds, counters may be missing; commas, points and colons mean the same; text may stand on the time line.
+A cue begins at its time line, whatever lies between cues: blank lines may be missing, or stand
+inside a cue. Hours, milliseconds, counters may be missing; commas, points and colons mean the same;
+text may stand on the time line.
 
-A line before a time line is the cue's counter (SubRip) or name (WebVTT), and not text of the cue before, where
+A line before a time line is the cue's counter (SubRip) or name (WebVTT), and not text of the cue
+before, where
 
-- a blank line, or nothing, is before it, and it is a number, or the file names its cues, as WebVTT does; or
-- no blank line is before it, and it is the number that follows the last counter, or any number where the file's
-  counters are out of order and the cue before has text already.
+- a blank line, or nothing, is before it, and it is a number, or the file names its cues, as WebVTT
+  does; or
+- no blank line is before it, and it is the number that follows the last counter, or any number
+  where the file's counters are out of order and the cue before has text already.
 
-So a "42" that is said stays. WebVTT's header, notes, styles and regions are no text. A line like a time line that is
-none, and text before the first cue or after a counter without a time line, are broken lines.
+So a "42" that is said stays. WebVTT's header, notes, styles and regions are no text. A line like a
+time line that is none, and text before the first cue or after a counter without a time line, are
+broken lines.
 """
 
 import itertools
@@ -36,13 +41,19 @@ _CLOCK = (
 _FULL_CLOCK = r"(-?)(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})[.,](\d{1,30})(?![\d:])"
 _ARROW = r"(?:(?:[-–—−‐=][ \t]?){1,3}(?:>|＞|&gt;)|[→⟶➔➜])"
 _ARROW_ANYWHERE = re.compile(_ARROW)
-_TIMES = re.compile(rf"(?:\d{{1,9}}[.)]?[ \t]+)?[\[(]?{_CLOCK}[ \t]*{_ARROW}[ \t]*{_CLOCK}[\])]?(.*)")
-_TIMES_WITHOUT_ARROW = re.compile(rf"{_FULL_CLOCK}[ \t]*[-–—,; \t][ \t]*{_FULL_CLOCK}(?:$|[ \t]+(.*))")
+_TIMES = re.compile(
+    rf"(?:\d{{1,9}}[.)]?[ \t]+)?[\[(]?{_CLOCK}[ \t]*{_ARROW}[ \t]*{_CLOCK}[\])]?(.*)"
+)
+_TIMES_WITHOUT_ARROW = re.compile(
+    rf"{_FULL_CLOCK}[ \t]*[-–—,; \t][ \t]*{_FULL_CLOCK}(?:$|[ \t]+(.*))"
+)
 _BEGINS_WITH_CLOCK = re.compile(r"\d{1,9}:\d\d:\d\d[.,]\d")
 _CUT_SHORT = re.compile(r"\d{1,9}:\d{0,2}(?::\d{0,2}(?:[.,]\d{0,9})?)?[ \t]*[-–—]{0,3}>?")
 _CLOCK_ANYWHERE = re.compile(r"\d[ \t]?[:：][ \t]?\d")
 _CLOCK_LIKE = re.compile(r"[-\[(]?\d{1,9}[ \t]?[:.,][ \t]?\w")
-_SETTING = re.compile(r"\s*(?:vertical|line|position|size|align|region|[xy][12])\s?:\S*", re.IGNORECASE)
+_SETTING = re.compile(
+    r"\s*(?:vertical|line|position|size|align|region|[xy][12])\s?:\S*", re.IGNORECASE
+)
 _COUNTER = re.compile(r"[#(\[]?(\d{1,9})[.)\]:]?")
 _ASIDES = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT|WebVTT|webvtt)(?=\s|$)")
 _LOOKED_AT = 400  # characters of a line in which times may stand
@@ -58,13 +69,17 @@ class Cue(NamedTuple):
 
 
 def has_cues(text: str) -> bool:
-    """Whether a text has a time line with an arrow, be it a broken one, or begins as WebVTT does."""
+    """Whether a text has a time line with an arrow, be it a broken one, or begins as WebVTT
+    does.
+    """
     return is_web_vtt(text) or any(_is_like_times(line.strip()) for line in text.split("\n"))
 
 
 def _is_like_times(line: str) -> bool:
     begins = line[:1].isdecimal() or line.startswith(("[", "(", "-"))
-    return (begins and _has_arrow_and_clock(line)) or _TIMES_WITHOUT_ARROW.match(line[:_LOOKED_AT]) is not None
+    return (begins and _has_arrow_and_clock(line)) or _TIMES_WITHOUT_ARROW.match(
+        line[:_LOOKED_AT]
+    ) is not None
 
 
 def _has_arrow_and_clock(line: str) -> bool:
@@ -131,7 +146,8 @@ class _Walk:
         self.cues: list[Cue] = []
         self.counter = 0  # of the last cue
         self.named, self.counted, self.in_order, self.glued = self._habits()
-        # What text lines belong to now: a cue, nothing yet, an aside of WebVTT, or something broken.
+        # What text lines belong to now: a cue, nothing yet, an aside of WebVTT, or something
+        # broken.
         self.place: str = "nothing"
         self.after_blank = True
 
@@ -158,7 +174,9 @@ class _Walk:
 
     def _time_line(self, index: int, times: _Times) -> None:
         if times.known:
-            self.cues.append(Cue(times.start_s, times.end_s, [times.rest] if times.rest else [], index + 1))
+            self.cues.append(
+                Cue(times.start_s, times.end_s, [times.rest] if times.rest else [], index + 1)
+            )
             self.place = "cue"
         else:
             self.broken.add(index + 1, self.lines[index], WHY_NO_TIMES)
@@ -181,7 +199,9 @@ class _Walk:
             is_counter = self.counted or (has_text and following == index + 1)
         else:
             is_next = number == self.counter + 1
-            is_counter = self.counted and (is_next or (has_text and (number == 1 or not self.in_order)))
+            is_counter = self.counted and (
+                is_next or (has_text and (number == 1 or not self.in_order))
+            )
         if is_counter:
             self.counter = number
         return is_counter
@@ -190,7 +210,9 @@ class _Walk:
         if number is None or not self.counted or number != self.counter + 1:
             return False
         if self.next[index] is None:  # the last line of the file
-            return self.after_blank or (self.glued and self.place == "cue" and bool(self.cues[-1].lines))
+            return self.after_blank or (
+                self.glued and self.place == "cue" and bool(self.cues[-1].lines)
+            )
         if not self.after_blank or self.next[index] != index + 1:
             return False
         self.counter = number
@@ -208,15 +230,25 @@ class _Walk:
         return after_counter or has_clock is not None or not re.search(r"\w", head)
 
     def _habits(self) -> tuple[bool, bool, bool, bool]:
-        """Whether the file names its cues, counts them, counts them in order, and does so without blank lines."""
+        """Whether the file names its cues, counts them, counts them in order, and does so without
+        blank lines.
+        """
         lines = self.lines
         at = [index for index, times in enumerate(self.times) if times is not None]
         before = [_filled_before(lines, index) for index in at]
         numbers = [None if index is None else _number(lines[index]) for index in before]
-        named = [index for index in at if index and lines[index - 1] and (index == 1 or not lines[index - 2])]
+        named = [
+            index
+            for index in at
+            if index and lines[index - 1] and (index == 1 or not lines[index - 2])
+        ]
         counted = [number for number in numbers if number is not None]
         steps = [later - number for number, later in itertools.pairwise(counted)]
-        glued = [index for index in before if index and _number(lines[index]) is not None and lines[index - 1]]
+        glued = [
+            index
+            for index in before
+            if index and _number(lines[index]) is not None and lines[index - 1]
+        ]
         return (
             2 * len(named) > len(at),
             2 * len(counted) > len(at),

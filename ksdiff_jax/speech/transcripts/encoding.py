@@ -1,12 +1,14 @@
 """From the bytes of a text file to its text.
 
-UTF-8 with or without a byte-order mark; UTF-16 and UTF-32 with one; UTF-16 without one, which shows in its zero
-bytes. Anything else is refused: an eight-bit code page cannot be told from another, and a wrong guess makes other
-words. So are documents that only hold text (PDF, Word, RTF, web pages), and recordings.
+UTF-8 with or without a byte-order mark; UTF-16 and UTF-32 with one; UTF-16 without one, which shows
+in its zero bytes. Anything else is refused: an eight-bit code page cannot be told from another, and
+a wrong guess makes other words. So are documents that only hold text (PDF, Word, RTF, web pages),
+and recordings.
 
-Line ends become newlines. Characters that are composed in one file and decomposed in another become one form (NFC);
-control characters, byte-order marks inside the text, zero-width spaces, soft hyphens and marks of direction go. The
-joiners of Persian and Indic scripts stay, since they belong to the spelling.
+Line ends become newlines. Characters that are composed in one file and decomposed in another become
+one form (NFC); control characters, byte-order marks inside the text, zero-width spaces, soft
+hyphens and marks of direction go. The joiners of Persian and Indic scripts stay, since they belong
+to the spelling.
 """
 
 import codecs
@@ -41,16 +43,24 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-# The share of zero bytes at every second place that makes a text UTF-16: one character in ten is ASCII.
+# The share of zero bytes at every second place that makes a text UTF-16: one character in ten is
+# ASCII.
 LEAST_ZEROS = 0.1
 
 _INVISIBLE = dict.fromkeys(
     [
         *(code for code in range(0x20) if code not in (0x09, 0x0A)),
-        *range(0x7F, 0xA0), 0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF,
+        *range(0x7F, 0xA0),
+        0xAD,
+        0x200B,
+        0x200E,
+        0x200F,
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        0xFEFF,
         0xFFFC,
     ]
-) | dict.fromkeys((0x0B, 0x0C, 0x85, 0x2028, 0x2029), " ")  # fmt: skip
+) | dict.fromkeys((0x0B, 0x0C, 0x85, 0x2028, 0x2029), " ")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -61,11 +71,17 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if kind := next((kind for start, kind in _FOREIGN.items() if data.startswith(start)), None):
-        raise InputError(f"{path}: {kind}, not a text file; save what is said as plain text in UTF-8")
+        raise InputError(
+            f"{path}: {kind}, not a text file; save what is said as plain text in UTF-8"
+        )
     if data[4:8] == b"ftyp":
-        raise InputError(f"{path}: a recording (mp4), not a text file; save what is said as plain text in UTF-8")
+        raise InputError(
+            f"{path}: a recording (mp4), not a text file; save what is said as plain text in UTF-8"
+        )
     if _WEB_PAGE.match(data):
-        raise InputError(f"{path}: a web page, not a transcript; save what is said as plain text in UTF-8")
+        raise InputError(
+            f"{path}: a web page, not a transcript; save what is said as plain text in UTF-8"
+        )
     encoding, mark = _encoding(data)
     body = data[mark:]
     if encoding == "utf-8":
@@ -75,7 +91,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
         raise InputError(
-            f"{path}: not {name} text (byte {mark + error.start}); save it as UTF-8, from Windows' Western "
+            f"{path}: not {name} text (byte {mark + error.start}); save it as UTF-8, from "
+            "Windows' Western "
             "code page for instance with iconv -f CP1252 -t UTF-8"
         ) from error
     return clean(text)

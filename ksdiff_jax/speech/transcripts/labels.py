@@ -1,14 +1,17 @@
-"""`.lab` and `.mlf`: HTK labels, those of festival, or nothing but words, as the Montreal aligner reads them.
+"""`.lab` and `.mlf`: HTK labels, those of festival, or nothing but words, as the Montreal aligner
+reads them.
 
     0 2500000 sil            0.25 0.50 the -71.3          #                    the birch canoe
     2500000 5000000 the      0.50 1.00 birch -68.0        0.25 121 pau
                                                           0.50 121 the
 
-Numbers with a point are seconds. Whole numbers are HTK's units of 100 ns, samples at TIMIT's 16 kHz, milliseconds or
-seconds: the mean length of the labels shows which, and the middle two are told. A number after the label is its score.
-An end that is missing is where the next label begins. After a line `#`, each line is an end, a colour and a label, as
-festival writes them; of several labels between semicolons the first counts. A master label file (`#!MLF!#`) holds the
-labels of several recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are no words.
+Numbers with a point are seconds. Whole numbers are HTK's units of 100 ns, samples at TIMIT's 16
+kHz, milliseconds or seconds: the mean length of the labels shows which, and the middle two are
+told. A number after the label is its score. An end that is missing is where the next label begins.
+After a line `#`, each line is an end, a colour and a label, as festival writes them; of several
+labels between semicolons the first counts. A master label file (`#!MLF!#`) holds the labels of
+several recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are
+no words.
 """
 
 import re
@@ -22,7 +25,8 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, Trans
 
 UNITS_PER_SECOND = 10_000_000
 TIMIT_RATE_HZ = 16_000
-# Mean lengths of labels in whole numbers: of seconds below the first, of milliseconds, of samples, then of 100 ns.
+# Mean lengths of labels in whole numbers: of seconds below the first, of milliseconds, of samples,
+# then of 100 ns.
 LEAST_MILLISECONDS, LEAST_SAMPLES, LEAST_UNITS = 60, 600, 50_000
 MASTER = "#!MLF!#"
 _NUMBER = re.compile(r"\d{1,15}(?:[.,]\d{1,15})?|[.,]\d{1,15}")
@@ -33,8 +37,15 @@ _Line = tuple[int, list[str]]  # its number, its fields
 
 
 def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
-    """A label file's text; its words with times if it has any. `stem` is the recording's name in a master file."""
-    lines = [(number, line.split()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    """A label file's text; its words with times if it has any.
+
+    `stem` is the recording's name in a master file.
+    """
+    lines = [
+        (number, line.split())
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip()
+    ]
     if lines and lines[0][1] == [MASTER]:
         lines = _of_recording(path, lines[1:], stem)
     header = next((index for index, (_, fields) in enumerate(lines[:20]) if fields == ["#"]), None)
@@ -43,18 +54,26 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
         if _have_colours(lines):
             return _ends(path, lines)
     if not any(_are_numbers(fields[:2]) for _, fields in lines):
-        if len(lines) > 1 and all(_are_numbers(fields[:1], least=1) and len(fields) > 1 for _, fields in lines):
+        if len(lines) > 1 and all(
+            _are_numbers(fields[:1], least=1) and len(fields) > 1 for _, fields in lines
+        ):
             return _labels(path, _with_ends(lines))
-        fields = (" ".join(field for field in fields if not _MARK.fullmatch(field)) for _, fields in lines)
+        fields = (
+            " ".join(field for field in fields if not _MARK.fullmatch(field)) for _, fields in lines
+        )
         words = spoken_text("\n".join(fields))
         return Transcript(" ".join(words.split()), str(path))
     return _labels(path, lines)
 
 
 def has_label_lines(text: str) -> bool:
-    """Whether a text is nothing but lines of a start, an end and a label, two or more, or behind a mark `#`."""
+    """Whether a text is nothing but lines of a start, an end and a label, two or more, or behind a
+    mark `#`.
+    """
     lines = [line[:200].split() for line in text.split("\n") if line.strip()]
-    if ["#"] in lines[:20] and all(_are_numbers(fields[:2]) for fields in lines[lines.index(["#"]) + 1 :]):
+    if ["#"] in lines[:20] and all(
+        _are_numbers(fields[:2]) for fields in lines[lines.index(["#"]) + 1 :]
+    ):
         return len(lines) > lines.index(["#"]) + 1
     if len(lines) < 2 or not all(len(fields) > 2 and _are_numbers(fields[:2]) for fields in lines):
         return False
@@ -90,15 +109,22 @@ def _ends(path: Path, lines: list[_Line]) -> Transcript:
 
 
 def _have_colours(lines: list[_Line]) -> bool:
-    """Whether lines are `end colour label`: ends in seconds, with a point, and colours without one."""
+    """Whether lines are `end colour label`: ends in seconds, with a point, and colours
+    without one.
+    """
     timed = [fields for _, fields in lines if _are_numbers(fields[:2])]
-    return not timed or (any(not end.isdigit() for end, *_ in timed) and all(fields[1].isdigit() for fields in timed))
+    return not timed or (
+        any(not end.isdigit() for end, *_ in timed) and all(fields[1].isdigit() for fields in timed)
+    )
 
 
 def _with_ends(lines: list[_Line]) -> list[_Line]:
     starts = [fields[0] for _, fields in lines]
     ends = [*starts[1:], starts[-1]]
-    return [(number, [fields[0], end, *fields[1:]]) for (number, fields), end in zip(lines, ends, strict=True)]
+    return [
+        (number, [fields[0], end, *fields[1:]])
+        for (number, fields), end in zip(lines, ends, strict=True)
+    ]
 
 
 def _label(fields: list[str]) -> str:
@@ -110,7 +136,9 @@ def _label(fields: list[str]) -> str:
 
 
 def _of_recording(path: Path, lines: list[_Line], stem: str) -> list[_Line]:
-    """The lines of one recording in a master label file; each begins with its name in quotes, and ends with a point."""
+    """The lines of one recording in a master label file; each begins with its name in quotes, and
+    ends with a point.
+    """
     recordings: dict[str, list[_Line]] = {}
     here: list[_Line] | None = None
     for number, fields in lines:
@@ -126,11 +154,15 @@ def _of_recording(path: Path, lines: list[_Line], stem: str) -> list[_Line]:
     if len(recordings) == 1:
         return next(iter(recordings.values()))
     names = ", ".join(list(recordings)[:5]) or "none"
-    raise InputError(f"{path}: labels of {len(recordings)} recordings ({names} ...), none of them called {stem}")
+    raise InputError(
+        f"{path}: labels of {len(recordings)} recordings ({names} ...), none of them called {stem}"
+    )
 
 
 def _are_numbers(fields: list[str], *, least: int = 2) -> bool:
-    return len(fields) >= least and all(field.isascii() and _NUMBER.fullmatch(field) for field in fields)
+    return len(fields) >= least and all(
+        field.isascii() and _NUMBER.fullmatch(field) for field in fields
+    )
 
 
 def _value(field: str) -> float:

@@ -10,7 +10,8 @@
 | `Ada: ` | who speaks, where all lines with times begin so, three or more, and names come again |
 | `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
 
-Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals: they stay.
+Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals:
+they stay.
 """
 
 import re
@@ -19,21 +20,43 @@ from ksdiff_jax.speech.transcripts.encoding import clean
 
 MOST_WORDS = 5
 SILENCES = frozenset(
-    {"", "sil", "sp", "spn", "pau", "#", "##", "h#", "_", "ssil", "...", "…", "!sil", "!null",
-     "sent-start", "sent-end"}
-)  # fmt: skip
+    {
+        "",
+        "sil",
+        "sp",
+        "spn",
+        "pau",
+        "#",
+        "##",
+        "h#",
+        "_",
+        "ssil",
+        "...",
+        "…",
+        "!sil",
+        "!null",
+        "sent-start",
+        "sent-end",
+    }
+)
 _SIDE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］")
 _ROUND = re.compile(
-    r"(?:\A\s*|(?<=[.!?…。！？♪♫])\s*)[(（]([^()（）]{1,60})[)）][ \t]*|^[ \t]*[(（]([^()（）]{1,60})[)）][ \t]*$", re.M
+    r"(?:\A\s*|(?<=[.!?…。！？♪♫])\s*)[(（]([^()（）]{1,60})[)）][ \t]*|^[ \t]*[(（]([^()（）]{1,60})[)）][ \t]*$",
+    re.M,
 )
 _STARRED = re.compile(r"^[ \t]*\*\s*\w+(?:\s\w+){0,2}\s*\*[ \t]*$", re.M)
 _NOTES = re.compile("[♩♪♫♬🎵🎶]+")
-_MUSIC = re.compile(r"\b(?:music|musik|musique|m[uú]sica|muziek|muzyka|музыка)\b|音楽|音乐|音樂|음악", re.IGNORECASE)
+_MUSIC = re.compile(
+    r"\b(?:music|musik|musique|m[uú]sica|muziek|muzyka|музыка)\b|音楽|音乐|音樂|음악", re.IGNORECASE
+)
 _PUNCTUATION = re.compile(r"[.!?,;:…。！？]")
 _DASH = re.compile(r"^[-–—‐•][ \t]*(?=\D)")
-_CHEVRONS = re.compile(r"^(?:>{1,3}|»)[ \t]*(?:[^\W\d_][\w.'’-]{0,20}(?:[ \t][^\W\d_][\w.'’-]{0,20}){0,2}:(?=\s|$))?")
+_CHEVRONS = re.compile(
+    r"^(?:>{1,3}|»)[ \t]*(?:[^\W\d_][\w.'’-]{0,20}(?:[ \t][^\W\d_][\w.'’-]{0,20}){0,2}:(?=\s|$))?"
+)
 _NUMBERED = re.compile(
-    r"^(?:speaker|sprecher|sprecherin|locuteur|hablante|interviewer)[ _]?\d{0,3}:(?=\s|$)", re.IGNORECASE
+    r"^(?:speaker|sprecher|sprecherin|locuteur|hablante|interviewer)[ _]?\d{0,3}:(?=\s|$)",
+    re.IGNORECASE,
 )
 _LABEL = re.compile(r"^([^\W\d_][^:\n(]{0,30})(?:\([^()\n]{1,30}\))?:(?=\s|$)")
 _NAME = re.compile(r"([^\W\d_][\w.'’-]*(?:[ \t][\w.,()'’-]+){0,4}):[ \t]+(?=\S)")
@@ -41,7 +64,9 @@ _SUNG = re.compile(r"#[ \t]+(.+?)[ \t]+#")
 _ABBREVIATION = re.compile(r"\w\.\w")
 _SPOKEN_CAPITALS = frozenset({"OK", "PS", "NB"})
 _WORD = re.compile(r"\w")
-_CREDIT = re.compile(r"(?:transcribed|subtitles|captions) by\b.*\w\.(?:ai|com|org|net)\b.*", re.IGNORECASE)
+_CREDIT = re.compile(
+    r"(?:transcribed|subtitles|captions) by\b.*\w\.(?:ai|com|org|net)\b.*", re.IGNORECASE
+)
 _LABELLED = re.compile(r"[\[<({].*[\])>}]", re.S)
 
 
@@ -56,7 +81,9 @@ def spoken_text(text: str) -> str:
 
 
 def without_names(lines: list[str]) -> list[str]:
-    """Lines without the names of who speaks, where all of them begin with one, as a meeting's captions do."""
+    """Lines without the names of who speaks, where all of them begin with one, as a meeting's
+    captions do.
+    """
     found = [_NAME.match(line) for line in lines]
     names = [name[1] for name in found if name and name[1][0].isupper()]
     if len(lines) < 3 or len(names) < len(lines) or len(set(names)) == len(names):
@@ -95,4 +122,9 @@ def _of_a_line(line: str) -> str:
 
 def _names_a_speaker(label: str, *, rest: str) -> bool:
     """All capitals, but for a text that is all capitals itself, in which a label does not show."""
-    return label.isupper() and label not in _SPOKEN_CAPITALS and not _ABBREVIATION.search(label) and not rest.isupper()
+    return (
+        label.isupper()
+        and label not in _SPOKEN_CAPITALS
+        and not _ABBREVIATION.search(label)
+        and not rest.isupper()
+    )

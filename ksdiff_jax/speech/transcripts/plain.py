@@ -1,4 +1,6 @@
-"""Plain text, `.txt` and `.md`: every line is said, without the marks of Markdown and what no mouth forms."""
+"""Plain text, `.txt` and `.md`: every line is said, without the marks of Markdown and what no mouth
+forms.
+"""
 
 import re
 from pathlib import Path
@@ -18,7 +20,11 @@ _FRAMES = re.compile(r"^\{\d{1,9}\}\{\d{0,9}\}", re.MULTILINE)
 
 def read_plain(path: Path, text: str) -> Transcript:
     """The text, line by line."""
-    text = _TIMIT.sub("", text, count=1) if text.strip().count("\n") == 0 and _TIMIT.match(text) else text
+    text = (
+        _TIMIT.sub("", text, count=1)
+        if text.strip().count("\n") == 0 and _TIMIT.match(text)
+        else text
+    )
     if _FRAMES.match(text):
         text = _FRAMES.sub("", text).replace("|", "\n")
     text = _RULE.sub("", _HEADING.sub("", _LINK.sub(r"\1", text)))

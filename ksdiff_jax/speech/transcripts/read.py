@@ -1,4 +1,5 @@
-"""A transcript file of any kind: which reader it needs shows in what it holds, and only then in its ending.
+"""A transcript file of any kind: which reader it needs shows in what it holds, and only then in its
+ending.
 
 | ending | what it is | times of |
 |---|---|---|
@@ -70,13 +71,16 @@ _JSON_STARTS = ("{", "[{", "[\n")
 def read_transcript(path: str | Path, *, recording: str | Path | None = None) -> Transcript:
     """A transcript file of any of the kinds above.
 
-    `recording` chooses in a file that holds the words of several; without it the file's own name does. Raises
-    `InputError` with file and line where nothing can be read, and warns of single lines that could not be.
+    `recording` chooses in a file that holds the words of several; without it the file's own name
+    does. Raises `InputError` with file and line where nothing can be read, and warns of single
+    lines that could not be.
     """
     path = Path(path)
     text = read_text(path)
     if not text.strip():
-        raise InputError(f"{path}: an empty file; write down what is said, or leave the transcript out")
+        raise InputError(
+            f"{path}: an empty file; write down what is said, or leave the transcript out"
+        )
     transcript = _read(path, text, stem=Path(path if recording is None else recording).stem)
     if not transcript.text:
         warnings.warn(f"{path}: holds no word that is said", TranscriptFileWarning, stacklevel=2)

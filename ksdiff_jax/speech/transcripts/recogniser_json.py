@@ -60,24 +60,36 @@ def read_json(path: Path, text: str) -> Transcript:
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}, line 1: not JSON that can be read ({type(error).__name__})") from error
+        raise InputError(
+            f"{path}, line 1: not JSON that can be read ({type(error).__name__})"
+        ) from error
     found = _items(content)
     if found is None:
-        raise InputError(f"{path}: JSON, but not of Whisper or another recogniser; need words or segments")
+        raise InputError(
+            f"{path}: JSON, but not of Whisper or another recogniser; need words or segments"
+        )
     unit, items = found
     scale = _scale(items) if unit == "word" else 1.0
     chunks = []
     for said, start, end in items:
-        label = " ".join(spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split())
+        label = " ".join(
+            spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split()
+        )
         if not is_silence(label):
-            chunks.append({"text": label, "timestamp": (_seconds(start, scale), _seconds(end, scale))})
+            chunks.append(
+                {"text": label, "timestamp": (_seconds(start, scale), _seconds(end, scale))}
+            )
     whole = content.get("text") if isinstance(content, dict) else None
-    whole = " ".join(spoken_text(whole).split()) if isinstance(whole, str) and whole.strip() else None
+    whole = (
+        " ".join(spoken_text(whole).split()) if isinstance(whole, str) and whole.strip() else None
+    )
     known = [moment for chunk in chunks for moment in chunk["timestamp"] if moment is not None]
     if not known:
         return Transcript(whole or " ".join(chunk["text"] for chunk in chunks), str(path))
     words = spoken_words(chunks, duration_s=max(known))
-    return timed_transcript(path, [Said(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole)
+    return timed_transcript(
+        path, [Said(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole
+    )
 
 
 def _parsed(text: str) -> Any:
@@ -94,10 +106,15 @@ def _items(content: Any) -> tuple[str, list[_Item]] | None:
         return content.get("unit", "word"), list(_fields(content.get("spoken")))
     segments = list(_dicts(content.get("segments")))
     words = [word for segment in segments for word in _fields(segment.get("words"))]
-    in_all = segments and all(segment.get("words") for segment in segments if str(segment.get("text", "")).strip())
+    in_all = segments and all(
+        segment.get("words") for segment in segments if str(segment.get("text", "")).strip()
+    )
     candidates = [
         ("word", words if in_all else []),
-        *(("word", list(_fields(content.get(name)))) for name in ("words", "word_segments", "result")),
+        *(
+            ("word", list(_fields(content.get(name))))
+            for name in ("words", "word_segments", "result")
+        ),
         ("word", list(_entries(content))),
         ("line", list(_fields(segments))),
         ("line", list(_fields(content.get("fragments")))),
@@ -106,9 +123,12 @@ def _items(content: Any) -> tuple[str, list[_Item]] | None:
     if filled := next(((unit, items) for unit, items in candidates if items), None):
         return filled
     if chunks := list(_chunks(content.get("chunks"))):
-        return ("line" if any(" " in str(text).strip() for text, _, _ in chunks) else "word"), chunks
+        return (
+            "line" if any(" " in str(text).strip() for text, _, _ in chunks) else "word"
+        ), chunks
     known = any(
-        isinstance(content.get(name), list) for name in ("segments", "transcription", "chunks", "result", "words")
+        isinstance(content.get(name), list)
+        for name in ("segments", "transcription", "chunks", "result", "words")
     )
     return ("word", []) if known and ("text" in content or "transcription" in content) else None
 
@@ -121,9 +141,14 @@ def _dicts(items: Any) -> Iterator[dict]:
 def _fields(items: Any) -> Iterator[_Item]:
     for item in _dicts(items):
         text, start, end = (
-            next((item[name] for name in names if name in item), None) for names in (_TEXTS, _STARTS, _ENDS)
+            next((item[name] for name in names if name in item), None)
+            for names in (_TEXTS, _STARTS, _ENDS)
         )
-        if end is None and "duration" in item and None not in (at := (_seconds(start), _seconds(item["duration"]))):
+        if (
+            end is None
+            and "duration" in item
+            and None not in (at := (_seconds(start), _seconds(item["duration"])))
+        ):
             end = sum(at)
         if text is not None:
             yield text, start, end
@@ -141,7 +166,11 @@ def _offsets(items: Any) -> Iterator[_Item]:
         offsets = item.get("offsets")
         if "text" in item and isinstance(offsets, dict):
             start, end = (_seconds(offsets.get(name)) for name in ("from", "to"))
-            yield item["text"], None if start is None else start / 1000, None if end is None else end / 1000
+            yield (
+                item["text"],
+                None if start is None else start / 1000,
+                None if end is None else end / 1000,
+            )
 
 
 def _entries(content: dict) -> Iterator[_Item]:
@@ -160,11 +189,17 @@ def _scale(items: list[_Item]) -> float:
     """Seconds per unit: AssemblyAI's whole numbers are milliseconds, as words of minutes show."""
     lengths = [end - start for _, start, end in items if type(start) is int and type(end) is int]
     timed = sum(start is not None for _, start, _ in items)
-    return 0.001 if lengths and len(lengths) == timed and sorted(lengths)[len(lengths) // 2] > LONGEST_S else 1.0
+    return (
+        0.001
+        if lengths and len(lengths) == timed and sorted(lengths)[len(lengths) // 2] > LONGEST_S
+        else 1.0
+    )
 
 
 def _seconds(value: Any, scale: float = 1.0) -> float | None:
-    """A number, also one in quotes; None for anything else, and for what is not finite or negative."""
+    """A number, also one in quotes; None for anything else, and for what is not finite or
+    negative.
+    """
     try:
         number = scale * float(value)
     except (TypeError, ValueError, OverflowError):

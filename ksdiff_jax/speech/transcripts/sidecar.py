@@ -8,10 +8,10 @@ Beside `talk.mp4` these are looked for; of the first row that is there, the firs
 | talk.mp4.ENDING | editors and servers that keep the whole name |
 | talk.en.ENDING | players and video sites, one file a language |
 
-ENDING, in capitals or not, in this order: TextGrid, lab, ctm, json, csv, tsv, srt, vtt, ass, ssa, sbv, ttml, dfxp,
-lrc, txt. Tables and JSON count only if they are transcripts; folders and empty files do not count. Of several
-languages the one that is marked as the original (`talk.en-orig.vtt`) is read; without a mark none is, with a warning,
-since a translation is not what is said.
+ENDING, in capitals or not, in this order: TextGrid, lab, ctm, json, csv, tsv, srt, vtt, ass, ssa,
+sbv, ttml, dfxp, lrc, txt. Tables and JSON count only if they are transcripts; folders and empty
+files do not count. Of several languages the one that is marked as the original (`talk.en-orig.vtt`)
+is read; without a mark none is, with a warning, since a translation is not what is said.
 """
 
 import re
@@ -26,13 +26,27 @@ from ksdiff_jax.speech.transcripts.spoken_words import TranscriptFileWarning
 from ksdiff_jax.speech.transcripts.tables import has_heading
 
 ENDINGS = (
-    ".textgrid", ".lab", ".ctm", ".json", ".csv", ".tsv", ".srt", ".vtt", ".ass", ".ssa", ".sbv", ".ttml", ".dfxp",
-    ".lrc", ".txt",
-)  # fmt: skip
+    ".textgrid",
+    ".lab",
+    ".ctm",
+    ".json",
+    ".csv",
+    ".tsv",
+    ".srt",
+    ".vtt",
+    ".ass",
+    ".ssa",
+    ".sbv",
+    ".ttml",
+    ".dfxp",
+    ".lrc",
+    ".txt",
+)
 _USUAL = {".TextGrid", *ENDINGS}
 _RECOGNISED = {".json": is_transcript, ".csv": has_heading, ".tsv": has_heading}
 _LANGUAGE = re.compile(
-    r"\.([a-z]{2,3})(?:[-_](?!orig)[a-z0-9]{2,8})*(-orig)?(?:\.(?:sdh|cc|hi|default|auto|asr|orig))*", re.IGNORECASE
+    r"\.([a-z]{2,3})(?:[-_](?!orig)[a-z0-9]{2,8})*(-orig)?(?:\.(?:sdh|cc|hi|default|auto|asr|orig))*",
+    re.IGNORECASE,
 )
 
 
@@ -45,11 +59,15 @@ def find_sidecar(speech: str | Path) -> Path | None:
     for middle in ("", speech.suffix.lower()):
         if found := next((path for _, path in beside.get(middle, ())), None):
             return found
-    return _of_one_language(speech, {middle: found for middle, found in beside.items() if _LANGUAGE.fullmatch(middle)})
+    return _of_one_language(
+        speech, {middle: found for middle, found in beside.items() if _LANGUAGE.fullmatch(middle)}
+    )
 
 
 def _beside(speech: Path) -> dict[str, list[tuple[int, Path]]]:
-    """Transcripts under the recording's name, in their order, by what stands between that name and their ending."""
+    """Transcripts under the recording's name, in their order, by what stands between that name and
+    their ending.
+    """
     stem = unicodedata.normalize("NFC", speech.stem)
     try:  # most names of a large folder are passed over at once
         everything = (path.name for path in speech.parent.iterdir())
@@ -73,7 +91,9 @@ def _is_transcript(path: Path, ending: str, speech: Path) -> bool:
         if not path.is_file() or path == speech or (speech.exists() and path.samefile(speech)):
             return False
         if path.stat().st_size == 0:
-            warnings.warn(f"{path}: empty, no transcript is read from it", TranscriptFileWarning, stacklevel=4)
+            warnings.warn(
+                f"{path}: empty, no transcript is read from it", TranscriptFileWarning, stacklevel=4
+            )
             return False
     except OSError:
         return False
@@ -92,10 +112,15 @@ def _of_one_language(speech: Path, beside: dict[str, list[tuple[int, Path]]]) ->
     if len(languages) > 1:
         names = ", ".join(found[0][1].name for found in beside.values())
         warnings.warn(
-            f"{speech}: transcripts in several languages beside it ({names}); none is read, name one with "
+            f"{speech}: transcripts in several languages beside it ({names}); none is read, name "
+            "one with "
             "--transcript-file",
             TranscriptFileWarning,
             stacklevel=3,
         )
         return None
-    return min((item for found in beside.values() for item in found), default=(0, None), key=lambda item: item[0])[1]
+    return min(
+        (item for found in beside.values() for item in found),
+        default=(0, None),
+        key=lambda item: item[0],
+    )[1]

@@ -1,6 +1,7 @@
 """A transcript: the text, and where a file or a model knows them, the times of its words or lines.
 
-Times are seconds from the start of the sound. `write_words` stores them as JSON, schema `ksdiff-words/1`.
+Times are seconds from the start of the sound. `write_words` stores them as JSON, schema
+`ksdiff-words/1`.
 """
 
 import math
@@ -36,15 +37,20 @@ class Transcript(NamedTuple):
 
 
 def within(transcript: Transcript, *, duration_s: float) -> Transcript:
-    """The words or lines that begin inside a recording, cut where it ends; warns of those that begin later."""
+    """The words or lines that begin inside a recording, cut where it ends; warns of those that
+    begin later.
+    """
     kept = tuple(
-        item._replace(end_s=min(item.end_s, duration_s)) for item in transcript.spoken if item.start_s < duration_s
+        item._replace(end_s=min(item.end_s, duration_s))
+        for item in transcript.spoken
+        if item.start_s < duration_s
     )
     if len(kept) == len(transcript.spoken):
         return transcript._replace(spoken=kept)
     late = f"{len(transcript.spoken) - len(kept)} of {len(transcript.spoken)} {transcript.unit}s"
     warnings.warn(
-        f"{transcript.source}: {late} begin after the end of the recording ({duration_s:.2f} s) and are left out",
+        f"{transcript.source}: {late} begin after the end of the recording ({duration_s:.2f} s) "
+        "and are left out",
         TranscriptFileWarning,
         stacklevel=2,
     )
@@ -52,7 +58,8 @@ def within(transcript: Transcript, *, duration_s: float) -> Transcript:
 
 
 def write_words(path: str | Path, transcript: Transcript, *, overwrite: bool = False) -> None:
-    """Words or lines with their times as JSON: schema, source, unit, text, spoken = [{text, start_s, end_s}].
+    """Words or lines with their times as JSON: schema, source, unit, text, spoken = [{text,
+    start_s, end_s}].
 
     Such a file of ours at `path` is replaced, another one only with `overwrite`.
     """

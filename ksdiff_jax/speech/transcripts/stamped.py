@@ -1,13 +1,14 @@
-"""Lines that begin with a time: lyrics (`.lrc`), notes of a meeting, the transcript shown beside a video.
+"""Lines that begin with a time: lyrics (`.lrc`), notes of a meeting, the transcript shown beside a
+video.
 
     [ar:Ada]                    [00:01] What is said,        0:01              Ada  0:01
     [00:01.50]What is           [00:03] and then.            What is said,     What is said,
     [00:02.00][00:08.00]said.                                0:03              Bob  0:03
                                                              and then.         and then.
 
-A line lasts until the next one; the end of the last is not known, so it ends where it begins. Lyrics may time words,
-`<00:01.50>What <00:01.80>is`, repeat a line at several times, and shift all by `[offset:+250]`, in milliseconds
-towards the start.
+A line lasts until the next one; the end of the last is not known, so it ends where it begins.
+Lyrics may time words, `<00:01.50>What <00:01.80>is`, repeat a line at several times, and shift all
+by `[offset:+250]`, in milliseconds towards the start.
 """
 
 import re
@@ -21,18 +22,26 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 _Piece = tuple[str, float | None]  # text, and its own time
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,4}):([0-5]\d)(?:[.:,](\d{1,9}))?"
-_TO = r"(?:[ \t]*[-–—][ \t]*(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.:,]\d{1,9})?)?"  # the end, where it is given
+# the end, where it is given
+_TO = r"(?:[ \t]*[-–—][ \t]*(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.:,]\d{1,9})?)?"
 _IN_BRACKETS = re.compile(rf"[ \t]*[\[(]{_CLOCK}{_TO}[\])][ \t]*(?:[-–—:][ \t]+)?")
 _BARE = re.compile(rf"[ \t]*{_CLOCK}{_TO}(?:[ \t]*$|[ \t]*[-–—:]?[ \t]+|:(?=\D))")
 # A line of its own: who speaks, and when.
-_NAMED = re.compile(rf"\[?[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t][\[(]?{_CLOCK}[\])]?:?[ \t]*")
+_NAMED = re.compile(
+    rf"\[?[^\W\d_][^\d:\n]{{0,40}}(?:\d{{1,2}}[^\d:\n]{{1,5}})?[ \t][\[(]?{_CLOCK}[\])]?:?[ \t]*"
+)
 _WORD_TIME = re.compile(rf"<{_CLOCK}>")
-_ABOUT = re.compile(r"[ \t]*\[(?:ar|ti|al|au|by|re|ve|la|length|lr|tool|offset|#)\s*:([^\]]*)\][ \t]*", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"[ \t]*\[(?:ar|ti|al|au|by|re|ve|la|length|lr|tool|offset|#)\s*:([^\]]*)\][ \t]*",
+    re.IGNORECASE,
+)
 _OFFSET = re.compile(r"^[ \t]*\[offset:[ \t]*([-+]?\d{1,9})[ \t]*\]", re.MULTILINE | re.IGNORECASE)
 
 
 def has_stamps(text: str) -> bool:
-    """Whether the first line begins with a time, and so do others: one in brackets, or two that are not."""
+    """Whether the first line begins with a time, and so do others: one in brackets, or two that are
+    not.
+    """
     lines = [line for line in text.split("\n") if line.strip() and not _ABOUT.fullmatch(line)]
     if not lines:
         return False
@@ -48,7 +57,9 @@ def read_stamped(path: Path, text: str) -> Transcript:
     shift = _OFFSET.search(text[:10_000])
     shift_s = float(shift[1]) / 1000 if shift else 0.0
     broken = BrokenLines(path)
-    rows: list[tuple[float, list[str], int]] = []  # start, lines of text, number of the first; copies share their lines
+    rows: list[
+        tuple[float, list[str], int]
+    ] = []  # start, lines of text, number of the first; copies share their lines
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or _ABOUT.fullmatch(line):
             continue
@@ -71,7 +82,10 @@ def read_stamped(path: Path, text: str) -> Transcript:
         said += _said(pieces[id(lines)], start_s=start_s, end_s=end_s, shift_s=shift_s, line=number)
     in_words = in_words and not any(" " in item.spoken.text for item in said)
     texts = without_names([item.spoken.text for item in said])
-    said = [Said(item.spoken._replace(text=text), item.line) for item, text in zip(said, texts, strict=True)]
+    said = [
+        Said(item.spoken._replace(text=text), item.line)
+        for item, text in zip(said, texts, strict=True)
+    ]
     return timed_transcript(path, said, broken, unit="word" if in_words else "line")
 
 
@@ -95,13 +109,20 @@ def _pieces(words: str) -> list[_Piece]:
     starts = [None, *(seconds(("", *time.groups())) for time in found)]
     edges = [0, *(edge for time in found for edge in time.span()), len(words)]
     texts = [words[first:last] for first, last in zip(edges[::2], edges[1::2], strict=True)]
-    return [(" ".join(spoken_text(text).split()), start_s) for text, start_s in zip(texts, starts, strict=True)]
+    return [
+        (" ".join(spoken_text(text).split()), start_s)
+        for text, start_s in zip(texts, starts, strict=True)
+    ]
 
 
-def _said(pieces: list[_Piece], *, start_s: float, end_s: float, shift_s: float, line: int) -> list[Said]:
+def _said(
+    pieces: list[_Piece], *, start_s: float, end_s: float, shift_s: float, line: int
+) -> list[Said]:
     starts = [start_s]
     for _, own_s in pieces[1:]:
         starts.append(max(starts[-1], own_s - shift_s))
     ends = [*starts[1:], max(end_s, starts[-1])]
     timed = zip(pieces, starts, ends, strict=True)
-    return [Said(Spoken(text, first_s, last_s), line) for (text, _), first_s, last_s in timed if text]
+    return [
+        Said(Spoken(text, first_s, last_s), line) for (text, _), first_s, last_s in timed if text
+    ]

@@ -1,10 +1,11 @@
-"""Subtitles: from the cues of an `.srt`, `.vtt` or `.sbv` file to what is said, without tags and asides.
+"""Subtitles: from the cues of an `.srt`, `.vtt` or `.sbv` file to what is said, without tags and
+asides.
 
     00:00:01,000 --> 00:00:02,500             00:01.000 --> 00:02.500 align:start
     {\\an8}What is <i>said</i>.                What<00:01.300><c> is</c><00:01.600><c> said.</c>
 
-Where a file gives the time of every word, as the captions that YouTube makes do, the words have times; else the
-lines do.
+Where a file gives the time of every word, as the captions that YouTube makes do, the words have
+times; else the lines do.
 """
 
 import html
@@ -20,7 +21,9 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, Trans
 
 _READING = re.compile(r"<r[tp]\b[^<>]*>[^<>]*(?:</r[tp]>|(?=</ruby>))", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s*/?>|\[br\]|\\[Nh]", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|<>|\{\\[^{}]*\}|\{/?[ibus]\}|\{[a-zA-Z]:[^{}]*\}")
+_TAG = re.compile(
+    r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|<>|\{\\[^{}]*\}|\{/?[ibus]\}|\{[a-zA-Z]:[^{}]*\}"
+)
 # A tag that was never closed: its name, and attributes of the form name=value.
 _OPEN_TAG = re.compile(
     r"</?(?:[ibus]|font|span|c|v|lang|ruby)(?:\s+\w+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>]+))*(?=\s|$)"
@@ -36,13 +39,17 @@ LARGEST_SHARE_OF_PHRASES = 0.1
 
 
 def read_subtitles(path: Path, text: str) -> Transcript:
-    """The words of a file of cues, where it times words, else its lines. What is broken is named (`BrokenLines`)."""
+    """The words of a file of cues, where it times words, else its lines.
+
+    What is broken is named (`BrokenLines`).
+    """
     broken = BrokenLines(path)
     web_vtt = is_web_vtt(text)
     cues = read_cues(text, broken, web_vtt=web_vtt or path.suffix.lower() == ".vtt")
     if web_vtt and (clock := _STREAM_CLOCK.search(text[:2000])):
         warnings.warn(
-            f"{path}: {clock[0][:80]} ties its times to the clock of a stream; they are taken as seconds from the "
+            f"{path}: {clock[0][:80]} ties its times to the clock of a stream; they are taken as "
+            "seconds from the "
             "start of the recording",
             TranscriptFileWarning,
             stacklevel=2,
@@ -68,8 +75,12 @@ def bare(text: str) -> str:
 
 
 def _without_twins(cues: list[Cue]) -> list[Cue]:
-    """Of cues that are alike in times and text, as in pieces of a stream that were joined, the first."""
-    return list({(cue.start_s, cue.end_s, *cue.lines): cue for cue in reversed(cues)}.values())[::-1]
+    """Of cues that are alike in times and text, as in pieces of a stream that were joined, the
+    first.
+    """
+    return list({(cue.start_s, cue.end_s, *cue.lines): cue for cue in reversed(cues)}.values())[
+        ::-1
+    ]
 
 
 def _shown(cue: Cue) -> Shown:
@@ -88,16 +99,27 @@ def _shown(cue: Cue) -> Shown:
 
 
 def _timed_pieces(line: str, cue: Cue) -> tuple[Spoken, ...]:
-    """The pieces of a line between its times; the first begins with the cue, the last ends with it."""
+    """The pieces of a line between its times; the first begins with the cue, the last ends
+    with it.
+    """
     starts, texts, last = [cue.start_s], [], 0
     for found in _WORD_TIME.finditer(line):
         texts.append(line[last : found.start()])
-        starts.append(min(max(seconds(("", *found.groups())), starts[-1]), max(cue.start_s, cue.end_s)))
+        starts.append(
+            min(max(seconds(("", *found.groups())), starts[-1]), max(cue.start_s, cue.end_s))
+        )
         last = found.end()
     texts.append(line[last:])
-    said = [(" ".join(spoken_text(bare(text)).split()), start_s) for text, start_s in zip(texts, starts, strict=True)]
+    said = [
+        (" ".join(spoken_text(bare(text)).split()), start_s)
+        for text, start_s in zip(texts, starts, strict=True)
+    ]
     ends = [*starts[1:], max(cue.end_s, starts[-1])]
-    return tuple(Spoken(text, start_s, end_s) for (text, start_s), end_s in zip(said, ends, strict=True) if text)
+    return tuple(
+        Spoken(text, start_s, end_s)
+        for (text, start_s), end_s in zip(said, ends, strict=True)
+        if text
+    )
 
 
 def _words(fresh: list[Fresh]) -> list[Said]:
@@ -108,13 +130,17 @@ def _words(fresh: list[Fresh]) -> list[Said]:
             pieces = timed or (Spoken(line, item.shown.start_s, item.shown.end_s),)
             words += [Said(piece, item.shown.line) for piece in pieces]
     phrases = sum(len(word.spoken.text.split()) > 1 for word in words)
-    if not any(timed for item in fresh for timed in item.words) or phrases > LARGEST_SHARE_OF_PHRASES * len(words):
+    if not any(
+        timed for item in fresh for timed in item.words
+    ) or phrases > LARGEST_SHARE_OF_PHRASES * len(words):
         return []
     return words
 
 
 def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[Said]:
-    """The words that are marked in one cue after the other, if they are all that is said; else empty."""
+    """The words that are marked in one cue after the other, if they are all that is said; else
+    empty.
+    """
     marked = []
     for cue in cues:
         found = _MARKED.findall("\n".join(cue.lines))

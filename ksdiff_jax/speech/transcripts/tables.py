@@ -1,12 +1,14 @@
-"""Tables with a heading, their fields between commas, semicolons or tabs: Whisper's, and the Montreal aligner's.
+"""Tables with a heading, their fields between commas, semicolons or tabs: Whisper's, and the
+Montreal aligner's.
 
     start	end	text                        Begin,End,Label,Type,Speaker
     250	1000	The birch                   0.25,0.5,the,words,ada
     1000	1750	canoe                       0.25,0.3,DH,phones,ada
 
-Whisper's whole numbers are milliseconds; all others are seconds. Of the aligner's rows the words are read. The heading
-may call its columns start or begin, end or stop, and text, label or word. ELAN's rows have tabs and no heading: tier,
-participant, the times in one or several forms, and last the text.
+Whisper's whole numbers are milliseconds; all others are seconds. Of the aligner's rows the words
+are read. The heading may call its columns start or begin, end or stop, and text, label or word.
+ELAN's rows have tabs and no heading: tier, participant, the times in one or several forms, and last
+the text.
 """
 
 import csv
@@ -49,12 +51,17 @@ def read_table(path: Path, text: str) -> Transcript:
     """The words of a table that has rows of words, else its lines."""
     columns = _columns(text)
     if columns is None:
-        raise InputError(f"{path}, line 1: {text.split(chr(10), 1)[0][:60]!r}; need a heading with start, end and text")
+        raise InputError(
+            f"{path}, line 1: {text.split(chr(10), 1)[0][:60]!r}; need a heading with start, end "
+            "and text"
+        )
     rows = csv.reader(text.split("\n"), delimiter=columns.separator)
     next(rows)
     broken, said, speakers = BrokenLines(path), [], set()
     found = [(rows.line_num, row) for row in rows if any(field.strip() for field in row)]
-    whole = all(row[columns.start].strip().isdigit() for _, row in found if len(row) > columns.start)
+    whole = all(
+        row[columns.start].strip().isdigit() for _, row in found if len(row) > columns.start
+    )
     scale = 0.001 if columns.in_ms and whole else 1.0
     for number, row in found:
         if (
@@ -65,18 +72,31 @@ def read_table(path: Path, text: str) -> Transcript:
             continue
         try:
             start_s, end_s = (
-                scale * float(row[index].strip().replace(",", ".")) for index in (columns.start, columns.end)
+                scale * float(row[index].strip().replace(",", "."))
+                for index in (columns.start, columns.end)
             )
             label = " ".join(spoken_text(row[columns.text]).split())
         except (ValueError, IndexError):
-            broken.add(number, columns.separator.join(row), "; need a start, an end and a text as on the others")
+            broken.add(
+                number,
+                columns.separator.join(row),
+                "; need a start, an end and a text as on the others",
+            )
             continue
         if not is_silence(label):
             said.append(Said(Spoken(label, start_s, end_s), number))
-            speakers.add(row[columns.speaker] if columns.speaker is not None and len(row) > columns.speaker else "")
+            speakers.add(
+                row[columns.speaker]
+                if columns.speaker is not None and len(row) > columns.speaker
+                else ""
+            )
     if len(speakers) > 1:
         names = ", ".join(sorted(speakers))
-        warnings.warn(f"{path}: the words of all speakers are read ({names})", TranscriptFileWarning, stacklevel=2)
+        warnings.warn(
+            f"{path}: the words of all speakers are read ({names})",
+            TranscriptFileWarning,
+            stacklevel=2,
+        )
     unit = "line" if any(" " in item.spoken.text for item in said) else "word"
     return timed_transcript(path, said, broken, unit=unit)
 
@@ -89,14 +109,28 @@ def has_rows(text: str) -> bool:
 
 def read_rows(path: Path, text: str) -> Transcript:
     """The lines of all tiers of ELAN's export."""
-    rows = [(number, _row(line)) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    said = [Said(row.spoken, number) for number, row in rows if row is not None and not is_silence(row.spoken.text)]
+    rows = [
+        (number, _row(line))
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip()
+    ]
+    said = [
+        Said(row.spoken, number)
+        for number, row in rows
+        if row is not None and not is_silence(row.spoken.text)
+    ]
     tiers = sorted({row.tier for _, row in rows if row is not None})
     if len(tiers) > 1:
         names = ", ".join(tiers)
-        warnings.warn(f"{path}: the words of all tiers are read ({names})", TranscriptFileWarning, stacklevel=2)
+        warnings.warn(
+            f"{path}: the words of all tiers are read ({names})",
+            TranscriptFileWarning,
+            stacklevel=2,
+        )
     unit = "line" if any(" " in item.spoken.text for item in said) else "word"
-    return timed_transcript(path, sorted(said, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit)
+    return timed_transcript(
+        path, sorted(said, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit
+    )
 
 
 class _Row(NamedTuple):
@@ -123,9 +157,14 @@ def _columns(text: str) -> _Columns | None:
     for separator in "\t,;":
         names = [name.strip().strip('"').lower() for name in heading.split(separator)]
         start, end, said = (
-            next((names.index(n) for n in known if n in names), None) for known in (_STARTS, _ENDS, _TEXTS)
+            next((names.index(n) for n in known if n in names), None)
+            for known in (_STARTS, _ENDS, _TEXTS)
         )
         if start is not None and end is not None and said is not None:
-            kind, speaker = (names.index(name) if name in names else None for name in ("type", "speaker"))
-            return _Columns(separator, start, end, said, kind, speaker, names[start] == "start" and kind is None)
+            kind, speaker = (
+                names.index(name) if name in names else None for name in ("type", "speaker")
+            )
+            return _Columns(
+                separator, start, end, said, kind, speaker, names[start] == "start" and kind is None
+            )
     return None

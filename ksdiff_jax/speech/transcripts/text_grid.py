@@ -1,17 +1,18 @@
 """Praat's TextGrid in text form, long, short or chronological: tiers of labels between two times.
 
-All forms hold the same kinds of value, strings in quotes (a doubled quote is one), numbers that stand free, and flags;
-the long one adds names, as in `xmin = 0.5`; a comment runs from `!` to the end of its line. So a file is read as its
-sequence of values:
+All forms hold the same kinds of value, strings in quotes (a doubled quote is one), numbers that
+stand free, and flags; the long one adds names, as in `xmin = 0.5`; a comment runs from `!` to the
+end of its line. So a file is read as its sequence of values:
 
     "ooTextFile" "TextGrid"   xmin xmax   <exists>   tiers   then for each tier
-    "IntervalTier" name xmin xmax n   (xmin xmax text) n times,   or   "TextTier" name xmin xmax n   (time mark) n times
+    "IntervalTier" name xmin xmax n   (xmin xmax text) n times,   or   "TextTier" name xmin xmax n (time mark) n times
 
-    "Praat chronological TextGrid text file"   xmin xmax   tiers   (class name xmin xmax) for each tier   then
+    "Praat chronological TextGrid text file"   xmin xmax   tiers   (class name xmin xmax) for each tier then
     tier xmin xmax text,   or   tier time mark,   in the order of time
 
-The tier of words is read: `words`, `word`, `ORT-MAU`, `Ada - words` and their like, else the first interval tier that
-holds no phones. A file whose time begins at xmin belongs to a piece that was cut out; its sound begins there.
+The tier of words is read: `words`, `word`, `ORT-MAU`, `Ada - words` and their like, else the first
+interval tier that holds no phones. A file whose time begins at xmin belongs to a piece that was cut
+out; its sound begins there.
 """
 
 import re
@@ -30,15 +31,34 @@ _VALUE = re.compile(
     r"|(?:(?<=[\s=])|^)([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)(?=\s|$|;)"
 )
 _CHRONOLOGICAL = "Praat chronological TextGrid text file"
-_WORDS = re.compile(r"(?:.*[ _-])?(?:words?|ort|orthography|wrd|wörter|mots|palabras)(?:-MAU|[ _-].*)?", re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?:.*[ _-])?(?:words?|ort|orthography|wrd|wörter|mots|palabras)(?:-MAU|[ _-].*)?",
+    re.IGNORECASE,
+)
 _NO_WORDS = re.compile(
     r"(?:.*[ _-])?(?:phon\w*|phoneme\w*|segments?|syll\w*|silences?|mau|kan|kas|trn|pitch|tones?|breaks?)(?:-MAU)?",
     re.IGNORECASE,
 )
 # Praat's own spelling of letters outside ASCII: a backslash, a letter, and a sign for its accent.
-_ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ",": "\u0327"}
+_ACCENTS = {
+    '"': "\u0308",
+    "'": "\u0301",
+    "`": "\u0300",
+    "^": "\u0302",
+    "~": "\u0303",
+    ",": "\u0327",
+}
 _ACCENTED = re.compile(r"\\([A-Za-z])([\"'`^~,])")
-_LETTERS = {r"\ss": "ß", r"\ae": "æ", r"\Ae": "Æ", r"\o/": "ø", r"\O/": "Ø", r"\ao": "å", r"\Ao": "Å", r"\oe": "œ"}
+_LETTERS = {
+    r"\ss": "ß",
+    r"\ae": "æ",
+    r"\Ae": "Æ",
+    r"\o/": "ø",
+    r"\O/": "Ø",
+    r"\ao": "å",
+    r"\Ao": "Å",
+    r"\oe": "œ",
+}
 
 
 class _Value(NamedTuple):
@@ -61,7 +81,9 @@ def is_text_grid(text: str) -> bool:
 def read_text_grid(path: Path, text: str) -> Transcript:
     """The words of a TextGrid, silences left out."""
     values = _Reader(path, _values(text))
-    start_s, tiers = _chronological(values) if _CHRONOLOGICAL in text[:400] else _tier_by_tier(values)
+    start_s, tiers = (
+        _chronological(values) if _CHRONOLOGICAL in text[:400] else _tier_by_tier(values)
+    )
     tier = _tier_of_words(path, [tier for tier in tiers if tier.is_intervals])
     if start_s:
         warnings.warn(
@@ -81,7 +103,9 @@ def read_text_grid(path: Path, text: str) -> Transcript:
 def _tier_by_tier(values: "_Reader") -> tuple[float, list[_Tier]]:
     kind = values.text("the file type")
     if not kind.startswith("ooTextFile") or values.text("the object class") != "TextGrid":
-        raise InputError(f"{values.path}, line 1: not a TextGrid in text form; save it from Praat as a text file")
+        raise InputError(
+            f"{values.path}, line 1: not a TextGrid in text form; save it from Praat as a text file"
+        )
     start_s = values.number("xmin")
     values.number("xmax")
     values.text("<exists>")
@@ -109,7 +133,9 @@ def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
     while not values.ended:
         number = values.count("the number of a tier")
         if not 1 <= number <= len(tiers):
-            raise InputError(f"{values.path}, line {values.line}: tier {number}, of {len(tiers)} tiers")
+            raise InputError(
+                f"{values.path}, line {values.line}: tier {number}, of {len(tiers)} tiers"
+            )
         tier = tiers[number - 1]
         tier.said.append(values.entry(tier.is_intervals))
     return start_s, tiers
@@ -117,17 +143,24 @@ def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
 
 def _tier_of_words(path: Path, tiers: list[_Tier]) -> _Tier:
     if not tiers:
-        raise InputError(f"{path}: a TextGrid without an interval tier; the words are expected in one")
+        raise InputError(
+            f"{path}: a TextGrid without an interval tier; the words are expected in one"
+        )
     named = [tier for tier in tiers if _WORDS.fullmatch(tier.name.strip())]
     others = [tier for tier in tiers if not _NO_WORDS.fullmatch(tier.name.strip())]
     candidates = named or others
     if not candidates:
         names = ", ".join(repr(tier.name) for tier in tiers)
-        raise InputError(f"{path}: no tier of words, only {names}; call the tier with the words `words`")
-    filled = [tier for tier in candidates if any(not is_silence(word.text) for word, _ in tier.said)]
+        raise InputError(
+            f"{path}: no tier of words, only {names}; call the tier with the words `words`"
+        )
+    filled = [
+        tier for tier in candidates if any(not is_silence(word.text) for word, _ in tier.said)
+    ]
     if len(filled) > 1:
         warnings.warn(
-            f"{path}: the tier {filled[0].name!r} is read, and not {', '.join(repr(tier.name) for tier in filled[1:])}",
+            f"{path}: the tier {filled[0].name!r} is read, and not "
+            f"{', '.join(repr(tier.name) for tier in filled[1:])}",
             TranscriptFileWarning,
             stacklevel=3,
         )
@@ -154,7 +187,9 @@ def _label(text: str) -> str:
     if "\\" in text:
         for spelling, letter in _LETTERS.items():
             text = text.replace(spelling, letter)
-        text = _ACCENTED.sub(lambda found: unicodedata.normalize("NFC", found[1] + _ACCENTS[found[2]]), text)
+        text = _ACCENTED.sub(
+            lambda found: unicodedata.normalize("NFC", found[1] + _ACCENTS[found[2]]), text
+        )
     return " ".join(text.split())
 
 
@@ -181,22 +216,31 @@ class _Reader:
     def count(self, what: str) -> int:
         found = self._take(float, what)
         if not 0 <= found.value <= len(self.values):
-            raise InputError(f"{self.path}, line {found.line}: {found.value:g} where {what} is expected")
+            raise InputError(
+                f"{self.path}, line {found.line}: {found.value:g} where {what} is expected"
+            )
         return int(found.value)
 
     def entry(self, is_interval: bool) -> Said:
         if not is_interval:
             point = self._take(float, "a point's time")
-            return Said(Spoken(_label(self.text("a point's mark")), float(point.value), float(point.value)), point.line)
+            return Said(
+                Spoken(_label(self.text("a point's mark")), float(point.value), float(point.value)),
+                point.line,
+            )
         start = self._take(float, "an interval's xmin")
         end_s, label = self.number("an interval's xmax"), self.text("an interval's text")
         return Said(Spoken(_label(label), float(start.value), end_s), start.line)
 
     def _take(self, kind: type, what: str) -> _Value:
         if self.ended:
-            raise InputError(f"{self.path}: the TextGrid ends where {what} is expected; the file is not complete")
+            raise InputError(
+                f"{self.path}: the TextGrid ends where {what} is expected; the file is not complete"
+            )
         found = self.values[self.position]
         if not isinstance(found.value, kind):
-            raise InputError(f"{self.path}, line {found.line}: {found.value!r} where {what} is expected")
+            raise InputError(
+                f"{self.path}, line {found.line}: {found.value!r} where {what} is expected"
+            )
         self.position += 1
         return found

@@ -3,8 +3,9 @@
     <tt xmlns="http://www.w3.org/ns/ttml" ttp:frameRate="25"> ...
       <p begin="00:00:01.000" end="00:00:02.500">What is<br/>said.</p>
 
-Times are clock times (a fourth number counts frames) or offsets with a unit: `1.5s`, `1500ms`, `90m`, `37f`, `15000t`.
-A document with a DOCTYPE is refused: entities that it defines could grow without limit.
+Times are clock times (a fourth number counts frames) or offsets with a unit: `1.5s`, `1500ms`,
+`90m`, `37f`, `15000t`. A document with a DOCTYPE is refused: entities that it defines could grow
+without limit.
 """
 
 import re
@@ -29,9 +30,13 @@ def is_xml(text: str) -> bool:
 def read_timed_text(path: Path, text: str) -> Transcript:
     """The paragraphs of the document."""
     if not _ROOT.search(text[:5000]):
-        raise InputError(f"{path}: XML, but no timed text (TTML); save it as SubRip, WebVTT or TextGrid")
+        raise InputError(
+            f"{path}: XML, but no timed text (TTML); save it as SubRip, WebVTT or TextGrid"
+        )
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise InputError(f"{path}: XML with a DOCTYPE, which is not read; save it as SubRip or WebVTT")
+        raise InputError(
+            f"{path}: XML with a DOCTYPE, which is not read; save it as SubRip or WebVTT"
+        )
     parser = ElementTree.XMLPullParser(["start", "end"])
     broken, said, line, depth = BrokenLines(path), [], 0, 0  # depth: paragraphs that are open
     rates: dict[str, float] = {}
@@ -49,12 +54,18 @@ def read_timed_text(path: Path, text: str) -> Transcript:
                         element.clear()
         parser.close()
     except ElementTree.ParseError as error:
-        raise InputError(f"{path}, line {error.position[0]}: not XML that can be read ({error})") from error
+        raise InputError(
+            f"{path}, line {error.position[0]}: not XML that can be read ({error})"
+        ) from error
     return timed_transcript(path, said, broken, unit="line")
 
 
 def _add(
-    element: ElementTree.Element, rates: dict[str, float], broken: BrokenLines, said: list[Said], line: int
+    element: ElementTree.Element,
+    rates: dict[str, float],
+    broken: BrokenLines,
+    said: list[Said],
+    line: int,
 ) -> None:
     for part in element.iter():
         if part.tag.rpartition("}")[2] == "br":
@@ -62,7 +73,9 @@ def _add(
     text = " ".join(spoken_text("".join(element.itertext())).split())
     if not text:
         return
-    start_s, end_s, lasts_s = (_seconds(element.get(name), rates) for name in ("begin", "end", "dur"))
+    start_s, end_s, lasts_s = (
+        _seconds(element.get(name), rates) for name in ("begin", "end", "dur")
+    )
     if end_s is None and start_s is not None and lasts_s is not None:
         end_s = start_s + lasts_s
     if start_s is None or end_s is None:
@@ -81,7 +94,11 @@ def _rates(root: ElementTree.Element) -> dict[str, float]:
 
 
 def _positive(text: str | None, default: float) -> float:
-    return float(text) if text and re.fullmatch(r"\d{1,12}(?:\.\d{1,12})?", text) and float(text) > 0 else default
+    return (
+        float(text)
+        if text and re.fullmatch(r"\d{1,12}(?:\.\d{1,12})?", text) and float(text) > 0
+        else default
+    )
 
 
 def _seconds(text: str | None, rates: dict[str, float]) -> float | None:
@@ -93,6 +110,8 @@ def _seconds(text: str | None, rates: dict[str, float]) -> float | None:
     if found := _OFFSET.fullmatch(text):
         value, unit = float(found[1]), found[2]
         return (
-            value / rates.get(unit, 30.0) if unit in "ft" else value * {"h": 3600, "m": 60, "s": 1, "ms": 0.001}[unit]
+            value / rates.get(unit, 30.0)
+            if unit in "ft"
+            else value * {"h": 3600, "m": 60, "s": 1, "ms": 0.001}[unit]
         )
     return None

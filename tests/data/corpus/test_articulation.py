@@ -14,7 +14,9 @@ RATE_HZ = 16000
 def spell(*names: str, each_s: float = 0.1, start_s: float = 0.5):
     """Phonemes of equal length, silence around them."""
     edges = [start_s + index * each_s for index in range(len(names) + 1)]
-    spoken = tuple(PhonemeTime(name, a, b) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True))
+    spoken = tuple(
+        PhonemeTime(name, a, b) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True)
+    )
     return (PhonemeTime("", 0.0, start_s), *spoken, PhonemeTime("", edges[-1], edges[-1] + 1.0))
 
 
@@ -45,7 +47,10 @@ def weight(motion, name: str) -> np.ndarray:
 
 
 def frames_of(phoneme: PhonemeTime, *, margin: int = 0) -> slice:
-    first, last = int(np.floor(phoneme.start_s * 25)) - margin, int(np.ceil(phoneme.end_s * 25)) + margin
+    first, last = (
+        int(np.floor(phoneme.start_s * 25)) - margin,
+        int(np.ceil(phoneme.end_s * 25)) + margin,
+    )
     return slice(max(0, first), last + 1)
 
 
@@ -121,7 +126,9 @@ def test_fast_speech_undershoots():
 def test_the_silence_before_a_burst_belongs_to_the_stop():
     phonemes = spell("a", "p", "a")
     samples = tone(phonemes)
-    samples[int(0.54 * RATE_HZ) : int(0.6 * RATE_HZ)] = 0.0  # espeak puts the /p/ at its burst, at 0.6 s
+    samples[int(0.54 * RATE_HZ) : int(0.6 * RATE_HZ)] = (
+        0.0  # espeak puts the /p/ at its burst, at 0.6 s
+    )
     refined = refine_closures(phonemes, samples, sample_rate_hz=RATE_HZ)
     assert refined[2].start_s == pytest.approx(0.54, abs=0.006)
     assert refined[1].end_s == refined[2].start_s

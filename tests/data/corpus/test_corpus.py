@@ -26,7 +26,9 @@ def clips():
 def openings(clip) -> np.ndarray:
     face = builtin_face()
     # Of one length, so that all clips go through one compiled program.
-    expression, jaw = (np.resize(values, (MOST_FRAMES, values.shape[1])) for values in (clip.expression, clip.jaw))
+    expression, jaw = (
+        np.resize(values, (MOST_FRAMES, values.shape[1])) for values in (clip.expression, clip.jaw)
+    )
     vertices = face_vertices(face, expression, jaw_pose=jaw)
     return (np.asarray(mouth_opening(face, vertices)) / face_height(face))[: clip.frames]
 
@@ -34,7 +36,10 @@ def openings(clip) -> np.ndarray:
 def test_the_same_seed_gives_the_same_bytes_in_other_processes(clips):
     again = corpus_clips("train", count=2, seed=5, languages=LANGUAGES, processes=2)
     for first, second in zip(clips, again, strict=False):
-        assert hashlib.sha256(encode_clip(first)).digest() == hashlib.sha256(encode_clip(second)).digest()
+        assert (
+            hashlib.sha256(encode_clip(first)).digest()
+            == hashlib.sha256(encode_clip(second)).digest()
+        )
 
 
 def test_lips_meet_in_every_bilabial_of_real_sentences(clips):
@@ -50,7 +55,9 @@ def test_lips_meet_in_every_bilabial_of_real_sentences(clips):
 
 
 def test_phonemes_are_loud_and_pauses_are_silent(clips):
-    """Times fit the sound: what espeak calls a pause has none of the energy of what it calls a vowel."""
+    """Times fit the sound: what espeak calls a pause has none of the energy of what it calls a
+    vowel.
+    """
     for clip in clips:
         power = np.cumsum(np.concatenate([[0.0], clip.audio.astype(np.float64) ** 2]))
 
@@ -59,7 +66,9 @@ def test_phonemes_are_loud_and_pauses_are_silent(clips):
             return float((power[last] - power[first]) / max(1, last - first)) ** 0.5
 
         vowels = [level(a, b) for name, a, b in clip.phonemes if name.startswith("ˈ")]
-        pauses = [level(a + 0.03, b - 0.02) for name, a, b in clip.phonemes if not name and b - a > 0.1]
+        pauses = [
+            level(a + 0.03, b - 0.02) for name, a, b in clip.phonemes if not name and b - a > 0.1
+        ]
         assert max(pauses) < 0.1 * np.median(vowels)
 
 
@@ -76,12 +85,24 @@ def test_a_written_corpus_reads_back_with_disjoint_voices_and_sentences(tmp_path
     done = []
     write_corpus(tmp_path / "corpus", clips=5, seed=1, languages=("en",), progress=done.append)
     assert done == [1, 2, 3, 4, 5]
-    splits = {split: list(ShardReader(tmp_path / "corpus", split)) for split in ("train", "val", "test")}
-    assert {split: len(found) for split, found in splits.items()} == split_sizes(5) == {"train": 3, "val": 1, "test": 1}
-    voices = {split: {clip.speaker_id.split("+")[1] for clip in found} for split, found in splits.items()}
+    splits = {
+        split: list(ShardReader(tmp_path / "corpus", split)) for split in ("train", "val", "test")
+    }
+    assert (
+        {split: len(found) for split, found in splits.items()}
+        == split_sizes(5)
+        == {"train": 3, "val": 1, "test": 1}
+    )
+    voices = {
+        split: {clip.speaker_id.split("+")[1] for clip in found} for split, found in splits.items()
+    }
     said = {split: {clip.transcript for clip in found} for split, found in splits.items()}
     for kind in (voices, said):
-        assert not (kind["train"] & kind["test"] or kind["train"] & kind["val"] or kind["val"] & kind["test"])
+        assert not (
+            kind["train"] & kind["test"]
+            or kind["train"] & kind["val"]
+            or kind["val"] & kind["test"]
+        )
 
 
 @pytest.mark.parametrize(("clips", "languages"), [(2, ("en",)), (10, ("klingon",))])

@@ -31,7 +31,12 @@ def test_a_segment_without_dominance_has_no_say():
 def test_far_from_every_segment_the_nearest_decides_and_nothing_underflows():
     rates = {"rate_before_hz": 50.0, "rate_after_hz": 50.0}
     value = blend(
-        np.array([100.0]), np.array([0.0, 2.0]), np.array([1.0, 3.0]), np.array([0.2, 0.9]), np.ones(2), **rates
+        np.array([100.0]),
+        np.array([0.0, 2.0]),
+        np.array([1.0, 3.0]),
+        np.array([0.2, 0.9]),
+        np.ones(2),
+        **rates,
     )
     np.testing.assert_allclose(value, [0.9])
 
@@ -41,7 +46,12 @@ def test_a_blend_stays_within_its_targets():
     start = np.sort(rng.uniform(0, 5, 40))
     target = rng.uniform(-1, 1, 40)
     value = blend(
-        np.linspace(0, 5, 500), start, start + 0.05, target, rng.uniform(0.1, 5, 40), rate_before_hz=9.0,
+        np.linspace(0, 5, 500),
+        start,
+        start + 0.05,
+        target,
+        rng.uniform(0.1, 5, 40),
+        rate_before_hz=9.0,
         rate_after_hz=13.0,
-    )  # fmt: skip
+    )
     assert value.min() >= target.min() and value.max() <= target.max()

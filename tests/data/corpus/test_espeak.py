@@ -1,4 +1,6 @@
-"""A fresh process that makes the same calls to espeak gets the same samples, whenever it is started."""
+"""A fresh process that makes the same calls to espeak gets the same samples, whenever it is
+started.
+"""
 
 import hashlib
 import subprocess

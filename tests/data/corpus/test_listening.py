@@ -10,7 +10,10 @@ from ksdiff_jax.data.corpus.listening import LEVEL_DBFS, LONGEST_S, listen_clip
 
 @pytest.fixture(scope="module")
 def clips():
-    return [listen_clip(np.random.default_rng(seed), languages=("en",), split="train") for seed in range(40)]
+    return [
+        listen_clip(np.random.default_rng(seed), languages=("en",), split="train")
+        for seed in range(40)
+    ]
 
 
 def level_db(clip):
@@ -20,7 +23,10 @@ def level_db(clip):
 def test_nobody_speaks(clips):
     for clip in clips:
         assert clip.phonemes == () and clip.words == () and clip.transcript == ""
-        assert len(clip.audio) % SAMPLES_PER_MOTION_FRAME == 0 and len(clip.audio) <= LONGEST_S * SAMPLE_RATE_HZ
+        assert (
+            len(clip.audio) % SAMPLES_PER_MOTION_FRAME == 0
+            and len(clip.audio) <= LONGEST_S * SAMPLE_RATE_HZ
+        )
 
 
 def test_some_rooms_are_silent_and_the_rest_spread_over_the_range_of_levels(clips):
@@ -33,16 +39,22 @@ def test_some_rooms_are_silent_and_the_rest_spread_over_the_range_of_levels(clip
 
 
 def test_the_same_generator_state_gives_the_same_room():
-    first, again = (listen_clip(np.random.default_rng(3), languages=("en",), split="train") for _ in range(2))
+    first, again = (
+        listen_clip(np.random.default_rng(3), languages=("en",), split="train") for _ in range(2)
+    )
     np.testing.assert_array_equal(first.audio, again.audio)
 
 
 def test_noises_come_steady_and_in_bursts():
-    """Loudness within 20 ms over the clip's own: steady noise stays near 1, knocks and gusts leave it far behind."""
+    """Loudness within 20 ms over the clip's own: steady noise stays near 1, knocks and gusts leave
+    it far behind.
+    """
     bursts = []
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        noise = random_noise(rng.standard_normal(3 * SAMPLE_RATE_HZ, dtype=np.float32), rng, limits=None)
+        noise = random_noise(
+            rng.standard_normal(3 * SAMPLE_RATE_HZ, dtype=np.float32), rng, limits=None
+        )
         assert noise.shape == (3 * SAMPLE_RATE_HZ,) and np.isfinite(noise).all()
         power = (noise**2).reshape(-1, 320).mean(1)
         bursts.append(power.max() / power.mean())

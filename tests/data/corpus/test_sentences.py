@@ -11,17 +11,23 @@ from ksdiff_jax.errors import InputError
 def test_no_sentence_occurs_in_two_splits(language: str):
     said = {}
     for split in SPLITS:
-        rng = np.random.default_rng(0)  # the same stream for every split: the split alone must keep them apart
+        rng = np.random.default_rng(
+            0
+        )  # the same stream for every split: the split alone must keep them apart
         said[split] = {draw_sentence(rng, language=language, split=split) for _ in range(100)}
         assert all(sentence_split(sentence) == split for sentence in said[split])
         assert len(said[split]) > 50  # and they are not all alike
-    assert not (said["train"] & said["test"] or said["train"] & said["val"] or said["val"] & said["test"])
+    assert not (
+        said["train"] & said["test"] or said["train"] & said["val"] or said["val"] & said["test"]
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_symbol_of_a_grammar_is_defined_and_used(language: str):
     grammar = GRAMMARS[language]
-    text = " ".join(alternative for alternatives in grammar.values() for alternative in alternatives)
+    text = " ".join(
+        alternative for alternatives in grammar.values() for alternative in alternatives
+    )
     used = {part.split("}")[0] for part in text.split("{")[1:]}
     assert used == set(grammar) - {"sentence"}
 

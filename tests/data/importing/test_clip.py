@@ -30,8 +30,14 @@ def test_real_basel_coefficients_become_clips_whose_rotation_is_that_of_the_file
     head = Slerp(np.arange(len(angles)) / 30, Rotation.from_euler("xyz", angles))
     for clip in outcome.clips:
         check_clip(clip)
-        assert clip.space == "bfm" and clip.frames <= 500 and clip.prosody.shape == (2 * clip.frames, 2)
-        times_s = np.minimum(clip.measures["start_s"] + np.arange(clip.frames) / 25, (len(angles) - 1) / 30)
+        assert (
+            clip.space == "bfm"
+            and clip.frames <= 500
+            and clip.prosody.shape == (2 * clip.frames, 2)
+        )
+        times_s = np.minimum(
+            clip.measures["start_s"] + np.arange(clip.frames) / 25, (len(angles) - 1) / 30
+        )
         assert (Rotation.from_rotvec(clip.rotation).inv() * head(times_s)).magnitude().max() < 1e-3
         np.testing.assert_array_equal(decode_clip(encode_clip(clip)).expression, clip.expression)
 
@@ -100,7 +106,10 @@ def test_frames_of_a_variable_rate_are_taken_at_the_instants_of_the_video(tmp_pa
     monkeypatch.setattr("ksdiff_jax.data.importing.clip.video_frames", lambda _: iter(seen))
     (clip,) = clip_of_coefficients(source, Settings()).clips
     with np.load(source.coefficients) as file:
-        want = np.stack([np.interp(np.arange(clip.frames) / 25, times_s, column) for column in file["exp"].T], axis=1)
+        want = np.stack(
+            [np.interp(np.arange(clip.frames) / 25, times_s, column) for column in file["exp"].T],
+            axis=1,
+        )
     np.testing.assert_allclose(clip.expression, want, atol=1e-5)
 
 
@@ -126,5 +135,8 @@ def test_motion_is_stretched_to_the_sound_only_if_asked(tmp_path):
     outcome = clip_of_coefficients(source, Settings(stretch=True))
     assert outcome.cut == Cut(stretch=1.2) and outcome.clips[0].frames == 120
     with np.load(source.coefficients) as file:
-        want = np.stack([np.interp(np.arange(115) / 25 / 1.2, np.arange(100) / 25, c) for c in file["exp"].T], axis=1)
+        want = np.stack(
+            [np.interp(np.arange(115) / 25 / 1.2, np.arange(100) / 25, c) for c in file["exp"].T],
+            axis=1,
+        )
     np.testing.assert_allclose(outcome.clips[0].expression[:115], want, atol=1e-4)

@@ -1,4 +1,6 @@
-"""Files of every tool are read by their keys; wrong ones are refused with what is wrong; nothing in them runs."""
+"""Files of every tool are read by their keys; wrong ones are refused with what is wrong; nothing in
+them runs.
+"""
 
 import collections
 import io
@@ -24,12 +26,28 @@ def numbers(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(scale=0.2, size=shape).astype(np.float32)
 
 
-EXPRESSION, POSE, CAMERA, SHAPE = numbers(T, 100), numbers(T, 6, seed=1), numbers(T, 3, seed=2), numbers(T, 300, seed=3)
-DECA = {"exp": EXPRESSION[:, :50], "pose": POSE, "cam": CAMERA, "shape": SHAPE[:, :100], "tex": numbers(T, 50)}
+EXPRESSION, POSE, CAMERA, SHAPE = (
+    numbers(T, 100),
+    numbers(T, 6, seed=1),
+    numbers(T, 3, seed=2),
+    numbers(T, 300, seed=3),
+)
+DECA = {
+    "exp": EXPRESSION[:, :50],
+    "pose": POSE,
+    "cam": CAMERA,
+    "shape": SHAPE[:, :100],
+    "tex": numbers(T, 50),
+}
 FILES = {
     "DECA": DECA,
     "DiffPoseTalk": {name: DECA[name] for name in ("exp", "pose", "shape")},
-    "EMOCA": {"expcode": EXPRESSION[:, :50], "posecode": POSE, "cam": CAMERA, "shapecode": SHAPE[:, :100]},
+    "EMOCA": {
+        "expcode": EXPRESSION[:, :50],
+        "posecode": POSE,
+        "cam": CAMERA,
+        "shapecode": SHAPE[:, :100],
+    },
     "EMICA": {
         "expcode": EXPRESSION,
         "globalpose": POSE[:, :3],
@@ -84,12 +102,21 @@ def test_each_flame_tool_is_recognised_in_every_kind_of_file(tmp_path, tool, suf
 
 def test_the_neck_of_vhap_turns_the_head_after_its_root(tmp_path):
     neck = numbers(T, 3, seed=5)
-    content = {"expr": EXPRESSION, "rotation": POSE[:, :3], "neck_pose": neck, "jaw_pose": POSE[:, 3:]}
+    content = {
+        "expr": EXPRESSION,
+        "rotation": POSE[:, :3],
+        "neck_pose": neck,
+        "jaw_pose": POSE[:, 3:],
+    }
     content |= {"translation": CAMERA, "shape": SHAPE[0], "eyes_pose": numbers(T, 6)}
     got = read(tmp_path, content)
-    matrices = Rotation.from_rotvec(POSE[:, :3]).as_matrix() @ Rotation.from_rotvec(neck).as_matrix()
+    matrices = (
+        Rotation.from_rotvec(POSE[:, :3]).as_matrix() @ Rotation.from_rotvec(neck).as_matrix()
+    )
     np.testing.assert_allclose(Rotation.from_rotvec(got.rotation).as_matrix(), matrices, atol=1e-6)
-    np.testing.assert_array_equal(got.camera, np.column_stack([np.ones(T), CAMERA[:, :2]]).astype(np.float32))
+    np.testing.assert_array_equal(
+        got.camera, np.column_stack([np.ones(T), CAMERA[:, :2]]).astype(np.float32)
+    )
     np.testing.assert_array_equal(got.shape, SHAPE[0, :100])
 
 
@@ -106,8 +133,15 @@ def deep_rotation(angles: np.ndarray) -> np.ndarray:
 
 def bfm_files() -> dict[str, dict]:
     coeff = numbers(T, 257, seed=6)
-    crop = np.concatenate([coeff[:, 80:144], coeff[:, 224:227], coeff[:, 254:257], numbers(T, 3)], axis=1)
-    parts = {"id": coeff[:, :80], "exp": coeff[:, 80:144], "angle": coeff[:, 224:227], "trans": coeff[:, 254:257]}
+    crop = np.concatenate(
+        [coeff[:, 80:144], coeff[:, 224:227], coeff[:, 254:257], numbers(T, 3)], axis=1
+    )
+    parts = {
+        "id": coeff[:, :80],
+        "exp": coeff[:, 80:144],
+        "angle": coeff[:, 224:227],
+        "trans": coeff[:, 254:257],
+    }
     return {
         "Deep3DFaceRecon": {"coeff": coeff},
         "Deep3DFaceRecon, one key each": parts,
@@ -132,7 +166,9 @@ def test_basel_coefficients_keep_their_space_and_their_angles_become_one_rotatio
 def test_a_pickle_may_hold_one_dictionary_per_frame(tmp_path):
     frames = [{name: value[i : i + 1] for name, value in DECA.items()} for i in range(T)]
     want = read(tmp_path, DECA)
-    by_name = collections.OrderedDict((f"{i:05d}", collections.OrderedDict(frame)) for i, frame in enumerate(frames))
+    by_name = collections.OrderedDict(
+        (f"{i:05d}", collections.OrderedDict(frame)) for i, frame in enumerate(frames)
+    )
     for content in (frames, tuple(frames), by_name):
         got = read(tmp_path, content, ".pkl")
         np.testing.assert_array_equal(got.rotation, want.rotation)
@@ -153,14 +189,32 @@ def test_a_rate_in_the_file_is_used(tmp_path):
         ({"exp": numbers(0, 50)}, r"exp has shape \(0, 50\)"),
         ({"fps": 0.0}, "fps is 0.0"),
         ({"fps": np.nan}, "fps is nan"),
-        ({"exp": (DECA["exp"] * 100).astype(np.int8)}, r"exp \(expression\) holds whole numbers \(int8\)"),
+        (
+            {"exp": (DECA["exp"] * 100).astype(np.int8)},
+            r"exp \(expression\) holds whole numbers \(int8\)",
+        ),
         ({"exp": DECA["exp"] + 1j}, "exp holds complex"),
         ({"exp": DECA["exp"] > 0}, "exp holds bool; need numbers"),
-        ({"exp": np.full((T, 50), np.inf, np.float16)}, "holds NaN or infinite values in 7 of 7 frames"),
-        ({"exp": DECA["exp"].astype(np.float64) * 1e300}, "holds NaN or infinite values in 7 of 7 frames"),
-        ({"pose": np.degrees(5 * DECA["pose"])}, r"pose \(rotation\) turns by up to .* multiply by pi / 180"),
-        ({"pose": DECA["pose"] + np.eye(6, dtype=np.float32)[3] * 3}, r"pose \(jaw\) turns by up to"),
-        ({"exp": DECA["exp"] * 1e30}, r"exp \(expression\) reaches .*; such a coefficient is a few units"),
+        (
+            {"exp": np.full((T, 50), np.inf, np.float16)},
+            "holds NaN or infinite values in 7 of 7 frames",
+        ),
+        (
+            {"exp": DECA["exp"].astype(np.float64) * 1e300},
+            "holds NaN or infinite values in 7 of 7 frames",
+        ),
+        (
+            {"pose": np.degrees(5 * DECA["pose"])},
+            r"pose \(rotation\) turns by up to .* multiply by pi / 180",
+        ),
+        (
+            {"pose": DECA["pose"] + np.eye(6, dtype=np.float32)[3] * 3},
+            r"pose \(jaw\) turns by up to",
+        ),
+        (
+            {"exp": DECA["exp"] * 1e30},
+            r"exp \(expression\) reaches .*; such a coefficient is a few units",
+        ),
         ({"pose": np.tile(np.eye(3), (T, 1, 1))}, "these are rotation matrices"),
         ({"pose": DECA["pose"].T[:, :5]}, "transposed"),
     ],
@@ -183,7 +237,10 @@ def test_what_does_not_fit_is_named_with_its_key_and_shape(tmp_path, changes, sa
 )
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".pkl"])
 def test_the_form_of_the_numbers_does_not_matter(tmp_path, change, suffix):
-    got, want = read(tmp_path, {key: change(value) for key, value in DECA.items()}, suffix), read(tmp_path, DECA)
+    got, want = (
+        read(tmp_path, {key: change(value) for key, value in DECA.items()}, suffix),
+        read(tmp_path, DECA),
+    )
     np.testing.assert_array_equal(got.expression, want.expression)
     np.testing.assert_array_equal(got.rotation, want.rotation)
 
@@ -193,7 +250,9 @@ def test_a_camera_of_whole_numbers_is_one(tmp_path):
 
 
 def test_quaternions_are_named(tmp_path):
-    assert "these are quaternions" in refused(tmp_path, FILES["SMIRK"] | {"pose_params": numbers(T, 4)})
+    assert "these are quaternions" in refused(
+        tmp_path, FILES["SMIRK"] | {"pose_params": numbers(T, 4)}
+    )
 
 
 def test_a_face_that_never_moves_is_refused_but_not_a_short_one(tmp_path):
@@ -212,7 +271,10 @@ def test_nan_is_counted_in_frames(tmp_path):
 
 def test_keys_of_no_tool_and_of_two_are_told_with_what_is_known(tmp_path):
     detail = refused(tmp_path, {"hello": numbers(3)})
-    assert "its keys hello are those of no known tool" in detail and "SMIRK: expression_params" in detail
+    assert (
+        "its keys hello are those of no known tool" in detail
+        and "SMIRK: expression_params" in detail
+    )
     assert "are those of EMOCA and of SMIRK" in refused(tmp_path, FILES["EMOCA"] | FILES["SMIRK"])
 
 
@@ -230,7 +292,9 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, monkeypatch, suffix):
 
 
 def test_an_npz_with_pickled_objects_is_refused(tmp_path):
-    assert "not a readable coefficient file" in refused(tmp_path, DECA | {"exp": np.array([Hostile()])})
+    assert "not a readable coefficient file" in refused(
+        tmp_path, DECA | {"exp": np.array([Hostile()])}
+    )
 
 
 def test_a_bare_array_is_refused_because_nothing_names_its_columns(tmp_path):
@@ -253,7 +317,9 @@ def test_archives_of_two_minds_are_refused_and_other_members_do_not_matter(tmp_p
     twice = archive(tmp_path / "twice.npz", [*DECA.items(), ("exp", 2 * DECA["exp"])])
     with pytest.raises(Rejected, match="holds 'exp' twice"):
         read_coefficients(twice)
-    outside = archive(tmp_path / "outside.npz", [(f"../{key}", value) for key, value in DECA.items()])
+    outside = archive(
+        tmp_path / "outside.npz", [(f"../{key}", value) for key, value in DECA.items()]
+    )
     with pytest.raises(Rejected, match="those of no known tool"):
         read_coefficients(outside)
     with zipfile.ZipFile(archive(tmp_path / "more.npz", DECA.items()), "a") as out:
@@ -273,7 +339,9 @@ def test_a_header_that_python_2_wrote_is_read_without_a_warning(tmp_path):
             out.writestr(f"{key}.npy", stream.getvalue().replace(plain + b"  ", header))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_array_equal(read_coefficients(tmp_path / "two.npz").expression, DECA["exp"])
+        np.testing.assert_array_equal(
+            read_coefficients(tmp_path / "two.npz").expression, DECA["exp"]
+        )
 
 
 def test_a_password_and_a_shape_beyond_the_file_are_named(tmp_path):
@@ -284,7 +352,9 @@ def test_a_password_and_a_shape_beyond_the_file_are_named(tmp_path):
     with pytest.raises(Rejected, match="encrypted with a password"):
         read_coefficients(tmp_path / "locked.npz")
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 50)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 50)}
+    )
     with zipfile.ZipFile(tmp_path / "vast.npz", "w") as out:
         out.writestr("exp.npy", header.getvalue())
     with pytest.raises(Rejected, match="exp is not of the size it states"):
@@ -305,7 +375,9 @@ def test_what_a_file_is_follows_from_its_content(tmp_path):
 def test_matlab_files_of_other_kinds(tmp_path):
     coeff = numbers(T, 257)
     scipy.io.savemat(tmp_path / "four.mat", {"coeff": coeff}, format="4")
-    np.testing.assert_array_equal(read_coefficients(tmp_path / "four.mat").expression, coeff[:, 80:144])
+    np.testing.assert_array_equal(
+        read_coefficients(tmp_path / "four.mat").expression, coeff[:, 80:144]
+    )
     vast = bytearray((tmp_path / "four.mat").read_bytes())
     vast[4:8] = (2 * 10**9).to_bytes(4, "little")
     (tmp_path / "vast.mat").write_bytes(vast)
@@ -313,8 +385,13 @@ def test_matlab_files_of_other_kinds(tmp_path):
     scipy.io.savemat(tmp_path / "struct.mat", {"coeff": {"a": coeff}})
     scipy.io.savemat(tmp_path / "cell.mat", {"coeff": np.array([coeff[0], "x"], object)})
     scipy.io.savemat(tmp_path / "sparse.mat", {"coeff": scipy.sparse.csc_matrix((10**6, 10**6))})
-    for name, said in (("vast", "ends early"), ("new", "'-v7'"), ("struct", "coeff is a struct"),
-                       ("cell", "coeff is a cell array"), ("sparse", "unpacks to 8000000 MB")):  # fmt: skip
+    for name, said in (
+        ("vast", "ends early"),
+        ("new", "'-v7'"),
+        ("struct", "coeff is a struct"),
+        ("cell", "coeff is a cell array"),
+        ("sparse", "unpacks to 8000000 MB"),
+    ):
         with pytest.raises(Rejected, match=said):
             read_coefficients(tmp_path / f"{name}.mat")
 
@@ -336,7 +413,9 @@ def test_a_mat_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch)
 def test_a_compressed_mat_is_read(tmp_path):
     coeff = numbers(T, 257)
     scipy.io.savemat(tmp_path / "a.mat", {"coeff": coeff}, do_compression=True)
-    np.testing.assert_array_equal(read_coefficients(tmp_path / "a.mat").expression, coeff[:, 80:144])
+    np.testing.assert_array_equal(
+        read_coefficients(tmp_path / "a.mat").expression, coeff[:, 80:144]
+    )
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".pkl", ".mat"])

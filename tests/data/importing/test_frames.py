@@ -1,4 +1,6 @@
-"""One dictionary per frame becomes arrays of all frames, in the order that the frames' names tell."""
+"""One dictionary per frame becomes arrays of all frames, in the order that the frames'
+names tell.
+"""
 
 import argparse
 from pathlib import Path
@@ -40,13 +42,17 @@ def test_frames_without_numbers_keep_their_order_and_lists_theirs():
 
 
 def test_names_of_several_numbers_have_one_order_or_are_refused():
-    assert exp({f"take7_{i:02d}_{i / 25:.2f}s": FRAMES[i] for i in reversed(range(12))}) == list(range(12))
+    assert exp({f"take7_{i:02d}_{i / 25:.2f}s": FRAMES[i] for i in reversed(range(12))}) == list(
+        range(12)
+    )
     with pytest.raises(InputError, match="several faces or clips"):
         exp({f"{i // 2:03d}_{i % 2}": FRAMES[i] for i in range(12)})
 
 
 def test_keys_of_bytes_are_text():
-    assert exp([{b"exp": frame["exp"]} for frame in FRAMES]) == exp({b"exp": np.arange(12.0)[:, None]})
+    assert exp([{b"exp": frame["exp"]} for frame in FRAMES]) == exp(
+        {b"exp": np.arange(12.0)[:, None]}
+    )
 
 
 def test_a_missing_frame_is_named():
@@ -58,17 +64,32 @@ def test_shells_around_the_arrays_are_opened():
     arrays = {"exp": np.arange(3.0)[:, None], "fps": 25}
     held = Held("argparse.Namespace")
     held.set_state(vars(argparse.Namespace(**arrays)))
-    for content in (arrays, {"codedict": arrays}, {"out": {"codedict": arrays}}, held, {"args": held}):
+    for content in (
+        arrays,
+        {"codedict": arrays},
+        {"out": {"codedict": arrays}},
+        held,
+        {"args": held},
+    ):
         assert exp(content) == [0, 1, 2]
     assert exp({"frames": FRAMES}) == exp({"frames": dict(enumerate(FRAMES))}) == list(range(12))
 
 
 def test_the_dictionary_that_holds_the_arrays_is_found_among_other_things():
-    frames = [{"codedict": {"exp": np.full((1, 3), k), "pose": np.zeros((1, 6))}, "frame": k} for k in range(3)]
-    clip = {"flame": {"exp": np.ones((3, 50)), "pose": np.zeros((3, 6))}, "fps": 30, "video": {"path": "a.mp4"}}
+    frames = [
+        {"codedict": {"exp": np.full((1, 3), k), "pose": np.zeros((1, 6))}, "frame": k}
+        for k in range(3)
+    ]
+    clip = {
+        "flame": {"exp": np.ones((3, 50)), "pose": np.zeros((3, 6))},
+        "fps": 30,
+        "video": {"path": "a.mp4"},
+    }
     wanted = {"exp", "pose", "fps"}
     for content in (frames, dict(enumerate(frames))):
-        assert named_arrays(Path("a.pkl"), content, wanted)["exp"].tolist() == [[k] * 3 for k in range(3)]
+        assert named_arrays(Path("a.pkl"), content, wanted)["exp"].tolist() == [
+            [k] * 3 for k in range(3)
+        ]
     found = named_arrays(Path("a.pkl"), clip, wanted)
     assert (found["exp"].shape, float(found["fps"])) == ((3, 50), 30)
 
@@ -76,8 +97,14 @@ def test_the_dictionary_that_holds_the_arrays_is_found_among_other_things():
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ([{"exp": np.ones((60, 4))}], r"exp has shape \(60, 4\) in each of 1 frames; need one row a frame"),
-        ([{"exp": np.ones(4)}, {"exp": np.ones(3)}], r"shape \(4,\) in its first frame, \(3,\) in another"),
+        (
+            [{"exp": np.ones((60, 4))}],
+            r"exp has shape \(60, 4\) in each of 1 frames; need one row a frame",
+        ),
+        (
+            [{"exp": np.ones(4)}, {"exp": np.ones(3)}],
+            r"shape \(4,\) in its first frame, \(3,\) in another",
+        ),
         ([{"exp": np.ones(4)}, {"pose": np.ones(3)}], "do not all have the same keys"),
         ({"exp": [[1.0, 2.0], [1.0]]}, "exp holds lists of different lengths"),
         ({"exp": {1, 2}}, "exp holds a set; need numbers"),

@@ -12,7 +12,9 @@ from tests.data.clips import make_clip
 
 
 def fake_work(source: Source, settings: Settings) -> Outcome:
-    """One clip per source, or what its name says; every call leaves its process beside the video."""
+    """One clip per source, or what its name says; every call leaves its process beside the
+    video.
+    """
     if source.video:
         with Path(source.video).with_suffix(".calls").open("a") as calls:
             calls.write(f"{os.getpid()}\n")
@@ -34,7 +36,9 @@ def fake_work(source: Source, settings: Settings) -> Outcome:
         clip = replace(clip, expression=clip.expression.repeat(2, axis=1)[:, :64])
     if "broken" in name:
         clip = replace(clip, audio=clip.audio[:100])
-    return Outcome((clip,), (Rejection(f"{name}@9", "too_short", "0.2 s"),) if "tail" in name else ())
+    return Outcome(
+        (clip,), (Rejection(f"{name}@9", "too_short", "0.2 s"),) if "tail" in name else ()
+    )
 
 
 def callers(video: Path) -> list[int]:

@@ -12,7 +12,9 @@ from tests.data.prepare.fakes import calls, fake_work
 from tests.data.prepare.test_run import finish, sources_named
 
 
-@pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed"
+)
 def test_without_beam_one_line_says_what_to_install():
     from ksdiff_jax.data.prepare.beam import beam_runner
 
@@ -30,4 +32,6 @@ def test_beam_finishes_what_local_processes_finish_and_goes_on(tmp_path):
     by_beam = finish_sources(sources, Settings(), Ledger(str(tmp_path / "beam")), runner=runner)
     assert (first.kept, by_beam.kept) == (0, 2) and calls(tmp_path / "a.mp4") == 1
     local = finish(sources, tmp_path)
-    assert [entry._replace(work_s=0) for entry in by_beam.entries] == [e._replace(work_s=0) for e in local.entries]
+    assert [entry._replace(work_s=0) for entry in by_beam.entries] == [
+        e._replace(work_s=0) for e in local.entries
+    ]

@@ -1,4 +1,6 @@
-"""What is found below a folder: names, sound, coefficients, speakers, and the layouts of HDTF and VoxCeleb."""
+"""What is found below a folder: names, sound, coefficients, speakers, and the layouts of HDTF and
+VoxCeleb.
+"""
 
 import os
 from pathlib import Path
@@ -32,9 +34,15 @@ def test_files_are_found_in_order_below_the_root_with_unique_names(tmp_path):
 
 def test_sound_is_found_by_its_name_exact_first_then_what_goes_on(tmp_path):
     motion = touch(tmp_path / "motion", "one.mat", "two.npz", "three.npy", "four.pkl", "four.wav")
-    sounds = touch(tmp_path / "sounds", "one.wav", "one_16k.wav", "two_16k.wav", "three_a.wav", "three_b.wav")
+    sounds = touch(
+        tmp_path / "sounds", "one.wav", "one_16k.wav", "two_16k.wav", "three_a.wav", "three_b.wav"
+    )
     sources = found(motion, audio=sounds)
-    assert [Path(sources[name].audio).name for name in ("one", "two", "four")] == ["one.wav", "two_16k.wav", "four.wav"]
+    assert [Path(sources[name].audio).name for name in ("one", "two", "four")] == [
+        "one.wav",
+        "two_16k.wav",
+        "four.wav",
+    ]
     assert sources["three"].audio == ""  # two candidates: neither
 
 
@@ -44,12 +52,17 @@ def test_coefficients_and_a_video_of_one_name_are_one_source(tmp_path):
     assert set(sources) == {"a", "b"}
     assert sources["a"].coefficients.endswith("a.mat") and sources["a"].video.endswith("a.mp4")
     touch(tmp_path / "smirk", "b.npz")
-    assert found(tmp_path / "in", coefficients=tmp_path / "smirk")["b"].coefficients.endswith("smirk/b.npz")
+    assert found(tmp_path / "in", coefficients=tmp_path / "smirk")["b"].coefficients.endswith(
+        "smirk/b.npz"
+    )
 
 
 def test_the_speaker_is_the_folder_or_the_file_or_what_a_pattern_says(tmp_path):
     touch(tmp_path, "anna/x_1.mp4", "bo_2.mp4")
-    assert {name: s.speaker_id for name, s in found(tmp_path).items()} == {"anna/x_1": "anna", "bo_2": "bo_2"}
+    assert {name: s.speaker_id for name, s in found(tmp_path).items()} == {
+        "anna/x_1": "anna",
+        "bo_2": "bo_2",
+    }
     assert found(tmp_path, speaker_from="file")["anna/x_1"].speaker_id == "x_1"
     by_pattern = found(tmp_path, speaker_from=r"([a-z]+)_\d$")
     assert {s.speaker_id for s in by_pattern.values()} == {"x", "bo"}
@@ -65,13 +78,21 @@ def test_a_wrong_path_or_an_empty_folder_is_named(tmp_path):
 
 
 def test_the_real_coefficients_find_their_sound(shared_data):
-    (source,) = find_sources([shared_data / "coeffs" / "styletalk_reagan_clip1.mat"], audio=shared_data / "audio")
+    (source,) = find_sources(
+        [shared_data / "coeffs" / "styletalk_reagan_clip1.mat"], audio=shared_data / "audio"
+    )
     assert Path(source.audio).name == "styletalk_reagan_clip1_16k.wav"
 
 
 @pytest.fixture
 def hdtf(tmp_path):
-    touch(tmp_path, "JoeNeguse.mp4", "AmyKlobuchar0.mp4", "WDA_AmyKlobuchar0_000.mp4", "RD_Radio11_001.mp4")
+    touch(
+        tmp_path,
+        "JoeNeguse.mp4",
+        "AmyKlobuchar0.mp4",
+        "WDA_AmyKlobuchar0_000.mp4",
+        "RD_Radio11_001.mp4",
+    )
     published = touch(tmp_path, "HDTF_dataset/x").joinpath("HDTF_dataset")
     (published / "WDA_annotion_time.txt").write_text(
         "JoeNeguse.mp4 00:35-01:40 02:10-02:55 \nAmyKlobuchar0.mp4 00:10-04:30\n"
@@ -104,18 +125,24 @@ def test_hdtf_lists_of_papers_are_obeyed(hdtf):
 
 
 def test_voxceleb_says_speakers_and_splits_by_its_folders(tmp_path):
-    touch(tmp_path, "dev/mp4/id00012/2DLq_Kkc1r8/00016.mp4", "test/mp4/id00017/01dfn2spqyE/00001.mp4")
+    touch(
+        tmp_path, "dev/mp4/id00012/2DLq_Kkc1r8/00016.mp4", "test/mp4/id00017/01dfn2spqyE/00001.mp4"
+    )
     touch(tmp_path, "dev/aac/id00012/2DLq_Kkc1r8/00016.m4a")
     sources = find_sources([tmp_path], layout="voxceleb")
     assert [source.speaker_id for source in sources] == ["id00012", "id00017"]
-    assert sources[0].audio.endswith("dev/aac/id00012/2DLq_Kkc1r8/00016.m4a") and sources[1].audio == ""
+    assert (
+        sources[0].audio.endswith("dev/aac/id00012/2DLq_Kkc1r8/00016.m4a")
+        and sources[1].audio == ""
+    )
     assert list(voxceleb_splits(sources, [tmp_path]).values()) == ["train", "test"]
 
 
 def test_voxceleb_splits_come_from_its_table_where_folders_do_not_say(tmp_path):
     touch(tmp_path, "mp4/id00012/abc/00016.mp4", "mp4/id00017/def/00001.mp4")
     (tmp_path / "vox2_meta.csv").write_text(
-        "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set \nid00012 ,n000012 ,m ,dev \nid00017 ,n000017 ,m ,test \n"
+        "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set \nid00012 ,n000012 ,m ,dev \nid00017 ,n000017 ,m "
+        ",test \n"
     )
     sources = find_sources([tmp_path], layout="voxceleb")
     assert list(voxceleb_splits(sources, [tmp_path]).values()) == ["train", "test"]
@@ -133,7 +160,9 @@ def test_names_of_any_bytes_give_ids_that_are_text_and_paths_that_open_the_file(
     assert Path(sources["[a]*"].audio).name == "[a]*.wav"
 
 
-def test_the_sound_asked_for_goes_before_that_of_the_video_and_one_beside_does_not(tmp_path, monkeypatch):
+def test_the_sound_asked_for_goes_before_that_of_the_video_and_one_beside_does_not(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("ksdiff_jax.data.tracking.video.has_sound", lambda path: True)
     for path in ("in/talk.MP4", "in/talk.wav", "in/film.wmv", "sounds/talk.wav"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
@@ -141,6 +170,7 @@ def test_the_sound_asked_for_goes_before_that_of_the_video_and_one_beside_does_n
     sources = {Path(source.video).name: source.audio for source in find_sources([tmp_path / "in"])}
     assert sources == {"talk.MP4": "", "film.wmv": ""}
     sources = {
-        Path(source.video).stem: source.audio for source in find_sources([tmp_path / "in"], audio=tmp_path / "sounds")
+        Path(source.video).stem: source.audio
+        for source in find_sources([tmp_path / "in"], audio=tmp_path / "sounds")
     }
     assert sources == {"talk": str(tmp_path / "sounds" / "talk.wav"), "film": ""}

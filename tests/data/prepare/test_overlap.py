@@ -1,4 +1,6 @@
-"""The common part of motion and sound, and which differences are mistakes: against lengths worked out by hand."""
+"""The common part of motion and sound, and which differences are mistakes: against lengths worked
+out by hand.
+"""
 
 import pytest
 
@@ -19,7 +21,13 @@ def span(start_s, end_s) -> Span:
         ((0, 3), (0, 4), ALL, (0, 3), (0, 0, 0, 1)),
         ((0, 4), (0.5, 3), ALL, (0.5, 3), (0.5, 1, 0, 0)),
         ((0.5, 3), (0, 3.25), ALL, (0.5, 3), (0, 0, 0.5, 0.25)),
-        ((0, 10), (0, 12), Span(2.0, 5.0), (2, 5), (0, 0, 0, 0)),  # what was not asked for is not cut
+        (
+            (0, 10),
+            (0, 12),
+            Span(2.0, 5.0),
+            (2, 5),
+            (0, 0, 0, 0),
+        ),  # what was not asked for is not cut
         ((0, 10), (0, 12), Span(2.0, 11.0), (2, 10), (0, 0, 0, 1)),
     ],
 )
@@ -56,8 +64,15 @@ def test_a_usual_rate_that_fits_is_found_and_only_then(frames, fps, sound_s, fit
 @pytest.mark.parametrize(("frames", "sound_s"), [(100, 1.3), (50, 4.3)])
 def test_the_sound_of_another_file_is_refused(frames, sound_s):
     with pytest.raises(Rejected, match="no usual rate would fit") as caught:
-        check_lengths(frames=frames, period_s=0.04, motion_s=frames / 25, sound_s=sound_s, what="a", origin="b",
-                      remedy="--coefficient-fps")  # fmt: skip
+        check_lengths(
+            frames=frames,
+            period_s=0.04,
+            motion_s=frames / 25,
+            sound_s=sound_s,
+            what="a",
+            origin="b",
+            remedy="--coefficient-fps",
+        )
     assert caught.value.reason == "length_mismatch"
 
 

@@ -28,7 +28,9 @@ def _opening(clip: Clip) -> np.ndarray:
 
 
 def _correlation(ours: np.ndarray, measured: np.ndarray) -> float:
-    """Pearson's r at the best shift: one of the reference clips begins two frames into its video."""
+    """Pearson's r at the best shift: one of the reference clips begins two frames into its
+    video.
+    """
     count = min(len(ours), len(measured)) - LARGEST_LAG_FRAMES
     shifts = range(LARGEST_LAG_FRAMES + 1)
     pairs = [(ours[k : count + k], measured[:count]) for k in shifts]
@@ -68,19 +70,29 @@ def test_a_video_of_the_built_in_head_gives_its_motion_back(tmp_path):
     from ksdiff_jax.export.video import write_motion_video
 
     face, t = builtin_face(), np.arange(75) / 25
-    rotation = np.stack([0.08 * np.sin(2 * t), 0.2 * np.sin(1.7 * t), 0.06 * np.sin(2.3 * t)], axis=1)
+    rotation = np.stack(
+        [0.08 * np.sin(2 * t), 0.2 * np.sin(1.7 * t), 0.06 * np.sin(2.3 * t)], axis=1
+    )
     jaw = np.zeros((75, 3), np.float32)
     jaw[:, 0] = 0.12 * np.clip(np.sin(2 * np.pi * 1.5 * t), 0, 1)
     still = np.zeros((75, 50), np.float32)
-    vertices = np.asarray(face_vertices(face, still, global_orient=rotation.astype(np.float32), jaw_pose=jaw))
+    vertices = np.asarray(
+        face_vertices(face, still, global_orient=rotation.astype(np.float32), jaw_pose=jaw)
+    )
     sound = 0.1 * np.sin(np.arange(48_000) / 20).astype(np.float32)
     assert to_int16(sound).any()
     write_wav(tmp_path / "v.wav", sound)
-    video = write_motion_video(tmp_path / "v.mp4", [vertices], face, frames=75, fps=25, audio=tmp_path / "v.wav")
+    video = write_motion_video(
+        tmp_path / "v.mp4", [vertices], face, frames=75, fps=25, audio=tmp_path / "v.wav"
+    )
     (clip,), *_ = clips_of_video(Source("head", video=str(video)), Settings())
-    true = np.asarray(mouth_opening(face, face_vertices(face, still, jaw_pose=jaw))) / face_height(face)
+    true = np.asarray(mouth_opening(face, face_vertices(face, still, jaw_pose=jaw))) / face_height(
+        face
+    )
     assert _correlation(_opening(clip), true) > 0.95
     for axis in range(3):
         assert np.corrcoef(clip.rotation[:75, axis], rotation[: clip.frames, axis])[0, 1] > 0.95
-    turned = np.degrees(np.abs(clip.rotation - clip.rotation.mean(0) - rotation[: clip.frames] + rotation.mean(0)))
+    turned = np.degrees(
+        np.abs(clip.rotation - clip.rotation.mean(0) - rotation[: clip.frames] + rotation.mean(0))
+    )
     assert turned.mean() < 2

@@ -1,4 +1,6 @@
-"""Many sources: what is kept, what is done again, what a killed process costs, and what is written."""
+"""Many sources: what is kept, what is done again, what a killed process costs, and what is
+written.
+"""
 
 import json
 import multiprocessing
@@ -9,7 +11,14 @@ import time
 import pytest
 
 from ksdiff_jax.data.prepare.ledger import Ledger, source_key
-from ksdiff_jax.data.prepare.run import Finished, check_out, finish_sources, local_runner, report_of, write_prepared
+from ksdiff_jax.data.prepare.run import (
+    Finished,
+    check_out,
+    finish_sources,
+    local_runner,
+    report_of,
+    write_prepared,
+)
 from ksdiff_jax.data.prepare.source import Cut, Settings, Source
 from ksdiff_jax.data.prepare.work import outcome_of
 from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
@@ -55,14 +64,20 @@ def test_sources_become_shards_and_a_report(tmp_path):
     sources = sources_named(tmp_path, "ann-1-tail", "ann-2", "bob-rejected", "bob-broken", "cem-1")
     finished = finish(sources, tmp_path, runner=in_this_process)
     ledger = Ledger(str(tmp_path / "work"))
-    info, report = write_prepared(tmp_path / "out", finished, ledger, licence="mine", made_by="test")
+    info, report = write_prepared(
+        tmp_path / "out", finished, ledger, licence="mine", made_by="test"
+    )
     verify_shards(tmp_path / "out")
     assert info.space == "flame" and info.licence == "mine"
-    assert {split: len(ShardReader(tmp_path / "out", split)) for split in info.splits} == {"train": 3}
+    assert {split: len(ShardReader(tmp_path / "out", split)) for split in info.splits} == {
+        "train": 3
+    }
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
     assert {reason: item["count"] for reason, item in report["rejected"].items()} == {
-        "failed": 1, "no_face": 1, "too_short": 1,
-    }  # fmt: skip
+        "failed": 1,
+        "no_face": 1,
+        "too_short": 1,
+    }
     assert report["splits"]["train"]["speakers"] == ["ann", "cem"]
     assert report["clips"] == 3 and report["hours"] == pytest.approx(3 * 1.6 / 3600)
 
@@ -85,7 +100,16 @@ def test_finished_sources_are_not_done_again_unless_a_file_has_changed(tmp_path)
 def test_settings_that_matter_are_part_of_the_key_and_the_trackers_place_is_not(tmp_path):
     (source,) = sources_named(tmp_path, "a")
     key = source_key(source, SETTINGS)
-    assert len({key, source_key(source, Settings(max_s=5.0)), source_key(source, Settings(stretch=True))}) == 3
+    assert (
+        len(
+            {
+                key,
+                source_key(source, Settings(max_s=5.0)),
+                source_key(source, Settings(stretch=True)),
+            }
+        )
+        == 3
+    )
     assert source_key(source, Settings(tracker_python="/elsewhere/python")) == key
 
 
@@ -122,7 +146,9 @@ def sources_named_again(folder, names):
 def test_a_run_that_was_killed_goes_on_where_it_stopped_and_its_processes_end(tmp_path):
     names = ["a", "b", "c-forever"]
     sources_named(tmp_path, *names)
-    run = multiprocessing.get_context("spawn").Process(target=_finish_slowly, args=(tmp_path, names))
+    run = multiprocessing.get_context("spawn").Process(
+        target=_finish_slowly, args=(tmp_path, names)
+    )
     run.start()
     deadline = time.monotonic() + 5 * BOUND_S
     while not calls(tmp_path / "c-forever.mp4") and time.monotonic() < deadline:
@@ -140,8 +166,12 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped_and_its_processes_end(tm
 
 
 def test_nothing_usable_is_one_line_with_the_counts_per_reason(tmp_path):
-    finished = finish(sources_named(tmp_path, "a-rejected", "b-crash"), tmp_path, runner=in_this_process)
-    with pytest.raises(InputError, match=r"nothing of 2 sources is usable \(1 no_face, 1 failed\).*work"):
+    finished = finish(
+        sources_named(tmp_path, "a-rejected", "b-crash"), tmp_path, runner=in_this_process
+    )
+    with pytest.raises(
+        InputError, match=r"nothing of 2 sources is usable \(1 no_face, 1 failed\).*work"
+    ):
         write_prepared(tmp_path / "out", finished, Ledger(str(tmp_path / "work")))
     assert not (tmp_path / "out").exists()
 
@@ -181,13 +211,22 @@ def test_what_failed_unexpectedly_is_tried_again_by_the_next_run(tmp_path):
 
 
 def test_what_was_cut_is_kept_with_the_source_and_counted(tmp_path):
-    source, cut = Source("a", video="a.mp4"), Cut(motion_head_s=0.5, sound_tail_s=0.25, stretch=0.96)
+    source, cut = (
+        Source("a", video="a.mp4"),
+        Cut(motion_head_s=0.5, sound_tail_s=0.25, stretch=0.96),
+    )
     ledger = Ledger(str(tmp_path / "work"))
     ledger.keep("key", source, fake_work(Source("a"), SETTINGS)._replace(cut=cut), work_s=1.0)
     entry = ledger.find("key")
     assert entry.cut == cut
-    report = report_of(Finished((source, source), ("key",) * 2, (entry, entry), 0), {"a": "train"}, made_by="test")
+    report = report_of(
+        Finished((source, source), ("key",) * 2, (entry, entry), 0), {"a": "train"}, made_by="test"
+    )
     assert report["cut"] == {
-        "sources": 2, "motion_head_s": 1.0, "motion_tail_s": 0.0, "sound_head_s": 0.0, "sound_tail_s": 0.5,
+        "sources": 2,
+        "motion_head_s": 1.0,
+        "motion_tail_s": 0.0,
+        "sound_head_s": 0.0,
+        "sound_tail_s": 0.5,
         "stretched_sources": 2,
-    }  # fmt: skip
+    }

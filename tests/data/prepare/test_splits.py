@@ -1,4 +1,6 @@
-"""Splits: disjoint by speaker, stable, never without a training set, and as published where something is."""
+"""Splits: disjoint by speaker, stable, never without a training set, and as published where
+something is.
+"""
 
 from ksdiff_jax.data.prepare.splits import assign_splits, speaker_place
 
@@ -28,7 +30,9 @@ def test_a_speaker_keeps_its_split_when_others_come_and_changes_with_the_seed():
 
 
 def test_train_is_never_empty():
-    held_out = next(speaker for speaker in SPEAKERS.values() if speaker_place(speaker, seed=0) < 0.05)
+    held_out = next(
+        speaker for speaker in SPEAKERS.values() if speaker_place(speaker, seed=0) < 0.05
+    )
     assert split({"a": held_out}) == {"a": "train"}
 
 

@@ -14,18 +14,34 @@ def _take(frames: int, *, audio=None, start_s: float = 0.0, whole: bool = True) 
     audio = rng.normal(scale=0.1, size=640 * frames).astype(np.float32) if audio is None else audio
     ramp = np.arange(frames, dtype=np.float32)[:, None]
     return Take(
-        start_s=start_s, expression=np.repeat(ramp, 50, 1), rotation=np.repeat(ramp, 3, 1) / 1000,
-        jaw=np.zeros((frames, 3)), camera=np.zeros((frames, 3)), shape=np.zeros(100), audio=audio, tool="test",
-        measures={"reprojection_error": 0.01}, whole=whole,
-    )  # fmt: skip
+        start_s=start_s,
+        expression=np.repeat(ramp, 50, 1),
+        rotation=np.repeat(ramp, 3, 1) / 1000,
+        jaw=np.zeros((frames, 3)),
+        camera=np.zeros((frames, 3)),
+        shape=np.zeros(100),
+        audio=audio,
+        tool="test",
+        measures={"reprojection_error": 0.01},
+        whole=whole,
+    )
 
 
 def test_a_short_take_is_one_clip_with_all_its_words():
-    transcript = Transcript("hello big world", "x", "word", (Spoken("hello", 0.1, 0.5), Spoken("world", 1.0, 1.5)))
-    (clip,), rejected = clips_of_take(_take(50), Source("a/b", speaker_id="s", language="en"), transcript, Settings())
+    transcript = Transcript(
+        "hello big world", "x", "word", (Spoken("hello", 0.1, 0.5), Spoken("world", 1.0, 1.5))
+    )
+    (clip,), rejected = clips_of_take(
+        _take(50), Source("a/b", speaker_id="s", language="en"), transcript, Settings()
+    )
     check_clip(clip)
     assert rejected == []
-    assert (clip.clip_id, clip.speaker_id, clip.language, clip.frames) == ("a/b@0.00", "s", "en", 50)
+    assert (clip.clip_id, clip.speaker_id, clip.language, clip.frames) == (
+        "a/b@0.00",
+        "s",
+        "en",
+        50,
+    )
     assert clip.transcript == "hello big world"
     assert [word.text for word in clip.words] == ["hello", "world"]
     assert clip.measures == {"reprojection_error": 0.01, "start_s": 0.0}
@@ -72,7 +88,9 @@ def test_clips_of_a_cut_take_have_their_own_words_motion_and_sound():
 
 
 def test_a_text_without_times_is_not_given_to_parts():
-    clips, _ = clips_of_take(_take(600), Source("v"), Transcript("all of it", "x"), Settings(max_s=10.0))
+    clips, _ = clips_of_take(
+        _take(600), Source("v"), Transcript("all of it", "x"), Settings(max_s=10.0)
+    )
     assert {clip.transcript for clip in clips} == {""}
 
 

@@ -7,7 +7,13 @@ from scipy.spatial.transform import Rotation
 from ksdiff_jax.audio.waveform import read_recording, write_wav
 from ksdiff_jax.data.prepare import track
 from ksdiff_jax.data.prepare.source import Cut, Rejected, Settings, Source
-from ksdiff_jax.data.prepare.track import clips_of_video, face_and_landmarks, part_of_face, shared_part, stretches
+from ksdiff_jax.data.prepare.track import (
+    clips_of_video,
+    face_and_landmarks,
+    part_of_face,
+    shared_part,
+    stretches,
+)
 from ksdiff_jax.data.schema import check_clip
 from ksdiff_jax.data.tracking.follow import FollowedFace
 from ksdiff_jax.errors import InputError
@@ -22,7 +28,9 @@ ALONE = ((face_at(*CENTRE, SIDE),),)
 
 
 def _rotation(times_s):
-    return np.stack([0.05 * np.sin(2 * times_s), 0.2 * np.sin(1.5 * times_s), 0 * times_s], axis=1).astype(np.float32)
+    return np.stack(
+        [0.05 * np.sin(2 * times_s), 0.2 * np.sin(1.5 * times_s), 0 * times_s], axis=1
+    ).astype(np.float32)
 
 
 def _seen(times_s, *, jaw_rad=0.12):
@@ -39,7 +47,9 @@ def _seen(times_s, *, jaw_rad=0.12):
 
 def _sound():
     t = np.arange(round(16_000 * SECONDS)) / 16_000
-    return (0.2 * np.clip(np.sin(2 * np.pi * 2 * t), 0, 1) * np.sin(2 * np.pi * 220 * t)).astype(np.float32)
+    return (0.2 * np.clip(np.sin(2 * np.pi * 2 * t), 0, 1) * np.sin(2 * np.pi * 220 * t)).astype(
+        np.float32
+    )
 
 
 @pytest.fixture
@@ -48,14 +58,18 @@ def scripted(monkeypatch):
 
     def use(landmarks, looks=ALONE):
         corner = (CENTRE[0] - SIDE, CENTRE[1] - SIDE)
-        monkeypatch.setattr(track, "Tracker", lambda python: ScriptedTracker(looks, landmarks, corner=corner))
+        monkeypatch.setattr(
+            track, "Tracker", lambda python: ScriptedTracker(looks, landmarks, corner=corner)
+        )
 
     return use
 
 
 @pytest.fixture
 def fitted(monkeypatch):
-    """Call to have every fit end with this jaw (radians, swinging) and this error, without the work."""
+    """Call to have every fit end with this jaw (radians, swinging) and this error, without the
+    work.
+    """
 
     def use(*, jaw_rad, error):
         def fit(model, seen, weights):
@@ -86,7 +100,10 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     check_clip(clip)
     assert rejections == ()
     over_s = times_s[-1] + np.median(np.diff(times_s)) - SECONDS
-    assert cut.motion_tail_s == pytest.approx(over_s, abs=2e-3) and cut.sound_s == 0 == cut.motion_head_s
+    assert (
+        cut.motion_tail_s == pytest.approx(over_s, abs=2e-3)
+        and cut.sound_s == 0 == cut.motion_head_s
+    )
     assert (clip.fps, clip.speaker_id, clip.transcript) == (25, "she", "ba ba ba")
     assert clip.frames == int(min(times_s[-1] + 0.04, SECONDS) * 25)
     true = Rotation.from_rotvec(_rotation(np.arange(clip.frames) / 25))
@@ -115,7 +132,8 @@ def test_what_the_face_model_does_not_fit_is_bad_tracking(scripted, fitted, tmp_
 
 
 @pytest.mark.parametrize(
-    ("looks", "reason"), [([[]], "no_face"), ([[face_at(20, 32, 20), face_at(70, 32, 20)]], "two_faces")]
+    ("looks", "reason"),
+    [([[]], "no_face"), ([[face_at(20, 32, 20), face_at(70, 32, 20)]], "two_faces")],
 )
 def test_shots_without_one_face_are_counted(scripted, tmp_path, looks, reason):
     scripted([], looks)
@@ -126,7 +144,9 @@ def test_shots_without_one_face_are_counted(scripted, tmp_path, looks, reason):
 
 def test_a_short_shot_is_counted(scripted, tmp_path):
     scripted([])
-    outcome = clips_of_video(Source("v", video=_video(tmp_path, np.arange(96) / 30)), Settings(min_s=5.0))
+    outcome = clips_of_video(
+        Source("v", video=_video(tmp_path, np.arange(96) / 30)), Settings(min_s=5.0)
+    )
     assert [r.reason for r in outcome.rejections] == ["too_short"]
 
 
@@ -159,7 +179,10 @@ def test_sound_of_another_length_is_rejected(scripted, tmp_path):
 def test_what_is_no_video_is_unreadable(content, tmp_path, scripted):
     scripted([])
     (tmp_path / "v.mp4").write_bytes(content)
-    assert _rejected(Source("v", video=str(tmp_path / "v.mp4"))).reason in ("unreadable", "no_sound")
+    assert _rejected(Source("v", video=str(tmp_path / "v.mp4"))).reason in (
+        "unreadable",
+        "no_sound",
+    )
 
 
 def test_a_face_lost_for_long_ends_the_stretch():
@@ -168,7 +191,9 @@ def test_a_face_lost_for_long_ends_the_stretch():
     landmarks[60:80] = np.nan
     parts = stretches(FollowedFace(np.arange(120) / 30, landmarks))
     assert [(part.times_s[0], len(part.times_s)) for part in parts] == [(0, 60), (80 / 30, 40)]
-    assert stretches(FollowedFace(np.arange(9) / 30, np.full((9, 478, 2), np.nan, np.float32))) == []
+    assert (
+        stretches(FollowedFace(np.arange(9) / 30, np.full((9, 478, 2), np.nan, np.float32))) == []
+    )
 
 
 def test_long_stretches_are_divided():
@@ -196,4 +221,6 @@ def test_pictures_without_sound_are_cut_and_stretched_only_if_asked(tmp_path):
         part = part_of_face(face, shared, stretch=found.stretch)
         assert len(part.times_s) == kept and part.times_s[-1] < 3.2
     own = Source("v", video="v.mp4")  # one clock: cut, however much
-    assert shared_part(times_s[:50], read_recording(source.audio), own, stretch=True)[1] == Cut(sound_tail_s=1.2)
+    assert shared_part(times_s[:50], read_recording(source.audio), own, stretch=True)[1] == Cut(
+        sound_tail_s=1.2
+    )

@@ -1,4 +1,6 @@
-"""A tracker that sees what a script says, in place of the one that needs an environment of its own."""
+"""A tracker that sees what a script says, in place of the one that needs an environment of
+its own.
+"""
 
 import numpy as np
 
@@ -6,13 +8,18 @@ from ksdiff_jax.data.tracking.tracker import FoundFace
 
 
 class ScriptedTracker:
-    """`looks` gives the faces of the k-th look, `landmarks` what is seen in the k-th picture of a face, or None.
+    """`looks` gives the faces of the k-th look, `landmarks` what is seen in the k-th picture of a
+    face, or None.
 
     Landmarks are in pixels of the full picture; `corner` is where the crops will lie.
     """
 
     def __init__(self, looks, landmarks=(), *, corner=(0, 0)):
-        self._looks, self._landmarks, self._corner = list(looks), list(landmarks), np.array([*corner, 0])
+        self._looks, self._landmarks, self._corner = (
+            list(looks),
+            list(landmarks),
+            np.array([*corner, 0]),
+        )
         self.forgotten = 0
         self.crops = []
 

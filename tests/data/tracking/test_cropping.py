@@ -13,7 +13,9 @@ INSIDE = {b"stsd": 16, b"avc1": 86}
 
 
 def with_aperture(data: bytes, *numbers: int) -> bytes:
-    """An MP4 with a `clap` of eight numbers at the end of its sample entry; `moov` lies after the pictures."""
+    """An MP4 with a `clap` of eight numbers at the end of its sample entry; `moov` lies after the
+    pictures.
+    """
     data, place, grown = bytearray(data), 0, []
     for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
         while data[place + 4 : place + 8] != name:
@@ -37,7 +39,9 @@ def test_the_clean_aperture_of_an_mp4_is_what_is_shown(tmp_path):
     assert frame.display.crop == Crop(18, 20, 30, 12) and frame.size == (48, 32)
     picture = frame.rgb()
     assert picture.shape == (32, 48, 3) and corners(picture) == "RGB-"
-    assert picture[5, 28].argmax() == 0 and picture[5, 32].argmax() == 1  # red to column 48, then green
+    assert (
+        picture[5, 28].argmax() == 0 and picture[5, 32].argmax() == 1
+    )  # red to column 48, then green
     assert frame.rgb(largest_side=24).shape == (16, 24, 3)
 
 
@@ -46,24 +50,40 @@ def element(name: str, body: bytes) -> bytes:
 
 
 def matroska(*, unknown_size: bool) -> bytes:
-    sides = b"".join(element(name, bytes([n])) for name, n in (("54cc", 8), ("54bb", 4), ("54dd", 16), ("54aa", 2)))
-    sound, video = element("ae", element("83", b"\2")), element("ae", element("83", b"\1") + element("e0", sides))
+    sides = b"".join(
+        element(name, bytes([n]))
+        for name, n in (("54cc", 8), ("54bb", 4), ("54dd", 16), ("54aa", 2))
+    )
+    sound, video = (
+        element("ae", element("83", b"\2")),
+        element("ae", element("83", b"\1") + element("e0", sides)),
+    )
     segment = element("ec", bytes(50)) + element("1654ae6b", sound + video)
     head = element("1a45dfa3", element("4282", b"matroska"))
-    return head + (b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + segment if unknown_size else element("18538067", segment))
+    return head + (
+        b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + segment
+        if unknown_size
+        else element("18538067", segment)
+    )
 
 
 @pytest.mark.parametrize("unknown_size", [False, True])
 def test_the_crop_of_a_matroska_is_that_of_its_track(tmp_path, unknown_size):
     (tmp_path / "v.mkv").write_bytes(matroska(unknown_size=unknown_size))
     size = {"width": 96, "height": 64}
-    assert crop_of(tmp_path / "v.mkv", format_name="matroska,webm", stream=1, **size) == Crop(8, 4, 16, 2)
+    assert crop_of(tmp_path / "v.mkv", format_name="matroska,webm", stream=1, **size) == Crop(
+        8, 4, 16, 2
+    )
     assert crop_of(tmp_path / "v.mkv", format_name="matroska,webm", stream=0, **size) == Crop()
-    assert crop_of(tmp_path / "v.mkv", format_name="matroska,webm", stream=1, width=24, height=64) == Crop()
+    assert (
+        crop_of(tmp_path / "v.mkv", format_name="matroska,webm", stream=1, width=24, height=64)
+        == Crop()
+    )
 
 
 @pytest.mark.parametrize(
-    "numbers", [(48, 0, 32, 1, 0, 1, 0, 1), (480, 1, 320, 1, 0, 1, 0, 1), (48, 1, 32, 1, 90, 1, 0, 1)]
+    "numbers",
+    [(48, 0, 32, 1, 0, 1, 0, 1), (480, 1, 320, 1, 0, 1, 0, 1), (48, 1, 32, 1, 90, 1, 0, 1)],
 )
 def test_a_rectangle_that_does_not_fit_is_none(tmp_path, numbers):
     path = write(tmp_path / "v.mp4")
@@ -72,7 +92,10 @@ def test_a_rectangle_that_does_not_fit_is_none(tmp_path, numbers):
 
 
 def test_headers_cut_anywhere_crop_nothing_and_raise_nothing(tmp_path):
-    for data, name in ((matroska(unknown_size=False), "matroska"), (write(tmp_path / "v.mp4").read_bytes(), "mp4")):
+    for data, name in (
+        (matroska(unknown_size=False), "matroska"),
+        (write(tmp_path / "v.mp4").read_bytes(), "mp4"),
+    ):
         for end in range(0, len(data), 7):
             (tmp_path / "cut").write_bytes(data[:end])
             crop_of(tmp_path / "cut", format_name=name, stream=1, width=96, height=64)

@@ -1,4 +1,6 @@
-"""Geometry: a picture with a colour in each corner, encoded with an aspect and a matrix, against where it is shown."""
+"""Geometry: a picture with a colour in each corner, encoded with an aspect and a matrix, against
+where it is shown.
+"""
 
 from fractions import Fraction
 

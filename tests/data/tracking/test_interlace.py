@@ -1,4 +1,6 @@
-"""A bar that moves between two fields: afterwards its edge is straight, and where the first field saw it."""
+"""A bar that moves between two fields: afterwards its edge is straight, and where the first field
+saw it.
+"""
 
 from fractions import Fraction
 
@@ -19,15 +21,23 @@ def bar(left: float) -> np.ndarray:
 
 def write(path, *, flag: str, first: int, codec="libx264", options=None):
     graph = Graph()
-    source = graph.add_buffer(width=96, height=64, format=av.VideoFormat("yuv420p", 96, 64), time_base=Fraction(1, 25))
-    graph.link_nodes(source, graph.add("setfield", f"mode={flag}"), graph.add("buffersink")).configure()
+    source = graph.add_buffer(
+        width=96, height=64, format=av.VideoFormat("yuv420p", 96, 64), time_base=Fraction(1, 25)
+    )
+    graph.link_nodes(
+        source, graph.add("setfield", f"mode={flag}"), graph.add("buffersink")
+    ).configure()
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options or {"crf": "4"})
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         for number in range(8):
             woven = np.empty((64, 96), np.uint8)
-            woven[first::2], woven[1 - first :: 2] = (bar(4 + STEP * number + late)[::2] for late in (0, STEP / 2))
-            frame = av.VideoFrame.from_ndarray(np.repeat(woven[..., None], 3, axis=2), format="rgb24")
+            woven[first::2], woven[1 - first :: 2] = (
+                bar(4 + STEP * number + late)[::2] for late in (0, STEP / 2)
+            )
+            frame = av.VideoFrame.from_ndarray(
+                np.repeat(woven[..., None], 3, axis=2), format="rgb24"
+            )
             frame = frame.reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 25)
             graph.vpush(frame)
@@ -43,7 +53,10 @@ FIELDS = {"flags": "+ildct+ilme"}
 
 @pytest.mark.parametrize(
     ("name", "codec", "options"),
-    [("v.mp4", "libx264", {"crf": "4"} | FIELDS), ("v.mpg", "mpeg2video", {"qmin": "1", "qmax": "2"} | FIELDS)],
+    [
+        ("v.mp4", "libx264", {"crf": "4"} | FIELDS),
+        ("v.mpg", "mpeg2video", {"qmin": "1", "qmax": "2"} | FIELDS),
+    ],
 )
 @pytest.mark.parametrize(("flag", "first"), [("tff", 0), ("bff", 1)])
 def test_fields_become_the_picture_of_the_first_one(tmp_path, name, codec, options, flag, first):

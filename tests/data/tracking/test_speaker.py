@@ -6,7 +6,9 @@ from ksdiff_jax.data.tracking.speaker import mouth_and_sound
 
 @pytest.fixture(scope="module")
 def speech():
-    """(opening (250,) at 25 Hz, sound (160000,)): a mouth that opens as wide as the sound is loud."""
+    """(opening (250,) at 25 Hz, sound (160000,)): a mouth that opens as wide as the sound
+    is loud.
+    """
     rng = np.random.default_rng(0)
     envelope = np.clip(np.convolve(rng.normal(size=280), np.hanning(9), "valid")[:250], 0, None)
     carrier = rng.normal(size=160_000)

@@ -1,4 +1,6 @@
-"""Times of pictures from stamps as they are found: each case against the times at which the pictures were taken."""
+"""Times of pictures from stamps as they are found: each case against the times at which the
+pictures were taken.
+"""
 
 from fractions import Fraction
 from types import SimpleNamespace
@@ -58,7 +60,9 @@ def test_a_variable_rate_and_long_pauses_are_kept():
 
 def test_time_stamps_that_start_anew_go_on_a_step_after_the_last():
     assert taken(*STEADY, *STEADY) == list(range(0, 40 * 60, 40))
-    assert taken(*STEADY, *(stamp + 500_000 for stamp in STEADY), spliced=True) == list(range(0, 40 * 60, 40))
+    assert taken(*STEADY, *(stamp + 500_000 for stamp in STEADY), spliced=True) == list(
+        range(0, 40 * 60, 40)
+    )
 
 
 def test_a_jump_is_a_pause_where_the_format_knows_no_splices():
@@ -75,13 +79,17 @@ def test_any_damage_loses_no_picture_and_times_increase():
     for _ in range(200):
         stamps = [int(s) for s in np.cumsum(rng.integers(10, 90, 40))]
         for place in rng.integers(0, 40, rng.integers(0, 15)):
-            stamps[place] = [None, int(rng.integers(-2000, 4000)), stamps[place - 1], 10**6][rng.integers(4)]
+            stamps[place] = [None, int(rng.integers(-2000, 4000)), stamps[place - 1], 10**6][
+                rng.integers(4)
+            ]
         times = taken(*stamps, spliced=bool(rng.integers(2)))
         assert (np.diff(times) >= 0).all() and len(times) == 40
 
 
 def test_pictures_of_an_avi_take_the_places_of_its_packets_in_turn():
-    """Two packets of delay, an empty place after the third picture, one packet lost, the last two flushed."""
+    """Two packets of delay, an empty place after the third picture, one packet lost, the last two
+    flushed.
+    """
     places = [0, 1, 2, 4, 5, 6, 7, 8]
     pictures = [SimpleNamespace(dts=dts) for dts in (2, 4, 5, 7, 8, None, None)]
     timed = list(by_places(iter(pictures), places, time_base=Fraction(1, 25)))
@@ -89,6 +97,8 @@ def test_pictures_of_an_avi_take_the_places_of_its_packets_in_turn():
 
 
 def test_raw_streams_are_counted_by_what_each_picture_lasts():
-    pictures = [SimpleNamespace(duration=duration) for duration in (40, 60, 40, None, 0, 20, 10**6, 40)]
+    pictures = [
+        SimpleNamespace(duration=duration) for duration in (40, 60, 40, None, 0, 20, 10**6, 40)
+    ]
     timed = list(by_count(iter(pictures), time_base=TICK, step_s=0.04))
     assert [round(1000 * item.time_s) for item in timed] == [0, 40, 100, 140, 180, 220, 260, 300]

@@ -74,7 +74,10 @@ def test_a_tracker_that_hangs_is_noticed(stub, monkeypatch):
 
 def test_a_python_without_mediapipe_is_said():
     has_it = (
-        subprocess.run([sys.executable, "-c", "import mediapipe"], capture_output=True, check=False).returncode == 0
+        subprocess.run(
+            [sys.executable, "-c", "import mediapipe"], capture_output=True, check=False
+        ).returncode
+        == 0
     )
     if has_it:
         pytest.skip("this Python has mediapipe")

@@ -20,7 +20,9 @@ def test_frames_come_with_the_times_that_the_file_gives(tmp_path):
 
 
 def test_time_begins_with_the_file(tmp_path):
-    """Pictures from 0.5 s on beside sound from 0 on: their times tell it, because frame and sample must meet."""
+    """Pictures from 0.5 s on beside sound from 0 on: their times tell it, because frame and sample
+    must meet.
+    """
     times_s = 0.5 + np.arange(20) / 30
     sound = 0.1 * np.sin(np.arange(24_000) / 10)
     path = write_video(tmp_path / "v.mp4", noise_pictures(20), times_s, sound=sound)
@@ -89,7 +91,9 @@ def counted(path, *, codec="libx264", count=30, options=None, pixel_format="yuv4
         stream = file.add_stream(codec, rate=25, options=options or {"bf": "2", "crf": "8"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
         for number in range(count):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 16 + 7 * number, np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.full((48, 64, 3), 16 + 7 * number, np.uint8), format="rgb24"
+            )
             frame.pts, frame.time_base = number, Fraction(1, 25)
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
@@ -98,7 +102,9 @@ def counted(path, *, codec="libx264", count=30, options=None, pixel_format="yuv4
 
 def numbers_and_times(path):
     seen = [(float(frame.rgb().mean()), frame.time_s) for frame in frames(path)]
-    return np.rint([(level - 16) / 7 for level, _ in seen]).astype(int).tolist(), [time_s for _, time_s in seen]
+    return np.rint([(level - 16) / 7 for level, _ in seen]).astype(int).tolist(), [
+        time_s for _, time_s in seen
+    ]
 
 
 MPEG = {"bf": "2", "qmin": "1", "qmax": "2"}
@@ -137,7 +143,9 @@ def test_the_clock_of_a_broadcast_may_wrap_within_the_file(tmp_path):
     np.testing.assert_allclose(times_s, np.arange(30) / 25, atol=2e-3)
 
 
-@pytest.mark.parametrize(("name", "codec", "options"), [("v.ts", "libx264", None), ("v.mpg", "mpeg2video", MPEG)])
+@pytest.mark.parametrize(
+    ("name", "codec", "options"), [("v.ts", "libx264", None), ("v.mpg", "mpeg2video", MPEG)]
+)
 def test_files_that_were_joined_go_on(tmp_path, name, codec, options):
     data = counted(tmp_path / name, codec=codec, options=options).read_bytes()
     (tmp_path / name).write_bytes(data + data)
@@ -147,7 +155,9 @@ def test_files_that_were_joined_go_on(tmp_path, name, codec, options):
 
 
 def test_pictures_behind_a_damaged_one_at_the_end_are_there(tmp_path):
-    """The decoder holds pictures back at the end of a file; one that fails takes no others with it."""
+    """The decoder holds pictures back at the end of a file; one that fails takes no others
+    with it.
+    """
     path = counted(tmp_path / "v.avi", codec="mpeg4", options=MPEG | {"bf": "0", "g": "1"})
     with av.open(str(path)) as file:
         packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
@@ -161,11 +171,25 @@ def test_pictures_behind_a_damaged_one_at_the_end_are_there(tmp_path):
 
 def test_cover_art_is_no_video_and_a_default_track_goes_before_the_first(tmp_path):
     with av.open(str(tmp_path / "cover.mp4"), "w") as file:
-        sound, cover = file.add_stream("aac", rate=16_000, layout="mono"), file.add_stream("mjpeg", rate=25)
-        cover.width, cover.height, cover.pix_fmt, cover.disposition = 64, 64, "yuvj420p", Disposition.attached_pic
-        file.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        sound, cover = (
+            file.add_stream("aac", rate=16_000, layout="mono"),
+            file.add_stream("mjpeg", rate=25),
+        )
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = (
+            64,
+            64,
+            "yuvj420p",
+            Disposition.attached_pic,
+        )
+        file.mux(
+            cover.encode(
+                av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            )
+        )
         file.mux(cover.encode())
-        voice = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        voice = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
         voice.sample_rate, voice.pts = 16_000, 0
         file.mux(sound.encode(voice))
         file.mux(sound.encode())
@@ -177,14 +201,21 @@ def test_cover_art_is_no_video_and_a_default_track_goes_before_the_first(tmp_pat
             stream.width, stream.height, stream.pix_fmt = size, size, "yuv420p"
         streams[0].disposition, streams[1].disposition = Disposition(0), Disposition.default
         for stream, size in zip(streams, (32, 64), strict=True):
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((size, size, 3), np.uint8), format="rgb24")))
+            file.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.zeros((size, size, 3), np.uint8), format="rgb24")
+                )
+            )
             file.mux(stream.encode())
     assert next(frames(tmp_path / "two.mkv")).size == (64, 64)
 
 
 def test_a_picture_of_another_size_is_a_cut():
     sizes = [(96, 64)] * 5 + [(64, 96)] * 5
-    assert shots(np.arange(10) / 30, np.zeros((10, 27, 48), np.uint8), sizes) == [slice(0, 5), slice(5, 10)]
+    assert shots(np.arange(10) / 30, np.zeros((10, 27, 48), np.uint8), sizes) == [
+        slice(0, 5),
+        slice(5, 10),
+    ]
 
 
 def test_pictures_without_a_decoder_are_told(tmp_path):
@@ -197,12 +228,19 @@ def test_pictures_without_a_decoder_are_told(tmp_path):
 
 
 def test_colours_are_read_by_the_flags_of_the_file(tmp_path):
-    """HLG: its reference white, 75 % signal, is nearly white; read as plain video it would be 191."""
+    """HLG: its reference white, 75 % signal, is nearly white; read as plain video it would
+    be 191.
+    """
     with av.open(str(tmp_path / "v.mp4"), "w") as file:
         stream = file.add_stream("libx264", rate=25, options={"crf": "4"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
         context = stream.codec_context
-        context.color_trc, context.color_primaries, context.colorspace, context.color_range = 18, 9, 9, 1
+        context.color_trc, context.color_primaries, context.colorspace, context.color_range = (
+            18,
+            9,
+            9,
+            1,
+        )
         frame = av.VideoFrame(64, 48, "yuv420p10le")
         for plane, value in zip(frame.planes, (64 + round(0.75 * 876), 512, 512), strict=True):
             plane.update(np.full(plane.buffer_size // 2, value, "<u2"))

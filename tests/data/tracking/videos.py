@@ -1,4 +1,6 @@
-"""Small videos made on the spot, with any time stamps, for the tests of this folder and its neighbours."""
+"""Small videos made on the spot, with any time stamps, for the tests of this folder and its
+neighbours.
+"""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +9,9 @@ import av
 import numpy as np
 
 
-def write_video(path: Path, pictures, times_s, *, sound: np.ndarray | None = None, rate_hz: int = 16_000) -> Path:
+def write_video(
+    path: Path, pictures, times_s, *, sound: np.ndarray | None = None, rate_hz: int = 16_000
+) -> Path:
     """Pictures (y, x, 3) uint8 shown at the given times; `sound` in [-1, 1] from time 0 on."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"crf": "12", "bf": "0"})
@@ -21,7 +25,9 @@ def write_video(path: Path, pictures, times_s, *, sound: np.ndarray | None = Non
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if voice is not None:
-            frame = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), format="fltp", layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                sound[None].astype(np.float32), format="fltp", layout="mono"
+            )
             frame.sample_rate, frame.pts = rate_hz, 0
             container.mux(voice.encode(frame))
             container.mux(voice.encode())

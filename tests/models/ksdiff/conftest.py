@@ -49,7 +49,9 @@ def random_batch(frames: int, *, batch: int = 2, seed: int = 0, text: str = "hel
 
 
 def padded(batch: Batch, frames: int) -> Batch:
-    """The batch with `frames` invalid frames after it: zeros in the speech as the seam demands, junk in the motion."""
+    """The batch with `frames` invalid frames after it: zeros in the speech as the seam demands,
+    junk in the motion.
+    """
     speech = batch.speech
 
     def pad(x, amount, value=0):

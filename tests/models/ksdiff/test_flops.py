@@ -1,7 +1,7 @@
 """The analytic count of a training step beside XLA's own count of the same program.
 
-XLA counts what we leave out (norms, softmax, activations, masks, losses: 4 to 12 % at these small widths, less at
-larger ones), so its figure lies a little above ours.
+XLA counts what we leave out (norms, softmax, activations, masks, losses: 4 to 12 % at these small
+widths, less at larger ones), so its figure lies a little above ours.
 """
 
 import dataclasses
@@ -57,7 +57,9 @@ def abstract_batch(config: Config, *, features: int | None = None) -> Batch:
     return Batch(speech, array(CLIPS, FRAMES, 59))
 
 
-def program(config: Config, *, features: int | None = None, gradient: bool, held: tuple[str, ...] = ()):
+def program(
+    config: Config, *, features: int | None = None, gradient: bool, held: tuple[str, ...] = ()
+):
     """The loss of a batch, or its gradient, as JAX lowers it for XLA."""
     system = build_system(config)
     statistics = Statistics(jnp.zeros(59), jnp.ones(59))
@@ -67,11 +69,16 @@ def program(config: Config, *, features: int | None = None, gradient: bool, held
         return system.loss(params, batch, jax.random.key(0), statistics=statistics, train=True)[0]
 
     params = jax.eval_shape(system.init, jax.random.key(0))
-    return jax.jit(jax.grad(loss) if gradient else loss).lower(params, abstract_batch(config, features=features))
+    return jax.jit(jax.grad(loss) if gradient else loss).lower(
+        params, abstract_batch(config, features=features)
+    )
 
 
 def forward_flops(config: Config, *, features: bool = False) -> float:
-    return sum(work.forward for work in training_flops(config, batch=CLIPS, frames=FRAMES, features=features).values())
+    return sum(
+        work.forward
+        for work in training_flops(config, batch=CLIPS, frames=FRAMES, features=features).values()
+    )
 
 
 CHANGES = {
@@ -92,7 +99,9 @@ IN_CI = ("as it is", "one denoiser", "no keyframes")
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param(changes, id=name, marks=pytest.mark.slow if name in IN_CI else pytest.mark.long)
+        pytest.param(
+            changes, id=name, marks=pytest.mark.slow if name in IN_CI else pytest.mark.long
+        )
         for name, changes in CHANGES.items()
     ],
 )
@@ -104,7 +113,9 @@ def test_the_forward_pass_is_what_xla_counts_within_twelve_percent(changes):
 
 def test_a_step_is_what_xla_counts_within_eight_percent():
     counted = program(SMALL, gradient=True).cost_analysis()["flops"]
-    assert counted == pytest.approx(training_step_flops(SMALL, batch=CLIPS, frames=FRAMES), rel=0.08)
+    assert counted == pytest.approx(
+        training_step_flops(SMALL, batch=CLIPS, frames=FRAMES), rel=0.08
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +129,9 @@ def test_a_step_is_what_xla_counts_within_eight_percent():
 def test_a_step_that_keeps_parts_still_is_what_xla_counts_within_eight_percent(patterns):
     config = override(SMALL, {"train.freeze_patterns": patterns})
     held = held_parts(config, build_system(config))
-    assert {name.split("_")[0] for name in held} == {pattern.split("/")[0].split("_")[0] for pattern in patterns}
+    assert {name.split("_")[0] for name in held} == {
+        pattern.split("/")[0].split("_")[0] for pattern in patterns
+    }
     counted = program(config, gradient=True, held=patterns).cost_analysis()["flops"]
     ours = training_step_flops(config, batch=CLIPS, frames=FRAMES, held=held)
     assert counted == pytest.approx(ours, rel=0.08)
@@ -139,7 +152,9 @@ def test_the_compiled_program_is_counted_alike_and_nearer_at_a_larger_width():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("features", [None, 96])
-def test_a_frozen_pretrained_encoder_costs_its_forward_pass_and_nothing_where_features_are_given(features):
+def test_a_frozen_pretrained_encoder_costs_its_forward_pass_and_nothing_where_features_are_given(
+    features,
+):
     encoder = dataclasses.replace(SMALL.model.encoder, kind="pretrained", architecture=LAYOUT)
     config = dataclasses.replace(SMALL, model=dataclasses.replace(SMALL.model, encoder=encoder))
     counted = program(config, features=features, gradient=True).cost_analysis()["flops"]
@@ -149,9 +164,15 @@ def test_a_frozen_pretrained_encoder_costs_its_forward_pass_and_nothing_where_fe
 
 
 def test_the_paper_with_wav2vec2_costs_what_was_worked_out_by_hand():
-    """Wav2Vec2-base hears 10 s in 148 GFLOP (the encoder's own literature); frozen, it is paid once."""
-    encoder = dataclasses.replace(Config().model.encoder, kind="pretrained", architecture=PretrainedEncoderConfig())
-    config = dataclasses.replace(Config(), model=dataclasses.replace(Config().model, encoder=encoder))
+    """Wav2Vec2-base hears 10 s in 148 GFLOP (the encoder's own literature); frozen, it is paid
+    once.
+    """
+    encoder = dataclasses.replace(
+        Config().model.encoder, kind="pretrained", architecture=PretrainedEncoderConfig()
+    )
+    config = dataclasses.replace(
+        Config(), model=dataclasses.replace(Config().model, encoder=encoder)
+    )
     work = training_flops(config, batch=1, frames=250)["encoder"]
     assert work.forward == work.step == pytest.approx(148e9, rel=0.01)
     tuned = override(config, {"model.encoder.finetune": True})

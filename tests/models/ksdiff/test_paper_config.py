@@ -19,17 +19,32 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 def test_the_paper_configuration_is_the_papers():
     config = load_config(CONFIGS / "paper.py")
     assert (config.model.width, config.model.heads, config.model.keyframes.layers) == (512, 8, 6)
-    assert (config.train.steps, config.train.warmup_steps, config.train.learning_rate) == (100_000, 5_000, 1e-4)
+    assert (config.train.steps, config.train.warmup_steps, config.train.learning_rate) == (
+        100_000,
+        5_000,
+        1e-4,
+    )
     assert config.data.batch_size == 32
     encoder = config.model.encoder
-    assert (encoder.kind, encoder.path, encoder.finetune) == ("pretrained", "facebook/wav2vec2-base-960h", False)
+    assert (encoder.kind, encoder.path, encoder.finetune) == (
+        "pretrained",
+        "facebook/wav2vec2-base-960h",
+        False,
+    )
     shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))
     parts = {name: parameter_count(part) for name, part in shapes.items()}
-    # A pre-norm decoder layer of width D with self-, speech- and transcript attention and a 4D FFN: about 20 D².
+    # A pre-norm decoder layer of width D with self-, speech- and transcript attention and a 4D FFN:
+    # about 20 D².
     decoder = 6 * 20 * 512**2
-    for name in ("predictors_expression", "predictors_head", "generators_expression", "generators_head"):
+    for name in (
+        "predictors_expression",
+        "predictors_head",
+        "generators_expression",
+        "generators_head",
+    ):
         assert parts[name] == pytest.approx(decoder, rel=0.05), name
-    # Wav2Vec 2.0 base has 94.4 million parameters, one vector of which masks training's input and is not ours.
+    # Wav2Vec 2.0 base has 94.4 million parameters, one vector of which masks training's input and
+    # is not ours.
     assert part(shapes, config).frozen.keys() == {"encoder"}
     assert parts["encoder"] == pytest.approx(94.4e6, rel=0.001)
 
@@ -38,20 +53,28 @@ def test_the_paper_configuration_is_the_papers():
 def test_the_paper_configuration_takes_a_step_and_samples():
     config = load_config(CONFIGS / "paper.py")
     system = build_system(config)
-    # Frozen and heard once per clip, the encoder has no part in a step: its features come with the batch.
+    # Frozen and heard once per clip, the encoder has no part in a step: its features come with the
+    # batch.
     params = jax.jit(lambda key: part(system.init(key), config).trainable)(jax.random.key(0))
     width = config.model.encoder.architecture.hidden_size
     batch = random_batch(config.data.clip_frames, text="x")
     batch = batch._replace(
         speech=batch.speech._replace(
-            tokens=np.pad(batch.speech.tokens, ((0, 0), (0, config.model.transcript.max_tokens - 24))),
-            token_mask=np.pad(batch.speech.token_mask, ((0, 0), (0, config.model.transcript.max_tokens - 24))),
+            tokens=np.pad(
+                batch.speech.tokens, ((0, 0), (0, config.model.transcript.max_tokens - 24))
+            ),
+            token_mask=np.pad(
+                batch.speech.token_mask, ((0, 0), (0, config.model.transcript.max_tokens - 24))
+            ),
             features=jax.random.normal(jax.random.key(4), (*batch.speech.prosody.shape[:2], width)),
         )
     )
     gradient = jax.jit(
         jax.value_and_grad(
-            lambda p: system.loss(p, batch, jax.random.key(1), statistics=UNIT_STATISTICS, train=True), has_aux=True
+            lambda p: system.loss(
+                p, batch, jax.random.key(1), statistics=UNIT_STATISTICS, train=True
+            ),
+            has_aux=True,
         )
     )
     (loss, _), gradients = gradient(params)
@@ -59,7 +82,12 @@ def test_the_paper_configuration_takes_a_step_and_samples():
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradients))
     sample = jax.jit(
         lambda p, n: system.sample(
-            p, batch.speech, n, jax.random.key(2), statistics=UNIT_STATISTICS, options=SampleConfig(steps=2)
+            p,
+            batch.speech,
+            n,
+            jax.random.key(2),
+            statistics=UNIT_STATISTICS,
+            options=SampleConfig(steps=2),
         )
     )(params, jax.random.normal(jax.random.key(3), batch.motion.shape))
     assert np.all(np.isfinite(sample.motion))

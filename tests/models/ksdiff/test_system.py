@@ -33,7 +33,9 @@ def params(system):
 # Kept, so that a test traces and compiles a sampler once and not for every sample.
 @functools.lru_cache(maxsize=4)
 def _sampler(system, options):
-    return jax.jit(lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options))
+    return jax.jit(
+        lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options)
+    )
 
 
 def _sample(system, params, speech, *, options=FAST, seed=1):
@@ -54,7 +56,9 @@ def _encoded(system, params, batch):
 
 def _keyframe_logits(system, params, track, bits, encoded):
     def logits(variables, bits, encoded):
-        return system.network.apply(variables, track, bits, encoded, deterministic=True, method=Network.keyframe_logits)
+        return system.network.apply(
+            variables, track, bits, encoded, deterministic=True, method=Network.keyframe_logits
+        )
 
     return jax.jit(logits)({"params": params}, bits, encoded)
 
@@ -65,7 +69,9 @@ def test_padding_changes_no_valid_frame_of_a_sample(system, params):
     long = _sample(system, params, padded(batch, 12).speech)
     np.testing.assert_allclose(long.motion[:, :FRAMES], short.motion, atol=2e-4)
     np.testing.assert_array_equal(long.keyframes_head[:, :FRAMES], short.keyframes_head)
-    np.testing.assert_allclose(long.keyframe_score_expression[:, :FRAMES], short.keyframe_score_expression, atol=1e-4)
+    np.testing.assert_allclose(
+        long.keyframe_score_expression[:, :FRAMES], short.keyframe_score_expression, atol=1e-4
+    )
     assert not np.any(long.motion[:, FRAMES:])
     assert not np.any(long.keyframes_expression[:, FRAMES:])
 
@@ -78,13 +84,19 @@ def test_an_odd_number_of_frames_is_padded_as_well(system, params):
 
 
 def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
-    changes = {"model.generator.layers": 2, "model.speech_paths.refine": False, "model.transcript.enabled": False}
+    changes = {
+        "model.generator.layers": 2,
+        "model.speech_paths.refine": False,
+        "model.transcript.enabled": False,
+    }
     batch = random_batch(FRAMES)
 
     def programs(looped):
         system = build_system(override(TINY, changes | {"train.scan_layers": looped}))
         params = jax.eval_shape(system.init, KEY)
-        loss = lambda params: system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=True)  # noqa: E731
+        loss = lambda params: system.loss(
+            params, batch, KEY, statistics=UNIT_STATISTICS, train=True
+        )
         sample = lambda params: system.sample(  # noqa: E731
             params, batch.speech, batch.motion, KEY, statistics=UNIT_STATISTICS, options=FAST
         )
@@ -97,14 +109,19 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
 
 def test_padding_changes_no_loss(system, params):
     batch = random_batch(40)
-    loss = jax.jit(lambda b: system.loss(params, b, KEY, statistics=UNIT_STATISTICS, train=False)[1])
+    loss = jax.jit(
+        lambda b: system.loss(params, b, KEY, statistics=UNIT_STATISTICS, train=False)[1]
+    )
     short, long = loss(batch), loss(padded(batch, 0))
     assert short.keys() == long.keys()
     assert float(short["expression/lip_gap"]) > 0 and "head/lip_gap" not in short
-    # The diffusion noise is drawn in the batch's shape, so only the terms without noise compare across lengths.
+    # The diffusion noise is drawn in the batch's shape, so only the terms without noise compare
+    # across lengths.
     long = loss(padded(batch, 24))
     for track in ("expression", "head"):
-        np.testing.assert_allclose(long[f"{track}/keyframes"], short[f"{track}/keyframes"], rtol=1e-4)
+        np.testing.assert_allclose(
+            long[f"{track}/keyframes"], short[f"{track}/keyframes"], rtol=1e-4
+        )
 
 
 def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_window(system, params):
@@ -113,7 +130,9 @@ def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_win
     for track in ("expression", "head"):
         options = SampleConfig(keyframe_decoding="bernoulli")
         decode = jax.jit(
-            lambda e, t=track, o=options: decode_keyframes(system.network, params, t, e, KEY, config=TINY, options=o)
+            lambda e, t=track, o=options: decode_keyframes(
+                system.network, params, t, e, KEY, config=TINY, options=o
+            )
         )
         bits, scores = decode(encoded)
         assert 0 < bits.mean() < 1
@@ -139,7 +158,9 @@ def test_the_keyframe_predictor_is_causal_in_its_bits_and_bounded_by_its_window(
 def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system, params):
     speech = random_batch(FRAMES).speech
     plain = _sample(system, params, speech).motion
-    nearly_one = _sample(system, params, speech, options=SampleConfig(steps=4, guidance=1.0 + 1e-6)).motion
+    nearly_one = _sample(
+        system, params, speech, options=SampleConfig(steps=4, guidance=1.0 + 1e-6)
+    ).motion
     strong = _sample(system, params, speech, options=SampleConfig(steps=4, guidance=3.0)).motion
     np.testing.assert_allclose(nearly_one, plain, atol=1e-3)
     assert np.abs(np.asarray(strong - plain)).max() > 1e-2
@@ -148,7 +169,9 @@ def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system
 def test_the_sound_the_transcript_and_the_noise_all_matter(system, params):
     batch = random_batch(FRAMES)
     plain = _sample(system, params, batch.speech).motion
-    other_sound = _sample(system, params, batch.speech._replace(audio=batch.speech.audio[::-1])).motion
+    other_sound = _sample(
+        system, params, batch.speech._replace(audio=batch.speech.audio[::-1])
+    ).motion
     other_text = _sample(system, params, random_batch(FRAMES, text="good night").speech).motion
     other_noise = _sample(system, params, batch.speech, seed=2).motion
     for other in (other_sound, other_text, other_noise):
@@ -173,26 +196,33 @@ ABLATIONS = {
 }
 
 
-# Each compiles a training step and a sampler of its own, half a minute on two cores: three stand for the rest.
+# Each compiles a training step and a sampler of its own, half a minute on two cores: three stand
+# for the rest.
 IN_CI = ("w/o keyframe", "w/o dual-path diff", "w/o speech split")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in IN_CI else pytest.mark.long) for name in ABLATIONS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in IN_CI else pytest.mark.long)
+        for name in ABLATIONS
+    ],
 )
 def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
     config: Config = override(TINY, ABLATIONS[name])
     variant = build_system(config)
     params = lively(jax.jit(variant.init)(KEY))
     batch = random_batch(FRAMES)
-    total, metrics = jax.jit(lambda p, b: variant.loss(p, b, KEY, statistics=UNIT_STATISTICS, train=True))(
-        params, batch
-    )
+    total, metrics = jax.jit(
+        lambda p, b: variant.loss(p, b, KEY, statistics=UNIT_STATISTICS, train=True)
+    )(params, batch)
     assert np.isfinite(total)
     sample = _sample(variant, params, batch.speech)
     assert np.all(np.isfinite(sample.motion))
 
-    changed_prosody = _sample(variant, params, batch.speech._replace(prosody=-batch.speech.prosody)).motion
+    changed_prosody = _sample(
+        variant, params, batch.speech._replace(prosody=-batch.speech.prosody)
+    ).motion
     blind_to_prosody = np.allclose(changed_prosody, sample.motion, atol=1e-6)
     assert blind_to_prosody == (name in ("w/o prosody", "wav2vec only"))
     changed_text = _sample(variant, params, random_batch(FRAMES, text="good night").speech).motion

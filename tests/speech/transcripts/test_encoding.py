@@ -1,4 +1,6 @@
-"""Bytes to text: encodings with and without marks, forms of characters, and files that are no text."""
+"""Bytes to text: encodings with and without marks, forms of characters, and files that are
+no text.
+"""
 
 import pytest
 
@@ -7,9 +9,12 @@ from ksdiff_jax.speech.transcripts.encoding import read_text
 from ksdiff_jax.speech.transcripts.read import read_transcript
 
 
-@pytest.mark.parametrize("text", ["Hello world", "Привет мир, 12", "1\n00:00:01,000 --> 00:00:02,000\n你好\n", "é" * 7])
 @pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "mark utf-16-be"]
+    "text", ["Hello world", "Привет мир, 12", "1\n00:00:01,000 --> 00:00:02,000\n你好\n", "é" * 7]
+)
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "mark utf-16-be"],
 )
 def test_unicode_is_read_in_every_form(text, encoding, tmp_path):
     if text.startswith("é") and encoding in ("utf-16-le", "utf-16-be"):

@@ -55,7 +55,15 @@ def test_labels_of_silence_are_no_words():
 
 
 def test_names_before_every_line_are_no_words_but_a_list_is():
-    meeting = ["Jane Doe: Good morning.", "John O'Neil (Guest): Hi, at 10:30 we start.", "Jane Doe: Fine."]
+    meeting = [
+        "Jane Doe: Good morning.",
+        "John O'Neil (Guest): Hi, at 10:30 we start.",
+        "Jane Doe: Fine.",
+    ]
     assert without_names(meeting) == ["Good morning.", "Hi, at 10:30 we start.", "Fine."]
-    for spoken in (["First: a.", "Second: b.", "Third: c."], [*meeting, "Well."], ["Note: a.", "Note: b."]):
+    for spoken in (
+        ["First: a.", "Second: b.", "Third: c."],
+        [*meeting, "Well."],
+        ["Note: a.", "Note: b."],
+    ):
         assert without_names(spoken) == spoken

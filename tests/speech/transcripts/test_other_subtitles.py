@@ -18,20 +18,36 @@ def test_the_dialogue_of_substation_alpha_is_read_without_its_overrides(name, tm
     found = read(
         tmp_path,
         name,
-        "[Script Info]\nTitle: x\n\n[V4+ Styles]\nFormat: Name, Fontname\nStyle: Default,Arial\n\n[Events]\n"
+        "[Script Info]\nTitle: x\n\n[V4+ Styles]\nFormat: Name, Fontname\nStyle: "
+        "Default,Arial\n\n[Events]\n"
         "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
         f"Comment: 0,{line}not this\nDialogue: 0,{line}{{\\i1}}What, is\\N{{\\k20}}said.\n"
-        f"Dialogue: 1,{line}{{\\b1}}What, is\\Nsaid.\nDialogue: 0,{line}{{\\an7\\p1}}m 0 0 l 10 10{{\\p0}}\n",
+        f"Dialogue: 1,{line}{{\\b1}}What, is\\Nsaid.\nDialogue: 0,{line}{{\\an7\\p1}}m 0 0 l 10 "
+        f"10{{\\p0}}\n",
     )
     assert found.spoken == (Spoken("What, is said.", 1.0, 2.5),)
 
 
 def test_lyrics_have_several_times_a_line_and_an_offset(tmp_path):
-    found = read(tmp_path, "talk.lrc", "[ar:Ada]\n[offset:+500]\n[00:01.50]What is\n[00:02.00][00:08.00]said.\n")
-    assert found.spoken == (Spoken("What is", 1.0, 1.5), Spoken("said.", 1.5, 7.5), Spoken("said.", 7.5, 7.5))
-    words = read(tmp_path, "talk.lrc", "[00:01.50] <00:01.50>What <00:01.80>is\n[00:03.00] <00:03.00>said\n")
+    found = read(
+        tmp_path,
+        "talk.lrc",
+        "[ar:Ada]\n[offset:+500]\n[00:01.50]What is\n[00:02.00][00:08.00]said.\n",
+    )
+    assert found.spoken == (
+        Spoken("What is", 1.0, 1.5),
+        Spoken("said.", 1.5, 7.5),
+        Spoken("said.", 7.5, 7.5),
+    )
+    words = read(
+        tmp_path, "talk.lrc", "[00:01.50] <00:01.50>What <00:01.80>is\n[00:03.00] <00:03.00>said\n"
+    )
     assert words.unit == "word"
-    assert words.spoken == (Spoken("What", 1.5, 1.8), Spoken("is", 1.8, 3.0), Spoken("said", 3.0, 3.0))
+    assert words.spoken == (
+        Spoken("What", 1.5, 1.8),
+        Spoken("is", 1.8, 3.0),
+        Spoken("said", 3.0, 3.0),
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,26 +71,36 @@ def test_times_before_lines_of_plain_text_are_times(content, tmp_path):
 
 TTML = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<tt xmlns="http://www.w3.org/ns/ttml" '
-    'xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:frameRate="25">\n<body><div>{}</div></body></tt>'
+    'xmlns:ttp="http://www.w3.org/ns/ttml#parameter" '
+    'ttp:frameRate="25">\n<body><div>{}</div></body></tt>'
 )
 
 
 @pytest.mark.parametrize(
     "times",
     [
-        'begin="00:00:01.000" end="00:00:02.500"', 'begin="1s" dur="1500ms"', 'begin="25f" end="62.5f"',
+        'begin="00:00:01.000" end="00:00:02.500"', 'begin="1s" dur="1500ms"', 'begin="25f" '
+                                                                              'end="62.5f"',
         'begin="00:00:01:00" end="2.5s"',
     ],
 )  # fmt: skip
 def test_timed_text_is_read_with_times_of_every_form(times, tmp_path):
-    found = read(tmp_path, "talk.ttml", TTML.format(f"<p {times}>What <span>is</span><br/>said &amp; done.</p>"))
+    found = read(
+        tmp_path,
+        "talk.ttml",
+        TTML.format(f"<p {times}>What <span>is</span><br/>said &amp; done.</p>"),
+    )
     assert found.spoken == (Spoken("What is said & done.", 1.0, 2.5),)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ('<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aa">]><tt><p begin="0s" end="1s">&a;</p></tt>', "a DOCTYPE"),
+        (
+            '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aa">]><tt><p begin="0s" '
+            'end="1s">&a;</p></tt>',
+            "a DOCTYPE",
+        ),
         ("<?xml version='1.0'?>\n<ANNOTATION_DOCUMENT/>", "XML, but no timed text"),
         ('<tt><p begin="1s" end="2s">x', "not XML that can be read"),
     ],
@@ -86,13 +112,20 @@ def test_other_xml_is_refused_in_one_line(name, content, sentence, tmp_path):
 
 
 def test_long_lines_take_time_in_proportion_to_their_length(tmp_path):
-    for line in ("a" + " " * 1_000_000 + "b", "word " * 200_000, "[" * 1_000_000, ". " * 500_000, "1" * 1_000_000):
+    for line in (
+        "a" + " " * 1_000_000 + "b",
+        "word " * 200_000,
+        "[" * 1_000_000,
+        ". " * 500_000,
+        "1" * 1_000_000,
+    ):
         assert len(read(tmp_path, "talk.txt", f"{line}\nend").text) >= 3
 
 
 PLAIN = {
     "10:30 we met.": "10:30 we met.",
-    "# Title\n\nThis is **bold** and a [link](http://x.y).\n\n---\n": "Title\nThis is bold and a link.",
+    "# Title\n\nThis is **bold** and a [link](http://x.y).\n\n---\n": "Title\nThis is bold and a "
+    "link.",
     "[Music]\nHello (well, you know) there.\n": "Hello (well, you know) there.",
     "0 46797 She had your dark suit.\n": "She had your dark suit.",
     "Hello there.\n\nSecond line.\n": "Hello there.\nSecond line.",

@@ -14,34 +14,65 @@ LINE = (Spoken("the birch", 0.25, 1.0),)
 SEGMENT = {"id": 0, "start": 0.25, "end": 1.0, "text": " the birch"}
 BOTH = [{"word": " the", "probability": 0.9} | THE, {"word": " birch"} | BIRCH]
 FILES = {
-    "whisper": ({"text": " the birch", "segments": [SEGMENT | {"words": BOTH}], "language": "en"}, WORDS),
+    "whisper": (
+        {"text": " the birch", "segments": [SEGMENT | {"words": BOTH}], "language": "en"},
+        WORDS,
+    ),
     "whisper without words": ({"text": " the birch", "segments": [SEGMENT]}, LINE),
     "segments alone": ([SEGMENT], LINE),
-    "openai": ({"task": "transcribe", "text": "the birch", "words": BOTH, "segments": [SEGMENT]}, WORDS),
-    "whisper.cpp": ({"transcription": [{"offsets": {"from": 250, "to": 1000}, "text": " the birch"}]}, LINE),
-    "transformers": ({"text": " the birch", "chunks": [{"text": " the birch", "timestamp": [0.25, 1.0]}]}, LINE),
+    "openai": (
+        {"task": "transcribe", "text": "the birch", "words": BOTH, "segments": [SEGMENT]},
+        WORDS,
+    ),
+    "whisper.cpp": (
+        {"transcription": [{"offsets": {"from": 250, "to": 1000}, "text": " the birch"}]},
+        LINE,
+    ),
+    "transformers": (
+        {"text": " the birch", "chunks": [{"text": " the birch", "timestamp": [0.25, 1.0]}]},
+        LINE,
+    ),
     "transformers, words": (
         {
             "text": "the birch",
-            "chunks": [{"text": " the", "timestamp": [0.25, 0.5]}, {"text": " birch", "timestamp": [0.5, 1.0]}],
+            "chunks": [
+                {"text": " the", "timestamp": [0.25, 0.5]},
+                {"text": " birch", "timestamp": [0.5, 1.0]},
+            ],
         },
         WORDS,
     ),
     "vosk": (
-        {"result": [{"conf": 1.0, "word": "the"} | THE, {"conf": 1.0, "word": "birch"} | BIRCH], "text": "the birch"},
+        {
+            "result": [{"conf": 1.0, "word": "the"} | THE, {"conf": 1.0, "word": "birch"} | BIRCH],
+            "text": "the birch",
+        },
         WORDS,
     ),
     "gentle": (
-        {"transcript": "The birch", "words": [{"case": "success", "word": "the"} | THE, {"word": "birch"} | BIRCH]},
+        {
+            "transcript": "The birch",
+            "words": [{"case": "success", "word": "the"} | THE, {"word": "birch"} | BIRCH],
+        },
         WORDS,
     ),
     "aligner": (
-        {"start": 0, "end": 1, "tiers": {"words": {"entries": [[0.25, 0.5, "the"], [0.5, 1.0, "birch"]]}}},
+        {
+            "start": 0,
+            "end": 1,
+            "tiers": {"words": {"entries": [[0.25, 0.5, "the"], [0.5, 1.0, "birch"]]}},
+        },
         WORDS,
     ),
-    "aeneas": ({"fragments": [{"begin": "0.250", "end": "1.000", "id": "f1", "lines": ["the birch"]}]}, LINE),
+    "aeneas": (
+        {"fragments": [{"begin": "0.250", "end": "1.000", "id": "f1", "lines": ["the birch"]}]},
+        LINE,
+    ),
     "sounds": (
-        {"segments": [SEGMENT, {"start": 1.0, "end": 2.0, "text": "[Music]"}], "text": "the birch [Music]"},
+        {
+            "segments": [SEGMENT, {"start": 1.0, "end": 2.0, "text": "[Music]"}],
+            "text": "the birch [Music]",
+        },
         LINE,
     ),
 }
@@ -57,13 +88,17 @@ def test_what_a_recogniser_wrote_is_read_with_its_times(content, spoken, name, t
 
 def test_a_word_without_times_lies_between_its_neighbours(tmp_path):
     words = [{"word": "the"} | THE, {"word": "3"}, {"word": "birch", "start": 0.7, "end": 1.0}]
-    (tmp_path / "talk.json").write_text(json.dumps({"segments": [SEGMENT | {"text": "the 3 birch", "words": words}]}))
+    (tmp_path / "talk.json").write_text(
+        json.dumps({"segments": [SEGMENT | {"text": "the 3 birch", "words": words}]})
+    )
     assert read_transcript(tmp_path / "talk.json").spoken[1] == Spoken("3", 0.5, 0.7)
 
 
 def test_times_that_are_no_numbers_and_half_characters_do_no_harm(tmp_path):
     path = tmp_path / "talk.json"
-    path.write_text('{"text": "a \\ud83d", "segments": [{"start": NaN, "end": 1, "text": "a \\ud83d"}]}')
+    path.write_text(
+        '{"text": "a \\ud83d", "segments": [{"start": NaN, "end": 1, "text": "a \\ud83d"}]}'
+    )
     found = read_transcript(path)
     assert found.spoken == (Spoken("a \ufffd", 0.0, 1.0),)
     write_words(tmp_path / "talk.words.json", found)
@@ -106,7 +141,11 @@ TABLES = {
         "Begin,End,Label,Type,Speaker\n0.25,0.5,the,words,ada\n0.25,0.3,DH,phones,ada\n0.5,1.0,birch,words,ada\n",
         WORDS,
     ),
-    "semicolons and decimal commas": ("talk.csv", "Start;End;Text\n0,25;0,5;the\n0,5;1,0;birch\n", WORDS),
+    "semicolons and decimal commas": (
+        "talk.csv",
+        "Start;End;Text\n0,25;0,5;the\n0,5;1,0;birch\n",
+        WORDS,
+    ),
 }
 
 
@@ -131,7 +170,12 @@ def test_rows_without_a_heading_are_timed_and_no_time_is_spoken(content, tmp_pat
 
 
 OTHER_UNITS = {
-    "assemblyai": {"words": [{"text": "the", "start": 250, "end": 500}, {"text": "birch", "start": 500, "end": 1000}]},
+    "assemblyai": {
+        "words": [
+            {"text": "the", "start": 250, "end": 500},
+            {"text": "birch", "start": 500, "end": 1000},
+        ]
+    },
     "premiere": {
         "segments": [
             {

@@ -16,34 +16,45 @@ def found_beside(folder, speech, *names):
     return None if found is None else found.name
 
 
-@pytest.mark.parametrize("ending", ["SRT", "Vtt", "textgrid", "TEXTGRID", "TXT", "Lab", "ass", "sbv", "lrc", "ctm"])
+@pytest.mark.parametrize(
+    "ending", ["SRT", "Vtt", "textgrid", "TEXTGRID", "TXT", "Lab", "ass", "sbv", "lrc", "ctm"]
+)
 @pytest.mark.parametrize("speech", ["talk.wav", "talk.WAV", "talk.Mp4", "talk.one.m4a"])
 def test_endings_count_in_any_case(ending, speech, tmp_path):
     name = f"{speech.rsplit('.', 1)[0]}.{ending}"
     assert found_beside(tmp_path, speech, name) == name
 
 
-@pytest.mark.parametrize("name", ["talk.mp4.srt", "talk.MP4.srt", "talk.en.srt", "talk.pt-BR.vtt", "talk.en.sdh.srt"])
+@pytest.mark.parametrize(
+    "name", ["talk.mp4.srt", "talk.MP4.srt", "talk.en.srt", "talk.pt-BR.vtt", "talk.en.sdh.srt"]
+)
 def test_a_name_that_holds_more_is_found_where_nothing_nearer_is_there(name, tmp_path):
     assert found_beside(tmp_path, "talk.mp4", name) == name
     assert found_beside(tmp_path, "talk.mp4", "talk.txt") == "talk.txt"
 
 
 @pytest.mark.parametrize(
-    "name", ["talk2.srt", "talk.final cut.srt", "my talk.srt", "talk.en.forced.srt", "talk.words.json"]
+    "name",
+    ["talk2.srt", "talk.final cut.srt", "my talk.srt", "talk.en.forced.srt", "talk.words.json"],
 )
 def test_the_transcript_of_something_else_is_not_found(name, tmp_path):
     assert found_beside(tmp_path, "talk.mp4", name) is None
 
 
 def test_of_several_languages_the_original_is_read_and_else_none(tmp_path):
-    with pytest.warns(TranscriptFileWarning, match=r"several languages .*talk\.de\.srt.*talk\.en\.srt.*none is read"):
+    with pytest.warns(
+        TranscriptFileWarning,
+        match=r"several languages .*talk\.de\.srt.*talk\.en\.srt.*none is read",
+    ):
         assert found_beside(tmp_path, "talk.mp4", "talk.en.srt", "talk.de.srt") is None
     assert found_beside(tmp_path, "talk.mp4", "talk.de-orig.vtt") == "talk.de-orig.vtt"
 
 
 def test_of_one_language_in_several_forms_the_first_kind_is_read(tmp_path):
-    assert found_beside(tmp_path, "talk.mp4", "talk.en.vtt", "talk.en.srt", "talk.en-US.txt") == "talk.en.srt"
+    assert (
+        found_beside(tmp_path, "talk.mp4", "talk.en.vtt", "talk.en.srt", "talk.en-US.txt")
+        == "talk.en.srt"
+    )
 
 
 def test_folders_empty_files_and_broken_links_are_passed_over(tmp_path):
@@ -64,12 +75,17 @@ def test_json_and_tables_count_only_as_transcripts(tmp_path):
     (tmp_path / "talk.json").write_text('{"title": "a video"}')
     (tmp_path / "talk.csv").write_text("a,b\n1,2\n")
     assert find_sidecar(tmp_path / "talk.wav") is None
-    (tmp_path / "talk.json").write_text('{"text": "hi", "segments": [{"start": 0, "end": 1, "text": "hi"}]}')
+    (tmp_path / "talk.json").write_text(
+        '{"text": "hi", "segments": [{"start": 0, "end": 1, "text": "hi"}]}'
+    )
     assert find_sidecar(tmp_path / "talk.wav") == tmp_path / "talk.json"
 
 
 def test_names_in_another_form_of_unicode_and_with_brackets_are_the_same(tmp_path):
-    assert found_beside(tmp_path, unicodedata.normalize("NFD", "café [x].wav"), "café [x].srt") == "café [x].srt"
+    assert (
+        found_beside(tmp_path, unicodedata.normalize("NFD", "café [x].wav"), "café [x].srt")
+        == "café [x].srt"
+    )
 
 
 def test_no_folder_is_no_transcript(tmp_path):

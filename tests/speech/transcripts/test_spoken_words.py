@@ -9,7 +9,13 @@ from ksdiff_jax.speech.transcribe import load_transcriber
 from ksdiff_jax.speech.transcripts.chunks import spoken_words
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
-from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning, within, write_words
+from ksdiff_jax.speech.transcripts.spoken_words import (
+    Spoken,
+    Transcript,
+    TranscriptFileWarning,
+    within,
+    write_words,
+)
 
 WORDS = (Spoken("the", 0.25, 0.5), Spoken("birch", 0.5, 1.0), Spoken("canoe", 1.25, 1.75))
 
@@ -24,16 +30,37 @@ def long_text_grid(words, *, tier="words", label=lambda text: text, end_s=2.0):
         last = word.end_s
     spans.append(("", last, end_s))
     lines = [
-        'File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end_s}", "tiers? <exists>",
-        "size = 2", "item []:", "    item [1]:", '        class = "TextTier"', '        name = "bells"',
-        "        xmin = 0", f"        xmax = {end_s}", "        points: size = 1", "        points [1]:",
-        "            number = 0.5", '            mark = "ding 7"', "    item [2]:", '        class = "IntervalTier"',
-        f'        name = "{tier}"', "        xmin = 0", f"        xmax = {end_s}",
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "xmin = 0",
+        f"xmax = {end_s}",
+        "tiers? <exists>",
+        "size = 2",
+        "item []:",
+        "    item [1]:",
+        '        class = "TextTier"',
+        '        name = "bells"',
+        "        xmin = 0",
+        f"        xmax = {end_s}",
+        "        points: size = 1",
+        "        points [1]:",
+        "            number = 0.5",
+        '            mark = "ding 7"',
+        "    item [2]:",
+        '        class = "IntervalTier"',
+        f'        name = "{tier}"',
+        "        xmin = 0",
+        f"        xmax = {end_s}",
         f"        intervals: size = {len(spans)}",
-    ]  # fmt: skip
+    ]
     for number, (text, start_s, stop_s) in enumerate(spans, start=1):
         quoted = label(text).replace('"', '""')
-        lines += [f"        intervals [{number}]:", f"            xmin = {start_s}", f"            xmax = {stop_s}"]
+        lines += [
+            f"        intervals [{number}]:",
+            f"            xmin = {start_s}",
+            f"            xmax = {stop_s}",
+        ]
         lines += [f'            text = "{quoted}"']
     return "\n".join(lines) + "\n"
 
@@ -59,13 +86,17 @@ def test_a_text_grid_gives_the_words_of_its_word_tier(form, encoding, ends, tmp_
 
 def test_a_text_grid_of_a_speaker_with_quotes_in_its_labels(tmp_path):
     path = tmp_path / "speech.TextGrid"
-    path.write_text(long_text_grid(WORDS, tier="ada - words", label=lambda text: f'"{text}"' if text else ""))
+    path.write_text(
+        long_text_grid(WORDS, tier="ada - words", label=lambda text: f'"{text}"' if text else "")
+    )
     assert read_transcript(path).text == '"the" "birch" "canoe"'
 
 
 def test_htk_labels_in_their_own_units_and_in_seconds(tmp_path):
     units, seconds = tmp_path / "units.lab", tmp_path / "seconds.lab"
-    units.write_text("0 2500000 sil\n2500000 5000000 the\n5000000 10000000 birch\n12500000 17500000 canoe\n")
+    units.write_text(
+        "0 2500000 sil\n2500000 5000000 the\n5000000 10000000 birch\n12500000 17500000 canoe\n"
+    )
     seconds.write_text("0.25 0.5 the\n0.5 1.0 birch\n\n1.0 1.25 sp\n1.25 1.75 canoe\n")
     assert read_transcript(units).spoken == read_transcript(seconds).spoken == WORDS
 
@@ -85,11 +116,14 @@ def test_subtitles_lose_their_tags_and_keep_their_times(tmp_path):
     vtt.write_text(
         "WEBVTT - made by hand\n\nNOTE\nnot said\n\nSTYLE\n::cue { color: red }\n\n"
         "first\n00:01.000 --> 00:02.500 line:0 align:left\n"
-        "<v Ada>The birch</v> <00:00:01.500><c>canoe</c>\n\n01:00.250 --> 01:00:01.000\nslid &amp; fell\n"
+        "<v Ada>The birch</v> <00:00:01.500><c>canoe</c>\n\n01:00.250 --> 01:00:01.000\nslid "
+        "&amp; fell\n"
     )
     lines = (Spoken("The birch canoe", 1.0, 2.5), Spoken("slid & fell", 60.25, 3601.0))
     for path in (srt, vtt):
-        assert read_transcript(path) == Transcript("The birch canoe slid & fell", str(path), "line", lines)
+        assert read_transcript(path) == Transcript(
+            "The birch canoe slid & fell", str(path), "line", lines
+        )
 
 
 def test_rolling_captions_say_each_line_once(tmp_path):
@@ -110,11 +144,19 @@ def test_rolling_captions_say_each_line_once(tmp_path):
         ("a.srt", "1\n00:00:01 --> later\nhello\n", r"line 2: .* is no time line"),
         ("a.vtt", "WEBVTT\n\nhello\n", r"line 3: 'hello'; need a time line"),
         ("a.TextGrid", "hello", r"the TextGrid ends where the file type is expected"),
-        ("a.TextGrid", long_text_grid(WORDS)[:600], r"ends where .* is expected; the file is not complete"),
-        ("a.TextGrid", long_text_grid(WORDS).replace("= 0.5\n", '= "half"\n'), r"'half' where an? "),
+        (
+            "a.TextGrid",
+            long_text_grid(WORDS)[:600],
+            r"ends where .* is expected; the file is not complete",
+        ),
+        (
+            "a.TextGrid",
+            long_text_grid(WORDS).replace("= 0.5\n", '= "half"\n'),
+            r"'half' where an? ",
+        ),
         ("a.TextGrid", long_text_grid(()).replace("IntervalTier", "TextTier"), "is expected"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_file_is_one_line_with_its_name(name, content, sentence, tmp_path):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=sentence) as caught:
@@ -138,7 +180,9 @@ def test_the_sidecar_with_the_most_to_say_is_found_first(tmp_path):
 
 
 def test_words_are_written_as_they_were_read(tmp_path):
-    write_words(tmp_path / "speech.words.json", Transcript("the birch canoe", "a.lab", "word", WORDS))
+    write_words(
+        tmp_path / "speech.words.json", Transcript("the birch canoe", "a.lab", "word", WORDS)
+    )
     content = json.loads((tmp_path / "speech.words.json").read_text())
     assert content["schema"] == "ksdiff-words/1" and content["unit"] == "word"
     assert tuple(Spoken(**item) for item in content["spoken"]) == WORDS
@@ -165,7 +209,11 @@ def test_without_torch_the_line_says_what_to_install(monkeypatch):
     import importlib.util
 
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "torch" else find(name, *rest),
+    )
     with pytest.raises(InputError, match=r"needs torch, which is not installed; pip install"):
         load_transcriber("openai/whisper-tiny")
 
@@ -174,5 +222,7 @@ def test_words_after_the_end_of_the_recording_are_told_and_left_out():
     words = Transcript("the birch canoe", "a.lab", "word", WORDS)
     assert within(words, duration_s=2.0) == words
     assert within(words, duration_s=1.5).spoken[-1] == Spoken("canoe", 1.25, 1.5)
-    with pytest.warns(TranscriptFileWarning, match=r"a\.lab: 1 of 3 words begin after the end .*\(1\.20 s\)"):
+    with pytest.warns(
+        TranscriptFileWarning, match=r"a\.lab: 1 of 3 words begin after the end .*\(1\.20 s\)"
+    ):
         assert within(words, duration_s=1.2) == Transcript("the birch", "a.lab", "word", WORDS[:2])
