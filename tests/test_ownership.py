@@ -18,7 +18,7 @@ from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.outputs import write_document
 from ksdiff_jax.ownership import CHECKPOINT, DATA_SET, mark, purpose_of
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, write_words
-from ksdiff_jax.train.run_page import write_run_page
+from ksdiff_jax.train.report.run_page import write_run_page
 
 
 def motion():

@@ -23,7 +23,7 @@ from ksdiff_jax.bench.timing import Programs, in_turn, ratio, spread
 from ksdiff_jax.bench.workload import Size
 from ksdiff_jax.layers.attention import KeysValues, attend
 from ksdiff_jax.layers.position import periodic_distance_bias
-from ksdiff_jax.train.utilisation import peak_flops_per_s
+from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 from ksdiff_jax.typing import Array
 
 FORMS = {"plain": "xla", "cudnn": "cudnn"}

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import in_turn, seconds, spread
 from ksdiff_jax.bench.workload import Size
-from ksdiff_jax.train.utilisation import peak_flops_per_s
+from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
 _QUEUED = 10
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")

@@ -21,7 +21,7 @@ from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training
 from ksdiff_jax.config import Config
 from ksdiff_jax.layers.fused_attention import device_fuses
 from ksdiff_jax.models.ksdiff.flops import training_step_flops
-from ksdiff_jax.train.utilisation import peak_flops_per_s
+from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
 
 class Training:

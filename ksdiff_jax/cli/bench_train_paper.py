@@ -40,7 +40,7 @@ def measure_paper(
 
     from ksdiff_jax.cli.bench_train_grouped import measure_grouping
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
-    from ksdiff_jax.train.utilisation import peak_flops_per_s
+    from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
     config = paper_config() if config is None else config
     batch, normal = made_up_batch(config, clips=clips, frames=frames)

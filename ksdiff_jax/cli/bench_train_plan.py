@@ -25,7 +25,7 @@ HOSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 class Network(NamedTuple):
     """How the devices of a kind are connected; bandwidths in bytes/s, one direction, per device."""
 
-    device: str  # as in train/utilisation.py
+    device: str  # as in train/report/utilisation.py
     devices_per_host: int
     inside: int  # devices on one fast network
     inside_bytes_per_s: float
@@ -62,7 +62,7 @@ def expected_step(
     kind: str, hosts: int, *, clip_flops: float, parameters: int, clips: float
 ) -> Expected:
     """The step on so many hosts with `clips` per device."""
-    from ksdiff_jax.train.utilisation import peak_flops_per_s
+    from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
     network = NETWORKS[kind]
     devices = hosts * network.devices_per_host

@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _profiled(text: str, config: Config) -> range:
-    from ksdiff_jax.train.trace import parse_steps
+    from ksdiff_jax.train.report.trace import parse_steps
 
     return parse_steps(text, steps=config.train.steps)
 
@@ -174,7 +174,7 @@ def train_system(
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
     from ksdiff_jax.train.loop import Watching, train
-    from ksdiff_jax.train.progress import Progress
+    from ksdiff_jax.train.report.progress import Progress
     from ksdiff_jax.train.sources import open_training_data
     from ksdiff_jax.train.surgery import held_parts
 
@@ -226,7 +226,7 @@ def train_system(
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:
-    from ksdiff_jax.train.samples import write_samples
+    from ksdiff_jax.train.report.samples import write_samples
 
     if data.validation:
         clips = system.config.train.samples_clips

@@ -50,12 +50,10 @@ class DatasetInfo:
     splits: dict[str, SplitInfo]
     mean: tuple[float, ...]  # per motion dimension, over the training split
     std: tuple[float, ...]
-    encoder_digest: str = (
-        ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
-    )
-    keyframes_per_s: dict[str, float] | None = (
-        None  # of "expression" and "head", over the training split
-    )
+    # of the encoder whose `speech_features` the clips hold; empty: they hold none
+    encoder_digest: str = ""
+    # of "expression" and "head", over the training split
+    keyframes_per_s: dict[str, float] | None = None
 
 
 def dataset_info(folder: PathLike) -> DatasetInfo:

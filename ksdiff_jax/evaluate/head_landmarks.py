@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from ksdiff_jax.data.tracking.tracker import Tracker
 from ksdiff_jax.export.raster import Camera, render_frames
 from ksdiff_jax.face import builtin_face
-from ksdiff_jax.face.head_file import load_head
+from ksdiff_jax.face.head.file import load_head
 from ksdiff_jax.face.landmarks import STORED, TRACKED_POINTS, LandmarkEmbedding
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Float, Int

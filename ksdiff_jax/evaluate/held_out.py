@@ -2,14 +2,13 @@
 
 A clip of the corpus is a function of (split, number, seed, languages), whatever the size of the
 corpus, so the test split can be had without the hours of training clips. The folder's name carries
-a digest of the sources that make the clips: when they change, the clips are made anew and an old
-cache is never mistaken for them.
+the version of the corpus (data/corpus/version.py): an old cache is never mistaken for a new one.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from ksdiff_jax.data.corpus.digest import source_digest
+from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import LICENCE, corpus_clips
 from ksdiff_jax.data.shards import DESCRIPTION, write_dataset
 
@@ -26,7 +25,7 @@ def held_out_corpus(
     """The folder (under `cache`) of a data set that holds only `split`, made on first use, about a
     second a clip.
     """
-    name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{source_digest()[:12]}"
+    name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{VERSION}"
     folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
         made = clips_of(split, count=clips, seed=seed, languages=languages)

@@ -47,9 +47,8 @@ class Utterance(NamedTuple):
     audio: Float[np.ndarray, "s"]  # 16 kHz
     prosody: Float[np.ndarray, "f 2"]  # normalised, f = 2t
     transcript: str
-    features: Float[np.ndarray, "f d"] | None = (
-        None  # of the speech encoder, where it is a pretrained one
-    )
+    # of the speech encoder, where it is a pretrained one
+    features: Float[np.ndarray, "f d"] | None = None
 
     @property
     def frames(self) -> int:

@@ -1,7 +1,7 @@
 """The built-in head: a stylised person made by this package's own code, in FLAME's form.
 
-Its mesh (about 5,200 vertices) is `head_file.load_head`; `head_rig` gives joints, weights and
-regions, `head_identity` the 100 shape directions, and `head_actions` the displacements D of the 50
+Its mesh (about 5,200 vertices) is `head.file.load_head`; `head.rig` gives joints, weights and
+regions, `head.identity` the 100 shape directions, and `head.actions` the displacements D of the 50
 named actions. Since expression = weights @ M (see `actions`), the expression directions are E = M⁻¹
 D: then ψ · E = (w M) M⁻¹ D = w D. There are no pose correctives.
 """
@@ -11,10 +11,10 @@ import functools
 import numpy as np
 
 from ksdiff_jax.face.actions import actions_to_expression_matrix
-from ksdiff_jax.face.head_actions import action_displacements
-from ksdiff_jax.face.head_file import load_head
-from ksdiff_jax.face.head_identity import shape_directions
-from ksdiff_jax.face.head_rig import (
+from ksdiff_jax.face.head.actions import action_displacements
+from ksdiff_jax.face.head.file import load_head
+from ksdiff_jax.face.head.identity import shape_directions
+from ksdiff_jax.face.head.rig import (
     height_pair,
     inner_lip_pairs,
     joint_regressor,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.face.head_parts import inside_polygon
+from ksdiff_jax.face.head.parts import inside_polygon
 from ksdiff_jax.typing import Float, Int
 
 FLAME_VERTICES = 5023

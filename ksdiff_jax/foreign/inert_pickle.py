@@ -24,9 +24,8 @@ from ksdiff_jax.errors import InputError
 
 MAX_INSTRUCTIONS = 30_000_000
 MAX_OBJECTS = 5_000_000  # containers, marks and calls
-_MAX_STACK = (
-    2_000_000  # values that wait to be put into something; a tuple's items do so all at once
-)
+# values that wait to be put into something; a tuple's items do so all at once
+_MAX_STACK = 2_000_000
 _MAX_MARKS = 10_000
 _SET_COST = 4  # an empty set takes as much memory as four lists
 _MAX_KEY_ITEMS = 16

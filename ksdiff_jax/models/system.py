@@ -21,9 +21,8 @@ class Speech(NamedTuple):
     mask: Bool[Array, "b t"]  # valid motion frames
     tokens: Int[Array, "b l"]  # transcript.encode, 0 where invalid
     token_mask: Bool[Array, "b l"]
-    features: Float[Array, "b f d"] | None = (
-        None  # of the speech encoder; given, the system does not run it
-    )
+    # of the speech encoder; given, the system does not run it
+    features: Float[Array, "b f d"] | None = None
 
 
 class Batch(NamedTuple):

@@ -60,9 +60,8 @@ class SpeechEncoder:
     params: PyTree
     digest: str  # SHA-256 over layout and weights
     source: str
-    dtype: str = (
-        "float32"  # of the computation; float32 on CPUs, bfloat16 on accelerators unless asked for
-    )
+    # of the computation; float32 on CPUs, bfloat16 on accelerators unless asked for
+    dtype: str = "float32"
 
     @property
     def width(self) -> int:

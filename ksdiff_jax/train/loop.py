@@ -29,18 +29,18 @@ from ksdiff_jax.train.agreement import BATCHES_CERTAIN, data_failure, stop_reque
 from ksdiff_jax.train.checkpoint import Checkpoints, Restored
 from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
-from ksdiff_jax.train.goodput import Goodput
 from ksdiff_jax.train.in_flight import InFlight
 from ksdiff_jax.train.interrupt import Interrupted, StopRequest
-from ksdiff_jax.train.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
-from ksdiff_jax.train.progress import Progress
-from ksdiff_jax.train.run_page import write_run_page
+from ksdiff_jax.train.report.goodput import Goodput
+from ksdiff_jax.train.report.metrics_log import Entry, MetricsLog
+from ksdiff_jax.train.report.progress import Progress
+from ksdiff_jax.train.report.run_page import write_run_page
+from ksdiff_jax.train.report.trace import Trace
+from ksdiff_jax.train.report.utilisation import StepFlops, Utilisation
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
 from ksdiff_jax.train.surgery import check_surgery, starting_weights, write_report
-from ksdiff_jax.train.trace import Trace
-from ksdiff_jax.train.utilisation import StepFlops, Utilisation
 from ksdiff_jax.train.validation import DrawSamples, Evaluate, Validation
 from ksdiff_jax.train.watchdog import Watchdog
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
@@ -66,12 +66,10 @@ class Outcome(NamedTuple):
 class Watching(NamedTuple):
     """What else a run shows."""
 
-    step_flops: StepFlops | None = (
-        None  # the work of a training step on a batch, for TFLOP/s and MFU
-    )
-    draw_samples: DrawSamples | None = (
-        None  # what the averaged parameters say, every train.samples_every steps
-    )
+    # the work of a training step on a batch, for TFLOP/s and MFU
+    step_flops: StepFlops | None = None
+    # what the averaged parameters say, every train.samples_every steps
+    draw_samples: DrawSamples | None = None
     profile: range = range(0)  # steps to record
 
 

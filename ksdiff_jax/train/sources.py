@@ -1,7 +1,7 @@
 """Where a run's data come from: a folder of shards, or the built-in corpus, made once and kept.
 
-The corpus lies in a cache folder under a name that says its size and the digest of the code that
-makes it, so a changed generator makes a new one and an unchanged one is never made twice.
+The corpus lies in a cache folder whose name holds its size and its version
+(data/corpus/version.py), so that a changed corpus is made anew and an unchanged one only once.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ import jax
 from etils import epath
 
 from ksdiff_jax.config import Config
-from ksdiff_jax.data.corpus.digest import source_digest
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
+from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.features import kept_features, why_not_kept
@@ -138,7 +138,7 @@ def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> 
     """The folder of the built-in corpus of that many clips, in all its languages; made if it is not
     there yet.
     """
-    folder = cache / f"corpus-{clips}-{source_digest()[:12]}"
+    folder = cache / f"corpus-{clips}-{VERSION}"
 
     def report(done: int) -> None:
         if done % max(1, clips // 10) == 0:

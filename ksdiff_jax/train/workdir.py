@@ -1,10 +1,13 @@
 """The folder of a run: whose it is, and what it was made with.
 
 versions.json    Python, packages, devices and git revision of the latest start; its schema marks
-the folder as a run's config.json      the resolved configuration; a run with another one is refused
-checkpoints/     one folder per step (checkpoint.py) pretrained/      averaged weights for inference
-(models/pretrained.py) metrics.jsonl    and tensorboard/ (metrics_log.py) goodput.json     where the
-time went (goodput.py) run.html         all of it on one page (run_page.py)
+                 the folder as a run's
+config.json      the resolved configuration; a run with another one is refused
+checkpoints/     one folder per step (checkpoint.py)
+pretrained/      averaged weights for inference (models/pretrained.py)
+metrics.jsonl    and tensorboard/ (report/metrics_log.py)
+goodput.json     where the time went (report/goodput.py)
+run.html         all of it on one page (report/run_page.py)
 
 and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints
 that were passed over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it

@@ -5,9 +5,9 @@ import pytest
 
 from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD, actions_to_expression
-from ksdiff_jax.face.head_eyes import EYE_CENTRE, EYE_RADIUS
-from ksdiff_jax.face.head_file import load_head
-from ksdiff_jax.face.head_mesh import make_head
+from ksdiff_jax.face.head.eyes import EYE_CENTRE, EYE_RADIUS
+from ksdiff_jax.face.head.file import load_head
+from ksdiff_jax.face.head.mesh import make_head
 
 MILLIMETRE = 1e-3
 

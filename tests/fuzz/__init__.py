@@ -9,10 +9,11 @@ than 2 GB, and where the answer is known that answer; a refusal is right only wh
 too.
 
 wave_headers.py   WAV files of every width, layout, size and chunk order: the samples are known
-containers.py     sound in every container, whole, cut or damaged: a plain FFmpeg decode is the
-player videos.py         counted pictures of every codec and geometry, whole or damaged sidecars.py
-words in every transcript form, written loosely or damaged: the words are known weights.py
-pickles, npz, mat and safetensors of every protocol and type, whole or damaged player.py
-what a plain decode by FFmpeg plays damage.py         ways in which files get damaged forked.py
-a case in a child: its verdict, time and memory
+containers.py     sound in every container, whole, cut or damaged: a plain FFmpeg decode is the player
+videos.py         counted pictures of every codec and geometry, whole or damaged
+sidecars.py       words in every transcript form, written loosely or damaged: the words are known
+weights.py        pickles, npz, mat and safetensors of every protocol and type, whole or damaged
+player.py         what a plain decode by FFmpeg plays
+damage.py         ways in which files get damaged
+forked.py         a case in a child: its verdict, time and memory
 """

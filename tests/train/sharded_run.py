@@ -17,7 +17,7 @@ import dataclasses  # noqa: E402
 
 from ksdiff_jax.config import MeshConfig  # noqa: E402
 from ksdiff_jax.train.loop import train  # noqa: E402
-from ksdiff_jax.train.progress import Progress  # noqa: E402
+from ksdiff_jax.train.report.progress import Progress  # noqa: E402
 from tests.train.toy import ToySystem, toy_config, toy_data  # noqa: E402
 
 

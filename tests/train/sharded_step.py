@@ -21,8 +21,8 @@ from jax.sharding import AxisType  # noqa: E402
 from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
 from ksdiff_jax.layers.dense import Dense  # noqa: E402
 from ksdiff_jax.layers.stack import through  # noqa: E402
-from ksdiff_jax.losses import spectral_loss  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
+from ksdiff_jax.models.ksdiff.losses import spectral_loss  # noqa: E402
 from ksdiff_jax.models.system import Batch, Statistics, System  # noqa: E402
 from ksdiff_jax.parallel.arrays import batch_sharding, global_batch, replicated  # noqa: E402
 from ksdiff_jax.parallel.collectives import collectives  # noqa: E402

@@ -14,7 +14,7 @@ import pytest
 
 from ksdiff_jax.train.interrupt import Interrupted, StopRequest
 from ksdiff_jax.train.loop import train
-from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.report.progress import Progress
 from tests.promised import BOUND_S, ENDLESS_S, promised_within
 from tests.started import Started
 from tests.train.toy import ToySystem, toy_config, toy_data

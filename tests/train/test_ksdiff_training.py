@@ -13,7 +13,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.train.loop import train
 from ksdiff_jax.train.optimizer import make_optimizer
-from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.sources import open_training_data
 from ksdiff_jax.train.state import abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step

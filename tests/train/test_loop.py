@@ -12,9 +12,10 @@ import pytest
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import load_pretrained
-from ksdiff_jax.train import alone, metrics_log
+from ksdiff_jax.train import alone
 from ksdiff_jax.train.loop import Watching, train
-from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.report import metrics_log
+from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.tree import leaf_digest, named_leaves
 from tests.train.toy import ToySystem, toy_config, toy_data
 

@@ -14,7 +14,7 @@ from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.loop import train
-from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.sources import open_training_data
 from ksdiff_jax.tree import leaf_digest, named_leaves
 from tests.train.tiny_ksdiff import tiny_config

@@ -16,7 +16,7 @@ from ksdiff_jax.models.pretrained import load_pretrained
 from ksdiff_jax.rng import stream
 from ksdiff_jax.train.loop import train
 from ksdiff_jax.train.optimizer import make_optimizer
-from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.surgery import check_surgery, hold, starting_weights
 from ksdiff_jax.tree import named_leaves
 from tests.train.toy import ToySystem, toy_config, toy_data

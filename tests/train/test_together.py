@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.train.loop import train
-from ksdiff_jax.train.progress import Progress
+from ksdiff_jax.train.report.progress import Progress
 from tests.promised import BOUND_S, promised_within
 from tests.started import Started
 from tests.train.test_interrupt import wait_for_step
@@ -63,8 +64,13 @@ class Together(ExitStack):
         ]
 
     def end(self, timeout_s=5 * BOUND_S):
-        """What each said; the statuses are in `statuses`."""
-        said = [process.communicate(timeout=timeout_s)[0] for process in self.processes]
+        """What each wrote; the statuses are in `statuses`.
+
+        All are read at once: a process whose pipe is full stands still, and the others wait for it.
+        """
+        with ThreadPoolExecutor(len(self.processes)) as readers:
+            reads = [readers.submit(p.communicate, timeout=timeout_s) for p in self.processes]
+            said = [read.result()[0] for read in reads]
         self.statuses = [process.returncode for process in self.processes]
         return said
 

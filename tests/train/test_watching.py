@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.train.samples import file_name
-from ksdiff_jax.train.trace import Trace, parse_steps
-from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
+from ksdiff_jax.train.report.samples import file_name
+from ksdiff_jax.train.report.trace import Trace, parse_steps
+from ksdiff_jax.train.report.weights_and_biases import WeightsAndBiases
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,9 @@ def fake_wandb(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", module)
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_PROJECT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("ksdiff_jax.train.weights_and_biases._has_credentials", lambda: False)
+    monkeypatch.setattr(
+        "ksdiff_jax.train.report.weights_and_biases._has_credentials", lambda: False
+    )
     return module
 
 

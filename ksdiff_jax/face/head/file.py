@@ -3,20 +3,20 @@ same order.
 
 `make_head` takes seconds, and its triangulation belongs to the version of the geometry library at
 hand; the package therefore ships its result. After a change to the geometry run `python -m
-ksdiff_jax.face.head_file`.
+ksdiff_jax.face.head.file`.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.face.head_eyes import Eye
-from ksdiff_jax.face.head_mesh import NAMES, HeadMesh, make_head
-from ksdiff_jax.face.head_mouth import Mouth
-from ksdiff_jax.face.head_parts import Part
+from ksdiff_jax.face.head.eyes import Eye
+from ksdiff_jax.face.head.mesh import NAMES, HeadMesh, make_head
+from ksdiff_jax.face.head.mouth import Mouth
+from ksdiff_jax.face.head.parts import Part
 from ksdiff_jax.files import replacing
 
-STORED = Path(__file__).parents[1] / "assets" / "face" / "head.npz"
+STORED = Path(__file__).parents[2] / "assets" / "face" / "head.npz"
 
 
 def save_head(head: HeadMesh, path: Path) -> None:

@@ -8,8 +8,8 @@ global joint.
 
 import numpy as np
 
-from ksdiff_jax.face.head_mesh import HeadMesh, eye_centres
-from ksdiff_jax.face.head_mouth import (
+from ksdiff_jax.face.head.mesh import HeadMesh, eye_centres
+from ksdiff_jax.face.head.mouth import (
     BAG_FOLLOWS,
     CORNER_Y,
     HALF_WIDTH,
@@ -17,7 +17,7 @@ from ksdiff_jax.face.head_mouth import (
     contact_height,
     loop_contact,
 )
-from ksdiff_jax.face.head_parts import smoothstep
+from ksdiff_jax.face.head.parts import smoothstep
 from ksdiff_jax.typing import Float, Int
 
 JAW_JOINT = np.array([0.0, 0.002, 0.002])

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 
 from ksdiff_jax.config import to_dict
-from ksdiff_jax.train.curves import MAX_POINTS, _looks, curve, draw_curves, terms
-from ksdiff_jax.train.goodput import Goodput
-from ksdiff_jax.train.metrics_log import read_entries
-from ksdiff_jax.train.run_page import write_run_page
+from ksdiff_jax.train.report.curves import MAX_POINTS, _looks, curve, draw_curves, terms
+from ksdiff_jax.train.report.goodput import Goodput
+from ksdiff_jax.train.report.metrics_log import read_entries
+from ksdiff_jax.train.report.run_page import write_run_page
 from tests.train.toy import toy_config
 
 VOID = {"meta", "img", "br", "path", "use", "rect"}

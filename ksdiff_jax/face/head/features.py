@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ksdiff_jax.face.head_parts import (
+from ksdiff_jax.face.head.parts import (
     HAIR,
     SKIN,
     Part,
@@ -11,7 +11,7 @@ from ksdiff_jax.face.head_parts import (
     smoothstep,
     strip_faces,
 )
-from ksdiff_jax.face.head_surface import CENTRE, surface_in_front, surface_towards
+from ksdiff_jax.face.head.surface import CENTRE, surface_in_front, surface_towards
 from ksdiff_jax.typing import Float
 
 

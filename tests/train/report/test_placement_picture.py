@@ -9,7 +9,7 @@ from jax.sharding import Sharding
 from matplotlib.image import imread
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.train.placement_picture import draw_placement
+from ksdiff_jax.train.report.placement_picture import draw_placement
 
 
 class Device(NamedTuple):

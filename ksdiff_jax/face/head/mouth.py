@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.face.head_parts import (
+from ksdiff_jax.face.head.parts import (
     GUM,
     INSIDE,
     LIP,
@@ -27,7 +27,7 @@ from ksdiff_jax.face.head_parts import (
     smoothstep,
     strip_faces,
 )
-from ksdiff_jax.face.head_surface import surface_in_front
+from ksdiff_jax.face.head.surface import surface_in_front
 from ksdiff_jax.typing import Float, Int
 
 HALF_WIDTH = 0.0250

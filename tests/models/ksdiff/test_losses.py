@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax import losses
 from ksdiff_jax.audio.compiled_librosa import librosa_module
+from ksdiff_jax.models.ksdiff import losses
 
 librosa_stft = librosa_module("core").stft
 RANDOM = np.random.default_rng(0)

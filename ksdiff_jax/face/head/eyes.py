@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.face.head_parts import (
+from ksdiff_jax.face.head.parts import (
     EYE_WHITE,
     IRIS,
     IRIS_EDGE,
@@ -23,7 +23,7 @@ from ksdiff_jax.face.head_parts import (
     ring_faces,
     smoothstep,
 )
-from ksdiff_jax.face.head_surface import surface_in_front
+from ksdiff_jax.face.head.surface import surface_in_front
 from ksdiff_jax.typing import Float, Int
 
 EYE_CENTRE = np.array([0.0320, 0.0300, 0.0622])

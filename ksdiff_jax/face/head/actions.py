@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
-from ksdiff_jax.face.head_eyes import lid_positions
-from ksdiff_jax.face.head_mesh import HeadMesh
-from ksdiff_jax.face.head_mouth import (
+from ksdiff_jax.face.head.eyes import lid_positions
+from ksdiff_jax.face.head.mesh import HeadMesh
+from ksdiff_jax.face.head.mouth import (
     BAG_FOLLOWS,
     CORNER_Y,
     HALF_WIDTH,
@@ -23,8 +23,8 @@ from ksdiff_jax.face.head_mouth import (
     contact_height,
     loop_contact,
 )
-from ksdiff_jax.face.head_parts import smoothstep
-from ksdiff_jax.face.head_rig import JAW_JOINT, lower_share
+from ksdiff_jax.face.head.parts import smoothstep
+from ksdiff_jax.face.head.rig import JAW_JOINT, lower_share
 from ksdiff_jax.typing import Float
 
 # How much of a parting the upper lip makes when MouthClose brings the lips together over an open

@@ -16,10 +16,10 @@ from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.files import replacing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.plain_text import printable
-from ksdiff_jax.train.curves import Entry, draw_curves
-from ksdiff_jax.train.goodput import BUCKETS, read_goodput
-from ksdiff_jax.train.metrics_log import read_entries
-from ksdiff_jax.train.progress import clock
+from ksdiff_jax.train.report.curves import Entry, draw_curves
+from ksdiff_jax.train.report.goodput import BUCKETS, read_goodput
+from ksdiff_jax.train.report.metrics_log import read_entries
+from ksdiff_jax.train.report.progress import clock
 
 FILE_NAME = "run.html"
 _SAMPLES_SHOWN = 2

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 
-from ksdiff_jax.face.head_eyes import EYE_CENTRE, Eye, make_eyeball, make_lids
-from ksdiff_jax.face.head_features import hair_cover, make_brow, make_ear, make_hair
-from ksdiff_jax.face.head_mouth import Mouth, make_mouth, make_teeth, make_tongue
-from ksdiff_jax.face.head_parts import HAIR, SKIN, Part, inside_polygon, joined, mirrored, painted
-from ksdiff_jax.face.head_surface import CENTRE, NECK_CUT_Y, cast, surface_towards
+from ksdiff_jax.face.head.eyes import EYE_CENTRE, Eye, make_eyeball, make_lids
+from ksdiff_jax.face.head.features import hair_cover, make_brow, make_ear, make_hair
+from ksdiff_jax.face.head.mouth import Mouth, make_mouth, make_teeth, make_tongue
+from ksdiff_jax.face.head.parts import HAIR, SKIN, Part, inside_polygon, joined, mirrored, painted
+from ksdiff_jax.face.head.surface import CENTRE, NECK_CUT_Y, cast, surface_towards
 from ksdiff_jax.typing import Float, Int
 
 NAMES = (

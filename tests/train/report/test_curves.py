@@ -1,4 +1,4 @@
-from ksdiff_jax.train.curves import draw_curves
+from ksdiff_jax.train.report.curves import draw_curves
 
 
 def entries(*splits):

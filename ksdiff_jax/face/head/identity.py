@@ -10,9 +10,9 @@ make faces that could be met in the street.
 
 import numpy as np
 
-from ksdiff_jax.face.head_mesh import eye_centres
-from ksdiff_jax.face.head_mouth import contact_height
-from ksdiff_jax.face.head_parts import smoothstep
+from ksdiff_jax.face.head.mesh import eye_centres
+from ksdiff_jax.face.head.mouth import contact_height
+from ksdiff_jax.face.head.parts import smoothstep
 from ksdiff_jax.typing import Float
 
 SHAPES = 100

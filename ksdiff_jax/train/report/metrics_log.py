@@ -27,7 +27,7 @@ from tensorboardX import SummaryWriter
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.parallel.distributed import leads
-from ksdiff_jax.train.weights_and_biases import WeightsAndBiases
+from ksdiff_jax.train.report.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing

@@ -9,10 +9,10 @@ import jax
 import pytest
 from jax.sharding import AxisType
 
-from ksdiff_jax.train.goodput import BUCKETS, Goodput, read_goodput
 from ksdiff_jax.train.loop import Watching, train
-from ksdiff_jax.train.progress import Progress, progress_line
-from ksdiff_jax.train.utilisation import Utilisation, peak_flops_per_s
+from ksdiff_jax.train.report.goodput import BUCKETS, Goodput, read_goodput
+from ksdiff_jax.train.report.progress import Progress, progress_line
+from ksdiff_jax.train.report.utilisation import Utilisation, peak_flops_per_s
 from tests.train.toy import ToySystem, toy_batch, toy_config, toy_data
 
 
@@ -209,7 +209,9 @@ def test_peaks_are_known_for_common_devices_and_nothing_is_made_up_for_others():
 
 
 def test_mfu_is_work_over_what_all_devices_could_do(monkeypatch):
-    monkeypatch.setattr("ksdiff_jax.train.utilisation.peak_flops_per_s", lambda kind, dtype: 1e12)
+    monkeypatch.setattr(
+        "ksdiff_jax.train.report.utilisation.peak_flops_per_s", lambda kind, dtype: 1e12
+    )
     mesh = jax.make_mesh((1,), ("data",), axis_types=(AxisType.Auto,))
     used = Utilisation(lambda batch: 2e11, mesh, dtype="float32")
     used.see(toy_batch(0))
