@@ -43,9 +43,8 @@ class Utterance(NamedTuple):
     tokens: Int[np.ndarray, "l"]
     token_mask: Bool[np.ndarray, "l"]
     audio_sha256: str
-    features: Float[np.ndarray, "f d"] | None = (
-        None  # of the speech encoder, where it is a pretrained one
-    )
+    # of the speech encoder, where it is a pretrained one
+    features: Float[np.ndarray, "f d"] | None = None
     heard: Heard | None = None  # what the sound is made of; None for an array
 
     @property

@@ -33,9 +33,8 @@ class SplitInfo:
     sha256: tuple[str, ...]
     speakers: int | None = None  # None: written by an earlier version that did not count
     language_hours: dict[str, float] = field(default_factory=dict)
-    lengths: dict[int, int] = field(
-        default_factory=dict
-    )  # clips by lower edge of `LENGTH_BINS_S`, seconds
+    # clips by lower edge of `LENGTH_BINS_S`, seconds
+    lengths: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,10 @@ class DatasetInfo:
     splits: dict[str, SplitInfo]
     mean: tuple[float, ...]  # per motion dimension, over the training split
     std: tuple[float, ...]
-    encoder_digest: str = (
-        ""  # of the encoder whose `speech_features` the clips hold; empty: they hold none
-    )
-    keyframes_per_s: dict[str, float] | None = (
-        None  # of "expression" and "head", over the training split
-    )
+    # of the encoder whose `speech_features` the clips hold; empty: they hold none
+    encoder_digest: str = ""
+    # of "expression" and "head", over the training split
+    keyframes_per_s: dict[str, float] | None = None
 
 
 def dataset_info(folder: PathLike) -> DatasetInfo:

@@ -66,9 +66,8 @@ class Clip:
     words: tuple[Timed, ...] = ()
     phonemes: tuple[Timed, ...] = ()
     prosody: Float[np.ndarray, "f 2"] | None = None  # raw: f0 in Hz (0 unvoiced), log energy; 50 Hz
-    speech_features: Float[np.ndarray, "f d"] | None = (
-        None  # bfloat16, of the encoder that `dataset.json` names
-    )
+    # bfloat16, of the encoder that `dataset.json` names
+    speech_features: Float[np.ndarray, "f d"] | None = None
     measures: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -30,14 +30,8 @@ from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
-BUCKETS_FRAMES = (
-    64,
-    128,
-    256,
-    512,
-    768,
-    1024,
-)  # few: a compilation costs more than the padding it saves
+# few: a compilation costs more than the padding it saves
+BUCKETS_FRAMES = (64, 128, 256, 512, 768, 1024)
 _FRAMES_PER_BATCH = 2048
 
 
@@ -47,9 +41,8 @@ class Utterance(NamedTuple):
     audio: Float[np.ndarray, "s"]  # 16 kHz
     prosody: Float[np.ndarray, "f 2"]  # normalised, f = 2t
     transcript: str
-    features: Float[np.ndarray, "f d"] | None = (
-        None  # of the speech encoder, where it is a pretrained one
-    )
+    # of the speech encoder, where it is a pretrained one
+    features: Float[np.ndarray, "f d"] | None = None
 
     @property
     def frames(self) -> int:

@@ -24,9 +24,8 @@ from ksdiff_jax.errors import InputError
 
 MAX_INSTRUCTIONS = 30_000_000
 MAX_OBJECTS = 5_000_000  # containers, marks and calls
-_MAX_STACK = (
-    2_000_000  # values that wait to be put into something; a tuple's items do so all at once
-)
+# values that wait to be put into something; a tuple's items do so all at once
+_MAX_STACK = 2_000_000
 _MAX_MARKS = 10_000
 _SET_COST = 4  # an empty set takes as much memory as four lists
 _MAX_KEY_ITEMS = 16
@@ -198,11 +197,8 @@ class _Machine:
         state, made = self.stack.pop(), self.stack[-1]
         if isinstance(made, Held):
             made.set_state(state)
-        elif type(made) not in (
-            dict,
-            list,
-            set,
-        ):  # the attributes of a subclass of these do not matter
+        elif type(made) not in (dict, list, set):
+            # the attributes of a subclass of these do not matter
             raise InputError(f"gives a state to a {type(made).__name__}")
 
     def extend(self, items: list[Any]) -> None:

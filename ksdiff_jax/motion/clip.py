@@ -32,9 +32,8 @@ from ksdiff_jax.outputs import writing
 from ksdiff_jax.typing import Bool, Float
 
 SCHEMA = "ksdiff-motion/1"
-MAX_FILE_BYTES = (
-    400_000_000  # unpacked; about ten hours of motion, far below what would exhaust a machine
-)
+# unpacked; about ten hours of motion, far below what would exhaust a machine
+MAX_FILE_BYTES = 400_000_000
 
 _PER_FRAME = {
     "exp": (np.float32, (layout.EXPRESSION_DIMS,)),

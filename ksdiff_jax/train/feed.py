@@ -42,9 +42,8 @@ class TrainingData(NamedTuple):
     statistics: Statistics
     description: str  # for people: which data, how much
     folder: Path | None = None  # of the shards
-    features_of: FeaturesOf | None = (
-        None  # kept speech features of validation clips, where a system can use them
-    )
+    # kept speech features of validation clips, where a system can use them
+    features_of: FeaturesOf | None = None
 
 
 class FedBatch(NamedTuple):

@@ -39,15 +39,13 @@ class StopRequest:
 
     def __init__(self):
         self.signal: signal.Signals | None = None
-        self.data_failure: Exception | None = (
-            None  # a process of several cannot read the batches of the next steps
-        )
+        # a process of several cannot read the batches of the next steps
+        self.data_failure: Exception | None = None
         self._received = 0  # the first signal, as the handler noted it
         self._may_raise = False
         self._rescue: Callable[[], None] | None = None
-        self._leaving = (
-            False  # the other thread is saving; this one must not change anything any more
-        )
+        # the other thread is saving; this one must not change anything any more
+        self._leaving = False
         self._lock = threading.Lock()  # of the two above
         self._previous: dict = {}
         self._thread: threading.Thread | None = None

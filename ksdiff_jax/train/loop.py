@@ -1,6 +1,7 @@
 """The life of a training run, in the order of events.
 
-    checks -> system -> data -> folder -> state -> restore -> { batch, step, log, validate, checkpoint } -> export
+    checks -> system -> data -> folder -> state -> restore
+           -> { batch, step, log, validate, checkpoint } -> export
 
 The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`.
 A run that is stopped and started again continues as if nothing had happened: the state, the data
@@ -66,12 +67,10 @@ class Outcome(NamedTuple):
 class Watching(NamedTuple):
     """What else a run shows."""
 
-    step_flops: StepFlops | None = (
-        None  # the work of a training step on a batch, for TFLOP/s and MFU
-    )
-    draw_samples: DrawSamples | None = (
-        None  # what the averaged parameters say, every train.samples_every steps
-    )
+    # the work of a training step on a batch, for TFLOP/s and MFU
+    step_flops: StepFlops | None = None
+    # what the averaged parameters say, every train.samples_every steps
+    draw_samples: DrawSamples | None = None
     profile: range = range(0)  # steps to record
 
 

@@ -1,10 +1,13 @@
 """The folder of a run: whose it is, and what it was made with.
 
-versions.json    Python, packages, devices and git revision of the latest start; its schema marks
-the folder as a run's config.json      the resolved configuration; a run with another one is refused
-checkpoints/     one folder per step (checkpoint.py) pretrained/      averaged weights for inference
-(models/pretrained.py) metrics.jsonl    and tensorboard/ (metrics_log.py) goodput.json     where the
-time went (goodput.py) run.html         all of it on one page (run_page.py)
+versions.json    Python, packages, devices and git revision of the latest start;
+                 its schema marks the folder as a run's
+config.json      the resolved configuration; a run with another one is refused
+checkpoints/     one folder per step (checkpoint.py)
+pretrained/      averaged weights for inference (models/pretrained.py)
+metrics.jsonl    and tensorboard/ (metrics_log.py)
+goodput.json     where the time went (goodput.py)
+run.html         all of it on one page (run_page.py)
 
 and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints
 that were passed over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it
@@ -161,9 +164,8 @@ def open_workdir(
             write_json(
                 workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()}
             )
-            write_json(
-                workdir / "config.json", to_dict(config), strict=False
-            )  # a field may be infinite
+            # a field may be infinite
+            write_json(workdir / "config.json", to_dict(config), strict=False)
         _check_shared(workdir / "versions.json")
         yield workdir
 

@@ -48,9 +48,8 @@ class Source:
 class Settings:
     """What is the same for all sources of a run."""
 
-    coefficient_fps: float | None = (
-        None  # of coefficient files that do not say; None: the video's, else 25
-    )
+    # of coefficient files that do not say; None: the video's, else 25
+    coefficient_fps: float | None = None
     channel: int | None = None  # of the sound, from 1; None: the voice of all
     audio_stream: int | None = None  # sound track, from 1; None: as players choose
     min_s: float = 1.0  # shorter clips are rejected

@@ -169,9 +169,8 @@ def _stream(container: InputContainer, *, path: Path) -> VideoStream:
 
 
 def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> Iterator[Frame]:
-    stream.thread_type = (
-        "SLICE"  # of frame threads PyAV loses the pictures behind an error of their last ones
-    )
+    # of frame threads PyAV loses the pictures behind an error of their last ones
+    stream.thread_type = "SLICE"
     zero_s = start_s(container) if not container.format.flags & Flags.no_timestamps.value else 0.0
     step_s = 1.0 / float(stream.guessed_rate or stream.average_rate or USUAL_RATE_HZ)
     places: list[int] = []

@@ -126,9 +126,8 @@ def test_fast_speech_undershoots():
 def test_the_silence_before_a_burst_belongs_to_the_stop():
     phonemes = spell("a", "p", "a")
     samples = tone(phonemes)
-    samples[int(0.54 * RATE_HZ) : int(0.6 * RATE_HZ)] = (
-        0.0  # espeak puts the /p/ at its burst, at 0.6 s
-    )
+    # espeak puts the /p/ at its burst, at 0.6 s
+    samples[int(0.54 * RATE_HZ) : int(0.6 * RATE_HZ)] = 0.0
     refined = refine_closures(phonemes, samples, sample_rate_hz=RATE_HZ)
     assert refined[2].start_s == pytest.approx(0.54, abs=0.006)
     assert refined[1].end_s == refined[2].start_s
