@@ -37,9 +37,9 @@ EXAMPLES = """examples:
   ksdiff-jax bench tracker --repeats 3
   ksdiff-jax bench train
   ksdiff-jax bench train --paper --repeats 20          on an accelerator; one line
-  ksdiff-jax bench device --out device.jsonl           on an accelerator; JAX, Flax and Optax are enough
+  ksdiff-jax bench device --out device.jsonl           on an accelerator; needs JAX, Flax and Optax
   ksdiff-jax bench device --only train attention
-  ksdiff-jax bench device --small --device cpu         the same programs on any machine, at their smallest
+  ksdiff-jax bench device --small --device cpu         the same programs, small, on any machine
 """
 CLIP_S = 10.0
 

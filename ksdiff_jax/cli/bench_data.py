@@ -112,12 +112,10 @@ def write_and_verify(count: int, folder: str) -> None:
     from ksdiff_jax.cli.inspect_data import verify_dataset
     from ksdiff_jax.data.shards import write_dataset
 
-    write_dataset(
-        folder + "-warm", {"train": _clips(2)}, licence="", made_by=""
-    )  # imports and compilation
-    Path("/proc/self/clear_refs").write_text(
-        "5"
-    )  # the peak counts from here, so that growth does not hide below it
+    # imports and compilation
+    write_dataset(folder + "-warm", {"train": _clips(2)}, licence="", made_by="")
+    # the peak counts from here, so that growth does not hide below it
+    Path("/proc/self/clear_refs").write_text("5")
     started = time.perf_counter()
     write_dataset(folder, {"train": _clips(count)}, licence="", made_by="ksdiff-jax bench data")
     verify_dataset(folder)

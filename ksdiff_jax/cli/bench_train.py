@@ -3,11 +3,11 @@ surrounds the step.
 
 | figure | how |
 |---|---|
-| ratio | steps/s of ours over those of plain torch (bench_train_torch.py), in turn, in another process, same batch |
+| ratio | our steps/s over plain torch's (bench_train_torch.py): in turn, two processes, one batch |
 | parity_error | both losses on the same weights, batch and random numbers, relative |
-| data_wait | share of the time that the real loop waits for batches, from made-up shards of the usual size |
-| two_paths | both denoisers in turn, as in the model, beside both in one batched computation (bench_train_grouped.py) |
-| first_step_s | from the start of a `ksdiff-jax train` process to its first step, cold and with programs kept (warm) |
+| data_wait | share of the real loop's time spent waiting for batches, from made-up shards |
+| two_paths | both denoisers in turn, as in the model, or in one batch (bench_train_grouped.py) |
+| first_step_s | from the start of `ksdiff-jax train` to its first step: cold, or programs kept |
 
 A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in
 the step as we do, but has its keyframe targets given. Without torch our side is measured alone, and
@@ -49,9 +49,8 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
 
     config = demo_config() if config is None else config
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # first, while this process has no memory that the others may want
+    # first, while this process has no memory that the others may want
+    with tempfile.TemporaryDirectory() as folder:
         around = around_the_step(config, Path(folder))
     clips, frames = config.data.batch_size, config.data.clip_frames
     batch, normal = made_up_batch(config, clips=clips, frames=frames, features=False)

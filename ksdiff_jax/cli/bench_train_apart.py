@@ -28,9 +28,8 @@ def torch_apart(
     import jax
 
     work = folder / "work.pickle"
-    work.write_bytes(
-        pickle.dumps((config, jax.device_get(params), batch, normal))
-    )  # ours, read by ourselves
+    # ours, read by ourselves
+    work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, normal)))
     command = [sys.executable, "-m", "ksdiff_jax.cli.bench_train_apart", str(work), str(threads)]
     environment = os.environ | {SWITCH: "0", "JAX_PLATFORMS": "cpu"}
     pipe = subprocess.PIPE

@@ -98,9 +98,8 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     if not found.exists():
         if found.suffix != ".py" and find_config(path) is not None:
             return _config(path)
-        if (
-            hub.find_name(path) is not None and not found.parent.is_dir()
-        ):  # else a mistake in the name of a file
+        # else a mistake in the name of a file
+        if hub.find_name(path) is not None and not found.parent.is_dir():
             return _checkpoint(path, verify=verify)
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
     if found.suffix == ".py":

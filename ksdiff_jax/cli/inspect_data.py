@@ -54,9 +54,8 @@ def _statistics(info: DatasetInfo) -> dict:
     import numpy as np
 
     head_deg, jaw_deg = np.degrees(info.std[-9:-6]), np.degrees([info.mean[-6], info.std[-6]])
-    still = [
-        deviation == 1.0 for deviation in info.std
-    ]  # a dimension that never moves is written as 1
+    # a dimension that never moves is written as 1
+    still = [deviation == 1.0 for deviation in info.std]
     names = ("pitch", "yaw", "roll")
     moving = {
         name: round(float(deg), 2)
@@ -99,9 +98,8 @@ def verify_dataset(folder: PathLike) -> None:
     from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
 
     for split in dataset_info(folder).splits:
-        for _ in ShardReader(
-            folder, split
-        ):  # decodes every clip and checks what holds between its fields
+        # decodes every clip and checks what holds between its fields
+        for _ in ShardReader(folder, split):
             pass
     verify_shards(folder)
 

@@ -1,8 +1,10 @@
 """PyTorch files (.pth, .pt, .bin) without PyTorch, and without running anything in them.
 
-    zipped a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's bytes, perhaps /byteorder     (1.6 on)
-    legacy pickles in a row: a magic number, 1001, facts about the machine, the value, the storages' keys;
-           then for each key its count (8 bytes) and its bytes                                       (0.2 to 1.5)
+    zipped  (1.6 on)      a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's
+                          bytes, perhaps /byteorder
+    legacy  (0.2 to 1.5)  pickles in a row: a magic number, 1001, facts about the machine,
+                          the value, the storages' keys;
+                          then for each key its count (8 bytes) and its bytes
 
 The form of PyTorch 0.1 (a tar) and TorchScript programs are named and refused.
 """
@@ -45,9 +47,8 @@ def read_torch_file(path: Path, *, what: str) -> Any:
     try:
         if kind is FileKind.ZIP:
             return _read_zipped(path, what=what)
-        with path.open(
-            "rb"
-        ) as stream:  # tensors read from the map later, so it stays open as long as they are there
+        # tensors read from the map later, so it stays open as long as they are there
+        with path.open("rb") as stream:
             return read_legacy(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), what=what)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
