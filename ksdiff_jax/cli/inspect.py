@@ -80,8 +80,9 @@ def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool) -> str:
 def describe(path: str | Path, *, verify: bool) -> dict:
     """Facts about whatever `path` is, by name."""
     from ksdiff_jax import hub
-    from ksdiff_jax.cli.inspect_data import describe_dataset, verify_dataset
+    from ksdiff_jax.cli.inspect_data import describe_dataset
     from ksdiff_jax.data.description import DESCRIPTION
+    from ksdiff_jax.data.verify import verify_dataset
     from ksdiff_jax.models.pretrained import shipped_names
     from ksdiff_jax.overrides import find_config
 

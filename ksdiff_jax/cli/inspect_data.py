@@ -91,19 +91,6 @@ def length_bars(lengths: dict[int, int]) -> list[str]:
     ]
 
 
-def verify_dataset(folder: PathLike) -> None:
-    """Read every record, so that a fault is named by file, record and offset; then compare each
-    shard's SHA-256.
-    """
-    from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
-
-    for split in dataset_info(folder).splits:
-        # decodes every clip and checks what holds between its fields
-        for _ in ShardReader(folder, split):
-            pass
-    verify_shards(folder)
-
-
 def write_dataset_sheet(path: str | Path, folder: PathLike, *, overwrite: bool = False) -> int:
     """A contact sheet of random clips of all splits, the same ones each time; returns how many."""
     import numpy as np
