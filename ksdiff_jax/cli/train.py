@@ -17,7 +17,7 @@ from ksdiff_jax.overrides import OWN_CONFIGS, field_names, load_config, override
 from ksdiff_jax.parallel.distributed import (
     LOST_PROCESS_STATUS,
     initialise,
-    leads,
+    is_main_process,
     leave,
     lost_process,
     several,
@@ -181,10 +181,10 @@ def train_system(
 
     keep_compilations()
     # Of several processes one speaks; the null device stays open as long as the process.
-    silent = console.quiet or not leads()
+    silent = console.quiet or not is_main_process()
     stream = Path(os.devnull).open("w", encoding="utf-8") if silent else None  # noqa: SIM115
     progress = Progress(config.train.steps, stream=stream)
-    if leads():
+    if is_main_process():
         _describe(config, console)
     config, encoder = with_encoder(config)
 
@@ -216,7 +216,7 @@ def train_system(
         watching=Watching(step_flops=flops, draw_samples=_draw_samples, profile=profile),
         overwrite=overwrite,
     )
-    if leads():
+    if is_main_process():
         summary = {
             "workdir": str(workdir),
             "step": int(outcome.state.step),

@@ -229,14 +229,14 @@ def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
             time.sleep(0.5)
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Whether this process writes what is written once: logs, configuration, exports."""
     import jax
 
     return jax.process_index() == 0
 
 
-def told_by_first(text: str) -> str:
+def from_main_process(text: str) -> str:
     """What process 0 says, on every process; all must ask."""
     import jax
     import numpy as np
@@ -253,7 +253,7 @@ def told_by_first(text: str) -> str:
     return told.tobytes().decode("utf-8", "surrogatepass")
 
 
-def true_of_any(condition: bool) -> bool:
+def any_process(condition: bool) -> bool:
     """Whether `condition` holds on any process; all must ask."""
     import jax
     import numpy as np
@@ -304,6 +304,6 @@ def leave(status: int) -> NoReturn:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    if several() and leads():
+    if several() and is_main_process():
         time.sleep(_LEADER_LINGERS_S)
     os._exit(status)

@@ -13,7 +13,7 @@ from typing import IO
 
 from ksdiff_jax import locks
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.parallel.distributed import leads, several, true_of_any
+from ksdiff_jax.parallel.distributed import any_process, is_main_process, several
 
 # How long a start waits for the end of the run before. Of several processes (True), those that are
 # left of the last start may notice only after a minute that one is gone.
@@ -27,13 +27,13 @@ def alone_in(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         taken = False
-        if leads():
+        if is_main_process():
             with contextlib.suppress(OSError):
                 lock = stack.enter_context((workdir / ".lock").open("ab"))
                 taken = not _take(
                     lock, waiting=lambda: tell(f"{workdir}: waiting for the run in it to end")
                 )
-        if true_of_any(taken):
+        if any_process(taken):
             raise InputError(
                 f"{workdir}: a run is going on in this folder; let it end, or name another "
                 "--workdir"

@@ -22,7 +22,12 @@ from orbax.checkpoint import v1 as ocp
 
 from ksdiff_jax.errors import CheckpointCorrupt, InputError, first_line
 from ksdiff_jax.parallel.arrays import on_host
-from ksdiff_jax.parallel.distributed import leads, told_by_first, true_of_any, wait_for_all
+from ksdiff_jax.parallel.distributed import (
+    any_process,
+    from_main_process,
+    is_main_process,
+    wait_for_all,
+)
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.tree import leaf_digest, named_leaves
 
@@ -169,7 +174,7 @@ class Checkpoints:
         return Restored(state=state, position=manifest["position"])
 
     def _set_aside(self, step: int) -> None:
-        if leads():
+        if is_main_process():
             target = self.folder.parent / "corrupt"
             target.mkdir(exist_ok=True)
             number = len(list(target.glob(f"{step}-*")))
@@ -182,7 +187,7 @@ def _steps_seen_by_first(steps: list[int]) -> list[int]:
     """The steps that process 0 sees; on a network disk others may not see all of them yet, or
     still.
     """
-    return json.loads(told_by_first(json.dumps(steps)))
+    return json.loads(from_main_process(json.dumps(steps)))
 
 
 def _reading_alone() -> ocp.Context:
@@ -205,7 +210,7 @@ def _together(folder: Path, read: Callable[[], T]) -> T:
         # whatever Orbax, TensorStore or the JSON reader make of damaged files
         failure = CheckpointCorrupt(f"{folder}: cannot be read: {first_line(error)}")
         failure.__cause__ = error
-    if true_of_any(failure is not None):
+    if any_process(failure is not None):
         raise failure or CheckpointCorrupt(f"{folder}: another process cannot read it")
     return result
 

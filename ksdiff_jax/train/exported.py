@@ -7,7 +7,7 @@ from pathlib import Path
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.pretrained import save_pretrained
 from ksdiff_jax.parallel.arrays import on_host
-from ksdiff_jax.parallel.distributed import leads
+from ksdiff_jax.parallel.distributed import is_main_process
 from ksdiff_jax.train.feed import TrainingData
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.workdir import versions
@@ -27,7 +27,7 @@ def export_average(
     Of several processes, the first one writes; all must come here.
     """
     folder, params = workdir / "pretrained", on_host(state.ema)
-    if not leads():
+    if not is_main_process():
         return folder
     return save_pretrained(
         folder,

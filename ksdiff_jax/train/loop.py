@@ -23,7 +23,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import join, part
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
-from ksdiff_jax.parallel.distributed import leads, true_of_any, wait_for_all
+from ksdiff_jax.parallel.distributed import any_process, is_main_process, wait_for_all
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.parallel.rules import RULES
 from ksdiff_jax.train.agreement import BATCHES_CERTAIN, data_failure, stop_request
@@ -219,8 +219,8 @@ def open_feed(run: Run) -> BatchFeed:
     feed = BatchFeed(run.data.batches, run.mesh, certain=BATCHES_CERTAIN)
     with run.goodput.spent("data"):
         feed.look_ahead(BATCHES_CERTAIN)
-    bad = true_of_any(isinstance(feed.failure, InputError))
-    if bad or true_of_any(feed.failure is not None):
+    bad = any_process(isinstance(feed.failure, InputError))
+    if bad or any_process(feed.failure is not None):
         feed.close()
         raise feed.failure or data_failure(bad=bad)
     return feed
@@ -299,7 +299,7 @@ def _owes_validation(run: Run, step: int) -> bool:
     signal.
     """
     due = step > 0 and _is_validated(step, run.config.train)
-    return due and true_of_any(leads() and not run.log.has(step, "val"))
+    return due and any_process(is_main_process() and not run.log.has(step, "val"))
 
 
 def _step(
@@ -356,7 +356,7 @@ def _begin(
     start = starting_weights(config, system)
     if start is None:
         return given or {}
-    if leads():
+    if is_main_process():
         write_report(start, workdir, tell=progress.tell)
     return join(given or {}, start.params)
 
@@ -400,7 +400,7 @@ def _report(run: Run, ending: str) -> None:
     """The last word of a run, also one that a signal ends: to the terminal, and as a page."""
     run.goodput.write(run.workdir, ended=True)
     run.progress.tell(ending)
-    if leads():
+    if is_main_process():
         try:
             run.progress.tell(f"the run on one page: {write_run_page(run.workdir, ending=ending)}")
         except InputError as error:  # the disk is full, perhaps; what matters is saved

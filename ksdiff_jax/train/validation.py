@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.system import Batch, System
 from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_host
-from ksdiff_jax.parallel.distributed import leads, told_by_first
+from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.train.feed import TrainingData
 from ksdiff_jax.train.steps import Metrics
 from ksdiff_jax.typing import PyTree
@@ -108,10 +108,10 @@ def measured_by_one(
         return evaluate(system, params, data)
     whole = on_host(params)
     figures: dict[str, float] = {}
-    if leads():
+    if is_main_process():
         alone = Mesh(
             np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names)), mesh.axis_names
         )
         with jax.set_mesh(alone):
             figures = evaluate(system, whole, data)
-    return json.loads(told_by_first(json.dumps(figures)))
+    return json.loads(from_main_process(json.dumps(figures)))

@@ -35,7 +35,7 @@ from ksdiff_jax.files import make_folder, write_json
 from ksdiff_jax.outputs import check_apart, same_place
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import purpose_of
-from ksdiff_jax.parallel.distributed import leads, told_by_first
+from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.runtime import installed_version
 from ksdiff_jax.train.alone import alone_in
 
@@ -87,7 +87,9 @@ def check_workdir(path: str | Path, config: Config, *, overwrite: bool = False) 
     workdir = Path(path)
     begun = any(workdir.glob("checkpoints/*"))
     _check_inputs(workdir, config, begun=begun)
-    if leads() and not overwrite:  # for the others it may be what the first process has just begun
+    if (
+        is_main_process() and not overwrite
+    ):  # for the others it may be what the first process has just begun
         _check_owner(workdir)
     if begun and (workdir / "config.json").exists():
         _refuse_another_run(workdir, config, _read_json(workdir / "config.json"))
@@ -158,7 +160,7 @@ def open_workdir(
     _check_places(workdir)
     check_workdir(workdir, config, overwrite=overwrite)
     with alone_in(workdir, tell=tell):
-        if leads():
+        if is_main_process():
             now = datetime.datetime.now(datetime.UTC).isoformat()
             # First, as it marks the folder: a run that is killed here can be started again.
             write_json(
@@ -203,7 +205,7 @@ def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
     """Raises `InputError` if this process does not see what process 0 has written; network disks
     may take a moment.
     """
-    text = told_by_first(written.read_text(encoding="utf-8") if leads() else "")
+    text = from_main_process(written.read_text(encoding="utf-8") if is_main_process() else "")
     until = time.monotonic() + patience_s
     while not written.exists() or written.read_text(encoding="utf-8") != text:
         if time.monotonic() > until:

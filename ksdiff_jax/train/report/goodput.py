@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ksdiff_jax.files import write_json
-from ksdiff_jax.parallel.distributed import leads
+from ksdiff_jax.parallel.distributed import is_main_process
 
 BUCKETS = ("step", "start", "compile", "data", "checkpoint", "validation", "restart", "lost")
 FILE_NAME = "goodput.json"
@@ -124,7 +124,7 @@ class Goodput:
 
     def write(self, workdir: Path, *, ended: bool = False) -> None:
         """Keep the figures in `workdir`; `ended` after an orderly end, also by a signal."""
-        if not leads():  # one account of a run of several processes
+        if not is_main_process():  # one account of a run of several processes
             return
         seconds = self.seconds()
         wall_s = sum(seconds.values())

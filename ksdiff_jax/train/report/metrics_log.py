@@ -26,7 +26,7 @@ from tensorboardX import SummaryWriter
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
-from ksdiff_jax.parallel.distributed import leads
+from ksdiff_jax.parallel.distributed import is_main_process
 from ksdiff_jax.train.report.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
@@ -64,7 +64,7 @@ class MetricsLog:
 
     def __init__(self, workdir: Path, *, from_step: int):
         self._path = workdir / "metrics.jsonl"
-        writes = leads()
+        writes = is_main_process()
         if writes:
             drop_entries_beyond(self._path, from_step)
         self._file = (self._path if writes else Path(os.devnull)).open("a", encoding="utf-8")
