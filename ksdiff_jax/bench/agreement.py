@@ -148,7 +148,9 @@ def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
     system, settings = KSDiff(config), config.model.keyframes
 
     def loss(params: PyTree, batch: Batch) -> Array:
-        return system.loss(params, batch, jax.random.key(2), statistics=normal, train=True)[0]
+        keys = jax.random.split(jax.random.key(2), len(batch.motion))
+        terms = system.loss(params, batch, keys, statistics=normal, train=True)
+        return sum(terms.values()).mean()
 
     def compute(
         params: PyTree, batch: Batch, noise: Array

@@ -130,15 +130,24 @@ def parity_error(config: Config, params, batch, normal) -> float:
     from ksdiff_jax.models import build_system
 
     config = without_dropout(config)  # whose random numbers the two cannot share
-    key = jax.random.key(1)
+    keys = clip_keys(batch)
 
     def loss(params, batch, normal):
-        return build_system(config).loss(params, batch, key, statistics=normal, train=True)[0]
+        system = build_system(config)
+        terms = system.loss(params, batch, keys, statistics=normal, train=True)
+        return sum(terms.values()).mean()
 
     expected = float(jax.jit(loss)(params, batch, normal))
     model = torch_model(config, params, normal)
-    found = float(model.loss(as_tensors(batch), our_draws(config, batch, key)).detach())
+    found = float(model.loss(as_tensors(batch), our_draws(config, batch, keys)).detach())
     return abs(found - expected) / abs(expected)
+
+
+def clip_keys(batch):
+    """A key for each clip of a batch."""
+    import jax
+
+    return jax.random.split(jax.random.key(1), len(batch.motion))
 
 
 def without_dropout(config: Config) -> Config:
@@ -146,56 +155,38 @@ def without_dropout(config: Config) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
 
 
-def our_draws(config: Config, batch, key):
-    """The random numbers of `models.ksdiff.training` for this key, and its keyframe targets, as
-    tensors.
+def our_draws(config: Config, batch, keys):
+    """The random numbers of `models.ksdiff.training` for the keys of the clips, and the keyframe
+    targets, as tensors.
     """
     import jax
     import torch
 
     from ksdiff_jax.bench.train_torch import Draws
-    from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
-    from ksdiff_jax.models.ksdiff.training import shown_keyframes
-    from ksdiff_jax.motion.keyframes import keyframe_targets
-    from ksdiff_jax.rng import stream
+    from ksdiff_jax.models.ksdiff import training
+    from ksdiff_jax.models.ksdiff.network import generator_dims
+    from ksdiff_jax.rng import streams
 
-    batch = jax.tree.map(jax.numpy.asarray, batch)
-    model, clips = config.model, len(batch.motion)
-    rates = {
-        "drop all": model.diffusion.condition_drop_probability,
-        "drop transcript": model.transcript.drop_probability,
-    }
-    keyframes = model.keyframes
-    target = dict(
-        zip(
-            TRACKS,
-            keyframe_targets(
-                batch.motion,
-                batch.speech.mask,
-                smoothing_frames=keyframes.smoothing_frames,
-                threshold_std=keyframes.threshold_std,
-            ),
-            strict=True,
+    batch, model = jax.tree.map(jax.numpy.asarray, batch), config.model
+    target = training.true_keyframes(batch, config)
+    noise = {
+        name: training.drawn_noise(
+            keys, name, frames=batch.motion.shape[1], dims=len(dims), config=config
         )
-    )
-    shown = {
-        t: shown_keyframes(target[t], stream(key, f"keyframes {t}"), config=keyframes)
-        for t in TRACKS
+        for name, dims in generator_dims(model).items()
     }
-    generators = generator_dims(model)
-    shape = batch.motion.shape[:2]
     drawn = Draws(
-        *(jax.random.bernoulli(stream(key, name), rate, (clips,)) for name, rate in rates.items()),
+        training.drawn_flags(keys, "drop all", model.diffusion.condition_drop_probability),
+        training.drawn_flags(keys, "drop transcript", model.transcript.drop_probability),
         targets=target,
-        shown=shown,
-        steps={
-            g: jax.random.randint(stream(key, f"step {g}"), (clips,), 0, model.diffusion.steps)
-            for g in generators
+        shown={
+            track: training.shown_keyframes(
+                bits, streams(keys, f"keyframes {track}"), config=model.keyframes
+            )
+            for track, bits in target.items()
         },
-        noise={
-            g: jax.random.normal(stream(key, f"noise {g}"), (*shape, len(d)))
-            for g, d in generators.items()
-        },
+        steps={name: steps for name, (steps, _) in noise.items()},
+        noise={name: values for name, (_, values) in noise.items()},
     )
     tensors = jax.tree.map(lambda array: torch.tensor(jax.device_get(array)), drawn)
     return tensors._replace(
@@ -227,7 +218,6 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
     """A whole training step of a `TorchKSDiff`, with everything but the keyframe targets drawn
     anew.
     """
-    import jax
     import torch
 
     torch.set_num_threads(threads)
@@ -243,7 +233,7 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
         {"params": others, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
-    tensors, given = as_tensors(batch), our_draws(config, batch, jax.random.key(1))
+    tensors, given = as_tensors(batch), our_draws(config, batch, clip_keys(batch))
 
     def drawn():
         def chance(like, rate: float):

@@ -341,10 +341,10 @@ class TorchKSDiff:
 
 
 def masked_mean(values, mask):
-    weights = mask.reshape(mask.shape + (1,) * (values.ndim - 2))
-    return torch.where(weights, values, 0.0).sum() / (
-        mask.sum() * math.prod(values.shape[2:])
-    ).clamp(min=1)
+    """The mean over clips of the mean over a clip's valid frames."""
+    frames = values.flatten(2).mean(dim=2) if values.ndim > 2 else values
+    clips = torch.where(mask, frames, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+    return clips.mean()
 
 
 def stft_magnitude(signal, window):

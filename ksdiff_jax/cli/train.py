@@ -170,7 +170,7 @@ def train_system(
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import keep_compilations
-    from ksdiff_jax.evaluate.run import evaluate_system
+    from ksdiff_jax.evaluate.run import evaluate_clips
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -189,18 +189,22 @@ def train_system(
     config, encoder = with_encoder(config)
 
     def open_data(config):
-        return open_training_data(config, cache=cache_folder(), tell=progress.tell, encoder=encoder)
+        return open_training_data(
+            config,
+            cache=cache_folder(),
+            tell=progress.tell,
+            encoder=encoder,
+            workdir=workdir,
+        )
 
     def evaluate(system, params, data):
-        if not data.validation:
+        if not data.clips:
             return {}
-        return evaluate_system(
+        return evaluate_clips(
             system,
             params,
-            data.statistics,
-            data.folder,
-            split="val",
-            clips=config.train.validate_clips,
+            data.clips,
+            statistics=data.statistics,
             features_of=data.features_of,
         )
 
@@ -229,15 +233,14 @@ def train_system(
 def _draw_samples(system, params, data, out: Path, step: int) -> None:
     from ksdiff_jax.train.report.samples import write_samples
 
-    if data.validation:
-        clips = system.config.train.samples_clips
+    if data.clips:
+        clips = data.clips[: system.config.train.samples_clips]
         write_samples(
             system,
             params,
             data.statistics,
-            data.folder,
+            clips,
             out=out,
             step=step,
-            clips=clips,
             features_of=data.features_of,
         )

@@ -255,34 +255,27 @@ def _end_with_parent(worker: int, workers: int) -> None:
 
 
 def evaluation_batches(
-    folder: PathLike,
-    split: str,
+    clips: Sequence[Clip],
     *,
     config: Config,
     batch_size: int,
-    limit: int | None = None,
     features_of: FeaturesOf | None = None,
 ) -> Iterator[tuple[Batch, list[Clip]]]:
-    """Whole clips, shortest first, clean, in batches of one padded length; always the same ones.
+    """Whole clips, shortest first, clean, in batches of one padded length, with the clips of each.
 
-    Every batch has `batch_size` rows, so that few programs are compiled; rows beyond the list of
-    clips repeat the last of them. `limit` takes that many clips, evenly spread over the split.
+    Every batch has `batch_size` rows, so that few programs are compiled; rows beyond its clips
+    repeat the last of them.
     """
-    reader = ShardReader(folder, split)
-    if not len(reader):
-        raise InputError(f"{folder}: split {split!r} is empty; evaluation needs at least one clip")
-    count = len(reader) if limit is None else min(limit, len(reader))
-    chosen = [int(position) for position in np.linspace(0, len(reader) - 1, count).round()]
-    buckets: dict[int, list[int]] = {}
-    for position in chosen:
-        buckets.setdefault(_bucket(reader[position].frames), []).append(position)
+    buckets: dict[int, list[Clip]] = {}
+    for clip in clips:
+        buckets.setdefault(_bucket(clip.frames), []).append(clip)
     for frames in sorted(buckets):
         for first in range(0, len(buckets[frames]), batch_size):
-            clips = [reader[position] for position in buckets[frames][first : first + batch_size]]
+            some = buckets[frames][first : first + batch_size]
             batch = _whole_clips(
-                clips, frames=frames, rows=batch_size, config=config, features_of=features_of
+                some, frames=frames, rows=batch_size, config=config, features_of=features_of
             )
-            yield batch, clips
+            yield batch, some
 
 
 def _whole_clips(

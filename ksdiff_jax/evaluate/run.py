@@ -1,6 +1,6 @@
 """A system on a split of a data set: read its clips, let the system speak them, score what it says.
 
-`evaluate_system` is the whole, for the command line and for the validation pass of a training run.
+`evaluate_clips` is the whole, for the validation pass of a training run.
 Its parts serve controls: `true_predictions` is what a perfect system would say, and `scores.score`
 must find it perfect.
 """
@@ -22,41 +22,35 @@ from ksdiff_jax.models.system import Statistics, System
 from ksdiff_jax.typing import Float, PyTree
 
 
-def evaluate_system(
+def evaluate_clips(
     system: System,
     params: PyTree,
-    statistics: Statistics,
-    folder: str | Path,
+    clips: Sequence[Clip],
     *,
-    split: str = "test",
-    clips: int | None = None,
-    options: SampleConfig | None = None,
+    statistics: Statistics,
     face: FaceModel | None = None,
     samples: int = 1,
     seed: int = 0,
     groups: Collection[str] = VALIDATION_GROUPS,
     features_of: FeaturesOf | None = None,
 ) -> dict[str, float]:
-    """Figures of a system on (the first `clips` clips of) a split of a data set.
+    """Figures of a system on clips, sampled as its configuration says.
 
     `features_of` gives the kept features of a clip's sound, so that a pretrained encoder need not
-    hear it again.
+    compute them again.
     """
-    chosen = read_clips(folder, split=split, clips=clips)
-    options = options or system.config.sample
     predictions = predict_clips(
         system,
         params,
         statistics,
-        chosen,
-        options=options,
+        clips,
+        options=system.config.sample,
         seed=seed,
         samples=samples,
         features_of=features_of,
     )
-    return score(
-        chosen, predictions, face=face, groups=groups, keyframe_config=system.config.model.keyframes
-    )
+    keyframes = system.config.model.keyframes
+    return score(clips, predictions, face=face, groups=groups, keyframe_config=keyframes)
 
 
 def read_clips(folder: str | Path, *, split: str, clips: int | None = None) -> list[Clip]:

@@ -50,6 +50,9 @@ class Sample(NamedTuple):
     keyframe_score_head: Float[Array, "b t"]
 
 
+Terms = dict[str, Float[Array, "b"]]  # a loss in its weighted parts, of each clip
+
+
 @runtime_checkable
 class System(Protocol):
     """A speech-driven motion generator as pure functions.
@@ -66,17 +69,16 @@ class System(Protocol):
         self,
         params: PyTree,
         batch: Batch,
-        key: Key[Array, ""],
+        keys: Key[Array, "b"],
         *,
         statistics: Statistics,
         train: bool,
-        whole: Bool[Array, "n t"] | None = None,
-    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        """The scalar to minimise and every term of it by name, in float32; random only through
-        `key`.
+    ) -> Terms:
+        """Every weighted term of each clip by name, in float32; their sum is what is minimised.
 
-        Where training accumulates gradients, `batch` is a micro-batch of one with the masks
-        `whole`; the losses of the micro-batches must then add up to that of the whole (losses.py).
+        A term is a mean over the clip's own valid frames. All that is random of a clip follows from
+        its key, so that it has the same loss in any batch; dropout (`train`) may use one key for
+        the batch.
         """
 
     def sample(

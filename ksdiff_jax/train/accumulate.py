@@ -1,11 +1,11 @@
 """The gradient of one batch from n micro-batches, one after the other: the memory of a small batch
 for a large one.
 
-    batch (b, ...) -> (n, b / n, ...);   loss = Σ_i loss_i,   g = Σ_i ∇ loss_i,   i = 0 … n - 1
+    batch (b, ...) -> (n, b / n, ...);   loss = 1/n Σ_i loss_i,   g = 1/n Σ_i ∇ loss_i
 
-Every loss_i is the micro-batch's share of the mean over the whole batch (`System.loss`, `whole`),
-so the sums are the loss and the gradient of the whole batch even where clips differ in length. Only
-random numbers differ: those of micro-batch i come from key(step, "micro-batch", i).
+A loss is a mean over clips (steps.py) and a micro-batch has as many clips as any other, so these
+are the loss and the gradient of the whole batch. Each clip keeps its key, so it draws what it
+draws in the whole batch; only dropout differs.
 
 Micro-batch i takes clips i, i + n, i + 2n, ... Each device holds neighbouring clips, so it finds
 its part of every micro-batch in its own memory: nothing is sent, and no device waits.
@@ -19,11 +19,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.parallel.arrays import BATCH_AXES
-from ksdiff_jax.rng import stream
-from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
+from ksdiff_jax.typing import Array, Float, Key, PyTree
 
-Terms = dict[str, Float[Array, ""]]
-Gradient = tuple[tuple[Float[Array, ""], Terms], PyTree]
+Means = dict[str, Float[Array, ""]]  # of the terms of a loss, over clips
+Gradient = tuple[tuple[Float[Array, ""], Means], PyTree]
 
 
 def micro_batches(batch: PyTree, count: int, mesh: Mesh) -> PyTree:
@@ -40,28 +39,28 @@ def micro_batches(batch: PyTree, count: int, mesh: Mesh) -> PyTree:
 
 
 def accumulated(
-    gradient: Callable[[PyTree, Batch, Key[Array, ""], Bool[Array, "n t"] | None], Gradient],
+    gradient: Callable[[PyTree, Batch, Key[Array, "b"]], Gradient],
     params: PyTree,
     batch: Batch,
-    key: Key[Array, ""],
+    keys: Key[Array, "b"],
     *,
     count: int,
     mesh: Mesh,
 ) -> Gradient:
-    """((loss, terms), gradient) of `batch` by `gradient`, which gets (params, micro-batch, key,
-    whole masks).
+    """((loss, means of its terms), gradient) of `batch`, from `gradient` of (params, micro-batch,
+    keys of its clips).
     """
     if count == 1:
-        return gradient(params, batch, key, None)
-    whole = batch.speech.mask
+        return gradient(params, batch, keys)
 
     def add(
-        total: PyTree, part: tuple[Array, Batch]
-    ) -> tuple[PyTree, tuple[Float[Array, ""], Terms]]:
-        number, micro = part
-        values, found = gradient(params, micro, stream(key, "micro-batch", number), whole)
+        total: PyTree, part: tuple[Batch, Key[Array, "b"]]
+    ) -> tuple[PyTree, tuple[Float[Array, ""], Means]]:
+        values, found = gradient(params, *part)
         return jax.tree.map(jnp.add, total, found), values
 
     zeros = jax.tree.map(jnp.zeros_like, params)
-    total, values = jax.lax.scan(add, zeros, (jnp.arange(count), micro_batches(batch, count, mesh)))
-    return jax.tree.map(lambda shares: shares.sum(axis=0), values), total
+    parts = micro_batches(batch, count, mesh), keys.reshape(-1, count).T
+    total, values = jax.lax.scan(add, zeros, parts)
+    mean_of_values = jax.tree.map(lambda value: value.mean(axis=0), values)
+    return mean_of_values, jax.tree.map(lambda leaf: leaf / count, total)

@@ -11,11 +11,11 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from jax.sharding import Mesh
 
+from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.parallel.arrays import global_batch
@@ -34,14 +34,21 @@ class PositionedBatches(Protocol):
     def close(self) -> None: ...
 
 
+class ValidationBatch(NamedTuple):
+    """Clips of validation, NumPy; rows beyond those that `ids` names are copies."""
+
+    batch: Batch
+    ids: Sequence[str]
+
+
 class TrainingData(NamedTuple):
     """What a run learns from."""
 
     batches: PositionedBatches
-    validation: Sequence[Batch]  # always the same, NumPy
+    validation: Sequence[ValidationBatch]  # of `clips`
     statistics: Statistics
     description: str  # for people: which data, how much
-    folder: Path | None = None  # of the shards
+    clips: Sequence[Clip] = ()  # that the run is validated on
     # kept speech features of validation clips, where a system can use them
     features_of: FeaturesOf | None = None
 

@@ -1,12 +1,13 @@
 """The life of a training run, in the order of events.
 
     checks -> system -> data -> folder -> state -> restore
-           -> { batch, step, log, validate, checkpoint } -> export
+           -> { validate, save, next batch, step, log } -> save -> report
 
 The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`.
 A run that is stopped and started again continues as if nothing had happened: the state, the data
 position and the metrics file go back to the last checkpoint, and all randomness follows from the
-seed and the step.
+seed and the step. A run is validated and exported after every `train.validate_every` steps and at
+its end, then saved where that is due, before the data move on.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from jax.sharding import Mesh
 from ksdiff_jax.config import Config, TrainConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import join, part
-from ksdiff_jax.models.system import Batch, System
+from ksdiff_jax.models.system import System
 from ksdiff_jax.parallel.arrays import check_batch_size, on_every_device
 from ksdiff_jax.parallel.distributed import any_process, is_main_process, wait_for_all
 from ksdiff_jax.parallel.mesh import make_mesh
@@ -40,13 +41,18 @@ from ksdiff_jax.train.report.run_page import write_run_page
 from ksdiff_jax.train.report.trace import Trace
 from ksdiff_jax.train.report.utilisation import StepFlops, Utilisation
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
-from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
+from ksdiff_jax.train.steps import make_train_step, make_validation_step
 from ksdiff_jax.train.surgery import check_surgery, starting_weights, write_report
-from ksdiff_jax.train.validation import DrawSamples, Evaluate, Validation
+from ksdiff_jax.train.validation import on_one_device, validation_losses
+from ksdiff_jax.train.validation_clips import write_validation_clips
 from ksdiff_jax.train.watchdog import Watchdog
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
+
+# Figures of a system with these parameters on the validation clips of the data.
+Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
+DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]  # into a folder, at a step
 
 # Steps that may be queued on the device. Two keep it busy; more would only delay the answer to
 # SIGTERM.
@@ -69,30 +75,12 @@ class Watching(NamedTuple):
 
     # the work of a training step on a batch, for TFLOP/s and MFU
     step_flops: StepFlops | None = None
-    # what the averaged parameters say, every train.samples_every steps
+    # samples of the averaged parameters, every train.samples_every steps
     draw_samples: DrawSamples | None = None
     profile: range = range(0)  # steps to record
 
 
 _NOTHING_ELSE = Watching()
-
-
-class Run(NamedTuple):
-    """The parts of a run that stay the same while its state changes."""
-
-    config: Config
-    workdir: Path
-    mesh: Mesh
-    data: TrainingData
-    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
-    validation: Validation
-    checkpoints: Checkpoints
-    log: MetricsLog
-    progress: Progress
-    stop: StopRequest
-    goodput: Goodput
-    utilisation: Utilisation
-    watchdog: Watchdog
 
 
 def train(
@@ -114,36 +102,35 @@ def train(
     them stay as they are. Raises `InputError` for a configuration that cannot run here and for a
     folder that `open_workdir` refuses.
     """
-    goodput, progress = Goodput(), progress or Progress(config.train.steps)
-    check_train_config(config.train)
+    settings, goodput = config.train, Goodput()
+    progress = progress or Progress(settings.steps)
+    check_train_config(settings)
     mesh = make_mesh(config.mesh)
-    check_batch_size(config.data.batch_size, mesh, accumulate_steps=config.train.accumulate_steps)
+    check_batch_size(config.data.batch_size, mesh, accumulate_steps=settings.accumulate_steps)
     check_workdir(workdir, config, overwrite=overwrite)
     system = build_system(config)
     check_surgery(config, system, workdir)
     data = open_data(config)
-    optimizer = make_optimizer(config.train)
+    optimizer = make_optimizer(settings)
     with ExitStack() as stack:
-        workdir = stack.enter_context(
-            open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell)
-        )
-        watchdog = stack.enter_context(Watchdog(workdir, hang_s=config.train.hang_s))
-        # Both are needed around tracing: they give the layers' activation constraints their
-        # meaning.
+        opened = open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell)
+        workdir = stack.enter_context(opened)
+        if is_main_process():
+            write_validation_clips(workdir, data.clips)
+        watchdog = stack.enter_context(Watchdog(workdir, hang_s=settings.hang_s))
+        # Tracing needs both: they give the layers' activation constraints their meaning.
         stack.enter_context(jax.set_mesh(mesh))
         stack.enter_context(nn.logical_axis_rules(RULES))
 
         abstract = abstract_state(system, optimizer, mesh)
         checkpoints = stack.enter_context(
-            Checkpoints(workdir / "checkpoints", kept=config.train.checkpoints_kept)
+            Checkpoints(workdir / "checkpoints", kept=settings.checkpoints_kept)
         )
         restored = checkpoints.restore(abstract, tell=progress.tell)
         if restored is None:
-            key, chosen = (
-                jax.random.key(config.train.seed),
-                _begin(config, system, workdir, given, progress),
-            )
-            state = sharded_initial_state(system, optimizer, key, abstract=abstract, given=chosen)
+            start = _begin(config, system, workdir, given, progress)
+            key = jax.random.key(settings.seed)
+            state = sharded_initial_state(system, optimizer, key, abstract=abstract, given=start)
         else:
             state = _resume(restored, config, workdir, data, progress)
         first = int(state.step)
@@ -152,179 +139,156 @@ def train(
         progress.tell(_headline(state, frozen, data, mesh))
 
         log = stack.enter_context(MetricsLog(workdir, from_step=first))
-        common = {
-            "statistics": data.statistics,
-            "abstract": abstract,
-            "mesh": mesh,
-            "frozen": frozen,
-        }
+        common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh}
         trace = stack.enter_context(Trace(watching.profile, workdir / "profile"))
-        step_function = make_train_step(system, optimizer, config, **common)
-        train_step = trace.of(step_function, first=first, tell=progress.tell)
-        validation_step = make_validation_step(system, config, **common)
-        shown = (evaluate, watching.draw_samples, workdir / "samples")
-        validation = Validation(validation_step, system, frozen, data, mesh, *shown)
-        used = Utilisation(watching.step_flops, mesh, dtype=config.model.compute_dtype)
+        train_step = make_train_step(system, optimizer, config, frozen=frozen, **common)
+        train_step = trace.of(train_step, first=first, tell=progress.tell)
+        validation_step = make_validation_step(system, config, frozen=frozen, **common)
+        utilisation = Utilisation(watching.step_flops, mesh, dtype=config.model.compute_dtype)
         stop = stack.enter_context(stop_request(mesh))
         stack.callback(progress.close)
-        parts = (train_step, validation, checkpoints, log, progress, stop, goodput, used, watchdog)
-        return drive(Run(config, workdir, mesh, data, *parts), state, first)
+        in_flight = InFlight(goodput.count_step, watchdog.alive)
+        hopeless = Hopeless()
+
+        # `position` is that of the data after the batch of `step`, so the two are saved together.
+        step = saved = first
+        position, metrics = None, {}
+
+        def tell(entry: Entry | None) -> None:
+            """Show an entry of the log; raises `InputError` where training is hopeless."""
+            if entry:
+                progress.update(entry)
+                hopeless.check(entry)
+
+        def save_state() -> None:
+            nonlocal saved
+            if step > saved:
+                checkpoints.save(state, position, step=step)
+                saved = step
+            goodput.saved(step)
+
+        def save(*, wait: bool = False) -> None:
+            """Save what is not saved yet, in the background unless asked to wait."""
+            # The lines of the steps up to here: a kill after this would leave a gap where they are.
+            tell(log.flush())
+            with goodput.spent("checkpoint"):
+                save_state()
+                if wait:
+                    checkpoints.wait()
+            goodput.write(workdir)
+
+        def save_aside() -> None:
+            """Save and end the accounts, in another thread while this one compiles."""
+            log.flush()
+            save_state()
+            checkpoints.wait()
+            goodput.write(workdir, ended=True)
+
+        def draw(params: PyTree) -> None:
+            watching.draw_samples(system, params, data, workdir / "samples", step)
+
+        def measure(params: PyTree) -> dict[str, float]:
+            return evaluate(system, params, data)
+
+        goodput.begin()
+        feed = _open_feed(data, mesh, goodput)
+        try:
+            # A run that resumes begins with a validation that a signal cut short.
+            validates = _validates_at(step, settings) and _lacks_validation(log, step)
+            draws = validates and _draws_at(step, settings)
+            while True:
+                # Validate: the averaged weights, on the same clips every time.
+                if validates or draws:
+                    with (
+                        goodput.spent("validation"),
+                        watchdog.patient(),
+                        stop.interruptible(save_aside),
+                    ):
+                        weights = join(state.ema, frozen)
+                        if draws and watching.draw_samples:
+                            on_one_device(draw, weights, mesh)
+                        if validates:
+                            batches = data.validation
+                            found = validation_losses(validation_step, state.ema, batches, mesh)
+                            if evaluate:
+                                found |= on_one_device(measure, weights, mesh)
+                            export_average(
+                                workdir, state, config=config, data=data, step=step, metrics=found
+                            )
+                            log.write(step, "val", found)  # last: the export is there too
+                            progress.tell(_validation_line(step, found))
+                            metrics = found
+
+                # Save: before the data move on.
+                if step > saved and step % settings.checkpoint_every == 0:
+                    save()
+                if step >= settings.steps or stop.asked:
+                    break
+
+                # Next batch.
+                try:
+                    with stop.interruptible(), goodput.spent("data"):
+                        fed = next(feed)
+                except Interrupted:
+                    raise
+                except Exception:
+                    if jax.process_count() == 1:  # several agree some steps before (agreement.py)
+                        save(wait=True)
+                    raise
+                utilisation.see(fed.batch)
+
+                # Step. In the first one, the processes that compile faster wait for the others.
+                if step > first:
+                    state, step_metrics = train_step(state, fed.batch)
+                else:
+                    with goodput.spent("compile"):
+                        with stop.compiling():
+                            state, step_metrics = train_step(state, fed.batch)
+                        wait_for_all("first step")
+                step, position = step + 1, fed.position
+                stop.after_step(feed.failure)
+
+                # Log.
+                log.add(step_metrics)
+                in_flight.add(step_metrics)
+                validates, draws = _validates_at(step, settings), _draws_at(step, settings)
+                # What waits for the state waits for the steps before it, whose time is theirs.
+                waits = validates or draws or step % settings.checkpoint_every == 0
+                in_flight.settle(ahead=0 if waits else _RUN_AHEAD)
+                if step % settings.log_every == 0:
+                    timing = goodput.lap()
+                    goodput.write(workdir)
+                    if (speed := timing.get("steps_per_s")) is not None:
+                        timing |= utilisation.figures(speed)
+                    tell(log.close_interval(step, timing))
+        except Interrupted:
+            pass  # between steps, so state and position belong together
+        finally:
+            feed.close()
+
+        save(wait=True)
+        if stop.data_failure is not None:
+            raise feed.failure or stop.data_failure
+        goodput.write(workdir, ended=True)
+        _report(_ending(workdir, step, first, stop), workdir, progress)
+        return Outcome(state=state, exit_status=stop.exit_status, metrics=metrics)
 
 
-def drive(run: Run, state: TrainState, first: int) -> Outcome:
-    """Take the steps `first` to `config.train.steps`, unless a signal comes first; save; export."""
-    settings, goodput = run.config.train, run.goodput
-    course, metrics = Course(run, state, first), {}
-    in_flight = InFlight(goodput.count_step, run.watchdog.alive)
-    goodput.begin()
-    feed = open_feed(run)
-    try:
-        if _owes_validation(run, first):
-            metrics = course.show()
-        while course.step < settings.steps and not run.stop.asked:
-            step_metrics = course.take_step(feed)
-            step = course.step
-            run.stop.after_step(feed.failure)
-            run.log.add(step_metrics)
-            in_flight.add(step_metrics)
-            shown, saves = _is_shown(step, settings), step % settings.checkpoint_every == 0
-            # What waits for the state waits for the steps before it, whose time is theirs.
-            in_flight.settle(ahead=0 if shown or saves else _RUN_AHEAD)
-
-            if step % settings.log_every == 0:
-                course.tell(_close_interval(run, step))
-            if shown:
-                metrics = course.show() or metrics
-            if saves:
-                course.save()
-    except Interrupted:
-        pass  # between steps, so state and position belong together
-    finally:
-        feed.close()
-
-    course.save(finish=True)
-    if run.stop.data_failure is not None:
-        raise feed.failure or run.stop.data_failure
-    _report(run, _ending(run, course.step, first))
-    return Outcome(state=course.state, exit_status=run.stop.exit_status, metrics=metrics)
-
-
-def open_feed(run: Run) -> BatchFeed:
+def _open_feed(data: TrainingData, mesh: Mesh, goodput: Goodput) -> BatchFeed:
     """The batches to come.
 
     Several processes look as far ahead as it takes to stop together before one is missing.
     """
     if jax.process_count() == 1:
-        return BatchFeed(run.data.batches, run.mesh)
-    feed = BatchFeed(run.data.batches, run.mesh, certain=BATCHES_CERTAIN)
-    with run.goodput.spent("data"):
+        return BatchFeed(data.batches, mesh)
+    feed = BatchFeed(data.batches, mesh, certain=BATCHES_CERTAIN)
+    with goodput.spent("data"):
         feed.look_ahead(BATCHES_CERTAIN)
     bad = any_process(isinstance(feed.failure, InputError))
     if bad or any_process(feed.failure is not None):
         feed.close()
         raise feed.failure or data_failure(bad=bad)
     return feed
-
-
-class Course:
-    """A run on its way: its state after `step` steps, the position in the data that goes with it,
-    what is saved.
-    """
-
-    def __init__(self, run: Run, state: TrainState, step: int):
-        self.run, self.state, self.step = run, state, step
-        self._first, self._saved, self._position = step, step, None
-        self._hopeless = Hopeless()
-
-    def take_step(self, feed: BatchFeed) -> Metrics:
-        """One more step; what was reached is saved before an error of the data ends the run."""
-        try:
-            with self.run.stop.interruptible(), self.run.goodput.spent("data"):
-                fed = next(feed)
-        except Interrupted:
-            raise
-        except Exception:
-            if jax.process_count() == 1:  # several agree after a step before (agreement.py)
-                self.save(finish=True)
-            raise
-        self.run.utilisation.see(fed.batch)
-        self.state, metrics = _step(
-            self.run, self.state, fed.batch, compiles=self.step == self._first
-        )
-        self.step, self._position = self.step + 1, fed.position
-        return metrics
-
-    def show(self) -> dict[str, float]:
-        """Let the averaged weights speak; the figures measured."""
-        run = self.run
-        with (
-            run.goodput.spent("validation"),
-            run.watchdog.patient(),
-            run.stop.interruptible(self._save_aside),
-        ):
-            return _show(run, self.state, self.step)
-
-    def tell(self, entry: Entry | None) -> None:
-        """Show an entry of the log; raises `InputError` if it says that training is hopeless."""
-        if entry:
-            self.run.progress.update(entry)
-            self._hopeless.check(entry)
-
-    def save(self, *, finish: bool = False) -> None:
-        """Save what is not saved yet; in the background, unless it is to `finish`."""
-        # The lines of the steps up to here: a kill after this would leave a gap where they are.
-        self.tell(self.run.log.flush())
-        with self.run.goodput.spent("checkpoint"):
-            self._save_state()
-            if finish:
-                self.run.checkpoints.wait()
-        self.run.goodput.write(self.run.workdir)
-
-    def _save_state(self) -> None:
-        if self.step > self._saved:
-            self.run.checkpoints.save(self.state, self._position, step=self.step)
-            self._saved = self.step
-        self.run.goodput.saved(self.step)
-
-    def _save_aside(self) -> None:
-        """Called by another thread while this one is inside a compilation."""
-        self.run.log.flush()
-        self._save_state()
-        self.run.checkpoints.wait()
-        self.run.goodput.write(self.run.workdir, ended=True)
-
-
-def _owes_validation(run: Run, step: int) -> bool:
-    """Whether the validation that is due at `step`, where this process begins, was cut short by a
-    signal.
-    """
-    due = step > 0 and _is_validated(step, run.config.train)
-    return due and any_process(is_main_process() and not run.log.has(step, "val"))
-
-
-def _step(
-    run: Run, state: TrainState, batch: Batch, *, compiles: bool
-) -> tuple[TrainState, Metrics]:
-    """A training step. In the first one, those who compile faster wait for the others."""
-    if not compiles:
-        return run.train_step(state, batch)
-    with run.goodput.spent("compile"):
-        with run.stop.compiling():
-            result = run.train_step(state, batch)
-        wait_for_all("first step")
-    return result
-
-
-def _close_interval(run: Run, step: int) -> Entry | None:
-    """End a log interval at `step` with its speed and shares of time; the entry of the interval
-    before, if any.
-    """
-    timing = run.goodput.lap()
-    run.goodput.write(run.workdir)
-    speed = timing.get("steps_per_s")
-    return run.log.close_interval(
-        step, timing if speed is None else timing | run.utilisation.figures(speed)
-    )
 
 
 class Hopeless:
@@ -375,48 +339,24 @@ def _resume(
     return restored.state
 
 
-def _is_shown(step: int, settings: TrainConfig) -> bool:
-    """Whether the averaged weights are measured or shown after so many steps."""
-    return _is_validated(step, settings) or (
-        settings.samples_every > 0 and step % settings.samples_every == 0
-    )
+def _validates_at(step: int, settings: TrainConfig) -> bool:
+    """Whether the averaged weights are validated after so many steps."""
+    return step > 0 and (step % settings.validate_every == 0 or step == settings.steps)
 
 
-def _is_validated(step: int, settings: TrainConfig) -> bool:
-    return step % settings.validate_every == 0 or step == settings.steps
+def _draws_at(step: int, settings: TrainConfig) -> bool:
+    """Whether samples are drawn after so many steps."""
+    return settings.samples_every > 0 and step % settings.samples_every == 0
 
 
-def _show(run: Run, state: TrainState, step: int) -> dict[str, float]:
-    """Let the averaged weights speak, and measure and export them, each where it is due; the
-    figures measured.
-    """
-    settings = run.config.train
-    if settings.samples_every and step % settings.samples_every == 0:
-        run.validation.draw(state.ema, step)
-    return _validate(run, state, step) if _is_validated(step, settings) else {}
+def _lacks_validation(log: MetricsLog, step: int) -> bool:
+    """Whether the log has no validation of `step`; all processes must ask."""
+    return any_process(is_main_process() and not log.has(step, "val"))
 
 
-def _report(run: Run, ending: str) -> None:
-    """The last word of a run, also one that a signal ends: to the terminal, and as a page."""
-    run.goodput.write(run.workdir, ended=True)
-    run.progress.tell(ending)
-    if is_main_process():
-        try:
-            run.progress.tell(f"the run on one page: {write_run_page(run.workdir, ending=ending)}")
-        except InputError as error:  # the disk is full, perhaps; what matters is saved
-            run.progress.tell(str(error))
-
-
-def _validate(run: Run, state: TrainState, step: int) -> dict[str, float]:
-    """Measure the averaged weights, write the numbers down, and export the weights."""
-    metrics = run.validation.measure(state.ema)
-    export_average(run.workdir, state, config=run.config, data=run.data, step=step, metrics=metrics)
-    run.log.write(step, "val", metrics)  # last: it says that the export is there too
-    run.progress.tell(
-        f"step {step} validation  "
-        + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-    )
-    return metrics
+def _validation_line(step: int, metrics: dict[str, float]) -> str:
+    figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    return f"step {step} validation  {figures}"
 
 
 def _headline(state: TrainState, frozen: PyTree, data: TrainingData, mesh: Mesh) -> str:
@@ -429,14 +369,22 @@ def _headline(state: TrainState, frozen: PyTree, data: TrainingData, mesh: Mesh)
     )
 
 
-def _ending(run: Run, step: int, first: int) -> str:
-    if run.stop.signal is not None:
+def _ending(workdir: Path, step: int, first: int, stop: StopRequest) -> str:
+    if stop.signal is not None:
         return (
-            f"stopped by {run.stop.signal.name} at step {step}, saved; the same command "
-            f"resumes it from {run.workdir}"
+            f"stopped by {stop.signal.name} at step {step}, saved; the same command resumes it "
+            f"from {workdir}"
         )
     if step == first:
-        return (
-            f"nothing to do: {run.workdir} is already at step {step}; raise --train.steps to go on"
-        )
-    return f"done at step {step}; weights for inference are in {run.workdir / 'pretrained'}"
+        return f"nothing to do: {workdir} is already at step {step}; raise --train.steps to go on"
+    return f"done at step {step}; weights for inference are in {workdir / 'pretrained'}"
+
+
+def _report(ending: str, workdir: Path, progress: Progress) -> None:
+    """The last line of a run, also of one that a signal ends, and the run as a page."""
+    progress.tell(ending)
+    if is_main_process():
+        try:
+            progress.tell(f"the run on one page: {write_run_page(workdir, ending=ending)}")
+        except InputError as error:  # the disk is full, perhaps; what matters is saved
+            progress.tell(str(error))

@@ -17,13 +17,14 @@ from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import check_data_config, evaluation_batches, training_batches
-from ksdiff_jax.data.shards import DatasetInfo, dataset_info, statistics
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, statistics
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import one_at_a_time
-from ksdiff_jax.models.system import Batch
 from ksdiff_jax.speech.load import SpeechEncoder
-from ksdiff_jax.train.feed import TrainingData
+from ksdiff_jax.train.feed import TrainingData, ValidationBatch
+from ksdiff_jax.train.validation_clips import validation_clips
 
 # Whole clips are longer than training cuts; this many at once keep validation within the memory of
 # a training step.
@@ -36,11 +37,13 @@ def open_training_data(
     cache: Path,
     tell: Callable[[str], None],
     encoder: SpeechEncoder | None = None,
+    workdir: Path | None = None,
 ) -> TrainingData:
     """The batches, the validation clips and the statistics that `config.data` names; a made corpus
     goes to `cache`.
 
-    So do the features of a frozen pretrained `encoder`, where the data set has none.
+    So do the features of a frozen pretrained `encoder`, where the data set has none. The run in
+    `workdir` keeps its validation clips.
     """
     check_data_config(config.data)
     folder = _folder(config.data.path) or built_in_corpus(
@@ -54,7 +57,10 @@ def open_training_data(
             "flame (50); prepare the videos themselves, or FLAME coefficients of them"
         )
     kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
-    validation = _validation(config, folder, info=info, features_of=kept.get("val"), tell=tell)
+    chosen = _validation_clips(config, folder, info=info, workdir=workdir, tell=tell)
+    validation = evaluation_batches(
+        chosen, config=config, batch_size=_VALIDATION_ROWS, features_of=kept.get("val")
+    )
     clips = sum(split.clips for split in info.splits.values())
     hours = sum(split.hours for split in info.splits.values())
     return TrainingData(
@@ -66,10 +72,12 @@ def open_training_data(
             host=jax.process_index(),
             hosts=jax.process_count(),
         ),
-        validation=validation,
+        validation=[
+            ValidationBatch(batch, [clip.clip_id for clip in some]) for batch, some in validation
+        ],
         statistics=statistics(folder),
         description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",
-        folder=folder,
+        clips=chosen,
         features_of=kept.get("val"),
     )
 
@@ -83,27 +91,20 @@ def _folder(path: str) -> Path | epath.Path | None:
     return epath.Path(path) if "://" in path else Path(path)
 
 
-def _validation(
+def _validation_clips(
     config: Config,
     folder: PathLike,
     *,
     info: DatasetInfo,
-    features_of: FeaturesOf | None,
+    workdir: Path | None,
     tell: Callable[[str], None],
-) -> list[Batch]:
+) -> list[Clip]:
     """The validation clips; none where the data set has none, as one of few speakers may not."""
     if "val" not in info.splits or not info.splits["val"].clips:
         tell(f"{folder}: no validation clips; the run is not validated")
         return []
-    batches = evaluation_batches(
-        folder,
-        "val",
-        config=config,
-        batch_size=_VALIDATION_ROWS,
-        limit=config.train.validate_clips,
-        features_of=features_of,
-    )
-    return [batch for batch, _ in batches]
+    reader = ShardReader(folder, "val")
+    return validation_clips(reader, config.train.validate_clips, workdir=workdir, tell=tell)
 
 
 def _kept_features(

@@ -1,17 +1,22 @@
 """One training step and one validation step, compiled for a mesh.
 
-    g = ∇ loss(θ, batch, key(seed, "train", n))       in micro-batches, if asked for (accumulate.py)
+    loss = Σ over terms of the mean over clips of term        (`System.loss`: weighted, per clip)
+    g = ∇ loss(θ, batch, keys)       in micro-batches, if asked for (accumulate.py)
     θ, m = AdamW(θ, m, g);  ema = average(ema, θ)   if loss and |g| are finite
     state unchanged, skipped + 1                    otherwise
 
-θ are the trainable parameters; frozen ones (models/frozen.py) go into the loss beside them and
-nowhere else. The state is donated: its memory becomes that of the new one. Nothing here waits for
-the device. The seed is an argument of the compiled program: runs that differ only by `train.seed`
-share one compilation.
+    key of clip i of the batch of step n:   (seed, "train", n, i)
+    key of a validation clip:               (seed, "validation", number of the clip)
+
+The terms that are logged carry their weights, so they add up to the loss. θ are the trainable
+parameters; frozen ones (models/frozen.py) go into the loss beside them and nowhere else. The state
+is donated: its memory becomes that of the new one. Nothing here waits for the device. The seed is
+an argument of the compiled program: runs that differ only by `train.seed` share one compilation.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,15 +26,15 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import join
-from ksdiff_jax.models.system import Batch, Statistics, System
+from ksdiff_jax.models.system import Batch, Statistics, System, Terms
 from ksdiff_jax.parallel.arrays import batch_sharding, on_every_device, replicated
 from ksdiff_jax.parallel.rules import gathered
-from ksdiff_jax.rng import stream
+from ksdiff_jax.rng import numbered, stream
 from ksdiff_jax.train.accumulate import Gradient, accumulated
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.surgery import hold
-from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree, UInt
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Key, PyTree, UInt
 
 Metrics = dict[str, Float[Array, ""]]
 
@@ -40,16 +45,23 @@ class Step:
     filled in.
     """
 
-    jitted: Callable[[PyTree, Batch, PyTree, UInt[Array, "_"]], PyTree]
+    jitted: Callable[[PyTree, PyTree, PyTree, UInt[Array, "_"]], PyTree]
     frozen: PyTree
     seed: UInt[Array, "_"]  # key data
 
-    def __call__(self, state: PyTree, batch: Batch) -> PyTree:
+    def __call__(self, state: PyTree, batch: PyTree) -> PyTree:
         return self.jitted(state, batch, self.frozen, self.seed)
 
-    def lower(self, state: PyTree, batch: Batch) -> jax.stages.Lowered:
-        """The step for arguments of these shapes; its `.compile()` tells text, cost and memory."""
+    def lower(self, state: PyTree, batch: PyTree) -> jax.stages.Lowered:
+        """The step for arguments of these shapes; its `.compile()` gives text, cost and memory."""
         return self.jitted.lower(state, batch, self.frozen, self.seed)
+
+
+class NumberedBatch(NamedTuple):
+    """A batch for validation, and the number of each of its clips, which its key follows from."""
+
+    batch: Batch
+    numbers: UInt[AnyArray, "b"]
 
 
 def make_train_step(
@@ -82,7 +94,7 @@ def make_train_step(
             ),
             state.params,
             batch,
-            key,
+            numbered(key, jnp.arange(len(batch.motion))),
             count=config.train.accumulate_steps,
             mesh=mesh,
         )
@@ -100,8 +112,8 @@ def make_train_step(
         )
         rate = learning_rate_at(state.step - state.skipped, config.train)
         metrics = {
-            **terms,
             "loss": loss,
+            **terms,
             "grad_norm": norm,
             "learning_rate": rate,
             "skipped": new.skipped,
@@ -125,24 +137,22 @@ def loss_gradient(
     statistics: Statistics,
     held: tuple[str, ...] = (),
 ) -> Callable[..., Gradient]:
-    """(params, batch, key, whole masks) -> ((loss, terms), gradient by the trainable parameters).
+    """(params, batch, keys) -> ((loss, means of its terms), gradient by the trainable parameters).
 
     Both parameters and gradient lie as `shardings` says; parameters that match a pattern of `held`
     get zeros.
     """
 
     def loss_fn(
-        params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None
+        params: PyTree, batch: Batch, keys: Key[Array, "b"]
     ) -> tuple[Float[Array, ""], Metrics]:
-        # Systems that never see a micro-batch need not know the argument.
-        share = {} if whole is None else {"whole": whole}
         params = join(gathered(hold(params, held), shardings), frozen)
-        return system.loss(params, batch, key, statistics=statistics, train=True, **share)
+        terms = system.loss(params, batch, keys, statistics=statistics, train=True)
+        means = {name: jnp.mean(term) for name, term in terms.items()}
+        return sum(means.values()), means
 
-    def gradient(
-        params: PyTree, batch: Batch, key: Key[Array, ""], whole: Bool[Array, "n t"] | None
-    ) -> Gradient:
-        values, found = jax.value_and_grad(loss_fn, has_aux=True)(params, batch, key, whole)
+    def gradient(params: PyTree, batch: Batch, keys: Key[Array, "b"]) -> Gradient:
+        values, found = jax.value_and_grad(loss_fn, has_aux=True)(params, batch, keys)
         return values, jax.lax.with_sharding_constraint(found, shardings)
 
     return gradient
@@ -157,17 +167,19 @@ def make_validation_step(
     mesh: Mesh,
     frozen: PyTree | None = None,
 ) -> Step:
-    """The compiled pass without dropout: (averaged parameters, batch) -> the loss and its terms."""
+    """The compiled pass without dropout: (averaged parameters, `NumberedBatch`) -> the terms of
+    each clip, on every device.
+    """
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
     frozen = on_every_device(frozen or {}, mesh)
 
     def validation_step(
-        params: PyTree, batch: Batch, frozen: PyTree, seed: UInt[Array, "_"]
-    ) -> Metrics:
-        key = stream(jax.random.wrap_key_data(seed), "validation")
+        params: PyTree, numbered_batch: NumberedBatch, frozen: PyTree, seed: UInt[Array, "_"]
+    ) -> Terms:
+        batch, numbers = numbered_batch
+        keys = numbered(stream(jax.random.wrap_key_data(seed), "validation"), numbers)
         params = join(gathered(params, shardings), frozen)
-        loss, terms = system.loss(params, batch, key, statistics=statistics, train=False)
-        return jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), {**terms, "loss": loss})
+        return system.loss(params, batch, keys, statistics=statistics, train=False)
 
     in_shardings = (shardings, batch_sharding(mesh), replicated(mesh), replicated(mesh))
     compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))

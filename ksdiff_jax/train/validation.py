@@ -1,117 +1,75 @@
-"""The validation pass: the loss on the same clips every time, without dropout, with the averaged
-weights.
+"""Validation: losses of the same clips every time, without dropout, with the averaged weights.
 
-Terms are means over clips: each batch counts by its number of clips. Random numbers (noise levels,
-noise) come from a stream that does not know the training step, so two passes differ only by the
-weights. Every process reads all the clips, and computes those that its devices hold.
+    term = mean over clips of term_i,    loss = Σ over terms,    i every clip once
+
+Batches are filled with copies of clips, up to a fixed number of rows and to a multiple of the batch
+shards of the mesh; their rows are dropped before the mean, which is taken in float64 on the host.
+The random numbers of a clip (noise level, noise) follow from the seed and its id, so that two
+passes differ by the weights alone, on any mesh and in any set of clips. Every process reads all the
+clips, and computes those that its devices hold.
 """
 
 import json
+import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from ksdiff_jax.models.frozen import join
-from ksdiff_jax.models.system import Batch, System
+from ksdiff_jax.models.system import Terms
 from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_host
 from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
-from ksdiff_jax.train.feed import TrainingData
-from ksdiff_jax.train.steps import Metrics
+from ksdiff_jax.train.feed import ValidationBatch
+from ksdiff_jax.train.steps import NumberedBatch
 from ksdiff_jax.typing import PyTree
 
-Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
-DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]  # into a folder, at a step
-
-
-class Validation(NamedTuple):
-    """How the averaged parameters of a run are measured and shown; `evaluate` and `draw_samples`
-    may be left out.
-    """
-
-    step: Callable[[PyTree, Batch], Metrics]
-    system: System
-    frozen: PyTree
-    data: TrainingData
-    mesh: Mesh
-    evaluate: Evaluate | None
-    draw_samples: DrawSamples | None
-    samples: Path  # the folder that samples go to
-
-    def measure(self, params: PyTree) -> dict[str, float]:
-        """The losses on the validation clips, and what `evaluate` finds."""
-        losses = validation_losses(self.step, params, self.data.validation, self.mesh)
-        return losses | self._by_one(self.evaluate, params)
-
-    def draw(self, params: PyTree, step: int) -> None:
-        """Samples of the parameters after `step` steps."""
-
-        def drawn(system: System, params: PyTree, data: TrainingData) -> dict[str, float]:
-            self.draw_samples(system, params, data, self.samples, step)
-            return {}
-
-        self._by_one(self.draw_samples and drawn, params)
-
-    def _by_one(self, evaluate: Evaluate | None, params: PyTree) -> dict[str, float]:
-        return measured_by_one(
-            evaluate, self.system, join(params, self.frozen), self.data, self.mesh
-        )
+Answer = TypeVar("Answer")  # a JSON value
 
 
 def validation_losses(
-    validation_step: Callable[[PyTree, Batch], Metrics],
+    validation_step: Callable[[PyTree, NumberedBatch], Terms],
     params: PyTree,
-    batches: Sequence[Batch],
+    batches: Sequence[ValidationBatch],
     mesh: Mesh,
 ) -> dict[str, float]:
-    """The loss and every term, averaged over the clips of `batches` (NumPy)."""
+    """The loss and its weighted terms, each the mean over all clips; {} without clips."""
     if not batches:
         return {}
-    results, clips = [], []
-    for batch in batches:
-        clips.append(batch.motion.shape[0])
-        results.append(validation_step(params, batch_of_all(whole_shards(batch, mesh), mesh)))
-    fetched = jax.device_get(results)
-    weights = np.array(clips, np.float64) / sum(clips)
-    return {
-        name: float(sum(w * r[name] for w, r in zip(weights, fetched, strict=True)))
-        for name in fetched[0]
-    }
+    computed = [
+        validation_step(params, batch_of_all(_numbered_rows(batch, mesh), mesh))
+        for batch in batches
+    ]
+    clips = [len(batch.ids) for batch in batches]
+    means = {}
+    for name in computed[0]:
+        rows = [np.asarray(terms[name], np.float64) for terms in jax.device_get(computed)]
+        valid = [values[:count] for values, count in zip(rows, clips, strict=True)]
+        means[name] = float(np.concatenate(valid).mean())
+    return {"loss": sum(means.values()), **means}
 
 
-def whole_shards(batch: Batch, mesh: Mesh) -> Batch:
-    """The batch with its first clips repeated until the mesh divides it."""
+def _numbered_rows(clips: ValidationBatch, mesh: Mesh) -> NumberedBatch:
+    """The rows of a batch and the numbers of their clips, repeated until the mesh divides them."""
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
-    clips = batch.motion.shape[0]
-    wanted = -(-clips // shards) * shards
-    return (
-        batch
-        if wanted == clips
-        else jax.tree.map(lambda array: np.resize(array, (wanted, *array.shape[1:])), batch)
-    )
+    rows = len(clips.batch.motion)
+    numbers = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in clips.ids]
+    chosen = np.arange(-(-rows // shards) * shards) % rows
+    batch = jax.tree.map(lambda array: np.asarray(array)[chosen], clips.batch)
+    return NumberedBatch(batch, np.resize(np.array(numbers, np.uint32), len(chosen)))
 
 
-def measured_by_one(
-    evaluate: Evaluate | None, system: System, params: PyTree, data: TrainingData, mesh: Mesh
-) -> dict[str, float]:
-    """What `evaluate` finds, if there is any; of several devices it runs on the first alone.
+def on_one_device(compute: Callable[[PyTree], Answer], params: PyTree, mesh: Mesh) -> Answer:
+    """What `compute` makes of the parameters on the first device, on every process.
 
-    Sampling some clips is little work, too little to be divided; other processes wait for the
-    figures.
+    Sampling a few clips is too little work to be divided. The other processes wait for the answer.
     """
-    if evaluate is None:
-        return {}
     if mesh.size == 1:
-        return evaluate(system, params, data)
-    whole = on_host(params)
-    figures: dict[str, float] = {}
+        return compute(params)
+    whole, answer = on_host(params), None
     if is_main_process():
-        alone = Mesh(
-            np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names)), mesh.axis_names
-        )
-        with jax.set_mesh(alone):
-            figures = evaluate(system, whole, data)
-    return json.loads(from_main_process(json.dumps(figures)))
+        first = np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names))
+        with jax.set_mesh(Mesh(first, mesh.axis_names)):
+            answer = compute(whole)
+    return json.loads(from_main_process(json.dumps(answer)))

@@ -8,6 +8,7 @@ pretrained/      averaged weights for inference (models/pretrained.py)
 metrics.jsonl    and tensorboard/ (report/metrics_log.py)
 goodput.json     where the time went (report/goodput.py)
 run.html         all of it on one page (report/run_page.py)
+validation_clips.json    the clips that the run is validated on (validation_clips.py)
 
 and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints
 that were passed over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it
@@ -71,6 +72,7 @@ _FILES = (
         "metrics.jsonl",
         "goodput.json",
         "run.html",
+        "validation_clips.json",
         "init_report.json",
         "wandb_id",
     ),

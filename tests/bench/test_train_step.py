@@ -106,14 +106,15 @@ def test_the_torch_reference_has_our_gradient():
     from ksdiff_jax.bench.train_torch import _torch_layout
 
     params, (batch, normal) = fresh_params(SMALL), a_batch(SMALL, padded=True)
-    key = jax.random.key(1)
+    keys = bench_train.clip_keys(batch)
 
     def loss(params, batch, normal):
-        return build_system(SMALL).loss(params, batch, key, statistics=normal, train=True)[0]
+        terms = build_system(SMALL).loss(params, batch, keys, statistics=normal, train=True)
+        return sum(terms.values()).mean()
 
     ours = named_leaves(jax.jit(jax.grad(loss))(params, batch, normal))
     model = torch_model(SMALL, params, normal)
-    model.loss(as_tensors(batch), our_draws(SMALL, batch, key)).backward()
+    model.loss(as_tensors(batch), our_draws(SMALL, batch, keys)).backward()
     scale = max(float(np.abs(gradient).max()) for gradient in ours.values())
     for name, gradient in ours.items():
         theirs = torch.zeros(()) if model.weights[name].grad is None else model.weights[name].grad
@@ -130,7 +131,8 @@ def test_the_torch_reference_learns():
     batch, normal = a_batch(config, padded=False)
     model = torch_model(config, fresh_params(config), normal)
     step = torch_step(model, batch, threads=1)
-    tensors, draws = bench_train.as_tensors(batch), our_draws(config, batch, jax.random.key(1))
+    draws = our_draws(config, batch, bench_train.clip_keys(batch))
+    tensors = bench_train.as_tensors(batch)
     before = float(model.loss(tensors, draws).detach())
     for _ in range(20):
         step()

@@ -173,7 +173,10 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(
 
 def test_whole_clips_come_with_their_features(config, encoded):
     (batch, clips), *_ = evaluation_batches(
-        encoded, "val", config=config, batch_size=2, features_of=lambda clip: clip.speech_features
+        ShardReader(encoded, "val"),
+        config=config,
+        batch_size=2,
+        features_of=lambda clip: clip.speech_features,
     )
     expected = clips[0].speech_features.astype(np.float32)
     np.testing.assert_array_equal(batch.speech.features[0, : len(expected)], expected)

@@ -12,7 +12,13 @@ from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_
 from ksdiff_jax.models.speech_encoder import encoder_params, hearing, with_encoder
 from ksdiff_jax.overrides import from_dict, override
 from ksdiff_jax.tree import named_leaves
-from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, random_batch
+from tests.models.ksdiff.conftest import (
+    TINY,
+    UNIT_STATISTICS,
+    lively,
+    random_batch,
+    total_loss,
+)
 
 KEY = jax.random.key(0)
 SMALLEST = {
@@ -62,7 +68,7 @@ def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_lay
     batch = random_batch(8)
 
     def loss(params):
-        return system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=False)[0]
+        return total_loss(system, params, batch, statistics=UNIT_STATISTICS, train=False)
 
     gradients = named_leaves(jax.jit(jax.grad(loss))(lively(params)))
     assert not any(np.any(leaf) for name, leaf in gradients.items() if "backbone" in name)

@@ -28,9 +28,11 @@ from ksdiff_jax.parallel.arrays import batch_sharding, global_batch, replicated 
 from ksdiff_jax.parallel.collectives import collectives  # noqa: E402
 from ksdiff_jax.parallel.mesh import MESH_AXES, make_mesh  # noqa: E402
 from ksdiff_jax.parallel.rules import RULES, parameter_shardings  # noqa: E402
+from ksdiff_jax.train.feed import ValidationBatch  # noqa: E402
 from ksdiff_jax.train.optimizer import make_optimizer  # noqa: E402
 from ksdiff_jax.train.state import abstract_state  # noqa: E402
-from ksdiff_jax.train.steps import loss_gradient, make_train_step  # noqa: E402
+from ksdiff_jax.train.steps import loss_gradient, make_train_step, make_validation_step  # noqa: E402
+from ksdiff_jax.train.validation import validation_losses  # noqa: E402
 from ksdiff_jax.tree import named_leaves, parameter_count  # noqa: E402
 from tests.models.ksdiff.conftest import TINY, lively, random_batch  # noqa: E402
 from tests.train.tiny_ksdiff import without_randomness  # noqa: E402
@@ -103,8 +105,9 @@ def gradient_on(mesh: jax.sharding.Mesh, system: System, params, batch: Batch):
     with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
         shardings = parameter_shardings(params, mesh)
         function = loss_gradient(system, {}, shardings, statistics=UNIT)
+        keys = jax.random.split(jax.random.key(1), len(batch.motion))
         jitted = jax.jit(
-            lambda params, batch: function(params, batch, jax.random.key(1), None),
+            lambda params, batch: function(params, batch, keys),
             in_shardings=(shardings, batch_sharding(mesh)),
             out_shardings=((replicated(mesh), replicated(mesh)), shardings),
         )
@@ -123,6 +126,62 @@ def traffic_on(mesh: jax.sharding.Mesh, system: System, batch: Batch) -> dict:
         return collectives(step.lower(abstract, global_batch(batch, mesh)).compile().as_text())
 
 
+def validation_errors() -> dict:
+    """By number of clips: the validation loss on eight devices, and on one, against the mean over
+    clips that are computed one by one.
+    """
+    system, _ = toy()
+    params = system.init(jax.random.key(0))
+    rows = ragged_validation_clips()
+
+    def step_on(mesh):
+        abstract = abstract_state(system, make_optimizer(system.config.train), mesh)
+        return make_validation_step(
+            system, system.config, statistics=UNIT, abstract=abstract, mesh=mesh
+        )
+
+    def loss(step, batches, mesh):
+        with jax.set_mesh(mesh):
+            there = jax.device_put(params, parameter_shardings(params, mesh))
+            found = validation_losses(step, there, batches, mesh)
+        assert found["loss"] == found["reconstruction"]
+        return found["loss"]
+
+    single = jax.make_mesh(
+        (1, 1, 1), MESH_AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:1]
+    )
+    meshes = {"1": single, "8": make_mesh(MeshConfig(data=2, fsdp=4, tensor=1))}
+    steps = {name: step_on(mesh) for name, mesh in meshes.items()}
+    alone = [loss(steps["1"], [ValidationBatch(batch, [name])], single) for name, batch in rows]
+    errors = {}
+    for count in (1, 3, 9, 32):
+        batches = in_batches(rows[:count])
+        errors[str(count)] = {
+            name: abs(loss(steps[name], batches, mesh) / np.mean(alone[:count]) - 1)
+            for name, mesh in meshes.items()
+        }
+    return errors
+
+
+def ragged_validation_clips() -> list[tuple[str, Batch]]:
+    """Thirty-two clips of one to four valid frames, each as a batch of one."""
+    batch = toy_batch(10_001, 32)
+    mask = np.arange(4) < 1 + (np.arange(32) * 7 % 4)[:, None]
+    batch = batch._replace(speech=batch.speech._replace(mask=mask))
+    return [(f"clip-{i}", jax.tree.map(lambda a, i=i: a[i : i + 1], batch)) for i in range(32)]
+
+
+def in_batches(clips: list[tuple[str, Batch]], rows: int = 8) -> list[ValidationBatch]:
+    """As data/loader.py has them: eight rows each, the last batch filled with copies."""
+    batches = []
+    for first in range(0, len(clips), rows):
+        names, some = zip(*clips[first : first + rows], strict=True)
+        filled = [*some, *[some[-1]] * (rows - len(some))]
+        whole = jax.tree.map(lambda *parts: np.concatenate(parts), *filled)
+        batches.append(ValidationBatch(whole, names))
+    return batches
+
+
 def spectrum_traffic() -> dict:
     """Collectives of the gradient of a spectral loss, whose batch is split."""
     mesh = make_mesh(MeshConfig(data=2, fsdp=4, tensor=1))
@@ -131,7 +190,7 @@ def spectrum_traffic() -> dict:
         batch = batch_sharding(mesh)
 
         def loss(prediction, target, mask):
-            return spectral_loss(prediction, target, mask, windows=(8,))
+            return spectral_loss(prediction, target, mask, windows=(8,)).mean()
 
         jitted = jax.jit(jax.grad(loss), in_shardings=(batch,) * 3, out_shardings=batch)
         found = collectives(jitted.lower(*signals, mask).compile().as_text())
@@ -173,4 +232,7 @@ def on_meshes(name: str, meshes: list[str]) -> dict:
 if __name__ == "__main__":
     names, *meshes = sys.argv[1:]
     results = {name: on_meshes(name, meshes) for name in names.split(",")}
-    json.dump(results | {"spectrum": spectrum_traffic()}, sys.stdout)
+    others = {"spectrum": spectrum_traffic()}
+    if "toy" in results:
+        others["validation"] = validation_errors()
+    json.dump(results | others, sys.stdout)

@@ -10,8 +10,8 @@ import numpy as np
 
 from ksdiff_jax.config import Config, DataConfig, TrainConfig
 from ksdiff_jax.models.system import Batch, Sample, SampleConfig, Speech, Statistics
-from ksdiff_jax.rng import stream
-from ksdiff_jax.train.feed import TrainingData
+from ksdiff_jax.rng import frame_noise, stream
+from ksdiff_jax.train.feed import TrainingData, ValidationBatch
 
 FRAMES = 4
 HIDDEN = 16
@@ -38,15 +38,14 @@ class ToySystem:
         hidden = inputs @ params["first"]["kernel"]
         return (hidden @ params["second"]["kernel"] + params["second"]["bias"])[..., :59]
 
-    def loss(self, params, batch: Batch, key, *, statistics: Statistics, train: bool, whole=None):
+    def loss(self, params, batch: Batch, keys, *, statistics: Statistics, train: bool):
         target = (batch.motion - statistics.mean) / statistics.std
         error = self.motion(params, batch.speech) - target
         if train:
-            error = error + 0.01 * jax.random.normal(stream(key, "noise"), error.shape)
-        mask = batch.speech.mask[..., None]
-        valid = mask.sum() if whole is None else whole.sum()
-        reconstruction = jnp.sum(jnp.where(mask, error**2, 0.0)) / (valid * 59)
-        return reconstruction, {"reconstruction": reconstruction}
+            noise = frame_noise(keys, jnp.zeros(len(error), int), error.shape[1], error.shape[2:])
+            error = error + 0.01 * noise
+        frames = jnp.where(batch.speech.mask, jnp.mean(error**2, axis=-1), 0.0)
+        return {"reconstruction": frames.sum(axis=1) / batch.speech.mask.sum(axis=1)}
 
     def sample(self, params, speech, noise, key, *, statistics, options: SampleConfig) -> Sample:
         motion = self.motion(params, speech) * statistics.std + statistics.mean
@@ -92,10 +91,14 @@ def toy_batch(number: int, batch_size: int = 8) -> Batch:
     return Batch(speech=speech, motion=prosody[:, ::2] @ true_map)
 
 
+def toy_validation(number: int, clips: int) -> ValidationBatch:
+    return ValidationBatch(toy_batch(number, clips), [f"{number}-{clip}" for clip in range(clips)])
+
+
 def toy_data(config: Config, **options) -> TrainingData:
     return TrainingData(
         batches=ToyBatches(config.data.batch_size, **options),
-        validation=[toy_batch(10_001, 8), toy_batch(10_002, 3)],
+        validation=[toy_validation(10_001, 8), toy_validation(10_002, 3)],
         statistics=Statistics(mean=np.zeros(59, np.float32), std=np.ones(59, np.float32)),
         description="toy data",
     )

@@ -1,4 +1,4 @@
-"""The losses of KSDiff (Eq. 4-7), each a masked mean: padding contributes nothing.
+"""The losses of KSDiff (Eq. 4-7), each (b,): a mean over the valid frames of each clip.
 
 L_rec = mean |x̂ − x|²,    L_vel = mean |Δx̂ − Δx|²                                       (Eq. 5)
 L_mr  = Σ_r mean | |STFT_r(x̂)| − |STFT_r(x)| |   over time, per dimension                (Eq. 6)
@@ -6,9 +6,8 @@ L_BCE = −mean (w₁ k log p + w₀ (1 − k) log(1 − p))                    
 L_lip = mean |asinh(ĝ / g₀) − asinh(g / g₀)|²                                             (ours, R:
 0 by default)
 
-A micro-batch of a larger batch gives its share of the mean over all of it where `whole` tells the
-validity of every clip (n, t) of that batch: the shares of all micro-batches add up to the loss of
-the whole, however ragged the clips.
+Padding contributes nothing, and no clip changes the loss of another. A clip without a valid frame
+has a loss of 0.
 """
 
 import jax
@@ -22,45 +21,27 @@ from ksdiff_jax.typing import Array, Bool, Float
 _MAGNITUDE_FLOOR = 1e-12
 
 
-def masked_mean(
-    values: Float[Array, "b t *n"],
-    mask: Bool[Array, "b t"],
-    whole: Bool[Array, "n t"] | None = None,
-) -> Float[Array, ""]:
-    """Mean over the valid (batch, time) positions and all trailing axes, in float32; 0 where
-    nothing is valid.
+def clip_mean(values: Float[Array, "b t *n"], mask: Bool[Array, "b t"]) -> Float[Array, "b"]:
+    """Mean over the valid frames of each clip and all trailing axes, in float32; 0 where none is
+    valid.
     """
-    weights = mask.reshape(mask.shape + (1,) * (values.ndim - 2))
-    trailing = np.prod(values.shape[2:], dtype=np.int64)
-    valid = (mask if whole is None else whole).sum()
-    return jnp.sum(jnp.where(weights, values.astype(jnp.float32), 0.0)) / jnp.maximum(
-        valid * trailing, 1
-    )
+    trailing = tuple(range(2, values.ndim))
+    frames = jnp.mean(values.astype(jnp.float32), axis=trailing)
+    return jnp.where(mask, frames, 0.0).sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1)
 
 
 def reconstruction_loss(
-    prediction: Float[Array, "b t c"],
-    target: Float[Array, "b t c"],
-    mask: Bool[Array, "b t"],
-    *,
-    whole: Bool[Array, "n t"] | None = None,
-) -> Float[Array, ""]:
+    prediction: Float[Array, "b t c"], target: Float[Array, "b t c"], mask: Bool[Array, "b t"]
+) -> Float[Array, "b"]:
     """Mean squared error of the clean signal (L_rec of Eq. 5)."""
-    return masked_mean((prediction - target) ** 2, mask, whole)
+    return clip_mean((prediction - target) ** 2, mask)
 
 
 def velocity_loss(
-    prediction: Float[Array, "b t c"],
-    target: Float[Array, "b t c"],
-    mask: Bool[Array, "b t"],
-    *,
-    whole: Bool[Array, "n t"] | None = None,
-) -> Float[Array, ""]:
+    prediction: Float[Array, "b t c"], target: Float[Array, "b t c"], mask: Bool[Array, "b t"]
+) -> Float[Array, "b"]:
     """Mean squared error of the first difference in time (L_vel of Eq. 5)."""
-    pairs = None if whole is None else whole[:, 1:] & whole[:, :-1]
-    return masked_mean(
-        jnp.diff(prediction - target, axis=1) ** 2, mask[:, 1:] & mask[:, :-1], pairs
-    )
+    return clip_mean(jnp.diff(prediction - target, axis=1) ** 2, mask[:, 1:] & mask[:, :-1])
 
 
 def stft_magnitude(signal: Float[Array, "b t c"], *, window: int) -> Float[Array, "b n k c"]:
@@ -81,22 +62,16 @@ def spectral_loss(
     mask: Bool[Array, "b t"],
     *,
     windows: tuple[int, ...],
-    whole: Bool[Array, "n t"] | None = None,
-) -> Float[Array, ""]:
+) -> Float[Array, "b"]:
     """Multi-resolution spectral loss (Eq. 6); STFT frames that touch padding are left out, as are
-    windows too long.
+    windows longer than the signal.
     """
-    total = jnp.zeros((), prediction.dtype)
-    for window in windows:
-        if window > prediction.shape[1]:
-            continue
-        difference = stft_magnitude(prediction, window=window) - stft_magnitude(
-            target, window=window
-        )
-        last = np.arange(window - 1, prediction.shape[1], window // 4)
-        total = total + masked_mean(
-            jnp.abs(difference), mask[:, last], None if whole is None else whole[:, last]
-        )
+    frames = prediction.shape[1]
+    total = jnp.zeros(len(prediction), jnp.float32)
+    for window in (window for window in windows if window <= frames):
+        ours, true = (stft_magnitude(signal, window=window) for signal in (prediction, target))
+        last = np.arange(window - 1, frames, window // 4)
+        total = total + clip_mean(jnp.abs(ours - true), mask[:, last])
     return total
 
 
@@ -106,16 +81,13 @@ def gap_loss(
     mask: Bool[Array, "b t"],
     *,
     closed: float,
-    whole: Bool[Array, "n t"] | None = None,
-) -> Float[Array, ""]:
+) -> Float[Array, "b"]:
     """Mean squared error of asinh(gap / closed): the distance of the lips as it is seen (R).
 
-    Linear below `closed`, where a millimetre tells an /m/ from a vowel; logarithmic above, where it
-    tells nothing.
+    Linear below `closed`, where a millimetre distinguishes an /m/ from a vowel; logarithmic above,
+    where it distinguishes nothing.
     """
-    return masked_mean(
-        (jnp.arcsinh(prediction / closed) - jnp.arcsinh(target / closed)) ** 2, mask, whole
-    )
+    return clip_mean((jnp.arcsinh(prediction / closed) - jnp.arcsinh(target / closed)) ** 2, mask)
 
 
 def weighted_bce(
@@ -125,10 +97,9 @@ def weighted_bce(
     *,
     positive_weight: float,
     negative_weight: float,
-    whole: Bool[Array, "n t"] | None = None,
-) -> Float[Array, ""]:
-    """Weighted binary cross-entropy of keyframe logits (Eq. 4), mean over valid frames."""
+) -> Float[Array, "b"]:
+    """Weighted binary cross-entropy of keyframe logits (Eq. 4)."""
     logits = logits.astype(jnp.float32)
     positive = -positive_weight * jax.nn.log_sigmoid(logits)
     negative = -negative_weight * jax.nn.log_sigmoid(-logits)
-    return masked_mean(jnp.where(targets, positive, negative), mask, whole)
+    return clip_mean(jnp.where(targets, positive, negative), mask)

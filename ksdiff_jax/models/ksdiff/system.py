@@ -6,9 +6,9 @@ from ksdiff_jax.config import Config, SampleConfig
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_motion
-from ksdiff_jax.models.ksdiff.training import training_loss
-from ksdiff_jax.models.system import Batch, Sample, Speech, Statistics
-from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
+from ksdiff_jax.models.ksdiff.training import training_terms
+from ksdiff_jax.models.system import Batch, Sample, Speech, Statistics, Terms
+from ksdiff_jax.typing import Array, Float, Key, PyTree
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,15 @@ class KSDiff:
         self,
         params: PyTree,
         batch: Batch,
-        key: Key[Array, ""],
+        keys: Key[Array, "b"],
         *,
         statistics: Statistics,
         train: bool,
-        whole: Bool[Array, "n t"] | None = None,
-    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        """The total loss of Eq. 7 and all its terms; frozen parameters get no gradient."""
+    ) -> Terms:
+        """Every weighted term of Eq. 7 of each clip; frozen parameters get no gradient."""
         params = stop_frozen(params, self.config)
-        settings = {"config": self.config, "statistics": statistics, "train": train, "whole": whole}
-        return training_loss(self.network, params, batch, key, **settings)
+        settings = {"config": self.config, "statistics": statistics, "train": train}
+        return training_terms(self.network, params, batch, keys, **settings)
 
     def sample(
         self,

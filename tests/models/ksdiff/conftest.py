@@ -48,6 +48,12 @@ def random_batch(frames: int, *, batch: int = 2, seed: int = 0, text: str = "hel
     return Batch(speech=speech, motion=jnp.asarray(motion, jnp.float32))
 
 
+def total_loss(system, params, batch: Batch, *, seed: int = 0, **options):
+    """The mean over clips of the sum of their terms, with a key of its own for each clip."""
+    keys = jax.random.split(jax.random.key(seed), len(batch.motion))
+    return sum(system.loss(params, batch, keys, **options).values()).mean()
+
+
 def padded(batch: Batch, frames: int) -> Batch:
     """The batch with `frames` invalid frames after it: zeros in the speech as the seam demands,
     junk in the motion.

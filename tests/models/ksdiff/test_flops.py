@@ -16,6 +16,7 @@ from ksdiff_jax.models.ksdiff.flops import training_flops, training_step_flops
 from ksdiff_jax.models.system import Batch, Speech, Statistics
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.surgery import held_parts, hold
+from tests.models.ksdiff.conftest import total_loss
 from tests.train.tiny_ksdiff import tiny_config
 
 CLIPS, FRAMES = 2, 64
@@ -66,7 +67,7 @@ def program(
 
     def loss(params, batch):
         params = hold(params, held)
-        return system.loss(params, batch, jax.random.key(0), statistics=statistics, train=True)[0]
+        return total_loss(system, params, batch, statistics=statistics, train=True)
 
     params = jax.eval_shape(system.init, jax.random.key(0))
     return jax.jit(jax.grad(loss) if gradient else loss).lower(

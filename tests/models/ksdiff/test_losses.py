@@ -35,7 +35,7 @@ def test_spectral_loss_is_the_sum_over_windows_of_mean_magnitude_differences():
     found = losses.spectral_loss(
         jnp.asarray(PREDICTION), jnp.asarray(TARGET), FULL, windows=(8, 16)
     )
-    expected = 0.0
+    expected = np.zeros(3)
     for window in (8, 16):
         magnitudes = [
             np.abs(
@@ -45,7 +45,7 @@ def test_spectral_loss_is_the_sum_over_windows_of_mean_magnitude_differences():
             )
             for x in (PREDICTION, TARGET)
         ]
-        expected += np.abs(magnitudes[0] - magnitudes[1]).mean()
+        expected += np.abs(magnitudes[0] - magnitudes[1]).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
@@ -62,32 +62,36 @@ def test_weighted_bce_agrees_with_a_hand_computation():
 
 def test_velocity_loss_ignores_a_constant_offset_and_sees_a_drift():
     target = jnp.asarray(TARGET)
-    assert losses.velocity_loss(target + 3.0, target, FULL) < 1e-10
+    assert np.all(losses.velocity_loss(target + 3.0, target, FULL) < 1e-10)
     drift = jnp.arange(64.0)[None, :, None] * 0.5
     np.testing.assert_allclose(losses.velocity_loss(target + drift, target, FULL), 0.25, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["reconstruction", "velocity", "spectral"])
-def test_padding_changes_no_loss(name):
+def test_a_loss_is_the_mean_over_the_valid_frames_of_each_clip_alone(name):
+    """Ragged clips, with junk in the padding, against each clip cut to its length."""
     function = {
         "reconstruction": losses.reconstruction_loss,
         "velocity": losses.velocity_loss,
         "spectral": lambda *a: losses.spectral_loss(*a, windows=(8, 16)),
     }[name]
-    padding = ((0, 0), (0, 24), (0, 0))
-    padded = [
-        jnp.asarray(np.pad(x, padding, constant_values=value))
-        for x, value in ((PREDICTION, 5), (TARGET, -3))
-    ]
-    mask = jnp.broadcast_to(jnp.arange(88)[None] < 64, (3, 88))
-    expected = function(jnp.asarray(PREDICTION), jnp.asarray(TARGET), FULL)
-    np.testing.assert_allclose(function(*padded, mask), expected, rtol=1e-5)
+    lengths = np.array([64, 37, 0])
+    mask = np.arange(64) < lengths[:, None]
+    prediction, target = (
+        np.where(mask[..., None], x, junk) for x, junk in ((PREDICTION, 5), (TARGET, -3))
+    )
+    found = function(jnp.asarray(prediction), jnp.asarray(target), jnp.asarray(mask))
+    assert found.shape == (3,) and found[2] == 0
+    for clip, length in enumerate(lengths[:2]):
+        alone = (jnp.asarray(x[clip : clip + 1, :length]) for x in (prediction, target))
+        expected = function(*alone, jnp.ones((1, length), bool))[0]
+        np.testing.assert_allclose(found[clip], expected, rtol=1e-5)
 
 
 def test_spectral_loss_has_a_finite_gradient_where_the_signal_is_zero():
     zero = jnp.zeros((1, 32, 2))
     gradient = jax.grad(
-        lambda x: losses.spectral_loss(x, zero, jnp.ones((1, 32), bool), windows=(8,))
+        lambda x: losses.spectral_loss(x, zero, jnp.ones((1, 32), bool), windows=(8,)).sum()
     )(zero)
     assert np.all(np.isfinite(gradient))
 
@@ -96,14 +100,14 @@ def test_the_gap_loss_sees_a_millimetre_near_closure_and_hardly_one_in_an_open_m
     mask = jnp.ones((1, 4), bool)
     closed = 0.003
     near, far = jnp.zeros((1, 4)), jnp.full((1, 4), 0.03)
-    near_loss = losses.gap_loss(near + 0.001, near, mask, closed=closed)
-    far_loss = losses.gap_loss(far + 0.001, far, mask, closed=closed)
+    near_loss = losses.gap_loss(near + 0.001, near, mask, closed=closed)[0]
+    far_loss = losses.gap_loss(far + 0.001, far, mask, closed=closed)[0]
     assert float(near_loss) == pytest.approx(float(np.arcsinh(1 / 3) ** 2), rel=1e-5)
     assert float(far_loss) < float(near_loss) / 50
-    assert float(losses.gap_loss(far, far, mask, closed=closed)) == 0.0
+    assert float(losses.gap_loss(far, far, mask, closed=closed)[0]) == 0.0
 
 
 def test_the_gap_loss_ignores_padding():
     gap = jnp.array([[0.001, 0.002, 9.0]])
     mask = jnp.array([[True, True, False]])
-    assert float(losses.gap_loss(gap, gap.at[0, 2].set(0.0), mask, closed=0.003)) == 0.0
+    assert float(losses.gap_loss(gap, gap.at[0, 2].set(0.0), mask, closed=0.003)[0]) == 0.0

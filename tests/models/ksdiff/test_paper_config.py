@@ -11,7 +11,11 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.models.frozen import part
 from ksdiff_jax.overrides import load_config
 from ksdiff_jax.tree import parameter_count
-from tests.models.ksdiff.conftest import UNIT_STATISTICS, random_batch
+from tests.models.ksdiff.conftest import (
+    UNIT_STATISTICS,
+    random_batch,
+    total_loss,
+)
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -71,13 +75,10 @@ def test_the_paper_configuration_takes_a_step_and_samples():
     )
     gradient = jax.jit(
         jax.value_and_grad(
-            lambda p: system.loss(
-                p, batch, jax.random.key(1), statistics=UNIT_STATISTICS, train=True
-            ),
-            has_aux=True,
+            lambda p: total_loss(system, p, batch, statistics=UNIT_STATISTICS, train=True)
         )
     )
-    (loss, _), gradients = gradient(params)
+    loss, gradients = gradient(params)
     assert np.isfinite(loss)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradients))
     sample = jax.jit(

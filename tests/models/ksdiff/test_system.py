@@ -1,5 +1,6 @@
 """KSDiff as a system: masks, causality, caches, guidance, ablations, learning."""
 
+import dataclasses
 import functools
 
 import jax
@@ -13,7 +14,13 @@ from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes
 from ksdiff_jax.overrides import override
-from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, padded, random_batch
+from tests.models.ksdiff.conftest import (
+    TINY,
+    UNIT_STATISTICS,
+    lively,
+    padded,
+    random_batch,
+)
 
 FRAMES = 20
 FAST = SampleConfig(steps=4)
@@ -110,21 +117,44 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
     assert looped_sample == plain_sample > 0
 
 
-def test_padding_changes_no_loss(system, params):
+@pytest.fixture(scope="module")
+def clip_losses(params):
+    """The terms of clips in training, without dropout; everything else is drawn."""
+    model = dataclasses.replace(TINY.model, dropout=0.0)
+    system = build_system(dataclasses.replace(TINY, model=model))
+
+    @jax.jit
+    def compute(batch, keys):
+        return system.loss(params, batch, keys, statistics=UNIT_STATISTICS, train=True)
+
+    return compute
+
+
+CLIP_KEYS = jax.random.split(KEY, 2)
+
+
+def test_padding_changes_no_loss(clip_losses):
     batch = random_batch(40)
-    loss = jax.jit(
-        lambda b: system.loss(params, b, KEY, statistics=UNIT_STATISTICS, train=False)[1]
-    )
-    short, long = loss(batch), loss(padded(batch, 0))
-    assert short.keys() == long.keys()
-    assert float(short["expression/lip_gap"]) > 0 and "head/lip_gap" not in short
-    # The diffusion noise is drawn in the batch's shape, so only the terms without noise compare
-    # across lengths.
-    long = loss(padded(batch, 24))
-    for track in ("expression", "head"):
-        np.testing.assert_allclose(
-            long[f"{track}/keyframes"], short[f"{track}/keyframes"], rtol=1e-4
-        )
+    short, long = clip_losses(batch, CLIP_KEYS), clip_losses(padded(batch, 24), CLIP_KEYS)
+    assert short.keys() == long.keys() and "head/lip_gap" not in short
+    assert np.all(short["expression/lip_gap"] > 0)
+    for name, terms in short.items():
+        np.testing.assert_allclose(long[name], terms, rtol=1e-4, err_msg=name)
+
+
+def test_the_losses_of_a_clip_follow_from_the_clip_and_its_key_alone(clip_losses):
+    batch, other = random_batch(40), random_batch(40, seed=3, text="good night")
+    found = clip_losses(batch, CLIP_KEYS)
+    mixed = jax.tree.map(lambda a, b: jnp.stack([b[1], a[0]]), batch, other)
+    other_key = jax.random.key(9)
+    moved = clip_losses(mixed, jnp.stack([other_key, CLIP_KEYS[0]]))
+    drawn_anew = clip_losses(batch, jnp.stack([other_key, CLIP_KEYS[1]]))
+    for name, terms in found.items():
+        assert terms.shape == (2,)
+        np.testing.assert_allclose(moved[name][1], terms[0], rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(drawn_anew[name][1], terms[1], rtol=1e-6, err_msg=name)
+    name = "head/reconstruction"
+    assert abs(float(drawn_anew[name][0] / found[name][0]) - 1) > 1e-3
 
 
 def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_window(system, params):
@@ -216,10 +246,10 @@ def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
     variant = build_system(config)
     params = lively(jax.jit(variant.init)(KEY))
     batch = random_batch(FRAMES)
-    total, metrics = jax.jit(
-        lambda p, b: variant.loss(p, b, KEY, statistics=UNIT_STATISTICS, train=True)
+    terms = jax.jit(
+        lambda p, b: variant.loss(p, b, CLIP_KEYS, statistics=UNIT_STATISTICS, train=True)
     )(params, batch)
-    assert np.isfinite(total)
+    assert all(np.all(np.isfinite(term)) for term in terms.values())
     sample = _sample(variant, params, batch.speech)
     assert np.all(np.isfinite(sample.motion))
 
@@ -230,8 +260,8 @@ def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
     assert blind_to_prosody == (name in ("w/o prosody", "wav2vec only"))
     changed_text = _sample(variant, params, random_batch(FRAMES, text="good night").speech).motion
     assert np.allclose(changed_text, sample.motion, atol=1e-6) == (name == "w/o transcript")
-    assert ("head/keyframes" in metrics) == (name != "w/o keyframe")
-    assert ("motion/reconstruction" in metrics) == (name == "w/o dual-path diff")
+    assert ("head/keyframes" in terms) == (name != "w/o keyframe")
+    assert ("motion/reconstruction" in terms) == (name == "w/o dual-path diff")
 
 
 def test_the_jaw_moves_with_the_path_that_owns_it():

@@ -1,0 +1,69 @@
+"""A few clips of a split that speak for all of it: spread over its languages and lengths.
+
+| rule | |
+|---|---|
+| languages | take turns, that with the most clips first; one that has no more is passed over |
+| lengths | of n clips in order of length, k are numbers ⌊(i + ½) n / k⌋, i = 0 … k − 1 |
+| order | language by language in turn, so that the first few differ in language too |
+
+The choice depends on the clips alone. A split of more than `LOOKED_AT` clips is judged by that many
+of them, evenly spaced, so that a large data set is not read twice.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ksdiff_jax.data.schema import Clip
+
+LOOKED_AT = 2048
+
+
+def spread_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """At most `count` of the clips of a split, as a reader of it has them."""
+    by_language: dict[str, list[tuple[float, str, int]]] = {}
+    for position, clip in _looked_at(clips):
+        known = clip.duration_s, clip.clip_id, position
+        by_language.setdefault(clip.language, []).append(known)
+    languages = sorted(by_language, key=lambda name: (-len(by_language[name]), name))
+    shares = _shares({name: len(by_language[name]) for name in languages}, count)
+    chosen = {
+        name: [sorted(by_language[name])[place][2] for place in _places(len(by_language[name]), k)]
+        for name, k in shares.items()
+    }
+    turns = range(max(shares.values(), default=0))
+    return [clips[chosen[name][i]] for i in turns for name in languages if i < shares[name]]
+
+
+def clips_named(clips: Sequence[Clip], ids: Sequence[str]) -> list[Clip] | None:
+    """The clips of these ids, in this order; None where one is not among those looked at."""
+    wanted, found = set(ids), {}
+    for position, clip in _looked_at(clips):
+        if clip.clip_id in wanted:
+            found[clip.clip_id] = position
+            if len(found) == len(wanted):
+                return [clips[found[name]] for name in ids]
+    return None
+
+
+def _looked_at(clips: Sequence[Clip]) -> Iterator[tuple[int, Clip]]:
+    count = min(len(clips), LOOKED_AT)
+    return ((position, clips[position]) for position in _places(len(clips), count))
+
+
+def _places(of: int, count: int) -> list[int]:
+    """`count` different places of `of`, evenly spaced."""
+    return [int((2 * i + 1) * of // (2 * count)) for i in np.arange(count)]
+
+
+def _shares(sizes: dict[str, int], count: int) -> dict[str, int]:
+    """How many of each language, one in turn until there are `count`."""
+    shares = Counter(dict.fromkeys(sizes, 0))
+    left = min(count, sum(sizes.values()))
+    while left:
+        for name in sizes:
+            if left and shares[name] < sizes[name]:
+                shares[name] += 1
+                left -= 1
+    return dict(shares)

@@ -1,0 +1,48 @@
+"""The clips that a run is validated on: drawn once, and kept by name in the run's folder.
+
+    <workdir>/validation_clips.json    [{"id": "val-0003", "language": "de", "seconds": 5.12}, ...]
+
+The losses, the figures of `evaluate` and the sample videos (the first `train.samples_clips`) speak
+of these clips (data/chosen.py). A resumed run reads them back. It draws them anew where the file is
+missing, as in a run that was begun before there was one, where `train.validate_clips` is another,
+and where the data set no longer has one of them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ksdiff_jax.data.chosen import clips_named, spread_clips
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.files import write_json
+
+FILE_NAME = "validation_clips.json"
+
+
+def validation_clips(
+    split: Sequence[Clip], count: int, *, workdir: Path | None, tell: Callable[[str], None]
+) -> list[Clip]:
+    """The `count` clips of a run in `workdir`: those of its file, or newly drawn ones."""
+    ids = None if workdir is None else _read_ids(workdir / FILE_NAME)
+    if ids is not None and len(ids) == min(count, len(split)):
+        if (clips := clips_named(split, ids)) is not None:
+            return clips
+        tell(f"{workdir / FILE_NAME}: names clips that the data do not have; drawn anew")
+    return spread_clips(split, count)
+
+
+def write_validation_clips(workdir: Path, clips: Sequence[Clip]) -> None:
+    """Write the names of the clips."""
+    content = [
+        {"id": clip.clip_id, "language": clip.language, "seconds": round(clip.duration_s, 3)}
+        for clip in clips
+    ]
+    write_json(workdir / FILE_NAME, content)
+
+
+def _read_ids(path: Path) -> list[str] | None:
+    try:
+        ids = [entry["id"] for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return ids if all(isinstance(name, str) for name in ids) else None
