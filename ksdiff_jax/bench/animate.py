@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.bench.machine import machine
-from ksdiff_jax.bench.voice import made_up_voice
 
 CLIP_S = 10.0
 
@@ -28,6 +27,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict:
     from ksdiff_jax.animate.animator import Animator
     from ksdiff_jax.audio.prosody import extract_prosody
     from ksdiff_jax.audio.waveform import load_audio, write_wav
+    from ksdiff_jax.bench.voice import made_up_voice
 
     started = time.perf_counter()
     animator = (

@@ -25,7 +25,7 @@ import numpy as np
 from ksdiff_jax.motion.rotation import rotation_matrix
 from ksdiff_jax.typing import Array, Float, Int
 
-JOINTS = ("global", "neck", "jaw", "left_eye", "right_eye")
+# Joints: global, neck, jaw, left eye, right eye.
 PARENTS = (-1, 0, 1, 1, 1)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.layers.softmax_attention import softmax_attention
+from ksdiff_jax.layers.kernels.softmax_attention import softmax_attention
 
 
 def by_definition(q, k, v, mask, bias):
