@@ -9,7 +9,9 @@ steps and written. One line per entry:
 
     {"step": 150, "split": "train", "loss": 0.41, ..., "steps_per_s": 3.1, "data_wait": 0.02}
 
-A resumed run drops the lines beyond the step it restored, so every step appears once.
+The terms of the loss carry their weights (λ), so they add up to `loss`. Lines of `val` are means
+over the clips of `validation_clips.json`. A resumed run drops the lines beyond the step it
+restored, so every step appears once.
 """
 
 import contextlib

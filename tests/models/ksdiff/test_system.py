@@ -103,7 +103,7 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
         params = jax.eval_shape(system.init, KEY)
 
         def loss(params):
-            return system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=True)
+            return total_loss(system, params, batch, statistics=UNIT_STATISTICS, train=True)
 
         def sample(params):
             return system.sample(
