@@ -133,7 +133,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the checkpoint's",
     )
     parser.add_argument(
-        "--face", metavar="FILE", help="FLAME model file for the video; default the built-in head"
+        "--face",
+        metavar="FILE",
+        help="face model file for the video, of the checkpoint's motion space; the shipped "
+        "checkpoint's 50 expression coefficients are the built-in head's own, not FLAME's; "
+        "default the built-in head",
+    )
+    parser.add_argument(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="whose expression coefficients a checkpoint of an earlier version speaks, where it "
+        "does not show it: builtin or flame",
     )
     parser.add_argument(
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds"
@@ -274,7 +285,7 @@ class _Work:
         keep_compilations()
 
         from ksdiff_jax.animate.animator import Animator, check_seed
-        from ksdiff_jax.face import load_face
+        from ksdiff_jax.face import builtin_face, check_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
         self.args, self.console, self.outputs, self.transcript_of = (
@@ -284,7 +295,9 @@ class _Work:
             transcript_of,
         )
         self.animator = Animator.from_pretrained(
-            DEFAULT_NAME if args.checkpoint is None else args.checkpoint, encoder=args.encoder
+            DEFAULT_NAME if args.checkpoint is None else args.checkpoint,
+            encoder=args.encoder,
+            space=args.space,
         )
         self.options = {
             name: getattr(args, name)
@@ -295,7 +308,10 @@ class _Work:
         check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
-        self.face = load_face(args.face) if args.face else None
+        self.face = load_face(args.face) if args.face else builtin_face()
+        if args.face or set(outputs.formats) - {"npz"}:
+            hint = "" if args.face else " (--face FILE, or --formats npz for the motion alone)"
+            check_face(self.face, self.animator.pretrained.space.name, what=f"the motion{hint}")
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:

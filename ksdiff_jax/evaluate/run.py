@@ -42,7 +42,7 @@ def evaluate_system(
     `features_of` gives the kept features of a clip's sound, so that a pretrained encoder need not
     hear it again.
     """
-    chosen = read_clips(folder, split=split, clips=clips)
+    chosen = read_clips(folder, split=split, clips=clips, space=statistics.name)
     options = options or system.config.sample
     predictions = predict_clips(
         system,
@@ -59,9 +59,13 @@ def evaluate_system(
     )
 
 
-def read_clips(folder: str | Path, *, split: str, clips: int | None = None) -> list[Clip]:
-    """The first `clips` clips of a split, or all of it."""
-    reader = ShardReader(folder, split)
+def read_clips(
+    folder: str | Path, *, split: str, clips: int | None = None, space: str = ""
+) -> list[Clip]:
+    """The first `clips` clips of a split, or all of it; `space` is theirs where the data set does
+    not name it.
+    """
+    reader = ShardReader(folder, split, space=space)
     return [reader[i] for i in range(len(reader) if clips is None else min(clips, len(reader)))]
 
 

@@ -38,6 +38,7 @@ from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.report.run_page import write_run_page
 from ksdiff_jax.train.report.trace import Trace
 from ksdiff_jax.train.report.utilisation import StepFlops, Utilisation
+from ksdiff_jax.train.run_space import check_run_space, keep_run_space
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import Metrics, make_train_step, make_validation_step
 from ksdiff_jax.train.surgery import check_surgery, starting_weights, write_report
@@ -121,11 +122,14 @@ def train(
     system = build_system(config)
     check_surgery(config, system, workdir)
     data = open_data(config)
+    check_run_space(config, workdir, data.statistics.name)
     optimizer = make_optimizer(config.train)
     with ExitStack() as stack:
         workdir = stack.enter_context(
             open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell)
         )
+        if leads():
+            keep_run_space(workdir, data.statistics.name)
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=config.train.hang_s))
         # Both are needed around tracing: they give the layers' activation constraints their
         # meaning.

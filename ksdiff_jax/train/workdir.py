@@ -2,6 +2,7 @@
 
 versions.json    Python, packages, devices and git revision of the latest start; its schema marks
                  the folder as a run's
+space.json       the motion space of its data (run_space.py)
 config.json      the resolved configuration; a run with another one is refused
 checkpoints/     one folder per step (checkpoint.py)
 pretrained/      averaged weights for inference (models/pretrained.py)
@@ -72,6 +73,7 @@ _FILES = (
         "goodput.json",
         "run.html",
         "init_report.json",
+        "space.json",
         "wandb_id",
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 from ksdiff_jax.config import MeshConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel.arrays import check_batch_size
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import stream
@@ -23,7 +23,7 @@ from tests.models.ksdiff.conftest import TINY, lively, random_batch
 from tests.train.tiny_ksdiff import without_randomness
 from tests.train.toy import FRAMES, ToySystem, toy_batch, toy_config
 
-UNIT = Statistics(np.zeros(59, np.float32), np.ones(59, np.float32))
+UNIT = BUILTIN
 
 
 class QuietToy(ToySystem):

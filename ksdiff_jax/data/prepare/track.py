@@ -294,6 +294,7 @@ def take_of_face(
         tool=TOOL,
         measures=measures,
         whole=whole,
+        space=face.space,
     )
 
 

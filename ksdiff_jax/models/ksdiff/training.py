@@ -20,7 +20,6 @@ from ksdiff_jax.models.ksdiff import losses
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims
-from ksdiff_jax.models.ksdiff.normalisation import denormalise, normalise
 from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.rng import stream
@@ -89,7 +88,7 @@ def training_loss(
                 else target.astype(jnp.int32)
             )
 
-    clean = normalise(batch.motion, statistics)
+    clean = statistics.normalise(batch.motion)
     settings = {"config": config, "statistics": statistics, "train": train, "whole": whole}
     for name in generator_dims(model):
         metrics |= _path_losses(
@@ -211,7 +210,7 @@ def _lip_gap_loss(
     """
     gap = builtin_lip_gap()
     of_prediction, of_motion = (
-        gap.offset + denormalise(some, statistics) @ jnp.asarray(gap.directions)
+        gap.offset + statistics.denormalise(some) @ jnp.asarray(gap.directions)
         for some in (prediction, motion)
     )
     return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed, whole=whole)

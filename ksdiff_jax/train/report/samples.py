@@ -42,7 +42,7 @@ def write_samples(
     """A video and a plot in `out` of each of the first `clips` validation clips of the data set in
     `folder`.
     """
-    chosen = read_clips(folder, split="val", clips=clips)
+    chosen = read_clips(folder, split="val", clips=clips, space=statistics.name)
     options = system.config.sample
     predictions = predict_clips(
         system, params, statistics, chosen, options=options, features_of=features_of
@@ -65,6 +65,7 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
         prediction.motion[0],
         fps=clip.fps,
         shape=clip.shape,
+        space=clip.space,
         keyframes_expression=prediction.keyframes_expression,
         keyframes_head=prediction.keyframes_head,
     )
