@@ -169,7 +169,7 @@ def test_files_and_functions_stay_short_and_named_for_what_they_hold(path):
 def test_the_rules_see_what_they_forbid():
     inside = "def f():\n    from ksdiff_jax.train import loop\n"
     assert upward_imports("audio", inside) == ["ksdiff_jax.train.loop"]
-    assert upward_imports("audio", "from ksdiff_jax.motion import layout") == [
+    assert upward_imports("audio", "from ksdiff_jax.motion import space") == [
         "ksdiff_jax.motion.space"
     ]
     assert upward_imports("cli", "from ksdiff_jax.train import loop") == []

@@ -135,16 +135,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--face",
         metavar="FILE",
-        help="face model file for the video, of the checkpoint's motion space; the shipped "
-        "checkpoint's 50 expression coefficients are the built-in head's own, not FLAME's; "
-        "default the built-in head",
+        help="face for the video, of the checkpoint's motion space; the shipped one's expression "
+        "coefficients are the built-in head's own, not FLAME's; default the built-in head",
     )
     parser.add_argument(
         "--space",
         default="",
         metavar="NAME",
-        help="whose expression coefficients a checkpoint of an earlier version speaks, where it "
-        "does not show it: builtin or flame",
+        help="whose coefficients an earlier version's checkpoint has, if it does not show it",
     )
     parser.add_argument(
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds"
@@ -288,12 +286,8 @@ class _Work:
         from ksdiff_jax.face import builtin_face, check_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
-        self.args, self.console, self.outputs, self.transcript_of = (
-            args,
-            console,
-            outputs,
-            transcript_of,
-        )
+        self.args, self.console = args, console
+        self.outputs, self.transcript_of = outputs, transcript_of
         self.animator = Animator.from_pretrained(
             DEFAULT_NAME if args.checkpoint is None else args.checkpoint,
             encoder=args.encoder,
@@ -310,8 +304,8 @@ class _Work:
             raise InputError(f"--samples {args.samples}: need at least 1")
         self.face = load_face(args.face) if args.face else builtin_face()
         if args.face or set(outputs.formats) - {"npz"}:
-            hint = "" if args.face else " (--face FILE, or --formats npz for the motion alone)"
-            check_face(self.face, self.animator.pretrained.space.name, what=f"the motion{hint}")
+            what = "--face" if args.face else "video and plot (--face FILE, or --formats npz)"
+            check_face(self.face, self.animator.pretrained.space.name, what=what)
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:
@@ -351,20 +345,14 @@ class _Work:
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
-        console.detail(
-            f"  read {read - started:.2f} s, sample {sampled - read:.2f} s, write "
-            f"{finished - sampled:.2f} s"
-        )
+        seconds = {"read": read - started, "sample": sampled - read, "write": finished - sampled}
+        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
         return {
             "speech": speech,
             "duration_s": duration_s,
             "transcript": transcript.source,
             "files": [str(file) for file in files],
-            "seconds": {
-                "read": read - started,
-                "sample": sampled - read,
-                "write": finished - sampled,
-            },
+            "seconds": seconds,
             "real_time_factor": (finished - started) / duration_s,
         }
 

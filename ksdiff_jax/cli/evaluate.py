@@ -170,6 +170,8 @@ def _on_split(args, pretrained, system, options, console):
     groups = [group for group in args.metrics if group != "real"]
     if not groups:
         return {}, []
+    import numpy as np
+
     from ksdiff_jax.data.tally import motion_of_clip
     from ksdiff_jax.evaluate import run as evaluation
     from ksdiff_jax.evaluate.articulation import articulate, face_part
@@ -189,7 +191,7 @@ def _on_split(args, pretrained, system, options, console):
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":
-        predictions = evaluation.still_predictions(clips, pose=pretrained.space.mean)
+        predictions = evaluation.still_predictions(clips, pose=np.asarray(pretrained.space.mean))
     else:
         predictions = evaluation.predict_clips(
             system, pretrained.params, pretrained.space, clips,

@@ -41,7 +41,7 @@ class ToySystem:
         return (hidden @ params["second"]["kernel"] + params["second"]["bias"])[..., :MOTION_DIMS]
 
     def loss(self, params, batch: Batch, key, *, statistics, train: bool, whole=None):
-        target = (batch.motion - statistics.mean) / statistics.std
+        target = statistics.normalise(batch.motion)
         error = self.motion(params, batch.speech) - target
         if train:
             error = error + 0.01 * jax.random.normal(stream(key, "noise"), error.shape)
@@ -51,7 +51,7 @@ class ToySystem:
         return reconstruction, {"reconstruction": reconstruction}
 
     def sample(self, params, speech, noise, key, *, statistics, options: SampleConfig) -> Sample:
-        motion = self.motion(params, speech) * statistics.std + statistics.mean
+        motion = statistics.denormalise(self.motion(params, speech))
         nothing = jnp.zeros(motion.shape[:2])
         return Sample(motion, nothing > 0, nothing > 0, nothing, nothing)
 
