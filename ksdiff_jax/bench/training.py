@@ -19,7 +19,7 @@ from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Program, Programs, in_turn, ratio, seconds, spread
 from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training_program
 from ksdiff_jax.config import Config
-from ksdiff_jax.layers.fused_attention import device_fuses
+from ksdiff_jax.layers.kernels.fused_attention import device_fuses
 from ksdiff_jax.models.ksdiff.flops import training_step_flops
 from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 

@@ -30,14 +30,8 @@ from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
-BUCKETS_FRAMES = (
-    64,
-    128,
-    256,
-    512,
-    768,
-    1024,
-)  # few: a compilation costs more than the padding it saves
+# few: a compilation costs more than the padding it saves
+BUCKETS_FRAMES = (64, 128, 256, 512, 768, 1024)
 _FRAMES_PER_BATCH = 2048
 
 

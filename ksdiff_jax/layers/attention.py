@@ -4,7 +4,7 @@
 
 A call is split in two, `project` for keys and values and `__call__` for queries, because samplers
 and decoders ask the same memory again and again. Scores and softmax are float32, in cuDNN's kernel
-too (fused_attention.py).
+too (kernels/fused_attention.py).
 """
 
 from typing import NamedTuple
@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.layers.dense import Dense
-from ksdiff_jax.layers.fused_attention import fused_attention, fuses
+from ksdiff_jax.layers.kernels.fused_attention import fused_attention, fuses
+from ksdiff_jax.layers.kernels.softmax_attention import softmax_attention
 from ksdiff_jax.layers.position import rotary
-from ksdiff_jax.layers.softmax_attention import softmax_attention
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 _MASKED = -1e9

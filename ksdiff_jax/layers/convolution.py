@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from ksdiff_jax.layers.kernels.depthwise import depthwise
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 
@@ -20,68 +21,6 @@ def zero_invalid(x: Float[Array, "b f d"], mask: Bool[Array, "b f"]) -> Float[Ar
     clip.
     """
     return jnp.where(mask[..., None], x, 0)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def depthwise(
-    x: Float[Array, "b f d"], kernel: Float[Array, "k n"], dilation: int
-) -> Float[Array, "b f n"]:
-    """n / d filters of k frames per channel, zeros beyond both ends; all channels' first filters,
-    then their second.
-
-    A few shifted multiply-adds, forwards and backwards: XLA fuses them, and on a CPU they beat its
-    grouped convolution by far, as they beat the pads and sums that the derivative of a shift would
-    be.
-    """
-    channels, (taps, filters) = x.shape[-1], kernel.shape
-    windows = _windows(x, taps, dilation, before=dilation * (taps - 1) // 2)
-    multiples = [slice(first, first + channels) for first in range(0, filters, channels)]
-    return jnp.concatenate(
-        [
-            sum(window * kernel[tap, some] for tap, window in enumerate(windows))
-            for some in multiples
-        ],
-        axis=-1,
-    )
-
-
-def _depthwise_forward(x: Array, kernel: Array, dilation: int) -> tuple[Array, tuple[Array, Array]]:
-    return depthwise(x, kernel, dilation), (x, kernel)
-
-
-def _depthwise_backward(
-    dilation: int, kept: tuple[Array, Array], gradient: Array
-) -> tuple[Array, Array]:
-    x, kernel = kept
-    taps, reach = len(kernel), dilation * (len(kernel) - 1)
-    parts = jnp.split(gradient, kernel.shape[1] // x.shape[-1], axis=-1)
-    filters = jnp.split(kernel, len(parts), axis=-1)
-    to_x = sum(
-        window * kernel[taps - 1 - tap]
-        for part, kernel in zip(parts, filters, strict=True)
-        for tap, window in enumerate(_windows(part, taps, dilation, before=reach - reach // 2))
-    )
-    windows = _windows(x, taps, dilation, before=reach // 2)
-    to_kernel = [
-        jnp.stack([jnp.sum(window * part, axis=(0, 1)) for window in windows]) for part in parts
-    ]
-    return to_x, jnp.concatenate(to_kernel, axis=-1)
-
-
-depthwise.defvjp(_depthwise_forward, _depthwise_backward)
-
-
-def _windows(
-    x: Float[Array, "b f d"], taps: int, dilation: int, *, before: int
-) -> list[Float[Array, "b f d"]]:
-    """x shifted so that entry `tap` holds frame t - before + tap · dilation at t, zeros beyond both
-    ends.
-    """
-    padding = ((0, 0), (before, dilation * (taps - 1) - before), (0, 0))
-    padded = jax.lax.optimization_barrier(
-        jnp.pad(x, padding)
-    )  # or every read of every window asks where the edge is
-    return [padded[:, tap * dilation : tap * dilation + x.shape[1]] for tap in range(taps)]
 
 
 class DepthwiseConvolution(nn.Module):
@@ -166,9 +105,10 @@ def _windowed_sum(
     """
     whole, rest = divmod(window, stride)
     cells = tokens + whole - (rest == 0)
+    # the end is padded, or cut
     x = jax.lax.pad(
         x, 0.0, ((0, 0, 0), (before, cells * stride - before - x.shape[1], 0), (0, 0, 0))
-    )  # or cut
+    )
     x = x.reshape(x.shape[0], cells, stride, x.shape[2])
     started = x[:, whole:, :rest].sum(axis=2) if rest else jnp.zeros(())
     if not whole:

@@ -1,52 +1,20 @@
-"""The dense layer of all our models: `flax.linen.Dense` with a backward pass in the form that a CPU
-multiplies fast.
+"""The dense layer of all our models: `flax.linen.Dense` by way of `kernels.product`.
 
-The gradient of the kernel of y = x W is xᵀ g over all tokens. Differentiating a `dot_general` asks
-for gᵀ x and turns that around. XLA on a CPU packs a turned left side anew for every tile of the
-result, so that this takes up to twice as long where g is the wider of the two; on an accelerator it
-makes no difference. `product` has the narrower one to the left, with the tokens of all clips in one
-axis. Parameters are those of `flax.linen.Dense`, names included.
+Parameters are those of `flax.linen.Dense`, names included.
 """
 
 import functools
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 
+from ksdiff_jax.layers.kernels.product import product
 from ksdiff_jax.typing import Array, Float
 
 PRODUCT_NAME = "dense"  # what remat.py knows the results by
-
-
-@jax.custom_vjp
-def product(x: Float[Array, "*n i"], kernel: Float[Array, "i o"]) -> Float[Array, "*n o"]:
-    """x W over the last axis of x."""
-    return jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
-
-
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return product(x, kernel), (x, kernel)
-
-
-def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    x, kernel = kept
-    to_x = jax.lax.dot_general(gradient, kernel, (((gradient.ndim - 1,), (1,)), ((), ())))
-    tokens, gradients = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, gradient.shape[-1])
-    over_tokens = (((0,), (0,)), ((), ()))
-    if (
-        kernel.shape[0] > kernel.shape[1]
-    ):  # behind a barrier, or XLA turns the product itself around again
-        return to_x, jax.lax.optimization_barrier(
-            jax.lax.dot_general(gradients, tokens, over_tokens)
-        ).T
-    return to_x, jax.lax.dot_general(tokens, gradients, over_tokens)
-
-
-product.defvjp(_forward, _backward)
 
 
 def _as_dot_general(

@@ -8,10 +8,10 @@ every clip and head that it turns.
 
 import types
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.layers.kernels.rotated import rotated
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 # Angular frequencies of rotary positions, radians per second of token time: from two radians per
@@ -45,36 +45,10 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[AnyArray, "*n"]) -> Float[A
     angle = (time_s[..., None] * speed)[..., None, None, :]  # n 1 1 d/2
     array = _library(angle)
     cos, sin = array.cos(angle), array.sin(angle)
-    return _rotated(
+    return rotated(
         x,
         *(jnp.asarray(table, x.dtype) for table in (cos, array.concatenate([-sin, sin], axis=-2))),
     )
-
-
-@jax.custom_vjp
-def _rotated(
-    x: Float[Array, "b n h d"], cos: Float[Array, "*n 1 1 d2"], sin: Float[Array, "*n 1 2 d2"]
-) -> Array:
-    """(x₁ cos − x₂ sin, x₂ cos + x₁ sin) of the halves of d; `sin` has the signs.
-
-    Halves that change places are read backwards along an axis of two, where XLA would branch at
-    every joint.
-    """
-    halves = x.reshape(*x.shape[:-1], 2, x.shape[-1] // 2)
-    return (halves * cos + jnp.flip(halves, axis=-2) * sin).reshape(x.shape)
-
-
-def _rotated_forward(x: Array, cos: Array, sin: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _rotated(x, cos, sin), (cos, sin)
-
-
-def _rotated_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
-    """The gradient turned back. Time is a constant."""
-    cos, sin = kept
-    return _rotated(gradient, cos, -sin), jnp.zeros_like(cos), jnp.zeros_like(sin)
-
-
-_rotated.defvjp(_rotated_forward, _rotated_backward)
 
 
 def _library(values: AnyArray) -> types.ModuleType:

@@ -16,9 +16,8 @@ class Speech(NamedTuple):
     """What a system hears and reads. Padding follows the valid part; masks are True where valid."""
 
     audio: Float[Array, "b s"]  # 16 kHz, s = 640 t, zeros where invalid
-    prosody: Float[
-        Array, "b f 2"
-    ]  # log f0, log energy, normalised per utterance, zeros where invalid
+    # log f0, log energy, normalised per utterance, zeros where invalid
+    prosody: Float[Array, "b f 2"]
     mask: Bool[Array, "b t"]  # valid motion frames
     tokens: Int[Array, "b l"]  # transcript.encode, 0 where invalid
     token_mask: Bool[Array, "b l"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.layers import fused_attention as module
 from ksdiff_jax.layers.attention import KeysValues, attend
-from ksdiff_jax.layers.fused_attention import fused_attention, fuses
+from ksdiff_jax.layers.kernels import fused_attention as module
+from ksdiff_jax.layers.kernels.fused_attention import fused_attention, fuses
 from ksdiff_jax.layers.position import periodic_distance_bias
 
 SHAPE = (2, 6, 3, 16)

@@ -55,9 +55,8 @@ class KSDiff:
         options: SampleConfig,
     ) -> Sample:
         """Motion and keyframes for speech."""
-        network = self.network.clone(
-            scan_layers=False
-        )  # a sampler runs each layer often: nothing is copied there
+        # a sampler runs each layer often: nothing is copied there
+        network = self.network.clone(scan_layers=False)
         return sample_motion(
             network,
             params,

