@@ -35,7 +35,7 @@ from ksdiff_jax.config import MeshConfig, SampleConfig, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained, load_pretrained
 from ksdiff_jax.models.system import Sample, Speech, System
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
@@ -84,16 +84,21 @@ class Animator:
 
     @classmethod
     def from_pretrained(
-        cls, checkpoint: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None
+        cls,
+        checkpoint: str | Path = DEFAULT_NAME,
+        *,
+        encoder: str | Path | None = None,
+        space: str = "",
     ) -> "Animator":
         """The animator of a checkpoint folder, a training workdir, a shipped name, or `org/name` on
         Hugging Face's hub.
 
         What is here comes first; a branch, tag or commit on the hub is `org/name@revision`.
         `encoder` is where the pretrained speech encoder lies that the checkpoint refers to, if it
-        has moved.
+        has moved. `space` is the motion space of a checkpoint of an earlier version that does not
+        show it.
         """
-        return cls(load_pretrained(checkpoint, encoder=encoder))
+        return cls(load_pretrained(checkpoint, encoder=encoder, space=space))
 
     def push_to_hub(
         self,
@@ -332,13 +337,12 @@ class Animator:
     ) -> Sample:
         noise_keys = jax.vmap(lambda key: stream(key, "noise"))(keys)
         noise = frame_noise(noise_keys, first_frames, frames=speech.mask.shape[1], dims=MOTION_DIMS)
-        statistics = jax.tree.map(jnp.asarray, self.pretrained.statistics)
         return self.system.sample(
             params,
             speech,
             noise,
             stream(keys[0], "keyframes"),
-            statistics=statistics,
+            statistics=self.pretrained.space,
             options=options,
         )
 
@@ -376,6 +380,7 @@ class Animator:
         return {
             "checkpoint": self.pretrained.digest,
             "checkpoint_name": self.config.name,
+            "space": self.pretrained.space.name,
             "config": to_dict(self.config),
             "seed": seed,
             "sample": number,
@@ -383,7 +388,6 @@ class Animator:
             "audio_sha256": utterance.audio_sha256,
             "versions": {"ksdiff_jax": __version__, **packages},
             "device": jax.devices()[0].device_kind,
-            "flame_version": "FLAME-form, 50 expression coefficients of the training corpus",
         }
 
 

@@ -32,7 +32,7 @@ from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff.system import KSDiff
 from ksdiff_jax.models.system import Batch, Sample, Statistics
 from ksdiff_jax.motion.keyframes import keyframe_targets
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Bool, PyTree
 

@@ -29,7 +29,7 @@ from ksdiff_jax.models.ksdiff.network import Network, compute_dtype, keyframe_tr
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes
 from ksdiff_jax.models.ksdiff.system import KSDiff
 from ksdiff_jax.models.system import Speech, Statistics
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.typing import PyTree

@@ -46,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder of shards (default: the built-in corpus, made on first use)",
     )
+    add(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="whose expression coefficients they are (builtin, flame), of a checkpoint or data set "
+        "of an earlier version that does not show it",
+    )
     add("--split", default="test", help="split of the data set (default: test)")
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
     add(
@@ -101,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     use_device(args.device)
     keep_compilations()
     out = _out_folder(args)
-    pretrained = load_pretrained(args.checkpoint, encoder=args.encoder)
+    pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
     system = build_system(pretrained.config)
     changes = {
         name: getattr(args, name)
@@ -163,6 +170,8 @@ def _on_split(args, pretrained, system, options, console):
     groups = [group for group in args.metrics if group != "real"]
     if not groups:
         return {}, []
+    import numpy as np
+
     from ksdiff_jax.data.tally import motion_of_clip
     from ksdiff_jax.evaluate import run as evaluation
     from ksdiff_jax.evaluate.articulation import articulate, face_part
@@ -171,7 +180,9 @@ def _on_split(args, pretrained, system, options, console):
     from ksdiff_jax.face import builtin_face, face_height
 
     folder = args.data or _built_in(args, console, pretrained.config.data.corpus_clips)
-    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips)
+    space = pretrained.space.name
+    _check_data_space(str(folder), pretrained, given=args.space)
+    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips, space=space)
     console.say(
         f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from "
         f"{folder}"
@@ -180,13 +191,15 @@ def _on_split(args, pretrained, system, options, console):
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":
-        predictions = evaluation.still_predictions(clips, pose=pretrained.statistics.mean)
+        predictions = evaluation.still_predictions(clips, pose=np.asarray(pretrained.space.mean))
     else:
         predictions = evaluation.predict_clips(
-            system, pretrained.params, pretrained.statistics, clips,
+            system, pretrained.params, pretrained.space, clips,
             options=options, seed=args.seed, samples=args.samples,
         )  # fmt: skip
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
+    if space != builtin_face().space:
+        return figures, []
     part, height = face_part(builtin_face()), face_height(builtin_face())
     curves = [
         Curves(
@@ -199,14 +212,28 @@ def _on_split(args, pretrained, system, options, console):
     return figures, curves
 
 
+def _check_data_space(folder: str, pretrained, *, given: str) -> None:
+    """Raises `InputError` unless data set and checkpoint are of one motion space."""
+    from ksdiff_jax.data.earlier_space import known_space
+
+    of_data, own = known_space(folder, given=given), pretrained.space.name
+    if of_data != own:
+        raise InputError(
+            f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
+            f"{pretrained.path} speaks {own}; name data or a checkpoint of the other space"
+        )
+
+
 def _on_real(args, pretrained, system, options):
     """Figures and all curves on real speech, silence and noise, where a folder of them is given."""
     if not args.real or "real" not in args.metrics or args.control:
         return {}, []
     from ksdiff_jax.evaluate.real_speech import lip_sync, lip_sync_figures, rest
     from ksdiff_jax.evaluate.report import Curves
+    from ksdiff_jax.face import builtin_face, check_face
 
-    arguments = (system, pretrained.params, pretrained.statistics, args.real)
+    check_face(builtin_face(), pretrained.space.name, what="--metrics real")
+    arguments = (system, pretrained.params, pretrained.space, args.real)
     results = lip_sync(*arguments, options=options, seed=args.seed)
     figures = lip_sync_figures(results) | rest(*arguments, options=options, seed=args.seed)
     curves = [

@@ -171,6 +171,7 @@ def train_system(
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.evaluate.run import evaluate_clips
+    from ksdiff_jax.evaluate.scores import groups_without_face
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -206,6 +207,7 @@ def train_system(
             data.clips,
             statistics=data.statistics,
             features_of=data.features_of,
+            groups=groups_without_face(data.statistics.name),
         )
 
     flops = step_flops(config, held=held_parts(config, build_system(config)))

@@ -53,9 +53,13 @@ def evaluate_clips(
     return score(clips, predictions, face=face, groups=groups, keyframe_config=keyframes)
 
 
-def read_clips(folder: str | Path, *, split: str, clips: int | None = None) -> list[Clip]:
-    """The first `clips` clips of a split, or all of it."""
-    reader = ShardReader(folder, split)
+def read_clips(
+    folder: str | Path, *, split: str, clips: int | None = None, space: str = ""
+) -> list[Clip]:
+    """The first `clips` clips of a split, or all of it; `space` is theirs where the data set does
+    not name it.
+    """
+    reader = ShardReader(folder, split, space=space)
     return [reader[i] for i in range(len(reader) if clips is None else min(clips, len(reader)))]
 
 

@@ -25,7 +25,7 @@ from ksdiff_jax.audio.timebase import (
 )
 from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.models.system import Sample, Speech, Statistics, System
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree

@@ -8,6 +8,7 @@ provides one.
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 
@@ -25,25 +26,22 @@ class Speech(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One training or test batch: speech and the motion that goes with it (raw coefficients,
-    layout.py).
+    """One batch: speech and the motion that goes with it (raw coefficients,
+    motion/space.py).
     """
 
     speech: Speech
     motion: Float[Array, "b t 59"]
 
 
-class Statistics(NamedTuple):
-    """Mean and standard deviation of every motion dimension over the training split."""
-
-    mean: Float[Array, "59"]
-    std: Float[Array, "59"]
+# The parameter `statistics` of a system is the space of its motion, with mean and deviation.
+Statistics = MotionSpace
 
 
 class Sample(NamedTuple):
     """What a system generates for a batch of speech."""
 
-    motion: Float[Array, "b t 59"]  # raw coefficients, layout.py
+    motion: Float[Array, "b t 59"]  # raw coefficients, motion/space.py
     keyframes_expression: Bool[Array, "b t"]
     keyframes_head: Bool[Array, "b t"]
     keyframe_score_expression: Float[Array, "b t"]  # probabilities
@@ -91,6 +89,6 @@ class System(Protocol):
         statistics: Statistics,
         options: SampleConfig,
     ) -> Sample:
-        """Motion for speech, from initial Gaussian noise (disk order, layout.py); `key` serves
+        """Motion for speech, from initial Gaussian noise (order of motion/space.py); `key` serves
         Bernoulli keyframes.
         """

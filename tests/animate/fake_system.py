@@ -9,16 +9,20 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config, DiffusionConfig, ModelConfig, SampleConfig
 from ksdiff_jax.models.pretrained import Pretrained
-from ksdiff_jax.models.system import Sample, Statistics
+from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 
 CONFIG = Config(
     model=ModelConfig(width=16, heads=2, diffusion=DiffusionConfig(steps=100)),
     sample=SampleConfig(steps=10),
     name="fake",
 )
-STATISTICS = Statistics(mean=np.zeros(59, np.float32), std=np.full(59, 0.01, np.float32))
+STATISTICS = BUILTIN.with_statistics(
+    np.zeros(MOTION_DIMS, np.float32), np.full(MOTION_DIMS, 0.01, np.float32)
+)
 
 
 class FakeSystem:
@@ -37,11 +41,10 @@ class FakeSystem:
     def sample(self, params, speech, noise, key, *, statistics, options):
         self.traces.append(speech.mask.shape)
         batch, frames = speech.mask.shape
-        loudness = jnp.abs(speech.audio.reshape(batch, frames, 640)).mean(axis=-1, keepdims=True)
-        motion = (
-            statistics.mean
-            + statistics.std * params["scale"] * (noise + loudness) * options.guidance
+        loudness = jnp.abs(speech.audio.reshape(batch, frames, SAMPLES_PER_MOTION_FRAME)).mean(
+            axis=-1, keepdims=True
         )
+        motion = statistics.denormalise(params["scale"] * (noise + loudness) * options.guidance)
         keyframes = noise[..., 0] > 0
         score = jnp.where(speech.mask, 0.25, 0.0)
         return Sample(motion, keyframes, ~keyframes, score, score + 0.5)

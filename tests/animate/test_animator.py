@@ -9,7 +9,7 @@ import pytest
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.utterance import TranscriptWarning
-from ksdiff_jax.audio.timebase import motion_frames
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, motion_frames
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.clip import MotionClip
@@ -42,7 +42,9 @@ def test_motion_of_a_file_and_of_its_samples_are_equal(animator, tmp_path):
     assert len(from_file) == 50
 
 
-@pytest.mark.parametrize("samples", [640, 16_000, 16_319, 16_320, 30_000, 200_001])
+@pytest.mark.parametrize(
+    "samples", [SAMPLES_PER_MOTION_FRAME, 16_000, 16_319, 16_320, 30_000, 200_001]
+)
 def test_there_are_as_many_frames_as_the_time_base_says(animator, samples):
     motion = animator(tone(samples / 16_000)[:samples], sample_rate_hz=16_000)
     assert len(motion) == motion_frames(samples)

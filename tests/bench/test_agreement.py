@@ -5,6 +5,7 @@ import pytest
 
 from ksdiff_jax.bench.agreement import gradient_errors, sample_errors
 from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 GRADIENTS = {
     "a": {"kernel": np.array([[3.0, 0.0], [0.0, 4.0]])},
@@ -52,12 +53,14 @@ def test_a_gradient_that_is_no_number_is_the_largest_error():
 def a_sample(**changes) -> Sample:
     bits, scores = np.zeros((2, 3), bool), np.full((2, 3), 0.25, np.float32)
     bits[0, 1] = True
-    return Sample(np.ones((2, 3, 59), np.float32), bits, bits, scores, scores)._replace(**changes)
+    return Sample(np.ones((2, 3, MOTION_DIMS), np.float32), bits, bits, scores, scores)._replace(
+        **changes
+    )
 
 
 def test_clips_whose_keyframes_differ_are_compared_apart():
     motion, bits, scores = (
-        np.ones((2, 3, 59), np.float32),
+        np.ones((2, 3, MOTION_DIMS), np.float32),
         a_sample().keyframes_head.copy(),
         np.full((2, 3), 0.25),
     )
@@ -75,7 +78,7 @@ def test_clips_whose_keyframes_differ_are_compared_apart():
     assert errors["clips_of_same_keyframes"] == 1
     assert errors["motion_of_same_keyframes_largest_difference"] == 0.125
     assert errors["motion_of_same_keyframes_relative_error"] == pytest.approx(
-        0.125 / np.sqrt(3 * 59)
+        0.125 / np.sqrt(3 * MOTION_DIMS)
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from ksdiff_jax.bench.sampling import Stages
 from ksdiff_jax.bench.workload import made_up_batch, made_up_params, small_size
 from ksdiff_jax.models.ksdiff.system import KSDiff
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.errors import InputError
@@ -45,7 +46,10 @@ def scene(folder, *, loud):
     """
     for name in ("lips", "audio"):
         (folder / name).mkdir(parents=True)
-    write_wav(folder / "audio" / "talk.wav", (np.repeat(loud, 640) * 0.5).astype(np.float32))
+    write_wav(
+        folder / "audio" / "talk.wav",
+        (np.repeat(loud, SAMPLES_PER_MOTION_FRAME) * 0.5).astype(np.float32),
+    )
     write_wav(folder / "audio" / "vad_zero.wav", np.zeros(16_000, np.float32))
     noise = np.random.default_rng(0).uniform(-0.01, 0.01, 16_000).astype(np.float32)
     write_wav(folder / "audio" / "noise_1.wav", noise)

@@ -14,6 +14,7 @@ from ksdiff_jax.evaluate.run import (
 )
 from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import score
+from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
 
 
@@ -46,7 +47,7 @@ def test_the_truth_scores_perfectly(clips):
 def test_a_face_that_never_moves_fails(clips):
     frozen = []
     for clip in clips:
-        motion = np.zeros((1, clip.frames, 59), np.float32)
+        motion = np.zeros((1, clip.frames, MOTION_DIMS), np.float32)
         motion[..., 53] = 0.1
         frozen.append(Prediction(motion, np.zeros(clip.frames, bool), np.zeros(clip.frames, bool)))
     figures = score(clips, frozen)
@@ -60,7 +61,9 @@ def test_a_face_that_never_moves_fails(clips):
 
 def test_a_mouth_that_stays_shut_closes_in_every_bilabial_but_is_not_precise(clips):
     shut = [
-        Prediction(np.zeros((1, c.frames, 59), np.float32), *2 * [np.zeros(c.frames, bool)])
+        Prediction(
+            np.zeros((1, c.frames, MOTION_DIMS), np.float32), *2 * [np.zeros(c.frames, bool)]
+        )
         for c in clips
     ]
     figures = score(clips, shut, groups=("lips",))
@@ -98,7 +101,7 @@ def test_every_figure_is_a_plain_number(clips):
 def test_the_motion_of_other_clips_is_natural_and_to_other_words(clips):
     swapped = swapped_predictions(clips, keyframe_config=KeyframeConfig())
     assert [prediction.motion.shape for prediction in swapped] == [
-        (1, clip.frames, 59) for clip in clips
+        (1, clip.frames, MOTION_DIMS) for clip in clips
     ]
     for prediction, other in zip(swapped, [*clips[1:], clips[0]], strict=True):
         shared = min(prediction.motion.shape[1], other.frames)

@@ -2,15 +2,17 @@ import jax
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.evaluate import sampling
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.evaluate.pretend import OPEN_RAD, STILL, LoudnessSystem
 
 
 def tone(frames: int, loudness: float) -> sampling.Utterance:
-    samples = loudness / 2 * np.where(np.arange(640 * frames) % 2, 1.0, -1.0)
+    samples = loudness / 2 * np.where(np.arange(SAMPLES_PER_MOTION_FRAME * frames) % 2, 1.0, -1.0)
     return sampling.utterance(
         samples.astype(np.float32), prosody=np.zeros((2 * frames, 2), np.float32)
     )
@@ -26,7 +28,7 @@ def test_every_clip_gets_its_own_motion_in_order_whatever_its_bucket():
     loudness = [0.1, 0.2, 0.3, 0.4, 0.5]
     lengths = [70, 20, 200, 70, 64]
     found = predictions([tone(t, x) for t, x in zip(lengths, loudness, strict=True)])
-    assert [p.motion.shape for p in found] == [(1, t, 59) for t in lengths]
+    assert [p.motion.shape for p in found] == [(1, t, MOTION_DIMS) for t in lengths]
     for prediction, x in zip(found, loudness, strict=True):
         assert prediction.motion[0, :, 53] == pytest.approx(
             np.full(prediction.motion.shape[1], OPEN_RAD * x), abs=1e-6
@@ -61,8 +63,8 @@ def test_padding_is_zero_and_masked_and_sound_beyond_the_motion_is_cut():
     )
     speech = sampling.pad_speech([spoken], frames=4, max_tokens=8)
     assert speech.audio.shape == (1, 2560)
-    assert speech.audio[0, :640].all()
-    assert not speech.audio[0, 640:].any()
+    assert speech.audio[0, :SAMPLES_PER_MOTION_FRAME].all()
+    assert not speech.audio[0, SAMPLES_PER_MOTION_FRAME:].any()
     assert speech.mask.tolist() == [[True, False, False, False]]
     assert speech.prosody.shape == (1, 8, 2)
     assert speech.token_mask.sum() == 2

@@ -24,9 +24,8 @@ from ksdiff_jax.models.ksdiff.network import (
     generator_dims,
     keyframe_tracks,
 )
-from ksdiff_jax.models.ksdiff.normalisation import denormalise
 from ksdiff_jax.models.system import Sample, Speech, Statistics
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import stream
 from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
 
@@ -84,7 +83,7 @@ def sample_motion(
             options=options,
         )
         motion = motion.at[..., dims].set(path)
-    motion = jnp.where(mask[..., None], denormalise(motion, statistics), 0.0)
+    motion = jnp.where(mask[..., None], statistics.denormalise(motion), 0.0)
 
     none = jnp.zeros(mask.shape)
     return Sample(

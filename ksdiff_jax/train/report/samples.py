@@ -62,6 +62,7 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
         prediction.motion[0],
         fps=clip.fps,
         shape=clip.shape,
+        space=clip.space,
         keyframes_expression=prediction.keyframes_expression,
         keyframes_head=prediction.keyframes_head,
     )

@@ -13,6 +13,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import (
     TINY,
@@ -46,7 +47,7 @@ def _sampler(system, options):
 
 
 def _sample(system, params, speech, *, options=FAST, seed=1):
-    noise = jax.random.normal(jax.random.key(seed), (1, 64, 59))[:, : speech.mask.shape[1]]
+    noise = jax.random.normal(jax.random.key(seed), (1, 64, MOTION_DIMS))[:, : speech.mask.shape[1]]
     noise = jnp.broadcast_to(noise, (speech.mask.shape[0], *noise.shape[1:]))
     return _sampler(system, options)(params, speech, noise)
 
@@ -269,4 +270,4 @@ def test_the_jaw_moves_with_the_path_that_owns_it():
         variant = build_system(override(TINY, {"model.jaw_path": jaw_path}))
         shapes = jax.eval_shape(variant.init, KEY)
         assert shapes["generators_expression"]["clean"]["kernel"].shape[-1] == width
-        assert shapes["generators_head"]["clean"]["kernel"].shape[-1] == 59 - width
+        assert shapes["generators_head"]["clean"]["kernel"].shape[-1] == MOTION_DIMS - width
