@@ -187,7 +187,8 @@ def made_up_batch(
     import ml_dtypes
     import numpy as np
 
-    from ksdiff_jax.models.system import Batch, Speech, Statistics
+    from ksdiff_jax.models.system import Batch, Statistics
+    from ksdiff_jax.speech.utterance import Speech
 
     draw = np.random.default_rng(0)
     encoder = config.model.encoder

@@ -168,8 +168,9 @@ def train_system(
 ) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
+    from ksdiff_jax.animate.engine import Engine
     from ksdiff_jax.cli.device import keep_compilations
-    from ksdiff_jax.evaluate.run import evaluate_system
+    from ksdiff_jax.evaluate.run import evaluate_clips, read_clips
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -193,15 +194,9 @@ def train_system(
     def evaluate(system, params, data):
         if not data.validation:
             return {}
-        return evaluate_system(
-            system,
-            params,
-            data.statistics,
-            data.folder,
-            split="val",
-            clips=config.train.validate_clips,
-            features_of=data.features_of,
-        )
+        engine = Engine(system, params, data.statistics, features_of=data.features_of)
+        clips = read_clips(data.folder, split="val", clips=config.train.validate_clips)
+        return evaluate_clips(engine, clips)
 
     flops = step_flops(config, held=held_parts(config, build_system(config)))
     outcome = train(
@@ -226,17 +221,11 @@ def train_system(
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.evaluate.run import read_clips
     from ksdiff_jax.train.report.samples import write_samples
 
     if data.validation:
-        clips = system.config.train.samples_clips
-        write_samples(
-            system,
-            params,
-            data.statistics,
-            data.folder,
-            out=out,
-            step=step,
-            clips=clips,
-            features_of=data.features_of,
-        )
+        engine = Engine(system, params, data.statistics, features_of=data.features_of)
+        clips = read_clips(data.folder, split="val", clips=system.config.train.samples_clips)
+        write_samples(engine, clips, out=out, step=step)

@@ -2,12 +2,16 @@
 training.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.schema import Clip, Timed
 from ksdiff_jax.models.system import Sample, Statistics
+from ksdiff_jax.rng import frame_noise
 
 STILL = Statistics(mean=np.zeros(59, np.float32), std=np.ones(59, np.float32))
 OPEN_RAD = 0.2
@@ -41,14 +45,14 @@ def talking_clip(number: int, *, frames: int = 60) -> Clip:
     )
 
 
+@dataclasses.dataclass(frozen=True)
 class LoudnessSystem:
     """Opens the jaw by the loudness of each frame (all of the truth of `talking_clip`); its head is
-    pure noise.
+    pure noise, and it has no keyframes.
     """
 
-    def __init__(self, *, gain: float = 1.0):
-        self.config = Config()
-        self.gain = gain
+    config: Config = dataclasses.field(default_factory=Config)
+    gain: float = 1.0
 
     def init(self, key):
         return {"offset": jnp.zeros(())}
@@ -56,13 +60,15 @@ class LoudnessSystem:
     def loss(self, params, batch, key, *, statistics, train):
         return params["offset"], {}
 
-    def sample(self, params, speech, noise, key, *, statistics, options) -> Sample:
+    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
+        noise = frame_noise(keys, first, speech.mask.shape[1], (59,))
         loud = jnp.abs(speech.audio).reshape(*speech.mask.shape, 640).max(axis=-1) * 2
         motion = (
             jnp.zeros_like(noise).at[..., 53].set(self.gain * OPEN_RAD * loud + params["offset"])
         )
-        motion = motion.at[..., 50:53].set(0.05 * noise[..., 50:53])
-        none = jnp.zeros(speech.mask.shape, bool)
-        return Sample(
-            motion, none, none, jnp.zeros(speech.mask.shape), jnp.zeros(speech.mask.shape)
-        )
+        return Sample(motion.at[..., 50:53].set(0.05 * noise[..., 50:53]))
+
+
+def loudness_engine(*, offset: float = 0.0) -> Engine:
+    """An engine of a `LoudnessSystem`; with an offset its mouth hangs open."""
+    return Engine(LoudnessSystem(), {"offset": np.float32(offset)}, STILL)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.config import MeshConfig
-from ksdiff_jax.models.system import Batch, Speech
+from ksdiff_jax.models.system import Batch
 from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.feed import BatchFeed
 from tests.promised import BOUND_S, ENDLESS_S
 

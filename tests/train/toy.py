@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.config import Config, DataConfig, TrainConfig
-from ksdiff_jax.models.system import Batch, Sample, SampleConfig, Speech, Statistics
+from ksdiff_jax.models.system import Batch, Sample, Statistics
 from ksdiff_jax.rng import stream
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.feed import TrainingData
 
 FRAMES = 4
@@ -26,7 +27,7 @@ class ToySystem:
         self.config = config
 
     def init(self, key):
-        kernel = lambda name, *shape: jax.random.normal(stream(key, name), shape) * 0.1  # noqa: E731
+        kernel = lambda name, *shape: jax.random.normal(stream(key, name), shape) * 0.1
         return {
             "first": {"kernel": kernel("first", 8, HIDDEN)},
             "second": {"kernel": kernel("second", HIDDEN, 64), "bias": jnp.zeros((64,))},
@@ -48,10 +49,8 @@ class ToySystem:
         reconstruction = jnp.sum(jnp.where(mask, error**2, 0.0)) / (valid * 59)
         return reconstruction, {"reconstruction": reconstruction}
 
-    def sample(self, params, speech, noise, key, *, statistics, options: SampleConfig) -> Sample:
-        motion = self.motion(params, speech) * statistics.std + statistics.mean
-        nothing = jnp.zeros(motion.shape[:2])
-        return Sample(motion, nothing > 0, nothing > 0, nothing, nothing)
+    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
+        return Sample(self.motion(params, speech) * statistics.std + statistics.mean)
 
 
 class ToyBatches:

@@ -14,8 +14,9 @@ from ksdiff_jax.config import (
     SpeechPathsConfig,
     TranscriptConfig,
 )
-from ksdiff_jax.models.system import Batch, Speech, Statistics
+from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.speech.transcript import encode
+from ksdiff_jax.speech.utterance import Speech
 
 TINY = Config(
     model=ModelConfig(

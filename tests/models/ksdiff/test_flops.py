@@ -13,8 +13,9 @@ import pytest
 from ksdiff_jax.config import Config, PretrainedEncoderConfig
 from ksdiff_jax.models import build_system, step_flops
 from ksdiff_jax.models.ksdiff.flops import training_flops, training_step_flops
-from ksdiff_jax.models.system import Batch, Speech, Statistics
+from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.overrides import override
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.surgery import held_parts, hold
 from tests.train.tiny_ksdiff import tiny_config
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.config import Config
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.network import Network
@@ -16,7 +16,7 @@ from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, padded, random_batch
 
 FRAMES = 20
-FAST = SampleConfig(steps=4)
+FAST = {"sample.steps": 4}
 KEY = jax.random.key(0)
 
 
@@ -32,16 +32,15 @@ def params(system):
 
 # Kept, so that a test traces and compiles a sampler once and not for every sample.
 @functools.lru_cache(maxsize=4)
-def _sampler(system, options):
-    return jax.jit(
-        lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options)
-    )
+def _sampler(system):
+    return jax.jit(functools.partial(system.sample, statistics=UNIT_STATISTICS))
 
 
-def _sample(system, params, speech, *, options=FAST, seed=1):
-    noise = jax.random.normal(jax.random.key(seed), (1, 64, 59))[:, : speech.mask.shape[1]]
-    noise = jnp.broadcast_to(noise, (speech.mask.shape[0], *noise.shape[1:]))
-    return _sampler(system, options)(params, speech, noise)
+def _sample(system, params, speech, *, seed=1, first=0, **options):
+    clips = speech.mask.shape[0]
+    keys = jnp.stack([jax.random.key(seed)] * clips)
+    fast = build_system(override(system.config, FAST | options))
+    return _sampler(fast)(params, speech, keys, np.full(clips, first, np.int32))
 
 
 def _encoded(system, params, batch):
@@ -68,12 +67,16 @@ def test_padding_changes_no_valid_frame_of_a_sample(system, params):
     short = _sample(system, params, batch.speech)
     long = _sample(system, params, padded(batch, 12).speech)
     np.testing.assert_allclose(long.motion[:, :FRAMES], short.motion, atol=2e-4)
-    np.testing.assert_array_equal(long.keyframes_head[:, :FRAMES], short.keyframes_head)
+    np.testing.assert_array_equal(
+        long.tracks["keyframes_head"][:, :FRAMES], short.tracks["keyframes_head"]
+    )
     np.testing.assert_allclose(
-        long.keyframe_score_expression[:, :FRAMES], short.keyframe_score_expression, atol=1e-4
+        long.tracks["keyframe_score_expression"][:, :FRAMES],
+        short.tracks["keyframe_score_expression"],
+        atol=1e-4,
     )
     assert not np.any(long.motion[:, FRAMES:])
-    assert not np.any(long.keyframes_expression[:, FRAMES:])
+    assert not np.any(long.tracks["keyframes_expression"][:, FRAMES:])
 
 
 def test_an_odd_number_of_frames_is_padded_as_well(system, params):
@@ -97,8 +100,9 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
         loss = lambda params: system.loss(
             params, batch, KEY, statistics=UNIT_STATISTICS, train=True
         )
-        sample = lambda params: system.sample(  # noqa: E731
-            params, batch.speech, batch.motion, KEY, statistics=UNIT_STATISTICS, options=FAST
+        keys, first = jax.random.split(KEY, len(batch.motion)), jnp.zeros(len(batch.motion), int)
+        sample = lambda params: system.sample(
+            params, batch.speech, keys, first, statistics=UNIT_STATISTICS
         )
         return [str(jax.make_jaxpr(program)(params)).count(" scan[") for program in (loss, sample)]
 
@@ -128,11 +132,9 @@ def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_win
     batch = random_batch(3 * TINY.model.keyframes.window_frames)
     encoded = _encoded(system, params, batch)
     for track in ("expression", "head"):
-        options = SampleConfig(keyframe_decoding="bernoulli")
+        threshold = jax.random.uniform(KEY, encoded.mask.shape)
         decode = jax.jit(
-            lambda e, t=track, o=options: decode_keyframes(
-                system.network, params, t, e, KEY, config=TINY, options=o
-            )
+            lambda e, t=track, u=threshold: decode_keyframes(system.network, params, t, e, u)
         )
         bits, scores = decode(encoded)
         assert 0 < bits.mean() < 1
@@ -158,10 +160,8 @@ def test_the_keyframe_predictor_is_causal_in_its_bits_and_bounded_by_its_window(
 def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system, params):
     speech = random_batch(FRAMES).speech
     plain = _sample(system, params, speech).motion
-    nearly_one = _sample(
-        system, params, speech, options=SampleConfig(steps=4, guidance=1.0 + 1e-6)
-    ).motion
-    strong = _sample(system, params, speech, options=SampleConfig(steps=4, guidance=3.0)).motion
+    nearly_one = _sample(system, params, speech, **{"sample.guidance": 1.0 + 1e-6}).motion
+    strong = _sample(system, params, speech, **{"sample.guidance": 3.0}).motion
     np.testing.assert_allclose(nearly_one, plain, atol=1e-3)
     assert np.abs(np.asarray(strong - plain)).max() > 1e-2
 
