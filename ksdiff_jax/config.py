@@ -182,11 +182,8 @@ class LossConfig:
     spectral: float = 0.3  # lambda_mr of Eq. 7
     keyframes: float = 0.5  # lambda_BCE of Eq. 7
     lip_gap: float = 0.0  # R: the lips' distance on the built-in head; keep 0 for other faces
-    spectral_windows: tuple[int, ...] = (
-        8,
-        16,
-        32,
-    )  # R: STFT windows in motion frames, hop = window / 4, Hann
+    # R: STFT windows in motion frames, hop = window / 4, Hann
+    spectral_windows: tuple[int, ...] = (8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -250,9 +247,8 @@ class TrainConfig:
     scan_layers: bool = False
     # checkpoint folder, workdir, shipped name or org/name of the hub: weights of a new run
     init_from: str = ""
-    init_patterns: tuple[str, ...] = (
-        "*",
-    )  # parameters taken from there, as "generators_head/*" (fnmatch)
+    # parameters taken from there, as "generators_head/*" (fnmatch)
+    init_patterns: tuple[str, ...] = ("*",)
     freeze_patterns: tuple[str, ...] = ()  # parameters that keep the value they start from
 
 
@@ -275,12 +271,8 @@ class SampleConfig:
     eta: float = 0.0
     # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
     lip_temperature: float = 1.0
-    lip_dims: tuple[int, ...] = (
-        *range(50),
-        53,
-        54,
-        55,
-    )  # motion dimensions (layout.py) that move the lips
+    # motion dimensions (layout.py) that move the lips
+    lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
 

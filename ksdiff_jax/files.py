@@ -172,9 +172,8 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
 
 
 def _remove(temporary: Path) -> None:
-    with contextlib.suppress(
-        OSError
-    ):  # Windows keeps a file that is still open; the error before is what counts
+    # Windows keeps a file that is still open; the error before is what counts
+    with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)
 
 
@@ -260,10 +259,8 @@ def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
 def _link_or_copy(old: str | Path, new: str | Path) -> None:
     try:
         os.link(old, new, follow_symlinks=False)
-    except (
-        OSError,
-        NotImplementedError,
-    ):  # a file system without links, a system that follows symbolic ones
+    except (OSError, NotImplementedError):
+        # a file system without links, a system that follows symbolic ones
         shutil.copy2(old, new, follow_symlinks=False)
 
 

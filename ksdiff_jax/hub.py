@@ -90,9 +90,8 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
                 "the name, or log in "
                 "with `hf auth login`"
             ) from error
-        except (
-            Exception
-        ) as error:  # the client raises its own, its transport's and the system's errors
+        except Exception as error:
+            # the client raises its own, its transport's and the system's errors
             if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
                 raise InputError(
                     f"{name.repo}: what the hub gives cannot be kept ({first_line(error)}); set "

@@ -14,10 +14,8 @@ except ImportError:  # Windows
     fcntl = None
 
 _RETRY_S = 0.1
-_TAKEN = (
-    errno.EACCES,
-    errno.EDEADLK,
-)  # what `msvcrt.locking` raises where another process has the lock
+# what `msvcrt.locking` raises where another process has the lock
+_TAKEN = (errno.EACCES, errno.EDEADLK)
 
 
 def take_at_once(file: IO) -> bool:

@@ -4,10 +4,10 @@ function that writes.
 | at the place of an output lies | then |
 |---|---|
 | nothing | it is written |
-| an input of the same call, under whatever name: a link, another spelling, another case | refused, always |
+| an input of the same call, under any name: a link, another spelling or case | refused, always |
 | a folder, a pipe, a device | refused, always |
 | what this package wrote for the same purpose, by its mark (`ownership`) | it is replaced |
-| anything else, also an empty file, a write-protected one, a link that leads nowhere | refused, unless `overwrite` |
+| all else, also empty or write-protected files, links to nowhere | refused, unless `overwrite` |
 
 A link to a file or folder is followed: what it leads to is replaced, and the link stays. A folder
 that is written as a whole takes the place of an earlier one of its kind; files in it that are not
@@ -218,11 +218,8 @@ def same_place(one: str | Path, other: str | Path) -> bool:
     """Whether two names lead to one file or folder, by its number on the disk."""
     try:
         return Path(one).samefile(other)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-    ):  # one of them is not there, or no name of this system (gs://...)
+    except (OSError, ValueError, TypeError):
+        # one of them is not there, or no name of this system (gs://...)
         return False
 
 

@@ -58,9 +58,8 @@ def purpose_of(path: str | Path) -> str | None:
             head = file.read(_HEAD_BYTES)
         read = next((read for is_kind, read in _READERS if is_kind(head)), None)
         text = read(path) if read else None
-    except (
-        Exception
-    ):  # whatever a reader raises at a damaged or hostile file: we did not write that
+    except Exception:
+        # whatever a reader raises at a damaged or hostile file: we did not write that
         return None
     found = _SCHEMA.fullmatch(text) if text else None
     return found[1] if found else None

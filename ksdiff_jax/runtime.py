@@ -22,15 +22,8 @@ _LIST_DEVICES = (
     "in jax.devices()))"
 )
 _GOOGLE = "0x1ae0"  # the vendor of TPUs on the PCI bus, and of network cards
-_TPUS = {
-    "0x0027",
-    "0x0056",
-    "0x005e",
-    "0x0062",
-    "0x0063",
-    "0x006f",
-    "0x0076",
-}  # v2 and v3, v4, v5p, v5e, v6e, 7x
+# v2 and v3, v4, v5p, v5e, v6e, 7x
+_TPUS = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}
 
 
 def check_runtime() -> str:

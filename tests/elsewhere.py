@@ -37,18 +37,19 @@ POSIX_MODULES = {
 # module.
 OS_OF_WINDOWS = set(
     """
-    abort access chdir chmod close closerange cpu_count device_encoding dup dup2 environ error execv execve fspath
-    fstat fsync ftruncate get_inheritable get_terminal_size getcwd getcwdb getlogin getpid getppid isatty kill link
-    listdir lseek lstat mkdir open pipe putenv read readlink remove rename replace rmdir scandir set_inheritable spawnv
-    spawnve stat stat_result statvfs_result strerror symlink system terminal_size times times_result truncate umask
-    uname_result unlink unsetenv urandom utime waitpid waitstatus_to_exitcode write DirEntry F_OK R_OK W_OK X_OK
+    abort access chdir chmod close closerange cpu_count device_encoding dup dup2 environ error execv
+    execve fspath fstat fsync ftruncate get_inheritable get_terminal_size getcwd getcwdb getlogin
+    getpid getppid isatty kill link listdir lseek lstat mkdir open pipe putenv read readlink remove
+    rename replace rmdir scandir set_inheritable spawnv spawnve stat stat_result statvfs_result
+    strerror symlink system terminal_size times times_result truncate umask uname_result unlink
+    unsetenv urandom utime waitpid waitstatus_to_exitcode write DirEntry F_OK R_OK W_OK X_OK
     O_APPEND O_CREAT O_EXCL O_RDONLY O_RDWR O_TRUNC O_WRONLY P_NOWAIT P_NOWAITO P_WAIT TMP_MAX EX_OK
     """.split()  # noqa: SIM905
 )
 SIGNALS_OF_WINDOWS = set(
     """
-    SIGABRT SIGFPE SIGILL SIGINT SIGSEGV SIGTERM SIG_DFL SIG_IGN NSIG Signals Handlers signal getsignal
-    default_int_handler raise_signal set_wakeup_fd strsignal valid_signals
+    SIGABRT SIGFPE SIGILL SIGINT SIGSEGV SIGTERM SIG_DFL SIG_IGN NSIG Signals Handlers signal
+    getsignal default_int_handler raise_signal set_wakeup_fd strsignal valid_signals
     """.split()  # noqa: SIM905
 )
 

@@ -28,12 +28,10 @@ SOURCES = {
 }
 ALLOWED = {
     ("heap.py", "os.sysconf"),  # nothing is asked of libc but on Linux
-    (
-        "train/interrupt.py",
-        "os.set_blocking",
-    ),  # training on Windows is not promised; there it came with Python 3.12
+    # training on Windows is not promised; there it came with Python 3.12
+    ("train/interrupt.py", "os.set_blocking"),
 }
-BENCHMARKS = "cli/bench"  # they measure this machine
+BENCHMARKS = "bench/"  # they measure this machine
 
 
 def posix_only_uses(source: str) -> set[str]:
@@ -134,9 +132,8 @@ def test_the_searches_see_what_they_look_for():
 def tiny(tmp_path):
     config = tiny_config("")
     rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(
-        build_system(config).init, jax.random.key(0)
-    )  # running it would take 20 s
+    # running it would take 20 s
+    shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))
     params = jax.tree.map(
         lambda leaf: rng.normal(scale=0.1, size=leaf.shape).astype(np.float32), shapes
     )

@@ -113,54 +113,95 @@ def over_long_functions(source: str) -> list[str]:
     return [f"{name}: {length} lines" for name, length in lengths if length > MAX_FUNCTION_LINES]
 
 
-def below_the_roof() -> list[Path]:
-    """All modules but the package's own `__init__` and `__main__`, which may reach everything."""
-    return [path for path in SOURCES if part_of(path) not in {"__init__", "__main__"}]
+def circles(sources: dict[str, str]) -> list[list[str]]:
+    """Groups of modules that import each other, be it in a round, from their sources by dotted
+    name; imports inside functions count.
+    """
+    graph = {
+        name: {found for found in map(_module_in(sources), imported_names(source)) if found}
+        for name, source in sources.items()
+    }
+    reach = {name: _reached_from(name, graph) for name in graph}
+    groups = {
+        frozenset(other for other in reach[name] if name in reach[other])
+        for name in graph
+        if name in reach[name]
+    }
+    return sorted(sorted(group) for group in groups)
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(PACKAGE))
+def _module_in(sources: dict[str, str]):
+    def module_of(name: str) -> str | None:
+        """The module that `from a import b` reads: a.b if it is one, else a."""
+        return next((n for n in (name, name.rpartition(".")[0]) if n in sources), None)
+
+    return module_of
 
 
-@pytest.mark.parametrize("path", below_the_roof(), ids=name_of)
-def test_a_module_imports_only_from_lower_floors_or_its_own_folder(path):
-    assert part_of(path) in FLOOR_OF, (
-        f"{path.name} stands on no floor: put it in a folder of the list above"
-    )
-    assert upward_imports(part_of(path), path.read_text()) == []
+def _reached_from(name: str, graph: dict[str, set[str]]) -> set[str]:
+    reached, ahead = set(), [name]
+    while ahead:
+        for following in graph[ahead.pop()] - reached:
+            reached.add(following)
+            ahead.append(following)
+    return reached
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in below_the_roof() if FLOOR_OF.get(part_of(p), 9) <= 1], ids=name_of
-)
-def test_the_two_bottom_floors_know_nothing_of_flax(path):
-    assert not {name for name in imported_names(path.read_text()) if name.split(".")[0] == "flax"}
+BELOW_THE_ROOF = [path for path in SOURCES if part_of(path) not in {"__init__", "__main__"}]
+PARTS = sorted({part_of(path) for path in BELOW_THE_ROOF})
+
+
+def sources_of(part: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(PACKAGE)): path.read_text()
+        for path in SOURCES
+        if part_of(path) == part
+    }
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_imports_only_from_lower_floors_or_itself(part):
+    assert part in FLOOR_OF, f"{part} stands on no floor: put it in the list above"
+    wrong = {name: upward_imports(part, source) for name, source in sources_of(part).items()}
+    assert {name: names for name, names in wrong.items() if names} == {}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    sources = {
+        ".".join(("ksdiff_jax", *path.relative_to(PACKAGE).with_suffix("").parts)): path.read_text()
+        for path in BELOW_THE_ROOF
+    }
+    assert circles({name.removesuffix(".__init__"): text for name, text in sources.items()}) == []
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if FLOOR_OF.get(part, 9) <= 1])
+def test_the_two_bottom_floors_know_nothing_of_flax(part):
+    for name, source in sources_of(part).items():
+        assert "flax" not in {n.split(".")[0] for n in imported_names(source)}, name
 
 
 def test_one_file_imports_orbax():
     users = [
-        name_of(p)
-        for p in SOURCES
-        if any(n.split(".")[0] == "orbax" for n in imported_names(p.read_text()))
+        str(path.relative_to(PACKAGE))
+        for path in SOURCES
+        if any(n.split(".")[0] == "orbax" for n in imported_names(path.read_text()))
     ]
     assert len(users) <= 1, users
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in SOURCES if part_of(p) not in MESH_FOLDERS], ids=name_of
-)
-def test_a_mesh_is_seen_only_where_models_meet_devices(path):
-    source = path.read_text()
-    names = imported_names(source) | dotted_attributes(source)
-    assert not {name for name in names if name.startswith(MESH_NAMES)}
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in MESH_FOLDERS])
+def test_a_mesh_is_seen_only_where_models_meet_devices(part):
+    for name, source in sources_of(part).items():
+        names = imported_names(source) | dotted_attributes(source)
+        assert not {found for found in names if found.startswith(MESH_NAMES)}, name
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_files_and_functions_stay_short_and_named_for_what_they_hold(path):
-    source = path.read_text()
-    assert len(source.splitlines()) <= MAX_FILE_LINES
-    assert over_long_functions(source) == []
-    assert path.stem not in VAGUE_NAMES
+@pytest.mark.parametrize("part", PARTS)
+def test_files_and_functions_stay_short_and_named_for_what_they_hold(part):
+    for name, source in sources_of(part).items():
+        assert len(source.splitlines()) <= MAX_FILE_LINES, name
+        assert over_long_functions(source) == [], name
+        assert Path(name).stem not in VAGUE_NAMES, name
 
 
 def test_the_rules_see_what_they_forbid():
@@ -180,3 +221,14 @@ def test_the_rules_see_what_they_forbid():
         f"f: {MAX_FUNCTION_LINES + 1} lines"
     ]
     assert over_long_functions("def f():\n" + "    x = 1\n" * (MAX_FUNCTION_LINES - 1)) == []
+
+
+def test_a_circle_is_seen_also_where_it_goes_through_a_function_and_a_package():
+    sources = {
+        "p.a": "from p import b\n",
+        "p.b": "def f():\n    from p.c import x\n",
+        "p.c": "import p.a\n",
+        "p.d": "from p.a import y\n",
+    }
+    assert circles(sources) == [["p.a", "p.b", "p.c"]]
+    assert circles(sources | {"p.c": "import os\n"}) == []

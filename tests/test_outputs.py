@@ -84,9 +84,8 @@ SPELLINGS = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_output_that_is_an_input_is_refused_under_every_name(tmp_path, spelling, overwrite):
     (tmp_path / "sub").mkdir()
-    speech = WRITERS["video"][1](
-        tmp_path / "talk.mp4"
-    )  # of ours, which would be replaced were it no input
+    # of ours, which would be replaced were it no input
+    speech = WRITERS["video"][1](tmp_path / "talk.mp4")
     output = SPELLINGS[spelling](tmp_path, speech)
     before = speech.read_bytes()
     with pytest.raises(InputError, match=r"would be overwritten.*an input is never overwritten"):

@@ -196,9 +196,8 @@ def test_a_later_number_of_a_schema_is_still_ours(tmp_path):
 
 
 def test_a_folder_is_ours_by_the_schema_of_its_manifest_and_not_by_a_file_name(tmp_path):
-    text_file(
-        tmp_path / "dataset.json", '{"labels": [["00000/img.png", 6]]}'
-    )  # as StyleGAN writes one
+    # as StyleGAN writes one
+    text_file(tmp_path / "dataset.json", '{"labels": [["00000/img.png", 6]]}')
     assert not DATA_SET.owns(tmp_path)
     text_file(
         tmp_path / "dataset.json",

@@ -91,9 +91,8 @@ def test_who_asks_for_the_cpu_gets_it(machine, monkeypatch):
 
 def test_hardware_is_found_by_what_linux_shows_of_it(tmp_path):
     assert not runtime.has_nvidia_gpu(tmp_path) and not runtime.has_tpu(tmp_path)
-    for number, (vendor, kind) in enumerate(
-        [("0x1ae0", "0x0042"), ("0x8086", "0x0063")]
-    ):  # a network card, Intel's
+    # a network card, Intel's
+    for number, (vendor, kind) in enumerate([("0x1ae0", "0x0042"), ("0x8086", "0x0063")]):
         device = tmp_path / f"sys/bus/pci/devices/{number}"
         device.mkdir(parents=True)
         (device / "vendor").write_text(vendor + "\n")

@@ -148,9 +148,8 @@ def fitting_mix(layout: tuple[str, ...], covariance: Float[np.ndarray, "c c"]) -
     if len(layout) == 1 or not level.max() > 0:
         return usual
     loudest = int(np.argmax(np.where(base > 0, level, 0)))
-    if (
-        level[loudest] <= _ratio(IDLE_DB) * level.max()
-    ):  # nothing but what a layout calls a subwoofer
+    # nothing but what a layout calls a subwoofer
+    if level[loudest] <= _ratio(IDLE_DB) * level.max():
         base, loudest = np.ones(len(layout)), int(np.argmax(level))
     active = (level > _ratio(IDLE_DB) * level[loudest]) & (base > 0)
     correlation = covariance / np.maximum(np.outer(level, level), 1e-30)

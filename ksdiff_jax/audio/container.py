@@ -109,10 +109,8 @@ def packets_of(
                     errors = 0
                     yield packet
             return
-        except (
-            av.error.FFmpegError,
-            IndexError,
-        ) as error:  # IndexError: PyAV, where a damaged file names a new stream
+        except (av.error.FFmpegError, IndexError) as error:
+            # IndexError: PyAV, where a damaged file names a new stream
             errors += 1
             reason = (getattr(error, "strerror", None) or "a damaged file").lower()
     if failures is not None:
@@ -169,9 +167,8 @@ def read_tracks(path: str | Path) -> Tracks:
         raise InputError(
             f"{path}: not a recording or video that FFmpeg can read ({reason})"
         ) from error
-    if tracks.container == "tty" or (
-        tracks.pictures is None and not tracks.sounds
-    ):  # tty: text, drawn as pictures
+    # tty: text, drawn as pictures
+    if tracks.container == "tty" or (tracks.pictures is None and not tracks.sounds):
         raise InputError(
             f"{path}: neither pictures nor sound in this file (read as {tracks.container})"
         )

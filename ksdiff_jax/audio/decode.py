@@ -7,8 +7,8 @@ belongs to the same run. Otherwise
 | the time stamp | what is done |
 |---|---|
 | lies later: packets are missing, or the sound starts late | the next run starts later: a gap |
-| lies earlier, by up to `LONGEST_OVERLAP_S`: the same instant twice | samples that are there already are left out |
-| lies earlier by more, or later by more than a gap may last: files were joined | the clock is moved: no gap |
+| lies earlier by up to `LONGEST_OVERLAP_S`: the same instant twice | the second copy is left out |
+| lies earlier by more, later by more than any gap: joined files | the clock moves: no gap |
 
 A change of sample rate or of channels begins a new run too. Frames without time stamps are counted
 on, and so are those of formats that store none: FFmpeg counts them too, at the rate of the first

@@ -24,9 +24,8 @@ class DelayedCopies:
 
     def __init__(self, loudest: int):
         self._loudest = loudest
-        self._parts: list[
-            Float[np.ndarray, "c 3"]
-        ] = []  # energy, correlation and delay of each channel
+        # energy, correlation and delay of each channel
+        self._parts: list[Float[np.ndarray, "c 3"]] = []
 
     def add(self, channels: Float[np.ndarray, "c s"], rate_hz: int) -> None:
         """Take finite samples into account."""

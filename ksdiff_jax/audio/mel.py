@@ -65,9 +65,8 @@ def _mel_filters(bands: int) -> Float[np.ndarray, "{bands} k"]:
     frequency.
     """
     low, high = (_mel_of(frequency) for frequency in MEL_RANGE_HZ)
-    corners = _hertz_of(
-        np.linspace(low, high, bands + 2)
-    )  # each band rises, peaks and ends at three neighbours
+    # each band rises, peaks and ends at three neighbours
+    corners = _hertz_of(np.linspace(low, high, bands + 2))
     bins = np.arange(FFT_POINTS // 2 + 1) * (SAMPLE_RATE_HZ / FFT_POINTS)
     beyond = corners[:, None] - bins
     width = np.diff(corners)[:, None]

@@ -7,7 +7,8 @@ i is centred on (i + 1/2) / 50 s: it owns samples [320 i, 320 (i + 1)).
 
 `normalise_prosody` makes of them what the model sees: per utterance,
 
-    column 0 = z(log f0), mean and deviation over voiced frames, unvoiced frames interpolated between them,
+    column 0 = z(log f0), mean and deviation over voiced frames,
+               unvoiced frames interpolated between them,
     column 1 = z(log energy),
 
 where z(x) = (x - mean) / std, and zeros where std is 0 or nothing is voiced. Never NaN.

@@ -16,7 +16,7 @@ repaired and said:
 | float samples beyond full scale | the level is brought to full scale, stray peaks are clipped |
 | gaps in the time stamps, sound that starts late | silence of that length |
 | packets that do not decode | they are left out, or silence where the time stamps go on |
-| channels in opposition, or of different people; several tracks | see `audio.channels`, `audio.tracks` |
+| channels in opposition, of different people; several tracks | `audio.channels`, `audio.tracks` |
 
 `read_recording` returns the notes of these repairs; `load_audio` emits each as an `AudioWarning`.
 Work and memory are linear in the duration: blocks are mixed and resampled as they are decoded.
@@ -68,9 +68,8 @@ class Recording(NamedTuple):
     notes: tuple[str, ...]
     heard: Heard  # what the voice is made of, for `audio.heard.voice`
     start_s: float = 0.0  # where its first sample lies; silence stands before
-    gaps: tuple[
-        tuple[float, float], ...
-    ] = ()  # silence for what is missing: start and length in seconds
+    # silence for what is missing: start and length in seconds
+    gaps: tuple[tuple[float, float], ...] = ()
 
 
 def load_audio(

@@ -7,9 +7,9 @@ rounds factors to TensorFloat-32, 10 bits after the point, so each product has a
 up to 2^-11 (0.0005). `highest` multiplies in float32, with 2^-24 (6e-8). What a network makes of
 either grows with its depth; the two lines show whether rounding explains it.
 
-    loss     |a - c| / |c|
-    gradient ‖a - c‖ / ‖c‖ over all leaves, and the largest of single leaves
-    motion   max |a - c|, and ‖a - c‖ / ‖c‖, of all clips and of those with the same keyframes
+    loss      |a - c| / |c|
+    gradient  ‖a - c‖ / ‖c‖ over all leaves, and the largest of single leaves
+    motion    max |a - c|, and ‖a - c‖ / ‖c‖, of all clips and of those whose keyframes all agree
 
 Leaves whose gradient is smaller than `SMALLEST` of the whole one are left out of the largest and
 counted: some are zero but for rounding, such as that of a bias of keys, which softmax does not see.

@@ -167,9 +167,8 @@ def run(args: argparse.Namespace) -> int:
         finally:
             # A folder that we made and left empty would look like a result.
             if made:
-                with contextlib.suppress(
-                    OSError
-                ):  # it holds something, or another process took it away
+                # it holds something, or another process took it away
+                with contextlib.suppress(OSError):
                     out.rmdir()
     failed = [report for report in reports if "error" in report]
     _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)

@@ -71,9 +71,8 @@ def refuse_device_options(args: argparse.Namespace) -> None:
 def run_device(args: argparse.Namespace) -> int:
     """Print a line per figure; status 1 where nothing could be measured."""
     if not args.autotune and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
-        os.environ["XLA_FLAGS"] = (
-            f"{flags} {_AUTOTUNE}=0".strip()
-        )  # read when JAX first looks for devices
+        # read when JAX first looks for devices
+        os.environ["XLA_FLAGS"] = f"{flags} {_AUTOTUNE}=0".strip()
     import jax
 
     from ksdiff_jax.bench.device import FIGURES, is_over_the_limit, measure

@@ -80,8 +80,9 @@ def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool) -> str:
 def describe(path: str | Path, *, verify: bool) -> dict:
     """Facts about whatever `path` is, by name."""
     from ksdiff_jax import hub
-    from ksdiff_jax.cli.inspect_data import describe_dataset, verify_dataset
+    from ksdiff_jax.cli.inspect_data import describe_dataset
     from ksdiff_jax.data.description import DESCRIPTION
+    from ksdiff_jax.data.verify import verify_dataset
     from ksdiff_jax.models.pretrained import shipped_names
     from ksdiff_jax.overrides import find_config
 
@@ -98,9 +99,8 @@ def describe(path: str | Path, *, verify: bool) -> dict:
     if not found.exists():
         if found.suffix != ".py" and find_config(path) is not None:
             return _config(path)
-        if (
-            hub.find_name(path) is not None and not found.parent.is_dir()
-        ):  # else a mistake in the name of a file
+        # else a mistake in the name of a file
+        if hub.find_name(path) is not None and not found.parent.is_dir():
             return _checkpoint(path, verify=verify)
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
     if found.suffix == ".py":

@@ -54,9 +54,8 @@ def _statistics(info: DatasetInfo) -> dict:
     import numpy as np
 
     head_deg, jaw_deg = np.degrees(info.std[-9:-6]), np.degrees([info.mean[-6], info.std[-6]])
-    still = [
-        deviation == 1.0 for deviation in info.std
-    ]  # a dimension that never moves is written as 1
+    # a dimension that never moves is written as 1
+    still = [deviation == 1.0 for deviation in info.std]
     names = ("pitch", "yaw", "roll")
     moving = {
         name: round(float(deg), 2)
@@ -90,20 +89,6 @@ def length_bars(lengths: dict[int, int]) -> list[str]:
         f"{lengths.get(edge, 0):,}"
         for edge in shown
     ]
-
-
-def verify_dataset(folder: PathLike) -> None:
-    """Read every record, so that a fault is named by file, record and offset; then compare each
-    shard's SHA-256.
-    """
-    from ksdiff_jax.data.shards import ShardReader, dataset_info, verify_shards
-
-    for split in dataset_info(folder).splits:
-        for _ in ShardReader(
-            folder, split
-        ):  # decodes every clip and checks what holds between its fields
-            pass
-    verify_shards(folder)
 
 
 def write_dataset_sheet(path: str | Path, folder: PathLike, *, overwrite: bool = False) -> int:

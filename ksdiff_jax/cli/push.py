@@ -11,7 +11,8 @@ EXAMPLES = """examples:
   ksdiff-jax push runs/demo org/name --private
   ksdiff-jax push runs/demo org/name --licence apache-2.0 --message "3,000 steps"
 
-The token is that of `hf auth login`, or in the variable HF_TOKEN. `animate --checkpoint org/name` takes it from there.
+The token is that of `hf auth login`, or in the variable HF_TOKEN.
+`animate --checkpoint org/name` takes the checkpoint from there.
 """
 
 

@@ -29,12 +29,13 @@ DOTTED_OVERRIDES = True
 
 _EXAMPLES = """\
 examples:
-  ksdiff-jax train demo                                    the small model on the built-in corpus, into runs/demo
-  ksdiff-jax train demo --train.steps 200 --workdir /tmp/t any field of the configuration by its dotted name
-  ksdiff-jax train paper --data.path SHARDS                a data set made by `ksdiff-jax corpus --out SHARDS`
+  ksdiff-jax train demo                        the small model, built-in corpus, into runs/demo
+  ksdiff-jax train demo --train.steps 200      any field of the configuration by its dotted name
+  ksdiff-jax train paper --data.path SHARDS    a data set made by `ksdiff-jax corpus --out SHARDS`
 
-The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and leave with status 143 and 130;
-a run without a step for train.hang_s seconds ends itself with 75. Several machines: launch/README.md.
+The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and leave with
+status 143 and 130; a run without a step for train.hang_s seconds ends itself with 75.
+Several machines: launch/README.md.
 """
 
 

@@ -127,9 +127,8 @@ def random_noise(
     noise = _coloured_noise(samples, rng, slope=rng.uniform(0.0, 2.0), limits=limits)
     if kind == "knocks":
         return noise * _knocks(samples, rng)
-    if (
-        kind == "gusts"
-    ):  # noise that comes and goes within a second, as wind, traffic and rustling do
+    # noise that comes and goes within a second, as wind, traffic and rustling do
+    if kind == "gusts":
         knots = rng.uniform(0.0, 1.0, size=2 + 4 * samples // SAMPLE_RATE_HZ)
         at = np.linspace(0, len(knots) - 1, samples)
         noise = noise * np.interp(at, np.arange(len(knots)), knots**2).astype(np.float32)

@@ -33,9 +33,8 @@ class SplitInfo:
     sha256: tuple[str, ...]
     speakers: int | None = None  # None: written by an earlier version that did not count
     language_hours: dict[str, float] = field(default_factory=dict)
-    lengths: dict[int, int] = field(
-        default_factory=dict
-    )  # clips by lower edge of `LENGTH_BINS_S`, seconds
+    # clips by lower edge of `LENGTH_BINS_S`, seconds
+    lengths: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 TensorFlow or TFDS.
 
     message Example   { Features features = 1; }
-    message Features  { map<string, Feature> feature = 1; }       an entry of a map: key = 1, value = 2
+    message Features  { map<string, Feature> feature = 1; }    an entry of a map: key = 1, value = 2
     message Feature   { oneof { BytesList = 1; FloatList = 2; Int64List = 3; } }
-    message BytesList { repeated bytes value = 1; }    message FloatList { repeated float value = 1 [packed]; }
+    message BytesList { repeated bytes value = 1; }
+    message FloatList { repeated float value = 1 [packed]; }
 
 A message is a row of fields, each a tag (field number · 8 + wire type), a length and so many bytes;
 numbers are varints of seven bits a byte, the lowest first. We write scalars alone, byte strings and

@@ -35,9 +35,8 @@ from ksdiff_jax.log_lines import held_back
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.typing import Float, Int
 
-with held_back(
-    "absl", below=logging.ERROR
-):  # before jaxlib 0.11, as on Colab, that its workers cannot be profiled
+# before jaxlib 0.11, as on Colab, that its workers cannot be profiled
+with held_back("absl", below=logging.ERROR):
     import grain
 
 BATCHES_AHEAD = 4
@@ -211,9 +210,8 @@ class TrainingBatches(Iterator[Batch]):
         self._next, self._reading = 0, None
 
     def __next__(self) -> Batch:
-        if (
-            self._reading is None
-        ):  # only now, or workers would start in vain before a position is restored
+        # only now, or workers would start in vain before a position is restored
+        if self._reading is None:
             self._reading = self._from(self._next)
         batch = next(self._reading)
         self._next += 1

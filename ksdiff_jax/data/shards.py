@@ -129,9 +129,8 @@ class ShardReader(Sequence[Clip]):
             )
         chosen = info.splits[split]
         self._shards = chosen.shards
-        self._paths = [
-            str(self.folder / name) for name in chosen.shards
-        ]  # joining them costs as much as reading
+        # joining them costs as much as reading
+        self._paths = [str(self.folder / name) for name in chosen.shards]
         self._entries: list[tuple[int, int, int, int]] = []
         self._lost: dict[int, str] = {}  # positions of records that cannot be found, and why
         for shard, clips in enumerate(chosen.shard_clips):

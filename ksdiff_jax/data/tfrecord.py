@@ -2,8 +2,8 @@
 
 A record is framed as TensorFlow does it, so every TFRecord reader can read these files:
 
-    uint64 length | uint32 masked_crc32c(length) | data | uint32 masked_crc32c(data) (little-endian)
-    masked(c) = ((c >> 15) | (c << 17)) + 0xa282ead8   mod 2^32
+    uint64 length | uint32 masked_crc32c(length) | data | uint32 masked_crc32c(data)
+    masked(c) = ((c >> 15) | (c << 17)) + 0xa282ead8   mod 2^32,   all little-endian
 
 Beside `name.tfrecord` lies `name.index`: little-endian uint64 pairs (offset of the frame, length of
 the data), one per record, for random access. Without an index, or with one that does not fit the
@@ -100,9 +100,8 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
     entries, damage = _walk(path, size=size)
     if damage is None:
         fault = "missing" if stored is None else "stale"
-        if stored and not stored.startswith(
-            bytes(8)
-        ):  # ours begins with the offset of the first record, which is 0
+        # ours begins with the offset of the first record, which is 0
+        if stored and not stored.startswith(bytes(8)):
             written = "not written, as another program's file has this name"
         else:
             written = (

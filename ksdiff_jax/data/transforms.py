@@ -1,6 +1,8 @@
 """From a clip on disk to what a model trains on: cut, pad, normalise, stack. NumPy, and pure.
 
-    Clip -- example(start, frames) --> Example, arrays of exactly `frames` motion frames -- collate --> Batch
+    Clip -- example(start, frames) --> Example -- collate --> Batch
+
+An Example holds arrays of exactly `frames` motion frames.
 
 Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). A cut of
 a clip whose words are timed reads only the words in it; otherwise it reads the clip's whole

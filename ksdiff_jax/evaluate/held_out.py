@@ -30,7 +30,6 @@ def held_out_corpus(
     if not (folder / DESCRIPTION).is_file():
         made = clips_of(split, count=clips, seed=seed, languages=languages)
         made_by = "ksdiff-jax evaluate"
-        write_dataset(
-            folder, {split: made}, licence=LICENCE, made_by=made_by, overwrite=True
-        )  # a cache is our own
+        # a cache is our own
+        write_dataset(folder, {split: made}, licence=LICENCE, made_by=made_by, overwrite=True)
     return folder

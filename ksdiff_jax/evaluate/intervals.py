@@ -1,6 +1,7 @@
 """Confidence intervals of a mean over training runs that differ by their seed alone.
 
-    t interval    m ± t(n − 1) · s / √n, m and s the mean and standard deviation (n − 1) of n values
+    t interval    m ± t(n − 1) · s / √n,
+                  m and s the mean and standard deviation (n − 1) of n values
 
 It holds if the values scatter normally around their mean. With two or three seeds t is 12.7 or 4.3
 (at 95 %), so that such intervals are wide; they are an honest answer to little data. What varies

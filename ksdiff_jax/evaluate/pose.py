@@ -1,8 +1,9 @@
 """Head-motion diversity (KSDiff §3.2 names it; the definitions here are ours, both reported under
 their own names).
 
-    over time       std over the frames of a clip, then the mean over the three axis-angle components
-    between samples std over several samples of one input at each frame, then the mean over frames and components
+    over time        std over the frames of a clip, then the mean over the axis-angle components
+    between samples  std over several samples of one input at each frame,
+                     then the mean over frames and components
 
 Both in radians. `lip_difference_mm` says how much the lips of two samples of one input differ
 meanwhile: they say the same words, so they should hardly differ at all.

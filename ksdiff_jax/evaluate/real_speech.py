@@ -50,9 +50,8 @@ def lagged_correlation(
     measured[i].
     """
     best = (-np.inf, 0)
-    for lag in sorted(
-        range(-max_lag_frames, max_lag_frames + 1), key=abs
-    ):  # of equal scores the smallest lag
+    # of equal scores the smallest lag
+    for lag in sorted(range(-max_lag_frames, max_lag_frames + 1), key=abs):
         ahead, behind = predicted[max(0, lag) :], measured[max(0, -lag) :]
         overlap = min(len(ahead), len(behind))
         score = pearson(ahead[:overlap], behind[:overlap])

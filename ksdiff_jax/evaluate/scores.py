@@ -4,7 +4,7 @@
 |---|---|
 | lips | LVE variants, best constant pose and the ratio to it, correlations, closures |
 | upper_face | FDD |
-| keyframes | precision, recall, F1 of both tracks, and the F1 of random and fixed-interval predictors |
+| keyframes | precision, recall, F1 of both tracks; F1 of random and fixed-interval predictors |
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
 

@@ -8,7 +8,9 @@ once per triangle it sees: interpolated normal and colour, a key light from abov
 light, light from the sky, a rim, and a highlight scaled by the vertex's gloss; in linear light,
 encoded to sRGB by a table.
 
-    screen = (x, −y) · focal / (distance − z) z towards the camera, in metres, origin at the camera's target
+    screen = (x, −y) · focal / (distance − z)
+
+with z towards the camera, in metres, and the origin at the camera's target.
 """
 
 import inspect

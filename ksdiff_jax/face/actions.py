@@ -129,11 +129,6 @@ def actions_to_expression_matrix() -> Float[np.ndarray, "50 50"]:
     return _matrix().copy()
 
 
-def action_index(name: str) -> int:
-    """Position of a named action in a weight vector."""
-    return ACTIONS.index(name)
-
-
 @functools.cache
 def _matrix() -> Float[np.ndarray, "50 50"]:
     return np.load(_STORED, allow_pickle=False)

@@ -256,9 +256,10 @@ def _identity_step(
         points, frame, certain = row
 
         by_shape = shape_jacobian(model, _as_pose(frame)).reshape(-1, layout.SHAPE_DIMS)
+        # (2c, 159)
         jacobian = jnp.concatenate(
             [_jacobian(model, points, frame, shape) * SCALES, by_shape], axis=1
-        )  # (2c, 159)
+        )
         weighted = jacobian * jnp.repeat(certain, 2)[:, None]
         return jacobian.T @ weighted, weighted.T @ _residuals(model, points, frame, shape).reshape(
             -1

@@ -40,7 +40,7 @@ FLAME_NAMES = {
     "triangles": "lmk_face_idx",
     "barycentric": "lmk_b_coords",
 }
-JAW = 2  # in JOINTS of face/model.py
+JAW = 2  # among the joints of face/model.py
 # The inner rims of the lips are few points among many, and what speech is seen by.
 LIP_RIMS = (
     78,

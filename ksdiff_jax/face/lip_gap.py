@@ -28,9 +28,8 @@ CLOSED_SHARE = 0.015  # of the face height; lips nearer than this are seen as cl
 class LipGap(NamedTuple):
     """Directions and offset of the linear map, and the gap at which lips count as closed."""
 
-    directions: Float[
-        np.ndarray, "59"
-    ]  # metres per unit of each motion dimension; head and camera are 0
+    # metres per unit of each motion dimension; head and camera are 0
+    directions: Float[np.ndarray, "59"]
     offset: float  # metres at rest
     closed: float  # metres
 

@@ -3,11 +3,11 @@
 A face is a set of arrays (`FaceModel`); `face_vertices` poses it. Following Li et al. 2017 (FLAME),
 with shape coefficients β (100), expression coefficients ψ (50) and one axis-angle per joint θ_k:
 
-    shaped = template + Σ β_i S_i + Σ ψ_i E_i                   (v, 3)
-    joints = regressor @ (template + Σ β_i S_i)                 (5, 3)
-    posed  = shaped + Σ_i (R(θ_1..4) − I)_i P_i                 the pose correctives, 9 numbers a joint
-    G_k    = G_parent(k) · [R(θ_k) | joint_k − joint_parent(k)] the kinematic chain, root at joint 0
-    vertex = Σ_k w_k (G_k [posed − joint_k])                    linear blend skinning
+    shaped = template + Σ β_i S_i + Σ ψ_i E_i                    (v, 3)
+    joints = regressor @ (template + Σ β_i S_i)                  (5, 3)
+    posed  = shaped + Σ_i (R(θ_1..4) − I)_i P_i                  pose correctives, 9 numbers a joint
+    G_k    = G_parent(k) · [R(θ_k) | joint_k − joint_parent(k)]  kinematic chain, root at joint 0
+    vertex = Σ_k w_k (G_k [posed − joint_k])                     linear blend skinning
 
 Joints in order: global, neck, jaw, left eye, right eye. Metres, y up, +z out of the face, +x to the
 subject's left; the jaw opens by a positive rotation about +x. As in FLAME, joints do not depend on
@@ -25,7 +25,7 @@ import numpy as np
 from ksdiff_jax.motion.rotation import rotation_matrix
 from ksdiff_jax.typing import Array, Float, Int
 
-JOINTS = ("global", "neck", "jaw", "left_eye", "right_eye")
+# Joints: global, neck, jaw, left eye, right eye.
 PARENTS = (-1, 0, 1, 1, 1)
 
 

@@ -44,9 +44,8 @@ def read_npz(
             return _read(archive, wanted, limit=limit, what=what)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (
-        Exception
-    ) as error:  # damaged archives make their readers raise whatever they stumble over
+    except Exception as error:
+        # damaged archives make their readers raise whatever they stumble over
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path}: not a readable {what}, an .npz ({type(error).__name__}: {reason})"

@@ -34,9 +34,8 @@ _BEGINNINGS = (
     (b"BZh", FileKind.BZ2),
     (b"\xfd7zXZ\x00", FileKind.XZ),
     (b"MATLAB 5.0", FileKind.MATLAB),
-    *(
-        (bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)
-    ),  # earlier protocols have no mark
+    # earlier protocols have no mark
+    *((bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)),
 )
 _ZLIB = (b"\x01", b"\x5e", b"\x9c", b"\xda")
 _ELSEWHERE = (
@@ -88,8 +87,7 @@ def checked_kind(path: Path, *, what: str) -> FileKind:
         found = f"begins with nothing but zeros, as an unfinished download does; need a {what}"
     if found:
         raise InputError(f"{path}: {found}")
-    if (
-        begin[4:9] == b"\0\0\0\0{"
-    ):  # after the size of a header, whose first bytes may be those of anything
+    # after the size of a header, whose first bytes may be those of anything
+    if begin[4:9] == b"\0\0\0\0{":
         return FileKind.TENSORS
     return next((kind for magic, kind in _BEGINNINGS if begin.startswith(magic)), FileKind.OTHER)

@@ -197,11 +197,8 @@ class _Machine:
         state, made = self.stack.pop(), self.stack[-1]
         if isinstance(made, Held):
             made.set_state(state)
-        elif type(made) not in (
-            dict,
-            list,
-            set,
-        ):  # the attributes of a subclass of these do not matter
+        elif type(made) not in (dict, list, set):
+            # the attributes of a subclass of these do not matter
             raise InputError(f"gives a state to a {type(made).__name__}")
 
     def extend(self, items: list[Any]) -> None:

@@ -22,7 +22,8 @@ from ksdiff_jax.foreign.array_archive import npy_header
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.foreign.inert_pickle import Held, unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
-from ksdiff_jax.foreign.torch_file import is_torch_archive, read_legacy, read_torch_file
+from ksdiff_jax.foreign.torch_file import is_torch_archive, read_torch_file
+from ksdiff_jax.foreign.torch_legacy import read_legacy
 from ksdiff_jax.typing import Shaped
 
 MAX_BYTES = 400_000_000
@@ -49,7 +50,7 @@ def read_pickled_value(path: Path, *, what: str) -> Any:
     try:
         data = _unpacked(path, kind) if kind in _OPENERS else path.read_bytes()
         if data.startswith(_TORCH_LEGACY):
-            return read_legacy(data, what=what)
+            return read_legacy(data, find=partial(known_name, what=what))
         start = _start_of_objects(data) if kind is FileKind.NPY else 0
         return unpickled(data, find=partial(known_name, what=what), start=start).value
     except InputError as error:

@@ -6,12 +6,14 @@ become text, and namespaces keep their attributes. None of the stand-ins is the 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.inert_pickle import Held, Known, checked_key
 from ksdiff_jax.foreign.pickled_arrays import array_names
 from ksdiff_jax.foreign.pickled_sparse import sparse_or_chumpy
+from ksdiff_jax.foreign.torch_legacy import read_legacy
 from ksdiff_jax.foreign.torch_tensors import tensor_names
 
 # Libraries whose pickles are met in place of plain ones, and what their users can do.
@@ -96,6 +98,12 @@ def _new(kind: Any, *arguments: Any) -> Any:
     return kind.make(*arguments)
 
 
+def _storage_of_bytes(content: Any) -> Any:
+    if not isinstance(content, bytes):
+        raise InputError("a storage without its bytes")
+    return read_legacy(content, find=partial(known_name, what="pickled tensor"))
+
+
 def _held(title: str) -> Callable[..., Held]:
     return lambda *arguments: Held(title, *arguments)
 
@@ -127,6 +135,7 @@ def _names() -> dict[tuple[str, str], Known]:
     for module in ("copyreg", "copy_reg"):
         names[module, "_reconstructor"] = Known("copyreg._reconstructor", _reconstructed)
         names[module, "__newobj__"] = Known("copyreg.__newobj__", _new)
+    names["torch.storage", "_load_from_bytes"] = Known("storage", _storage_of_bytes)
     names["_codecs", "encode"] = Known("_codecs.encode", _bytes)
     collections = {
         "OrderedDict": _mapping,

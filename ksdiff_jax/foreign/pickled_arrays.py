@@ -7,7 +7,7 @@ sees them. Arrays of objects become nested lists.
 
 | written by | as |
 |---|---|
-| NumPy 1 and 2, protocols 0 to 4 | `_reconstruct`, then a state: version, shape, dtype, Fortran order, bytes or list |
+| NumPy 1 and 2, protocols 0-4 | `_reconstruct`, then version, shape, dtype, order, bytes or list |
 | protocol 5 | `_frombuffer(bytes, dtype, shape, order, axes)` |
 | masked arrays | `_mareconstruct`, then data and mask; masked values become NaN |
 | JAX | `_reconstruct_array` around NumPy's own |
@@ -176,9 +176,8 @@ def _from_buffer(
 ) -> HeldArray:
     array = _begun()
     array.set_state((1, shape, dtype, order == "F", data))
-    if (
-        order == "K" and axes is not None
-    ):  # an array that lies in memory in another order of its axes
+    # an array that lies in memory in another order of its axes
+    if order == "K" and axes is not None:
         if not isinstance(axes, tuple | list) or sorted(axes) != list(range(len(array.shape))):
             raise InputError(f"an array of shape {array.shape} whose axes are {str(axes)[:60]}")
         array.axes = tuple(axes)

@@ -1,6 +1,6 @@
 """Safetensors files: the header checked, then the arrays by name.
 
-    8 bytes: size of the header | JSON: name -> {dtype, shape, data_offsets} | the numbers of all tensors in a row
+    8 bytes: size of the header | JSON: name -> {dtype, shape, data_offsets} | all numbers in a row
 
 What the header claims is compared with the file before anything is read. Types that NumPy has no
 place for (8-bit and 4-bit floats) and names that appear twice have a sentence of their own, which

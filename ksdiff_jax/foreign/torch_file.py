@@ -1,8 +1,8 @@
 """PyTorch files (.pth, .pt, .bin) without PyTorch, and without running anything in them.
 
-    zipped a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's bytes, perhaps /byteorder     (1.6 on)
-    legacy pickles in a row: a magic number, 1001, facts about the machine, the value, the storages' keys;
-           then for each key its count (8 bytes) and its bytes                                       (0.2 to 1.5)
+    zipped  (1.6 on)      a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's
+                          bytes, perhaps /byteorder
+    legacy  (0.2 to 1.5)  see torch_legacy.py
 
 The form of PyTorch 0.1 (a tar) and TorchScript programs are named and refused.
 """
@@ -19,10 +19,10 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.foreign.inert_pickle import Held, unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
-from ksdiff_jax.foreign.torch_tensors import Storage, numpy_dtype, storage_dtype
+from ksdiff_jax.foreign.torch_legacy import read_legacy, storage_identity
+from ksdiff_jax.foreign.torch_tensors import Storage
 from ksdiff_jax.typing import Shaped
 
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _MAX_UNPACKED_BYTES = 400_000_000
 _INNER = (
     "state_dict",
@@ -45,10 +45,10 @@ def read_torch_file(path: Path, *, what: str) -> Any:
     try:
         if kind is FileKind.ZIP:
             return _read_zipped(path, what=what)
-        with path.open(
-            "rb"
-        ) as stream:  # tensors read from the map later, so it stays open as long as they are there
-            return read_legacy(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), what=what)
+        # tensors read from the map later, so it stays open as long as they are there
+        with path.open("rb") as stream:
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            return read_legacy(data, find=partial(known_name, what=what))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (
@@ -147,7 +147,7 @@ def _read_zipped(path: Path, *, what: str) -> Any:
         contents: dict[str, bytes] = {}
 
         def storage(identity: Any) -> Storage:
-            dtype, key, count, _ = _identity(identity)
+            dtype, key, count, _ = storage_identity(identity)
             if key not in contents:
                 name = f"{folder}data/{key}"
                 if name not in members:
@@ -158,66 +158,3 @@ def _read_zipped(path: Path, *, what: str) -> Any:
         return unpickled(
             archive.read(pickles[0]), find=partial(known_name, what=what), persistent=storage
         ).value
-
-
-def read_legacy(data: Any, *, what: str) -> Any:
-    """The value of a legacy file of which `data` are the bytes."""
-    find = partial(known_name, what=what)
-    magic, at = unpickled(data, find=find)
-    if magic != _MAGIC:
-        raise InputError(f"a pickle of a {type(magic).__name__} that torch.save did not write")
-    version, at = unpickled(data, find=find, start=at)
-    machine, at = unpickled(data, find=find, start=at)
-    if version != _PROTOCOL or not isinstance(machine, dict):
-        raise InputError(
-            f"PyTorch's legacy form of version {str(version)[:20]}; {_PROTOCOL} is read"
-        )
-    order = "<" if machine.get("little_endian", True) else ">"
-    places: dict[str, tuple[int, int]] = {}
-    types: dict[str, str] = {}
-
-    def storage(identity: Any) -> Storage:
-        dtype, key, count, view = _identity(identity)
-        types.setdefault(key, dtype)
-
-        def read() -> bytes:
-            begin, end = places[key]
-            if view is None:
-                return data[begin:end]
-            size = numpy_dtype(dtype).itemsize
-            return data[begin + view[1] * size : min(end, begin + (view[1] + view[2]) * size)]
-
-        return Storage(dtype, count, read, order=order)
-
-    value, at = unpickled(data, find=find, persistent=storage, start=at)
-    keys, at = unpickled(data, find=find, start=at)
-    for key in keys if isinstance(keys, list) else ():
-        count = int.from_bytes(data[at : at + 8], "little" if order == "<" else "big")
-        size = count * numpy_dtype(types.get(str(key), "uint8")).itemsize
-        places[str(key)] = (at + 8, at + 8 + size)
-        at += 8 + size
-        if at > len(data):
-            raise InputError(
-                f"ends early: {len(data)} bytes of at least {at}; download the file again"
-            )
-    if lacking := sorted(types.keys() - places.keys()):
-        raise InputError(f"lacks its storage {lacking[0][:40]}; download the file again")
-    return value
-
-
-def _identity(identity: Any) -> tuple[str, str, int, tuple | None]:
-    """Type, key, count and view of a storage, from the persistent id that a pickle refers
-    to it by.
-    """
-    if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
-        raise InputError(
-            "refers to data outside the pickle that is no storage; nothing of it was run"
-        )
-    _, kind, key, _, count, *rest = identity
-    view = rest[0] if rest else None
-    sound = view is None or (
-        isinstance(view, tuple) and len(view) == 3 and all(isinstance(n, int) for n in view[1:])
-    )
-    if not isinstance(key, str) or not isinstance(count, int) or not sound:
-        raise InputError("refers to a storage without a key")
-    return storage_dtype(kind), key, count, view

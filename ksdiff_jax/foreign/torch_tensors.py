@@ -185,20 +185,14 @@ def _of_subclass(function: Any, _kind: Any, arguments: Any, *_rest: Any) -> Any:
     return function.make(*arguments)
 
 
-def _storage_of_bytes(content: Any) -> Any:
-    from ksdiff_jax.foreign.torch_file import read_legacy  # which reads pickles of its own
-
-    if not isinstance(content, bytes):
-        raise InputError("a storage without its bytes")
-    return read_legacy(content, what="pickled tensor")
-
-
 def _unread(title: str) -> Callable[..., Held]:
     return lambda *_arguments: Held(title)
 
 
 def tensor_names() -> dict[tuple[str, str], Known]:
-    """The names that tensors, parameters and storages are pickled under."""
+    """The names that tensors, parameters and storages are pickled under, but for storages pickled
+    as the bytes of a legacy file (pickle_names.py).
+    """
     names: dict[tuple[str, str], Known] = {
         ("torch._utils", "_rebuild_tensor"): Known("tensor", _tensor),
         ("torch._utils", "_rebuild_tensor_v2"): Known("tensor", _tensor),
@@ -207,7 +201,6 @@ def tensor_names() -> dict[tuple[str, str], Known]:
         ("torch._utils", "_rebuild_parameter_with_state"): Known("parameter", _same),
         ("torch._tensor", "_rebuild_from_type_v2"): Known("tensor", _of_subclass),
         ("torch._tensor", "_rebuild_from_type"): Known("tensor", _of_subclass),
-        ("torch.storage", "_load_from_bytes"): Known("storage", _storage_of_bytes),
         ("torch.storage", "TypedStorage"): Known("torch.storage.TypedStorage"),
         ("torch.storage", "_TypedStorage"): Known("torch.storage.TypedStorage"),
         ("torch", "Size"): Known("torch.Size", lambda items=(): tuple(items)),

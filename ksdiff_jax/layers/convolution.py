@@ -78,9 +78,8 @@ def _windows(
     ends.
     """
     padding = ((0, 0), (before, dilation * (taps - 1) - before), (0, 0))
-    padded = jax.lax.optimization_barrier(
-        jnp.pad(x, padding)
-    )  # or every read of every window asks where the edge is
+    # or every read of every window asks where the edge is
+    padded = jax.lax.optimization_barrier(jnp.pad(x, padding))
     return [padded[:, tap * dilation : tap * dilation + x.shape[1]] for tap in range(taps)]
 
 
@@ -166,9 +165,10 @@ def _windowed_sum(
     """
     whole, rest = divmod(window, stride)
     cells = tokens + whole - (rest == 0)
+    # the end is padded, or cut
     x = jax.lax.pad(
         x, 0.0, ((0, 0, 0), (before, cells * stride - before - x.shape[1], 0), (0, 0, 0))
-    )  # or cut
+    )
     x = x.reshape(x.shape[0], cells, stride, x.shape[2])
     started = x[:, whole:, :rest].sum(axis=2) if rest else jnp.zeros(())
     if not whole:

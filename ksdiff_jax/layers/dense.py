@@ -37,9 +37,8 @@ def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]
     to_x = jax.lax.dot_general(gradient, kernel, (((gradient.ndim - 1,), (1,)), ((), ())))
     tokens, gradients = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, gradient.shape[-1])
     over_tokens = (((0,), (0,)), ((), ()))
-    if (
-        kernel.shape[0] > kernel.shape[1]
-    ):  # behind a barrier, or XLA turns the product itself around again
+    # behind a barrier, or XLA turns the product itself around again
+    if kernel.shape[0] > kernel.shape[1]:
         return to_x, jax.lax.optimization_barrier(
             jax.lax.dot_general(gradients, tokens, over_tokens)
         ).T

@@ -5,7 +5,7 @@
 | model.attention | fused |
 |---|---|
 | xla | never |
-| auto | on an NVIDIA GPU from Ampere on (compute capability 8.0), in bfloat16 or float16, for two queries or more |
+| auto | NVIDIA GPU from Ampere (compute capability 8.0), bfloat16 or float16, two queries or more |
 | cudnn | the same, and an error on another device or in another type |
 
 Attention of a single query (a decoding step) is bandwidth alone, and banded attention

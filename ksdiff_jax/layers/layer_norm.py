@@ -1,7 +1,7 @@
 """Layer normalisation (Ba et al. 2016): `flax.linen.LayerNorm` with a backward pass of its own.
 
-    n = (x − mean x) / √(var x + ε),   y = s ⊙ n + b                                   over channels, in float32
-    dx = (s ⊙ g − mean(s ⊙ g) − n ⊙ mean(s ⊙ g ⊙ n)) / √(var x + ε), ds = Σ g ⊙ n, db = Σ g
+    n = (x − mean x) / √(var x + ε),   y = s ⊙ n + b             over channels, in float32
+    dx = (s ⊙ g − mean(s ⊙ g) − n ⊙ mean(s ⊙ g ⊙ n)) / √(var x + ε),   ds = Σ g ⊙ n,   db = Σ g
 
 On a CPU, means over channels are products with a vector, because XLA sums rows one number at a
 time, and g ⊙ n, which three sums want, is written down once. Parameters are those of

@@ -4,7 +4,7 @@ instead.
 | name | kept per layer | computed twice | for |
 |---|---|---|---|
 | none | everything | nothing | when memory suffices |
-| dots | its input and the results of dense layers | scores, softmax, norms, activations | attention over long clips |
+| dots | its input, results of dense layers | scores, softmax, norms, activations | long clips |
 | full | its input | the whole layer, about a third more work per step | the last resort |
 
 Gradients are the same, and so are dropout masks (Chen et al. 2016, "Training deep nets with

@@ -59,9 +59,8 @@ def _backward(kept: tuple, gradient: Array) -> tuple:
     to_weights = jnp.einsum("bhqd,bhkd->bhqk", gradient, v, preferred_element_type=jnp.float32)
     along = jnp.sum((gradient * answer).astype(jnp.float32), axis=-1, keepdims=True)
     to_scores = (weights * (to_weights - along)).astype(q.dtype)
-    if (
-        mask is not None
-    ):  # where nothing is seen, weights are not zero and yet do not depend on scores
+    # where nothing is seen, weights are not zero and yet do not depend on scores
+    if mask is not None:
         to_scores = jnp.where(mask, to_scores, 0)
     to_values = jnp.einsum("bhdq,bhqk->bhdk", jnp.swapaxes(gradient, 2, 3), weights.astype(v.dtype))
     to_keys = jnp.einsum("bhdq,bhqk->bhdk", jnp.swapaxes(q, 2, 3), to_scores)

@@ -4,7 +4,7 @@ once.
 | scan | program | in every step |
 |---|---|---|
 | False | every layer of its own, long to trace and to compile | nothing besides the layers |
-| True | one layer in `jax.lax.scan` | parameters are copied into arrays (layers, ...), gradients out of such arrays |
+| True | one layer in `jax.lax.scan` | copies: parameters into arrays (layers, ...), gradients out |
 
 Both compute the same, with the same dropout masks. In both, parameters are named, kept and sharded
 layer by layer. Measured on two CPU cores in float32 with the paper's model, six layers a stack:

@@ -5,7 +5,7 @@ One predicate, `is_frozen`, on the name of a parameter. Everything else asks it:
 | where | what it does with the answer |
 |---|---|
 | `System.loss` | `stop_frozen`: no gradient flows into them |
-| the training step | `part`: gradient, optimiser moments and moving average exist for the trainable part alone |
+| the training step | `part`: gradient, moments and moving average of the trainable part alone |
 | checkpoints | frozen weights are not stored but referred to, by path and digest |
 | `ksdiff-jax inspect` | counts both kinds |
 """
@@ -18,10 +18,8 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.tree import named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
-BACKBONE = (
-    "encoder",
-    "backbone",
-)  # where the weights of a pretrained encoder lie in a tree of parameters
+# where the weights of a pretrained encoder lie in a tree of parameters
+BACKBONE = ("encoder", "backbone")
 
 
 class Parts(NamedTuple):

@@ -2,7 +2,7 @@
 
 | file | holds |
 |---|---|
-| config.json | schema "ksdiff-checkpoint/1", the resolved configuration, motion statistics, a SHA-256 per weight |
+| config.json | schema "ksdiff-checkpoint/1", configuration, motion statistics, SHA-256 per weight |
 | weights.safetensors | every trained parameter by its path in the tree, float32 or float16 |
 | card.md | how it was made, what it measures, its limits |
 

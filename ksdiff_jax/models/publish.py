@@ -1,7 +1,7 @@
 """A checkpoint onto the Hugging Face hub, from where `Animator.from_pretrained("org/name")` takes
 it.
 
-    push_to_hub("runs/demo", "org/name") config.json, weights.safetensors and README.md in one commit
+    push_to_hub("runs/demo", "org/name")  ->  a commit: config.json, weights.safetensors, README.md
 
 README.md is the checkpoint's card under a block of metadata: library, kind of task, tags, and a
 licence where the caller names one. config.json goes as it is, with the paths that its configuration
@@ -56,9 +56,8 @@ def push_to_hub(
         _check_complete(pretrained, folder_or_name, token=token)
         files = {name: folder / name for name in ("config.json", "weights.safetensors")}
         files |= {"README.md": _card(folder, pretrained, licence=licence).encode("utf-8")}
-        there = hub.existing(
-            repo, list(files), token=token
-        )  # has a time limit, which writing has not
+        # has a time limit, which writing has not
+        there = hub.existing(repo, list(files), token=token)
         if not overwrite:
             _check_ours(repo, there)
         return hub.upload(repo, files, private=private, token=token, message=message)
@@ -76,9 +75,8 @@ def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | 
         return
     encoder = pretrained.config.model.encoder
     name = None if Path(encoder.path).exists() else hub.find_name(encoder.path)
-    if name is not None and hub.existing(
-        name.repo, ["config.json"], token=token
-    ):  # a path may look like such a name
+    # a path may look like such a name
+    if name is not None and hub.existing(name.repo, ["config.json"], token=token):
         return
     raise InputError(
         f"{source}: refers to its speech encoder as {encoder.path!r}, a folder that others do not "

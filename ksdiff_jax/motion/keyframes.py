@@ -66,9 +66,8 @@ def local_maxima(
     down = (signal[:, 1:] < signal[:, :-1]) & valid_next
     tie = (signal[:, 1:] == signal[:, :-1]) & valid_next
     position = jnp.arange(down.shape[-1])
-    next_change = _next_index(
-        ~tie, position
-    )  # first index >= own where the following value differs or is invalid
+    # first index >= own where the following value differs or is invalid
+    next_change = _next_index(~tie, position)
     falls = jnp.take_along_axis(down, jnp.minimum(next_change, down.shape[-1] - 1), axis=-1)[:, 1:]
     peak = jnp.pad(rises & falls, ((0, 0), (1, 1)))
     return peak & mask & (signal > mean + threshold_std * jnp.sqrt(variance))

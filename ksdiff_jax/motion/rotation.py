@@ -2,12 +2,13 @@
 
 Rodrigues' formula, with K the cross-product matrix of the axis-angle vector r and θ = |r|:
 
-    R = I + (sin θ / θ) K + ((1 − cos θ) / θ²) K²                                            (1)
+    R = I + (sin θ / θ) K + ((1 − cos θ) / θ²) K²                                             (1)
 
 The angle of a relative rotation is taken from its sine and cosine parts, which is stable near 0 and
 near π where arccos is not:
 
-    Q = R_b R_a^T,   sin θ = |vee(Q − Q^T)| / 2, cos θ = (tr Q − 1) / 2, θ = atan2(sin θ, cos θ) (2)
+    Q = R_b R_a^T,  sin θ = |vee(Q − Q^T)| / 2,  cos θ = (tr Q − 1) / 2,
+    θ = atan2(sin θ, cos θ)                                                                   (2)
 """
 
 import jax.numpy as jnp

@@ -1,7 +1,8 @@
 """What devices say to each other in a compiled program: collectives counted, with their bytes, from
 its HLO text.
 
-    collectives(compiled.as_text()) -> {"all-reduce": Traffic(count, payload_bytes, sent_bytes), ...}
+    collectives(compiled.as_text())
+        ->  {"all-reduce": Traffic(count, payload_bytes, sent_bytes), ...}
 
 A collective on a payload of B bytes among n devices sends, from each of them, by the ring
 algorithms that the libraries use for large payloads:

@@ -1,11 +1,12 @@
 """Several processes as one run: who they are, and where the first of them listens.
 
-    flags              --coordinator HOST:PORT --processes N --process-id K   whatever starts the processes
-    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID                 the same by environment; on
-                       Kubernetes JOB_COMPLETION_INDEX stands in for the last (launch/jobset_gpu.yaml)
-    Slurm              srun sets SLURM_PROCID and the like                    (launch/slurm.sbatch)
-    Open MPI           mpirun sets OMPI_COMM_WORLD_RANK and the like
-    Cloud TPU          the machine's metadata, or what GKE puts into the pod  (launch/tpu_vm.sh, jobset_tpu.yaml)
+    flags        --coordinator HOST:PORT --processes N --process-id K, from whatever starts them
+    environment  JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID; on Kubernetes
+                 JOB_COMPLETION_INDEX stands in for the last  (launch/jobset_gpu.yaml)
+    Slurm        srun sets SLURM_PROCID and the like  (launch/slurm.sbatch)
+    Open MPI     mpirun sets OMPI_COMM_WORLD_RANK and the like
+    Cloud TPU    the machine's metadata, or what GKE puts into the pod
+                 (launch/tpu_vm.sh, jobset_tpu.yaml)
 
 The first that is there counts; with none of them this is the only process. Slurm, Open MPI and TPUs
 are read by JAX's own detection. `initialise` comes before anything that touches a device:
@@ -42,7 +43,8 @@ _LEADER_LINGERS_S = 2.0
 LOST_PROCESS_STATUS = 134
 # A collective on a CPU, one on a GPU, and the service that watches over both.
 _LOST = re.compile(
-    r"Gloo .*failed|remote process exited|(?:Connection|Socket) (?:reset|closed)|coordination service",
+    r"Gloo .*failed|remote process exited|(?:Connection|Socket) (?:reset|closed)|"
+    r"coordination service",
     re.I,
 )
 

@@ -1,8 +1,9 @@
 """Which part of an array lies on which device, from its shape and sharding alone: nothing is
 computed or moved.
 
-    parts(shape, sharding) -> {((0, 16), (0, 32)): (0, 1), ((16, 32), (0, 32)): (2, 3)} rows, columns: devices
-    bytes_per_device(tree) -> {0: 4096, 1: 4096, ...}
+    parts(shape, sharding)  ->  {((0, 16), (0, 32)): (0, 1), ((16, 32), (0, 32)): (2, 3)}
+                                 (rows, columns): devices
+    bytes_per_device(tree)  ->  {0: 4096, 1: 4096, ...}
 
 An array that is copied everywhere has one part, which all devices hold.
 """

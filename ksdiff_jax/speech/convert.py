@@ -1,8 +1,9 @@
 """Writing a pretrained encoder down as ours: `config.json`, `weights.safetensors`, once and for
 all.
 
-    config.json         schema "ksdiff-encoder/1", the layout, a digest over layout and weights, source and licence
-    weights.safetensors every parameter of `PretrainedEncoder` by its path in the tree, float32
+    config.json          schema "ksdiff-encoder/1", the layout, a digest over layout and weights,
+                         source and licence
+    weights.safetensors  every parameter of `PretrainedEncoder` by its path in the tree, float32
 
 Whoever loads the folder verifies the digest. The licence is what the model's README declares in its
 front matter; the weights stay their makers'.
@@ -48,9 +49,8 @@ def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = Fa
     out = Path(out)
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[source])
     folder = find_folder(source)
-    check_output_folder(
-        out, ENCODER, overwrite=overwrite, inputs=[folder]
-    )  # a name on the hub leads to a folder here
+    # a name on the hub leads to a folder here
+    check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])
     config = read_config(folder)
     weights = read_weights(folder)
     leaves, ignored = convert_weights(weights, config, source=str(source))

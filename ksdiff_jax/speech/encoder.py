@@ -3,7 +3,8 @@
 A pretrained encoder gives its last hidden state, or, with `layer="weighted"`, the mean of all of
 them with learned weights, as SUPERB (Yang et al. 2021, §2.2) reads encoders:
 
-    features = Σ_l softmax(w)_l h_l, l = 0 (the input of the first layer) to num_layers, w = 0 at the start
+    features = Σ_l softmax(w)_l h_l,   l = 0 (the input of the first layer) to num_layers,
+                                       w = 0 at the start
 
 The weights w are the system's own and are trained even where the encoder is frozen. A frozen
 encoder computes in bfloat16 on accelerators, where that is several times as fast, and in float32 on

@@ -5,8 +5,9 @@ Seven strided convolutions without padding, n = (s - 400) // 320 + 1 frames for 
 and strides; frame i hears the 400 samples from 320 i on. Two layouts (Baevski et al. 2020, appendix
 B; transformers' feat_extract_norm):
 
-    group conv -> norm of each channel over time -> activation, then conv -> activation six times (base models)
-    layer conv -> layer norm over channels -> activation, seven times                              (large models)
+    group  (base models)   conv -> norm of each channel over time -> activation,
+                           then conv -> activation six times
+    layer  (large models)  conv -> layer norm over channels -> activation, seven times
 
 The norm over time makes every feature depend on the whole recording. `valid` says how many frames
 of the first convolution are sound and not padding; only they count, so that padding changes no

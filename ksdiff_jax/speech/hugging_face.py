@@ -227,9 +227,10 @@ def convert_weights(
     origins = parameter_origins(config, weights)
     wanted = {key for origin in origins.values() for key in origin.keys}
     if missing := sorted(wanted - weights.keys()):
+        other = _OTHER_MODEL.format(config.architecture)
         raise InputError(
             f"{source}: {len(missing)} weights are missing, first {missing[0]!r}; "
-            f"{likely_reason(weights, config.architecture) or _OTHER_MODEL.format(config.architecture)}"
+            f"{likely_reason(weights, config.architecture) or other}"
         )
     others = sorted(weights.keys() - wanted)
     if extra := [

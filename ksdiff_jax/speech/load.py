@@ -1,8 +1,8 @@
 """A pretrained speech encoder ready to hear: `load_encoder(folder or hub name) -> SpeechEncoder`.
 
     encoder = load_encoder("facebook/wav2vec2-base-960h")
-    features = encoder(audio)                        (b, s) at 16 kHz -> (b, f, d) at 50 Hz, f = s // 320
-    features = encoder.chunked(long_recording)       (s,) -> (f, d), memory bounded whatever s is
+    features = encoder(audio)                   (b, s) at 16 kHz -> (b, f, d) at 50 Hz, f = s // 320
+    features = encoder.chunked(long_recording)  (s,) -> (f, d), memory bounded whatever s is
 
 Chunks overlap and only the middle of each is kept. What reaches over a whole recording is kept
 whole: its mean and variance, and the norm over time of the first convolution, whose moments are

@@ -1,9 +1,9 @@
 """Wav2Vec 2.0, HuBERT and WavLM as one Linen module: samples (b, s) -> features (b, f, d).
 
-    z = front end(audio)                               (b, n, 512) convolutions, see `front_end`
-    x = W norm(z)                                      (b, n, d)
-    x = norm(x + activation(grouped convolution of x))             positions; the norm comes last if pre-norm
-    x = layer(x), num_layers times                                 attention and feed-forward, post- or pre-norm
+    z = front end(audio)                                (b, n, 512)  convolutions, see `front_end`
+    x = W norm(z)                                       (b, n, d)
+    x = norm(x + activation(grouped convolution of x))  positions; the norm comes last if pre-norm
+    x = layer(x), num_layers times                      attention, feed-forward; post- or pre-norm
 
 The three differ in little: HuBERT may leave out the norm before W, WavLM adds a gated relative
 position bias to the attention (`relative_positions`). Dropout, layer drop and masking are training

@@ -1,7 +1,8 @@
 """WavLM's gated relative position bias (Chen et al. 2022, §III-B).
 
-    r_ij  = d_bucket(j - i)                                      one learned number per bucket and head
-    g_i   = g_a (g_b w - 1) + 2, (g_a, g_b) = σ(sum of 4 over W q_i)   gates from the input of the layer, per head
+    r_ij = d_bucket(j - i)           one learned number per bucket and head
+    (g_a, g_b) = σ(sum of 4 over W q_i)
+    g_i = g_a (g_b w - 1) + 2        gates from the input of the layer, per head
     bias_ij = g_i r_ij
 
 Buckets are those of T5: half of them for each direction, exact up to a quarter of all, logarithmic

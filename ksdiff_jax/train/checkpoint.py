@@ -201,9 +201,8 @@ def _together(folder: Path, read: Callable[[], T]) -> T:
         result = read()
     except CheckpointCorrupt as error:
         failure = error
-    except (
-        Exception
-    ) as error:  # whatever Orbax, TensorStore or the JSON reader make of damaged files
+    except Exception as error:
+        # whatever Orbax, TensorStore or the JSON reader make of damaged files
         failure = CheckpointCorrupt(f"{folder}: cannot be read: {first_line(error)}")
         failure.__cause__ = error
     if true_of_any(failure is not None):

@@ -1,6 +1,7 @@
 """The life of a training run, in the order of events.
 
-    checks -> system -> data -> folder -> state -> restore -> { batch, step, log, validate, checkpoint } -> export
+    checks -> system -> data -> folder -> state -> restore
+           -> { batch, step, log, validate, checkpoint } -> export
 
 The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`.
 A run that is stopped and started again continues as if nothing had happened: the state, the data

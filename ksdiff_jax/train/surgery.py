@@ -2,7 +2,7 @@
 
 | field | means |
 |---|---|
-| train.init_from | checkpoint folder, workdir, shipped name or org/name of the hub whose weights a run starts from |
+| train.init_from | start weights: checkpoint folder, workdir, shipped name or org/name of the hub |
 | train.init_patterns | parameters taken from there; the others start as in any new run |
 | train.freeze_patterns | parameters that keep the value they start from |
 

@@ -227,9 +227,8 @@ def test_a_gap_in_the_time_stamps_is_silence_of_that_length_and_is_told(tmp_path
     assert start_s == pytest.approx(0.81, abs=0.04) and length_s == pytest.approx(0.4, abs=0.03)
     assert any("silence of that length" in note for note in recording.notes)
     after = slice(round(1.3 * RATE_HZ), None)
-    delay_s = (
-        0.021 if suffix == "ts" else 0.0
-    )  # a transport stream does not know the delay of its encoder
+    # a transport stream does not know the delay of its encoder
+    delay_s = 0.021 if suffix == "ts" else 0.0
     assert lag_s(recording.audio[after], SPEECH[after]) == pytest.approx(delay_s, abs=0.002)
     assert lag_s(seen_by_the_soundtrack(path)[after], SPEECH[after]) == pytest.approx(
         delay_s, abs=0.002

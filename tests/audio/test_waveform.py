@@ -73,10 +73,8 @@ def encode(path, samples, *, rate_hz, codec, with_video=False):
                 container.mux(video.encode(picture))
             container.mux(video.encode())
         frame = av.AudioFrame.from_ndarray(to_int16(samples)[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = (
-            rate_hz,
-            0,
-        )  # a time stamp makes the muxer note the encoder's delay
+        # a time stamp makes the muxer note the encoder's delay
+        frame.sample_rate, frame.pts = rate_hz, 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path

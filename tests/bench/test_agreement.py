@@ -38,9 +38,8 @@ def test_gradients_are_compared_leaf_by_leaf_by_their_norms():
     assert errors["largest_leaf"] == "a/kernel" and errors["largest_leaf_error"] == pytest.approx(
         0.5 / 5
     )
-    assert errors["gradient_relative_error"] == pytest.approx(
-        np.hypot(0.5, 1.0) / 13
-    )  # all leaves, the noise too
+    # all leaves, the noise too
+    assert errors["gradient_relative_error"] == pytest.approx(np.hypot(0.5, 1.0) / 13)
     assert errors["differing_target_keyframes"] == 1
 
 

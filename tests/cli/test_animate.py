@@ -84,9 +84,8 @@ def test_a_transcript_file_in_another_script_is_read(animate, speech, tmp_path):
     status, out, _, _ = animate(
         speech, "--formats", "npz", "--transcript-file", tmp_path / "said.txt"
     )
-    assert (
-        "Motion.load" in out[-1] and ".mp4" not in out[-1]
-    )  # the next step is one that can be taken
+    # the next step is one that can be taken
+    assert "Motion.load" in out[-1] and ".mp4" not in out[-1]
     assert status == 0 and any(f"transcript of {tmp_path / 'said.txt'}" in line for line in out), (
         out
     )

@@ -164,7 +164,8 @@ def test_closed_and_full_streams_end_in_the_true_status(call, status, out, lines
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_run_whose_log_is_on_a_full_disk_goes_on_and_ends_with_its_own_status(tmp_path):
     code = (
-        "from ksdiff_jax.cli import main, doctor; from ksdiff_jax.train.report.progress import Progress; "
+        "from ksdiff_jax.cli import main, doctor\n"
+        "from ksdiff_jax.train.report.progress import Progress\n"
         "import pathlib, sys\n"
         "def run(args):\n"
         "    progress = Progress(10)\n"

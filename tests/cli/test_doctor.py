@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 
-from ksdiff_jax.cli import bench, doctor
+from ksdiff_jax.bench import animate as bench_animate
+from ksdiff_jax.bench.voice import made_up_voice
+from ksdiff_jax.cli import doctor
 from ksdiff_jax.cli.main import main
 
 
@@ -33,7 +35,7 @@ def test_a_missing_requirement_is_status_2(monkeypatch, capsys):
 
 
 def test_the_benchmark_reports_every_stage(checkpoint, monkeypatch, capsys):
-    monkeypatch.setattr(bench, "CLIP_S", 0.4)
+    monkeypatch.setattr(bench_animate, "CLIP_S", 0.4)
     assert main(["bench", "animate", "--repeats", "1", "--checkpoint", str(checkpoint)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert list(report["stages"]) == ["decode", "prosody", "sample", "render_and_encode"]
@@ -43,7 +45,7 @@ def test_the_benchmark_reports_every_stage(checkpoint, monkeypatch, capsys):
 
 
 def test_the_made_up_voice_is_voiced_sound_within_full_scale():
-    voice = bench.made_up_voice(2.0)
+    voice = made_up_voice(2.0)
     assert len(voice) == 32_000 and 0.1 < np.abs(voice).max() <= 1
 
 

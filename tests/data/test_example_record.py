@@ -43,9 +43,8 @@ def test_we_read_what_protobuf_writes_also_what_our_records_do_not_hold():
             )
     example.features.feature["number"].int64_list.value.append(3)
     example.features.feature["nothing"].SetInParent()
-    data = (
-        example.SerializeToString() + b"\x78\x05" + b"\x7d1234" + b"\x79" + b"12345678"
-    )  # three fields of number 15
+    # three fields of number 15
+    data = example.SerializeToString() + b"\x78\x05" + b"\x7d1234" + b"\x79" + b"12345678"
     tf_example_pb2.Example.FromString(data)  # which protobuf accepts too
     assert decode_example(data) == VALUES | {"text": VALUES["text"].encode()}
 

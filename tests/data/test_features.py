@@ -85,9 +85,8 @@ def test_a_clip_with_features_reads_back_bit_for_bit_and_wrong_lengths_are_refus
     back = decode_clip(encode_clip(dataclasses.replace(clip, speech_features=features)))
     assert back.speech_features.dtype.name == "bfloat16"
     np.testing.assert_allclose(back.speech_features.astype(np.float32), features, rtol=2**-8)
-    object.__setattr__(
-        clip, "speech_features", features[:-1]
-    )  # past the annotations, which only tests enforce
+    # past the annotations, which only tests enforce
+    object.__setattr__(clip, "speech_features", features[:-1])
     with pytest.raises(InputError, match="speech_features has 39 frames; 40 are needed"):
         encode_clip(clip)
 

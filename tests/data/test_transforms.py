@@ -38,9 +38,8 @@ def test_what_lies_beyond_the_clip_is_zero_and_masked():
 
 def test_a_cut_reads_the_words_whose_middle_it_holds():
     clip = make_clip(3, frames=100)  # words of half a second, w0 to w7
-    assert (
-        transcript_of_cut(clip, start=25, frames=30) == "w2 w3"
-    )  # 1.0 to 2.2 s; the middle of w4 is at 2.25 s
+    # 1.0 to 2.2 s; the middle of w4 is at 2.25 s
+    assert transcript_of_cut(clip, start=25, frames=30) == "w2 w3"
     assert transcript_of_cut(clip, start=0, frames=128) == clip.transcript
     tokens, _ = encode("w2 w3", max_tokens=64)
     np.testing.assert_array_equal(example(clip, start=25, frames=30, max_tokens=64).tokens, tokens)

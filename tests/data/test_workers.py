@@ -71,9 +71,8 @@ def test_a_position_of_two_hosts_with_workers_continues_on_one_with_another_numb
         training_batches(config(workers=2), folder, seed=3, host=host, hosts=2) for host in range(2)
     ]
     halves = [rows(iterator, 3) for iterator in pair]
-    assert [halves[n % 4 // 2][n // 4 * 2 + n % 2] for n in range(12)] == whole[
-        :12
-    ]  # three batches of four rows
+    # three batches of four rows
+    assert [halves[n % 4 // 2][n // 4 * 2 + n % 2] for n in range(12)] == whole[:12]
     first, second = (iterator.get_state() for iterator in pair)
     assert first == second
     for iterator in pair:

@@ -58,10 +58,8 @@ def test_ddim_is_exact_on_a_point_mass(eta, count):
 
 @pytest.mark.parametrize(("eta", "count"), [(0.0, 50), (1.0, 250)])
 def test_ddim_has_the_right_mean_and_variance_on_gaussian_data(eta, count):
-    mean, std = (
-        0.3,
-        0.6,
-    )  # normalised data: pure noise stands in for the schedule's last step, whose ᾱ is 0.005
+    # normalised data: pure noise stands in for the schedule's last step, whose ᾱ is 0.005
+    mean, std = 0.3, 0.6
     bars = jnp.asarray(alpha_bars(CONFIG))
 
     def posterior_mean(x, n):  # E[x0 | x_n] for x0 ~ N(mean, std²)

@@ -51,9 +51,8 @@ def test_scores_are_pooled_over_clips():
 
 
 def test_random_keyframes_score_what_chance_says():
-    truth = at(
-        range(25, 2000, 50), 2000
-    )  # isolated targets: a guess hits one with probability 40 * 5 / 2000 = 0.1
+    # isolated targets: a guess hits one with probability 40 * 5 / 2000 = 0.1
+    truth = at(range(25, 2000, 50), 2000)
     score = keyframes.random_keyframes_f1([truth], [0.02], seeds=40)
     assert score == pytest.approx(0.1, abs=0.02)
     assert score == keyframes.random_keyframes_f1([truth], [0.02], seeds=40)

@@ -79,6 +79,5 @@ def test_the_real_clips_score_by_loudness_as_published_for_a_baseline_without_a_
     results = real_speech.lip_sync(loudness_engine(), shared_data)
     assert len(results) == 6
     score = real_speech.lip_sync_figures(results)["real_speech_correlation"]
-    assert (
-        0.0 < score < 0.4
-    )  # unsmoothed peak level; the data's own notes give 0.16 for a smoothed level
+    # unsmoothed peak level; the data's own notes give 0.16 for a smoothed level
+    assert 0.0 < score < 0.4

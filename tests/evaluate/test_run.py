@@ -36,10 +36,8 @@ def test_the_truth_scores_perfectly(clips):
     assert figures["closure_intervals"] == 12
     assert figures["closure_rate"] == figures["closure_rate_truth"] == 1.0
     assert figures["closure_precision"] == 1.0
-    assert figures["keyframe_expression_f1"] in (
-        0.0,
-        1.0,
-    )  # this expression never moves: no keyframes to find
+    # this expression never moves: no keyframes to find
+    assert figures["keyframe_expression_f1"] in (0.0, 1.0)
     assert figures["keyframe_head_f1"] == 1.0 > figures["keyframe_head_f1_random"]
     assert figures["beat_align"] == figures["beat_align_truth"]
 

@@ -46,7 +46,8 @@ FILES = {
     "doubled again and again": b"N" + b"2" * 50_000 + b".",
     "a class for every byte": b"cos\nsystem\n" * 50_000 + b".",
     "a call of a call": b"cos\nsystem\n" + b"(S'true'\ntR" * 1_000 + b".",
-    "a shape of terabytes": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1000000000000\ntS'b'\ntR.",
+    "a shape of terabytes": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n"
+    b"(I1000000000000\ntS'b'\ntR.",
     "an array multiplied": b"cnumpy\nndarray\n((I100000\nI100000\nI100000\ntS'f8'\ntR.",
 }
 

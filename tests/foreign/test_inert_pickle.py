@@ -122,7 +122,8 @@ def test_arrays_of_every_protocol_are_what_was_pickled(protocol):
 def test_an_array_that_python_2_pickled_is_read(whole):
     """Written out by hand: Python 2 stores the bytes of an array as a string."""
     values = np.array([1.5, -2.0, 255.0], "<f8")
-    head = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I3\ntcnumpy\ndtype\n"
+    head = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+    head += b"(I1\n(I3\ntcnumpy\ndtype\n"
     dtype = b"(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\n"
     raw = values.tobytes()
     text = (

@@ -101,9 +101,8 @@ def _judge(outcome: Outcome, path: Path, *, known: bool) -> str:
     audio = recording.audio
     if not np.isfinite(audio).all() or np.abs(audio).max() > 1:
         return "samples beyond full scale, or NaN"
-    if (
-        abs(len(sound) / 48_000 - len(audio) / 16_000) > 0.11
-    ):  # a decoder's tail is cut off from the motion
+    # a decoder's tail is cut off from the motion
+    if abs(len(sound) / 48_000 - len(audio) / 16_000) > 0.11:
         return (
             f"{len(audio) / 16_000:.3f} s for the motion, {len(sound) / 48_000:.3f} s in the video"
         )

@@ -24,10 +24,8 @@ def decoded(path: Path, kind: str) -> Iterator[av.AudioFrame | av.VideoFrame]:
                     yield from packet.decode()
                 except av.error.FFmpegError:
                     continue
-    except (
-        av.error.FFmpegError,
-        IndexError,
-    ):  # IndexError: PyAV, where a damaged file names a new stream
+    except (av.error.FFmpegError, IndexError):
+        # IndexError: PyAV, where a damaged file names a new stream
         return
 
 

@@ -36,12 +36,8 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
     """A video of 5 to 40 pictures."""
     suffix, codec = FORMS[rng.integers(len(FORMS))]
     count, aspect = int(rng.integers(5, 40)), ASPECTS[rng.integers(len(ASPECTS))]
-    if suffix in (
-        "h264",
-        "webm",
-        "avi",
-        "mpg",
-    ):  # the container or the stream keeps no or another aspect
+    # the container or the stream keeps no or another aspect
+    if suffix in ("h264", "webm", "avi", "mpg"):
         aspect = None
     b_frames = int(rng.integers(0, 3)) if codec != "libvpx" else 0
     fps = (

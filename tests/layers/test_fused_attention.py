@@ -39,8 +39,8 @@ def test_the_fused_call_computes_what_attend_computes(queries, keys, given):
     def scalar(function):
         return lambda q, k, v: jnp.sum(function(q, k, v) ** 2)
 
-    plain = lambda q, k, v: attend(q, KeysValues(k, v), **options)
-    fused = lambda q, k, v: fused_attention(q, k, v, implementation="xla", **options)
+    plain = lambda q, k, v: attend(q, KeysValues(k, v), **options)  # noqa: E731
+    fused = lambda q, k, v: fused_attention(q, k, v, implementation="xla", **options)  # noqa: E731
     np.testing.assert_allclose(fused(q, k, v), plain(q, k, v), atol=1e-5)
     if given != "both":
         return

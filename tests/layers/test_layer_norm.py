@@ -22,9 +22,8 @@ def parameters(x):
     )
 
 
-@pytest.mark.parametrize(
-    "backend", ["cpu", "gpu"]
-)  # the form of the sums, not where they are computed
+# the form of the sums, not where they are computed
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_values_gradients_and_names_are_those_of_flax(backend, dtype, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)

@@ -18,9 +18,8 @@ def by_definition(q, k, v, mask, bias):
 def drawn(kind):
     random = np.random.default_rng(0)
     q, k, v = (jnp.asarray(random.normal(size=(2, n, 3, 4)), jnp.float32) for n in (5, 7, 7))
-    mask = (
-        jnp.asarray(random.random((2, 1, 5, 7)) > 0.4).at[0, 0, 2].set(False)
-    )  # one query that sees nothing
+    # one query that sees nothing
+    mask = jnp.asarray(random.random((2, 1, 5, 7)) > 0.4).at[0, 0, 2].set(False)
     bias = jnp.asarray(random.normal(size=(3, 5, 7)), jnp.float32)
     return q, k, v, mask if "mask" in kind else None, bias if "bias" in kind else None
 

@@ -138,7 +138,7 @@ def _mask():
 
 def _with_memory(module, memory, output):
     rngs = {"params": PARAMS_KEY, "dropout": DROPOUT_KEY}
-    init = lambda: module.init(rngs, method=lambda module: output(module, memory(module)))
+    init = lambda: module.init(rngs, method=lambda module: output(module, memory(module)))  # noqa: E731
     params = lively(
         jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), jax.eval_shape(init)["params"])
     )

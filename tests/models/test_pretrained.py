@@ -242,9 +242,8 @@ def test_an_export_is_found_in_the_moment_in_which_it_is_replaced_and_after_a_ki
     target = saved.rename(tmp_path / name)
     digest = load_pretrained(target).digest
     (tmp_path / f".{name}.old.x").mkdir()
-    target.rename(
-        tmp_path / f".{name}.old.x" / "folder"
-    )  # files.py does so before the new one takes its place
+    # files.py does so before the new one takes its place
+    target.rename(tmp_path / f".{name}.old.x" / "folder")
     assert load_pretrained(tmp_path / name).digest == digest
     if name == "pretrained":
         assert load_pretrained(tmp_path).digest == digest

@@ -95,7 +95,8 @@ def test_what_is_pushed_comes_back_with_the_same_digest_and_moves_the_same_way(
         from ksdiff_jax import Animator
         from tests.animate.test_animator import tone
         here = Animator.from_pretrained("tiny")
-        show(here.push_to_hub, "org/tiny", private=True, token="{TOKEN}", licence="apache-2.0", message="First")
+        about = {{"licence": "apache-2.0", "message": "First"}}
+        show(here.push_to_hub, "org/tiny", private=True, token="{TOKEN}", **about)
         there = Animator.from_pretrained("org/tiny")
         show(lambda: here.pretrained.digest)
         show(lambda: there.pretrained.digest)
@@ -131,8 +132,8 @@ def test_a_revision_is_one_commit_and_what_lies_here_goes_before_the_hub(hub, cl
     answers = client(
         f"""
         import shutil
-        for name in ("org/two", "org/two@main", "org/two@{first}", "org/two@{second}", "org/two@v9"):
-            show(load_pretrained, name)
+        for revision in ("", "@main", "@{first}", "@{second}", "@v9"):
+            show(load_pretrained, "org/two" + revision)
         shutil.move("3", "org/two")
         show(load_pretrained, "org/two")
         """
@@ -147,9 +148,8 @@ def test_a_revision_is_one_commit_and_what_lies_here_goes_before_the_hub(hub, cl
         "on the hub: org/two on the hub has no revision 'v9'"
     )
     assert answers[5]["result"] == digests[2]
-    assert (
-        "license" not in hub.repositories["org/two"].commits[second]["README.md"].decode()
-    )  # none is invented
+    # none is invented
+    assert "license" not in hub.repositories["org/two"].commits[second]["README.md"].decode()
 
 
 @pytest.mark.slow

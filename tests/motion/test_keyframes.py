@@ -62,9 +62,8 @@ def test_maxima_agree_with_scipy_on_random_curves():
 def test_a_plateau_counts_once_at_its_first_frame_and_a_shoulder_not_at_all():
     signal = jnp.asarray([[0, 0, 5, 5, 5, 0, 0, 0, 3, 3, 6, 0, 0, 4, 4]], jnp.float32)
     found = np.flatnonzero(local_maxima(signal, _all_valid(signal), threshold_std=0.0)[0])
-    np.testing.assert_array_equal(
-        found, [2, 10]
-    )  # the rise at the very end never falls: no maximum
+    # the rise at the very end never falls: no maximum
+    np.testing.assert_array_equal(found, [2, 10])
 
 
 def test_a_still_clip_has_no_keyframes():

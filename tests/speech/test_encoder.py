@@ -80,7 +80,7 @@ def test_a_finetuned_encoder_keeps_less_for_the_backward_pass_under_remat(encode
 
     def kept(remat):
         module = build_encoder(settings, dtype=jnp.float32, remat=remat)
-        features = lambda params: module.apply({"params": {"backbone": params}}, audio, mask)
+        features = lambda params: module.apply({"params": {"backbone": params}}, audio, mask)  # noqa: E731
         residuals = jax.eval_shape(lambda params: jax.vjp(features, params)[1], encoder.params)
         return sum(leaf.size for leaf in jax.tree.leaves(residuals))
 

@@ -27,9 +27,8 @@ def open_data(config):
 
 def evaluate(system, params, data):
     print("validating", flush=True)
-    while (
-        slow == "deaf"
-    ):  # as code that catches every exception, or a compilation, which hears of none
+    # as code that catches every exception, or a compilation, which hears of none
+    while slow == "deaf":
         with contextlib.suppress(Interrupted):
             time.sleep(ENDLESS_S)
     time.sleep(ENDLESS_S if slow == "validation" else 0)

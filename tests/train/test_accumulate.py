@@ -69,7 +69,7 @@ def test_a_step_in_micro_batches_is_the_step_of_the_whole_batch(accumulate_steps
 def test_the_mean_of_ragged_micro_batches_would_be_another_gradient():
     # The control: without the whole batch's masks the shares do not add up.
     batch, params = ragged_batch(), QuietToy(toy_config()).init(jax.random.key(0))
-    loss = lambda b: QuietToy(toy_config()).loss(params, b, None, statistics=UNIT, train=True)[0]
+    loss = lambda b: QuietToy(toy_config()).loss(params, b, None, statistics=UNIT, train=True)[0]  # noqa: E731
     halves = [jax.tree.map(lambda a, i=i: a[i::2], batch) for i in range(2)]
     assert abs(float(sum(map(loss, halves)) / 2 - loss(batch))) > 1e-3 * float(loss(batch))
 

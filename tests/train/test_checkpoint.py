@@ -136,10 +136,8 @@ def test_if_it_cannot_be_saved_the_one_before_is_used_and_the_error_is_not_lost(
         checkpoints.save(at_step(state, 30), {"next": 30}, step=30)
         restored = checkpoints.restore(abstract, tell=pytest.fail)
         assert tree_digest(restored.state) == tree_digest(at_step(state, 20))
-        assert checkpoints.steps() == [
-            10,
-            20,
-        ]  # also that which would have gone for the one that failed
+        # also that which would have gone for the one that failed
+        assert checkpoints.steps() == [10, 20]
         with pytest.raises(InputError, match=r"cannot save a checkpoint .*No space left"):
             checkpoints.wait()
         disk.full = False

@@ -68,9 +68,10 @@ def test_data_parallelism_sums_the_gradient_once_and_sends_nothing_else(result):
     # Every parameter once, the loss and the number of valid frames.
     assert traffic["all-reduce"]["payload_bytes"] == BYTES * (result["parameters"] + 2)
     sent = 2 * 7 / 8 * BYTES * (result["parameters"] + 2)
+    # rounded each
     assert traffic["all-reduce"]["sent_bytes"] == pytest.approx(
         sent, abs=traffic["all-reduce"]["count"]
-    )  # rounded each
+    )
 
 
 # Biases lie whole on every device: 64 numbers at the end, 16 and 8 in each layer of the loop.
@@ -92,6 +93,5 @@ def test_fully_sharded_parameters_are_gathered_once_and_their_gradient_summed_on
 
 def test_spectra_are_computed_where_their_clips_lie(results):
     assert results["spectrum"].keys() == {"all-reduce"}
-    assert (
-        results["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES
-    )  # the number of valid frames
+    # the number of valid frames
+    assert results["spectrum"]["all-reduce"]["payload_bytes"] <= 2 * BYTES

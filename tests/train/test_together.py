@@ -124,9 +124,8 @@ def test_a_killed_process_takes_the_other_with_it_within_the_heartbeat(story, wi
 @pytest.mark.slow
 def test_waiting_for_a_process_that_compiles_longer_counts_as_compilation(story):
     folder, _ = story
-    spent = json.loads((folder / "whole" / "goodput.json").read_text())[
-        "seconds"
-    ]  # of process 0; process 1 was late
+    # of process 0; process 1 was late
+    spent = json.loads((folder / "whole" / "goodput.json").read_text())["seconds"]
     assert spent["compile"] > 0.9 * SLOW_COMPILER_S and spent["step"] < 0.9 * SLOW_COMPILER_S
 
 
@@ -213,8 +212,8 @@ def test_what_one_process_cannot_read_all_pass_over_at_once_and_go_on_saving(
     ("options", "status", "says"),
     [
         ([], 2, "ksdiff-jax train: batch 13: "),
-        (["--crash"], 1, "OSError: batch 13: "),
-    ],  # after a crash: start again
+        (["--crash"], 1, "OSError: batch 13: "),  # after a crash: start again
+    ],
 )
 def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_before_which_is_saved(
     tmp_path, options, status, says

@@ -44,9 +44,8 @@ def test_a_trace_records_the_steps_of_its_span_and_leaves_files(tmp_path, monkey
     steps(Trace(parse_steps("2:4", steps=9), tmp_path), 0, 6)
     assert recorded == [0, 1, ("start", str(tmp_path)), 2, 3, "stop", 4, 5]
     recorded.clear()
-    steps(
-        Trace(parse_steps("2:9", steps=9), tmp_path), 3, 5
-    )  # resumed within the span, stopped within it
+    # resumed within the span, stopped within it
+    steps(Trace(parse_steps("2:9", steps=9), tmp_path), 3, 5)
     assert recorded == [("start", str(tmp_path)), 3, 4, "stop"]
     recorded.clear()
     steps(Trace(range(0), tmp_path), 0, 2)
@@ -105,9 +104,8 @@ def test_metrics_go_to_weights_and_biases_where_it_is_installed(tmp_path, fake_w
     options = fake_wandb.asked[0]
     assert fake_wandb.run.logged == [(50, {"train/loss": 0.5})] and fake_wandb.run.finished
     assert options["name"] == "demo" and options["config"]["train"] == {"steps": 3}
-    assert options["mode"] == "offline" and options["dir"] == str(
-        tmp_path
-    )  # nobody is asked to log in
+    # nobody is asked to log in
+    assert options["mode"] == "offline" and options["dir"] == str(tmp_path)
     WeightsAndBiases.open(tmp_path).close()
     assert fake_wandb.asked[1]["id"] == options["id"] and options["resume"] == "allow"
 

@@ -1,10 +1,10 @@
 """One process of a toy run of several, on four fake devices each, for `test_together.py`.
 
 python -m tests.train.together_run WORKDIR --coordinator HOST:PORT --processes N --process-id K
-[--devices 4]
-    [--steps S] [--pace SECONDS per batch] [--slow-compiler SECONDS that the last process takes longer to trace]
-    [--unreadable STEP:FILES that the last process finds empty] [--bad-batch NUMBER that it cannot read]
-    [--crash instead of saying that the data are bad]
+    [--devices 4] [--steps S] [--pace SECONDS per batch]
+    [--slow-compiler SECONDS that the last process takes longer to trace]
+    [--unreadable STEP:FILES that the last process finds empty]
+    [--bad-batch NUMBER that it cannot read] [--crash instead of saying that the data are bad]
 """
 
 import argparse

@@ -27,7 +27,7 @@ class ToySystem:
         self.config = config
 
     def init(self, key):
-        kernel = lambda name, *shape: jax.random.normal(stream(key, name), shape) * 0.1
+        kernel = lambda name, *shape: jax.random.normal(stream(key, name), shape) * 0.1  # noqa: E731
         return {
             "first": {"kernel": kernel("first", 8, HIDDEN)},
             "second": {"kernel": kernel("second", HIDDEN, 64), "bias": jnp.zeros((64,))},

@@ -137,7 +137,6 @@ TARGETS: dict[str, dict[int, Target]] = {
     symbol: targets for symbols, targets in _CLASSES for symbol in (symbols.split() or [""])
 }
 VOWELS = frozenset("aɑɐɶæʌɒɔɛɜɞœeøəɘɚɝɵɤoɪɨᵻɩʊiyʏʉuɯ")
-LIP_CLOSURES = frozenset("pbm")
 STOPS = frozenset("pbtdkɡgqcɟʈɖɢ")
 _STRESS = {"ˈ": 2, "ˌ": 1}
 

@@ -92,7 +92,8 @@ ENGLISH: Grammar = {
         "down|shut|forget|wrap"
     ),
     "participle": _words(
-        "seen|found|moved|bought|painted|forgotten|opened|measured|washed|broken|thrown|chosen|heard|put away"
+        "seen|found|moved|bought|painted|forgotten|opened|measured|washed|broken|thrown|"
+        "chosen|heard|put away"
     ),
     "be": _words("was|were never|seemed|became|looked|might be|should have been|will be"),
     "place": _words(

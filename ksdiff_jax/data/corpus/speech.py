@@ -6,7 +6,6 @@ and joined by silences, so that pauses can be longer than espeak's and some clip
 before they speak.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import soxr
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.corpus.articulation import refine_closures
-from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime, Utterance, Voice, WordTime
+from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime, Utterance, WordTime
 from ksdiff_jax.data.corpus.sentences import Split, draw_sentence
 from ksdiff_jax.data.corpus.speakers import Speaker, draw_speaker
 from ksdiff_jax.typing import Int
@@ -64,22 +63,6 @@ def speak_clip(
     audio = _at_level(audio, level_dbfs=rng.uniform(*LEVEL_DBFS))
     phonemes = refine_closures(phonemes, audio / 32768.0, sample_rate_hz=SAMPLE_RATE_HZ)
     return SpokenClip(audio, phonemes, words, " ".join(sentences), speaker, language)
-
-
-def record_text(
-    espeak: Espeak,
-    sentences: Sequence[str],
-    *,
-    voice: Voice,
-    pause_s: float = 0.25,
-    level_dbfs: float = -20.0,
-) -> Int[np.ndarray, "s"]:
-    """Say given sentences with pauses around them: what the shipped demonstration recording was
-    made with.
-    """
-    utterances = [espeak.speak(sentence, voice=voice) for sentence in sentences]
-    audio, _, _ = _join(utterances, np.full(len(sentences) + 1, pause_s), tract_factor=1.0)
-    return _at_level(audio, level_dbfs=level_dbfs)
 
 
 def _silences_s(

@@ -4,7 +4,7 @@
 |---|---|
 | .npz | its arrays, never pickled objects |
 | .npy | a dictionary that `numpy.save` pickled; a bare array has no names and is refused |
-| .pkl, .pickle, .pt, .pth | a dictionary of arrays or tensors, or one such dictionary per frame (`frames.py`) |
+| .pkl, .pickle, .pt, .pth | a dictionary of arrays or tensors, or one per frame (`frames.py`) |
 | .mat | MATLAB 4 and 5 variables |
 
 What a file is follows from its content; the name decides where that leaves it open. Pickles go

@@ -28,9 +28,8 @@ class Layout(NamedTuple):
     """One tool's file."""
 
     space: str  # "flame" or "bfm"
-    parts: dict[
-        str, Part
-    ]  # by quantity: expression, rotation, jaw, camera, shape, neck, translation
+    # by quantity: expression, rotation, jaw, camera, shape, neck, translation
+    parts: dict[str, Part]
     optional: tuple[str, ...] = ()  # quantities whose key may be missing
 
     @property

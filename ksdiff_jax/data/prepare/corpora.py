@@ -4,9 +4,9 @@ is held out.
 HDTF (Zhang et al., CVPR 2021; folder HDTF_dataset of the authors' release), for each subset RD,
 WDA, WRA:
 
-    WDA_video_url.txt      AdamSchiff https://...                one whole video
-    WDA_annotion_time.txt  JoeNeguse.mp4 00:35-01:40 02:10-02:55 the stretches in which one face speaks: clips 0, 1
-    WDA_crop_wh.txt, WDA_resolution.txt                          not needed: the tracker finds the face
+    WDA_video_url.txt      AdamSchiff https://...                 one whole video
+    WDA_annotion_time.txt  JoeNeguse.mp4 00:35-01:40 02:10-02:55  one face speaks: clips 0, 1
+    WDA_crop_wh.txt, WDA_resolution.txt                           not needed: the face is tracked
 
 Videos are found whole (`AdamSchiff.mp4`, `WDA_AdamSchiff.mp4`) or cut (`AdamSchiff_0.mp4`,
 `WDA_AdamSchiff_000.mp4`); of a video that is there in both forms the cut ones are taken. WDA and

@@ -1,7 +1,8 @@
 """Many sources to a data set: work on what is not finished, split by speaker, write shards and
 report.json.
 
-    sources -> finished in the work folder (ledger.py) -> splits.py -> out/*.tfrecord, dataset.json, report.json
+    sources -> finished in the work folder (ledger.py) -> splits.py
+            -> out/*.tfrecord, dataset.json, report.json
 
 A second run takes finished sources from the work folder, so that a killed run loses the sources it
 was working on and nothing else.

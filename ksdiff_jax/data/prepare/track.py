@@ -1,7 +1,8 @@
 """A raw video to clips: its face is tracked here, by landmarks and a fit, with nobody's licensed
 weights.
 
-    video -> shots -> one face followed -> 478 landmarks a frame, by the video's clock -> 25 Hz -> fit -> take -> clips
+    video -> shots -> one face followed -> 478 landmarks a frame, by the video's clock
+          -> 25 Hz -> fit -> take -> clips
 
 The camera of the result belongs to a square that holds the face's mean place, 1.25 times as large
 as the face, and stands still over the take, so that head motion is in the camera's translation.

@@ -5,7 +5,8 @@ Headers name the matrix (BT.601, 709, 2020) and the range; where they do not, pl
 709 for high definition, 601 below. High dynamic range (PQ, HLG) is brought to a screen of 203
 cd/m², the white of BT.2408:
 
-    signal -> light in units of that white -> BT.2020 to BT.709 primaries -> f(brightest channel) -> sRGB
+    signal -> light in units of that white -> BT.2020 to BT.709 primaries
+           -> f(brightest channel) -> sRGB
 
     f(x) = x below j;  m (x + p) / (x + q) above it, with f(j) = j, f'(j) = 1 and f(peak) = 1
 

@@ -5,10 +5,13 @@ MediaPipe pins a NumPy and a JAX of its own, so it lives in an environment of it
 tracker`) and this file imports nothing of ours. It reads requests from standard input and answers
 on standard output, both little-endian:
 
-    request  kind (1 byte: D faces, M landmarks, R a new face is coming), height and width (uint32), RGB bytes
-    answer D number of faces (uint32), then per face float32 x, y, width, height in pixels and the score
-    answer M number of faces (uint32), then per face 478 × (x, y, z) float32: pixels, z in the units of x
-    answer R nothing
+    request   kind (1 byte: D faces, M landmarks, R a new face is coming),
+              height and width (uint32), RGB bytes
+    answer D  number of faces (uint32),
+              then per face float32 x, y, width, height in pixels and the score
+    answer M  number of faces (uint32),
+              then per face 478 × (x, y, z) float32: pixels, z in the units of x
+    answer R  nothing
 
 The first answer of all is four bytes: the protocol's version.
 """

@@ -7,9 +7,9 @@ Every picture gets a time, and times increase:
 | found | the picture's time |
 |---|---|
 | a stamp later than the last | that stamp |
-| no stamp, or a stray one (doubled, backward, far ahead for one picture) | evenly between its neighbours |
+| no stamp, or a stray one (doubled, backward, far ahead once) | evenly between its neighbours |
 | no stamps in the format (raw streams) | the durations before it, added up |
-| stamps that go back and go on from there (joined files) | one step after the last, and on from there |
+| stamps that go back and on from there (joined files) | one step after the last, and on from it |
 | a jump by more than 10 s in a broadcast format | the same; in any other format a pause |
 | AVI, whose stamps are of decoding | the n-th place in the file for the n-th picture shown |
 
@@ -72,9 +72,8 @@ def by_count(
     for picture in pictures:
         yield Timed(time_s, picture)
         duration_s = float((picture.duration or 0) * time_base)
-        time_s += (
-            duration_s if 0.75 * step_s < duration_s < 4 * step_s else step_s
-        )  # half a step: of a field
+        # half a step: of a field
+        time_s += duration_s if 0.75 * step_s < duration_s < 4 * step_s else step_s
 
 
 def by_places(

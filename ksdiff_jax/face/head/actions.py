@@ -45,9 +45,8 @@ class Canvas(NamedTuple):
 
     x: Float[np.ndarray, "v"]
     y: Float[np.ndarray, "v"]
-    skin: Float[
-        np.ndarray, "v"
-    ]  # 1 on the front skin, less in the mouth's bag, 0 on eyes, teeth, ears, hair
+    # 1 on the front skin, less in the mouth's bag, 0 on eyes, teeth, ears, hair
+    skin: Float[np.ndarray, "v"]
     above: Float[np.ndarray, "v"]  # height over the line where the lips meet
     upper: Float[np.ndarray, "v"]
     lower: Float[np.ndarray, "v"]
@@ -158,9 +157,8 @@ def _lip_fields(c: Canvas) -> dict[str, np.ndarray]:
     both = c.bump(0.0, -0.0440, 0.0240, 0.0100)
     left_half = smoothstep(0.5 + c.x / 0.018)
     apart = c.dome(0.0, -0.0440, 0.0200, 0.0130)
-    under = (
-        np.clip(-c.above / 0.0085, 0, 1) * c.lower
-    )  # 0 where the lips meet, 1 at the lower border
+    # 0 where the lips meet, 1 at the lower border
+    under = np.clip(-c.above / 0.0085, 0, 1) * c.lower
     over = np.clip(c.above / 0.0070, 0, 1) * c.upper
     chin = c.bump(0.0, -0.0680, 0.0200, 0.0140)
     fold = c.bump(0.0220, -0.0200, 0.0110, 0.0130)

@@ -22,9 +22,8 @@ def make_ear() -> Part:
     # Outline in the ear's own plane: u backwards, v up; wide above, narrow at the lobe.
     v = 0.0310 * np.sin(angle)
     u = 0.0175 * np.cos(angle) * (1 + 0.28 * np.sin(angle)) + 0.0015 * np.sin(angle)
-    back = smoothstep(
-        (np.cos(angle) + 0.55) / 0.9
-    )  # 1 at the back, where the rim stands off; 0 at the front
+    # 1 at the back, where the rim stands off; 0 at the front
+    back = smoothstep((np.cos(angle) + 0.55) / 0.9)
     rings = []
     # size, height of the surface above the plane; the hollow is deep, the rim rolls over it.
     for size, height in (
@@ -72,9 +71,8 @@ def make_hair() -> Part:
     at its edge.
     """
     columns, rows = 52, 15
-    azimuth = np.linspace(
-        0, 2 * np.pi, columns, endpoint=False
-    )  # 0 in front, counter-clockwise from above
+    # 0 in front, counter-clockwise from above
+    azimuth = np.linspace(0, 2 * np.pi, columns, endpoint=False)
     lowest = _hairline(azimuth)
     share = np.linspace(0, 1, rows) ** 1.15
     elevation = lowest + share[:, None] * (np.pi / 2 - 0.03 - lowest)

@@ -138,9 +138,8 @@ def make_teeth(*, upper: bool) -> Part:
     """One row of teeth with its gum: a bent band, thinned between the teeth."""
     per_tooth, teeth = 4, 12
     angle = np.linspace(-1.40, 1.40, per_tooth * teeth + 1)
-    phase = (
-        np.abs(((np.arange(len(angle)) / per_tooth) % 1.0) - 0.5) * 2
-    )  # 1 between teeth, 0 in the middle of one
+    # 1 between teeth, 0 in the middle of one
+    phase = np.abs(((np.arange(len(angle)) / per_tooth) % 1.0) - 0.5) * 2
     reach = 0.0 if upper else -0.0024
     edge, root = (-0.0462, -0.0365) if upper else (-0.0452, -0.0550)
     gum = root + (0.007 if upper else -0.007)

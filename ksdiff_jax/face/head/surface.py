@@ -20,41 +20,34 @@ def signed_distance(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
     p = np.concatenate([np.abs(points[:, :1]), points[:, 1:]], axis=1)
     d = _ellipsoid(p, (0, 0.050, -0.012), (0.0745, 0.087, 0.096))  # cranium
     d = _join(d, _ellipsoid(p, (0, 0.064, 0.026), (0.058, 0.050, 0.056)), 0.030)  # forehead
-    d = _join(
-        d, _ellipsoid(p, (0, -0.008, 0.020), (0.0570, 0.078, 0.0645)), 0.030
-    )  # middle of the face
+    # middle of the face
+    d = _join(d, _ellipsoid(p, (0, -0.008, 0.020), (0.0570, 0.078, 0.0645)), 0.030)
     d = _join(d, _ellipsoid(p, (0.039, -0.001, 0.040), (0.027, 0.020, 0.030)), 0.030)  # cheekbone
     d = _join(d, _ellipsoid(p, (0, -0.038, 0.046), (0.038, 0.036, 0.0425)), 0.030)  # dental arch
-    d = _join(
-        d, _cone(p, (0.0, -0.063, 0.060), (0.0385, -0.048, 0.006), 0.0195, 0.0150), 0.026
-    )  # body of the jaw
-    d = _join(
-        d, _cone(p, (0.0385, -0.048, 0.006), (0.051, 0.004, -0.006), 0.0150, 0.0160), 0.030
-    )  # ramus
+    # body of the jaw
+    d = _join(d, _cone(p, (0.0, -0.063, 0.060), (0.0385, -0.048, 0.006), 0.0195, 0.0150), 0.026)
+    # ramus
+    d = _join(d, _cone(p, (0.0385, -0.048, 0.006), (0.051, 0.004, -0.006), 0.0150, 0.0160), 0.030)
     d = _join(d, _ellipsoid(p, (0, -0.069, 0.064), (0.022, 0.0185, 0.0220)), 0.018)  # chin
     d = _join(d, _ellipsoid(p, (0.029, -0.032, 0.038), (0.025, 0.034, 0.034)), 0.026)  # soft cheek
-    d = _join(
-        d, _cone(p, (0.010, 0.0480, 0.0745), (0.043, 0.0470, 0.0550), 0.0085, 0.0085), 0.018
-    )  # brow ridge
-    d = _carve(
-        d, _ellipsoid(p, (0.0330, 0.0290, 0.090), (0.0170, 0.0125, 0.0170)), 0.014
-    )  # eye socket
-    d = _join(
-        d, _cone(p, (0.0, 0.041, 0.0735), (0.0, -0.004, 0.0960), 0.0085, 0.0100), 0.016
-    )  # bridge of the nose
+    # brow ridge
+    d = _join(d, _cone(p, (0.010, 0.0480, 0.0745), (0.043, 0.0470, 0.0550), 0.0085, 0.0085), 0.018)
+    # eye socket
+    d = _carve(d, _ellipsoid(p, (0.0330, 0.0290, 0.090), (0.0170, 0.0125, 0.0170)), 0.014)
+    # bridge of the nose
+    d = _join(d, _cone(p, (0.0, 0.041, 0.0735), (0.0, -0.004, 0.0960), 0.0085, 0.0100), 0.016)
     d = _join(d, _ellipsoid(p, (0, -0.0090, 0.1000), (0.0115, 0.0095, 0.0105)), 0.010)  # tip
-    d = _join(
-        d, _ellipsoid(p, (0.0118, -0.0125, 0.0890), (0.0070, 0.0080, 0.0120)), 0.009
-    )  # wing of the nose
-    d = _carve(
-        d, _ellipsoid(p, (0.0062, -0.0220, 0.0960), (0.0038, 0.0046, 0.0062)), 0.003
-    )  # nostril
+    # wing of the nose
+    d = _join(d, _ellipsoid(p, (0.0118, -0.0125, 0.0890), (0.0070, 0.0080, 0.0120)), 0.009)
+    # nostril
+    d = _carve(d, _ellipsoid(p, (0.0062, -0.0220, 0.0960), (0.0038, 0.0046, 0.0062)), 0.003)
     d = _carve(d, _ellipsoid(p, (0, -0.0300, 0.0995), (0.0032, 0.0085, 0.0068)), 0.008)  # philtrum
     neck = _cone(p, (0, -0.040, -0.024), (0, -0.210, -0.044), 0.0435, 0.0490)
     neck = _join(neck, _ellipsoid(p, (0, -0.225, -0.050), (0.078, 0.060, 0.062)), 0.050)
+    # neck muscle
     neck = _join(
         neck, _cone(p, (0.046, -0.020, -0.030), (0.010, -0.190, 0.000), 0.009, 0.009), 0.034
-    )  # neck muscle
+    )
     d = _join(d, neck, 0.022)
     return np.maximum(d, NECK_CUT_Y - p[:, 1])
 

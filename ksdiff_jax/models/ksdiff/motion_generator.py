@@ -2,7 +2,8 @@
 predicts x₀.
 
     x = linear(noisy coefficients) + sinusoid(t mod P)
-    per layer, pre-norm and residual: self-attention, cross-attention to speech, cross-attention to the transcript, FFN
+    per layer, pre-norm and residual: self-attention, cross-attention to speech,
+                                      cross-attention to the transcript, FFN
     x̂₀ = linear(norm(x)), zero at the start of training
 
 Biased conditional attention (DiffSpeaker): an embedding of the diffusion step and one of the style

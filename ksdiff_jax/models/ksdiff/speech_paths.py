@@ -5,7 +5,7 @@ expression features f_e.
     h'  = (1 + γ(prosody)) ⊙ h_s + β(prosody)                       FiLM
     c_coarse, c_fine = linear(pool_1.0 s(h_s)), linear(pool_0.25 s(h_s))     12.5 Hz
     c_e = linear(pool_0.1 s(h'))                                    25 Hz
-    o_i = MHCA(c_i; H_i),  H = (h_s, h', h')                        Eq. 1-2, then a feed-forward block
+    o_i = MHCA(c_i; H_i),  H = (h_s, h', h')                        Eq. 1-2, then feed-forward
     f_h = upsample(linear([o_coarse, o_fine])),  f_e = o_e          (b, t, D), 25 Hz
 
 Queries and keys carry rotary positions of their time in seconds, so tokens of different stride line

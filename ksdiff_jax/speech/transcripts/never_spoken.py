@@ -3,9 +3,9 @@
 | dropped | where |
 |---|---|
 | `[Music]`, `【笑】` | square brackets, anywhere |
-| `(laughs)`, `（笑）` | round ones of up to five words without punctuation: at the start, after a sentence, on a line |
+| `(laughs)`, `（笑）` | round, up to five words, unpunctuated: first, after a sentence, on a line |
 | `*sighs*` | up to three words between asterisks, if they are a line |
-| ♪ and ♫, `# ... #` | the signs; the words between them are sung and stay, unless they only tell that there is music |
+| ♪ and ♫, `# ... #` | the signs; the sung words stay, unless they only tell that there is music |
 | `Transcribed by https://otter.ai` | a line of its own |
 | `Ada: ` | who speaks, where all lines with times begin so, three or more, and names come again |
 | `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
@@ -41,7 +41,8 @@ SILENCES = frozenset(
 )
 _SIDE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］")
 _ROUND = re.compile(
-    r"(?:\A\s*|(?<=[.!?…。！？♪♫])\s*)[(（]([^()（）]{1,60})[)）][ \t]*|^[ \t]*[(（]([^()（）]{1,60})[)）][ \t]*$",
+    r"(?:\A\s*|(?<=[.!?…。！？♪♫])\s*)[(（]([^()（）]{1,60})[)）][ \t]*|"
+    r"^[ \t]*[(（]([^()（）]{1,60})[)）][ \t]*$",
     re.M,
 )
 _STARRED = re.compile(r"^[ \t]*\*\s*\w+(?:\s\w+){0,2}\s*\*[ \t]*$", re.M)

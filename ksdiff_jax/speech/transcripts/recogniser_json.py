@@ -2,7 +2,7 @@
 
 | made by | words | segments |
 |---|---|---|
-| Whisper and its relatives | `segments[].words[]` or `words[]`: word, start, end | `segments[]`: text, start, end |
+| Whisper etc. | `words[]`, `segments[].words[]`: word, start, end | `segments[]`: text and times |
 | whisper.cpp | | `transcription[]`: text, offsets {from, to} in ms |
 | transformers | `chunks[]`: text, timestamp [start, end] | the same |
 | AssemblyAI | `words[]`: text, start, end in ms | |

@@ -95,7 +95,6 @@ def _repeated(before: Shown | None, cue: Shown) -> tuple[int, int]:
         if before.lines[-count:] == cue.lines[:count]:
             return count, 0
     old, new = " ".join(before.lines).split(), " ".join(cue.lines).split()
-    grows = (
-        old and new[: len(old)] == old and len(set(new)) > 1
-    )  # one word again and again is said again
+    # one word again and again is said again
+    grows = old and new[: len(old)] == old and len(set(new)) > 1
     return 0, len(old) if grows else 0

@@ -57,9 +57,8 @@ def read_stamped(path: Path, text: str) -> Transcript:
     shift = _OFFSET.search(text[:10_000])
     shift_s = float(shift[1]) / 1000 if shift else 0.0
     broken = BrokenLines(path)
-    rows: list[
-        tuple[float, list[str], int]
-    ] = []  # start, lines of text, number of the first; copies share their lines
+    # start, lines of text, number of the first; copies share their lines
+    rows: list[tuple[float, list[str], int]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or _ABOUT.fullmatch(line):
             continue

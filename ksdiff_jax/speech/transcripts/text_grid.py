@@ -5,9 +5,11 @@ stand free, and flags; the long one adds names, as in `xmin = 0.5`; a comment ru
 end of its line. So a file is read as its sequence of values:
 
     "ooTextFile" "TextGrid"   xmin xmax   <exists>   tiers   then for each tier
-    "IntervalTier" name xmin xmax n   (xmin xmax text) n times,   or   "TextTier" name xmin xmax n (time mark) n times
+    "IntervalTier" name xmin xmax n   (xmin xmax text) n times,   or
+    "TextTier" name xmin xmax n   (time mark) n times
 
-    "Praat chronological TextGrid text file"   xmin xmax   tiers   (class name xmin xmax) for each tier then
+    "Praat chronological TextGrid text file"   xmin xmax   tiers
+    (class name xmin xmax) for each tier   then
     tier xmin xmax text,   or   tier time mark,   in the order of time
 
 The tier of words is read: `words`, `word`, `ORT-MAU`, `Ada - words` and their like, else the first
@@ -36,7 +38,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _NO_WORDS = re.compile(
-    r"(?:.*[ _-])?(?:phon\w*|phoneme\w*|segments?|syll\w*|silences?|mau|kan|kas|trn|pitch|tones?|breaks?)(?:-MAU)?",
+    r"(?:.*[ _-])?(?:phon\w*|phoneme\w*|segments?|syll\w*|silences?|mau|kan|kas|trn|pitch|tones?|"
+    r"breaks?)(?:-MAU)?",
     re.IGNORECASE,
 )
 # Praat's own spelling of letters outside ASCII: a backslash, a letter, and a sign for its accent.

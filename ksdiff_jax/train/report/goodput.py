@@ -5,12 +5,12 @@ went.
 |---|---|
 | step | in training steps that count: goodput is this bucket over the sum of all |
 | start | setting up: system, data, state; of the first process of a run |
-| compile | in the first call of the training step, which traces and compiles it, on several processes until all have |
+| compile | in the first training step, traced and compiled, until all processes have done so |
 | data | waiting for batches |
 | checkpoint | starting to save, and waiting for what is being saved |
 | validation | in validation, samples and export |
-| restart | setting up again and restoring, and the time between the last sign of a killed process and the next start |
-| lost | in steps whose result was lost: those after the checkpoint that a later process went back to |
+| restart | setting up again and restoring, and from a killed process's end to the next start |
+| lost | in steps whose result was lost: those after the checkpoint that a later process took up |
 
 Every moment belongs to one bucket, `step` where no other is open, so the buckets add up to the wall
 time. They are kept in `<workdir>/goodput.json` and go on where a run is resumed. The time between

@@ -31,9 +31,8 @@ from ksdiff_jax.train.report.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing
-Line = dict[
-    str, int | float | str | None
-]  # an entry as the file has it: step, split, metrics, timing
+# an entry as the file has it: step, split, metrics, timing
+Line = dict[str, int | float | str | None]
 
 
 class Interval:

@@ -1,8 +1,8 @@
 """What a person watching a run sees: one line that renews itself on a terminal, plain lines
 elsewhere.
 
-step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  6,350 frames/s  0.31 TFLOP/s
-left 25:48 data wait 2 %  goodput 91 %
+    step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  6,350 frames/s
+    0.31 TFLOP/s  left 25:48  data wait 2 %  goodput 91 %
 
 MFU stands behind TFLOP/s where the device's peak is known.
 """
@@ -29,9 +29,8 @@ class Progress:
 
     def tell(self, message: str) -> None:
         """A line that stays."""
-        with contextlib.suppress(
-            OSError
-        ):  # a log on a full disk, or a reader that has gone: the run goes on
+        # a log on a full disk, or a reader that has gone: the run goes on
+        with contextlib.suppress(OSError):
             self._end_line()
             print(printable(message), file=self._stream, flush=True)
 

@@ -31,13 +31,14 @@ _COLOURS = dict(
     )
 )
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2530; background: #fff; margin: 2.5em auto; max-width: 62em;
-       padding: 0 1.5em; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2530; background: #fff;
+       margin: 2.5em auto; max-width: 62em; padding: 0 1.5em; }
 h1 { font-size: 1.7em; margin: 0 0 .1em; } h2 { font-size: 1.15em; margin: 2em 0 .5em; }
 p.ending { color: #4a5568; margin: .2em 0 1.2em; }
 svg, img { width: 100%; height: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .15em 1.6em .15em 0; border-bottom: 1px solid #e8ebf0; font-weight: normal; }
+th, td { text-align: left; padding: .15em 1.6em .15em 0; border-bottom: 1px solid #e8ebf0;
+         font-weight: normal; }
 th { color: #4a5568; } td.number, th.number { text-align: right; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 2.4em; margin-bottom: 1em; }
 .facts b { display: block; font-size: 1.35em; }

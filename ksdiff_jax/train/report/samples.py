@@ -54,9 +54,8 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=make_folder(stem.parent)) as folder:
         sound = Path(folder) / "sound.wav"
         write_wav(sound, sound_of(clip))
-        motion.render(
-            video, audio=sound, size=VIDEO_PIXELS, overwrite=True
-        )  # the folder is the run's own
+        # the folder is the run's own
+        motion.render(video, audio=sound, size=VIDEO_PIXELS, overwrite=True)
     title = f"{clip.clip_id}, step {step:,}"
     write_plot(
         plot,

@@ -1,6 +1,6 @@
 """How much of the devices' arithmetic a run uses: frames/s, TFLOP/s and MFU.
 
-    MFU = (FLOPs that the model's training step needs, by count) / (step time · devices · peak FLOP/s of one)
+    MFU = (counted FLOPs of the model's training step) / (step time · devices · peak FLOP/s of one)
 
 the model FLOPs utilisation of PaLM (Chowdhery et al. 2022, appendix B): recomputation and whatever
 else the compiler adds count for nothing. Peaks are the makers' figures for dense matrix products

@@ -51,9 +51,8 @@ class WeightsAndBiases:
                     mode=mode,
                 )
             )
-        except (
-            Exception
-        ) as error:  # whatever a network, an account or another version of the package does
+        except Exception as error:
+            # whatever a network, an account or another version of the package does
             return cls._failed(error)
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:

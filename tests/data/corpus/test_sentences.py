@@ -11,9 +11,8 @@ from ksdiff_jax.errors import InputError
 def test_no_sentence_occurs_in_two_splits(language: str):
     said = {}
     for split in SPLITS:
-        rng = np.random.default_rng(
-            0
-        )  # the same stream for every split: the split alone must keep them apart
+        # the same stream for every split: the split alone must keep them apart
+        rng = np.random.default_rng(0)
         said[split] = {draw_sentence(rng, language=language, split=split) for _ in range(100)}
         assert all(sentence_split(sentence) == split for sentence in said[split])
         assert len(said[split]) > 50  # and they are not all alike

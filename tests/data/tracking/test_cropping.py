@@ -39,9 +39,8 @@ def test_the_clean_aperture_of_an_mp4_is_what_is_shown(tmp_path):
     assert frame.display.crop == Crop(18, 20, 30, 12) and frame.size == (48, 32)
     picture = frame.rgb()
     assert picture.shape == (32, 48, 3) and corners(picture) == "RGB-"
-    assert (
-        picture[5, 28].argmax() == 0 and picture[5, 32].argmax() == 1
-    )  # red to column 48, then green
+    # red to column 48, then green
+    assert picture[5, 28].argmax() == 0 and picture[5, 32].argmax() == 1
     assert frame.rgb(largest_side=24).shape == (16, 24, 3)
 
 

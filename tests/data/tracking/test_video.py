@@ -135,9 +135,10 @@ def test_every_picture_is_there_in_order_at_its_time(tmp_path, name, codec, opti
 
 
 def test_the_clock_of_a_broadcast_may_wrap_within_the_file(tmp_path):
+    # wraps at 0.6 s
     path = counted(
         tmp_path / "v.ts", container_options={"output_ts_offset": str(2**33 / 90_000 - 2.0)}
-    )  # wraps at 0.6 s
+    )
     seen, times_s = numbers_and_times(path)
     assert seen == list(range(30))
     np.testing.assert_allclose(times_s, np.arange(30) / 25, atol=2e-3)

@@ -97,13 +97,14 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
     def programs(looped):
         system = build_system(override(TINY, changes | {"train.scan_layers": looped}))
         params = jax.eval_shape(system.init, KEY)
-        loss = lambda params: system.loss(
-            params, batch, KEY, statistics=UNIT_STATISTICS, train=True
-        )
         keys, first = jax.random.split(KEY, len(batch.motion)), jnp.zeros(len(batch.motion), int)
-        sample = lambda params: system.sample(
-            params, batch.speech, keys, first, statistics=UNIT_STATISTICS
-        )
+
+        def loss(params):
+            return system.loss(params, batch, KEY, statistics=UNIT_STATISTICS, train=True)
+
+        def sample(params):
+            return system.sample(params, batch.speech, keys, first, statistics=UNIT_STATISTICS)
+
         return [str(jax.make_jaxpr(program)(params)).count(" scan[") for program in (loss, sample)]
 
     (plain_loss, plain_sample), (looped_loss, looped_sample) = programs(False), programs(True)
@@ -164,6 +165,22 @@ def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system
     strong = _sample(system, params, speech, **{"sample.guidance": 3.0}).motion
     np.testing.assert_allclose(nearly_one, plain, atol=1e-3)
     assert np.abs(np.asarray(strong - plain)).max() > 1e-2
+
+
+@pytest.mark.slow
+def test_clips_that_change_places_in_a_batch_keep_their_random_numbers(system, params):
+    speech = random_batch(FRAMES).speech
+    random = {"sample.eta": 1.0, "sample.keyframe_decoding": "bernoulli"}
+    sampler = _sampler(build_system(override(system.config, FAST | random)))
+    keys, first = jax.random.split(KEY, 2), np.array([0, 7], np.int32)
+    found = sampler(params, speech, keys, first)
+    swapped = sampler(params, jax.tree.map(lambda a: a[::-1], speech), keys[::-1], first[::-1])
+    np.testing.assert_allclose(swapped.motion[::-1], found.motion, atol=1e-5)
+    np.testing.assert_array_equal(
+        swapped.tracks["keyframes_head"][::-1], found.tracks["keyframes_head"]
+    )
+    elsewhere = sampler(params, speech, keys, first + 1)
+    assert np.abs(np.asarray(elsewhere.motion - found.motion)).max() > 0.1
 
 
 def test_the_sound_the_transcript_and_the_noise_all_matter(system, params):

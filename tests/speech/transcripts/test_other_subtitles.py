@@ -79,11 +79,12 @@ TTML = (
 @pytest.mark.parametrize(
     "times",
     [
-        'begin="00:00:01.000" end="00:00:02.500"', 'begin="1s" dur="1500ms"', 'begin="25f" '
-                                                                              'end="62.5f"',
+        'begin="00:00:01.000" end="00:00:02.500"',
+        'begin="1s" dur="1500ms"',
+        'begin="25f" end="62.5f"',
         'begin="00:00:01:00" end="2.5s"',
     ],
-)  # fmt: skip
+)
 def test_timed_text_is_read_with_times_of_every_form(times, tmp_path):
     found = read(
         tmp_path,

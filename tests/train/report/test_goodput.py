@@ -117,7 +117,7 @@ def test_a_resumed_run_goes_on_counting_and_a_night_between_orderly_processes_is
     assert read_goodput(tmp_path)["starts"] == 2
 
 
-def test_steps_after_the_last_checkpoint_of_a_killed_process_are_lost_and_so_is_the_time_until_the_next(
+def test_steps_after_the_last_checkpoint_of_a_killed_process_are_lost_and_so_is_the_wait(
     tmp_path,
 ):
     time = FakeTime()

@@ -80,9 +80,8 @@ def test_the_page_tells_how_the_run_ended_what_it_reached_and_where_the_time_wen
         assert told in text, told
     assert "train.learning_rate = 0.01" in text and "Goodput" in text and "restart" in text
     assert page.count("data:image/png;base64,") == 2 and 'alt="step-00000020-old"' not in page
-    assert (
-        not re.search(r'(src|href)="(?!data:|#)', page) and "<script" not in page
-    )  # nothing is fetched
+    # nothing is fetched
+    assert not re.search(r'(src|href)="(?!data:|#)', page) and "<script" not in page
 
 
 def test_a_single_validation_is_one_column_and_the_goodput_is_that_of_the_whole_run(tmp_path):

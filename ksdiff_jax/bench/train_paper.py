@@ -38,7 +38,7 @@ def measure_paper(
     """
     import jax
 
-    from ksdiff_jax.cli.bench_train_grouped import measure_grouping
+    from ksdiff_jax.bench.train_grouped import measure_grouping
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
     from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 

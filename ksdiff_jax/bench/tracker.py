@@ -22,7 +22,8 @@ def measure(args: argparse.Namespace) -> dict:
     """Frames a second, and errors against the motion that was drawn."""
     import numpy as np
 
-    from ksdiff_jax.cli.bench import machine, made_up_voice
+    from ksdiff_jax.bench.machine import machine
+    from ksdiff_jax.bench.voice import made_up_voice
     from ksdiff_jax.data.prepare.source import Settings, Source
     from ksdiff_jax.data.prepare.track import clips_of_video
     from ksdiff_jax.data.tracking.tracker import tracker_python

@@ -68,7 +68,7 @@ if __name__ == "__main__":
     import jax
 
     import ksdiff_jax.cli.bench
-    from ksdiff_jax.cli.bench_train_paper import made_up_batch, paper_config, training_program
+    from ksdiff_jax.bench.train_paper import made_up_batch, paper_config, training_program
 
     assert ksdiff_jax.cli.bench.EXAMPLES  # the command that dispatches to it must be there as well
     config = tiny(paper_config())

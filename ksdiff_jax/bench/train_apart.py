@@ -5,7 +5,7 @@ Neither the C library's memory is kept there (heap.py), nor do the two framework
 beside each other. The process is told weights and work in a file, and takes one step per line of
 its standard input:
 
-    python -m ksdiff_jax.cli.bench_train_apart WORK.pickle THREADS        answers `done`
+    python -m ksdiff_jax.bench.train_torch_side WORK.pickle THREADS        answers `done`
 """
 
 import os
@@ -28,10 +28,9 @@ def torch_apart(
     import jax
 
     work = folder / "work.pickle"
-    work.write_bytes(
-        pickle.dumps((config, jax.device_get(params), batch, normal))
-    )  # ours, read by ourselves
-    command = [sys.executable, "-m", "ksdiff_jax.cli.bench_train_apart", str(work), str(threads)]
+    # ours, read by ourselves
+    work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, normal)))
+    command = [sys.executable, "-m", "ksdiff_jax.bench.train_torch_side", str(work), str(threads)]
     environment = os.environ | {SWITCH: "0", "JAX_PLATFORMS": "cpu"}
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
@@ -51,18 +50,3 @@ def torch_apart(
     finally:
         process.kill()
         process.communicate()
-
-
-def main(work: str, threads: str) -> None:
-    """Steps on request, until the other side goes away."""
-    from ksdiff_jax.cli.bench_train import torch_model, torch_step
-
-    config, params, batch, normal = pickle.loads(Path(work).read_bytes())
-    step = torch_step(torch_model(config, params, normal), batch, threads=int(threads))
-    for _ in sys.stdin:
-        step()
-        print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -2,10 +2,13 @@
 stated assumptions.
 
     compute = FLOPs of a device's clips / (MFU assumed · peak of the device)
-    inside  = gradient all-reduced among the devices of one fast network: 2 (n - 1) / n · bytes / its bandwidth
-    between = the part of the gradient that each device then exchanges with other nodes or slices, likewise
+    inside  = gradient all-reduced among the devices of one fast network:
+              2 (n - 1) / n · bytes / its bandwidth
+    between = the part of the gradient that each device then exchanges with other nodes or slices,
+              likewise
     latency = messages · (start + hop · log2 hosts)
-    step    = compute + inside + between + latency, if nothing overlaps;   max(compute, the rest), if all does
+    step    = compute + inside + between + latency, if nothing overlaps;
+              max(compute, the rest), if all does
 
 Counted: FLOPs by `models/ksdiff/flops.py`; collectives by `parallel/collectives.py`: data
 parallelism sums every gradient once, in float32, and sends nothing else that grows with the model.

@@ -2,7 +2,7 @@
 
 import json
 
-from ksdiff_jax.cli import bench_data
+from ksdiff_jax.bench import data as bench_data
 from ksdiff_jax.cli.main import main
 
 

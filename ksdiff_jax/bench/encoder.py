@@ -57,7 +57,8 @@ def measure(args: argparse.Namespace) -> dict:
     import jax.numpy as jnp
     import numpy as np
 
-    from ksdiff_jax.cli.bench import machine, made_up_voice
+    from ksdiff_jax.bench.machine import machine
+    from ksdiff_jax.bench.voice import made_up_voice
     from ksdiff_jax.speech.load import load_encoder
     from ksdiff_jax.tree import parameter_count
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ksdiff_jax.cli import bench_encoder
+from ksdiff_jax.bench import encoder as bench_encoder
 from ksdiff_jax.cli.main import main
 
 # The command keeps its process to a few cores; the tests after it are to have all of theirs.

@@ -3,15 +3,15 @@ surrounds the step.
 
 | figure | how |
 |---|---|
-| ratio | steps/s of ours over those of plain torch (bench_train_torch.py), in turn, in another process, same batch |
+| ratio | our steps/s over plain torch's (train_torch.py): in turn, two processes, one batch |
 | parity_error | both losses on the same weights, batch and random numbers, relative |
-| data_wait | share of the time that the real loop waits for batches, from made-up shards of the usual size |
-| two_paths | both denoisers in turn, as in the model, beside both in one batched computation (bench_train_grouped.py) |
-| first_step_s | from the start of a `ksdiff-jax train` process to its first step, cold and with programs kept (warm) |
+| data_wait | share of the real loop's time spent waiting for batches, from made-up shards |
+| two_paths | both denoisers in turn, as in the model, or in one batch (train_grouped.py) |
+| first_step_s | from the start of `ksdiff-jax train` to its first step: cold, or programs kept |
 
 A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in
 the step as we do, but has its keyframe targets given. Without torch our side is measured alone, and
-the report says so. `--paper` measures the paper's configuration instead (bench_train_paper.py).
+the report says so. `--paper` measures the paper's configuration instead (train_paper.py).
 """
 
 import argparse
@@ -28,8 +28,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from ksdiff_jax.bench.train_apart import torch_apart
 from ksdiff_jax.bench.workload import demo_config, fresh_state, made_up_batch, training_program
-from ksdiff_jax.cli.bench_train_apart import torch_apart
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 
@@ -44,14 +44,13 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     """All figures of this machine."""
     import jax
 
-    from ksdiff_jax.cli.bench import machine
-    from ksdiff_jax.cli.bench_train_grouped import measure_grouping
+    from ksdiff_jax.bench.machine import machine
+    from ksdiff_jax.bench.train_grouped import measure_grouping
     from ksdiff_jax.models.ksdiff.flops import training_step_flops
 
     config = demo_config() if config is None else config
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # first, while this process has no memory that the others may want
+    # first, while this process has no memory that the others may want
+    with tempfile.TemporaryDirectory() as folder:
         around = around_the_step(config, Path(folder))
     clips, frames = config.data.batch_size, config.data.clip_frames
     batch, normal = made_up_batch(config, clips=clips, frames=frames, features=False)
@@ -154,7 +153,7 @@ def our_draws(config: Config, batch, key):
     import jax
     import torch
 
-    from ksdiff_jax.cli.bench_train_torch import Draws
+    from ksdiff_jax.bench.train_torch import Draws
     from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
     from ksdiff_jax.models.ksdiff.training import shown_keyframes
     from ksdiff_jax.motion.keyframes import keyframe_targets
@@ -218,7 +217,7 @@ def torch_model(config: Config, params, normal):
     """The reference with a copy of these weights."""
     import jax
 
-    from ksdiff_jax.cli.bench_train_torch import TorchKSDiff
+    from ksdiff_jax.bench.train_torch import TorchKSDiff
     from ksdiff_jax.tree import named_leaves
 
     return TorchKSDiff(named_leaves(jax.device_get(params)), config, normal)
@@ -280,7 +279,7 @@ def around_the_step(config: Config, folder: Path) -> dict:
     """Data wait in the loop, and the time to the first step, by real `ksdiff-jax train` processes
     on made-up shards.
     """
-    from ksdiff_jax.cli.bench_data import _clips
+    from ksdiff_jax.bench.data import _clips
     from ksdiff_jax.config import to_dict
     from ksdiff_jax.data.shards import write_dataset
 

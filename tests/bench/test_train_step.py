@@ -13,12 +13,12 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.cli import bench_train
-from ksdiff_jax.cli.bench_train import compare, our_draws, parity_error, torch_model, torch_step
-from ksdiff_jax.cli.bench_train_apart import torch_apart
-from ksdiff_jax.cli.bench_train_grouped import two_forms
-from ksdiff_jax.cli.bench_train_paper import made_up_batch, measure_paper, paper_config
-from ksdiff_jax.cli.bench_train_plan import expected_step, paper_counts, plan
+from ksdiff_jax.bench import train_step as bench_train
+from ksdiff_jax.bench.train_apart import torch_apart
+from ksdiff_jax.bench.train_grouped import two_forms
+from ksdiff_jax.bench.train_paper import made_up_batch, measure_paper, paper_config
+from ksdiff_jax.bench.train_plan import expected_step, paper_counts, plan
+from ksdiff_jax.bench.train_step import compare, our_draws, parity_error, torch_model, torch_step
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.overrides import override
@@ -102,8 +102,8 @@ def test_the_torch_reference_has_our_loss(padded):
 @pytest.mark.parity
 def test_the_torch_reference_has_our_gradient():
     torch = pytest.importorskip("torch")
-    from ksdiff_jax.cli.bench_train import as_tensors
-    from ksdiff_jax.cli.bench_train_torch import _torch_layout
+    from ksdiff_jax.bench.train_step import as_tensors
+    from ksdiff_jax.bench.train_torch import _torch_layout
 
     params, (batch, normal) = fresh_params(SMALL), a_batch(SMALL, padded=True)
     key = jax.random.key(1)
@@ -173,7 +173,7 @@ def test_the_paper_configuration_is_the_one_in_configs_with_half_the_bits():
 def test_the_paper_step_is_traced_where_most_packages_are_missing():
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cli.bare_machine"],
+        [sys.executable, "-m", "tests.bench.bare_train_machine"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -188,7 +188,7 @@ def test_the_paper_step_is_traced_where_most_packages_are_missing():
 
 @pytest.mark.long
 def test_the_paper_line_has_its_figures():
-    from tests.cli.bare_machine import tiny
+    from tests.bench.bare_train_machine import tiny
 
     line = measure_paper(repeats=1, config=tiny(paper_config()), clips=2, frames=32)
     assert line["ms_fastest"] <= line["ms_per_step"] <= line["ms_slowest"]

@@ -39,7 +39,7 @@ def measure(args: argparse.Namespace) -> dict:
     """Clips a second of both readers, their ratio, and the parts of ours; the same with features;
     and writing.
     """
-    from ksdiff_jax.cli.bench import machine
+    from ksdiff_jax.bench.machine import machine
 
     with tempfile.TemporaryDirectory() as name:
         sound = _reading(args, Path(name) / "sound", features=False)
@@ -98,7 +98,7 @@ def _writing(count: int, folder: Path) -> dict:
     memory.
     """
     program = (
-        f"from ksdiff_jax.cli.bench_data import write_and_verify; write_and_verify({count}, "
+        f"from ksdiff_jax.bench.data import write_and_verify; write_and_verify({count}, "
         f"{str(folder)!r})"
     )
     answer = subprocess.run(
@@ -109,15 +109,13 @@ def _writing(count: int, folder: Path) -> dict:
 
 def write_and_verify(count: int, folder: str) -> None:
     """What the fresh process does; prints JSON."""
-    from ksdiff_jax.cli.inspect_data import verify_dataset
     from ksdiff_jax.data.shards import write_dataset
+    from ksdiff_jax.data.verify import verify_dataset
 
-    write_dataset(
-        folder + "-warm", {"train": _clips(2)}, licence="", made_by=""
-    )  # imports and compilation
-    Path("/proc/self/clear_refs").write_text(
-        "5"
-    )  # the peak counts from here, so that growth does not hide below it
+    # imports and compilation
+    write_dataset(folder + "-warm", {"train": _clips(2)}, licence="", made_by="")
+    # the peak counts from here, so that growth does not hide below it
+    Path("/proc/self/clear_refs").write_text("5")
     started = time.perf_counter()
     write_dataset(folder, {"train": _clips(count)}, licence="", made_by="ksdiff-jax bench data")
     verify_dataset(folder)

@@ -1,0 +1,23 @@
+"""The process in which `train_apart.py` has torch take its steps.
+
+python -m ksdiff_jax.bench.train_torch_side WORK.pickle THREADS        answers `done`
+"""
+
+import pickle
+import sys
+from pathlib import Path
+
+from ksdiff_jax.bench.train_step import torch_model, torch_step
+
+
+def main(work: str, threads: str) -> None:
+    """Steps on request, until the other side goes away."""
+    config, params, batch, normal = pickle.loads(Path(work).read_bytes())
+    step = torch_step(torch_model(config, params, normal), batch, threads=int(threads))
+    for _ in sys.stdin:
+        step()
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
