@@ -1,6 +1,7 @@
 """What `bench device` times apart is what the sampler does in one piece."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ def test_the_stages_are_the_parts_of_a_sample():
     config = small_size().demo
     batch, normal = made_up_batch(config, clips=1, frames=24, features=False)
     params, stages, speech = made_up_params(config), Stages(config, normal), batch.speech
-    keys, first = jax.random.split(jax.random.key(0), 1), np.zeros(1, np.int32)
+    keys, first = jax.random.split(jax.random.key(0), 1), jnp.zeros(1, jnp.int32)
     sample = jax.jit(lambda p, s: KSDiff(config).sample(p, s, keys, first, statistics=normal))
     whole = sample(params, speech)
     with_features = speech._replace(features=jax.jit(stages.encoder)(params, speech))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -84,7 +85,7 @@ def test_the_paper_configuration_takes_a_step_and_samples():
             p,
             batch.speech,
             jax.random.split(jax.random.key(2), len(batch.motion)),
-            np.zeros(len(batch.motion), np.int32),
+            jnp.zeros(len(batch.motion), jnp.int32),
             statistics=UNIT_STATISTICS,
         )
     )(params)
