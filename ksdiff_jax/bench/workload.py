@@ -188,8 +188,9 @@ def made_up_batch(
     import numpy as np
 
     from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-    from ksdiff_jax.models.system import Batch, Speech
+    from ksdiff_jax.models.system import Batch
     from ksdiff_jax.motion.space import BUILTIN
+    from ksdiff_jax.speech.utterance import Speech
 
     draw = np.random.default_rng(0)
     encoder = config.model.encoder

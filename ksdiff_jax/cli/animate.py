@@ -18,8 +18,8 @@ from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
 if TYPE_CHECKING:  # both import what is slow to start
-    from ksdiff_jax.animate.utterance import Utterance
     from ksdiff_jax.audio.waveform import Recording
+    from ksdiff_jax.speech.utterance import Utterance
 
 TranscriptOf = Callable[[str, "Recording"], Transcript]
 
@@ -281,7 +281,8 @@ class _Work:
         use_device(args.device)
         keep_compilations()
 
-        from ksdiff_jax.animate.animator import Animator, check_seed
+        from ksdiff_jax.animate.animator import Animator
+        from ksdiff_jax.animate.engine import check_seed
         from ksdiff_jax.face import builtin_face, check_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 

@@ -26,7 +26,7 @@ from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate import beats, keyframes, lips, pose
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
-from ksdiff_jax.evaluate.sampling import Prediction, bucket_frames
+from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_height
 from ksdiff_jax.motion import space
 from ksdiff_jax.motion.keyframes import keyframe_targets
@@ -35,6 +35,8 @@ from ksdiff_jax.typing import Bool, Float
 GROUPS = ("lips", "upper_face", "keyframes", "pose", "beats")
 VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
 FACE_GROUPS = ("lips", "upper_face", "pose")  # measured on a face of the clips' motion space
+# Clips are padded to whole blocks, so that splits of like lengths share one compiled function.
+_BLOCK_FRAMES = 256
 _keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames", "threshold_std"))
 
 
@@ -206,7 +208,8 @@ def true_keyframes(
     clips: Sequence[Clip], config: KeyframeConfig
 ) -> list[tuple[Bool[np.ndarray, "_"], Bool[np.ndarray, "_"]]]:
     """(expression, head) targets of every clip."""
-    frames = bucket_frames(max(clip.frames for clip in clips))
+    longest = max(clip.frames for clip in clips)
+    frames = -(-longest // _BLOCK_FRAMES) * _BLOCK_FRAMES
     motion = np.zeros((len(clips), frames, space.MOTION_DIMS), np.float32)
     for row, clip in enumerate(clips):
         motion[row, : clip.frames] = motion_of_clip(clip)
@@ -251,11 +254,13 @@ def _pose(
 def _beats(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> dict[str, float]:
     scores, of_truth = [], []
     for clip, prediction in zip(clips, predictions, strict=True):
-        heard = beats.audio_beats(sound_of(clip))
+        audio_frames = beats.audio_beats(sound_of(clip))
         scores.append(
-            beats.beat_align(heard, beats.kinematic_beats(prediction.motion[0, :, space.ROTATION]))
+            beats.beat_align(
+                audio_frames, beats.kinematic_beats(prediction.motion[0, :, space.ROTATION])
+            )
         )
-        of_truth.append(beats.beat_align(heard, beats.kinematic_beats(clip.rotation)))
+        of_truth.append(beats.beat_align(audio_frames, beats.kinematic_beats(clip.rotation)))
     return {"beat_align": _mean(scores), "beat_align_truth": _mean(of_truth)}
 
 

@@ -5,6 +5,7 @@ and its own 640 samples only; keyframes are the frames whose noise in dimension 
 """
 
 import dataclasses
+import itertools
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +15,7 @@ from ksdiff_jax.config import Config, DiffusionConfig, ModelConfig, SampleConfig
 from ksdiff_jax.models.pretrained import Pretrained
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.rng import frame_noise
 
 CONFIG = Config(
     model=ModelConfig(width=16, heads=2, diffusion=DiffusionConfig(steps=100)),
@@ -25,12 +27,13 @@ STATISTICS = BUILTIN.with_statistics(
 )
 
 
+@dataclasses.dataclass(frozen=True)
 class FakeSystem:
-    """Counts how often `sample` is traced: once per compilation."""
+    """Counts how often `sample` is traced: once per compilation. Each one is compiled anew."""
 
-    def __init__(self, config: Config = CONFIG):
-        self.config = config
-        self.traces: list[tuple[int, int]] = []
+    config: Config = CONFIG
+    number: int = dataclasses.field(default_factory=itertools.count().__next__)
+    traces: list[tuple[int, int]] = dataclasses.field(default_factory=list, compare=False)
 
     def init(self, key):
         return {"scale": jnp.ones(())}
@@ -38,16 +41,24 @@ class FakeSystem:
     def loss(self, params, batch, key, *, statistics, train):
         raise NotImplementedError
 
-    def sample(self, params, speech, noise, key, *, statistics, options):
+    def sample(self, params, speech, keys, first, *, statistics):
         self.traces.append(speech.mask.shape)
         batch, frames = speech.mask.shape
+        noise = frame_noise(keys, first, frames, (MOTION_DIMS,))
         loudness = jnp.abs(speech.audio.reshape(batch, frames, SAMPLES_PER_MOTION_FRAME)).mean(
             axis=-1, keepdims=True
         )
-        motion = statistics.denormalise(params["scale"] * (noise + loudness) * options.guidance)
+        guidance = self.config.sample.guidance
+        motion = statistics.denormalise(params["scale"] * (noise + loudness) * guidance)
         keyframes = noise[..., 0] > 0
         score = jnp.where(speech.mask, 0.25, 0.0)
-        return Sample(motion, keyframes, ~keyframes, score, score + 0.5)
+        tracks = {
+            "keyframes_expression": keyframes,
+            "keyframes_head": ~keyframes,
+            "keyframe_score_expression": score,
+            "keyframe_score_head": score + 0.5,
+        }
+        return Sample(motion, tracks)
 
 
 def pretrained(tmp_path, **changes) -> Pretrained:

@@ -50,18 +50,19 @@ def test_a_gradient_that_is_no_number_is_the_largest_error():
     assert errors["largest_leaf"] == "b" and np.isnan(errors["largest_leaf_error"])
 
 
-def a_sample(**changes) -> Sample:
+def a_sample(*, motion=None, **changes) -> Sample:
     bits, scores = np.zeros((2, 3), bool), np.full((2, 3), 0.25, np.float32)
     bits[0, 1] = True
-    return Sample(np.ones((2, 3, MOTION_DIMS), np.float32), bits, bits, scores, scores)._replace(
-        **changes
-    )
+    tracks = {"keyframes_expression": bits, "keyframes_head": bits}
+    tracks |= {"keyframe_score_expression": scores, "keyframe_score_head": scores}
+    still = np.ones((2, 3, MOTION_DIMS), np.float32)
+    return Sample(still if motion is None else motion, tracks | changes)
 
 
 def test_clips_whose_keyframes_differ_are_compared_apart():
     motion, bits, scores = (
         np.ones((2, 3, MOTION_DIMS), np.float32),
-        a_sample().keyframes_head.copy(),
+        a_sample().tracks["keyframes_head"].copy(),
         np.full((2, 3), 0.25),
     )
     motion[0] += 1.0
@@ -83,7 +84,7 @@ def test_clips_whose_keyframes_differ_are_compared_apart():
 
 
 def test_where_all_clips_differ_none_is_compared_apart():
-    ours = a_sample(keyframes_expression=~a_sample().keyframes_expression)
+    ours = a_sample(keyframes_expression=~a_sample().tracks["keyframes_expression"])
     errors = sample_errors(ours, a_sample())
     assert (
         errors["clips_of_same_keyframes"] == 0

@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 
@@ -6,16 +5,16 @@ from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.evaluate.run import (
     evaluate_clips,
     read_clips,
     swapped_predictions,
     true_predictions,
 )
-from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import score
 from ksdiff_jax.motion.space import MOTION_DIMS
-from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
+from tests.evaluate.pretend import loudness_engine, talking_clip
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +75,14 @@ def test_a_system_is_read_sampled_and_scored_from_shards(clips, tmp_path):
     write_dataset(
         tmp_path / "data", {"train": clips[:1], "test": clips}, licence="none", made_by="test"
     )
-    system = LoudnessSystem()
-    params = system.init(jax.random.key(0))
-    test = read_clips(tmp_path / "data", split="test")
-    figures = evaluate_clips(system, params, test, statistics=STILL, samples=2)
+    engine, read = loudness_engine(), read_clips(tmp_path / "data", split="test")
+    figures = evaluate_clips(engine, read, samples=2)
     assert figures["clips"] == 4
     assert figures["jaw_correlation"] > 0.999
     assert figures["lve_ratio"] < 0.01
     assert figures["lip_difference_mm"] == pytest.approx(0.0, abs=1e-4)
     assert figures["head_difference_deg"] > 1.0
-    assert figures == evaluate_clips(system, params, test, statistics=STILL, samples=2)
+    assert figures == evaluate_clips(loudness_engine(), read, samples=2)
     assert len(read_clips(tmp_path / "data", split="test", clips=2)) == 2
     with pytest.raises(InputError, match="validation"):
         read_clips(tmp_path / "data", split="validation")

@@ -10,9 +10,10 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config, DataConfig, TrainConfig
-from ksdiff_jax.models.system import Batch, Sample, SampleConfig, Speech
+from ksdiff_jax.models.system import Batch, Sample
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.rng import frame_noise, stream
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
 
 FRAMES = 4
@@ -49,10 +50,8 @@ class ToySystem:
         frames = jnp.where(batch.speech.mask, jnp.mean(error**2, axis=-1), 0.0)
         return {"reconstruction": frames.sum(axis=1) / batch.speech.mask.sum(axis=1)}
 
-    def sample(self, params, speech, noise, key, *, statistics, options: SampleConfig) -> Sample:
-        motion = statistics.denormalise(self.motion(params, speech))
-        nothing = jnp.zeros(motion.shape[:2])
-        return Sample(motion, nothing > 0, nothing > 0, nothing, nothing)
+    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
+        return Sample(statistics.denormalise(self.motion(params, speech)))
 
 
 class ToyBatches:

@@ -20,10 +20,10 @@ from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, MotionGen
 from ksdiff_jax.models.ksdiff.path_split import path_split
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures, SpeechPaths
 from ksdiff_jax.models.ksdiff.transcript_encoder import TranscriptEncoder
-from ksdiff_jax.models.system import Speech
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.transcript import BEGIN, END
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 TRACKS = ("expression", "head")  # the paths of speech features and of keyframes
@@ -73,12 +73,14 @@ class Network(nn.Module):
     ) -> Encoded:
         """DPSE and the transcript encoder; a dropped transcript reads as an empty one."""
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        heard = (
+        speech_features = (
             self.encoder(speech.audio, frame_mask)
             if speech.features is None
             else speech.features.astype(jnp.float32)
         )
-        features = self.speech_paths(heard, speech.prosody, frame_mask, deterministic=deterministic)
+        features = self.speech_paths(
+            speech_features, speech.prosody, frame_mask, deterministic=deterministic
+        )
         if not self.config.transcript.enabled:
             nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)
             return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), speech.mask)

@@ -15,9 +15,10 @@ from ksdiff_jax.config import (
     SpeechPathsConfig,
     TranscriptConfig,
 )
-from ksdiff_jax.models.system import Batch, Speech
+from ksdiff_jax.models.system import Batch
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.speech.transcript import encode
+from ksdiff_jax.speech.utterance import Speech
 
 TINY = Config(
     model=ModelConfig(

@@ -14,9 +14,10 @@ from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config, PretrainedEncoderConfig
 from ksdiff_jax.models import build_system, step_flops
 from ksdiff_jax.models.ksdiff.flops import training_flops, training_step_flops
-from ksdiff_jax.models.system import Batch, Speech
+from ksdiff_jax.models.system import Batch
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.surgery import held_parts, hold
 from tests.models.ksdiff.conftest import total_loss
 from tests.train.tiny_ksdiff import tiny_config
