@@ -112,7 +112,7 @@ def test_what_is_scored_is_what_ships(tmp_path):
     write_wav(tmp_path / "spoken.wav", from_int16(clip.audio))
     animator = Animator(shipped, system=FakeSystem())
     motions = animator.samples(tmp_path / "spoken.wav", count=2, seed=5, transcript=clip.transcript)
-    scored = Engine(FakeSystem(), shipped.params, shipped.statistics)
+    scored = Engine(FakeSystem(), shipped.params, shipped.space)
     (prediction,) = predict_clips(scored, [clip], seed=5, samples=2)
     for motion, sample in zip(motions, prediction.motion, strict=True):
         np.testing.assert_allclose(motion.coefficients, sample, atol=1e-7)

@@ -11,7 +11,7 @@ import pytest
 from ksdiff_jax.data.shards import (
     ShardReader,
     dataset_info,
-    statistics,
+    motion_space,
     verify_shards,
     write_dataset,
 )
@@ -68,7 +68,7 @@ def test_statistics_are_those_of_the_training_split(folder):
     motion = np.concatenate([motion_of_clip(make_clip(i, frames=30 + i)) for i in range(7)]).astype(
         np.float64
     )
-    found = statistics(folder)
+    found = motion_space(dataset_info(folder), "builtin")
     np.testing.assert_allclose(found.mean, motion.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found.std[:56], motion.std(axis=0)[:56], rtol=1e-5)
     np.testing.assert_array_equal(found.std[CAMERA], 1.0)  # never moves
