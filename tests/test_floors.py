@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
     [
         "errors",
+        "limits",
         "config",
         "overrides",
         "files",

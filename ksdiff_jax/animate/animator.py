@@ -31,8 +31,9 @@ from ksdiff_jax.audio.timebase import (
     SPEECH_FRAMES_PER_MOTION_FRAME,
 )
 from ksdiff_jax.audio.waveform import Recording
-from ksdiff_jax.config import MeshConfig, SampleConfig, to_dict
+from ksdiff_jax.config import MeshConfig, to_dict
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained, load_pretrained
 from ksdiff_jax.models.system import Sample, Speech, System
 from ksdiff_jax.motion.layout import MOTION_DIMS

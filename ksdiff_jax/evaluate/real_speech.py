@@ -18,12 +18,12 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.audio.waveform import load_audio
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.articulation import articulate, face_part
 from ksdiff_jax.evaluate.lips import closed_frames, pearson
 from ksdiff_jax.evaluate.sampling import predict, utterance
 from ksdiff_jax.face import FaceModel, builtin_face, face_height
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.system import Statistics, System
 from ksdiff_jax.typing import Float, PyTree
 

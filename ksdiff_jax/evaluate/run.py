@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.config import KeyframeConfig, SampleConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.tally import motion_of_clip
@@ -18,6 +17,7 @@ from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.evaluate.sampling import Prediction, predict, utterance
 from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, sound_of, true_keyframes
 from ksdiff_jax.face import FaceModel
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig, SampleConfig
 from ksdiff_jax.models.system import Statistics, System
 from ksdiff_jax.typing import Float, PyTree
 

@@ -23,7 +23,7 @@ from ksdiff_jax.audio.timebase import (
     motion_frames,
     samples_of_motion_frames,
 )
-from ksdiff_jax.config import SampleConfig
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.system import Sample, Speech, Statistics, System
 from ksdiff_jax.motion.layout import MOTION_DIMS
 from ksdiff_jax.rng import stream

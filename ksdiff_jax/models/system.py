@@ -7,7 +7,8 @@ provides one.
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.config import Config
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.mel_encoder import MelEncoder
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.typing import Array, Bool, Float

@@ -26,10 +26,11 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax import hub
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
-from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.front_end import Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights

@@ -25,9 +25,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import PretrainedEncoderConfig
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.stack import through
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.front_end import ACTIVATIONS, FrontEnd, Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.positional_convolution import PositionalConvolution
 from ksdiff_jax.speech.relative_positions import PositionGate, RelativePositions

@@ -31,7 +31,7 @@ from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
 from ksdiff_jax.train.in_flight import InFlight
 from ksdiff_jax.train.interrupt import Interrupted, StopRequest
-from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
+from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.report.goodput import Goodput
 from ksdiff_jax.train.report.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.report.progress import Progress
@@ -114,7 +114,6 @@ def train(
     folder that `open_workdir` refuses.
     """
     goodput, progress = Goodput(), progress or Progress(config.train.steps)
-    check_train_config(config.train)
     mesh = make_mesh(config.mesh)
     check_batch_size(config.data.batch_size, mesh, accumulate_steps=config.train.accumulate_steps)
     check_workdir(workdir, config, overwrite=overwrite)

@@ -9,7 +9,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.config import Config, DiffusionConfig, ModelConfig, SampleConfig
+from ksdiff_jax.models.ksdiff.config import Config, DiffusionConfig, ModelConfig, SampleConfig
 from ksdiff_jax.models.pretrained import Pretrained
 from ksdiff_jax.models.system import Sample, Statistics
 

@@ -7,7 +7,6 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.data.features import (
     FeatureCache,
     clip_sound,
@@ -20,6 +19,7 @@ from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.schema import decode_clip, encode_clip
 from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.load import load_encoder
 from tests.data.clips import make_clip

@@ -5,8 +5,8 @@ training.
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.data.schema import Clip, Timed
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.system import Sample, Statistics
 
 STILL = Statistics(mean=np.zeros(59, np.float32), std=np.ones(59, np.float32))

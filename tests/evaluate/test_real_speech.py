@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.waveform import write_wav
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate import real_speech
 from ksdiff_jax.evaluate.lips import CLOSED_BELOW
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from tests.evaluate.pretend import STILL, LoudnessSystem
 
 

@@ -2,13 +2,13 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.run import evaluate_system, swapped_predictions, true_predictions
 from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import score
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
 
 

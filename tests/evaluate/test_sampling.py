@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.evaluate import sampling
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.overrides import override
 from tests.evaluate.pretend import OPEN_RAD, STILL, LoudnessSystem

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import GeneratorConfig, TrainConfig
+from ksdiff_jax.config import TrainConfig
 from ksdiff_jax.layers.remat import POLICIES
+from ksdiff_jax.models.ksdiff.config import GeneratorConfig
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import TINY, lively

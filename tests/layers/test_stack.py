@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import GeneratorConfig, KeyframeConfig
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.remat import POLICIES
 from ksdiff_jax.layers.stack import through
+from ksdiff_jax.models.ksdiff.config import GeneratorConfig, KeyframeConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
 from ksdiff_jax.tree import named_leaves

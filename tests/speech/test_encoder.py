@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.load import load_encoder
 from ksdiff_jax.speech.pretrained import PretrainedEncoder

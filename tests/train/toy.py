@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.config import Config, DataConfig, TrainConfig
+from ksdiff_jax.config import DataConfig, TrainConfig
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.system import Batch, Sample, SampleConfig, Speech, Statistics
 from ksdiff_jax.rng import stream
 from ksdiff_jax.train.feed import TrainingData

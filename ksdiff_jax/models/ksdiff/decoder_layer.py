@@ -10,9 +10,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
 from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 
 
 class DecoderLayer(nn.Module):

@@ -22,11 +22,11 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.stack import through
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 

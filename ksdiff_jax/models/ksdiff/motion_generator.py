@@ -22,12 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.dense import Dense, JoinedDense
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
 from ksdiff_jax.layers.stack import through
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor, PredictorMemory
 from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, MotionGenerator
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures, SpeechPaths

@@ -7,10 +7,11 @@ keys and values of cross-attention) is computed before the sampling loop.
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.config import Config
 from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.schedule import sampling_steps
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import (
     BEGIN_BIT,
     PredictorMemory,

@@ -19,7 +19,6 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME, SPEECH_RATE_HZ
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
 from ksdiff_jax.layers.convolution import (
     DepthwiseConvolution,
@@ -31,6 +30,7 @@ from ksdiff_jax.layers.convolution import (
 from ksdiff_jax.layers.dense import Dense, JoinedDense
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.typing import Array, Bool, Float
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import stop_frozen
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_motion
 from ksdiff_jax.models.ksdiff.training import training_loss

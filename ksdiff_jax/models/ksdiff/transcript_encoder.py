@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import sinusoid
 from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.speech.transcript import VOCABULARY
 from ksdiff_jax.typing import Array, Bool, Float, Int
 

@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.config import (
+from ksdiff_jax.models.ksdiff.config import (
     Config,
-    EncoderConfig,
     GeneratorConfig,
     KeyframeConfig,
     LossConfig,
@@ -15,6 +14,7 @@ from ksdiff_jax.config import (
     TranscriptConfig,
 )
 from ksdiff_jax.models.system import Batch, Speech, Statistics
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.transcript import encode
 
 TINY = Config(

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.frozen import part
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.overrides import load_config
 from ksdiff_jax.tree import parameter_count
 from tests.models.ksdiff.conftest import UNIT_STATISTICS, random_batch
