@@ -1,8 +1,11 @@
 """KSDiff behind the `System` protocol: three pure functions of a configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
 
 from ksdiff_jax.config import Config
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
@@ -21,8 +24,17 @@ class KSDiff:
     @property
     def network(self) -> Network:
         """The Linen module that the parameters belong to."""
-        train = self.config.train
-        return Network(self.config.model, remat=train.remat, scan_layers=train.scan_layers)
+        return Network(self.config.model, self._execution)
+
+    @property
+    def _execution(self) -> Execution:
+        model, train = self.config.model, self.config.train
+        return Execution(
+            dtype=jnp.dtype(model.compute_dtype),
+            attention=model.attention,
+            remat=train.remat,
+            scan_layers=train.scan_layers,
+        )
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*,
@@ -56,9 +68,8 @@ class KSDiff:
         options: SampleConfig,
     ) -> Sample:
         """Motion and keyframes for speech."""
-        network = self.network.clone(
-            scan_layers=False
-        )  # a sampler runs each layer often: nothing is copied there
+        # A sampler runs each layer often: no parameters are copied into arrays for a loop there.
+        network = Network(self.config.model, replace(self._execution, scan_layers=False))
         return sample_motion(
             network,
             params,
