@@ -3,20 +3,18 @@
 Trains on the built-in corpus: 88 minutes on one core of an AMD EPYC.
 """
 
-from ksdiff_jax.config import (
-    AugmentConfig,
+from ksdiff_jax.config import AugmentConfig, DataConfig, TrainConfig
+from ksdiff_jax.models.ksdiff.config import (
     Config,
-    DataConfig,
-    EncoderConfig,
     GeneratorConfig,
     KeyframeConfig,
     LossConfig,
     ModelConfig,
     SampleConfig,
     SpeechPathsConfig,
-    TrainConfig,
     TranscriptConfig,
 )
+from ksdiff_jax.speech.config import EncoderConfig
 
 
 def config() -> Config:

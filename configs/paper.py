@@ -5,7 +5,8 @@ clips. Needs an accelerator to finish; builds, steps and samples on a CPU. The e
 on first use; without a network, `--model.encoder.path` names the folder of a copy.
 """
 
-from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEncoderConfig
+from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
+from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 
 
 def config() -> Config:

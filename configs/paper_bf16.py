@@ -8,7 +8,8 @@ whichever is short:
     memory for parameters     --mesh.fsdp 8 (they and their moments are spread over 8 devices)
 """
 
-from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEncoderConfig
+from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
+from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 
 
 def config() -> Config:

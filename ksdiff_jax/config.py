@@ -1,189 +1,22 @@
-"""The configuration of a run: frozen nested dataclasses, every field with its unit and its source.
+"""What every system's configuration has: where its data come from, how it is trained, on which
+devices.
+
+A configuration is a tree of frozen dataclasses, every field with its unit and its source; each
+checks itself when it is made. A system's folder defines the whole of its own
+(`models/ksdiff/config.py`), which is a `Config` as below. Files in `configs/` define
+`config() -> Config`; `ksdiff_jax.overrides` changes any field by its dotted name.
 
 Defaults are the paper's (KSDiff, §n is its section); `R` marks a reading of ours where the paper is
-silent. Files in `configs/` define `config() -> Config`; `ksdiff_jax.overrides` changes any field by
-its dotted name.
+silent.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
 
-
-@dataclass(frozen=True)
-class PretrainedEncoderConfig:
-    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; defaults are the base models' (Baevski et al.
-    2020, appendix B).
-
-    Read from the `config.json` that comes with the weights, never chosen by hand.
-    """
-
-    architecture: Literal["wav2vec2", "hubert", "wavlm"] = "wav2vec2"
-    hidden_size: int = 768
-    num_layers: int = 12
-    num_heads: int = 12
-    intermediate_size: int = 3072
-    activation: Literal["gelu", "gelu_new", "relu"] = "gelu"  # of the feed-forward layers
-    layer_norm_eps: float = 1e-5
-    # True: layer norm before attention and feed-forward (large models), else after
-    stable_layer_norm: bool = False
-    conv_dims: tuple[int, ...] = (512,) * 7
-    conv_kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
-    conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
-    conv_bias: bool = False
-    # of the front end and of the positions
-    conv_activation: Literal["gelu", "gelu_new", "relu"] = "gelu"
-    # group: over time, first convolution only; layer: in each
-    feature_norm: Literal["group", "layer"] = "group"
-    projection_norm: bool = True  # layer norm before the projection to hidden_size
-    position_kernel: int = 128  # frames of the convolution that tells positions
-    position_groups: int = 16
-    position_batch_norm: bool = False  # some HuBERT models, in place of weight norm
-    relative_buckets: int = 320  # WavLM
-    relative_max_distance: int = 800  # WavLM, frames
-    # each recording to mean 0 and variance 1, as the checkpoint's feature extractor says
-    normalise_input: bool = True
-    # the original was trained to ignore padding (as it says; ours always does)
-    uses_attention_mask: bool = False
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one
-    (§2.1).
-    """
-
-    kind: Literal["mel", "pretrained"] = "mel"
-    mel_bands: int = 80  # mel: log-mel bands, 60 Hz to 7.6 kHz
-    width: int = 256  # mel: features per frame
-    layers: int = 4  # mel: convolution blocks over the log-mel frames
-    kernel_size: int = 5  # mel: frames of 20 ms
-    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
-    path: str = ""
-    # pretrained: last hidden state, or a learned mean of all of them
-    layer: Literal["last", "weighted"] = "last"
-    finetune: bool = False  # pretrained: False freezes it (§2.1)
-    # pretrained: its layout, written down when a run begins
-    architecture: PretrainedEncoderConfig | None = None
-    # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
-    digest: str = ""
-
-
-@dataclass(frozen=True)
-class TranscriptConfig:
-    """The transcript encoder: UTF-8 bytes -> a Transformer encoder (R: no vocabulary file, every
-    language).
-    """
-
-    enabled: bool = True  # False: the ablation "w/o transcript"
-    layers: int = 2  # R
-    # R: transcript alone hidden in training, so that speech alone is enough
-    drop_probability: float = 0.1
-    # bytes, begin and end; what lies beyond is cut, with a warning at inference
-    max_tokens: int = 256
-
-
-@dataclass(frozen=True)
-class SpeechPathsConfig:
-    """Dual-Path Speech Encoder (§2.1)."""
-
-    refine: bool = True  # False: the ablation "wav2vec only", encoder output -> linear
-    split: bool = True  # False: the ablation "w/o speech split", one shared feature
-    prosody: bool = True  # False: the ablation "w/o prosody", FiLM off
-    dilations: tuple[int, ...] = (1, 2, 4, 8)  # R: the paper gives no values
-    kernel_size: int = 5  # §3.3
-    groups: int = 8  # R: groups of GroupNorm
-    coarse_window_s: float = 1.0  # §3.3, w_h^c
-    fine_window_s: float = 0.25  # §3.3, w_h^f
-    expression_window_s: float = 0.1  # §3.3, w_e
-    head_stride: int = 4  # R, from s_n in {2, 4}: speech frames, so 12.5 Hz
-    expression_stride: int = 2  # R: speech frames, so 25 Hz, the motion rate
-    # R: half-width in seconds of the cross-attention; 0 attends to the whole clip
-    context_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class KeyframeConfig:
-    """Keyframe Establishment Learning (§2.2)."""
-
-    enabled: bool = True  # False: the ablation "w/o keyframe"
-    layers: int = 6  # §3.3
-    smoothing_frames: float = 2.0  # R: sigma of the Gaussian, motion frames
-    threshold_std: float = 0.5  # R: a keyframe is a local maximum above mean + threshold_std * std
-    positive_weight: float = 5.0  # R: w_1 of Eq. 4
-    negative_weight: float = 1.0  # R: w_0 of Eq. 4
-    window_frames: int = 128  # R: self-attention reaches this far back, the training clip's length
-    # R: each keyframe the generator sees moves by one frame with this probability
-    jitter_probability: float = 0.1
-    # R: all keyframes of a clip hidden from the generator with this probability
-    drop_probability: float = 0.1
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Dual-path motion generator (§2.3), after DiffSpeaker."""
-
-    # False: the ablation "w/o dual-path diff", one denoiser over 59 dimensions
-    dual_path: bool = True
-    layers: int = 6  # R
-    period_frames: int = 25  # sinusoidal positions repeat every second
-    # self-attention's bias steps down once per so many frames; DiffSpeaker: the same
-    bias_period_frames: int = 25
-    # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
-    alignment_frames: int = 3
-
-
-@dataclass(frozen=True)
-class DiffusionConfig:
-    """Noise process (§2.3): predicts the clean signal x_0."""
-
-    steps: int = 1000  # training steps of the schedule
-    beta_start: float = 0.00085  # scaled-linear schedule
-    beta_end: float = 0.012
-    # R: speech and transcript dropped, for classifier-free guidance
-    condition_drop_probability: float = 0.1
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The whole of KSDiff.
-
-    Whatever computes in bfloat16, norms, softmax, positions, spectra, diffusion and losses stay in
-    float32.
-    """
-
-    width: int = 512  # D, §3.3
-    heads: int = 8  # §3.3
-    ffn_ratio: int = 4  # R: hidden width of feed-forward blocks over D
-    dropout: float = 0.1  # §3.3
-    jaw_path: Literal["head", "expression"] = "head"  # R: the paper's 9-d head pose carries the jaw
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    transcript: TranscriptConfig = field(default_factory=TranscriptConfig)
-    speech_paths: SpeechPathsConfig = field(default_factory=SpeechPathsConfig)
-    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-    param_dtype: Literal["float32"] = "float32"  # the masters that the optimiser updates
-    # of dense layers and products of attention
-    compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
-    # fused where the device and the shapes allow (auto), or named
-    attention: Literal["auto", "xla", "cudnn"] = "auto"
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of Eq. 5-7, the same for both paths."""
-
-    reconstruction: float = 1.0  # lambda_1 of Eq. 5
-    velocity: float = 1.0  # lambda_2 of Eq. 5
-    diffusion: float = 1.0  # lambda_diff of Eq. 7
-    spectral: float = 0.3  # lambda_mr of Eq. 7
-    keyframes: float = 0.5  # lambda_BCE of Eq. 7
-    lip_gap: float = 0.0  # R: the lips' distance on the built-in head; keep 0 for other faces
-    # R: STFT windows in motion frames, hop = window / 4, Hann
-    spectral_windows: tuple[int, ...] = (8, 16, 32)
+from ksdiff_jax.limits import at_least, need, probabilities, weights
 
 
 @dataclass(frozen=True)
@@ -198,6 +31,13 @@ class AugmentConfig:
     gain_db: tuple[float, float] = (-12.0, 6.0)
     distortion: float = 0.1  # hard clipping of the peaks
     pitch_loss: float = 0.3  # the pitch tracker misses part of the voiced frames
+
+    def __post_init__(self) -> None:
+        probabilities(
+            self,
+            "data.augment",
+            *("noise", "reverberation", "equaliser", "band_limit", "distortion", "pitch_loss"),
+        )
 
 
 @dataclass(frozen=True)
@@ -216,6 +56,10 @@ class DataConfig:
     # skip: all shards are read once before training, bad ones named
     on_bad_record: Literal["raise", "skip"] = "raise"
     bad_record_share: float = 0.01  # more bad records than this share of a split are never skipped
+
+    def __post_init__(self) -> None:
+        at_least(self, "data", clip_frames=1, batch_size=1, workers=0, threads=1, corpus_clips=1)
+        probabilities(self, "data", "bad_record_share")
 
 
 @dataclass(frozen=True)
@@ -253,6 +97,18 @@ class TrainConfig:
     init_patterns: tuple[str, ...] = ("*",)
     freeze_patterns: tuple[str, ...] = ()  # parameters that keep the value they start from
 
+    def __post_init__(self) -> None:
+        counts = ("steps", "log_every", "validate_every", "validate_clips", "samples_clips")
+        counts += ("checkpoint_every", "checkpoints_kept", "accumulate_steps")
+        at_least(self, "train", **dict.fromkeys(counts, 1), warmup_steps=0, samples_every=0)
+        weights(self, "train", "weight_decay")
+        rate = self.learning_rate
+        need(math.isfinite(rate) and rate > 0, self, "train.learning_rate", "a number above 0")
+        need(self.clip_norm > 0, self, "train.clip_norm", "a number above 0")
+        need(0 <= self.ema_decay < 1, self, "train.ema_decay", "a number from 0 to below 1")
+        need(self.hang_s >= 0, self, "train.hang_s", "seconds, or 0 for no watchdog")
+        need(0 <= self.seed < 2**32, self, "train.seed", "a whole number from 0 to below 2^32")
+
 
 @dataclass(frozen=True)
 class MeshConfig:
@@ -263,33 +119,22 @@ class MeshConfig:
     tensor: int = 1
 
 
-@dataclass(frozen=True)
-class SampleConfig:
-    """Defaults of inference; `ksdiff-jax animate` has options for the usual ones."""
+@runtime_checkable
+class Config(Protocol):
+    """One experiment, as the parts that serve every system know it: a frozen dataclass."""
 
-    sampler: Literal["ddim"] = "ddim"
-    steps: int = 50
-    guidance: float = 1.0  # 1 is the plain conditional model
-    eta: float = 0.0
-    # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
-    lip_temperature: float = 1.0
-    # motion dimensions (motion/space.py) that move the lips
-    lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
-    keyframe_threshold: float = 0.5
-    keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
+    name: str
+    system: str  # whose configuration it is, a key of `models.SYSTEMS`
+    model: Any  # the network; its fields are the system's own
+    loss: Any  # weights of the system's losses
+    sample: Any  # defaults of inference
+    data: DataConfig
+    train: TrainConfig
+    mesh: MeshConfig
 
-
-@dataclass(frozen=True)
-class Config:
-    """One experiment."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    mesh: MeshConfig = field(default_factory=MeshConfig)
-    sample: SampleConfig = field(default_factory=SampleConfig)
-    name: str = ""
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Path prefixes of the parameters that keep the values they start from."""
 
 
 def to_dict(config) -> dict:

@@ -43,13 +43,16 @@ def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
     try:
         spec.loader.exec_module(module)
         config = module.config()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except Exception as error:
         raise InputError(
             f"{path}: cannot be used as a config: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(config, Config):
         raise InputError(
-            f"{path}: config() returned {type(config).__name__}, need ksdiff_jax.config.Config"
+            f"{path}: config() returned {type(config).__name__}, need the Config of a system, as "
+            "ksdiff_jax.models.ksdiff.config.Config"
         )
     return config if config.name else dataclasses.replace(config, name=path.stem)
 
@@ -84,69 +87,84 @@ def field_names(config, prefix: str = "") -> list[str]:
 
 
 def override(config, values: Mapping[str, object]):
-    """A copy of `config` with the fields named in `values` replaced.
+    """A copy of `config` with the fields named in `values` replaced, all at once.
 
-    Raises `InputError` for an unknown name (naming the nearest) or a value that does not fit the
-    field's type.
+    A group is set before its fields, so `data.augment none` does not undo `data.augment.noise 0.1`.
+    Raises `InputError` for an unknown name (naming the nearest), for a value that does not fit the
+    field's type, and for one that the configuration refuses.
     """
-    for name, value in values.items():
-        config = _replace(config, name.split("."), value, full_name=name, root=config)
-    return config
+    return _replaced(config, values, group="", root=config)
 
 
 def from_dict(kind: type, values: Mapping[str, object], prefix: str = ""):
     """The inverse of `to_dict`; missing fields keep their defaults, unknown ones raise
     `InputError`.
+
+    A field of `kind.DROPPED` is ignored where it has the value that stands there.
     """
-    hints = typing.get_type_hints(kind)
+    hints, dropped = _hints(kind), getattr(kind, "DROPPED", {})
     changes = {}
     for name, value in values.items():
-        if name not in hints:
-            raise InputError(f"unknown config field {prefix + name!r}{_nearest(name, list(hints))}")
-        changes[name] = _convert(hints[name], value, prefix + name)
+        if name in hints:
+            changes[name] = _convert(hints[name], value, prefix + name)
+        elif name not in dropped:
+            raise _unknown(prefix + name, [prefix + known for known in hints])
+        elif value != dropped[name]:
+            raise InputError(
+                f"{prefix}{name} {value!r}: this field is gone, only {dropped[name]!r} can be read"
+            )
     return kind(**changes)
 
 
-def _replace(config, path: list[str], value, *, full_name: str, root):
-    head, *rest = path
-    hints = typing.get_type_hints(type(config))
-    if head not in hints:
-        raise InputError(
-            f"unknown config field {full_name!r}{_nearest(full_name, field_names(root))}"
-        )
-    current = getattr(config, head)
-    if rest:
-        if not dataclasses.is_dataclass(current):
-            if current is None and (inner := _dataclass_of(hints[head])):
-                current = inner()
-            else:
-                raise InputError(
-                    f"unknown config field {full_name!r}: {head!r} has no fields of its own"
-                )
-        return dataclasses.replace(
-            config, **{head: _replace(current, rest, value, full_name=full_name, root=root)}
-        )
-    if (
-        dataclasses.is_dataclass(current)
-        and not isinstance(value, Mapping)
-        and value not in ("none", None)
-    ):
-        raise InputError(
-            f"{full_name} is a group of fields, set one of "
-            f"{', '.join(field_names(current, full_name + '.'))}"
-        )
-    return dataclasses.replace(config, **{head: _convert(hints[head], value, full_name)})
+def _hints(kind: type) -> dict[str, object]:
+    """The annotation of every field of a dataclass."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _replaced(config, values: Mapping[str, object], *, group: str, root):
+    hints, changes, inner = _hints(type(config)), {}, {}
+    for name, value in values.items():
+        head, _, rest = name.partition(".")
+        if head not in hints:
+            raise _unknown(group + name, field_names(root))
+        if rest:
+            inner.setdefault(head, {})[rest] = value
+            continue
+        current = getattr(config, head)
+        if (
+            dataclasses.is_dataclass(current)
+            and not isinstance(value, Mapping)
+            and value not in ("none", None)
+        ):
+            raise InputError(
+                f"{group}{name} is a group of fields, set one of "
+                f"{', '.join(field_names(current, f'{group}{name}.'))}"
+            )
+        changes[head] = _convert(hints[head], value, group + name)
+    for head, fields in inner.items():
+        current = changes.get(head, getattr(config, head))
+        kind = _dataclass_of(hints[head])
+        if kind is None:
+            raise InputError(
+                f"unknown config field {f'{group}{head}.{next(iter(fields))}'!r}: {head!r} has no "
+                "fields of its own"
+            )
+        current = kind() if current is None else current
+        changes[head] = _replaced(current, fields, group=f"{group}{head}.", root=root)
+    return dataclasses.replace(config, **changes)
+
+
+def _unknown(name: str, known: list[str]) -> InputError:
+    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    nearest = f"did you mean {match[0]!r}?" if match else f"known: {', '.join(known[:12])} ..."
+    return InputError(f"unknown config field {name!r}; {nearest}")
 
 
 def _dataclass_of(hint) -> type | None:
     return next(
         (arm for arm in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(arm)), None
     )
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else f"; known: {', '.join(known[:12])} ..."
 
 
 def _convert(hint, value, name: str):

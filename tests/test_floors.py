@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
     [
         "errors",
+        "limits",
         "config",
         "overrides",
         "files",

@@ -11,7 +11,10 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.overrides import load_config
 
 ROOT = Path(__file__).parents[1]
-MINE = "from ksdiff_jax.config import Config\n\ndef config():\n    return Config(name='mine')\n"
+MINE = (
+    "from ksdiff_jax.models.ksdiff.config import Config\n\n"
+    "def config():\n    return Config(name='mine')\n"
+)
 
 
 @pytest.fixture
@@ -70,3 +73,34 @@ def test_inspect_knows_a_config_by_its_name(folder, monkeypatch, capsys):
     assert (kind.split(), name.split()) == (["kind", "config"], ["name", "paper_bf16"])
     assert main(["inspect", "paper_bf32"]) == 2
     assert "nor a shipped checkpoint or config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--sample.steps", "5000"], "sample.steps 5000: need 1 to 1000, model.diffusion.steps"),
+        (["--model.width", "33"], "model.width 33: need a multiple of twice the heads"),
+        (["--model.vae.width", "8"], "unknown config field 'model.vae.width'; did you mean "),
+        (["--train.learning-rate", "0"], "train.learning_rate 0.0: need a number above 0"),
+    ],
+)
+def test_train_refuses_a_bad_field_in_one_line_before_it_makes_a_folder(
+    arguments, line, folder, capsys
+):
+    assert main(["train", "demo", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert line in said and len(said.splitlines()) == 1
+    assert not list(folder.iterdir())
+
+
+def test_a_config_file_that_asks_for_the_impossible_is_one_line_that_names_the_file(folder):
+    (folder / "odd.py").write_text(
+        MINE.replace("name='mine'", "model=ModelConfig(width=33)").replace(
+            "import Config", "import Config, ModelConfig"
+        )
+    )
+    with pytest.raises(InputError, match=r"^odd.py: model.width 33: need a multiple of twice"):
+        load_config("odd.py")
+    (folder / "none.py").write_text("def config():\n    return {}\n")
+    with pytest.raises(InputError, match=r"^none.py: config\(\) returned dict, need the Config of"):
+        load_config("none.py")

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
+from ksdiff_jax.config import to_dict
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.tree import named_leaves

@@ -16,12 +16,13 @@ from pathlib import Path
 import jax
 
 from ksdiff_jax import __version__
-from ksdiff_jax.animate.engine import BUCKETS, Engine, sample_options
+from ksdiff_jax.animate.engine import BUCKETS, Engine, with_sampling
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.config import SampleConfig, to_dict
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained, load_pretrained
 from ksdiff_jax.models.system import System
 from ksdiff_jax.speech.reading import SpeechSource
@@ -183,7 +184,7 @@ class Animator:
 
     def options(self, **options) -> SampleConfig:
         """The checkpoint's sampling options with those given replaced and checked."""
-        return sample_options(self.config, **options)
+        return with_sampling(self.config, **options).sample
 
     def animate(
         self,

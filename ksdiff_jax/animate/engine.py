@@ -32,7 +32,7 @@ import numpy as np
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
-from ksdiff_jax.config import Config, MeshConfig, SampleConfig
+from ksdiff_jax.config import Config, MeshConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody
 from ksdiff_jax.errors import InputError
@@ -95,9 +95,8 @@ class Engine:
         self._params = jax.device_put(params, replicated(self.mesh))
 
     def with_options(self, **options) -> "Engine":
-        """This engine with other sampling options: fields of `SampleConfig`, checked."""
-        config = self.system.config
-        config = dataclasses.replace(config, sample=sample_options(config, **options))
+        """This engine with other sampling options: fields of `config.sample`, checked."""
+        config = with_sampling(self.system.config, **options)
         other = copy.copy(self)
         other.system = dataclasses.replace(self.system, config=config)
         return other
@@ -243,24 +242,13 @@ def _sample(
     return system.sample(params, speech, keys, first, statistics=statistics)
 
 
-def sample_options(config: Config, **options) -> SampleConfig:
-    """The sampling options of a configuration with those given replaced and checked; None keeps an
-    option.
+def with_sampling(config: Config, **options) -> Config:
+    """A configuration with the sampling options given replaced, and checked; None keeps an option.
+
+    Raises `InputError` naming the option.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    resolved = override(config.sample, given)
-    if not 1 <= resolved.steps <= config.model.diffusion.steps:
-        raise InputError(f"steps: got {resolved.steps}, need 1 to {config.model.diffusion.steps}")
-    if not (np.isfinite(resolved.guidance) and resolved.guidance >= 0):
-        raise InputError(
-            f"guidance: got {resolved.guidance}, need a number of 0 or more (1: no guidance)"
-        )
-    if not (np.isfinite(resolved.lip_temperature) and 0 <= resolved.lip_temperature <= 1):
-        raise InputError(
-            f"lip_temperature: got {resolved.lip_temperature}, need 0 (speech alone) to 1 "
-            "(all noise)"
-        )
-    return resolved
+    given = {f"sample.{name}": value for name, value in options.items() if value is not None}
+    return override(config, given)
 
 
 def check_seed(seed: int) -> None:

@@ -63,9 +63,10 @@ def measure(args: argparse.Namespace) -> dict:
 
 def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
     """Both readers in turn on shards of the same clips."""
-    from ksdiff_jax.config import Config, DataConfig
+    from ksdiff_jax.config import DataConfig
     from ksdiff_jax.data.loader import training_batches
     from ksdiff_jax.data.shards import write_dataset
+    from ksdiff_jax.models.ksdiff.config import Config
 
     config = Config(
         data=DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers)

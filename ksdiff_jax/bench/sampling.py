@@ -15,6 +15,7 @@ windows. Real-time factor: seconds of total per second of speech. Weights are ma
 import functools
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Programs, in_turn, spread
 from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params
 from ksdiff_jax.config import Config
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.ksdiff.network import compute_dtype, keyframe_tracks
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes, encode
 from ksdiff_jax.models.ksdiff.system import KSDiff
@@ -42,14 +44,17 @@ class Stages:
 
     def encoder(self, params: PyTree, speech: Speech) -> jax.Array:
         """Features (b, f, d) of the speech encoder."""
-        module = build_encoder(self._config.model.encoder, dtype=compute_dtype(self._config.model))
+        module = build_encoder(
+            self._config.model.encoder, Execution(dtype=compute_dtype(self._config.model))
+        )
         return module.apply(
             {"params": params["encoder"]}, speech.audio, jnp.repeat(speech.mask, 2, axis=1)
         )
 
     def keyframes(self, params: PyTree, speech: Speech) -> PyTree:
         """Keyframes of both tracks and their scores, from features."""
-        config, network = self._config, self._system.network.clone(scan_layers=False)
+        config, network = self._config, self._system.network
+        network = network.clone(execution=replace(network.execution, scan_layers=False))
         encoded = encode(network, params, speech, jnp.zeros(len(speech.mask), bool))
         threshold = jnp.full(speech.mask.shape, config.sample.keyframe_threshold)
         return {

@@ -48,13 +48,16 @@ def two_forms(config: Config, *, clips: int, frames: int) -> tuple[dict[str, Cal
     import jax
     import jax.numpy as jnp
 
+    from ksdiff_jax.layers.execution import Execution
     from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT, MotionGenerator
     from ksdiff_jax.models.ksdiff.network import generator_dims
 
     model = config.model
     dtype, width = jnp.dtype(model.compute_dtype), model.width
     dims = max(len(part) for part in generator_dims(model).values())
-    denoiser = MotionGenerator(model, dims=dims, dtype=dtype)
+    denoiser = MotionGenerator(
+        model, dims, execution=Execution(dtype=dtype, attention=model.attention)
+    )
     text_mask = jnp.ones((clips, model.transcript.max_tokens), bool)
     mask, step = jnp.ones((clips, frames), bool), jnp.zeros(clips, jnp.int32)
     bits, kept = jnp.full((clips, frames), UNKNOWN_BIT), jnp.zeros(clips, bool)

@@ -39,14 +39,14 @@ def measure_paper(
     import jax
 
     from ksdiff_jax.bench.train_grouped import measure_grouping
-    from ksdiff_jax.models.ksdiff.flops import training_step_flops
+    from ksdiff_jax.train.report.step_flops import step_flops
     from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
     config = paper_config() if config is None else config
     batch, normal = made_up_batch(config, clips=clips, frames=frames)
     first_s, loss, times_s = _timed(config, batch, normal, repeats=repeats)
     step_s = statistics.median(times_s)
-    flops = training_step_flops(config, batch=clips, frames=frames, features=True)
+    flops = step_flops(config, batch)
     device = jax.devices()[0]
     peak = peak_flops_per_s(device.device_kind, config.model.compute_dtype)
     memory = (device.memory_stats() or {}).get("peak_bytes_in_use")

@@ -10,7 +10,7 @@ stated assumptions.
     step    = compute + inside + between + latency, if nothing overlaps;
               max(compute, the rest), if all does
 
-Counted: FLOPs by `models/ksdiff/flops.py`; collectives by `parallel/collectives.py`: data
+Counted: FLOPs by `train/report/step_flops.py`; collectives by `parallel/collectives.py`: data
 parallelism sums every gradient once, in float32, and sends nothing else that grows with the model.
 Assumed: all else in `ASSUMED` and `NETWORKS`, makers' figures times the share that large
 all-reduces reach. Efficiency: step on one device over this step at the same number of clips per
@@ -95,15 +95,15 @@ def paper_counts() -> tuple[float, int]:
     """
     import jax
 
-    from ksdiff_jax.bench.workload import paper_config
+    from ksdiff_jax.bench.workload import made_up_batch, paper_config
     from ksdiff_jax.models.frozen import part
-    from ksdiff_jax.models.ksdiff.flops import training_step_flops
     from ksdiff_jax.models.ksdiff.system import KSDiff
+    from ksdiff_jax.train.report.step_flops import step_flops
     from ksdiff_jax.tree import parameter_count
 
     config = paper_config()
     shapes = jax.eval_shape(KSDiff(config).init, jax.random.key(0))
-    flops = training_step_flops(config, batch=1, frames=FRAMES, features=True)
+    flops = step_flops(config, made_up_batch(config, clips=1, frames=FRAMES)[0])
     return flops, parameter_count(part(shapes, config).trainable)
 
 

@@ -46,7 +46,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
 
     from ksdiff_jax.bench.machine import machine
     from ksdiff_jax.bench.train_grouped import measure_grouping
-    from ksdiff_jax.models.ksdiff.flops import training_step_flops
+    from ksdiff_jax.train.report.step_flops import step_flops
 
     config = demo_config() if config is None else config
     # first, while this process has no memory that the others may want
@@ -80,7 +80,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
             work = (config, state.params, batch, normal)
             theirs = stack.enter_context(torch_apart(*work, threads=args.threads, folder=folder))
         report |= compare(ours, theirs, repeats=args.repeats)
-    flops = training_step_flops(config, batch=clips, frames=frames)
+    flops = step_flops(config, batch)
     report |= {
         "gflop_per_step": round(flops / 1e9, 2),
         "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2),
@@ -291,12 +291,11 @@ _CONFIG_FILE = """\
 import json
 from pathlib import Path
 
-from ksdiff_jax.config import Config
-from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.models import config_from_dict
 
 
 def config():
-    return from_dict(Config, json.loads((Path(__file__).parent / "config.json").read_text()))
+    return config_from_dict(json.loads((Path(__file__).parent / "config.json").read_text()))
 """
 
 

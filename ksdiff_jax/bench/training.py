@@ -3,8 +3,8 @@ compiles it.
 
 The paper's configuration takes clips of kept features in bfloat16; the demo's hears the sound in
 the step, in float32. Steps are queued as in training. Model FLOPs are counted from the
-configuration (`models/ksdiff/flops.py`), so that MFU means the same for every variant. Variants are
-timed in turn with the step as it is, from the same program cache.
+configuration (`train/report/step_flops.py`), so that MFU means the same for every variant. Variants
+are timed in turn with the step as it is, from the same program cache.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from ksdiff_jax.bench.timing import Program, Programs, in_turn, ratio, seconds, 
 from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training_program
 from ksdiff_jax.config import Config
 from ksdiff_jax.layers.kernels.fused_attention import device_fuses
-from ksdiff_jax.models.ksdiff.flops import training_step_flops
+from ksdiff_jax.train.report.step_flops import step_flops
 from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
 
@@ -86,7 +86,8 @@ def paper_parts(size: Size, *, repeats: int) -> list[Part]:
 
     def measure() -> dict:
         training = paper_step(size.paper, size.clips, size.frames)
-        flops = training_step_flops(size.paper, batch=size.clips, frames=size.frames, features=True)
+        batch, _ = made_up_batch(size.paper, clips=size.clips, frames=size.frames)
+        flops = step_flops(size.paper, batch)
         return figures(training, size.paper, flops=flops, steps=size.steps, repeats=repeats)
 
     return [(_paper_work(size), measure)]
@@ -99,7 +100,8 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
 
     def measure() -> dict:
         training = compiled({"step": config}, clips=clips, frames=frames, features=False)["step"]()
-        flops = training_step_flops(config, batch=clips, frames=frames)
+        batch, _ = made_up_batch(config, clips=clips, frames=frames, features=False)
+        flops = step_flops(config, batch)
         return figures(training, config, flops=flops, steps=size.steps, repeats=repeats)
 
     return [(f"demo configuration, {clips} clips of {frames / 25:g} s, sound", measure)]

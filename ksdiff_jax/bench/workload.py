@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.config import Config, EncoderConfig, ModelConfig, PretrainedEncoderConfig
+from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
+from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 
 if TYPE_CHECKING:
     from ksdiff_jax.models.system import Batch, Statistics
@@ -74,10 +75,10 @@ def scanned(config: Config) -> Config:
 
 def demo_config() -> Config:
     """The configuration of the shipped checkpoint, which is configs/demo.py."""
+    from ksdiff_jax.models import config_from_dict
     from ksdiff_jax.models.pretrained import DEFAULT_NAME, SHIPPED, read_manifest
-    from ksdiff_jax.overrides import from_dict
 
-    return from_dict(Config, read_manifest(SHIPPED / DEFAULT_NAME)["config"])
+    return config_from_dict(read_manifest(SHIPPED / DEFAULT_NAME)["config"])
 
 
 def small(config: Config) -> Config:

@@ -6,6 +6,7 @@ import argparse
 import os
 import textwrap
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_
 from ksdiff_jax.cli.streams import put_error
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
+from ksdiff_jax.models import default_config
 from ksdiff_jax.overrides import OWN_CONFIGS, field_names, load_config, override
 from ksdiff_jax.parallel.distributed import (
     LOST_PROCESS_STATUS,
@@ -67,22 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", metavar="N", type=int, help="how many there are, over all machines"
     )
     group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
-    parser.fields = [name for name in field_names(Config()) if "." in name]
+    parser.fields = [name for name in field_names(default_config()) if "." in name]
     fields = textwrap.fill(
         "  ".join(parser.fields), width=100, initial_indent="  ", subsequent_indent="  "
     )
     parser.epilog = (
         f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike (see "
-        f"ksdiff_jax/config.py):\n{fields}"
+        f"ksdiff_jax/models/ksdiff/config.py):\n{fields}"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; returns 0, or 128 + the signal that stopped the run."""
     config = load_config(args.config)
-    # Groups before their fields: `--data.augment none` must not undo `--data.augment.noise 0.1`.
-    chosen = dict(sorted(args.overrides.items(), key=lambda item: item[0].count(".")))
-    config = override(config, chosen)
+    config = override(config, args.overrides)
     profile = _profiled(args.profile, config) if args.profile else range(0)
     if "://" in (args.workdir or ""):  # a Path would make one slash of the two
         raise InputError(
@@ -153,7 +153,7 @@ def _describe(config: Config, console: Console) -> None:
         "devices: "
         f"{', '.join(f'{device.platform} {device.device_kind}' for device in jax.devices())}"
     )
-    defaults = flatten(to_dict(Config()))
+    defaults = flatten(to_dict(default_config(config.system)))
     for name, value in flatten(to_dict(config)).items():
         if defaults.get(name) != value:
             console.detail(f"{name} = {value}")
@@ -174,12 +174,12 @@ def train_system(
     from ksdiff_jax.evaluate.run import evaluate_clips
     from ksdiff_jax.evaluate.scores import groups_without_face
     from ksdiff_jax.files import cache_folder
-    from ksdiff_jax.models import build_system, step_flops
+    from ksdiff_jax.models import build_system
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
     from ksdiff_jax.train.loop import Watching, train
     from ksdiff_jax.train.report.progress import Progress
+    from ksdiff_jax.train.report.step_flops import step_flops
     from ksdiff_jax.train.sources import open_training_data
-    from ksdiff_jax.train.surgery import held_parts
 
     keep_compilations()
     # Of several processes one speaks; the null device stays open as long as the process.
@@ -206,7 +206,6 @@ def train_system(
         groups = groups_without_face(data.statistics.name)
         return evaluate_clips(engine, data.clips, groups=groups)
 
-    flops = step_flops(config, held=held_parts(config, build_system(config)))
     outcome = train(
         config,
         workdir,
@@ -215,7 +214,9 @@ def train_system(
         evaluate=evaluate,
         progress=progress,
         given=encoder_params(encoder),
-        watching=Watching(step_flops=flops, draw_samples=_draw_samples, profile=profile),
+        watching=Watching(
+            step_flops=partial(step_flops, config), draw_samples=_draw_samples, profile=profile
+        ),
         overwrite=overwrite,
     )
     if is_main_process():

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ksdiff_jax.audio.prosody import log_energy, normalise_prosody
-from ksdiff_jax.config import Config, DataConfig
+from ksdiff_jax.config import Config
 from ksdiff_jax.data.augment import augment, lose_pitch
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.schema import Clip
@@ -121,17 +121,6 @@ def _with_energy_of(
         np.stack([np.zeros_like(energy), energy], axis=-1)
     )[:, 1]
     return contour
-
-
-def check_data_config(config: DataConfig) -> None:
-    """Raises `InputError` for the first field that no clips can be cut or read with."""
-    for name, least in (("clip_frames", 1), ("workers", 0), ("threads", 1), ("corpus_clips", 1)):
-        if getattr(config, name) < least:
-            raise InputError(f"data.{name} {getattr(config, name)}: need {least} or more")
-    if not 0 <= config.bad_record_share <= 1:
-        raise InputError(
-            f"data.bad_record_share {config.bad_record_share}: need a share from 0 to 1"
-        )
 
 
 def training_batches(

@@ -3,11 +3,18 @@
 √β_n = linear from √β_start to √β_end,   ᾱ_n = Π_{i ≤ n} (1 − β_i),   n = 0 … N − 1
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ksdiff_jax.config import DiffusionConfig
+
+@runtime_checkable
+class Schedule(Protocol):
+    """The fields of a configuration that define the noise of every training step."""
+
+    steps: int
+    beta_start: float
+    beta_end: float
 
 
 class SamplingSteps(NamedTuple):
@@ -20,13 +27,13 @@ class SamplingSteps(NamedTuple):
     alpha_bar_next: np.ndarray  # float32 (n,)
 
 
-def alpha_bars(config: DiffusionConfig) -> np.ndarray:
+def alpha_bars(config: Schedule) -> np.ndarray:
     """ᾱ of every training step, float32 (steps,), strictly decreasing."""
     root = np.linspace(config.beta_start**0.5, config.beta_end**0.5, config.steps, dtype=np.float64)
     return np.cumprod(1.0 - root**2).astype(np.float32)
 
 
-def sampling_steps(config: DiffusionConfig, *, steps: int) -> SamplingSteps:
+def sampling_steps(config: Schedule, *, steps: int) -> SamplingSteps:
     """`steps` training steps spread evenly and ending the schedule ("trailing" spacing, starts at
     the noisiest).
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.animate.engine import Engine
-from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate.prediction import Prediction, prediction_of
 from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, true_keyframes
 from ksdiff_jax.face import FaceModel
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.typing import Float
 
 

@@ -20,7 +20,6 @@ import jax
 import numpy as np
 
 from ksdiff_jax.audio.waveform import from_int16
-from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate import beats, keyframes, lips, pose
@@ -28,6 +27,7 @@ from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
 from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_height
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.motion import space
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.kernels.fused_attention import fused_attention, fuses
 from ksdiff_jax.layers.kernels.softmax_attention import softmax_attention
 from ksdiff_jax.layers.position import rotary
@@ -97,14 +98,13 @@ class Attention(nn.Module):
 
     width: int
     heads: int
-    dtype: DTypeLike = jnp.float32
-    implementation: str = "xla"
+    execution: Execution = Execution()
 
     def setup(self) -> None:
-        self.query = Dense(self.width, dtype=self.dtype)
-        self.key = Dense(self.width, dtype=self.dtype)
-        self.value = Dense(self.width, dtype=self.dtype)
-        self.out = Dense(self.width, dtype=self.dtype)
+        self.query = Dense(self.width, dtype=self.execution.dtype)
+        self.key = Dense(self.width, dtype=self.execution.dtype)
+        self.value = Dense(self.width, dtype=self.execution.dtype)
+        self.out = Dense(self.width, dtype=self.execution.dtype)
 
     def project(
         self, memory: Float[Array, "b k d"], time_s: Float[AnyArray, "k"] | None = None
@@ -126,7 +126,9 @@ class Attention(nn.Module):
     ) -> Float[Array, "b q d"]:
         queries = self._split(self.query(x))
         queries = queries if time_s is None else rotary(queries, time_s)
-        answer = attend(queries, memory, mask=mask, bias=bias, implementation=self.implementation)
+        answer = attend(
+            queries, memory, mask=mask, bias=bias, implementation=self.execution.attention
+        )
         return self.out(answer.reshape(*x.shape[:-1], self.width))
 
     def near(

@@ -26,7 +26,7 @@ POLICIES = {
 }
 
 
-def remembering(
+def rematerialise(
     remat: str, call: Callable[..., PyTree], layer: nn.Module, *arrays: PyTree
 ) -> PyTree:
     """`call(layer, *arrays)`, keeping for the backward pass what the policy `remat` names.

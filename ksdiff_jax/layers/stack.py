@@ -1,7 +1,7 @@
 """Layers that are alike, one after the other: each written out, or one in a loop that is compiled
 once.
 
-| scan | program | in every step |
+| scan_layers | program | in every step |
 |---|---|---|
 | False | every layer of its own, long to trace and to compile | nothing besides the layers |
 | True | one layer in `jax.lax.scan` | copies: parameters into arrays (layers, ...), gradients out |
@@ -21,26 +21,26 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.remat import checkpointed
 from ksdiff_jax.typing import Array, PyTree
 
 Step = Callable[[Array, PyTree], Array]
 
 
-def through(
+def apply_layers(
     layers: Sequence[nn.Module],
     call: Callable[[nn.Module, Array, PyTree], Array],
     x: Array,
     inputs: Sequence[PyTree] | None = None,
     *,
-    remat: str,
-    scan: bool,
+    execution: Execution,
 ) -> tuple[Array, ...]:
     """The results x_i = call(layer_i, x_{i-1}, inputs_i) of all layers, of the shape and type of x.
 
     `layers` are bound modules that differ in their parameters only, `inputs` trees of one
     structure. `call` may close over what all layers share, but over no other module. What a layer
-    keeps for the backward pass, `remat` says.
+    keeps for the backward pass, and whether layers are looped, `execution` says.
     """
     inputs = inputs or [None] * len(layers)
     if layers[0].is_initializing():
@@ -51,7 +51,7 @@ def through(
     # are drawn from.
     keys = [layer.make_rng("dropout") if layer.has_rng("dropout") else None for layer in layers]
     parts = list(zip((layer.variables for layer in layers), keys, inputs, strict=True))
-    unbound, looped = layers[0].clone(parent=None), scan and len(layers) > 1
+    unbound, looped = layers[0].clone(parent=None), execution.scan_layers and len(layers) > 1
 
     def step(x: Array, part: tuple[PyTree, Array | None, PyTree]) -> Array:
         variables, key, own = part
@@ -59,7 +59,9 @@ def through(
             variables, x, own, method=call, rngs={} if key is None else {"dropout": key}
         )
 
-    return (_looped if looped else _written_out)(checkpointed(step, remat, looped=looped), x, parts)
+    return (_looped if looped else _written_out)(
+        checkpointed(step, execution.remat, looped=looped), x, parts
+    )
 
 
 def _written_out(step: Step, x: Array, parts: Sequence[PyTree]) -> tuple[Array, ...]:

@@ -1,33 +1,47 @@
-"""Methods behind the `System` protocol, and the choice among them."""
+"""The systems by name, and the choice among them.
 
-from collections.abc import Callable, Collection
+A configuration names its system. Everything about a system is in its folder: `config.Config`, whose
+fields say what it is, and a class in `system.py` that is a `models.system.System`. Neither is
+imported before it is asked for, so that reading a configuration loads no JAX.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ksdiff_jax.config import Config
-from ksdiff_jax.models.ksdiff import KSDiff
-from ksdiff_jax.models.ksdiff.check import check_model_config
-from ksdiff_jax.models.ksdiff.flops import training_step_flops
-from ksdiff_jax.models.system import Batch, System
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.overrides import from_dict
 
-__all__ = ["build_system", "step_flops"]
+if TYPE_CHECKING:
+    from ksdiff_jax.models.system import System
+
+__all__ = ["SYSTEMS", "build_system", "config_from_dict", "default_config"]
+
+SYSTEMS = {"ksdiff": ("ksdiff_jax.models.ksdiff", "KSDiff")}  # folder, and class in its system.py
+_FIRST = "ksdiff"  # of configurations that were stored before there was a choice
 
 
-def build_system(config: Config) -> System:
-    """The system that a configuration describes; raises `InputError` for one that cannot be
-    built.
+def default_config(system: str = _FIRST) -> Config:
+    """The configuration of a system with every field at its default."""
+    return _config_class(system)()
+
+
+def config_from_dict(values: Mapping[str, object]) -> Config:
+    """A stored configuration, the inverse of `config.to_dict`.
+
+    Raises `InputError` for an unknown system and for fields that its configuration does not have.
     """
-    check_model_config(config)
-    return KSDiff(config)
+    return from_dict(_config_class(values.get("system", _FIRST)), values)
 
 
-def step_flops(config: Config, *, held: Collection[str] = ()) -> Callable[[Batch], float]:
-    """The floating-point operations of a training step of that system, as a function of the batch.
+def build_system(config: Config) -> "System":
+    """The system that a configuration describes."""
+    folder, name = SYSTEMS[config.system]
+    return getattr(importlib.import_module(f"{folder}.system"), name)(config)
 
-    `held` are the parts of it that training keeps still.
-    """
 
-    def count(batch: Batch) -> float:
-        clips, frames = batch.motion.shape[:2]
-        features = batch.speech.features is not None
-        return training_step_flops(config, batch=clips, frames=frames, features=features, held=held)
-
-    return count
+def _config_class(system: object) -> type:
+    if system not in SYSTEMS:
+        raise InputError(f"system {system!r}: not known; need one of {', '.join(SYSTEMS)}")
+    return importlib.import_module(f"{SYSTEMS[system][0]}.config").Config

@@ -1,6 +1,8 @@
-"""Which parameters training leaves alone: the weights of a pretrained speech encoder (KSDiff §2.1).
+"""Which parameters training leaves alone, as the weights of a pretrained speech encoder (KSDiff
+§2.1).
 
-One predicate, `is_frozen`, on the name of a parameter. Everything else asks it:
+A configuration has their path prefixes, `Config.frozen`; `is_frozen` tests the name of a parameter.
+Everything else asks it:
 
 | where | what it does with the answer |
 |---|---|
@@ -18,7 +20,7 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.tree import named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
-# where the weights of a pretrained encoder lie in a tree of parameters
+# Where the weights of a pretrained encoder lie in a tree of parameters.
 BACKBONE = ("encoder", "backbone")
 
 
@@ -35,12 +37,7 @@ def is_frozen(name: str, config: Config) -> bool:
     """Whether the parameter at the path `name` ("encoder/backbone/...") keeps the value it starts
     from.
     """
-    encoder = config.model.encoder
-    return (
-        encoder.kind == "pretrained"
-        and not encoder.finetune
-        and name.startswith("/".join(BACKBONE) + "/")
-    )
+    return any(name.startswith(f"{prefix}/") for prefix in config.frozen)
 
 
 def part(params: PyTree, config: Config) -> Parts:

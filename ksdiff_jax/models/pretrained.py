@@ -34,11 +34,11 @@ from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import moved_away
 from ksdiff_jax.foreign.tensor_file import read_tensors
+from ksdiff_jax.models import config_from_dict
 from ksdiff_jax.models.frozen import BACKBONE, join, part
 from ksdiff_jax.motion.earlier import space_of_checkpoint, space_of_maker, stated_space
 from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
 from ksdiff_jax.outputs import writing_folder
-from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import CHECKPOINT
 from ksdiff_jax.plain_text import printable
 from ksdiff_jax.tree import leaf_digest, named_leaves, nested
@@ -248,7 +248,7 @@ def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
 def _read(folder: Path) -> Pretrained:
     manifest = read_manifest(folder)
     try:
-        config = from_dict(Config, manifest["config"])
+        config = config_from_dict(manifest["config"])
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])

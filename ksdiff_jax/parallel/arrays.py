@@ -32,9 +32,7 @@ def check_batch_size(batch_size: int, mesh: Mesh, *, accumulate_steps: int = 1) 
     divide.
     """
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
-    if accumulate_steps < 1:
-        raise InputError(f"train.accumulate_steps {accumulate_steps}: need 1 or more")
-    if batch_size < 1 or batch_size % (shards * accumulate_steps):
+    if batch_size % (shards * accumulate_steps):
         micro = f" times train.accumulate_steps {accumulate_steps}" if accumulate_steps > 1 else ""
         raise InputError(
             f"data.batch_size {batch_size}: need a positive multiple of "

@@ -11,33 +11,33 @@ encoder computes in bfloat16 on accelerators, where that is several times as fas
 CPUs, where it is not.
 """
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.mel_encoder import MelEncoder
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.typing import Array, Bool, Float
 
 
-def build_encoder(
-    config: EncoderConfig, *, dtype: DTypeLike, remat: str = "none", scan_layers: bool = False
-) -> nn.Module:
-    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`; the last two are of a
-    pretrained one's layers.
-    """
+def build_encoder(config: EncoderConfig, execution: Execution) -> nn.Module:
+    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`."""
     if config.kind == "mel":
-        return MelEncoder(config, dtype=dtype)
+        return MelEncoder(config, dtype=execution.dtype)
     if config.architecture is None:
         raise InputError(
             "model.encoder.architecture is not known; models.speech_encoder.with_encoder finds it "
             "out"
         )
-    dtype = dtype if config.finetune else frozen_dtype()
-    return PretrainedFeatures(config, dtype=dtype, remat=remat, scan_layers=scan_layers)
+    if not config.finetune:
+        execution = dataclasses.replace(execution, dtype=frozen_dtype())
+    return PretrainedFeatures(config, execution)
 
 
 def frozen_dtype() -> DTypeLike:
@@ -49,19 +49,16 @@ class PretrainedFeatures(nn.Module):
     """A pretrained encoder as the network's own; its parameters are all under "backbone"."""
 
     config: EncoderConfig
-    dtype: DTypeLike = jnp.float32
-    remat: str = "none"
-    scan_layers: bool = False
+    execution: Execution = Execution()
 
     @nn.compact
     def __call__(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]
     ) -> Float[Array, "b f d"]:
-        settings = {"dtype": self.dtype, "remat": self.remat, "scan_layers": self.scan_layers}
-        backbone = PretrainedEncoder(self.config.architecture, **settings, name="backbone")
+        backbone = PretrainedEncoder(self.config.architecture, self.execution, name="backbone")
         if self.config.layer == "last":
             return backbone(audio, mask)
         states = backbone.hidden_states(audio, mask)
         weights = self.param("layer_weights", nn.initializers.zeros, (len(states),))
-        shares = jax.nn.softmax(weights.astype(jnp.float32)).astype(self.dtype)
+        shares = jax.nn.softmax(weights.astype(jnp.float32)).astype(self.execution.dtype)
         return sum(share * state for share, state in zip(shares, states, strict=True))

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import PretrainedEncoderConfig
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.typing import Array, Float, Int
 
 NORM_EPS = 1e-5  # of both norms in the originals, whatever layer_norm_eps says

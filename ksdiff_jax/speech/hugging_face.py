@@ -23,10 +23,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
-from ksdiff_jax.config import PretrainedEncoderConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.foreign.torch_file import read_state_dict
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import Fields, read_json_object
 from ksdiff_jax.speech.front_end import ACTIVATIONS
 from ksdiff_jax.speech.weight_checks import likely_reason, sound_result, sound_weight

@@ -26,10 +26,12 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax import hub
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
-from ksdiff_jax.config import PretrainedEncoderConfig, to_dict
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.foreign.tensor_file import read_tensors
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.overrides import from_dict
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.front_end import Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
@@ -244,7 +246,9 @@ def _encode(
     config: PretrainedEncoderConfig,
     dtype: str,
 ) -> Float[Array, "b f d"]:
-    return PretrainedEncoder(config, dtype=jnp.dtype(dtype)).apply({"params": params}, audio, mask)
+    return PretrainedEncoder(config, Execution(dtype=jnp.dtype(dtype))).apply(
+        {"params": params}, audio, mask
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("config", "dtype"))
@@ -256,7 +260,7 @@ def _encode_chunk(
     config: PretrainedEncoderConfig,
     dtype: str,
 ) -> Float[Array, "b n d"]:
-    encoder = PretrainedEncoder(config, dtype=jnp.dtype(dtype))
+    encoder = PretrainedEncoder(config, Execution(dtype=jnp.dtype(dtype)))
     return encoder.apply(
         {"params": params}, padded, moments=moments, method=PretrainedEncoder.states
     ).last

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.mel import log_mel, normalise_mel
-from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.layers.attention import FeedForward
 from ksdiff_jax.layers.convolution import DepthwiseConvolution
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.typing import Array, Bool, Float
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import PretrainedEncoderConfig
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.front_end import ACTIVATIONS
 from ksdiff_jax.typing import Array, Float
 

@@ -25,9 +25,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.config import PretrainedEncoderConfig
 from ksdiff_jax.layers.dense import Dense
-from ksdiff_jax.layers.stack import through
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.stack import apply_layers
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.front_end import ACTIVATIONS, FrontEnd, Moments, hop_samples, receptive_field
 from ksdiff_jax.speech.positional_convolution import PositionalConvolution
 from ksdiff_jax.speech.relative_positions import PositionGate, RelativePositions
@@ -48,12 +49,10 @@ class PretrainedEncoder(nn.Module):
     """A pretrained speech encoder; `speech.convert` fills its parameters."""
 
     config: PretrainedEncoderConfig
-    dtype: DTypeLike = jnp.float32
-    remat: str = "none"  # of the layers, where they are finetuned
-    scan_layers: bool = False
+    execution: Execution = Execution()
 
     def setup(self) -> None:
-        config, dtype = self.config, self.dtype
+        config, dtype = self.config, self.execution.dtype
         self.front_end = FrontEnd(config, dtype=dtype)
         if config.projection_norm:
             self.projection_norm = nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=jnp.float32)
@@ -100,7 +99,7 @@ class PretrainedEncoder(nn.Module):
             valid = _convolved(valid_samples, config.conv_kernels, config.conv_strides)
         x = self.front_end(audio, valid=first_valid, moments=moments)
         if config.projection_norm:
-            x = self.projection_norm(x).astype(self.dtype)
+            x = self.projection_norm(x).astype(self.execution.dtype)
         x = self.projection(x)
         mask = None
         if valid is not None:
@@ -108,14 +107,18 @@ class PretrainedEncoder(nn.Module):
             x = jnp.where(mask[..., None], x, 0.0)
         x = x + self.positions(x)
         if not config.stable_layer_norm:
-            x = self.norm(x).astype(self.dtype)
+            x = self.norm(x).astype(self.execution.dtype)
         bias = self.relative_positions(x.shape[1]) if config.architecture == "wavlm" else None
 
         def apply(layer: EncoderLayer, x: Array, _: None) -> Array:
             return layer(x, mask=mask, position_bias=bias)
 
-        hidden = (x, *through(self.layers, apply, x, remat=self.remat, scan=self.scan_layers))
-        last = self.norm(hidden[-1]).astype(self.dtype) if config.stable_layer_norm else hidden[-1]
+        hidden = (x, *apply_layers(self.layers, apply, x, execution=self.execution))
+        last = (
+            self.norm(hidden[-1]).astype(self.execution.dtype)
+            if config.stable_layer_norm
+            else hidden[-1]
+        )
         return States(last, hidden)
 
     def _states_at_50_hz(

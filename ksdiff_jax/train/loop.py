@@ -33,7 +33,7 @@ from ksdiff_jax.train.exported import export_average
 from ksdiff_jax.train.feed import BatchFeed, TrainingData
 from ksdiff_jax.train.in_flight import InFlight
 from ksdiff_jax.train.interrupt import Interrupted, StopRequest
-from ksdiff_jax.train.optimizer import check_train_config, make_optimizer
+from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.report.goodput import Goodput
 from ksdiff_jax.train.report.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.report.progress import Progress
@@ -105,7 +105,6 @@ def train(
     """
     settings, goodput = config.train, Goodput()
     progress = progress or Progress(settings.steps)
-    check_train_config(settings)
     mesh = make_mesh(config.mesh)
     check_batch_size(config.data.batch_size, mesh, accumulate_steps=settings.accumulate_steps)
     check_workdir(workdir, config, overwrite=overwrite)

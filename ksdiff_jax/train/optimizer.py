@@ -10,43 +10,14 @@ Weight decay acts on matrices only: biases, gains of norms, other vectors and em
 alone.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 import optax
 
 from ksdiff_jax.config import TrainConfig
-from ksdiff_jax.errors import InputError
 from ksdiff_jax.train.surgery import trainable_mask
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float, Int, PyTree
-
-
-def check_train_config(config: TrainConfig) -> None:
-    """Raises `InputError` for the first field that no training can run with."""
-
-    def need(holds: bool, name: str, what: str) -> None:
-        if not holds:
-            raise InputError(f"train.{name} {getattr(config, name)}: need {what}")
-
-    need(
-        math.isfinite(config.learning_rate) and config.learning_rate > 0,
-        "learning_rate",
-        "a number above 0",
-    )
-    need(config.warmup_steps >= 0, "warmup_steps", "0 or more")
-    need(
-        math.isfinite(config.weight_decay) and config.weight_decay >= 0, "weight_decay", "0 or more"
-    )
-    need(config.clip_norm > 0, "clip_norm", "a number above 0")
-    need(0 <= config.ema_decay < 1, "ema_decay", "a number from 0 to below 1")
-    need(config.hang_s >= 0, "hang_s", "seconds, or 0 for no watchdog")
-    need(config.samples_every >= 0, "samples_every", "0 (none) or more")
-    need(0 <= config.seed < 2**32, "seed", "a whole number from 0 to below 2^32")
-    counts = ("steps", "log_every", "validate_every", "validate_clips", "samples_clips")
-    for name in (*counts, "checkpoint_every", "checkpoints_kept"):
-        need(getattr(config, name) >= 1, name, "1 or more")
 
 
 def learning_rate_at(step: Int[Array, ""], config: TrainConfig) -> Float[Array, ""]:

@@ -17,7 +17,7 @@ from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
-from ksdiff_jax.data.loader import check_data_config, evaluation_batches, training_batches
+from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, motion_space
 from ksdiff_jax.data.transforms import FeaturesOf
@@ -48,7 +48,6 @@ def open_training_data(
     So do the features of a frozen pretrained `encoder`, where the data set has none. The run in
     `workdir` keeps its validation clips.
     """
-    check_data_config(config.data)
     folder = _folder(config.data.path) or built_in_corpus(
         config.data.corpus_clips, cache, tell=tell
     )

@@ -58,18 +58,6 @@ def hold(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
     )
 
 
-def held_parts(config: Config, system: System) -> frozenset[str]:
-    """The parts of the system, first words of its parameters' names, that `train.freeze_patterns`
-    hold altogether.
-    """
-    patterns = config.train.freeze_patterns
-    if not patterns:
-        return frozenset()
-    names = _shapes(config, system)
-    moving = {name.split("/")[0] for name in names if not _matches(name, patterns)}
-    return frozenset(name.split("/")[0] for name in names) - moving
-
-
 def check_surgery(config: Config, system: System, workdir: str | Path) -> None:
     """Raises `InputError` for patterns that match nothing and, in a new run, for weights that
     cannot be read.

@@ -19,7 +19,6 @@ run.
 """
 
 import contextlib
-import dataclasses
 import datetime
 import json
 import os
@@ -34,8 +33,8 @@ import jax
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import make_folder, write_json
+from ksdiff_jax.models import config_from_dict
 from ksdiff_jax.outputs import check_apart, same_place
-from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.runtime import installed_version
@@ -139,7 +138,7 @@ def _is_run(workdir: Path) -> bool:
         content = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    parts = (field.name for field in dataclasses.fields(Config) if field.name != "name")
+    parts = ("model", "loss", "data", "train", "mesh", "sample")
     return isinstance(content, dict) and all(isinstance(content.get(part), dict) for part in parts)
 
 
@@ -268,9 +267,15 @@ def _git(*arguments: str, folder: Path) -> str:
 def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
     # Through JSON once, so that tuples compare equal to the lists they were written as.
     wanted = json.loads(json.dumps(to_dict(config)))
+    theirs = existing.get("system", config.system)
+    if theirs != config.system:
+        raise InputError(
+            f"{workdir}: holds a run of the system {theirs!r}, this is a configuration of "
+            f"{config.system!r}; name another --workdir"
+        )
     # A field that did not exist when the run began has, for that run, its default.
     with contextlib.suppress(InputError):
-        existing = json.loads(json.dumps(to_dict(from_dict(Config, existing))))
+        existing = json.loads(json.dumps(to_dict(config_from_dict(existing))))
     if names := differing_fields(existing, wanted):
         old, new = flatten(existing), flatten(wanted)
         changes = ", ".join(f"{name} {old.get(name)!r} -> {new.get(name)!r}" for name in names[:4])

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.config import Config, DiffusionConfig, ModelConfig, SampleConfig
+from ksdiff_jax.models.ksdiff.config import Config, DiffusionConfig, ModelConfig, SampleConfig
 from ksdiff_jax.models.pretrained import Pretrained
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS

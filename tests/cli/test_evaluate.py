@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.cli.main import main
-from ksdiff_jax.config import Config
 from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import save_pretrained
 from tests.evaluate.pretend import STILL, talking_clip
 

@@ -9,10 +9,11 @@ import pytest
 
 from ksdiff_jax.cli.animate import _stems
 from ksdiff_jax.cli.main import main
-from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import write_json
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from tests.data.clips import make_clip
@@ -249,12 +250,12 @@ def test_evaluate_refuses_before_any_work(checkpoint, tmp_path, capsys, monkeypa
 
 def config_of(**fields):
     config = to_dict(Config())
-    from ksdiff_jax.overrides import from_dict
+    from ksdiff_jax.models import config_from_dict
 
     for name, value in fields.items():
         part, _, field = name.partition("__")
         config[part][field] = value
-    return from_dict(Config, config)
+    return config_from_dict(config)
 
 
 FOREIGN = {

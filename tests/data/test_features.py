@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.config import Config
 from ksdiff_jax.data.features import (
     FeatureCache,
     clip_sound,
@@ -21,6 +20,7 @@ from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.schema import decode_clip, encode_clip
 from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.load import load_encoder
 from tests.data.clips import make_clip

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.config import AugmentConfig, Config, DataConfig
-from ksdiff_jax.data.loader import check_data_config, evaluation_batches, training_batches
+from ksdiff_jax.config import AugmentConfig, DataConfig
+from ksdiff_jax.data.loader import evaluation_batches, training_batches
 from ksdiff_jax.data.shards import ShardReader, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.data.clips import make_clip
 
@@ -130,22 +131,6 @@ def test_a_position_saved_on_two_hosts_continues_on_four(folder, config):
         [rows_of(next(iterator)) for iterator in iterators] for iterators in (two, four)
     )
     assert [row for part in before for row in part] == [row for part in after for row in part]
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("clip_frames", 0),
-        ("clip_frames", -5),
-        ("workers", -1),
-        ("threads", 0),
-        ("corpus_clips", 0),
-        ("bad_record_share", 2.0),
-    ],
-)
-def test_fields_that_nothing_can_be_read_with_are_one_line(field, value):
-    with pytest.raises(InputError, match=rf"^data\.{field} {value}: need "):
-        check_data_config(DataConfig(**{field: value}))
 
 
 def test_a_batch_that_hosts_cannot_share_is_refused(folder, config):

@@ -13,9 +13,10 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import AugmentConfig, Config, DataConfig
+from ksdiff_jax.config import AugmentConfig, DataConfig
 from ksdiff_jax.data.loader import training_batches
 from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.models.ksdiff.config import Config
 from tests.data.clips import make_clip
 from tests.promised import BOUND_S
 from tests.started import Started, needs_proc, outlasting, runs

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import DiffusionConfig
 from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.process import add_noise, implied_noise
 from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
+from ksdiff_jax.models.ksdiff.config import DiffusionConfig
 
 CONFIG = DiffusionConfig()
 KEY = jax.random.key(0)

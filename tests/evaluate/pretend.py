@@ -9,8 +9,8 @@ import numpy as np
 
 from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.config import Config
 from ksdiff_jax.data.schema import Clip, Timed
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.rng import frame_noise

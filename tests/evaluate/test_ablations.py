@@ -4,10 +4,10 @@ import itertools
 import jax
 import pytest
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.ablations import ABLATIONS, FULL, PAPER_TABLE_3, ablated
 from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import TINY

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
@@ -13,6 +12,7 @@ from ksdiff_jax.evaluate.run import (
     true_predictions,
 )
 from ksdiff_jax.evaluate.scores import score
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.evaluate.pretend import loudness_engine, talking_clip
 

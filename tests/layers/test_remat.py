@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import GeneratorConfig, TrainConfig
+from ksdiff_jax.config import TrainConfig
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.remat import POLICIES
+from ksdiff_jax.models.ksdiff.config import GeneratorConfig
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import TINY, lively
@@ -31,7 +33,7 @@ def loss_and_params(remat):
         keyframes=dataclasses.replace(TINY.model.keyframes, enabled=False),
         generator=GeneratorConfig(layers=LAYERS),
     )
-    generator = MotionGenerator(model, dims=6, remat=remat)
+    generator = MotionGenerator(model, dims=6, execution=Execution(remat=remat))
     features = jax.random.normal(jax.random.key(0), (CLIPS, FRAMES, model.width))
     noisy = jax.random.normal(jax.random.key(1), (CLIPS, FRAMES, 6))
     text = jnp.zeros((CLIPS, 1, model.width))

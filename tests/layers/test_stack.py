@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import GeneratorConfig, KeyframeConfig
 from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.remat import POLICIES
-from ksdiff_jax.layers.stack import through
+from ksdiff_jax.layers.stack import apply_layers
+from ksdiff_jax.models.ksdiff.config import GeneratorConfig, KeyframeConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
 from ksdiff_jax.tree import named_leaves
@@ -51,13 +52,12 @@ class Stack(nn.Module):
         self.layers = [self.kind() for _ in range(LAYERS)]
 
     def __call__(self, x, inputs=None):
-        return through(
+        return apply_layers(
             self.layers,
             lambda layer, *of_layer: layer(*of_layer),
             x,
             inputs,
-            remat=self.remat,
-            scan=self.scan,
+            execution=Execution(remat=self.remat, scan_layers=self.scan),
         )
 
 
@@ -88,7 +88,7 @@ def generator(*, scan, remat="none", layers=LAYERS):
         transcript=dataclasses.replace(TINY.model.transcript, enabled=False),
         generator=GeneratorConfig(layers=layers),
     )
-    module = MotionGenerator(model, dims=6, remat=remat, scan_layers=scan)
+    module = MotionGenerator(model, dims=6, execution=Execution(remat=remat, scan_layers=scan))
     features, text = _features()
     noisy = jax.random.normal(jax.random.key(1), (CLIPS, FRAMES, 6))
     bits, mask = (jnp.zeros((CLIPS, FRAMES), int),), _mask()
@@ -108,7 +108,7 @@ def predictor(*, scan, remat="none", layers=LAYERS):
     model = dataclasses.replace(
         TINY.model, keyframes=KeyframeConfig(layers=layers, window_frames=5)
     )
-    module = KeyframePredictor(model, remat=remat, scan_layers=scan)
+    module = KeyframePredictor(model, Execution(remat=remat, scan_layers=scan))
     features, text = _features()
     previous, mask = jnp.arange(CLIPS * FRAMES).reshape(CLIPS, FRAMES) % 3, _mask()
 

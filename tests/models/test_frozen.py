@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import is_frozen, join, part, stop_frozen
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
 
 PRETRAINED = override(Config(), {"model.encoder.kind": "pretrained"})

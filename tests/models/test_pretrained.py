@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config, ModelConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import pretrained as pretrained_module
+from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
 from ksdiff_jax.models.pretrained import (
     _manifest_digest,
     find_pretrained,

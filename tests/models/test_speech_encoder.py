@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config, to_dict
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models import build_system
+from ksdiff_jax.models import build_system, config_from_dict
 from ksdiff_jax.models.frozen import join
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_pretrained
 from ksdiff_jax.models.speech_encoder import (
     encoder_params,
@@ -15,7 +16,7 @@ from ksdiff_jax.models.speech_encoder import (
     speech_features,
     with_encoder,
 )
-from ksdiff_jax.overrides import from_dict, override
+from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import (
     TINY,
@@ -145,4 +146,4 @@ def test_a_configuration_written_before_there_were_such_encoders_is_read_as_it_w
     values = to_dict(TINY)
     for name in ("path", "layer", "finetune", "digest", "architecture"):
         del values["model"]["encoder"][name]
-    assert from_dict(Config, values) == TINY
+    assert config_from_dict(values) == TINY

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from ksdiff_jax.config import PretrainedEncoderConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech import load_encoder
+from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.convert import UNKNOWN_LICENCE, convert_encoder
 from ksdiff_jax.speech.hugging_face import parameter_origins
 from tests.foreign.torch_writer import plain_tensors, pretend_torch, write_legacy, write_zipped

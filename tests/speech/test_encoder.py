@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import EncoderConfig
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.load import load_encoder
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
@@ -40,7 +41,7 @@ def heard(encoder):
 def features(encoder, heard, layer, **params):
     module = build_encoder(
         EncoderConfig(kind="pretrained", layer=layer, architecture=encoder.config),
-        dtype=jnp.float32,
+        Execution(),
     )
     audio, mask, _ = heard
     return np.asarray(
@@ -62,7 +63,7 @@ def test_weighted_layers_are_a_mean_by_the_softmax_of_the_weights(encoder, heard
 
 def test_the_learned_weights_begin_equal_and_are_the_only_parameters_beside_the_backbone(encoder):
     config = EncoderConfig(kind="pretrained", layer="weighted", architecture=encoder.config)
-    module = build_encoder(config, dtype=jnp.float32)
+    module = build_encoder(config, Execution())
     inputs = jnp.zeros((1, 3200)), jnp.ones((1, 10), bool)
     shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
     assert shapes.keys() == {"backbone", "layer_weights"} and shapes["layer_weights"].shape == (3,)
@@ -71,7 +72,7 @@ def test_the_learned_weights_begin_equal_and_are_the_only_parameters_beside_the_
 
 def test_a_layout_that_is_not_known_is_said():
     with pytest.raises(InputError, match=r"model\.encoder\.architecture is not known"):
-        build_encoder(EncoderConfig(kind="pretrained"), dtype=jnp.float32)
+        build_encoder(EncoderConfig(kind="pretrained"), Execution())
 
 
 def test_a_finetuned_encoder_keeps_less_for_the_backward_pass_under_remat(encoder, heard):
@@ -79,7 +80,7 @@ def test_a_finetuned_encoder_keeps_less_for_the_backward_pass_under_remat(encode
     audio, mask, _ = heard
 
     def kept(remat):
-        module = build_encoder(settings, dtype=jnp.float32, remat=remat)
+        module = build_encoder(settings, Execution(remat=remat))
         features = lambda params: module.apply({"params": {"backbone": params}}, audio, mask)  # noqa: E731
         residuals = jax.eval_shape(lambda params: jax.vjp(features, params)[1], encoder.params)
         return sum(leaf.size for leaf in jax.tree.leaves(residuals))
@@ -97,7 +98,7 @@ def test_layers_in_a_loop_give_the_same_features_and_gradients(heard):
     audio, mask, _ = heard
 
     def found(scan):
-        module = build_encoder(settings, dtype=jnp.float32, scan_layers=scan)
+        module = build_encoder(settings, Execution(scan_layers=scan))
         shapes = jax.eval_shape(module.init, jax.random.key(0), audio, mask)["params"]
         params = named_leaves(lively(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)))
         others = {name: params.pop(name) for name in list(params) if "/front_end/" in name}

@@ -20,7 +20,7 @@ from jax.sharding import AxisType  # noqa: E402
 
 from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
 from ksdiff_jax.layers.dense import Dense  # noqa: E402
-from ksdiff_jax.layers.stack import through  # noqa: E402
+from ksdiff_jax.layers.execution import Execution  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
 from ksdiff_jax.models.ksdiff.losses import spectral_loss  # noqa: E402
 from ksdiff_jax.models.system import Batch, System  # noqa: E402
@@ -63,7 +63,11 @@ class Looped(nn.Module):
         self.last = Dense(64)
 
     def __call__(self, x):
-        return self.last(through(self.layers, Residual.__call__, x, remat="none", scan=True)[-1])
+        return self.last(
+            apply_layers(self.layers, Residual.__call__, x, execution=Execution(scan_layers=True))[
+                -1
+            ]
+        )
 
 
 class LoopedSystem(ToySystem):

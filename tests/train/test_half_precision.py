@@ -117,7 +117,7 @@ def test_the_preset_for_accelerators_is_the_paper_in_bfloat16():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("compute_dtype", "bf16"), ("param_dtype", "bfloat16")]
+    ("field", "value"), [("compute_dtype", "bf16"), ("output_dtype", "float64")]
 )
 def test_a_type_that_training_cannot_have_is_refused(field, value):
     with pytest.raises(InputError, match=rf"model.{field}: got '{value}', need one of 'float32'"):

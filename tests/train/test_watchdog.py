@@ -7,12 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
-from ksdiff_jax.config import TrainConfig
-from ksdiff_jax.errors import InputError
 from ksdiff_jax.train import watchdog as watchdog_module
-from ksdiff_jax.train.optimizer import check_train_config
 from ksdiff_jax.train.watchdog import Watchdog
 from tests.promised import ENDLESS_S
 
@@ -100,8 +95,3 @@ def test_time_in_which_the_process_was_stopped_does_not_count(monkeypatch):
         return {100: watchdog.alive, 250: stopped, 250 + 8 * 3600 + 100: watchdog.alive}
 
     assert watched(monkeypatch, events) == []
-
-
-def test_a_patience_below_zero_is_refused():
-    with pytest.raises(InputError, match=r"train\.hang_s -1"):
-        check_train_config(TrainConfig(hang_s=-1.0))

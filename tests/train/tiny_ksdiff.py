@@ -3,19 +3,17 @@
 import dataclasses
 from pathlib import Path
 
-from ksdiff_jax.config import (
-    AugmentConfig,
+from ksdiff_jax.config import AugmentConfig, DataConfig, TrainConfig
+from ksdiff_jax.models.ksdiff.config import (
     Config,
-    DataConfig,
-    EncoderConfig,
     GeneratorConfig,
     KeyframeConfig,
     LossConfig,
     ModelConfig,
     SpeechPathsConfig,
-    TrainConfig,
     TranscriptConfig,
 )
+from ksdiff_jax.speech.config import EncoderConfig
 
 
 def tiny_config(data: str | Path, **train) -> Config:

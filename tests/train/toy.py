@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.config import Config, DataConfig, TrainConfig
+from ksdiff_jax.config import DataConfig, TrainConfig
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.system import Batch, Sample
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.rng import frame_noise, stream

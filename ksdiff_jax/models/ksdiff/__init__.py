@@ -1,7 +1,3 @@
 """KSDiff: speech_paths (§2.1), keyframe_predictor (§2.2), motion_generator (§2.3); network and
-system join them.
+system join them, config has all their fields.
 """
-
-from ksdiff_jax.models.ksdiff.system import KSDiff
-
-__all__ = ["KSDiff"]

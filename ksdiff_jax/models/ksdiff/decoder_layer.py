@@ -6,13 +6,14 @@ pre-norm and residual. How the parts see time, masks and conditions differs, so 
 own `__call__`.
 """
 
-import flax.linen as nn
-import jax.numpy as jnp
-from jax.typing import DTypeLike
+import functools
 
-from ksdiff_jax.config import ModelConfig
+import flax.linen as nn
+
 from ksdiff_jax.layers.attention import Attention, FeedForward
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 
 
 class DecoderLayer(nn.Module):
@@ -21,23 +22,20 @@ class DecoderLayer(nn.Module):
     """
 
     config: ModelConfig
-    dtype: DTypeLike = jnp.float32
+    execution: Execution = Execution()
 
     def setup(self) -> None:
-        config, dtype, kernel = self.config, self.dtype, self.config.attention
-        self.self_attention = Attention(
-            config.width, config.heads, dtype=dtype, implementation=kernel
+        config, dtype = self.config, self.execution.dtype
+        attention = functools.partial(
+            Attention, config.width, config.heads, execution=self.execution
         )
-        self.speech_attention = Attention(
-            config.width, config.heads, dtype=dtype, implementation=kernel
-        )
+        self.self_attention = attention()
+        self.speech_attention = attention()
         self.feed_forward = FeedForward(config.width, config.ffn_ratio, dtype=dtype)
         self.norm_self = LayerNorm(dtype=dtype)
         self.norm_speech = LayerNorm(dtype=dtype)
         self.norm_feed_forward = LayerNorm(dtype=dtype)
         if config.transcript.enabled:
-            self.transcript_attention = Attention(
-                config.width, config.heads, dtype=dtype, implementation=kernel
-            )
+            self.transcript_attention = attention()
             self.norm_transcript = LayerNorm(dtype=dtype)
         self.dropout = nn.Dropout(config.dropout)

@@ -22,11 +22,12 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
-from ksdiff_jax.layers.stack import through
+from ksdiff_jax.layers.stack import apply_layers
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
@@ -79,18 +80,16 @@ class KeyframePredictor(nn.Module):
     """Logits of the keyframe bits of one path."""
 
     config: ModelConfig
-    dtype: DTypeLike = jnp.float32
-    remat: str = "none"
-    scan_layers: bool = False
+    execution: Execution = Execution()
 
     def setup(self) -> None:
         config = self.config
-        self.bit = nn.Embed(3, config.width, dtype=self.dtype)
-        self.speech = Dense(config.width, dtype=self.dtype)
+        self.bit = nn.Embed(3, config.width, dtype=self.execution.dtype)
+        self.speech = Dense(config.width, dtype=self.execution.dtype)
         self.layers = [
-            PredictorLayer(config, dtype=self.dtype) for _ in range(config.keyframes.layers)
+            PredictorLayer(config, self.execution) for _ in range(config.keyframes.layers)
         ]
-        self.norm_out = LayerNorm(dtype=self.dtype)
+        self.norm_out = LayerNorm(dtype=self.execution.dtype)
         self.logit = Dense(1, dtype=jnp.float32)
 
     def memory(
@@ -141,7 +140,7 @@ class KeyframePredictor(nn.Module):
             )
 
         own = list(itertools.zip_longest(memory.speech, memory.transcript))
-        x = through(self.layers, apply, x, own, remat=self.remat, scan=self.scan_layers)[-1]
+        x = apply_layers(self.layers, apply, x, own, execution=self.execution)[-1]
         return self.logit(self.norm_out(x))[..., 0]
 
     def step(

@@ -21,14 +21,14 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.dense import Dense, JoinedDense
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
-from ksdiff_jax.layers.stack import through
+from ksdiff_jax.layers.stack import apply_layers
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -93,12 +93,10 @@ class MotionGenerator(nn.Module):
     config: ModelConfig
     dims: int
     tracks: int = 1
-    dtype: DTypeLike = jnp.float32
-    remat: str = "none"
-    scan_layers: bool = False
+    execution: Execution = Execution()
 
     def setup(self) -> None:
-        config, dtype = self.config, self.dtype
+        config, dtype = self.config, self.execution.dtype
         self.noisy = Dense(config.width, dtype=dtype)
         self.step_embedding = FeedForward(config.width, ratio=1, dtype=dtype)
         self.style = self.param("style", nn.initializers.normal(0.02), (config.width,))
@@ -107,7 +105,9 @@ class MotionGenerator(nn.Module):
             self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
         if self.tracks > 1:
             self.fuse = JoinedDense(config.width, dtype=dtype)
-        self.layers = [GeneratorLayer(config, dtype=dtype) for _ in range(config.generator.layers)]
+        self.layers = [
+            GeneratorLayer(config, self.execution) for _ in range(config.generator.layers)
+        ]
         self.norm_out = LayerNorm(dtype=dtype)
         self.clean = Dense(self.dims, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
 
@@ -124,7 +124,9 @@ class MotionGenerator(nn.Module):
         `keyframes` are bits or `UNKNOWN_BIT`, one track per feature.
         """
         speech = self.fuse(*features) if self.tracks > 1 else features[0]
-        speech = jnp.where(drop_speech[:, None, None], self.null_speech.astype(self.dtype), speech)
+        speech = jnp.where(
+            drop_speech[:, None, None], self.null_speech.astype(self.execution.dtype), speech
+        )
         if self.config.keyframes.enabled:
             for embed, bits in zip(self.keyframe, keyframes, strict=True):
                 speech = speech + embed(bits)
@@ -148,10 +150,10 @@ class MotionGenerator(nn.Module):
     ) -> Float[Array, "b t c"]:
         """The clean coefficients x̂₀ from noisy ones at diffusion step `step`."""
         width = self.config.width
-        stepped = self.step_embedding(sinusoid(step, width=width).astype(self.dtype))
-        style = jnp.broadcast_to(self.style.astype(self.dtype), stepped.shape)
+        stepped = self.step_embedding(sinusoid(step, width=width).astype(self.execution.dtype))
+        style = jnp.broadcast_to(self.style.astype(self.execution.dtype), stepped.shape)
         condition = jnp.stack([stepped, style], axis=1)
-        x = self.noisy(noisy.astype(self.dtype)) + self._position(noisy.shape[1])
+        x = self.noisy(noisy.astype(self.execution.dtype)) + self._position(noisy.shape[1])
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         def apply(
@@ -163,12 +165,12 @@ class MotionGenerator(nn.Module):
             return nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         own = list(itertools.zip_longest(memory.speech, memory.transcript))
-        x = through(self.layers, apply, x, own, remat=self.remat, scan=self.scan_layers)[-1]
+        x = apply_layers(self.layers, apply, x, own, execution=self.execution)[-1]
         return self.clean(self.norm_out(x))
 
     def _position(self, frames: int) -> Float[Array, "t d"]:
         phase = np.arange(frames) % self.config.generator.period_frames
-        return sinusoid(phase, width=self.config.width).astype(self.dtype)
+        return sinusoid(phase, width=self.config.width).astype(self.execution.dtype)
 
 
 def _after_condition(mask: Bool[Array, "*b k"]) -> Bool[Array, "*b k+2"]:

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor, PredictorMemory
 from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, MotionGenerator
 from ksdiff_jax.models.ksdiff.path_split import path_split
@@ -50,21 +51,19 @@ class Network(nn.Module):
     """KSDiff's parameters and their use."""
 
     config: ModelConfig
-    remat: str = "none"  # of the transformer layers, see layers/remat.py
-    scan_layers: bool = False  # see layers/stack.py; the transcript encoder is written out
+    execution: Execution = Execution()
 
     def setup(self) -> None:
-        config, dtype, remat = self.config, jnp.dtype(self.config.compute_dtype), self.remat
-        of_stacks = {"dtype": dtype, "remat": remat, "scan_layers": self.scan_layers}
-        self.encoder = build_encoder(config.encoder, **of_stacks)
-        self.speech_paths = SpeechPaths(config, dtype=dtype, remat=remat)
+        config, execution = self.config, self.execution
+        self.encoder = build_encoder(config.encoder, execution)
+        self.speech_paths = SpeechPaths(config, execution)
         if config.transcript.enabled:
-            self.transcript_encoder = TranscriptEncoder(config, dtype=dtype, remat=remat)
+            self.transcript_encoder = TranscriptEncoder(config, execution)
         if config.keyframes.enabled:
-            self.predictors = {track: KeyframePredictor(config, **of_stacks) for track in TRACKS}
+            self.predictors = {track: KeyframePredictor(config, execution) for track in TRACKS}
         tracks = 1 if config.generator.dual_path else len(TRACKS)
         self.generators = {
-            name: MotionGenerator(config, dims=len(dims), tracks=tracks, **of_stacks)
+            name: MotionGenerator(config, len(dims), tracks, execution)
             for name, dims in generator_dims(config).items()
         }
 

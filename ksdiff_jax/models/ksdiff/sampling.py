@@ -15,10 +15,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.sample import Denoiser, ddim
 from ksdiff_jax.diffusion.schedule import sampling_steps
+from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import (
     BEGIN_BIT,
     PredictorMemory,

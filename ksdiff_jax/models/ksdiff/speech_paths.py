@@ -16,10 +16,8 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME, SPEECH_RATE_HZ
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
 from ksdiff_jax.layers.convolution import (
     DepthwiseConvolution,
@@ -29,8 +27,10 @@ from ksdiff_jax.layers.convolution import (
     window_pool,
 )
 from ksdiff_jax.layers.dense import Dense, JoinedDense
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
-from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.layers.remat import rematerialise
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.typing import Array, Bool, Float
 
 
@@ -47,7 +47,7 @@ class MultiScaleDilatedConvolution(nn.Module):
     """
 
     config: ModelConfig
-    dtype: DTypeLike = jnp.float32
+    execution: Execution = Execution()
 
     @nn.compact
     def __call__(
@@ -61,15 +61,19 @@ class MultiScaleDilatedConvolution(nn.Module):
                 paths.kernel_size,
                 dilation=dilation,
                 multiplier=2,
-                dtype=self.dtype,
+                dtype=self.execution.dtype,
                 name=f"{name}_depthwise",
             )(x, mask)
-            wide = MaskedGroupNorm(paths.groups, dtype=self.dtype, name=f"{name}_norm")(wide, mask)
+            wide = MaskedGroupNorm(paths.groups, dtype=self.execution.dtype, name=f"{name}_norm")(
+                wide, mask
+            )
             gated = nn.glu(wide, axis=-1)
             branches.append(
-                Dense(self.config.width, dtype=self.dtype, name=f"{name}_pointwise")(gated)
+                Dense(self.config.width, dtype=self.execution.dtype, name=f"{name}_pointwise")(
+                    gated
+                )
             )
-        fused = JoinedDense(self.config.width, dtype=self.dtype, name="fuse")(*branches)
+        fused = JoinedDense(self.config.width, dtype=self.execution.dtype, name="fuse")(*branches)
         return x + nn.Dropout(self.config.dropout)(fused, deterministic=deterministic)
 
 
@@ -81,7 +85,7 @@ class ScaleBranch(nn.Module):
     config: ModelConfig
     window_s: float
     stride: int
-    dtype: DTypeLike = jnp.float32
+    execution: Execution = Execution()
 
     @nn.compact
     def __call__(
@@ -95,7 +99,7 @@ class ScaleBranch(nn.Module):
         config, width = self.config, self.config.width
         window = round(self.window_s * SPEECH_RATE_HZ)
         pooled, token_mask = window_pool(source, mask, window=window, stride=self.stride)
-        tokens = Dense(width, dtype=self.dtype, name="pooled")(pooled)
+        tokens = Dense(width, dtype=self.execution.dtype, name="pooled")(pooled)
 
         query_s = token_times(tokens.shape[1], stride=self.stride, rate_hz=SPEECH_RATE_HZ)
         key_s = token_times(memory.shape[1], stride=1, rate_hz=SPEECH_RATE_HZ)
@@ -107,16 +111,16 @@ class ScaleBranch(nn.Module):
         def dropped(x: Array) -> Array:
             return nn.Dropout(config.dropout)(x, deterministic=deterministic)
 
-        attention = Attention(
-            width, config.heads, dtype=self.dtype, implementation=config.attention, name="attention"
-        )
-        normed = LayerNorm(dtype=self.dtype, name="norm_memory")(memory)
-        query = LayerNorm(dtype=self.dtype, name="norm_attention")(tokens)
+        attention = Attention(width, config.heads, execution=self.execution, name="attention")
+        normed = LayerNorm(dtype=self.execution.dtype, name="norm_memory")(memory)
+        query = LayerNorm(dtype=self.execution.dtype, name="norm_attention")(tokens)
         answer = attention(query, attention.project(normed, key_s), time_s=query_s, mask=visible)
         tokens = tokens + dropped(answer)
-        hidden = LayerNorm(dtype=self.dtype, name="norm_feed_forward")(tokens)
+        hidden = LayerNorm(dtype=self.execution.dtype, name="norm_feed_forward")(tokens)
         tokens = tokens + dropped(
-            FeedForward(width, config.ffn_ratio, dtype=self.dtype, name="feed_forward")(hidden)
+            FeedForward(width, config.ffn_ratio, dtype=self.execution.dtype, name="feed_forward")(
+                hidden
+            )
         )
         return tokens, token_mask
 
@@ -127,8 +131,7 @@ class SpeechPaths(nn.Module):
     """
 
     config: ModelConfig
-    dtype: DTypeLike = jnp.float32
-    remat: str = "none"
+    execution: Execution = Execution()
 
     @nn.compact
     def __call__(
@@ -140,7 +143,7 @@ class SpeechPaths(nn.Module):
         deterministic: bool,
     ) -> PathFeatures:
         paths, width = self.config.speech_paths, self.config.width
-        projected = Dense(width, dtype=self.dtype, name="adapt")(features)
+        projected = Dense(width, dtype=self.execution.dtype, name="adapt")(features)
         if not paths.refine:
             plain, _ = window_pool(
                 projected,
@@ -150,7 +153,7 @@ class SpeechPaths(nn.Module):
             )
             return PathFeatures(expression=plain, head=plain)
 
-        hidden = MultiScaleDilatedConvolution(self.config, dtype=self.dtype, name="msdc")(
+        hidden = MultiScaleDilatedConvolution(self.config, self.execution, name="msdc")(
             projected, mask, deterministic=deterministic
         )
         modulated = self._film(hidden, prosody) if paths.prosody else hidden
@@ -159,8 +162,8 @@ class SpeechPaths(nn.Module):
             def ask(layer: ScaleBranch, *inputs: Array) -> tuple[Array, Array]:
                 return layer(*inputs, mask, deterministic=deterministic)
 
-            layer = ScaleBranch(self.config, window_s, stride, dtype=self.dtype, name=name)
-            return remembering(self.remat, ask, layer, *inputs)
+            layer = ScaleBranch(self.config, window_s, stride, self.execution, name=name)
+            return rematerialise(self.execution.remat, ask, layer, *inputs)
 
         coarse, coarse_mask = branch(
             "coarse", paths.coarse_window_s, paths.head_stride, hidden, hidden
@@ -169,14 +172,14 @@ class SpeechPaths(nn.Module):
         expression, _ = branch(
             "expression", paths.expression_window_s, paths.expression_stride, modulated, modulated
         )
-        slow = JoinedDense(width, dtype=self.dtype, name="head")(coarse, fine)
+        slow = JoinedDense(width, dtype=self.execution.dtype, name="head")(coarse, fine)
         head = self._at_motion_rate(
             slow, coarse_mask, stride=paths.head_stride, frames=features.shape[1]
         )
-        head = LayerNorm(dtype=self.dtype, name="norm_head")(head)
-        expression = LayerNorm(dtype=self.dtype, name="norm_expression")(expression)
+        head = LayerNorm(dtype=self.execution.dtype, name="norm_head")(head)
+        expression = LayerNorm(dtype=self.execution.dtype, name="norm_expression")(expression)
         if not paths.split:
-            shared = JoinedDense(width, dtype=self.dtype, name="shared")(head, expression)
+            shared = JoinedDense(width, dtype=self.execution.dtype, name="shared")(head, expression)
             return PathFeatures(expression=shared, head=shared)
         return PathFeatures(expression=expression, head=head)
 
@@ -187,13 +190,13 @@ class SpeechPaths(nn.Module):
         features.
         """
         small = nn.initializers.normal(0.02)
-        prosody = prosody.astype(self.dtype)
-        scale = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_scale")(
-            prosody
-        )
-        shift = Dense(self.config.width, dtype=self.dtype, kernel_init=small, name="film_shift")(
-            prosody
-        )
+        prosody = prosody.astype(self.execution.dtype)
+        scale = Dense(
+            self.config.width, dtype=self.execution.dtype, kernel_init=small, name="film_scale"
+        )(prosody)
+        shift = Dense(
+            self.config.width, dtype=self.execution.dtype, kernel_init=small, name="film_shift"
+        )(prosody)
         return (1 + scale) * hidden + shift
 
     def _at_motion_rate(

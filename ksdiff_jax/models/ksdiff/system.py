@@ -1,10 +1,11 @@
 """KSDiff behind the `System` protocol: three pure functions of a configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 
 from ksdiff_jax.config import Config
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_normalised
@@ -23,8 +24,17 @@ class KSDiff:
     @property
     def network(self) -> Network:
         """The Linen module that the parameters belong to."""
-        train = self.config.train
-        return Network(self.config.model, remat=train.remat, scan_layers=train.scan_layers)
+        return Network(self.config.model, self._execution)
+
+    @property
+    def _execution(self) -> Execution:
+        model, train = self.config.model, self.config.train
+        return Execution(
+            dtype=jnp.dtype(model.compute_dtype),
+            attention=model.attention,
+            remat=train.remat,
+            scan_layers=train.scan_layers,
+        )
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*,
@@ -57,7 +67,7 @@ class KSDiff:
     ) -> Sample:
         """Motion and keyframes for speech."""
         # A sampler runs each layer many times: written out, no layer's weights are copied.
-        network = self.network.clone(scan_layers=False)
+        network = Network(self.config.model, replace(self._execution, scan_layers=False))
         options = self.config.sample
         sample = sample_normalised(network, params, speech, keys, first, options=options)
         motion = jnp.where(speech.mask[..., None], statistics.denormalise(sample.motion), 0.0)

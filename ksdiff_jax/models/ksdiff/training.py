@@ -15,11 +15,12 @@ changes it. Dropout alone draws for the batch, from the key of its first clip.
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.config import Config, KeyframeConfig
+from ksdiff_jax.config import Config
 from ksdiff_jax.diffusion.process import add_noise
 from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff import losses
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims

@@ -5,15 +5,14 @@ ours, R).
 import functools
 
 import flax.linen as nn
-import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 
-from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import Attention, FeedForward
+from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.layers.position import sinusoid
-from ksdiff_jax.layers.remat import remembering
+from ksdiff_jax.layers.remat import rematerialise
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.speech.transcript import VOCABULARY
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -22,35 +21,33 @@ class TranscriptEncoder(nn.Module):
     """Tokens (b, l) -> features (b, l, D). An empty transcript (begin and end alone) is legal."""
 
     config: ModelConfig
-    dtype: DTypeLike = jnp.float32
-    remat: str = "none"
+    execution: Execution = Execution()
 
     @nn.compact
     def __call__(
         self, tokens: Int[Array, "b l"], mask: Bool[Array, "b l"], *, deterministic: bool
     ) -> Float[Array, "b l d"]:
         width, config = self.config.width, self.config
-        x = nn.Embed(VOCABULARY, width, dtype=self.dtype, name="embed")(tokens)
-        x = x + sinusoid(np.arange(tokens.shape[1]), width=width).astype(self.dtype)
+        x = nn.Embed(VOCABULARY, width, dtype=self.execution.dtype, name="embed")(tokens)
+        x = x + sinusoid(np.arange(tokens.shape[1]), width=width).astype(self.execution.dtype)
         visible = mask[:, None, None, :]
 
         def layer(self: TranscriptEncoder, x: Array, index: int) -> Array:
             attention = Attention(
                 width,
                 config.heads,
-                dtype=self.dtype,
-                implementation=config.attention,
+                execution=self.execution,
                 name=f"attention_{index}",
             )
-            normed = LayerNorm(dtype=self.dtype, name=f"norm_attention_{index}")(x)
+            normed = LayerNorm(dtype=self.execution.dtype, name=f"norm_attention_{index}")(x)
             answer = attention(normed, attention.project(normed), mask=visible)
             x = x + nn.Dropout(config.dropout)(answer, deterministic=deterministic)
-            normed = LayerNorm(dtype=self.dtype, name=f"norm_feed_forward_{index}")(x)
+            normed = LayerNorm(dtype=self.execution.dtype, name=f"norm_feed_forward_{index}")(x)
             hidden = FeedForward(
-                width, config.ffn_ratio, dtype=self.dtype, name=f"feed_forward_{index}"
+                width, config.ffn_ratio, dtype=self.execution.dtype, name=f"feed_forward_{index}"
             )(normed)
             return x + nn.Dropout(config.dropout)(hidden, deterministic=deterministic)
 
         for index in range(config.transcript.layers):
-            x = remembering(self.remat, functools.partial(layer, index=index), self, x)
-        return LayerNorm(dtype=self.dtype, name="norm_out")(x)
+            x = rematerialise(self.execution.remat, functools.partial(layer, index=index), self, x)
+        return LayerNorm(dtype=self.execution.dtype, name="norm_out")(x)

@@ -12,8 +12,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ksdiff_jax.config import Config, flatten, to_dict
+from ksdiff_jax.config import flatten, to_dict
 from ksdiff_jax.files import replacing
+from ksdiff_jax.models import default_config
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.plain_text import printable
 from ksdiff_jax.train.report.curves import Entry, draw_curves
@@ -158,7 +159,9 @@ def _samples(folder: Path) -> str:
 
 def _configuration(config: dict) -> str:
     """All fields, those that are not the default marked."""
-    defaults = flatten(json.loads(json.dumps(to_dict(Config()))))
+    defaults = flatten(
+        json.loads(json.dumps(to_dict(default_config(config.get("system", "ksdiff")))))
+    )
     lines = []
     for name, value in flatten(config).items():
         line = html.escape(f"{name} = {json.dumps(value)}")

@@ -8,14 +8,17 @@ else the compiler adds count for nothing. Peaks are the makers' figures for dens
 TensorFloat-32 on NVIDIA, one bfloat16 pass on TPU.
 """
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 from jax.sharding import Mesh
 
 from ksdiff_jax.models.system import Batch
 
 StepFlops = Callable[[Batch], float]
+_MOMENT_S = 0.1
 
 
 class Peak(NamedTuple):
@@ -56,10 +59,15 @@ def peak_flops_per_s(device_kind: str, dtype: str) -> float | None:
 
 
 class Utilisation:
-    """Turns steps per second into frames, FLOPs and MFU, once it has seen a batch."""
+    """Turns steps per second into frames, FLOPs and MFU, once it has seen a batch.
+
+    The FLOPs are counted in a thread that starts at the first log line, after the first step has
+    compiled; lines that are written before it ends have no FLOPs.
+    """
 
     def __init__(self, step_flops: StepFlops | None, mesh: Mesh, *, dtype: str):
         self._step_flops, self._flops, self._frames = step_flops, 0.0, 0
+        self._shapes, self._counting = None, None
         peak = peak_flops_per_s(mesh.devices.flat[0].device_kind, dtype)
         self._peak = None if peak is None else peak * mesh.devices.size
 
@@ -67,15 +75,24 @@ class Utilisation:
         """Remember the size of the (global) training batch; all are alike."""
         if not self._frames:
             self._frames = batch.motion.shape[0] * batch.motion.shape[1]
-            self._flops = 0.0 if self._step_flops is None else self._step_flops(batch)
+            self._shapes = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), batch
+            )
 
     def figures(self, steps_per_s: float) -> dict[str, float]:
         """`frames_per_s` (motion frames), and where they are known `tflops_per_s` and `mfu` (a
         share).
         """
+        if self._counting is None and self._step_flops is not None:
+            self._counting = threading.Thread(target=self._count, name="step-flops")
+            self._counting.start()
+            self._counting.join(_MOMENT_S)
         result = {"frames_per_s": steps_per_s * self._frames}
         if self._flops:
             result["tflops_per_s"] = steps_per_s * self._flops / 1e12
             if self._peak:
                 result["mfu"] = steps_per_s * self._flops / self._peak
         return result
+
+    def _count(self) -> None:
+        self._flops = self._step_flops(self._shapes)

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.config import (
+from ksdiff_jax.models.ksdiff.config import (
     Config,
-    EncoderConfig,
     GeneratorConfig,
     KeyframeConfig,
     LossConfig,
@@ -17,6 +16,7 @@ from ksdiff_jax.config import (
 )
 from ksdiff_jax.models.system import Batch
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.speech.utterance import Speech
 

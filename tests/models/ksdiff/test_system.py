@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes

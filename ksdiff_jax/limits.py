@@ -1,0 +1,38 @@
+"""Limits of configuration fields, which every configuration checks when it is made.
+
+A dataclass calls these in `__post_init__`, so that `dataclasses.replace`, a config file, a dotted
+option and a stored configuration are all refused alike, in one line:
+
+    model.width 0: need 2 or more
+"""
+
+import math
+
+from ksdiff_jax.errors import InputError
+
+
+def need(holds: bool, config, field: str, what: str) -> None:
+    """Raise `InputError` unless `holds`; `field` is the dotted name of a field of `config`."""
+    if not holds:
+        raise InputError(f"{field} {getattr(config, field.rpartition('.')[2])}: need {what}")
+
+
+def at_least(config, group: str, **least: int) -> None:
+    """Each field named is a number of at least that."""
+    for name, limit in least.items():
+        need(getattr(config, name) >= limit, config, f"{group}.{name}", f"{limit} or more")
+
+
+def probabilities(config, group: str, *names: str) -> None:
+    """Each field named is a number from 0 to 1."""
+    for name in names:
+        value = getattr(config, name)
+        need(0 <= value <= 1, config, f"{group}.{name}", "a number from 0 to 1")
+
+
+def weights(config, group: str, *names: str) -> None:
+    """Each field named is a finite number of at least 0."""
+    for name in names:
+        value = getattr(config, name)
+        finite = math.isfinite(value) and value >= 0
+        need(finite, config, f"{group}.{name}", "a finite number, 0 or more")

@@ -1,0 +1,225 @@
+"""The configuration of KSDiff: every field with its unit and its source.
+
+Defaults are the paper's (§n is its section); `R` marks a reading of ours where the paper is silent.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.limits import at_least, need, probabilities, weights
+from ksdiff_jax.speech.config import EncoderConfig
+
+
+@dataclass(frozen=True)
+class TranscriptConfig:
+    """The transcript encoder: UTF-8 bytes -> a Transformer encoder (R: no vocabulary file, every
+    language).
+    """
+
+    enabled: bool = True  # False: the ablation "w/o transcript"
+    layers: int = 2  # R
+    # R: transcript alone hidden in training, so that speech alone is enough
+    drop_probability: float = 0.1
+    # bytes, begin and end; what lies beyond is cut, with a warning at inference
+    max_tokens: int = 256
+
+    def __post_init__(self) -> None:
+        at_least(self, "model.transcript", layers=0, max_tokens=2)
+        probabilities(self, "model.transcript", "drop_probability")
+
+
+@dataclass(frozen=True)
+class SpeechPathsConfig:
+    """Dual-Path Speech Encoder (§2.1)."""
+
+    refine: bool = True  # False: the ablation "wav2vec only", encoder output -> linear
+    split: bool = True  # False: the ablation "w/o speech split", one shared feature
+    prosody: bool = True  # False: the ablation "w/o prosody", FiLM off
+    dilations: tuple[int, ...] = (1, 2, 4, 8)  # R: the paper gives no values
+    kernel_size: int = 5  # §3.3
+    groups: int = 8  # R: groups of GroupNorm
+    coarse_window_s: float = 1.0  # §3.3, w_h^c
+    fine_window_s: float = 0.25  # §3.3, w_h^f
+    expression_window_s: float = 0.1  # §3.3, w_e
+    head_stride: int = 4  # R, from s_n in {2, 4}: speech frames, so 12.5 Hz
+    expression_stride: int = 2  # R: speech frames, so 25 Hz, the motion rate
+    # R: half-width in seconds of the cross-attention; 0 attends to the whole clip
+    context_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        group = "model.speech_paths"
+        at_least(self, group, kernel_size=1, groups=1, head_stride=1, expression_stride=1)
+
+
+@dataclass(frozen=True)
+class KeyframeConfig:
+    """Keyframe Establishment Learning (§2.2)."""
+
+    enabled: bool = True  # False: the ablation "w/o keyframe"
+    layers: int = 6  # §3.3
+    smoothing_frames: float = 2.0  # R: sigma of the Gaussian, motion frames
+    threshold_std: float = 0.5  # R: a keyframe is a local maximum above mean + threshold_std * std
+    positive_weight: float = 5.0  # R: w_1 of Eq. 4
+    negative_weight: float = 1.0  # R: w_0 of Eq. 4
+    window_frames: int = 128  # R: self-attention reaches this far back, the training clip's length
+    # R: each keyframe the generator sees moves by one frame with this probability
+    jitter_probability: float = 0.1
+    # R: all keyframes of a clip hidden from the generator with this probability
+    drop_probability: float = 0.1
+
+    def __post_init__(self) -> None:
+        at_least(self, "model.keyframes", layers=1, window_frames=1)
+        probabilities(self, "model.keyframes", "jitter_probability", "drop_probability")
+        weights(self, "model.keyframes", "positive_weight", "negative_weight")
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Dual-path motion generator (§2.3), after DiffSpeaker."""
+
+    # False: the ablation "w/o dual-path diff", one denoiser over 59 dimensions
+    dual_path: bool = True
+    layers: int = 6  # R
+    period_frames: int = 25  # sinusoidal positions repeat every second
+    # self-attention's bias steps down once per so many frames; DiffSpeaker: the same
+    bias_period_frames: int = 25
+    # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
+    alignment_frames: int = 3
+
+    def __post_init__(self) -> None:
+        frames = {"period_frames": 1, "bias_period_frames": 1, "alignment_frames": 0}
+        at_least(self, "model.generator", layers=1, **frames)
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """Noise process (§2.3): predicts the clean signal x_0."""
+
+    steps: int = 1000  # training steps of the schedule
+    beta_start: float = 0.00085  # scaled-linear schedule
+    beta_end: float = 0.012
+    # R: speech and transcript dropped, for classifier-free guidance
+    condition_drop_probability: float = 0.1
+
+    def __post_init__(self) -> None:
+        at_least(self, "model.diffusion", steps=1)
+        probabilities(self, "model.diffusion", "condition_drop_probability")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The whole of KSDiff.
+
+    Whatever computes in bfloat16, norms, softmax, positions, spectra, diffusion and losses stay in
+    float32.
+    """
+
+    # Fields of older configurations, with the only value that they could have.
+    DROPPED: ClassVar[Mapping[str, object]] = {"param_dtype": "float32"}
+
+    width: int = 512  # D, §3.3
+    heads: int = 8  # §3.3
+    ffn_ratio: int = 4  # R: hidden width of feed-forward blocks over D
+    dropout: float = 0.1  # §3.3
+    jaw_path: Literal["head", "expression"] = "head"  # R: the paper's 9-d head pose carries the jaw
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    transcript: TranscriptConfig = field(default_factory=TranscriptConfig)
+    speech_paths: SpeechPathsConfig = field(default_factory=SpeechPathsConfig)
+    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    # of dense layers and products of attention
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
+    # fused where the device and the shapes allow (auto), or named
+    attention: Literal["auto", "xla", "cudnn"] = "auto"
+
+    def __post_init__(self) -> None:
+        at_least(self, "model", width=2, heads=1, ffn_ratio=1)
+        pairs = f"a multiple of twice the heads, 2 · {self.heads}: positions turn pairs"
+        need(self.width % (2 * self.heads) == 0, self, "model.width", pairs)
+        need(0 <= self.dropout < 1, self, "model.dropout", "a number from 0 to below 1")
+        need(
+            self.width % self.speech_paths.groups == 0,
+            self.speech_paths,
+            "model.speech_paths.groups",
+            f"a divisor of model.width {self.width}",
+        )
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 5-7, the same for both paths."""
+
+    reconstruction: float = 1.0  # lambda_1 of Eq. 5
+    velocity: float = 1.0  # lambda_2 of Eq. 5
+    diffusion: float = 1.0  # lambda_diff of Eq. 7
+    spectral: float = 0.3  # lambda_mr of Eq. 7
+    keyframes: float = 0.5  # lambda_BCE of Eq. 7
+    lip_gap: float = 0.0  # R: the lips' distance on the built-in head; keep 0 for other faces
+    spectral_windows: tuple[int, ...] = (
+        8,
+        16,
+        32,
+    )  # R: STFT windows in motion frames, hop = window / 4, Hann
+
+    def __post_init__(self) -> None:
+        terms = ("reconstruction", "velocity", "diffusion", "spectral", "keyframes", "lip_gap")
+        weights(self, "loss", *terms)
+        # An STFT hops by a quarter of its window.
+        windows = all(window >= 4 for window in self.spectral_windows)
+        need(windows, self, "loss.spectral_windows", "windows of 4 or more motion frames")
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Defaults of inference; `ksdiff-jax animate` has options for the usual ones."""
+
+    sampler: Literal["ddim"] = "ddim"
+    steps: int = 50
+    guidance: float = 1.0  # 1 is the plain conditional model
+    eta: float = 0.0
+    # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
+    lip_temperature: float = 1.0
+    # motion dimensions (motion/space.py) that move the lips
+    lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
+    keyframe_threshold: float = 0.5
+    keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
+
+    def __post_init__(self) -> None:
+        at_least(self, "sample", steps=1)
+        guided = math.isfinite(self.guidance) and self.guidance >= 0
+        need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
+        weights(self, "sample", "eta")
+        noisy = 0 <= self.lip_temperature <= 1
+        need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
+        probabilities(self, "sample", "keyframe_threshold")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment with KSDiff; a `ksdiff_jax.config.Config`."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    name: str = ""
+    system: Literal["ksdiff"] = "ksdiff"
+
+    def __post_init__(self) -> None:
+        steps = self.model.diffusion.steps
+        few = self.sample.steps <= steps
+        need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """A pretrained encoder, unless it is finetuned."""
+        encoder = self.model.encoder
+        held = encoder.kind == "pretrained" and not encoder.finetune
+        return ("encoder/backbone",) if held else ()

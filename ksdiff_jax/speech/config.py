@@ -1,0 +1,70 @@
+"""The configuration of a speech encoder, which every system that reads speech has as
+`model.encoder`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ksdiff_jax.limits import at_least
+
+
+@dataclass(frozen=True)
+class PretrainedEncoderConfig:
+    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; defaults are the base models' (Baevski et al.
+    2020, appendix B).
+
+    Read from the `config.json` that comes with the weights, never chosen by hand.
+    """
+
+    architecture: Literal["wav2vec2", "hubert", "wavlm"] = "wav2vec2"
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int = 3072
+    activation: Literal["gelu", "gelu_new", "relu"] = "gelu"  # of the feed-forward layers
+    layer_norm_eps: float = 1e-5
+    # True: layer norm before attention and feed-forward (large models), else after
+    stable_layer_norm: bool = False
+    conv_dims: tuple[int, ...] = (512,) * 7
+    conv_kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    conv_bias: bool = False
+    # of the front end and of the positions
+    conv_activation: Literal["gelu", "gelu_new", "relu"] = "gelu"
+    # group: over time, first convolution only; layer: in each
+    feature_norm: Literal["group", "layer"] = "group"
+    projection_norm: bool = True  # layer norm before the projection to hidden_size
+    position_kernel: int = 128  # frames of the convolution that tells positions
+    position_groups: int = 16
+    position_batch_norm: bool = False  # some HuBERT models, in place of weight norm
+    relative_buckets: int = 320  # WavLM
+    relative_max_distance: int = 800  # WavLM, frames
+    # each recording to mean 0 and variance 1, as the checkpoint's feature extractor says
+    normalise_input: bool = True
+    # the original was trained to ignore padding (as it says; ours always does)
+    uses_attention_mask: bool = False
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one
+    (§2.1).
+    """
+
+    kind: Literal["mel", "pretrained"] = "mel"
+    mel_bands: int = 80  # mel: log-mel bands, 60 Hz to 7.6 kHz
+    width: int = 256  # mel: features per frame
+    layers: int = 4  # mel: convolution blocks over the log-mel frames
+    kernel_size: int = 5  # mel: frames of 20 ms
+    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
+    path: str = ""
+    # pretrained: last hidden state, or a learned mean of all of them
+    layer: Literal["last", "weighted"] = "last"
+    finetune: bool = False  # pretrained: False freezes it (§2.1)
+    # pretrained: its layout, written down when a run begins
+    architecture: PretrainedEncoderConfig | None = None
+    # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        at_least(self, "model.encoder", mel_bands=1, width=1, layers=0, kernel_size=1)
