@@ -33,7 +33,8 @@ def mutated(mutant: Mutant, package: Path) -> tuple[Path, str]:
     bodies = list(_bodies(package, mutant.place))
     if not bodies:
         raise NotFound(
-            f"{mutant.name}: no function or class {mutant.place} in {package.name}; mend its row in tests/mutants/table.py"
+            f"{mutant.name}: no function or class {mutant.place} in {package.name}; "
+            "mend its row in tests/mutants/table.py"
         )
     for old, new in mutant.edits:
         wanted = _tree(old)
