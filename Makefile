@@ -7,7 +7,7 @@ TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker notebooks demo test test-slow test-long test-parity lint wheel clean
+.PHONY: help install tracker notebooks demo test test-slow test-long test-parity mutants lint wheel clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-slow    the tests that take minutes"
 	@echo "make test-long    the longest of all, before a release"
 	@echo "make test-parity  adds torch (large), compares the speech encoders with the originals"
+	@echo "make mutants      before a release: changes a copy of the code in small ways, each of which a test must notice"
 	@echo "make lint         ruff, formatting and style"
 	@echo "make notebooks    runs the notebooks at full size and stores what they show (an hour)"
 	@echo "make wheel        dist/*.whl, tried in an empty environment and an empty folder"
@@ -59,6 +60,9 @@ test-long: install
 test-parity: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
 	$(BIN)/python -m pytest -m parity
+
+mutants: install
+	$(BIN)/python -m tests.mutants
 
 lint: install
 	$(BIN)/ruff check .

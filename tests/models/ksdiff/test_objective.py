@@ -1,0 +1,164 @@
+"""The objective of Eq. 4-7 with stand-ins for the networks: what they are given, and what is made of their answers.
+
+`Network.apply` is replaced by a function that writes down its arguments and answers with fixed numbers. The total is
+then a function of known arrays, computed here once more in plain NumPy.
+"""
+
+import functools
+from typing import NamedTuple
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.network import Encoded, Network, generator_dims
+from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures
+from ksdiff_jax.models.system import Batch, Statistics
+from ksdiff_jax.motion.keyframes import keyframe_targets
+from ksdiff_jax.overrides import override
+from tests.models.ksdiff.conftest import TINY, random_batch
+from tests.run_once import jit_to_run_once
+
+CONFIG = override(
+    TINY,
+    {
+        "loss.reconstruction": "0.7",
+        "loss.velocity": "1.3",
+        "loss.diffusion": "0.9",
+        "loss.spectral": "0.4",
+        "loss.keyframes": "0.6",
+        "loss.lip_gap": "0",
+        "model.keyframes.positive_weight": "5",
+        "model.keyframes.negative_weight": "2",
+        "model.keyframes.jitter_probability": "0.3",
+        "model.keyframes.drop_probability": "0.25",
+        "model.diffusion.condition_drop_probability": "0.2",
+        "model.transcript.drop_probability": "0.4",
+    },
+)
+DIMS = {name: np.array(dims) for name, dims in generator_dims(CONFIG.model).items()}
+HIDDEN, BEGIN = 2, 2  # keyframe bits beside 0 and 1
+CLIPS, FRAMES = 400, 24
+WINDOW = 8
+
+
+class Seen(NamedTuple):
+    """The total loss and what the networks were given, by method and track."""
+
+    total: float
+    given: dict
+
+
+@functools.cache
+def random_inputs() -> tuple[Batch, Statistics, dict]:
+    """Clips, statistics, and answers[method][track] of the networks."""
+    draw = np.random.default_rng(8)
+    mean, std = draw.normal(size=59), draw.uniform(0.5, 2.0, size=59)
+    answers = {
+        "keyframe_logits": {track: draw.normal(size=(CLIPS, FRAMES)) for track in DIMS},
+        "denoise": {track: draw.normal(size=(CLIPS, FRAMES, len(dims))) for track, dims in DIMS.items()},
+    }
+    statistics, answers = jax.tree.map(lambda a: a.astype(np.float32), (Statistics(mean, std), answers))
+    return random_batch(FRAMES, batch=CLIPS), statistics, answers
+
+
+@functools.cache
+def objective(*, train: bool) -> Seen:
+    """One pass of the loss over `random_inputs`."""
+    given = {}
+
+    def loss(batch: Batch, statistics: Statistics, answers: dict):
+        def apply(self, variables, first, *rest, method, **options):
+            name = method.__name__
+            given[name if name == "encode" else f"{name} {first}"] = {"inputs": rest, **options}
+            if name != "encode":
+                return answers[name][first] if name in answers else None
+            nothing = jnp.zeros((*first.mask.shape, 1))
+            return Encoded(PathFeatures(nothing, nothing), nothing, first.mask, first.mask)
+
+        with mock.patch.object(Network, "apply", apply):
+            system, key = build_system(CONFIG), jax.random.key(3)
+            return system.loss({}, batch, key, statistics=statistics, train=train)[0], given
+
+    total, given = jax.device_get(jit_to_run_once(loss)(*random_inputs()))
+    return Seen(float(total), given)
+
+
+@functools.cache
+def true_keyframes() -> dict[str, np.ndarray]:
+    batch, *_ = random_inputs()
+    targets = jax.device_get(jit_to_run_once(keyframe_targets)(batch.motion, batch.speech.mask))
+    return dict(zip(("expression", "head"), targets, strict=True))
+
+
+def test_the_total_is_the_weighted_sum_of_all_terms_of_both_paths():
+    batch, statistics, answers = jax.tree.map(lambda array: np.asarray(array, float), random_inputs())
+    normal, expected = (batch.motion - statistics.mean) / statistics.std, 0.0
+    for track, dims in DIMS.items():
+        prediction, clean = answers["denoise"][track], normal[..., dims]
+        error = prediction - clean
+        expected += 0.9 * (0.7 * np.mean(error**2) + 1.3 * np.mean(np.diff(error, axis=1) ** 2))
+        expected += 0.4 * np.mean(np.abs(magnitudes(prediction) - magnitudes(clean)))
+        p = 1 / (1 + np.exp(-answers["keyframe_logits"][track]))
+        expected += 0.6 * np.mean(np.where(true_keyframes()[track], -5 * np.log(p), -2 * np.log(1 - p)))
+    np.testing.assert_allclose(objective(train=False).total, expected, rtol=1e-5)
+
+
+def magnitudes(signal):
+    """|STFT| of every clip and dimension: Hann window, hop window / 4."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    starts = range(0, FRAMES - WINDOW + 1, WINDOW // 4)
+    return np.abs(np.stack([np.fft.rfft(signal[:, s : s + WINDOW] * hann[:, None], axis=1) for s in starts]))
+
+
+def test_the_predictors_are_given_the_bit_before_and_never_the_one_to_predict():
+    for track, target in true_keyframes().items():
+        previous, *_ = objective(train=True).given[f"keyframe_logits {track}"]["inputs"]
+        assert target.any()
+        assert np.all(previous[:, 0] == BEGIN)
+        np.testing.assert_array_equal(previous[:, 1:], target[:, :-1])
+
+
+def test_the_generators_are_shown_keyframes_that_are_moved_and_hidden_as_often_as_configured():
+    for track, target in true_keyframes().items():
+        _, keyframes = objective(train=True).given[f"generator_memory {track}"]["inputs"]
+        hidden = np.all(keyframes[track] == HIDDEN, axis=1)
+        assert hidden.mean() == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / CLIPS))
+        shown, target = keyframes[track][~hidden], target[~hidden]
+        assert set(np.unique(shown)) == {0, 1}
+        around = np.pad(target, ((0, 0), (1, 1)))
+        assert np.all((around[:, :-2] | around[:, 1:-1] | around[:, 2:])[shown == 1])  # moved by one frame at most
+        left = target & (shown == 0)
+        assert left.sum() / target.sum() == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / target.sum()))
+        assert shown.sum() == pytest.approx(target.sum(), rel=0.02)  # two that meet become one
+
+
+def test_conditions_are_dropped_as_often_as_configured_and_the_transcript_more_often():
+    given = objective(train=True).given
+    no_text = given["encode"]["drop_transcript"]
+    assert no_text.mean() == pytest.approx(1 - 0.8 * 0.6, abs=4 * np.sqrt(0.25 / CLIPS))
+    for track in DIMS:
+        no_speech = given[f"generator_memory {track}"]["drop_speech"]
+        assert no_speech.mean() == pytest.approx(0.2, abs=4 * np.sqrt(0.2 * 0.8 / CLIPS))
+        assert np.all(no_text[no_speech])  # unconditional is without either
+
+
+def test_training_drops_units_in_every_network_with_keys_of_its_own():
+    given = objective(train=True).given
+    networks = ["encode", *(f"{name} {track}" for name in ("keyframe_logits", "denoise") for track in DIMS)]
+    assert not any(given[network]["deterministic"] for network in networks)
+    keys = [jax.random.key_data(given[network]["rngs"]["dropout"]) for network in networks]
+    assert len({tuple(np.asarray(key)) for key in keys}) == len(networks)
+
+
+def test_validation_drops_moves_and_hides_nothing():
+    given = objective(train=False).given
+    assert given["encode"]["deterministic"] and not np.any(given["encode"]["drop_transcript"])
+    for track, target in true_keyframes().items():
+        memory = given[f"generator_memory {track}"]
+        np.testing.assert_array_equal(memory["inputs"][1][track], target)
+        assert not np.any(memory["drop_speech"])
+        assert given[f"denoise {track}"]["deterministic"] and given[f"keyframe_logits {track}"]["deterministic"]

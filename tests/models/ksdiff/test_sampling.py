@@ -1,0 +1,131 @@
+"""Sampling from end to end against a plain loop in NumPy that knows the network as a black box.
+
+Keyframes one bit after the other, guidance, DDIM, lip temperature, denormalisation: all are written out here. Of the
+network, the loop asks for the encoded speech, for a logit of a frame given all bits before it, and for x̂₀.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.config import SampleConfig
+from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
+from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.overrides import override
+from tests.models.ksdiff.conftest import TINY, random_batch
+from tests.run_once import jit_to_run_once
+
+FRAMES, VALID, STEPS, GUIDANCE, TEMPERATURE, THRESHOLD = 8, (8, 5), 3, 2.5, 0.25, 0.5
+BEGIN = 2
+CONFIG = override(
+    TINY,
+    {
+        "model.width": "8",
+        "model.speech_paths.dilations": "1",
+        "model.keyframes.layers": "1",
+        "model.diffusion.steps": "40",
+        "model.diffusion.beta_start": "0.01",
+        "model.diffusion.beta_end": "0.2",
+    },
+)
+LIPS = (3, 4, 53)  # of both paths
+OPTIONS = SampleConfig(
+    steps=STEPS, guidance=GUIDANCE, lip_temperature=TEMPERATURE, lip_dims=LIPS, keyframe_threshold=THRESHOLD
+)
+
+
+class BlackBox:
+    """The network's methods for one batch of speech; each is compiled once."""
+
+    def __init__(self, params, speech):
+        self.network, self.variables = build_system(CONFIG).network, {"params": params}
+        clips = speech.mask.shape[0]
+        encode = self._compiled(Network.encode, deterministic=True)
+        self.encoded = [encode(speech, drop_transcript=jnp.full(clips, drop)) for drop in (False, True)]
+        self.logits = {t: self._compiled(Network.keyframe_logits, t, deterministic=True) for t in TRACKS}
+        self.memory = {t: self._compiled(Network.generator_memory, t) for t in TRACKS}
+        self.clean = {t: self._compiled(Network.denoise, t, deterministic=True) for t in TRACKS}
+
+    def _compiled(self, method, *names, **options):
+        apply = lambda v, a, kw: self.network.apply(v, *names, *a, **kw, **options, method=method)  # noqa: E731
+        compiled = jit_to_run_once(apply)
+        return lambda *inputs, **more: compiled(self.variables, inputs, more)
+
+
+def plain_sample(box, noise, mask, mean, std):
+    """(motion, bits, scores) of the batch."""
+    clips = len(mask)
+    bits, scores = {}, {}
+    for track in TRACKS:
+        bits[track], scores[track] = np.zeros((2, clips, FRAMES))
+        for t in range(FRAMES):
+            previous = np.concatenate([np.full((clips, 1), BEGIN), bits[track][:, :-1]], axis=1).astype(np.int32)
+            logit = np.asarray(box.logits[track](jnp.asarray(previous), box.encoded[0]), float)[:, t]
+            scores[track][:, t] = 1 / (1 + np.exp(-logit))
+            bits[track][:, t] = scores[track][:, t] > THRESHOLD
+        bits[track], scores[track] = bits[track] * mask, scores[track] * mask
+
+    noise = noise.copy()
+    noise[..., LIPS] *= TEMPERATURE
+    diffusion = CONFIG.model.diffusion
+    roots = np.linspace(diffusion.beta_start**0.5, diffusion.beta_end**0.5, diffusion.steps)
+    alpha_bar = np.cumprod(1 - roots**2)
+    shown = {track: jnp.asarray(bits[track], jnp.int32) for track in TRACKS}
+    motion = np.zeros_like(noise)
+    for track, dims in generator_dims(CONFIG.model).items():
+        memories = [
+            box.memory[track](encoded, shown, drop_speech=jnp.full(clips, drop))
+            for encoded, drop in zip(box.encoded, (False, True), strict=True)
+        ]
+        x = noise[..., dims]
+        for left in range(STEPS, 0, -1):
+            step = round(diffusion.steps * left / STEPS) - 1
+            with_speech, without = (
+                np.asarray(
+                    box.clean[track](
+                        jnp.asarray(x, jnp.float32), jnp.full(clips, step), memory, mask=e.mask, text_mask=e.text_mask
+                    ),
+                    float,
+                )
+                for memory, e in zip(memories, box.encoded, strict=True)
+            )
+            clean = without + GUIDANCE * (with_speech - without)
+            if left == 1:
+                x = clean  # no noise is left
+                break
+            following = alpha_bar[round(diffusion.steps * (left - 1) / STEPS) - 1]
+            epsilon = (x - np.sqrt(alpha_bar[step]) * clean) / np.sqrt(1 - alpha_bar[step])
+            x = np.sqrt(following) * clean + np.sqrt(1 - following) * epsilon
+        motion[..., dims] = x
+    return (motion * std + mean) * mask[..., None], bits, scores
+
+
+def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
+    draw, system = np.random.default_rng(14), build_system(CONFIG)
+    batch = random_batch(FRAMES)
+    mask = np.arange(FRAMES) < np.array(VALID)[:, None]
+    speech = batch.speech._replace(
+        audio=batch.speech.audio * np.repeat(mask, batch.speech.audio.shape[1] // FRAMES, axis=1),
+        prosody=batch.speech.prosody * np.repeat(mask, 2, axis=1)[..., None],
+        mask=jnp.asarray(mask),
+    )
+    shapes = jax.eval_shape(system.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.4, jnp.float32), shapes)
+    for track in TRACKS:  # the bit before decides the next one
+        params[f"predictors_{track}"]["bit"]["embedding"] *= 12
+        params[f"predictors_{track}"]["logit"]["bias"] *= 0
+    noise = draw.normal(size=batch.motion.shape)
+    mean, std = draw.normal(size=noise.shape[-1]), draw.uniform(0.2, 3.0, size=noise.shape[-1])
+    statistics = Statistics(jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32))
+
+    def sample(params, speech, noise):
+        return system.sample(params, speech, noise, jax.random.key(1), statistics=statistics, options=OPTIONS)
+
+    found = jit_to_run_once(sample)(params, speech, jnp.asarray(noise, jnp.float32))
+    motion, bits, scores = plain_sample(BlackBox(params, speech), noise, mask, mean, std)
+    for track in TRACKS:
+        assert 0 < bits[track].sum() < mask.sum()
+        np.testing.assert_array_equal(getattr(found, f"keyframes_{track}"), bits[track])
+        np.testing.assert_allclose(getattr(found, f"keyframe_score_{track}"), scores[track], atol=1e-4)
+    np.testing.assert_allclose(found.motion, motion, atol=2e-3, rtol=2e-4)

@@ -1,0 +1,1 @@
+"""Small changes to the package that a test must notice: `python -m tests.mutants`, or `make mutants`."""

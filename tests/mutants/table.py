@@ -1,0 +1,228 @@
+"""The table of mutants: what `make mutants` does to the code, and which tests must notice."""
+
+from tests.mutants.change import Mutant
+
+OPTIMISATION = "tests/train/test_optimisation.py"
+OBJECTIVE = "tests/models/ksdiff/test_objective.py"
+DROPOUT = "tests/models/ksdiff/test_dropout.py"
+EQUATIONS = "tests/models/ksdiff/test_equations.py"
+SAMPLING = "tests/models/ksdiff/test_sampling.py"
+MEASURES = "tests/evaluate/test_measures.py"
+
+
+def _mutant(name: str, place: str, *edits: tuple[str, str], tests: tuple[str, ...] | str) -> Mutant:
+    return Mutant(name, place, edits, (tests,) if isinstance(tests, str) else tests)
+
+
+MUTANTS = (
+    _mutant(
+        "gradients-not-clipped",
+        "make_optimizer",
+        ("optax.clip_by_global_norm(config.clip_norm)", "optax.identity()"),
+        tests=OPTIMISATION,
+    ),
+    _mutant(
+        "average-ignores-its-decay",
+        "update_average",
+        ("jnp.minimum(decay, (1.0 + step) / (10.0 + step))", "(1.0 + step) / (10.0 + step)"),
+        tests=OPTIMISATION,
+    ),
+    _mutant(
+        "step-ignores-the-configured-decay",
+        "make_train_step",
+        ("config.train.ema_decay", "0.999"),
+        tests=OPTIMISATION,
+    ),
+    _mutant(
+        "no-warm-up",
+        "learning_rate_at",
+        ("jnp.where(step < config.warmup_steps, warm, after)", "jnp.asarray(after)"),
+        tests=OPTIMISATION,
+    ),
+    _mutant("encoders-train-without-dropout", "training_loss", ("not train", "True"), tests=OBJECTIVE),
+    _mutant("generators-train-without-dropout", "_path_losses", ("not train", "True"), tests=OBJECTIVE),
+    _mutant(
+        "no-dropout-in-decoder-layers",
+        "DecoderLayer.setup",
+        ("nn.Dropout(config.dropout)", "nn.Dropout(0.0)"),
+        tests=DROPOUT,
+    ),
+    _mutant(
+        "no-dropout-in-the-dilated-convolution",
+        "MultiScaleDilatedConvolution.__call__",
+        ("nn.Dropout(self.config.dropout)", "nn.Dropout(0.0)"),
+        tests=DROPOUT,
+    ),
+    _mutant(
+        "no-dropout-in-the-scales-of-speech",
+        "ScaleBranch.__call__",
+        ("nn.Dropout(config.dropout)", "nn.Dropout(0.0)"),
+        tests=DROPOUT,
+    ),
+    _mutant(
+        "keyframes-not-jittered",
+        "shown_keyframes",
+        ("config.jitter_probability / 2", "0.0"),
+        tests=OBJECTIVE,
+    ),
+    _mutant("keyframes-not-hidden", "shown_keyframes", ("config.drop_probability", "0.0"), tests=OBJECTIVE),
+    _mutant(
+        "training-shows-the-true-keyframes",
+        "training_loss",
+        ("shown_keyframes(target, stream(key, f'keyframes {track}'), config=settings)", "target.astype(jnp.int32)"),
+        tests=OBJECTIVE,
+    ),
+    _mutant(
+        "conditions-never-dropped",
+        "_dropped_conditions",
+        ("model.diffusion.condition_drop_probability", "0.0"),
+        tests=OBJECTIVE,
+    ),
+    _mutant(
+        "transcript-never-dropped",
+        "_dropped_conditions",
+        ("model.transcript.drop_probability", "0.0"),
+        tests=OBJECTIVE,
+    ),
+    _mutant(
+        "transcript-kept-where-all-conditions-go",
+        "training_loss",
+        ("drop_all | drop_transcript", "drop_transcript"),
+        tests=OBJECTIVE,
+    ),
+    _mutant("no-velocity-term", "_weight", ("loss.diffusion * loss.velocity", "0.0"), tests=OBJECTIVE),
+    _mutant("no-spectral-term", "_weight", ("loss.spectral", "0.0"), tests=OBJECTIVE),
+    _mutant(
+        "weights-of-keyframes-swapped",
+        "training_loss",
+        ("settings.positive_weight", "settings.negative_weight"),
+        ("settings.negative_weight", "settings.positive_weight"),
+        tests=OBJECTIVE,
+    ),
+    _mutant(
+        "the-predictor-is-given-the-current-bit",
+        "training_loss",
+        ("shifted_bits(target)", "target.astype(jnp.int32)"),
+        tests=OBJECTIVE,
+    ),
+    _mutant(
+        "the-predictor-attends-to-the-next-bit",
+        "KeyframePredictor.__call__",
+        ("behind >= 0", "behind >= -1"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "fine-head-scale-asks-plain-speech",
+        "SpeechPaths.__call__",
+        (
+            "branch('fine', paths.fine_window_s, paths.head_stride, hidden, modulated)",
+            "branch('fine', paths.fine_window_s, paths.head_stride, hidden, hidden)",
+        ),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "coarse-head-scale-asks-modulated-speech",
+        "SpeechPaths.__call__",
+        (
+            "branch('coarse', paths.coarse_window_s, paths.head_stride, hidden, hidden)",
+            "branch('coarse', paths.coarse_window_s, paths.head_stride, hidden, modulated)",
+        ),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "expression-scale-asks-plain-speech",
+        "SpeechPaths.__call__",
+        (
+            "branch('expression', paths.expression_window_s, paths.expression_stride, modulated, modulated)",
+            "branch('expression', paths.expression_window_s, paths.expression_stride, modulated, hidden)",
+        ),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "film-without-gamma", "SpeechPaths._film", ("(1 + scale) * hidden + shift", "hidden + shift"), tests=EQUATIONS
+    ),
+    _mutant(
+        "coarse-window-is-the-fine-one",
+        "SpeechPaths.__call__",
+        ("paths.coarse_window_s", "paths.fine_window_s"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "diffusion-step-ignored",
+        "MotionGenerator.__call__",
+        ("sinusoid(step, width=width)", "sinusoid(jnp.zeros_like(step), width=width)"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "alignment-window-one-wider",
+        "GeneratorLayer.__call__",
+        ("generator.alignment_frames", "generator.alignment_frames + 1"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "self-attention-without-bias",
+        "GeneratorLayer.__call__",
+        ("jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))", "0 * jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "transcript-encoder-reads-padding",
+        "TranscriptEncoder.__call__",
+        ("mask[:, None, None, :]", "jnp.ones_like(mask)[:, None, None, :]"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "generator-reads-the-transcripts-padding",
+        "GeneratorLayer.__call__",
+        ("_after_condition(text_mask)", "_after_condition(jnp.ones_like(text_mask))"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "predictor-reads-the-transcripts-padding",
+        "PredictorLayer.__call__",
+        ("transcript_mask[:, None, None, :]", "jnp.ones_like(transcript_mask)[:, None, None, :]"),
+        tests=EQUATIONS,
+    ),
+    _mutant(
+        "motion-not-denormalised",
+        "sample_motion",
+        ("denormalise(motion, statistics)", "motion"),
+        tests=SAMPLING,
+    ),
+    _mutant(
+        "keyframes-not-shown-at-inference",
+        "sample_motion",
+        ("value.astype(jnp.int32)", "jnp.zeros(value.shape, jnp.int32)"),
+        tests=SAMPLING,
+    ),
+    _mutant(
+        "lip-temperature-ignored",
+        "sample_motion",
+        ("noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)", "noise"),
+        tests=SAMPLING,
+    ),
+    _mutant(
+        "guidance-ignored",
+        "guide",
+        ("scale * (conditional - unconditional)", "conditional - unconditional"),
+        tests=SAMPLING,
+    ),
+    _mutant(
+        "beats-averaged-over-the-heads",
+        "beat_align",
+        (
+            "np.min(np.abs(audio_frames[:, None] - kinematic_frames[None, :]), axis=1)",
+            "np.min(np.abs(audio_frames[:, None] - kinematic_frames[None, :]), axis=0)",
+        ),
+        tests=MEASURES,
+    ),
+    _mutant(
+        "sign-of-the-dynamics-deviation",
+        "_upper_face",
+        (
+            "lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template)",
+            "lips.upper_face_dynamics(predicted, template) - lips.upper_face_dynamics(true, template)",
+        ),
+        tests=MEASURES,
+    ),
+)
