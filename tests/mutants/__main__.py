@@ -1,7 +1,9 @@
-"""`python -m tests.mutants [NAME ...]`: change a copy of the package, run the tests that must notice, print a table.
+"""`python -m tests.mutants [NAME ...]`: change a copy of the package, run the tests that must
+notice, print a table.
 
-The named tests are run on the unchanged copy first and must pass there. Exit status: 0 every change was noticed;
-1 one survived, or a row of the table no longer describes the code, or its tests could not be run.
+The named tests are run on the unchanged copy first and must pass there. Exit status: 0 every change
+was noticed; 1 one survived, or a row of the table no longer describes the code, or its tests could
+not be run.
 """
 
 import argparse
@@ -32,16 +34,23 @@ def main() -> int:
         print(f"unchanged: {', '.join(tests)}", flush=True)
         control = tried(tests, copies[0], cache=cache)
         if control.status:
-            print(f"{control.output}\nthe tests do not pass on the unchanged code: mend them first", file=sys.stderr)
+            print(
+                f"{control.output}\nthe tests do not pass on the unchanged code: mend them first",
+                file=sys.stderr,
+            )
             return 1
         return _print_verdicts(mutants, copies, cache=cache)
 
 
 def _chosen() -> tuple[list[Mutant], int]:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutants to try (default: all)")
     parser.add_argument("--list", action="store_true", help="print the table and stop")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many at a time")
+    parser.add_argument(
+        "--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many at a time"
+    )
     args = parser.parse_args()
     if unknown := sorted(set(args.names) - {mutant.name for mutant in MUTANTS}):
         parser.error(f"no mutant {unknown[0]!r}: --list prints their names")
@@ -78,12 +87,20 @@ def _print_verdicts(mutants: list[Mutant], copies: list[Path], *, cache: Path) -
         finally:
             free.put(copy)
         caught = trial.status == 1 and bool(trial.failed)
-        found = trial.failed[0] if caught else "SURVIVED" if trial.status == 0 else f"NOT RUN\n{trial.output}"
+        found = (
+            trial.failed[0]
+            if caught
+            else "SURVIVED"
+            if trial.status == 0
+            else f"NOT RUN\n{trial.output}"
+        )
         return caught, found, time.monotonic() - start
 
     caught = 0
     with ThreadPoolExecutor(len(copies)) as pool:
-        for mutant, (noticed, found, seconds) in zip(mutants, pool.map(verdict, mutants), strict=True):
+        for mutant, (noticed, found, seconds) in zip(
+            mutants, pool.map(verdict, mutants), strict=True
+        ):
             caught += noticed
             print(f"{mutant.name:<46} {seconds:4.0f} s  {found}", flush=True)
     print(f"{caught} of {len(mutants)} changes are noticed")

@@ -1,9 +1,10 @@
 """A change to the source text, found by what the code means and not by how it is laid out.
 
-A mutant names a function or class by its qualified name (`SpeechPaths._film`), wherever in the package it lies, and
-expressions or statements inside it. Both sides are compared as syntax trees, so that line breaks, parentheses and
-comments make no difference, and a module may move. Every piece must be there exactly once; otherwise the table no
-longer describes the code, and `NotFound` names the mutant.
+A mutant names a function or class by its qualified name (`SpeechPaths._film`), wherever in the
+package it lies, and expressions or statements inside it. Both sides are compared as syntax trees,
+so that line breaks, parentheses and comments make no difference, and a module may move. Every piece
+must be there exactly once; otherwise the table no longer describes the code, and `NotFound` names
+the mutant.
 """
 
 import ast
@@ -38,7 +39,12 @@ def mutated(mutant: Mutant, package: Path) -> tuple[Path, str]:
         )
     for old, new in mutant.edits:
         wanted = _tree(old)
-        found = [(path, text, node) for path, text, body in bodies for node in ast.walk(body) if _same(node, wanted)]
+        found = [
+            (path, text, node)
+            for path, text, body in bodies
+            for node in ast.walk(body)
+            if _same(node, wanted)
+        ]
         if len(found) != 1:
             raise NotFound(
                 f"{mutant.name}: `{old}` is {len(found)} times in {mutant.place}, need once; "
@@ -48,7 +54,9 @@ def mutated(mutant: Mutant, package: Path) -> tuple[Path, str]:
         replacement = new if isinstance(node, ast.stmt) else f"({new})"
         spans.setdefault(path, []).append((*_span(node, text), replacement))
     if len(spans) != 1:
-        raise NotFound(f"{mutant.name}: its pieces are in several modules; name {mutant.place} more closely")
+        raise NotFound(
+            f"{mutant.name}: its pieces are in several modules; name {mutant.place} more closely"
+        )
     (path, pieces), *_ = spans.items()
     text = path.read_bytes()
     for start, end, replacement in sorted(pieces, reverse=True):
@@ -58,7 +66,9 @@ def mutated(mutant: Mutant, package: Path) -> tuple[Path, str]:
 
 
 def _bodies(package: Path, place: str) -> Iterator[tuple[Path, bytes, ast.AST]]:
-    """Everything called `place` in the package: module, its text, the syntax tree of the definition."""
+    """Everything called `place` in the package: module, its text, the syntax tree of the
+    definition.
+    """
     for path in sorted(package.rglob("*.py")):
         text = path.read_bytes()
         if all(f" {name}".encode() in text for name in place.split(".")):
@@ -90,4 +100,6 @@ def _span(node: ast.AST, text: bytes) -> tuple[int, int]:
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+    return starts[node.lineno - 1] + node.col_offset, starts[
+        node.end_lineno - 1
+    ] + node.end_col_offset

@@ -39,8 +39,12 @@ MUTANTS = (
         ("jnp.where(step < config.warmup_steps, warm, after)", "jnp.asarray(after)"),
         tests=OPTIMISATION,
     ),
-    _mutant("encoders-train-without-dropout", "training_loss", ("not train", "True"), tests=OBJECTIVE),
-    _mutant("generators-train-without-dropout", "_path_losses", ("not train", "True"), tests=OBJECTIVE),
+    _mutant(
+        "encoders-train-without-dropout", "training_loss", ("not train", "True"), tests=OBJECTIVE
+    ),
+    _mutant(
+        "generators-train-without-dropout", "_path_losses", ("not train", "True"), tests=OBJECTIVE
+    ),
     _mutant(
         "no-dropout-in-decoder-layers",
         "DecoderLayer.setup",
@@ -65,11 +69,19 @@ MUTANTS = (
         ("config.jitter_probability / 2", "0.0"),
         tests=OBJECTIVE,
     ),
-    _mutant("keyframes-not-hidden", "shown_keyframes", ("config.drop_probability", "0.0"), tests=OBJECTIVE),
+    _mutant(
+        "keyframes-not-hidden",
+        "shown_keyframes",
+        ("config.drop_probability", "0.0"),
+        tests=OBJECTIVE,
+    ),
     _mutant(
         "training-shows-the-true-keyframes",
         "training_loss",
-        ("shown_keyframes(target, stream(key, f'keyframes {track}'), config=settings)", "target.astype(jnp.int32)"),
+        (
+            "shown_keyframes(target, stream(key, f'keyframes {track}'), config=settings)",
+            "target.astype(jnp.int32)",
+        ),
         tests=OBJECTIVE,
     ),
     _mutant(
@@ -90,7 +102,9 @@ MUTANTS = (
         ("drop_all | drop_transcript", "drop_transcript"),
         tests=OBJECTIVE,
     ),
-    _mutant("no-velocity-term", "_weight", ("loss.diffusion * loss.velocity", "0.0"), tests=OBJECTIVE),
+    _mutant(
+        "no-velocity-term", "_weight", ("loss.diffusion * loss.velocity", "0.0"), tests=OBJECTIVE
+    ),
     _mutant("no-spectral-term", "_weight", ("loss.spectral", "0.0"), tests=OBJECTIVE),
     _mutant(
         "weights-of-keyframes-swapped",
@@ -133,13 +147,18 @@ MUTANTS = (
         "expression-scale-asks-plain-speech",
         "SpeechPaths.__call__",
         (
-            "branch('expression', paths.expression_window_s, paths.expression_stride, modulated, modulated)",
-            "branch('expression', paths.expression_window_s, paths.expression_stride, modulated, hidden)",
+            "branch('expression', paths.expression_window_s, paths.expression_stride, modulated, "
+            "modulated)",
+            "branch('expression', paths.expression_window_s, paths.expression_stride, modulated, "
+            "hidden)",
         ),
         tests=EQUATIONS,
     ),
     _mutant(
-        "film-without-gamma", "SpeechPaths._film", ("(1 + scale) * hidden + shift", "hidden + shift"), tests=EQUATIONS
+        "film-without-gamma",
+        "SpeechPaths._film",
+        ("(1 + scale) * hidden + shift", "hidden + shift"),
+        tests=EQUATIONS,
     ),
     _mutant(
         "coarse-window-is-the-fine-one",
@@ -198,7 +217,11 @@ MUTANTS = (
     _mutant(
         "lip-temperature-ignored",
         "sample_motion",
-        ("noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)", "noise"),
+        (
+            "noise.at[..., jnp.array(options.lip_dims, "
+            "jnp.int32)].multiply(options.lip_temperature)",
+            "noise",
+        ),
         tests=SAMPLING,
     ),
     _mutant(
@@ -220,8 +243,10 @@ MUTANTS = (
         "sign-of-the-dynamics-deviation",
         "_upper_face",
         (
-            "lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template)",
-            "lips.upper_face_dynamics(predicted, template) - lips.upper_face_dynamics(true, template)",
+            "lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, "
+            "template)",
+            "lips.upper_face_dynamics(predicted, template) - lips.upper_face_dynamics(true, "
+            "template)",
         ),
         tests=MEASURES,
     ),

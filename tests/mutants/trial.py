@@ -37,12 +37,23 @@ def copied(folder: Path) -> Path:
 
 
 def tried(tests: Sequence[str], copy: Path, *, cache: Path, stop_early: bool = False) -> Trial:
-    """Run `tests`, slow ones included, on the package of `copy`; `cache` keeps JAX's compiled programs."""
-    options = ["-q", "-rfE", "-m", "not long and not parity", "-p", "no:cacheprovider", *["-x"] * stop_early]
+    """Run `tests`, slow ones included, on the package of `copy`; `cache` keeps JAX's compiled
+    programs.
+    """
+    options = [
+        "-q",
+        "-rfE",
+        "-m",
+        "not long and not parity",
+        "-p",
+        "no:cacheprovider",
+        *["-x"] * stop_early,
+    ]
     environment = {
         **os.environ,
         "PYTHONPATH": str(copy),
-        "PYTHONDONTWRITEBYTECODE": "1",  # two texts of one size and one second would share their compiled form
+        # two texts of one size and one second would share their compiled form
+        "PYTHONDONTWRITEBYTECODE": "1",
         "JAX_COMPILATION_CACHE_DIR": str(cache),
     }
     try:
@@ -52,7 +63,9 @@ def tried(tests: Sequence[str], copy: Path, *, cache: Path, stop_early: bool = F
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Trial(-1, (), f"stopped after {LONGEST_S} s")
-    return Trial(run.returncode, tuple(re.findall(r"^FAILED (\S+)", run.stdout, re.MULTILINE)), run.stdout)
+    return Trial(
+        run.returncode, tuple(re.findall(r"^FAILED (\S+)", run.stdout, re.MULTILINE)), run.stdout
+    )
 
 
 def tried_with(mutant: Mutant, copy: Path, *, cache: Path) -> Trial:

@@ -1,7 +1,8 @@
-"""KSDiff in plain NumPy, float64, one clip without padding at a time: what the network is compared with.
+"""KSDiff in plain NumPy, float64, one clip without padding at a time: what the network is compared
+with.
 
-Written from the equations of the paper and of the modules' docstrings, with a loop over every query. `p` is the part of
-the parameter tree that belongs to the function's layer.
+Written from the equations of the paper and of the modules' docstrings, with a loop over every
+query. `p` is the part of the parameter tree that belongs to the function's layer.
 """
 
 import numpy as np
@@ -17,7 +18,9 @@ def dense(x, p):
 
 def layer_norm(x, p):
     centred = x - x.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6) * p["scale"] + p["bias"]
+    return (
+        centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6) * p["scale"] + p["bias"]
+    )
 
 
 def feed_forward(x, p):
@@ -27,12 +30,16 @@ def feed_forward(x, p):
 
 
 def sinusoid(position, width):
-    angle = np.asarray(position, float)[..., None] / 10_000 ** (np.arange(width // 2) / (width // 2))
+    angle = np.asarray(position, float)[..., None] / 10_000 ** (
+        np.arange(width // 2) / (width // 2)
+    )
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1)
 
 
 def attention(x, memory, p, *, heads, visible=None, bias=None, times_s=None):
-    """`visible` (q, k); `bias` (h, q, k); `times_s` = (of queries, of keys) switches rotary positions on."""
+    """`visible` (q, k); `bias` (h, q, k); `times_s` = (of queries, of keys) switches rotary
+    positions on.
+    """
     q, k, v = (
         dense(tokens, p[name]).reshape(len(tokens), heads, -1)
         for name, tokens in (("query", x), ("key", memory), ("value", memory))
@@ -54,7 +61,9 @@ def _turned(x, time_s):
     """Channel pairs (c, c + d / 2) as complex numbers, turned at 50 to 0.1 radians a second."""
     half = x.shape[-1] // 2
     speed = 50.0 * (0.1 / 50.0) ** (np.arange(half) / max(half - 1, 1))
-    turned = (x[..., :half] + 1j * x[..., half:]) * np.exp(1j * np.multiply.outer(time_s, speed))[:, None]
+    turned = (x[..., :half] + 1j * x[..., half:]) * np.exp(1j * np.multiply.outer(time_s, speed))[
+        :, None
+    ]
     return np.concatenate([turned.real, turned.imag], axis=-1)
 
 
@@ -63,11 +72,21 @@ def speech_paths(features, prosody, p, config: ModelConfig):
     paths, frames = config.speech_paths, len(features)
     plain = _dilated_convolutions(dense(features, p["adapt"]), p["msdc"], config)
     modulated = (1 + dense(prosody, p["film_scale"])) * plain + dense(prosody, p["film_shift"])
-    scale = lambda *inputs, window_s, stride: _scale(*inputs, config, window_s=window_s, stride=stride)  # noqa: E731
-    coarse, slow_s = scale(plain, plain, p["coarse"], window_s=paths.coarse_window_s, stride=paths.head_stride)
-    fine, _ = scale(plain, modulated, p["fine"], window_s=paths.fine_window_s, stride=paths.head_stride)
+    scale = lambda *inputs, window_s, stride: _scale(
+        *inputs, config, window_s=window_s, stride=stride
+    )
+    coarse, slow_s = scale(
+        plain, plain, p["coarse"], window_s=paths.coarse_window_s, stride=paths.head_stride
+    )
+    fine, _ = scale(
+        plain, modulated, p["fine"], window_s=paths.fine_window_s, stride=paths.head_stride
+    )
     expression, _ = scale(
-        modulated, modulated, p["expression"], window_s=paths.expression_window_s, stride=paths.expression_stride
+        modulated,
+        modulated,
+        p["expression"],
+        window_s=paths.expression_window_s,
+        stride=paths.expression_stride,
     )
     slow = dense(np.concatenate([coarse, fine], axis=-1), p["head"])
     at_s = _middles_s(frames // 2, 2)
@@ -104,7 +123,13 @@ def _scale(source, memory, p, config: ModelConfig, *, window_s, stride):
     times_s = _middles_s(len(starts), stride), _middles_s(frames, 1)
     x = dense(pooled, p["pooled"])
     memory = layer_norm(memory, p["norm_memory"])
-    x = x + attention(layer_norm(x, p["norm_attention"]), memory, p["attention"], heads=config.heads, times_s=times_s)
+    x = x + attention(
+        layer_norm(x, p["norm_attention"]),
+        memory,
+        p["attention"],
+        heads=config.heads,
+        times_s=times_s,
+    )
     return x + feed_forward(layer_norm(x, p["norm_feed_forward"]), p["feed_forward"]), times_s[0]
 
 
@@ -122,7 +147,9 @@ def transcript(tokens, p, config: ModelConfig):
 
 
 def keyframe_logits(bits, features, text, p, config: ModelConfig):
-    """Logits of KEL where frame t sees the bits before t: a begin symbol (2) stands before the first."""
+    """Logits of KEL where frame t sees the bits before t: a begin symbol (2) stands before the
+    first.
+    """
     window, frame = config.keyframes.window_frames, np.arange(len(features))
     behind, both = frame[:, None] - frame, (frame / MOTION_HZ,) * 2
     own = (behind >= 0) & (behind < window)
@@ -131,9 +158,18 @@ def keyframe_logits(bits, features, text, p, config: ModelConfig):
     for n in range(config.keyframes.layers):
         layer = p[f"layers_{n}"]
         normed = layer_norm(x, layer["norm_self"])
-        x = x + attention(normed, normed, layer["self_attention"], heads=config.heads, visible=own, times_s=both)
+        x = x + attention(
+            normed, normed, layer["self_attention"], heads=config.heads, visible=own, times_s=both
+        )
         normed = layer_norm(x, layer["norm_speech"])
-        x = x + attention(normed, features, layer["speech_attention"], heads=config.heads, visible=near, times_s=both)
+        x = x + attention(
+            normed,
+            features,
+            layer["speech_attention"],
+            heads=config.heads,
+            visible=near,
+            times_s=both,
+        )
         normed = layer_norm(x, layer["norm_transcript"])
         x = x + attention(normed, text, layer["transcript_attention"], heads=config.heads)
         x = x + feed_forward(layer_norm(x, layer["norm_feed_forward"]), layer["feed_forward"])
@@ -147,9 +183,13 @@ def denoised(noisy, step, bits, features, text, p, config: ModelConfig):
     distance = np.where(offset >= 0, offset // period, (-offset - 1) // period)
     slopes = 2.0 ** (-8.0 * (np.arange(heads) + 1) / heads)
     bias = np.pad(-slopes[:, None, None] * distance, ((0, 0), (0, 0), (2, 0)))
-    aligned = np.pad(np.abs(offset) <= settings.alignment_frames, ((0, 0), (2, 0)), constant_values=True)
+    aligned = np.pad(
+        np.abs(offset) <= settings.alignment_frames, ((0, 0), (2, 0)), constant_values=True
+    )
 
-    condition = np.stack([feed_forward(sinusoid(step, config.width), p["step_embedding"]), p["style"]])
+    condition = np.stack(
+        [feed_forward(sinusoid(step, config.width), p["step_embedding"]), p["style"]]
+    )
     position = sinusoid(frame % settings.period_frames, config.width)
     speech = features + p["keyframe_0"]["embedding"][bits] + position
     x = dense(noisy, p["noisy"]) + position
@@ -158,7 +198,9 @@ def denoised(noisy, step, bits, features, text, p, config: ModelConfig):
         normed = layer_norm(x, layer["norm_self"])
         x = x + attention(normed, before(normed), layer["self_attention"], heads=heads, bias=bias)
         normed = layer_norm(x, layer["norm_speech"])
-        x = x + attention(normed, before(speech), layer["speech_attention"], heads=heads, visible=aligned)
+        x = x + attention(
+            normed, before(speech), layer["speech_attention"], heads=heads, visible=aligned
+        )
         normed = layer_norm(x, layer["norm_transcript"])
         x = x + attention(normed, before(text), layer["transcript_attention"], heads=heads)
         x = x + feed_forward(layer_norm(x, layer["norm_feed_forward"]), layer["feed_forward"])

@@ -1,4 +1,6 @@
-"""Every ablation of Table 3 takes a training step: all its parameters get a gradient, and a step along it helps."""
+"""Every ablation of Table 3 takes a training step: all its parameters get a gradient, and a step
+along it helps.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -33,25 +35,38 @@ SMALLEST = override(
 @pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ABLATIONS if row != FULL])
 def test_an_ablation_takes_a_step_that_lowers_its_loss(row):
-    system, batch, draw = build_system(ablated(SMALLEST, row)), random_batch(9), np.random.default_rng(0)
+    system, batch, draw = (
+        build_system(ablated(SMALLEST, row)),
+        random_batch(9),
+        np.random.default_rng(0),
+    )
 
     def loss(params):
-        return system.loss(params, batch, jax.random.key(0), statistics=UNIT_STATISTICS, train=True)[0]
+        return system.loss(
+            params, batch, jax.random.key(0), statistics=UNIT_STATISTICS, train=True
+        )[0]
 
     shapes = jax.eval_shape(system.init, jax.random.key(0))
-    params = jax.tree.map(lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.2, jnp.float32), shapes)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.2, jnp.float32), shapes
+    )
 
     @jit_to_run_once
     def step(params):
         value, gradient = jax.value_and_grad(loss)(params)
         squared = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient))
-        return value, gradient, jax.tree.map(lambda leaf, g: leaf - 0.02 * value * g / squared, params, gradient)
+        return (
+            value,
+            gradient,
+            jax.tree.map(lambda leaf, g: leaf - 0.02 * value * g / squared, params, gradient),
+        )
 
     before, gradient, moved = step(params)
     after, *_ = step(moved)
     # Linearly, the step takes away 2 % of the loss.
     assert 0.97 < float(after / before) < 0.99
-    # A softmax does not see what is added to all keys, and no speech need be dropped in one small batch.
+    # A softmax does not see what is added to all keys, and no speech need be dropped in one small
+    # batch.
     exempt = ("key/bias", "null_speech")
     still = [name for name, leaf in named_leaves(gradient).items() if not np.any(leaf)]
     assert [name for name in still if not name.endswith(exempt)] == []

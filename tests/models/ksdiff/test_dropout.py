@@ -1,7 +1,8 @@
-"""Where dropout is: with all of it dropped, every residual branch is gone and a part has a closed form.
+"""Where dropout is: with all of it dropped, every residual branch is gone and a part has a closed
+form.
 
-A stack of layers is then the identity, so a generator is linear(norm(linear(x) + position)), and so on. A branch
-without dropout would still add something.
+A stack of layers is then the identity, so a generator is linear(norm(linear(x) + position)), and so
+on. A branch without dropout would still add something.
 """
 
 import dataclasses
@@ -35,9 +36,9 @@ features, text = as_float32(FEATURES), as_float32(TEXT)
 
 def trained(module, variables, *inputs, **options):
     """What the module returns in training."""
-    return jit_to_run_once(lambda variables, inputs: module.apply(variables, *inputs, **TRAINING, **options))(
-        variables, inputs
-    )
+    return jit_to_run_once(
+        lambda variables, inputs: module.apply(variables, *inputs, **TRAINING, **options)
+    )(variables, inputs)
 
 
 def drawn(module, *inputs, **options):
@@ -48,7 +49,9 @@ def drawn(module, *inputs, **options):
 def test_the_transcript_encoder_keeps_its_embedding_alone():
     module, tokens = TranscriptEncoder(DROPPED), jnp.arange(2 * TOKENS).reshape(2, TOKENS)
     params, variables = drawn(module, tokens, TEXT_MASK, deterministic=True)
-    embedded = params["embed"]["embedding"][np.asarray(tokens)] + plain.sinusoid(np.arange(TOKENS), DROPPED.width)
+    embedded = params["embed"]["embedding"][np.asarray(tokens)] + plain.sinusoid(
+        np.arange(TOKENS), DROPPED.width
+    )
     found = trained(module, variables, tokens, TEXT_MASK)
     np.testing.assert_allclose(found, plain.layer_norm(embedded, params["norm_out"]), atol=1e-4)
 
@@ -92,4 +95,6 @@ def test_the_layers_of_the_generator_are_the_identity():
     found = trained(module, variables, noisy, jnp.asarray(BITS, jnp.int32), method="ask")
     position = plain.sinusoid(np.arange(FRAMES) % DROPPED.generator.period_frames, DROPPED.width)
     x = plain.dense(FEATURES, params["noisy"]) + position
-    np.testing.assert_allclose(found, plain.dense(plain.layer_norm(x, params["norm_out"]), params["clean"]), atol=1e-4)
+    np.testing.assert_allclose(
+        found, plain.dense(plain.layer_norm(x, params["norm_out"]), params["clean"]), atol=1e-4
+    )

@@ -1,6 +1,8 @@
-"""Every part of the network against its equations in plain NumPy (plain.py), with random weights everywhere.
+"""Every part of the network against its equations in plain NumPy (plain.py), with random weights
+everywhere.
 
-Two clips of different length go through the network together, padded; the plain forms get each without its padding.
+Two clips of different length go through the network together, padded; the plain forms get each
+without its padding.
 """
 
 import jax
@@ -32,20 +34,27 @@ TOKENS, FEWER = 7, 4
 MASK = np.arange(FRAMES) < np.array([[FRAMES], [SHORTER]])
 TEXT_MASK = np.arange(TOKENS) < np.array([[TOKENS], [FEWER]])
 DRAW = np.random.default_rng(0)
-FEATURES, TEXT = DRAW.normal(size=(2, FRAMES, CONFIG.width)), DRAW.normal(size=(2, TOKENS, CONFIG.width))
+FEATURES, TEXT = (
+    DRAW.normal(size=(2, FRAMES, CONFIG.width)),
+    DRAW.normal(size=(2, TOKENS, CONFIG.width)),
+)
 BITS = DRAW.integers(0, 2, size=(2, FRAMES))
 
 
 def random_params(module, *inputs, **options):
     """Parameters of the module's shapes, drawn without running it."""
-    shapes = jax.eval_shape(lambda key: module.init(key, *inputs, **options), jax.random.key(0))["params"]
+    shapes = jax.eval_shape(lambda key: module.init(key, *inputs, **options), jax.random.key(0))[
+        "params"
+    ]
     draw = np.random.default_rng(1)
     return jax.tree.map(lambda leaf: draw.normal(size=leaf.shape) * 0.5, shapes)
 
 
 def found(module, params, *inputs, **options):
     """What the module returns, in float32 as a user has it."""
-    apply = jit_to_run_once(lambda params, inputs: module.apply({"params": params}, *inputs, **options))
+    apply = jit_to_run_once(
+        lambda params, inputs: module.apply({"params": params}, *inputs, **options)
+    )
     return apply(*jax.tree.map(as_float32, (params, inputs)))
 
 
@@ -65,13 +74,18 @@ def test_both_paths_of_speech_are_what_their_equations_give():
     params = random_params(module, *inputs, deterministic=True)
     features = found(module, params, heard, prosody, mask, deterministic=True)
     for clip, frames, _ in lengths():
-        expected = plain.speech_paths(heard[clip, : 2 * frames], prosody[clip, : 2 * frames], params, CONFIG)
+        expected = plain.speech_paths(
+            heard[clip, : 2 * frames], prosody[clip, : 2 * frames], params, CONFIG
+        )
         np.testing.assert_allclose(features.expression[clip, :frames], expected[0], atol=2e-4)
         np.testing.assert_allclose(features.head[clip, :frames], expected[1], atol=2e-4)
 
 
 def test_the_transcript_encoder_is_what_its_equations_give():
-    module, tokens = TranscriptEncoder(CONFIG), DRAW.integers(0, 200, size=(2, TOKENS)).astype(np.int32)
+    module, tokens = (
+        TranscriptEncoder(CONFIG),
+        DRAW.integers(0, 200, size=(2, TOKENS)).astype(np.int32),
+    )
     params = random_params(module, jnp.asarray(tokens), jnp.asarray(TEXT_MASK), deterministic=True)
     text = found(module, params, tokens, TEXT_MASK, deterministic=True)
     for clip, _, length in lengths():
@@ -85,16 +99,26 @@ def test_the_keyframe_predictor_is_what_its_equations_give():
 
         def ask(self, previous, features, text, mask, text_mask):
             memory = self.memory(features, text)
-            return self(previous, features, memory, mask=mask, text_mask=text_mask, deterministic=True)
+            return self(
+                previous, features, memory, mask=mask, text_mask=text_mask, deterministic=True
+            )
 
     module, previous = Whole(CONFIG), shifted_bits(jnp.asarray(BITS > 0))
-    inputs = (previous, *map(as_float32, (FEATURES, TEXT)), jnp.asarray(MASK), jnp.asarray(TEXT_MASK))
+    inputs = (
+        previous,
+        *map(as_float32, (FEATURES, TEXT)),
+        jnp.asarray(MASK),
+        jnp.asarray(TEXT_MASK),
+    )
     params = random_params(module, *inputs, method="ask")
     logits = found(module, params, *inputs, method="ask")
     for clip, frames, length in lengths():
         clipped = BITS[clip, :frames], FEATURES[clip, :frames], TEXT[clip, :length]
         np.testing.assert_allclose(
-            logits[clip, :frames], plain.keyframe_logits(*clipped, params, CONFIG), atol=1e-3, rtol=1e-4
+            logits[clip, :frames],
+            plain.keyframe_logits(*clipped, params, CONFIG),
+            atol=1e-3,
+            rtol=1e-4,
         )
 
 
@@ -106,10 +130,23 @@ def test_the_generator_is_what_its_equations_give():
 
     module, noisy, steps = Whole(CONFIG, dims=3), DRAW.normal(size=(2, FRAMES, 3)), (0, 700)
     step = jnp.asarray(steps, jnp.int32)
-    inputs = (as_float32(noisy), step, jnp.asarray(BITS, jnp.int32), *map(as_float32, (FEATURES, TEXT)))
+    inputs = (
+        as_float32(noisy),
+        step,
+        jnp.asarray(BITS, jnp.int32),
+        *map(as_float32, (FEATURES, TEXT)),
+    )
     inputs = (*inputs, jnp.asarray(MASK), jnp.asarray(TEXT_MASK))
     params = random_params(module, *inputs, method="ask")
     clean = found(module, params, *inputs, method="ask")
     for clip, frames, length in lengths():
-        clipped = (noisy[clip, :frames], steps[clip], BITS[clip, :frames], FEATURES[clip, :frames], TEXT[clip, :length])
-        np.testing.assert_allclose(clean[clip, :frames], plain.denoised(*clipped, params, CONFIG), atol=1e-3, rtol=1e-4)
+        clipped = (
+            noisy[clip, :frames],
+            steps[clip],
+            BITS[clip, :frames],
+            FEATURES[clip, :frames],
+            TEXT[clip, :length],
+        )
+        np.testing.assert_allclose(
+            clean[clip, :frames], plain.denoised(*clipped, params, CONFIG), atol=1e-3, rtol=1e-4
+        )

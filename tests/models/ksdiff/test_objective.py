@@ -1,7 +1,8 @@
-"""The objective of Eq. 4-7 with stand-ins for the networks: what they are given, and what is made of their answers.
+"""The objective of Eq. 4-7 with stand-ins for the networks: what they are given, and what is made
+of their answers.
 
-`Network.apply` is replaced by a function that writes down its arguments and answers with fixed numbers. The total is
-then a function of known arrays, computed here once more in plain NumPy.
+`Network.apply` is replaced by a function that writes down its arguments and answers with fixed
+numbers. The total is then a function of known arrays, computed here once more in plain NumPy.
 """
 
 import functools
@@ -59,9 +60,13 @@ def random_inputs() -> tuple[Batch, Statistics, dict]:
     mean, std = draw.normal(size=59), draw.uniform(0.5, 2.0, size=59)
     answers = {
         "keyframe_logits": {track: draw.normal(size=(CLIPS, FRAMES)) for track in DIMS},
-        "denoise": {track: draw.normal(size=(CLIPS, FRAMES, len(dims))) for track, dims in DIMS.items()},
+        "denoise": {
+            track: draw.normal(size=(CLIPS, FRAMES, len(dims))) for track, dims in DIMS.items()
+        },
     }
-    statistics, answers = jax.tree.map(lambda a: a.astype(np.float32), (Statistics(mean, std), answers))
+    statistics, answers = jax.tree.map(
+        lambda a: a.astype(np.float32), (Statistics(mean, std), answers)
+    )
     return random_batch(FRAMES, batch=CLIPS), statistics, answers
 
 
@@ -95,7 +100,9 @@ def true_keyframes() -> dict[str, np.ndarray]:
 
 
 def test_the_total_is_the_weighted_sum_of_all_terms_of_both_paths():
-    batch, statistics, answers = jax.tree.map(lambda array: np.asarray(array, float), random_inputs())
+    batch, statistics, answers = jax.tree.map(
+        lambda array: np.asarray(array, float), random_inputs()
+    )
     normal, expected = (batch.motion - statistics.mean) / statistics.std, 0.0
     for track, dims in DIMS.items():
         prediction, clean = answers["denoise"][track], normal[..., dims]
@@ -103,7 +110,9 @@ def test_the_total_is_the_weighted_sum_of_all_terms_of_both_paths():
         expected += 0.9 * (0.7 * np.mean(error**2) + 1.3 * np.mean(np.diff(error, axis=1) ** 2))
         expected += 0.4 * np.mean(np.abs(magnitudes(prediction) - magnitudes(clean)))
         p = 1 / (1 + np.exp(-answers["keyframe_logits"][track]))
-        expected += 0.6 * np.mean(np.where(true_keyframes()[track], -5 * np.log(p), -2 * np.log(1 - p)))
+        expected += 0.6 * np.mean(
+            np.where(true_keyframes()[track], -5 * np.log(p), -2 * np.log(1 - p))
+        )
     np.testing.assert_allclose(objective(train=False).total, expected, rtol=1e-5)
 
 
@@ -111,7 +120,9 @@ def magnitudes(signal):
     """|STFT| of every clip and dimension: Hann window, hop window / 4."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     starts = range(0, FRAMES - WINDOW + 1, WINDOW // 4)
-    return np.abs(np.stack([np.fft.rfft(signal[:, s : s + WINDOW] * hann[:, None], axis=1) for s in starts]))
+    return np.abs(
+        np.stack([np.fft.rfft(signal[:, s : s + WINDOW] * hann[:, None], axis=1) for s in starts])
+    )
 
 
 def test_the_predictors_are_given_the_bit_before_and_never_the_one_to_predict():
@@ -130,9 +141,13 @@ def test_the_generators_are_shown_keyframes_that_are_moved_and_hidden_as_often_a
         shown, target = keyframes[track][~hidden], target[~hidden]
         assert set(np.unique(shown)) == {0, 1}
         around = np.pad(target, ((0, 0), (1, 1)))
-        assert np.all((around[:, :-2] | around[:, 1:-1] | around[:, 2:])[shown == 1])  # moved by one frame at most
+        assert np.all(
+            (around[:, :-2] | around[:, 1:-1] | around[:, 2:])[shown == 1]
+        )  # moved by one frame at most
         left = target & (shown == 0)
-        assert left.sum() / target.sum() == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / target.sum()))
+        assert left.sum() / target.sum() == pytest.approx(
+            0.3, abs=4 * np.sqrt(0.3 * 0.7 / target.sum())
+        )
         assert shown.sum() == pytest.approx(target.sum(), rel=0.02)  # two that meet become one
 
 
@@ -148,7 +163,10 @@ def test_conditions_are_dropped_as_often_as_configured_and_the_transcript_more_o
 
 def test_training_drops_units_in_every_network_with_keys_of_its_own():
     given = objective(train=True).given
-    networks = ["encode", *(f"{name} {track}" for name in ("keyframe_logits", "denoise") for track in DIMS)]
+    networks = [
+        "encode",
+        *(f"{name} {track}" for name in ("keyframe_logits", "denoise") for track in DIMS),
+    ]
     assert not any(given[network]["deterministic"] for network in networks)
     keys = [jax.random.key_data(given[network]["rngs"]["dropout"]) for network in networks]
     assert len({tuple(np.asarray(key)) for key in keys}) == len(networks)
@@ -161,4 +179,7 @@ def test_validation_drops_moves_and_hides_nothing():
         memory = given[f"generator_memory {track}"]
         np.testing.assert_array_equal(memory["inputs"][1][track], target)
         assert not np.any(memory["drop_speech"])
-        assert given[f"denoise {track}"]["deterministic"] and given[f"keyframe_logits {track}"]["deterministic"]
+        assert (
+            given[f"denoise {track}"]["deterministic"]
+            and given[f"keyframe_logits {track}"]["deterministic"]
+        )

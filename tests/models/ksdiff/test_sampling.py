@@ -1,7 +1,8 @@
 """Sampling from end to end against a plain loop in NumPy that knows the network as a black box.
 
-Keyframes one bit after the other, guidance, DDIM, lip temperature, denormalisation: all are written out here. Of the
-network, the loop asks for the encoded speech, for a logit of a frame given all bits before it, and for x̂₀.
+Keyframes one bit after the other, guidance, DDIM, lip temperature, denormalisation: all are written
+out here. Of the network, the loop asks for the encoded speech, for a logit of a frame given all
+bits before it, and for x̂₀.
 """
 
 import jax
@@ -31,7 +32,11 @@ CONFIG = override(
 )
 LIPS = (3, 4, 53)  # of both paths
 OPTIONS = SampleConfig(
-    steps=STEPS, guidance=GUIDANCE, lip_temperature=TEMPERATURE, lip_dims=LIPS, keyframe_threshold=THRESHOLD
+    steps=STEPS,
+    guidance=GUIDANCE,
+    lip_temperature=TEMPERATURE,
+    lip_dims=LIPS,
+    keyframe_threshold=THRESHOLD,
 )
 
 
@@ -42,8 +47,12 @@ class BlackBox:
         self.network, self.variables = build_system(CONFIG).network, {"params": params}
         clips = speech.mask.shape[0]
         encode = self._compiled(Network.encode, deterministic=True)
-        self.encoded = [encode(speech, drop_transcript=jnp.full(clips, drop)) for drop in (False, True)]
-        self.logits = {t: self._compiled(Network.keyframe_logits, t, deterministic=True) for t in TRACKS}
+        self.encoded = [
+            encode(speech, drop_transcript=jnp.full(clips, drop)) for drop in (False, True)
+        ]
+        self.logits = {
+            t: self._compiled(Network.keyframe_logits, t, deterministic=True) for t in TRACKS
+        }
         self.memory = {t: self._compiled(Network.generator_memory, t) for t in TRACKS}
         self.clean = {t: self._compiled(Network.denoise, t, deterministic=True) for t in TRACKS}
 
@@ -60,8 +69,12 @@ def plain_sample(box, noise, mask, mean, std):
     for track in TRACKS:
         bits[track], scores[track] = np.zeros((2, clips, FRAMES))
         for t in range(FRAMES):
-            previous = np.concatenate([np.full((clips, 1), BEGIN), bits[track][:, :-1]], axis=1).astype(np.int32)
-            logit = np.asarray(box.logits[track](jnp.asarray(previous), box.encoded[0]), float)[:, t]
+            previous = np.concatenate(
+                [np.full((clips, 1), BEGIN), bits[track][:, :-1]], axis=1
+            ).astype(np.int32)
+            logit = np.asarray(box.logits[track](jnp.asarray(previous), box.encoded[0]), float)[
+                :, t
+            ]
             scores[track][:, t] = 1 / (1 + np.exp(-logit))
             bits[track][:, t] = scores[track][:, t] > THRESHOLD
         bits[track], scores[track] = bits[track] * mask, scores[track] * mask
@@ -84,7 +97,11 @@ def plain_sample(box, noise, mask, mean, std):
             with_speech, without = (
                 np.asarray(
                     box.clean[track](
-                        jnp.asarray(x, jnp.float32), jnp.full(clips, step), memory, mask=e.mask, text_mask=e.text_mask
+                        jnp.asarray(x, jnp.float32),
+                        jnp.full(clips, step),
+                        memory,
+                        mask=e.mask,
+                        text_mask=e.text_mask,
                     ),
                     float,
                 )
@@ -111,7 +128,9 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
         mask=jnp.asarray(mask),
     )
     shapes = jax.eval_shape(system.init, jax.random.key(0))
-    params = jax.tree.map(lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.4, jnp.float32), shapes)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.4, jnp.float32), shapes
+    )
     for track in TRACKS:  # the bit before decides the next one
         params[f"predictors_{track}"]["bit"]["embedding"] *= 12
         params[f"predictors_{track}"]["logit"]["bias"] *= 0
@@ -120,12 +139,16 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
     statistics = Statistics(jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32))
 
     def sample(params, speech, noise):
-        return system.sample(params, speech, noise, jax.random.key(1), statistics=statistics, options=OPTIONS)
+        return system.sample(
+            params, speech, noise, jax.random.key(1), statistics=statistics, options=OPTIONS
+        )
 
     found = jit_to_run_once(sample)(params, speech, jnp.asarray(noise, jnp.float32))
     motion, bits, scores = plain_sample(BlackBox(params, speech), noise, mask, mean, std)
     for track in TRACKS:
         assert 0 < bits[track].sum() < mask.sum()
         np.testing.assert_array_equal(getattr(found, f"keyframes_{track}"), bits[track])
-        np.testing.assert_allclose(getattr(found, f"keyframe_score_{track}"), scores[track], atol=1e-4)
+        np.testing.assert_allclose(
+            getattr(found, f"keyframe_score_{track}"), scores[track], atol=1e-4
+        )
     np.testing.assert_allclose(found.motion, motion, atol=2e-3, rtol=2e-4)
