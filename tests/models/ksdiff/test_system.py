@@ -21,6 +21,7 @@ from tests.models.ksdiff.conftest import (
     lively,
     padded,
     random_batch,
+    total_loss,
 )
 
 FRAMES = 20
