@@ -40,10 +40,16 @@ MUTANTS = (
         tests=OPTIMISATION,
     ),
     _mutant(
-        "encoders-train-without-dropout", "training_loss", ("not train", "True"), tests=OBJECTIVE
+        "networks-train-without-dropout",
+        "training_terms",
+        ("{'deterministic': not train, 'rngs': rngs}", "{'deterministic': True, 'rngs': rngs}"),
+        tests=OBJECTIVE,
     ),
     _mutant(
-        "generators-train-without-dropout", "_path_losses", ("not train", "True"), tests=OBJECTIVE
+        "networks-share-their-dropout",
+        "training_terms",
+        ("f'dropout {name}'", "'dropout'"),
+        tests=OBJECTIVE,
     ),
     _mutant(
         "no-dropout-in-decoder-layers",
@@ -77,45 +83,51 @@ MUTANTS = (
     ),
     _mutant(
         "training-shows-the-true-keyframes",
-        "training_loss",
+        "training_terms",
         (
-            "shown_keyframes(target, stream(key, f'keyframes {track}'), config=settings)",
+            "shown_keyframes(target, track_keys, config=model.keyframes)",
             "target.astype(jnp.int32)",
         ),
         tests=OBJECTIVE,
     ),
     _mutant(
         "conditions-never-dropped",
-        "_dropped_conditions",
+        "training_terms",
         ("model.diffusion.condition_drop_probability", "0.0"),
         tests=OBJECTIVE,
     ),
     _mutant(
         "transcript-never-dropped",
-        "_dropped_conditions",
+        "training_terms",
         ("model.transcript.drop_probability", "0.0"),
         tests=OBJECTIVE,
     ),
     _mutant(
         "transcript-kept-where-all-conditions-go",
-        "training_loss",
-        ("drop_all | drop_transcript", "drop_transcript"),
+        "training_terms",
+        (
+            "dropped | drawn_flags(keys, *hide, train=train)",
+            "drawn_flags(keys, *hide, train=train)",
+        ),
         tests=OBJECTIVE,
     ),
     _mutant(
-        "no-velocity-term", "_weight", ("loss.diffusion * loss.velocity", "0.0"), tests=OBJECTIVE
+        "no-velocity-term",
+        "_path_terms",
+        ("loss.diffusion * loss.velocity", "0.0"),
+        tests=OBJECTIVE,
     ),
-    _mutant("no-spectral-term", "_weight", ("loss.spectral", "0.0"), tests=OBJECTIVE),
+    _mutant("no-spectral-term", "_path_terms", ("loss.spectral", "0.0"), tests=OBJECTIVE),
     _mutant(
         "weights-of-keyframes-swapped",
-        "training_loss",
-        ("settings.positive_weight", "settings.negative_weight"),
-        ("settings.negative_weight", "settings.positive_weight"),
+        "training_terms",
+        ("model.keyframes.positive_weight", "model.keyframes.negative_weight"),
+        ("model.keyframes.negative_weight", "model.keyframes.positive_weight"),
         tests=OBJECTIVE,
     ),
     _mutant(
         "the-predictor-is-given-the-current-bit",
-        "training_loss",
+        "training_terms",
         ("shifted_bits(target)", "target.astype(jnp.int32)"),
         tests=OBJECTIVE,
     ),
@@ -204,23 +216,32 @@ MUTANTS = (
     ),
     _mutant(
         "motion-not-denormalised",
-        "sample_motion",
-        ("denormalise(motion, statistics)", "motion"),
+        "KSDiff.sample",
+        ("statistics.denormalise(sample.motion)", "sample.motion"),
         tests=SAMPLING,
     ),
     _mutant(
         "keyframes-not-shown-at-inference",
-        "sample_motion",
-        ("value.astype(jnp.int32)", "jnp.zeros(value.shape, jnp.int32)"),
+        "sample_normalised",
+        ("found.astype(jnp.int32)", "jnp.zeros(found.shape, jnp.int32)"),
         tests=SAMPLING,
     ),
     _mutant(
         "lip-temperature-ignored",
-        "sample_motion",
+        "sample_normalised",
         (
             "noise.at[..., jnp.array(options.lip_dims, "
             "jnp.int32)].multiply(options.lip_temperature)",
             "noise",
+        ),
+        tests=SAMPLING,
+    ),
+    _mutant(
+        "noise-ignores-the-first-frame",
+        "sample_normalised",
+        (
+            "frame_noise(streams(keys, 'noise'), first, frames, (MOTION_DIMS,))",
+            "frame_noise(streams(keys, 'noise'), 0 * first, frames, (MOTION_DIMS,))",
         ),
         tests=SAMPLING,
     ),

@@ -58,9 +58,14 @@ def tried(tests: Sequence[str], copy: Path, *, cache: Path, stop_early: bool = F
     }
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *tests], cwd=copy, env=environment, timeout=LONGEST_S,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=copy,
+            env=environment,
+            timeout=LONGEST_S,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
     except subprocess.TimeoutExpired:
         return Trial(-1, (), f"stopped after {LONGEST_S} s")
     return Trial(

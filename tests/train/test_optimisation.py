@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from ksdiff_jax.config import MeshConfig
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel.arrays import global_batch
 from ksdiff_jax.parallel.mesh import make_mesh
-from ksdiff_jax.rng import stream
+from ksdiff_jax.rng import numbered, stream
 from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.state import abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step
@@ -36,24 +36,26 @@ def in_float64(tree):
 
 
 def test_four_steps_are_clipped_adamw_with_warm_up_and_a_moving_average():
-    dims = toy_batch(0).motion.shape[-1]
-    unit = Statistics(np.zeros(dims, np.float32), np.ones(dims, np.float32))
     system, optimizer = ToySystem(CONFIG), make_optimizer(CONFIG.train)
     mesh = make_mesh(MeshConfig(), devices=jax.devices()[:1])
-    gradient = jax.jit(
-        jax.grad(lambda p, batch, key: system.loss(p, batch, key, statistics=unit, train=True)[0])
-    )
+
+    def loss(params, batch, keys):
+        terms = system.loss(params, batch, keys, statistics=BUILTIN, train=True)
+        return sum(terms.values()).mean()
+
+    gradient = jax.jit(jax.grad(loss))
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
         step = make_train_step(
-            system, optimizer, CONFIG, statistics=unit, abstract=abstract, mesh=mesh
+            system, optimizer, CONFIG, statistics=BUILTIN, abstract=abstract, mesh=mesh
         )
         weights = average = in_float64(state.params)
         first = second = {name: np.zeros_like(leaf) for name, leaf in weights.items()}
         for n in range(STEPS):
-            key = stream(jax.random.key(CONFIG.train.seed), "train", n)
-            gradients = in_float64(gradient(state.params, toy_batch(n), key))
+            batch, key = toy_batch(n), stream(jax.random.key(CONFIG.train.seed), "train", n)
+            keys = numbered(key, np.arange(len(batch.motion)))
+            gradients = in_float64(gradient(state.params, batch, keys))
             norm = np.sqrt(sum(np.sum(g**2) for g in gradients.values()))
             assert norm > 2 * CLIP
             rate = PEAK * min(1, (n + 1) / WARM_UP)
@@ -70,7 +72,7 @@ def test_four_steps_are_clipped_adamw_with_warm_up_and_a_moving_average():
                 weights = weights | {name: weights[name] - rate * (update + shrunk)}
             old = min(DECAY, (1 + n) / (10 + n))
             average = {name: old * average[name] + (1 - old) * weights[name] for name in weights}
-            state, metrics = step(state, global_batch(toy_batch(n), mesh))
+            state, metrics = step(state, global_batch(batch, mesh))
             np.testing.assert_allclose(
                 [metrics["grad_norm"], metrics["learning_rate"]], [norm, rate], rtol=1e-4
             )

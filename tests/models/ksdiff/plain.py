@@ -7,7 +7,7 @@ query. `p` is the part of the parameter tree that belongs to the function's laye
 
 import numpy as np
 
-from ksdiff_jax.config import ModelConfig
+from ksdiff_jax.models.ksdiff.config import ModelConfig
 
 MOTION_HZ, SPEECH_HZ = 25, 50
 
@@ -72,21 +72,12 @@ def speech_paths(features, prosody, p, config: ModelConfig):
     paths, frames = config.speech_paths, len(features)
     plain = _dilated_convolutions(dense(features, p["adapt"]), p["msdc"], config)
     modulated = (1 + dense(prosody, p["film_scale"])) * plain + dense(prosody, p["film_shift"])
-    scale = lambda *inputs, window_s, stride: _scale(
-        *inputs, config, window_s=window_s, stride=stride
-    )
-    coarse, slow_s = scale(
-        plain, plain, p["coarse"], window_s=paths.coarse_window_s, stride=paths.head_stride
-    )
-    fine, _ = scale(
-        plain, modulated, p["fine"], window_s=paths.fine_window_s, stride=paths.head_stride
-    )
-    expression, _ = scale(
-        modulated,
-        modulated,
-        p["expression"],
-        window_s=paths.expression_window_s,
-        stride=paths.expression_stride,
+    at_head = {"heads": config.heads, "stride": paths.head_stride}
+    at_expression = {"heads": config.heads, "stride": paths.expression_stride}
+    coarse, slow_s = _scale(plain, plain, p["coarse"], window_s=paths.coarse_window_s, **at_head)
+    fine, _ = _scale(plain, modulated, p["fine"], window_s=paths.fine_window_s, **at_head)
+    expression, _ = _scale(
+        modulated, modulated, p["expression"], window_s=paths.expression_window_s, **at_expression
     )
     slow = dense(np.concatenate([coarse, fine], axis=-1), p["head"])
     at_s = _middles_s(frames // 2, 2)
@@ -115,7 +106,7 @@ def _dilated_convolutions(x, p, config: ModelConfig):
     return x + dense(np.concatenate(branches, axis=-1), p["fuse"])
 
 
-def _scale(source, memory, p, config: ModelConfig, *, window_s, stride):
+def _scale(source, memory, p, *, heads, window_s, stride):
     """One scale of speech and the times of its tokens: pool, ask the memory, feed forward."""
     frames, window = len(source), round(window_s * SPEECH_HZ)
     starts = [n * stride - (window - stride) // 2 for n in range(-(-frames // stride))]
@@ -127,7 +118,7 @@ def _scale(source, memory, p, config: ModelConfig, *, window_s, stride):
         layer_norm(x, p["norm_attention"]),
         memory,
         p["attention"],
-        heads=config.heads,
+        heads=heads,
         times_s=times_s,
     )
     return x + feed_forward(layer_norm(x, p["norm_feed_forward"]), p["feed_forward"]), times_s[0]

@@ -1,8 +1,8 @@
 """The objective of Eq. 4-7 with stand-ins for the networks: what they are given, and what is made
 of their answers.
 
-`Network.apply` is replaced by a function that writes down its arguments and answers with fixed
-numbers. The total is then a function of known arrays, computed here once more in plain NumPy.
+`Network.apply` is replaced by a function that stores its arguments and returns fixed numbers. Every
+term is then a function of known arrays, computed here once more in plain NumPy.
 """
 
 import functools
@@ -19,6 +19,7 @@ from ksdiff_jax.models.ksdiff.network import Encoded, Network, generator_dims
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures
 from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.motion.keyframes import keyframe_targets
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import TINY, random_batch
 from tests.run_once import jit_to_run_once
@@ -47,9 +48,9 @@ WINDOW = 8
 
 
 class Seen(NamedTuple):
-    """The total loss and what the networks were given, by method and track."""
+    """The terms of each clip and what the networks were given, by method and track."""
 
-    total: float
+    terms: dict
     given: dict
 
 
@@ -57,17 +58,15 @@ class Seen(NamedTuple):
 def random_inputs() -> tuple[Batch, Statistics, dict]:
     """Clips, statistics, and answers[method][track] of the networks."""
     draw = np.random.default_rng(8)
-    mean, std = draw.normal(size=59), draw.uniform(0.5, 2.0, size=59)
+    mean, std = draw.normal(size=MOTION_DIMS), draw.uniform(0.5, 2.0, size=MOTION_DIMS)
     answers = {
         "keyframe_logits": {track: draw.normal(size=(CLIPS, FRAMES)) for track in DIMS},
         "denoise": {
             track: draw.normal(size=(CLIPS, FRAMES, len(dims))) for track, dims in DIMS.items()
         },
     }
-    statistics, answers = jax.tree.map(
-        lambda a: a.astype(np.float32), (Statistics(mean, std), answers)
-    )
-    return random_batch(FRAMES, batch=CLIPS), statistics, answers
+    answers = jax.tree.map(lambda a: a.astype(np.float32), answers)
+    return random_batch(FRAMES, batch=CLIPS), BUILTIN.with_statistics(mean, std), answers
 
 
 @functools.cache
@@ -85,11 +84,10 @@ def objective(*, train: bool) -> Seen:
             return Encoded(PathFeatures(nothing, nothing), nothing, first.mask, first.mask)
 
         with mock.patch.object(Network, "apply", apply):
-            system, key = build_system(CONFIG), jax.random.key(3)
-            return system.loss({}, batch, key, statistics=statistics, train=train)[0], given
+            system, keys = build_system(CONFIG), jax.random.split(jax.random.key(3), CLIPS)
+            return system.loss({}, batch, keys, statistics=statistics, train=train), given
 
-    total, given = jax.device_get(jit_to_run_once(loss)(*random_inputs()))
-    return Seen(float(total), given)
+    return Seen(*jax.device_get(jit_to_run_once(loss)(*random_inputs())))
 
 
 @functools.cache
@@ -99,25 +97,38 @@ def true_keyframes() -> dict[str, np.ndarray]:
     return dict(zip(("expression", "head"), targets, strict=True))
 
 
-def test_the_total_is_the_weighted_sum_of_all_terms_of_both_paths():
+def test_the_terms_of_each_clip_are_those_of_both_paths_with_their_weights():
     batch, statistics, answers = jax.tree.map(
         lambda array: np.asarray(array, float), random_inputs()
     )
-    normal, expected = (batch.motion - statistics.mean) / statistics.std, 0.0
+    normal = (batch.motion - np.array(statistics.mean)) / np.array(statistics.std)
+    expected = {}
     for track, dims in DIMS.items():
         prediction, clean = answers["denoise"][track], normal[..., dims]
         error = prediction - clean
-        expected += 0.9 * (0.7 * np.mean(error**2) + 1.3 * np.mean(np.diff(error, axis=1) ** 2))
-        expected += 0.4 * np.mean(np.abs(magnitudes(prediction) - magnitudes(clean)))
+        spectral = np.abs(magnitudes(prediction) - magnitudes(clean))
         p = 1 / (1 + np.exp(-answers["keyframe_logits"][track]))
-        expected += 0.6 * np.mean(
-            np.where(true_keyframes()[track], -5 * np.log(p), -2 * np.log(1 - p))
-        )
-    np.testing.assert_allclose(objective(train=False).total, expected, rtol=1e-5)
+        bce = np.where(true_keyframes()[track], -5 * np.log(p), -2 * np.log(1 - p))
+        expected |= {
+            f"{track}/reconstruction": 0.9 * 0.7 * clip_means(error**2),
+            f"{track}/velocity": 0.9 * 1.3 * clip_means(np.diff(error, axis=1) ** 2),
+            f"{track}/spectral": 0.4 * clip_means(spectral.swapaxes(0, 1)),
+            f"{track}/keyframes": 0.6 * clip_means(bce),
+        }
+    terms = objective(train=False).terms
+    assert terms.keys() == expected.keys()
+    for name, term in expected.items():
+        np.testing.assert_allclose(terms[name], term, rtol=1e-4, err_msg=name)
+    total, mean = sum(terms.values()).mean(), sum(expected.values()).mean()
+    np.testing.assert_allclose(total, mean, rtol=1e-5)
+
+
+def clip_means(values):
+    return values.reshape(CLIPS, -1).mean(axis=1)
 
 
 def magnitudes(signal):
-    """|STFT| of every clip and dimension: Hann window, hop window / 4."""
+    """|STFT| of every clip and dimension, windows first: Hann window, hop window / 4."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     starts = range(0, FRAMES - WINDOW + 1, WINDOW // 4)
     return np.abs(
@@ -141,9 +152,8 @@ def test_the_generators_are_shown_keyframes_that_are_moved_and_hidden_as_often_a
         shown, target = keyframes[track][~hidden], target[~hidden]
         assert set(np.unique(shown)) == {0, 1}
         around = np.pad(target, ((0, 0), (1, 1)))
-        assert np.all(
-            (around[:, :-2] | around[:, 1:-1] | around[:, 2:])[shown == 1]
-        )  # moved by one frame at most
+        # moved by one frame at most
+        assert np.all((around[:, :-2] | around[:, 1:-1] | around[:, 2:])[shown == 1])
         left = target & (shown == 0)
         assert left.sum() / target.sum() == pytest.approx(
             0.3, abs=4 * np.sqrt(0.3 * 0.7 / target.sum())

@@ -1,24 +1,27 @@
 """Sampling from end to end against a plain loop in NumPy that knows the network as a black box.
 
 Keyframes one bit after the other, guidance, DDIM, lip temperature, denormalisation: all are written
-out here. Of the network, the loop asks for the encoded speech, for a logit of a frame given all
-bits before it, and for x̂₀.
+out here. The loop takes from the package the noise of each frame and, of the network, the encoded
+speech, the logit of a frame given all bits before it, and x̂₀.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
+from ksdiff_jax.rng import frame_noise, streams
 from tests.models.ksdiff.conftest import TINY, random_batch
 from tests.run_once import jit_to_run_once
 
 FRAMES, VALID, STEPS, GUIDANCE, TEMPERATURE, THRESHOLD = 8, (8, 5), 3, 2.5, 0.25, 0.5
 BEGIN = 2
+LIPS = (3, 4, 53)  # of both paths
 CONFIG = override(
     TINY,
     {
@@ -28,15 +31,12 @@ CONFIG = override(
         "model.diffusion.steps": "40",
         "model.diffusion.beta_start": "0.01",
         "model.diffusion.beta_end": "0.2",
+        "sample.steps": str(STEPS),
+        "sample.guidance": str(GUIDANCE),
+        "sample.lip_temperature": str(TEMPERATURE),
+        "sample.lip_dims": ",".join(map(str, LIPS)),
+        "sample.keyframe_threshold": str(THRESHOLD),
     },
-)
-LIPS = (3, 4, 53)  # of both paths
-OPTIONS = SampleConfig(
-    steps=STEPS,
-    guidance=GUIDANCE,
-    lip_temperature=TEMPERATURE,
-    lip_dims=LIPS,
-    keyframe_threshold=THRESHOLD,
 )
 
 
@@ -134,21 +134,15 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
     for track in TRACKS:  # the bit before decides the next one
         params[f"predictors_{track}"]["bit"]["embedding"] *= 12
         params[f"predictors_{track}"]["logit"]["bias"] *= 0
-    noise = draw.normal(size=batch.motion.shape)
-    mean, std = draw.normal(size=noise.shape[-1]), draw.uniform(0.2, 3.0, size=noise.shape[-1])
-    statistics = Statistics(jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32))
-
-    def sample(params, speech, noise):
-        return system.sample(
-            params, speech, noise, jax.random.key(1), statistics=statistics, options=OPTIONS
-        )
-
-    found = jit_to_run_once(sample)(params, speech, jnp.asarray(noise, jnp.float32))
+    mean, std = draw.normal(size=MOTION_DIMS), draw.uniform(0.2, 3.0, size=MOTION_DIMS)
+    sample = functools.partial(system.sample, statistics=BUILTIN.with_statistics(mean, std))
+    keys, first = jax.random.split(jax.random.key(1), len(VALID)), jnp.array([0, 30])
+    found = jit_to_run_once(sample)(params, speech, keys, first)
+    noise = np.asarray(frame_noise(streams(keys, "noise"), first, FRAMES, (MOTION_DIMS,)), float)
     motion, bits, scores = plain_sample(BlackBox(params, speech), noise, mask, mean, std)
     for track in TRACKS:
         assert 0 < bits[track].sum() < mask.sum()
-        np.testing.assert_array_equal(getattr(found, f"keyframes_{track}"), bits[track])
-        np.testing.assert_allclose(
-            getattr(found, f"keyframe_score_{track}"), scores[track], atol=1e-4
-        )
+        np.testing.assert_array_equal(found.tracks[f"keyframes_{track}"], bits[track])
+        score = found.tracks[f"keyframe_score_{track}"]
+        np.testing.assert_allclose(score, scores[track], atol=1e-4)
     np.testing.assert_allclose(found.motion, motion, atol=2e-3, rtol=2e-4)
