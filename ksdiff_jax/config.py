@@ -205,6 +205,8 @@ class DataConfig:
     """Where clips come from and how they are cut."""
 
     path: str = ""  # folder of shards; empty: the built-in corpus, made on first use
+    # of shards of an earlier version that do not show it: whose expression coefficients they hold
+    space: Literal["", "builtin", "flame", "bfm"] = ""
     clip_frames: int = 128  # R: 5.12 s at 25 Hz
     batch_size: int = 32  # §3.3
     workers: int = 0  # grain worker processes; 0 reads in the training process
@@ -271,7 +273,7 @@ class SampleConfig:
     eta: float = 0.0
     # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
     lip_temperature: float = 1.0
-    # motion dimensions (layout.py) that move the lips
+    # motion dimensions (motion/space.py) that move the lips
     lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"

@@ -4,7 +4,7 @@
 new stream never changes the numbers of an old one and a resumed run draws what the uninterrupted
 one would have drawn.
 
-What is drawn for a frame is fixed by the clip's key and the index of the frame in the clip
+What a sampler draws for a frame is fixed by the clip's key and the index of the frame in the clip
 (`frame_noise`, `frame_uniform`), so neither the padding, nor the windows, nor the other clips of a
 batch change it.
 """

@@ -17,7 +17,7 @@ from ksdiff_jax import locks
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.pretrained import save_pretrained
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from tests.conftest import REPOSITORY
 from tests.elsewhere import POSIX_MODULES, msvcrt, posix_only_os, posix_only_signals
 from tests.train.tiny_ksdiff import tiny_config
@@ -137,8 +137,8 @@ def tiny(tmp_path):
     params = jax.tree.map(
         lambda leaf: rng.normal(scale=0.1, size=leaf.shape).astype(np.float32), shapes
     )
-    statistics = Statistics(np.zeros(59, np.float32), np.full(59, 0.1, np.float32))
-    return save_pretrained(tmp_path / "tiny", config=config, params=params, statistics=statistics)
+    statistics = BUILTIN.with_statistics(np.zeros(MOTION_DIMS), np.full(MOTION_DIMS, 0.1))
+    return save_pretrained(tmp_path / "tiny", config=config, params=params, space=statistics)
 
 
 @pytest.mark.slow

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.motion.space import MOTION_DIMS
+
 PACKAGE = Path(__file__).parents[1] / "ksdiff_jax"
 FLOORS = [
     [
@@ -207,8 +210,8 @@ def test_files_and_functions_stay_short_and_named_for_what_they_hold(part):
 def test_the_rules_see_what_they_forbid():
     inside = "def f():\n    from ksdiff_jax.train import loop\n"
     assert upward_imports("audio", inside) == ["ksdiff_jax.train.loop"]
-    assert upward_imports("audio", "from ksdiff_jax.motion import layout") == [
-        "ksdiff_jax.motion.layout"
+    assert upward_imports("audio", "from ksdiff_jax.motion import space") == [
+        "ksdiff_jax.motion.space"
     ]
     assert upward_imports("cli", "from ksdiff_jax.train import loop") == []
     assert (
@@ -232,3 +235,27 @@ def test_a_circle_is_seen_also_where_it_goes_through_a_function_and_a_package():
     }
     assert circles(sources) == [["p.a", "p.b", "p.c"]]
     assert circles(sources | {"p.c": "import os\n"}) == []
+
+
+WIDTHS = (MOTION_DIMS, SAMPLES_PER_MOTION_FRAME)
+WIDTH_OWNERS = ("ksdiff_jax/motion/space.py", "ksdiff_jax/audio/timebase.py")
+
+
+def written_widths(source: str) -> list[int]:
+    """Lines with the number of a motion frame's coefficients or samples as an integer constant."""
+    numbers = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)]
+    return [n.lineno for n in numbers if type(n.value) is int and n.value in WIDTHS]
+
+
+def test_the_widths_of_a_motion_frame_are_written_in_one_place_each():
+    root = PACKAGE.parent
+    sources = [
+        path for name in ("ksdiff_jax", "tests", "configs") for path in root.glob(f"{name}/**/*.py")
+    ]
+    found = {
+        str(path.relative_to(root)): lines
+        for path in sources
+        if (lines := written_widths(path.read_text(encoding="utf-8")))
+    }
+    assert set(found) <= set(WIDTH_OWNERS), found
+    assert written_widths(f"x = np.zeros((3, 50 + 9))\nshape = (2, {MOTION_DIMS})\n") == [2]

@@ -9,6 +9,7 @@ import pytest
 from ksdiff_jax.data.shards import dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.pretrained import save_pretrained
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.outputs import (
     check_apart,
     check_output,
@@ -98,7 +99,7 @@ def test_an_output_that_is_an_input_is_refused_under_every_name(tmp_path, spelli
 def motion_as_video(output, speech, overwrite):
     from ksdiff_jax.animate.motion import Motion
 
-    Motion.from_coefficients(np.zeros((3, 59), np.float32)).render(
+    Motion.from_coefficients(np.zeros((3, MOTION_DIMS), np.float32)).render(
         output, audio=speech, overwrite=overwrite
     )
 
@@ -224,7 +225,7 @@ def data_set(path, **options):
 
 def checkpoint(path, **options):
     params = {"scale": np.ones((), np.float32)}
-    save_pretrained(path, config=CONFIG, params=params, statistics=STATISTICS, **options)
+    save_pretrained(path, config=CONFIG, params=params, space=STATISTICS, **options)
 
 
 FOLDERS = {"a data set": (data_set, DATA_SET), "a checkpoint": (checkpoint, CHECKPOINT)}

@@ -15,6 +15,7 @@ from ksdiff_jax.export.plot import write_plot
 from ksdiff_jax.export.sheet import SheetEntry, write_sheet
 from ksdiff_jax.export.video import write_video
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.outputs import write_document
 from ksdiff_jax.ownership import CHECKPOINT, DATA_SET, mark, purpose_of
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, write_words
@@ -22,7 +23,7 @@ from ksdiff_jax.train.report.run_page import write_run_page
 
 
 def motion():
-    return MotionClip.from_coefficients(np.zeros((5, 59), np.float32))
+    return MotionClip.from_coefficients(np.zeros((5, MOTION_DIMS), np.float32))
 
 
 def small_video(path, **options):

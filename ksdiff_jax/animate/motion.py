@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.audio.heard import Heard
-from ksdiff_jax.face import FaceModel, builtin_face, face_vertices, mouth_opening
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_vertices, mouth_opening
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.typing import Float
 
@@ -23,8 +24,29 @@ class Motion(MotionClip):
     def vertex_blocks(
         self, *, face: FaceModel | None = None
     ) -> Iterator[Float[np.ndarray, "t v 3"]]:
-        """The posed face, `BLOCK_FRAMES` frames at a time, in metres."""
+        """The posed face, `BLOCK_FRAMES` frames at a time, in metres.
+
+        Raises `InputError` unless the face is of the motion's space.
+        """
+        face = self.face_for(face)
+        return self._blocks(face)
+
+    def face_for(self, face: FaceModel | None = None) -> FaceModel:
+        """The face to put this motion on: the one given, or the built-in head.
+
+        Raises `InputError` where it is of another space than the motion, or the motion's is not
+        known.
+        """
+        if not self.space:
+            raise InputError(
+                "this motion is of an earlier version, and nothing in it shows whose expression "
+                "coefficients it holds; name them, as in Motion.load(path, space='builtin')"
+            )
         face = builtin_face() if face is None else face
+        check_face(face, self.space, what="motion")
+        return face
+
+    def _blocks(self, face: FaceModel) -> Iterator[Float[np.ndarray, "t v 3"]]:
         for start in range(0, len(self), BLOCK_FRAMES):
             frames = slice(start, min(start + BLOCK_FRAMES, len(self)))
             missing = BLOCK_FRAMES - (frames.stop - start)
@@ -51,7 +73,7 @@ class Motion(MotionClip):
 
     def mouth_opening(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t"]:
         """Metres between the inner lips at the middle of the mouth."""
-        face = builtin_face() if face is None else face
+        face = self.face_for(face)
         blocks = (
             np.asarray(mouth_opening(face, vertices)) for vertices in self.vertex_blocks(face=face)
         )
@@ -76,7 +98,7 @@ class Motion(MotionClip):
         """
         from ksdiff_jax.export.video import write_motion_video
 
-        face = builtin_face() if face is None else face
+        face = self.face_for(face)
         return write_motion_video(
             path,
             self.vertex_blocks(face=face),

@@ -1,9 +1,9 @@
 """Long speech in windows: where they lie, what noise they start from, how their motions are joined.
 
 A clip of T frames longer than the longest window is covered by n windows of equal length,
-neighbours sharing `overlap` frames. Every frame's noise is a function of its absolute index alone,
-so two windows start the frames that they share from the same noise. Over an overlap the motions are
-cross-faded with weights that sum to one,
+neighbours sharing `overlap` frames. Every frame's noise is a function of its absolute index alone
+(`rng.frame_noise`), so two windows start the frames that they share from the same noise. Over an
+overlap the motions are cross-faded with weights that sum to one,
 
     w(x) = sin²(π x / 2),   x from 0 to 1 across the overlap,
 
@@ -15,11 +15,9 @@ whose border is farther away. Time is linear in T, and memory is that of one win
 import itertools
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.typing import Array, Float, Int, Key
+from ksdiff_jax.typing import Float
 
 OVERLAP_FRAMES = 100  # 4 s: enough for both windows to settle
 
@@ -29,6 +27,11 @@ class Window(NamedTuple):
 
     start: int
     stop: int
+
+    @property
+    def frames(self) -> int:
+        """Motion frames of the window."""
+        return self.stop - self.start
 
 
 def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) -> list[Window]:
@@ -41,22 +44,6 @@ def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) ->
     length = -(-(frames + (count - 1) * overlap) // count)
     starts = [i * (frames - length) // (count - 1) for i in range(count)]
     return [Window(start, start + length) for start in starts]
-
-
-def frame_noise(
-    keys: Key[Array, "b"], first_frames: Int[Array | np.ndarray, "b"], *, frames: int, dims: int
-) -> Float[Array, "b {frames} {dims}"]:
-    """Standard normal noise for `frames` frames of each clip from `first_frames` on, fixed by key
-    and frame index.
-    """
-
-    def of_clip(key, first):
-        of_frame = jax.vmap(
-            lambda index: jax.random.normal(jax.random.fold_in(key, index), (dims,), jnp.float32)
-        )
-        return of_frame(first + jnp.arange(frames))
-
-    return jax.vmap(of_clip)(keys, first_frames)
 
 
 def join_windows(

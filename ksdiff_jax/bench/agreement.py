@@ -22,6 +22,7 @@ import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.bench.line import Part
@@ -29,10 +30,10 @@ from ksdiff_jax.bench.timing import Programs, seconds
 from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params
 from ksdiff_jax.config import Config
 from ksdiff_jax.face.lip_gap import builtin_lip_gap
+from ksdiff_jax.models.ksdiff.network import TRACKS
 from ksdiff_jax.models.ksdiff.system import KSDiff
 from ksdiff_jax.models.system import Batch, Sample, Statistics
 from ksdiff_jax.motion.keyframes import keyframe_targets
-from ksdiff_jax.motion.layout import MOTION_DIMS
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Bool, PyTree
 
@@ -83,12 +84,7 @@ class _Both:
         devices = {"cpu": cpu(), "device": jax.devices()[0]}
         with jax.default_device(devices["cpu"]):
             builtin_lip_gap()  # a constant of the loss: computed where float32 is float32
-        noise = (
-            np.random.default_rng(1)
-            .standard_normal((*batch.speech.mask.shape, MOTION_DIMS))
-            .astype(np.float32)
-        )
-        given = (made_up_params(config), batch, noise)
+        given = (made_up_params(config), batch)
         self._arguments = {name: jax.device_put(given, device) for name, device in devices.items()}
         functions = {
             "gradients": loss_and_gradients(config, normal),
@@ -144,7 +140,7 @@ def cpu() -> jax.Device:
 
 
 def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
-    """(params, batch, noise) -> loss, gradients and the keyframe targets that the loss is about."""
+    """(params, batch) -> loss, gradients and the keyframe targets that the loss is about."""
     system, settings = KSDiff(config), config.model.keyframes
 
     def loss(params: PyTree, batch: Batch) -> Array:
@@ -153,7 +149,7 @@ def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
         return sum(terms.values()).mean()
 
     def compute(
-        params: PyTree, batch: Batch, noise: Array
+        params: PyTree, batch: Batch
     ) -> tuple[Array, PyTree, tuple[Bool[Array, "b t"], ...]]:
         targets = keyframe_targets(
             batch.motion,
@@ -167,13 +163,14 @@ def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
 
 
 def sample(config: Config, normal: Statistics, *, steps: int) -> Callable:
-    """(params, batch, noise) -> a sample of few steps, keyframes decoded."""
-    system, options = KSDiff(config), dataclasses.replace(config.sample, steps=steps)
+    """(params, batch) -> a sample of few steps, keyframes decoded."""
+    options = dataclasses.replace(config.sample, steps=steps)
+    system = KSDiff(dataclasses.replace(config, sample=options))
 
-    def compute(params: PyTree, batch: Batch, noise: Array) -> Sample:
-        return system.sample(
-            params, batch.speech, noise, jax.random.key(3), statistics=normal, options=options
-        )
+    def compute(params: PyTree, batch: Batch) -> Sample:
+        clips = len(batch.speech.mask)
+        keys, first = jax.random.split(jax.random.key(3), clips), jnp.zeros(clips, jnp.int32)
+        return system.sample(params, batch.speech, keys, first, statistics=normal)
 
     return compute
 
@@ -209,16 +206,16 @@ def sample_errors(ours: Sample, reference: Sample) -> dict:
     """Errors of a sample against a reference, over all clips and over those whose keyframes are all
     the same.
     """
-    bits = [(s.keyframes_expression, s.keyframes_head) for s in (ours, reference)]
-    scores = [
-        np.stack([s.keyframe_score_expression, s.keyframe_score_head]) for s in (ours, reference)
-    ]
+    bits, scores = (
+        [tuple(s.tracks[f"{kind}_{path}"] for path in TRACKS) for s in (ours, reference)]
+        for kind in ("keyframes", "keyframe_score")
+    )
     same = np.all([(a == b).all(axis=1) for a, b in zip(*bits, strict=True)], axis=0)
     numbers = {
         "differing_keyframes": _differing(*bits),
         "keyframes": int(sum(np.sum(track) for track in bits[1])),
         "keyframe_frames": int(sum(np.size(track) for track in bits[1])),
-        "largest_score_difference": float(np.abs(scores[0] - scores[1]).max()),
+        "largest_score_difference": float(np.abs(np.subtract(*scores)).max()),
         **_motion_errors(ours.motion, reference.motion, "motion"),
         "clips_of_same_keyframes": int(same.sum()),
     }

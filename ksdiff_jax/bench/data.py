@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+
 BATCH_SIZE = 32
 CUT_FRAMES = 128
 CLIPS = 512
@@ -141,7 +143,8 @@ def _clips(count: int, *, features: bool = False) -> Iterator:
             speaker_id=f"speaker-{number % 20}",
             language="en",
             source="bench",
-            audio=random.integers(-8000, 8000, 640 * frames).astype(np.int16),
+            space="builtin",
+            audio=random.integers(-8000, 8000, SAMPLES_PER_MOTION_FRAME * frames).astype(np.int16),
             expression=random.normal(size=(frames, 50)).astype(np.float32),
             rotation=random.normal(scale=0.1, size=(frames, 3)).astype(np.float32),
             jaw=random.normal(scale=0.1, size=(frames, 3)).astype(np.float32),

@@ -25,13 +25,12 @@ from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Programs, in_turn, spread
 from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params
 from ksdiff_jax.config import Config
-from ksdiff_jax.models.ksdiff.network import Network, compute_dtype, keyframe_tracks
-from ksdiff_jax.models.ksdiff.sampling import decode_keyframes
+from ksdiff_jax.models.ksdiff.network import compute_dtype, keyframe_tracks
+from ksdiff_jax.models.ksdiff.sampling import decode_keyframes, encode
 from ksdiff_jax.models.ksdiff.system import KSDiff
-from ksdiff_jax.models.system import Speech, Statistics
-from ksdiff_jax.motion.layout import MOTION_DIMS
-from ksdiff_jax.rng import stream
+from ksdiff_jax.models.system import Statistics
 from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import PyTree
 
 
@@ -51,32 +50,18 @@ class Stages:
     def keyframes(self, params: PyTree, speech: Speech) -> PyTree:
         """Keyframes of both tracks and their scores, from features."""
         config, network = self._config, self._system.network.clone(scan_layers=False)
-        encoded = network.apply(
-            {"params": params},
-            speech,
-            drop_transcript=jnp.zeros(len(speech.mask), bool),
-            deterministic=True,
-            method=Network.encode,
-        )
-        key, options = jax.random.key(0), config.sample
+        encoded = encode(network, params, speech, jnp.zeros(len(speech.mask), bool))
+        threshold = jnp.full(speech.mask.shape, config.sample.keyframe_threshold)
         return {
-            track: decode_keyframes(
-                network, params, track, encoded, stream(key, track), config=config, options=options
-            )
+            track: decode_keyframes(network, params, track, encoded, threshold)
             for track in keyframe_tracks(config.model)
         }
 
     def sampler(self, params: PyTree, speech: Speech) -> jax.Array:
         """Motion (b, t, 59) from features."""
-        noise = jax.random.normal(jax.random.key(1), (*speech.mask.shape, MOTION_DIMS))
-        return self._system.sample(
-            params,
-            speech,
-            noise,
-            jax.random.key(0),
-            statistics=self._normal,
-            options=self._config.sample,
-        ).motion
+        clips = len(speech.mask)
+        keys, first = jax.random.split(jax.random.key(0), clips), jnp.zeros(clips, jnp.int32)
+        return self._system.sample(params, speech, keys, first, statistics=self._normal).motion
 
 
 class _Work:
@@ -91,8 +76,8 @@ class _Work:
 
     def lowerings(self) -> dict[str, Callable]:
         """How to lower each program."""
-        heard = jax.eval_shape(self._stages.encoder, self._params, self.sound)
-        with_features = self.sound._replace(features=heard)
+        features = jax.eval_shape(self._stages.encoder, self._params, self.sound)
+        with_features = self.sound._replace(features=features)
         found = {
             "encoder": lambda: jax.jit(self._stages.encoder).lower(self._params, self.sound),
             "sampler": lambda: jax.jit(self._stages.sampler).lower(self._params, with_features),
@@ -110,8 +95,9 @@ class _Work:
         speech = self.sound._replace(features=features)
 
         def total() -> np.ndarray:
-            heard = of["encoder"].call(self._params, self.sound)
-            return np.asarray(of["sampler"].call(self._params, self.sound._replace(features=heard)))
+            features = of["encoder"].call(self._params, self.sound)
+            speech = self.sound._replace(features=features)
+            return np.asarray(of["sampler"].call(self._params, speech))
 
         works: dict[str, Callable[[], Any]] = {"total": total}
         if self.split:

@@ -23,6 +23,7 @@ from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
 from ksdiff_jax.models.system import Batch, Statistics
+from ksdiff_jax.motion.space import STD_FLOOR
 from ksdiff_jax.speech.transcript import BEGIN, END
 
 _MASKED = -1e9
@@ -52,9 +53,9 @@ class TorchKSDiff:
             for name, leaf in params.items()
         }
         self.mean, self.std = (
-            torch.tensor(np.asarray(part)) for part in (statistics.mean, statistics.std)
+            torch.tensor(np.asarray(part, np.float32)) for part in (statistics.mean, statistics.std)
         )
-        self.std = self.std.clamp(min=1e-3)
+        self.std = self.std.clamp(min=STD_FLOOR)
         self.hann, self.filters = (
             torch.tensor(_hann_window()),
             torch.tensor(_mel_filters(self.model.encoder.mel_bands)),

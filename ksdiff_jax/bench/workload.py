@@ -187,7 +187,10 @@ def made_up_batch(
     import ml_dtypes
     import numpy as np
 
-    from ksdiff_jax.models.system import Batch, Speech, Statistics
+    from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+    from ksdiff_jax.models.system import Batch
+    from ksdiff_jax.motion.space import BUILTIN
+    from ksdiff_jax.speech.utterance import Speech
 
     draw = np.random.default_rng(0)
     encoder = config.model.encoder
@@ -199,13 +202,13 @@ def made_up_batch(
     tokens = draw.integers(3, 259, (clips, config.model.transcript.max_tokens)).astype(np.int32)
     speech = Speech(
         # As in the loader: with features there is no sound, and they are bfloat16.
-        audio=0.1 * normal(clips, 0 if features else 640 * frames),
+        audio=0.1 * normal(clips, 0 if features else SAMPLES_PER_MOTION_FRAME * frames),
         prosody=normal(clips, 2 * frames, 2),
         mask=np.ones((clips, frames), bool),
         tokens=tokens,
         token_mask=np.ones(tokens.shape, bool),
         features=normal(clips, 2 * frames, width).astype(ml_dtypes.bfloat16) if features else None,
     )
-    motion = np.cumsum(normal(clips, frames, 59), axis=1) / np.sqrt(frames)
-    ones = np.ones(59, np.float32)
-    return Batch(speech, motion.astype(np.float32)), Statistics(mean=0 * ones, std=ones)
+    motion = np.cumsum(normal(clips, frames, BUILTIN.width), axis=1) / np.sqrt(frames)
+    unit = BUILTIN.with_statistics(np.zeros(BUILTIN.width), np.ones(BUILTIN.width))
+    return Batch(speech, motion.astype(np.float32)), unit

@@ -18,8 +18,8 @@ from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
 if TYPE_CHECKING:  # both import what is slow to start
-    from ksdiff_jax.animate.utterance import Utterance
     from ksdiff_jax.audio.waveform import Recording
+    from ksdiff_jax.speech.utterance import Utterance
 
 TranscriptOf = Callable[[str, "Recording"], Transcript]
 
@@ -133,7 +133,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the checkpoint's",
     )
     parser.add_argument(
-        "--face", metavar="FILE", help="FLAME model file for the video; default the built-in head"
+        "--face",
+        metavar="FILE",
+        help="face for the video, of the checkpoint's motion space; the shipped one's expression "
+        "coefficients are the built-in head's own, not FLAME's; default the built-in head",
+    )
+    parser.add_argument(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="whose coefficients an earlier version's checkpoint has, if it does not show it",
     )
     parser.add_argument(
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds"
@@ -272,18 +281,17 @@ class _Work:
         use_device(args.device)
         keep_compilations()
 
-        from ksdiff_jax.animate.animator import Animator, check_seed
-        from ksdiff_jax.face import load_face
+        from ksdiff_jax.animate.animator import Animator
+        from ksdiff_jax.animate.engine import check_seed
+        from ksdiff_jax.face import builtin_face, check_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
-        self.args, self.console, self.outputs, self.transcript_of = (
-            args,
-            console,
-            outputs,
-            transcript_of,
-        )
+        self.args, self.console = args, console
+        self.outputs, self.transcript_of = outputs, transcript_of
         self.animator = Animator.from_pretrained(
-            DEFAULT_NAME if args.checkpoint is None else args.checkpoint, encoder=args.encoder
+            DEFAULT_NAME if args.checkpoint is None else args.checkpoint,
+            encoder=args.encoder,
+            space=args.space,
         )
         self.options = {
             name: getattr(args, name)
@@ -294,7 +302,10 @@ class _Work:
         check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
-        self.face = load_face(args.face) if args.face else None
+        self.face = load_face(args.face) if args.face else builtin_face()
+        if args.face or set(outputs.formats) - {"npz"}:
+            what = "--face" if args.face else "video and plot (--face FILE, or --formats npz)"
+            check_face(self.face, self.animator.pretrained.space.name, what=what)
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:
@@ -334,20 +345,14 @@ class _Work:
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
-        console.detail(
-            f"  read {read - started:.2f} s, sample {sampled - read:.2f} s, write "
-            f"{finished - sampled:.2f} s"
-        )
+        seconds = {"read": read - started, "sample": sampled - read, "write": finished - sampled}
+        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
         return {
             "speech": speech,
             "duration_s": duration_s,
             "transcript": transcript.source,
             "files": [str(file) for file in files],
-            "seconds": {
-                "read": read - started,
-                "sample": sampled - read,
-                "write": finished - sampled,
-            },
+            "seconds": seconds,
             "real_time_factor": (finished - started) / duration_s,
         }
 

@@ -61,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="with --encoder: take the clips of this data set, make none",
     )
+    parser.add_argument(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="with --from: whose expression coefficients they are (builtin, flame, bfm), of a data "
+        "set of an earlier version that does not show it",
+    )
     add_output_arguments(parser)
 
 
@@ -89,7 +96,12 @@ def run(args: argparse.Namespace) -> int:
     info = None if args.source else _made(args, out, console)
     if encoder is not None:
         info = _encoded(
-            Path(args.source or args.out), out, encoder, console, overwrite=args.overwrite
+            Path(args.source or args.out),
+            out,
+            encoder,
+            console,
+            overwrite=args.overwrite,
+            space=args.space,
         )
     seconds = time.monotonic() - started
     for name, split in info.splits.items():
@@ -133,7 +145,7 @@ def _made(args: argparse.Namespace, out, console: Console):
         )
 
 
-def _encoded(source, out, encoder, console: Console, *, overwrite: bool):
+def _encoded(source, out, encoder, console: Console, *, overwrite: bool, space: str):
     """The clips of `source` with features, written into `out`."""
     from ksdiff_jax.data.features import write_features
     from ksdiff_jax.data.shards import dataset_info
@@ -142,7 +154,8 @@ def _encoded(source, out, encoder, console: Console, *, overwrite: bool):
     console.say(f"speech features of {clips:,} clips by {encoder.source}")
     with console.progress("features", unit="clips") as update:
         progress = _Progress(console, update, total=clips)
-        return write_features(source, out, encoder=encoder, progress=progress, overwrite=overwrite)
+        options = {"progress": progress, "overwrite": overwrite, "space": space}
+        return write_features(source, out, encoder=encoder, **options)
 
 
 class _Progress:

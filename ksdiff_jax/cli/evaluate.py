@@ -6,7 +6,6 @@ cache: voices and sentences that training never saw.
 
 import argparse
 import dataclasses
-import math
 import time
 from pathlib import Path
 
@@ -45,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DIR",
         help="a folder of shards (default: the built-in corpus, made on first use)",
+    )
+    add(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="whose expression coefficients they are (builtin, flame), of a checkpoint or data set "
+        "of an earlier version that does not show it",
     )
     add("--split", default="test", help="split of the data set (default: test)")
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
@@ -88,11 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write."""
-    for name in ("clips", "samples", "steps"):
+    for name in ("clips", "samples"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: need 1 or more")
-    if args.guidance is not None and not (math.isfinite(args.guidance) and args.guidance >= 0):
-        raise InputError(f"--guidance {args.guidance}: need a number of 0 or more (1: no guidance)")
+    from ksdiff_jax.animate.engine import Engine, check_seed
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
@@ -101,24 +106,21 @@ def run(args: argparse.Namespace) -> int:
     use_device(args.device)
     keep_compilations()
     out = _out_folder(args)
-    pretrained = load_pretrained(args.checkpoint, encoder=args.encoder)
+    check_seed(args.seed)
+    pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
     system = build_system(pretrained.config)
-    changes = {
-        name: getattr(args, name)
-        for name in ("steps", "guidance")
-        if getattr(args, name) is not None
-    }
-    options = dataclasses.replace(pretrained.config.sample, **changes)
+    engine = Engine(system, pretrained.params, pretrained.space)
+    engine = engine.with_options(steps=args.steps, guidance=args.guidance)
     started = time.perf_counter()
-    figures, curves = _on_split(args, pretrained, system, options, console)
-    real_figures, real_curves = _on_real(args, pretrained, system, options)
+    figures, curves = _on_split(args, engine, console)
+    real_figures, real_curves = _on_real(args, engine)
     figures |= real_figures
     about = {
         "machine": report.machine(),
         "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
         "data": args.data or "built-in corpus",
         "split": args.split,
-        "options": dataclasses.asdict(options),
+        "options": dataclasses.asdict(engine.system.config.sample),
         "seed": args.seed,
         "control": args.control,
         "measured_in_s": round(time.perf_counter() - started, 1),
@@ -158,11 +160,13 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
     return make_folder(out)
 
 
-def _on_split(args, pretrained, system, options, console):
+def _on_split(args, engine, console):
     """Figures and a few curves on the split of a data set."""
     groups = [group for group in args.metrics if group != "real"]
     if not groups:
         return {}, []
+    import numpy as np
+
     from ksdiff_jax.data.tally import motion_of_clip
     from ksdiff_jax.evaluate import run as evaluation
     from ksdiff_jax.evaluate.articulation import articulate, face_part
@@ -170,23 +174,24 @@ def _on_split(args, pretrained, system, options, console):
     from ksdiff_jax.evaluate.scores import score
     from ksdiff_jax.face import builtin_face, face_height
 
-    folder = args.data or _built_in(args, console, pretrained.config.data.corpus_clips)
-    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips)
+    config, space = engine.system.config, engine.statistics.name
+    folder = args.data or _built_in(args, console, config.data.corpus_clips)
+    _check_data_space(str(folder), engine, given=args.space, checkpoint=args.checkpoint)
+    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips, space=space)
     console.say(
         f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from "
         f"{folder}"
     )
-    keyframe_config = pretrained.config.model.keyframes
+    keyframe_config = config.model.keyframes
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":
-        predictions = evaluation.still_predictions(clips, pose=pretrained.statistics.mean)
+        predictions = evaluation.still_predictions(clips, pose=np.asarray(engine.statistics.mean))
     else:
-        predictions = evaluation.predict_clips(
-            system, pretrained.params, pretrained.statistics, clips,
-            options=options, seed=args.seed, samples=args.samples,
-        )  # fmt: skip
+        predictions = evaluation.predict_clips(engine, clips, seed=args.seed, samples=args.samples)
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
+    if space != builtin_face().space:
+        return figures, []
     part, height = face_part(builtin_face()), face_height(builtin_face())
     curves = [
         Curves(
@@ -199,16 +204,29 @@ def _on_split(args, pretrained, system, options, console):
     return figures, curves
 
 
-def _on_real(args, pretrained, system, options):
+def _check_data_space(folder: str, engine, *, given: str, checkpoint) -> None:
+    """Raises `InputError` unless data set and checkpoint are of one motion space."""
+    from ksdiff_jax.data.earlier_space import known_space
+
+    of_data, own = known_space(folder, given=given), engine.statistics.name
+    if of_data != own:
+        raise InputError(
+            f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
+            f"{checkpoint} speaks {own}; name data or a checkpoint of the other space"
+        )
+
+
+def _on_real(args, engine):
     """Figures and all curves on real speech, silence and noise, where a folder of them is given."""
     if not args.real or "real" not in args.metrics or args.control:
         return {}, []
     from ksdiff_jax.evaluate.real_speech import lip_sync, lip_sync_figures, rest
     from ksdiff_jax.evaluate.report import Curves
+    from ksdiff_jax.face import builtin_face, check_face
 
-    arguments = (system, pretrained.params, pretrained.statistics, args.real)
-    results = lip_sync(*arguments, options=options, seed=args.seed)
-    figures = lip_sync_figures(results) | rest(*arguments, options=options, seed=args.seed)
+    check_face(builtin_face(), engine.statistics.name, what="--metrics real")
+    results = lip_sync(engine, args.real, seed=args.seed)
+    figures = lip_sync_figures(results) | rest(engine, args.real, seed=args.seed)
     curves = [
         Curves(f"{result.name}: r = {result.correlation:.2f}", result.predicted, result.measured)
         for result in results

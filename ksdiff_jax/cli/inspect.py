@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips"
     )
+    parser.add_argument(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="whose expression coefficients a file of an earlier version holds, where it does not "
+        "show it: builtin, flame or bfm",
+    )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
 
@@ -50,12 +57,16 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet:
         check_output(args.sheet, "sheet", overwrite=args.overwrite, inputs=[args.path])
     with console.without_library_warnings():
-        facts = describe(args.path, verify=args.verify)
+        facts = describe(args.path, verify=args.verify, space=args.space)
         if args.verify:
             facts["verified"] = True
         if args.sheet:
             facts["sheet"] = _sheet(
-                args.sheet, args.path, kind=facts["kind"], overwrite=args.overwrite
+                args.sheet,
+                args.path,
+                kind=facts["kind"],
+                overwrite=args.overwrite,
+                space=args.space,
             )
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -66,19 +77,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool) -> str:
+def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool, space: str) -> str:
     if kind != "data set":
         raise InputError(
             f"{path}: a {kind}; --sheet draws clips of a data set, a folder with a dataset.json"
         )
     from ksdiff_jax.cli.inspect_data import write_dataset_sheet
 
-    write_dataset_sheet(sheet, path, overwrite=overwrite)
+    write_dataset_sheet(sheet, path, overwrite=overwrite, space=space)
     return sheet
 
 
-def describe(path: str | Path, *, verify: bool) -> dict:
-    """Facts about whatever `path` is, by name."""
+def describe(path: str | Path, *, verify: bool, space: str = "") -> dict:
+    """Facts about whatever `path` is, by name; `space` is its motion space where it shows none."""
     from ksdiff_jax import hub
     from ksdiff_jax.cli.inspect_data import describe_dataset
     from ksdiff_jax.data.description import DESCRIPTION
@@ -88,30 +99,31 @@ def describe(path: str | Path, *, verify: bool) -> dict:
 
     found = Path(path)
     if "://" in str(path) or (found.is_dir() and (found / DESCRIPTION).is_file()):
-        facts = describe_dataset(path)
+        facts = describe_dataset(path, space=space)
         if verify:
             verify_dataset(path)
         return facts
     if found.is_dir() and _is_encoder(found):
         return _encoder_folder(found)
     if found.is_dir() or (not found.exists() and str(path) in shipped_names()):
-        return _checkpoint(path, verify=verify)
+        return _checkpoint(path, verify=verify, space=space)
     if not found.exists():
         if found.suffix != ".py" and find_config(path) is not None:
             return _config(path)
         # else a mistake in the name of a file
         if hub.find_name(path) is not None and not found.parent.is_dir():
-            return _checkpoint(path, verify=verify)
+            return _checkpoint(path, verify=verify, space=space)
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
     if found.suffix == ".py":
         return _config(found)
     suffix = found.suffix.lower()
     if suffix == ".npz" and _is_motion(found):
-        return _motion(found)
+        return _motion(found, space=space)
     return _face(found) if suffix in (".npz", ".pkl") else _recording(found)
 
 
-def _checkpoint(path: str | Path, *, verify: bool) -> dict:
+def _checkpoint(path: str | Path, *, verify: bool, space: str) -> dict:
+    from ksdiff_jax.cli.inspect_data import shown_space
     from ksdiff_jax.models.pretrained import (
         embeds_encoder,
         read_manifest,
@@ -128,6 +140,7 @@ def _checkpoint(path: str | Path, *, verify: bool) -> dict:
 
     manifest, pretrained, size = read_whole(path, read)
     facts = {"kind": "checkpoint", "schema": manifest["schema"], "path": str(pretrained.path)}
+    facts["space"] = shown_space(pretrained.space.name, space, what=str(path))
     facts |= {"digest": pretrained.digest, "config": pretrained.config.name}
     if embeds_encoder(pretrained):
         facts |= _parameters(pretrained.params, pretrained.config)
@@ -222,13 +235,15 @@ def _is_motion(path: Path) -> bool:
     )
 
 
-def _motion(path: Path) -> dict:
+def _motion(path: Path, *, space: str) -> dict:
     import numpy as np
 
+    from ksdiff_jax.cli.inspect_data import shown_space
     from ksdiff_jax.motion.clip import MotionClip
 
-    clip = MotionClip.load(path)
+    clip = MotionClip.load(path, space=space)
     facts = {"kind": "motion", "schema": clip.meta["schema"], "frames": len(clip), "fps": clip.fps}
+    facts["space"] = shown_space(clip.space, space, what=str(path))
     facts["seconds"] = round(clip.duration_s, 3)
     facts["head_angle_std_deg"] = [
         round(float(value), 2) for value in np.degrees(clip.global_orient.std(axis=0))
@@ -306,6 +321,7 @@ def _face(path: Path) -> dict:
         "licence": face.licence,
         "vertices": len(face.template),
     }
+    facts["space"] = face.space
     facts["triangles"] = len(face.faces)
     return facts | {"regions": {name: len(indices) for name, indices in face.regions.items()}}
 

@@ -14,12 +14,23 @@ PICTURE_PIXELS = 256
 BAR_CHARACTERS = 32
 
 
-def describe_dataset(folder: PathLike) -> dict:
-    """Facts by name, from `dataset.json` alone."""
+def shown_space(found: str, given: str, *, what: str) -> str:
+    """The space as `inspect` shows it; where nothing shows it, that, and what to do."""
+    from ksdiff_jax.motion.earlier import stated_space
+
+    if not (found or given):
+        return "not shown by this file of an earlier version; commands that need it take --space"
+    return stated_space(found, given, what=what)
+
+
+def describe_dataset(folder: PathLike, *, space: str = "") -> dict:
+    """Facts by name, from `dataset.json` alone but for the space of an earlier version."""
+    from ksdiff_jax.data.earlier_space import found_space
     from ksdiff_jax.data.shards import dataset_info
 
     info = dataset_info(folder)
-    facts = {"kind": "data set", "schema": info.schema, "space": info.space, "fps": info.fps}
+    shown = shown_space(found_space(folder), space, what=str(folder))
+    facts = {"kind": "data set", "schema": info.schema, "space": shown, "fps": info.fps}
     facts |= {"licence": info.licence, "made_by": info.made_by}
     if info.encoder_digest:
         facts["speech_features_of"] = info.encoder_digest
@@ -91,10 +102,13 @@ def length_bars(lengths: dict[int, int]) -> list[str]:
     ]
 
 
-def write_dataset_sheet(path: str | Path, folder: PathLike, *, overwrite: bool = False) -> int:
+def write_dataset_sheet(
+    path: str | Path, folder: PathLike, *, overwrite: bool = False, space: str = ""
+) -> int:
     """A contact sheet of random clips of all splits, the same ones each time; returns how many."""
     import numpy as np
 
+    from ksdiff_jax.data.earlier_space import found_space
     from ksdiff_jax.data.shards import ShardReader, dataset_info
     from ksdiff_jax.export.sheet import write_sheet
 
@@ -107,7 +121,8 @@ def write_dataset_sheet(path: str | Path, folder: PathLike, *, overwrite: bool =
     count = min(SHEET_CLIPS, len(places))
     chosen = np.random.default_rng(SHEET_SEED).choice(len(places), count, replace=False)
     readers = {
-        split: ShardReader(folder, split) for split in {places[place][0] for place in chosen}
+        split: ShardReader(folder, split, space=space or found_space(folder))
+        for split in {places[place][0] for place in chosen}
     }
     entries = [
         _entry(readers[split][number], split=split)
@@ -138,7 +153,7 @@ def _entry(clip, *, split: str):
             None, (split, clip.clip_id, clip.speaker_id, clip.language, f"{clip.duration_s:.1f} s")
         )
     )
-    if clip.space != "flame":
+    if clip.space != builtin_face().space:
         curves = clip.expression[:frames, :3].astype(np.float32)
         return SheetEntry(who, audio, curves, clip.fps, "expression 1-3")
     face = builtin_face()

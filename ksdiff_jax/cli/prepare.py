@@ -119,7 +119,8 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         "--face",
         default="",
         metavar="FILE",
-        help="face model that is fitted; default the built-in head",
+        help="FLAME model file that is fitted, then the shards are of the flame space; default the "
+        "built-in head, whose 50 expression directions are its own",
     )
     face.add_argument(
         "--landmarks", default="", metavar="FILE", help="where the landmarks lie on that model"

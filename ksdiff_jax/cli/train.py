@@ -169,8 +169,10 @@ def train_system(
 ) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
+    from ksdiff_jax.animate.engine import Engine
     from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.evaluate.run import evaluate_clips
+    from ksdiff_jax.evaluate.scores import groups_without_face
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system, step_flops
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -200,13 +202,9 @@ def train_system(
     def evaluate(system, params, data):
         if not data.clips:
             return {}
-        return evaluate_clips(
-            system,
-            params,
-            data.clips,
-            statistics=data.statistics,
-            features_of=data.features_of,
-        )
+        engine = Engine(system, params, data.statistics, features_of=data.features_of)
+        groups = groups_without_face(data.statistics.name)
+        return evaluate_clips(engine, data.clips, groups=groups)
 
     flops = step_flops(config, held=held_parts(config, build_system(config)))
     outcome = train(
@@ -231,16 +229,9 @@ def train_system(
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:
+    from ksdiff_jax.animate.engine import Engine
     from ksdiff_jax.train.report.samples import write_samples
 
     if data.clips:
-        clips = data.clips[: system.config.train.samples_clips]
-        write_samples(
-            system,
-            params,
-            data.statistics,
-            clips,
-            out=out,
-            step=step,
-            features_of=data.features_of,
-        )
+        engine = Engine(system, params, data.statistics, features_of=data.features_of)
+        write_samples(engine, data.clips[: system.config.train.samples_clips], out=out, step=step)

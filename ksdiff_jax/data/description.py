@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from etils import epath
 
-from ksdiff_jax.data.schema import ARRAYS, SCHEMA, SPACES, ArrayField
+from ksdiff_jax.data.schema import ARRAYS, SCHEMA, ArrayField
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.earlier import space_of_maker
+from ksdiff_jax.motion.space import BFM, SPACES, MotionSpace
 from ksdiff_jax.plain_text import json_text
 
 DESCRIPTION = "dataset.json"
@@ -42,7 +42,8 @@ class DatasetInfo:
     """What `dataset.json` says."""
 
     schema: str
-    space: str  # of the coefficients: "flame" or "bfm"
+    # name of the motion space; "": an earlier version wrote it and does not show it
+    space: str
     fps: float
     licence: str
     made_by: str
@@ -78,6 +79,8 @@ def dataset_info(folder: PathLike) -> DatasetInfo:
         )
     try:
         return _parsed(raw)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path}: not a whole data set description; copy or make the data set again"
@@ -100,7 +103,7 @@ def _parsed(raw: dict) -> DatasetInfo:
     }
     return DatasetInfo(
         schema=raw["schema"],
-        space=raw["space"],
+        space=_space(raw),
         fps=raw["fps"],
         licence=raw["licence"],
         made_by=raw["made_by"],
@@ -112,21 +115,29 @@ def _parsed(raw: dict) -> DatasetInfo:
     )
 
 
-def statistics(folder: PathLike) -> Statistics:
-    """Mean and standard deviation of the 59 motion dimensions over the training split, as float32
-    arrays.
-    """
-    info = dataset_info(folder)
-    return Statistics(mean=np.array(info.mean, np.float32), std=np.array(info.std, np.float32))
+def _space(raw: dict) -> str:
+    """Earlier versions wrote no `motion_parts`, and "flame" for every 50 coefficients."""
+    name = raw["space"]
+    if name not in SPACES:
+        raise InputError(f"motion space {name!r} is not known here; known are {', '.join(SPACES)}")
+    if "motion_parts" in raw or name == BFM.name:
+        return name
+    return space_of_maker(raw["made_by"])
+
+
+def motion_space(info: DatasetInfo, name: str) -> MotionSpace:
+    """The space of that name with mean and deviation over the training split."""
+    return SPACES[name].with_statistics(info.mean, info.std)
 
 
 def write_description(path: Path, info: DatasetInfo) -> None:
     """Write `dataset.json`."""
-    coefficients = next(width for width, space in SPACES.items() if space == info.space)
-    arrays = ARRAYS | {"expression": ArrayField("<f4", (coefficients,))}
+    parts = SPACES[info.space].parts
+    arrays = ARRAYS | {"expression": ArrayField("<f4", (dict(parts)["expression"],))}
     raw = {
         "schema": info.schema,
         "space": info.space,
+        "motion_parts": parts,  # the order of the statistics
         "fps": info.fps,
         "licence": info.licence,
         "made_by": info.made_by,

@@ -24,6 +24,7 @@ from ksdiff_jax.audio.timebase import samples_of_motion_frames
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.description import PathLike
+from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.schema import Clip, features_from_bytes, features_to_bytes
 from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, write_dataset
 from ksdiff_jax.data.transforms import FeaturesOf
@@ -185,13 +186,18 @@ def write_features(
     encoder: SpeechEncoder,
     progress: Callable[[int], None] = lambda clips_done: None,
     overwrite: bool = False,
+    space: str = "",
 ) -> DatasetInfo:
-    """The data set of `folder` with features, as `out`, which may be the same folder."""
+    """The data set of `folder` with features, as `out`, which may be the same folder.
+
+    `space` is the motion space of a data set of an earlier version that does not show it.
+    """
     info, done = dataset_info(folder), 0
+    space = known_space(folder, given=space)
 
     def counted(split: str) -> Iterator[Clip]:
         nonlocal done
-        for clip in with_features(ShardReader(folder, split), encoder):
+        for clip in with_features(ShardReader(folder, split, space=space), encoder):
             done += 1
             progress(done)
             yield clip

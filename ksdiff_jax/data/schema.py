@@ -8,8 +8,9 @@ it and 6.4 ms to read it. `ARRAYS` gives dtype and trailing shape of each; `data
 for readers in other languages. Times of words and phonemes are JSON. `speech_features`, the output
 of a frozen encoder, is there or not for a whole data set, with the encoder's width.
 
-The expression says whose face model it is: 50 coefficients are FLAME's, 64 the Basel face model's
-(Deep3D); in the latter's space there is no jaw (zeros) and `camera` is a translation. `measures`
+`space` names whose face model the expression is of (motion/space.py); it is that of the data set,
+in `dataset.json`, and not in the records. In the space `bfm` there is no jaw (zeros) and `camera`
+is a translation. `measures`
 are facts about how a clip was made (`av_offset_s`, `reprojection_error`, ...), numbers by name.
 
 Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is
@@ -27,12 +28,12 @@ import numpy as np
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ, SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.data.example_record import decode_example, encode_example
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.layout import EXPRESSION_DIMS, SHAPE_DIMS
+from ksdiff_jax.motion.space import EXPRESSION_DIMS, SHAPE_DIMS, SPACES
 from ksdiff_jax.plain_text import json_text
 from ksdiff_jax.typing import Float, Int
 
 SCHEMA = "ksdiff-clip/1"
-SPACES = {EXPRESSION_DIMS: "flame", 64: "bfm"}  # by the number of expression coefficients
+_EXPRESSION_WIDTHS = {name: space.slice("expression").stop for name, space in SPACES.items()}
 
 
 class Timed(NamedTuple):
@@ -51,7 +52,7 @@ class Clip:
 
     clip_id: str
     audio: Int[np.ndarray, "s"]  # int16, 16 kHz mono
-    expression: Float[np.ndarray, "t e"]  # 50 FLAME or 64 Basel expression coefficients
+    expression: Float[np.ndarray, "t e"]  # as wide as the space has it
     rotation: Float[np.ndarray, "t 3"]  # global head rotation, axis-angle, radians
     jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
     camera: Float[np.ndarray, "t 3"]  # weak perspective: scale, tx, ty
@@ -69,11 +70,7 @@ class Clip:
     # bfloat16, of the encoder that `dataset.json` names
     speech_features: Float[np.ndarray, "f d"] | None = None
     measures: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def space(self) -> str:
-        """Of the expression: "flame" or "bfm"."""
-        return SPACES[self.expression.shape[-1]]
+    space: str = ""  # name of a motion space; "": not known, as in data of earlier versions
 
     @property
     def frames(self) -> int:
@@ -133,8 +130,11 @@ def encode_clip(clip: Clip) -> bytes:
     return encode_example(record)
 
 
-def decode_clip(record: bytes) -> Clip:
-    """Inverse of `encode_clip`; raises `InputError` where the record is no clip of this schema."""
+def decode_clip(record: bytes, *, space: str = "") -> Clip:
+    """Inverse of `encode_clip` but for the space, which the data set names.
+
+    Raises `InputError` where the record is no clip of this schema.
+    """
     try:
         raw = decode_example(record)
     except ValueError as error:  # also for a name that is no UTF-8
@@ -158,7 +158,7 @@ def decode_clip(record: bytes) -> Clip:
     values[MEASURES] = {
         name: float(value) for name, value in json.loads(raw.get(MEASURES) or "{}").items()
     }
-    clip = Clip(**values)
+    clip = Clip(**values, space=space)
     check_clip(clip)
     return clip
 
@@ -177,11 +177,11 @@ def _problem(clip: Clip) -> str | None:
     if clip.frames == 0:
         return "no motion frames"
     coefficients = clip.expression.shape[-1] if clip.expression.ndim == 2 else 0
-    if coefficients not in SPACES:
-        return (
-            f"expression has shape {clip.expression.shape}; {(clip.frames, EXPRESSION_DIMS)} "
-            "is needed, or 64 of BFM"
-        )
+    if clip.space and clip.space not in SPACES:
+        return f"space is {clip.space!r}; need {', '.join(SPACES)}"
+    if coefficients not in _widths(clip.space):
+        needed = " or ".join(f"{(clip.frames, width)}" for width in _widths(clip.space))
+        return f"expression has shape {clip.expression.shape}; {needed} is needed"
     for name, width in (("expression", coefficients), ("rotation", 3), ("jaw", 3), ("camera", 3)):
         value = getattr(clip, name)
         if value.shape != (clip.frames, width):
@@ -214,6 +214,13 @@ def _problem(clip: Clip) -> str | None:
     return None
 
 
+def _widths(space: str) -> tuple[int, ...]:
+    """Widths that an expression may have: that of its space or, not known, of any."""
+    return tuple(
+        sorted({width for name, width in _EXPRESSION_WIDTHS.items() if space in ("", name)})
+    )
+
+
 def features_to_bytes(features: Float[np.ndarray, "f d"]) -> bytes:
     """Speech features as they lie on disk: bfloat16, little-endian, frame by frame."""
     return np.ascontiguousarray(features, ml_dtypes.bfloat16).view("<u2").tobytes()
@@ -236,7 +243,7 @@ def _expression_field(raw: dict) -> ArrayField:
     """The frames, known from the rotation, say how wide the expression is."""
     frames = max(1, len(raw["rotation"]) // 12)
     width = len(raw["expression"]) // (4 * frames)
-    return ArrayField("<f4", (width if width in SPACES else EXPRESSION_DIMS,))
+    return ArrayField("<f4", (width if width in _widths("") else EXPRESSION_DIMS,))
 
 
 def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:

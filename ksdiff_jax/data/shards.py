@@ -24,7 +24,7 @@ from ksdiff_jax.data.description import (
     PathLike,
     SplitInfo,
     dataset_info,
-    statistics,
+    motion_space,
     write_description,
 )
 from ksdiff_jax.data.schema import SCHEMA, Clip, decode_clip, encode_clip
@@ -32,6 +32,7 @@ from ksdiff_jax.data.tally import MotionTally, SplitTally
 from ksdiff_jax.data.tfds_files import write_tfds_files
 from ksdiff_jax.data.tfrecord import DataWarning, find_records, read_record, write_tfrecord
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion.space import SPACES
 from ksdiff_jax.outputs import writing_folder
 from ksdiff_jax.ownership import DATA_SET
 
@@ -41,7 +42,7 @@ __all__ = [
     "ShardReader",
     "SplitInfo",
     "dataset_info",
-    "statistics",
+    "motion_space",
     "verify_shards",
     "write_dataset",
 ]
@@ -111,6 +112,8 @@ class ShardReader(Sequence[Clip]):
     first good one from there, round the end) stands in for it, so positions keep their meaning
     whichever records are bad, on every host and in every worker. `bad_records` says which they
     were; more than `bad_record_share` of them is an error.
+
+    `space` is that of the clips where the description does not name it (earlier_space.py).
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class ShardReader(Sequence[Clip]):
         *,
         on_bad_record: Literal["raise", "skip"] = "raise",
         bad_record_share: float = 0.01,
+        space: str = "",
     ):
         self.folder, self.split = epath.Path(folder), split
         info = dataset_info(folder)
@@ -127,7 +131,7 @@ class ShardReader(Sequence[Clip]):
             raise InputError(
                 f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}"
             )
-        chosen = info.splits[split]
+        chosen, self._space = info.splits[split], info.space or space
         self._shards = chosen.shards
         # joining them costs as much as reading
         self._paths = [str(self.folder / name) for name in chosen.shards]
@@ -195,7 +199,7 @@ class ShardReader(Sequence[Clip]):
     def __getitem__(self, position: int) -> Clip:
         data = self.record(position)
         try:
-            return decode_clip(data)
+            return decode_clip(data, space=self._space)
         except InputError as error:
             shard, number, offset, _ = self._entries[self._stand_ins.get(position, position)]
             path = self.folder / self._shards[shard]
@@ -237,6 +241,11 @@ def _of_one_kind(
     them.
     """
     for clip in clips:
+        if not clip.space:
+            raise InputError(
+                f"{folder}: clip {clip.clip_id!r} does not name the space of its coefficients; "
+                f"need {', '.join(SPACES)}"
+            )
         kinds.add((float(clip.fps), clip.space))
         if len(kinds) > 1:
             found = " and ".join(

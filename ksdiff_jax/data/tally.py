@@ -12,10 +12,11 @@ import numpy as np
 
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.motion.keyframes import keyframe_targets
+from ksdiff_jax.motion.space import BFM
 from ksdiff_jax.typing import Float
 
-# A dimension that never moves in the training split (a camera that stands still) is divided by 1,
-# not by 0.
+# A number that never moves in the training split (a camera that stands still) is stored with
+# deviation 1; the floor of the others is the space's (motion/space.py).
 SMALLEST_STD = 1e-6
 # Lower edges in seconds of the bins that clips are counted in by length.
 LENGTH_BINS_S = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
@@ -25,9 +26,7 @@ _keyframes = jax.jit(keyframe_targets)
 
 
 def motion_of_clip(clip: Clip) -> Float[np.ndarray, "t m"]:
-    """The motion of a clip in the order of motion/layout.py: expression, rotation, jaw, camera; 59
-    wide in FLAME.
-    """
+    """The motion of a clip in the order of motion/space.py: expression, rotation, jaw, camera."""
     return np.concatenate([clip.expression, clip.rotation, clip.jaw, clip.camera], axis=-1)
 
 
@@ -70,7 +69,7 @@ class MotionTally:
         )
         self.mean = self.mean + delta * count / total
         self.count = total
-        if clip.space == "flame":
+        if clip.space != BFM.name:
             self.keyframes += keyframe_counts(motion)
             self.keyframe_s += clip.duration_s
 

@@ -24,8 +24,9 @@ from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.system import Batch, Speech
+from ksdiff_jax.models.system import Batch
 from ksdiff_jax.speech.transcript import encode
+from ksdiff_jax.speech.utterance import Speech, zero_padded
 from ksdiff_jax.typing import Bool, Float, Int
 
 FeaturesOf = Callable[[Clip], Float[np.ndarray, "f d"]]  # the kept speech features of a whole clip
@@ -75,13 +76,13 @@ def example(
         clip.audio[first_sample : first_sample + samples] if with_audio else clip.audio[:0]
     )
     return Example(
-        audio=_padded(sound, samples_of_motion_frames(frames) if with_audio else 0),
-        prosody=_padded(normalise_prosody(raw_prosody(clip))[first:last], last - first),
+        audio=zero_padded(sound, samples_of_motion_frames(frames) if with_audio else 0),
+        prosody=zero_padded(normalise_prosody(raw_prosody(clip))[first:last], last - first),
         mask=np.arange(start, start + frames) < clip.frames,
         tokens=tokens,
         token_mask=token_mask,
-        motion=_padded(motion_of_clip(clip)[start : start + frames], frames),
-        features=None if features is None else _padded(features[first:last], last - first),
+        motion=zero_padded(motion_of_clip(clip)[start : start + frames], frames),
+        features=None if features is None else zero_padded(features[first:last], last - first),
     )
 
 
@@ -115,18 +116,12 @@ def collate(examples: Sequence[Example]) -> Batch:
     """Examples of one length as the rows of a batch."""
     *columns, features = zip(*examples, strict=True)
     audio, prosody, mask, tokens, token_mask, motion = map(np.stack, columns)
-    heard = None if features[0] is None else np.stack(features)
     speech = Speech(
         audio=audio,
         prosody=prosody,
         mask=mask,
         tokens=tokens,
         token_mask=token_mask,
-        features=heard,
+        features=None if features[0] is None else np.stack(features),
     )
     return Batch(speech=speech, motion=motion)
-
-
-def _padded(values: np.ndarray, length: int) -> np.ndarray:
-    missing = length - len(values)
-    return np.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1)) if missing else values

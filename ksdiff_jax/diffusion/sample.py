@@ -15,22 +15,22 @@ import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.process import implied_noise
 from ksdiff_jax.diffusion.schedule import SamplingSteps
-from ksdiff_jax.rng import stream
-from ksdiff_jax.typing import Array, Float, Int, Key
+from ksdiff_jax.typing import Array, Float, Int
 
 Denoiser = Callable[[Float[Array, "b t c"], Int[Array, ""]], Float[Array, "b t c"]]
+Noise = Callable[[Int[Array, ""]], Float[Array, "b t c"]]  # standard normal
 
 
 def ddim(
     denoise: Denoiser,
     noise: Float[Array, "b t c"],
-    key: Key[Array, ""],
+    draw: Noise,
     *,
     steps: SamplingSteps,
     eta: float = 0.0,
 ) -> Float[Array, "b t c"]:
-    """A sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`; `key` is used
-    only where η > 0.
+    """A sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`; `draw(step) -> z`
+    is called only where η > 0.
     """
 
     def visit(noisy, info):
@@ -43,9 +43,7 @@ def ddim(
         direction = jnp.sqrt(jnp.maximum(1 - alpha_bar_next - sigma**2, 0.0))
         following = jnp.sqrt(alpha_bar_next) * clean + direction * epsilon
         if eta > 0:
-            following += sigma * jax.random.normal(
-                stream(key, "ddim", step), noisy.shape, noisy.dtype
-            )
+            following += sigma * draw(step)
         return following, None
 
     infos = jax.tree.map(jnp.asarray, tuple(steps))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.face import FaceModel, face_vertices, mouth_opening
-from ksdiff_jax.motion import layout
+from ksdiff_jax.motion import space
 from ksdiff_jax.typing import Float
 
 _BLOCK_FRAMES = 256
@@ -78,11 +78,11 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
 def articulate(part: FaceModel, motion: Float[np.ndarray, "t 59"]) -> Articulation:
     """Lips, upper face and mouth opening of a motion, head pose removed."""
     frames = len(motion)
-    padded = np.zeros((-(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES, layout.MOTION_DIMS), np.float32)
+    padded = np.zeros((-(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES, space.MOTION_DIMS), np.float32)
     padded[:frames] = motion
     blocks, openings = [], []
-    for block in padded.reshape(-1, _BLOCK_FRAMES, layout.MOTION_DIMS):
-        vertices = face_vertices(part, block[:, layout.EXPRESSION], jaw_pose=block[:, layout.JAW])
+    for block in padded.reshape(-1, _BLOCK_FRAMES, space.MOTION_DIMS):
+        vertices = face_vertices(part, block[:, space.EXPRESSION], jaw_pose=block[:, space.JAW])
         blocks.append(np.asarray(vertices))
         openings.append(np.asarray(mouth_opening(part, vertices)))
     vertices = np.concatenate(blocks)[:frames]

@@ -16,16 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.audio.waveform import load_audio
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.articulation import articulate, face_part
 from ksdiff_jax.evaluate.lips import closed_frames, pearson
-from ksdiff_jax.evaluate.sampling import predict, utterance
 from ksdiff_jax.face import FaceModel, builtin_face, face_height
-from ksdiff_jax.models.system import Statistics, System
-from ksdiff_jax.typing import Float, PyTree
+from ksdiff_jax.typing import Float
 
 MAX_LAG_FRAMES = 8
 SILENCE_PATTERN = "vad_zero*"
@@ -64,14 +61,7 @@ def lagged_correlation(
 
 
 def lip_sync(
-    system: System,
-    params: PyTree,
-    statistics: Statistics,
-    folder: str | Path,
-    *,
-    options: SampleConfig,
-    seed: int = 0,
-    face: FaceModel | None = None,
+    engine: Engine, folder: str | Path, *, seed: int = 0, face: FaceModel | None = None
 ) -> list[LipSync]:
     """The score of every measured clip in `folder`."""
     files = sorted((Path(folder) / "lips").glob("*.npz"))
@@ -84,8 +74,8 @@ def lip_sync(
     for file in files:
         with np.load(file, allow_pickle=False) as archive:
             measured.append(archive["opening"].astype(np.float64))
-            sounds.append(load_audio(Path(folder) / str(archive["speech"])))
-    openings = _openings(system, params, statistics, sounds, options=options, seed=seed, face=face)
+            sounds.append(Path(folder) / str(archive["speech"]))
+    openings = _openings(engine, sounds, seed=seed, face=face)
     results = []
     for file, opening, truth in zip(files, openings, measured, strict=True):
         correlation, lag = lagged_correlation(opening.astype(np.float64), truth)
@@ -110,14 +100,7 @@ def lip_sync_figures(results: Sequence[LipSync]) -> dict[str, float]:
 
 
 def rest(
-    system: System,
-    params: PyTree,
-    statistics: Statistics,
-    folder: str | Path,
-    *,
-    options: SampleConfig,
-    seed: int = 0,
-    face: FaceModel | None = None,
+    engine: Engine, folder: str | Path, *, seed: int = 0, face: FaceModel | None = None
 ) -> dict[str, float]:
     """How far the mouth opens on silence, and how much it moves on noise; empty where the folder
     holds neither.
@@ -125,8 +108,7 @@ def rest(
     audio = Path(folder) / "audio"
     silence = sorted(audio.glob(SILENCE_PATTERN))
     noise = sorted({file for pattern in NOISE_PATTERNS for file in audio.glob(pattern)})
-    sounds = [load_audio(file) for file in (*silence, *noise)]
-    openings = _openings(system, params, statistics, sounds, options=options, seed=seed, face=face)
+    openings = _openings(engine, (*silence, *noise), seed=seed, face=face)
     quiet, noisy = openings[: len(silence)], openings[len(silence) :]
     figures = {}
     if quiet:
@@ -145,17 +127,9 @@ def rest(
 
 
 def _openings(
-    system: System,
-    params: PyTree,
-    statistics: Statistics,
-    sounds: Sequence[Float[np.ndarray, "_"]],
-    *,
-    options: SampleConfig,
-    seed: int,
-    face: FaceModel | None,
+    engine: Engine, sounds: Sequence[Path], *, seed: int, face: FaceModel | None
 ) -> list[Float[np.ndarray, "_"]]:
-    """Mouth opening over face height that the system gives each sound."""
+    """Mouth opening over face height for each recording, without a transcript."""
     part = face_part(face or builtin_face())
-    spoken = [utterance(sound) for sound in sounds]
-    predictions = predict(system, params, statistics, spoken, options=options, seed=seed)
-    return [articulate(part, p.motion[0]).opening / face_height(part) for p in predictions]
+    samples = engine.sample([engine.read(sound) for sound in sounds], seed=seed)
+    return [articulate(part, sample.motion).opening / face_height(part) for sample in samples]

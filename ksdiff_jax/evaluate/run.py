@@ -1,8 +1,11 @@
-"""A system on a split of a data set: read its clips, let the system speak them, score what it says.
+"""A system on clips of a data set: sample their motion, and score it.
 
-`evaluate_clips` is the whole, for the validation pass of a training run.
-Its parts serve controls: `true_predictions` is what a perfect system would say, and `scores.score`
-must find it perfect.
+    engine = Engine(system, params, statistics)
+    figures = evaluate_clips(engine, read_clips("shards", split="test"))
+
+`evaluate_clips` is `predict_clips` and `scores.score`. The motion is that of the animator: the same
+engine, with the same seed (`animate.engine`). The other predictions are controls: the truth, which
+`score` must find perfect, the truth of other clips, and a face that does not move.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,82 +13,59 @@ from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.config import KeyframeConfig, SampleConfig
+from ksdiff_jax.animate.engine import Engine
+from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.tally import motion_of_clip
-from ksdiff_jax.data.transforms import FeaturesOf
-from ksdiff_jax.evaluate.sampling import Prediction, predict, utterance
-from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, sound_of, true_keyframes
+from ksdiff_jax.evaluate.prediction import Prediction, prediction_of
+from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, true_keyframes
 from ksdiff_jax.face import FaceModel
-from ksdiff_jax.models.system import Statistics, System
-from ksdiff_jax.typing import Float, PyTree
+from ksdiff_jax.typing import Float
 
 
-def evaluate_clips(
-    system: System,
-    params: PyTree,
-    clips: Sequence[Clip],
-    *,
-    statistics: Statistics,
-    face: FaceModel | None = None,
-    samples: int = 1,
-    seed: int = 0,
-    groups: Collection[str] = VALIDATION_GROUPS,
-    features_of: FeaturesOf | None = None,
-) -> dict[str, float]:
-    """Figures of a system on clips, sampled as its configuration says.
-
-    `features_of` gives the kept features of a clip's sound, so that a pretrained encoder need not
-    compute them again.
+def read_clips(
+    folder: str | Path, *, split: str, clips: int | None = None, space: str = ""
+) -> list[Clip]:
+    """The first `clips` clips of a split, or all of it; `space` is theirs where the data set does
+    not name it.
     """
-    predictions = predict_clips(
-        system,
-        params,
-        statistics,
-        clips,
-        options=system.config.sample,
-        seed=seed,
-        samples=samples,
-        features_of=features_of,
-    )
-    keyframes = system.config.model.keyframes
-    return score(clips, predictions, face=face, groups=groups, keyframe_config=keyframes)
-
-
-def read_clips(folder: str | Path, *, split: str, clips: int | None = None) -> list[Clip]:
-    """The first `clips` clips of a split, or all of it."""
-    reader = ShardReader(folder, split)
+    reader = ShardReader(folder, split, space=space)
     return [reader[i] for i in range(len(reader) if clips is None else min(clips, len(reader)))]
 
 
-def predict_clips(
-    system: System,
-    params: PyTree,
-    statistics: Statistics,
+def evaluate_clips(
+    engine: Engine,
     clips: Sequence[Clip],
     *,
-    options: SampleConfig,
-    seed: int = 0,
     samples: int = 1,
-    features_of: FeaturesOf | None = None,
+    seed: int = 0,
+    groups: Collection[str] = VALIDATION_GROUPS,
+    face: FaceModel | None = None,
+) -> dict[str, float]:
+    """Figures of a system on clips."""
+    predictions = predict_clips(engine, clips, seed=seed, samples=samples)
+    keyframe_config = engine.system.config.model.keyframes
+    return score(clips, predictions, face=face, groups=groups, keyframe_config=keyframe_config)
+
+
+def predict_clips(
+    engine: Engine, clips: Sequence[Clip], *, seed: int = 0, samples: int = 1
 ) -> list[Prediction]:
-    """The system's motion for the speech of every clip."""
-    spoken = [
-        utterance(
-            sound_of(clip),
-            transcript=clip.transcript,
-            frames=clip.frames,
-            prosody=clip.prosody,
-            features=None if features_of is None else features_of(clip),
-        )
-        for clip in clips
-    ]
-    return predict(system, params, statistics, spoken, options=options, seed=seed, samples=samples)
+    """`samples` motions for the speech of every clip; sample number n is the animator's number
+    n.
+    """
+    utterances = [engine.read_clip(clip) for clip in clips]
+    found = engine.sample(
+        [utterance for utterance in utterances for _ in range(samples)],
+        seed=seed,
+        numbers=[*range(samples)] * len(utterances),
+    )
+    return [prediction_of(found[i : i + samples]) for i in range(0, len(found), samples)]
 
 
 def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) -> list[Prediction]:
-    """What a perfect system would say: the truth itself, and its keyframes."""
+    """The truth itself, and its keyframes."""
     targets = true_keyframes(clips, keyframe_config)
     return [
         Prediction(motion_of_clip(clip)[None], *tracks)
@@ -96,9 +76,7 @@ def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) 
 def swapped_predictions(
     clips: Sequence[Clip], *, keyframe_config: KeyframeConfig
 ) -> list[Prediction]:
-    """The true motion of the next clip for each clip, repeated or cut to its length: natural, to
-    other words.
-    """
+    """For each clip the true motion of the next one, repeated or cut to its length."""
     true = true_predictions(clips, keyframe_config=keyframe_config)
     others = [*true[1:], *true[:1]]
     return [
@@ -112,7 +90,7 @@ def swapped_predictions(
 
 
 def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "59"]) -> list[Prediction]:
-    """What a face says that never moves from one pose, without keyframes."""
+    """One pose in every frame, without keyframes."""
     still = np.asarray(pose, np.float32)
     return [
         Prediction(

@@ -26,20 +26,32 @@ from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate import beats, keyframes, lips, pose
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
-from ksdiff_jax.evaluate.sampling import Prediction, bucket_frames
-from ksdiff_jax.face import FaceModel, builtin_face, face_height
-from ksdiff_jax.motion import layout
+from ksdiff_jax.evaluate.prediction import Prediction
+from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_height
+from ksdiff_jax.motion import space
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
 GROUPS = ("lips", "upper_face", "keyframes", "pose", "beats")
 VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
+FACE_GROUPS = ("lips", "upper_face", "pose")  # measured on a face of the clips' motion space
+# Clips are padded to whole blocks, so that splits of like lengths share one compiled function.
+_BLOCK_FRAMES = 256
 _keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames", "threshold_std"))
 
 
 def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
     """A clip's samples in [-1, 1]."""
     return from_int16(clip.audio)
+
+
+def groups_without_face(space_name: str) -> tuple[str, ...]:
+    """The groups of a validation pass: those that need a face only where the built-in head is one
+    of the space.
+    """
+    if space_name == space.BUILTIN.name:
+        return VALIDATION_GROUPS
+    return tuple(group for group in VALIDATION_GROUPS if group not in FACE_GROUPS)
 
 
 def score(
@@ -50,14 +62,22 @@ def score(
     groups: Collection[str] = GROUPS,
     keyframe_config: KeyframeConfig | None = None,
 ) -> dict[str, float]:
-    """Figures of predictions against the clips that they belong to."""
-    face = face or builtin_face()
+    """Figures of predictions against the clips that they belong to.
+
+    Raises `InputError` where a group of `FACE_GROUPS` is asked for and the face (None: the built-in
+    head) is of another space than the clips.
+    """
+    part = None
+    if needy := [group for group in FACE_GROUPS if group in groups]:
+        face = face or builtin_face()
+        for space_name in sorted({clip.space for clip in clips}):
+            check_face(face, space_name, what=f"scores {', '.join(needy)}")
+        part = face_part(face, ("lips",))
     figures = {
         "clips": float(len(clips)),
         "frames": float(sum(clip.frames for clip in clips)),
         "seconds": float(sum(clip.duration_s for clip in clips)),
     }
-    part = face_part(face, ("lips",))
     if "lips" in groups:
         true = [articulate(part, motion_of_clip(clip)) for clip in clips]
         predicted = [articulate(part, prediction.motion[0]) for prediction in predictions]
@@ -118,7 +138,7 @@ def _lip_movements(
     true: list[Articulation],
 ) -> dict[str, float]:
     jaw = [
-        (p.motion[0, :, layout.JAW.start], clip.jaw[:, 0])
+        (p.motion[0, :, space.JAW.start], clip.jaw[:, 0])
         for clip, p in zip(clips, predictions, strict=True)
     ]
     opening = [(p.opening, t.opening) for p, t in zip(predicted, true, strict=True)]
@@ -188,8 +208,9 @@ def true_keyframes(
     clips: Sequence[Clip], config: KeyframeConfig
 ) -> list[tuple[Bool[np.ndarray, "_"], Bool[np.ndarray, "_"]]]:
     """(expression, head) targets of every clip."""
-    frames = bucket_frames(max(clip.frames for clip in clips))
-    motion = np.zeros((len(clips), frames, layout.MOTION_DIMS), np.float32)
+    longest = max(clip.frames for clip in clips)
+    frames = -(-longest // _BLOCK_FRAMES) * _BLOCK_FRAMES
+    motion = np.zeros((len(clips), frames, space.MOTION_DIMS), np.float32)
     for row, clip in enumerate(clips):
         motion[row, : clip.frames] = motion_of_clip(clip)
     mask = np.arange(frames) < np.array([clip.frames for clip in clips])[:, None]
@@ -208,7 +229,7 @@ def true_keyframes(
 def _pose(
     clips: Sequence[Clip], predictions: Sequence[Prediction], part: FaceModel
 ) -> dict[str, float]:
-    turns = [prediction.motion[..., layout.ROTATION] for prediction in predictions]
+    turns = [prediction.motion[..., space.ROTATION] for prediction in predictions]
     figures = {
         "diversity_over_time_rad": _mean([pose.diversity_over_time(turn[0]) for turn in turns]),
         "diversity_over_time_truth_rad": _mean(
@@ -233,11 +254,13 @@ def _pose(
 def _beats(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> dict[str, float]:
     scores, of_truth = [], []
     for clip, prediction in zip(clips, predictions, strict=True):
-        heard = beats.audio_beats(sound_of(clip))
+        audio_frames = beats.audio_beats(sound_of(clip))
         scores.append(
-            beats.beat_align(heard, beats.kinematic_beats(prediction.motion[0, :, layout.ROTATION]))
+            beats.beat_align(
+                audio_frames, beats.kinematic_beats(prediction.motion[0, :, space.ROTATION])
+            )
         )
-        of_truth.append(beats.beat_align(heard, beats.kinematic_beats(clip.rotation)))
+        of_truth.append(beats.beat_align(audio_frames, beats.kinematic_beats(clip.rotation)))
     return {"beat_align": _mean(scores), "beat_align_truth": _mean(of_truth)}
 
 

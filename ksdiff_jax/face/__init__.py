@@ -7,11 +7,12 @@ expression coefficients.
 
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.flame_files import load_face
-from ksdiff_jax.face.model import FaceModel, face_height, face_vertices, mouth_opening
+from ksdiff_jax.face.model import FaceModel, check_face, face_height, face_vertices, mouth_opening
 
 __all__ = [
     "FaceModel",
     "builtin_face",
+    "check_face",
     "face_height",
     "face_vertices",
     "load_face",

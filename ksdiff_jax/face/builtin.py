@@ -22,6 +22,7 @@ from ksdiff_jax.face.head.rig import (
     skinning_weights,
 )
 from ksdiff_jax.face.model import FaceModel
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.typing import Float
 
 
@@ -47,6 +48,7 @@ def builtin_face() -> FaceModel:
         height_pair=height_pair(head),
         name="built-in head",
         licence="Apache-2.0",
+        space=BUILTIN.name,
     )
 
 

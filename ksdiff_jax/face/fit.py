@@ -9,7 +9,7 @@ Seen points l_tk in units of half a picture (u right, v up, both in [-1, 1]) and
               + Σ_t |Λ^½ (θ_t−1 − 2 θ_t + θ_t+1)|²    motion is smooth; a lost frame is bridged
               + |β|² / σ_β²                           faces are near the mean
 
-with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/layout.py. ρ is Huber's
+with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/space.py. ρ is Huber's
 function, σ the median residual of the clip. Q measures expressions by how far they move the points,
 in every model's own units. Gauss-Newton: each frame's normal matrix, all frames at once; frames are
 coupled only by the smoothness, so the step is solved by conjugate gradients preconditioned by the
@@ -34,19 +34,19 @@ from ksdiff_jax.face.landmarks import (
     projected,
     shape_jacobian,
 )
-from ksdiff_jax.motion import layout
+from ksdiff_jax.motion import space
 from ksdiff_jax.motion.rotation import axis_angle
 from ksdiff_jax.typing import Array, Float, PyTree
 
 BUCKET_FRAMES = 128
-HEAD = slice(layout.ROTATION.start, layout.CAMERA.stop)  # rotation, jaw, camera
+HEAD = slice(space.ROTATION.start, space.CAMERA.stop)  # rotation, jaw, camera
 IDENTITY_FRAMES = 48
 POSE_ROUNDS, IDENTITY_ROUNDS, LAST_ROUNDS = 3, 5, 3
 SOLVER_STEPS = 30
 
 # Typical sizes of the 59 numbers: the solver works in these units, where they are of one size.
-SCALES = np.ones(layout.MOTION_DIMS, np.float32)
-SCALES[layout.ROTATION], SCALES[layout.JAW], SCALES[layout.CAMERA] = 0.1, 0.1, (0.5, 0.005, 0.005)
+SCALES = np.ones(space.MOTION_DIMS, np.float32)
+SCALES[space.ROTATION], SCALES[space.JAW], SCALES[space.CAMERA] = 0.1, 0.1, (0.5, 0.005, 0.005)
 # Beliefs. An expression moves the points by a root mean square of so many metres; what moves none
 # of them stays.
 EXPRESSION_M, RIDGE = 0.001, 0.3
@@ -56,9 +56,9 @@ MEAN_CERTAINTY = 2.0  # a clip's mean expression is so much surer to be small th
 # Second differences at 25 Hz, per frame squared: of the points by expression, of the other
 # dimensions.
 EXPRESSION_ACCELERATION_M = 0.0016
-ACCELERATION = np.ones(layout.MOTION_DIMS, np.float32)
-ACCELERATION[layout.ROTATION], ACCELERATION[layout.JAW] = 0.006, 0.03
-ACCELERATION[layout.CAMERA] = (0.05, 0.0005, 0.0005)
+ACCELERATION = np.ones(space.MOTION_DIMS, np.float32)
+ACCELERATION[space.ROTATION], ACCELERATION[space.JAW] = 0.006, 0.03
+ACCELERATION[space.CAMERA] = (0.05, 0.0005, 0.0005)
 # Neighbouring points err together: so many of them tell as much as one.
 POINTS_PER_FACT = 16.0
 SMALLEST_RESIDUAL = 1e-3
@@ -103,8 +103,8 @@ def _fit(
     model: LandmarkModel, seen: Float[Array, "t c 2"], weights: Float[Array, "t"]
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"], Float[Array, "t"]]:
     prior, smoothness = _beliefs(model)
-    rigid = jnp.zeros(layout.MOTION_DIMS).at[layout.ROTATION].set(1).at[layout.CAMERA].set(1)
-    shape = jnp.zeros(layout.SHAPE_DIMS)
+    rigid = jnp.zeros(space.MOTION_DIMS).at[space.ROTATION].set(1).at[space.CAMERA].set(1)
+    shape = jnp.zeros(space.SHAPE_DIMS)
     motion = _bridged(_rigid_start(model, seen), weights)
 
     def round_of(free, *, with_identity):
@@ -120,7 +120,7 @@ def _fit(
         return body
 
     state = jax.lax.fori_loop(0, POSE_ROUNDS, round_of(rigid, with_identity=True), (motion, shape))
-    everything = jnp.ones(layout.MOTION_DIMS)
+    everything = jnp.ones(space.MOTION_DIMS)
     state = jax.lax.fori_loop(0, IDENTITY_ROUNDS, round_of(everything, with_identity=True), state)
     motion, shape = jax.lax.fori_loop(
         0, LAST_ROUNDS, round_of(everything, with_identity=False), state
@@ -130,7 +130,7 @@ def _fit(
 
 
 def _as_pose(motion: Float[Array | np.ndarray, "*b 59"]) -> HeadPose:
-    slices = (layout.EXPRESSION, layout.ROTATION, layout.JAW, layout.CAMERA)
+    slices = (space.EXPRESSION, space.ROTATION, space.JAW, space.CAMERA)
     return HeadPose(*(motion[..., part] for part in slices))
 
 
@@ -154,14 +154,14 @@ def _robust_weights(
 
 def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, "59 59"]]:
     """Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
-    directions = model.expression_directions.reshape(layout.EXPRESSION_DIMS, -1)
+    directions = model.expression_directions.reshape(space.EXPRESSION_DIMS, -1)
     moves = directions @ directions.T / len(model.template)  # square metres
-    moves += RIDGE * jnp.trace(moves) / layout.EXPRESSION_DIMS * jnp.eye(layout.EXPRESSION_DIMS)
-    zero = jnp.zeros((layout.MOTION_DIMS, layout.MOTION_DIMS))
-    prior = zero.at[layout.EXPRESSION, layout.EXPRESSION].set(moves / EXPRESSION_M**2)
-    prior = prior.at[layout.JAW, layout.JAW].set(jnp.diag(1 / JAW_RAD**2))
+    moves += RIDGE * jnp.trace(moves) / space.EXPRESSION_DIMS * jnp.eye(space.EXPRESSION_DIMS)
+    zero = jnp.zeros((space.MOTION_DIMS, space.MOTION_DIMS))
+    prior = zero.at[space.EXPRESSION, space.EXPRESSION].set(moves / EXPRESSION_M**2)
+    prior = prior.at[space.JAW, space.JAW].set(jnp.diag(1 / JAW_RAD**2))
     smoothness = jnp.diag(ACCELERATION**-2.0)
-    smoothness = smoothness.at[layout.EXPRESSION, layout.EXPRESSION].set(
+    smoothness = smoothness.at[space.EXPRESSION, space.EXPRESSION].set(
         moves / EXPRESSION_ACCELERATION_M**2
     )
     units = SCALES[:, None] * SCALES
@@ -178,7 +178,7 @@ def _jacobian(
     def of_pose(pose: Float[Array, "9"]) -> Float[Array, "n"]:
         return _residuals(model, points, frame.at[HEAD].set(pose), shape).reshape(-1)
 
-    by_expression = expression_jacobian(model, _as_pose(frame)).reshape(-1, layout.EXPRESSION_DIMS)
+    by_expression = expression_jacobian(model, _as_pose(frame)).reshape(-1, space.EXPRESSION_DIMS)
     return jnp.concatenate([by_expression, jax.jacfwd(of_pose)(frame[HEAD])], axis=1)
 
 
@@ -199,7 +199,7 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
     matrices, gradient = jax.lax.map(
         lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64
     )
-    matrices += prior + 1e-2 * jnp.eye(layout.MOTION_DIMS)
+    matrices += prior + 1e-2 * jnp.eye(space.MOTION_DIMS)
     scaled = motion / SCALES
     gradient += scaled @ prior + _fourth_difference(scaled) @ smoothness
     step = _solve(matrices, smoothness, -gradient * free)
@@ -250,12 +250,12 @@ def _identity_step(
     certainty, _ = _robust_weights(
         _residuals(model, seen, frames, shape), weights, model.importance
     )
-    believed = jnp.zeros(layout.MOTION_DIMS).at[layout.EXPRESSION].set(1).at[layout.JAW].set(1)
+    believed = jnp.zeros(space.MOTION_DIMS).at[space.EXPRESSION].set(1).at[space.JAW].set(1)
 
     def normal(row):
         points, frame, certain = row
 
-        by_shape = shape_jacobian(model, _as_pose(frame)).reshape(-1, layout.SHAPE_DIMS)
+        by_shape = shape_jacobian(model, _as_pose(frame)).reshape(-1, space.SHAPE_DIMS)
         # (2c, 159)
         jacobian = jnp.concatenate(
             [_jacobian(model, points, frame, shape) * SCALES, by_shape], axis=1
@@ -267,12 +267,12 @@ def _identity_step(
 
     matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
     beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
-        MEAN_CERTAINTY * prior + 1e-3 * jnp.eye(layout.MOTION_DIMS),
-        jnp.eye(layout.SHAPE_DIMS) / (IDENTITY_FRAMES * SHAPE_STD**2),
+        MEAN_CERTAINTY * prior + 1e-3 * jnp.eye(space.MOTION_DIMS),
+        jnp.eye(space.SHAPE_DIMS) / (IDENTITY_FRAMES * SHAPE_STD**2),
     )
     now = jnp.concatenate([(frames / SCALES).mean(axis=0) * believed, shape])
     step = -jnp.linalg.solve(matrices.sum(axis=0) + beliefs, gradients.sum(axis=0) + beliefs @ now)
-    return motion + SCALES * step[: layout.MOTION_DIMS], shape + step[layout.MOTION_DIMS :]
+    return motion + SCALES * step[: space.MOTION_DIMS], shape + step[space.MOTION_DIMS :]
 
 
 def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Array, "t 59"]:
@@ -291,8 +291,8 @@ def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Arr
     root = model.joints[0]
     middle = (rotation @ (centre - root) + root)[:, :2]
     camera = jnp.concatenate([scale[:, None], place / scale[:, None] - middle], axis=1)
-    motion = jnp.zeros((len(seen), layout.MOTION_DIMS))
-    return motion.at[:, layout.ROTATION].set(axis_angle(rotation)).at[:, layout.CAMERA].set(camera)
+    motion = jnp.zeros((len(seen), space.MOTION_DIMS))
+    return motion.at[:, space.ROTATION].set(axis_angle(rotation)).at[:, space.CAMERA].set(camera)
 
 
 def _bridged(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[Array, "t 59"]:

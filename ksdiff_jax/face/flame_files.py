@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.face.flame_regions import flame_regions, painted_vertices
+from ksdiff_jax.face.builtin import builtin_face
+from ksdiff_jax.face.flame_regions import FLAME_VERTICES, flame_regions, painted_vertices
 from ksdiff_jax.face.model import PARENTS, FaceModel
 from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
 from ksdiff_jax.foreign.inert_pickle import Held
 from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value, text_keys
 from ksdiff_jax.foreign.torch_file import is_torch_archive
+from ksdiff_jax.motion.space import BUILTIN, FLAME
 from ksdiff_jax.typing import Float
 
 _NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
@@ -105,7 +107,18 @@ def load_face(path: str | Path) -> FaceModel:
         height_pair=found.height_pair,
         name=f"{path.stem} ({vertices} vertices)",
         licence="as the file's owner licenses it",
+        space=_space(directions[:, :, start : start + 50]),
     )
+
+
+def _space(expression_directions: Float[np.ndarray, "v 3 50"]) -> str:
+    """ "flame", but for a file with the built-in head's own expression directions."""
+    if len(expression_directions) == FLAME_VERTICES:
+        return FLAME.name
+    own = builtin_face().expression_directions
+    given = expression_directions.transpose(2, 0, 1)
+    same = given.shape == own.shape and np.allclose(given, own, atol=1e-6)
+    return BUILTIN.name if same else FLAME.name
 
 
 def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.model import FaceModel, face_height, face_vertices
-from ksdiff_jax.motion import layout
+from ksdiff_jax.motion import space
 from ksdiff_jax.typing import Array, Float
 
 CLOSED_SHARE = 0.015  # of the face height; lips nearer than this are seen as closed
@@ -40,12 +40,12 @@ def lip_gap(face: FaceModel) -> LipGap:
     """
 
     def gap(motion: Float[Array, "59"]) -> Float[Array, ""]:
-        vertices = face_vertices(face, motion[layout.EXPRESSION], jaw_pose=motion[layout.JAW])
+        vertices = face_vertices(face, motion[space.EXPRESSION], jaw_pose=motion[space.JAW])
         upper, lower = face.inner_lip_pairs[:, 0], face.inner_lip_pairs[:, 1]
         return jnp.mean(vertices[upper, 1] - vertices[lower, 1])
 
     with jax.ensure_compile_time_eval():
-        offset, directions = jax.value_and_grad(gap)(jnp.zeros(layout.MOTION_DIMS))
+        offset, directions = jax.value_and_grad(gap)(jnp.zeros(space.MOTION_DIMS))
     return LipGap(np.asarray(directions), float(offset), CLOSED_SHARE * face_height(face))
 
 

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.rotation import rotation_matrix
 from ksdiff_jax.typing import Array, Float, Int
 
@@ -45,7 +46,7 @@ PARENTS = (-1, 0, 1, 1, 1)
         "inner_lip_pairs",
         "height_pair",
     ],
-    meta_fields=["parents", "name", "licence"],
+    meta_fields=["parents", "name", "licence", "space"],
 )
 @dataclasses.dataclass(frozen=True, eq=False)
 class FaceModel:
@@ -69,6 +70,17 @@ class FaceModel:
     parents: tuple[int, ...] = PARENTS
     name: str = ""
     licence: str = ""
+    space: str = "flame"  # whose expression directions these are (motion/space.py)
+
+
+def check_face(face: FaceModel, space: str, *, what: str) -> None:
+    """Raise `InputError` unless the face has the expression directions of the motion space."""
+    if face.space != space:
+        raise InputError(
+            f"{what}: coefficients of the {space or 'unknown'} space, and the face "
+            f"{face.name or 'given'} is of the {face.space} space, where they are another "
+            f"expression; need a face of the {space or 'same'} space"
+        )
 
 
 def face_vertices(

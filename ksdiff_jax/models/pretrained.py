@@ -2,7 +2,7 @@
 
 | file | holds |
 |---|---|
-| config.json | schema "ksdiff-checkpoint/1", configuration, motion statistics, SHA-256 per weight |
+| config.json | schema "ksdiff-checkpoint/1", configuration, motion space, a SHA-256 per weight |
 | weights.safetensors | every trained parameter by its path in the tree, float32 or float16 |
 | card.md | how it was made, what it measures, its limits |
 
@@ -23,6 +23,7 @@ verified like any others.
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -34,8 +35,8 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import moved_away
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.models.frozen import BACKBONE, join, part
-from ksdiff_jax.models.system import Statistics
-from ksdiff_jax.motion.layout import MOTION_DIMS
+from ksdiff_jax.motion.earlier import space_of_checkpoint, space_of_maker, stated_space
+from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
 from ksdiff_jax.outputs import writing_folder
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.ownership import CHECKPOINT
@@ -61,7 +62,7 @@ class Pretrained(NamedTuple):
 
     config: Config
     params: PyTree  # float32
-    statistics: Statistics
+    space: MotionSpace  # its name is "" where a checkpoint of an earlier version shows none
     digest: str  # SHA-256 of the manifest, which holds the digests of all weights
     path: Path
 
@@ -76,7 +77,7 @@ def save_pretrained(
     *,
     config: Config,
     params: PyTree,
-    statistics: Statistics,
+    space: MotionSpace,
     card: str = "",
     extra: dict | None = None,
     float16: bool = False,
@@ -98,10 +99,8 @@ def save_pretrained(
     manifest = {
         "schema": SCHEMA,
         "config": to_dict(config),
-        "statistics": {
-            name: np.asarray(values, np.float64).tolist()
-            for name, values in statistics._asdict().items()
-        },
+        "space": space.name,
+        "statistics": {"mean": space.mean, "std": space.std},
         "leaves": {name: leaf_digest(leaf) for name, leaf in sorted(leaves.items())},
         "extra": extra or {},
     }
@@ -171,14 +170,20 @@ def _holds_one(folder: Path) -> bool:
 
 
 def load_pretrained(
-    folder_or_name: str | Path = DEFAULT_NAME, *, encoder: str | Path | None = None
+    folder_or_name: str | Path = DEFAULT_NAME,
+    *,
+    encoder: str | Path | None = None,
+    space: str = "",
 ) -> Pretrained:
     """Read and verify a checkpoint, and the pretrained encoder that it refers to, if it does.
 
-    `encoder` is where that encoder lies here, if not where the checkpoint says. Raises `InputError`
+    `encoder` is where that encoder lies here, if not where the checkpoint says. `space` names the
+    motion space of a checkpoint of an earlier version that does not show it. Raises `InputError`
     naming the file or the weight that is not sound.
     """
     pretrained = read_pretrained(folder_or_name)
+    name = stated_space(pretrained.space.name, space, what=f"checkpoint {pretrained.path}")
+    pretrained = pretrained._replace(space=replace(pretrained.space, name=name))
     if embeds_encoder(pretrained):
         if encoder is not None:
             raise InputError(
@@ -247,31 +252,39 @@ def _read(folder: Path) -> Pretrained:
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])
-    return Pretrained(
-        config, nested(leaves), _statistics(folder, manifest), manifest["digest"], folder
-    )
+    return Pretrained(config, nested(leaves), _space(folder, manifest), manifest["digest"], folder)
 
 
-def _statistics(folder: Path, manifest: dict) -> Statistics:
-    path, stored = folder / "config.json", manifest["statistics"]
+def space_name(manifest: dict) -> str:
+    """The name of a checkpoint's motion space; "" where an earlier version wrote none and neither
+    its digest nor its data show it.
+    """
+    if "space" in manifest:
+        return manifest["space"]
+    data = manifest.get("extra", {}).get("data", "")
+    made_by = str(data).partition("(")[2]  # as in "3,000 clips, 5.6 h (ksdiff-jax corpus ...)"
+    return space_of_checkpoint(manifest["digest"]) or space_of_maker(made_by)
+
+
+def _space(folder: Path, manifest: dict) -> MotionSpace:
+    path, stored, name = folder / "config.json", manifest["statistics"], space_name(manifest)
+    if name and name not in SPACES:
+        raise InputError(f"{path}: motion space {name!r}; this version knows {', '.join(SPACES)}")
+    parts = SPACES[name or BUILTIN.name].parts
+    width = sum(numbers for _, numbers in parts)
     try:
-        statistics = Statistics(
-            **{name: np.asarray(stored[name], np.float32) for name in ("mean", "std")}
-        )
+        statistics = [np.asarray(stored[field], np.float32) for field in ("mean", "std")]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: statistics are not numbers under mean and std ({error})"
         ) from error
-    if any(values.shape != (MOTION_DIMS,) for values in statistics):
-        raise InputError(f"{path}: statistics are not {MOTION_DIMS} numbers each")
-    if (
-        not all(np.isfinite(values).all() for values in statistics)
-        or not (statistics.std > 0).all()
-    ):
+    if any(values.shape != (width,) for values in statistics):
+        raise InputError(f"{path}: statistics are not {width} numbers each")
+    if not all(np.isfinite(values).all() for values in statistics) or not (statistics[1] > 0).all():
         raise InputError(
             f"{path}: statistics hold NaN, infinity or a deviation that is not above 0; train again"
         )
-    return statistics
+    return MotionSpace(name, parts).with_statistics(*statistics)
 
 
 def read_manifest(folder: str | Path) -> dict:

@@ -6,9 +6,9 @@ found into the configuration: its layout, which the network is built from, and t
 weights, by which every later run and every checkpoint knows it again. `encoder_params` are its
 weights as part of a system's parameters.
 
-Inside the network an encoder hears the cuts and windows that the network is given. `hearing` gives
-the features of a whole recording, of any length and once for all its windows and samples;
-`Speech.features` takes them, and the network then leaves its own encoder alone.
+Inside the network an encoder reads the cuts and windows that the network is given.
+`speech_features` computes the features of a whole recording, of any length and once for all its
+windows and samples; `Speech.features` takes them, and the network then does not run its encoder.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from ksdiff_jax.speech.encoder import frozen_dtype
 from ksdiff_jax.speech.load import SpeechEncoder, load_encoder
 from ksdiff_jax.typing import Float, PyTree
 
-Hearing = Callable[[np.ndarray], Float[np.ndarray, "f d"]]
+SpeechFeatures = Callable[[np.ndarray], Float[np.ndarray, "f d"]]
 
 
 def with_encoder(
@@ -73,14 +73,16 @@ def encoder_params(encoder: SpeechEncoder | None) -> PyTree:
     return tree
 
 
-def hearing(config: Config, params: PyTree) -> Hearing | None:
-    """Features of one recording (s,) of any length by the encoder among `params`; None where the
-    network must do it.
+def encodes_recordings(config: Config) -> bool:
+    """Whether the encoder can run outside the network: a pretrained one whose last layer is
+    used.
     """
-    settings = config.model.encoder
-    if settings.kind != "pretrained" or settings.layer != "last":
-        return None
-    weights = params
+    return config.model.encoder.kind == "pretrained" and config.model.encoder.layer == "last"
+
+
+def speech_features(config: Config, params: PyTree) -> SpeechFeatures:
+    """The encoder among `params` as a function of one recording (s,) of any length."""
+    settings, weights = config.model.encoder, params
     for name in BACKBONE:
         weights = weights[name]
     encoder = SpeechEncoder(

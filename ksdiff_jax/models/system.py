@@ -5,49 +5,38 @@ configuration. A second method (FD2Talk, DisentTalk, KeyFace) is a new folder be
 provides one.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ksdiff_jax.config import Config, SampleConfig
-from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
-
-
-class Speech(NamedTuple):
-    """What a system hears and reads. Padding follows the valid part; masks are True where valid."""
-
-    audio: Float[Array, "b s"]  # 16 kHz, s = 640 t, zeros where invalid
-    # log f0, log energy, normalised per utterance, zeros where invalid
-    prosody: Float[Array, "b f 2"]
-    mask: Bool[Array, "b t"]  # valid motion frames
-    tokens: Int[Array, "b l"]  # transcript.encode, 0 where invalid
-    token_mask: Bool[Array, "b l"]
-    # of the speech encoder; given, the system does not run it
-    features: Float[Array, "b f d"] | None = None
+from ksdiff_jax.config import Config
+from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Float, Int, Key, PyTree, Shaped
 
 
 class Batch(NamedTuple):
-    """One training or test batch: speech and the motion that goes with it (raw coefficients,
-    layout.py).
+    """One batch: speech and the motion that goes with it (raw coefficients,
+    motion/space.py).
     """
 
     speech: Speech
     motion: Float[Array, "b t 59"]
 
 
-class Statistics(NamedTuple):
-    """Mean and standard deviation of every motion dimension over the training split."""
-
-    mean: Float[Array, "59"]
-    std: Float[Array, "59"]
+# The parameter `statistics` of a system is the space of its motion, with mean and deviation.
+Statistics = MotionSpace
 
 
 class Sample(NamedTuple):
-    """What a system generates for a batch of speech."""
+    """What a system generates for a batch of speech.
 
-    motion: Float[Array, "b t 59"]  # raw coefficients, layout.py
-    keyframes_expression: Bool[Array, "b t"]
-    keyframes_head: Bool[Array, "b t"]
-    keyframe_score_expression: Float[Array, "b t"]  # probabilities
-    keyframe_score_head: Float[Array, "b t"]
+    `tracks` hold what else it generates for each frame, by name. KSDiff's are the keyframes of both
+    paths and their probabilities: `keyframes_expression`, `keyframes_head`,
+    `keyframe_score_expression`, `keyframe_score_head`.
+    """
+
+    motion: Float[Array, "b t 59"]  # raw coefficients, motion/space.py
+    tracks: Mapping[str, Shaped[Array, "b t"]] = {}
 
 
 Terms = dict[str, Float[Array, "b"]]  # a loss in its weighted parts, of each clip
@@ -57,7 +46,9 @@ Terms = dict[str, Float[Array, "b"]]  # a loss in its weighted parts, of each cl
 class System(Protocol):
     """A speech-driven motion generator as pure functions.
 
-    Parameters are a plain nested dict of arrays.
+    A system is a frozen dataclass of its configuration, so it can be static under `jax.jit`, and a
+    system with other options is `dataclasses.replace(system, config=...)`. Parameters are a plain
+    nested dict of arrays.
     """
 
     config: Config
@@ -85,12 +76,13 @@ class System(Protocol):
         self,
         params: PyTree,
         speech: Speech,
-        noise: Float[Array, "b t 59"],
-        key: Key[Array, ""],
+        keys: Key[Array, "b"],
+        first: Int[Array, "b"],
         *,
         statistics: Statistics,
-        options: SampleConfig,
     ) -> Sample:
-        """Motion for speech, from initial Gaussian noise (disk order, layout.py); `key` serves
-        Bernoulli keyframes.
+        """Motion for speech, with the options of `config.sample`.
+
+        Whatever is random about a frame is fixed by the clip's key and the index of the frame,
+        `first + i` (`rng.frame_noise`): other clips, padding and windows do not change it.
         """

@@ -2,16 +2,16 @@
 
 | field | shape | unit |
 |---|---|---|
-| exp | (t, 50) | FLAME expression coefficients |
+| exp | (t, 50) | expression coefficients of the space (motion/space.py) |
 | global_orient, jaw_pose, neck_pose | (t, 3) | axis-angle, radians |
 | eyes_pose | (t, 6) | axis-angle, radians, left then right |
 | cam | (t, 3) | weak-perspective scale, tx, ty |
-| shape | (100,) | FLAME identity coefficients |
+| shape | (100,) | identity coefficients |
 | timestamps | (t,) | seconds |
 | fps | () | Hz |
 | keyframes_expression, keyframes_head | (t,) | bool |
 | keyframe_score_expression, keyframe_score_head | (t,) | probabilities |
-| meta | str | JSON: what made this motion, from what |
+| meta | str | JSON: what made this motion, from what, and `space`: whose coefficients these are |
 
 The file is a plain NumPy archive of exactly these keys, without pickled objects: it opens anywhere,
 and nothing in it can run. Values are checked when a clip is made and therefore also when one is
@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion import layout
+from ksdiff_jax.motion import space as spaces
+from ksdiff_jax.motion.earlier import space_of_checkpoint, stated_space
 from ksdiff_jax.outputs import writing
 from ksdiff_jax.typing import Bool, Float
 
@@ -36,7 +37,7 @@ SCHEMA = "ksdiff-motion/1"
 MAX_FILE_BYTES = 400_000_000
 
 _PER_FRAME = {
-    "exp": (np.float32, (layout.EXPRESSION_DIMS,)),
+    "exp": (np.float32, (spaces.EXPRESSION_DIMS,)),
     "global_orient": (np.float32, (3,)),
     "jaw_pose": (np.float32, (3,)),
     "neck_pose": (np.float32, (3,)),
@@ -82,13 +83,20 @@ class MotionClip:
         return len(self.exp)
 
     @property
+    def space(self) -> str:
+        """The name of the motion space; "" for a file of an earlier version that does not show
+        it.
+        """
+        return self.meta.get("space") or space_of_checkpoint(str(self.meta.get("checkpoint")))
+
+    @property
     def duration_s(self) -> float:
         """Seconds from the first frame's start to the last frame's end."""
         return len(self) / self.fps
 
     @property
     def coefficients(self) -> Float[np.ndarray, "t 59"]:
-        """The motion in the order of `motion.layout`: expression, rotation, jaw, camera."""
+        """The motion in the order of `motion.space`: expression, rotation, jaw, camera."""
         return np.concatenate([self.exp, self.global_orient, self.jaw_pose, self.cam], axis=1)
 
     @classmethod
@@ -102,10 +110,11 @@ class MotionClip:
         keyframe_score_expression: Float[np.ndarray, "t"] | None = None,
         keyframe_score_head: Float[np.ndarray, "t"] | None = None,
         shape: Float[np.ndarray, "100"] | None = None,
+        space: str = spaces.BUILTIN.name,
         meta: dict | None = None,
     ) -> "MotionClip":
-        """A clip from the 59 numbers of `motion.layout` per frame; neck and eyes rest, what is not
-        given is zero.
+        """A clip from the numbers of `builtin` or `flame` (motion/space.py) per frame; neck and
+        eyes rest, what is not given is zero.
         """
         frames = len(coefficients)
 
@@ -113,20 +122,20 @@ class MotionClip:
             return np.zeros(size) if value is None else value
 
         return cls(
-            exp=coefficients[:, layout.EXPRESSION],
-            global_orient=coefficients[:, layout.ROTATION],
-            jaw_pose=coefficients[:, layout.JAW],
+            exp=coefficients[:, spaces.EXPRESSION],
+            global_orient=coefficients[:, spaces.ROTATION],
+            jaw_pose=coefficients[:, spaces.JAW],
             neck_pose=np.zeros((frames, 3)),
             eyes_pose=np.zeros((frames, 6)),
-            cam=coefficients[:, layout.CAMERA],
-            shape=or_zeros(shape, layout.SHAPE_DIMS),
+            cam=coefficients[:, spaces.CAMERA],
+            shape=or_zeros(shape, spaces.SHAPE_DIMS),
             timestamps=np.arange(frames) / fps,
             fps=fps,
             keyframes_expression=np.asarray(or_zeros(keyframes_expression, frames), bool),
             keyframes_head=np.asarray(or_zeros(keyframes_head, frames), bool),
             keyframe_score_expression=or_zeros(keyframe_score_expression, frames),
             keyframe_score_head=or_zeros(keyframe_score_head, frames),
-            meta={"schema": SCHEMA, **(meta or {})},
+            meta={"schema": SCHEMA, "space": space, **(meta or {})},
         )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -147,8 +156,11 @@ class MotionClip:
         return path
 
     @classmethod
-    def load(cls, path: str | Path) -> "MotionClip":
-        """Read a motion file; raises `InputError` naming the file and what is wrong with it."""
+    def load(cls, path: str | Path, *, space: str = "") -> "MotionClip":
+        """Read a motion file; raises `InputError` naming the file and what is wrong with it.
+
+        `space` names the motion space of a file of an earlier version that does not show it.
+        """
         path = Path(path)
         arrays = _read_archive(path, {f.name for f in dataclasses.fields(cls)})
         try:
@@ -161,7 +173,10 @@ class MotionClip:
                 f"{path}: motion file of schema {schema!r}, this version reads {SCHEMA!r}"
             )
         try:
-            return cls(**_checked_fields(arrays), meta=meta)
+            clip = cls(**_checked_fields(arrays), meta=meta)
+            if space or clip.space not in ("", *spaces.SPACES):
+                meta["space"] = stated_space(clip.space, space, what="space of this motion")
+            return clip
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -177,7 +192,7 @@ def _checked_fields(values: dict) -> dict:
         name: _checked(name, values[name], dtype, (len(exp), *trailing))
         for name, (dtype, trailing) in _PER_FRAME.items()
     }
-    checked["shape"] = _checked("shape", values["shape"], np.float32, (layout.SHAPE_DIMS,))
+    checked["shape"] = _checked("shape", values["shape"], np.float32, (spaces.SHAPE_DIMS,))
     checked["fps"] = float(_checked("fps", values["fps"], np.float64, ()))
     if checked["fps"] <= 0:
         raise InputError(

@@ -11,7 +11,7 @@ validity mask, so that padding changes nothing; a clip is a batch of one.
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.motion import layout
+from ksdiff_jax.motion import space
 from ksdiff_jax.motion.rotation import relative_angle
 from ksdiff_jax.typing import Array, Bool, Float
 
@@ -20,11 +20,11 @@ def motion_change(
     motion: Float[Array, "b t 59"],
 ) -> tuple[Float[Array, "b t"], Float[Array, "b t"]]:
     """Frame-to-frame change (δ_e, δ_h) of Eq. 3, both 0 at the first frame."""
-    rotation = motion[..., layout.ROTATION]
+    rotation = motion[..., space.ROTATION]
     angle = relative_angle(rotation[:, :-1], rotation[:, 1:])
-    articulation = motion[..., layout.JAW.start : layout.CAMERA.stop]
+    articulation = motion[..., space.JAW.start : space.CAMERA.stop]
     head = angle + _step_length(articulation)
-    expression = _step_length(motion[..., layout.EXPRESSION])
+    expression = _step_length(motion[..., space.EXPRESSION])
     return tuple(jnp.pad(change, ((0, 0), (1, 0))) for change in (expression, head))
 
 

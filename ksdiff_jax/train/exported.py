@@ -33,7 +33,7 @@ def export_average(
         folder,
         config=config,
         params=params,
-        statistics=data.statistics,
+        space=data.statistics,
         card=card(config, data=data, step=step, metrics=metrics),
         extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},
         overwrite=True,  # the folder of the run is ours

@@ -40,6 +40,7 @@ from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.report.run_page import write_run_page
 from ksdiff_jax.train.report.trace import Trace
 from ksdiff_jax.train.report.utilisation import StepFlops, Utilisation
+from ksdiff_jax.train.run_space import check_run_space, keep_run_space
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step, make_validation_step
 from ksdiff_jax.train.surgery import check_surgery, starting_weights, write_report
@@ -111,12 +112,14 @@ def train(
     system = build_system(config)
     check_surgery(config, system, workdir)
     data = open_data(config)
+    check_run_space(config, workdir, data.statistics.name)
     optimizer = make_optimizer(settings)
     with ExitStack() as stack:
         opened = open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell)
         workdir = stack.enter_context(opened)
         if is_main_process():
             write_validation_clips(workdir, data.clips)
+            keep_run_space(workdir, data.statistics.name)
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=settings.hang_s))
         # Tracing needs both: they give the layers' activation constraints their meaning.
         stack.enter_context(jax.set_mesh(mesh))

@@ -15,13 +15,16 @@ from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
+from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import check_data_config, evaluation_batches, training_batches
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, statistics
+from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, motion_space
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import one_at_a_time
+from ksdiff_jax.models.ksdiff.speaks import check_space
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
 from ksdiff_jax.train.validation_clips import validation_clips
@@ -50,11 +53,12 @@ def open_training_data(
         config.data.corpus_clips, cache, tell=tell
     )
     info = dataset_info(folder)
-    if info.space != "flame":
+    space = known_space(folder, given=config.data.space, option="--data.space")
+    check_space(config, space, what=str(folder))
+    if space != BUILTIN.name and config.train.samples_every:
         raise InputError(
-            f"{folder}: its coefficients are of the {info.space} space (64 of a Basel face "
-            "model), KSDiff trains on "
-            "flame (50); prepare the videos themselves, or FLAME coefficients of them"
+            f"{folder}: its coefficients are of the {space} space, train.samples_every draws on "
+            "the built-in head; set --train.samples_every 0"
         )
     kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
     chosen = _validation_clips(config, folder, info=info, workdir=workdir, tell=tell)
@@ -75,7 +79,7 @@ def open_training_data(
         validation=[
             ValidationBatch(batch, [clip.clip_id for clip in some]) for batch, some in validation
         ],
-        statistics=statistics(folder),
+        statistics=motion_space(info, space),
         description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",
         clips=chosen,
         features_of=kept.get("val"),

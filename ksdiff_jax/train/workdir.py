@@ -2,6 +2,7 @@
 
 versions.json    Python, packages, devices and git revision of the latest start; its schema marks
                  the folder as a run's
+space.json       the motion space of its data (run_space.py)
 config.json      the resolved configuration; a run with another one is refused
 checkpoints/     one folder per step (checkpoint.py)
 pretrained/      averaged weights for inference (models/pretrained.py)
@@ -74,6 +75,7 @@ _FILES = (
         "run.html",
         "validation_clips.json",
         "init_report.json",
+        "space.json",
         "wandb_id",
     ),
 )

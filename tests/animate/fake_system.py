@@ -5,28 +5,35 @@ and its own 640 samples only; keyframes are the frames whose noise in dimension 
 """
 
 import dataclasses
+import itertools
 
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config, DiffusionConfig, ModelConfig, SampleConfig
 from ksdiff_jax.models.pretrained import Pretrained
-from ksdiff_jax.models.system import Sample, Statistics
+from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.rng import frame_noise
 
 CONFIG = Config(
     model=ModelConfig(width=16, heads=2, diffusion=DiffusionConfig(steps=100)),
     sample=SampleConfig(steps=10),
     name="fake",
 )
-STATISTICS = Statistics(mean=np.zeros(59, np.float32), std=np.full(59, 0.01, np.float32))
+STATISTICS = BUILTIN.with_statistics(
+    np.zeros(MOTION_DIMS, np.float32), np.full(MOTION_DIMS, 0.01, np.float32)
+)
 
 
+@dataclasses.dataclass(frozen=True)
 class FakeSystem:
-    """Counts how often `sample` is traced: once per compilation."""
+    """Counts how often `sample` is traced: once per compilation. Each one is compiled anew."""
 
-    def __init__(self, config: Config = CONFIG):
-        self.config = config
-        self.traces: list[tuple[int, int]] = []
+    config: Config = CONFIG
+    number: int = dataclasses.field(default_factory=itertools.count().__next__)
+    traces: list[tuple[int, int]] = dataclasses.field(default_factory=list, compare=False)
 
     def init(self, key):
         return {"scale": jnp.ones(())}
@@ -34,17 +41,24 @@ class FakeSystem:
     def loss(self, params, batch, key, *, statistics, train):
         raise NotImplementedError
 
-    def sample(self, params, speech, noise, key, *, statistics, options):
+    def sample(self, params, speech, keys, first, *, statistics):
         self.traces.append(speech.mask.shape)
         batch, frames = speech.mask.shape
-        loudness = jnp.abs(speech.audio.reshape(batch, frames, 640)).mean(axis=-1, keepdims=True)
-        motion = (
-            statistics.mean
-            + statistics.std * params["scale"] * (noise + loudness) * options.guidance
+        noise = frame_noise(keys, first, frames, (MOTION_DIMS,))
+        loudness = jnp.abs(speech.audio.reshape(batch, frames, SAMPLES_PER_MOTION_FRAME)).mean(
+            axis=-1, keepdims=True
         )
+        guidance = self.config.sample.guidance
+        motion = statistics.denormalise(params["scale"] * (noise + loudness) * guidance)
         keyframes = noise[..., 0] > 0
         score = jnp.where(speech.mask, 0.25, 0.0)
-        return Sample(motion, keyframes, ~keyframes, score, score + 0.5)
+        tracks = {
+            "keyframes_expression": keyframes,
+            "keyframes_head": ~keyframes,
+            "keyframe_score_expression": score,
+            "keyframe_score_head": score + 0.5,
+        }
+        return Sample(motion, tracks)
 
 
 def pretrained(tmp_path, **changes) -> Pretrained:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.animate.animator import Animator
-from ksdiff_jax.animate.utterance import TranscriptWarning
-from ksdiff_jax.audio.timebase import motion_frames
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, motion_frames
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.speech.reading import TranscriptWarning
 from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
 from tests.conftest import REPOSITORY
 
@@ -42,7 +42,9 @@ def test_motion_of_a_file_and_of_its_samples_are_equal(animator, tmp_path):
     assert len(from_file) == 50
 
 
-@pytest.mark.parametrize("samples", [640, 16_000, 16_319, 16_320, 30_000, 200_001])
+@pytest.mark.parametrize(
+    "samples", [SAMPLES_PER_MOTION_FRAME, 16_000, 16_319, 16_320, 30_000, 200_001]
+)
 def test_there_are_as_many_frames_as_the_time_base_says(animator, samples):
     motion = animator(tone(samples / 16_000)[:samples], sample_rate_hz=16_000)
     assert len(motion) == motion_frames(samples)
@@ -77,7 +79,7 @@ def test_a_batch_equals_one_by_one(animator):
 def test_compilations_do_not_exceed_the_buckets(animator, system):
     for seconds in np.random.default_rng(0).uniform(0.1, 10.2, size=12):
         animator(tone(seconds), sample_rate_hz=16_000)
-    assert len(system.traces) <= len(animator.buckets)
+    assert len(system.traces) <= len(animator.engine.buckets)
 
 
 def test_speech_longer_than_the_longest_bucket_has_no_seam(animator, system):
@@ -182,7 +184,7 @@ def test_a_batch_is_split_over_all_devices_and_stays_the_same():
         animator = Animator(pretrained(pathlib.Path(".")), system=system)
         clips = [np.sin(np.arange(16_000 + 640 * n) / 20).astype(np.float32) for n in range(3)]
         batch = animator.batch(clips, sample_rate_hz=16_000)
-        assert animator.mesh.size == 4 and system.traces == [(4, 64)]
+        assert animator.engine.mesh.size == 4 and system.traces == [(4, 64)]
         for clip, motion in zip(clips, batch):
             single = animator(clip, sample_rate_hz=16_000)
             assert np.abs(single.coefficients - motion.coefficients).max() < 1e-6

@@ -1,15 +1,20 @@
 """A motion on a face."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ksdiff_jax import Motion
 from ksdiff_jax.animate.motion import BLOCK_FRAMES
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import builtin_face, face_vertices
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 def opening_and_closing(frames):
-    coefficients = np.zeros((frames, 59), np.float32)
+    coefficients = np.zeros((frames, MOTION_DIMS), np.float32)
     coefficients[:, 53] = 0.15 * (1 - np.cos(np.arange(frames) * 2 * np.pi / 25))
     coefficients[:, 51] = 0.1 * np.sin(np.arange(frames) / 20)
     return Motion.from_coefficients(coefficients)
@@ -35,7 +40,7 @@ def test_the_mouth_opens_with_the_jaw():
 
 
 def test_turning_the_head_leaves_the_mouth_opening_alone():
-    still, turned = np.zeros((3, 59), np.float32), np.zeros((3, 59), np.float32)
+    still, turned = np.zeros((3, MOTION_DIMS), np.float32), np.zeros((3, MOTION_DIMS), np.float32)
     still[:, 53] = turned[:, 53] = [0.0, 0.1, 0.2]
     turned[:, 50:53] = [0.2, -0.4, 0.1]
     openings = [Motion.from_coefficients(values).mouth_opening() for values in (still, turned)]
@@ -47,3 +52,22 @@ def test_a_motion_comes_back_from_its_file_as_a_motion(tmp_path):
     loaded = Motion.load(saved.save(tmp_path / "a.motion.npz"))
     assert type(loaded) is Motion
     np.testing.assert_array_equal(loaded.jaw_pose, saved.jaw_pose)
+
+
+def test_a_motion_is_put_on_faces_of_its_own_space_only(tmp_path):
+    zeros = np.zeros((2, MOTION_DIMS), np.float32)
+    flame = dataclasses.replace(builtin_face(), space="flame", name="a FLAME file")
+    of_flame = Motion.from_coefficients(zeros, space="flame")
+    assert of_flame.vertices(face=flame).shape[0] == 2
+    unknown = Motion.from_coefficients(zeros, space="")
+    for motion, face, says in (
+        (of_flame, None, "coefficients of the flame space, and the face built-in head is of the"),
+        (Motion.from_coefficients(zeros), flame, "builtin space, and the face a FLAME file is of"),
+        (unknown, None, "of an earlier version"),
+    ):
+        for use in (motion.vertices, motion.mouth_opening):
+            with pytest.raises(InputError, match=says):
+                use(face=face)
+        with pytest.raises(InputError, match=says):
+            motion.render(tmp_path / "a.mp4", face=face)
+    assert not list(tmp_path.iterdir())

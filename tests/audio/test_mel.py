@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.mel import _mel_filters, log_mel, normalise_mel
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_it_is_librosas_mel_spectrogram(audio):
             y=padded,
             sr=16_000,
             n_fft=1024,
-            win_length=640,
+            win_length=SAMPLES_PER_MOTION_FRAME,
             hop_length=320,
             center=False,
             n_mels=80,

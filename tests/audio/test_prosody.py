@@ -5,7 +5,7 @@ import pytest
 
 from ksdiff_jax.audio import prosody as module
 from ksdiff_jax.audio.prosody import extract_prosody, log_energy, normalise_prosody
-from ksdiff_jax.audio.timebase import speech_frames
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, speech_frames
 
 
 def buzz(hz, *, amplitude=0.3):
@@ -25,7 +25,7 @@ def test_a_steady_tone_has_its_pitch_and_its_level(hz):
     np.testing.assert_allclose(inner[:, 1], np.log(0.2 / np.sqrt(2)), atol=0.12)
 
 
-@pytest.mark.parametrize("samples", [640, 641, 959, 960, 12_345, 16_000])
+@pytest.mark.parametrize("samples", [SAMPLES_PER_MOTION_FRAME, 641, 959, 960, 12_345, 16_000])
 def test_there_are_exactly_two_frames_per_motion_frame(samples):
     assert len(extract_prosody(np.zeros(samples, np.float32))) == speech_frames(samples)
     assert len(extract_prosody(np.ones(samples, np.float32), frames=14)) == 14

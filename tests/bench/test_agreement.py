@@ -5,6 +5,7 @@ import pytest
 
 from ksdiff_jax.bench.agreement import gradient_errors, sample_errors
 from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 GRADIENTS = {
     "a": {"kernel": np.array([[3.0, 0.0], [0.0, 4.0]])},
@@ -49,16 +50,19 @@ def test_a_gradient_that_is_no_number_is_the_largest_error():
     assert errors["largest_leaf"] == "b" and np.isnan(errors["largest_leaf_error"])
 
 
-def a_sample(**changes) -> Sample:
+def a_sample(*, motion=None, **changes) -> Sample:
     bits, scores = np.zeros((2, 3), bool), np.full((2, 3), 0.25, np.float32)
     bits[0, 1] = True
-    return Sample(np.ones((2, 3, 59), np.float32), bits, bits, scores, scores)._replace(**changes)
+    tracks = {"keyframes_expression": bits, "keyframes_head": bits}
+    tracks |= {"keyframe_score_expression": scores, "keyframe_score_head": scores}
+    still = np.ones((2, 3, MOTION_DIMS), np.float32)
+    return Sample(still if motion is None else motion, tracks | changes)
 
 
 def test_clips_whose_keyframes_differ_are_compared_apart():
     motion, bits, scores = (
-        np.ones((2, 3, 59), np.float32),
-        a_sample().keyframes_head.copy(),
+        np.ones((2, 3, MOTION_DIMS), np.float32),
+        a_sample().tracks["keyframes_head"].copy(),
         np.full((2, 3), 0.25),
     )
     motion[0] += 1.0
@@ -75,12 +79,12 @@ def test_clips_whose_keyframes_differ_are_compared_apart():
     assert errors["clips_of_same_keyframes"] == 1
     assert errors["motion_of_same_keyframes_largest_difference"] == 0.125
     assert errors["motion_of_same_keyframes_relative_error"] == pytest.approx(
-        0.125 / np.sqrt(3 * 59)
+        0.125 / np.sqrt(3 * MOTION_DIMS)
     )
 
 
 def test_where_all_clips_differ_none_is_compared_apart():
-    ours = a_sample(keyframes_expression=~a_sample().keyframes_expression)
+    ours = a_sample(keyframes_expression=~a_sample().tracks["keyframes_expression"])
     errors = sample_errors(ours, a_sample())
     assert (
         errors["clips_of_same_keyframes"] == 0

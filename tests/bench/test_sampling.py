@@ -1,13 +1,13 @@
 """What `bench device` times apart is what the sampler does in one piece."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ksdiff_jax.bench.sampling import Stages
 from ksdiff_jax.bench.workload import made_up_batch, made_up_params, small_size
 from ksdiff_jax.models.ksdiff.system import KSDiff
-from ksdiff_jax.motion.layout import MOTION_DIMS
 
 
 @pytest.mark.slow
@@ -15,16 +15,16 @@ def test_the_stages_are_the_parts_of_a_sample():
     config = small_size().demo
     batch, normal = made_up_batch(config, clips=1, frames=24, features=False)
     params, stages, speech = made_up_params(config), Stages(config, normal), batch.speech
-    noise = jax.random.normal(jax.random.key(1), (1, 24, MOTION_DIMS))
-    settings = {"statistics": normal, "options": config.sample}
-    whole = jax.jit(lambda p, s: KSDiff(config).sample(p, s, noise, jax.random.key(0), **settings))(
-        params, speech
-    )
-    heard = speech._replace(features=jax.jit(stages.encoder)(params, speech))
-    np.testing.assert_allclose(jax.jit(stages.sampler)(params, heard), whole.motion, atol=1e-4)
-    keyframes = jax.jit(stages.keyframes)(params, heard)
-    assert 0 < whole.keyframes_head.sum() < 24
-    np.testing.assert_array_equal(keyframes["head"][0], whole.keyframes_head)
+    keys, first = jax.random.split(jax.random.key(0), 1), jnp.zeros(1, jnp.int32)
+    sample = jax.jit(lambda p, s: KSDiff(config).sample(p, s, keys, first, statistics=normal))
+    whole = sample(params, speech)
+    with_features = speech._replace(features=jax.jit(stages.encoder)(params, speech))
     np.testing.assert_allclose(
-        keyframes["expression"][1], whole.keyframe_score_expression, atol=1e-4
+        jax.jit(stages.sampler)(params, with_features), whole.motion, atol=1e-4
+    )
+    keyframes = jax.jit(stages.keyframes)(params, with_features)
+    assert 0 < whole.tracks["keyframes_head"].sum() < 24
+    np.testing.assert_array_equal(keyframes["head"][0], whole.tracks["keyframes_head"])
+    np.testing.assert_allclose(
+        keyframes["expression"][1], whole.tracks["keyframe_score_expression"], atol=1e-4
     )

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.bench import train_step as bench_train
 from ksdiff_jax.bench.train_apart import torch_apart
 from ksdiff_jax.bench.train_grouped import two_forms
@@ -73,7 +74,7 @@ def a_batch(config, *, padded: bool):
     if padded:
         valid = np.arange(40) < np.array([40, 31, 17])[:, None]
         speech = batch.speech._replace(
-            audio=batch.speech.audio * np.repeat(valid, 640, axis=1),
+            audio=batch.speech.audio * np.repeat(valid, SAMPLES_PER_MOTION_FRAME, axis=1),
             prosody=batch.speech.prosody * np.repeat(valid, 2, axis=1)[..., None],
             mask=valid,
             token_mask=np.arange(12) < np.array([12, 7, 2])[:, None],

@@ -14,9 +14,7 @@ from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem
 def checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(ksdiff_jax.models, "build_system", FakeSystem)
     params = {"scale": np.ones((), np.float32)}
-    return save_pretrained(
-        tmp_path / "checkpoint", config=CONFIG, params=params, statistics=STATISTICS
-    )
+    return save_pretrained(tmp_path / "checkpoint", config=CONFIG, params=params, space=STATISTICS)
 
 
 @pytest.fixture

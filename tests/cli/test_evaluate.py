@@ -20,7 +20,7 @@ def scene(tmp_path_factory):
         folder / "checkpoint",
         config=Config(),
         params={"a": np.zeros(1, np.float32)},
-        statistics=STILL,
+        space=STILL,
     )
     clips = [talking_clip(number) for number in range(2)]
     write_dataset(folder / "data", {"train": clips, "test": clips}, licence="none", made_by="test")
@@ -55,6 +55,7 @@ def test_a_still_face_as_a_control_misses_its_targets(scene, capsys):
         (["--metrics", "lps"], "invalid choice"),
         (["--checkpoint", "no/such/folder"], "no checkpoint"),
         (["--data", "no/such/folder"], "no data set here"),
+        (["--space", "flame"], "leave --space out"),
     ],
 )
 def test_each_mistake_is_one_line_with_status_two(scene, arguments, says, capsys):

@@ -12,6 +12,7 @@ from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tfrecord import find_records
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.data.clips import make_clip
 
 
@@ -24,7 +25,7 @@ def inspected(capsys, *arguments):
 def test_a_motion_file_is_described(tmp_path, capsys):
     keyframes = np.arange(50) % 25 == 0
     clip = MotionClip.from_coefficients(
-        np.zeros((50, 59), np.float32), keyframes_head=keyframes, meta={"seed": 3}
+        np.zeros((50, MOTION_DIMS), np.float32), keyframes_head=keyframes, meta={"seed": 3}
     )
     facts, _ = inspected(capsys, clip.save(tmp_path / "a.motion.npz"))
     assert (facts["kind"], facts["frames"], facts["seconds"], facts["seed"]) == (
@@ -55,7 +56,7 @@ def test_what_is_nothing_of_ours_is_one_line(tmp_path, monkeypatch, capsys, name
 
 
 def test_text_output_has_a_line_per_fact(tmp_path, capsys):
-    clip = MotionClip.from_coefficients(np.zeros((5, 59), np.float32))
+    clip = MotionClip.from_coefficients(np.zeros((5, MOTION_DIMS), np.float32))
     assert main(["inspect", str(clip.save(tmp_path / "a.motion.npz"))]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == ["kind", "motion"]
 
@@ -121,12 +122,12 @@ def test_a_stale_index_is_rebuilt_and_said(shards, capsys):
     assert index.read_bytes() == good
 
 
-@pytest.mark.parametrize("space", ["flame", "bfm"])
+@pytest.mark.parametrize("space", ["builtin", "bfm"])
 def test_a_contact_sheet_is_drawn(shards, tmp_path, capsys, space):
     from matplotlib.image import imread
 
     if space == "bfm":
-        clip = make_clip(0, expression=np.zeros((40, 64), np.float32))
+        clip = make_clip(0, expression=np.zeros((40, 64), np.float32), space="bfm")
         write_dataset(shards, {"train": [clip]}, licence="", made_by="")
     facts, _ = inspected(capsys, shards, "--sheet", tmp_path / "sheet.png")
     picture = imread(facts["sheet"])

@@ -33,7 +33,7 @@ def lost(tmp_path, checkpoint, tiny_encoder):
     config, encoder = with_encoder(override(CONFIG, found))
     config = override(config, {"model.encoder.path": str(tmp_path / "gone")})
     params = {"scale": np.ones((), np.float32)} | encoder_params(encoder)
-    return save_pretrained(tmp_path / "lost", config=config, params=params, statistics=STATISTICS)
+    return save_pretrained(tmp_path / "lost", config=config, params=params, space=STATISTICS)
 
 
 def run(capsys, *arguments):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.schema import Clip, Timed
 
 
@@ -16,7 +17,8 @@ def make_clip(number: int, *, frames: int = 40, **changes) -> Clip:
         "speaker_id": "høyer",
         "language": "zh",
         "source": "test",
-        "audio": rng.integers(-8000, 8000, 640 * frames).astype(np.int16),
+        "space": "builtin",
+        "audio": rng.integers(-8000, 8000, SAMPLES_PER_MOTION_FRAME * frames).astype(np.int16),
         "expression": rng.normal(size=(frames, 50)).astype(np.float32),
         "rotation": rng.normal(scale=0.1, size=(frames, 3)).astype(np.float32),
         "jaw": rng.normal(scale=0.1, size=(frames, 3)).astype(np.float32),

@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.features import (
     FeatureCache,
@@ -92,9 +93,9 @@ def test_a_clip_with_features_reads_back_bit_for_bit_and_wrong_lengths_are_refus
 
 
 def test_sound_that_is_not_whole_frames_is_cut_or_padded(encoder):
-    for samples in (640 * 20 - 639, 640 * 20 + 639):
+    for samples in (SAMPLES_PER_MOTION_FRAME * 20 - 639, SAMPLES_PER_MOTION_FRAME * 20 + 639):
         clip = make_clip(2, frames=20, audio=np.ones(samples, np.int16))
-        assert clip_sound(clip).shape == (640 * 20,)
+        assert clip_sound(clip).shape == (SAMPLES_PER_MOTION_FRAME * 20,)
         assert encode_sound(clip, encoder).shape == (40, encoder.width)
 
 

@@ -9,10 +9,12 @@ import jax
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import AugmentConfig, Config, DataConfig
 from ksdiff_jax.data.loader import check_data_config, evaluation_batches, training_batches
 from ksdiff_jax.data.shards import ShardReader, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.data.clips import make_clip
 
 FRAMES = [20, 40, 64, 65, 90, 130, 31, 70, 128, 100]
@@ -45,10 +47,13 @@ def test_batches_have_the_shapes_that_systems_expect(folder, config):
     iterator = training_batches(config, folder, seed=0)
     batch = next(iterator)
     iterator.close()
-    assert batch.motion.shape == (4, 48, 59) and batch.speech.audio.shape == (4, 48 * 640)
+    assert batch.motion.shape == (4, 48, MOTION_DIMS) and batch.speech.audio.shape == (
+        4,
+        48 * SAMPLES_PER_MOTION_FRAME,
+    )
     assert batch.speech.prosody.shape == (4, 96, 2) and batch.speech.mask.shape == (4, 48)
     assert all(leaf.dtype in (np.float32, np.int32, bool) for leaf in jax.tree.leaves(batch))
-    valid = np.repeat(batch.speech.mask, 640, axis=1)
+    valid = np.repeat(batch.speech.mask, SAMPLES_PER_MOTION_FRAME, axis=1)
     assert not batch.speech.audio[~valid].any() and np.isfinite(batch.speech.audio).all()
 
 
@@ -173,7 +178,7 @@ def test_evaluation_gives_whole_clips_in_few_shapes(folder, config):
         for row in range(len(clips), 3):
             np.testing.assert_array_equal(batch.motion[row], batch.motion[len(clips) - 1])
     assert sorted(seen) == sorted(f"clip-{i}" for i in range(10))
-    assert shapes == {(3, 64, 59), (3, 128, 59), (3, 192, 59)}
+    assert shapes == {(3, 64, MOTION_DIMS), (3, 128, MOTION_DIMS), (3, 192, MOTION_DIMS)}
 
 
 def test_an_empty_split_is_refused(folder, config):

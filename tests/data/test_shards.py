@@ -11,14 +11,14 @@ import pytest
 from ksdiff_jax.data.shards import (
     ShardReader,
     dataset_info,
-    statistics,
+    motion_space,
     verify_shards,
     write_dataset,
 )
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.data.tfrecord import DataWarning, find_records
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.layout import CAMERA, EXPRESSION, JAW, ROTATION
+from ksdiff_jax.motion.space import CAMERA, EXPRESSION, JAW, ROTATION
 from tests.data.clips import make_clip
 
 METADATA = {"dataset.json", "dataset_info.json", "features.json"}
@@ -44,7 +44,7 @@ def test_shards_are_named_and_described(folder):
     )
     assert info.splits["train"].shard_clips == (3, 3, 1)
     assert info.splits["train"].hours == pytest.approx(sum(range(30, 37)) / 25 / 3600)
-    assert (info.licence, info.made_by, info.fps, info.space) == ("CC0", "a test", 25.0, "flame")
+    assert (info.licence, info.made_by, info.fps, info.space) == ("CC0", "a test", 25.0, "builtin")
     described = {name for split in info.splits.values() for name in split.shards}
     on_disk = {path.name for path in folder.iterdir()}
     assert (
@@ -68,7 +68,7 @@ def test_statistics_are_those_of_the_training_split(folder):
     motion = np.concatenate([motion_of_clip(make_clip(i, frames=30 + i)) for i in range(7)]).astype(
         np.float64
     )
-    found = statistics(folder)
+    found = motion_space(dataset_info(folder), "builtin")
     np.testing.assert_allclose(found.mean, motion.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found.std[:56], motion.std(axis=0)[:56], rtol=1e-5)
     np.testing.assert_array_equal(found.std[CAMERA], 1.0)  # never moves
@@ -210,7 +210,9 @@ def test_a_data_set_is_read_from_a_bucket(folder, monkeypatch):
 
 def test_both_coefficient_spaces_are_written_and_never_mixed(tmp_path):
     basel = make_clip(
-        0, expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+        0,
+        expression=np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32),
+        space="bfm",
     )
     info = write_dataset(tmp_path / "bfm", {"train": [basel]}, licence="", made_by="")
     assert (info.space, len(info.mean), len(info.std), info.keyframes_per_s) == (
@@ -220,7 +222,9 @@ def test_both_coefficient_spaces_are_written_and_never_mixed(tmp_path):
         None,
     )
     assert ShardReader(tmp_path / "bfm", "train")[0].expression.shape == (40, 64)
-    with pytest.raises(InputError, match=r"clip 'clip-1' makes it .* bfm space and .* flame space"):
+    with pytest.raises(
+        InputError, match=r"clip 'clip-1' makes it .* bfm space and .* builtin space"
+    ):
         write_dataset(tmp_path / "mixed", {"train": [basel, make_clip(1)]}, licence="", made_by="")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.data.transforms import (
     collate,
@@ -13,6 +14,7 @@ from ksdiff_jax.data.transforms import (
     transcript_of_cut,
 )
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.speech.transcript import encode
 from tests.data.clips import make_clip
 
@@ -21,19 +23,25 @@ def test_a_cut_takes_the_same_instant_of_everything():
     clip = make_clip(1, frames=80)
     cut = example(clip, start=20, frames=32, max_tokens=64)
     np.testing.assert_array_equal(cut.motion, motion_of_clip(clip)[20:52])
-    np.testing.assert_allclose(cut.audio, clip.audio[20 * 640 : 52 * 640] / 32767, atol=1e-7)
+    np.testing.assert_allclose(
+        cut.audio,
+        clip.audio[20 * SAMPLES_PER_MOTION_FRAME : 52 * SAMPLES_PER_MOTION_FRAME] / 32767,
+        atol=1e-7,
+    )
     np.testing.assert_array_equal(cut.prosody, normalise_prosody(clip.prosody)[40:104])
     assert cut.mask.all() and cut.mask.shape == (32,)
 
 
 def test_what_lies_beyond_the_clip_is_zero_and_masked():
-    clip = make_clip(2, frames=20, audio=np.full(640 * 20 + 300, 99, np.int16))
+    clip = make_clip(2, frames=20, audio=np.full(SAMPLES_PER_MOTION_FRAME * 20 + 300, 99, np.int16))
     cut = example(clip, start=0, frames=32, max_tokens=64)
     assert cut.mask.sum() == 20 and cut.mask[:20].all()
     assert (
-        not cut.audio[20 * 640 :].any() and not cut.prosody[40:].any() and not cut.motion[20:].any()
+        not cut.audio[20 * SAMPLES_PER_MOTION_FRAME :].any()
+        and not cut.prosody[40:].any()
+        and not cut.motion[20:].any()
     )
-    assert len(cut.audio) == 32 * 640
+    assert len(cut.audio) == 32 * SAMPLES_PER_MOTION_FRAME
 
 
 def test_a_cut_reads_the_words_whose_middle_it_holds():
@@ -73,6 +81,6 @@ def test_another_frame_rate_is_refused_by_name():
 def test_examples_become_the_rows_of_a_batch():
     rows = [example(make_clip(i), start=0, frames=40, max_tokens=16) for i in range(3)]
     batch = collate(rows)
-    assert batch.motion.shape == (3, 40, 59) and batch.speech.audio.shape == (3, 25_600)
+    assert batch.motion.shape == (3, 40, MOTION_DIMS) and batch.speech.audio.shape == (3, 25_600)
     assert batch.speech.mask.dtype == bool and batch.speech.tokens.dtype == np.int32
     np.testing.assert_array_equal(batch.speech.prosody[2], rows[2].prosody)

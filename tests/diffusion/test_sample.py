@@ -15,6 +15,11 @@ CONFIG = DiffusionConfig()
 KEY = jax.random.key(0)
 
 
+def fresh(noise):
+    """Noise of each step, like `noise` and independent of it."""
+    return lambda step: jax.random.normal(jax.random.fold_in(KEY, step), noise.shape)
+
+
 def test_the_schedule_follows_its_definition():
     bars = alpha_bars(CONFIG)
     beta = np.linspace(np.sqrt(0.00085), np.sqrt(0.012), 1000) ** 2
@@ -46,7 +51,7 @@ def test_ddim_is_exact_on_a_point_mass(eta, count):
     point = jax.random.normal(jax.random.key(1), (2, 5, 3))
     noise = jax.random.normal(KEY, point.shape)
     sample = ddim(
-        lambda x, n: point, noise, KEY, steps=sampling_steps(CONFIG, steps=count), eta=eta
+        lambda x, n: point, noise, fresh(noise), steps=sampling_steps(CONFIG, steps=count), eta=eta
     )
     np.testing.assert_allclose(sample, point, atol=1e-6)
 
@@ -63,7 +68,9 @@ def test_ddim_has_the_right_mean_and_variance_on_gaussian_data(eta, count):
         return mean + gain * (x - jnp.sqrt(bar) * mean)
 
     noise = jax.random.normal(KEY, (1, 20_000, 1))
-    sample = ddim(posterior_mean, noise, KEY, steps=sampling_steps(CONFIG, steps=count), eta=eta)
+    sample = ddim(
+        posterior_mean, noise, fresh(noise), steps=sampling_steps(CONFIG, steps=count), eta=eta
+    )
     assert abs(float(sample.mean()) - mean) < 0.03
     assert abs(float(sample.std()) - std) < 0.03
 

@@ -2,14 +2,20 @@
 training.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.animate.engine import Engine
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.schema import Clip, Timed
-from ksdiff_jax.models.system import Sample, Statistics
+from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.rng import frame_noise
 
-STILL = Statistics(mean=np.zeros(59, np.float32), std=np.ones(59, np.float32))
+STILL = BUILTIN.with_statistics(np.zeros(BUILTIN.width), np.ones(BUILTIN.width))
 OPEN_RAD = 0.2
 
 
@@ -23,7 +29,9 @@ def talking_clip(number: int, *, frames: int = 60) -> Clip:
     loud = np.clip(
         np.sin(2 * np.pi * np.arange(frames) / (14 + number) + random.uniform(0, 6)), 0.0, 1.0
     )
-    audio = np.repeat(loud, 640) * np.where(np.arange(640 * frames) % 2, 0.5, -0.5)
+    audio = np.repeat(loud, SAMPLES_PER_MOTION_FRAME) * np.where(
+        np.arange(SAMPLES_PER_MOTION_FRAME * frames) % 2, 0.5, -0.5
+    )
     jaw = np.zeros((frames, 3), np.float32)
     jaw[:, 0] = OPEN_RAD * loud
     rotation = np.zeros((frames, 3), np.float32)
@@ -31,6 +39,7 @@ def talking_clip(number: int, *, frames: int = 60) -> Clip:
     shut = np.flatnonzero((loud == 0) & (np.roll(loud, -1) == 0))
     return Clip(
         clip_id=f"pretend-{number}",
+        space="builtin",
         audio=(audio * 32767).astype(np.int16),
         expression=np.zeros((frames, 50), np.float32),
         rotation=rotation,
@@ -41,14 +50,14 @@ def talking_clip(number: int, *, frames: int = 60) -> Clip:
     )
 
 
+@dataclasses.dataclass(frozen=True)
 class LoudnessSystem:
     """Opens the jaw by the loudness of each frame (all of the truth of `talking_clip`); its head is
-    pure noise.
+    pure noise, and it has no keyframes.
     """
 
-    def __init__(self, *, gain: float = 1.0):
-        self.config = Config()
-        self.gain = gain
+    config: Config = dataclasses.field(default_factory=Config)
+    gain: float = 1.0
 
     def init(self, key):
         return {"offset": jnp.zeros(())}
@@ -56,13 +65,18 @@ class LoudnessSystem:
     def loss(self, params, batch, key, *, statistics, train):
         return params["offset"], {}
 
-    def sample(self, params, speech, noise, key, *, statistics, options) -> Sample:
-        loud = jnp.abs(speech.audio).reshape(*speech.mask.shape, 640).max(axis=-1) * 2
+    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
+        noise = frame_noise(keys, first, speech.mask.shape[1], (MOTION_DIMS,))
+        loud = (
+            jnp.abs(speech.audio).reshape(*speech.mask.shape, SAMPLES_PER_MOTION_FRAME).max(axis=-1)
+            * 2
+        )
         motion = (
             jnp.zeros_like(noise).at[..., 53].set(self.gain * OPEN_RAD * loud + params["offset"])
         )
-        motion = motion.at[..., 50:53].set(0.05 * noise[..., 50:53])
-        none = jnp.zeros(speech.mask.shape, bool)
-        return Sample(
-            motion, none, none, jnp.zeros(speech.mask.shape), jnp.zeros(speech.mask.shape)
-        )
+        return Sample(motion.at[..., 50:53].set(0.05 * noise[..., 50:53]))
+
+
+def loudness_engine(*, offset: float = 0.0) -> Engine:
+    """An engine of a `LoudnessSystem`; with an offset its mouth hangs open."""
+    return Engine(LoudnessSystem(), {"offset": np.float32(offset)}, STILL)

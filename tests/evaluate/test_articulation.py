@@ -5,10 +5,13 @@ import pytest
 
 from ksdiff_jax.evaluate.articulation import articulate, face_part
 from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 def random_motion(frames: int) -> np.ndarray:
-    motion = np.random.default_rng(0).normal(scale=0.2, size=(frames, 59)).astype(np.float32)
+    motion = (
+        np.random.default_rng(0).normal(scale=0.2, size=(frames, MOTION_DIMS)).astype(np.float32)
+    )
     motion[:, 53] = np.abs(motion[:, 53])
     return motion
 
@@ -40,7 +43,7 @@ def test_head_pose_and_camera_do_not_move_the_articulation():
     motion = random_motion(5)
     turned = motion.copy()
     turned[:, 50:53] += 0.5
-    turned[:, 56:59] += 1.0
+    turned[:, 56:MOTION_DIMS] += 1.0
     assert np.array_equal(articulate(part, motion).lips, articulate(part, turned).lips)
 
 

@@ -1,13 +1,12 @@
-import jax
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import write_wav
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate import real_speech
 from ksdiff_jax.evaluate.lips import CLOSED_BELOW
-from tests.evaluate.pretend import STILL, LoudnessSystem
+from tests.evaluate.pretend import loudness_engine
 
 
 @pytest.mark.parametrize("lag", [-8, -3, 0, 5])
@@ -45,7 +44,10 @@ def scene(folder, *, loud):
     """
     for name in ("lips", "audio"):
         (folder / name).mkdir(parents=True)
-    write_wav(folder / "audio" / "talk.wav", (np.repeat(loud, 640) * 0.5).astype(np.float32))
+    write_wav(
+        folder / "audio" / "talk.wav",
+        (np.repeat(loud, SAMPLES_PER_MOTION_FRAME) * 0.5).astype(np.float32),
+    )
     write_wav(folder / "audio" / "vad_zero.wav", np.zeros(16_000, np.float32))
     noise = np.random.default_rng(0).uniform(-0.01, 0.01, 16_000).astype(np.float32)
     write_wav(folder / "audio" / "noise_1.wav", noise)
@@ -55,12 +57,11 @@ def scene(folder, *, loud):
 def test_a_system_that_opens_with_the_loudness_is_in_sync_and_rests(tmp_path):
     loud = np.random.default_rng(1).uniform(size=60)
     scene(tmp_path, loud=loud)
-    system = LoudnessSystem()
-    arguments = (system, system.init(jax.random.key(0)), STILL, tmp_path)
-    (result,) = real_speech.lip_sync(*arguments, options=SampleConfig())
+    engine = loudness_engine()
+    (result,) = real_speech.lip_sync(engine, tmp_path)
     assert result.correlation > 0.98
     assert result.lag_frames == 0
-    rest = real_speech.rest(*arguments, options=SampleConfig())
+    rest = real_speech.rest(engine, tmp_path)
     assert rest["silence_opening_max"] < CLOSED_BELOW
     assert rest["noise_closed_share"] == 1.0
     assert rest["noise_opening_std"] < 0.005
@@ -68,25 +69,18 @@ def test_a_system_that_opens_with_the_loudness_is_in_sync_and_rests(tmp_path):
 
 def test_a_mouth_that_hangs_open_does_not_rest(tmp_path):
     scene(tmp_path, loud=np.linspace(0, 1, 60))
-    system = LoudnessSystem()
-    rest = real_speech.rest(
-        system, {"offset": np.float32(0.3)}, STILL, tmp_path, options=SampleConfig()
-    )
+    rest = real_speech.rest(loudness_engine(offset=0.3), tmp_path)
     assert rest["silence_opening_max"] > CLOSED_BELOW
     assert rest["noise_closed_share"] == 0.0
 
 
 def test_a_folder_without_measurements_is_refused(tmp_path):
-    system = LoudnessSystem()
     with pytest.raises(InputError, match="no measured mouth openings"):
-        real_speech.lip_sync(system, {}, STILL, tmp_path, options=SampleConfig())
+        real_speech.lip_sync(loudness_engine(), tmp_path)
 
 
 def test_the_real_clips_score_by_loudness_as_published_for_a_baseline_without_a_model(shared_data):
-    system = LoudnessSystem()
-    results = real_speech.lip_sync(
-        system, system.init(jax.random.key(0)), STILL, shared_data, options=SampleConfig()
-    )
+    results = real_speech.lip_sync(loudness_engine(), shared_data)
     assert len(results) == 6
     score = real_speech.lip_sync_figures(results)["real_speech_correlation"]
     # unsmoothed peak level; the data's own notes give 0.16 for a smoothed level

@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 
@@ -6,15 +5,16 @@ from ksdiff_jax.config import KeyframeConfig
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.evaluate.run import (
     evaluate_clips,
     read_clips,
     swapped_predictions,
     true_predictions,
 )
-from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import score
-from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
+from ksdiff_jax.motion.space import MOTION_DIMS
+from tests.evaluate.pretend import loudness_engine, talking_clip
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_truth_scores_perfectly(clips):
 def test_a_face_that_never_moves_fails(clips):
     frozen = []
     for clip in clips:
-        motion = np.zeros((1, clip.frames, 59), np.float32)
+        motion = np.zeros((1, clip.frames, MOTION_DIMS), np.float32)
         motion[..., 53] = 0.1
         frozen.append(Prediction(motion, np.zeros(clip.frames, bool), np.zeros(clip.frames, bool)))
     figures = score(clips, frozen)
@@ -60,7 +60,9 @@ def test_a_face_that_never_moves_fails(clips):
 
 def test_a_mouth_that_stays_shut_closes_in_every_bilabial_but_is_not_precise(clips):
     shut = [
-        Prediction(np.zeros((1, c.frames, 59), np.float32), *2 * [np.zeros(c.frames, bool)])
+        Prediction(
+            np.zeros((1, c.frames, MOTION_DIMS), np.float32), *2 * [np.zeros(c.frames, bool)]
+        )
         for c in clips
     ]
     figures = score(clips, shut, groups=("lips",))
@@ -73,16 +75,14 @@ def test_a_system_is_read_sampled_and_scored_from_shards(clips, tmp_path):
     write_dataset(
         tmp_path / "data", {"train": clips[:1], "test": clips}, licence="none", made_by="test"
     )
-    system = LoudnessSystem()
-    params = system.init(jax.random.key(0))
-    test = read_clips(tmp_path / "data", split="test")
-    figures = evaluate_clips(system, params, test, statistics=STILL, samples=2)
+    engine, read = loudness_engine(), read_clips(tmp_path / "data", split="test")
+    figures = evaluate_clips(engine, read, samples=2)
     assert figures["clips"] == 4
     assert figures["jaw_correlation"] > 0.999
     assert figures["lve_ratio"] < 0.01
     assert figures["lip_difference_mm"] == pytest.approx(0.0, abs=1e-4)
     assert figures["head_difference_deg"] > 1.0
-    assert figures == evaluate_clips(system, params, test, statistics=STILL, samples=2)
+    assert figures == evaluate_clips(loudness_engine(), read, samples=2)
     assert len(read_clips(tmp_path / "data", split="test", clips=2)) == 2
     with pytest.raises(InputError, match="validation"):
         read_clips(tmp_path / "data", split="validation")
@@ -98,7 +98,7 @@ def test_every_figure_is_a_plain_number(clips):
 def test_the_motion_of_other_clips_is_natural_and_to_other_words(clips):
     swapped = swapped_predictions(clips, keyframe_config=KeyframeConfig())
     assert [prediction.motion.shape for prediction in swapped] == [
-        (1, clip.frames, 59) for clip in clips
+        (1, clip.frames, MOTION_DIMS) for clip in clips
     ]
     for prediction, other in zip(swapped, [*clips[1:], clips[0]], strict=True):
         shared = min(prediction.motion.shape[1], other.frames)

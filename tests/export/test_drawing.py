@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.report import Curves, plot_openings
 from ksdiff_jax.export.drawing import LONGEST_TITLE, drawing, title_of
 from ksdiff_jax.export.plot import write_plot
 from ksdiff_jax.export.sheet import SheetEntry, write_sheet
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 NAMES = (
     "pay $5 or $6 a$_{$ $$ half $ x_$\\frac$",
@@ -27,7 +29,7 @@ NAMES = (
 
 def clip_of(frames):
     return MotionClip.from_coefficients(
-        np.zeros((frames, 59), np.float32),
+        np.zeros((frames, MOTION_DIMS), np.float32),
         keyframes_head=np.zeros(frames, bool),
         keyframes_expression=np.zeros(frames, bool),
     )
@@ -35,7 +37,11 @@ def clip_of(frames):
 
 def sheet_entry(title):
     return SheetEntry(
-        title, np.zeros(640, np.float32), np.zeros((2, 1), np.float32), 25.0, "opening"
+        title,
+        np.zeros(SAMPLES_PER_MOTION_FRAME, np.float32),
+        np.zeros((2, 1), np.float32),
+        25.0,
+        "opening",
     )
 
 

@@ -4,16 +4,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.export.plot import _envelope, write_plot
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
-@pytest.mark.parametrize(("frames", "samples"), [(1, 640), (50, 32_000), (50, None), (3000, 100)])
+@pytest.mark.parametrize(
+    ("frames", "samples"), [(1, SAMPLES_PER_MOTION_FRAME), (50, 32_000), (50, None), (3000, 100)]
+)
 def test_any_motion_can_be_drawn(tmp_path, frames, samples):
     rng = np.random.default_rng(0)
     keyframes = rng.random(frames) > 0.9
     clip = MotionClip.from_coefficients(
-        rng.normal(size=(frames, 59)).astype(np.float32) * 0.05,
+        rng.normal(size=(frames, MOTION_DIMS)).astype(np.float32) * 0.05,
         keyframes_head=keyframes,
         keyframes_expression=keyframes,
     )

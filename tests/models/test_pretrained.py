@@ -15,7 +15,7 @@ from ksdiff_jax.models.pretrained import (
     load_pretrained,
     save_pretrained,
 )
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def params():
 
 @pytest.fixture
 def statistics():
-    return Statistics(
-        mean=np.linspace(-1, 1, 59, dtype=np.float32), std=np.full(59, 0.1, np.float32)
+    return BUILTIN.with_statistics(
+        np.linspace(-1, 1, MOTION_DIMS, dtype=np.float32), np.full(MOTION_DIMS, 0.1, np.float32)
     )
 
 
@@ -41,7 +41,7 @@ def statistics():
 def saved(tmp_path, params, statistics):
     config = Config(model=ModelConfig(width=32, heads=2), name="tiny")
     return save_pretrained(
-        tmp_path / "ckpt", config=config, params=params, statistics=statistics, card="# Tiny\n"
+        tmp_path / "ckpt", config=config, params=params, space=statistics, card="# Tiny\n"
     )
 
 
@@ -54,8 +54,8 @@ def test_a_checkpoint_gives_back_config_weights_and_statistics_exactly(saved, pa
     assert loaded.config == Config(model=ModelConfig(width=32, heads=2), name="tiny")
     for got, want in zip(flat(loaded.params), flat(params), strict=True):
         np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(loaded.statistics.mean, statistics.mean)
-    np.testing.assert_array_equal(loaded.statistics.std, statistics.std)
+    np.testing.assert_array_equal(loaded.space.mean, statistics.mean)
+    np.testing.assert_array_equal(loaded.space.std, statistics.std)
 
 
 def test_float16_halves_the_file_and_comes_back_as_float32(tmp_path, statistics):
@@ -66,7 +66,7 @@ def test_float16_halves_the_file_and_comes_back_as_float32(tmp_path, statistics)
             tmp_path / str(half),
             config=Config(),
             params=params,
-            statistics=statistics,
+            space=statistics,
             float16=half,
         )
         sizes[half] = (folder / "weights.safetensors").stat().st_size
@@ -82,7 +82,7 @@ def test_a_weight_beyond_float16_is_refused_when_saving(tmp_path, statistics):
             tmp_path / "x",
             config=Config(),
             params={"a": np.float32([1e6])},
-            statistics=statistics,
+            space=statistics,
             float16=True,
         )
     assert not (tmp_path / "x").exists()
@@ -90,9 +90,9 @@ def test_a_weight_beyond_float16_is_refused_when_saving(tmp_path, statistics):
 
 def test_the_digest_names_the_weights(tmp_path, saved, params, statistics):
     config = load_pretrained(saved).config
-    same = save_pretrained(tmp_path / "same", config=config, params=params, statistics=statistics)
+    same = save_pretrained(tmp_path / "same", config=config, params=params, space=statistics)
     params["encoder"]["bias"] = params["encoder"]["bias"] + 1e-7
-    other = save_pretrained(tmp_path / "other", config=config, params=params, statistics=statistics)
+    other = save_pretrained(tmp_path / "other", config=config, params=params, space=statistics)
     assert (
         load_pretrained(same).digest
         == load_pretrained(saved).digest
@@ -134,7 +134,7 @@ def test_a_header_that_claims_exabytes_is_an_input_error(saved):
 def test_a_weight_that_is_not_finite_is_named(tmp_path, params, statistics, value):
     params["encoder"]["bias"][2] = value
     folder = save_pretrained(
-        tmp_path / "diverged", config=Config(), params=params, statistics=statistics
+        tmp_path / "diverged", config=Config(), params=params, space=statistics
     )
     with pytest.raises(
         InputError,
@@ -145,10 +145,8 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path, params, statistics, valu
 
 @pytest.mark.parametrize(("mean", "std"), [(np.nan, 0.1), (0.0, 0.0), (0.0, np.inf), (0.0, -1.0)])
 def test_statistics_that_cannot_be_divided_by_are_named(tmp_path, params, mean, std):
-    statistics = Statistics(mean=np.full(59, mean, np.float32), std=np.full(59, std, np.float32))
-    folder = save_pretrained(
-        tmp_path / "odd", config=Config(), params=params, statistics=statistics
-    )
+    statistics = BUILTIN.with_statistics(np.full(MOTION_DIMS, mean), np.full(MOTION_DIMS, std))
+    folder = save_pretrained(tmp_path / "odd", config=Config(), params=params, space=statistics)
     with pytest.raises(
         InputError, match="statistics hold NaN, infinity or a deviation that is not above 0"
     ):
@@ -220,9 +218,7 @@ def test_an_export_that_a_run_replaces_while_it_is_read_is_read_again(
 ):
     def save(number):
         kernel = {"kernel": np.full((4, 4), number, np.float32)}
-        save_pretrained(
-            tmp_path / "pretrained", config=Config(), params=kernel, statistics=statistics
-        )
+        save_pretrained(tmp_path / "pretrained", config=Config(), params=kernel, space=statistics)
 
     save(0)
     replaced_while_reading(monkeypatch, save, times=times)
@@ -247,7 +243,7 @@ def test_an_export_is_found_in_the_moment_in_which_it_is_replaced_and_after_a_ki
     assert load_pretrained(tmp_path / name).digest == digest
     if name == "pretrained":
         assert load_pretrained(tmp_path).digest == digest
-    save_pretrained(target, config=Config(), params=params, statistics=statistics)
+    save_pretrained(target, config=Config(), params=params, space=statistics)
     assert [path.name for path in tmp_path.iterdir()] == [name] and load_pretrained(
         target
     ).digest != digest
@@ -266,7 +262,7 @@ def test_a_name_of_any_bytes_is_kept_exactly(tmp_path, params, statistics):
         tmp_path / os.fsdecode(b"\xff"),
         config=Config(name=name),
         params=params,
-        statistics=statistics,
+        space=statistics,
     )
     assert load_pretrained(folder).config.name == name
     json.loads((folder / "config.json").read_bytes().decode("utf-8"))

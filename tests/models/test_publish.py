@@ -51,7 +51,7 @@ def hub():
 
 def saved(folder, *, scale=1.0, card="# Tiny\n\nWords.\n", config=CONFIG):
     params = {"scale": np.full((), scale, np.float32)}
-    return save_pretrained(folder, config=config, params=params, statistics=STATISTICS, card=card)
+    return save_pretrained(folder, config=config, params=params, space=STATISTICS, card=card)
 
 
 def hearing(path):

@@ -9,8 +9,9 @@ import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion import clip as clip_module
-from ksdiff_jax.motion import layout
+from ksdiff_jax.motion import space
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 FILE_KEYS = {
     "exp": (np.float32, (7, 50)),
@@ -30,7 +31,7 @@ FILE_KEYS = {
 
 
 def coefficients(frames=7):
-    return np.random.default_rng(0).normal(size=(frames, 59)).astype(np.float32)
+    return np.random.default_rng(0).normal(size=(frames, MOTION_DIMS)).astype(np.float32)
 
 
 def clip(frames=7):
@@ -65,7 +66,7 @@ def test_the_same_clip_makes_the_same_bytes(tmp_path):
 def test_coefficients_are_sliced_by_the_layout():
     values = coefficients()
     made = MotionClip.from_coefficients(values)
-    np.testing.assert_array_equal(made.jaw_pose, values[:, layout.JAW])
+    np.testing.assert_array_equal(made.jaw_pose, values[:, space.JAW])
     np.testing.assert_array_equal(made.coefficients, values)
     assert made.duration_s == pytest.approx(7 / 25) and made.timestamps[3] == pytest.approx(3 / 25)
 
@@ -141,7 +142,7 @@ def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused_unopened(tmp_
 def test_a_name_of_any_bytes_among_the_facts_comes_back(tmp_path):
     name = os.fsdecode(b"caf\xe9") + " 日本"
     clip = MotionClip.from_coefficients(
-        np.zeros((3, 59), np.float32), meta={"checkpoint_name": name}
+        np.zeros((3, MOTION_DIMS), np.float32), meta={"checkpoint_name": name}
     )
     path = clip.save(tmp_path / (name + ".motion.npz"))
     assert MotionClip.load(path).meta["checkpoint_name"] == name

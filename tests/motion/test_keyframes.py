@@ -8,13 +8,14 @@ from scipy.signal import find_peaks
 
 from ksdiff_jax.motion import keyframes
 from ksdiff_jax.motion.keyframes import gaussian_smooth, local_maxima, motion_change
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 # Compiled whole, as in training: one by one, its operations take many times longer to compile.
 keyframe_targets = jax.jit(keyframes.keyframe_targets)
 
 
 def _motion(frames: int) -> np.ndarray:
-    return np.zeros((1, frames, 59), np.float32)
+    return np.zeros((1, frames, MOTION_DIMS), np.float32)
 
 
 def _all_valid(signal: np.ndarray) -> jnp.ndarray:
@@ -86,7 +87,9 @@ def test_two_bursts_of_movement_give_two_keyframes_where_they_are_fastest():
 
 def test_padding_changes_no_target():
     motion = (
-        np.cumsum(np.random.default_rng(3).normal(size=(2, 50, 59)), axis=1).astype(np.float32)
+        np.cumsum(np.random.default_rng(3).normal(size=(2, 50, MOTION_DIMS)), axis=1).astype(
+            np.float32
+        )
         * 0.01
     )
     padded = np.pad(motion, ((0, 0), (0, 30), (0, 0)), constant_values=9.0)

@@ -6,6 +6,7 @@ import pytest
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.parallel.rules import RULES, check_axes, parameter_axes
 
 MESH = AbstractMesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
@@ -21,7 +22,7 @@ def test_the_two_matrices_of_a_pair_are_split_along_opposite_sides():
 def test_vectors_are_copied_and_odd_dimensions_stay_whole():
     assert parameter_axes("norm/scale", (128,)) == (None,)
     assert parameter_axes("step", ()) == ()
-    assert parameter_axes("decode/kernel", (128, 59)) == ("embed", None)
+    assert parameter_axes("decode/kernel", (128, MOTION_DIMS)) == ("embed", None)
     assert parameter_axes("depthwise/kernel", (5, 128)) == (None, "mlp")
     assert parameter_axes("transcript/embed/embedding", (259, 128)) == (None, "embed")
 

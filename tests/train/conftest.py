@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import write_dataset
 
@@ -14,21 +15,22 @@ def tiny_clip(number: int, *, frames: int) -> Clip:
     to learn.
     """
     draw = np.random.default_rng([11, number])
-    time_s = np.arange(640 * frames) / 16000
+    time_s = np.arange(SAMPLES_PER_MOTION_FRAME * frames) / 16000
     rate_hz, phase = draw.uniform(1.0, 3.0), draw.uniform(0, 2 * np.pi)
     loudness = 0.5 - 0.5 * np.cos(2 * np.pi * rate_hz * time_s + phase)
     f0_hz = 150 + 40 * np.sin(2 * np.pi * 0.4 * time_s + phase)
     audio = 0.4 * loudness * np.sin(2 * np.pi * np.cumsum(f0_hz) / 16000)
-    opening = loudness[320::640]
+    opening = loudness[320::SAMPLES_PER_MOTION_FRAME]
     speech_frame = slice(160, None, 320)
     expression = np.zeros((frames, 50), np.float32)
     expression[:, :4] = opening[:, None] * np.array([1.0, -0.5, 0.3, 0.2])
     expression += draw.normal(scale=0.01, size=expression.shape)
     rotation = np.zeros((frames, 3), np.float32)
-    rotation[:, 0] = 0.002 * (f0_hz[320::640] - 150)
+    rotation[:, 0] = 0.002 * (f0_hz[320::SAMPLES_PER_MOTION_FRAME] - 150)
     jaw = np.zeros((frames, 3), np.float32)
     jaw[:, 0] = 0.3 * opening
     return Clip(
+        space="builtin",
         clip_id=f"tiny-{number}",
         speaker_id=f"voice-{number % 3}",
         language="en",

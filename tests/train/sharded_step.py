@@ -23,7 +23,8 @@ from ksdiff_jax.layers.dense import Dense  # noqa: E402
 from ksdiff_jax.layers.stack import through  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
 from ksdiff_jax.models.ksdiff.losses import spectral_loss  # noqa: E402
-from ksdiff_jax.models.system import Batch, Statistics, System  # noqa: E402
+from ksdiff_jax.models.system import Batch, System  # noqa: E402
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS  # noqa: E402
 from ksdiff_jax.parallel.arrays import batch_sharding, global_batch, replicated  # noqa: E402
 from ksdiff_jax.parallel.collectives import collectives  # noqa: E402
 from ksdiff_jax.parallel.mesh import MESH_AXES, make_mesh  # noqa: E402
@@ -38,7 +39,7 @@ from tests.models.ksdiff.conftest import TINY, lively, random_batch  # noqa: E40
 from tests.train.tiny_ksdiff import without_randomness  # noqa: E402
 from tests.train.toy import ToySystem, toy_batch, toy_config  # noqa: E402
 
-UNIT = Statistics(np.zeros(59, np.float32), np.ones(59, np.float32))
+UNIT = BUILTIN
 
 
 def toy() -> tuple[System, Batch]:
@@ -73,7 +74,7 @@ class LoopedSystem(ToySystem):
 
     def motion(self, params, speech):
         return Looped().apply({"params": params}, jnp.tile(speech.prosody[:, ::2], (1, 1, 4)))[
-            ..., :59
+            ..., :MOTION_DIMS
         ]
 
 

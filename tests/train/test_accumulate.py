@@ -7,7 +7,7 @@ import pytest
 
 from ksdiff_jax.config import MeshConfig
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel.arrays import check_batch_size
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import frame_noise, numbered, stream
@@ -18,7 +18,7 @@ from ksdiff_jax.train.steps import make_train_step
 from ksdiff_jax.tree import named_leaves
 from tests.train.toy import FRAMES, ToySystem, toy_batch, toy_config
 
-UNIT = Statistics(np.zeros(59, np.float32), np.ones(59, np.float32))
+UNIT = BUILTIN
 
 
 def ragged_batch(batch_size=8):

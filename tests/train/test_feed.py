@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.config import MeshConfig
-from ksdiff_jax.models.system import Batch, Speech
+from ksdiff_jax.models.system import Batch
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.feed import BatchFeed
 from tests.promised import BOUND_S, ENDLESS_S
 
@@ -35,7 +37,7 @@ class SilentAfter:
             tokens=rows.astype(np.int32),
             token_mask=rows > -1,
         )
-        return Batch(speech=speech, motion=np.zeros((8, 4, 59), np.float32))
+        return Batch(speech=speech, motion=np.zeros((8, 4, MOTION_DIMS), np.float32))
 
     def get_state(self):
         return {}

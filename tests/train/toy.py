@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config, DataConfig, TrainConfig
-from ksdiff_jax.models.system import Batch, Sample, SampleConfig, Speech, Statistics
+from ksdiff_jax.models.system import Batch, Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.rng import frame_noise, stream
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
 
 FRAMES = 4
@@ -36,10 +39,10 @@ class ToySystem:
         frames = speech.prosody[:, ::2]
         inputs = jnp.tile(frames, (1, 1, 4))  # (b, t, 8)
         hidden = inputs @ params["first"]["kernel"]
-        return (hidden @ params["second"]["kernel"] + params["second"]["bias"])[..., :59]
+        return (hidden @ params["second"]["kernel"] + params["second"]["bias"])[..., :MOTION_DIMS]
 
-    def loss(self, params, batch: Batch, keys, *, statistics: Statistics, train: bool):
-        target = (batch.motion - statistics.mean) / statistics.std
+    def loss(self, params, batch: Batch, keys, *, statistics, train: bool):
+        target = statistics.normalise(batch.motion)
         error = self.motion(params, batch.speech) - target
         if train:
             noise = frame_noise(keys, jnp.zeros(len(error), int), error.shape[1], error.shape[2:])
@@ -47,10 +50,8 @@ class ToySystem:
         frames = jnp.where(batch.speech.mask, jnp.mean(error**2, axis=-1), 0.0)
         return {"reconstruction": frames.sum(axis=1) / batch.speech.mask.sum(axis=1)}
 
-    def sample(self, params, speech, noise, key, *, statistics, options: SampleConfig) -> Sample:
-        motion = self.motion(params, speech) * statistics.std + statistics.mean
-        nothing = jnp.zeros(motion.shape[:2])
-        return Sample(motion, nothing > 0, nothing > 0, nothing, nothing)
+    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
+        return Sample(statistics.denormalise(self.motion(params, speech)))
 
 
 class ToyBatches:
@@ -80,9 +81,9 @@ class ToyBatches:
 def toy_batch(number: int, batch_size: int = 8) -> Batch:
     draw = np.random.default_rng([7, number])
     prosody = draw.normal(size=(batch_size, 2 * FRAMES, 2)).astype(np.float32)
-    true_map = np.random.default_rng(3).normal(size=(2, 59)).astype(np.float32)
+    true_map = np.random.default_rng(3).normal(size=(2, MOTION_DIMS)).astype(np.float32)
     speech = Speech(
-        audio=np.zeros((batch_size, 640 * FRAMES), np.float32),
+        audio=np.zeros((batch_size, SAMPLES_PER_MOTION_FRAME * FRAMES), np.float32),
         prosody=prosody,
         mask=np.ones((batch_size, FRAMES), bool),
         tokens=np.zeros((batch_size, 4), np.int32),
@@ -99,7 +100,7 @@ def toy_data(config: Config, **options) -> TrainingData:
     return TrainingData(
         batches=ToyBatches(config.data.batch_size, **options),
         validation=[toy_validation(10_001, 8), toy_validation(10_002, 3)],
-        statistics=Statistics(mean=np.zeros(59, np.float32), std=np.ones(59, np.float32)),
+        statistics=BUILTIN.with_statistics(np.zeros(MOTION_DIMS), np.ones(MOTION_DIMS)),
         description="toy data",
     )
 

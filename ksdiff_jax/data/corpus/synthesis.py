@@ -23,6 +23,7 @@ from ksdiff_jax.data.corpus.sentences import Split
 from ksdiff_jax.data.corpus.speech import SpokenClip, speak_clip
 from ksdiff_jax.data.schema import Clip, Timed
 from ksdiff_jax.face.actions import actions_to_expression
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.typing import Float
 
 OPENING_GAIN = (0.85, 1.15)  # how widely a speaker opens the mouth
@@ -70,6 +71,7 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
     )
     return Clip(
         clip_id=clip_id,
+        space=BUILTIN.name,
         speaker_id=spoken.speaker.speaker_id,
         language=spoken.language,
         source=SOURCE,

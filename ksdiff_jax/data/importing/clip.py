@@ -83,6 +83,7 @@ def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
         tool=f"{coefficients.tool}, {Path(source.coefficients).name}",
         measures={},
         whole=whole,
+        space=coefficients.space,
     )
     clips, rejections = clips_of_take(take, source, transcript_of(source), settings)
     return Outcome(tuple(clips), tuple(rejections), cut._replace(stretch=round(factor, 6)))

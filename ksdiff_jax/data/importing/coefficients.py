@@ -19,9 +19,8 @@ from scipy.spatial.transform import Rotation
 from ksdiff_jax.data.importing.arrays import read_arrays
 from ksdiff_jax.data.importing.layouts import LAYOUTS, WIDTHS, Layout, recognised
 from ksdiff_jax.data.prepare.source import Rejected
-from ksdiff_jax.data.schema import SPACES
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.layout import SHAPE_DIMS
+from ksdiff_jax.motion.space import SHAPE_DIMS, SPACES
 from ksdiff_jax.typing import Float
 
 FPS_KEY = "fps"
@@ -32,7 +31,7 @@ _FRACTIONS = ("expression", "rotation", "jaw", "neck")
 _MOST_RAD = {"rotation": 2 * np.pi, "neck": 2 * np.pi, "jaw": np.pi / 2}
 _STILL_FRAMES = 25
 _MOST_COEFFICIENT = 1000.0
-_EXPRESSION_DIMS = {space: width for width, space in SPACES.items()}
+_EXPRESSION_DIMS = {name: space.slice("expression").stop for name, space in SPACES.items()}
 
 
 class Coefficients(NamedTuple):

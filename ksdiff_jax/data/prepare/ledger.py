@@ -25,7 +25,7 @@ from ksdiff_jax.files import replacing
 from ksdiff_jax.plain_text import json_text
 from ksdiff_jax.speech.transcripts.sidecar import ENDINGS
 
-VERSION = 2  # raised when the same source gives other clips
+VERSION = 3  # raised when the same source gives other clips
 
 
 class Entry(NamedTuple):
@@ -129,8 +129,8 @@ class Ledger:
         """The clips of a finished source, read from its file one at a time."""
         with self.path(key).open("rb") as file:
             records = _records(file, where=str(self.path(key)))
-            next(records)
-            yield from map(decode_clip, records)
+            space = json.loads(next(records))["space"]
+            yield from (decode_clip(record, space=space) for record in records)
 
 
 def _records(file, *, where: str = "") -> Iterator[bytes]:

@@ -40,6 +40,7 @@ class Take(NamedTuple):
     tool: str  # that tracked it
     measures: dict[str, float]
     whole: bool  # the take is all of its source
+    space: str  # name of the motion space of the expression
 
 
 def sound_of_take(
@@ -132,6 +133,7 @@ def _clip(
         words=words,
         prosody=extract_prosody(audio, frames=SPEECH_FRAMES_PER_MOTION_FRAME * (last - first)),
         measures=take.measures | {"start_s": from_s},
+        space=take.space,
     )
 
 

@@ -295,6 +295,7 @@ def take_of_face(
         tool=TOOL,
         measures=measures,
         whole=whole,
+        space=face.space,
     )
 
 

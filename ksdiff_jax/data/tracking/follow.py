@@ -19,7 +19,7 @@ from ksdiff_jax.data.tracking.video import frames, shots
 from ksdiff_jax.typing import Float
 
 LOOK_EVERY_S = 0.2
-LOOK_SIDE = 640  # pixels of the picture that faces are looked for in
+LOOK_SIDE = 2 * 320  # pixels of the picture that faces are looked for in
 CROP_SIDE_OF_FACE = 2.0  # the finder's boxes end at brow and chin
 COMPARABLE_SIZE = 0.5  # of a second face's height to the first's
 TWO_FACES_SHARE = 0.2  # of the looks

@@ -12,17 +12,18 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.config import ModelConfig
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor, PredictorMemory
 from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, MotionGenerator
+from ksdiff_jax.models.ksdiff.path_split import path_split
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures, SpeechPaths
 from ksdiff_jax.models.ksdiff.transcript_encoder import TranscriptEncoder
-from ksdiff_jax.models.system import Speech
-from ksdiff_jax.motion.layout import MOTION_DIMS, path_split
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.transcript import BEGIN, END
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 TRACKS = ("expression", "head")  # the paths of speech features and of keyframes
@@ -40,8 +41,8 @@ class Encoded(NamedTuple):
 def generator_dims(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Motion dimensions of every generator, by its name: two paths, or one called "motion"."""
     if not config.generator.dual_path:
-        return {"motion": tuple(range(MOTION_DIMS))}
-    split = path_split(config.jaw_path)
+        return {"motion": tuple(range(BUILTIN.width))}
+    split = path_split(BUILTIN, config.jaw_path)
     return {"expression": split.expression, "head": split.head}
 
 
@@ -72,12 +73,14 @@ class Network(nn.Module):
     ) -> Encoded:
         """DPSE and the transcript encoder; a dropped transcript reads as an empty one."""
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        heard = (
+        speech_features = (
             self.encoder(speech.audio, frame_mask)
             if speech.features is None
             else speech.features.astype(jnp.float32)
         )
-        features = self.speech_paths(heard, speech.prosody, frame_mask, deterministic=deterministic)
+        features = self.speech_paths(
+            speech_features, speech.prosody, frame_mask, deterministic=deterministic
+        )
         if not self.config.transcript.enabled:
             nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)
             return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), speech.mask)
@@ -180,7 +183,7 @@ def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
     """Silence without a transcript, to initialise from."""
     tokens = jnp.zeros((1, config.transcript.max_tokens), jnp.int32)
     return Speech(
-        audio=jnp.zeros((1, 640 * frames)),
+        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
         prosody=jnp.zeros((1, 2 * frames, 2)),
         mask=jnp.ones((1, frames), bool),
         tokens=tokens,

@@ -1,15 +1,23 @@
-"""From speech to motion: encode once, place the keyframes, denoise with DDIM.
+"""From speech to normalised motion: encode once, place the keyframes, denoise with DDIM.
+
+    x_T = frame noise (lip dimensions scaled by `lip_temperature`)
+    k_i = [p(k_i = 1 | k_<i, speech) > u_i],   u_i = `keyframe_threshold`, or uniform (Bernoulli)
+    x̂₀  = unconditional + guidance · (conditional - unconditional)
+    x   = DDIM(x_T, x̂₀)
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
-keys and values of cross-attention) is computed before the sampling loop.
+keys and values of cross-attention) is computed before the sampling loop. All random numbers are
+those of a clip and a frame (`rng.frame_keys`).
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.diffusion.guidance import guide
-from ksdiff_jax.diffusion.sample import ddim
+from ksdiff_jax.diffusion.sample import Denoiser, ddim
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.models.ksdiff.keyframe_predictor import (
     BEGIN_BIT,
@@ -24,101 +32,83 @@ from ksdiff_jax.models.ksdiff.network import (
     generator_dims,
     keyframe_tracks,
 )
-from ksdiff_jax.models.ksdiff.normalisation import denormalise
-from ksdiff_jax.models.system import Sample, Speech, Statistics
-from ksdiff_jax.motion.layout import MOTION_DIMS
-from ksdiff_jax.rng import stream
-from ksdiff_jax.typing import Array, Bool, Float, Key, PyTree
+from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import MOTION_DIMS
+from ksdiff_jax.rng import frame_noise, frame_uniform, streams
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 
-def sample_motion(
+class Condition(NamedTuple):
+    """What the generators are given."""
+
+    encoded: Encoded
+    unguided: Encoded | None  # with the transcript dropped; None without guidance
+    keyframes: dict[str, Int[Array, "b t"]]  # bits by track
+
+
+def sample_normalised(
     network: Network,
     params: PyTree,
     speech: Speech,
-    noise: Float[Array, "b t 59"],
-    key: Key[Array, ""],
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
     *,
-    config: Config,
-    statistics: Statistics,
     options: SampleConfig,
 ) -> Sample:
-    """Motion and keyframes for a batch of speech; see `models.system.System.sample`."""
-    model, mask = config.model, speech.mask
-    nothing = jnp.zeros(mask.shape[0], bool)
-    variables = {"params": params}
+    """Normalised motion and keyframes; see `models.system.System.sample`."""
+    frames = speech.mask.shape[1]
+    nothing = jnp.zeros(len(speech.mask), bool)
+    encoded = encode(network, params, speech, nothing)
+    tracks, bits = {}, {}
+    for track in keyframe_tracks(network.config):
+        uniform = frame_uniform(streams(keys, f"keyframes {track}"), first, frames)
+        threshold = keyframe_threshold(options, uniform)
+        found, score = decode_keyframes(network, params, track, encoded, threshold)
+        bits[track] = found.astype(jnp.int32)
+        tracks |= {f"keyframes_{track}": found, f"keyframe_score_{track}": score}
+    unguided = encode(network, params, speech, ~nothing) if options.guidance != 1.0 else None
+    condition = Condition(encoded, unguided, bits)
 
-    def encode(drop: Bool[Array, "b"]) -> Encoded:
-        return network.apply(
-            variables, speech, drop_transcript=drop, deterministic=True, method=Network.encode
-        )
-
-    encoded = encode(nothing)
-    bits, scores = {}, {}
-    for track in keyframe_tracks(model):
-        bits[track], scores[track] = decode_keyframes(
-            network,
-            params,
-            track,
-            encoded,
-            stream(key, f"keyframes {track}"),
-            config=config,
-            options=options,
-        )
-    shown = {track: value.astype(jnp.int32) for track, value in bits.items()}
-    unguided = encode(~nothing) if options.guidance != 1.0 else None
-
+    noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
     noise = noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)
-    motion = jnp.zeros((*mask.shape, MOTION_DIMS))
-    for name, dims in generator_dims(model).items():
-        dims = jnp.array(dims)
-        path = _sample_path(
-            network,
-            params,
-            name,
-            noise[..., dims],
-            encoded,
-            unguided,
-            shown,
-            key,
-            config=config,
-            options=options,
-        )
-        motion = motion.at[..., dims].set(path)
-    motion = jnp.where(mask[..., None], denormalise(motion, statistics), 0.0)
+    steps = sampling_steps(network.config.diffusion, steps=options.steps)
+    motion = jnp.zeros_like(noise)
+    for name, dims in generator_dims(network.config).items():
 
-    none = jnp.zeros(mask.shape)
-    return Sample(
-        motion=motion.astype(jnp.dtype(model.output_dtype)),
-        keyframes_expression=bits.get("expression", none > 0),
-        keyframes_head=bits.get("head", none > 0),
-        keyframe_score_expression=scores.get("expression", none),
-        keyframe_score_head=scores.get("head", none),
+        def draw(step, name=name, dims=dims):
+            return frame_noise(streams(keys, f"sampler {name}", step), first, frames, (len(dims),))
+
+        dims = jnp.array(dims)
+        denoise = guided_denoiser(network, params, name, condition, guidance=options.guidance)
+        path = ddim(denoise, noise[..., dims], draw, steps=steps, eta=options.eta)
+        motion = motion.at[..., dims].set(path)
+    return Sample(motion, tracks)
+
+
+def encode(network: Network, params: PyTree, speech: Speech, drop: Bool[Array, "b"]) -> Encoded:
+    """Features of speech and transcript; the transcript of a clip is dropped where `drop`."""
+    return network.apply(
+        {"params": params},
+        speech,
+        drop_transcript=drop,
+        deterministic=True,
+        method=Network.encode,
     )
 
 
-def _sample_path(
-    network: Network,
-    params: PyTree,
-    name: str,
-    noise: Float[Array, "b t c"],
-    encoded: Encoded,
-    unguided: Encoded | None,
-    keyframes: dict[str, Array],
-    key: Key[Array, ""],
-    *,
-    config: Config,
-    options: SampleConfig,
-) -> Float[Array, "b t c"]:
-    """Normalised coefficients of one generator."""
-    batch = noise.shape[0]
+def guided_denoiser(
+    network: Network, params: PyTree, name: str, condition: Condition, *, guidance: float
+) -> Denoiser:
+    """x̂₀ of the generator `name` as a function of noisy coefficients and step."""
 
-    def conditioned(condition: Encoded, *, drop: bool):
+    def denoiser(encoded: Encoded, *, drop: bool) -> Denoiser:
         memory = network.apply(
             {"params": params},
             name,
-            condition,
-            keyframes,
-            drop_speech=jnp.full(batch, drop),
+            encoded,
+            condition.keyframes,
+            drop_speech=jnp.full(len(encoded.mask), drop),
             method=Network.generator_memory,
         )
 
@@ -127,28 +117,32 @@ def _sample_path(
                 {"params": params},
                 name,
                 noisy,
-                jnp.full(batch, step),
+                jnp.full(len(noisy), step),
                 memory,
-                mask=condition.mask,
-                text_mask=condition.text_mask,
+                mask=encoded.mask,
+                text_mask=encoded.text_mask,
                 deterministic=True,
                 method=Network.denoise,
             )
 
         return denoise
 
-    conditional = conditioned(encoded, drop=False)
-    denoise = conditional
-    if unguided is not None:
-        unconditional = conditioned(unguided, drop=True)
+    conditional = denoiser(condition.encoded, drop=False)
+    if condition.unguided is None:
+        return conditional
+    unconditional = denoiser(condition.unguided, drop=True)
+    return lambda noisy, step: guide(
+        conditional(noisy, step), unconditional(noisy, step), scale=guidance
+    )
 
-        def denoise(noisy, step):
-            return guide(
-                conditional(noisy, step), unconditional(noisy, step), scale=options.guidance
-            )
 
-    steps = sampling_steps(config.model.diffusion, steps=options.steps)
-    return ddim(denoise, noise, stream(key, f"sampler {name}"), steps=steps, eta=options.eta)
+def keyframe_threshold(options: SampleConfig, uniform: Float[Array, "b t"]) -> Float[Array, "b t"]:
+    """What a keyframe's probability must exceed: a constant, or uniform numbers for Bernoulli
+    keyframes.
+    """
+    if options.keyframe_decoding == "bernoulli":
+        return uniform
+    return jnp.full_like(uniform, options.keyframe_threshold)
 
 
 def decode_keyframes(
@@ -156,19 +150,12 @@ def decode_keyframes(
     params: PyTree,
     track: str,
     encoded: Encoded,
-    key: Key[Array, ""],
-    *,
-    config: Config,
-    options: SampleConfig,
+    threshold: Float[Array, "b t"],
 ) -> tuple[Bool[Array, "b t"], Float[Array, "b t"]]:
     """Autoregressive keyframe bits of a track and their probabilities: one scan, keys and values
     cached.
-
-    Greedy decoding thresholds each probability at `options.keyframe_threshold`; Bernoulli decoding
-    draws from it.
     """
-    model, variables = config.model, {"params": params}
-    window = model.keyframes.window_frames
+    variables, window = {"params": params}, network.config.keyframes.window_frames
     batch, frames = encoded.mask.shape
     memory = network.apply(variables, track, encoded, method=Network.predictor_memory)
     memory = PredictorMemory(
@@ -179,7 +166,7 @@ def decode_keyframes(
 
     def visit(carry, inputs):
         previous, caches = carry
-        frame, feature = inputs
+        frame, feature, threshold = inputs
         logit, caches = network.apply(
             variables,
             track,
@@ -193,15 +180,13 @@ def decode_keyframes(
             method=Network.keyframe_step,
         )
         probability = jax.nn.sigmoid(logit)
-        if options.keyframe_decoding == "bernoulli":
-            bit = jax.random.uniform(stream(key, "bit", frame), (batch,)) < probability
-        else:
-            bit = probability > options.keyframe_threshold
+        bit = probability > threshold
         return (bit.astype(jnp.int32), caches), (bit, probability)
 
-    start = (
-        jnp.full(batch, BEGIN_BIT),
-        empty_caches(model, batch=batch, dtype=compute_dtype(model)),
+    caches = empty_caches(network.config, batch=batch, dtype=compute_dtype(network.config))
+    _, (bits, probabilities) = jax.lax.scan(
+        visit,
+        (jnp.full(batch, BEGIN_BIT), caches),
+        (jnp.arange(frames), features, threshold.T),
     )
-    _, (bits, probabilities) = jax.lax.scan(visit, start, (jnp.arange(frames), features))
     return jnp.moveaxis(bits, 0, 1) & encoded.mask, jnp.moveaxis(probabilities, 0, 1) * encoded.mask

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
-from ksdiff_jax.config import Config, SampleConfig
+import jax.numpy as jnp
+
+from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
-from ksdiff_jax.models.ksdiff.sampling import sample_motion
+from ksdiff_jax.models.ksdiff.sampling import sample_normalised
 from ksdiff_jax.models.ksdiff.training import training_terms
-from ksdiff_jax.models.system import Batch, Sample, Speech, Statistics, Terms
-from ksdiff_jax.typing import Array, Float, Key, PyTree
+from ksdiff_jax.models.system import Batch, Sample, Statistics, Terms
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Int, Key, PyTree
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,15 @@ class KSDiff:
         self,
         params: PyTree,
         speech: Speech,
-        noise: Float[Array, "b t 59"],
-        key: Key[Array, ""],
+        keys: Key[Array, "b"],
+        first: Int[Array, "b"],
         *,
         statistics: Statistics,
-        options: SampleConfig,
     ) -> Sample:
         """Motion and keyframes for speech."""
-        # a sampler runs each layer often: nothing is copied there
+        # A sampler runs each layer many times: written out, no layer's weights are copied.
         network = self.network.clone(scan_layers=False)
-        return sample_motion(
-            network,
-            params,
-            speech,
-            noise,
-            key,
-            config=self.config,
-            statistics=statistics,
-            options=options,
-        )
+        options = self.config.sample
+        sample = sample_normalised(network, params, speech, keys, first, options=options)
+        motion = jnp.where(speech.mask[..., None], statistics.denormalise(sample.motion), 0.0)
+        return sample._replace(motion=motion.astype(jnp.dtype(self.config.model.output_dtype)))

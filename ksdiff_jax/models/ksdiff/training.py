@@ -23,7 +23,6 @@ from ksdiff_jax.models.ksdiff import losses
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims
-from ksdiff_jax.models.ksdiff.normalisation import denormalise, normalise
 from ksdiff_jax.models.system import Batch, Statistics, Terms
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.rng import frame_noise, frame_uniform, stream, streams
@@ -74,7 +73,7 @@ def training_terms(
             track_keys = streams(keys, f"keyframes {track}")
             shown[track] = shown_keyframes(target, track_keys, config=model.keyframes)
 
-    motion = normalise(batch.motion, statistics)
+    motion = statistics.normalise(batch.motion)
     for name, chosen in generator_dims(model).items():
         dims = jnp.array(chosen)
         clean = motion[..., dims]
@@ -184,7 +183,7 @@ def _lip_gap_loss(
     """
     gap = builtin_lip_gap()
     of_prediction, of_motion = (
-        gap.offset + denormalise(some, statistics) @ jnp.asarray(gap.directions)
+        gap.offset + statistics.denormalise(some) @ jnp.asarray(gap.directions)
         for some in (prediction, motion)
     )
     return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed)

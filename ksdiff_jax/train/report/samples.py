@@ -1,5 +1,4 @@
-"""What the model generates so far: videos and plots of the first validation clips, every
-`train.samples_every` steps.
+"""Videos and plots of the first validation clips, every `train.samples_every` steps.
 
     <workdir>/samples/step-00001000-<clip>.mp4    the built-in head with the clip's own sound
     <workdir>/samples/step-00001000-<clip>.png    mouth opening, head angles and keyframes over time
@@ -12,40 +11,25 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.transforms import FeaturesOf
+from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.evaluate.run import predict_clips
-from ksdiff_jax.evaluate.sampling import Prediction
 from ksdiff_jax.evaluate.scores import sound_of
 from ksdiff_jax.export.plot import write_plot
 from ksdiff_jax.files import make_folder
-from ksdiff_jax.models.system import Statistics, System
-from ksdiff_jax.typing import PyTree
 
 VIDEO_PIXELS = 256
 # characters, of up to 4 bytes each: with step and ending within the 255 bytes of a file name
 LONGEST_NAME = 55
 
 
-def write_samples(
-    system: System,
-    params: PyTree,
-    statistics: Statistics,
-    clips: Sequence[Clip],
-    *,
-    out: Path,
-    step: int,
-    features_of: FeaturesOf | None = None,
-) -> list[Path]:
-    """A video and a plot in `out` of each of `clips`."""
-    options = system.config.sample
-    predictions = predict_clips(
-        system, params, statistics, clips, options=options, features_of=features_of
-    )
+def write_samples(engine: Engine, clips: Sequence[Clip], *, out: Path, step: int) -> list[Path]:
+    """A video and a plot in `out` of each clip."""
     paths = []
-    for clip, prediction in zip(clips, predictions, strict=True):
+    for clip, prediction in zip(clips, predict_clips(engine, clips), strict=True):
         paths += _write(
             clip, prediction, out / f"step-{step:08d}-{file_name(clip.clip_id)}", step=step
         )
@@ -62,6 +46,7 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
         prediction.motion[0],
         fps=clip.fps,
         shape=clip.shape,
+        space=clip.space,
         keyframes_expression=prediction.keyframes_expression,
         keyframes_head=prediction.keyframes_head,
     )

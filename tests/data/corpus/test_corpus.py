@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.corpus.espeak import Espeak
 from ksdiff_jax.data.corpus.write import corpus_clips, split_sizes, write_corpus
 from ksdiff_jax.data.schema import encode_clip
@@ -75,7 +76,7 @@ def test_phonemes_are_loud_and_pauses_are_silent(clips):
 def test_clips_are_of_the_promised_length_and_have_words_and_prosody(clips):
     for clip in clips:
         assert 3.0 <= clip.duration_s <= 9.05
-        assert len(clip.audio) == 640 * clip.frames
+        assert len(clip.audio) == SAMPLES_PER_MOTION_FRAME * clip.frames
         assert clip.prosody is not None and (clip.prosody[:, 0] > 0).mean() > 0.1
         assert clip.words[0].text.lower() in clip.transcript.lower()
         assert clip.language in LANGUAGES

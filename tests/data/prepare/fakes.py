@@ -33,7 +33,7 @@ def fake_work(source: Source, settings: Settings) -> Outcome:
         time.sleep(600)
     clip = make_clip(len(name), clip_id=f"{name}@0", speaker_id=source.speaker_id)
     if "bfm" in name:
-        clip = replace(clip, expression=clip.expression.repeat(2, axis=1)[:, :64])
+        clip = replace(clip, expression=clip.expression.repeat(2, axis=1)[:, :64], space="bfm")
     if "broken" in name:
         clip = replace(clip, audio=clip.audio[:100])
     return Outcome(

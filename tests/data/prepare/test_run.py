@@ -68,7 +68,7 @@ def test_sources_become_shards_and_a_report(tmp_path):
         tmp_path / "out", finished, ledger, licence="mine", made_by="test"
     )
     verify_shards(tmp_path / "out")
-    assert info.space == "flame" and info.licence == "mine"
+    assert info.space == "builtin" and info.licence == "mine"
     assert {split: len(ShardReader(tmp_path / "out", split)) for split in info.splits} == {
         "train": 3
     }
@@ -178,7 +178,7 @@ def test_nothing_usable_is_one_line_with_the_counts_per_reason(tmp_path):
 
 def test_coefficients_of_two_spaces_are_refused(tmp_path):
     finished = finish(sources_named(tmp_path, "a", "b-bfm"), tmp_path, runner=in_this_process)
-    with pytest.raises(InputError, match="1 in bfm space and 1 in flame space"):
+    with pytest.raises(InputError, match="1 in bfm space and 1 in builtin space"):
         write_prepared(tmp_path / "out", finished, Ledger(str(tmp_path / "work")))
     only = finish(sources_named(tmp_path, "b-bfm"), tmp_path, runner=in_this_process)
     write_prepared(tmp_path / "out", only, Ledger(str(tmp_path / "work")))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.prepare.source import Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, cut_at_pauses, sound_of_take
 from ksdiff_jax.data.schema import check_clip
@@ -11,7 +12,11 @@ NOBODY = Transcript("", "")
 
 def _take(frames: int, *, audio=None, start_s: float = 0.0, whole: bool = True) -> Take:
     rng = np.random.default_rng(0)
-    audio = rng.normal(scale=0.1, size=640 * frames).astype(np.float32) if audio is None else audio
+    audio = (
+        rng.normal(scale=0.1, size=SAMPLES_PER_MOTION_FRAME * frames).astype(np.float32)
+        if audio is None
+        else audio
+    )
     ramp = np.arange(frames, dtype=np.float32)[:, None]
     return Take(
         start_s=start_s,
@@ -24,6 +29,7 @@ def _take(frames: int, *, audio=None, start_s: float = 0.0, whole: bool = True) 
         tool="test",
         measures={"reprojection_error": 0.01},
         whole=whole,
+        space="builtin",
     )
 
 
@@ -49,18 +55,26 @@ def test_a_short_take_is_one_clip_with_all_its_words():
 
 def test_long_takes_are_cut_where_it_is_quiet():
     frames = 1000
-    audio = np.random.default_rng(1).normal(scale=0.1, size=640 * frames).astype(np.float32)
+    audio = (
+        np.random.default_rng(1)
+        .normal(scale=0.1, size=SAMPLES_PER_MOTION_FRAME * frames)
+        .astype(np.float32)
+    )
     for quiet in (440, 700):
-        audio[640 * (quiet - 4) : 640 * (quiet + 4)] = 0
+        audio[SAMPLES_PER_MOTION_FRAME * (quiet - 4) : SAMPLES_PER_MOTION_FRAME * (quiet + 4)] = 0
     pieces = cut_at_pauses(audio, frames=frames, longest=500)
     assert [last - first for first, last in pieces] == pytest.approx([440, 260, 300], abs=4)
     assert [first for first, _ in pieces[1:]] == [last for _, last in pieces[:-1]]
     assert (pieces[0][0], pieces[-1][1]) == (0, frames)
 
 
-@pytest.mark.parametrize("frames", [1, 499, 500, 501, 640, 999, 1001, 2345])
+@pytest.mark.parametrize("frames", [1, 499, 500, 501, SAMPLES_PER_MOTION_FRAME, 999, 1001, 2345])
 def test_pieces_cover_everything_and_none_is_a_scrap(frames):
-    audio = np.random.default_rng(frames).normal(scale=0.1, size=640 * frames).astype(np.float32)
+    audio = (
+        np.random.default_rng(frames)
+        .normal(scale=0.1, size=SAMPLES_PER_MOTION_FRAME * frames)
+        .astype(np.float32)
+    )
     pieces = cut_at_pauses(audio, frames=frames, longest=500)
     lengths = [last - first for first, last in pieces]
     assert sum(lengths) == frames
@@ -81,7 +95,12 @@ def test_clips_of_a_cut_take_have_their_own_words_motion_and_sound():
         check_clip(clip)
         assert clip.transcript == " ".join(word.text for word in clip.words)
         np.testing.assert_array_equal(clip.expression[:, 0], np.arange(at, at + clip.frames))
-        expected = np.rint(take.audio[640 * at : 640 * (at + clip.frames)] * 32767)
+        expected = np.rint(
+            take.audio[
+                SAMPLES_PER_MOTION_FRAME * at : SAMPLES_PER_MOTION_FRAME * (at + clip.frames)
+            ]
+            * 32767
+        )
         np.testing.assert_array_equal(clip.audio, expected.astype(np.int16))
         assert clip.clip_id == f"v@{10 + at / 25:.2f}"
         at += clip.frames

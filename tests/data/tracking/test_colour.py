@@ -61,7 +61,7 @@ def test_flagged_matrices_and_ranges_are_obeyed(matrix, full, bits, pixel_format
 
 
 @pytest.mark.parametrize(
-    ("size", "matrix"), [((720, 576), 5), ((1280, 720), 1), ((1080, 1920), 1), ((640, 480), 5)]
+    ("size", "matrix"), [((720, 576), 5), ((1280, 720), 1), ((1080, 1920), 1), ((704, 480), 5)]
 )
 @pytest.mark.parametrize("flag", [0, 2, 3, 12])  # none, unspecified, reserved, derived
 def test_without_a_flag_the_size_tells_the_matrix(size, matrix, flag):

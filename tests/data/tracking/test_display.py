@@ -111,6 +111,6 @@ def test_what_pyav_cannot_name_beside_a_picture_does_no_harm(tmp_path):
 
 
 def test_the_longest_side_counts_as_shown():
-    assert unturned_size(720, 576, Display(64 / 45), largest_side=640) == (640, 360)
-    assert unturned_size(1920, 1080, Display(angle_deg=90.0), largest_side=640) == (640, 360)
-    assert unturned_size(320, 240, Display(), largest_side=640) == (320, 240)
+    assert unturned_size(720, 576, Display(64 / 45), largest_side=512) == (512, 288)
+    assert unturned_size(1920, 1080, Display(angle_deg=90.0), largest_side=512) == (512, 288)
+    assert unturned_size(320, 240, Display(), largest_side=512) == (320, 240)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.tracking.speaker import mouth_and_sound
 
 
@@ -12,7 +13,11 @@ def speech():
     rng = np.random.default_rng(0)
     envelope = np.clip(np.convolve(rng.normal(size=280), np.hanning(9), "valid")[:250], 0, None)
     carrier = rng.normal(size=160_000)
-    sound = 0.1 * np.interp(np.arange(160_000) / 640, np.arange(250) + 0.5, envelope) * carrier
+    sound = (
+        0.1
+        * np.interp(np.arange(160_000) / SAMPLES_PER_MOTION_FRAME, np.arange(250) + 0.5, envelope)
+        * carrier
+    )
     return 0.02 * envelope, sound.astype(np.float32)
 
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import (
     Config,
     EncoderConfig,
@@ -14,8 +15,10 @@ from ksdiff_jax.config import (
     SpeechPathsConfig,
     TranscriptConfig,
 )
-from ksdiff_jax.models.system import Batch, Speech, Statistics
+from ksdiff_jax.models.system import Batch
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.speech.transcript import encode
+from ksdiff_jax.speech.utterance import Speech
 
 TINY = Config(
     model=ModelConfig(
@@ -30,16 +33,18 @@ TINY = Config(
     ),
     loss=LossConfig(spectral_windows=(8,), lip_gap=0.5),
 )
-UNIT_STATISTICS = Statistics(mean=jnp.zeros(59), std=jnp.ones(59))
+UNIT_STATISTICS = BUILTIN
 
 
 def random_batch(frames: int, *, batch: int = 2, seed: int = 0, text: str = "hello there") -> Batch:
     """Noise as sound, a smooth random walk as motion."""
     random = np.random.default_rng(seed)
     tokens, token_mask = encode(text, max_tokens=TINY.model.transcript.max_tokens)
-    motion = np.cumsum(random.normal(size=(batch, frames, 59)), axis=1) * 0.1
+    motion = np.cumsum(random.normal(size=(batch, frames, MOTION_DIMS)), axis=1) * 0.1
     speech = Speech(
-        audio=jnp.asarray(random.normal(size=(batch, 640 * frames)) * 0.1, jnp.float32),
+        audio=jnp.asarray(
+            random.normal(size=(batch, SAMPLES_PER_MOTION_FRAME * frames)) * 0.1, jnp.float32
+        ),
         prosody=jnp.asarray(random.normal(size=(batch, 2 * frames, 2)), jnp.float32),
         mask=jnp.ones((batch, frames), bool),
         tokens=jnp.asarray(np.tile(tokens, (batch, 1))),
@@ -65,7 +70,7 @@ def padded(batch: Batch, frames: int) -> Batch:
 
     return Batch(
         speech=speech._replace(
-            audio=pad(speech.audio, 640 * frames),
+            audio=pad(speech.audio, SAMPLES_PER_MOTION_FRAME * frames),
             prosody=pad(speech.prosody, 2 * frames),
             mask=pad(speech.mask, frames, False),
         ),

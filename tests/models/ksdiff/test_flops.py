@@ -10,11 +10,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import Config, PretrainedEncoderConfig
 from ksdiff_jax.models import build_system, step_flops
 from ksdiff_jax.models.ksdiff.flops import training_flops, training_step_flops
-from ksdiff_jax.models.system import Batch, Speech, Statistics
+from ksdiff_jax.models.system import Batch
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.surgery import held_parts, hold
 from tests.models.ksdiff.conftest import total_loss
 from tests.train.tiny_ksdiff import tiny_config
@@ -48,14 +51,14 @@ def abstract_batch(config: Config, *, features: int | None = None) -> Batch:
         return jax.ShapeDtypeStruct(shape, dtype)
 
     speech = Speech(
-        audio=array(CLIPS, 640 * FRAMES),
+        audio=array(CLIPS, SAMPLES_PER_MOTION_FRAME * FRAMES),
         prosody=array(CLIPS, 2 * FRAMES, 2),
         mask=array(CLIPS, FRAMES, dtype=bool),
         tokens=array(CLIPS, config.model.transcript.max_tokens, dtype=jnp.int32),
         token_mask=array(CLIPS, config.model.transcript.max_tokens, dtype=bool),
         features=None if features is None else array(CLIPS, 2 * FRAMES, features),
     )
-    return Batch(speech, array(CLIPS, FRAMES, 59))
+    return Batch(speech, array(CLIPS, FRAMES, MOTION_DIMS))
 
 
 def program(
@@ -63,7 +66,7 @@ def program(
 ):
     """The loss of a batch, or its gradient, as JAX lowers it for XLA."""
     system = build_system(config)
-    statistics = Statistics(jnp.zeros(59), jnp.ones(59))
+    statistics = BUILTIN
 
     def loss(params, batch):
         params = hold(params, held)

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import SampleConfig
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.frozen import part
-from ksdiff_jax.overrides import load_config
+from ksdiff_jax.overrides import load_config, override
 from ksdiff_jax.tree import parameter_count
 from tests.models.ksdiff.conftest import (
     UNIT_STATISTICS,
@@ -82,13 +82,12 @@ def test_the_paper_configuration_takes_a_step_and_samples():
     assert np.isfinite(loss)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradients))
     sample = jax.jit(
-        lambda p, n: system.sample(
+        lambda p: build_system(override(config, {"sample.steps": 2})).sample(
             p,
             batch.speech,
-            n,
-            jax.random.key(2),
+            jax.random.split(jax.random.key(2), len(batch.motion)),
+            jnp.zeros(len(batch.motion), jnp.int32),
             statistics=UNIT_STATISTICS,
-            options=SampleConfig(steps=2),
         )
-    )(params, jax.random.normal(jax.random.key(3), batch.motion.shape))
+    )(params)
     assert np.all(np.isfinite(sample.motion))

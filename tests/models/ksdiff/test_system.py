@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config, SampleConfig
+from ksdiff_jax.config import Config
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import (
     TINY,
@@ -24,7 +25,7 @@ from tests.models.ksdiff.conftest import (
 )
 
 FRAMES = 20
-FAST = SampleConfig(steps=4)
+FAST = {"sample.steps": 4}
 KEY = jax.random.key(0)
 
 
@@ -40,16 +41,15 @@ def params(system):
 
 # Kept, so that a test traces and compiles a sampler once and not for every sample.
 @functools.lru_cache(maxsize=4)
-def _sampler(system, options):
-    return jax.jit(
-        lambda p, s, n: system.sample(p, s, n, KEY, statistics=UNIT_STATISTICS, options=options)
-    )
+def _sampler(system):
+    return jax.jit(functools.partial(system.sample, statistics=UNIT_STATISTICS))
 
 
-def _sample(system, params, speech, *, options=FAST, seed=1):
-    noise = jax.random.normal(jax.random.key(seed), (1, 64, 59))[:, : speech.mask.shape[1]]
-    noise = jnp.broadcast_to(noise, (speech.mask.shape[0], *noise.shape[1:]))
-    return _sampler(system, options)(params, speech, noise)
+def _sample(system, params, speech, *, seed=1, first=0, **options):
+    clips = speech.mask.shape[0]
+    keys = jnp.stack([jax.random.key(seed)] * clips)
+    fast = build_system(override(system.config, FAST | options))
+    return _sampler(fast)(params, speech, keys, np.full(clips, first, np.int32))
 
 
 def _encoded(system, params, batch):
@@ -76,12 +76,16 @@ def test_padding_changes_no_valid_frame_of_a_sample(system, params):
     short = _sample(system, params, batch.speech)
     long = _sample(system, params, padded(batch, 12).speech)
     np.testing.assert_allclose(long.motion[:, :FRAMES], short.motion, atol=2e-4)
-    np.testing.assert_array_equal(long.keyframes_head[:, :FRAMES], short.keyframes_head)
+    np.testing.assert_array_equal(
+        long.tracks["keyframes_head"][:, :FRAMES], short.tracks["keyframes_head"]
+    )
     np.testing.assert_allclose(
-        long.keyframe_score_expression[:, :FRAMES], short.keyframe_score_expression, atol=1e-4
+        long.tracks["keyframe_score_expression"][:, :FRAMES],
+        short.tracks["keyframe_score_expression"],
+        atol=1e-4,
     )
     assert not np.any(long.motion[:, FRAMES:])
-    assert not np.any(long.keyframes_expression[:, FRAMES:])
+    assert not np.any(long.tracks["keyframes_expression"][:, FRAMES:])
 
 
 def test_an_odd_number_of_frames_is_padded_as_well(system, params):
@@ -102,14 +106,13 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
     def programs(looped):
         system = build_system(override(TINY, changes | {"train.scan_layers": looped}))
         params = jax.eval_shape(system.init, KEY)
+        keys, first = jax.random.split(KEY, len(batch.motion)), jnp.zeros(len(batch.motion), int)
 
         def loss(params):
             return total_loss(system, params, batch, statistics=UNIT_STATISTICS, train=True)
 
         def sample(params):
-            return system.sample(
-                params, batch.speech, batch.motion, KEY, statistics=UNIT_STATISTICS, options=FAST
-            )
+            return system.sample(params, batch.speech, keys, first, statistics=UNIT_STATISTICS)
 
         return [str(jax.make_jaxpr(program)(params)).count(" scan[") for program in (loss, sample)]
 
@@ -162,11 +165,9 @@ def test_cached_decoding_equals_the_teacher_forced_pass_beyond_the_attention_win
     batch = random_batch(3 * TINY.model.keyframes.window_frames)
     encoded = _encoded(system, params, batch)
     for track in ("expression", "head"):
-        options = SampleConfig(keyframe_decoding="bernoulli")
+        threshold = jax.random.uniform(KEY, encoded.mask.shape)
         decode = jax.jit(
-            lambda e, t=track, o=options: decode_keyframes(
-                system.network, params, t, e, KEY, config=TINY, options=o
-            )
+            lambda e, t=track, u=threshold: decode_keyframes(system.network, params, t, e, u)
         )
         bits, scores = decode(encoded)
         assert 0 < bits.mean() < 1
@@ -192,12 +193,26 @@ def test_the_keyframe_predictor_is_causal_in_its_bits_and_bounded_by_its_window(
 def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system, params):
     speech = random_batch(FRAMES).speech
     plain = _sample(system, params, speech).motion
-    nearly_one = _sample(
-        system, params, speech, options=SampleConfig(steps=4, guidance=1.0 + 1e-6)
-    ).motion
-    strong = _sample(system, params, speech, options=SampleConfig(steps=4, guidance=3.0)).motion
+    nearly_one = _sample(system, params, speech, **{"sample.guidance": 1.0 + 1e-6}).motion
+    strong = _sample(system, params, speech, **{"sample.guidance": 3.0}).motion
     np.testing.assert_allclose(nearly_one, plain, atol=1e-3)
     assert np.abs(np.asarray(strong - plain)).max() > 1e-2
+
+
+@pytest.mark.slow
+def test_clips_that_change_places_in_a_batch_keep_their_random_numbers(system, params):
+    speech = random_batch(FRAMES).speech
+    random = {"sample.eta": 1.0, "sample.keyframe_decoding": "bernoulli"}
+    sampler = _sampler(build_system(override(system.config, FAST | random)))
+    keys, first = jax.random.split(KEY, 2), np.array([0, 7], np.int32)
+    found = sampler(params, speech, keys, first)
+    swapped = sampler(params, jax.tree.map(lambda a: a[::-1], speech), keys[::-1], first[::-1])
+    np.testing.assert_allclose(swapped.motion[::-1], found.motion, atol=1e-5)
+    np.testing.assert_array_equal(
+        swapped.tracks["keyframes_head"][::-1], found.tracks["keyframes_head"]
+    )
+    elsewhere = sampler(params, speech, keys, first + 1)
+    assert np.abs(np.asarray(elsewhere.motion - found.motion)).max() > 0.1
 
 
 def test_the_sound_the_transcript_and_the_noise_all_matter(system, params):
@@ -270,4 +285,4 @@ def test_the_jaw_moves_with_the_path_that_owns_it():
         variant = build_system(override(TINY, {"model.jaw_path": jaw_path}))
         shapes = jax.eval_shape(variant.init, KEY)
         assert shapes["generators_expression"]["clean"]["kernel"].shape[-1] == width
-        assert shapes["generators_head"]["clean"]["kernel"].shape[-1] == 59 - width
+        assert shapes["generators_head"]["clean"]["kernel"].shape[-1] == MOTION_DIMS - width

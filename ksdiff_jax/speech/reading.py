@@ -1,60 +1,36 @@
-"""What is to be spoken, ready for a system: sound, prosody and transcript, at full length and
-without padding.
+"""From a recording to an `Utterance`: decoded sound, prosody and transcript.
 
 `read_utterance` takes a path (anything `audio.waveform.load_audio` decodes), a recording that was
-read before, or an array of samples with its rate, and returns an `Utterance` whose sound is padded
-or cut to whole motion frames: 640 samples and 2 rows of prosody for each of T = round(25 · seconds)
-frames.
+read before, or an array of samples with its rate. The sound is padded or cut to whole motion
+frames: 640 samples and 2 rows of prosody for each of T = round(25 · seconds) frames.
 """
 
 import hashlib
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import soxr
 
 from ksdiff_jax.audio.channels import Covariance, mix_in_time, one_channel
-from ksdiff_jax.audio.heard import Heard
 from ksdiff_jax.audio.pcm import scaled
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
-from ksdiff_jax.audio.timebase import (
-    SAMPLE_RATE_HZ,
-    SAMPLES_PER_MOTION_FRAME,
-    motion_frames,
-    samples_of_motion_frames,
-)
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.speech import transcript
-from ksdiff_jax.typing import Bool, Float, Int
+from ksdiff_jax.speech.utterance import Utterance, whole_frames
+from ksdiff_jax.typing import Float
+
+SpeechSource = str | Path | Recording | np.ndarray
 
 
 class TranscriptWarning(Notice):
     """The transcript does not fit into the model's tokens and was cut."""
 
 
-class Utterance(NamedTuple):
-    """One clip of speech."""
-
-    audio: Float[np.ndarray, "s"]  # 16 kHz, s = 640 t
-    prosody: Float[np.ndarray, "f 2"]  # log f0, log energy, normalised; f = 2 t
-    tokens: Int[np.ndarray, "l"]
-    token_mask: Bool[np.ndarray, "l"]
-    audio_sha256: str
-    # of the speech encoder, where it is a pretrained one
-    features: Float[np.ndarray, "f d"] | None = None
-    heard: Heard | None = None  # what the sound is made of; None for an array
-
-    @property
-    def frames(self) -> int:
-        """Motion frames."""
-        return len(self.audio) // SAMPLES_PER_MOTION_FRAME
-
-
 def read_utterance(
-    speech: str | Path | Recording | np.ndarray,
+    speech: SpeechSource,
     *,
     transcript_text: str = "",
     max_tokens: int,
@@ -62,8 +38,10 @@ def read_utterance(
     channel: int | None = None,
     audio_stream: int | None = None,
 ) -> Utterance:
-    """Decode, measure prosody, encode the transcript; warns with `TranscriptWarning` where the
-    transcript is cut.
+    """Decode the sound, measure its prosody, encode the transcript.
+
+    Warns with `TranscriptWarning` where the transcript is cut. `channel` and `audio_stream` take
+    one channel and one sound track of the recording, counted from 1.
     """
     heard = None
     if isinstance(speech, np.ndarray) or hasattr(speech, "__array__"):
@@ -79,8 +57,7 @@ def read_utterance(
         audio, heard = recording.audio, recording.heard
         with heard.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    samples = samples_of_motion_frames(motion_frames(len(audio)))
-    audio = np.pad(audio[:samples], (0, max(0, samples - len(audio))))
+    audio = whole_frames(audio)
     if not transcript.fits(transcript_text, max_tokens=max_tokens):
         size = len(transcript_text.encode("utf-8", errors="replace"))
         warnings.warn(

@@ -1,0 +1,269 @@
+"""The inference engine: it reads speech, pads it, cuts it into windows and samples their motion.
+
+    engine = Engine(system, params, statistics)
+    utterance = engine.read("speech.wav")               # or engine.read_clip(clip) of a data set
+    (sample,) = engine.sample([utterance], seed=0)      # Sample(motion (t, 59), tracks of (t,))
+
+The animator, the evaluation and the videos of a training run sample with it and nothing else, so
+what is scored is what ships. Sample number n of an utterance starts from the key
+
+    stream(key(seed), "sample", n)
+
+and what is random about a frame depends on this key and the frame's index only. Neither the length
+that an utterance is padded to, nor its windows, nor the other utterances of a batch change it.
+
+An utterance is padded to the next length of `buckets`; a longer one is cut into windows of at most
+the last bucket (`windows.py`). All batches of a bucket have one size, so the sampler compiles once
+per bucket and system; the compiled function is kept for later engines of the same system. A batch
+is split over the devices of the mesh: that of `jax.set_mesh`, by default all devices.
+"""
+
+import copy
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
+from ksdiff_jax.audio.prosody import normalise_prosody
+from ksdiff_jax.audio.waveform import from_int16
+from ksdiff_jax.config import Config, MeshConfig, SampleConfig
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.speech_encoder import SpeechFeatures, encodes_recordings, speech_features
+from ksdiff_jax.models.system import Sample, Statistics, System
+from ksdiff_jax.overrides import override
+from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.rng import stream
+from ksdiff_jax.speech import transcript as tokens_of
+from ksdiff_jax.speech.reading import SpeechSource, read_utterance
+from ksdiff_jax.speech.utterance import (
+    Speech,
+    Utterance,
+    cut_utterance,
+    pad_utterance,
+    stack_rows,
+    whole_frames,
+)
+from ksdiff_jax.typing import Array, Int, Key, PyTree
+
+BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
+FRAMES_PER_BATCH = 2048  # where no batch size is given
+MAX_SEED = 2**32
+
+
+class Job(NamedTuple):
+    """One window of one sample of an utterance."""
+
+    item: int  # place of the utterance among those given
+    window: Window
+    utterance: Utterance
+    key: Key[Array, ""]
+
+
+class Engine:
+    """A system with its parameters, ready to sample utterances of any length."""
+
+    def __init__(
+        self,
+        system: System,
+        params: PyTree,
+        statistics: Statistics,
+        *,
+        buckets: Sequence[int] = BUCKETS,
+        features_of: FeaturesOf | None = None,
+    ):
+        """`features_of` returns the kept speech features of a clip of a data set, so that a
+        pretrained encoder need not run again.
+        """
+        self.system, self.statistics = system, statistics
+        self.buckets = tuple(sorted(buckets))
+        mesh = jax.sharding.get_mesh()
+        self.mesh = make_mesh(MeshConfig()) if mesh.empty else mesh
+        self._given, self._features_of = params, features_of
+        # An encoder that runs on whole recordings has no work in the sampler.
+        idle = ("encoder",) if encodes_recordings(system.config) else ()
+        params = {part: leaves for part, leaves in params.items() if part not in idle}
+        # Copied once; passing NumPy arrays would copy the weights to the device at every call.
+        self._params = jax.device_put(params, replicated(self.mesh))
+
+    def with_options(self, **options) -> "Engine":
+        """This engine with other sampling options: fields of `SampleConfig`, checked."""
+        config = self.system.config
+        config = dataclasses.replace(config, sample=sample_options(config, **options))
+        other = copy.copy(self)
+        other.system = dataclasses.replace(self.system, config=config)
+        return other
+
+    def read(
+        self,
+        speech: SpeechSource,
+        *,
+        transcript: str = "",
+        sample_rate_hz: float | int | None = None,
+        channel: int | None = None,
+        audio_stream: int | None = None,
+    ) -> Utterance:
+        """A recording as an utterance; raises `InputError` where it cannot be used."""
+        utterance = read_utterance(
+            speech,
+            transcript_text=transcript,
+            max_tokens=self.system.config.model.transcript.max_tokens,
+            sample_rate_hz=sample_rate_hz,
+            channel=channel,
+            audio_stream=audio_stream,
+        )
+        return utterance._replace(features=self._encoded(utterance.audio))
+
+    def read_clip(self, clip: Clip) -> Utterance:
+        """A clip of a data set as an utterance."""
+        audio = whole_frames(from_int16(clip.audio), clip.frames)
+        max_tokens = self.system.config.model.transcript.max_tokens
+        tokens, token_mask = tokens_of.encode(clip.transcript, max_tokens=max_tokens)
+        return Utterance(
+            audio,
+            normalise_prosody(raw_prosody(clip)),
+            tokens,
+            token_mask,
+            digest=hashlib.sha256(clip.audio.tobytes()).hexdigest(),
+            features=self._features_of(clip) if self._features_of else self._encoded(audio),
+        )
+
+    def sample(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        seed: int = 0,
+        numbers: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Sample]:
+        """Motion (t, 59) and tracks (t,) of each utterance, as NumPy arrays.
+
+        `numbers` tells samples of one utterance apart (default: all 0). `batch_size` is the most
+        windows that are sampled together (default: as many as make `FRAMES_PER_BATCH` frames).
+        `progress(done, total)` is called in motion frames.
+        """
+        check_seed(seed)
+        numbers = [0] * len(utterances) if numbers is None else numbers
+        jobs = [
+            Job(item, window, utterance, stream(jax.random.key(seed), "sample", numbers[item]))
+            for item, utterance in enumerate(utterances)
+            for window in plan_windows(utterance.frames, longest=self.buckets[-1])
+        ]
+        parts: list[list[Sample]] = [[] for _ in utterances]
+        done, total = 0, sum(job.window.frames for job in jobs)
+        for bucket, size, group in self._batches(jobs, batch_size):
+            for job, sample in zip(group, self._run(group, bucket, size), strict=True):
+                parts[job.item].append(sample)
+                done += job.window.frames
+            if progress:
+                progress(done, total)
+        return [self._joined(*pair) for pair in zip(utterances, parts, strict=True)]
+
+    def bucket(self, frames: int) -> int:
+        """The padded length for `frames` motion frames."""
+        return next(bucket for bucket in self.buckets if frames <= bucket)
+
+    def _encoded(self, audio: np.ndarray) -> np.ndarray | None:
+        """Features of a whole recording, where the encoder runs on it."""
+        return self._speech_features(audio) if encodes_recordings(self.system.config) else None
+
+    @functools.cached_property
+    def _speech_features(self) -> SpeechFeatures:
+        return speech_features(self.system.config, self._given)
+
+    def _batches(
+        self, jobs: list[Job], batch_size: int | None
+    ) -> Iterator[tuple[int, int, list[Job]]]:
+        """(bucket, size, jobs): jobs of one bucket, at most `size`, which is that of all its
+        batches; every utterance's windows in order.
+        """
+        by_bucket: dict[int, list[Job]] = {}
+        for job in jobs:
+            by_bucket.setdefault(self.bucket(job.window.frames), []).append(job)
+        for bucket, group in by_bucket.items():
+            limit = batch_size or max(1, FRAMES_PER_BATCH // bucket)
+            size = min(limit, 1 << (len(group) - 1).bit_length())
+            if size > 1:
+                size = -(-size // self.mesh.size) * self.mesh.size
+            for start in range(0, len(group), size):
+                yield bucket, size, group[start : start + size]
+
+    def _run(self, group: list[Job], bucket: int, size: int) -> list[Sample]:
+        """Sample a batch of windows, filled up with copies of the last; each result is cut to its
+        window.
+        """
+        rows = [*group, *[group[-1]] * (size - len(group))]
+        inputs = (
+            stack_rows(
+                [pad_utterance(cut_utterance(r.utterance, *r.window), bucket) for r in rows]
+            ),
+            jnp.stack([row.key for row in rows]),
+            np.array([row.window.start for row in rows], np.int32),
+        )
+        sharding = batch_sharding(self.mesh) if size > 1 else replicated(self.mesh)
+        inputs = jax.device_put(inputs, sharding)
+        sample = _sample(self._params, self.statistics, *inputs, system=self.system)
+        sample = jax.device_get(sample)
+        return [
+            jax.tree.map(lambda array, row=row, job=job: array[row, : job.window.frames], sample)
+            for row, job in enumerate(group)
+        ]
+
+    def _joined(self, utterance: Utterance, parts: list[Sample]) -> Sample:
+        """The windows of an utterance as one sample."""
+        frames = utterance.frames
+        windows = plan_windows(frames, longest=self.buckets[-1])
+        tracks = {
+            name: owned_frames([part.tracks[name] for part in parts], windows, frames=frames)
+            for name in parts[0].tracks
+        }
+        return Sample(join_windows([part.motion for part in parts], windows, frames=frames), tracks)
+
+
+@functools.partial(jax.jit, static_argnames="system")
+def _sample(
+    params: PyTree,
+    statistics: Statistics,
+    speech: Speech,
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
+    *,
+    system: System,
+) -> Sample:
+    """`System.sample`, compiled once per system and shape."""
+    return system.sample(params, speech, keys, first, statistics=statistics)
+
+
+def sample_options(config: Config, **options) -> SampleConfig:
+    """The sampling options of a configuration with those given replaced and checked; None keeps an
+    option.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    resolved = override(config.sample, given)
+    if not 1 <= resolved.steps <= config.model.diffusion.steps:
+        raise InputError(f"steps: got {resolved.steps}, need 1 to {config.model.diffusion.steps}")
+    if not (np.isfinite(resolved.guidance) and resolved.guidance >= 0):
+        raise InputError(
+            f"guidance: got {resolved.guidance}, need a number of 0 or more (1: no guidance)"
+        )
+    if not (np.isfinite(resolved.lip_temperature) and 0 <= resolved.lip_temperature <= 1):
+        raise InputError(
+            f"lip_temperature: got {resolved.lip_temperature}, need 0 (speech alone) to 1 "
+            "(all noise)"
+        )
+    return resolved
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` unless `seed` is one."""
+    if not 0 <= seed < MAX_SEED:
+        raise InputError(f"seed: got {seed}, need a whole number from 0 to {MAX_SEED - 1}")

@@ -1,0 +1,50 @@
+"""The motion space of a run: that of its data when it began, kept in `<workdir>/space.json`.
+
+A run goes on, and starts from other weights (`train.init_from`), in its own space only: the same
+numbers of another space are another expression.
+"""
+
+import json
+from pathlib import Path
+
+from ksdiff_jax.config import Config
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import write_json
+from ksdiff_jax.models.pretrained import find_pretrained, read_manifest, space_name
+
+RUN_SPACE = "space.json"
+
+
+def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
+    """Raise `InputError` where the run, or the weights that a new one starts from, are of another
+    space than its data.
+
+    A run of an earlier version, which kept no space, goes on in that of its data.
+    """
+    kept = Path(workdir) / RUN_SPACE
+    if any(Path(workdir).glob("checkpoints/*")):
+        was = json.loads(kept.read_text(encoding="utf-8"))["space"] if kept.is_file() else space
+        if was != space:
+            raise InputError(
+                f"{workdir}: the run is of the {was} space, its data now of the {space} space; "
+                "name the data that it began with, or another --workdir"
+            )
+    elif config.train.init_from:
+        source = find_pretrained(config.train.init_from)
+        name = space_name(read_manifest(source)) or config.data.space
+        if name != space:
+            raise InputError(
+                f"train.init_from {config.train.init_from}: "
+                + (
+                    f"its weights are of the {name} space, the data of the {space} space; choose a "
+                    "checkpoint or data of the other space"
+                    if name
+                    else "an earlier version wrote it, and nothing in it shows its motion space; "
+                    f"if that is the data's, say so with --data.space {space}"
+                )
+            )
+
+
+def keep_run_space(workdir: Path, space: str) -> None:
+    """Write `space.json`; by the first process only."""
+    write_json(workdir / RUN_SPACE, {"space": space})

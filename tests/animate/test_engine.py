@@ -1,0 +1,141 @@
+"""The engine around systems whose answer is known: what is scored is what ships."""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+from ksdiff_jax.animate.animator import Animator
+from ksdiff_jax.animate.engine import BUCKETS, Engine
+from ksdiff_jax.audio.waveform import from_int16, write_wav
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.evaluate.run import predict_clips
+from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+from ksdiff_jax.overrides import override
+from ksdiff_jax.rng import frame_noise, stream
+from ksdiff_jax.speech.utterance import Utterance
+from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem, pretrained
+
+PARAMS = {"scale": np.ones((), np.float32)}
+
+
+def engine(system=None, **options) -> Engine:
+    return Engine(system or FakeSystem(), PARAMS, STATISTICS, **options)
+
+
+def tone(frames: int, loudness: float = 0.5) -> Utterance:
+    """Frames of one loudness."""
+    audio = np.where(np.arange(640 * frames) % 2, loudness, -loudness).astype(np.float32)
+    tokens = np.zeros(8, np.int32)
+    return Utterance(audio, np.zeros((2 * frames, 2), np.float32), tokens, tokens > 0, digest="")
+
+
+def expected(frames: int, loudness: float = 0.5, *, seed: int = 0, number: int = 0) -> np.ndarray:
+    """The motion of `tone` by `FakeSystem`, whole: noise fixed by seed, number and frame."""
+    key = stream(jax.random.key(seed), "sample", number)
+    noise = frame_noise(key[None], np.zeros(1, np.int32), frames, (59,))[0]
+    return 0.01 * (np.asarray(noise) + loudness)
+
+
+def test_every_utterance_gets_its_own_motion_in_order_whatever_its_bucket():
+    lengths, loudness = [70, 20, 200, 70, 64], [0.1, 0.2, 0.3, 0.4, 0.5]
+    pairs = list(zip(lengths, loudness, strict=True))
+    samples = engine().sample([tone(*pair) for pair in pairs], seed=3)
+    for sample, pair in zip(samples, pairs, strict=True):
+        np.testing.assert_allclose(sample.motion, expected(*pair, seed=3), atol=1e-6)
+        assert sample.tracks["keyframes_head"].shape == sample.motion.shape[:1]
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 2])
+def test_windows_and_batches_change_no_frame(batch_size):
+    found = engine(buckets=(64, 256)).sample(
+        [tone(600), tone(60)], numbers=[0, 4], batch_size=batch_size
+    )
+    np.testing.assert_allclose(found[0].motion, expected(600), atol=1e-6)
+    np.testing.assert_allclose(found[1].motion, expected(60, number=4), atol=1e-6)
+    # Keyframes of FakeSystem are the signs of the noise.
+    signs = expected(600)[:, 0] > 0.01 * 0.5
+    np.testing.assert_array_equal(found[0].tracks["keyframes_expression"], signs)
+
+
+def test_all_batches_of_a_bucket_have_one_size_and_frames_bound_it():
+    system = FakeSystem()
+    engine(system).sample([tone(500)] * 6)
+    assert system.traces == [(4, 512)]
+
+
+def test_a_later_engine_of_the_same_system_compiles_nothing_also_on_one_device_of_a_mesh():
+    system = FakeSystem()
+    for _ in range(2):
+        engine(system).sample([tone(30)])
+    assert len(system.traces) == 1
+    one = Mesh(np.array(jax.devices()[:1]).reshape(1, 1, 1), ("data", "fsdp", "tensor"))
+    with jax.set_mesh(one):
+        for _ in range(2):
+            alone = engine(system)
+            alone.sample([tone(30)])
+    assert alone.mesh == one and len(system.traces) <= 2
+
+
+def test_a_bucket_holds_its_frames():
+    assert [engine().bucket(frames) for frames in (1, 64, 65, 1024)] == [64, 64, 128, 1024]
+    assert list(BUCKETS) == sorted(BUCKETS)
+
+
+def test_progress_counts_every_frame_of_every_window():
+    seen = []
+    engine(buckets=(128,)).sample(
+        [tone(200), tone(30)], batch_size=1, progress=lambda *counts: seen.append(counts)
+    )
+    done, totals = zip(*seen, strict=True)
+    assert list(done) == sorted(done) and done[-1] == totals[0] == totals[-1] > 230
+
+
+def spoken_clip() -> Clip:
+    random = np.random.default_rng(0)
+    frames = 90
+    level = np.repeat(random.uniform(0.1, 0.9, frames), 640)
+    audio = np.round(8000 * level * np.sin(np.arange(640 * frames) / 20)).astype(np.int16)
+    return Clip(
+        clip_id="spoken",
+        audio=audio,
+        expression=np.zeros((frames, 50), np.float32),
+        rotation=np.zeros((frames, 3), np.float32),
+        jaw=np.zeros((frames, 3), np.float32),
+        camera=np.zeros((frames, 3), np.float32),
+        transcript="What is said.",
+    )
+
+
+def test_what_is_scored_is_what_ships(tmp_path):
+    clip, shipped = spoken_clip(), pretrained(tmp_path)
+    write_wav(tmp_path / "spoken.wav", from_int16(clip.audio))
+    animator = Animator(shipped, system=FakeSystem())
+    motions = animator.samples(tmp_path / "spoken.wav", count=2, seed=5, transcript=clip.transcript)
+    scored = Engine(FakeSystem(), shipped.params, shipped.space)
+    (prediction,) = predict_clips(scored, [clip], seed=5, samples=2)
+    for motion, sample in zip(motions, prediction.motion, strict=True):
+        np.testing.assert_allclose(motion.coefficients, sample, atol=1e-7)
+    np.testing.assert_array_equal(motions[0].keyframes_head, prediction.keyframes_head)
+    assert np.abs(prediction.motion[0] - prediction.motion[1]).max() > 0.01
+    # A system that looks at more than loudness sees the same: a file's samples are over 32768, a
+    # clip's over 32767.
+    read = animator.read(tmp_path / "spoken.wav", transcript=clip.transcript)
+    of_clip = scored.read_clip(clip)
+    np.testing.assert_allclose(read.audio, of_clip.audio, rtol=4e-5)
+    np.testing.assert_allclose(read.prosody, of_clip.prosody, atol=2e-3)
+    np.testing.assert_array_equal(read.tokens, of_clip.tokens)
+    np.testing.assert_array_equal(read.token_mask, of_clip.token_mask)
+
+
+def test_a_pretrained_encoder_runs_on_whole_clips_or_their_kept_features_are_taken(tiny_encoder):
+    found = {"model.encoder.kind": "pretrained", "model.encoder.path": str(tiny_encoder)}
+    config, encoder = with_encoder(override(CONFIG, found))
+    clip, params = spoken_clip(), PARAMS | encoder_params(encoder)
+    arguments = (FakeSystem(config), params, STATISTICS)
+    utterance = Engine(*arguments).read_clip(clip)
+    np.testing.assert_allclose(utterance.features, encoder.chunked(utterance.audio), atol=1e-5)
+    kept = np.ones((180, encoder.width), np.float32)
+    assert Engine(*arguments, features_of=lambda clip: kept).read_clip(clip).features is kept
+    # The sampler is given no encoder: what it does not compute does not lie on the device.
+    assert Engine(*arguments)._params.keys() == {"scale"}

@@ -1,0 +1,62 @@
+"""Utterances, padding and cutting: zeros and masks where they belong."""
+
+import numpy as np
+
+from ksdiff_jax.speech.utterance import (
+    Utterance,
+    cut_utterance,
+    pad_utterance,
+    stack_rows,
+    whole_frames,
+)
+
+
+def numbered(frames: int, *, features: bool = True) -> Utterance:
+    """An utterance whose samples and rows count from 1."""
+    rows = np.arange(1, 2 * frames + 1, dtype=np.float32)
+    return Utterance(
+        np.arange(1, 640 * frames + 1, dtype=np.float32),
+        np.stack([rows, -rows], axis=1),
+        np.array([1, 5, 2, 0], np.int32),
+        np.array([True, True, True, False]),
+        digest="",
+        features=rows[:, None] * np.ones(3, np.float32) if features else None,
+    )
+
+
+def test_sound_is_padded_or_cut_to_whole_frames():
+    ones = np.ones(1000, np.float32)
+    assert [len(whole_frames(ones[:n])) for n in (1, 640, 959, 960)] == [640, 640, 640, 1280]
+    padded = whole_frames(ones, 3)
+    assert padded.shape == (1920,) and padded[:1000].all() and not padded[1000:].any()
+    assert len(whole_frames(ones, 1)) == 640
+
+
+def test_padding_is_zero_and_masked():
+    speech = pad_utterance(numbered(2), 5)
+    assert [a.shape for a in (speech.audio, speech.prosody, speech.features)] == [
+        (3200,),
+        (10, 2),
+        (10, 3),
+    ]
+    assert speech.mask.tolist() == [True, True, False, False, False]
+    np.testing.assert_array_equal(speech.audio[:1280], np.arange(1, 1281))
+    np.testing.assert_array_equal(speech.features[:4, 0], [1, 2, 3, 4])
+    assert not (speech.audio[1280:].any() or speech.prosody[4:].any() or speech.features[4:].any())
+    assert speech.tokens.tolist() == [1, 5, 2, 0] and speech.token_mask.sum() == 3
+
+
+def test_a_cut_holds_the_frames_of_its_window_and_the_whole_transcript():
+    cut = cut_utterance(numbered(6), 2, 5)
+    assert cut.frames == 3
+    assert (cut.audio[0], cut.audio[-1]) == (2 * 640 + 1, 5 * 640)
+    np.testing.assert_array_equal(cut.prosody[:, 0], np.arange(5, 11))
+    np.testing.assert_array_equal(cut.features[:, 0], np.arange(5, 11))
+    assert cut.tokens.tolist() == [1, 5, 2, 0]
+
+
+def test_rows_are_stacked_and_features_may_be_missing():
+    rows = [pad_utterance(numbered(n, features=False), 4) for n in (1, 3)]
+    batch = stack_rows(rows)
+    assert batch.features is None and batch.audio.shape == (2, 2560)
+    assert batch.mask.sum(axis=1).tolist() == [1, 3]
