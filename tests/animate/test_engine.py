@@ -7,7 +7,7 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.engine import BUCKETS, Engine
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.evaluate.run import predict_clips
@@ -27,9 +27,7 @@ def engine(system=None, **options) -> Engine:
 
 def tone(frames: int, loudness: float = 0.5) -> Utterance:
     """Frames of one loudness."""
-    audio = np.where(np.arange(SAMPLES_PER_MOTION_FRAME * frames) % 2, loudness, -loudness).astype(
-        np.float32
-    )
+    audio = np.where(np.arange(FRAME * frames) % 2, loudness, -loudness).astype(np.float32)
     tokens = np.zeros(8, np.int32)
     return Utterance(audio, np.zeros((2 * frames, 2), np.float32), tokens, tokens > 0, digest="")
 
@@ -98,10 +96,8 @@ def test_progress_counts_every_frame_of_every_window():
 def spoken_clip() -> Clip:
     random = np.random.default_rng(0)
     frames = 90
-    level = np.repeat(random.uniform(0.1, 0.9, frames), SAMPLES_PER_MOTION_FRAME)
-    audio = np.round(
-        8000 * level * np.sin(np.arange(SAMPLES_PER_MOTION_FRAME * frames) / 20)
-    ).astype(np.int16)
+    level = np.repeat(random.uniform(0.1, 0.9, frames), FRAME)
+    audio = np.round(8000 * level * np.sin(np.arange(FRAME * frames) / 20)).astype(np.int16)
     return Clip(
         clip_id="spoken",
         audio=audio,
