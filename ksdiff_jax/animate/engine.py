@@ -248,7 +248,10 @@ def with_sampling(config: Config, **options) -> Config:
     Raises `InputError` naming the option.
     """
     given = {f"sample.{name}": value for name, value in options.items() if value is not None}
-    return override(config, given)
+    try:
+        return override(config, given)
+    except InputError as error:  # which names fields of a configuration
+        raise InputError(str(error).replace("sample.", "")) from error
 
 
 def check_seed(seed: int) -> None:

@@ -118,7 +118,7 @@ def test_options_reach_the_system_and_the_file(animator, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"steps": 0}, "steps: got 0"),
+        ({"steps": 0}, "steps 0: need 1 or more"),
         ({"steps": 101}, "need 1 to 100"),
         ({"guidance": float("nan")}, "guidance"),
         ({"sampler": "dpm"}, "need one of 'ddim'"),

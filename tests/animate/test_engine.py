@@ -7,10 +7,12 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.engine import BUCKETS, Engine
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.evaluate.run import predict_clips
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.rng import frame_noise, stream
 from ksdiff_jax.speech.utterance import Utterance
@@ -25,7 +27,7 @@ def engine(system=None, **options) -> Engine:
 
 def tone(frames: int, loudness: float = 0.5) -> Utterance:
     """Frames of one loudness."""
-    audio = np.where(np.arange(640 * frames) % 2, loudness, -loudness).astype(np.float32)
+    audio = np.where(np.arange(FRAME * frames) % 2, loudness, -loudness).astype(np.float32)
     tokens = np.zeros(8, np.int32)
     return Utterance(audio, np.zeros((2 * frames, 2), np.float32), tokens, tokens > 0, digest="")
 
@@ -33,7 +35,7 @@ def tone(frames: int, loudness: float = 0.5) -> Utterance:
 def expected(frames: int, loudness: float = 0.5, *, seed: int = 0, number: int = 0) -> np.ndarray:
     """The motion of `tone` by `FakeSystem`, whole: noise fixed by seed, number and frame."""
     key = stream(jax.random.key(seed), "sample", number)
-    noise = frame_noise(key[None], np.zeros(1, np.int32), frames, (59,))[0]
+    noise = frame_noise(key[None], np.zeros(1, np.int32), frames, (MOTION_DIMS,))[0]
     return 0.01 * (np.asarray(noise) + loudness)
 
 
@@ -94,8 +96,8 @@ def test_progress_counts_every_frame_of_every_window():
 def spoken_clip() -> Clip:
     random = np.random.default_rng(0)
     frames = 90
-    level = np.repeat(random.uniform(0.1, 0.9, frames), 640)
-    audio = np.round(8000 * level * np.sin(np.arange(640 * frames) / 20)).astype(np.int16)
+    level = np.repeat(random.uniform(0.1, 0.9, frames), FRAME)
+    audio = np.round(8000 * level * np.sin(np.arange(FRAME * frames) / 20)).astype(np.int16)
     return Clip(
         clip_id="spoken",
         audio=audio,

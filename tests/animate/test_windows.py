@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 @pytest.mark.parametrize("frames", [1, 64, 65, 100, 128, 129, 200, 1000, 99_999])

@@ -176,7 +176,7 @@ def test_a_checkpoint_of_another_schema_is_one_line(animate, speech, checkpoint)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--steps", "0"], "steps: got 0"),
+        (["--steps", "0"], "steps 0: need 1 or more"),
         (["--steps", "many"], "--steps"),
         (["--stpes", "5"], "did you mean --steps"),
         (["--sampler", "euler"], "'ddim'"),

@@ -25,9 +25,9 @@ def test_each_row_changes_one_field_and_the_full_model_none():
 def test_the_changed_fields_are_those_that_config_calls_ablations():
     from pathlib import Path
 
-    import ksdiff_jax.config
+    from ksdiff_jax.models.ksdiff import config
 
-    lines = Path(ksdiff_jax.config.__file__).read_text().splitlines()
+    lines = Path(config.__file__).read_text().splitlines()
     # A comment stands behind its field, or above it where it is long.
     commented = [
         (following if line.lstrip().startswith("#") else line, line)

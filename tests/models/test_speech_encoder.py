@@ -105,7 +105,7 @@ def saved(tmp_path, tiny_encoder):
         override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)})
     )
     params = {"out": {"kernel": np.ones((2, 3), np.float32)}} | encoder_params(encoder)
-    everything = {"config": config, "params": params, "statistics": UNIT_STATISTICS}
+    everything = {"config": config, "params": params, "space": UNIT_STATISTICS}
     return everything, save_pretrained(tmp_path / "checkpoint", **everything)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.speech.utterance import (
     Utterance,
     cut_utterance,
@@ -15,7 +16,7 @@ def numbered(frames: int, *, features: bool = True) -> Utterance:
     """An utterance whose samples and rows count from 1."""
     rows = np.arange(1, 2 * frames + 1, dtype=np.float32)
     return Utterance(
-        np.arange(1, 640 * frames + 1, dtype=np.float32),
+        np.arange(1, FRAME * frames + 1, dtype=np.float32),
         np.stack([rows, -rows], axis=1),
         np.array([1, 5, 2, 0], np.int32),
         np.array([True, True, True, False]),
@@ -26,10 +27,15 @@ def numbered(frames: int, *, features: bool = True) -> Utterance:
 
 def test_sound_is_padded_or_cut_to_whole_frames():
     ones = np.ones(1000, np.float32)
-    assert [len(whole_frames(ones[:n])) for n in (1, 640, 959, 960)] == [640, 640, 640, 1280]
+    assert [len(whole_frames(ones[:n])) for n in (1, FRAME, 959, 960)] == [
+        FRAME,
+        FRAME,
+        FRAME,
+        2 * FRAME,
+    ]
     padded = whole_frames(ones, 3)
     assert padded.shape == (1920,) and padded[:1000].all() and not padded[1000:].any()
-    assert len(whole_frames(ones, 1)) == 640
+    assert len(whole_frames(ones, 1)) == FRAME
 
 
 def test_padding_is_zero_and_masked():
@@ -49,7 +55,7 @@ def test_padding_is_zero_and_masked():
 def test_a_cut_holds_the_frames_of_its_window_and_the_whole_transcript():
     cut = cut_utterance(numbered(6), 2, 5)
     assert cut.frames == 3
-    assert (cut.audio[0], cut.audio[-1]) == (2 * 640 + 1, 5 * 640)
+    assert (cut.audio[0], cut.audio[-1]) == (2 * FRAME + 1, 5 * FRAME)
     np.testing.assert_array_equal(cut.prosody[:, 0], np.arange(5, 11))
     np.testing.assert_array_equal(cut.features[:, 0], np.arange(5, 11))
     assert cut.tokens.tolist() == [1, 5, 2, 0]

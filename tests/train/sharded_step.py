@@ -21,6 +21,7 @@ from jax.sharding import AxisType  # noqa: E402
 from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
 from ksdiff_jax.layers.dense import Dense  # noqa: E402
 from ksdiff_jax.layers.execution import Execution  # noqa: E402
+from ksdiff_jax.layers.stack import apply_layers  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
 from ksdiff_jax.models.ksdiff.losses import spectral_loss  # noqa: E402
 from ksdiff_jax.models.system import Batch, System  # noqa: E402

@@ -61,7 +61,7 @@ def test_the_loss_of_a_step_is_the_mean_over_clips_and_not_over_frames():
     system, batch = ToySystem(config), ragged_batch()
     params = system.init(stream(jax.random.key(0), "init"))
     keys = numbered(stream(jax.random.key(config.train.seed), "train", 0), np.arange(8))
-    noise = frame_noise(keys, np.zeros(8, np.int32), FRAMES, (59,))
+    noise = frame_noise(keys, np.zeros(8, np.int32), FRAMES, batch.motion.shape[2:])
     error = system.motion(params, batch.speech) - batch.motion + 0.01 * noise
     squares = np.asarray(error, np.float64) ** 2
     of_clips = [squares[clip][batch.speech.mask[clip]].mean() for clip in range(8)]

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_pretrained
 from ksdiff_jax.motion.space import BUILTIN, FLAME
 from ksdiff_jax.overrides import override

@@ -30,9 +30,8 @@ def test_eight_clips_of_loss_zero_and_one_of_one_validate_as_a_ninth():
         ones = (np.asarray(numbered.batch.motion)[:, 0, 0] == 1).astype(np.float32)
         return {"a": 0.25 * ones, "b": 0.75 * ones}
 
-    zeros, one = (
-        toy_batch(0)._replace(motion=np.full((8, 4, 59), value, np.float32)) for value in (0, 1)
-    )
+    batch = toy_batch(0)
+    zeros, one = (batch._replace(motion=np.full_like(batch.motion, value)) for value in (0, 1))
     batches = [ValidationBatch(zeros, [f"zero-{i}" for i in range(8)]), ValidationBatch(one, ["x"])]
     found = validation_losses(step, {}, batches, mesh_of_one())
     assert found == pytest.approx({"loss": 1 / 9, "a": 0.25 / 9, "b": 0.75 / 9}, rel=1e-12)

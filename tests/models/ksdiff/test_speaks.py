@@ -2,8 +2,8 @@
 
 import pytest
 
-from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.ksdiff.path_split import path_split
 from ksdiff_jax.models.ksdiff.speaks import check_space
 from ksdiff_jax.motion.space import BUILTIN

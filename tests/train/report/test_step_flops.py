@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 from ksdiff_jax.models.system import Batch
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.report.step_flops import step_flops
@@ -43,7 +44,7 @@ def shapes(clips=CLIPS):
         token_mask=array(clips, SMALL.model.transcript.max_tokens, dtype=bool),
         features=array(clips, 2 * FRAMES, 96),
     )
-    return Batch(speech, array(clips, FRAMES, 59))
+    return Batch(speech, array(clips, FRAMES, MOTION_DIMS))
 
 
 def generators_by_hand(clips=CLIPS):
@@ -54,7 +55,7 @@ def generators_by_hand(clips=CLIPS):
     own = projections + 2 * t * (t + conditions) * d
     speech = projections + 2 * t * near * d
     feed_forward = 2 * SMALL.model.ffn_ratio * t * d * d
-    embeddings = 2 * t * 59 * d + 2 * 2 * d * d  # both ends, over both paths; of the step
+    embeddings = 2 * t * MOTION_DIMS * d + 2 * 2 * d * d  # both ends, over both paths; of the step
     return 2 * clips * (2 * (own + speech + feed_forward) + embeddings)
 
 
