@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ksdiff_jax.animate.animator
+import ksdiff_jax.models
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.models.pretrained import save_pretrained
@@ -12,7 +13,8 @@ from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem
 
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(ksdiff_jax.animate.animator, "build_system", FakeSystem)
+    for module in (ksdiff_jax.animate.animator, ksdiff_jax.models):
+        monkeypatch.setattr(module, "build_system", FakeSystem)
     params = {"scale": np.ones((), np.float32)}
     return save_pretrained(tmp_path / "checkpoint", config=CONFIG, params=params, space=STATISTICS)
 

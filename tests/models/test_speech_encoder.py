@@ -16,6 +16,7 @@ from ksdiff_jax.models.speech_encoder import (
     speech_features,
     with_encoder,
 )
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import (
@@ -27,6 +28,7 @@ from tests.models.ksdiff.conftest import (
 )
 
 KEY = jax.random.key(0)
+UNIT_SPACE = BUILTIN.with_statistics(np.zeros(BUILTIN.width), np.ones(BUILTIN.width))
 SMALLEST = {
     "model.keyframes.enabled": "false",
     "model.generator.dual_path": "false",
@@ -105,7 +107,7 @@ def saved(tmp_path, tiny_encoder):
         override(TINY, SMALLEST | {"model.encoder.path": str(tiny_encoder)})
     )
     params = {"out": {"kernel": np.ones((2, 3), np.float32)}} | encoder_params(encoder)
-    everything = {"config": config, "params": params, "space": UNIT_STATISTICS}
+    everything = {"config": config, "params": params, "space": UNIT_SPACE}
     return everything, save_pretrained(tmp_path / "checkpoint", **everything)
 
 
