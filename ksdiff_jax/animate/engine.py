@@ -15,7 +15,8 @@ that an utterance is padded to, nor its windows, nor the other utterances of a b
 An utterance is padded to the next length of `buckets`; a longer one is cut into windows of at most
 the last bucket (`windows.py`). All batches of a bucket have one size, so the sampler compiles once
 per bucket and system; the compiled function is kept for later engines of the same system. A batch
-is split over the devices of the mesh: that of `jax.set_mesh`, by default all devices.
+is split over the devices of the mesh on which the parameters lie, and over all devices where they
+lie on none.
 """
 
 import copy
@@ -28,6 +29,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
 
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
@@ -85,8 +87,7 @@ class Engine:
         """
         self.system, self.statistics = system, statistics
         self.buckets = tuple(sorted(buckets))
-        mesh = jax.sharding.get_mesh()
-        self.mesh = make_mesh(MeshConfig()) if mesh.empty else mesh
+        self.mesh = _mesh_of(params) or make_mesh(MeshConfig())
         self._given, self._features_of = params, features_of
         # An encoder that runs on whole recordings has no work in the sampler.
         idle = ("encoder",) if encodes_recordings(system.config) else ()
@@ -240,6 +241,13 @@ def _sample(
 ) -> Sample:
     """`System.sample`, compiled once per system and shape."""
     return system.sample(params, speech, keys, first, statistics=statistics)
+
+
+def _mesh_of(params: PyTree) -> Mesh | None:
+    """The mesh on which arrays lie; None for arrays of the host or of a device by itself."""
+    shardings = [leaf.sharding for leaf in jax.tree.leaves(params) if isinstance(leaf, jax.Array)]
+    meshes = [sharding.mesh for sharding in shardings if isinstance(sharding, NamedSharding)]
+    return meshes[0] if meshes else None
 
 
 def with_sampling(config: Config, **options) -> Config:

@@ -19,7 +19,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ksdiff_jax.models.system import Terms
-from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_host
+from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_every_device, on_host
 from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.train.feed import ValidationBatch
 from ksdiff_jax.train.steps import NumberedBatch
@@ -70,6 +70,7 @@ def on_one_device(compute: Callable[[PyTree], Answer], params: PyTree, mesh: Mes
     whole, answer = on_host(params), None
     if is_main_process():
         first = np.array(jax.local_devices()[:1]).reshape((1,) * len(mesh.axis_names))
-        with jax.set_mesh(Mesh(first, mesh.axis_names)):
-            answer = compute(whole)
+        alone = Mesh(first, mesh.axis_names)
+        with jax.set_mesh(alone):
+            answer = compute(on_every_device(whole, alone))
     return json.loads(from_main_process(json.dumps(answer)))

@@ -14,6 +14,7 @@ from ksdiff_jax.evaluate.run import predict_clips
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
+from ksdiff_jax.parallel.arrays import on_every_device
 from ksdiff_jax.rng import frame_noise, stream
 from ksdiff_jax.speech.utterance import Utterance
 from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem, pretrained
@@ -21,8 +22,8 @@ from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem, pretrained
 PARAMS = {"scale": np.ones((), np.float32)}
 
 
-def engine(system=None, **options) -> Engine:
-    return Engine(system or FakeSystem(), PARAMS, STATISTICS, **options)
+def engine(system=None, *, params=PARAMS, **options) -> Engine:
+    return Engine(system or FakeSystem(), params, STATISTICS, **options)
 
 
 def tone(frames: int, loudness: float = 0.5) -> Utterance:
@@ -74,7 +75,7 @@ def test_a_later_engine_of_the_same_system_compiles_nothing_also_on_one_device_o
     one = Mesh(np.array(jax.devices()[:1]).reshape(1, 1, 1), ("data", "fsdp", "tensor"))
     with jax.set_mesh(one):
         for _ in range(2):
-            alone = engine(system)
+            alone = engine(system, params=on_every_device(PARAMS, one))
             alone.sample([tone(30)])
     assert alone.mesh == one and len(system.traces) <= 2
 
