@@ -88,6 +88,9 @@ def story(tmp_path_factory):
 
     with Together(broken, "--pace", "0.2") as killed:
         wait_for_step(broken, 7)
+        until = time.monotonic() + BOUND_S
+        while not (broken / "checkpoints" / "5").is_dir() and time.monotonic() < until:
+            time.sleep(0.05)  # it is saved in the background
         killed.processes[1].kill()
         at = time.monotonic()
         told["killed"] = killed.end()
