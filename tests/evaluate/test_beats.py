@@ -27,3 +27,10 @@ def test_the_score_is_the_gaussian_of_the_nearest_distance():
     assert score == pytest.approx((1 + np.exp(-0.5)) / 2)
     assert beats.beat_align(np.array([10.0]), np.array([])) == 0.0
     assert np.isnan(beats.beat_align(np.array([]), np.array([1.0])))
+
+
+def test_jitter_does_not_make_beats():
+    angle = 0.3 * np.cos(2 * np.pi * np.arange(100) / 40)
+    angle += np.random.default_rng(0).normal(scale=2e-3, size=100)
+    rotation = np.stack([np.zeros(100), angle, np.zeros(100)], axis=1)
+    assert beats.kinematic_beats(rotation) == pytest.approx([20, 40, 60, 80], abs=3)
