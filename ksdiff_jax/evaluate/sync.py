@@ -42,7 +42,7 @@ SPOKEN_SHARE = 0.5
 MAX_OFFSET_FRAMES = 8
 # Clips are padded to whole blocks and judged so many at once, so that few programs are compiled.
 _BLOCK_FRAMES, _ROWS = 128, 8
-_vectors = jax.jit(window_vectors, static_argnames=("system", "space"))
+_vectors = jax.jit(window_vectors, static_argnames="system")
 
 
 class Judgement(NamedTuple):
@@ -100,7 +100,6 @@ def judge(
                 motion.astype(np.float32),
                 speech.mask,
                 system=expert.system,
-                space=expert.space,
             )
         )
         for row, index in enumerate(some):

@@ -27,18 +27,16 @@ from ksdiff_jax.models.pretrained import load_pretrained
 from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.models.sync.training import probability
-from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, PyTree
 
 
 class Expert(NamedTuple):
-    """A trained lip-sync model: how it is built, its weights, the motion it reads, its identity."""
+    """A lip-sync model and its weights; `digest` is that of its checkpoint, if it lies in one."""
 
     system: Sync
     params: PyTree
-    space: MotionSpace
-    digest: str
+    digest: str = ""
 
 
 class WindowVectors(NamedTuple):
@@ -65,7 +63,7 @@ def load_expert(folder_or_name: str | Path, *, space: str, encoder: str | None =
             f"{folder_or_name}: a lip-sync model of the {found.space.name} space, the motion is of "
             f"the {space} space; name a lip-sync model that was trained on it"
         )
-    return Expert(build_system(found.config), found.params, found.space, found.digest)
+    return Expert(build_system(found.config, found.space), found.params, found.digest)
 
 
 def window_vectors(
@@ -75,13 +73,13 @@ def window_vectors(
     mask: Bool[Array, "b t"],
     *,
     system: Sync,
-    space: MotionSpace,
 ) -> WindowVectors:
     """The vectors of all windows of whole clips; `motion` is raw coefficients, `mask` its valid
     frames.
     """
     network, model = system.network, system.config.model
-    mouth = space.normalise(motion)[..., jnp.array(mouth_numbers(model, space))]
+    numbers = jnp.array(mouth_numbers(model, system.space))
+    mouth = system.space.normalise(motion)[..., numbers]
     return WindowVectors(
         network.apply({"params": params}, speech, method=Network.embed_speech),
         network.apply({"params": params}, mouth, method=Network.embed_motion),
@@ -96,14 +94,13 @@ def sync_loss(
     mask: Bool[Array, "b t"],
     *,
     system: Sync,
-    space: MotionSpace,
 ) -> Float[Array, "b"]:
     """−log p, the mean over the valid windows of each clip; 0 for a clip without one.
 
     Its gradient is that by the motion alone.
     """
     params, speech = jax.lax.stop_gradient((params, speech))
-    vectors = window_vectors(params, speech, motion, mask, system=system, space=space)
+    vectors = window_vectors(params, speech, motion, mask, system=system)
     losses = -jnp.log(probability(cosines(vectors.speech, vectors.motion)))
     counted = jnp.where(vectors.valid, losses, 0.0).sum(axis=1)
     return counted / jnp.maximum(vectors.valid.sum(axis=1), 1)

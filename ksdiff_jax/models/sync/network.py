@@ -20,6 +20,7 @@ from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PE
 from ksdiff_jax.layers.dense import Dense, JoinedDense
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.limits import need
 from ksdiff_jax.models.sync.config import ModelConfig
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.encoder import build_encoder
@@ -30,8 +31,12 @@ _SMALLEST_NORM = 1e-6
 
 
 def mouth_numbers(config: ModelConfig, space: MotionSpace) -> tuple[int, ...]:
-    """Which numbers of a motion frame the model reads."""
+    """Which numbers of a motion frame the model reads; raises `InputError` where `model.mouth`
+    names some that the space does not have.
+    """
     if config.mouth:
+        what = f"numbers below {space.width}, the width of the {space.name} space"
+        need(max(config.mouth) < space.width, config, "model.mouth", what)
         return config.mouth
     numbers = range(space.width)
     return (*numbers[space.slice("expression")], *numbers[space.slice("jaw")])

@@ -17,9 +17,10 @@ batch nor padding changes it.
 import jax.numpy as jnp
 
 from ksdiff_jax.config import Config
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.models.sync.config import LossConfig
 from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
-from ksdiff_jax.models.system import Batch, Terms
+from ksdiff_jax.models.system import Terms
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.rng import frame_uniform, streams
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int, Key, PyTree

@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import numpy as np
 import pytest
 
 from ksdiff_jax.config import DataConfig
@@ -36,4 +37,17 @@ def with_model(config: Config, **changes) -> Config:
 def tiny() -> tuple[Sync, dict]:
     """The system and random parameters, biases and norms too."""
     system = Sync(TINY)
-    return system, lively(jax.jit(system.init)(jax.random.key(1)))
+    params = jax.jit(system.init)(jax.random.key(1))
+    return system, jax.tree.map(np.asarray, lively(params))
+
+
+@pytest.fixture(scope="session")
+def judged(tiny):
+    """(params, batch, keys) -> ((mean loss, terms of each clip), gradient), compiled."""
+    system, _ = tiny
+
+    def total(params, batch, keys):
+        terms = system.loss(params, batch, keys, train=True)
+        return sum(terms.values()).mean(), terms
+
+    return jax.jit(jax.value_and_grad(total, has_aux=True))

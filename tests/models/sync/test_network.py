@@ -1,8 +1,14 @@
 """The encoders of windows against the equations written out."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.sync.expert import window_vectors
 from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.motion.space import BFM, BUILTIN
@@ -13,16 +19,14 @@ from tests.models.sync.conftest import TINY, WINDOW, with_model
 from tests.tiny_encoder import LAYOUT
 
 FRAMES = 14
+_vectors = jax.jit(window_vectors, static_argnames="system")
 
 
 def vectors(tiny, batch):
+    """What both encoders return, (b, w, e) each."""
     system, params = tiny
-    mouth = batch.motion[..., jnp.array(mouth_numbers(TINY.model, BUILTIN))]
-    apply = system.network.apply
-    return (
-        apply({"params": params}, batch.speech, method=Network.embed_speech),
-        apply({"params": params}, mouth, method=Network.embed_motion),
-    )
+    found = _vectors(params, batch.speech, batch.motion, batch.speech.mask, system=system)
+    return found.speech, found.motion
 
 
 def test_a_vector_of_motion_is_that_of_the_equations_for_its_window_alone(tiny):
@@ -41,14 +45,23 @@ def test_the_mouth_is_expression_and_jaw_and_no_pose():
     assert mouth_numbers(TINY.model, BFM) == (*range(64), 67, 68, 69)
 
 
+def test_a_mouth_of_numbers_that_the_space_does_not_have_is_refused():
+    model = with_model(TINY, mouth=(3, BUILTIN.width)).model
+    assert mouth_numbers(model, BFM) == (3, BUILTIN.width)
+    with pytest.raises(InputError, match=r"model.mouth .* numbers below .* builtin"):
+        mouth_numbers(model, BUILTIN)
+
+
 def test_a_vector_of_speech_is_that_of_the_two_features_of_each_frame_of_its_window(tiny):
     encoder = EncoderConfig(kind="pretrained", architecture=LAYOUT)
     network, batch = Sync(with_model(TINY, encoder=encoder)).network, random_batch(FRAMES)
     features = np.random.default_rng(3).normal(size=(2, 2 * FRAMES, 8)).astype(np.float32)
     params = {part: leaves for part, leaves in tiny[1].items() if part != "encoder"}
     speech = batch.speech._replace(features=jnp.asarray(features))
-    found = network.apply({"params": params}, speech, method=Network.embed_speech)
-    normed = plain.norm(features.astype(np.float64), **params["speech_norm"])
+    embed = jax.jit(functools.partial(network.apply, method=Network.embed_speech))
+    found = embed({"params": params}, speech)
+    weights = {name: np.float64(leaf) for name, leaf in params["speech_norm"].items()}
+    normed = plain.norm(features.astype(np.float64), **weights)
     for start in range(FRAMES - WINDOW + 1):
         window = normed[1, 2 * start : 2 * (start + WINDOW)].reshape(WINDOW, 2 * 8)
         expected = plain.window_vector(window, params["speech_windows"], TINY.model)
