@@ -196,7 +196,7 @@ def _on_split(args, engine, console):
     space = engine.space.name
     expert = load_expert(args.sync, space=space) if args.sync else None
     clips = _clips(args, engine.system, console)
-    keyframe_config = engine.system.config.model.keyframes
+    keyframe_config = evaluation.keyframe_settings(engine.system.config)
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":

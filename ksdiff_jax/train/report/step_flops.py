@@ -14,8 +14,9 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from ksdiff_jax.config import flatten, to_dict
 from ksdiff_jax.models.system import System
-from ksdiff_jax.overrides import field_names, override
+from ksdiff_jax.overrides import override
 from ksdiff_jax.train.surgery import hold
 from ksdiff_jax.tree import rows_of
 from ksdiff_jax.typing import PyTree
@@ -25,8 +26,8 @@ _PLAIN = {"model.attention": "xla", "train.remat": "none", "train.scan_layers": 
 
 def step_flops(system: System, batch: PyTree) -> float:
     """FLOPs of a training step on a batch of these shapes: `batch` may hold arrays or shapes."""
-    known = field_names(system.config)
-    plain = {name: value for name, value in _PLAIN.items() if name in known}
+    fields = flatten(to_dict(system.config))
+    plain = {name: value for name, value in _PLAIN.items() if name in fields}
     config = override(system.config, plain)
     system = replace(system, config=config)
 
