@@ -126,7 +126,7 @@ def _judged(
     spoken = spoken_windows(clip, window=config.model.window_frames)
     return Judgement(
         won=np.where(exists, (np.sign(true - shifted) + 1) / 2, np.nan),
-        probability=np.asarray(probability(true)),
+        probability=probability(true),
         spoken=spoken,
         offset_frames=best_offset(cosine, spoken),
     )

@@ -29,7 +29,7 @@ from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int, Key, PyTree
 MARGIN = 1e-4
 
 
-def probability(cosine: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def probability(cosine: Float[AnyArray, "*n"]) -> Float[AnyArray, "*n"]:
     """(1 + cos) / 2, moved by at most `MARGIN` off 0 and 1."""
     return 0.5 + (0.5 - MARGIN) * cosine
 

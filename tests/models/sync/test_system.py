@@ -3,9 +3,12 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import DataConfig, TrainConfig, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system, config_from_dict
@@ -16,22 +19,22 @@ from ksdiff_jax.overrides import load_config
 from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.tree import parameter_count
 from tests.data.clips import make_clip
+from tests.models.ksdiff.conftest import random_batch
 from tests.models.sync.conftest import TINY, with_model
 
 
 def test_it_samples_nothing_and_ends_in_one_line():
-    with pytest.raises(
-        InputError, match="tiny: a lip-sync model generates no motion; animate with"
-    ):
-        Sync(TINY).sample({}, None, None, None)
+    speech, keys = random_batch(4).speech, jax.random.split(jax.random.key(0), 2)
+    with pytest.raises(InputError, match=r"^tiny: a lip-sync model generates no motion; animate"):
+        Sync(TINY).sample({}, speech, keys, jnp.zeros(2, jnp.int32))
 
 
 def test_its_row_has_the_sound_and_motion_of_one_cut():
     clip, frames = make_clip(1, frames=40), 20
     row = Sync(TINY).example(clip, frames, rng=np.random.default_rng(3))
     start = int(np.flatnonzero((clip.expression == row.motion[0, :50]).all(axis=1))[0])
-    sound = clip.audio[640 * start :][: len(row.speech.audio)] / 32768
-    np.testing.assert_allclose(row.speech.audio, sound, atol=1e-6)
+    sound = from_int16(clip.audio)[SAMPLES_PER_MOTION_FRAME * start :]
+    np.testing.assert_array_equal(row.speech.audio, sound[: SAMPLES_PER_MOTION_FRAME * frames])
     np.testing.assert_array_equal(row.motion[:, :50], clip.expression[start : start + frames])
 
 
