@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.models.sync.config import LossConfig
-from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
+from ksdiff_jax.models.sync.network import Network, cosines, mouth_of, valid_windows
 from ksdiff_jax.models.system import Terms
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.rng import frame_uniform, streams
@@ -46,9 +46,10 @@ def training_terms(
     """The two weighted terms of each clip."""
     variables, loss = {"params": params}, config.loss
     speech = network.apply(variables, batch.speech, method=Network.embed_speech)
-    mouth = space.normalise(batch.motion)[..., jnp.array(mouth_numbers(config.model, space))]
+    mask = batch.speech.mask
+    mouth = mouth_of(batch.motion, mask, config=config.model, space=space)
     motion = network.apply(variables, mouth, method=Network.embed_motion)
-    valid = valid_windows(batch.speech.mask, window=config.model.window_frames)
+    valid = valid_windows(mask, window=config.model.window_frames)
     window, partner, exists = drawn_pairs(valid.sum(axis=1), keys, config=loss)
 
     def rows(vectors: Float[Array, "b w e"], chosen: Int[Array, "b n"]) -> Float[Array, "b n e"]:
