@@ -1,8 +1,8 @@
 """The built-in corpus with its lip or lid actions at rest, exactly.
 
-Its motion is made of named actions w with expression = w M (face/actions.py), and M can be inverted:
-the weights come back from the coefficients, those of the region are set to 0, and the coefficients
-are made again. The jaw goes with the lips. What differs are the numbers that the region's actions
+Its motion is made of named actions w with expression = w M (face/actions.py), and M can be
+inverted: the weights come back from the coefficients, those of the region are set to 0, and the
+coefficients are made again. The jaw goes with the lips. What differs is what the region's actions
 alone have made; none of the random brows and blinks is drawn anew.
 """
 

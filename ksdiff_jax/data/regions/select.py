@@ -1,7 +1,8 @@
 """The dimensions of a region, by DisentTalk's Eq. 1 and 2.
 
-For a region r in {lip, eye} and a number k of the expression E, with Δ_k(t) the difference between a
-motion and the same motion with r neutralised, and σ_k the standard deviation of k over all frames,
+For a region r in {lip, eye} and a number k of the expression E, with Δ_k(t) the difference between
+a motion and the same motion with r neutralised, and σ_k the standard deviation of k over all
+frames,
 
     ratio_r,k = max_t |Δ_k(t)| / σ_k      or      mean_t |Δ_k(t)| / σ_k
     D_r       = the K_r numbers of largest ratio_r
@@ -73,8 +74,8 @@ def choose_dimensions(
     for region, numbers in chosen.items():
         if not numbers:
             raise InputError(
-                f"region {region}: no dimension of the motion changes where it is neutralised; need "
-                f"clips in which the {region} moves, or neutralised ones that differ"
+                f"region {region}: no dimension of the motion changes where it is neutralised; "
+                f"need clips in which the {region} moves, or neutralised ones that differ"
             )
     return {region: tuple(numbers) for region, numbers in chosen.items()}
 
@@ -89,7 +90,9 @@ def _check_sizes(ratios: Mapping[str, Float[np.ndarray, "k"]], sizes: Mapping[st
     width = len(next(iter(ratios.values())))
     for region in ratios:
         if sizes[region] < 1:
-            raise InputError(f"region {region}: {sizes[region]} dimensions asked for, need 1 or more")
+            raise InputError(
+                f"region {region}: {sizes[region]} dimensions asked for, need 1 or more"
+            )
     wanted = sum(sizes[region] for region in ratios)
     if wanted > width:
         asked = " and ".join(f"{sizes[region]} for {region}" for region in ratios)
