@@ -3,7 +3,7 @@
 Clips are matched by `clip_id`, in whatever order either data set has them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.earlier_space import known_space
@@ -13,7 +13,7 @@ from ksdiff_jax.errors import InputError
 
 
 def partners(
-    clips: Sequence[Clip], folder: PathLike, *, split: str, space: str
+    clips: Iterable[Clip], folder: PathLike, *, split: str, space: str
 ) -> Callable[[Clip], Clip]:
     """What gives the clip of the same id in the split of the data set in `folder`.
 
@@ -27,10 +27,11 @@ def partners(
         )
     reader = ShardReader(folder, split)
     places = {clip.clip_id: place for place, clip in enumerate(reader)}
-    missing = [clip.clip_id for clip in clips if clip.clip_id not in places]
+    wanted = [clip.clip_id for clip in clips]
+    missing = [clip_id for clip_id in wanted if clip_id not in places]
     if missing:
         raise InputError(
-            f"{folder}: {len(missing)} of {len(clips)} clips have no partner of the same clip_id "
+            f"{folder}: {len(missing)} of {len(wanted)} clips have no partner of the same clip_id "
             f"in split {split!r}, the first is {missing[0]!r}; need a neutralised clip for each"
         )
 

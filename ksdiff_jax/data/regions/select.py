@@ -57,7 +57,7 @@ def choose_dimensions(
     Raises `InputError` for a region of no size, for sizes larger than the space, and for a region
     with which nothing moves.
     """
-    _check_sizes(ratios, sizes)
+    check_sizes(sizes, len(next(iter(ratios.values()))))
     candidates = [
         (-float(ratio), order, number, region)
         for order, (region, values) in enumerate(ratios.items())
@@ -86,16 +86,13 @@ def global_dimensions(chosen: Mapping[str, tuple[int, ...]], width: int) -> tupl
     return tuple(number for number in range(width) if number not in taken)
 
 
-def _check_sizes(ratios: Mapping[str, Float[np.ndarray, "k"]], sizes: Mapping[str, int]) -> None:
-    width = len(next(iter(ratios.values())))
-    for region in ratios:
-        if sizes[region] < 1:
-            raise InputError(
-                f"region {region}: {sizes[region]} dimensions asked for, need 1 or more"
-            )
-    wanted = sum(sizes[region] for region in ratios)
-    if wanted > width:
-        asked = " and ".join(f"{sizes[region]} for {region}" for region in ratios)
+def check_sizes(sizes: Mapping[str, int], width: int) -> None:
+    """Raise `InputError` for a region of no size, and for more dimensions than the space has."""
+    for region, size in sizes.items():
+        if size < 1:
+            raise InputError(f"region {region}: {size} dimensions asked for, need 1 or more")
+    if (wanted := sum(sizes.values())) > width:
+        asked = " and ".join(f"{size} for {region}" for region, size in sizes.items())
         raise InputError(
             f"regions: {asked} are {wanted} dimensions, the motion space has {width}; ask for fewer"
         )
