@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     report = as_json(found, data=_data(dataset_info(args.shards), args.split))
     _draw(out / "regions.png", found, clips, face=face, overwrite=args.overwrite)
     write_document(out / "regions.json", report, overwrite=args.overwrite)
-    for line in _lines(found):
+    for line in _lines(found, {"lip": args.lip, "eye": args.eye}):
         console.say(line)
     console.say(f"regions.json and regions.png are in {out}")
     console.result(report)
@@ -181,28 +181,31 @@ def _draw(path: Path, found, clips: _Clips, *, face, overwrite: bool) -> None:
 
     from ksdiff_jax.data.regions.changes import expression_of
     from ksdiff_jax.data.regions.extremes import farthest_frames
-    from ksdiff_jax.export.region_picture import RegionFaces, write_regions
+    from ksdiff_jax.export.region_picture import RegionFaces, movement_metric, write_regions
 
     faces = None
     if face is not None:
         mean, std = found.tally.mean(), found.tally.std()
         motions = (expression_of(clip) for clip in islice(clips, DRAWN_CLIPS))
-        frames = farthest_frames(motions, found.regions, mean=mean, std=std)
+        metric = movement_metric(face, mean=mean, std=std)
+        frames = farthest_frames(motions, found.regions, mean=mean, metric=metric)
         faces = RegionFaces(face, mean, std, frames)
     title = f"regions of {found.tally.clips:,} clips in {found.space.name}, {found.statistic}"
     write_regions(path, found.regions, found.ratios, faces=faces, title=title, overwrite=overwrite)
 
 
-def _lines(found) -> list[str]:
+def _lines(found, sizes: dict[str, int]) -> list[str]:
     """The table, the agreement and the options."""
     from ksdiff_jax.data.regions.found import dimension_names
 
     names = dimension_names(found.space)
     lines = []
     for region, ratios in found.ratios.items():
-        agreement = found.agreement[region]
+        agreement, size = found.agreement[region], len(found.regions[region])
         pairs = ", ".join(f"{count:,} by {kind}" for kind, count in found.pairs[region].items())
-        lines.append(f"{region}: {len(found.regions[region])} dimensions of {len(names)} ({pairs})")
+        lines.append(f"{region}: {size} dimensions of {len(names)} ({pairs})")
+        if size < sizes[region]:
+            lines.append(f"  {sizes[region]} were asked for; no other moves with the {region}")
         lines += [
             f"  {number:>3}  {names[number]:<13}  {ratios[number]:8.2f}"
             for number in found.regions[region]

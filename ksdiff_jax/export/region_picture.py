@@ -5,9 +5,9 @@ of each number,
 
     d_v = sqrt(Σ_k∈D |v(μ + 2 σ_k e_k) − v(μ − 2 σ_k e_k)|²)       dark (0) to yellow (the most)
 
-Three more show the region in one frame of the data, far from its mean, with all other numbers at
-theirs. Below is a bar per dimension and region; those chosen are in colour. Without a face of the
-space there are bars alone.
+Three more show the region as it is in the frame of the data in which it moves the face most, with
+all other numbers at their mean. Below is a bar per dimension and region; those chosen are in
+colour. Without a face of the space there are bars alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from ksdiff_jax.export.drawing import drawing, title_of
 from ksdiff_jax.export.raster import render_frames
 from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import FaceModel, face_vertices
-from ksdiff_jax.motion.space import EXPRESSION_DIMS
+from ksdiff_jax.motion.space import EXPRESSION_DIMS, STD_FLOOR
 from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
@@ -89,6 +89,18 @@ def region_movement(
     return np.sqrt(np.sum((high - low) ** 2, axis=(0, 2)))
 
 
+def movement_metric(
+    face: FaceModel, *, mean: Float[np.ndarray, "k"], std: Float[np.ndarray, "k"]
+) -> Float[np.ndarray, "k k"]:
+    """G with xᵀ G x the summed squared movement of the vertices, m², when E leaves μ by a small x.
+
+    G = Jᵀ J, J by central differences of one σ; a number that never moves has none.
+    """
+    high, low = (posed(face, mean + sign * np.diag(std)) for sign in (1, -1))
+    slopes = (high - low).reshape(len(mean), -1) / (2 * np.maximum(std, STD_FLOOR))[:, None]
+    return slopes @ slopes.T
+
+
 def posed(face: FaceModel, expression: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n v 3"]:
     """Vertices of E: expression, and the jaw where E has it."""
     expression = expression.astype(np.float32)
@@ -113,7 +125,7 @@ def _draw_heads(axes, regions: Mapping[str, Sequence[int]], faces: RegionFaces) 
         ]
         titles = (
             f"{region}: {len(numbers)} dimensions, up to {1000 * moved.max():.1f} mm",
-            f"{region} alone, in a frame far from its mean",
+            f"{region} alone, where it moves the face most",
         )
         for axis, picture, text in zip(axes[:, column], pictures, titles, strict=True):
             axis.imshow(picture)

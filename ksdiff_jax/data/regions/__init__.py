@@ -13,5 +13,5 @@ closed. The numbers that differ most, against how much they vary at all, are the
 | `neutral_tracked` | pairs of tracked clips: lips or lids closed in the landmarks, fitted again |
 | `neutral_given` | pairs that a user brings: two data sets with the same clips |
 | `agreement` | whether two halves of the clips choose the same |
-| `extremes` | the frames in which each region moves the face most, for the picture |
+| `extremes` | the frame in which each region moves the face most, for the picture |
 """

@@ -17,6 +17,7 @@ Lids close as the upper lid falls: its points take the places of the lower lid's
 import dataclasses
 from collections.abc import Callable
 
+import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.data.schema import Clip
@@ -54,7 +55,7 @@ def refitted(
     points = np.asarray(posed_landmarks(own, level, np.zeros(SHAPE_DIMS, np.float32)))
     if close is not None:
         points = close(points, own, embedding)
-    turn = np.asarray(rotation_matrix(clip.rotation))
+    turn = np.asarray(rotation_matrix(jnp.asarray(clip.rotation)))
     turned = (points - own.joints[0]) @ np.swapaxes(turn, -1, -2) + own.joints[0]
     fit = fit_landmarks(own, np.asarray(projected(turned, clip.camera)), np.ones(frames))
     return dataclasses.replace(clip, expression=fit.pose.expression, jaw=fit.pose.jaw)
@@ -68,7 +69,7 @@ def lips_closed(points: Points, model: LandmarkModel, embedding: LandmarkEmbeddi
     gap = np.mean(points[:, upper[middle], 1] - points[:, lower[middle], 1], axis=1)
     reach = np.mean(points[:, lower[middle], 2] - hinge[2], axis=1)
     angle = np.stack([-gap / reach, np.zeros_like(gap), np.zeros_like(gap)], axis=1)
-    turn = np.asarray(rotation_matrix(angle)) - np.eye(3)
+    turn = np.asarray(rotation_matrix(jnp.asarray(angle))) - np.eye(3)
     closed = points + model.jaw_weight[:, None] * ((points - hinge) @ np.swapaxes(turn, -1, -2))
     meeting = (closed[:, upper] + closed[:, lower]) / 2
     closed[:, upper] = closed[:, lower] = meeting
