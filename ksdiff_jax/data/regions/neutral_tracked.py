@@ -57,7 +57,9 @@ def refitted(
         points = close(points, own, embedding)
     turn = np.asarray(rotation_matrix(jnp.asarray(clip.rotation)))
     turned = (points - own.joints[0]) @ np.swapaxes(turn, -1, -2) + own.joints[0]
-    fit = fit_landmarks(own, np.asarray(projected(turned, clip.camera)), np.ones(frames))
+    fit = fit_landmarks(
+        own, np.asarray(projected(jnp.asarray(turned), clip.camera)), np.ones(frames)
+    )
     return dataclasses.replace(clip, expression=fit.pose.expression, jaw=fit.pose.jaw)
 
 
