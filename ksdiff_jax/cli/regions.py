@@ -181,15 +181,21 @@ def _draw(path: Path, found, clips: _Clips, *, face, overwrite: bool) -> None:
 
     from ksdiff_jax.data.regions.changes import expression_of
     from ksdiff_jax.data.regions.extremes import farthest_frames
-    from ksdiff_jax.export.region_picture import RegionFaces, movement_metric, write_regions
+    from ksdiff_jax.export.region_picture import (
+        RegionFaces,
+        movement_metric,
+        movements,
+        write_regions,
+    )
 
     faces = None
     if face is not None:
         mean, std = found.tally.mean(), found.tally.std()
         motions = (expression_of(clip) for clip in islice(clips, DRAWN_CLIPS))
-        metric = movement_metric(face, mean=mean, std=std)
+        moved = movements(face, mean=mean, std=std)
+        metric = movement_metric(moved, std)
         frames = farthest_frames(motions, found.regions, mean=mean, metric=metric)
-        faces = RegionFaces(face, mean, std, frames)
+        faces = RegionFaces(face, moved, mean, frames)
     title = f"regions of {found.tally.clips:,} clips in {found.space.name}, {found.statistic}"
     write_regions(path, found.regions, found.ratios, faces=faces, title=title, overwrite=overwrite)
 

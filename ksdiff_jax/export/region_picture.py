@@ -34,11 +34,13 @@ _HEAT = np.array(  # linear light, from no movement to the most
 
 
 class RegionFaces(NamedTuple):
-    """A face, and E of its space: mean, deviation, and a frame per region (`extremes`)."""
+    """A face, its `movements`, and E of the frames to show: the mean, and one per region
+    (`extremes`).
+    """
 
     face: FaceModel
+    moved: Float[np.ndarray, "k v 3"]
     mean: Float[np.ndarray, "k"]
-    std: Float[np.ndarray, "k"]
     frames: Mapping[str, Float[np.ndarray, "k"]]
 
 
@@ -76,28 +78,29 @@ def write_regions(
     return Path(path)
 
 
+def movements(
+    face: FaceModel, *, mean: Float[np.ndarray, "k"], std: Float[np.ndarray, "k"]
+) -> Float[np.ndarray, "k v 3"]:
+    """v(μ + 2 σ_k e_k) − v(μ − 2 σ_k e_k) of every number k, metres."""
+    steps = DEVIATIONS * np.diag(std)
+    return posed(face, mean + steps) - posed(face, mean - steps)
+
+
 def region_movement(
-    face: FaceModel,
-    numbers: Sequence[int],
-    *,
-    mean: Float[np.ndarray, "k"],
-    std: Float[np.ndarray, "k"],
+    moved: Float[np.ndarray, "k v 3"], numbers: Sequence[int]
 ) -> Float[np.ndarray, "v"]:
-    """d of the module's docstring, metres per vertex."""
-    steps = DEVIATIONS * np.diag(std)[list(numbers)]
-    high, low = (posed(face, mean + sign * steps) for sign in (1, -1))
-    return np.sqrt(np.sum((high - low) ** 2, axis=(0, 2)))
+    """d of the module's docstring, metres per vertex, from `movements`."""
+    return np.sqrt(np.sum(moved[list(numbers)] ** 2, axis=(0, 2)))
 
 
 def movement_metric(
-    face: FaceModel, *, mean: Float[np.ndarray, "k"], std: Float[np.ndarray, "k"]
+    moved: Float[np.ndarray, "k v 3"], std: Float[np.ndarray, "k"]
 ) -> Float[np.ndarray, "k k"]:
     """G with xᵀ G x the summed squared movement of the vertices, m², when E leaves μ by a small x.
 
-    G = Jᵀ J, J by central differences of one σ; a number that never moves has none.
+    G = Jᵀ J, J the slopes of `movements`; a number that never moves has none.
     """
-    high, low = (posed(face, mean + sign * np.diag(std)) for sign in (1, -1))
-    slopes = (high - low).reshape(len(mean), -1) / (2 * np.maximum(std, STD_FLOOR))[:, None]
+    slopes = moved.reshape(len(std), -1) / (2 * DEVIATIONS * np.maximum(std, STD_FLOOR))[:, None]
     return slopes @ slopes.T
 
 
@@ -112,15 +115,19 @@ def posed(face: FaceModel, expression: Float[np.ndarray, "n k"]) -> Float[np.nda
 
 def _draw_heads(axes, regions: Mapping[str, Sequence[int]], faces: RegionFaces) -> None:
     face, camera = faces.face, portrait_camera(faces.face)
-    resting = posed(face, faces.mean[None])
+    resting, *shown = posed(face, np.stack([faces.mean, *map(faces.frames.get, regions)]))
     for column, (region, numbers) in enumerate(regions.items()):
-        moved = region_movement(face, numbers, mean=faces.mean, std=faces.std)
+        moved = region_movement(faces.moved, numbers)
         heat = _heat(moved / max(float(moved.max()), 1e-9))
-        shown = posed(face, faces.frames[region][None])
         pictures = [
-            *render_frames(resting, face.faces, heat, camera=camera, size=HEAD_PIXELS),
+            *render_frames(resting[None], face.faces, heat, camera=camera, size=HEAD_PIXELS),
             *render_frames(
-                shown, face.faces, face.colours, gloss=face.gloss, camera=camera, size=HEAD_PIXELS
+                shown[column][None],
+                face.faces,
+                face.colours,
+                gloss=face.gloss,
+                camera=camera,
+                size=HEAD_PIXELS,
             ),
         ]
         titles = (

@@ -101,6 +101,7 @@ def test_a_fit_to_closed_lids_blinks_and_a_fit_to_closed_lips_shuts_the_jaw(face
         frames=FRAMES,
         expression=actions_to_expression(weights),
         jaw=jaw,
+        rotation=np.zeros((FRAMES, 3), np.float32),
         camera=np.tile(np.array([9, 0, 0], np.float32), (FRAMES, 1)),
     )
     own = refitted(clip, *face)
