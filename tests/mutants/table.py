@@ -276,19 +276,22 @@ MUTANTS = (
     _mutant(
         "blinks-at-a-fifth-of-the-gap",
         "blink_runs",
-        ("BLINK_BELOW * np.median", "0.2 * np.median"),
+        ("BLINK_BELOW * np.median(gaps, axis=0)", "0.2 * np.median(gaps, axis=0)"),
         tests=BLINKS,
     ),
     _mutant(
         "blinks-of-one-frame",
         "blink_runs",
-        (">= SHORTEST_FRAMES", ">= 1"),
+        ("runs[:, 1] - runs[:, 0] >= SHORTEST_FRAMES", "runs[:, 1] - runs[:, 0] >= 1"),
         tests=BLINKS,
     ),
     _mutant(
         "blinks-of-one-eye",
         "blink_runs",
-        (".all(axis=1)", ".any(axis=1)"),
+        (
+            "(gaps < BLINK_BELOW * np.median(gaps, axis=0)).all(axis=1)",
+            "(gaps < BLINK_BELOW * np.median(gaps, axis=0)).any(axis=1)",
+        ),
         tests=BLINKS,
     ),
     _mutant(

@@ -105,10 +105,10 @@ def test_a_fit_to_closed_lids_blinks_and_a_fit_to_closed_lips_shuts_the_jaw(face
         camera=np.tile(np.array([9, 0, 0], np.float32), (FRAMES, 1)),
     )
     own = refitted(clip, *face)
-    assert np.abs(own.jaw[:, 0] - jaw[:, 0]).mean() < 0.02
+    np.testing.assert_allclose(own.jaw, jaw, atol=5e-3)
     shut, blinking = (refitted(clip, *face, close=close) for close in (lips_closed, lids_closed))
     blink = [ACTIONS.index("EyeBlinkLeft"), ACTIONS.index("EyeBlinkRight")]
-    assert expression_to_actions(blinking.expression)[:, blink].mean() > 0.6
-    assert np.abs(expression_to_actions(own.expression)[:, blink]).mean() < 0.15
-    assert shut.jaw[:, 0].mean() < 0.4 * own.jaw[:, 0].mean()
-    assert np.abs(blinking.jaw - own.jaw).mean() < 0.01
+    assert expression_to_actions(blinking.expression)[:, blink].mean() > 0.9
+    assert np.abs(expression_to_actions(own.expression)[:, blink]).max() < 0.1
+    assert np.abs(shut.jaw[:, 0]).mean() < 0.1 * own.jaw[:, 0].mean()
+    assert np.abs(blinking.jaw - own.jaw).max() < 5e-3
