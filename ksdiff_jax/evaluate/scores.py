@@ -72,9 +72,10 @@ def score(
 ) -> dict[str, float]:
     """Figures of predictions against the clips that they belong to.
 
-    Raises `InputError` where a group of `FACE_GROUPS` is asked for and the face (None: the built-in
-    head) is of another space than the clips, and where one of `POINT_GROUPS` is asked for on
-    another face than the built-in head without its `points`.
+    Keyframes are scored where every prediction has them. Raises `InputError` where a group of
+    `FACE_GROUPS` is asked for and the face (None: the built-in head) is of another space than the
+    clips, and where one of `POINT_GROUPS` is asked for on another face than the built-in head
+    without its `points`.
     """
     part = None
     if needy := [group for group in FACE_GROUPS if group in groups]:
@@ -97,7 +98,7 @@ def score(
         figures |= _upper_face(clips, predictions, face)
     if any(group in groups for group in POINT_GROUPS):
         figures |= _points(clips, predictions, points_of(face, points), groups=groups)
-    if "keyframes" in groups:
+    if "keyframes" in groups and all(p.keyframes_head is not None for p in predictions):
         figures |= _keyframes(clips, predictions, keyframe_config or KeyframeConfig())
     if "pose" in groups:
         figures |= _pose(clips, predictions, part)
