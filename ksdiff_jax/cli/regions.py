@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 A dimension belongs to a region if it differs most, over its standard deviation, between a clip and
 the same clip with that region neutral. Clips of the built-in corpus are compared with themselves
 with lip or lid actions at rest. Tracked ones are fitted again to their landmarks with lips or lids
-closed: three fits a clip, some 10 s for 5 s of motion, so name a number of --clips. For others,
-bring the neutral clips as two data sets.
+closed. That takes three fits a clip, so name a number of --clips. For others, bring the neutral
+clips as two data sets.
 """
     add = parser.add_argument
     add("shards", metavar="SHARDS", help="folder of a data set")
