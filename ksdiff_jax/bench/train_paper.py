@@ -40,6 +40,7 @@ def measure_paper(
     import jax
 
     from ksdiff_jax.bench.train_grouped import measure_grouping
+    from ksdiff_jax.models import build_system
     from ksdiff_jax.train.report.step_flops import step_flops
     from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 

@@ -46,6 +46,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
 
     from ksdiff_jax.bench.machine import machine
     from ksdiff_jax.bench.train_grouped import measure_grouping
+    from ksdiff_jax.models import build_system
     from ksdiff_jax.train.report.step_flops import step_flops
 
     config = demo_config() if config is None else config

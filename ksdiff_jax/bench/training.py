@@ -20,6 +20,7 @@ from ksdiff_jax.bench.timing import Program, Programs, in_turn, ratio, seconds, 
 from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training_program
 from ksdiff_jax.config import Config
 from ksdiff_jax.layers.kernels.fused_attention import device_fuses
+from ksdiff_jax.models import build_system
 from ksdiff_jax.train.report.step_flops import step_flops
 from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
