@@ -27,8 +27,8 @@ from ksdiff_jax.face.flame_regions import FLAME_VERTICES, flame_regions, painted
 from ksdiff_jax.face.model import PARENTS, FaceModel
 from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import Held
 from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value, text_keys
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.foreign.torch_file import is_torch_archive
 from ksdiff_jax.motion.space import BUILTIN, FLAME
 from ksdiff_jax.typing import Float
