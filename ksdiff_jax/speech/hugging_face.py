@@ -89,33 +89,8 @@ def read_config(folder: Path) -> PretrainedEncoderConfig:
             "as Hugging Face stores them, or one that `ksdiff-jax convert encoder` wrote"
         )
     fields = Fields(path)
-    kind = fields.raw.get("model_type")
-    if kind not in ARCHITECTURES:
-        raise InputError(
-            f"{folder}: a model of type {kind!r:.60}; a speech encoder of type "
-            f"{', '.join(ARCHITECTURES)} is needed"
-        )
-    if fields.raw.get("add_adapter") or fields.raw.get("adapter_attn_dim"):
-        raise InputError(
-            f"{folder}: this {kind} has adapters, which are not supported; use one without"
-        )
-    if (quantised := fields.raw.get("quantization_config")) is not None:
-        method = (
-            quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
-        )
-        raise InputError(
-            f"{folder}: quantised weights (quantization_config, method {method!r:.40}); give the "
-            "original model"
-        )
-    extractor_path = folder / "preprocessor_config.json"
-    extractor = Fields(extractor_path) if extractor_path.is_file() else None
-    if (
-        extractor
-        and (rate := extractor.whole("sampling_rate", SAMPLE_RATE_HZ, most=10**6)) != SAMPLE_RATE_HZ
-    ):
-        raise InputError(
-            f"{extractor_path}: an encoder for {rate} Hz; one for {SAMPLE_RATE_HZ} Hz is needed"
-        )
+    kind = _supported_architecture(fields, folder)
+    extractor = _feature_extractor(folder)
     group = fields.name("feat_extract_norm", "group", ("group", "layer")) == "group"
     activations = tuple(ACTIVATIONS)
     config = PretrainedEncoderConfig(
@@ -146,6 +121,47 @@ def read_config(folder: Path) -> PretrainedEncoderConfig:
     )
     _check_config(config, path)
     return config
+
+
+def _supported_architecture(fields: Fields, folder: Path) -> str:
+    """The `model_type`; raises `InputError` where the model is of another kind, or has adapters or
+    quantised weights.
+    """
+    kind = fields.raw.get("model_type")
+    if kind not in ARCHITECTURES:
+        raise InputError(
+            f"{folder}: a model of type {kind!r:.60}; a speech encoder of type "
+            f"{', '.join(ARCHITECTURES)} is needed"
+        )
+    if fields.raw.get("add_adapter") or fields.raw.get("adapter_attn_dim"):
+        raise InputError(
+            f"{folder}: this {kind} has adapters, which are not supported; use one without"
+        )
+    if (quantised := fields.raw.get("quantization_config")) is not None:
+        method = (
+            quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
+        )
+        raise InputError(
+            f"{folder}: quantised weights (quantization_config, method {method!r:.40}); give the "
+            "original model"
+        )
+    return kind
+
+
+def _feature_extractor(folder: Path) -> Fields | None:
+    """The fields of `preprocessor_config.json`, if it exists; raises `InputError` for another
+    sample rate.
+    """
+    extractor_path = folder / "preprocessor_config.json"
+    extractor = Fields(extractor_path) if extractor_path.is_file() else None
+    if (
+        extractor is not None
+        and (rate := extractor.whole("sampling_rate", SAMPLE_RATE_HZ, most=10**6)) != SAMPLE_RATE_HZ
+    ):
+        raise InputError(
+            f"{extractor_path}: an encoder for {rate} Hz; one for {SAMPLE_RATE_HZ} Hz is needed"
+        )
+    return extractor
 
 
 def _check_config(config: PretrainedEncoderConfig, path: Path) -> None:
