@@ -10,7 +10,8 @@ from ksdiff_jax.models.pretrained import save_pretrained
 from ksdiff_jax.motion.space import BUILTIN, FLAME
 from tests.data.clips import earlier_dataset, make_clip
 
-SMALL = ["--model.width", "16", "--model.heads", "2"]
+# One step, so that a refusal that is missing ends the test soon.
+SMALL = ["--model.width", "16", "--model.heads", "2", "--train.steps", "1"]
 
 
 @pytest.fixture
