@@ -216,7 +216,7 @@ class Animator:
                 sample.motion,
                 fps=MOTION_RATE_HZ,
                 meta=self._meta(utterance) | about | {"sample": number},
-                **sample.tracks,
+                tracks=sample.tracks,
             )
             for utterance, sample, number in zip(utterances, samples, numbers, strict=True)
         ]

@@ -96,17 +96,15 @@ class Motion(MotionClip):
         read. A video of ours at `path` is replaced, another file only with `overwrite`, and `audio`
         itself never.
         """
-        from ksdiff_jax.export.video import write_motion_video
+        from ksdiff_jax.export.video import VideoForm, write_motion_video
 
         face = self.face_for(face)
         return write_motion_video(
             path,
             self.vertex_blocks(face=face),
             face,
-            frames=len(self),
-            fps=self.fps,
+            form=VideoForm(frames=len(self), fps=self.fps, size=size),
             audio=audio,
-            size=size,
             progress=progress,
             overwrite=overwrite,
         )

@@ -25,7 +25,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
-from ksdiff_jax.audio.container import is_broadcast, packets_of
+from ksdiff_jax.audio.container import is_broadcast, packets_of, start_s
 from ksdiff_jax.audio.pcm import Justification, scaled, stored_samples
 from ksdiff_jax.audio.wave_header import WaveHeader
 from ksdiff_jax.errors import InputError
@@ -111,7 +111,6 @@ def decoded_blocks(
     stream,
     *,
     path: Path,
-    origin_s: float,
     stored: WaveHeader | None,
     header: WaveHeader | None,
     findings: Findings,
@@ -121,15 +120,15 @@ def decoded_blocks(
     `stored` is the header of a WAV file whose samples FFmpeg would read wrongly, `header` that of
     any WAV file.
     """
-    clock = _Clock(container.format.name, origin_s, findings)
+    clock = _Clock(container.format.name, start_s(container), findings)
     spare_bits = header is not None and header.valid_bits < 8 * header.container_bytes
     justification = Justification(header) if spare_bits else None
     pieces: list[np.ndarray] = []
     run: tuple[int, tuple[str, ...]] | None = None  # rate and layout of the pieces
-    start_s, samples, joins = 0.0, 0, False
+    from_s, samples, joins = 0.0, 0, False
 
     def block() -> Block:
-        return Block(scaled(np.concatenate(pieces, axis=1)), *run, start_s, joins)
+        return Block(scaled(np.concatenate(pieces, axis=1)), *run, from_s, joins)
 
     for raw, rate_hz, layout, stamp_s in _frames(
         container, stream, stored=stored, path=path, findings=findings
@@ -149,7 +148,7 @@ def decoded_blocks(
             yield block()
             pieces, samples = [], 0
         if not pieces:
-            start_s, joins = at_s, gapless
+            from_s, joins = at_s, gapless
         run = (rate_hz, layout)
         pieces.append(raw)
         samples += raw.shape[1]

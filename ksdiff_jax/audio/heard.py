@@ -99,7 +99,7 @@ def _blocks(path: Path, track: int) -> Iterator[Block]:
         stored, header = _headers(container, path)
         stream = choose_track(container, path=path, track=track, stored=stored).stream
         yield from decoded_blocks(
-            container, stream, path=path, origin_s=start_s(container), stored=stored, header=header,
+            container, stream, path=path, stored=stored, header=header,
             findings=Findings(),
         )  # fmt: skip
 
@@ -143,13 +143,12 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
     with open_container(path) as container:
         stored, header = _headers(container, path)
         choice = choose_track(container, path=path, track=track, stored=stored)
-        findings, origin_s = Findings(), start_s(container)
+        findings = Findings()
         stated_s, format_name = _stated_s(container, choice.stream, header), container.format.name
         blocks = decoded_blocks(
             container,
             choice.stream,
             path=path,
-            origin_s=origin_s,
             stored=stored,
             header=header,
             findings=findings,
@@ -186,17 +185,7 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
     heard = Heard(path, choice.number, fitting)
     if any(not np.allclose(mix.weights, mixes[layout].weights) for layout, mix in fitting.items()):
         audio = np.concatenate([*voice(heard, SAMPLE_RATE_HZ), np.zeros(0, np.float32)])
-    notes = (*choice.notes, *_channel_notes(path, fitting))
-    if header is not None and is_followed_by_another(path, header):
-        notes += (
-            f"{path}: a second WAV file is joined on behind the first; as in players, only the "
-            "first is read",
-        )
-    if header is not None and header.data_chunks > 1:
-        notes += (
-            f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the "
-            "last is read",
-        )
+    notes = (*choice.notes, *_channel_notes(path, fitting), *_wave_notes(path, header))
     gain = findings.gain
     if any(mix.voices > 1 for mix in fitting.values()):
         gain /= max(1.0, float(np.abs(audio).max(initial=0.0)))
@@ -247,6 +236,24 @@ def _stated_s(container: InputContainer, stream, header: WaveHeader | None) -> f
     if container.duration and len(container.streams) == 1 and start_s(container) < TOLERANCE_S:
         stated.append(container.duration / 1_000_000)
     return max(stated, default=None)
+
+
+def _wave_notes(path: Path, header: WaveHeader | None) -> list[str]:
+    """Notes on the parts of a WAV file that are not read."""
+    if header is None:
+        return []
+    notes = []
+    if is_followed_by_another(path, header):
+        notes.append(
+            f"{path}: a second WAV file is joined on behind the first; as in players, only the "
+            "first is read"
+        )
+    if header.data_chunks > 1:
+        notes.append(
+            f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the "
+            "last is read"
+        )
+    return notes
 
 
 def _channel_notes(path: Path, mixes: dict[Layout, Mix]) -> list[str]:

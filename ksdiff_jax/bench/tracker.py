@@ -89,7 +89,7 @@ def _motion():
 
 def _drawn(folder: Path, voice, *, still, rotation, jaw) -> Path:
     from ksdiff_jax.audio.waveform import write_wav
-    from ksdiff_jax.export.video import write_motion_video
+    from ksdiff_jax.export.video import VideoForm, write_motion_video
     from ksdiff_jax.face import builtin_face, face_vertices
 
     face = builtin_face()
@@ -99,7 +99,6 @@ def _drawn(folder: Path, voice, *, still, rotation, jaw) -> Path:
         folder / "head.mp4",
         iter([vertices.__array__()]),
         face,
-        frames=FRAMES,
-        fps=25,
+        form=VideoForm(frames=FRAMES, fps=25),
         audio=folder / "voice.wav",
     )

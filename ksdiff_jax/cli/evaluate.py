@@ -7,6 +7,7 @@ cache: voices and sentences that training never saw.
 import argparse
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
@@ -28,7 +29,17 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.epilog = EXAMPLES
-    add = parser.add_argument
+    _add_checkpoint_and_data(parser.add_argument)
+    _add_figures_and_sampling(parser.add_argument)
+    parser.add_argument(
+        "--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="write metrics.json and plots here")
+    add_overwrite_argument(parser)
+    add_output_arguments(parser)
+
+
+def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
     add(
         "--checkpoint",
         default="demo",
@@ -60,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         help="languages of the built-in corpus (default: all it has)",
     )
+
+
+def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     add(
         "--metrics",
         nargs="+",
@@ -86,10 +100,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("truth", "still"),
         help="score the truth, or a face that never moves, instead",
     )
-    add("--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)")
-    add("--out", metavar="DIR", help="write metrics.json and plots here")
-    add_overwrite_argument(parser)
-    add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

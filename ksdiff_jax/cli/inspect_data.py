@@ -142,7 +142,7 @@ def _entry(clip, *, split: str):
     import numpy as np
 
     from ksdiff_jax.audio.waveform import from_int16
-    from ksdiff_jax.export.raster import framed_on, render_frames
+    from ksdiff_jax.export.raster import Surface, framed_on, render_frames
     from ksdiff_jax.export.sheet import SheetEntry
     from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
 
@@ -170,9 +170,7 @@ def _entry(clip, *, split: str):
     widest = int(opening.argmax())
     (picture,) = render_frames(
         vertices[widest : widest + 1],
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=framed_on(np.asarray(face.template)),
         size=PICTURE_PIXELS,
     )

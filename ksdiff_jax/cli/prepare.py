@@ -46,7 +46,14 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         metavar="DIR",
         help="folder of finished sources, may be gs://...; default OUT.work",
     )
-    found = parser.add_argument_group("what belongs to a source")
+    _add_source_arguments(parser.add_argument_group("what belongs to a source"))
+    _add_clip_arguments(parser.add_argument_group("clips and splits"))
+    _add_tracking_arguments(parser.add_argument_group("tracking"))
+    _add_runner_arguments(parser.add_argument_group("where it runs"))
+    add_output_arguments(parser)
+
+
+def _add_source_arguments(found: argparse._ArgumentGroup) -> None:
     found.add_argument(
         "--coefficients", default="", metavar="DIR", help="coefficients of the videos, by file name"
     )
@@ -92,7 +99,9 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         "top folder the "
         "file's",
     )
-    clips = parser.add_argument_group("clips and splits")
+
+
+def _add_clip_arguments(clips: argparse._ArgumentGroup) -> None:
     clips.add_argument(
         "--min-s",
         type=float,
@@ -114,7 +123,9 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
     clips.add_argument(
         "--licence", default="", metavar="TEXT", help="of the sources, for dataset.json"
     )
-    face = parser.add_argument_group("tracking")
+
+
+def _add_tracking_arguments(face: argparse._ArgumentGroup) -> None:
     face.add_argument(
         "--face",
         default="",
@@ -128,7 +139,9 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
     face.add_argument(
         "--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment"
     )
-    run_by = parser.add_argument_group("where it runs")
+
+
+def _add_runner_arguments(run_by: argparse._ArgumentGroup) -> None:
     run_by.add_argument(
         "--processes", type=int, metavar="N", help="on this machine; default one per core"
     )
@@ -138,7 +151,6 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         default="local",
         help="local processes, or Apache Beam; options of Beam after --",
     )
-    add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -149,6 +161,7 @@ def run(args: argparse.Namespace) -> int:
     from ksdiff_jax.data.prepare.layouts import find_sources
     from ksdiff_jax.data.prepare.ledger import Ledger
     from ksdiff_jax.data.prepare.run import check_out, finish_sources, write_prepared
+    from ksdiff_jax.data.prepare.splits import SplitRule
 
     console = Console("prepare", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     settings = _settings(args)
@@ -180,10 +193,7 @@ def run(args: argparse.Namespace) -> int:
     info, report = write_prepared(
         out,
         finished,
-        ledger,
-        held_out=args.held_out,
-        seed=args.seed,
-        published=published,
+        rule=SplitRule(args.held_out, args.seed, published),
         licence=args.licence,
         made_by=f"ksdiff-jax prepare {' '.join(args.sources)}",
         overwrite=args.overwrite,

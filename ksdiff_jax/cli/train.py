@@ -174,10 +174,7 @@ def train_system(
 ) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
-    from ksdiff_jax.animate.engine import Engine
     from ksdiff_jax.cli.device import keep_compilations
-    from ksdiff_jax.evaluate.run import evaluate_clips
-    from ksdiff_jax.evaluate.scores import groups_without_face
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -204,19 +201,12 @@ def train_system(
             workdir=workdir,
         )
 
-    def evaluate(system, params, data):
-        if not data.clips:
-            return {}
-        engine = Engine(system, params, features_of=data.features_of)
-        groups = groups_without_face(data.space.name)
-        return evaluate_clips(engine, data.clips, groups=groups)
-
     outcome = train(
         config,
         workdir,
         build_system=build_system,
         open_data=open_data,
-        evaluate=evaluate,
+        evaluate=_validation_figures,
         progress=progress,
         given=encoder_params(encoder),
         watching=Watching(step_flops=step_flops, draw_samples=_draw_samples, profile=profile),
@@ -230,6 +220,19 @@ def train_system(
         }
         console.result(summary | {"status": outcome.exit_status, "metrics": outcome.metrics})
     return outcome.exit_status
+
+
+def _validation_figures(system, params, data) -> dict[str, float]:
+    """The figures of `ksdiff-jax evaluate` on the validation clips."""
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.evaluate.run import evaluate_clips
+    from ksdiff_jax.evaluate.scores import groups_without_face
+
+    if not data.clips:
+        return {}
+    engine = Engine(system, params, features_of=data.features_of)
+    groups = groups_without_face(data.space.name)
+    return evaluate_clips(engine, data.clips, groups=groups)
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:

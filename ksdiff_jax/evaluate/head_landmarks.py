@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ksdiff_jax.data.tracking.tracker import Tracker
-from ksdiff_jax.export.raster import Camera, render_frames
+from ksdiff_jax.export.raster import Camera, Surface, render_frames
 from ksdiff_jax.face import builtin_face
 from ksdiff_jax.face.head.file import load_head
 from ksdiff_jax.face.landmarks import STORED, TRACKED_POINTS, LandmarkEmbedding
@@ -65,9 +65,7 @@ def seen_on_builtin_head() -> LandmarkEmbedding:
     face, head = builtin_face(), load_head()
     (picture,) = render_frames(
         np.asarray(face.template)[None],
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=CAMERA,
         size=PICTURE,
     )

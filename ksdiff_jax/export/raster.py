@@ -43,6 +43,14 @@ class Camera(NamedTuple):
     pitch_rad: float = 0.0  # positive looks from above
 
 
+class Surface(NamedTuple):
+    """Triangles of a mesh, counter-clockwise seen from outside, and how each vertex looks."""
+
+    faces: Int[np.ndarray, "n 3"]
+    colours: Float[np.ndarray, "v 3"]  # linear-light albedo, 0 to 1
+    gloss: Float[np.ndarray, "v"] | None = None  # strength of the highlight; None is 0.25
+
+
 def framed_on(
     vertices: Float[np.ndarray, "*t v 3"], *, yaw_rad: float = 0.0, pitch_rad: float = 0.0
 ) -> Camera:
@@ -60,10 +68,8 @@ def framed_on(
 
 def render_frames(
     vertices: Float[np.ndarray, "t v 3"],
-    faces: Int[np.ndarray, "n 3"],
-    colours: Float[np.ndarray, "v 3"],
+    surface: Surface,
     *,
-    gloss: Float[np.ndarray, "v"] | None = None,
     camera: Camera | None = None,
     size: int = 512,
     supersample: int = 2,
@@ -71,28 +77,18 @@ def render_frames(
 ) -> Iterator[np.ndarray]:
     """Yield one uint8 picture (size, size, 3) per frame, in order; `camera` defaults to
     `framed_on(vertices)`.
-
-    `colours` are linear-light albedos; `gloss` scales the highlight of each vertex (default 0.25).
     """
     camera = framed_on(vertices) if camera is None else camera
+    faces, colours, gloss = surface
     gloss = np.full(len(colours), 0.25, np.float32) if gloss is None else gloss
-    surface = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
+    paint = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
     turn, view = _view(camera, size)
 
     def draw(frame: np.ndarray) -> np.ndarray:
         points = (np.asarray(frame, np.float32) - np.float32(camera.target)) @ turn.T
         picture = np.empty((size, size, 3), np.uint8)
-        _draw(
-            np.ascontiguousarray(points),
-            triangles,
-            surface,
-            view,
-            supersample,
-            _SRGB,
-            _BACKGROUND,
-            picture,
-        )
+        _draw(np.ascontiguousarray(points), triangles, paint, view, supersample, picture)
         return picture
 
     # A few frames in flight keep the threads busy without holding the whole clip.
@@ -217,9 +213,11 @@ def _fill_buffers(screen, triangles, depth, owner):
 
 
 @_compiled
-def _shade(x, y, n, screen, normals, triangles, surface, light):
-    """Add the light that triangle n sends through screen point (x, y) to `light` (3)."""
-    a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+def _shade(x, y, corners, screen, normals, paint):
+    """The light (red, green, blue) that the triangle of these corners sends through screen point
+    (x, y); `paint` is the colour and the gloss of every vertex.
+    """
+    a, b, c = corners[0], corners[1], corners[2]
     ax, ay, bx, by, cx, cy = (
         screen[a, 0],
         screen[a, 1],
@@ -257,20 +255,22 @@ def _shade(x, y, n, screen, normals, triangles, surface, light):
     rim = np.float32(1.0) - max(nz, np.float32(0))
     rim = rim * rim * rim
     sky = np.float32(0.16) + np.float32(0.08) * ny
-    gloss = wa * surface[a, 3] + wb * surface[b, 3] + wc * surface[c, 3]
+    gloss = wa * paint[a, 3] + wb * paint[b, 3] + wc * paint[c, 3]
     # Matt surfaces spread the highlight, glossy ones (eyes) gather it.
     white = (
         np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine
         + gloss * gloss * shine * shine * shine * shine
     )
-    for k in range(3):
-        albedo = wa * surface[a, k] + wb * surface[b, k] + wc * surface[c, k]
-        diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
-        light[k] += albedo * diffuse + white
+    diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
+    return (
+        (wa * paint[a, 0] + wb * paint[b, 0] + wc * paint[c, 0]) * diffuse + white,
+        (wa * paint[a, 1] + wb * paint[b, 1] + wc * paint[c, 1]) * diffuse + white,
+        (wa * paint[a, 2] + wb * paint[b, 2] + wc * paint[c, 2]) * diffuse + white,
+    )
 
 
 @_compiled
-def _draw(points, triangles, surface, view, supersample, srgb, background, picture):
+def _draw(points, triangles, paint, view, supersample, picture):
     """One frame: `points` in camera axes, metres, relative to the target; fills `picture`."""
     size = picture.shape[0]
     fine = size * supersample
@@ -306,7 +306,7 @@ def _draw(points, triangles, surface, view, supersample, srgb, background, pictu
                 if n < 0:
                     for k in range(3):
                         light[k] += (
-                            background[0, k] * (np.float32(1) - along) + background[1, k] * along
+                            _BACKGROUND[0, k] * (np.float32(1) - along) + _BACKGROUND[1, k] * along
                         )
                 else:
                     offset_y = middle if same else np.float32(dy)
@@ -315,7 +315,10 @@ def _draw(points, triangles, surface, view, supersample, srgb, background, pictu
                         np.float32(x * supersample) + offset_x,
                         np.float32(y * supersample) + offset_y,
                     )
-                    _shade(px, py, n, screen, normals, triangles, surface, light)
+                    red, green, blue = _shade(px, py, triangles[n], screen, normals, paint)
+                    light[0] += red
+                    light[1] += green
+                    light[2] += blue
             scale = np.float32(4095.0) if same else np.float32(4095.0 / samples)
             for k in range(3):
-                picture[y, x, k] = srgb[min(int(light[k] * scale), 4095)]
+                picture[y, x, k] = _SRGB[min(int(light[k] * scale), 4095)]

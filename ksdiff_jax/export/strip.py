@@ -10,7 +10,7 @@ import numpy as np
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.drawing import drawing, title_of
-from ksdiff_jax.export.raster import render_frames
+from ksdiff_jax.export.raster import Surface, render_frames
 from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.typing import Float
@@ -50,9 +50,7 @@ def draw_strip(
     FigureCanvasAgg(figure)
     pictures = render_frames(
         np.asarray(vertices, np.float32),
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=portrait_camera(face),
         size=size,
     )

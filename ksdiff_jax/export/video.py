@@ -10,13 +10,14 @@ of the mp4, which players skip.
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
 
 from ksdiff_jax.audio.heard import Heard
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.export.raster import Camera, framed_on, render_frames
+from ksdiff_jax.export.raster import Camera, Surface, framed_on, render_frames
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.outputs import check_output, writing
@@ -29,15 +30,21 @@ BELOW_CHIN = 0.28  # of the head's height
 ABOVE_HEAD = 0.09  # of the picture's height, room for nods
 
 
+class VideoForm(NamedTuple):
+    """How long a video is, how fast it plays and how large it is."""
+
+    frames: int
+    fps: float | int
+    size: int = 512  # pixels, of width and of height
+
+
 def write_motion_video(
     path: str | Path,
     vertex_blocks: Iterable[Float[np.ndarray, "t v 3"]],
     face: FaceModel,
     *,
-    frames: int,
-    fps: float | int,
+    form: VideoForm,
     audio: str | Path | Heard | None = None,
-    size: int = 512,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -47,27 +54,18 @@ def write_motion_video(
     A video of ours at `path` is replaced, another file only with `overwrite`, and `audio` itself
     never.
     """
-    inputs = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
-    check_output(path, "video", overwrite=overwrite, inputs=inputs)
+    given = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
+    check_output(path, "video", overwrite=overwrite, inputs=given)
     camera = portrait_camera(face)
+    surface = Surface(face.faces, face.colours, face.gloss)
     pictures = (
         picture
         for block in vertex_blocks
-        for picture in render_frames(
-            block, face.faces, face.colours, gloss=face.gloss, camera=camera, size=size
-        )
+        for picture in render_frames(block, surface, camera=camera, size=form.size)
     )
     sound = None if audio is None else soundtrack(audio)
     return write_video(
-        path,
-        pictures,
-        frames=frames,
-        fps=fps,
-        sound=sound,
-        size=size,
-        progress=progress,
-        overwrite=overwrite,
-        inputs=inputs,
+        path, pictures, form=form, sound=sound, progress=progress, overwrite=overwrite
     )
 
 
@@ -87,25 +85,21 @@ def write_video(
     path: str | Path,
     pictures: Iterable[np.ndarray],
     *,
-    frames: int,
-    fps: float | int,
+    form: VideoForm,
     sound: Iterator[Float[np.ndarray, "2 s"]] | None = None,
-    size: int = 512,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
-    inputs: Iterable[str | Path] = (),
 ) -> Path:
-    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not
-    at all.
+    """Encode `form.frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; the file is
+    complete or absent.
 
-    What may lie at `path` before is told in `outputs`; `inputs` are the files that pictures and
-    sound come from.
+    A video of ours at `path` is replaced, another file only with `overwrite`.
     """
-    if size % 2:
-        raise InputError(f"video size: got {size}, need an even number of pixels (yuv420p)")
-    rate = Fraction(fps).limit_denominator(1001)
+    if form.size % 2:
+        raise InputError(f"video size: got {form.size}, need an even number of pixels (yuv420p)")
+    rate = Fraction(form.fps).limit_denominator(1001)
     with (
-        writing(path, "video", overwrite=overwrite, inputs=inputs) as temporary,
+        writing(path, "video", overwrite=overwrite) as temporary,
         # The explicit protocol keeps a folder called `a:b` a folder.
         av.open(
             f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}
@@ -113,14 +107,14 @@ def write_video(
     ):
         container.metadata["comment"] = mark("video")
         video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
-        video.width = video.height = size
+        video.width = video.height = form.size
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = 1 / rate
         voice = None
         if sound is not None:
             voice = container.add_stream("aac", rate=RATE_HZ, layout="stereo")
             voice.bit_rate = AAC_BIT_RATE
-            blocks = _per_picture(sound, frames=frames, rate=rate)
+            blocks = _per_picture(sound, frames=form.frames, rate=rate)
         written = 0
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -129,7 +123,7 @@ def write_video(
             if voice is not None:
                 written += _mux_sound(container, voice, next(blocks), start=written)
             if progress:
-                progress(index + 1, frames)
+                progress(index + 1, form.frames)
         for stream in filter(None, (video, voice)):
             container.mux(stream.encode(None))
     return Path(path)

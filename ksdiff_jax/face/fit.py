@@ -72,6 +72,20 @@ class FaceFit(NamedTuple):
     error: Float[np.ndarray, "t"]  # median distance of seen and fitted points, in half pictures
 
 
+class Seen(NamedTuple):
+    """The points that were seen in a clip; a frame of weight 0 does not count."""
+
+    points: Float[Array, "t c 2"]
+    weights: Float[Array, "t"]
+
+
+class Beliefs(NamedTuple):
+    """Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
+
+    prior: Float[Array, "59 59"]
+    smoothness: Float[Array, "59 59"]
+
+
 def fit_landmarks(
     model: LandmarkModel, seen: Float[np.ndarray, "t c 2"], weights: Float[np.ndarray, "t"]
 ) -> FaceFit:
@@ -88,7 +102,7 @@ def fit_landmarks(
     seen = np.pad(
         np.where(weights[:frames, None, None] > 0, seen, 0), [(0, padding), (0, 0), (0, 0)]
     )
-    fitted, shape, error = _fit(jax.tree.map(_single, model), _single(seen), weights)
+    fitted, shape, error = _fit(jax.tree.map(_single, model), Seen(_single(seen), weights))
     return FaceFit(
         _as_pose(np.asarray(fitted[:frames])), np.asarray(shape), np.asarray(error[:frames])
     )
@@ -100,21 +114,19 @@ def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 
 @jax.jit
 def _fit(
-    model: LandmarkModel, seen: Float[Array, "t c 2"], weights: Float[Array, "t"]
+    model: LandmarkModel, seen: Seen
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"], Float[Array, "t"]]:
-    prior, smoothness = _beliefs(model)
+    beliefs = _beliefs(model)
     rigid = jnp.zeros(space.MOTION_DIMS).at[space.ROTATION].set(1).at[space.CAMERA].set(1)
     shape = jnp.zeros(space.SHAPE_DIMS)
-    motion = _bridged(_rigid_start(model, seen), weights)
+    motion = _bridged(_rigid_start(model, seen.points), seen.weights)
 
     def round_of(free, *, with_identity):
         def body(_, state):
             motion, shape = state
-            motion = _motion_step(
-                model, seen, weights, motion, shape, beliefs=(prior, smoothness), free=free
-            )
+            motion = _motion_step(model, seen, motion, shape, beliefs=beliefs, free=free)
             if with_identity:
-                motion, shape = _identity_step(model, seen, weights, motion, shape, prior=prior)
+                motion, shape = _identity_step(model, seen, motion, shape, prior=beliefs.prior)
             return motion, shape
 
         return body
@@ -125,7 +137,7 @@ def _fit(
     motion, shape = jax.lax.fori_loop(
         0, LAST_ROUNDS, round_of(everything, with_identity=False), state
     )
-    error = jnp.linalg.norm(_residuals(model, seen, motion, shape), axis=-1)
+    error = jnp.linalg.norm(_residuals(model, seen.points, motion, shape), axis=-1)
     return motion, shape, jnp.median(error, axis=-1)
 
 
@@ -152,8 +164,7 @@ def _robust_weights(
     return weights[:, None] * importance * huber / (POINTS_PER_FACT * sigma**2), sigma
 
 
-def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, "59 59"]]:
-    """Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
+def _beliefs(model: LandmarkModel) -> Beliefs:
     directions = model.expression_directions.reshape(space.EXPRESSION_DIMS, -1)
     moves = directions @ directions.T / len(model.template)  # square metres
     moves += RIDGE * jnp.trace(moves) / space.EXPRESSION_DIMS * jnp.eye(space.EXPRESSION_DIMS)
@@ -165,7 +176,7 @@ def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, 
         moves / EXPRESSION_ACCELERATION_M**2
     )
     units = SCALES[:, None] * SCALES
-    return prior * units, smoothness * units
+    return Beliefs(prior * units, smoothness * units)
 
 
 def _jacobian(
@@ -182,13 +193,15 @@ def _jacobian(
     return jnp.concatenate([by_expression, jax.jacfwd(of_pose)(frame[HEAD])], axis=1)
 
 
-def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float[Array, "t 59"]:
+def _motion_step(
+    model, seen: Seen, motion, shape, *, beliefs: Beliefs, free
+) -> Float[Array, "t 59"]:
     """One Gauss-Newton step of all frames; only the dimensions where `free` is 1 move."""
     prior, smoothness = beliefs
     scales = SCALES * free
 
-    residuals = _residuals(model, seen, motion, shape)
-    certainty, _ = _robust_weights(residuals, weights, model.importance)
+    residuals = _residuals(model, seen.points, motion, shape)
+    certainty, _ = _robust_weights(residuals, seen.weights, model.importance)
     certainty = jnp.repeat(certainty, 2, axis=-1)  # (t, 2c)
 
     def normal(frame, points, residual, certain):
@@ -197,7 +210,7 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
         return jacobian.T @ weighted, weighted.T @ residual.reshape(-1)
 
     matrices, gradient = jax.lax.map(
-        lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64
+        lambda row: normal(*row), (motion, seen.points, residuals, certainty), batch_size=64
     )
     matrices += prior + 1e-2 * jnp.eye(space.MOTION_DIMS)
     scaled = motion / SCALES
@@ -235,7 +248,7 @@ def _fourth_difference(values: Float[Array, "t k"]) -> Float[Array, "t k"]:
 
 
 def _identity_step(
-    model, seen, weights, motion, shape, *, prior
+    model, seen: Seen, motion, shape, *, prior
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"]]:
     """One Gauss-Newton step of the identity together with what is constant in the motion.
 
@@ -243,12 +256,13 @@ def _identity_step(
     both at once, with the belief that a clip's mean expression is small, settles at once what
     alternating steps would creep to.
     """
+    points, weights = seen
     order = jnp.argsort(weights <= 0, stable=True)  # the seen frames first
     present = jnp.maximum(jnp.sum(weights > 0), 1)
     chosen = order[(jnp.arange(IDENTITY_FRAMES) * present) // IDENTITY_FRAMES]
-    seen, weights, frames = seen[chosen], weights[chosen], motion[chosen]
+    points, weights, frames = points[chosen], weights[chosen], motion[chosen]
     certainty, _ = _robust_weights(
-        _residuals(model, seen, frames, shape), weights, model.importance
+        _residuals(model, points, frames, shape), weights, model.importance
     )
     believed = jnp.zeros(space.MOTION_DIMS).at[space.EXPRESSION].set(1).at[space.JAW].set(1)
 
@@ -265,7 +279,7 @@ def _identity_step(
             -1
         )
 
-    matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
+    matrices, gradients = jax.lax.map(normal, (points, frames, certainty))
     beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
         MEAN_CERTAINTY * prior + 1e-3 * jnp.eye(space.MOTION_DIMS),
         jnp.eye(space.SHAPE_DIMS) / (IDENTITY_FRAMES * SHAPE_STD**2),

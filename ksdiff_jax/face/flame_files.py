@@ -15,7 +15,7 @@ The first 100 shape and 50 expression directions are kept. Regions come from the
 or `FLAME_masks.npz` beside it, or, on FLAME's topology of 5,023 vertices, from its 68 landmarks.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from ksdiff_jax.face.flame_regions import FLAME_VERTICES, flame_regions, painted
 from ksdiff_jax.face.model import PARENTS, FaceModel
 from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import Held
 from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value, text_keys
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.foreign.torch_file import is_torch_archive
 from ksdiff_jax.motion.space import BUILTIN, FLAME
 from ksdiff_jax.typing import Float
@@ -76,18 +76,10 @@ def load_face(path: str | Path) -> FaceModel:
         raise InputError(
             f"{path}: shapedirs is {directions.shape}; FLAME has 400 directions, (v, 3, 400)"
         )
-    weights, regressor = _array(arrays, "weights", path), _array(arrays, "J_regressor", path)
-    correctives, faces = _array(arrays, "posedirs", path), _array(arrays, "f", path)
-    _check(
-        path,
-        template,
-        directions,
-        weights,
-        regressor,
-        correctives,
-        faces,
-        _array(arrays, "kintree_table", path),
-    )
+    stored = {"v_template": template, "shapedirs": directions}
+    stored |= {key: _array(arrays, key, path) for key in _NEEDED if key not in stored}
+    _check(path, stored)
+    weights, regressor = stored["weights"], stored["J_regressor"]
     joints = regressor @ template
     found = flame_regions(template, joints, weights, _stored_regions(arrays, path), path=path)
     start = _EXPRESSION_START[total]
@@ -96,10 +88,10 @@ def load_face(path: str | Path) -> FaceModel:
         template=_single(template),
         shape_directions=_single(directions[:, :, :100].transpose(2, 0, 1)),
         expression_directions=_single(directions[:, :, start : start + 50].transpose(2, 0, 1)),
-        pose_correctives=_single(correctives.transpose(2, 0, 1)),
+        pose_correctives=_single(stored["posedirs"].transpose(2, 0, 1)),
         joint_regressor=_single(regressor),
         skinning_weights=_single(weights),
-        faces=faces.astype(np.int32),
+        faces=stored["f"].astype(np.int32),
         colours=_single(colours),
         gloss=_single(gloss),
         regions=found.regions,
@@ -158,44 +150,37 @@ def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
     return array
 
 
-def _check(
-    path: Path,
-    template: Float[np.ndarray, "..."],
-    directions: Float[np.ndarray, "..."],
-    weights: Float[np.ndarray, "..."],
-    regressor: Float[np.ndarray, "..."],
-    correctives: Float[np.ndarray, "..."],
-    faces: Float[np.ndarray, "..."],
-    tree: Float[np.ndarray, "..."],
-) -> None:
-    """Raise `InputError` where shapes or values are not those of a FLAME model."""
-    v = len(template)
-    shapes = {
-        "v_template": (template.shape, (v, 3)),
-        "shapedirs": (directions.shape[:2], (v, 3)),
-        "posedirs": (correctives.shape, (v, 3, 36)),
-        "J_regressor": (regressor.shape, (5, v)),
-        "weights": (weights.shape, (v, 5)),
-        "f": (faces.shape, (len(faces), 3)),
-        "kintree_table": (tree.shape, (2, 5)),
+def _check(path: Path, stored: Mapping[str, Float[np.ndarray, "..."]]) -> None:
+    """Raise `InputError` where shapes or values of the arrays of a file, by their names there, are
+    not those of a FLAME model.
+    """
+    v, faces = len(stored["v_template"]), stored["f"]
+    needed_shapes = {
+        "v_template": (v, 3),
+        "shapedirs": (v, 3, *stored["shapedirs"].shape[2:]),
+        "posedirs": (v, 3, 36),
+        "J_regressor": (5, v),
+        "weights": (v, 5),
+        "f": (len(faces), 3),
+        "kintree_table": (2, 5),
     }
-    for key, (got, needed) in shapes.items():
-        if tuple(got) != needed:
+    for key, needed in needed_shapes.items():
+        if stored[key].shape != needed:
             raise InputError(
-                f"{path}: {key} is {tuple(got)}, needed {needed}; this is not a FLAME model"
+                f"{path}: {key} is {stored[key].shape}, needed {needed}; this is not a FLAME model"
             )
     if faces.size == 0 or faces.min() < 0 or faces.max() >= v or (faces % 1).any():
         raise InputError(f"{path}: f names vertices outside 0..{v - 1}")
     for key, sums, least in (
-        ("weights", weights.sum(axis=1), weights.min()),
-        ("J_regressor", regressor.sum(axis=1), 0.0),
+        ("weights", stored["weights"].sum(axis=1), stored["weights"].min()),
+        ("J_regressor", stored["J_regressor"].sum(axis=1), 0.0),
     ):
         if np.abs(sums - 1).max() > _SUM_TOLERANCE or least < -_SUM_TOLERANCE:
             raise InputError(
                 f"{path}: a row of {key} sums to {sums[np.abs(sums - 1).argmax()]:.3g}, not to 1; "
                 "damaged?"
             )
-    parents = tuple(int(p) if 0 <= p < 5 else -1 for p in tree[0])
+    parents = tuple(int(p) if 0 <= p < 5 else -1 for p in stored["kintree_table"][0])
     if parents != PARENTS:
         raise InputError(f"{path}: joint parents {parents}; FLAME's are {PARENTS}")
 

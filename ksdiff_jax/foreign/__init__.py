@@ -1,7 +1,10 @@
 """Files of other programs, read as plain data: nothing in them runs, and nothing they claim is
 believed unchecked.
 
-inert_pickle.py    the instructions of a pickle, carried out on stand-ins only
+stand_ins.py       inert values in the place of classes, functions and objects
+pickle_machine.py  the stack machine that a pickle is a program for
+pickle_instructions.py  the instructions of a pickle as steps of that machine
+inert_pickle.py    a pickle's value, read without running it
 pickle_names.py    which names a pickle may mention, and what stands in for each
 pickled_arrays.py  arrays, data types and scalars as NumPy pickles them
 pickled_sparse.py  SciPy's sparse matrices, chumpy's arrays

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known, checked_key
 from ksdiff_jax.foreign.pickled_arrays import array_names
 from ksdiff_jax.foreign.pickled_sparse import sparse_or_chumpy
+from ksdiff_jax.foreign.stand_ins import Held, Known, checked_key
 from ksdiff_jax.foreign.torch_legacy import read_legacy
 from ksdiff_jax.foreign.torch_tensors import tensor_names
 

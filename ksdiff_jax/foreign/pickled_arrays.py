@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known
+from ksdiff_jax.foreign.stand_ins import Held, Known
 from ksdiff_jax.typing import Shaped
 
 _LETTERS = re.compile(r"[<>=|]?([?biufcSUVOMma])(\d*)")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known
 from ksdiff_jax.foreign.pickled_arrays import HeldArray
+from ksdiff_jax.foreign.stand_ins import Held, Known
 from ksdiff_jax.typing import Float, Shaped
 
 _KIND = re.compile(r"(csc|csr|coo|bsr|lil|dok|dia)_(matrix|array)")

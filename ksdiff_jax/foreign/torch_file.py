@@ -17,8 +17,9 @@ import numpy as np
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import Held, unpickled
+from ksdiff_jax.foreign.inert_pickle import unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.foreign.torch_legacy import read_legacy, storage_identity
 from ksdiff_jax.foreign.torch_tensors import Storage
 from ksdiff_jax.typing import Shaped

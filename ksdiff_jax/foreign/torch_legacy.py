@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Known, unpickled
+from ksdiff_jax.foreign.inert_pickle import unpickled
+from ksdiff_jax.foreign.stand_ins import Known
 from ksdiff_jax.foreign.torch_tensors import Storage, numpy_dtype, storage_dtype
 
 FindName = Callable[[str, str], Known]

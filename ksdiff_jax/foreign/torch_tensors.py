@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known
+from ksdiff_jax.foreign.stand_ins import Held, Known
 from ksdiff_jax.typing import Shaped
 
 STORAGES = {
@@ -166,9 +166,9 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_rest: Any) -> H
     return HeldTensor(storage, offset, tuple(size), tuple(stride), storage.dtype)
 
 
-def _typed_tensor(
-    storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
-):
+def _typed_tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> HeldTensor:
+    """A tensor whose storage does not state its type; `rest` is requires_grad, hooks and dtype."""
+    dtype = rest[2] if len(rest) > 2 else None
     name = dtype.title.removeprefix("torch.") if isinstance(dtype, Known) else ""
     if not isinstance(storage, Storage) or name not in DTYPES:
         raise InputError(f"a tensor of the unknown type {name or 'of no name'}")

@@ -21,6 +21,7 @@ read.
 import dataclasses
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,7 @@ _PER_FRAME = {
     "keyframe_score_expression": (np.float32, ()),
     "keyframe_score_head": (np.float32, ()),
 }
+_TRACKS = tuple(name for name in _PER_FRAME if name.startswith("keyframe"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,22 +107,19 @@ class MotionClip:
         coefficients: Float[np.ndarray, "t 59"],
         *,
         fps: float | int = 25.0,
-        keyframes_expression: Bool[np.ndarray, "t"] | None = None,
-        keyframes_head: Bool[np.ndarray, "t"] | None = None,
-        keyframe_score_expression: Float[np.ndarray, "t"] | None = None,
-        keyframe_score_head: Float[np.ndarray, "t"] | None = None,
+        tracks: Mapping[str, np.ndarray] | None = None,
         shape: Float[np.ndarray, "100"] | None = None,
         space: str = spaces.BUILTIN.name,
         meta: dict | None = None,
     ) -> "MotionClip":
-        """A clip from the numbers of `builtin` or `flame` (motion/space.py) per frame; neck and
-        eyes rest, what is not given is zero.
+        """A clip from the numbers of `builtin` or `flame` (motion/space.py) per frame.
+
+        `tracks` holds any of the four arrays (t,) of keyframes by field name. Tracks that are not
+        given, and the poses of neck and eyes, are zero.
         """
-        frames = len(coefficients)
-
-        def or_zeros(value, size):
-            return np.zeros(size) if value is None else value
-
+        frames, tracks = len(coefficients), dict(tracks or {})
+        if unknown := sorted(tracks.keys() - _TRACKS):
+            raise InputError(f"motion tracks: got {', '.join(unknown)}, need {', '.join(_TRACKS)}")
         return cls(
             exp=coefficients[:, spaces.EXPRESSION],
             global_orient=coefficients[:, spaces.ROTATION],
@@ -128,13 +127,13 @@ class MotionClip:
             neck_pose=np.zeros((frames, 3)),
             eyes_pose=np.zeros((frames, 6)),
             cam=coefficients[:, spaces.CAMERA],
-            shape=or_zeros(shape, spaces.SHAPE_DIMS),
+            shape=np.zeros(spaces.SHAPE_DIMS) if shape is None else shape,
             timestamps=np.arange(frames) / fps,
             fps=fps,
-            keyframes_expression=np.asarray(or_zeros(keyframes_expression, frames), bool),
-            keyframes_head=np.asarray(or_zeros(keyframes_head, frames), bool),
-            keyframe_score_expression=or_zeros(keyframe_score_expression, frames),
-            keyframe_score_head=or_zeros(keyframe_score_head, frames),
+            **{
+                name: np.asarray(tracks.get(name, np.zeros(frames)), _PER_FRAME[name][0])
+                for name in _TRACKS
+            },
             meta={"schema": SCHEMA, "space": space, **(meta or {})},
         )
 

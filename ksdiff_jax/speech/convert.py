@@ -21,7 +21,8 @@ from ksdiff_jax.config import to_dict
 from ksdiff_jax.outputs import check_output_folder, writing_folder
 from ksdiff_jax.ownership import ENCODER
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
-from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
+from ksdiff_jax.speech.hugging_face import convert_weights, read_weights
+from ksdiff_jax.speech.hugging_face_config import read_config
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
 from ksdiff_jax.tree import nested
 

@@ -34,7 +34,8 @@ from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.front_end import Moments, hop_samples, receptive_field
-from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
+from ksdiff_jax.speech.hugging_face import convert_weights, read_weights
+from ksdiff_jax.speech.hugging_face_config import read_config
 from ksdiff_jax.speech.pretrained import NORMALISATION_EPS, PretrainedEncoder
 from ksdiff_jax.speech.weight_checks import sound_weight
 from ksdiff_jax.tree import named_leaves, nested, tree_digest

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from ksdiff_jax.cli.animate import _stems
+from ksdiff_jax.cli.animate_outputs import file_stems
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.data.shards import write_dataset
@@ -43,8 +43,8 @@ def nothing_loaded(monkeypatch):
     def work(*args):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr(command, "_Work", work)
-    monkeypatch.setattr(command, "_transcripts", work)
+    monkeypatch.setattr(command, "RecordingAnimator", work)
+    monkeypatch.setattr(command, "transcript_reader", work)
 
 
 @pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
@@ -129,11 +129,11 @@ def test_nothing_is_left_where_all_is_refused(animate, speech, tmp_path):
 def test_names_that_differ_in_case_are_numbered_where_the_disk_does_not_know_them_apart(
     tmp_path, monkeypatch
 ):
-    import ksdiff_jax.cli.animate as command
+    from ksdiff_jax.cli import animate_outputs
 
-    assert _stems(["A.wav", "a.wav"], folder=tmp_path) == ["A", "a"]
-    monkeypatch.setattr(command, "stored_alike", lambda folder: str.casefold)
-    assert _stems(["A.wav", "a.wav", "b.wav"], folder=tmp_path) == ["A", "a-2", "b"]
+    assert file_stems(["A.wav", "a.wav"], folder=tmp_path) == ["A", "a"]
+    monkeypatch.setattr(animate_outputs, "stored_alike", lambda folder: str.casefold)
+    assert file_stems(["A.wav", "a.wav", "b.wav"], folder=tmp_path) == ["A", "a-2", "b"]
 
 
 def data_set(path):

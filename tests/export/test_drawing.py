@@ -30,8 +30,6 @@ NAMES = (
 def clip_of(frames):
     return MotionClip.from_coefficients(
         np.zeros((frames, MOTION_DIMS), np.float32),
-        keyframes_head=np.zeros(frames, bool),
-        keyframes_expression=np.zeros(frames, bool),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.train.loop import train
-from tests.train.toy import ToyBatches, ToySystem, toy_config
+from tests.train.toy import ToyBatches, ToySystem, open_toy, toy_config
 
 FIRST_SAVED = 10
 

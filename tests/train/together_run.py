@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, count: int) -> int:
     from ksdiff_jax.errors import InputError
     from ksdiff_jax.train.loop import train
     from ksdiff_jax.train.report.progress import Progress
-    from tests.train.toy import ToyBatches, ToySystem, toy_config
+    from tests.train.toy import ToyBatches, ToySystem, open_toy, toy_config
 
     me, slow_s = jax.process_index(), args.slow_compiler
 

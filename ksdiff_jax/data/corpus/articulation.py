@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.corpus import phonemes as ph
-from ksdiff_jax.data.corpus.dominance import blend
+from ksdiff_jax.data.corpus.dominance import Segments, blend
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
 from ksdiff_jax.typing import Bool, Float
@@ -185,10 +185,7 @@ def _track(
     )
     return blend(
         times + lead_s,
-        core_start,
-        core_end,
-        value,
-        dominance,
+        Segments(core_start, core_end, value, dominance),
         rate_before_hz=before,
         rate_after_hz=after,
     )

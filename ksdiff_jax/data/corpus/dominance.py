@@ -14,22 +14,31 @@ pulled towards its neighbours, and in fast speech, where segments are short, eve
 undershot.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ksdiff_jax.typing import Float
 
 
+class Segments(NamedTuple):
+    """The cores of n segments, their targets T and their dominances α."""
+
+    core_start_s: Float[np.ndarray, "n"]
+    core_end_s: Float[np.ndarray, "n"]
+    target: Float[np.ndarray, "n"]
+    dominance: Float[np.ndarray, "n"]
+
+
 def blend(
     times_s: Float[np.ndarray, "t"],
-    core_start_s: Float[np.ndarray, "n"],
-    core_end_s: Float[np.ndarray, "n"],
-    target: Float[np.ndarray, "n"],
-    dominance: Float[np.ndarray, "n"],
+    segments: Segments,
     *,
     rate_before_hz: float,
     rate_after_hz: float,
 ) -> Float[np.ndarray, "t"]:
-    """F(t) of one articulator; segments with dominance 0 have no say. The θ are in 1/s."""
+    """F(t) of one articulator; segments with dominance 0 do not count. The θ are in 1/s."""
+    core_start_s, core_end_s, target, dominance = segments
     before = np.maximum(0.0, core_start_s - times_s[:, None])
     after = np.maximum(0.0, times_s[:, None] - core_end_s)
     # The largest exponent is taken out of both sums, so that far from every segment the nearest one

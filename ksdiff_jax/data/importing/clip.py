@@ -12,7 +12,7 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.data.importing.coefficients import Coefficients, read_coefficients
-from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
+from ksdiff_jax.data.prepare.overlap import Lengths, Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Outcome, Rejected, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.prepare.track import (
@@ -52,10 +52,12 @@ def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
         times_s, period_s = times_s * factor, period_s * factor
     elif not own_clock:
         check_lengths(
-            frames=len(times_s),
-            period_s=period_s,
-            motion_s=float(times_s[-1]) + period_s,
-            sound_s=sound_s,
+            Lengths(
+                frames=len(times_s),
+                period_s=period_s,
+                motion_s=float(times_s[-1]) + period_s,
+                sound_s=sound_s,
+            ),
             what=source.coefficients,
             origin=origin,
             remedy="--coefficient-fps",

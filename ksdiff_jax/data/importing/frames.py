@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held
 from ksdiff_jax.foreign.pickle_file import as_array, plain, text_keys
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.typing import Shaped
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

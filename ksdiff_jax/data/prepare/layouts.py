@@ -73,19 +73,7 @@ def find_sources(
     """
     from ksdiff_jax.data.prepare.corpora import LAYOUTS
 
-    files = list(
-        {
-            found.path: found
-            for path in paths
-            for found in _files(Path(path), VIDEOS + COEFFICIENTS)
-        }.values()
-    )
-    if not files:
-        raise InputError(
-            f"{', '.join(map(str, paths))}: no video and no coefficient file "
-            f"({' '.join(VIDEOS)}; "
-            f"{' '.join(COEFFICIENTS)})"
-        )
+    files = _files_below(paths)
     motion, sounds = (
         _Shelf(coefficients, COEFFICIENTS, "--coefficients"),
         _Shelf(audio, SOUNDS, "--audio"),
@@ -129,6 +117,19 @@ def find_sources(
         for source in sources
     ]
     return sorted(sources, key=lambda source: source.source_id)
+
+
+def _files_below(paths: Sequence[str | Path]) -> list[Found]:
+    """Videos and coefficient files at or below `paths`, each once; raises `InputError` for none."""
+    kinds = VIDEOS + COEFFICIENTS
+    files = {found.path: found for path in paths for found in _files(Path(path), kinds)}
+    if not files:
+        raise InputError(
+            f"{', '.join(map(str, paths))}: no video and no coefficient file "
+            f"({' '.join(VIDEOS)}; "
+            f"{' '.join(COEFFICIENTS)})"
+        )
+    return list(files.values())
 
 
 class _Shelf:

@@ -67,23 +67,24 @@ def overlap(motion: Span, sound: Span, *, wanted: Span) -> tuple[Span, Cut]:
     return shared, Cut(*(round(seconds, 3) for seconds in (heads[0], tails[0], heads[1], tails[1])))
 
 
-def check_lengths(
-    *,
-    frames: int,
-    period_s: float,
-    motion_s: float,
-    sound_s: float,
-    what: str,
-    origin: str,
-    remedy: str,
-) -> None:
+class Lengths(NamedTuple):
+    """The lengths of a motion and of its sound."""
+
+    frames: int
+    period_s: float  # of a motion frame
+    motion_s: float
+    sound_s: float
+
+
+def check_lengths(lengths: Lengths, *, what: str, origin: str, remedy: str) -> None:
     """Raise `Rejected("length_mismatch")` where the lengths of motion and sound show a wrong rate
     or another file.
 
     `what` and `origin` name the motion and who tells its rate; `remedy` is an option that takes the
     rate that fits.
     """
-    rate_hz = fitting_rate(frames=frames, period_s=period_s, motion_s=motion_s, sound_s=sound_s)
+    frames, period_s, motion_s, sound_s = lengths
+    rate_hz = fitting_rate(lengths)
     share = min(motion_s, sound_s) / max(motion_s, sound_s, 1e-9)
     if rate_hz is None and share > LEAST_SHARE:
         return
@@ -100,10 +101,11 @@ def check_lengths(
     )
 
 
-def fitting_rate(*, frames: int, period_s: float, motion_s: float, sound_s: float) -> float | None:
+def fitting_rate(lengths: Lengths) -> float | None:
     """The usual rate at which the frames would last as long as the sound, where they do not as it
     is.
     """
+    frames, period_s, motion_s, sound_s = lengths
     off_s = abs(motion_s - sound_s)
     if off_s <= max(HARMLESS_S, HARMLESS_SHARE * sound_s):
         return None

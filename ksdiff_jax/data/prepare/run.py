@@ -18,7 +18,7 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.prepare.ledger import Entry, Ledger, source_key
 from ksdiff_jax.data.prepare.pool import finish_all
 from ksdiff_jax.data.prepare.source import REASONS, Cut, Rejection, Settings, Source
-from ksdiff_jax.data.prepare.splits import SPLITS, assign_splits
+from ksdiff_jax.data.prepare.splits import DEFAULT_RULE, SPLITS, SplitRule, assign_splits
 from ksdiff_jax.data.prepare.work import Work, work
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
@@ -44,6 +44,7 @@ class Finished(NamedTuple):
     keys: tuple[str, ...]
     entries: tuple[Entry, ...]
     kept: int  # sources of these that an earlier run had finished
+    ledger: Ledger
 
 
 def local_runner(*, processes: int | None = None, work: Work = work) -> Runner:
@@ -106,17 +107,14 @@ def finish_sources(
                 "goes on"
             )
         entries[key] = entry
-    return Finished(tuple(sources), keys, tuple(entries[key] for key in keys), kept)
+    return Finished(tuple(sources), keys, tuple(entries[key] for key in keys), kept, ledger)
 
 
 def write_prepared(
     out: str | Path,
     finished: Finished,
-    ledger: Ledger,
     *,
-    held_out: float = 0.05,
-    seed: int = 0,
-    published: Mapping[str, str] | None = None,
+    rule: SplitRule = DEFAULT_RULE,
     licence: str = "",
     made_by: str = "ksdiff-jax prepare",
     overwrite: bool = False,
@@ -138,7 +136,7 @@ def write_prepared(
         raise InputError(
             f"{out}: nothing of {len(finished.sources)} sources is usable "
             f"({told}){first}; "
-            f"all are in {ledger.folder}"
+            f"all are in {finished.ledger.folder}"
         )
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:
@@ -147,12 +145,12 @@ def write_prepared(
             f"{out}: {told}; one data set has coefficients of one face model, prepare them apart"
         )
     speakers = {name: finished.sources[i].speaker_id for name, i in usable.items()}
-    splits = assign_splits(speakers, held_out=held_out, seed=seed, published=published)
+    splits = assign_splits(speakers, rule)
 
     def clips(split: str) -> Iterator[Clip]:
         for name, i in usable.items():
             if splits[name] == split:
-                yield from ledger.clips(finished.keys[i])
+                yield from finished.ledger.clips(finished.keys[i])
 
     present = [split for split in SPLITS if split in splits.values()]
     report = report_of(finished, splits, made_by=made_by)

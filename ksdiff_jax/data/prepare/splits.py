@@ -9,6 +9,8 @@ dev) goes by the hash.
 
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 SPLITS = ("train", "val", "test")
 FEWEST_TRAINED_ON = 2  # speakers
@@ -20,15 +22,20 @@ def speaker_place(speaker_id: str, *, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def assign_splits(
-    speakers: Mapping[str, str],
-    *,
-    held_out: float,
-    seed: int,
-    published: Mapping[str, str] | None = None,
-) -> dict[str, str]:
+class SplitRule(NamedTuple):
+    """What decides the split of a source."""
+
+    held_out: float = 0.05  # of the speakers, for val and again for test
+    seed: int = 0
+    published: Mapping[str, str] = MappingProxyType({})  # the split by source id, where it is given
+
+
+DEFAULT_RULE = SplitRule()
+
+
+def assign_splits(speakers: Mapping[str, str], rule: SplitRule) -> dict[str, str]:
     """Split by source id. `speakers` is the speaker by source id; train is never left empty."""
-    published = published or {}
+    held_out, seed, published = rule
     chosen = set(published.values())
     splits = {}
     for source_id, speaker in speakers.items():

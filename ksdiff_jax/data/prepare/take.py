@@ -71,12 +71,7 @@ def clips_of_take(
         elif float(log_energy(audio).max()) < SILENT_LEVEL:
             rejections.append(Rejection(clip_id, "no_sound", f"{seconds:.2f} s of silence"))
         else:
-            whole = take.whole and len(pieces) == 1
-            clips.append(
-                _clip(
-                    take, source, transcript, clip_id=clip_id, first=first, last=last, whole=whole
-                )
-            )
+            clips.append(_clip(take, source, transcript, clip_id=clip_id, first=first, last=last))
     return clips, rejections
 
 
@@ -109,14 +104,14 @@ def _clip(
     clip_id: str,
     first: int,
     last: int,
-    whole: bool,
 ) -> Clip:
+    """The motion frames from `first` to before `last` of a take."""
     part = slice(first, last)
     audio = take.audio[samples_of_motion_frames(first) : samples_of_motion_frames(last)]
     from_s = take.start_s + first / MOTION_RATE_HZ
     words = _words(transcript, from_s=from_s, to_s=take.start_s + last / MOTION_RATE_HZ)
     text = " ".join(word.text for word in words)
-    if whole:
+    if take.whole and last - first == len(take.expression):
         text = transcript.text or source.transcript
     return Clip(
         clip_id=clip_id,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
-from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
+from ksdiff_jax.data.prepare.overlap import Lengths, Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejected, Rejection, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
@@ -185,10 +185,7 @@ def shared_part(
         else:
             average_s = motion_s / len(times_s)
             check_lengths(
-                frames=len(times_s),
-                period_s=average_s,
-                motion_s=motion_s,
-                sound_s=sound_s,
+                Lengths(len(times_s), period_s=average_s, motion_s=motion_s, sound_s=sound_s),
                 what=source.video,
                 origin=f"by its clock; the sound is {source.audio}",
                 remedy="",
@@ -248,20 +245,9 @@ def take_of_face(
             "bad_tracking",
             f"the face is seen in {share:.0%} of the frames; need {LEAST_SEEN_SHARE:.0%}",
         )
-    times_s = followed.times_s[followed.seen]
-    points = followed.landmarks[followed.seen][:, :TRACKED_POINTS]
-    points = resampled(points, times_s, wanted_s)[:, embedding.points]
-    nearest = np.abs(
-        times_s[np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)] - wanted_s
-    )
-    nearest = np.minimum(
-        nearest,
-        np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s) - 1, 0, None)] - wanted_s),
-    )
-    weights = np.where(nearest <= 1.0 / MOTION_RATE_HZ, 1.0, 0.0).astype(np.float32)
-    half = SQUARE_OF_FACE * float(np.median(np.ptp(points, axis=1).max(axis=-1))) / 2
-    in_square = (points - points.mean(axis=(0, 1))) / half * np.array([1, -1])
-    fit = fit_landmarks(landmark_model(face, embedding), in_square.astype(np.float32), weights)
+    points, weights = _at_motion_rate(followed, wanted_s)
+    model = landmark_model(face, embedding)
+    fit = fit_landmarks(model, _in_square(points[:, embedding.points]), weights)
     error = float(np.median(fit.error))
     if not error < LARGEST_ERROR:
         raise Rejected(
@@ -297,6 +283,28 @@ def take_of_face(
         whole=whole,
         space=face.space,
     )
+
+
+def _at_motion_rate(
+    followed: FollowedFace, wanted_s: Float[np.ndarray, "t"]
+) -> tuple[Float[np.ndarray, "t n 2"], Float[np.ndarray, "t"]]:
+    """Landmarks at the wanted times, interpolated between the frames that show the face, and
+    weights: 1 where such a frame is within 1 / MOTION_RATE_HZ seconds, else 0.
+    """
+    times_s = followed.times_s[followed.seen]
+    points = resampled(followed.landmarks[followed.seen][:, :TRACKED_POINTS], times_s, wanted_s)
+    following = np.searchsorted(times_s, wanted_s)
+    after_s = np.abs(times_s[np.clip(following, 1, len(times_s) - 1)] - wanted_s)
+    before_s = np.abs(times_s[np.clip(following - 1, 0, None)] - wanted_s)
+    near = np.minimum(after_s, before_s) <= 1.0 / MOTION_RATE_HZ
+    return points, near.astype(np.float32)
+
+
+def _in_square(points: Float[np.ndarray, "t c 2"]) -> Float[np.ndarray, "t c 2"]:
+    """Pixels as half widths of a square around the face of the clip, y up."""
+    half = SQUARE_OF_FACE * float(np.median(np.ptp(points, axis=1).max(axis=-1))) / 2
+    in_square = (points - points.mean(axis=(0, 1))) / half * np.array([1, -1])
+    return in_square.astype(np.float32)
 
 
 def fitted_opening(fit: FaceFit, face: FaceModel) -> Float[np.ndarray, "t"]:

@@ -47,8 +47,10 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
         fps=clip.fps,
         shape=clip.shape,
         space=clip.space,
-        keyframes_expression=prediction.keyframes_expression,
-        keyframes_head=prediction.keyframes_head,
+        tracks={
+            "keyframes_expression": prediction.keyframes_expression,
+            "keyframes_head": prediction.keyframes_head,
+        },
     )
     # Not `with_suffix`: a dot in a clip's name is part of the name.
     video, plot = (stem.parent / f"{stem.name}{suffix}" for suffix in (".mp4", ".png"))

@@ -8,6 +8,7 @@ import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.corpus.espeak import Espeak
+from ksdiff_jax.data.corpus.version import FINGERPRINT
 from ksdiff_jax.data.corpus.write import corpus_clips, split_sizes, write_corpus
 from ksdiff_jax.data.schema import encode_clip
 from ksdiff_jax.data.shards import ShardReader
@@ -41,6 +42,24 @@ def test_the_same_seed_gives_the_same_bytes_in_other_processes(clips):
             hashlib.sha256(encode_clip(first)).digest()
             == hashlib.sha256(encode_clip(second)).digest()
         )
+
+
+def fingerprint(clip) -> tuple[float, ...]:
+    """The statistics that `ksdiff_jax.data.corpus.version.FINGERPRINT` records."""
+    parts = (clip.expression, clip.rotation, clip.jaw, clip.camera)
+    sizes = [np.sqrt(np.square(part, dtype=np.float64).mean()) for part in parts]
+    pattern = np.cos(0.7 * np.arange(clip.expression.size)).reshape(clip.expression.shape)
+    loudness = np.abs(clip.audio.astype(np.float64)).mean()
+    energy = clip.prosody[:, 1].mean(dtype=np.float64)
+    return (clip.frames, loudness, *sizes, (clip.expression * pattern).sum(), energy)
+
+
+def test_a_change_of_the_corpus_needs_a_new_version(clips):
+    found = np.array([fingerprint(clip) for clip in clips])
+    changed = ~np.isclose(found, FINGERPRINT, rtol=1e-4, atol=1e-5)
+    # Where this fails, the clips are others than those in the caches of this VERSION: undo the
+    # change, or raise VERSION and record the statistics found here beside it.
+    assert not changed.any(), np.array2string(found, precision=6, suppress_small=True)
 
 
 def test_lips_meet_in_every_bilabial_of_real_sentences(clips):

@@ -10,7 +10,7 @@ import pytest
 
 from ksdiff_jax.data.importing.frames import named_arrays
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held
+from ksdiff_jax.foreign.stand_ins import Held
 
 PATH = Path("clip.pkl")
 FRAMES = [{"exp": np.full((1, 4), float(i), np.float32), "fps": 25} for i in range(12)]
