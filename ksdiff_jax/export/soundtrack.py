@@ -1,8 +1,8 @@
-"""The sound of a source, block by block, for the video: what is heard of it (`audio.heard`), at 48
-kHz, on both sides.
+"""The sound of a source for the video, block by block: the voice selected by `audio.heard`, at 48
+kHz, on both channels.
 
-Sample 0 is the same instant as sample 0 of `audio.waveform.load_audio`, so the picture made from
-one fits the sound of the other; track, channels and level are the same too.
+Sample 0 is the same instant as sample 0 of `audio.waveform.load_audio`, so the picture generated
+from one is in sync with the sound of the other. Track, channels and level are also the same.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ RATE_HZ = 48_000
 
 
 def soundtrack(source: str | Path | Heard) -> Iterator[Float[np.ndarray, "2 s"]]:
-    """Yield the sound of a recording, or of what is known to be heard of it, in blocks of stereo at
-    48 kHz.
+    """Yield the sound of a recording, or of a known selection from it, in stereo blocks at 48
+    kHz.
     """
     heard = source if isinstance(source, Heard) else read_recording(source).heard
     try:
