@@ -27,7 +27,7 @@ def drawing(**settings: object) -> Iterator[None]:
     Raises `InputError` if Matplotlib cannot be imported.
     """
     if "matplotlib" not in sys.modules:
-        _give_a_folder()
+        _set_font_folder()
     try:
         matplotlib = _matplotlib()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
@@ -72,7 +72,7 @@ def title_of(name: str) -> str:
     return shortened(printable(name), LONGEST_TITLE)
 
 
-def _give_a_folder() -> None:
+def _set_font_folder() -> None:
     """Create a folder for Matplotlib's font list if the usual one cannot be created."""
     give_home()
     home = home_folder()
