@@ -87,16 +87,14 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
         except RepositoryNotFoundError as error:
             raise InputError(
                 f"{name.repo}: the hub has no repository of this name that you may read; check "
-                "the name, or log in "
-                "with `hf auth login`"
+                "the name, or log in with `hf auth login`"
             ) from error
         except Exception as error:
             # the client raises its own, its transport's and the system's errors
             if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
                 raise InputError(
                     f"{name.repo}: what the hub gives cannot be kept ({first_line(error)}); set "
-                    "HF_HOME to a folder "
-                    "that can be written"
+                    "HF_HOME to a folder that can be written"
                 ) from error
             return _from_cache(wanted, because=error)
 
@@ -158,8 +156,7 @@ def _from_cache(wanted: dict, *, because: Exception) -> Path:
     except Exception as error:
         raise InputError(
             f"{name}: the Hugging Face hub did not give it ({reason}), and no earlier download of "
-            "it is here; download "
-            "it where there is a network and name its folder"
+            "it is here; download it where there is a network and name its folder"
         ) from error
     if not isinstance(because, OfflineModeIsEnabled):
         text = (

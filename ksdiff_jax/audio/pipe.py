@@ -44,8 +44,7 @@ def copy_of_pipe(path: Path) -> Path:
     except OSError as error:
         raise InputError(
             f"{path}: this pipe cannot be copied to {os.fspath(tempfile.gettempdir())} "
-            f"({error.strerror}); "
-            "save the recording to a file"
+            f"({error.strerror}); save the recording to a file"
         ) from error
     if not copy.stat().st_size:
         raise InputError(

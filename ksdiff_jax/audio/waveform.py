@@ -16,7 +16,7 @@ reported:
 | float samples beyond full scale | the level is brought to full scale, stray peaks are clipped |
 | gaps in the time stamps, sound that starts late | silence of that length |
 | packets that do not decode | they are left out, or silence where the time stamps go on |
-| channels of opposite polarity or of different people; several tracks | `audio.channels`, `audio.tracks` |
+| channels of opposite polarity, or of different people; tracks | `audio.channels`, `audio.tracks` |
 
 `read_recording` returns the notes of these repairs; `load_audio` emits each as an `AudioWarning`.
 Work and memory are linear in the duration: blocks are mixed and resampled as they are decoded.

@@ -40,11 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         choices=("animate", "encoder", "data", "tracker", "train", "device"),
         help="animate: 10 s of speech to motion and video; encoder: our pretrained encoder "
-        "against torch's; "
-        "data: shards to training batches; tracker: raw video to coefficients (needs `make "
-        "tracker`); "
-        "train: training steps of the demo model against torch's; "
-        "device: accuracy and speed of an accelerator on this model, one line per figure",
+        "against torch's; data: shards to training batches; tracker: raw video to coefficients "
+        "(needs `make tracker`); train: training steps of the demo model against torch's; device: "
+        "accuracy and speed of an accelerator on this model, one line per figure",
     )
     parser.add_argument(
         "--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5"

@@ -99,8 +99,7 @@ def run_device(args: argparse.Namespace) -> int:
     if jax.default_backend() == "cpu" and not args.small:
         raise InputError(
             "bench device: JAX finds only a CPU, but the full size needs an accelerator; add "
-            "--small (see "
-            "ksdiff-jax doctor)"
+            "--small (see ksdiff-jax doctor)"
         )
     size = small_size() if args.small else full_size()
     names = [name for name in FIGURES if not args.only or name in args.only]

@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
     config = conversion.config
     console.say(
         f"{args.source}: {config.architecture}, {config.num_layers} layers of width "
-        f"{config.hidden_size}, "
-        f"{conversion.parameters / 1e6:.1f} M parameters"
+        f"{config.hidden_size}, {conversion.parameters / 1e6:.1f} M parameters"
     )
     if conversion.ignored:
         console.say(

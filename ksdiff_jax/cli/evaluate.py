@@ -265,8 +265,7 @@ def _print(console: Console, figures: dict[str, float], about: dict, out: Path |
     machine = about["machine"]
     console.say(
         f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} "
-        "cores, "
-        f"{machine['device']}, Python {machine['python']}, jax {machine['jax']}"
+        f"cores, {machine['device']}, Python {machine['python']}, jax {machine['jax']}"
     )
     if out:
         console.say(f"metrics.json and plots are in {out}")

@@ -100,8 +100,7 @@ def length_bars(lengths: dict[int, int]) -> list[str]:
     shown = [edge for edge in LENGTH_BINS_S if min(lengths) <= edge <= max(lengths)]
     return [
         f"{edge:>4}-{upper.get(edge, ''):<3} s  "
-        f"{'█' * -(-BAR_CHARACTERS * lengths.get(edge, 0) // most)} "
-        f"{lengths.get(edge, 0):,}"
+        f"{'█' * -(-BAR_CHARACTERS * lengths.get(edge, 0) // most)} {lengths.get(edge, 0):,}"
         for edge in shown
     ]
 

@@ -32,10 +32,8 @@ a second run resumes where the first one stopped: finished sources are kept in D
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="video or coefficient file, "
-        "or a folder of them; "
-        "the first may be `hdtf` or `voxceleb`, the layout of the folders after "
-        "it",
+        help="video or coefficient file, or a folder of them; the first may be `hdtf` or "
+        "`voxceleb`, the layout of the folders after it",
     )
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one"
@@ -65,10 +63,8 @@ a second run resumes where the first one stopped: finished sources are kept in D
     found.add_argument(
         "--stretch",
         action="store_true",
-        help="scale the motion's time to the "
-        "sound's length "
-        "if the sound runs at another speed; default: both are cut to their common "
-        "part",
+        help="scale the motion's time to the sound's length if the sound runs at another speed; "
+        "default: both are cut to their common part",
     )
     found.add_argument(
         "--channel",
@@ -89,11 +85,8 @@ a second run resumes where the first one stopped: finished sources are kept in D
         "--speaker-from",
         default="",
         metavar="HOW",
-        help="folder, file, or a "
-        "regular expression whose "
-        "first group is the speaker; default: the folder's name, for files in the "
-        "top folder the "
-        "file's",
+        help="folder, file, or a regular expression whose first group is the speaker; default: "
+        "the folder's name, for files in the top folder the file's",
     )
     clips = parser.add_argument_group("clips and splits")
     clips.add_argument(
@@ -325,10 +318,8 @@ def _cuts(report: dict, console: Console) -> None:
         return
     console.say(
         f"{cut['sources']} sources cut to what sound and motion share: of motion "
-        f"{cut['motion_head_s']:.2f} s at the "
-        f"head and {cut['motion_tail_s']:.2f} s at the tail, of sound {cut['sound_head_s']:.2f} s "
-        "and "
-        f"{cut['sound_tail_s']:.2f} s"
+        f"{cut['motion_head_s']:.2f} s at the head and {cut['motion_tail_s']:.2f} s at the tail, "
+        f"of sound {cut['sound_head_s']:.2f} s and {cut['sound_tail_s']:.2f} s"
     )
     for outcome in report["outcomes"]:
         if any(

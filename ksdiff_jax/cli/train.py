@@ -138,8 +138,7 @@ def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
     if (reason := lost_process(error)) is not None:
         _say(
             "ksdiff-jax train: another process of this run ended or cannot be reached "
-            f"({reason}); start all of them "
-            f"again to resume from the last checkpoint in {workdir}"
+            f"({reason}); start all of them again to resume from the last checkpoint in {workdir}"
         )
         leave(LOST_PROCESS_STATUS)
     traceback.print_exception(error)

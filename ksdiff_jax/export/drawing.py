@@ -33,8 +33,7 @@ def drawing(**settings: object) -> Iterator[None]:
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise InputError(
             f"Matplotlib cannot start here ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR "
-            "and a matplotlibrc in "
-            "the working folder, or ask for no plots"
+            "and a matplotlibrc in the working folder, or ask for no plots"
         ) from error
     defaults = {
         name: value

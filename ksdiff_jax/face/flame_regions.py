@@ -61,9 +61,8 @@ def flame_regions(
     if len(template) != FLAME_VERTICES:
         raise InputError(
             f"{path}: {len(template)} vertices, FLAME has {FLAME_VERTICES}; another topology must "
-            "have its own "
-            "region_lips, region_upper_face, region_eyes, region_neck, inner_lip_pairs and "
-            "height_pair"
+            "have its own region_lips, region_upper_face, region_eyes, region_neck, "
+            "inner_lip_pairs and height_pair"
         )
     regions = {
         **_derived_regions(template, joints, weights),

@@ -144,9 +144,8 @@ def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
     if not known or triangles.min() < 0 or triangles.max() >= len(face.faces):
         raise InputError(
             f"{path}: point numbers up to {points.max()} of {TRACKED_POINTS}, triangles up to "
-            f"{triangles.max()} while "
-            f"{face.name or 'the face'} has {len(face.faces)}; name the embedding that belongs to "
-            "this face"
+            f"{triangles.max()} while {face.name or 'the face'} has {len(face.faces)}; name the "
+            "embedding that belongs to this face"
         )
     return LandmarkEmbedding(
         points.astype(np.int32), triangles.astype(np.int32), barycentric.astype(np.float32)

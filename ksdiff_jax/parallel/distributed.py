@@ -190,8 +190,7 @@ def _open_mpi(size: int, environ: Mapping[str, str]) -> Plan:
     if not (address := environ.get("JAX_COORDINATOR_ADDRESS")):
         raise InputError(
             "Open MPI does not say where rank 0 runs: set JAX_COORDINATOR_ADDRESS to HOST:PORT of "
-            "that machine "
-            "(mpirun -x JAX_COORDINATOR_ADDRESS=...)"
+            "that machine (mpirun -x JAX_COORDINATOR_ADDRESS=...)"
         )
     names = ("JAX_COORDINATOR_ADDRESS", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
     return _checked("Open MPI", names, (address, size, _number(environ, "OMPI_COMM_WORLD_RANK")))
@@ -223,8 +222,7 @@ def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
             if time.monotonic() > until:
                 raise InputError(
                     f"coordinator {address} does not answer after {timeout_s:.0f} s ({error}): is "
-                    "process 0 running "
-                    "there, and is the port open?"
+                    "process 0 running there, and is the port open?"
                 ) from error
             time.sleep(0.5)
 

@@ -60,8 +60,7 @@ def across_slices(shape: tuple[int, int, int], slices: int) -> tuple[int, int, i
     if data * fsdp != slices:
         raise InputError(
             f"mesh.data {shape[0]} × mesh.fsdp {shape[1]} on {slices} slices: need a multiple of "
-            "the slices, so that "
-            "mesh.tensor stays inside one; lower mesh.tensor"
+            "the slices, so that mesh.tensor stays inside one; lower mesh.tensor"
         )
     return data, fsdp, 1
 

@@ -1,18 +1,18 @@
-"""Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: which file says what, and which key is
-which parameter.
+"""Reads Wav2Vec 2.0, HuBERT and WavLM in Hugging Face's format: the role of each file, and the keys
+of each parameter.
 
-A folder holds `config.json`, perhaps `preprocessor_config.json`, and weights as
-`model.safetensors`, as shards of it with an index, or as `pytorch_model.bin`, whole or in shards,
-which is read without torch and without running it.
+A folder contains `config.json`, sometimes `preprocessor_config.json`, and weights as
+`model.safetensors`, as shards of it with an index, or as `pytorch_model.bin`, whole or in shards.
+The latter is read without torch and without executing it.
 
-Conversion is a bijection that is checked: every parameter of ours has its keys there, every key
-there is used or is known to be something else (a head, the quantiser, the vector that masks in
-pre-training), every shape fits. Three things change form: queries, keys and values become one
-matrix; weight norm becomes the weight it stands for,
+The conversion is checked to be a bijection: every parameter of ours has its keys there, every key
+there is used or is known to be something else (a head, the quantiser, the mask vector of
+pre-training), and every shape matches. Three things are converted. Queries, keys and values become
+one matrix. Weight norm becomes the weight that it represents,
 
-    W = v g / |v|,   the norm over all but the taps of the convolution;
+    W = v g / |v|,   the norm over all but the taps of the convolution.
 
-batch norm becomes the scale and shift that it is at inference. Matrices are transposed, as Flax
+Batch norm becomes its scale and shift at inference. Matrices are transposed, because Flax
 multiplies from the right.
 """
 
@@ -32,7 +32,7 @@ from ksdiff_jax.speech.front_end import ACTIVATIONS
 from ksdiff_jax.speech.weight_checks import likely_reason, sound_result, sound_weight
 
 ARCHITECTURES = ("wav2vec2", "hubert", "wavlm")
-# Parts of fine-tuned and pre-training models that are not the encoder.
+# Parts of fine-tuned and pre-training models that do not belong to the encoder.
 OTHER_PARTS = (
     "masked_spec_embed",
     "lm_head.",
@@ -59,8 +59,8 @@ _OTHER_FORMS = {
     ".pt": "not in the Hugging Face form, convert it",
     ".pth": "not in the Hugging Face form, convert it",
     ".gguf": "quantised for llama.cpp, give the original model",
-    ".safetensors": "not under the name that is looked for; an adapter alone is no model",
-    ".bin": "not under the name that is looked for; an adapter alone is no model",
+    ".safetensors": "not under one of the expected names; an adapter alone is not a model",
+    ".bin": "not under one of the expected names; an adapter alone is not a model",
 }
 _OTHER_MODEL = "these are not the weights of the {} that config.json describes"
 _WITHOUT = "config.json describes a {} without them"
@@ -70,7 +70,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 class Origin(NamedTuple):
-    """Where one parameter of ours comes from."""
+    """The source of one parameter of ours."""
 
     keys: tuple[str, ...]
     build: Callable[..., np.ndarray]
@@ -78,8 +78,8 @@ class Origin(NamedTuple):
 
 
 def read_config(folder: Path) -> PretrainedEncoderConfig:
-    """The layout that a folder's JSON files describe; raises `InputError` where it is none that we
-    know.
+    """Read the layout that a folder's JSON files describe; raise `InputError` for an unknown
+    layout.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -149,7 +149,7 @@ def read_config(folder: Path) -> PretrainedEncoderConfig:
 
 
 def _check_config(config: PretrainedEncoderConfig, path: Path) -> None:
-    """Raise `InputError` where sizes do not fit each other."""
+    """Raise `InputError` if sizes are inconsistent."""
     counts = len(config.conv_dims), len(config.conv_kernels), len(config.conv_strides)
     if len(set(counts)) > 1:
         raise InputError(
@@ -167,8 +167,8 @@ def _check_config(config: PretrainedEncoderConfig, path: Path) -> None:
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of a folder by their keys there; raises `InputError` where there are none or they
-    cannot be read.
+    """Return all arrays of a folder by their keys there; raise `InputError` if there are none or
+    they cannot be read.
     """
     single, index, pickled, pickled_index = (folder / name for name in WEIGHTS_FILES)
     if single.is_file():
@@ -181,7 +181,7 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
         return _read_shards(pickled_index, read_state_dict)
     found = sorted(file.name for file in folder.iterdir() if file.suffix in _OTHER_FORMS)
     other = f" ({found[0]} is {_OTHER_FORMS[Path(found[0]).suffix]})" if found else ""
-    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are looked for")
+    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are expected")
 
 
 def _read_shards(
@@ -219,9 +219,10 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def convert_weights(
     weights: Weights, config: PretrainedEncoderConfig, *, source: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Our parameters by their path in the tree, float32, and the keys that are not the encoder's.
+    """Return our parameters by their path in the tree, float32, and the keys that do not belong to
+    the encoder.
 
-    Raises `InputError` where the two sets do not match.
+    Raises `InputError` if the two sets do not match.
     """
     weights = _without_prefix(weights, config)
     origins = parameter_origins(config, weights)
@@ -248,8 +249,7 @@ def convert_weights(
             if weights[key].shape != shape:
                 raise InputError(
                     f"{source}: {key} has shape {weights[key].shape}; config.json asks for "
-                    f"{shape}: weights and "
-                    "configuration are of different models"
+                    f"{shape}: weights and configuration are of different models"
                 )
         parts = [sound_weight(key, weights[key], source=source) for key in origin.keys]
         try:
@@ -382,8 +382,7 @@ def _fold_weight_norm(magnitude: np.ndarray, direction: np.ndarray) -> np.ndarra
     if zeros := int((norm == 0).sum()):
         raise InputError(
             f"has the norm 0 in {zeros} of its {norm.size} taps, and weight norm divides by it; "
-            "give another copy of "
-            "the model"
+            "give another copy of the model"
         )
     return (direction * (magnitude / norm)).transpose(2, 1, 0)
 

@@ -123,8 +123,7 @@ class Checkpoints:
             free = shutil.disk_usage(self.folder.parent).free
             raise InputError(
                 f"{self.folder}: cannot save a checkpoint ({first_line(error)}; {free / 1e6:.0f} "
-                "MB free on this "
-                "disk); the ones before are intact"
+                "MB free on this disk); the ones before are intact"
             ) from error
 
     def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:

@@ -98,9 +98,8 @@ def starting_weights(config: Config, system: System) -> Start | None:
     if not loaded:
         raise InputError(
             f"train.init_from {settings.init_from}: none of its {len(there)} parameters that "
-            "train.init_patterns name "
-            f"is in this model with the same shape ({len(reshaped)} have another shape); choose "
-            "another checkpoint"
+            f"train.init_patterns name is in this model with the same shape ({len(reshaped)} have "
+            "another shape); choose another checkpoint"
         )
     report = {
         "init_from": str(source.path),

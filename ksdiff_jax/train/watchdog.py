@@ -73,9 +73,8 @@ class Watchdog:
     def _give_up(self) -> None:
         headline = (
             f"no step for {self._idle_s:.0f} s (train.hang_s {self._hang_s:g}) after "
-            f"{self._steps} steps of this "
-            f"process: it hangs, and ends with status {EXIT_STATUS}; the same command goes on "
-            "from the last checkpoint"
+            f"{self._steps} steps of this process: it hangs, and ends with status {EXIT_STATUS}; "
+            "the same command goes on from the last checkpoint"
         )
         try:
             faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

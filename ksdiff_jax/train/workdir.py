@@ -126,8 +126,7 @@ def _check_owner(workdir: Path) -> None:
     if names:
         raise InputError(
             f"{workdir}: holds {names[0]}, which no run of ksdiff-jax wrote; name another "
-            "--workdir, or replace files "
-            "of such names with --overwrite"
+            "--workdir, or replace files of such names with --overwrite"
         )
 
 
@@ -214,8 +213,7 @@ def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
         if time.monotonic() > until:
             raise InputError(
                 f"{written.parent}: process {jax.process_index()} does not find what process 0 "
-                "wrote there; --workdir "
-                "must be on a file system that all processes share"
+                "wrote there; --workdir must be on a file system that all processes share"
             )
         time.sleep(1)
 

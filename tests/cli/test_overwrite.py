@@ -26,7 +26,7 @@ def test_every_command_that_writes_has_the_option_in_the_same_words(capsys, comm
     assert main([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert (
-        "--overwrite replace files of the results' names that ksdiff-jax did not write; never an "
+        "--overwrite replace files with the results' names that ksdiff-jax did not write; never an "
         "input" in told
     )
 

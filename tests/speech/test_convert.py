@@ -374,7 +374,7 @@ def test_a_damaged_conversion_is_noticed(folder, tmp_path):
     weights = load_file(tmp_path / "out" / "weights.safetensors")
     weights["norm/bias"] = weights["norm/bias"] + 1
     save_file(weights, tmp_path / "out" / "weights.safetensors")
-    with pytest.raises(InputError, match="a file is damaged or exchanged"):
+    with pytest.raises(InputError, match="a file is damaged or was replaced"):
         load_encoder(tmp_path / "out")
     weights["norm/bias"] = np.zeros(3, np.float32)
     save_file(weights, tmp_path / "out" / "weights.safetensors")
@@ -410,6 +410,6 @@ def test_other_files_in_the_output_folder_are_not_overwritten(folder, tmp_path):
 
 def test_a_recording_below_one_receptive_field_is_refused(folder):
     with pytest.raises(
-        InputError, match=r"399 samples \(25 ms\); a speech encoder hears 400 at once"
+        InputError, match=r"399 samples \(25 ms\); a speech encoder needs at least 400"
     ):
         load_encoder(folder)(np.zeros((1, 399), np.float32))

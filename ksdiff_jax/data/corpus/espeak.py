@@ -96,8 +96,7 @@ class Espeak:
         if len(os.fsencode(data)) > LONGEST_DATA_PATH:
             raise InputError(
                 f"espeak-ng cannot read data below a path of {len(data)} characters (at most "
-                f"{LONGEST_DATA_PATH}): "
-                f"{data}; install into a folder with a shorter path"
+                f"{LONGEST_DATA_PATH}): {data}; install into a folder with a shorter path"
             )
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT

@@ -166,8 +166,7 @@ def _check_angles(path: Path, key: str, name: str, value: Float[np.ndarray, "n d
     if (most := float(angles.max())) > _MOST_RAD[name]:
         raise InputError(
             f"{path}: {key} ({name}) turns by up to {most:.4g} rad, {np.degrees(most):.0f} "
-            "degrees; need radians: "
-            "if these are degrees, multiply by pi / 180"
+            "degrees; need radians: if these are degrees, multiply by pi / 180"
         )
 
 

@@ -133,8 +133,7 @@ def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
         before, after = (names[order[gaps[0] + one]][-60:] for one in (0, 1))
         raise InputError(
             f"{path}: frames are missing between {before!r} and {after!r}, what comes after them "
-            "would be too early; "
-            "give every frame"
+            "would be too early; give every frame"
         )
     return order.tolist()
 

@@ -38,8 +38,7 @@ def beam_runner(
     except ImportError as error:
         raise InputError(
             f"--runner {name} needs Apache Beam, which is not installed; install ksdiff-jax[beam] "
-            "in an environment of "
-            "its own, or leave --runner out"
+            "in an environment of its own, or leave --runner out"
         ) from error
     flags = [f"--runner={RUNNERS[name]}", "--default_sdk_harness_log_level=WARNING"]
     if name == "direct" and processes and processes > 1:

@@ -82,8 +82,7 @@ def find_sources(
     )
     if not files:
         raise InputError(
-            f"{', '.join(map(str, paths))}: no video and no coefficient file "
-            f"({' '.join(VIDEOS)}; "
+            f"{', '.join(map(str, paths))}: no video and no coefficient file ({' '.join(VIDEOS)}; "
             f"{' '.join(COEFFICIENTS)})"
         )
     motion, sounds = (

@@ -136,9 +136,8 @@ def write_prepared(
         )
         first = f"; the first: {rejections[0].detail}" if rejections else ""
         raise InputError(
-            f"{out}: nothing of {len(finished.sources)} sources is usable "
-            f"({told}){first}; "
-            f"all are in {ledger.folder}"
+            f"{out}: nothing of {len(finished.sources)} sources is usable ({told}){first}; all "
+            f"are in {ledger.folder}"
         )
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:

@@ -145,8 +145,7 @@ def face_and_landmarks(settings: Settings) -> tuple[FaceModel, LandmarkEmbedding
     if not settings.landmarks:
         raise InputError(
             f"--face {settings.face}: say with --landmarks where the tracker's points lie on it; "
-            "FLAME comes with "
-            "mediapipe_landmark_embedding.npz"
+            "FLAME comes with mediapipe_landmark_embedding.npz"
         )
     face = load_face(settings.face)
     return face, read_landmarks(settings.landmarks, face)

@@ -83,9 +83,8 @@ def tracker_python(named: str = "") -> str:
             return str(python.absolute())
     raise InputError(
         f"no face tracker: {ENVIRONMENT} is not here; `{how_to_install()}` installs it (or name a "
-        "Python that has "
-        "mediapipe 0.10.21 with --tracker), or give coefficients of another tool with "
-        "--coefficients"
+        "Python that has mediapipe 0.10.21 with --tracker), or give coefficients of another tool "
+        "with --coefficients"
     )
 
 

@@ -40,9 +40,8 @@ def fuses(implementation: str, shape: tuple[int, ...], dtype: DTypeLike) -> bool
     if implementation == "cudnn" and not possible:
         raise InputError(
             f"model.attention cudnn: got {jax.default_backend()} and {jnp.dtype(dtype).name}, "
-            "need an NVIDIA GPU of "
-            "compute capability 8.0 or newer and model.compute_dtype bfloat16 or float16; choose "
-            "auto or xla"
+            "need an NVIDIA GPU of compute capability 8.0 or newer and model.compute_dtype "
+            "bfloat16 or float16; choose auto or xla"
         )
     return possible and shape[1] > 1 and shape[3] % 8 == 0 and shape[3] <= _WIDEST_HEAD
 

@@ -1,11 +1,11 @@
-"""`.ass` and `.ssa`, the subtitles of SubStation Alpha: a heading, and a line for each event.
+"""`.ass` and `.ssa`, the subtitles of SubStation Alpha: a header, and a line for each event.
 
     [Events]
     Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
     Dialogue: 0,0:00:01.00,0:00:02.50,Default,Ada,0,0,0,,{\\i1}What is\\N{\\k20}said.
 
-The text is the last field and may hold commas. Comments are no text, nor are drawings (`{\\p1}m 0 0
-l ...{\\p0}`).
+The text is the last field and may contain commas. Comments and drawings (`{\\p1}m 0 0 l ...{\\p0}`)
+are not text.
 """
 
 import re
@@ -36,12 +36,12 @@ _BREAK = re.compile(r"\\[Nnh]")
 
 
 def is_substation(text: str) -> bool:
-    """Whether a text begins with a section of this format."""
+    """Return whether a text begins with a section of this format."""
     return _HEADING.match(text[:1000]) is not None
 
 
 def read_substation(path: Path, text: str) -> Transcript:
-    """The lines of the dialogue."""
+    """Read the lines of the dialogue."""
     broken, said, fields, in_events = BrokenLines(path), [], _FORMAT, False
     for number, line in enumerate(text.split("\n"), start=1):
         name, _, content = line.partition(":")
@@ -63,7 +63,7 @@ def read_substation(path: Path, text: str) -> Transcript:
 
 
 def _bare(text: str) -> str:
-    pieces = _OVERRIDE.split(text)  # text and overrides take turns
+    pieces = _OVERRIDE.split(text)  # text and overrides alternate
     said, draws = pieces[:1], False
     for override, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         if found := _DRAWS.findall(override):

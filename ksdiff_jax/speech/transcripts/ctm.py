@@ -1,12 +1,12 @@
 """`.ctm`, the words of NIST's scoring tools and of Kaldi: file, channel, start, duration, word,
-perhaps a confidence.
+optionally a confidence.
 
     ;; made by an aligner
     talk 1 0.25 0.25 the 0.98
     talk 1 0.50 0.50 birch
 
-Times are seconds. A file may hold several recordings; the words of this one are read, or the only
-ones.
+Times are in seconds. A file may contain several recordings; the words of the given one are read, or
+those of the only one.
 """
 
 import re
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,15})?|\.\d{1,15}")
 
 
 def read_ctm(path: Path, text: str, *, stem: str) -> Transcript:
-    """The words of the recording called `stem`, silences left out."""
+    """Read the words of the recording called `stem`, without silences."""
     broken = BrokenLines(path)
     recordings: dict[str, list[Said]] = {}
     for number, line in enumerate(text.split("\n"), start=1):

@@ -1,14 +1,14 @@
-"""Tables with a heading, their fields between commas, semicolons or tabs: Whisper's, and the
-Montreal aligner's.
+"""Reads tables with a header, with fields separated by commas, semicolons or tabs: Whisper's and
+the Montreal aligner's.
 
     start	end	text                        Begin,End,Label,Type,Speaker
     250	1000	The birch                   0.25,0.5,the,words,ada
     1000	1750	canoe                       0.25,0.3,DH,phones,ada
 
-Whisper's whole numbers are milliseconds; all others are seconds. Of the aligner's rows the words
-are read. The heading may call its columns start or begin, end or stop, and text, label or word.
-ELAN's rows have tabs and no heading: tier, participant, the times in one or several forms, and last
-the text.
+Whisper's whole numbers are milliseconds; all others are seconds. Only the word rows of the aligner
+are read. The header may name its columns start or begin, end or stop, and text, label or word.
+ELAN's rows have tabs and no header: tier, participant, the times in one or several formats, and the
+text last.
 """
 
 import csv
@@ -43,12 +43,12 @@ class _Columns(NamedTuple):
 
 
 def has_heading(text: str) -> bool:
-    """Whether the first line names the columns of a start, an end and a text."""
+    """Return whether the first line names the columns of a start, an end and a text."""
     return _columns(text) is not None
 
 
 def read_table(path: Path, text: str) -> Transcript:
-    """The words of a table that has rows of words, else its lines."""
+    """Read the words of a table that has rows of words, otherwise its lines."""
     columns = _columns(text)
     if columns is None:
         raise InputError(
@@ -102,13 +102,13 @@ def read_table(path: Path, text: str) -> Transcript:
 
 
 def has_rows(text: str) -> bool:
-    """Whether every line is a row of ELAN's, one or more."""
+    """Return whether every line is a row of ELAN's, one or more."""
     lines = [line for line in text.split("\n") if line.strip()]
     return bool(lines) and all(_row(line) is not None for line in lines)
 
 
 def read_rows(path: Path, text: str) -> Transcript:
-    """The lines of all tiers of ELAN's export."""
+    """Read the lines of all tiers of ELAN's export."""
     rows = [
         (number, _row(line))
         for number, line in enumerate(text.split("\n"), start=1)

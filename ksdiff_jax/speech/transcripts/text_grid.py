@@ -1,8 +1,9 @@
-"""Praat's TextGrid in text form, long, short or chronological: tiers of labels between two times.
+"""Reads Praat's TextGrid in text format, long, short or chronological: tiers of labels between two
+times.
 
-All forms hold the same kinds of value, strings in quotes (a doubled quote is one), numbers that
-stand free, and flags; the long one adds names, as in `xmin = 0.5`; a comment runs from `!` to the
-end of its line. So a file is read as its sequence of values:
+All formats contain the same kinds of values: strings in quotes (a doubled quote represents one),
+free-standing numbers, and flags. The long format adds names, as in `xmin = 0.5`. A comment runs
+from `!` to the end of its line. A file is therefore read as its sequence of values:
 
     "ooTextFile" "TextGrid"   xmin xmax   <exists>   tiers   then for each tier
     "IntervalTier" name xmin xmax n   (xmin xmax text) n times,   or
@@ -12,9 +13,9 @@ end of its line. So a file is read as its sequence of values:
     (class name xmin xmax) for each tier   then
     tier xmin xmax text,   or   tier time mark,   in the order of time
 
-The tier of words is read: `words`, `word`, `ORT-MAU`, `Ada - words` and their like, else the first
-interval tier that holds no phones. A file whose time begins at xmin belongs to a piece that was cut
-out; its sound begins there.
+The word tier is read: `words`, `word`, `ORT-MAU`, `Ada - words` and similar names, otherwise the
+first interval tier that does not contain phones. A file whose time begins at xmin belongs to an
+excerpt whose sound begins there.
 """
 
 import re
@@ -76,13 +77,13 @@ class _Tier(NamedTuple):
 
 
 def is_text_grid(text: str) -> bool:
-    """Whether a text begins as a TextGrid does."""
+    """Return whether a text begins as a TextGrid does."""
     head = text[:400]
     return _CHRONOLOGICAL in head or ("ooTextFile" in head and "TextGrid" in head)
 
 
 def read_text_grid(path: Path, text: str) -> Transcript:
-    """The words of a TextGrid, silences left out."""
+    """Read the words of a TextGrid, without silences."""
     values = _Reader(path, _values(text))
     start_s, tiers = (
         _chronological(values) if _CHRONOLOGICAL in text[:400] else _tier_by_tier(values)
@@ -197,7 +198,7 @@ def _label(text: str) -> str:
 
 
 class _Reader:
-    """Takes values one by one; what is not there or not of the kind needed is an `InputError`."""
+    """Reads values one by one; raises `InputError` if one is missing or of the wrong kind."""
 
     def __init__(self, path: Path, values: list[_Value]):
         self.path, self.values, self.position = path, values, 0
