@@ -1,8 +1,8 @@
-"""The version of the built-in corpus, which names the folders in which made clips are kept.
+"""The version of the built-in corpus, which names the folders in which generated clips are cached.
 
-Raise `VERSION` whenever a clip comes out otherwise than before, be it by a change here, in
-`data/augment.py`, in `face/` or in the face's stored arrays: old caches are then not mistaken for
-new ones. A change that leaves every clip as it was keeps the version and everybody's cache.
+Increase `VERSION` whenever a clip changes, through a change here, in `data/augment.py`, in `face/`
+or in the face's stored arrays, so that old caches are not used. A change that leaves every clip as
+it was keeps the version and every user's cache.
 """
 
 VERSION = "v2"
