@@ -179,7 +179,7 @@ def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):
     line = fails(
         capsys, "prepare", videos, "--out", tmp_path / "new", "--work", tmp_path / "new" / "work"
     )
-    assert "work folder lies in --out" in line
+    assert "work folder is inside --out" in line
     assert "this work folder" in fails(
         capsys, "prepare", videos, "--out", tmp_path / "n", "--work", videos / "a.mp4"
     )
