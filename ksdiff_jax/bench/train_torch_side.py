@@ -1,4 +1,4 @@
-"""The process in which `train_apart.py` has torch take its steps.
+"""The process in which `train_apart.py` runs torch's steps.
 
 python -m ksdiff_jax.bench.train_torch_side WORK.pickle THREADS        answers `done`
 """
@@ -11,7 +11,7 @@ from ksdiff_jax.bench.train_step import torch_model, torch_step
 
 
 def main(work: str, threads: str) -> None:
-    """Steps on request, until the other side goes away."""
+    """Take steps on request, until the other side closes the pipe."""
     config, params, batch, normal = pickle.loads(Path(work).read_bytes())
     step = torch_step(torch_model(config, params, normal), batch, threads=int(threads))
     for _ in sys.stdin:
