@@ -31,7 +31,7 @@ def test_every_writer_replaces_its_own_file_and_nobody_elses(tmp_path, purpose):
     write(path)  # a rerun
     path.write_bytes(b"the caller's own")
     with pytest.raises(
-        InputError, match=r"without the mark of ksdiff-jax lies there; .*--overwrite"
+        InputError, match=r"without the mark of ksdiff-jax is there; .*--overwrite"
     ):
         write(path)
     assert path.read_bytes() == b"the caller's own"
@@ -50,7 +50,7 @@ def test_a_file_of_another_purpose_is_not_replaced(tmp_path):
 
 def test_an_empty_file_stays(tmp_path):
     (tmp_path / "a.motion.npz").touch()
-    with pytest.raises(InputError, match="an empty file lies there"):
+    with pytest.raises(InputError, match="an empty file is there"):
         motion().save(tmp_path / "a.motion.npz")
 
 
@@ -176,7 +176,7 @@ def test_a_link_is_followed_and_stays(tmp_path):
 def test_a_link_that_leads_nowhere_is_refused_and_replaced_when_asked(tmp_path):
     link = tmp_path / "a.words.json"
     link.symlink_to(tmp_path / "unplugged" / "a.json")
-    with pytest.raises(InputError, match=r"a link to .*unplugged.*which is not there"):
+    with pytest.raises(InputError, match=r"a link to .*unplugged.*which does not exist"):
         words(link)
     assert not (tmp_path / "unplugged").exists()
     words(link, overwrite=True)
@@ -290,7 +290,7 @@ def test_a_file_or_a_link_to_nothing_is_no_place_for_a_folder(tmp_path):
     (tmp_path / "link").symlink_to("unplugged")
     with pytest.raises(InputError, match="a file is in the way"):
         check_output_folder(tmp_path / "thesis", ENCODER, overwrite=True)
-    with pytest.raises(InputError, match="which is not there"):
+    with pytest.raises(InputError, match="which does not exist"):
         check_output_folder(tmp_path / "link", ENCODER)
 
 

@@ -164,7 +164,7 @@ def test_a_contact_sheet_takes_the_place_of_no_shard_and_no_picture_of_others(tm
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "without the mark" in fails(capsys, "inspect", shards, "--sheet", picture)
     for place in (tmp_path, os.devnull):
-        assert "lies there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
+        assert "is there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
 
 
 def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):

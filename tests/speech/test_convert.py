@@ -393,7 +393,7 @@ def test_an_unreachable_hub_is_one_line(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
     with pytest.raises(
-        InputError, match="hub did not give it \\(ConnectionError: no route to host\\)"
+        InputError, match="Hugging Face hub \\(ConnectionError: no route to host\\)"
     ) as caught:
         load_encoder("somebody/some-encoder")
     assert "\n" not in str(caught.value)
