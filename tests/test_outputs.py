@@ -30,9 +30,7 @@ def test_every_writer_replaces_its_own_file_and_nobody_elses(tmp_path, purpose):
     path = write(tmp_path / name)
     write(path)  # a rerun
     path.write_bytes(b"the caller's own")
-    with pytest.raises(
-        InputError, match=r"without the mark of ksdiff-jax is there; .*--overwrite"
-    ):
+    with pytest.raises(InputError, match=r"without the mark of ksdiff-jax is there; .*--overwrite"):
         write(path)
     assert path.read_bytes() == b"the caller's own"
     write(path, overwrite=True)
