@@ -266,7 +266,7 @@ def test_a_folder_without_a_configuration_or_without_weights_is_named(tmp_path):
     with pytest.raises(InputError, match="no weights here"):
         load_encoder(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(InputError, match="not a sound safetensors file"):
+    with pytest.raises(InputError, match="not a valid safetensors file"):
         load_encoder(tmp_path)
 
 
