@@ -75,7 +75,7 @@ def _registered_home() -> str:
         return ""
 
 
-def give_home() -> None:
+def set_home() -> None:
     """Set HOME to a folder of temporary files if the user has no home, because many libraries fail
     without one.
     """
@@ -97,12 +97,12 @@ def _is_own(folder: Path, *, private: bool = False) -> bool:
         status = folder.lstat()
     except OSError:
         return False
-    if private and not (stat.S_ISDIR(status.st_mode) and is_ours_alone(status)):
+    if private and not (stat.S_ISDIR(status.st_mode) and belongs_to_user(status)):
         return False
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def is_ours_alone(status: os.stat_result) -> bool:
+def belongs_to_user(status: os.stat_result) -> bool:
     """Return whether a file or folder belongs to this user and nobody else may write into it.
 
     Windows has neither user numbers nor permissions in this form; its folder of temporary files
@@ -204,7 +204,7 @@ def replacing_folder(
     make_folder(path.parent)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: a file is in the way of this output folder; name another folder")
-    _put_back(path)
+    _restore_folder(path)
     try:
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(path.name), dir=path.parent))
     except OSError as error:
@@ -219,7 +219,7 @@ def replacing_folder(
                 file.chmod(0o666 & ~_umask())
         if path.exists():
             _carry_over(kept(path), path, temporary)
-            _change_places(path, temporary)
+            _swap_folders(path, temporary)
         else:
             temporary.replace(path)
     except OSError as error:
@@ -265,7 +265,7 @@ def _link_or_copy(old: str | Path, new: str | Path) -> None:
         shutil.copy2(old, new, follow_symlinks=False)
 
 
-def _change_places(path: Path, new: Path) -> None:
+def _swap_folders(path: Path, new: Path) -> None:
     """Move `new` to the name of the folder `path`; after any interruption, one of the two has that
     name.
     """
@@ -281,7 +281,7 @@ def _change_places(path: Path, new: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _put_back(path: Path) -> None:
+def _restore_folder(path: Path) -> None:
     """Restore a folder that a killed process had moved away."""
     prefix = f"{_prefix(path.name)}old."
     for old in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix)]:

@@ -58,16 +58,18 @@ def check_output(
     found = purpose_of(path)
     if (
         found != purpose
-        and (folder := next((name for name in inputs if _lies_in(path, name)), None)) is not None
+        and (folder := next((name for name in inputs if _is_inside(path, name)), None)) is not None
     ):
         raise InputError(f"{path}: belongs to the input {folder}; {_NEVER}")
     if overwrite:
         return
     if found != purpose:
-        whose = (
-            f"a file that was written for another purpose ({found})" if found else _strange(path)
+        owner_text = (
+            f"a file that was written for another purpose ({found})"
+            if found
+            else _unmarked_file(path)
         )
-        raise InputError(f"{path}: {whose} is there; {_HINT}")
+        raise InputError(f"{path}: {owner_text} is there; {_HINT}")
     if reason := _protected(path, mode):
         raise InputError(f"{path}: {reason}; {_HINT}")
 
@@ -121,7 +123,7 @@ def check_output_folder(
     if not stat.S_ISDIR(mode):
         raise InputError(f"{path}: a file is in the way of this output folder; name another folder")
     mounted = path.resolve().is_mount()
-    if mounted or same_place(path, ".") or _lies_in(".", path):
+    if mounted or same_place(path, ".") or _is_inside(".", path):
         what = (
             "the mount point of another disk" if mounted else "the current folder, or one above it"
         )
@@ -145,7 +147,7 @@ def check_apart(folder: str | Path, inputs: Iterable[str | Path]) -> None:
     for name in inputs:
         if same_place(folder, name):
             raise InputError(f"{folder}: would be overwritten, it is the input {name}; {_NEVER}")
-        if _lies_in(name, folder):
+        if _is_inside(name, folder):
             raise InputError(f"{folder}: the input {name} is inside this output folder; {_NEVER}")
 
 
@@ -164,7 +166,7 @@ def writing_folder(
 
     def kept(folder: Path) -> list[str]:
         check_output_folder(folder, kind, overwrite=overwrite, inputs=inputs)
-        return kind.strangers(folder)
+        return kind.other_names(folder)
 
     check_output_folder(path, kind, overwrite=overwrite, inputs=inputs)
     with replacing_folder(_followed(path), kept=kept) as temporary:
@@ -223,7 +225,7 @@ def same_place(one: str | Path, other: str | Path) -> bool:
         return False
 
 
-def _lies_in(path: str | Path, folder: str | Path) -> bool:
+def _is_inside(path: str | Path, folder: str | Path) -> bool:
     """Return whether an existing path is inside an existing folder."""
     try:
         return Path(folder).is_dir() and any(
@@ -233,7 +235,7 @@ def _lies_in(path: str | Path, folder: str | Path) -> bool:
         return False
 
 
-def _strange(path: Path) -> str:
+def _unmarked_file(path: Path) -> str:
     return "an empty file" if path.stat().st_size == 0 else "a file without the mark of ksdiff-jax"
 
 

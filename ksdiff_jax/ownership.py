@@ -77,7 +77,7 @@ class FolderKind(NamedTuple):
         """Return whether the folder is one of this kind that this package wrote."""
         return purpose_of(folder / self.manifest) == self.purpose
 
-    def strangers(self, folder: Path) -> list[str]:
+    def other_names(self, folder: Path) -> list[str]:
         """Return names in the folder that this package did not write."""
         manifest = (folder / self.manifest).read_text(encoding="utf-8") if self.owns(folder) else ""
 

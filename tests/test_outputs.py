@@ -238,7 +238,7 @@ def test_a_folder_of_ours_is_replaced_and_what_others_put_into_it_stays(tmp_path
     text_file(folder / "notes" / "a.txt", "the caller's own").chmod(0o600)
     (folder / "link").symlink_to("notes")
     write(folder)
-    assert folder_kind.strangers(folder) == ["link", "notes"]
+    assert folder_kind.other_names(folder) == ["link", "notes"]
     assert (folder / "link" / "a.txt").read_text() == "the caller's own" and (
         folder / "link"
     ).is_symlink()

@@ -21,7 +21,7 @@ from types import ModuleType
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, give_home, one_at_a_time
+from ksdiff_jax.files import cache_folder, one_at_a_time, set_home
 
 # The functions used of each module, called on a quarter of a second of noise.
 _NOISE = np.random.default_rng(0).normal(size=4_000)
@@ -39,7 +39,7 @@ def librosa_module(name: str) -> ModuleType:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(InputError):  # no folder for the lock: compile without it
             stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
-        give_home()
+        set_home()
         _set_numba_folder()
         _suppress_bar_warning()
         module = importlib.import_module(f"librosa.{name}")

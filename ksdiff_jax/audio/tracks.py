@@ -46,7 +46,7 @@ def choose_track(
             f"{path}: {what} (read as {container.format.name}); give a file with sound in it"
         )
     if track is not None:
-        return Choice(track, _asked_for(streams, track, path=path, stored=stored), (), ())
+        return Choice(track, _requested(streams, track, path=path, stored=stored), (), ())
     usable = [
         number for number, stream in enumerate(streams, start=1) if stored or _decodable(stream)
     ]
@@ -81,7 +81,7 @@ def choose_track(
     return Choice(number, streams[number - 1], tuple(notes), tuple(others))
 
 
-def _asked_for(streams: list, track: int, *, path: Path, stored: WaveHeader | None):
+def _requested(streams: list, track: int, *, path: Path, stored: WaveHeader | None):
     if not 1 <= track <= len(streams):
         has = "1 sound track" if len(streams) == 1 else f"{len(streams)} sound tracks"
         raise InputError(

@@ -24,7 +24,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 
-from ksdiff_jax.cli.streams import put, put_error, takes_unicode
+from ksdiff_jax.cli.streams import put, put_error, supports_unicode
 from ksdiff_jax.errors import Notice
 from ksdiff_jax.plain_text import json_text, one_line, printable
 
@@ -89,7 +89,7 @@ class Console:
     def result(self, value: dict) -> None:
         """Print the JSON document if `--json` is given."""
         if self.as_json:
-            put(json_text(value, indent=2, ascii_only=not takes_unicode(sys.stdout)))
+            put(json_text(value, indent=2, ascii_only=not supports_unicode(sys.stdout)))
 
     @contextlib.contextmanager
     def progress(self, label: str, *, unit: str) -> Iterator[Callable[[int, int], None]]:

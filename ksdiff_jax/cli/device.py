@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, is_ours_alone
+from ksdiff_jax.files import belongs_to_user, cache_folder
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
 
@@ -54,7 +54,7 @@ def keep_compilations() -> Path | None:
     try:
         folder = cache_folder() / "compilations" / _processor_name()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (is_ours_alone(folder.stat()) and os.access(folder, os.W_OK)):
+        if not (belongs_to_user(folder.stat()) and os.access(folder, os.W_OK)):
             return None
     except (OSError, InputError):
         return None

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
-from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams, settle_errors
+from ksdiff_jax.cli.streams import drop, fails, flush_errors, put_error, repair_streams
 from ksdiff_jax.errors import InputError, paths_as_input
-from ksdiff_jax.files import give_home
+from ksdiff_jax.files import set_home
 from ksdiff_jax.heap import keep_freed_memory
 from ksdiff_jax.plain_text import one_line
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if argv is None:  # called as a program
         repair_streams()
-        give_home()
+        set_home()
         keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
     finally:
-        settle_errors()
+        flush_errors()
 
 
 def _dispatch(argv: list[str]) -> int:

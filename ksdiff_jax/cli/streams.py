@@ -27,16 +27,16 @@ def repair_streams() -> None:
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        escape_what_it_lacks(stream)
+        escape_unsupported(stream)
 
 
-def escape_what_it_lacks(stream: TextIOBase) -> None:
+def escape_unsupported(stream: TextIOBase) -> None:
     """Make `stream` write an escape for a character that its encoding lacks instead of raising."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
 
 
-def takes_unicode(stream: TextIOBase | None) -> bool:
+def supports_unicode(stream: TextIOBase | None) -> bool:
     """Return whether every character can be written to `stream` unchanged."""
     return (
         (getattr(stream, "encoding", None) or "utf-8")
@@ -69,7 +69,7 @@ def put_error(line: str) -> None:
         drop(sys.stderr)
 
 
-def settle_errors() -> None:
+def flush_errors() -> None:
     """Flush standard error; if that fails, discard what is left, so that Python's flush at exit
     does not change the exit status.
     """

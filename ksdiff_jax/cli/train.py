@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except BaseException as error:
         if several():
-            leave_the_others(error, workdir)
+            exit_if_distributed(error, workdir)
         raise
 
 
@@ -128,7 +128,7 @@ def _say(line: str) -> None:
     put_error(printable(line))
 
 
-def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
+def exit_if_distributed(error: BaseException, workdir: Path) -> NoReturn:
     """End this process now if other processes wait for it; otherwise JAX would first wait for all
     to finish.
     """

@@ -6,8 +6,8 @@
 | lengths | of n clips in order of length, k are numbers ⌊(i + ½) n / k⌋, i = 0 … k − 1 |
 | order | language by language in turn, so that the first few also differ in language |
 
-The selection depends on the clips alone. In a split of more than `LOOKED_AT` clips only that many
-of them, evenly spaced, are considered, so that a large data set is not read twice.
+The selection depends on the clips alone. In a split with more than `MOST_CONSIDERED` clips only
+that many of them, evenly spaced, are considered, so that a large data set is not read twice.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ import numpy as np
 
 from ksdiff_jax.data.schema import Clip
 
-LOOKED_AT = 2048
+MOST_CONSIDERED = 2048
 
 
 def spread_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
@@ -48,7 +48,7 @@ def clips_named(clips: Sequence[Clip], ids: Sequence[str]) -> list[Clip] | None:
 
 
 def _looked_at(clips: Sequence[Clip]) -> Iterator[tuple[int, Clip]]:
-    count = min(len(clips), LOOKED_AT)
+    count = min(len(clips), MOST_CONSIDERED)
     return ((position, clips[position]) for position in _places(len(clips), count))
 
 

@@ -99,7 +99,7 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
         starts, ends = entries[:, 0], entries.sum(axis=1) + FRAME_BYTES
         if np.array_equal(np.append(starts, size), np.insert(ends, 0, 0)):
             return entries, None
-    entries, damage = _walk(path, size=size)
+    entries, damage = _scan_frames(path, size=size)
     if damage is None:
         fault = "missing" if stored is None else "stale"
         # our index begins with the offset of the first record, which is 0
@@ -180,7 +180,7 @@ def _write_index(index: epath.Path, entries: Int[np.ndarray, "n 2"]) -> bool:
     return True
 
 
-def _walk(path: epath.Path, *, size: int) -> tuple[Int[np.ndarray, "n 2"], str | None]:
+def _scan_frames(path: epath.Path, *, size: int) -> tuple[Int[np.ndarray, "n 2"], str | None]:
     """Return the records up to the first frame whose header is damaged or that extends beyond the
     file, and that fault.
     """

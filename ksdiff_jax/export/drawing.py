@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from ksdiff_jax.errors import InputError, first_line
-from ksdiff_jax.files import cache_folder, give_home, home_folder
+from ksdiff_jax.files import cache_folder, home_folder, set_home
 from ksdiff_jax.plain_text import printable, shortened
 
 LONGEST_TITLE = 100  # characters; a longer title would not fit the picture
@@ -73,7 +73,7 @@ def title_of(name: str) -> str:
 
 def _set_font_folder() -> None:
     """Create a folder for Matplotlib's font list if the usual one cannot be created."""
-    give_home()
+    set_home()
     home = home_folder()
     usual = home is not None and os.access(home, os.W_OK) and not os.environ.get("XDG_CACHE_HOME")
     if usual or os.environ.get("MPLCONFIGDIR"):

@@ -55,7 +55,7 @@ EXPRESSION_M, RIDGE = 0.001, 0.3
 JAW_RAD = np.array([0.3, 0.01, 0.01], np.float32)  # large about x (opening), small about y and z
 SHAPE_STD = 0.6
 # the prior on a clip's mean expression is this much stronger than on a frame's
-MEAN_CERTAINTY = 2.0
+MEAN_PRIOR_STRENGTH = 2.0
 # Scale of second differences at 25 Hz, per frame squared: of the points for the expression, of the
 # other dimensions.
 EXPRESSION_ACCELERATION_M = 0.0016
@@ -106,16 +106,16 @@ def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 def _fit(
     model: LandmarkModel, seen: Float[Array, "t c 2"], weights: Float[Array, "t"]
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"], Float[Array, "t"]]:
-    prior, smoothness = _beliefs(model)
+    prior, smoothness = _priors(model)
     rigid = jnp.zeros(space.MOTION_DIMS).at[space.ROTATION].set(1).at[space.CAMERA].set(1)
     shape = jnp.zeros(space.SHAPE_DIMS)
-    motion = _bridged(_rigid_start(model, seen), weights)
+    motion = _interpolated(_rigid_start(model, seen), weights)
 
     def round_of(free, *, with_identity):
         def body(_, state):
             motion, shape = state
             motion = _motion_step(
-                model, seen, weights, motion, shape, beliefs=(prior, smoothness), free=free
+                model, seen, weights, motion, shape, priors=(prior, smoothness), free=free
             )
             if with_identity:
                 motion, shape = _identity_step(model, seen, weights, motion, shape, prior=prior)
@@ -156,7 +156,7 @@ def _robust_weights(
     return weights[:, None] * importance * huber / (POINTS_PER_FACT * sigma**2), sigma
 
 
-def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, "59 59"]]:
+def _priors(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, "59 59"]]:
     """Return Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
     directions = model.expression_directions.reshape(space.EXPRESSION_DIMS, -1)
     moves = directions @ directions.T / len(model.template)  # square metres
@@ -186,9 +186,9 @@ def _jacobian(
     return jnp.concatenate([by_expression, jax.jacfwd(of_pose)(frame[HEAD])], axis=1)
 
 
-def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float[Array, "t 59"]:
+def _motion_step(model, seen, weights, motion, shape, *, priors, free) -> Float[Array, "t 59"]:
     """Take one Gauss-Newton step of all frames; only dimensions where `free` is 1 change."""
-    prior, smoothness = beliefs
+    prior, smoothness = priors
     scales = SCALES * free
 
     residuals = _residuals(model, seen, motion, shape)
@@ -270,12 +270,12 @@ def _identity_step(
         )
 
     matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
-    beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
-        MEAN_CERTAINTY * prior + 1e-3 * jnp.eye(space.MOTION_DIMS),
+    priors = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
+        MEAN_PRIOR_STRENGTH * prior + 1e-3 * jnp.eye(space.MOTION_DIMS),
         jnp.eye(space.SHAPE_DIMS) / (IDENTITY_FRAMES * SHAPE_STD**2),
     )
     now = jnp.concatenate([(frames / SCALES).mean(axis=0) * believed, shape])
-    step = -jnp.linalg.solve(matrices.sum(axis=0) + beliefs, gradients.sum(axis=0) + beliefs @ now)
+    step = -jnp.linalg.solve(matrices.sum(axis=0) + priors, gradients.sum(axis=0) + priors @ now)
     return motion + SCALES * step[: space.MOTION_DIMS], shape + step[space.MOTION_DIMS :]
 
 
@@ -299,7 +299,7 @@ def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Arr
     return motion.at[:, space.ROTATION].set(axis_angle(rotation)).at[:, space.CAMERA].set(camera)
 
 
-def _bridged(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[Array, "t 59"]:
+def _interpolated(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[Array, "t 59"]:
     """Interpolate frames of weight 0 between their detected neighbours."""
     times = jnp.arange(len(motion), dtype=jnp.float32)
     order = jnp.argsort(weights <= 0, stable=True)

@@ -253,10 +253,10 @@ def from_main_process(text: str) -> str:
     content = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     size = int(multihost_utils.broadcast_one_to_all(np.int32(content.size)))
     # The other processes provide an array of the same size, whose content is ignored.
-    told = multihost_utils.broadcast_one_to_all(
+    received = multihost_utils.broadcast_one_to_all(
         np.resize(content, size) if content.size else np.zeros(size, np.uint8)
     )
-    return told.tobytes().decode("utf-8", "surrogatepass")
+    return received.tobytes().decode("utf-8", "surrogatepass")
 
 
 def any_process(condition: bool) -> bool:

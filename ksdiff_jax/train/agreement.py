@@ -49,12 +49,12 @@ def data_failure(*, bad: bool) -> Exception:
     """Return the exception to raise if another process cannot continue reading: the caller's
     mistake if the data are `bad`.
     """
-    said = (
+    message = (
         "another process cannot read its training data and prints the reason; all steps until "
         "then are "
         "saved"
     )
-    return InputError(said) if bad else RuntimeError(said)
+    return InputError(message) if bad else RuntimeError(message)
 
 
 class SharedStopRequest(StopRequest):
@@ -71,9 +71,9 @@ class SharedStopRequest(StopRequest):
         ago.
         """
         missing = _BAD_DATA if isinstance(failure, InputError) else _NO_DATA
-        told = np.full((1,), self._received if failure is None else missing, np.int32)
+        sent = np.full((1,), self._received if failure is None else missing, np.int32)
         devices = (self._sharding.num_devices,)
-        flags = jax.make_array_from_callback(devices, self._sharding, lambda index: told)
+        flags = jax.make_array_from_callback(devices, self._sharding, lambda index: sent)
         self._asked.append(self._largest(flags))
         if len(self._asked) > _LAG and (number := int(self._asked.popleft())):
             if number in (_BAD_DATA, _NO_DATA):

@@ -21,7 +21,7 @@ PATIENCE_S = {False: 2.0, True: 90.0}
 
 
 @contextlib.contextmanager
-def alone_in(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
+def exclusive_workdir(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
     """Keep other runs out of the folder during the block; raise `InputError` if another run stays
     in it.
     """
@@ -45,13 +45,13 @@ def _take(lock: IO[bytes], *, waiting: Callable[[], None]) -> bool:
     """Return whether the lock was free, or became so in time; it is kept until the file is
     closed.
     """
-    until, told = time.monotonic() + PATIENCE_S[several()], False
+    until, reported = time.monotonic() + PATIENCE_S[several()], False
     while True:
         if locks.take_at_once(lock):
             return True
         if time.monotonic() > until:
             return False
-        if not told:
+        if not reported:
             waiting()
-        told = True
+        reported = True
         time.sleep(0.2)

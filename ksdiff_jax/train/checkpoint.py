@@ -151,10 +151,10 @@ class Checkpoints:
             return restored
         # a disk may be temporarily unavailable, and a later start may find all of them valid
         if problems:
-            said = "; ".join(problems.values())
+            reasons = "; ".join(problems.values())
             raise CheckpointCorrupt(
                 f"{self.folder}: no valid checkpoint; nothing was moved and no new run was "
-                f"started: {said}"
+                f"started: {reasons}"
             )
         return None
 

@@ -37,7 +37,7 @@ from ksdiff_jax.outputs import check_apart, same_place
 from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.runtime import installed_version
-from ksdiff_jax.train.alone import alone_in
+from ksdiff_jax.train.alone import exclusive_workdir
 
 # Fields that change how long, how observed or where a run is, but not its result at a step. An
 # exception is a cosine decay, which ends at train.steps: another end changes the learning rate from
@@ -162,7 +162,7 @@ def open_workdir(
     workdir = make_folder(path)
     _check_places(workdir)
     check_workdir(workdir, config, overwrite=overwrite)
-    with alone_in(workdir, tell=tell):
+    with exclusive_workdir(workdir, tell=tell):
         if is_main_process():
             now = datetime.datetime.now(datetime.UTC).isoformat()
             # First, because it marks the folder: a run that is killed here can be started again.

@@ -32,7 +32,7 @@ def named_arrays(
     """Return all arrays by name, those not in `wanted` empty; raise `InputError` with the file and
     the key.
     """
-    content = _opened(content)
+    content = _unwrapped(content)
     frames = _frames(path, content)
     if frames is None:
         if not isinstance(content, dict):
@@ -40,18 +40,18 @@ def named_arrays(
             raise InputError(
                 f"{path}: holds a {title}; need a dictionary of arrays, or one per frame"
             )
-        named = _entered(text_keys(content), wanted).items()
+        named = _inner_dictionary(text_keys(content), wanted).items()
         return {
             key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named
         }
-    frames = [_entered(text_keys(frame), wanted) for frame in frames]
+    frames = [_inner_dictionary(text_keys(frame), wanted) for frame in frames]
     keys = set(frames[0])
     if any(set(frame) != keys for frame in frames):
         raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
     return {key: _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
 
 
-def _opened(content: Any) -> Any:
+def _unwrapped(content: Any) -> Any:
     """Unwrap the content: a namespace, an array of one object, a dictionary whose only value is a
     container.
     """
@@ -86,7 +86,7 @@ def _frames(path: Path, content: Any) -> list[dict] | None:
     return values if all(isinstance(value, dict) for value in values) else None
 
 
-def _entered(content: dict, wanted: set[str]) -> dict:
+def _inner_dictionary(content: dict, wanted: set[str]) -> dict:
     """Return the one dictionary among the values that contains the wanted keys, together with
     wanted keys beside it, such as a rate.
     """

@@ -85,15 +85,15 @@ def find_sources(
             f"{' '.join(COEFFICIENTS)})"
         )
     motion, sounds = (
-        _Shelf(coefficients, COEFFICIENTS, "--coefficients"),
-        _Shelf(audio, SOUNDS, "--audio"),
+        _FileIndex(coefficients, COEFFICIENTS, "--coefficients"),
+        _FileIndex(audio, SOUNDS, "--audio"),
     )
     videos = {found.path.with_suffix(""): found for found in files if _ending(found.path) in VIDEOS}
     tracked = {
         found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS
     }
     names = _unique_names(files)
-    beside = functools.cache(lambda folder: _Shelf(folder, SOUNDS, "", deep=False))
+    beside = functools.cache(lambda folder: _FileIndex(folder, SOUNDS, "", deep=False))
     sources = []
     for found in files:
         stem = found.path.with_suffix("")
@@ -114,9 +114,9 @@ def find_sources(
     if layout:
         sources = LAYOUTS[layout].sources(sources, [Path(path) for path in paths])
         if speaker_from:
-            told = {str(found.path): _speaker(found, speaker_from) for found in files}
+            speakers = {str(found.path): _speaker(found, speaker_from) for found in files}
             sources = [
-                replace(source, speaker_id=told[source.video or source.coefficients])
+                replace(source, speaker_id=speakers[source.video or source.coefficients])
                 for source in sources
             ]
     # Ids are text, but file names may be any bytes.
@@ -129,7 +129,7 @@ def find_sources(
     return sorted(sources, key=lambda source: source.source_id)
 
 
-class _Shelf:
+class _FileIndex:
     """The files of a folder by their path below it and by stem."""
 
     def __init__(
@@ -196,7 +196,9 @@ def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
     return names
 
 
-def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) -> Path | None:
+def _sound(
+    found: Found, video: Found | None, sounds: _FileIndex, beside: _FileIndex
+) -> Path | None:
     """Return the recording of a file: the requested one, otherwise none if the video has its own,
     otherwise one beside it.
     """

@@ -52,8 +52,8 @@ def source_key(source: Source, settings: Settings) -> str:
             files[path] = None  # missing: the source will be rejected until the file exists
         files |= _transcripts(path)
     # The path of the tracker's Python does not change its results.
-    told = dataclasses.asdict(settings) | {"tracker_python": ""}
-    content = [VERSION, dataclasses.asdict(source), told, files]
+    relevant = dataclasses.asdict(settings) | {"tracker_python": ""}
+    content = [VERSION, dataclasses.asdict(source), relevant, files]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

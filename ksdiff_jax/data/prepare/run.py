@@ -130,20 +130,22 @@ def write_prepared(
     if not usable:
         rejections = list(_rejections(finished))
         counts = Counter(rejection.reason for rejection in rejections)
-        told = (
+        summary = (
             ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
             or "no clip at all"
         )
         first = f"; the first: {rejections[0].detail}" if rejections else ""
         raise InputError(
-            f"{out}: nothing of {len(finished.sources)} sources is usable ({told}){first}; all "
+            f"{out}: nothing of {len(finished.sources)} sources is usable ({summary}){first}; all "
             f"are in {ledger.folder}"
         )
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:
-        told = " and ".join(f"{count} in {space} space" for space, count in sorted(spaces.items()))
+        summary = " and ".join(
+            f"{count} in {space} space" for space, count in sorted(spaces.items())
+        )
         raise InputError(
-            f"{out}: {told}; one data set has coefficients of one face model, prepare them "
+            f"{out}: {summary}; one data set has coefficients of one face model, prepare them "
             "separately"
         )
     speakers = {name: finished.sources[i].speaker_id for name, i in usable.items()}

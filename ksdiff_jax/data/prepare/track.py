@@ -19,7 +19,7 @@ from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretc
 from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejected, Rejection, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
-from ksdiff_jax.data.tracking.speaker import mouth_and_sound
+from ksdiff_jax.data.tracking.speaker import audio_visual_offset
 from ksdiff_jax.data.tracking.tracker import Tracker
 from ksdiff_jax.data.tracking.video import has_sound
 from ksdiff_jax.errors import InputError
@@ -271,7 +271,7 @@ def take_of_face(
         )
     sound = sound_of_take(audio, start_s=start_s, frames=frames)
     opening = fitted_opening(fit, face)
-    mouth = mouth_and_sound(opening, sound)
+    mouth = audio_visual_offset(opening, sound)
     if not mouth.speaks:
         detail = (
             f"the mouth moves by {np.std(opening):.4f} of the face's height while there is sound"

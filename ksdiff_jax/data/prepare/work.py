@@ -52,9 +52,9 @@ def _outcome(source: Source, settings: Settings, work: Work) -> Outcome:
         return refused(source, "unreadable", str(error))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        told = traceback.format_exception_only(error)[-1].strip()
+        message = traceback.format_exception_only(error)[-1].strip()
         return refused(
-            source, "failed", f"{told} ({Path(place.filename).name}, line {place.lineno})"
+            source, "failed", f"{message} ({Path(place.filename).name}, line {place.lineno})"
         )
 
 

@@ -18,8 +18,8 @@ from ksdiff_jax.data.tracking.tracker import LANDMARKS, FaceTracker, FoundFace
 from ksdiff_jax.data.tracking.video import frames, shots
 from ksdiff_jax.typing import Float
 
-LOOK_EVERY_S = 0.2
-LOOK_SIDE = 2 * 320  # size in pixels of the picture in which faces are detected
+DETECTION_INTERVAL_S = 0.2
+DETECTION_SIDE = 2 * 320  # size in pixels of the picture in which faces are detected
 CROP_SIDE_OF_FACE = 2.0  # the detector's boxes end at brow and chin
 COMPARABLE_SIZE = 0.5  # ratio of a second face's height to the first's
 TWO_FACES_SHARE = 0.2  # of the detections
@@ -27,7 +27,7 @@ NO_FACE_SHARE = 0.5
 SMOOTHING_S = 0.4
 
 
-class Look(NamedTuple):
+class Detections(NamedTuple):
     """The faces at one instant, the largest first, in pixels of the full picture."""
 
     frame: int
@@ -39,7 +39,7 @@ class Survey(NamedTuple):
 
     times_s: Float[np.ndarray, "n"]
     shots: list[slice]
-    looks: list[Look]
+    detections: list[Detections]
 
 
 class FollowedFace(NamedTuple):
@@ -58,19 +58,19 @@ def survey(
     path: str | Path, tracker: FaceTracker, *, start_s: float = 0.0, end_s: float | None = None
 ) -> Survey:
     """Make the first pass over the part of a video from `start_s` to `end_s`."""
-    times, thumbnails, sizes, looks, next_look_s = [], [], [], [], -np.inf
+    times, thumbnails, sizes, detections, next_detection_s = [], [], [], [], -np.inf
     for frame in _part(path, start_s, end_s):
-        if frame.time_s >= next_look_s:
-            picture = frame.rgb(largest_side=LOOK_SIDE)
+        if frame.time_s >= next_detection_s:
+            picture = frame.rgb(largest_side=DETECTION_SIDE)
             scale = max(frame.size) / max(picture.shape[:2])
-            looks.append(Look(len(times), _largest_first(tracker.faces(picture), scale)))
-            next_look_s = frame.time_s + LOOK_EVERY_S
+            detections.append(Detections(len(times), _largest_first(tracker.faces(picture), scale)))
+            next_detection_s = frame.time_s + DETECTION_INTERVAL_S
         times.append(frame.time_s)
         thumbnails.append(frame.thumbnail())
         sizes.append(frame.size)
     if not times:
         raise Rejected("no_video", f"{path}: no picture could be decoded")
-    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails), sizes), looks)
+    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails), sizes), detections)
 
 
 def single_face(survey: Survey, shot: slice) -> Float[np.ndarray, "n 3"]:
@@ -79,19 +79,23 @@ def single_face(survey: Survey, shot: slice) -> Float[np.ndarray, "n 3"]:
 
     Raises `Rejected` if the shot shows no face, or two.
     """
-    looks = [look for look in survey.looks if shot.start <= look.frame < shot.stop]
-    found = [look for look in looks if look.faces]
-    if not looks or len(found) <= (1 - NO_FACE_SHARE) * len(looks):
+    detections = [
+        detection for detection in survey.detections if shot.start <= detection.frame < shot.stop
+    ]
+    found = [detection for detection in detections if detection.faces]
+    if not detections or len(found) <= (1 - NO_FACE_SHARE) * len(detections):
         raise Rejected(
-            "no_face", f"a face in {len(found)} of {len(looks)} looks; need one in most of them"
+            "no_face",
+            f"a face in {len(found)} of {len(detections)} detections; need one in most of them",
         )
-    crowded = sum(_crowded(look.faces) for look in found)
-    if crowded > TWO_FACES_SHARE * len(looks):
+    crowded = sum(_crowded(detection.faces) for detection in found)
+    if crowded > TWO_FACES_SHARE * len(detections):
         raise Rejected(
-            "two_faces", f"a second face in {crowded} of {len(looks)} looks; need one face alone"
+            "two_faces",
+            f"a second face in {crowded} of {len(detections)} detections; need one face alone",
         )
-    faces = [look.faces[0] for look in found]
-    at_s = survey.times_s[[look.frame for look in found]]
+    faces = [detection.faces[0] for detection in found]
+    at_s = survey.times_s[[detection.frame for detection in found]]
     times_s = survey.times_s[shot]
     centre = np.array([(face.x + face.width / 2, face.y + face.height / 2) for face in faces])
     centre = np.stack([np.interp(times_s, at_s, centre[:, axis]) for axis in range(2)], axis=1)

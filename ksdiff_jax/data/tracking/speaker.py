@@ -24,7 +24,7 @@ SPEECH_LEVEL = np.log(0.005)
 SPEECH_SHARE = 0.2
 
 
-class MouthAndSound(NamedTuple):
+class AudioVisualOffset(NamedTuple):
     """The relation between a mouth and a sound."""
 
     offset_s: float  # positive: the mouth moves later than the sound; NaN if undefined
@@ -32,9 +32,9 @@ class MouthAndSound(NamedTuple):
     speaks: bool
 
 
-def mouth_and_sound(
+def audio_visual_offset(
     opening: Float[np.ndarray, "t"], audio: Float[np.ndarray, "s"]
-) -> MouthAndSound:
+) -> AudioVisualOffset:
     """Compare mouth openings over face height at 25 Hz with the sound of the same instants at 16
     kHz.
     """
@@ -61,4 +61,4 @@ def mouth_and_sound(
             here = float(np.corrcoef(mouth[:overlap], sound[:overlap])[0, 1])
             if here > correlation:
                 best, correlation = shift / 25, here
-    return MouthAndSound(best, correlation if np.isfinite(correlation) else np.nan, speaks)
+    return AudioVisualOffset(best, correlation if np.isfinite(correlation) else np.nan, speaks)

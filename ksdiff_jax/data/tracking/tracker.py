@@ -119,7 +119,7 @@ class Tracker:
 
     def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]:
         """Return the faces in an RGB picture, at most three."""
-        count = self._ask(b"D", picture)
+        count = self._request(b"D", picture)
         return [FoundFace(*map(float, self._floats(5))) for _ in range(count)]
 
     def landmarks(self, picture: UInt8[np.ndarray, "y x 3"]) -> Float[np.ndarray, "478 3"] | None:
@@ -128,7 +128,7 @@ class Tracker:
         """
         found = [
             self._floats(3 * LANDMARKS).reshape(LANDMARKS, 3)
-            for _ in range(self._ask(b"M", picture))
+            for _ in range(self._request(b"M", picture))
         ]
         return found[0] if found else None
 
@@ -149,7 +149,7 @@ class Tracker:
     def __exit__(self, *_error) -> None:
         self.close()
 
-    def _ask(self, kind: bytes, picture: np.ndarray) -> int:
+    def _request(self, kind: bytes, picture: np.ndarray) -> int:
         height, width, _ = picture.shape
         self._write(struct.pack("<cII", kind, height, width) + picture.tobytes())
         return struct.unpack("<I", self._read(4, wait_s=ANSWER_S))[0]

@@ -11,7 +11,7 @@ are not text.
 import re
 from pathlib import Path
 
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.cues import seconds
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
@@ -42,7 +42,7 @@ def is_substation(text: str) -> bool:
 
 def read_substation(path: Path, text: str) -> Transcript:
     """Read the lines of the dialogue."""
-    broken, said, fields, in_events = BrokenLines(path), [], _FORMAT, False
+    broken, texts, fields, in_events = BrokenLines(path), [], _FORMAT, False
     for number, line in enumerate(text.split("\n"), start=1):
         name, _, content = line.partition(":")
         name = name.strip().lower()
@@ -56,17 +56,19 @@ def read_substation(path: Path, text: str) -> Transcript:
             if not (start and end and "text" in row):
                 broken.add(number, line, "; need Dialogue: with a start, an end and a text")
             elif words := " ".join(spoken_text(_bare(row["text"])).split()):
-                said.append(
-                    Said(Spoken(words, seconds(start.groups()), seconds(end.groups())), number)
+                texts.append(
+                    NumberedText(
+                        Spoken(words, seconds(start.groups()), seconds(end.groups())), number
+                    )
                 )
-    return timed_transcript(path, said, broken, unit="line")
+    return timed_transcript(path, texts, broken, unit="line")
 
 
 def _bare(text: str) -> str:
     pieces = _OVERRIDE.split(text)  # text and overrides alternate
-    said, draws = pieces[:1], False
+    kept, draws = pieces[:1], False
     for override, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         if found := _DRAWS.findall(override):
             draws = found[-1] != "0"
-        said.append("" if draws else piece)
-    return _BREAK.sub("\n", "".join(said))
+        kept.append("" if draws else piece)
+    return _BREAK.sub("\n", "".join(kept))

@@ -12,7 +12,7 @@ decimal comma if the system's language has one. A point label has equal start an
 import re
 from pathlib import Path
 
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
@@ -30,7 +30,7 @@ def has_labels(text: str) -> bool:
 
 def read_label_track(path: Path, text: str) -> Transcript:
     """Read the labels: as words with times if each is one word, otherwise as lines."""
-    broken, said = BrokenLines(path), []
+    broken, texts = BrokenLines(path), []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.startswith("\\"):
             continue
@@ -41,6 +41,6 @@ def read_label_track(path: Path, text: str) -> Transcript:
         label = " ".join(spoken_text(found[3] or "").split())
         if not is_silence(label):
             start_s, end_s = (float(field.replace(",", ".")) for field in found.groups()[:2])
-            said.append(Said(Spoken(label, start_s, end_s), number))
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
-    return timed_transcript(path, said, broken, unit=unit)
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
+    return timed_transcript(path, texts, broken, unit=unit)

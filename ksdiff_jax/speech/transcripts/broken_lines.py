@@ -19,11 +19,11 @@ from ksdiff_jax.speech.transcripts.spoken_words import (
     lasts,
 )
 
-SHOWN = 60  # characters of a broken line
-NAMED = 8  # numbers of further lines
+SHOWN_CHARACTERS = 60  # characters of a broken line
+LISTED_LINES = 8  # numbers of further lines
 
 
-class Said(NamedTuple):
+class NumberedText(NamedTuple):
     """A word or a line of text, and its line number in the file."""
 
     spoken: Spoken
@@ -45,7 +45,7 @@ class BrokenLines:
 
     def add(self, line: int, content: str, why: str, *, remedy: str = "left out") -> None:
         """Add a broken line; `content` is its text, and `why` follows it in the message."""
-        shown = " ".join(content[: 4 * SHOWN].split())[:SHOWN]
+        shown = " ".join(content[: 4 * SHOWN_CHARACTERS].split())[:SHOWN_CHARACTERS]
         self._found.append(_Broken(line, f"{self.path}, line {line}: {shown!r}{why}", remedy))
 
     def settle(self, *, good: int) -> None:
@@ -58,7 +58,9 @@ class BrokenLines:
             raise InputError(first.message + more)
         more = ""
         if others:
-            numbers = [str(item.line) for item in others[:NAMED]] + ["..."] * (len(others) > NAMED)
+            numbers = [str(item.line) for item in others[:LISTED_LINES]] + ["..."] * (
+                len(others) > LISTED_LINES
+            )
             more = (
                 f"; {len(others)} more like it: line{'s' * (len(others) > 1)} {', '.join(numbers)}"
             )
@@ -67,7 +69,7 @@ class BrokenLines:
 
 def timed_transcript(
     path: Path,
-    said: Iterable[Said],
+    texts: Iterable[NumberedText],
     broken: BrokenLines,
     *,
     unit: Literal["word", "line"],
@@ -79,7 +81,7 @@ def timed_transcript(
     words. Words with the same text and times count once.
     """
     kept, bad = [], 0
-    for spoken, line in said:
+    for spoken, line in texts:
         if not lasts(spoken):
             bad += 1
             spoken = _repaired(spoken, line, broken)

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,15})?|\.\d{1,15}")
 def read_ctm(path: Path, text: str, *, stem: str) -> Transcript:
     """Read the words of the recording called `stem`, without silences."""
     broken = BrokenLines(path)
-    recordings: dict[str, list[Said]] = {}
+    recordings: dict[str, list[NumberedText]] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
         if not fields or line.startswith((";;", "#")):
@@ -34,12 +34,12 @@ def read_ctm(path: Path, text: str, *, stem: str) -> Transcript:
         start_s, duration_s = map(float, fields[2:4])
         words = recordings.setdefault(Path(fields[0]).stem, [])
         if not is_silence(fields[4]):
-            words.append(Said(Spoken(fields[4], start_s, start_s + duration_s), number))
+            words.append(NumberedText(Spoken(fields[4], start_s, start_s + duration_s), number))
     if stem not in recordings and len(recordings) > 1:
         names = ", ".join(list(recordings)[:5])
         raise InputError(
             f"{path}: words of {len(recordings)} recordings ({names} ...), none of them called "
             f"{stem}"
         )
-    said = recordings.get(stem) or next(iter(recordings.values()), [])
-    return timed_transcript(path, said, broken, unit="word")
+    texts = recordings.get(stem) or next(iter(recordings.values()), [])
+    return timed_transcript(path, texts, broken, unit="word")

@@ -97,7 +97,7 @@ def is_web_vtt(text: str) -> bool:
 def read_cues(text: str, broken: BrokenLines, *, web_vtt: bool) -> list[Cue]:
     """Return the cues in the order of the file."""
     lines = [line.strip() for line in text.split("\n")]
-    walk = _Walk(lines, broken, web_vtt=web_vtt)
+    walk = _LineParser(lines, broken, web_vtt=web_vtt)
     for index in range(len(lines)):
         walk.step(index)
     return walk.cues
@@ -135,8 +135,8 @@ def seconds(parts: Sequence[str | None]) -> float:
     return -value if sign else value
 
 
-class _Walk:
-    """Iterates over the lines once; the kind of a line depends on its neighbours."""
+class _LineParser:
+    """Parses the lines in one pass; the kind of a line depends on its neighbours."""
 
     def __init__(self, lines: list[str], broken: BrokenLines, *, web_vtt: bool):
         self.lines, self.broken, self.web_vtt = lines, broken, web_vtt
@@ -147,7 +147,7 @@ class _Walk:
                 self.times[index] = _Times(False)
         self.cues: list[Cue] = []
         self.counter = 0  # of the last cue
-        self.named, self.counted, self.in_order, self.glued = self._habits()
+        self.named, self.counted, self.in_order, self.glued = self._numbering()
         # The owner of the next text lines: a cue, nothing yet, an aside of WebVTT, or something
         # broken.
         self.place: str = "nothing"
@@ -231,7 +231,7 @@ class _Walk:
         has_clock = _CLOCK_LIKE.match(head) or _CLOCK_ANYWHERE.search(head)
         return after_counter or has_clock is not None or not re.search(r"\w", head)
 
-    def _habits(self) -> tuple[bool, bool, bool, bool]:
+    def _numbering(self) -> tuple[bool, bool, bool, bool]:
         """Return whether the file names its cues, counts them, counts them in order, and does so
         without blank lines.
         """

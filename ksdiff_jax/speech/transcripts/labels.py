@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
@@ -81,7 +81,7 @@ def has_label_lines(text: str) -> bool:
 
 
 def _labels(path: Path, lines: list[_Line]) -> Transcript:
-    broken, said = BrokenLines(path), []
+    broken, texts = BrokenLines(path), []
     scale = _scale(path, [fields for _, fields in lines])
     for number, fields in lines:
         if not _are_numbers(fields[:2]):
@@ -90,22 +90,22 @@ def _labels(path: Path, lines: list[_Line]) -> Transcript:
         label = _label(fields[2:])
         if not is_silence(label):
             start_s, end_s = (_value(field) * scale for field in fields[:2])
-            said.append(Said(Spoken(label, start_s, end_s), number))
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
-    return timed_transcript(path, said, broken, unit=unit)
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
+    return timed_transcript(path, texts, broken, unit=unit)
 
 
 def _ends(path: Path, lines: list[_Line]) -> Transcript:
-    broken, said, start_s = BrokenLines(path), [], 0.0
+    broken, texts, start_s = BrokenLines(path), [], 0.0
     for number, fields in lines:
         if len(fields) < 2 or not _are_numbers(fields[:1], least=1):
             broken.add(number, " ".join(fields), "; need `end colour label` as on the others")
             continue
         end_s, label = _value(fields[0]), " ".join(fields[2:]).split(";")[0]
         if not is_silence(label):
-            said.append(Said(Spoken(label, start_s, end_s), number))
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
         start_s = end_s
-    return timed_transcript(path, said, broken, unit="word")
+    return timed_transcript(path, texts, broken, unit="word")
 
 
 def _have_colours(lines: list[_Line]) -> bool:

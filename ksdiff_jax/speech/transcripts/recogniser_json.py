@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.chunks import spoken_words
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import SCHEMA, Transcript
@@ -72,9 +72,9 @@ def read_json(path: Path, text: str) -> Transcript:
     unit, items = found
     scale = _scale(items) if unit == "word" else 1.0
     chunks = []
-    for said, start, end in items:
+    for words, start, end in items:
         label = " ".join(
-            spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split()
+            spoken_text(" ".join(words) if isinstance(words, list) else str(words)).split()
         )
         if not is_silence(label):
             chunks.append(
@@ -89,7 +89,7 @@ def read_json(path: Path, text: str) -> Transcript:
         return Transcript(whole or " ".join(chunk["text"] for chunk in chunks), str(path))
     words = spoken_words(chunks, duration_s=max(known))
     return timed_transcript(
-        path, [Said(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole
+        path, [NumberedText(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole
     )
 
 

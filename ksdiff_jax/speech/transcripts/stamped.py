@@ -14,7 +14,7 @@ times by `[offset:+250]`, in milliseconds towards the start.
 import re
 from pathlib import Path
 
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.cues import seconds
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text, without_names
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
@@ -74,18 +74,20 @@ def read_stamped(path: Path, text: str) -> Transcript:
     in_words = any(_WORD_TIME.search(words) for _, lines, _ in rows for words in lines)
     ends = [start_s for start_s, _, _ in rows[1:]] + [start_s for start_s, _, _ in rows[-1:]]
     pieces: dict[int, list[_Piece]] = {}
-    said: list[Said] = []
+    texts: list[NumberedText] = []
     for (start_s, lines, number), end_s in zip(rows, ends, strict=True):
         if id(lines) not in pieces:
             pieces[id(lines)] = _pieces("\n".join(lines))
-        said += _said(pieces[id(lines)], start_s=start_s, end_s=end_s, shift_s=shift_s, line=number)
-    in_words = in_words and not any(" " in item.spoken.text for item in said)
-    texts = without_names([item.spoken.text for item in said])
-    said = [
-        Said(item.spoken._replace(text=text), item.line)
-        for item, text in zip(said, texts, strict=True)
+        texts += _numbered_texts(
+            pieces[id(lines)], start_s=start_s, end_s=end_s, shift_s=shift_s, line=number
+        )
+    in_words = in_words and not any(" " in item.spoken.text for item in texts)
+    unnamed = without_names([item.spoken.text for item in texts])
+    texts = [
+        NumberedText(item.spoken._replace(text=text), item.line)
+        for item, text in zip(texts, unnamed, strict=True)
     ]
-    return timed_transcript(path, said, broken, unit="word" if in_words else "line")
+    return timed_transcript(path, texts, broken, unit="word" if in_words else "line")
 
 
 def _stamps(line: str) -> tuple[list[float], str]:
@@ -114,14 +116,16 @@ def _pieces(words: str) -> list[_Piece]:
     ]
 
 
-def _said(
+def _numbered_texts(
     pieces: list[_Piece], *, start_s: float, end_s: float, shift_s: float, line: int
-) -> list[Said]:
+) -> list[NumberedText]:
     starts = [start_s]
     for _, own_s in pieces[1:]:
         starts.append(max(starts[-1], own_s - shift_s))
     ends = [*starts[1:], max(end_s, starts[-1])]
     timed = zip(pieces, starts, ends, strict=True)
     return [
-        Said(Spoken(text, first_s, last_s), line) for (text, _), first_s, last_s in timed if text
+        NumberedText(Spoken(text, first_s, last_s), line)
+        for (text, _), first_s, last_s in timed
+        if text
     ]

@@ -13,7 +13,7 @@ import re
 import warnings
 from pathlib import Path
 
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.cues import Cue, is_web_vtt, read_cues, seconds
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text, without_names
 from ksdiff_jax.speech.transcripts.rolling import Fresh, Shown, first_shown
@@ -60,7 +60,7 @@ def read_subtitles(path: Path, text: str) -> Transcript:
         return timed_transcript(path, words, broken, unit="word")
     texts = without_names([" ".join(item.lines) for item in fresh])
     lines = [
-        Said(Spoken(text, item.shown.start_s, item.shown.end_s), item.shown.line)
+        NumberedText(Spoken(text, item.shown.start_s, item.shown.end_s), item.shown.line)
         for text, item in zip(texts, fresh, strict=True)
     ]
     return timed_transcript(path, lines, broken, unit="line")
@@ -109,25 +109,25 @@ def _timed_pieces(line: str, cue: Cue) -> tuple[Spoken, ...]:
         )
         last = found.end()
     texts.append(line[last:])
-    said = [
+    pieces = [
         (" ".join(spoken_text(bare(text)).split()), start_s)
         for text, start_s in zip(texts, starts, strict=True)
     ]
     ends = [*starts[1:], max(cue.end_s, starts[-1])]
     return tuple(
         Spoken(text, start_s, end_s)
-        for (text, start_s), end_s in zip(said, ends, strict=True)
+        for (text, start_s), end_s in zip(pieces, ends, strict=True)
         if text
     )
 
 
-def _words(fresh: list[Fresh]) -> list[Said]:
+def _words(fresh: list[Fresh]) -> list[NumberedText]:
     """Return the timed words of a file in which lines are timed by words; empty for others."""
-    words: list[Said] = []
+    words: list[NumberedText] = []
     for item in fresh:
         for line, timed in zip(item.lines, item.words, strict=True):
             pieces = timed or (Spoken(line, item.shown.start_s, item.shown.end_s),)
-            words += [Said(piece, item.shown.line) for piece in pieces]
+            words += [NumberedText(piece, item.shown.line) for piece in pieces]
     phrases = sum(len(word.spoken.text.split()) > 1 for word in words)
     if not any(
         timed for item in fresh for timed in item.words
@@ -136,7 +136,7 @@ def _words(fresh: list[Fresh]) -> list[Said]:
     return words
 
 
-def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[Said]:
+def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[NumberedText]:
     """Return the words that are marked in consecutive cues, if they are the whole text; otherwise
     empty.
     """
@@ -145,7 +145,7 @@ def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[Said]:
         found = _MARKED.findall("\n".join(cue.lines))
         if len(found) == 1:
             text = " ".join(spoken_text(bare(found[0][1])).split())
-            marked.append(Said(Spoken(text, cue.start_s, cue.end_s), cue.line))
-    said = " ".join(" ".join(item.lines) for item in fresh).split()
-    alike = [word for item in marked for word in item.spoken.text.split()] == said
+            marked.append(NumberedText(Spoken(text, cue.start_s, cue.end_s), cue.line))
+    words = " ".join(" ".join(item.lines) for item in fresh).split()
+    alike = [word for item in marked for word in item.spoken.text.split()] == words
     return marked if alike and len(marked) > len(fresh) else []

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
@@ -57,7 +57,7 @@ def read_table(path: Path, text: str) -> Transcript:
         )
     rows = csv.reader(text.split("\n"), delimiter=columns.separator)
     next(rows)
-    broken, said, speakers = BrokenLines(path), [], set()
+    broken, texts, speakers = BrokenLines(path), [], set()
     found = [(rows.line_num, row) for row in rows if any(field.strip() for field in row)]
     whole = all(
         row[columns.start].strip().isdigit() for _, row in found if len(row) > columns.start
@@ -84,7 +84,7 @@ def read_table(path: Path, text: str) -> Transcript:
             )
             continue
         if not is_silence(label):
-            said.append(Said(Spoken(label, start_s, end_s), number))
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
             speakers.add(
                 row[columns.speaker]
                 if columns.speaker is not None and len(row) > columns.speaker
@@ -97,8 +97,8 @@ def read_table(path: Path, text: str) -> Transcript:
             TranscriptFileWarning,
             stacklevel=2,
         )
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
-    return timed_transcript(path, said, broken, unit=unit)
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
+    return timed_transcript(path, texts, broken, unit=unit)
 
 
 def has_rows(text: str) -> bool:
@@ -114,8 +114,8 @@ def read_rows(path: Path, text: str) -> Transcript:
         for number, line in enumerate(text.split("\n"), start=1)
         if line.strip()
     ]
-    said = [
-        Said(row.spoken, number)
+    texts = [
+        NumberedText(row.spoken, number)
         for number, row in rows
         if row is not None and not is_silence(row.spoken.text)
     ]
@@ -127,9 +127,9 @@ def read_rows(path: Path, text: str) -> Transcript:
             TranscriptFileWarning,
             stacklevel=2,
         )
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
     return timed_transcript(
-        path, sorted(said, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit
+        path, sorted(texts, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit
     )
 
 
@@ -156,15 +156,21 @@ def _columns(text: str) -> _Columns | None:
         return None
     for separator in "\t,;":
         names = [name.strip().strip('"').lower() for name in heading.split(separator)]
-        start, end, said = (
+        start, end, label = (
             next((names.index(n) for n in known if n in names), None)
             for known in (_STARTS, _ENDS, _TEXTS)
         )
-        if start is not None and end is not None and said is not None:
+        if start is not None and end is not None and label is not None:
             kind, speaker = (
                 names.index(name) if name in names else None for name in ("type", "speaker")
             )
             return _Columns(
-                separator, start, end, said, kind, speaker, names[start] == "start" and kind is None
+                separator,
+                start,
+                end,
+                label,
+                kind,
+                speaker,
+                names[start] == "start" and kind is None,
             )
     return None

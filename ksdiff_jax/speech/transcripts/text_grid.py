@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
@@ -73,7 +73,7 @@ class _Value(NamedTuple):
 class _Tier(NamedTuple):
     name: str
     is_intervals: bool
-    said: list[Said]
+    texts: list[NumberedText]
 
 
 def is_text_grid(text: str) -> bool:
@@ -95,13 +95,13 @@ def read_text_grid(path: Path, text: str) -> Transcript:
             TranscriptFileWarning,
             stacklevel=2,
         )
-    said = [
-        Said(Spoken(word.text, word.start_s - start_s, word.end_s - start_s), line)
-        for word, line in tier.said
+    texts = [
+        NumberedText(Spoken(word.text, word.start_s - start_s, word.end_s - start_s), line)
+        for word, line in tier.texts
         if not is_silence(word.text)
     ]
-    unit = "line" if any(" " in word.text for word, _ in said) else "word"
-    return timed_transcript(path, said, BrokenLines(path), unit=unit)
+    unit = "line" if any(" " in word.text for word, _ in texts) else "word"
+    return timed_transcript(path, texts, BrokenLines(path), unit=unit)
 
 
 def _tier_by_tier(values: "_Reader") -> tuple[float, list[_Tier]]:
@@ -141,7 +141,7 @@ def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
                 f"{values.path}, line {values.line}: tier {number}, of {len(tiers)} tiers"
             )
         tier = tiers[number - 1]
-        tier.said.append(values.entry(tier.is_intervals))
+        tier.texts.append(values.entry(tier.is_intervals))
     return start_s, tiers
 
 
@@ -159,7 +159,7 @@ def _tier_of_words(path: Path, tiers: list[_Tier]) -> _Tier:
             f"{path}: no tier of words, only {names}; call the tier with the words `words`"
         )
     filled = [
-        tier for tier in candidates if any(not is_silence(word.text) for word, _ in tier.said)
+        tier for tier in candidates if any(not is_silence(word.text) for word, _ in tier.texts)
     ]
     if len(filled) > 1:
         warnings.warn(
@@ -225,16 +225,16 @@ class _Reader:
             )
         return int(found.value)
 
-    def entry(self, is_interval: bool) -> Said:
+    def entry(self, is_interval: bool) -> NumberedText:
         if not is_interval:
             point = self._take(float, "a point's time")
-            return Said(
+            return NumberedText(
                 Spoken(_label(self.text("a point's mark")), float(point.value), float(point.value)),
                 point.line,
             )
         start = self._take(float, "an interval's xmin")
         end_s, label = self.number("an interval's xmax"), self.text("an interval's text")
-        return Said(Spoken(_label(label), float(start.value), end_s), start.line)
+        return NumberedText(Spoken(_label(label), float(start.value), end_s), start.line)
 
     def _take(self, kind: type, what: str) -> _Value:
         if self.ended:

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
@@ -38,7 +38,7 @@ def read_timed_text(path: Path, text: str) -> Transcript:
             f"{path}: XML with a DOCTYPE, which is not read; save it as SubRip or WebVTT"
         )
     parser = ElementTree.XMLPullParser(["start", "end"])
-    broken, said, line, depth = BrokenLines(path), [], 0, 0  # depth: number of open paragraphs
+    broken, texts, line, depth = BrokenLines(path), [], 0, 0  # depth: number of open paragraphs
     rates: dict[str, float] = {}
     try:
         for line, content in enumerate(text.lstrip().split("\n"), start=1):
@@ -50,21 +50,21 @@ def read_timed_text(path: Path, text: str) -> Transcript:
                 elif name == "p":
                     depth += 1 if event == "start" else -1
                     if not depth:
-                        _add(element, rates, broken, said, line)
+                        _add(element, rates, broken, texts, line)
                         element.clear()
         parser.close()
     except ElementTree.ParseError as error:
         raise InputError(
             f"{path}, line {error.position[0]}: not XML that can be read ({error})"
         ) from error
-    return timed_transcript(path, said, broken, unit="line")
+    return timed_transcript(path, texts, broken, unit="line")
 
 
 def _add(
     element: ElementTree.Element,
     rates: dict[str, float],
     broken: BrokenLines,
-    said: list[Said],
+    texts: list[NumberedText],
     line: int,
 ) -> None:
     for part in element.iter():
@@ -81,7 +81,7 @@ def _add(
     if start_s is None or end_s is None:
         broken.add(line, text, ": a paragraph without a begin and an end")
     else:
-        said.append(Said(Spoken(text, start_s, end_s), line))
+        texts.append(NumberedText(Spoken(text, start_s, end_s), line))
 
 
 def _rates(root: ElementTree.Element) -> dict[str, float]:

@@ -78,8 +78,8 @@ class WeightsAndBiases:
 
     @classmethod
     def _failed(cls, error: Exception) -> "WeightsAndBiases":
-        said = f"Weights & Biases is left out from here on: {type(error).__name__}: {error}"
-        warnings.warn(said, Notice, stacklevel=3)
+        message = f"Weights & Biases is left out from here on: {type(error).__name__}: {error}"
+        warnings.warn(message, Notice, stacklevel=3)
         return cls()
 
 
