@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.audio.heard import Heard
+from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_vertices, mouth_opening
 from ksdiff_jax.motion.clip import MotionClip
@@ -84,7 +84,7 @@ class Motion(MotionClip):
         self,
         path: str | Path,
         *,
-        audio: str | Path | Heard | None = None,
+        audio: str | Path | VoiceSource | None = None,
         face: FaceModel | None = None,
         size: int = 512,
         progress: Callable[[int, int], None] | None = None,

@@ -158,13 +158,13 @@ def fitting_mix(layout: tuple[str, ...], covariance: Float[np.ndarray, "c c"]) -
     correlation = covariance / np.maximum(np.outer(level, level), 1e-30)
     inverted = active & (correlation[loudest] < -UNRELATED)
     sign = np.where(inverted, -1.0, 1.0)
-    heard = active & (level > _ratio(ANOTHER_VOICE_DB) * level[loudest])
-    pairs = (correlation * np.outer(sign, sign))[np.ix_(heard, heard)]
-    count = int(heard.sum())
+    audible = active & (level > _ratio(ANOTHER_VOICE_DB) * level[loudest])
+    pairs = (correlation * np.outer(sign, sign))[np.ix_(audible, audible)]
+    count = int(audible.sum())
     related = count == 1 or (pairs.sum() - count) / (count * (count - 1)) > UNRELATED
     centre = layout.index("FC") if len(layout) > 2 and "FC" in layout else -1
-    if centre >= 0 and count > 1 and heard[centre]:
-        beside = heard & (np.arange(len(layout)) != centre)
+    if centre >= 0 and count > 1 and audible[centre]:
+        beside = audible & (np.arange(len(layout)) != centre)
         if np.abs(correlation[centre, beside]).mean() < UNRELATED:
             return Mix(np.eye(len(layout), dtype=np.float32)[centre], centre=centre + 1)
     if related and active.all() and level.max() < _ratio(EQUAL_LEVEL_DB) * level.min():

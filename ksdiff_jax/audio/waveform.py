@@ -1,7 +1,7 @@
 """Reads any recording that FFmpeg can decode as float32 mono at 16 kHz, and writes 16-bit WAV
 files.
 
-`load_audio` returns the voice of a recording (`audio.heard`) as samples (s,) in [-1, 1]; sample 0
+`load_audio` returns the voice of a recording (`audio.voice`) as samples (s,) in [-1, 1]; sample 0
 is the instant at which a player starts the file. AAC decoders return up to one frame more than was
 recorded; samples beyond the duration that the container states are cut off.
 
@@ -32,9 +32,9 @@ import av.error
 import numpy as np
 
 from ksdiff_jax.audio.decode import Findings
-from ksdiff_jax.audio.heard import Examined, Heard, examine
 from ksdiff_jax.audio.pipe import copy_of_pipe, is_pipe
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.audio.voice import Examined, VoiceSource, examine
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Float
@@ -67,7 +67,7 @@ class Recording(NamedTuple):
 
     audio: Float[np.ndarray, "s"]
     notes: tuple[str, ...]
-    heard: Heard  # parameters of the voice, for `audio.heard.voice`
+    heard: VoiceSource  # parameters of the voice, for `audio.voice.voice`
     start_s: float = 0.0  # time of its first sample; silence comes before it
     # silence inserted for missing sound: start and length in seconds
     gaps: tuple[tuple[float, float], ...] = ()

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
-from ksdiff_jax.cli.streams import drop, fails, flush_errors, put_error, repair_streams
+from ksdiff_jax.cli.streams import discard, flush_errors, is_broken, put_error, repair_streams
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.files import set_home
 from ksdiff_jax.heap import keep_freed_memory
@@ -58,9 +58,9 @@ def main(argv: list[str] | None = None) -> int:
         put_error(f"{PROGRAM}: interrupted")
         return 130
     except OSError as error:
-        if not fails(sys.stdout):
+        if not is_broken(sys.stdout):
             raise
-        drop(sys.stdout)
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):  # the reader (head, less) has exited
             return 0
         return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")

@@ -54,7 +54,7 @@ def put(line: str) -> None:
     try:
         print(line, flush=True)
     except BrokenPipeError:
-        drop(sys.stdout)
+        discard(sys.stdout)
 
 
 def put_error(line: str) -> None:
@@ -66,7 +66,7 @@ def put_error(line: str) -> None:
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        drop(sys.stderr)
+        discard(sys.stderr)
 
 
 def flush_errors() -> None:
@@ -77,10 +77,10 @@ def flush_errors() -> None:
         if sys.stderr is not None:
             sys.stderr.flush()
     except OSError:
-        drop(sys.stderr)
+        discard(sys.stderr)
 
 
-def fails(stream: TextIOBase) -> bool:
+def is_broken(stream: TextIOBase) -> bool:
     """Return whether a stream, and not a file, leads to a full disk or to a reader that has
     exited.
     """
@@ -92,7 +92,7 @@ def fails(stream: TextIOBase) -> bool:
         return True
 
 
-def drop(stream: TextIOBase) -> None:
+def discard(stream: TextIOBase) -> None:
     """Send the unwritten output to the null device; otherwise Python would raise again when it
     flushes at exit.
     """

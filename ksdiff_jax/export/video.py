@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ksdiff_jax.audio.heard import Heard
+from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.raster import Camera, framed_on, render_frames
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
@@ -36,7 +36,7 @@ def write_motion_video(
     *,
     frames: int,
     fps: float | int,
-    audio: str | Path | Heard | None = None,
+    audio: str | Path | VoiceSource | None = None,
     size: int = 512,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
@@ -47,7 +47,7 @@ def write_motion_video(
     A video of ours at `path` is replaced; another file is replaced only with `overwrite`, and
     `audio` itself never.
     """
-    inputs = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
+    inputs = () if audio is None else (audio.path if isinstance(audio, VoiceSource) else audio,)
     check_output(path, "video", overwrite=overwrite, inputs=inputs)
     camera = portrait_camera(face)
     pictures = (

@@ -24,7 +24,7 @@ from ksdiff_jax.audio.timebase import (
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 if TYPE_CHECKING:  # the import needs packages that `bench device` does not require
-    from ksdiff_jax.audio.heard import Heard
+    from ksdiff_jax.audio.voice import VoiceSource
 
 
 class Speech(NamedTuple):
@@ -50,7 +50,7 @@ class Utterance(NamedTuple):
     digest: str  # SHA-256 of the file or the array that contains the sound
     # output of the speech encoder, if it runs on whole recordings
     features: Float[np.ndarray, "f d"] | None = None
-    heard: "Heard | None" = None  # channels and track of the file; None for an array
+    heard: "VoiceSource | None" = None  # channels and track of the file; None for an array
 
     @property
     def frames(self) -> int:

@@ -5,7 +5,7 @@ soundtrack alike.
 import numpy as np
 import pytest
 
-from ksdiff_jax.audio.heard import voice
+from ksdiff_jax.audio.voice import voice
 from ksdiff_jax.audio.waveform import load_audio, read_recording
 from ksdiff_jax.errors import InputError
 from tests.recordings import (

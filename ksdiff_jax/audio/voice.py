@@ -37,7 +37,7 @@ SILENCE_BLOCK_S = 10.0
 Layout = tuple[str, ...]
 
 
-class Heard(NamedTuple):
+class VoiceSource(NamedTuple):
     """A file and the parameters that extract one voice from it."""
 
     path: Path
@@ -49,7 +49,7 @@ class Heard(NamedTuple):
 class Examined(NamedTuple):
     """The result of `examine`."""
 
-    heard: Heard
+    heard: VoiceSource
     audio: Float[np.ndarray, "s"]  # 16 kHz, before the level is adjusted
     findings: Findings
     bad_samples: int  # NaN, infinite or absurd, over all channels
@@ -80,7 +80,7 @@ def examine(path: Path, *, channel: int | None = None, track: int | None = None)
     return first.examined
 
 
-def voice(heard: Heard, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
+def voice(heard: VoiceSource, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
     """Yield the voice in blocks at `rate_hz`, from the instant at which a player starts the file;
     NaN becomes silence.
     """
@@ -183,7 +183,7 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
         layout: mix_in_time(layout, sums, partial(again, layout))
         for layout, sums in covariances.items()
     }
-    heard = Heard(path, choice.number, fitting)
+    heard = VoiceSource(path, choice.number, fitting)
     if any(not np.allclose(mix.weights, mixes[layout].weights) for layout, mix in fitting.items()):
         audio = np.concatenate([*voice(heard, SAMPLE_RATE_HZ), np.zeros(0, np.float32)])
     notes = (*choice.notes, *_channel_notes(path, fitting))
