@@ -1,4 +1,4 @@
-"""Several processes and one folder; folders that change places."""
+"""Several processes and one folder; folders that are swapped."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Nothing of the caller's is overwritten: the rule, and every writer under it."""
+"""The caller's files are never overwritten: the rule, and every writer that follows it."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What carries a mark of ours, and what only looks like it."""
+"""Files with a mark of ours, and files that only resemble them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A motion on a face."""
+"""Motions posed on a face."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Recordings through pipes, and other things that are no files."""
+"""Recordings through pipes, and other inputs that are not files."""
 
 import os
 import threading

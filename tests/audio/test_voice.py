@@ -1,5 +1,5 @@
-"""One definition of what is heard: tracks, channels, gaps and starts, for the model and for the
-soundtrack alike.
+"""The selection of the voice: tracks, channels, gaps and starts, the same for the model and the
+soundtrack.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""Decoding against files made here with known contents: by the `wave` module, by hand, or encoded
-by FFmpeg.
+"""Decoding against files with known contents, written by the `wave` module, by hand, or encoded by
+FFmpeg.
 """
 
 import struct

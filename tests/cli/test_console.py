@@ -1,4 +1,4 @@
-"""What reaches a terminal, whatever its encoding, whoever reads it, and whatever is in a name."""
+"""Terminal output, for any encoding, reader and name."""
 
 import io
 import json

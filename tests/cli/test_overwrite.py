@@ -1,4 +1,4 @@
-"""No command overwrites what its caller owns; reruns replace what the command wrote before."""
+"""No command overwrites its caller's files; a rerun replaces the command's earlier results."""
 
 import hashlib
 import os

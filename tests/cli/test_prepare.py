@@ -1,5 +1,5 @@
-"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and what it
-says.
+"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and the
+printed report.
 """
 
 import json

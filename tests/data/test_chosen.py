@@ -1,4 +1,4 @@
-"""A few clips that speak for a split."""
+"""A few clips that represent a split."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Whose coefficients a data set holds: as it says, or as an earlier version shows."""
+"""The motion space of a data set: as it states, or as an earlier version shows."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Data sets on disk: what is written is read, statistics are NumPy's, and faults have names."""
+"""Data sets on disk: what is written is read, statistics equal NumPy's, and faults are named."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Pictures whose texts are names from outside, on machines that are set up in their own way."""
+"""Pictures with external names as text, on machines with unusual settings."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""FLAME files: read when sound, refused with one line when not, never run."""
+"""FLAME files: read if valid, otherwise refused with one line, and never executed."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Safetensors files whose header is not what the file holds are refused by name."""
+"""Safetensors files whose header does not match the file are refused by name."""
 
 import json
 import struct

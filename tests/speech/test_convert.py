@@ -1,6 +1,6 @@
-"""Conversion: what is in is out, and every failure has its own sentence.
+"""Conversion: the output has everything of the input, and every failure has its own message.
 
-No torch: the folders are written by hand.
+The folders are written by hand, so torch is not needed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Whisper from its own library, tiny and random: the path from samples to words with times."""
+"""Whisper from its own library, tiny and random: from samples to words with times."""
 
 import numpy as np
 import pytest

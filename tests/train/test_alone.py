@@ -1,4 +1,4 @@
-"""A workdir is one run's at a time."""
+"""Only one run at a time can use a workdir."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Checkpoints: restored bit for bit, corrupt ones named and passed over, the newest kept."""
+"""Checkpoints: restored bit for bit, corrupt ones reported and skipped, the newest kept."""
 
 import errno
 import json

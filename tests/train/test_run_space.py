@@ -1,4 +1,4 @@
-"""A run keeps its motion space, and starts from weights of it only."""
+"""A run keeps its motion space, and starts only from weights of the same space."""
 
 import json
 

@@ -1,5 +1,5 @@
-"""Two processes of four devices each over loopback: one is killed, one is told to stop, and the run
-loses nothing.
+"""Two processes of four devices each over loopback: one is killed, or one receives a signal, and
+the run loses nothing.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Coefficient files with their sound become clips at 25 Hz, on real and on made files."""
+"""Coefficient files with their sound become clips at 25 Hz, for real and synthetic files."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Transcript files of every kind, as tools write them, and each way of being broken."""
+"""Transcript files of every kind, as tools write them, and each kind of fault."""
 
 import json
 

@@ -1,5 +1,5 @@
-"""Loose SubRip, WebVTT and SubViewer, each with what a reader of the format takes for its text and
-times.
+"""Irregular SubRip, WebVTT and SubViewer, each with the text and times that a reader of the format
+should find.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""TextGrids of every form that Praat has written, and the tier that holds the words."""
+"""TextGrids in every format that Praat has written, and the tier with the words."""
 
 import pytest
 
