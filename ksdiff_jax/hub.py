@@ -81,7 +81,7 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
             ) from error
         except GatedRepoError as error:
             raise InputError(
-                f"{name.repo}: its owner asks for consent first; give it on the repository's "
+                f"{name.repo}: its owner requires consent first; give it on the repository's "
                 "page, then `hf auth login`"
             ) from error
         except RepositoryNotFoundError as error:

@@ -250,7 +250,7 @@ def _of_one_kind(
                 f"{fps:g} frames per second in {space} space" for fps, space in sorted(kinds)
             )
             raise InputError(
-                f"{folder}: clip {clip.clip_id!r} makes it {found}; one data set has one of each"
+                f"{folder}: clip {clip.clip_id!r} makes it {found}; a data set has one of each"
             )
         yield clip
         if motion is not None:

@@ -32,7 +32,7 @@ def drawing(**settings: object) -> Iterator[None]:
         matplotlib = _matplotlib()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise InputError(
-            f"Matplotlib cannot start here ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR "
+            f"Matplotlib cannot be started ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR "
             "and a matplotlibrc in the working folder, or ask for no plots"
         ) from error
     defaults = {

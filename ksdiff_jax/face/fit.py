@@ -86,7 +86,7 @@ def fit_landmarks(
     """
     frames = len(seen)
     if np.count_nonzero(weights) < max(1, frames // 10):
-        raise ValueError(f"{np.count_nonzero(weights)} of {frames} frames are seen")
+        raise ValueError(f"{np.count_nonzero(weights)} of {frames} frames have landmarks")
     padding = -frames % BUCKET_FRAMES
     weights = np.pad(np.asarray(weights, np.float32), (0, padding))
     seen = np.pad(

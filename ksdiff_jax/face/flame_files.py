@@ -187,7 +187,7 @@ def _check(
                 f"{path}: {key} is {tuple(got)}, needed {needed}; this is not a FLAME model"
             )
     if faces.size == 0 or faces.min() < 0 or faces.max() >= v or (faces % 1).any():
-        raise InputError(f"{path}: f names vertices outside 0..{v - 1}")
+        raise InputError(f"{path}: f refers to vertices outside 0..{v - 1}")
     for key, sums, least in (
         ("weights", weights.sum(axis=1), weights.min()),
         ("J_regressor", regressor.sum(axis=1), 0.0),

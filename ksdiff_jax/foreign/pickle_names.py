@@ -19,7 +19,7 @@ from ksdiff_jax.foreign.torch_tensors import tensor_names
 # Libraries whose pickles are found instead of plain ones, and the remedy for their users.
 _REMEDIES = {
     "pandas": "a pandas table; write its columns with numpy.savez",
-    "joblib": "joblib.dump wrote it, which keeps arrays in a form of its own; write them with "
+    "joblib": "joblib.dump wrote it, which stores arrays in its own format; write them with "
     "numpy.savez",
     "dill": "dill stores code; write the arrays with numpy.savez",
     "cloudpickle": "cloudpickle stores code; write the arrays with numpy.savez",

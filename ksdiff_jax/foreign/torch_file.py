@@ -126,7 +126,7 @@ def _read_zipped(path: Path, *, what: str) -> Any:
     with zipfile.ZipFile(path) as archive:
         members = {entry.filename: entry for entry in archive.infolist()}
         if len(members) != len(archive.infolist()):
-            raise InputError("an archive that holds a name twice")
+            raise InputError("an archive that contains a name twice")
         pickles = [name for name in members if name.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise InputError(f"a zip with {len(pickles)} files data.pkl; torch.save writes one")

@@ -28,7 +28,7 @@ def read_legacy(data: Any, *, find: FindName) -> Any:
     machine, at = unpickled(data, find=find, start=at)
     if version != _PROTOCOL or not isinstance(machine, dict):
         raise InputError(
-            f"PyTorch's legacy form of version {str(version)[:20]}; {_PROTOCOL} is read"
+            f"PyTorch's legacy format of version {str(version)[:20]}; {_PROTOCOL} is read"
         )
     order = "<" if machine.get("little_endian", True) else ">"
     places: dict[str, tuple[int, int]] = {}

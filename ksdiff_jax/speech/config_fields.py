@@ -73,8 +73,7 @@ class Fields:
 
     def _wrong(self, key: str, value: Any, needed: str) -> InputError:
         return InputError(
-            f"{self.path}: a field does not hold what it should: {key} is {_short(value)}, not "
-            f"{needed}"
+            f"{self.path}: a field has an invalid value: {key} is {_short(value)}, not {needed}"
         )
 
 

@@ -263,7 +263,9 @@ def convert_weights(
 
 
 def parameter_origins(config: PretrainedEncoderConfig, weights: Weights) -> dict[str, Origin]:
-    """For every parameter of `PretrainedEncoder`, by its path, the keys it is made of."""
+    """Return, for every parameter of `PretrainedEncoder` by its path, the keys from which it is
+    built.
+    """
     origins = _front_end(config) | _positions(config, weights)
     origins |= _norm("norm", "encoder.layer_norm", config.hidden_size)
     for index in range(config.num_layers):
@@ -388,8 +390,8 @@ def _fold_weight_norm(magnitude: np.ndarray, direction: np.ndarray) -> np.ndarra
 
 
 def _without_prefix(weights: Weights, config: PretrainedEncoderConfig) -> Weights:
-    """Models with a head keep the encoder under its architecture's name; the head's keys stay as
-    they are.
+    """Remove the architecture's name, under which models with a head store the encoder, from the
+    keys; the head's keys are unchanged.
     """
     prefix = f"{config.architecture}."
     if not any(key.startswith(prefix) for key in weights):

@@ -230,7 +230,7 @@ def _manifest(folder: Path, abstract: TrainState) -> dict:
         raise CheckpointCorrupt(f"{folder}: the data position is not what was saved")
     if differing := named_leaves(abstract).keys() ^ manifest["digests"].keys():
         raise CheckpointCorrupt(
-            f"{folder}: holds other arrays than this model, such as {min(differing)}"
+            f"{folder}: contains other arrays than this model, such as {min(differing)}"
         )
     return manifest
 

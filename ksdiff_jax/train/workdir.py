@@ -126,7 +126,7 @@ def _check_owner(workdir: Path) -> None:
     ]
     if names:
         raise InputError(
-            f"{workdir}: holds {names[0]}, which no run of ksdiff-jax wrote; name another "
+            f"{workdir}: contains {names[0]}, which no run of ksdiff-jax wrote; name another "
             "--workdir, or replace files of such names with --overwrite"
         )
 

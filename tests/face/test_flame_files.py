@@ -231,7 +231,7 @@ def without(arrays, key):
             "weights holds values that are not finite",
         ),
         (lambda a: {**a, "weights": a["weights"] / 2}, "a row of weights sums to 0.5, not to 1"),
-        (lambda a: {**a, "f": a["f"] + 0.5}, "f names vertices outside"),
+        (lambda a: {**a, "f": a["f"] + 0.5}, "f refers to vertices outside"),
         (
             lambda a: {**a, "kintree_table": np.arange(48).reshape(2, 24)},
             r"kintree_table is \(2, 24\)",

@@ -173,7 +173,7 @@ def renamed(prefix):
         ),
         (None, {"add_adapter": True}, "has adapters, which are not supported"),
         (None, {"hidden_act": "swish"}, "hidden_act is 'swish'; known are gelu"),
-        (None, {"conv_dim": "many"}, "a field does not hold what it should"),
+        (None, {"conv_dim": "many"}, "a field has an invalid value"),
         (
             None,
             {"hidden_size": 10**9},
@@ -380,7 +380,7 @@ def test_a_damaged_conversion_is_noticed(folder, tmp_path):
     save_file(weights, tmp_path / "out" / "weights.safetensors")
     with pytest.raises(
         InputError,
-        match=r"weight norm/bias has shape \(3,\), the layout in config.json asks for \(8,\)",
+        match=r"weight norm/bias has shape \(3,\), the layout in config.json requires \(8,\)",
     ):
         load_encoder(tmp_path / "out")
 

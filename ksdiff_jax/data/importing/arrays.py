@@ -100,7 +100,7 @@ def _of_matlab(path: Path, name: str, value: Any) -> Shaped[np.ndarray, "..."]:
         return value.toarray()
     if value.dtype.names or value.dtype.kind == "O":
         what = "a cell array" if value.dtype.kind == "O" and not value.dtype.names else "a struct"
-        raise InputError(f"{path}: {name} is {what}; save its numbers as variables of their own")
+        raise InputError(f"{path}: {name} is {what}; save its numbers as separate variables")
     return value
 
 
@@ -122,7 +122,7 @@ def _check_version_4(path: Path, data: bytes) -> None:
         position += 20 + letters + size
     if position != len(data):
         raise InputError(
-            f"{path}: not a readable {WHAT}: byte {position} begins no MATLAB 4 matrix"
+            f"{path}: not a readable {WHAT}: byte {position} is not the start of a MATLAB 4 matrix"
         )
 
 

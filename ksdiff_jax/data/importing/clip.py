@@ -96,7 +96,7 @@ def frame_times(
     of these times.
     """
     frames = len(coefficients.expression)
-    fps, origin = settings.coefficient_fps, "as asked for"
+    fps, origin = settings.coefficient_fps, "as requested"
     if fps is None:
         fps, origin = coefficients.fps, "by the file"
     if fps is None and source.video:

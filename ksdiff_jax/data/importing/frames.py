@@ -126,7 +126,7 @@ def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
         raise InputError(
             f"{path}: its frames are named by several numbers or one of them twice "
             f"({names[0][-60:]!r}, "
-            f"{names[1][-60:]!r}, ...): several faces or clips? store each in a file of its own"
+            f"{names[1][-60:]!r}, ...): several faces or clips? store each in a separate file"
         )
     order = orders[0]
     steps = np.diff(varying[0][order])

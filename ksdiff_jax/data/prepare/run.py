@@ -131,12 +131,11 @@ def write_prepared(
         rejections = list(_rejections(finished))
         counts = Counter(rejection.reason for rejection in rejections)
         summary = (
-            ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-            or "no clip at all"
+            ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "no clips"
         )
         first = f"; the first: {rejections[0].detail}" if rejections else ""
         raise InputError(
-            f"{out}: nothing of {len(finished.sources)} sources is usable ({summary}){first}; all "
+            f"{out}: none of {len(finished.sources)} sources is usable ({summary}){first}; all "
             f"are in {ledger.folder}"
         )
     spaces = Counter(finished.entries[i].space for i in usable.values())

@@ -74,15 +74,15 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if kind := next((kind for start, kind in _FOREIGN.items() if data.startswith(start)), None):
         raise InputError(
-            f"{path}: {kind}, not a text file; save what is said as plain text in UTF-8"
+            f"{path}: {kind}, not a text file; save the spoken words as plain text in UTF-8"
         )
     if data[4:8] == b"ftyp":
         raise InputError(
-            f"{path}: a recording (mp4), not a text file; save what is said as plain text in UTF-8"
+            f"{path}: a recording (mp4), not a text file; save the words as plain text in UTF-8"
         )
     if _WEB_PAGE.match(data):
         raise InputError(
-            f"{path}: a web page, not a transcript; save what is said as plain text in UTF-8"
+            f"{path}: a web page, not a transcript; save the words as plain text in UTF-8"
         )
     encoding, mark = _encoding(data)
     body = data[mark:]

@@ -48,7 +48,7 @@ def read_subtitles(path: Path, text: str) -> Transcript:
     cues = read_cues(text, broken, web_vtt=web_vtt or path.suffix.lower() == ".vtt")
     if web_vtt and (clock := _STREAM_CLOCK.search(text[:2000])):
         warnings.warn(
-            f"{path}: {clock[0][:80]} ties its times to the clock of a stream; they are taken as "
+            f"{path}: {clock[0][:80]} refers its times to the clock of a stream; they are read as "
             "seconds from the start of the recording",
             TranscriptFileWarning,
             stacklevel=2,

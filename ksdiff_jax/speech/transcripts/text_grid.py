@@ -163,7 +163,7 @@ def _tier_of_words(path: Path, tiers: list[_Tier]) -> _Tier:
     ]
     if len(filled) > 1:
         warnings.warn(
-            f"{path}: the tier {filled[0].name!r} is read, and not "
+            f"{path}: the tier {filled[0].name!r} is read instead of "
             f"{', '.join(repr(tier.name) for tier in filled[1:])}",
             TranscriptFileWarning,
             stacklevel=3,

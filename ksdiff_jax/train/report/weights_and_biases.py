@@ -78,7 +78,7 @@ class WeightsAndBiases:
 
     @classmethod
     def _failed(cls, error: Exception) -> "WeightsAndBiases":
-        message = f"Weights & Biases is left out from here on: {type(error).__name__}: {error}"
+        message = f"Weights & Biases is disabled from here on: {type(error).__name__}: {error}"
         warnings.warn(message, Notice, stacklevel=3)
         return cls()
 
