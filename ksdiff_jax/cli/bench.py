@@ -27,7 +27,7 @@ EXAMPLES = """examples:
   ksdiff-jax bench tracker --repeats 3
   ksdiff-jax bench train
   ksdiff-jax bench train --paper --repeats 20          on an accelerator; one line
-  ksdiff-jax bench device --out device.jsonl           on an accelerator; --help has the options
+  ksdiff-jax bench device --out device.jsonl           on an accelerator; needs JAX, Flax and Optax
   ksdiff-jax bench device --only train attention
   ksdiff-jax bench device --small --device cpu         the same programs, small, on any machine
 """
