@@ -5,15 +5,15 @@ covariances over the whole file and from base weights a_i (1; in a named surroun
 surround 1/√2, subwoofer 0):
 
 1. A channel 40 dB below the loudest is idle: w_i = 0. The only remaining channel may be the
-subwoofer's: recorders that do not know the layout put a microphone there.
+   subwoofer's: recorders that do not know the layout put a microphone there.
 2. A channel whose correlation with the loudest is below -`UNRELATED` is inverted (a miswired cable:
-the plain mean of the two would be silence).
+   the plain mean of the two would be silence).
 3. The centre of a surround layout is used alone if the other channels contain other sounds: films
-put speech there.
+   put speech there.
 4. Channels of the same sound: w_i ∝ a_i, scaled so that a voice keeps the level of its loudest
-channel. For channels of about equal level this is the mean.
+   channel. For channels of about equal level this is the mean.
 5. Channels of different sounds, such as two people with a microphone each: w_i = a_i / max a. Each
-keeps its level.
+   keeps its level.
 
 Two faults can be detected only over time. Delayed copies of the loudest channel (`audio.delayed`)
 are left out. If the mix is silent in some part of a file although its channels are not (a cable was

@@ -15,8 +15,8 @@ is stored in `dataset.json`, not in the records. In the space `bfm` there is no 
 `reprojection_error`, ...).
 
 Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is
-finite,
-|samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they start.
+finite, |samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they
+start.
 """
 
 import json

@@ -3,14 +3,14 @@
 1. `refine_closures` moves the start of each stop back to where its silence begins: espeak marks a
 stop at its burst, but the lips of a /p/ are closed *before* the burst.
 2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by
-its stress and its loudness: loud, stressed syllables open the mouth wide. In addition, the whole
-opening follows the envelope of the sound, as it does in real speakers. A model that is unsure of a
-phoneme can then still use the loudness.
+   its stress and its loudness: loud, stressed syllables open the mouth wide. In addition, the whole
+   opening follows the envelope of the sound, as it does in real speakers. A model that is unsure of
+   a phoneme can then still use the loudness.
 3. The targets are blended per articulator (`dominance.py`). Each articulator is ahead of the sound
-by its own lead: the jaw a little, rounding longer. Closures coincide with the sound.
+   by its own lead: the jaw a little, rounding longer. Closures coincide with the sound.
 4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every
-opening action by (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips touch for
-every jaw angle.
+   opening action by (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips touch
+   for every jaw angle.
 """
 
 from typing import NamedTuple
