@@ -1,4 +1,4 @@
-"""The house rules that a reader relies on, read from the source text itself with `ast`.
+"""The structural rules of the package, checked on the source text with `ast`.
 
 A module of ksdiff_jax imports only from lower floors or its own folder, whether at the top of the
 file or inside a function. The other rules (no Flax at the bottom, Orbax in one file, no mesh in a

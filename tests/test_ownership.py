@@ -1,4 +1,4 @@
-"""What carries a mark of ours, and what only looks like it."""
+"""Files with a mark of ours, and files that only resemble them."""
 
 import json
 import os
@@ -228,4 +228,4 @@ def test_what_belongs_to_a_data_set_is_what_its_manifest_names(tmp_path):
     ]
     for name in ours + theirs:
         (tmp_path / name).touch()
-    assert DATA_SET.strangers(tmp_path) == sorted(theirs)
+    assert DATA_SET.other_names(tmp_path) == sorted(theirs)

@@ -1,12 +1,12 @@
-"""Confidence intervals of a mean over training runs that differ by their seed alone.
+"""Confidence intervals of a mean over training runs that differ only in their seed.
 
     t interval    m ± t(n − 1) · s / √n,
                   m and s the mean and standard deviation (n − 1) of n values
 
-It holds if the values scatter normally around their mean. With two or three seeds t is 12.7 or 4.3
-(at 95 %), so that such intervals are wide; they are an honest answer to little data. What varies
-between the runs is in them; what is the same in all of them, such as the clips that they are scored
-on, is not.
+The interval is valid if the values are normally distributed around their mean. With two or three
+seeds t is 12.7 or 4.3 (at 95 %), so such intervals are wide, as so little data requires. They cover
+what varies between the runs, but not what is the same in all of them, such as the clips used for
+scoring.
 """
 
 import math
@@ -32,10 +32,10 @@ class Interval(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below zero, else 0.
+        """Return 1 or -1 if the whole interval is above or below zero, otherwise 0.
 
-        0 also for an undefined one, and for one without width: equal values (of counts, say) do not
-        tell their scatter.
+        The result is also 0 for an undefined interval, and for one without width, because equal
+        values (of counts, for example) do not show their spread.
         """
         if self.low == self.high:
             return 0
@@ -43,7 +43,7 @@ class Interval(NamedTuple):
 
 
 def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
-    """Student's t interval; without bounds for one value, undefined where one of the values is.
+    """Return Student's t interval; without bounds for one value, undefined if one of the values is.
 
     Raises `InputError` for no values.
     """
@@ -62,10 +62,10 @@ def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
 
 
 def difference_interval(values: Values, reference: Values, *, confidence: float = 0.95) -> Interval:
-    """The t interval of `values` − `reference`, paired: the i-th of both come from runs of one
-    seed.
+    """Return the t interval of `values` − `reference`, paired: the i-th of both are from runs with
+    one seed.
 
-    Raises `InputError` if there are not as many of one as of the other.
+    Raises `InputError` if the numbers of values differ.
     """
     if len(values) != len(reference):
         raise InputError(

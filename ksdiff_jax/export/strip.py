@@ -1,6 +1,6 @@
-"""A strip: some frames of a motion side by side, each under its time, as the video shows them.
+"""A strip: selected frames of a motion side by side, each under its time, drawn as in the video.
 
-For a page that plays no video, and for comparing mouths at chosen moments.
+It serves pages that cannot play a video, and the comparison of mouths at chosen moments.
 """
 
 import io
@@ -29,11 +29,11 @@ def draw_strip(
     columns: int = 8,
     size: int = 160,
 ) -> bytes:
-    """A PNG of n posed faces (vertices in metres) in rows of `columns`, pictures of `size` pixels,
-    a label over each.
+    """Draw n posed faces (vertices in metres) in rows of `columns` as a PNG, pictures of `size`
+    pixels with a label above each.
 
-    The camera is that of the videos. Raises `InputError` for no faces, or if there is not one label
-    for each.
+    The camera is that of the videos. Raises `InputError` if there are no faces, or if the numbers
+    of faces and labels differ.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,10 +1,10 @@
-"""Motion to a video that plays everywhere: H.264 (yuv420p) with AAC in an mp4, lips in time with
+"""Writes a motion as a widely playable video: H.264 (yuv420p) with AAC in an mp4, lips in sync with
 the sound.
 
-Pictures are drawn and encoded as they come, so memory does not grow with the clip. The video lasts
-exactly as long as the motion; sound is cut or padded with silence to the same length. The AAC
-encoder prepends 1024 samples of its own ("priming"): their negative time stamps become an edit list
-of the mp4, which players skip.
+Pictures are drawn and encoded one after another, so memory does not grow with the clip. The video
+is exactly as long as the motion; the sound is cut or padded with silence to the same length. The
+AAC encoder prepends 1024 samples of its own ("priming"). Their negative time stamps become an edit
+list of the mp4, and players skip them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from ksdiff_jax.audio.heard import Heard
+from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.raster import Camera, Surface, framed_on, render_frames
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
@@ -44,17 +44,17 @@ def write_motion_video(
     face: FaceModel,
     *,
     form: VideoForm,
-    audio: str | Path | Heard | None = None,
+    audio: str | Path | VoiceSource | None = None,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the
     recording `audio`.
 
-    A video of ours at `path` is replaced, another file only with `overwrite`, and `audio` itself
-    never.
+    A video of ours at `path` is replaced; another file is replaced only with `overwrite`, and
+    `audio` itself never.
     """
-    given = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
+    given = () if audio is None else (audio.path if isinstance(audio, VoiceSource) else audio,)
     check_output(path, "video", overwrite=overwrite, inputs=given)
     camera = portrait_camera(face)
     surface = Surface(face.faces, face.colours, face.gloss)
@@ -70,12 +70,12 @@ def write_motion_video(
 
 
 def portrait_camera(face: FaceModel) -> Camera:
-    """A fixed camera on the resting head, from above the hair to below the chin, the same for every
-    clip.
+    """Return a fixed camera on the resting head, from above the hair to below the chin, the same
+    for every clip.
     """
     template = np.asarray(face.template)
     top, chin = float(template[:, 1].max()), float(template[face.height_pair[1], 1])
-    bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends on the neck, as a portrait does
+    bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends at the neck, as in a portrait
     height_m = (top - bottom) / (1 - ABOVE_HEAD)
     middle = framed_on(template[None]).target
     return Camera(target=(middle[0], bottom + height_m / 2, middle[2]), height_m=height_m)
@@ -130,7 +130,7 @@ def write_video(
 
 
 def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:
-    """Encode one block that begins `start` samples into the clip; returns its length."""
+    """Encode one block that begins `start` samples into the clip; return its length."""
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
     container.mux(voice.encode(frame))
@@ -140,7 +140,7 @@ def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:
 def _per_picture(
     sound: Iterator[np.ndarray], *, frames: int, rate: Fraction
 ) -> Iterator[np.ndarray]:
-    """Sound cut into `frames` pieces that last one picture each, silence once it has ended."""
+    """Yield the sound in `frames` pieces, each as long as one picture; silence follows its end."""
     waiting, length = [], 0
     for index in range(frames):
         needed = round((index + 1) * RATE_HZ / rate) - round(index * RATE_HZ / rate)

@@ -1,4 +1,4 @@
-"""Faces from FLAME's own files: `.npz`, and the official `.pkl` read without running it.
+"""Reads faces from FLAME's own files: `.npz`, and the official `.pkl` without executing it.
 
 | key | shape |
 |---|---|
@@ -40,18 +40,18 @@ _OWN_KEYS = (
     "height_pair",
 )
 _MASK_FILES = ("FLAME_masks.npz", "FLAME_masks.pkl")
-# Total directions in a file -> where its expression directions begin.
+# Total directions in a file -> index of its first expression direction.
 _EXPRESSION_START = {400: 300, 150: 100}
 _WHAT = "face model"
 _PICKLES = (".pkl", ".pickle", ".p")
 _SUM_TOLERANCE = 1e-2
-# Models of the same keys, by their vertices.
+# Models with the same keys, by their number of vertices.
 _OTHER_MODELS = {6890: "SMPL body", 10475: "SMPL-X body", 778: "MANO hand"}
 
 
 def load_face(path: str | Path) -> FaceModel:
-    """Read a FLAME model from `.npz` or `.pkl`; raises `InputError` with one line for anything
-    else.
+    """Read a FLAME model from `.npz` or `.pkl`; raise `InputError` with one line for any other
+    file.
     """
     path = Path(path)
     arrays = _read(path, {*_NEEDED, *_OWN_KEYS})
@@ -104,7 +104,9 @@ def load_face(path: str | Path) -> FaceModel:
 
 
 def _space(expression_directions: Float[np.ndarray, "v 3 50"]) -> str:
-    """ "flame", but for a file with the built-in head's own expression directions."""
+    """Return "flame", or "builtin" for a file with the built-in head's own expression
+    directions.
+    """
     if len(expression_directions) == FLAME_VERTICES:
         return FLAME.name
     own = builtin_face().expression_directions
@@ -114,8 +116,8 @@ def _space(expression_directions: Float[np.ndarray, "v 3 50"]) -> str:
 
 
 def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
-    """The arrays of a file by name; its form follows from its content, or from its name where that
-    leaves it open.
+    """Read the arrays of a file by name; its format is determined from its content, otherwise from
+    its name.
     """
     kind = checked_kind(path, what=_WHAT)
     if kind is FileKind.ZIP and not is_torch_archive(path):
@@ -135,14 +137,14 @@ def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
 
 
 def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
-    """Finite numbers as float64; raises `InputError` naming the key for anything else."""
+    """Return finite numbers as float64; raise `InputError` with the key for anything else."""
     try:
         array = as_array(arrays[key])
     except InputError as error:
         raise InputError(f"{path}: {key} {error}") from error
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: {key} is not an array of numbers, but of {array.dtype}")
-    with np.errstate(all="ignore"):  # what is not finite as float32 is counted next
+    with np.errstate(all="ignore"):  # values that are not finite as float32 are counted below
         array = array.astype(np.float64)
         bad = int(array.size - np.isfinite(array.astype(np.float32)).sum())
     if bad:
@@ -170,7 +172,7 @@ def _check(path: Path, stored: Mapping[str, Float[np.ndarray, "..."]]) -> None:
                 f"{path}: {key} is {stored[key].shape}, needed {needed}; this is not a FLAME model"
             )
     if faces.size == 0 or faces.min() < 0 or faces.max() >= v or (faces % 1).any():
-        raise InputError(f"{path}: f names vertices outside 0..{v - 1}")
+        raise InputError(f"{path}: f refers to vertices outside 0..{v - 1}")
     for key, sums, least in (
         ("weights", stored["weights"].sum(axis=1), stored["weights"].min()),
         ("J_regressor", stored["J_regressor"].sum(axis=1), 0.0),
@@ -186,7 +188,7 @@ def _check(path: Path, stored: Mapping[str, Float[np.ndarray, "..."]]) -> None:
 
 
 def _stored_regions(arrays: dict, path: Path) -> dict[str, np.ndarray]:
-    """Masks in the model file itself, else in a masks file beside it."""
+    """Return the masks in the model file itself, otherwise those in a masks file beside it."""
     if own := {key: as_array(arrays[key]) for key in _OWN_KEYS if key in arrays}:
         return own
     for name in _MASK_FILES:

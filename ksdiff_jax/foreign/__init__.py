@@ -1,5 +1,5 @@
-"""Files of other programs, read as plain data: nothing in them runs, and nothing they claim is
-believed unchecked.
+"""Reads files of other programs as plain data: their content is never executed, and their headers
+are never trusted without a check.
 
 stand_ins.py       inert values in the place of classes, functions and objects
 pickle_machine.py  the stack machine that a pickle is a program for
@@ -13,5 +13,5 @@ torch_file.py      .pth, .pt and .bin files, zipped and legacy, without PyTorch
 pickle_file.py     a pickle on disk, compressed or not, and its values as arrays
 array_archive.py   .npz files
 tensor_file.py     .safetensors files
-file_kind.py       what a file is by its first bytes, whatever it is called
+file_kind.py       the format of a file from its first bytes, for any name
 """

@@ -5,14 +5,14 @@ They are in `model.safetensors`, in shards of it with an index, or in `pytorch_m
 in shards, which is read without torch and without running it. hugging_face_config.py reads the
 layout of the encoder.
 
-Conversion is a bijection that is checked: every parameter of ours has its keys there, every key
-there is used or is known to be something else (a head, the quantiser, the vector that masks in
-pre-training), every shape fits. Three things change form: queries, keys and values become one
-matrix; weight norm becomes the weight it stands for,
+The conversion is checked to be a bijection: every parameter of ours has its keys there, every key
+there is used or is known to be something else (a head, the quantiser, the mask vector of
+pre-training), and every shape matches. Three things are converted. Queries, keys and values become
+one matrix. Weight norm becomes the weight that it represents,
 
-    W = v g / |v|,   the norm over all but the taps of the convolution;
+    W = v g / |v|,   the norm over all but the taps of the convolution.
 
-batch norm becomes the scale and shift that it is at inference. Matrices are transposed, as Flax
+Batch norm becomes its scale and shift at inference. Matrices are transposed, because Flax
 multiplies from the right.
 """
 
@@ -56,8 +56,8 @@ _OTHER_FORMS = {
     ".pt": "not in the Hugging Face form, convert it",
     ".pth": "not in the Hugging Face form, convert it",
     ".gguf": "quantised for llama.cpp, give the original model",
-    ".safetensors": "not under the name that is looked for; an adapter alone is no model",
-    ".bin": "not under the name that is looked for; an adapter alone is no model",
+    ".safetensors": "not under one of the expected names; an adapter alone is not a model",
+    ".bin": "not under one of the expected names; an adapter alone is not a model",
 }
 _OTHER_MODEL = "these are not the weights of the {} that config.json describes"
 _WITHOUT = "config.json describes a {} without them"
@@ -67,7 +67,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 class Origin(NamedTuple):
-    """Where one parameter of ours comes from."""
+    """The source of one parameter of ours."""
 
     keys: tuple[str, ...]
     build: Callable[..., np.ndarray]
@@ -75,8 +75,8 @@ class Origin(NamedTuple):
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of a folder by their keys there; raises `InputError` where there are none or they
-    cannot be read.
+    """Return all arrays of a folder by their keys there; raise `InputError` if there are none or
+    they cannot be read.
     """
     single, index, pickled, pickled_index = (folder / name for name in WEIGHTS_FILES)
     if single.is_file():
@@ -89,7 +89,7 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
         return _read_shards(pickled_index, read_state_dict)
     found = sorted(file.name for file in folder.iterdir() if file.suffix in _OTHER_FORMS)
     other = f" ({found[0]} is {_OTHER_FORMS[Path(found[0]).suffix]})" if found else ""
-    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are looked for")
+    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are expected")
 
 
 def _read_shards(
@@ -127,9 +127,10 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def convert_weights(
     weights: Weights, config: PretrainedEncoderConfig, *, source: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Our parameters by their path in the tree, float32, and the keys that are not the encoder's.
+    """Return our parameters by their path in the tree, float32, and the keys that do not belong to
+    the encoder.
 
-    Raises `InputError` where the two sets do not match.
+    Raises `InputError` if the two sets do not match.
     """
     weights = _without_prefix(weights, config)
     origins = parameter_origins(config, weights)
@@ -156,8 +157,7 @@ def convert_weights(
             if weights[key].shape != shape:
                 raise InputError(
                     f"{source}: {key} has shape {weights[key].shape}; config.json asks for "
-                    f"{shape}: weights and "
-                    "configuration are of different models"
+                    f"{shape}: weights and configuration are of different models"
                 )
         parts = [sound_weight(key, weights[key], source=source) for key in origin.keys]
         try:
@@ -171,7 +171,9 @@ def convert_weights(
 
 
 def parameter_origins(config: PretrainedEncoderConfig, weights: Weights) -> dict[str, Origin]:
-    """For every parameter of `PretrainedEncoder`, by its path, the keys it is made of."""
+    """Return, for every parameter of `PretrainedEncoder` by its path, the keys from which it is
+    built.
+    """
     origins = _front_end(config) | _positions(config, weights)
     origins |= _norm("norm", "encoder.layer_norm", config.hidden_size)
     for index in range(config.num_layers):
@@ -290,15 +292,14 @@ def _fold_weight_norm(magnitude: np.ndarray, direction: np.ndarray) -> np.ndarra
     if zeros := int((norm == 0).sum()):
         raise InputError(
             f"has the norm 0 in {zeros} of its {norm.size} taps, and weight norm divides by it; "
-            "give another copy of "
-            "the model"
+            "give another copy of the model"
         )
     return (direction * (magnitude / norm)).transpose(2, 1, 0)
 
 
 def _without_prefix(weights: Weights, config: PretrainedEncoderConfig) -> Weights:
-    """Models with a head keep the encoder under its architecture's name; the head's keys stay as
-    they are.
+    """Remove the architecture's name, under which models with a head store the encoder, from the
+    keys; the head's keys are unchanged.
     """
     prefix = f"{config.architecture}."
     if not any(key.startswith(prefix) for key in weights):

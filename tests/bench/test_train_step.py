@@ -1,5 +1,5 @@
 """`ksdiff-jax bench train`: the torch reference is the same model, and the script for an
-accelerator runs bare.
+accelerator runs on a bare machine.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`ksdiff-jax animate`: what it writes, and each kind of bad input."""
+"""`ksdiff-jax animate`: its outputs, and each kind of bad input."""
 
 import json
 import os

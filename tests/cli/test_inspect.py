@@ -1,4 +1,4 @@
-"""`ksdiff-jax inspect` names what it finds and refuses what is not sound."""
+"""`ksdiff-jax inspect` describes valid files and refuses invalid ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""No command overwrites what its caller owns; reruns replace what the command wrote before."""
+"""No command overwrites its caller's files; a rerun replaces the command's earlier results."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def test_every_command_that_writes_has_the_option_in_the_same_words(capsys, comm
     assert main([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert (
-        "--overwrite replace files of the results' names that ksdiff-jax did not write; never an "
+        "--overwrite replace files with the results' names that ksdiff-jax did not write; never an "
         "input" in told
     )
 
@@ -164,7 +164,7 @@ def test_a_contact_sheet_takes_the_place_of_no_shard_and_no_picture_of_others(tm
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "without the mark" in fails(capsys, "inspect", shards, "--sheet", picture)
     for place in (tmp_path, os.devnull):
-        assert "lies there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
+        assert "is there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
 
 
 def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):
@@ -179,7 +179,7 @@ def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):
     line = fails(
         capsys, "prepare", videos, "--out", tmp_path / "new", "--work", tmp_path / "new" / "work"
     )
-    assert "work folder lies in --out" in line
+    assert "work folder is inside --out" in line
     assert "this work folder" in fails(
         capsys, "prepare", videos, "--out", tmp_path / "n", "--work", videos / "a.mp4"
     )

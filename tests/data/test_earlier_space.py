@@ -1,4 +1,4 @@
-"""Whose coefficients a data set holds: as it says, or as an earlier version shows."""
+"""The motion space of a data set: as it states, or as an earlier version shows."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_an_unknown_space_and_clips_without_one_are_refused(tmp_path):
     folder = earlier_dataset(tmp_path / "set", make_clip(0))
     raw = json.loads((folder / "dataset.json").read_text())
     (folder / "dataset.json").write_text(json.dumps(raw | {"space": "smplx"}))
-    with pytest.raises(InputError, match="motion space 'smplx' is not known here"):
+    with pytest.raises(InputError, match="unknown motion space 'smplx'"):
         known_space(folder)
     with pytest.raises(InputError, match="clip-0' does not name the space of its coefficients"):
         write_dataset(tmp_path / "n", {"train": [make_clip(0, space="")]}, licence="", made_by="")

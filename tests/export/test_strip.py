@@ -1,4 +1,4 @@
-"""A strip shows each face at its place, as the renderer draws it, with its label above."""
+"""A strip shows each face at its position, as the renderer draws it, with its label above."""
 
 import io
 

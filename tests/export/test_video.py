@@ -1,5 +1,5 @@
-"""The video: its length, its pictures, and lips in time with the sound, all by decoding it
-again.
+"""The video: its length, its pictures, and lips in sync with the sound, all checked by
+decoding it.
 """
 
 import av

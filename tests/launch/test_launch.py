@@ -1,4 +1,4 @@
-"""The files that start runs elsewhere are well-formed, short, and say the same thing."""
+"""The launch files are well-formed, short and consistent."""
 
 import importlib
 import re

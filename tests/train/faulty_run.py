@@ -1,5 +1,5 @@
-"""Run in a process of its own by `test_faults.py`: a toy run that saves often, on a disk that may
-be full.
+"""Run in a separate process by `test_faults.py`: a toy run that saves often, on a disk that may be
+full.
 
 python -m tests.train.faulty_run WORKDIR none|saving|logging
 """

@@ -1,4 +1,4 @@
-"""The version of the built-in corpus, which names the folders in which made clips are kept.
+"""The version of the built-in corpus, which names the folders in which generated clips are cached.
 
 Raise `VERSION` whenever clips come out otherwise than before, be it by a change here, in
 `data/augment.py`, in `face/` or in the face's stored arrays: old caches are then not mistaken for

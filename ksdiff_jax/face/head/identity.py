@@ -1,11 +1,11 @@
-"""The 100 shape directions of the built-in head: how heads differ.
+"""The 100 shape directions of the built-in head: the differences between heads.
 
-The first directions are measures a sculptor would name (width, length, jaw, nose, mouth, eyes), the
-rest smooth random fields of ever shorter wavelength, symmetric left and right, from a fixed seed.
-All are functions of place alone, so the upper and lower lip, which meet, move together; near an eye
-they give way to one translation, so that eyeballs stay round and lids stay on them. They are then
-made orthogonal in order and scaled, so that coefficients drawn from a standard normal distribution
-make faces that could be met in the street.
+The first directions are named measures (width, length, jaw, nose, mouth, eyes). The rest are smooth
+random fields of decreasing wavelength, symmetric left and right, from a fixed seed. All are
+functions of position alone, so the upper and lower lip, which touch, move together. Near an eye
+they blend into one translation, so that eyeballs stay round and lids stay on them. The fields are
+then orthogonalised in order and scaled, so that coefficients drawn from a standard normal
+distribution give plausible faces.
 """
 
 import numpy as np
@@ -20,15 +20,15 @@ _RIGID_RADIUS, _FREE_RADIUS = 0.019, 0.034
 
 
 def shape_directions(points: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "100 v 3"]:
-    """Displacements in metres of every vertex for one unit of each shape coefficient."""
+    """Return displacements in metres of every vertex for one unit of each shape coefficient."""
     fields = [*_named(points)]
     rng = np.random.default_rng(7)
     while len(fields) < SHAPES:
         fields.append(_random_wave(points, rng, order=len(fields)))
     directions = _orthonormal(np.stack([_rigid_at_eyes(points, field) for field in fields]))
     rank = np.arange(SHAPES)
-    # Root mean square over vertices: 1.6 mm for the first, 0.06 mm for the last; a local one moves
-    # no place by more than 2.2 mm.
+    # Root mean square over vertices: 1.6 mm for the first, 0.06 mm for the last. A local direction
+    # moves no vertex by more than 2.2 mm.
     size = 0.0016 / (1 + 0.25 * rank) * np.sqrt(len(points))
     furthest = np.sqrt((directions**2).sum(axis=-1).max(axis=-1))
     return directions * np.minimum(size, 0.0022 / furthest)[:, None, None]
@@ -50,7 +50,9 @@ def _spot(
 
 
 def _named(p: Float[np.ndarray, "v 3"]) -> list:
-    """Fields as functions of place, each to be evaluated at vertices and at the eyes' centres."""
+    """Return fields as functions of position, to be evaluated at vertices and at the eyes'
+    centres.
+    """
 
     def to_sides(q):
         return np.tanh(q[:, 0] / 0.012)
@@ -105,8 +107,8 @@ def _named(p: Float[np.ndarray, "v 3"]) -> list:
 
 
 def _random_wave(points, rng: np.random.Generator, *, order: int):
-    """A smooth field: three plane waves with random directions, even in x for y and z and odd in x
-    for x.
+    """Return a smooth field: three plane waves with random directions, the y and z components even
+    in x, the x component odd in x.
     """
     wavelength = 0.24 / (1 + order / 40)
     waves = rng.normal(size=(3, 3, 3)) * (2 * np.pi / wavelength / np.sqrt(3))
@@ -134,9 +136,9 @@ def _rigid_at_eyes(points: Float[np.ndarray, "v 3"], field) -> Float[np.ndarray,
 
 
 def _orthonormal(fields: Float[np.ndarray, "k v 3"]) -> Float[np.ndarray, "k v 3"]:
-    """Gram and Schmidt in order, by the Cholesky factor of the Gram matrix.
+    """Orthonormalise the fields in order (Gram-Schmidt), by the Cholesky factor of the Gram matrix.
 
-    Unlike those of a library's QR, its signs are the same everywhere.
+    Unlike those of a library's QR, its signs are the same on every platform.
     """
     flat = fields.reshape(len(fields), -1)
     flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)

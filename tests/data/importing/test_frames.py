@@ -1,6 +1,4 @@
-"""One dictionary per frame becomes arrays of all frames, in the order that the frames'
-names tell.
-"""
+"""One dictionary per frame becomes arrays of all frames, in the order of the frames' names."""
 
 import argparse
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""The common part of motion and sound, and which differences are mistakes: against lengths worked
-out by hand.
+"""The common part of motion and sound, and differences that are errors, against lengths computed by
+hand.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""The real tracker: on real videos, and on a video of the built-in head, whose motion is known."""
+"""The real tracker on real videos, and on a video of the built-in head with known motion."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Many sources: what is kept, what is done again, what a killed process costs, and what is
+"""Many sources: what is stored, what is processed again, what a killed process loses, and what is
 written.
 """
 

@@ -1,5 +1,5 @@
-"""Splits: disjoint by speaker, stable, never without a training set, and as published where
-something is.
+"""Splits: disjoint by speaker, stable, never without a training set, and as published if a split
+is.
 """
 
 from ksdiff_jax.data.prepare.splits import SplitRule, assign_splits, speaker_place

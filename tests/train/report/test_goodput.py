@@ -1,6 +1,4 @@
-"""Buckets of time add up to the wall time, on a clock that the test moves, over restarts and
-crashes too.
-"""
+"""Buckets of time add up to the wall time, on a simulated clock, also over restarts and crashes."""
 
 import io
 import json
