@@ -10,6 +10,7 @@ package and the purpose.
 | metrics | metrics.json | evaluate | the key `schema` |
 | openings | openings*.png | evaluate | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
+| regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
 | bench | FILE of bench device --out | `schema` in its first line |

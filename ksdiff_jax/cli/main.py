@@ -29,6 +29,7 @@ COMMANDS = (
     "animate",
     "corpus",
     "prepare",
+    "regions",
     "train",
     "evaluate",
     "convert",

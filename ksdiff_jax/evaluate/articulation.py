@@ -75,13 +75,19 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
     )
 
 
-def articulate(part: FaceModel, motion: Float[np.ndarray, "t 59"]) -> Articulation:
-    """Return lips, upper face and mouth opening of a motion, with the head pose removed."""
+def in_blocks(motion: Float[np.ndarray, "t 59"]) -> Float[np.ndarray, "n f 59"]:
+    """A motion in blocks of one length, the last one padded with zeros."""
     frames = len(motion)
     padded = np.zeros((-(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES, space.MOTION_DIMS), np.float32)
     padded[:frames] = motion
+    return padded.reshape(-1, _BLOCK_FRAMES, space.MOTION_DIMS)
+
+
+def articulate(part: FaceModel, motion: Float[np.ndarray, "t 59"]) -> Articulation:
+    """Lips, upper face and mouth opening of a motion, head pose removed."""
+    frames = len(motion)
     blocks, openings = [], []
-    for block in padded.reshape(-1, _BLOCK_FRAMES, space.MOTION_DIMS):
+    for block in in_blocks(motion):
         vertices = face_vertices(part, block[:, space.EXPRESSION], jaw_pose=block[:, space.JAW])
         blocks.append(np.asarray(vertices))
         openings.append(np.asarray(mouth_opening(part, vertices)))

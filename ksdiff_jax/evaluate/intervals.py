@@ -1,12 +1,13 @@
-"""Confidence intervals of a mean over training runs that differ only in their seed.
+"""Confidence intervals of a mean over training runs that differ by their seed alone, or over clips.
 
     t interval    m ± t(n − 1) · s / √n,
                   m and s the mean and standard deviation (n − 1) of n values
 
-The interval is valid if the values are normally distributed around their mean. With two or three
-seeds t is 12.7 or 4.3 (at 95 %), so such intervals are wide, as so little data requires. They cover
-what varies between the runs, but not what is the same in all of them, such as the clips used for
-scoring.
+It holds if the values scatter normally around their mean. With two or three seeds t is 12.7 or 4.3
+(at 95 %), so that such intervals are wide; they are an honest answer to little data. What varies
+between the runs is in them; what is the same in all of them, such as the clips that they are scored
+on, is not. In the same way an interval over the clips of a split holds how clips differ, and not
+how runs do.
 """
 
 import math
@@ -59,6 +60,33 @@ def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
         / math.sqrt(array.size)
     )
     return Interval(mean, mean - reach, mean + reach, array.size)
+
+
+def ratio_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -> Interval:
+    """The interval of R = Σ parts / Σ wholes over clips of unlike length, such as blinks a second.
+
+    By the linearisation of a ratio: with e_i = part_i − R whole_i, R ± t(n − 1) · sqrt(n) s_e / Σ
+    wholes. Without bounds for one clip; `InputError` if there are not as many of one as of the
+    other, or none.
+    """
+    parts, wholes = (np.asarray(values, np.float64) for values in (parts, wholes))
+    if len(parts) != len(wholes) or not len(parts):
+        raise InputError(
+            f"interval of a ratio: got {len(parts)} and {len(wholes)} values, need as many of "
+            "both, one or more"
+        )
+    ratio = float(parts.sum() / wholes.sum())
+    spread = t_interval(parts - ratio * wholes, confidence=confidence)
+    reach = len(parts) * (spread.high - spread.mean) / wholes.sum()
+    return Interval(ratio, ratio - reach, ratio + reach, len(parts))
+
+
+def bounded(name: str, interval: Interval) -> dict[str, float]:
+    """A figure and, where they are finite, its bounds: `name`, `name_low`, `name_high`."""
+    figures = {name: interval.mean}
+    if math.isfinite(interval.low) and math.isfinite(interval.high):
+        figures |= {f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+    return figures
 
 
 def difference_interval(values: Values, reference: Values, *, confidence: float = 0.95) -> Interval:

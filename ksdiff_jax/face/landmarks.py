@@ -40,29 +40,22 @@ FLAME_NAMES = {
     "barycentric": "lmk_b_coords",
 }
 JAW = 2  # among the joints of face/model.py
-# The inner rims of the lips are only a few of the many points, but they carry the visible speech.
-LIP_RIMS = (
-    78,
-    191,
-    80,
-    81,
-    82,
-    13,
-    312,
-    311,
-    310,
-    415,
-    308,
-    95,
-    88,
-    178,
-    87,
-    14,
-    317,
-    402,
-    318,
-    324,
+# Numbers of the tracker's mesh, from the subject's right to the left. The corners of mouth and eyes
+# are in no pair.
+INNER_LIP_PAIRS = (  # (upper, lower) of the inner rims
+    *((191, 95), (80, 88), (81, 178), (82, 87), (13, 14)),
+    *((312, 317), (311, 402), (310, 318), (415, 324)),
 )
+OUTER_LIPS = (
+    *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
+    *(146, 91, 181, 84, 17, 314, 405, 321, 375),
+)
+LID_PAIRS = (  # (upper, lower) of the edges of the lids, of the right eye and of the left
+    *((246, 7), (161, 163), (160, 144), (159, 145), (158, 153), (157, 154), (173, 155)),
+    *((398, 382), (384, 381), (385, 380), (386, 374), (387, 373), (388, 390), (466, 249)),
+)
+# The inner rims of the lips are only a few of the many points, but they carry the visible speech.
+LIP_RIMS = (78, 308, *(point for pair in INNER_LIP_PAIRS for point in pair))
 RIM_IMPORTANCE = 4.0
 
 
@@ -178,6 +171,18 @@ def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkMod
         importance=np.where(np.isin(embedding.points, LIP_RIMS), RIM_IMPORTANCE, 1.0).astype(
             np.float32
         ),
+    )
+
+
+def landmarks_of_shape(
+    model: LandmarkModel, shape: Float[Array | np.ndarray, "100"]
+) -> LandmarkModel:
+    """The model of one identity: `shape` is its template, and no other shape changes it."""
+    return model._replace(
+        template=model.template + np.tensordot(shape, model.shape_directions, 1),
+        shape_directions=np.zeros_like(model.shape_directions),
+        joints=model.joints + np.tensordot(shape, model.joint_shape_directions, 1),
+        joint_shape_directions=np.zeros_like(model.joint_shape_directions),
     )
 
 

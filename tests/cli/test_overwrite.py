@@ -18,7 +18,7 @@ from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from tests.data.clips import make_clip
 
-WRITING = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect")
+WRITING = ("animate", "corpus", "prepare", "regions", "train", "evaluate", "convert", "inspect")
 
 
 @pytest.mark.parametrize("command", WRITING)
