@@ -10,6 +10,7 @@ from ksdiff_jax.models.disenttalk.latent import Regions
 from ksdiff_jax.models.disenttalk.network import Network, example_speech
 from ksdiff_jax.models.disenttalk.regions import region_numbers
 from ksdiff_jax.models.disenttalk.sampling import sample_normalised
+from ksdiff_jax.models.disenttalk.sync import configured_sync_loss
 from ksdiff_jax.models.disenttalk.training import training_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.system import Batch, Sample, Terms
@@ -57,8 +58,16 @@ class DisentTalk:
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
         """Every weighted term of each clip; frozen parameters get no gradient."""
         params = stop_frozen(params, self.config)
-        settings = {"config": self.config, "space": self.space, "train": train}
-        return training_terms(self.network, params, batch, keys, **settings)
+        return training_terms(
+            self.network,
+            params,
+            batch,
+            keys,
+            config=self.config,
+            space=self.space,
+            train=train,
+            sync_loss=configured_sync_loss(self.config, self.space),
+        )
 
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]

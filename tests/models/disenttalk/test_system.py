@@ -1,0 +1,85 @@
+"""DisentTalk as a system: clips by themselves, causality, the autoencoder, other spaces."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.disenttalk.config import RegionsConfig
+from ksdiff_jax.models.disenttalk.denoiser import frame_times
+from ksdiff_jax.models.disenttalk.local_block import LocalBlock
+from ksdiff_jax.models.disenttalk.system import DisentTalk
+from ksdiff_jax.motion.space import BFM, BUILTIN
+from ksdiff_jax.overrides import override
+from tests.models.disenttalk.conftest import TINY
+from tests.models.ksdiff.conftest import lively, padded, random_batch
+from tests.run_once import jit_to_run_once
+
+FRAMES = 10
+KEYS = jax.random.split(jax.random.key(0), 2)
+
+
+@pytest.fixture(scope="module")
+def clip_losses():
+    """The terms of clips in training, with the autoencoder; everything random is drawn."""
+    system = DisentTalk(override(TINY, {"model.latent": "autoencoder"}))
+    params = lively(jit_to_run_once(system.init)(jax.random.key(0)))
+    return jit_to_run_once(lambda batch, keys: system.loss(params, batch, keys, train=True))
+
+
+def test_padding_and_the_other_clips_change_no_loss(clip_losses):
+    batch = random_batch(FRAMES)
+    alone = clip_losses(batch, KEYS)
+    longer = clip_losses(padded(batch, 6), KEYS)
+    swapped = clip_losses(jax.tree.map(lambda array: array[::-1], batch), KEYS[::-1])
+    assert set(alone) == {"noise", "autoencoder"}
+    for name, losses in alone.items():
+        assert losses.shape == (2,)
+        np.testing.assert_allclose(longer[name], losses, rtol=2e-5, err_msg=name)
+        np.testing.assert_allclose(swapped[name][::-1], losses, rtol=1e-5, err_msg=name)
+
+
+def test_no_frame_is_decided_by_speech_that_comes_later():
+    config, frames, later = TINY.model, 8, 5
+    block, draw = LocalBlock(config), np.random.default_rng(0)
+    x, heard = jnp.asarray(draw.normal(size=(2, 1, frames, config.width)), jnp.float32)
+    stepped, mask = jnp.zeros((1, config.width)), jnp.ones((1, frames), bool)
+
+    def out(module, heard):
+        speech = module.project(heard, frame_times(frames))
+        return module(x, stepped, speech, mask=mask, time_s=frame_times(frames))
+
+    variables = block.init(jax.random.key(0), heard, method=out)
+    before = block.apply(variables, heard, method=out)
+    after = block.apply(variables, heard.at[:, later:].add(1.0), method=out)
+    np.testing.assert_array_equal(after[:, :later], before[:, :later])
+    assert np.all(np.any(np.abs(after - before)[:, later:] > 1e-4, axis=-1))
+
+
+def test_bfm_has_its_own_numbers():
+    config = override(TINY, {"model.regions.lip": "63,2", "model.regions.eye": "5"})
+    system, batch = DisentTalk(config, BFM), random_batch(FRAMES)
+    shapes = jax.eval_shape(system.init, jax.random.key(0))
+    assert shapes["denoiser"]["noise"]["bias"].shape == (64,)
+    batch = batch._replace(motion=jnp.zeros((2, FRAMES, BFM.width)))
+    losses = jax.eval_shape(lambda p: system.loss(p, batch, KEYS, train=True), shapes)
+    assert losses["noise"].shape == (2,)
+    first = jnp.zeros(2, jnp.int32)
+    sample = jax.eval_shape(lambda p: system.sample(p, batch.speech, KEYS, first), shapes)
+    assert sample.motion.shape == (2, FRAMES, BFM.width)
+    with pytest.raises(InputError, match="lip has 63, beyond the builtin space"):
+        DisentTalk(config, BUILTIN)
+
+
+def test_a_system_without_regions_is_refused_when_it_is_built():
+    config = override(TINY, {"model.regions.lip": ""})
+    assert config.model.regions == RegionsConfig(eye=TINY.model.regions.eye)
+    with pytest.raises(InputError, match=r"^model.regions.lip is empty.*ksdiff-jax regions SHARDS"):
+        DisentTalk(config)
+
+
+def test_a_lip_sync_loss_without_a_model_is_one_line():
+    system = DisentTalk(override(TINY, {"loss.sync": "0.01"}))
+    with pytest.raises(InputError, match=r"^loss.sync 0.01: needs .*; or set --loss.sync 0$"):
+        system.loss({}, random_batch(4), KEYS, train=True)
