@@ -8,6 +8,7 @@ DROPOUT = "tests/models/ksdiff/test_dropout.py"
 EQUATIONS = "tests/models/ksdiff/test_equations.py"
 SAMPLING = "tests/models/ksdiff/test_sampling.py"
 MEASURES = "tests/evaluate/test_measures.py"
+DISENTTALK = "tests/models/disenttalk"
 
 
 def _mutant(name: str, place: str, *edits: tuple[str, str], tests: tuple[str, ...] | str) -> Mutant:
@@ -270,5 +271,67 @@ MUTANTS = (
             "template)",
         ),
         tests=MEASURES,
+    ),
+    _mutant(
+        "regions-in-another-order",
+        "region_numbers",
+        ("{'eye': config.eye, LIP: config.lip}", "{LIP: config.lip, 'eye': config.eye}"),
+        tests=f"{DISENTTALK}/test_regions.py",
+    ),
+    _mutant(
+        "regions-not-put-back-in-place",
+        "Latent.decode",
+        ("np.argsort(places)", "places"),
+        tests=f"{DISENTTALK}/test_regions.py",
+    ),
+    _mutant(
+        "region-attention-sees-padding",
+        "RegionAttention.__call__",
+        ("mask[:, None, None]", "None"),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "temporal-convolutions-of-one-scale",
+        "TemporalConvolutions.__call__",
+        (
+            "DepthwiseConvolution(self.config.temporal_kernel, dilation, dtype=self.dtype, "
+            "name=f'dilation_{dilation}')",
+            "DepthwiseConvolution(self.config.temporal_kernel, 1, dtype=self.dtype, "
+            "name=f'dilation_{dilation}')",
+        ),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "diffusion-step-does-not-scale",
+        "LocalBlock.__call__",
+        ("(1 + scale) * final + shift", "final + shift"),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "motion-sees-the-speech-to-come",
+        "LocalBlock.__call__",
+        ("frame[:, None] >= frame", "frame[:, None] >= 0 * frame"),
+        tests=f"{DISENTTALK}/test_system.py",
+    ),
+    _mutant(
+        "clean-signal-of-unscaled-noise",
+        "implied_clean",
+        ("jnp.sqrt(1 - alpha_bar) * noise", "noise"),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "lip-sync-judged-at-all-noise-alike",
+        "training_terms",
+        (
+            "config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)",
+            "config.loss.sync * sync_loss(batch.speech, motion)",
+        ),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "noise-trains-the-autoencoder",
+        "training_terms",
+        ("jax.lax.stop_gradient(code)", "code"),
+        tests=f"{DISENTTALK}/test_objective.py",
     ),
 )

@@ -150,3 +150,24 @@ def test_speech_is_dropped_as_often_as_configured_and_never_in_validation():
     assert memory["drop"].mean() == pytest.approx(0.2, abs=4 * np.sqrt(0.2 * 0.8 / CLIPS))
     (memory,) = objective(train=False).given["memory"]
     assert not np.any(memory["drop"])
+
+
+def test_no_gradient_of_the_noise_reaches_the_autoencoder():
+    small = jax.tree.map(lambda array: array[:2], random_batch(FRAMES))
+
+    def noise_term(scale, parameter):
+        def apply(self, variables, *inputs, method, **options):
+            if method.__name__ == "encode_motion":
+                return scale * jnp.asarray(ANSWERS["encode_motion"][:2], jnp.float32)
+            if method.__name__ == "denoise":
+                return parameter * inputs[0]
+            return jnp.ones((2, FRAMES, NUMBERS))
+
+        settings = {"config": CONFIG, "space": SPACE, "train": False}
+        with mock.patch.object(Network, "apply", apply):
+            keys = jax.random.split(jax.random.key(0), 2)
+            terms = training_terms(DisentTalk(CONFIG).network, {}, small, keys, **settings)
+        return terms["noise"].sum()
+
+    gradient = jax.jit(jax.grad(noise_term, argnums=(0, 1)))(1.0, 1.0)
+    assert gradient[0] == 0 and gradient[1] != 0
