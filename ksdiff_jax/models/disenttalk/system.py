@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.latent import Regions
@@ -14,7 +15,7 @@ from ksdiff_jax.models.disenttalk.sync import configured_sync_loss
 from ksdiff_jax.models.disenttalk.training import training_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.system import Batch, Sample, Terms
-from ksdiff_jax.motion.space import BUILTIN, MotionSpace
+from ksdiff_jax.motion.space import SPACES, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Int, Key, PyTree
 
@@ -24,9 +25,18 @@ class DisentTalk:
     """Semantic disentangled diffusion of expression parameters; a `models.system.System`."""
 
     config: Config
-    space: MotionSpace = BUILTIN
+    space: MotionSpace | None = None  # None: that of `model.regions`, without statistics
 
     def __post_init__(self) -> None:
+        named = self.config.model.regions.space
+        if self.space is None:
+            object.__setattr__(self, "space", SPACES[named])
+        if self.space.name != named:
+            raise InputError(
+                f"model.regions.space {named}: the regions are numbers of the {named} space, the "
+                f"motion is of the {self.space.name} space; measure its regions with `ksdiff-jax "
+                "regions SHARDS`"
+            )
         region_numbers(self.config.model.regions, self.space)
 
     @property

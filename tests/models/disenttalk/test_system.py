@@ -58,8 +58,10 @@ def test_no_frame_is_decided_by_speech_that_comes_later():
 
 
 def test_bfm_has_its_own_numbers():
-    config = override(TINY, {"model.regions.lip": "63,2", "model.regions.eye": "5"})
-    system, batch = DisentTalk(config, BFM), random_batch(FRAMES)
+    changes = {"lip": "63,2", "eye": "5", "space": "bfm"}
+    config = override(TINY, {f"model.regions.{name}": value for name, value in changes.items()})
+    system, batch = DisentTalk(config), random_batch(FRAMES)
+    assert system.space == BFM
     shapes = jax.eval_shape(system.init, jax.random.key(0))
     assert shapes["denoiser"]["noise"]["bias"].shape == (64,)
     batch = batch._replace(motion=jnp.zeros((2, FRAMES, BFM.width)))
@@ -68,7 +70,7 @@ def test_bfm_has_its_own_numbers():
     first = jnp.zeros(2, jnp.int32)
     sample = jax.eval_shape(lambda p: system.sample(p, batch.speech, KEYS, first), shapes)
     assert sample.motion.shape == (2, FRAMES, BFM.width)
-    with pytest.raises(InputError, match="lip has 63, beyond the builtin space"):
+    with pytest.raises(InputError, match=r"^model.regions.space bfm: .* of the builtin space"):
         DisentTalk(config, BUILTIN)
 
 
