@@ -133,6 +133,10 @@ class Config(Protocol):
     mesh: MeshConfig
 
     @property
+    def transcript_tokens(self) -> int:
+        """Tokens of a transcript, with begin and end: 2 where the system reads none."""
+
+    @property
     def frozen(self) -> tuple[str, ...]:
         """Path prefixes of the parameters that keep the values they start from."""
 

@@ -1,4 +1,4 @@
-"""Functions on parameter trees: flat names, counts, digests."""
+"""Functions on trees of arrays: flat names, counts, rows, digests."""
 
 import hashlib
 from collections.abc import Mapping
@@ -32,6 +32,11 @@ def nested(leaves: Mapping[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]) 
 def parameter_count(tree: PyTree) -> int:
     """Number of scalars in all leaves."""
     return sum(int(np.prod(np.shape(leaf))) for leaf in jax.tree.leaves(tree))
+
+
+def rows_of(batch: PyTree) -> int:
+    """Rows of a batch: the length of the first axis of its leaves."""
+    return jax.tree.leaves(batch)[0].shape[0]
 
 
 def leaf_digest(leaf: jax.Array | np.ndarray) -> str:

@@ -44,9 +44,8 @@ class Animator:
         self.pretrained = pretrained
         self.config = pretrained.config
         self.engine = Engine(
-            build_system(self.config) if system is None else system,
+            build_system(self.config, pretrained.space) if system is None else system,
             pretrained.params,
-            pretrained.space,
             buckets=buckets,
         )
 

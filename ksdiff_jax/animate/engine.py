@@ -1,6 +1,6 @@
 """The inference engine: it reads speech, pads it, cuts it into windows and samples their motion.
 
-    engine = Engine(system, params, statistics)
+    engine = Engine(system, params)
     utterance = engine.read("speech.wav")               # or engine.read_clip(clip) of a data set
     (sample,) = engine.sample([utterance], seed=0)      # Sample(motion (t, 59), tracks of (t,))
 
@@ -39,7 +39,8 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.speech_encoder import SpeechFeatures, encodes_recordings, speech_features
-from ksdiff_jax.models.system import Sample, Statistics, System
+from ksdiff_jax.models.system import Sample, System
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
@@ -77,7 +78,6 @@ class Engine:
         self,
         system: System,
         params: PyTree,
-        statistics: Statistics,
         *,
         buckets: Sequence[int] = BUCKETS,
         features_of: FeaturesOf | None = None,
@@ -85,7 +85,7 @@ class Engine:
         """`features_of` returns the kept speech features of a clip of a data set, so that a
         pretrained encoder need not run again.
         """
-        self.system, self.statistics = system, statistics
+        self.system = system
         self.buckets = tuple(sorted(buckets))
         self.mesh = _mesh_of(params) or make_mesh(MeshConfig())
         self._given, self._features_of = params, features_of
@@ -94,6 +94,11 @@ class Engine:
         params = {part: leaves for part, leaves in params.items() if part not in idle}
         # Copied once; passing NumPy arrays would copy the weights to the device at every call.
         self._params = jax.device_put(params, replicated(self.mesh))
+
+    @property
+    def space(self) -> MotionSpace:
+        """The motion space of the system."""
+        return self.system.space
 
     def with_options(self, **options) -> "Engine":
         """This engine with other sampling options: fields of `config.sample`, checked."""
@@ -115,7 +120,7 @@ class Engine:
         utterance = read_utterance(
             speech,
             transcript_text=transcript,
-            max_tokens=self.system.config.model.transcript.max_tokens,
+            max_tokens=self.system.config.transcript_tokens,
             sample_rate_hz=sample_rate_hz,
             channel=channel,
             audio_stream=audio_stream,
@@ -125,7 +130,7 @@ class Engine:
     def read_clip(self, clip: Clip) -> Utterance:
         """A clip of a data set as an utterance."""
         audio = whole_frames(from_int16(clip.audio), clip.frames)
-        max_tokens = self.system.config.model.transcript.max_tokens
+        max_tokens = self.system.config.transcript_tokens
         tokens, token_mask = tokens_of.encode(clip.transcript, max_tokens=max_tokens)
         return Utterance(
             audio,
@@ -211,7 +216,7 @@ class Engine:
         )
         sharding = batch_sharding(self.mesh) if size > 1 else replicated(self.mesh)
         inputs = jax.device_put(inputs, sharding)
-        sample = _sample(self._params, self.statistics, *inputs, system=self.system)
+        sample = _sample(self._params, *inputs, system=self.system)
         sample = jax.device_get(sample)
         return [
             jax.tree.map(lambda array, row=row, job=job: array[row, : job.window.frames], sample)
@@ -232,7 +237,6 @@ class Engine:
 @functools.partial(jax.jit, static_argnames="system")
 def _sample(
     params: PyTree,
-    statistics: Statistics,
     speech: Speech,
     keys: Key[Array, "b"],
     first: Int[Array, "b"],
@@ -240,7 +244,7 @@ def _sample(
     system: System,
 ) -> Sample:
     """`System.sample`, compiled once per system and shape."""
-    return system.sample(params, speech, keys, first, statistics=statistics)
+    return system.sample(params, speech, keys, first)
 
 
 def _mesh_of(params: PyTree) -> Mesh | None:

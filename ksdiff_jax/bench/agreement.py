@@ -29,11 +29,13 @@ from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Programs, seconds
 from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params
 from ksdiff_jax.config import Config
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff.network import TRACKS
 from ksdiff_jax.models.ksdiff.system import KSDiff
-from ksdiff_jax.models.system import Batch, Sample, Statistics
+from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.keyframes import keyframe_targets
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Bool, PyTree
 
@@ -51,13 +53,13 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
     not vary.
     """
     config = size.demo
-    batch, normal = made_up_batch(
+    batch, space = made_up_batch(
         config, clips=size.agreement_clips, frames=size.agreement_frames, features=False
     )
 
     @functools.cache
     def ready() -> "_Both":
-        return _Both(config, batch, normal, steps=size.agreement_steps)
+        return _Both(config, batch, space, steps=size.agreement_steps)
 
     work = (
         f"demo configuration, {size.agreement_clips} clips of {size.agreement_frames / 25:g} "
@@ -80,15 +82,15 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
 class _Both:
     """The programs and their arguments on both devices."""
 
-    def __init__(self, config: Config, batch: Batch, normal: Statistics, *, steps: int):
+    def __init__(self, config: Config, batch: Batch, space: MotionSpace, *, steps: int):
         devices = {"cpu": cpu(), "device": jax.devices()[0]}
         with jax.default_device(devices["cpu"]):
             builtin_lip_gap()  # a constant of the loss: computed where float32 is float32
         given = (made_up_params(config), batch)
         self._arguments = {name: jax.device_put(given, device) for name, device in devices.items()}
         functions = {
-            "gradients": loss_and_gradients(config, normal),
-            "samples": sample(config, normal, steps=steps),
+            "gradients": loss_and_gradients(config, space),
+            "samples": sample(config, space, steps=steps),
         }
 
         def lowering(function: Callable, place: str, precision: str) -> Callable:
@@ -139,13 +141,13 @@ def cpu() -> jax.Device:
     return jax.devices("cpu")[0]
 
 
-def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
+def loss_and_gradients(config: Config, space: MotionSpace) -> Callable:
     """(params, batch) -> loss, gradients and the keyframe targets that the loss is about."""
-    system, settings = KSDiff(config), config.model.keyframes
+    system, settings = KSDiff(config, space), config.model.keyframes
 
     def loss(params: PyTree, batch: Batch) -> Array:
         keys = jax.random.split(jax.random.key(2), len(batch.motion))
-        terms = system.loss(params, batch, keys, statistics=normal, train=True)
+        terms = system.loss(params, batch, keys, train=True)
         return sum(terms.values()).mean()
 
     def compute(
@@ -162,15 +164,15 @@ def loss_and_gradients(config: Config, normal: Statistics) -> Callable:
     return compute
 
 
-def sample(config: Config, normal: Statistics, *, steps: int) -> Callable:
+def sample(config: Config, space: MotionSpace, *, steps: int) -> Callable:
     """(params, batch) -> a sample of few steps, keyframes decoded."""
     options = dataclasses.replace(config.sample, steps=steps)
-    system = KSDiff(dataclasses.replace(config, sample=options))
+    system = KSDiff(dataclasses.replace(config, sample=options), space)
 
     def compute(params: PyTree, batch: Batch) -> Sample:
         clips = len(batch.speech.mask)
         keys, first = jax.random.split(jax.random.key(3), clips), jnp.zeros(clips, jnp.int32)
-        return system.sample(params, batch.speech, keys, first, statistics=normal)
+        return system.sample(params, batch.speech, keys, first)
 
     return compute
 

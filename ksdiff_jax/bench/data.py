@@ -23,8 +23,12 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+
+if TYPE_CHECKING:
+    from ksdiff_jax.data.loader import RandomCut
 
 BATCH_SIZE = 32
 CUT_FRAMES = 128
@@ -64,30 +68,30 @@ def measure(args: argparse.Namespace) -> dict:
 def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
     """Both readers in turn on shards of the same clips."""
     from ksdiff_jax.config import DataConfig
-    from ksdiff_jax.data.loader import training_batches
+    from ksdiff_jax.data.loader import RandomCut, training_batches
     from ksdiff_jax.data.shards import write_dataset
     from ksdiff_jax.models.ksdiff.config import Config
+    from ksdiff_jax.models.ksdiff.system import KSDiff
 
-    config = Config(
-        data=DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers)
-    )
-    of_clip = stored_features if features else None
+    data = DataConfig(batch_size=BATCH_SIZE, clip_frames=CUT_FRAMES, workers=args.workers)
+    kept = stored_features if features else None
+    cut = RandomCut(KSDiff(Config(data=data)).example, CUT_FRAMES, kept)
     clips = _clips(CLIPS, features=features)
     write_dataset(
         folder, {"train": clips}, licence="", made_by="ksdiff-jax bench data", clips_per_shard=64
     )
     ours, theirs = [], []
     for seed in range(args.repeats):
-        batches = training_batches(config, folder, seed=seed, features_of=of_clip)
+        batches = training_batches(cut, folder, data=data, seed=seed)
         ours.append(_clips_per_s(batches))
         batches.close()
-        theirs.append(_clips_per_s(_sequential(folder, config, features_of=of_clip)))
+        theirs.append(_clips_per_s(_sequential(folder, cut)))
     rate, sequential = statistics.median(ours), statistics.median(theirs)
     return {
         "clips_per_s": round(rate, 1),
         "sequential_clips_per_s": round(sequential, 1),
         "ratio": round(rate / sequential, 3),
-        "parts_us": _parts(folder, config, features_of=of_clip),
+        "parts_us": _parts(folder, cut),
     }
 
 
@@ -162,15 +166,13 @@ def _clips(count: int, *, features: bool = False) -> Iterator:
         )
 
 
-def _sequential(folder: Path, config, *, features_of: Callable | None) -> Iterator:
+def _sequential(folder: Path, cut: "RandomCut") -> Iterator:
     """Batches by grain's own reader, shard after shard, again and again."""
     import grain
 
-    from ksdiff_jax.data.loader import RandomCut
+    from ksdiff_jax.data.batch import collate
     from ksdiff_jax.data.schema import decode_clip
-    from ksdiff_jax.data.transforms import collate
 
-    cut = RandomCut(config, features_of)
     while True:
         for shard in sorted(folder.glob("*.tfrecord")):
             records = grain.experimental.TFRecordIterDataset(str(shard)).seed(0)
@@ -184,21 +186,19 @@ def _clips_per_s(batches: Iterator) -> float:
     return count / (time.perf_counter() - started)
 
 
-def _parts(folder: Path, config, *, features_of: Callable | None) -> dict[str, float]:
+def _parts(folder: Path, cut: "RandomCut") -> dict[str, float]:
     """Microseconds of one core for each step of one clip's way."""
     import numpy as np
 
-    from ksdiff_jax.data.loader import RandomCut
+    from ksdiff_jax.data.batch import collate
     from ksdiff_jax.data.schema import decode_clip
     from ksdiff_jax.data.shards import ShardReader
     from ksdiff_jax.data.tfrecord import masked_crc32c
-    from ksdiff_jax.data.transforms import collate
 
     reader, random = ShardReader(folder, "train"), np.random.default_rng(0)
     chosen = random.integers(0, len(reader), PROFILED_CLIPS).tolist()
     records = [reader.record(number) for number in chosen]
     clips = [decode_clip(record) for record in records]
-    cut = RandomCut(config, features_of)
     cuts = [cut.random_map(clip, random) for clip in clips]
     groups = [cuts[first : first + BATCH_SIZE] for first in range(0, len(cuts), BATCH_SIZE)]
     return {

@@ -30,7 +30,7 @@ from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.ksdiff.network import compute_dtype, keyframe_tracks
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes, encode
 from ksdiff_jax.models.ksdiff.system import KSDiff
-from ksdiff_jax.models.system import Statistics
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import PyTree
@@ -39,8 +39,8 @@ from ksdiff_jax.typing import PyTree
 class Stages:
     """The three programs of a configuration as functions of parameters and speech."""
 
-    def __init__(self, config: Config, normal: Statistics):
-        self._config, self._normal, self._system = config, normal, KSDiff(config)
+    def __init__(self, config: Config, space: MotionSpace):
+        self._config, self._system = config, KSDiff(config, space)
 
     def encoder(self, params: PyTree, speech: Speech) -> jax.Array:
         """Features (b, f, d) of the speech encoder."""
@@ -66,17 +66,17 @@ class Stages:
         """Motion (b, t, 59) from features."""
         clips = len(speech.mask)
         keys, first = jax.random.split(jax.random.key(0), clips), jnp.zeros(clips, jnp.int32)
-        return self._system.sample(params, speech, keys, first, statistics=self._normal).motion
+        return self._system.sample(params, speech, keys, first).motion
 
 
 class _Work:
     """Clips of one length on the device, with their programs."""
 
     def __init__(self, config: Config, params: PyTree, *, clips: int, frames: int, split: bool):
-        batch, normal = made_up_batch(config, clips=clips, frames=frames, features=False)
+        batch, space = made_up_batch(config, clips=clips, frames=frames, features=False)
         self.clips, self.seconds, self.split = clips, frames / 25, split
         self.sound = jax.device_put(batch.speech)
-        self._params, self._stages = params, Stages(config, normal)
+        self._params, self._stages = params, Stages(config, space)
         self._programs: Programs | None = None
 
     def lowerings(self) -> dict[str, Callable]:

@@ -22,14 +22,14 @@ from ksdiff_jax.heap import SWITCH
 
 @contextmanager
 def torch_apart(
-    config, params, batch, normal, *, threads: int, folder: Path
+    config, params, batch, space, *, threads: int, folder: Path
 ) -> Iterator[Callable[[], None]]:
     """A function that has one step taken and waits for it, while the process runs."""
     import jax
 
     work = folder / "work.pickle"
     # ours, read by ourselves
-    work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, normal)))
+    work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, space)))
     command = [sys.executable, "-m", "ksdiff_jax.bench.train_torch_side", str(work), str(threads)]
     environment = os.environ | {SWITCH: "0", "JAX_PLATFORMS": "cpu"}
     pipe = subprocess.PIPE

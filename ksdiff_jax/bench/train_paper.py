@@ -21,7 +21,8 @@ from ksdiff_jax.bench.workload import fresh_state, made_up_batch, paper_config, 
 from ksdiff_jax.config import Config
 
 if TYPE_CHECKING:
-    from ksdiff_jax.models.system import Batch, Statistics
+    from ksdiff_jax.data.batch import Batch
+    from ksdiff_jax.motion.space import MotionSpace
 
 CLIPS, FRAMES = 32, 250
 STEPS_PER_REPEAT, WARM_UP_STEPS = 10, 3
@@ -43,16 +44,16 @@ def measure_paper(
     from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
     config = paper_config() if config is None else config
-    batch, normal = made_up_batch(config, clips=clips, frames=frames)
-    first_s, loss, times_s = _timed(config, batch, normal, repeats=repeats)
+    batch, space = made_up_batch(config, clips=clips, frames=frames)
+    first_s, loss, times_s = _timed(config, batch, space, repeats=repeats)
     step_s = statistics.median(times_s)
-    flops = step_flops(config, batch)
+    flops = step_flops(build_system(config), batch)
     device = jax.devices()[0]
     peak = peak_flops_per_s(device.device_kind, config.model.compute_dtype)
     memory = (device.memory_stats() or {}).get("peak_bytes_in_use")
     train = dataclasses.replace(config.train, scan_layers=not config.train.scan_layers)
     other_first_s, _, others_s = _timed(
-        dataclasses.replace(config, train=train), batch, normal, repeats=repeats
+        dataclasses.replace(config, train=train), batch, space, repeats=repeats
     )
     other_s = statistics.median(others_s)
     return {
@@ -84,7 +85,7 @@ def measure_paper(
 
 
 def _timed(
-    config: Config, batch: "Batch", normal: "Statistics", *, repeats: int
+    config: Config, batch: "Batch", space: "MotionSpace", *, repeats: int
 ) -> tuple[float, float, list[float]]:
     """Seconds until the first step is done, its loss, and the seconds of a step, `repeats`
     times.
@@ -92,7 +93,7 @@ def _timed(
     import jax
 
     started = time.perf_counter()
-    abstract, step = training_program(config, normal)
+    abstract, step = training_program(config, space)
     state, batch = fresh_state(config, abstract), jax.device_put(batch, jax.devices()[0])
     state, metrics = step(state, batch)
     loss = float(metrics["loss"])

@@ -103,7 +103,7 @@ def paper_counts() -> tuple[float, int]:
 
     config = paper_config()
     shapes = jax.eval_shape(KSDiff(config).init, jax.random.key(0))
-    flops = step_flops(config, made_up_batch(config, clips=1, frames=FRAMES)[0])
+    flops = step_flops(build_system(config), made_up_batch(config, clips=1, frames=FRAMES)[0])
     return flops, parameter_count(part(shapes, config).trainable)
 
 

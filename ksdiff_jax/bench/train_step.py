@@ -53,15 +53,15 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         around = around_the_step(config, Path(folder))
     clips, frames = config.data.batch_size, config.data.clip_frames
-    batch, normal = made_up_batch(config, clips=clips, frames=frames, features=False)
-    abstract, step = training_program(config, normal)
+    batch, space = made_up_batch(config, clips=clips, frames=frames, features=False)
+    abstract, step = training_program(config, space)
     state = fresh_state(config, abstract)
     report: dict = {
         "work": f"training steps of {clips} clips of {frames / 25:g} s, {args.threads} threads"
     }
     has_torch = importlib.util.find_spec("torch") is not None
     if has_torch:
-        report["parity_error"] = parity_error(config, state.params, batch, normal)
+        report["parity_error"] = parity_error(config, state.params, batch, space)
     else:
         report["torch"] = (
             "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
@@ -77,10 +77,10 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
         theirs = None
         if has_torch:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            work = (config, state.params, batch, normal)
+            work = (config, state.params, batch, space)
             theirs = stack.enter_context(torch_apart(*work, threads=args.threads, folder=folder))
         report |= compare(ours, theirs, repeats=args.repeats)
-    flops = step_flops(config, batch)
+    flops = step_flops(build_system(config), batch)
     report |= {
         "gflop_per_step": round(flops / 1e9, 2),
         "gflops_per_s": round(report["steps_per_s"] * flops / 1e9, 2),
@@ -121,7 +121,7 @@ def compare(
     return result
 
 
-def parity_error(config: Config, params, batch, normal) -> float:
+def parity_error(config: Config, params, batch, space) -> float:
     """|ours - torch's| / ours of the training loss with the same weights, batch and random
     numbers.
     """
@@ -132,13 +132,14 @@ def parity_error(config: Config, params, batch, normal) -> float:
     config = without_dropout(config)  # whose random numbers the two cannot share
     keys = clip_keys(batch)
 
-    def loss(params, batch, normal):
-        system = build_system(config)
-        terms = system.loss(params, batch, keys, statistics=normal, train=True)
+    system = build_system(config, space)
+
+    def loss(params, batch):
+        terms = system.loss(params, batch, keys, train=True)
         return sum(terms.values()).mean()
 
-    expected = float(jax.jit(loss)(params, batch, normal))
-    model = torch_model(config, params, normal)
+    expected = float(jax.jit(loss)(params, batch))
+    model = torch_model(config, params, space)
     found = float(model.loss(as_tensors(batch), our_draws(config, batch, keys)).detach())
     return abs(found - expected) / abs(expected)
 
@@ -204,14 +205,14 @@ def as_tensors(batch):
     return tensors._replace(speech=tensors.speech._replace(tokens=tensors.speech.tokens.long()))
 
 
-def torch_model(config: Config, params, normal):
+def torch_model(config: Config, params, space):
     """The reference with a copy of these weights."""
     import jax
 
     from ksdiff_jax.bench.train_torch import TorchKSDiff
     from ksdiff_jax.tree import named_leaves
 
-    return TorchKSDiff(named_leaves(jax.device_get(params)), config, normal)
+    return TorchKSDiff(named_leaves(jax.device_get(params)), config, space)
 
 
 def torch_step(model, batch, *, threads: int) -> Callable[[], None]:

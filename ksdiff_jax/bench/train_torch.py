@@ -19,11 +19,11 @@ import torch.nn.functional as F
 
 from ksdiff_jax.audio.mel import FFT_POINTS, POWER_FLOOR, _hann_window, _mel_filters
 from ksdiff_jax.config import Config
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff.network import TRACKS, generator_dims
-from ksdiff_jax.models.system import Batch, Statistics
-from ksdiff_jax.motion.space import STD_FLOOR
+from ksdiff_jax.motion.space import STD_FLOOR, MotionSpace
 from ksdiff_jax.speech.transcript import BEGIN, END
 
 _MASKED = -1e9
@@ -44,7 +44,7 @@ class Draws(NamedTuple):
 class TorchKSDiff:
     """The model as a function of tensors that carry the names of our parameters."""
 
-    def __init__(self, params: dict[str, np.ndarray], config: Config, statistics: Statistics):
+    def __init__(self, params: dict[str, np.ndarray], config: Config, space: MotionSpace):
         self.config, self.model = config, config.model
         self.weights = {
             name: torch.tensor(
@@ -53,7 +53,7 @@ class TorchKSDiff:
             for name, leaf in params.items()
         }
         self.mean, self.std = (
-            torch.tensor(np.asarray(part, np.float32)) for part in (statistics.mean, statistics.std)
+            torch.tensor(np.asarray(part, np.float32)) for part in (space.mean, space.std)
         )
         self.std = self.std.clamp(min=STD_FLOOR)
         self.hann, self.filters = (

@@ -47,8 +47,8 @@ class _Lowering:
 
     def __init__(self, config: Config, *, clips: int, frames: int, features: bool):
         self.config = config
-        self.batch, normal = made_up_batch(config, clips=clips, frames=frames, features=features)
-        self.abstract, self.step = training_program(config, normal)
+        self.batch, space = made_up_batch(config, clips=clips, frames=frames, features=features)
+        self.abstract, self.step = training_program(config, space)
 
     def __call__(self) -> jax.stages.Lowered:
         return self.step.lower(self.abstract, self.batch)
@@ -87,7 +87,7 @@ def paper_parts(size: Size, *, repeats: int) -> list[Part]:
     def measure() -> dict:
         training = paper_step(size.paper, size.clips, size.frames)
         batch, _ = made_up_batch(size.paper, clips=size.clips, frames=size.frames)
-        flops = step_flops(size.paper, batch)
+        flops = step_flops(build_system(size.paper), batch)
         return figures(training, size.paper, flops=flops, steps=size.steps, repeats=repeats)
 
     return [(_paper_work(size), measure)]
@@ -101,7 +101,7 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
     def measure() -> dict:
         training = compiled({"step": config}, clips=clips, frames=frames, features=False)["step"]()
         batch, _ = made_up_batch(config, clips=clips, frames=frames, features=False)
-        flops = step_flops(config, batch)
+        flops = step_flops(build_system(config), batch)
         return figures(training, config, flops=flops, steps=size.steps, repeats=repeats)
 
     return [(f"demo configuration, {clips} clips of {frames / 25:g} s, sound", measure)]

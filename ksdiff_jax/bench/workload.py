@@ -14,7 +14,8 @@ from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
 from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 
 if TYPE_CHECKING:
-    from ksdiff_jax.models.system import Batch, Statistics
+    from ksdiff_jax.data.batch import Batch
+    from ksdiff_jax.motion.space import MotionSpace
     from ksdiff_jax.train.state import TrainState
     from ksdiff_jax.typing import PyTree
 
@@ -147,7 +148,7 @@ def made_up_params(config: Config, *, seed: int = 0) -> "PyTree":
     return nested({name: values(name, leaf.shape) for name, leaf in shapes.items()})
 
 
-def training_program(config: Config, normal: "Statistics") -> tuple["TrainState", Callable]:
+def training_program(config: Config, space: "MotionSpace") -> tuple["TrainState", Callable]:
     """Shapes of the state, and the compiled step of `train` on one device: (state, batch) ->
     (state, metrics).
     """
@@ -159,12 +160,10 @@ def training_program(config: Config, normal: "Statistics") -> tuple["TrainState"
     from ksdiff_jax.train.state import abstract_state
     from ksdiff_jax.train.steps import make_train_step
 
-    system, mesh = KSDiff(config), make_mesh(config.mesh, devices=jax.devices()[:1])
+    system, mesh = KSDiff(config, space), make_mesh(config.mesh, devices=jax.devices()[:1])
     optimizer = make_optimizer(config.train)
     abstract = abstract_state(system, optimizer, mesh)
-    return abstract, make_train_step(
-        system, optimizer, config, statistics=normal, abstract=abstract, mesh=mesh
-    )
+    return abstract, make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
 
 
 def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
@@ -181,7 +180,7 @@ def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
 
 def made_up_batch(
     config: Config, *, clips: int, frames: int, features: bool = True
-) -> tuple["Batch", "Statistics"]:
+) -> tuple["Batch", "MotionSpace"]:
     """Random speech and smooth random motion of full length, and statistics that leave motion as it
     is.
     """
@@ -189,7 +188,7 @@ def made_up_batch(
     import numpy as np
 
     from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-    from ksdiff_jax.models.system import Batch
+    from ksdiff_jax.data.batch import Batch
     from ksdiff_jax.motion.space import BUILTIN
     from ksdiff_jax.speech.utterance import Speech
 

@@ -108,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
     out = _out_folder(args)
     check_seed(args.seed)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
-    system = build_system(pretrained.config)
-    engine = Engine(system, pretrained.params, pretrained.space)
+    system = build_system(pretrained.config, pretrained.space)
+    engine = Engine(system, pretrained.params)
     engine = engine.with_options(steps=args.steps, guidance=args.guidance)
     started = time.perf_counter()
     figures, curves = _on_split(args, engine, console)
@@ -174,7 +174,7 @@ def _on_split(args, engine, console):
     from ksdiff_jax.evaluate.scores import score
     from ksdiff_jax.face import builtin_face, face_height
 
-    config, space = engine.system.config, engine.statistics.name
+    config, space = engine.system.config, engine.space.name
     folder = args.data or _built_in(args, console, config.data.corpus_clips)
     _check_data_space(str(folder), engine, given=args.space, checkpoint=args.checkpoint)
     clips = evaluation.read_clips(folder, split=args.split, clips=args.clips, space=space)
@@ -186,7 +186,7 @@ def _on_split(args, engine, console):
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":
-        predictions = evaluation.still_predictions(clips, pose=np.asarray(engine.statistics.mean))
+        predictions = evaluation.still_predictions(clips, pose=np.asarray(engine.space.mean))
     else:
         predictions = evaluation.predict_clips(engine, clips, seed=args.seed, samples=args.samples)
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
@@ -208,7 +208,7 @@ def _check_data_space(folder: str, engine, *, given: str, checkpoint) -> None:
     """Raises `InputError` unless data set and checkpoint are of one motion space."""
     from ksdiff_jax.data.earlier_space import known_space
 
-    of_data, own = known_space(folder, given=given), engine.statistics.name
+    of_data, own = known_space(folder, given=given), engine.space.name
     if of_data != own:
         raise InputError(
             f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
@@ -224,7 +224,7 @@ def _on_real(args, engine):
     from ksdiff_jax.evaluate.report import Curves
     from ksdiff_jax.face import builtin_face, check_face
 
-    check_face(builtin_face(), engine.statistics.name, what="--metrics real")
+    check_face(builtin_face(), engine.space.name, what="--metrics real")
     results = lip_sync(engine, args.real, seed=args.seed)
     figures = lip_sync_figures(results) | rest(engine, args.real, seed=args.seed)
     curves = [

@@ -6,7 +6,6 @@ import argparse
 import os
 import textwrap
 import traceback
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -190,9 +189,9 @@ def train_system(
         _describe(config, console)
     config, encoder = with_encoder(config)
 
-    def open_data(config):
+    def open_data(system):
         return open_training_data(
-            config,
+            system,
             cache=cache_folder(),
             tell=progress.tell,
             encoder=encoder,
@@ -202,8 +201,8 @@ def train_system(
     def evaluate(system, params, data):
         if not data.clips:
             return {}
-        engine = Engine(system, params, data.statistics, features_of=data.features_of)
-        groups = groups_without_face(data.statistics.name)
+        engine = Engine(system, params, features_of=data.features_of)
+        groups = groups_without_face(data.space.name)
         return evaluate_clips(engine, data.clips, groups=groups)
 
     outcome = train(
@@ -214,9 +213,7 @@ def train_system(
         evaluate=evaluate,
         progress=progress,
         given=encoder_params(encoder),
-        watching=Watching(
-            step_flops=partial(step_flops, config), draw_samples=_draw_samples, profile=profile
-        ),
+        watching=Watching(step_flops=step_flops, draw_samples=_draw_samples, profile=profile),
         overwrite=overwrite,
     )
     if is_main_process():
@@ -234,5 +231,5 @@ def _draw_samples(system, params, data, out: Path, step: int) -> None:
     from ksdiff_jax.train.report.samples import write_samples
 
     if data.clips:
-        engine = Engine(system, params, data.statistics, features_of=data.features_of)
+        engine = Engine(system, params, features_of=data.features_of)
         write_samples(engine, data.clips[: system.config.train.samples_clips], out=out, step=step)

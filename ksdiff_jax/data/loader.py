@@ -12,32 +12,26 @@ import logging
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ksdiff_jax.audio.prosody import log_energy, normalise_prosody
-from ksdiff_jax.config import Config
-from ksdiff_jax.data.augment import augment, lose_pitch
+from ksdiff_jax.config import DataConfig
+from ksdiff_jax.data.batch import collate
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
-from ksdiff_jax.data.transforms import (
-    Example,
-    FeaturesOf,
-    collate,
-    example,
-    random_start,
-    raw_prosody,
-)
+from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.log_lines import held_back
-from ksdiff_jax.models.system import Batch
-from ksdiff_jax.typing import Float, Int
+from ksdiff_jax.typing import Int, PyTree
 
 # before jaxlib 0.11, as on Colab, that its workers cannot be profiled
 with held_back("absl", below=logging.ERROR):
     import grain
+
+Row = PyTree  # of a batch: whatever `System.example` returns
+Rows = PyTree  # a batch, rows stacked
 
 BATCHES_AHEAD = 4
 EPOCHS = 2**24  # more than anybody trains
@@ -75,66 +69,31 @@ def _epoch_order(seed: int, epoch: int, clips: int) -> Int[np.ndarray, "n"]:
 
 @dataclasses.dataclass(frozen=True)
 class RandomCut(grain.transforms.RandomMap):
-    """A clip to a random cut of it, its sound changed as `config.data.augment` says.
+    """A clip to a training row of a system: `example` is its `System.example`.
 
-    `features_of` gives the kept speech features of a clip; they are those of its sound as recorded.
+    `features_of` gives the kept speech features of a clip.
     """
 
-    config: Config
+    example: Callable[..., Row]
+    frames: int
     features_of: FeaturesOf | None = None
 
-    def random_map(self, element: Clip, rng: np.random.Generator) -> Example:
-        data = self.config.data
-        if data.augment is not None and rng.random() < data.augment.pitch_loss:
-            element = dataclasses.replace(element, prosody=lose_pitch(raw_prosody(element), rng))
-        start = random_start(rng, clip_frames=element.frames, frames=data.clip_frames)
-        max_tokens = self.config.model.transcript.max_tokens
+    def random_map(self, element: Clip, rng: np.random.Generator) -> Row:
         features = None if self.features_of is None else self.features_of(element)
-        cut = example(
-            element,
-            start=start,
-            frames=data.clip_frames,
-            max_tokens=max_tokens,
-            features=features,
-            with_audio=features is None or data.augment is not None,
-        )
-        if data.augment is None:
-            return cut
-        samples = len(cut.audio) * int(cut.mask.sum()) // len(cut.mask)
-        audio = np.zeros_like(cut.audio)
-        audio[:samples] = augment(cut.audio[:samples], rng, config=data.augment)
-        return cut._replace(
-            audio=audio, prosody=_with_energy_of(audio[:samples], prosody=cut.prosody)
-        )
-
-
-def _with_energy_of(
-    audio: Float[np.ndarray, "s"], *, prosody: Float[np.ndarray, "f 2"]
-) -> Float[np.ndarray, "f 2"]:
-    """Prosody whose energy is that of another recording: noise fills the pauses of this contour
-    too.
-    """
-    energy = log_energy(audio)
-    contour = np.zeros_like(prosody)
-    contour[:, 0] = prosody[:, 0]
-    contour[: len(energy), 1] = normalise_prosody(
-        np.stack([np.zeros_like(energy), energy], axis=-1)
-    )[:, 1]
-    return contour
+        return self.example(element, self.frames, rng=rng, features=features)
 
 
 def training_batches(
-    config: Config,
+    cut: RandomCut,
     folder: PathLike,
     *,
+    data: DataConfig,
     seed: int,
-    split: str = "train",
-    features_of: FeaturesOf | None = None,
     host: int = 0,
     hosts: int = 1,
 ) -> "TrainingBatches":
-    """Endless batches of random cuts, NumPy arrays: of the `config.data.batch_size` rows those of
-    one host of many.
+    """Endless batches of random cuts of the training split, NumPy arrays: of the `data.batch_size`
+    rows those of one host of many.
 
     The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k
     · batch_size + r of that sequence, and of n hosts the first has the first n-th of the rows, and
@@ -146,47 +105,43 @@ def training_batches(
     """
     reader = ShardReader(
         folder,
-        split,
-        on_bad_record=config.data.on_bad_record,
-        bad_record_share=config.data.bad_record_share,
+        "train",
+        on_bad_record=data.on_bad_record,
+        bad_record_share=data.bad_record_share,
     )
     if not len(reader):
-        raise InputError(f"{folder}: split {split!r} is empty; training needs at least one clip")
-    rows, rest = divmod(config.data.batch_size, hosts)
+        raise InputError(f"{folder}: split 'train' is empty; training needs at least one clip")
+    rows, rest = divmod(data.batch_size, hosts)
     if rest or not 0 <= host < hosts:
         raise InputError(
-            f"data.batch_size {config.data.batch_size} for host {host} of {hosts}: need a "
+            f"data.batch_size {data.batch_size} for host {host} of {hosts}: need a "
             "multiple of the hosts"
         )
-    batches = (
-        grain.MapDataset.source(ShuffledEpochs(reader, seed))
-        .seed(seed)
-        .random_map(RandomCut(config, features_of))
-    )
+    batches = grain.MapDataset.source(ShuffledEpochs(reader, seed)).seed(seed).random_map(cut)
     if hosts > 1:
         batches = RowsOfHost(batches, rows=rows, host=host, hosts=hosts)
     batches = batches.batch(rows, batch_fn=collate)
-    return TrainingBatches(batches, threads=config.data.threads, workers=config.data.workers)
+    return TrainingBatches(batches, threads=data.threads, workers=data.workers)
 
 
-class RowsOfHost(grain.MapDataset[Example]):
+class RowsOfHost(grain.MapDataset[Row]):
     """Of a sequence that is cut into batches of hosts · rows examples, the rows of one host in
     each.
     """
 
-    def __init__(self, whole: "grain.MapDataset[Example]", *, rows: int, host: int, hosts: int):
+    def __init__(self, whole: "grain.MapDataset[Row]", *, rows: int, host: int, hosts: int):
         super().__init__(whole)
         self._whole, self._rows, self._host, self._hosts = whole, rows, host, hosts
 
     def __len__(self) -> int:
         return len(self._whole) // (self._rows * self._hosts) * self._rows
 
-    def __getitem__(self, index: int) -> Example:
+    def __getitem__(self, index: int) -> Row:
         batch, row = divmod(index, self._rows)
         return self._whole[(batch * self._hosts + self._host) * self._rows + row]
 
 
-class TrainingBatches(Iterator[Batch]):
+class TrainingBatches(Iterator[Rows]):
     """The batches of a `grain.MapDataset` in their order, read ahead by threads or worker
     processes.
 
@@ -194,11 +149,11 @@ class TrainingBatches(Iterator[Batch]):
     other number of them.
     """
 
-    def __init__(self, batches: "grain.MapDataset[Batch]", *, threads: int, workers: int):
+    def __init__(self, batches: "grain.MapDataset[Rows]", *, threads: int, workers: int):
         self._batches, self._threads, self._workers = batches, threads, workers
         self._next, self._reading = 0, None
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> Rows:
         # only now, or workers would start in vain before a position is restored
         if self._reading is None:
             self._reading = self._from(self._next)
@@ -221,7 +176,7 @@ class TrainingBatches(Iterator[Batch]):
             self._reading.close()
             self._reading = None
 
-    def _from(self, first: int) -> "grain.DatasetIterator[Batch]":
+    def _from(self, first: int) -> "grain.DatasetIterator[Rows]":
         options = grain.ReadOptions(num_threads=self._threads, prefetch_buffer_size=BATCHES_AHEAD)
         batches = self._batches.slice(slice(first, None)).to_iter_dataset(options)
         if self._workers:
@@ -244,16 +199,16 @@ def _end_with_parent(worker: int, workers: int) -> None:
 
 
 def evaluation_batches(
+    example: Callable[..., Row],
     clips: Sequence[Clip],
     *,
-    config: Config,
     batch_size: int,
     features_of: FeaturesOf | None = None,
-) -> Iterator[tuple[Batch, list[Clip]]]:
-    """Whole clips, shortest first, clean, in batches of one padded length, with the clips of each.
+) -> Iterator[tuple[Rows, list[Clip]]]:
+    """Whole clips, shortest first, in batches of one padded length, with the clips of each.
 
-    Every batch has `batch_size` rows, so that few programs are compiled; rows beyond its clips
-    repeat the last of them.
+    `example` is `System.example`. Every batch has `batch_size` rows, so that few programs are
+    compiled; rows beyond its clips repeat the last of them.
     """
     buckets: dict[int, list[Clip]] = {}
     for clip in clips:
@@ -261,27 +216,11 @@ def evaluation_batches(
     for frames in sorted(buckets):
         for first in range(0, len(buckets[frames]), batch_size):
             some = buckets[frames][first : first + batch_size]
-            batch = _whole_clips(
-                some, frames=frames, rows=batch_size, config=config, features_of=features_of
-            )
-            yield batch, some
-
-
-def _whole_clips(
-    clips: list[Clip], *, frames: int, rows: int, config: Config, features_of: FeaturesOf | None
-) -> Batch:
-    max_tokens = config.model.transcript.max_tokens
-    examples = [
-        example(
-            clip,
-            start=0,
-            frames=frames,
-            max_tokens=max_tokens,
-            features=None if features_of is None else features_of(clip),
-        )
-        for clip in clips
-    ]
-    return collate(examples + [examples[-1]] * (rows - len(examples)))
+            rows = [
+                example(clip, frames, features=None if features_of is None else features_of(clip))
+                for clip in some
+            ]
+            yield collate(rows + [rows[-1]] * (batch_size - len(rows))), some
 
 
 def _bucket(frames: int) -> int:

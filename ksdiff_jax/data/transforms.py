@@ -1,50 +1,82 @@
 """From a clip on disk to what a model trains on: cut, pad, normalise, stack. NumPy, and pure.
 
-    Clip -- example(start, frames) --> Example -- collate --> Batch
+    Clip -- cut(start, frames) --> row -- collate (data/batch.py) --> Batch
 
-An Example holds arrays of exactly `frames` motion frames.
+A row holds arrays of exactly `frames` motion frames.
 
 Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). A cut of
 a clip whose words are timed reads only the words in it; otherwise it reads the clip's whole
 transcript. Frames beyond the end of the clip are zeros with mask False.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
+from ksdiff_jax.audio.prosody import extract_prosody, log_energy, normalise_prosody
 from ksdiff_jax.audio.timebase import (
     MOTION_RATE_HZ,
     SPEECH_FRAMES_PER_MOTION_FRAME,
     samples_of_motion_frames,
 )
 from ksdiff_jax.audio.waveform import from_int16
+from ksdiff_jax.config import AugmentConfig, Config
+from ksdiff_jax.data.augment import augment, lose_pitch
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.system import Batch
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.speech.utterance import Speech, zero_padded
-from ksdiff_jax.typing import Bool, Float, Int
+from ksdiff_jax.typing import Float
 
 FeaturesOf = Callable[[Clip], Float[np.ndarray, "f d"]]  # the kept speech features of a whole clip
 
 
-class Example(NamedTuple):
-    """One row of a `Batch`."""
+def clip_row(
+    clip: Clip,
+    frames: int,
+    *,
+    config: Config,
+    rng: np.random.Generator | None = None,
+    features: Float[np.ndarray, "f2 d"] | None = None,
+) -> Batch:
+    """`System.example` of a system that learns motion from speech.
 
-    audio: Float[np.ndarray, "s"]
-    prosody: Float[np.ndarray, "f 2"]
-    mask: Bool[np.ndarray, "t"]
-    tokens: Int[np.ndarray, "l"]
-    token_mask: Bool[np.ndarray, "l"]
-    motion: Float[np.ndarray, "t 59"]
-    features: Float[np.ndarray, "f d"] | None = None
+    With `rng` a random cut, its sound changed as `config.data.augment` says; `features` are those
+    of the sound as recorded. Without, the clip from its start, unchanged.
+    """
+    changes = config.data.augment if rng is not None else None
+    if changes is not None and rng.random() < changes.pitch_loss:
+        clip = replace(clip, prosody=lose_pitch(raw_prosody(clip), rng))
+    row = cut(
+        clip,
+        start=0 if rng is None else random_start(rng, clip_frames=clip.frames, frames=frames),
+        frames=frames,
+        max_tokens=config.transcript_tokens,
+        features=features,
+        with_audio=features is None or rng is None or changes is not None,
+    )
+    return row if changes is None else _augmented(row, rng, changes=changes)
 
 
-def example(
+def _augmented(row: Batch, rng: np.random.Generator, *, changes: AugmentConfig) -> Batch:
+    """A row whose sound is changed, and the energy of its prosody with it: noise fills the pauses
+    of the contour too.
+    """
+    speech = row.speech
+    samples = len(speech.audio) * int(speech.mask.sum()) // len(speech.mask)
+    audio, prosody = np.zeros_like(speech.audio), np.zeros_like(speech.prosody)
+    audio[:samples] = augment(speech.audio[:samples], rng, config=changes)
+    energy = log_energy(audio[:samples])
+    contour = normalise_prosody(np.stack([np.zeros_like(energy), energy], axis=-1))
+    prosody[:, 0] = speech.prosody[:, 0]
+    prosody[: len(energy), 1] = contour[:, 1]
+    return row._replace(speech=speech._replace(audio=audio, prosody=prosody))
+
+
+def cut(
     clip: Clip,
     *,
     start: int,
@@ -52,7 +84,7 @@ def example(
     max_tokens: int,
     features: Float[np.ndarray, "f2 d"] | None = None,
     with_audio: bool = True,
-) -> Example:
+) -> Batch:
     """Motion frames [start, start + frames) of a clip, zero padded past its end; `features` are the
     whole clip's.
 
@@ -75,15 +107,15 @@ def example(
     sound = from_int16(
         clip.audio[first_sample : first_sample + samples] if with_audio else clip.audio[:0]
     )
-    return Example(
+    speech = Speech(
         audio=zero_padded(sound, samples_of_motion_frames(frames) if with_audio else 0),
         prosody=zero_padded(normalise_prosody(raw_prosody(clip))[first:last], last - first),
         mask=np.arange(start, start + frames) < clip.frames,
         tokens=tokens,
         token_mask=token_mask,
-        motion=zero_padded(motion_of_clip(clip)[start : start + frames], frames),
         features=None if features is None else zero_padded(features[first:last], last - first),
     )
+    return Batch(speech, zero_padded(motion_of_clip(clip)[start : start + frames], frames))
 
 
 def random_start(rng: np.random.Generator, *, clip_frames: int, frames: int) -> int:
@@ -110,18 +142,3 @@ def transcript_of_cut(clip: Clip, *, start: int, frames: int) -> str:
     return " ".join(
         word.text for word in clip.words if start_s <= (word.start_s + word.end_s) / 2 < end_s
     )
-
-
-def collate(examples: Sequence[Example]) -> Batch:
-    """Examples of one length as the rows of a batch."""
-    *columns, features = zip(*examples, strict=True)
-    audio, prosody, mask, tokens, token_mask, motion = map(np.stack, columns)
-    speech = Speech(
-        audio=audio,
-        prosody=prosody,
-        mask=mask,
-        tokens=tokens,
-        token_mask=token_mask,
-        features=None if features[0] is None else np.stack(features),
-    )
-    return Batch(speech=speech, motion=motion)

@@ -1,6 +1,6 @@
 """A system on clips of a data set: sample their motion, and score it.
 
-    engine = Engine(system, params, statistics)
+    engine = Engine(system, params)
     figures = evaluate_clips(engine, read_clips("shards", split="test"))
 
 `evaluate_clips` is `predict_clips` and `scores.score`. The motion is that of the animator: the same

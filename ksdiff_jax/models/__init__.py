@@ -15,6 +15,7 @@ from ksdiff_jax.overrides import from_dict
 
 if TYPE_CHECKING:
     from ksdiff_jax.models.system import System
+    from ksdiff_jax.motion.space import MotionSpace
 
 __all__ = ["SYSTEMS", "build_system", "config_from_dict", "default_config"]
 
@@ -38,10 +39,15 @@ def config_from_dict(values: Mapping[str, object]) -> Config:
     return from_dict(_config_class(values.get("system", _FIRST)), values)
 
 
-def build_system(config: Config) -> "System":
-    """The system that a configuration describes."""
+def build_system(config: Config, space: "MotionSpace | None" = None) -> "System":
+    """The system that a configuration describes, for motion of `space`.
+
+    Without a space it has no statistics of its data: it can be asked what it needs and how large it
+    is, and neither trained nor sampled.
+    """
     folder, name = SYSTEMS[config.system]
-    return getattr(importlib.import_module(f"{folder}.system"), name)(config)
+    system = getattr(importlib.import_module(f"{folder}.system"), name)
+    return system(config) if space is None else system(config, space)
 
 
 def _config_class(system: object) -> type:

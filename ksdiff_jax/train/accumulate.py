@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ksdiff_jax.models.system import Batch
 from ksdiff_jax.parallel.arrays import BATCH_AXES
 from ksdiff_jax.typing import Array, Float, Key, PyTree
 
@@ -39,9 +38,9 @@ def micro_batches(batch: PyTree, count: int, mesh: Mesh) -> PyTree:
 
 
 def accumulated(
-    gradient: Callable[[PyTree, Batch, Key[Array, "b"]], Gradient],
+    gradient: Callable[[PyTree, PyTree, Key[Array, "b"]], Gradient],
     params: PyTree,
-    batch: Batch,
+    batch: PyTree,
     keys: Key[Array, "b"],
     *,
     count: int,
@@ -54,7 +53,7 @@ def accumulated(
         return gradient(params, batch, keys)
 
     def add(
-        total: PyTree, part: tuple[Batch, Key[Array, "b"]]
+        total: PyTree, part: tuple[PyTree, Key[Array, "b"]]
     ) -> tuple[PyTree, tuple[Float[Array, ""], Means]]:
         values, found = gradient(params, *part)
         return jax.tree.map(jnp.add, total, found), values

@@ -33,7 +33,7 @@ def export_average(
         folder,
         config=config,
         params=params,
-        space=data.statistics,
+        space=data.space,
         card=card(config, data=data, step=step, metrics=metrics),
         extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},
         overwrite=True,  # the folder of the run is ours

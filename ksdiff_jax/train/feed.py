@@ -17,15 +17,16 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf
-from ksdiff_jax.models.system import Batch, Statistics
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.parallel.arrays import global_batch
+from ksdiff_jax.typing import PyTree
 
 
 @runtime_checkable
 class PositionedBatches(Protocol):
     """An endless iterator over NumPy batches whose position is a JSON value."""
 
-    def __next__(self) -> Batch: ...
+    def __next__(self) -> PyTree: ...
 
     def get_state(self) -> dict: ...
 
@@ -37,7 +38,7 @@ class PositionedBatches(Protocol):
 class ValidationBatch(NamedTuple):
     """Clips of validation, NumPy; rows beyond those that `ids` names are copies."""
 
-    batch: Batch
+    batch: PyTree
     ids: Sequence[str]
 
 
@@ -46,7 +47,7 @@ class TrainingData(NamedTuple):
 
     batches: PositionedBatches
     validation: Sequence[ValidationBatch]  # of `clips`
-    statistics: Statistics
+    space: MotionSpace  # with the mean and deviation of the training split
     description: str  # for people: which data, how much
     clips: Sequence[Clip] = ()  # that the run is validated on
     # kept speech features of validation clips, where a system can use them
@@ -56,7 +57,7 @@ class TrainingData(NamedTuple):
 class FedBatch(NamedTuple):
     """A batch on the mesh, and where the iterator stood after reading it."""
 
-    batch: Batch
+    batch: PyTree
     position: dict
 
 

@@ -12,6 +12,8 @@ its end, then saved where that is due, before the data move on.
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +41,7 @@ from ksdiff_jax.train.report.metrics_log import Entry, MetricsLog
 from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.report.run_page import write_run_page
 from ksdiff_jax.train.report.trace import Trace
-from ksdiff_jax.train.report.utilisation import StepFlops, Utilisation
+from ksdiff_jax.train.report.utilisation import Utilisation
 from ksdiff_jax.train.run_space import check_run_space, keep_run_space
 from ksdiff_jax.train.state import TrainState, abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step, make_validation_step
@@ -75,7 +77,7 @@ class Watching(NamedTuple):
     """What else a run shows."""
 
     # the work of a training step on a batch, for TFLOP/s and MFU
-    step_flops: StepFlops | None = None
+    step_flops: Callable[[System, PyTree], float] | None = None
     # samples of the averaged parameters, every train.samples_every steps
     draw_samples: DrawSamples | None = None
     profile: range = range(0)  # steps to record
@@ -89,7 +91,7 @@ def train(
     workdir: str | Path,
     *,
     build_system: Callable[[Config], System],
-    open_data: Callable[[Config], TrainingData],
+    open_data: Callable[[System], TrainingData],
     evaluate: Evaluate | None = None,
     progress: Progress | None = None,
     given: PyTree | None = None,
@@ -110,15 +112,16 @@ def train(
     check_workdir(workdir, config, overwrite=overwrite)
     system = build_system(config)
     check_surgery(config, system, workdir)
-    data = open_data(config)
-    check_run_space(config, workdir, data.statistics.name)
+    data = open_data(system)
+    system = replace(system, space=data.space)
+    check_run_space(config, workdir, data.space.name)
     optimizer = make_optimizer(settings)
     with ExitStack() as stack:
         opened = open_workdir(workdir, config, overwrite=overwrite, tell=progress.tell)
         workdir = stack.enter_context(opened)
         if is_main_process():
             write_validation_clips(workdir, data.clips)
-            keep_run_space(workdir, data.statistics.name)
+            keep_run_space(workdir, data.space.name)
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=settings.hang_s))
         # Tracing needs both: they give the layers' activation constraints their meaning.
         stack.enter_context(jax.set_mesh(mesh))
@@ -141,12 +144,14 @@ def train(
         progress.tell(_headline(state, frozen, data, mesh))
 
         log = stack.enter_context(MetricsLog(workdir, from_step=first))
-        common = {"statistics": data.statistics, "abstract": abstract, "mesh": mesh}
+        common = {"abstract": abstract, "mesh": mesh}
         trace = stack.enter_context(Trace(watching.profile, workdir / "profile"))
-        train_step = make_train_step(system, optimizer, config, frozen=frozen, **common)
+        train_step = make_train_step(system, optimizer, frozen=frozen, **common)
         train_step = trace.of(train_step, first=first, tell=progress.tell)
-        validation_step = make_validation_step(system, config, frozen=frozen, **common)
-        utilisation = Utilisation(watching.step_flops, mesh, dtype=config.model.compute_dtype)
+        validation_step = make_validation_step(system, frozen=frozen, **common)
+        count = partial(watching.step_flops, system) if watching.step_flops else None
+        sizes = {"dtype": config.model.compute_dtype, "clip_frames": config.data.clip_frames}
+        utilisation = Utilisation(count, mesh, **sizes)
         stop = stack.enter_context(stop_request(mesh))
         stack.callback(progress.close)
         in_flight = InFlight(goodput.count_step, watchdog.alive)

@@ -17,13 +17,13 @@ from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
-from ksdiff_jax.data.loader import evaluation_batches, training_batches
+from ksdiff_jax.data.loader import RandomCut, evaluation_batches, training_batches
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, motion_space
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import one_at_a_time
-from ksdiff_jax.models.ksdiff.speaks import check_space
+from ksdiff_jax.models.system import System
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
@@ -35,25 +35,27 @@ _VALIDATION_ROWS = 8
 
 
 def open_training_data(
-    config: Config,
+    system: System,
     *,
     cache: Path,
     tell: Callable[[str], None],
     encoder: SpeechEncoder | None = None,
     workdir: Path | None = None,
 ) -> TrainingData:
-    """The batches, the validation clips and the statistics that `config.data` names; a made corpus
-    goes to `cache`.
+    """The batches, the validation clips and the space of the data that `config.data` of a system
+    names; a made corpus goes to `cache`.
 
     So do the features of a frozen pretrained `encoder`, where the data set has none. The run in
-    `workdir` keeps its validation clips.
+    `workdir` keeps its validation clips. Raises `InputError` where the data do not hold what the
+    system needs.
     """
+    config = system.config
     folder = _folder(config.data.path) or built_in_corpus(
         config.data.corpus_clips, cache, tell=tell
     )
     info = dataset_info(folder)
     space = known_space(folder, given=config.data.space, option="--data.space")
-    check_space(config, space, what=str(folder))
+    system.needs.check(space, what=str(folder))
     if space != BUILTIN.name and config.train.samples_every:
         raise InputError(
             f"{folder}: its coefficients are of the {space} space, train.samples_every draws on "
@@ -62,23 +64,23 @@ def open_training_data(
     kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
     chosen = _validation_clips(config, folder, info=info, workdir=workdir, tell=tell)
     validation = evaluation_batches(
-        chosen, config=config, batch_size=_VALIDATION_ROWS, features_of=kept.get("val")
+        system.example, chosen, batch_size=_VALIDATION_ROWS, features_of=kept.get("val")
     )
     clips = sum(split.clips for split in info.splits.values())
     hours = sum(split.hours for split in info.splits.values())
     return TrainingData(
         batches=training_batches(
-            config,
+            RandomCut(system.example, config.data.clip_frames, kept.get("train")),
             folder,
+            data=config.data,
             seed=config.train.seed,
-            features_of=kept.get("train"),
             host=jax.process_index(),
             hosts=jax.process_count(),
         ),
         validation=[
             ValidationBatch(batch, [clip.clip_id for clip in some]) for batch, some in validation
         ],
-        statistics=motion_space(info, space),
+        space=motion_space(info, space),
         description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",
         clips=chosen,
         features_of=kept.get("val"),

@@ -26,7 +26,7 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.models.frozen import join
-from ksdiff_jax.models.system import Batch, Statistics, System, Terms
+from ksdiff_jax.models.system import System, Terms
 from ksdiff_jax.parallel.arrays import batch_sharding, on_every_device, replicated
 from ksdiff_jax.parallel.rules import gathered
 from ksdiff_jax.rng import numbered, stream
@@ -34,6 +34,7 @@ from ksdiff_jax.train.accumulate import Gradient, accumulated
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.surgery import hold
+from ksdiff_jax.tree import rows_of
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Key, PyTree, UInt
 
 Metrics = dict[str, Float[Array, ""]]
@@ -60,16 +61,14 @@ class Step:
 class NumberedBatch(NamedTuple):
     """A batch for validation, and the number of each of its clips, which its key follows from."""
 
-    batch: Batch
+    batch: PyTree
     numbers: UInt[AnyArray, "b"]
 
 
 def make_train_step(
     system: System,
     optimizer: optax.GradientTransformation,
-    config: Config,
     *,
-    statistics: Statistics,
     abstract: TrainState,
     mesh: Mesh,
     frozen: PyTree | None = None,
@@ -77,11 +76,11 @@ def make_train_step(
     """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`,
     `learning_rate`).
     """
-    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+    config, shardings = system.config, jax.tree.map(lambda leaf: leaf.sharding, abstract)
     frozen = on_every_device(frozen or {}, mesh)
 
     def train_step(
-        state: TrainState, batch: Batch, frozen: PyTree, seed: UInt[Array, "_"]
+        state: TrainState, batch: PyTree, frozen: PyTree, seed: UInt[Array, "_"]
     ) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.wrap_key_data(seed), "train", state.step)
         (loss, terms), gradients = accumulated(
@@ -89,12 +88,11 @@ def make_train_step(
                 system,
                 frozen,
                 shardings.params,
-                statistics=statistics,
                 held=config.train.freeze_patterns,
             ),
             state.params,
             batch,
-            numbered(key, jnp.arange(len(batch.motion))),
+            numbered(key, jnp.arange(rows_of(batch))),
             count=config.train.accumulate_steps,
             mesh=mesh,
         )
@@ -133,8 +131,6 @@ def loss_gradient(
     system: System,
     frozen: PyTree,
     shardings: PyTree,
-    *,
-    statistics: Statistics,
     held: tuple[str, ...] = (),
 ) -> Callable[..., Gradient]:
     """(params, batch, keys) -> ((loss, means of its terms), gradient by the trainable parameters).
@@ -144,14 +140,14 @@ def loss_gradient(
     """
 
     def loss_fn(
-        params: PyTree, batch: Batch, keys: Key[Array, "b"]
+        params: PyTree, batch: PyTree, keys: Key[Array, "b"]
     ) -> tuple[Float[Array, ""], Metrics]:
         params = join(gathered(hold(params, held), shardings), frozen)
-        terms = system.loss(params, batch, keys, statistics=statistics, train=True)
+        terms = system.loss(params, batch, keys, train=True)
         means = {name: jnp.mean(term) for name, term in terms.items()}
         return sum(means.values()), means
 
-    def gradient(params: PyTree, batch: Batch, keys: Key[Array, "b"]) -> Gradient:
+    def gradient(params: PyTree, batch: PyTree, keys: Key[Array, "b"]) -> Gradient:
         values, found = jax.value_and_grad(loss_fn, has_aux=True)(params, batch, keys)
         return values, jax.lax.with_sharding_constraint(found, shardings)
 
@@ -160,9 +156,7 @@ def loss_gradient(
 
 def make_validation_step(
     system: System,
-    config: Config,
     *,
-    statistics: Statistics,
     abstract: TrainState,
     mesh: Mesh,
     frozen: PyTree | None = None,
@@ -179,11 +173,11 @@ def make_validation_step(
         batch, numbers = numbered_batch
         keys = numbered(stream(jax.random.wrap_key_data(seed), "validation"), numbers)
         params = join(gathered(params, shardings), frozen)
-        return system.loss(params, batch, keys, statistics=statistics, train=False)
+        return system.loss(params, batch, keys, train=False)
 
     in_shardings = (shardings, batch_sharding(mesh), replicated(mesh), replicated(mesh))
     compiled = jax.jit(validation_step, in_shardings=in_shardings, out_shardings=replicated(mesh))
-    return Step(compiled, frozen, _key_data(config, mesh))
+    return Step(compiled, frozen, _key_data(system.config, mesh))
 
 
 def _key_data(config: Config, mesh: Mesh) -> UInt[Array, "_"]:

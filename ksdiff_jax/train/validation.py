@@ -23,6 +23,7 @@ from ksdiff_jax.parallel.arrays import BATCH_AXES, batch_of_all, on_every_device
 from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.train.feed import ValidationBatch
 from ksdiff_jax.train.steps import NumberedBatch
+from ksdiff_jax.tree import rows_of
 from ksdiff_jax.typing import PyTree
 
 Answer = TypeVar("Answer")  # a JSON value
@@ -53,7 +54,7 @@ def validation_losses(
 def _numbered_rows(clips: ValidationBatch, mesh: Mesh) -> NumberedBatch:
     """The rows of a batch and the numbers of their clips, repeated until the mesh divides them."""
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
-    rows = len(clips.batch.motion)
+    rows = rows_of(clips.batch)
     numbers = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in clips.ids]
     chosen = np.arange(-(-rows // shards) * shards) % rows
     batch = jax.tree.map(lambda array: np.asarray(array)[chosen], clips.batch)

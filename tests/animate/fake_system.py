@@ -13,8 +13,8 @@ import numpy as np
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.models.ksdiff.config import Config, DiffusionConfig, ModelConfig, SampleConfig
 from ksdiff_jax.models.pretrained import Pretrained
-from ksdiff_jax.models.system import Sample
-from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.models.system import Needs, Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS, MotionSpace
 from ksdiff_jax.rng import frame_noise
 
 CONFIG = Config(
@@ -32,16 +32,21 @@ class FakeSystem:
     """Counts how often `sample` is traced: once per compilation. Each one is compiled anew."""
 
     config: Config = CONFIG
+    space: MotionSpace = STATISTICS
+    needs = Needs(("builtin",))
     number: int = dataclasses.field(default_factory=itertools.count().__next__)
     traces: list[tuple[int, int]] = dataclasses.field(default_factory=list, compare=False)
+
+    def example(self, clip, frames, *, rng=None, features=None):
+        raise NotImplementedError
 
     def init(self, key):
         return {"scale": jnp.ones(())}
 
-    def loss(self, params, batch, key, *, statistics, train):
+    def loss(self, params, batch, key, *, train):
         raise NotImplementedError
 
-    def sample(self, params, speech, keys, first, *, statistics):
+    def sample(self, params, speech, keys, first):
         self.traces.append(speech.mask.shape)
         batch, frames = speech.mask.shape
         noise = frame_noise(keys, first, frames, (MOTION_DIMS,))
@@ -49,7 +54,7 @@ class FakeSystem:
             axis=-1, keepdims=True
         )
         guidance = self.config.sample.guidance
-        motion = statistics.denormalise(params["scale"] * (noise + loudness) * guidance)
+        motion = self.space.denormalise(params["scale"] * (noise + loudness) * guidance)
         keyframes = noise[..., 0] > 0
         score = jnp.where(speech.mask, 0.25, 0.0)
         tracks = {

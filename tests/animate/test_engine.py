@@ -17,13 +17,13 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import on_every_device
 from ksdiff_jax.rng import frame_noise, stream
 from ksdiff_jax.speech.utterance import Utterance
-from tests.animate.fake_system import CONFIG, STATISTICS, FakeSystem, pretrained
+from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
 
 PARAMS = {"scale": np.ones((), np.float32)}
 
 
 def engine(system=None, *, params=PARAMS, **options) -> Engine:
-    return Engine(system or FakeSystem(), params, STATISTICS, **options)
+    return Engine(system or FakeSystem(), params, **options)
 
 
 def tone(frames: int, loudness: float = 0.5) -> Utterance:
@@ -115,7 +115,7 @@ def test_what_is_scored_is_what_ships(tmp_path):
     write_wav(tmp_path / "spoken.wav", from_int16(clip.audio))
     animator = Animator(shipped, system=FakeSystem())
     motions = animator.samples(tmp_path / "spoken.wav", count=2, seed=5, transcript=clip.transcript)
-    scored = Engine(FakeSystem(), shipped.params, shipped.space)
+    scored = Engine(FakeSystem(), shipped.params)
     (prediction,) = predict_clips(scored, [clip], seed=5, samples=2)
     for motion, sample in zip(motions, prediction.motion, strict=True):
         np.testing.assert_allclose(motion.coefficients, sample, atol=1e-7)
@@ -135,7 +135,7 @@ def test_a_pretrained_encoder_runs_on_whole_clips_or_their_kept_features_are_tak
     found = {"model.encoder.kind": "pretrained", "model.encoder.path": str(tiny_encoder)}
     config, encoder = with_encoder(override(CONFIG, found))
     clip, params = spoken_clip(), PARAMS | encoder_params(encoder)
-    arguments = (FakeSystem(config), params, STATISTICS)
+    arguments = (FakeSystem(config), params)
     utterance = Engine(*arguments).read_clip(clip)
     np.testing.assert_allclose(utterance.features, encoder.chunked(utterance.audio), atol=1e-5)
     kept = np.ones((180, encoder.width), np.float32)

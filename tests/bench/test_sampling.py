@@ -16,7 +16,7 @@ def test_the_stages_are_the_parts_of_a_sample():
     batch, normal = made_up_batch(config, clips=1, frames=24, features=False)
     params, stages, speech = made_up_params(config), Stages(config, normal), batch.speech
     keys, first = jax.random.split(jax.random.key(0), 1), jnp.zeros(1, jnp.int32)
-    sample = jax.jit(lambda p, s: KSDiff(config).sample(p, s, keys, first, statistics=normal))
+    sample = jax.jit(lambda p, s: KSDiff(config).sample(p, s, keys, first))
     whole = sample(params, speech)
     with_features = speech._replace(features=jax.jit(stages.encoder)(params, speech))
     np.testing.assert_allclose(

@@ -16,14 +16,16 @@ from ksdiff_jax.data.features import (
     why_not_kept,
     write_features,
 )
-from ksdiff_jax.data.loader import evaluation_batches, training_batches
+from ksdiff_jax.data.loader import evaluation_batches
 from ksdiff_jax.data.schema import decode_clip, encode_clip
 from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.load import load_encoder
 from tests.data.clips import make_clip
+from tests.data.cuts import cuts
 
 FRAMES = [20, 33, 20]
 
@@ -148,7 +150,7 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(
     monkeypatch.setattr(type(encoder), "chunked", None)
     features_of = kept(config, encoded, tmp_path, encoder)
     assert not list(tmp_path.iterdir())
-    iterator = training_batches(config, encoded, seed=0, features_of=features_of)
+    iterator = cuts(config, encoded, seed=0, features_of=features_of)
     batch = next(iterator)
     iterator.close()
     speech = batch.speech
@@ -174,8 +176,8 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(
 
 def test_whole_clips_come_with_their_features(config, encoded):
     (batch, clips), *_ = evaluation_batches(
+        build_system(config).example,
         ShardReader(encoded, "val"),
-        config=config,
         batch_size=2,
         features_of=lambda clip: clip.speech_features,
     )

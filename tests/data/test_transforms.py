@@ -5,10 +5,10 @@ import pytest
 
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.data.batch import collate
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.data.transforms import (
-    collate,
-    example,
+    cut,
     random_start,
     raw_prosody,
     transcript_of_cut,
@@ -21,10 +21,10 @@ from tests.data.clips import make_clip
 
 def test_a_cut_takes_the_same_instant_of_everything():
     clip = make_clip(1, frames=80)
-    cut = example(clip, start=20, frames=32, max_tokens=64)
-    np.testing.assert_array_equal(cut.motion, motion_of_clip(clip)[20:52])
+    row = cut(clip, start=20, frames=32, max_tokens=64)
+    np.testing.assert_array_equal(row.motion, motion_of_clip(clip)[20:52])
     np.testing.assert_allclose(
-        cut.audio,
+        row.speech.audio,
         clip.audio[20 * SAMPLES_PER_MOTION_FRAME : 52 * SAMPLES_PER_MOTION_FRAME] / 32767,
         atol=1e-7,
     )
@@ -34,14 +34,14 @@ def test_a_cut_takes_the_same_instant_of_everything():
 
 def test_what_lies_beyond_the_clip_is_zero_and_masked():
     clip = make_clip(2, frames=20, audio=np.full(SAMPLES_PER_MOTION_FRAME * 20 + 300, 99, np.int16))
-    cut = example(clip, start=0, frames=32, max_tokens=64)
+    row = cut(clip, start=0, frames=32, max_tokens=64)
     assert cut.mask.sum() == 20 and cut.mask[:20].all()
     assert (
-        not cut.audio[20 * SAMPLES_PER_MOTION_FRAME :].any()
+        not row.speech.audio[20 * SAMPLES_PER_MOTION_FRAME :].any()
         and not cut.prosody[40:].any()
-        and not cut.motion[20:].any()
+        and not row.motion[20:].any()
     )
-    assert len(cut.audio) == 32 * SAMPLES_PER_MOTION_FRAME
+    assert len(row.speech.audio) == 32 * SAMPLES_PER_MOTION_FRAME
 
 
 def test_a_cut_reads_the_words_whose_middle_it_holds():
@@ -50,7 +50,7 @@ def test_a_cut_reads_the_words_whose_middle_it_holds():
     assert transcript_of_cut(clip, start=25, frames=30) == "w2 w3"
     assert transcript_of_cut(clip, start=0, frames=128) == clip.transcript
     tokens, _ = encode("w2 w3", max_tokens=64)
-    np.testing.assert_array_equal(example(clip, start=25, frames=30, max_tokens=64).tokens, tokens)
+    np.testing.assert_array_equal(cut(clip, start=25, frames=30, max_tokens=64).tokens, tokens)
 
 
 def test_a_clip_without_word_times_is_read_whole():
@@ -75,11 +75,11 @@ def test_prosody_that_was_not_stored_is_computed():
 def test_another_frame_rate_is_refused_by_name():
     clip = make_clip(6, frames=30, fps=30.0, audio=np.zeros(16_000, np.int16))
     with pytest.raises(InputError, match="'clip-6': 30 frames per second; 25"):
-        example(clip, start=0, frames=32, max_tokens=64)
+        cut(clip, start=0, frames=32, max_tokens=64)
 
 
 def test_examples_become_the_rows_of_a_batch():
-    rows = [example(make_clip(i), start=0, frames=40, max_tokens=16) for i in range(3)]
+    rows = [cut(make_clip(i), start=0, frames=40, max_tokens=16) for i in range(3)]
     batch = collate(rows)
     assert batch.motion.shape == (3, 40, MOTION_DIMS) and batch.speech.audio.shape == (3, 25_600)
     assert batch.speech.mask.dtype == bool and batch.speech.tokens.dtype == np.int32

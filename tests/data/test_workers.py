@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.config import AugmentConfig, DataConfig
-from ksdiff_jax.data.loader import training_batches
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.models.ksdiff.config import Config
 from tests.data.clips import make_clip
+from tests.data.cuts import cuts
 from tests.promised import BOUND_S
 from tests.started import Started, needs_proc, outlasting, runs
 
@@ -52,14 +52,14 @@ def rows(iterator, count):
 
 @pytest.mark.slow
 def test_two_workers_give_and_resume_the_batches_of_one_process(folder):
-    alone = training_batches(config(workers=0), folder, seed=3)
+    alone = cuts(config(workers=0), folder, seed=3)
     expected = digests(alone, 8)
     alone.close()
-    iterator = training_batches(config(workers=2), folder, seed=3)
+    iterator = cuts(config(workers=2), folder, seed=3)
     assert digests(iterator, 3) == expected[:3]  # in the middle of the second epoch: 12 of 10 clips
     state = iterator.get_state()
     iterator.close()
-    resumed = training_batches(config(workers=2), folder, seed=3)
+    resumed = cuts(config(workers=2), folder, seed=3)
     resumed.set_state(state)
     assert digests(resumed, 5) == expected[3:]
     resumed.close()
@@ -67,10 +67,8 @@ def test_two_workers_give_and_resume_the_batches_of_one_process(folder):
 
 @pytest.mark.slow
 def test_a_position_of_two_hosts_with_workers_continues_on_one_with_another_number_of_them(folder):
-    whole = rows(training_batches(config(workers=0), folder, seed=3), 6)
-    pair = [
-        training_batches(config(workers=2), folder, seed=3, host=host, hosts=2) for host in range(2)
-    ]
+    whole = rows(cuts(config(workers=0), folder, seed=3), 6)
+    pair = [cuts(config(workers=2), folder, seed=3, host=host, hosts=2) for host in range(2)]
     halves = [rows(iterator, 3) for iterator in pair]
     # three batches of four rows
     assert [halves[n % 4 // 2][n // 4 * 2 + n % 2] for n in range(12)] == whole[:12]
@@ -78,7 +76,7 @@ def test_a_position_of_two_hosts_with_workers_continues_on_one_with_another_numb
     assert first == second
     for iterator in pair:
         iterator.close()
-    one = training_batches(config(workers=3), folder, seed=3)
+    one = cuts(config(workers=3), folder, seed=3)
     one.set_state(first)
     assert rows(one, 3) == whole[12:]
     one.close()
@@ -91,7 +89,7 @@ def test_a_killed_worker_is_an_error_and_no_hang(folder):
 
     two = config(workers=2)
     others = set(multiprocessing.active_children())
-    feed = BatchFeed(training_batches(two, folder, seed=0), make_mesh(two.mesh), patience_s=5.0)
+    feed = BatchFeed(cuts(two, folder, seed=0), make_mesh(two.mesh), patience_s=5.0)
     next(feed)
     workers = [child for child in multiprocessing.active_children() if child not in others]
     assert len(workers) == 2
@@ -107,10 +105,10 @@ def test_a_killed_worker_is_an_error_and_no_hang(folder):
 READER = """
 import multiprocessing, sys, time
 from tests.data.test_workers import config
-from ksdiff_jax.data.loader import training_batches
+from tests.data.cuts import cuts
 
 if __name__ == "__main__":
-    iterator = training_batches(config(workers=2), sys.argv[1], seed=0)
+    iterator = cuts(config(workers=2), sys.argv[1], seed=0)
     next(iterator)
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     time.sleep(600)

@@ -11,8 +11,8 @@ from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.schema import Clip, Timed
 from ksdiff_jax.models.ksdiff.config import Config
-from ksdiff_jax.models.system import Sample
-from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.models.system import Needs, Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS, MotionSpace
 from ksdiff_jax.rng import frame_noise
 
 STILL = BUILTIN.with_statistics(np.zeros(BUILTIN.width), np.ones(BUILTIN.width))
@@ -57,15 +57,20 @@ class LoudnessSystem:
     """
 
     config: Config = dataclasses.field(default_factory=Config)
+    space: MotionSpace = STILL
+    needs = Needs(("builtin",))
     gain: float = 1.0
+
+    def example(self, clip, frames, *, rng=None, features=None):
+        raise NotImplementedError
 
     def init(self, key):
         return {"offset": jnp.zeros(())}
 
-    def loss(self, params, batch, key, *, statistics, train):
+    def loss(self, params, batch, key, *, train):
         return params["offset"], {}
 
-    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
+    def sample(self, params, speech, keys, first) -> Sample:
         noise = frame_noise(keys, first, speech.mask.shape[1], (MOTION_DIMS,))
         loud = (
             jnp.abs(speech.audio).reshape(*speech.mask.shape, SAMPLES_PER_MOTION_FRAME).max(axis=-1)
@@ -79,4 +84,4 @@ class LoudnessSystem:
 
 def loudness_engine(*, offset: float = 0.0) -> Engine:
     """An engine of a `LoudnessSystem`; with an offset its mouth hangs open."""
-    return Engine(LoudnessSystem(), {"offset": np.float32(offset)}, STILL)
+    return Engine(LoudnessSystem(), {"offset": np.float32(offset)})

@@ -21,7 +21,6 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import (
     TINY,
-    UNIT_STATISTICS,
     lively,
     random_batch,
     total_loss,
@@ -76,7 +75,7 @@ def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_lay
     batch = random_batch(8)
 
     def loss(params):
-        return total_loss(system, params, batch, statistics=UNIT_STATISTICS, train=False)
+        return total_loss(system, params, batch, train=False)
 
     gradients = named_leaves(jax.jit(jax.grad(loss))(lively(params)))
     assert not any(np.any(leaf) for name, leaf in gradients.items() if "backbone" in name)

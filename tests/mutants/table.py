@@ -218,7 +218,7 @@ MUTANTS = (
     _mutant(
         "motion-not-denormalised",
         "KSDiff.sample",
-        ("statistics.denormalise(sample.motion)", "sample.motion"),
+        ("self.space.denormalise(sample.motion)", "sample.motion"),
         tests=SAMPLING,
     ),
     _mutant(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.train.loop import train
-from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
+from tests.train.toy import ToyBatches, ToySystem, toy_config
 
 FIRST_SAVED = 10
 
@@ -43,7 +43,7 @@ class Command:
             config,
             workdir,
             build_system=ToySystem,
-            open_data=lambda c: toy_data(c)._replace(batches=Batches(8)),
+            open_data=lambda s: open_toy(s)._replace(batches=Batches(8)),
         )
 
 

@@ -18,7 +18,7 @@ import dataclasses  # noqa: E402
 from ksdiff_jax.config import MeshConfig  # noqa: E402
 from ksdiff_jax.train.loop import train  # noqa: E402
 from ksdiff_jax.train.report.progress import Progress  # noqa: E402
-from tests.train.toy import ToySystem, toy_config, toy_data  # noqa: E402
+from tests.train.toy import ToySystem, open_toy, toy_config  # noqa: E402
 
 
 @jax.jit
@@ -33,7 +33,7 @@ def losses(shape: tuple[int, int, int], workdir: str, steps: int) -> dict:
         config,
         workdir,
         build_system=ToySystem,
-        open_data=toy_data,
+        open_data=open_toy,
         evaluate=lambda system, params, data: {"devices": len(doubled(params).devices())},
         progress=Progress(steps, stream=StringIO()),
     )

@@ -19,13 +19,14 @@ import numpy as np  # noqa: E402
 from jax.sharding import AxisType  # noqa: E402
 
 from ksdiff_jax.config import Config, DataConfig, MeshConfig  # noqa: E402
+from ksdiff_jax.data.batch import Batch  # noqa: E402
 from ksdiff_jax.layers.dense import Dense  # noqa: E402
 from ksdiff_jax.layers.execution import Execution  # noqa: E402
 from ksdiff_jax.layers.stack import apply_layers  # noqa: E402
 from ksdiff_jax.models import build_system  # noqa: E402
 from ksdiff_jax.models.ksdiff.losses import spectral_loss  # noqa: E402
-from ksdiff_jax.models.system import Batch, System  # noqa: E402
-from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS  # noqa: E402
+from ksdiff_jax.models.system import System  # noqa: E402
+from ksdiff_jax.motion.space import MOTION_DIMS  # noqa: E402
 from ksdiff_jax.parallel.arrays import batch_sharding, global_batch, replicated  # noqa: E402
 from ksdiff_jax.parallel.collectives import collectives  # noqa: E402
 from ksdiff_jax.parallel.mesh import MESH_AXES, make_mesh  # noqa: E402
@@ -39,8 +40,6 @@ from ksdiff_jax.tree import named_leaves, parameter_count  # noqa: E402
 from tests.models.ksdiff.conftest import TINY, lively, random_batch  # noqa: E402
 from tests.train.tiny_ksdiff import without_randomness  # noqa: E402
 from tests.train.toy import ToySystem, toy_batch, toy_config  # noqa: E402
-
-UNIT = BUILTIN
 
 
 def toy() -> tuple[System, Batch]:
@@ -110,7 +109,7 @@ def gradient_on(mesh: jax.sharding.Mesh, system: System, params, batch: Batch):
     """(loss, {name: gradient}) on a mesh."""
     with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
         shardings = parameter_shardings(params, mesh)
-        function = loss_gradient(system, {}, shardings, statistics=UNIT)
+        function = loss_gradient(system, {}, shardings)
         keys = jax.random.split(jax.random.key(1), len(batch.motion))
         jitted = jax.jit(
             lambda params, batch: function(params, batch, keys),
@@ -126,9 +125,7 @@ def traffic_on(mesh: jax.sharding.Mesh, system: System, batch: Batch) -> dict:
     with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
         optimizer = make_optimizer(system.config.train)
         abstract = abstract_state(system, optimizer, mesh)
-        step = make_train_step(
-            system, optimizer, system.config, statistics=UNIT, abstract=abstract, mesh=mesh
-        )
+        step = make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
         return collectives(step.lower(abstract, global_batch(batch, mesh)).compile().as_text())
 
 
@@ -142,9 +139,7 @@ def validation_errors() -> dict:
 
     def step_on(mesh):
         abstract = abstract_state(system, make_optimizer(system.config.train), mesh)
-        return make_validation_step(
-            system, system.config, statistics=UNIT, abstract=abstract, mesh=mesh
-        )
+        return make_validation_step(system, abstract=abstract, mesh=mesh)
 
     def loss(step, batches, mesh):
         with jax.set_mesh(mesh):

@@ -21,7 +21,8 @@ class SlowBatches(ToyBatches):
         return super().__next__()
 
 
-def open_data(config):
+def open_data(system):
+    config = system.config
     return toy_data(config)._replace(batches=SlowBatches(config.data.batch_size))
 
 

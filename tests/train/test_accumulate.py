@@ -7,7 +7,6 @@ import pytest
 
 from ksdiff_jax.config import MeshConfig
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel.arrays import check_batch_size
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import frame_noise, numbered, stream
@@ -17,8 +16,6 @@ from ksdiff_jax.train.state import abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step
 from ksdiff_jax.tree import named_leaves
 from tests.train.toy import FRAMES, ToySystem, toy_batch, toy_config
-
-UNIT = BUILTIN
 
 
 def ragged_batch(batch_size=8):
@@ -35,9 +32,7 @@ def one_step(accumulate_steps):
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-        step = make_train_step(
-            system, optimizer, config, statistics=UNIT, abstract=abstract, mesh=mesh
-        )
+        step = make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
         return jax.device_get(step(state, ragged_batch()))
 
 

@@ -22,7 +22,7 @@ from ksdiff_jax.train.steps import make_train_step
 from ksdiff_jax.tree import tree_digest
 from tests.promised import BOUND_S
 from tests.started import Started
-from tests.train.toy import ToySystem, toy_batch, toy_config, toy_data
+from tests.train.toy import ToySystem, toy_batch, toy_config
 
 REPOSITORY = Path(__file__).parents[2]
 TRIALS = int(os.environ.get("KILL_TRIALS", "4"))
@@ -55,10 +55,7 @@ class Unfaulted:
         system, optimizer = ToySystem(config), make_optimizer(config.train)
         mesh = make_mesh(MeshConfig(), devices=jax.devices()[:1])
         self.abstract = abstract_state(system, optimizer, mesh)
-        statistics = toy_data(config).statistics
-        self._step = make_train_step(
-            system, optimizer, config, statistics=statistics, abstract=self.abstract, mesh=mesh
-        )
+        self._step = make_train_step(system, optimizer, abstract=self.abstract, mesh=mesh)
         self._state = sharded_initial_state(
             system, optimizer, jax.random.key(config.train.seed), abstract=self.abstract
         )

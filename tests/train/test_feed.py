@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.config import MeshConfig
-from ksdiff_jax.models.system import Batch
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.speech.utterance import Speech

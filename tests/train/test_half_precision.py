@@ -19,7 +19,7 @@ from ksdiff_jax.rng import numbered, stream
 from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.state import abstract_state
 from ksdiff_jax.train.steps import make_train_step
-from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, lively, random_batch
+from tests.models.ksdiff.conftest import TINY, lively, random_batch
 
 # What norms, softmax, spectra, positions, schedules and losses are made of.
 DELICATE = {
@@ -62,7 +62,7 @@ def test_products_are_bfloat16_and_all_that_is_delicate_float32():
 
     def loss(params):
         keys = jax.random.split(jax.random.key(1), 2)
-        return system.loss(params, batch, keys, statistics=UNIT_STATISTICS, train=True)
+        return system.loss(params, batch, keys, train=True)
 
     traced = jax.make_jaxpr(loss)(params)
     found = operations(traced.jaxpr, collections.Counter())
@@ -93,15 +93,11 @@ def test_a_step_is_finite_near_that_of_float32_and_leaves_float32_behind():
         state = state._replace(params=lively(state.params))
         key = stream(jax.random.key(config.train.seed), "train", 0)
         keys = numbered(key, jnp.arange(2))
-        terms = jax.jit(
-            lambda p: build_system(plain).loss(
-                p, batch, keys, statistics=UNIT_STATISTICS, train=True
-            )
-        )(state.params)
-        expected = float(sum(terms.values()).mean())
-        step = make_train_step(
-            system, optimizer, config, statistics=UNIT_STATISTICS, abstract=abstract, mesh=mesh
+        terms = jax.jit(lambda p: build_system(plain).loss(p, batch, keys, train=True))(
+            state.params
         )
+        expected = float(sum(terms.values()).mean())
+        step = make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
         new, metrics = step(state, batch)
     assert float(metrics["skipped"]) == 0
     assert float(metrics["loss"]) == pytest.approx(expected, rel=LOSS_TOLERANCE)

@@ -17,7 +17,7 @@ from ksdiff_jax.train.loop import train
 from ksdiff_jax.train.report.progress import Progress
 from tests.promised import BOUND_S, ENDLESS_S, promised_within
 from tests.started import Started
-from tests.train.toy import ToySystem, toy_config, toy_data
+from tests.train.toy import ToySystem, open_toy, toy_config
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -71,7 +71,7 @@ def test_a_signal_saves_and_leaves_with_its_status_and_the_run_resumes(
         config,
         tmp_path,
         build_system=ToySystem,
-        open_data=toy_data,
+        open_data=open_toy,
         progress=Progress(9, stream=resumed),
     )
     assert f"at step {stopped_at}" in resumed.getvalue()
@@ -97,7 +97,7 @@ def test_a_signal_in_validation_and_in_compilation_is_answered(tmp_path, slow, s
             config,
             tmp_path,
             build_system=ToySystem,
-            open_data=toy_data,
+            open_data=open_toy,
             progress=Progress(9, stream=resumed),
         )
         assert f"at step {steps}" in resumed.getvalue()

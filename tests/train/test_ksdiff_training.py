@@ -8,7 +8,6 @@ import jax
 import numpy as np
 import pytest
 
-from ksdiff_jax.data.loader import training_batches
 from ksdiff_jax.models import build_system
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.train.loop import train
@@ -18,12 +17,13 @@ from ksdiff_jax.train.sources import open_training_data
 from ksdiff_jax.train.state import abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step
 from ksdiff_jax.tree import leaf_digest, named_leaves
+from tests.data.cuts import cuts
 from tests.train.tiny_ksdiff import tiny_config, without_randomness
 
 
 def run(config, workdir, *, validation=True):
-    def open_data(config):
-        data = open_training_data(config, cache=workdir, tell=lambda line: None)
+    def open_data(system):
+        data = open_training_data(system, cache=workdir, tell=lambda line: None)
         return data if validation else data._replace(validation=[])  # one program less to compile
 
     progress = Progress(config.train.steps, stream=io.StringIO())
@@ -49,7 +49,7 @@ def one_batch(tiny_dataset):
         tiny_config(tiny_dataset, steps=400, warmup_steps=10, learning_rate=5e-3)
     )
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, width=32))
-    batches = training_batches(config, tiny_dataset, seed=0)
+    batches = cuts(config, tiny_dataset, seed=0)
     batch = next(batches)
     batches.close()
     return config, batch
@@ -58,18 +58,16 @@ def one_batch(tiny_dataset):
 @pytest.mark.slow
 def test_a_single_batch_is_overfitted(one_batch, tiny_dataset):
     config, batch = one_batch
-    data = open_training_data(config, cache=tiny_dataset, tell=lambda line: None)
+    data = open_training_data(build_system(config), cache=tiny_dataset, tell=lambda line: None)
     data.batches.close()
     system, optimizer, mesh = (
-        build_system(config),
+        build_system(config, data.space),
         make_optimizer(config.train),
         make_mesh(config.mesh),
     )
     abstract = abstract_state(system, optimizer, mesh)
     state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-    step = make_train_step(
-        system, optimizer, config, statistics=data.statistics, abstract=abstract, mesh=mesh
-    )
+    step = make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
     losses = []
     for _ in range(config.train.steps):
         state, metrics = step(state, batch)

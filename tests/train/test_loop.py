@@ -17,7 +17,7 @@ from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.report import metrics_log
 from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.tree import leaf_digest, named_leaves
-from tests.train.toy import ToySystem, toy_config, toy_data
+from tests.train.toy import ToySystem, open_toy, toy_config, toy_data
 
 
 def run(workdir, config=None, *, data=None, evaluate=None):
@@ -27,7 +27,7 @@ def run(workdir, config=None, *, data=None, evaluate=None):
         config,
         workdir,
         build_system=ToySystem,
-        open_data=lambda c: toy_data(c) if data is None else data,
+        open_data=lambda system: open_toy(system) if data is None else data,
         evaluate=evaluate,
         progress=Progress(config.train.steps, stream=said),
     )
@@ -237,7 +237,7 @@ def test_a_profile_of_steps_that_were_taken_is_no_silence(tmp_path):
         toy_config(steps=12),
         tmp_path,
         build_system=ToySystem,
-        open_data=toy_data,
+        open_data=open_toy,
         progress=Progress(12, stream=said),
         watching=Watching(profile=range(3, 6)),
     )

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from ksdiff_jax.config import MeshConfig
-from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel.arrays import global_batch
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import numbered, stream
@@ -40,16 +39,14 @@ def test_four_steps_are_clipped_adamw_with_warm_up_and_a_moving_average():
     mesh = make_mesh(MeshConfig(), devices=jax.devices()[:1])
 
     def loss(params, batch, keys):
-        terms = system.loss(params, batch, keys, statistics=BUILTIN, train=True)
+        terms = system.loss(params, batch, keys, train=True)
         return sum(terms.values()).mean()
 
     gradient = jax.jit(jax.grad(loss))
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-        step = make_train_step(
-            system, optimizer, CONFIG, statistics=BUILTIN, abstract=abstract, mesh=mesh
-        )
+        step = make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
         weights = average = in_float64(state.params)
         first = second = {name: np.zeros_like(leaf) for name, leaf in weights.items()}
         for n in range(STEPS):

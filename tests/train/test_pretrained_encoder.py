@@ -40,9 +40,9 @@ def run(data, encoder, workdir, **changes):
     said = io.StringIO()
     progress = Progress(config.train.steps, stream=said)
 
-    def open_data(config):
+    def open_data(system):
         opened = open_training_data(
-            config, cache=workdir / "cache", tell=progress.tell, encoder=found
+            system, cache=workdir / "cache", tell=progress.tell, encoder=found
         )
         return opened._replace(validation=[])  # one program less to compile
 

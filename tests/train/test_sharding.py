@@ -11,7 +11,7 @@ import pytest
 
 from ksdiff_jax.train.loop import train
 from tests.train.test_loop import entries
-from tests.train.toy import ToySystem, toy_config, toy_data
+from tests.train.toy import ToySystem, open_toy, toy_config
 
 REPOSITORY = Path(__file__).parents[2]
 # Whole runs; loss and gradients of one step on the same meshes are in test_sharded_step.py, in
@@ -42,7 +42,7 @@ def one_device(tmp_path_factory):
         toy_config(steps=8, log_every=1, validate_every=5, checkpoint_every=5),
         workdir,
         build_system=ToySystem,
-        open_data=toy_data,
+        open_data=open_toy,
     )
     return {split: [e["loss"] for e in entries(workdir, split)] for split in ("train", "val")}
 

@@ -3,15 +3,12 @@
 import jax
 
 from ksdiff_jax.config import MeshConfig
-from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel.arrays import global_batch
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.state import abstract_state, sharded_initial_state
 from ksdiff_jax.train.steps import make_train_step
 from tests.train.toy import ToySystem, toy_batch, toy_config
-
-UNIT = BUILTIN
 
 
 def program_and_losses(seed):
@@ -24,9 +21,7 @@ def program_and_losses(seed):
     with jax.set_mesh(mesh):
         abstract = abstract_state(system, optimizer, mesh)
         state = sharded_initial_state(system, optimizer, jax.random.key(0), abstract=abstract)
-        step = make_train_step(
-            system, optimizer, config, statistics=UNIT, abstract=abstract, mesh=mesh
-        )
+        step = make_train_step(system, optimizer, abstract=abstract, mesh=mesh)
         batch, losses = global_batch(toy_batch(0), mesh), []
         text = step.lower(abstract, batch).as_text()
         for _ in range(2):

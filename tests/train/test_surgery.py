@@ -19,7 +19,7 @@ from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.report.progress import Progress
 from ksdiff_jax.train.surgery import check_surgery, hold, starting_weights
 from ksdiff_jax.tree import named_leaves
-from tests.train.toy import ToySystem, toy_config, toy_data
+from tests.train.toy import ToySystem, open_toy, toy_config
 
 
 class WiderToy(ToySystem):
@@ -42,7 +42,7 @@ def run(workdir, *, system=ToySystem, **settings):
         config,
         workdir,
         build_system=system,
-        open_data=toy_data,
+        open_data=open_toy,
         progress=Progress(config.train.steps, stream=said),
     )
     return outcome.state, said.getvalue()

@@ -179,7 +179,7 @@ def test_a_run_of_two_processes_goes_on_on_one_with_eight_devices_and_on_one_wit
         config,
         folder / "elsewhere",
         build_system=ToySystem,
-        open_data=lambda config: data,
+        open_data=lambda system: data,
         progress=Progress(20, stream=said),
     )
     assert data.batches.read[0] == at  # the batch after the last that two processes used

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, count: int) -> int:
     from ksdiff_jax.errors import InputError
     from ksdiff_jax.train.loop import train
     from ksdiff_jax.train.report.progress import Progress
-    from tests.train.toy import ToyBatches, ToySystem, toy_config, toy_data
+    from tests.train.toy import ToyBatches, ToySystem, toy_config
 
     me, slow_s = jax.process_index(), args.slow_compiler
 
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace, count: int) -> int:
         config,
         args.workdir,
         build_system=SlowlyTraced,
-        open_data=lambda config: toy_data(config)._replace(
+        open_data=lambda system: open_toy(system)._replace(
             batches=ShareOfBatches(config.data.batch_size)
         ),
         evaluate=evaluate,

@@ -4,15 +4,18 @@ The system maps the prosody of a frame through two matrices to its motion; the d
 fixed linear map, so a loss of zero exists.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.config import DataConfig, TrainConfig
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.models.ksdiff.config import Config
-from ksdiff_jax.models.system import Batch, Sample
-from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.models.system import Needs, Sample
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS, MotionSpace
 from ksdiff_jax.rng import frame_noise, stream
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
@@ -21,13 +24,18 @@ FRAMES = 4
 HIDDEN = 16
 
 
+@dataclasses.dataclass(frozen=True)
 class ToySystem:
     """motion = prosody at each frame -> first/kernel -> second/kernel + second/bias, in normalised
     units.
     """
 
-    def __init__(self, config: Config):
-        self.config = config
+    config: Config
+    space: MotionSpace = BUILTIN
+    needs = Needs(spaces=("builtin",))
+
+    def example(self, clip, frames, *, rng=None, features=None):
+        raise NotImplementedError
 
     def init(self, key):
         kernel = lambda name, *shape: jax.random.normal(stream(key, name), shape) * 0.1  # noqa: E731
@@ -42,8 +50,8 @@ class ToySystem:
         hidden = inputs @ params["first"]["kernel"]
         return (hidden @ params["second"]["kernel"] + params["second"]["bias"])[..., :MOTION_DIMS]
 
-    def loss(self, params, batch: Batch, keys, *, statistics, train: bool):
-        target = statistics.normalise(batch.motion)
+    def loss(self, params, batch: Batch, keys, *, train: bool):
+        target = self.space.normalise(batch.motion)
         error = self.motion(params, batch.speech) - target
         if train:
             noise = frame_noise(keys, jnp.zeros(len(error), int), error.shape[1], error.shape[2:])
@@ -51,8 +59,8 @@ class ToySystem:
         frames = jnp.where(batch.speech.mask, jnp.mean(error**2, axis=-1), 0.0)
         return {"reconstruction": frames.sum(axis=1) / batch.speech.mask.sum(axis=1)}
 
-    def sample(self, params, speech, keys, first, *, statistics) -> Sample:
-        return Sample(statistics.denormalise(self.motion(params, speech)))
+    def sample(self, params, speech, keys, first) -> Sample:
+        return Sample(self.space.denormalise(self.motion(params, speech)))
 
 
 class ToyBatches:
@@ -101,9 +109,13 @@ def toy_data(config: Config, **options) -> TrainingData:
     return TrainingData(
         batches=ToyBatches(config.data.batch_size, **options),
         validation=[toy_validation(10_001, 8), toy_validation(10_002, 3)],
-        statistics=BUILTIN.with_statistics(np.zeros(MOTION_DIMS), np.ones(MOTION_DIMS)),
+        space=BUILTIN.with_statistics(np.zeros(MOTION_DIMS), np.ones(MOTION_DIMS)),
         description="toy data",
     )
+
+
+def open_toy(system, **options) -> TrainingData:
+    return toy_data(system.config, **options)
 
 
 def toy_config(**train) -> Config:

@@ -218,6 +218,11 @@ class Config:
         need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
 
     @property
+    def transcript_tokens(self) -> int:
+        """Tokens of a transcript that the model reads."""
+        return self.model.transcript.max_tokens
+
+    @property
     def frozen(self) -> tuple[str, ...]:
         """A pretrained encoder, unless it is finetuned."""
         encoder = self.model.encoder

@@ -1,18 +1,23 @@
-"""KSDiff behind the `System` protocol: three pure functions of a configuration."""
+"""KSDiff behind the `System` protocol: pure functions of a configuration and a motion space."""
 
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
+import numpy as np
 
 from ksdiff_jax.config import Config
+from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.frozen import stop_frozen
+from ksdiff_jax.models.ksdiff.needs import needs_of
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_normalised
 from ksdiff_jax.models.ksdiff.training import training_terms
-from ksdiff_jax.models.system import Batch, Sample, Statistics, Terms
+from ksdiff_jax.models.system import Needs, Sample, Terms
+from ksdiff_jax.motion.space import BUILTIN, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Int, Key, PyTree
+from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,26 @@ class KSDiff:
     """Keyframe-augmented speech-aware dual-path diffusion; a `models.system.System`."""
 
     config: Config
+    space: MotionSpace = BUILTIN
+
+    @property
+    def needs(self) -> Needs:
+        """Motion of FLAME's parts, on the built-in head or on FLAME."""
+        return needs_of(self.config)
+
+    def example(
+        self,
+        clip: Clip,
+        frames: int,
+        *,
+        rng: np.random.Generator | None = None,
+        features: Float[np.ndarray, "f d"] | None = None,
+    ) -> Batch:
+        """Speech with its transcript, and motion: a row of a batch."""
+        # Reads sound and prosody, with packages that sampling on an accelerator does without.
+        from ksdiff_jax.data.transforms import clip_row
+
+        return clip_row(clip, frames, config=self.config, rng=rng, features=features)
 
     @property
     def network(self) -> Network:
@@ -42,33 +67,19 @@ class KSDiff:
         """
         return self.network.init(key, example_speech(self.config.model))["params"]
 
-    def loss(
-        self,
-        params: PyTree,
-        batch: Batch,
-        keys: Key[Array, "b"],
-        *,
-        statistics: Statistics,
-        train: bool,
-    ) -> Terms:
+    def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
         """Every weighted term of Eq. 7 of each clip; frozen parameters get no gradient."""
         params = stop_frozen(params, self.config)
-        settings = {"config": self.config, "statistics": statistics, "train": train}
+        settings = {"config": self.config, "space": self.space, "train": train}
         return training_terms(self.network, params, batch, keys, **settings)
 
     def sample(
-        self,
-        params: PyTree,
-        speech: Speech,
-        keys: Key[Array, "b"],
-        first: Int[Array, "b"],
-        *,
-        statistics: Statistics,
+        self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
         """Motion and keyframes for speech."""
         # A sampler runs each layer many times: written out, no layer's weights are copied.
         network = Network(self.config.model, replace(self._execution, scan_layers=False))
         options = self.config.sample
         sample = sample_normalised(network, params, speech, keys, first, options=options)
-        motion = jnp.where(speech.mask[..., None], statistics.denormalise(sample.motion), 0.0)
+        motion = jnp.where(speech.mask[..., None], self.space.denormalise(sample.motion), 0.0)
         return sample._replace(motion=motion.astype(jnp.dtype(self.config.model.output_dtype)))

@@ -15,17 +15,18 @@ changes it. Dropout alone draws for the batch, from the key of its first clip.
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.config import Config
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.diffusion.process import add_noise
 from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.face.lip_gap import builtin_lip_gap
 from ksdiff_jax.models.ksdiff import losses
-from ksdiff_jax.models.ksdiff.config import KeyframeConfig
+from ksdiff_jax.models.ksdiff.config import Config, KeyframeConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims
-from ksdiff_jax.models.system import Batch, Statistics, Terms
+from ksdiff_jax.models.system import Terms
 from ksdiff_jax.motion.keyframes import keyframe_targets
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.rng import frame_noise, frame_uniform, stream, streams
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
@@ -37,7 +38,7 @@ def training_terms(
     keys: Key[Array, "b"],
     *,
     config: Config,
-    statistics: Statistics,
+    space: MotionSpace,
     train: bool,
 ) -> Terms:
     """Every weighted term as `<path>/<term>`, per clip.
@@ -74,7 +75,7 @@ def training_terms(
             track_keys = streams(keys, f"keyframes {track}")
             shown[track] = shown_keyframes(target, track_keys, config=model.keyframes)
 
-    motion = statistics.normalise(batch.motion)
+    motion = space.normalise(batch.motion)
     for name, chosen in generator_dims(model).items():
         dims = jnp.array(chosen)
         clean = motion[..., dims]
@@ -95,7 +96,7 @@ def training_terms(
         terms |= _path_terms(name, prediction, clean, encoded, config=config)
         if config.loss.lip_gap and name != "head":
             predicted = motion.at[..., dims].set(prediction)
-            gap = _lip_gap_loss(predicted, motion, encoded.mask, statistics)
+            gap = _lip_gap_loss(predicted, motion, encoded.mask, space)
             terms[f"{name}/lip_gap"] = config.loss.lip_gap * gap
     return terms
 
@@ -177,14 +178,14 @@ def _lip_gap_loss(
     prediction: Float[Array, "b t 59"],
     motion: Float[Array, "b t 59"],
     mask: Bool[Array, "b t"],
-    statistics: Statistics,
+    space: MotionSpace,
 ) -> Float[Array, "b"]:
     """The loss of the lips' distance between two normalised motions; what another path predicts
     (the jaw, perhaps) is true in both.
     """
     gap = builtin_lip_gap()
     of_prediction, of_motion = (
-        gap.offset + statistics.denormalise(some) @ jnp.asarray(gap.directions)
+        gap.offset + space.denormalise(some) @ jnp.asarray(gap.directions)
         for some in (prediction, motion)
     )
     return losses.gap_loss(of_prediction, of_motion, mask, closed=gap.closed)

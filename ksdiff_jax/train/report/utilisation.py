@@ -15,9 +15,10 @@ from typing import NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from ksdiff_jax.models.system import Batch
+from ksdiff_jax.tree import rows_of
+from ksdiff_jax.typing import PyTree
 
-StepFlops = Callable[[Batch], float]
+StepFlops = Callable[[PyTree], float]
 _MOMENT_S = 0.1
 
 
@@ -65,16 +66,18 @@ class Utilisation:
     compiled; lines that are written before it ends have no FLOPs.
     """
 
-    def __init__(self, step_flops: StepFlops | None, mesh: Mesh, *, dtype: str):
+    def __init__(self, step_flops: StepFlops | None, mesh: Mesh, *, dtype: str, clip_frames: int):
+        """`clip_frames` are the motion frames of a row of a batch."""
         self._step_flops, self._flops, self._frames = step_flops, 0.0, 0
+        self._clip_frames = clip_frames
         self._shapes, self._counting = None, None
         peak = peak_flops_per_s(mesh.devices.flat[0].device_kind, dtype)
         self._peak = None if peak is None else peak * mesh.devices.size
 
-    def see(self, batch: Batch) -> None:
+    def see(self, batch: PyTree) -> None:
         """Remember the size of the (global) training batch; all are alike."""
         if not self._frames:
-            self._frames = batch.motion.shape[0] * batch.motion.shape[1]
+            self._frames = rows_of(batch) * self._clip_frames
             self._shapes = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), batch
             )

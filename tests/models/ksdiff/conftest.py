@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.models.ksdiff.config import (
     Config,
     GeneratorConfig,
@@ -14,8 +15,7 @@ from ksdiff_jax.models.ksdiff.config import (
     SpeechPathsConfig,
     TranscriptConfig,
 )
-from ksdiff_jax.models.system import Batch
-from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.speech.utterance import Speech
@@ -33,7 +33,6 @@ TINY = Config(
     ),
     loss=LossConfig(spectral_windows=(8,), lip_gap=0.5),
 )
-UNIT_STATISTICS = BUILTIN
 
 
 def random_batch(frames: int, *, batch: int = 2, seed: int = 0, text: str = "hello there") -> Batch:

@@ -11,7 +11,7 @@ from ksdiff_jax.evaluate.ablations import ABLATIONS, FULL, ablated
 from ksdiff_jax.models import build_system
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
-from tests.models.ksdiff.conftest import TINY, UNIT_STATISTICS, random_batch, total_loss
+from tests.models.ksdiff.conftest import TINY, random_batch, total_loss
 from tests.run_once import jit_to_run_once
 
 SMALLEST = override(
@@ -42,7 +42,7 @@ def test_an_ablation_takes_a_step_that_lowers_its_loss(row):
     )
 
     def loss(params):
-        return total_loss(system, params, batch, statistics=UNIT_STATISTICS, train=True)
+        return total_loss(system, params, batch, train=True)
 
     shapes = jax.eval_shape(system.init, jax.random.key(0))
     params = jax.tree.map(

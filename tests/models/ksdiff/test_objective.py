@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import Encoded, Network, generator_dims
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures
-from ksdiff_jax.models.system import Batch, Statistics
 from ksdiff_jax.motion.keyframes import keyframe_targets
-from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS, MotionSpace
 from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import TINY, random_batch
 from tests.run_once import jit_to_run_once
@@ -55,8 +55,8 @@ class Seen(NamedTuple):
 
 
 @functools.cache
-def random_inputs() -> tuple[Batch, Statistics, dict]:
-    """Clips, statistics, and answers[method][track] of the networks."""
+def random_inputs() -> tuple[Batch, MotionSpace, dict]:
+    """Clips, their space, and answers[method][track] of the networks."""
     draw = np.random.default_rng(8)
     mean, std = draw.normal(size=MOTION_DIMS), draw.uniform(0.5, 2.0, size=MOTION_DIMS)
     answers = {
@@ -74,7 +74,7 @@ def objective(*, train: bool) -> Seen:
     """One pass of the loss over `random_inputs`."""
     given = {}
 
-    def loss(batch: Batch, statistics: Statistics, answers: dict):
+    def loss(batch: Batch, space: MotionSpace, answers: dict):
         def apply(self, variables, first, *rest, method, **options):
             name = method.__name__
             given[name if name == "encode" else f"{name} {first}"] = {"inputs": rest, **options}
@@ -84,8 +84,8 @@ def objective(*, train: bool) -> Seen:
             return Encoded(PathFeatures(nothing, nothing), nothing, first.mask, first.mask)
 
         with mock.patch.object(Network, "apply", apply):
-            system, keys = build_system(CONFIG), jax.random.split(jax.random.key(3), CLIPS)
-            return system.loss({}, batch, keys, statistics=statistics, train=train), given
+            system, keys = build_system(CONFIG, space), jax.random.split(jax.random.key(3), CLIPS)
+            return system.loss({}, batch, keys, train=train), given
 
     return Seen(*jax.device_get(jit_to_run_once(loss)(*random_inputs())))
 
@@ -98,10 +98,8 @@ def true_keyframes() -> dict[str, np.ndarray]:
 
 
 def test_the_terms_of_each_clip_are_those_of_both_paths_with_their_weights():
-    batch, statistics, answers = jax.tree.map(
-        lambda array: np.asarray(array, float), random_inputs()
-    )
-    normal = (batch.motion - np.array(statistics.mean)) / np.array(statistics.std)
+    batch, space, answers = jax.tree.map(lambda array: np.asarray(array, float), random_inputs())
+    normal = (batch.motion - np.array(space.mean)) / np.array(space.std)
     expected = {}
     for track, dims in DIMS.items():
         prediction, clean = answers["denoise"][track], normal[..., dims]

@@ -12,7 +12,6 @@ from ksdiff_jax.models.frozen import part
 from ksdiff_jax.overrides import load_config, override
 from ksdiff_jax.tree import parameter_count
 from tests.models.ksdiff.conftest import (
-    UNIT_STATISTICS,
     random_batch,
     total_loss,
 )
@@ -73,11 +72,7 @@ def test_the_paper_configuration_takes_a_step_and_samples():
             features=jax.random.normal(jax.random.key(4), (*batch.speech.prosody.shape[:2], width)),
         )
     )
-    gradient = jax.jit(
-        jax.value_and_grad(
-            lambda p: total_loss(system, p, batch, statistics=UNIT_STATISTICS, train=True)
-        )
-    )
+    gradient = jax.jit(jax.value_and_grad(lambda p: total_loss(system, p, batch, train=True)))
     loss, gradients = gradient(params)
     assert np.isfinite(loss)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradients))
@@ -87,7 +82,6 @@ def test_the_paper_configuration_takes_a_step_and_samples():
             batch.speech,
             jax.random.split(jax.random.key(2), len(batch.motion)),
             jnp.zeros(len(batch.motion), jnp.int32),
-            statistics=UNIT_STATISTICS,
         )
     )(params)
     assert np.all(np.isfinite(sample.motion))

@@ -17,7 +17,6 @@ from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import (
     TINY,
-    UNIT_STATISTICS,
     lively,
     padded,
     random_batch,
@@ -42,7 +41,7 @@ def params(system):
 # Kept, so that a test traces and compiles a sampler once and not for every sample.
 @functools.lru_cache(maxsize=4)
 def _sampler(system):
-    return jax.jit(functools.partial(system.sample, statistics=UNIT_STATISTICS))
+    return jax.jit(system.sample)
 
 
 def _sample(system, params, speech, *, seed=1, first=0, **options):
@@ -109,10 +108,10 @@ def test_layers_are_looped_in_training_and_written_out_in_a_sampler():
         keys, first = jax.random.split(KEY, len(batch.motion)), jnp.zeros(len(batch.motion), int)
 
         def loss(params):
-            return total_loss(system, params, batch, statistics=UNIT_STATISTICS, train=True)
+            return total_loss(system, params, batch, train=True)
 
         def sample(params):
-            return system.sample(params, batch.speech, keys, first, statistics=UNIT_STATISTICS)
+            return system.sample(params, batch.speech, keys, first)
 
         return [str(jax.make_jaxpr(program)(params)).count(" scan[") for program in (loss, sample)]
 
@@ -129,7 +128,7 @@ def clip_losses(params):
 
     @jax.jit
     def compute(batch, keys):
-        return system.loss(params, batch, keys, statistics=UNIT_STATISTICS, train=True)
+        return system.loss(params, batch, keys, train=True)
 
     return compute
 
@@ -262,9 +261,7 @@ def test_every_ablation_trains_and_samples_and_does_what_its_row_says(name):
     variant = build_system(config)
     params = lively(jax.jit(variant.init)(KEY))
     batch = random_batch(FRAMES)
-    terms = jax.jit(
-        lambda p, b: variant.loss(p, b, CLIP_KEYS, statistics=UNIT_STATISTICS, train=True)
-    )(params, batch)
+    terms = jax.jit(lambda p, b: variant.loss(p, b, CLIP_KEYS, train=True))(params, batch)
     assert all(np.all(np.isfinite(term)) for term in terms.values())
     sample = _sample(variant, params, batch.speech)
     assert np.all(np.isfinite(sample.motion))

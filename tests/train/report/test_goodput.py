@@ -13,7 +13,7 @@ from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.report.goodput import BUCKETS, Goodput, read_goodput
 from ksdiff_jax.train.report.progress import Progress, progress_line
 from ksdiff_jax.train.report.utilisation import Utilisation, peak_flops_per_s
-from tests.train.toy import ToySystem, toy_batch, toy_config, toy_data
+from tests.train.toy import ToySystem, open_toy, toy_batch, toy_config
 
 
 class FakeTime:
@@ -158,9 +158,9 @@ def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
             config,
             tmp_path,
             build_system=ToySystem,
-            open_data=toy_data,
+            open_data=open_toy,
             progress=progress,
-            watching=Watching(step_flops=lambda batch: 1e6 * batch.motion.shape[0]),
+            watching=Watching(step_flops=lambda system, batch: 1e6 * batch.motion.shape[0]),
         )
         return read_goodput(tmp_path)
 
@@ -213,7 +213,7 @@ def test_mfu_is_work_over_what_all_devices_could_do(monkeypatch):
         "ksdiff_jax.train.report.utilisation.peak_flops_per_s", lambda kind, dtype: 1e12
     )
     mesh = jax.make_mesh((1,), ("data",), axis_types=(AxisType.Auto,))
-    used = Utilisation(lambda batch: 2e11, mesh, dtype="float32")
+    used = Utilisation(lambda batch: 2e11, mesh, dtype="float32", clip_frames=4)
     used.see(toy_batch(0))
     figures = used.figures(steps_per_s=2.0)
     assert figures == {"frames_per_s": 2 * 8 * 4, "tflops_per_s": 0.4, "mfu": pytest.approx(0.4)}

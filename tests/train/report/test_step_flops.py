@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ksdiff_jax.models.system import Batch
+from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.models import build_system
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.utterance import Speech
@@ -61,7 +62,7 @@ def generators_by_hand(clips=CLIPS):
 
 @pytest.fixture(scope="module")
 def counted():
-    return step_flops(SMALL, shapes())
+    return step_flops(build_system(SMALL), shapes())
 
 
 def test_a_step_is_three_forward_passes_and_a_little_elementwise_work(counted):
@@ -70,14 +71,16 @@ def test_a_step_is_three_forward_passes_and_a_little_elementwise_work(counted):
 
 
 def test_what_is_held_still_costs_no_gradient_of_its_weights(counted):
-    held = step_flops(override(SMALL, {"train.freeze_patterns": "speech_paths/*"}), shapes())
+    held = step_flops(
+        build_system(override(SMALL, {"train.freeze_patterns": "speech_paths/*"})), shapes()
+    )
     assert counted - held == pytest.approx(ADAPTER, rel=0.15)
 
 
 def test_what_a_device_adds_to_fit_does_not_count(counted):
     changes = {"train.remat": "full", "train.scan_layers": True, "model.attention": "auto"}
-    assert step_flops(override(SMALL, changes), shapes()) == counted
+    assert step_flops(build_system(override(SMALL, changes)), shapes()) == counted
     twice = dataclasses.replace(SMALL.model.generator, layers=2)
     deeper = dataclasses.replace(SMALL, model=dataclasses.replace(SMALL.model, generator=twice))
     looped = override(deeper, {"train.scan_layers": True})
-    assert step_flops(looped, shapes()) > 1.5 * counted
+    assert step_flops(build_system(looped), shapes()) > 1.5 * counted

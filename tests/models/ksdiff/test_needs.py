@@ -1,24 +1,24 @@
-"""Which spaces KSDiff trains on, and what of a configuration holds on the built-in head only."""
+"""What KSDiff needs: motion spaces, and settings that hold on the built-in head only."""
 
 import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.models.ksdiff.needs import needs_of
 from ksdiff_jax.models.ksdiff.path_split import path_split
-from ksdiff_jax.models.ksdiff.speaks import check_space
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.overrides import override
 
 
 def test_the_default_configuration_trains_on_both_spaces_of_its_width():
     for space in ("builtin", "flame"):
-        check_space(Config(), space, what="shards")
+        needs_of(Config()).check(space, what="shards")
 
 
 @pytest.mark.parametrize(
     ("space", "changes", "says"),
     [
-        ("bfm", {}, "of the bfm space, KSDiff trains on builtin and flame"),
+        ("bfm", {}, "of the bfm space, this system trains on builtin and flame"),
         ("flame", {"loss.lip_gap": 0.5}, "set --loss.lip_gap 0"),
         ("flame", {"sample.lip_dims": (20, 21, 53)}, "names 2 expression directions"),
     ],
@@ -26,9 +26,9 @@ def test_the_default_configuration_trains_on_both_spaces_of_its_width():
 def test_what_does_not_fit_the_shards_is_one_line_with_what_to_do(space, changes, says):
     config = override(Config(), changes)
     if space != "bfm":
-        check_space(config, "builtin", what="shards")
+        needs_of(config).check("builtin", what="shards")
     with pytest.raises(InputError, match=says):
-        check_space(config, space, what="shards")
+        needs_of(config).check(space, what="shards")
 
 
 def test_the_jaw_goes_with_the_path_asked_for():
