@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
+import numpy as np
 
+from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.disenttalk.config import Config
@@ -14,10 +17,10 @@ from ksdiff_jax.models.disenttalk.sampling import sample_normalised
 from ksdiff_jax.models.disenttalk.sync import configured_sync_loss
 from ksdiff_jax.models.disenttalk.training import training_terms
 from ksdiff_jax.models.frozen import stop_frozen
-from ksdiff_jax.models.system import Batch, Sample, Terms
+from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import SPACES, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Int, Key, PyTree
+from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,27 @@ class DisentTalk:
                 "regions SHARDS`"
             )
         region_numbers(self.config.model.regions, self.space)
+
+    @property
+    def needs(self) -> Needs:
+        """Motion of the space whose numbers the regions are."""
+        model = self.config.model
+        kept = ("speech",) if model.encoder.kind == "pretrained" else ()
+        return Needs(spaces=(model.regions.space,), kept=kept)
+
+    def example(
+        self,
+        clip: Clip,
+        frames: int,
+        *,
+        rng: np.random.Generator | None = None,
+        features: Float[np.ndarray, "f d"] | None = None,
+    ) -> Batch:
+        """Speech and motion: a row of a batch."""
+        # Reads sound and prosody, with packages that sampling on an accelerator does without.
+        from ksdiff_jax.data.transforms import clip_row
+
+        return clip_row(clip, frames, config=self.config, rng=rng, features=features)
 
     @property
     def network(self) -> Network:

@@ -16,13 +16,14 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.diffusion.process import add_noise, implied_clean
 from ksdiff_jax.diffusion.schedule import alpha_bars
+from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.regions import expression_numbers
-from ksdiff_jax.models.ksdiff.losses import clip_mean
-from ksdiff_jax.models.system import Batch, Terms
+from ksdiff_jax.models.system import Terms
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
