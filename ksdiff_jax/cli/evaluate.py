@@ -182,7 +182,7 @@ def _on_split(args, engine, console):
         f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from "
         f"{folder}"
     )
-    keyframe_config = config.model.keyframes
+    keyframe_config = evaluation.keyframe_settings(config)
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":

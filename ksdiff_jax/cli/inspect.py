@@ -145,7 +145,7 @@ def _checkpoint(path: str | Path, *, verify: bool, space: str) -> dict:
     if embeds_encoder(pretrained):
         facts |= _parameters(pretrained.params, pretrained.config)
     else:  # of the encoder that it refers to only the layout is known here
-        facts |= _parameters(_shapes(pretrained.config), pretrained.config)
+        facts |= _parameters(_shapes(pretrained.config, pretrained.space), pretrained.config)
     facts |= _encoder(pretrained.config, stored=embeds_encoder(pretrained))
     facts["megabytes"] = round(size / 1e6, 2)
     return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
@@ -192,13 +192,15 @@ def _config(path: str | Path) -> dict:
     return facts | {"steps": config.train.steps, "batch_size": config.data.batch_size}
 
 
-def _shapes(config):
+def _shapes(config, space=None):
     """The parameters of a configuration as shapes alone: nothing is allocated."""
     import jax
 
     from ksdiff_jax.models import build_system
+    from ksdiff_jax.motion.space import SPACES
 
-    return jax.eval_shape(build_system(config).init, jax.random.key(0))
+    space = space or SPACES[build_system(config).needs.spaces[0]]
+    return jax.eval_shape(build_system(config, space).init, jax.random.key(0))
 
 
 def _parameters(params, config) -> dict:

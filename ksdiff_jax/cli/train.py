@@ -13,7 +13,7 @@ from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_
 from ksdiff_jax.cli.streams import put_error
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import CheckpointCorrupt, InputError
-from ksdiff_jax.models import default_config
+from ksdiff_jax.models import SYSTEMS, default_config
 from ksdiff_jax.overrides import OWN_CONFIGS, field_names, load_config, override
 from ksdiff_jax.parallel.distributed import (
     LOST_PROCESS_STATUS,
@@ -68,14 +68,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", metavar="N", type=int, help="how many there are, over all machines"
     )
     group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
-    parser.fields = [name for name in field_names(default_config()) if "." in name]
-    fields = textwrap.fill(
-        "  ".join(parser.fields), width=100, initial_indent="  ", subsequent_indent="  "
+    fields = {
+        system: [name for name in field_names(default_config(system)) if "." in name]
+        for system in SYSTEMS
+    }
+    parser.fields = sorted({name for names in fields.values() for name in names})
+    lists = "\n".join(
+        f"fields of {system} (see ksdiff_jax/models/{system}/config.py):\n{_columns(names)}"
+        for system, names in fields.items()
     )
-    parser.epilog = (
-        f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike (see "
-        f"ksdiff_jax/models/ksdiff/config.py):\n{fields}"
-    )
+    parser.epilog = f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike:\n\n{lists}"
+
+
+def _columns(names: list[str]) -> str:
+    return textwrap.fill("  ".join(names), width=100, initial_indent="  ", subsequent_indent="  ")
 
 
 def run(args: argparse.Namespace) -> int:

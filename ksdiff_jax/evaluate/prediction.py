@@ -10,18 +10,17 @@ from ksdiff_jax.typing import Bool, Float
 
 
 class Prediction(NamedTuple):
-    """Motion of one clip: n samples of the same speech. Keyframes are those of the first sample."""
+    """Motion of one clip: n samples of the same speech. Keyframes are those of the first sample,
+    None where the system places none.
+    """
 
-    motion: Float[np.ndarray, "n t 59"]
-    keyframes_expression: Bool[np.ndarray, "t"]
-    keyframes_head: Bool[np.ndarray, "t"]
+    motion: Float[np.ndarray, "n t m"]
+    keyframes_expression: Bool[np.ndarray, "t"] | None = None
+    keyframes_head: Bool[np.ndarray, "t"] | None = None
 
 
 def prediction_of(samples: Sequence[Sample]) -> Prediction:
-    """Samples of one clip as a prediction; a system without keyframes has placed none."""
+    """Samples of one clip as a prediction."""
     motion = np.stack([np.asarray(sample.motion, np.float32) for sample in samples])
-    none = np.zeros(motion.shape[1], bool)
-    return Prediction(
-        motion,
-        *(samples[0].tracks.get(f"keyframes_{path}", none) for path in ("expression", "head")),
-    )
+    tracks = samples[0].tracks
+    return Prediction(motion, *(tracks.get(f"keyframes_{path}") for path in ("expression", "head")))

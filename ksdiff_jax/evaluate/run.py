@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.animate.engine import Engine
+from ksdiff_jax.config import Config
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.tally import motion_of_clip
@@ -45,8 +46,15 @@ def evaluate_clips(
 ) -> dict[str, float]:
     """Figures of a system on clips."""
     predictions = predict_clips(engine, clips, seed=seed, samples=samples)
-    keyframe_config = engine.system.config.model.keyframes
-    return score(clips, predictions, face=face, groups=groups, keyframe_config=keyframe_config)
+    settings = keyframe_settings(engine.system.config)
+    return score(clips, predictions, face=face, groups=groups, keyframe_config=settings)
+
+
+def keyframe_settings(config: Config) -> KeyframeConfig:
+    """What a keyframe of the truth is: for a system that places keyframes by its configuration, for
+    others by the defaults.
+    """
+    return getattr(config.model, "keyframes", KeyframeConfig())
 
 
 def predict_clips(
@@ -89,8 +97,8 @@ def swapped_predictions(
     ]
 
 
-def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "59"]) -> list[Prediction]:
-    """One pose in every frame, without keyframes."""
+def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "m"]) -> list[Prediction]:
+    """One pose in every frame, no frame of it a keyframe."""
     still = np.asarray(pose, np.float32)
     return [
         Prediction(

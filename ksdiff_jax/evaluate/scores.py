@@ -64,8 +64,9 @@ def score(
 ) -> dict[str, float]:
     """Figures of predictions against the clips that they belong to.
 
-    Raises `InputError` where a group of `FACE_GROUPS` is asked for and the face (None: the built-in
-    head) is of another space than the clips.
+    Keyframes are scored where every prediction has them. Raises `InputError` where a group of
+    `FACE_GROUPS` is asked for and the face (None: the built-in head) is of another space than the
+    clips.
     """
     part = None
     if needy := [group for group in FACE_GROUPS if group in groups]:
@@ -86,7 +87,7 @@ def score(
         figures |= _closures(clips, predicted, true, height_m=face_height(part))
     if "upper_face" in groups:
         figures |= _upper_face(clips, predictions, face)
-    if "keyframes" in groups:
+    if "keyframes" in groups and all(p.keyframes_head is not None for p in predictions):
         figures |= _keyframes(clips, predictions, keyframe_config or KeyframeConfig())
     if "pose" in groups:
         figures |= _pose(clips, predictions, part)

@@ -19,7 +19,8 @@ def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
     """Raise `InputError` where the run, or the weights that a new one starts from, are of another
     space than its data.
 
-    A run of an earlier version, which kept no space, goes on in that of its data.
+    A run of an earlier version, which kept no space, goes on in that of its data. A speech encoder
+    belongs to no space.
     """
     kept = Path(workdir) / RUN_SPACE
     if any(Path(workdir).glob("checkpoints/*")):
@@ -29,7 +30,7 @@ def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
                 f"{workdir}: the run is of the {was} space, its data now of the {space} space; "
                 "name the data that it began with, or another --workdir"
             )
-    elif config.train.init_from:
+    elif config.train.init_from and not _takes_encoder_only(config):
         source = find_pretrained(config.train.init_from)
         name = space_name(read_manifest(source)) or config.data.space
         if name != space:
@@ -43,6 +44,10 @@ def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
                     f"if that is the data's, say so with --data.space {space}"
                 )
             )
+
+
+def _takes_encoder_only(config: Config) -> bool:
+    return all(pattern.startswith("encoder/") for pattern in config.train.init_patterns)
 
 
 def keep_run_space(workdir: Path, space: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from ksdiff_jax.config import flatten, to_dict
 from ksdiff_jax.models.system import System
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.surgery import hold
@@ -25,7 +26,9 @@ _PLAIN = {"model.attention": "xla", "train.remat": "none", "train.scan_layers": 
 
 def step_flops(system: System, batch: PyTree) -> float:
     """FLOPs of a training step on a batch of these shapes: `batch` may hold arrays or shapes."""
-    config = override(system.config, _PLAIN)
+    fields = flatten(to_dict(system.config))
+    plain = {name: value for name, value in _PLAIN.items() if name in fields}
+    config = override(system.config, plain)
     system = replace(system, config=config)
 
     def loss(params: PyTree, batch: PyTree) -> jax.Array:
