@@ -99,11 +99,14 @@ class LossConfig:
     """Weights of the objective."""
 
     noise: float = 1.0  # of Eq. 8
+    # R: γ of Hang et al. (2023); weighs a clip by min(1, γ / SNR), less where little is noise;
+    # 0: all alike, as printed
+    snr_cap: float = 0.0
     sync: float = 0.01  # λ of Eq. 10; 0: the ablation "w/o SYNCLOSS"
     autoencoder: float = 1.0  # R: reconstruction by `model.latent` "autoencoder"
 
     def __post_init__(self) -> None:
-        weights(self, "loss", "noise", "sync", "autoencoder")
+        weights(self, "loss", "noise", "snr_cap", "sync", "autoencoder")
 
 
 @dataclass(frozen=True)

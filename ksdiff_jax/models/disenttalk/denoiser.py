@@ -5,7 +5,11 @@
         x = x + F_spatial(norm(x), lift)             region_attention.py, Eq. 4
         x = x + F_temp(norm(x))                      temporal_convolutions.py, Eq. 5
         x = x + F_out(norm(x), t, A)                 local_block.py, Eq. 6-7
-    ε = linear(norm(x)), zero at the start of training
+    ε = √(1 − ᾱ_t) Z_t + √ᾱ_t v,   v = linear(norm(x)), zero at the start of training
+
+The last line is R: v is the velocity of Salimans and Ho (2022). The network predicts ε, as Eq. 8
+asks; where Z_t is nearly all noise ε is nearly Z_t, and an error of v is not divided by √ᾱ_t on the
+way to Z_0.
 
 `memory` holds everything that does not depend on the diffusion step; a sampler computes it once.
 """
@@ -15,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
+from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.execution import Execution
@@ -81,7 +86,7 @@ class Denoiser(nn.Module):
         ]
         self.norm_out = LayerNorm(dtype=dtype)
         channels = sum(latent_widths(config, self.regions).values())
-        self.noise = Dense(channels, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
+        self.velocity = Dense(channels, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
 
     def memory(self, speech: Float[Array, "b t d"], *, drop: Bool[Array, "b"]) -> Memory:
         """Keys and values of the speech for every block; ∅ of Eq. 9 where `drop`."""
@@ -112,7 +117,8 @@ class Denoiser(nn.Module):
             return nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         x = apply_layers(self.blocks, apply, x, list(memory), execution=self.execution)[-1]
-        return self.noise(self.norm_out(x))
+        level = jnp.asarray(alpha_bars(self.config.diffusion))[step][:, None, None]
+        return jnp.sqrt(1 - level) * noisy + jnp.sqrt(level) * self.velocity(self.norm_out(x))
 
 
 def frame_times(frames: int) -> Float[np.ndarray, "t"]:

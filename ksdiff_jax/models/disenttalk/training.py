@@ -1,7 +1,7 @@
 """From a batch to the loss: L_noise + λ L_sync (Eq. 8 and 10), each term per clip.
 
     Z_t = √ᾱ_t Z_0 + √(1 − ᾱ_t) ε                                             (Eq. 3, R)
-    L_noise = mean |ε − ε_θ(Z_t, t, A)|²                                       (Eq. 8)
+    L_noise = w_t mean |ε − ε_θ(Z_t, t, A)|²,   w_t = 1 as printed              (Eq. 8)
     L_sync  = ᾱ_t sync(A, Ê),   Ê from (Z_t − √(1 − ᾱ_t) ε_θ) / √ᾱ_t           (Eq. 10, R)
 
 The means are over the valid frames of a clip and all channels. At high noise Ê is mostly the error
@@ -62,7 +62,8 @@ def training_terms(
     drop = dropped_speech(keys, config.model.diffusion.condition_drop_probability if train else 0.0)
     memory = apply(Network.memory, apply(Network.encode_speech, batch.speech), drop=drop)
     predicted = apply(Network.denoise, noisy, step, memory, mask=mask)
-    terms: Terms = {"noise": config.loss.noise * clip_mean((predicted - noise) ** 2, mask)}
+    weight = config.loss.noise * noise_weight(alpha_bar, snr_cap=config.loss.snr_cap)
+    terms: Terms = {"noise": weight * clip_mean((predicted - noise) ** 2, mask)}
     if config.model.latent == "autoencoder":
         error = (apply(Network.decode_motion, code) - expression) ** 2
         terms["autoencoder"] = config.loss.autoencoder * clip_mean(error, mask)
@@ -72,6 +73,13 @@ def training_terms(
         motion = space.denormalise(space.normalise(batch.motion).at[..., numbers].set(generated))
         terms["sync"] = config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)
     return terms
+
+
+def noise_weight(alpha_bar: Float[Array, "b"], *, snr_cap: float) -> Float[Array, "b"]:
+    """The weight of the noise loss at ᾱ: min(1, γ / SNR) with SNR = ᾱ / (1 − ᾱ); 1 where γ is 0."""
+    if not snr_cap:
+        return jnp.ones_like(alpha_bar)
+    return jnp.minimum(1.0, snr_cap * (1 - alpha_bar) / alpha_bar)
 
 
 def dropped_speech(keys: Key[Array, "b"], probability: float) -> Bool[Array, "b"]:

@@ -40,7 +40,18 @@ def predicted_noise(noisy, step, heard, p, config: ModelConfig, regions):
         if config.temporal_convolutions:
             x = x + temporal(layer_norm(x, block["norm_temporal"]), block["temporal"], config)
         x = x + local(layer_norm(x, block["norm_local"]), stepped, heard, block["local"], config)
-    return dense(layer_norm(x, p["norm_out"]), p["noise"])
+    velocity = dense(layer_norm(x, p["norm_out"]), p["velocity"])
+    level = alpha_bar(step, config)
+    return np.sqrt(1 - level) * noisy + np.sqrt(level) * velocity
+
+
+def alpha_bar(step, config: ModelConfig):
+    """Π (1 − β) up to the step; √β is linear."""
+    product, diffusion = 1.0, config.diffusion
+    first, last = np.sqrt(diffusion.beta_start), np.sqrt(diffusion.beta_end)
+    for n in range(step + 1):
+        product *= 1 - (first + (last - first) * n / (diffusion.steps - 1)) ** 2
+    return product
 
 
 def spatial(x, lifted, p, config: ModelConfig):

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.system import DisentTalk
-from ksdiff_jax.models.disenttalk.training import training_terms
+from ksdiff_jax.models.disenttalk.training import noise_weight, training_terms
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.models.disenttalk.conftest import TINY
@@ -27,6 +28,7 @@ CONFIG = override(
     TINY,
     {
         "loss.noise": "0.7",
+        "loss.snr_cap": "2",
         "loss.sync": "0.3",
         "loss.autoencoder": "0.2",
         "model.latent": "autoencoder",
@@ -124,7 +126,9 @@ def test_the_terms_of_each_clip_are_those_of_the_equations_with_their_weights():
     _, level, noise = given_noise()
     found = objective(train=False)
     error = clip_means((ANSWERS["denoise"] - noise) ** 2)
-    np.testing.assert_allclose(found.terms["noise"], 0.7 * error, rtol=1e-3)
+    weight = np.minimum(1, 2 * (1 - level) / level)[:, 0, 0]
+    assert 0.1 < np.mean(weight == 1) < 0.9
+    np.testing.assert_allclose(found.terms["noise"], 0.7 * weight * error, rtol=1e-3)
     motion = np.asarray(batch().motion, float)
     normal = ((motion - np.array(SPACE.mean)) / np.array(SPACE.std))[..., E]
     again = clip_means((ANSWERS["encode_motion"] @ DECODER - normal) ** 2)
@@ -171,3 +175,8 @@ def test_no_gradient_of_the_noise_reaches_the_autoencoder():
 
     gradient = jax.jit(jax.grad(noise_term, argnums=(0, 1)))(1.0, 1.0)
     assert gradient[0] == 0 and gradient[1] != 0
+
+
+def test_the_noise_of_all_steps_weighs_alike_as_printed():
+    weight = noise_weight(jnp.array([0.001, 0.5, 0.999]), snr_cap=Config().loss.snr_cap)
+    np.testing.assert_array_equal(weight, 1)
