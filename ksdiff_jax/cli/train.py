@@ -174,10 +174,8 @@ def train_system(
 ) -> int:
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
-    from ksdiff_jax.animate.engine import Engine
     from ksdiff_jax.cli.device import keep_compilations
-    from ksdiff_jax.evaluate.run import evaluate_clips
-    from ksdiff_jax.evaluate.scores import groups_without_face
+    from ksdiff_jax.evaluate.validation import validation_figures
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -207,9 +205,7 @@ def train_system(
     def evaluate(system, params, data):
         if not data.clips:
             return {}
-        engine = Engine(system, params, features_of=data.features_of)
-        groups = groups_without_face(data.space.name)
-        return evaluate_clips(engine, data.clips, groups=groups)
+        return validation_figures(system, params, data.clips, features_of=data.features_of)
 
     outcome = train(
         config,

@@ -9,6 +9,9 @@ EQUATIONS = "tests/models/ksdiff/test_equations.py"
 SAMPLING = "tests/models/ksdiff/test_sampling.py"
 MEASURES = "tests/evaluate/test_measures.py"
 DISENTTALK = "tests/models/disenttalk"
+SYNC_NETWORK = "tests/models/sync/test_network.py"
+SYNC_TRAINING = "tests/models/sync/test_training.py"
+SYNC_EXPERT = "tests/models/sync/test_expert.py"
 
 
 def _mutant(name: str, place: str, *edits: tuple[str, str], tests: tuple[str, ...] | str) -> Mutant:
@@ -333,5 +336,41 @@ MUTANTS = (
         "training_terms",
         ("jax.lax.stop_gradient(code)", "code"),
         tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "cosine-of-vectors-of-any-length",
+        "cosines",
+        ("_unit(speech) * _unit(motion)", "speech * motion"),
+        tests=SYNC_NETWORK,
+    ),
+    _mutant(
+        "probability-of-the-opposite",
+        "probability",
+        ("0.5 + (0.5 - MARGIN) * cosine", "0.5 - (0.5 - MARGIN) * cosine"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "later-partners-too-near",
+        "numbered_partner",
+        ("window + shift + number - before", "window + shift + number - before - 1"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "earlier-partners-too-near",
+        "numbered_partner",
+        ("window - shift - number", "window - shift - number + 1"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "shifted-pairs-are-true-ones",
+        "training_terms",
+        ("rows(motion, partner)", "rows(motion, window)"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "lip-sync-loss-trains-its-expert",
+        "sync_loss",
+        ("jax.lax.stop_gradient((params, speech))", "(params, speech)"),
+        tests=SYNC_EXPERT,
     ),
 )

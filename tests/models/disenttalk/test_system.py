@@ -1,15 +1,20 @@
 """DisentTalk as a system: clips by themselves, causality, the autoencoder, other spaces."""
 
+from unittest import mock
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models import build_system, default_config
+from ksdiff_jax.models.disenttalk import sync
 from ksdiff_jax.models.disenttalk.config import RegionsConfig
 from ksdiff_jax.models.disenttalk.denoiser import frame_times
 from ksdiff_jax.models.disenttalk.local_block import LocalBlock
 from ksdiff_jax.models.disenttalk.system import DisentTalk
+from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.overrides import override
 from tests.models.disenttalk.conftest import TINY
@@ -89,3 +94,27 @@ def test_a_lip_sync_loss_without_a_model_is_one_line():
     system = DisentTalk(override(TINY, {"loss.sync": "0.01"}))
     with pytest.raises(InputError, match=r"^loss.sync 0.01: needs .*; or set --loss.sync 0$"):
         system.loss({}, random_batch(4), KEYS, train=True)
+
+
+def test_the_lip_sync_model_hears_sound_unless_the_kept_features_are_of_its_own_encoder():
+    system = DisentTalk(override(TINY, {"loss.sync": "0.01", "model.sync.path": "named"}))
+    speech, judged = random_batch(4).speech, []
+    kept = speech._replace(features=jnp.zeros((2, 8, 3)))
+    expert = Expert(build_system(default_config("sync")), {}, "abcdef")
+
+    def seen(params, speech, motion, mask, *, system):
+        judged.append(speech)
+        return jnp.zeros(2)
+
+    with (
+        mock.patch.object(sync, "_expert", lambda path, space: expert),
+        mock.patch.object(sync, "sync_loss", seen),
+    ):
+        loss = sync.configured_sync_loss(system.config, BUILTIN)
+        loss(kept, jnp.zeros((2, 4, BUILTIN.width)))
+        assert judged[0].features is None and judged[0].audio is kept.audio
+        with pytest.raises(InputError, match=r"^named: this lip-sync model hears with another"):
+            loss(kept._replace(audio=speech.audio[:, :0]), jnp.zeros((2, 4, BUILTIN.width)))
+        other = override(system.config, {"model.sync.digest": "123456"})
+        with pytest.raises(InputError, match=r"^named: .* has digest abcdef, .* names 123456"):
+            sync.configured_sync_loss(other, BUILTIN)
