@@ -23,6 +23,8 @@ OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real
 EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
+  ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
+  ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
 
@@ -87,6 +89,12 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         help="real clips with measured openings: DIR/lips/*.npz and the sound files named there",
     )
     add(
+        "--sync",
+        metavar="DIR",
+        help="a lip-sync model (as `ksdiff-jax train sync_demo` makes one): its accuracy on the "
+        "clips, and its confidence in the motion",
+    )
+    add(
         "--samples",
         type=int,
         default=2,
@@ -111,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
+    from ksdiff_jax.models.sync.system import Sync
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
@@ -119,18 +128,23 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
     system = build_system(pretrained.config, pretrained.space)
-    engine = Engine(system, pretrained.params)
-    engine = engine.with_options(steps=args.steps, guidance=args.guidance)
     started = time.perf_counter()
-    figures, curves = _on_split(args, engine, console)
-    real_figures, real_curves = _on_real(args, engine)
-    figures |= real_figures
+    if isinstance(system, Sync):
+        figures, curves, real_curves = _of_sync_model(args, system, pretrained, console), [], []
+    else:
+        engine = Engine(system, pretrained.params)
+        engine = engine.with_options(steps=args.steps, guidance=args.guidance)
+        system = engine.system
+        figures, curves = _on_split(args, engine, console)
+        real_figures, real_curves = _on_real(args, engine)
+        figures |= real_figures
     about = {
         "machine": report.machine(),
         "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
         "data": args.data or "built-in corpus",
         "split": args.split,
-        "options": dataclasses.asdict(engine.system.config.sample),
+        "options": dataclasses.asdict(system.config.sample),
+        "sync": args.sync,
         "seed": args.seed,
         "control": args.control,
         "measured_in_s": round(time.perf_counter() - started, 1),
@@ -161,7 +175,10 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
 
     out = Path(args.out)
     inputs = list(
-        filter(None, (find_pretrained(args.checkpoint), args.data, args.encoder, args.real))
+        filter(
+            None,
+            (find_pretrained(args.checkpoint), args.data, args.encoder, args.real, args.sync),
+        )
     )
     if same := next((name for name in inputs if same_place(out, name)), None):
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
@@ -173,7 +190,7 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
 def _on_split(args, engine, console):
     """Return the figures and a few curves on the split of a data set."""
     groups = [group for group in args.metrics if group != "real"]
-    if not groups:
+    if not groups and not args.sync:
         return {}, []
     import numpy as np
 
@@ -182,17 +199,14 @@ def _on_split(args, engine, console):
     from ksdiff_jax.evaluate.articulation import articulate, face_part
     from ksdiff_jax.evaluate.report import Curves
     from ksdiff_jax.evaluate.scores import score
+    from ksdiff_jax.evaluate.sync import sync_figures
     from ksdiff_jax.face import builtin_face, face_height
+    from ksdiff_jax.models.sync.expert import load_expert
 
-    config, space = engine.system.config, engine.space.name
-    folder = args.data or _built_in(args, console, config.data.corpus_clips)
-    _check_data_space(str(folder), engine, given=args.space, checkpoint=args.checkpoint)
-    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips, space=space)
-    console.say(
-        f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from "
-        f"{folder}"
-    )
-    keyframe_config = evaluation.keyframe_settings(config)
+    space = engine.space.name
+    expert = load_expert(args.sync, space=space) if args.sync else None
+    clips = _clips(args, engine.system, console)
+    keyframe_config = evaluation.keyframe_settings(engine.system.config)
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":
@@ -200,6 +214,8 @@ def _on_split(args, engine, console):
     else:
         predictions = evaluation.predict_clips(engine, clips, seed=args.seed, samples=args.samples)
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
+    if expert:
+        figures |= sync_figures(expert, clips, [prediction.motion[0] for prediction in predictions])
     if space != builtin_face().space:
         return figures, []
     part, height = face_part(builtin_face()), face_height(builtin_face())
@@ -214,16 +230,36 @@ def _on_split(args, engine, console):
     return figures, curves
 
 
-def _check_data_space(folder: str, engine, *, given: str, checkpoint) -> None:
-    """Raise `InputError` unless data set and checkpoint use the same motion space."""
-    from ksdiff_jax.data.earlier_space import known_space
+def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
+    """The accuracy of a lip-sync model, which generates nothing, on the split of a data set."""
+    from ksdiff_jax.evaluate.sync import sync_figures
+    from ksdiff_jax.models.sync.expert import Expert
 
-    of_data, own = known_space(folder, given=given), engine.space.name
+    if args.sync or args.control:
+        raise InputError(
+            f"--checkpoint {args.checkpoint}: a lip-sync model itself, which has no motion to "
+            "measure; leave --sync and --control out, or name the checkpoint of another system"
+        )
+    clips = _clips(args, system, console)
+    return sync_figures(Expert(system, pretrained.params, pretrained.digest), clips)
+
+
+def _clips(args, system, console: Console) -> list:
+    """The clips of the split; raises `InputError` unless they are of the system's motion space."""
+    from ksdiff_jax.data.earlier_space import known_space
+    from ksdiff_jax.evaluate.run import read_clips
+
+    folder = args.data or _built_in(args, console, system.config.data.corpus_clips)
+    of_data, own = known_space(str(folder), given=args.space), system.space.name
     if of_data != own:
         raise InputError(
             f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
-            f"{checkpoint} uses {own}; name data or a checkpoint of the other space"
+            f"{args.checkpoint} uses {own}; name data or a checkpoint of the other space"
         )
+    clips = read_clips(folder, split=args.split, clips=args.clips, space=own)
+    seconds = sum(clip.duration_s for clip in clips)
+    console.say(f"{len(clips)} clips, {seconds:.0f} s of speech, from {folder}")
+    return clips
 
 
 def _on_real(args, engine):

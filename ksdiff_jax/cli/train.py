@@ -223,16 +223,12 @@ def train_system(
 
 
 def _validation_figures(system, params, data) -> dict[str, float]:
-    """The figures of `ksdiff-jax evaluate` on the validation clips."""
-    from ksdiff_jax.animate.engine import Engine
-    from ksdiff_jax.evaluate.run import evaluate_clips
-    from ksdiff_jax.evaluate.scores import groups_without_face
+    """Return the figures of `ksdiff-jax evaluate` on the validation clips."""
+    from ksdiff_jax.evaluate.validation import validation_figures
 
     if not data.clips:
         return {}
-    engine = Engine(system, params, features_of=data.features_of)
-    groups = groups_without_face(data.space.name)
-    return evaluate_clips(engine, data.clips, groups=groups)
+    return validation_figures(system, params, data.clips, features_of=data.features_of)
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:

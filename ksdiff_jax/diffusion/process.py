@@ -18,3 +18,12 @@ def implied_noise(
 ) -> Float[Array, "*b"]:
     """Return the ε that gives `noisy` from `clean` at ᾱ."""
     return (noisy - jnp.sqrt(alpha_bar) * clean) / jnp.sqrt(1 - alpha_bar)
+
+
+def implied_clean(
+    noisy: Float[Array, "*b"], noise: Float[Array, "*b"], alpha_bar: Float[Array, "*#b"]
+) -> Float[Array, "*b"]:
+    """The x₀ from which `noise` made `noisy` at ᾱ: for a model that predicts ε where a sampler asks
+    for x₀.
+    """
+    return (noisy - jnp.sqrt(1 - alpha_bar) * noise) / jnp.sqrt(alpha_bar)

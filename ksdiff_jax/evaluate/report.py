@@ -70,6 +70,7 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
         "jaw_correlation": (">= 0.85", lambda value: value >= 0.85),
         "lve_ratio": ("<= 0.5", lambda value: value <= 0.5),
         "closure_rate": (">= 0.90", lambda value: value >= 0.90),
+        "sync_accuracy": (">= 0.90", lambda value: value >= 0.90),
         "real_speech_correlation": ("> 0.40", lambda value: value > 0.40),
         "silence_opening_max": (f"< {CLOSED_BELOW}", lambda value: value < CLOSED_BELOW),
         "noise_opening_range": (f"<= {NOISE_RANGE}", lambda value: value <= NOISE_RANGE),
