@@ -1,12 +1,13 @@
-"""`ksdiff-jax evaluate`: what a checkpoint is worth, as a table, `metrics.json` and plots.
+"""`ksdiff-jax evaluate`: measures a checkpoint and writes a table, `metrics.json` and plots.
 
-Without `--data` the test split of the built-in corpus is spoken anew by espeak-ng into the user's
-cache: voices and sentences that training never saw.
+Without `--data`, espeak-ng synthesises the test split of the built-in corpus into the user's cache.
+Its voices and sentences do not occur in the training data.
 """
 
 import argparse
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
@@ -22,13 +23,25 @@ OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real
 EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
+  ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
+  ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
-    add = parser.add_argument
+    _add_checkpoint_and_data(parser.add_argument)
+    _add_figures_and_sampling(parser.add_argument)
+    parser.add_argument(
+        "--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="write metrics.json and plots here")
+    add_overwrite_argument(parser)
+    add_output_arguments(parser)
+
+
+def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
     add(
         "--checkpoint",
         default="demo",
@@ -38,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--encoder",
         metavar="PATH",
-        help="where the checkpoint's pretrained speech encoder lies, if it has moved",
+        help="folder of the checkpoint's pretrained speech encoder, if it has moved",
     )
     add(
         "--data",
@@ -49,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--space",
         default="",
         metavar="NAME",
-        help="whose expression coefficients they are (builtin, flame), of a checkpoint or data set "
-        "of an earlier version that does not show it",
+        help="motion space (builtin, flame) of a checkpoint or data set "
+        "of an earlier version that does not record it",
     )
     add("--split", default="test", help="split of the data set (default: test)")
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
@@ -58,8 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--languages",
         nargs="+",
         metavar="L",
-        help="languages of the built-in corpus (default: all it has)",
+        help="languages of the built-in corpus (default: all of them)",
     )
+
+
+def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     add(
         "--metrics",
         nargs="+",
@@ -70,13 +86,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--real",
         metavar="DIR",
-        help="real clips with measured openings: DIR/lips/*.npz and the sound they name",
+        help="real clips with measured openings: DIR/lips/*.npz and the sound files named there",
+    )
+    add(
+        "--sync",
+        metavar="DIR",
+        help="a lip-sync model (as `ksdiff-jax train sync_demo` makes one): its accuracy on the "
+        "clips, and its confidence in the motion",
     )
     add(
         "--samples",
         type=int,
         default=2,
-        help="samples of each clip; two or more compare lips and heads (default: 2)",
+        help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
     )
     add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
     add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
@@ -84,16 +106,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--control",
         choices=("truth", "still"),
-        help="score the truth, or a face that never moves, instead",
+        help="score the ground truth, or a face that never moves, instead",
     )
-    add("--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)")
-    add("--out", metavar="DIR", help="write metrics.json and plots here")
-    add_overwrite_argument(parser)
-    add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, write."""
+    """Measure, print and write the figures."""
     for name in ("clips", "samples"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: need 1 or more")
@@ -101,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
+    from ksdiff_jax.models.sync.system import Sync
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
@@ -109,18 +128,23 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
     system = build_system(pretrained.config, pretrained.space)
-    engine = Engine(system, pretrained.params)
-    engine = engine.with_options(steps=args.steps, guidance=args.guidance)
     started = time.perf_counter()
-    figures, curves = _on_split(args, engine, console)
-    real_figures, real_curves = _on_real(args, engine)
-    figures |= real_figures
+    if isinstance(system, Sync):
+        figures, curves, real_curves = _of_sync_model(args, system, pretrained, console), [], []
+    else:
+        engine = Engine(system, pretrained.params)
+        engine = engine.with_options(steps=args.steps, guidance=args.guidance)
+        system = engine.system
+        figures, curves = _on_split(args, engine, console)
+        real_figures, real_curves = _on_real(args, engine)
+        figures |= real_figures
     about = {
         "machine": report.machine(),
         "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
         "data": args.data or "built-in corpus",
         "split": args.split,
-        "options": dataclasses.asdict(engine.system.config.sample),
+        "options": dataclasses.asdict(system.config.sample),
+        "sync": args.sync,
         "seed": args.seed,
         "control": args.control,
         "measured_in_s": round(time.perf_counter() - started, 1),
@@ -143,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _out_folder(args: argparse.Namespace) -> Path | None:
-    """The folder of --out, where all that is written may be written."""
+    """Return the folder of --out after a check that the results can be written there."""
     if not args.out:
         return None
     from ksdiff_jax.files import make_folder
@@ -151,7 +175,10 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
 
     out = Path(args.out)
     inputs = list(
-        filter(None, (find_pretrained(args.checkpoint), args.data, args.encoder, args.real))
+        filter(
+            None,
+            (find_pretrained(args.checkpoint), args.data, args.encoder, args.real, args.sync),
+        )
     )
     if same := next((name for name in inputs if same_place(out, name)), None):
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
@@ -161,9 +188,9 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
 
 
 def _on_split(args, engine, console):
-    """Figures and a few curves on the split of a data set."""
+    """Return the figures and a few curves on the split of a data set."""
     groups = [group for group in args.metrics if group != "real"]
-    if not groups:
+    if not groups and not args.sync:
         return {}, []
     import numpy as np
 
@@ -172,17 +199,14 @@ def _on_split(args, engine, console):
     from ksdiff_jax.evaluate.articulation import articulate, face_part
     from ksdiff_jax.evaluate.report import Curves
     from ksdiff_jax.evaluate.scores import score
+    from ksdiff_jax.evaluate.sync import sync_figures
     from ksdiff_jax.face import builtin_face, face_height
+    from ksdiff_jax.models.sync.expert import load_expert
 
-    config, space = engine.system.config, engine.space.name
-    folder = args.data or _built_in(args, console, config.data.corpus_clips)
-    _check_data_space(str(folder), engine, given=args.space, checkpoint=args.checkpoint)
-    clips = evaluation.read_clips(folder, split=args.split, clips=args.clips, space=space)
-    console.say(
-        f"{len(clips)} clips, {sum(clip.duration_s for clip in clips):.0f} s of speech, from "
-        f"{folder}"
-    )
-    keyframe_config = evaluation.keyframe_settings(config)
+    space = engine.space.name
+    expert = load_expert(args.sync, space=space) if args.sync else None
+    clips = _clips(args, engine.system, console)
+    keyframe_config = evaluation.keyframe_settings(engine.system.config)
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
     elif args.control == "still":
@@ -190,6 +214,8 @@ def _on_split(args, engine, console):
     else:
         predictions = evaluation.predict_clips(engine, clips, seed=args.seed, samples=args.samples)
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
+    if expert:
+        figures |= sync_figures(expert, clips, [prediction.motion[0] for prediction in predictions])
     if space != builtin_face().space:
         return figures, []
     part, height = face_part(builtin_face()), face_height(builtin_face())
@@ -204,20 +230,42 @@ def _on_split(args, engine, console):
     return figures, curves
 
 
-def _check_data_space(folder: str, engine, *, given: str, checkpoint) -> None:
-    """Raises `InputError` unless data set and checkpoint are of one motion space."""
-    from ksdiff_jax.data.earlier_space import known_space
+def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
+    """The accuracy of a lip-sync model, which generates nothing, on the split of a data set."""
+    from ksdiff_jax.evaluate.sync import sync_figures
+    from ksdiff_jax.models.sync.expert import Expert
 
-    of_data, own = known_space(folder, given=given), engine.space.name
+    if args.sync or args.control:
+        raise InputError(
+            f"--checkpoint {args.checkpoint}: a lip-sync model itself, which has no motion to "
+            "measure; leave --sync and --control out, or name the checkpoint of another system"
+        )
+    clips = _clips(args, system, console)
+    return sync_figures(Expert(system, pretrained.params, pretrained.digest), clips)
+
+
+def _clips(args, system, console: Console) -> list:
+    """The clips of the split; raises `InputError` unless they are of the system's motion space."""
+    from ksdiff_jax.data.earlier_space import known_space
+    from ksdiff_jax.evaluate.run import read_clips
+
+    folder = args.data or _built_in(args, console, system.config.data.corpus_clips)
+    of_data, own = known_space(str(folder), given=args.space), system.space.name
     if of_data != own:
         raise InputError(
             f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
-            f"{checkpoint} speaks {own}; name data or a checkpoint of the other space"
+            f"{args.checkpoint} uses {own}; name data or a checkpoint of the other space"
         )
+    clips = read_clips(folder, split=args.split, clips=args.clips, space=own)
+    seconds = sum(clip.duration_s for clip in clips)
+    console.say(f"{len(clips)} clips, {seconds:.0f} s of speech, from {folder}")
+    return clips
 
 
 def _on_real(args, engine):
-    """Figures and all curves on real speech, silence and noise, where a folder of them is given."""
+    """Return the figures and all curves on real speech, silence and noise, if their folder is
+    given.
+    """
     if not args.real or "real" not in args.metrics or args.control:
         return {}, []
     from ksdiff_jax.evaluate.real_speech import lip_sync, lip_sync_figures, rest
@@ -235,7 +283,7 @@ def _on_real(args, engine):
 
 
 def _built_in(args, console: Console, corpus_clips: int) -> Path:
-    """The folder of the built-in corpus's split, made if this machine has none yet."""
+    """Return the folder of the built-in corpus's split; make it if it does not exist yet."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS
     from ksdiff_jax.data.corpus.write import split_sizes
     from ksdiff_jax.evaluate.held_out import held_out_corpus
@@ -246,7 +294,8 @@ def _built_in(args, console: Console, corpus_clips: int) -> Path:
         )
     if unknown := [language for language in args.languages or () if language not in LANGUAGES]:
         raise InputError(
-            f"--languages {' '.join(unknown)}: the built-in corpus speaks {' '.join(LANGUAGES)}"
+            f"--languages {' '.join(unknown)}: the built-in corpus has the languages "
+            f"{' '.join(LANGUAGES)}"
         )
     console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
     clips = args.clips or split_sizes(corpus_clips)[args.split]
@@ -262,8 +311,7 @@ def _print(console: Console, figures: dict[str, float], about: dict, out: Path |
     machine = about["machine"]
     console.say(
         f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} "
-        "cores, "
-        f"{machine['device']}, Python {machine['python']}, jax {machine['jax']}"
+        f"cores, {machine['device']}, Python {machine['python']}, jax {machine['jax']}"
     )
     if out:
         console.say(f"metrics.json and plots are in {out}")

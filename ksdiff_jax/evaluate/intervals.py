@@ -33,10 +33,10 @@ class Interval(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below zero, else 0.
+        """Return 1 or -1 if the whole interval is above or below zero, otherwise 0.
 
-        0 also for an undefined one, and for one without width: equal values (of counts, say) do not
-        tell their scatter.
+        The result is also 0 for an undefined interval, and for one without width, because equal
+        values (of counts, for example) do not show their spread.
         """
         if self.low == self.high:
             return 0
@@ -44,7 +44,7 @@ class Interval(NamedTuple):
 
 
 def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
-    """Student's t interval; without bounds for one value, undefined where one of the values is.
+    """Return Student's t interval; without bounds for one value, undefined if one of the values is.
 
     Raises `InputError` for no values.
     """
@@ -90,10 +90,10 @@ def bounded(name: str, interval: Interval) -> dict[str, float]:
 
 
 def difference_interval(values: Values, reference: Values, *, confidence: float = 0.95) -> Interval:
-    """The t interval of `values` − `reference`, paired: the i-th of both come from runs of one
-    seed.
+    """Return the t interval of `values` − `reference`, paired: the i-th of both are from runs with
+    one seed.
 
-    Raises `InputError` if there are not as many of one as of the other.
+    Raises `InputError` if the numbers of values differ.
     """
     if len(values) != len(reference):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Predictions against the clips that they belong to, as one flat dictionary of numbers.
+"""Scores of predictions against their clips, as one flat dictionary of numbers.
 
 | group | figures |
 |---|---|
@@ -10,10 +10,10 @@
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
 
-A correlation without a qualifier is the mean over clips, `_pooled` is over all frames together. LVE
-is over all frames of the split, so that long clips weigh more, and so is its best constant pose.
-Undefined terms (the correlation with a truth that does not move, the beats of silence) are left out
-of the means.
+A correlation without a qualifier is the mean over clips; `_pooled` is over all frames together. LVE
+and its best constant pose are over all frames of the split, so long clips have more weight.
+Undefined terms (the correlation with a constant truth, the beats of silence) are left out of the
+means.
 """
 
 from collections.abc import Collection, Sequence
@@ -38,7 +38,7 @@ from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
 GROUPS = ("lips", "upper_face", "landmarks", "blinks", "keyframes", "pose", "beats")
-VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
+VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # fast enough for a validation pass
 # measured on a face of the clips' motion space
 FACE_GROUPS = ("lips", "upper_face", "landmarks", "blinks", "pose")
 POINT_GROUPS = ("landmarks", "blinks")  # and there on some points of it
@@ -48,13 +48,13 @@ _keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames
 
 
 def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
-    """A clip's samples in [-1, 1]."""
+    """Return a clip's samples in [-1, 1]."""
     return from_int16(clip.audio)
 
 
 def groups_without_face(space_name: str) -> tuple[str, ...]:
-    """The groups of a validation pass: those that need a face only where the built-in head is one
-    of the space.
+    """Return the groups of a validation pass; those that need a face are included only if the
+    built-in head is of this space.
     """
     if space_name == space.BUILTIN.name:
         return VALIDATION_GROUPS
@@ -70,7 +70,7 @@ def score(
     groups: Collection[str] = GROUPS,
     keyframe_config: KeyframeConfig | None = None,
 ) -> dict[str, float]:
-    """Figures of predictions against the clips that they belong to.
+    """Return the figures of predictions against their clips.
 
     Keyframes are scored where every prediction has them. Raises `InputError` where a group of
     `FACE_GROUPS` is asked for and the face (None: the built-in head) is of another space than the
@@ -233,7 +233,8 @@ def _keyframes(
             f"keyframe_{path}_precision": counts.precision,
             f"keyframe_{path}_recall": counts.recall,
             f"keyframe_{path}_f1": counts.f1,
-            # The stronger of two: as many guesses as the truth has, and as many as the system made.
+            # The stronger of two: with as many guesses as the truth has, and with as many as the
+            # system made.
             f"keyframe_{path}_f1_random": max(
                 keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)
             ),
@@ -245,7 +246,7 @@ def _keyframes(
 def true_keyframes(
     clips: Sequence[Clip], config: KeyframeConfig
 ) -> list[tuple[Bool[np.ndarray, "_"], Bool[np.ndarray, "_"]]]:
-    """(expression, head) targets of every clip."""
+    """Return the (expression, head) targets of every clip."""
     longest = max(clip.frames for clip in clips)
     frames = -(-longest // _BLOCK_FRAMES) * _BLOCK_FRAMES
     motion = np.zeros((len(clips), frames, space.MOTION_DIMS), np.float32)
@@ -303,6 +304,6 @@ def _beats(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> dict[str
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Mean of the values that are defined; NaN where none is."""
+    """Return the mean of the values that are defined; NaN if none is."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")

@@ -8,6 +8,7 @@ from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import save_pretrained
 from tests.evaluate.pretend import STILL, talking_clip
+from tests.models.sync.conftest import TINY, tiny  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,39 @@ def test_a_still_face_as_a_control_misses_its_targets(scene, capsys):
     assert content["targets"]["jaw_correlation"]["reached"] is False
     assert content["targets"]["lve_ratio"]["reached"] is False
     assert content["targets"]["keyframe_head_f1"]["reached"] is False
+
+
+@pytest.fixture
+def sync_model(tiny, tmp_path):  # noqa: F811
+    """A checkpoint of a tiny lip-sync model."""
+    return str(save_pretrained(tmp_path / "sync", config=TINY, params=tiny[1], space=STILL))
+
+
+def test_a_lip_sync_model_judges_the_motion_of_a_checkpoint_and_alone_its_own_accuracy(
+    scene, sync_model, capsys
+):
+    beside = ["evaluate", *scene, "--control", "still", "--metrics", "real", "--json"]
+    assert main([*beside, "--sync", sync_model]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["targets"]["sync_accuracy"]["target"] == ">= 0.90"
+    assert 0 <= content["figures"]["sync_confidence"] <= 1
+    assert content["sync"] == sync_model
+
+    assert main(["evaluate", "--checkpoint", sync_model, *scene[2:], "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)["figures"]
+    shared = alone.keys() & content["figures"].keys()
+    assert {"sync_accuracy", "sync_accuracy_all", "sync_confidence_truth"} <= shared == alone.keys()
+    assert {name: content["figures"][name] for name in alone} == alone
+
+
+def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync_model, capsys):
+    for arguments, says in (
+        ([*scene, "--sync", scene[1]], "of the system ksdiff; need a lip-sync model"),
+        (["--checkpoint", sync_model, *scene[2:], "--control", "still"], "a lip-sync model itself"),
+    ):
+        assert main(["evaluate", *arguments]) == 2
+        error = capsys.readouterr().err.strip()
+        assert says in error and len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,10 @@ SAMPLING = "tests/models/ksdiff/test_sampling.py"
 MEASURES = "tests/evaluate/test_measures.py"
 BLINKS = "tests/evaluate/test_blinks.py"
 REGIONS = "tests/data/regions/test_select.py"
+DISENTTALK = "tests/models/disenttalk"
+SYNC_NETWORK = "tests/models/sync/test_network.py"
+SYNC_TRAINING = "tests/models/sync/test_training.py"
+SYNC_EXPERT = "tests/models/sync/test_expert.py"
 
 
 def _mutant(name: str, place: str, *edits: tuple[str, str], tests: tuple[str, ...] | str) -> Mutant:
@@ -323,5 +327,103 @@ MUTANTS = (
         "region_ratios",
         ("np.maximum(std, STD_FLOOR)", "np.ones_like(std)"),
         tests=REGIONS,
+    ),
+    _mutant(
+        "regions-in-another-order",
+        "region_numbers",
+        ("{'eye': config.eye, LIP: config.lip}", "{LIP: config.lip, 'eye': config.eye}"),
+        tests=f"{DISENTTALK}/test_regions.py",
+    ),
+    _mutant(
+        "regions-not-put-back-in-place",
+        "Latent.decode",
+        ("np.argsort(places)", "places"),
+        tests=f"{DISENTTALK}/test_regions.py",
+    ),
+    _mutant(
+        "region-attention-sees-padding",
+        "RegionAttention.__call__",
+        ("mask[:, None, None]", "None"),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "temporal-convolutions-of-one-scale",
+        "TemporalConvolutions.__call__",
+        (
+            "DepthwiseConvolution(self.config.temporal_kernel, dilation, dtype=self.dtype, "
+            "name=f'dilation_{dilation}')",
+            "DepthwiseConvolution(self.config.temporal_kernel, 1, dtype=self.dtype, "
+            "name=f'dilation_{dilation}')",
+        ),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "diffusion-step-does-not-scale",
+        "LocalBlock.__call__",
+        ("(1 + scale) * final + shift", "final + shift"),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "motion-sees-the-speech-to-come",
+        "LocalBlock.__call__",
+        ("frame[:, None] >= frame", "frame[:, None] >= 0 * frame"),
+        tests=f"{DISENTTALK}/test_system.py",
+    ),
+    _mutant(
+        "clean-signal-of-unscaled-noise",
+        "implied_clean",
+        ("jnp.sqrt(1 - alpha_bar) * noise", "noise"),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "lip-sync-judged-at-all-noise-alike",
+        "training_terms",
+        (
+            "config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)",
+            "config.loss.sync * sync_loss(batch.speech, motion)",
+        ),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "noise-trains-the-autoencoder",
+        "training_terms",
+        ("jax.lax.stop_gradient(code)", "code"),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "cosine-of-vectors-of-any-length",
+        "cosines",
+        ("_unit(speech) * _unit(motion)", "speech * motion"),
+        tests=SYNC_NETWORK,
+    ),
+    _mutant(
+        "probability-of-the-opposite",
+        "probability",
+        ("0.5 + (0.5 - MARGIN) * cosine", "0.5 - (0.5 - MARGIN) * cosine"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "later-partners-too-near",
+        "numbered_partner",
+        ("window + shift + number - before", "window + shift + number - before - 1"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "earlier-partners-too-near",
+        "numbered_partner",
+        ("window - shift - number", "window - shift - number + 1"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "shifted-pairs-are-true-ones",
+        "training_terms",
+        ("rows(motion, partner)", "rows(motion, window)"),
+        tests=SYNC_TRAINING,
+    ),
+    _mutant(
+        "lip-sync-loss-trains-its-expert",
+        "sync_loss",
+        ("jax.lax.stop_gradient((params, speech))", "(params, speech)"),
+        tests=SYNC_EXPERT,
     ),
 )

@@ -1,0 +1,188 @@
+"""Lip sync as a lip-sync model measures it (DisentTalk Eq. 10): does it tell true from shifted, and
+how sure is it of a motion?
+
+A trial is one window of one second of speech, the motion of the same second, and the motion of a
+second of the same clip that is shifted by at least `loss.shift_frames` (0.4 s), drawn among all
+those of the clip. It is won where the cosine with the true motion is the larger one; chance is one
+half. Every window of a clip makes one trial.
+
+Silence fits silence: where nobody speaks, nothing tells two windows apart. A window is spoken where
+at least `SPOKEN_SHARE` of its frames are louder than `SPOKEN_DB` below the loud frames (95th
+percentile) of the clip. The figures are of spoken windows, and `_all` is beside them.
+
+| figure | is |
+|---|---|
+| sync_accuracy | share of trials won on the clips' own motion: the mean over clips |
+| sync_accuracy_low, _high | 95 % interval of this mean over clips (Student's t) |
+| sync_accuracy_all | of all windows, spoken or not |
+| sync_chance | 0.5 |
+| sync_confidence_truth | p = (1 + cos) / 2 of the clips' own motion: the mean over clips |
+| sync_confidence, sync_accuracy_predicted | the same of the motion of a system |
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.audio.waveform import from_int16
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.tally import motion_of_clip
+from ksdiff_jax.evaluate.intervals import t_interval
+from ksdiff_jax.models.sync.expert import Expert, window_vectors
+from ksdiff_jax.models.sync.training import numbered_partner, partner_counts, probability
+from ksdiff_jax.speech.utterance import Speech, stack_rows, whole_frames, zero_padded
+from ksdiff_jax.typing import Bool, Float
+
+SPOKEN_DB = 30.0
+SPOKEN_SHARE = 0.5
+MAX_OFFSET_FRAMES = 8
+# Clips are padded to whole blocks and judged so many at once, so that few programs are compiled.
+_BLOCK_FRAMES, _ROWS = 128, 8
+_vectors = jax.jit(window_vectors, static_argnames="system")
+
+
+class Judgement(NamedTuple):
+    """What the model makes of one clip, at each of its windows."""
+
+    won: Float[np.ndarray, "w"]  # 1, or 0, or one half for equal cosines; NaN without a partner
+    probability: Float[np.ndarray, "w"]  # that speech and motion are in step
+    spoken: Bool[np.ndarray, "w"]
+    # of the motion against the speech, where the mean cosine is largest; positive: it is late
+    offset_frames: int
+
+
+def sync_figures(
+    expert: Expert,
+    clips: Sequence[Clip],
+    motions: Sequence[Float[np.ndarray, "_ m"]] | None = None,
+) -> dict[str, float]:
+    """The figures of the clips' own motion, and of `motions`, one for each clip."""
+    truth = judge(expert, clips, [motion_of_clip(clip) for clip in clips])
+    accuracy = t_interval(_means(truth, "won") or [float("nan")])
+    figures = {
+        "sync_accuracy": accuracy.mean,
+        "sync_accuracy_low": accuracy.low,
+        "sync_accuracy_high": accuracy.high,
+        "sync_accuracy_all": _mean(_means(truth, "won", spoken=False)),
+        "sync_chance": 0.5,
+        "sync_clips": float(accuracy.count),
+        "sync_confidence_truth": _mean(_means(truth, "probability")),
+    }
+    if motions is None:
+        return figures
+    predicted = judge(expert, clips, motions)
+    return figures | {
+        "sync_confidence": _mean(_means(predicted, "probability")),
+        "sync_accuracy_predicted": _mean(_means(predicted, "won")),
+    }
+
+
+def judge(
+    expert: Expert, clips: Sequence[Clip], motions: Sequence[Float[np.ndarray, "_ m"]]
+) -> list[Judgement]:
+    """The judgement of each clip with a motion of its length."""
+    order = sorted(range(len(clips)), key=lambda index: clips[index].frames)
+    found: list[Judgement | None] = [None] * len(clips)
+    for first in range(0, len(order), _ROWS):
+        some = order[first : first + _ROWS]
+        frames = -(-clips[some[-1]].frames // _BLOCK_FRAMES) * _BLOCK_FRAMES
+        rows = some + [some[-1]] * (_ROWS - len(some))
+        speech = stack_rows([_speech_row(clips[index], frames) for index in rows])
+        motion = np.stack([zero_padded(motions[index], frames) for index in rows])
+        vectors = jax.device_get(
+            _vectors(
+                expert.params,
+                speech,
+                motion.astype(np.float32),
+                speech.mask,
+                system=expert.system,
+            )
+        )
+        for row, index in enumerate(some):
+            windows = int(vectors.valid[row].sum())
+            pair = (vectors.speech[row, :windows], vectors.motion[row, :windows])
+            found[index] = _judged(expert, clips[index], *pair)
+    return found
+
+
+def _judged(
+    expert: Expert, clip: Clip, speech: Float[np.ndarray, "w e"], motion: Float[np.ndarray, "w e"]
+) -> Judgement:
+    """The trials of one clip, drawn from its id."""
+    config, windows = expert.system.config, len(speech)
+    cosine = unit(speech) @ unit(motion).T
+    window = np.arange(windows)
+    counts = partner_counts(window, np.full(1, windows), shift=config.loss.shift_frames)
+    before, after = map(np.asarray, counts)
+    rng = np.random.default_rng(zlib.crc32(clip.clip_id.encode("utf-8", "surrogatepass")))
+    number = np.floor(rng.random(windows) * (before + after)).astype(int)
+    partner = numbered_partner(window, number, before, shift=config.loss.shift_frames)
+    exists = before + after > 0
+    true, shifted = cosine[window, window], cosine[window, np.where(exists, partner, window)]
+    spoken = spoken_windows(clip, window=config.model.window_frames)
+    return Judgement(
+        won=np.where(exists, (np.sign(true - shifted) + 1) / 2, np.nan),
+        probability=probability(true),
+        spoken=spoken,
+        offset_frames=best_offset(cosine, spoken),
+    )
+
+
+def best_offset(cosine: Float[np.ndarray, "w w"], spoken: Bool[np.ndarray, "w"]) -> int:
+    """By how many frames the motion is late, within ±`MAX_OFFSET_FRAMES`: cosine[i, j] is that of
+    speech i and motion j; of equal means the smallest.
+    """
+    means = {}
+    for offset in sorted(range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1), key=abs):
+        diagonal = np.diagonal(cosine, offset)
+        counted = spoken[max(0, -offset) :][: len(diagonal)]
+        if counted.any():
+            means[offset] = diagonal[counted].mean()
+    return max(means, key=means.get) if means else 0
+
+
+def spoken_windows(clip: Clip, *, window: int) -> Bool[np.ndarray, "w"]:
+    """Of each window of a clip, whether somebody speaks in it."""
+    sound = whole_frames(from_int16(clip.audio), clip.frames).reshape(clip.frames, -1)
+    power = np.square(sound.astype(np.float64)).mean(axis=1)
+    loud = (power > np.percentile(power, 95) * 10 ** (-SPOKEN_DB / 10)) & (power > 0)
+    if clip.frames < window:
+        return np.zeros(0, bool)
+    shares = np.lib.stride_tricks.sliding_window_view(loud, window).mean(axis=1)
+    return shares >= SPOKEN_SHARE
+
+
+def unit(vectors: Float[np.ndarray, "w e"]) -> Float[np.ndarray, "w e"]:
+    """Vectors of length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+
+
+def _speech_row(clip: Clip, frames: int) -> Speech:
+    """The sound of a clip; a lip-sync model reads nothing else."""
+    sound = whole_frames(from_int16(clip.audio), clip.frames)
+    return Speech(
+        audio=zero_padded(sound, SAMPLES_PER_MOTION_FRAME * frames),
+        prosody=np.zeros((SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2), np.float32),
+        mask=np.arange(frames) < clip.frames,
+        tokens=np.zeros(2, np.int32),
+        token_mask=np.ones(2, bool),
+    )
+
+
+def _means(judgements: Sequence[Judgement], field: str, *, spoken: bool = True) -> list[float]:
+    """The mean of a field over the (spoken) windows of each clip that has one."""
+    means = []
+    for judgement in judgements:
+        values = getattr(judgement, field)
+        counted = np.isfinite(values) & (judgement.spoken | (not spoken))
+        if counted.any():
+            means.append(float(values[counted].mean()))
+    return means
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

@@ -1,0 +1,28 @@
+"""What the validation of a training run measures beside the loss, by what the system does."""
+
+from collections.abc import Sequence
+
+from ksdiff_jax.animate.engine import Engine
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.transforms import FeaturesOf
+from ksdiff_jax.evaluate.run import evaluate_clips
+from ksdiff_jax.evaluate.scores import groups_without_face
+from ksdiff_jax.evaluate.sync import sync_figures
+from ksdiff_jax.models.sync.expert import Expert
+from ksdiff_jax.models.sync.system import Sync
+from ksdiff_jax.models.system import System
+from ksdiff_jax.typing import PyTree
+
+
+def validation_figures(
+    system: System,
+    params: PyTree,
+    clips: Sequence[Clip],
+    *,
+    features_of: FeaturesOf | None = None,
+) -> dict[str, float]:
+    """Figures of a system on clips: of a lip-sync model its accuracy, of any other its motion."""
+    if isinstance(system, Sync):
+        return sync_figures(Expert(system, params), clips)
+    engine = Engine(system, params, features_of=features_of)
+    return evaluate_clips(engine, clips, groups=groups_without_face(system.space.name))

@@ -1,0 +1,106 @@
+"""A trained lip-sync model as a judge of other motion: a loss, and the probability of each window.
+
+    L_i = −(1 / w) Σ_k log p_k,    p_k = (1 + cos(k, k)) / 2       k: the valid windows of clip i
+
+This is Eq. 10 of DisentTalk with y = 1, and Eq. 11 of FD2Talk with (1 + cos) / 2 for the cosine.
+It is a loss of whole clips: the speech encoder normalises over the clip that it is given, so a
+window cut out of a clip is judged otherwise than the same window in it. Weights and speech get no
+gradient, the motion does. Windows of silence count like any other; the model gives them a
+probability of about one half, and hardly a gradient.
+
+    expert = load_expert("sync", space="builtin")
+    loss = sync_loss(expert.params, speech, motion, mask, system=expert.system)
+
+The motion is raw coefficients of the space that the model was trained on, and is normalised with
+the statistics of that training.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models import build_system
+from ksdiff_jax.models.pretrained import load_pretrained
+from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
+from ksdiff_jax.models.sync.system import Sync
+from ksdiff_jax.models.sync.training import probability
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Bool, Float, PyTree
+
+
+class Expert(NamedTuple):
+    """A lip-sync model and its weights; `digest` is that of its checkpoint, if it lies in one."""
+
+    system: Sync
+    params: PyTree
+    digest: str = ""
+
+
+class WindowVectors(NamedTuple):
+    """What both encoders return for every window of one second, and which windows are valid."""
+
+    speech: Float[Array, "b w e"]
+    motion: Float[Array, "b w e"]
+    valid: Bool[Array, "b w"]
+
+
+def load_expert(folder_or_name: str | Path, *, space: str, encoder: str | None = None) -> Expert:
+    """The lip-sync model of a checkpoint, for motion of the space of that name.
+
+    Raises `InputError` where the checkpoint is of another system or another space.
+    """
+    found = load_pretrained(folder_or_name, encoder=encoder)
+    if found.config.system != "sync":
+        raise InputError(
+            f"{folder_or_name}: a checkpoint of the system {found.config.system}; need a lip-sync "
+            "model, as `ksdiff-jax train sync_demo` makes one"
+        )
+    if found.space.name != space:
+        raise InputError(
+            f"{folder_or_name}: a lip-sync model of the {found.space.name} space, the motion is of "
+            f"the {space} space; name a lip-sync model that was trained on it"
+        )
+    return Expert(build_system(found.config, found.space), found.params, found.digest)
+
+
+def window_vectors(
+    params: PyTree,
+    speech: Speech,
+    motion: Float[Array, "b t m"],
+    mask: Bool[Array, "b t"],
+    *,
+    system: Sync,
+) -> WindowVectors:
+    """The vectors of all windows of whole clips; `motion` is raw coefficients, `mask` its valid
+    frames.
+    """
+    network, model = system.network, system.config.model
+    numbers = jnp.array(mouth_numbers(model, system.space))
+    mouth = system.space.normalise(motion)[..., numbers]
+    return WindowVectors(
+        network.apply({"params": params}, speech, method=Network.embed_speech),
+        network.apply({"params": params}, mouth, method=Network.embed_motion),
+        valid_windows(mask, window=model.window_frames),
+    )
+
+
+def sync_loss(
+    params: PyTree,
+    speech: Speech,
+    motion: Float[Array, "b t m"],
+    mask: Bool[Array, "b t"],
+    *,
+    system: Sync,
+) -> Float[Array, "b"]:
+    """−log p, the mean over the valid windows of each clip; 0 for a clip without one.
+
+    Its gradient is that by the motion alone.
+    """
+    params, speech = jax.lax.stop_gradient((params, speech))
+    vectors = window_vectors(params, speech, motion, mask, system=system)
+    losses = -jnp.log(probability(cosines(vectors.speech, vectors.motion)))
+    counted = jnp.where(vectors.valid, losses, 0.0).sum(axis=1)
+    return counted / jnp.maximum(vectors.valid.sum(axis=1), 1)

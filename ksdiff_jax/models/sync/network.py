@@ -1,0 +1,134 @@
+"""The two encoders of windows, and the cosine between what they return (DisentTalk Eq. 10).
+
+    a_i = f_a(A_i .. A_{i+24}),   m_i = f_m(E_i .. E_{i+24}),   i = 0 .. w − 1,   w = t − 24
+    cos(i, j) = a_i · m_j / (|a_i| |m_j|)
+
+A are the speech features, two of 20 ms side by side for each motion frame; E are the numbers of the
+mouth, normalised. Convolutions over time without padding compute the vectors of all windows of a
+clip at once. A vector depends on the 25 frames of its window and on nothing else; the speech
+encoder before it looks as far around as it does (the built-in one 0.18 s) and normalises over the
+whole clip.
+
+A window is valid where all its frames are. Those of a clip of fewer frames than a window are not.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.layers.dense import Dense, JoinedDense
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.limits import need
+from ksdiff_jax.models.sync.config import ModelConfig
+from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Bool, Float
+
+_SMALLEST_NORM = 1e-6
+
+
+def mouth_numbers(config: ModelConfig, space: MotionSpace) -> tuple[int, ...]:
+    """Which numbers of a motion frame the model reads; raises `InputError` where `model.mouth`
+    names some that the space does not have.
+    """
+    if config.mouth:
+        what = f"numbers below {space.width}, the width of the {space.name} space"
+        need(max(config.mouth) < space.width, config, "model.mouth", what)
+        return config.mouth
+    numbers = range(space.width)
+    return (*numbers[space.slice("expression")], *numbers[space.slice("jaw")])
+
+
+def valid_windows(mask: Bool[Array, "b t"], *, window: int) -> Bool[Array, "b w"]:
+    """Whether all frames of each window are valid; frames of a clip are valid up to its end."""
+    return mask[:, window - 1 :]
+
+
+def cosines(speech: Float[Array, "*n e"], motion: Float[Array, "*n e"]) -> Float[Array, "*n"]:
+    """The cosine of each pair of vectors, in float32; 0 where one of them is 0."""
+    speech, motion = speech.astype(jnp.float32), motion.astype(jnp.float32)
+    return jnp.sum(_unit(speech) * _unit(motion), axis=-1)
+
+
+def _unit(vectors: Float[Array, "*n e"]) -> Float[Array, "*n e"]:
+    squares = jnp.sum(jnp.square(vectors), axis=-1, keepdims=True)
+    return vectors * jax.lax.rsqrt(jnp.maximum(squares, _SMALLEST_NORM**2))
+
+
+class WindowEncoder(nn.Module):
+    """A vector for each window of `window_frames` frames: dense, residual convolutions, dense."""
+
+    config: ModelConfig
+    execution: Execution = Execution()
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b w e"]:
+        config, dtype = self.config, self.execution.dtype
+        x = Dense(config.width, dtype=dtype, name="project")(x.astype(dtype))
+        reach = config.kernel_frames - 1
+        for index in range(config.layers):
+            local = LayerNorm(dtype=dtype, name=f"norm_{index}")(x)
+            local = JoinedDense(config.width, dtype=dtype, name=f"convolution_{index}")(
+                *_shifted(local, config.kernel_frames)
+            )
+            first = reach // 2
+            x = x[:, first : first + local.shape[1]] + nn.gelu(local)
+        x = LayerNorm(dtype=dtype, name="norm_out")(x)
+        left = config.window_frames - config.layers * reach
+        return JoinedDense(config.embedding, dtype=dtype, name="embed")(*_shifted(x, left))
+
+
+def _shifted(x: Float[Array, "b t d"], count: int) -> list[Float[Array, "b n d"]]:
+    """Frames i, i + 1, .. i + count − 1 of every i: the inputs of a convolution without padding."""
+    frames = x.shape[1] - count + 1
+    return [x[:, first : first + frames] for first in range(count)]
+
+
+class Network(nn.Module):
+    """The parameters of the model and their use: the speech encoder and both window encoders."""
+
+    config: ModelConfig
+    execution: Execution = Execution()
+
+    def setup(self) -> None:
+        self.encoder = build_encoder(self.config.encoder, self.execution)
+        self.speech_norm = LayerNorm(dtype=self.execution.dtype)
+        self.speech_windows = WindowEncoder(self.config, self.execution)
+        self.motion_windows = WindowEncoder(self.config, self.execution)
+
+    def embed_speech(self, speech: Speech) -> Float[Array, "b w e"]:
+        """The vectors a of all windows. Given features are read only where the encoder is a
+        pretrained one: those of the built-in encoder are computed here.
+        """
+        frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
+        if self.config.encoder.kind == "pretrained" and speech.features is not None:
+            features = speech.features.astype(jnp.float32)
+        else:
+            features = self.encoder(speech.audio, frame_mask)
+        features = self.speech_norm(features)
+        return self.speech_windows(features.reshape(*speech.mask.shape, -1))  # two side by side
+
+    def embed_motion(self, mouth: Float[Array, "b t c"]) -> Float[Array, "b w e"]:
+        """The vectors m of all windows, from the normalised numbers of the mouth."""
+        return self.motion_windows(mouth)
+
+    def __call__(self, speech: Speech, mouth: Float[Array, "b t c"]) -> None:
+        """Touch every parameter once; used for initialisation only."""
+        self.embed_speech(speech)
+        self.embed_motion(mouth)
+
+
+def example_speech(config: ModelConfig) -> Speech:
+    """A window of silence, to initialise from."""
+    frames = config.window_frames
+    tokens = jnp.zeros((1, 2), jnp.int32)
+    return Speech(
+        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
+        prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),
+        mask=jnp.ones((1, frames), bool),
+        tokens=tokens,
+        token_mask=jnp.ones(tokens.shape, bool),
+    )
