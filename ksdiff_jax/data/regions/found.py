@@ -13,13 +13,12 @@ from ksdiff_jax.data.regions.select import (
     Statistic,
     check_sizes,
     choose_dimensions,
-    expression_columns,
     global_dimensions,
 )
 from ksdiff_jax.data.regions.tally import PairTally, tally_pairs
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.typing import Float
 
 SCHEMA = "ksdiff-regions/1"

@@ -18,7 +18,7 @@ class RegionsConfig:
     """The subspaces of Eq. 1-2, as `ksdiff-jax regions SHARDS` measures them.
 
     Numbers are places in the vector E of a space: the expression, and after it the jaw where the
-    space has a moving one (`regions.expression_numbers`).
+    space has a moving one (`motion.space.expression_columns`).
     """
 
     lip: tuple[int, ...] = ()  # D_lip; the paper has K_lip = 13

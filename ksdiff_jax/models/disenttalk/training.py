@@ -22,9 +22,8 @@ from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
-from ksdiff_jax.models.disenttalk.regions import expression_numbers
 from ksdiff_jax.models.system import Terms
-from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
@@ -52,7 +51,7 @@ def training_terms(
     def apply(method, *args, **kwargs):
         return network.apply({"params": params}, *args, method=method, **kwargs)
 
-    mask, numbers = batch.speech.mask, jnp.array(expression_numbers(space))
+    mask, numbers = batch.speech.mask, expression_columns(space)
     expression = space.normalise(batch.motion)[..., numbers]
     code = apply(Network.encode_motion, expression)
     clean = jax.lax.stop_gradient(code)
