@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.diffusion.process import add_noise, implied_clean
@@ -52,8 +53,9 @@ def training_terms(
     def apply(method, *args, **kwargs):
         return network.apply({"params": params}, *args, method=method, **kwargs)
 
-    mask, numbers = batch.speech.mask, jnp.array(expression_numbers(space))
-    expression = space.normalise(batch.motion)[..., numbers]
+    mask, numbers = batch.speech.mask, np.array(expression_numbers(space))
+    motion = jnp.asarray(space.normalise(batch.motion))
+    expression = motion[..., numbers]
     code = apply(Network.encode_motion, expression)
     clean = jax.lax.stop_gradient(code)
     step, noise = drawn_noise(keys, clean.shape[1:], steps=config.model.diffusion.steps)
@@ -70,7 +72,7 @@ def training_terms(
     if sync_loss is not None:
         latent = implied_clean(noisy, predicted, alpha_bar[:, None, None])
         generated = apply(Network.decode_motion, latent)
-        motion = space.denormalise(space.normalise(batch.motion).at[..., numbers].set(generated))
+        motion = space.denormalise(motion.at[..., numbers].set(generated))
         terms["sync"] = config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)
     return terms
 
