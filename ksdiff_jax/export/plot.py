@@ -1,9 +1,9 @@
-"""One picture of a motion on one time axis: waveform, mouth opening, head angles, and the keyframes
-of both paths.
+"""One plot of a motion on a common time axis: waveform, mouth opening, head angles, and the
+keyframes of both paths.
 
-Head angles are read off the axis-angle vector: its components are the turns about x (pitch,
-positive nods down), y (yaw, positive to the subject's left) and z (roll), exact for each alone and
-near enough for the angles of speech.
+Head angles are read from the axis-angle vector. Its components are the rotations about x (pitch,
+positive nods down), y (yaw, positive to the subject's left) and z (roll). They are exact for a
+rotation about one axis and accurate enough for the angles that occur in speech.
 """
 
 from pathlib import Path
@@ -37,10 +37,10 @@ def write_plot(
     title: str = "",
     overwrite: bool = False,
 ) -> Path:
-    """Draw `clip` with its mouth opening (metres) and, where given, the speech (16 kHz) that it was
-    made from.
+    """Draw `clip` with its mouth opening (metres) and, if given, the speech (16 kHz) from which it
+    was generated.
 
-    A plot of ours at `path` is replaced, another file only with `overwrite`.
+    A plot of ours at `path` is replaced; another file is replaced only with `overwrite`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def _draw_sound(axis, audio) -> None:
 
 
 def _envelope(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest sample of each of `ENVELOPE_POINTS` stretches."""
+    """Return the lowest and highest sample of each of `ENVELOPE_POINTS` stretches."""
     step = max(1, -(-len(audio) // ENVELOPE_POINTS))
     padded = np.pad(audio, (0, -len(audio) % step)).reshape(-1, step)
     return padded.min(axis=1), padded.max(axis=1)

@@ -8,6 +8,8 @@ DROPOUT = "tests/models/ksdiff/test_dropout.py"
 EQUATIONS = "tests/models/ksdiff/test_equations.py"
 SAMPLING = "tests/models/ksdiff/test_sampling.py"
 MEASURES = "tests/evaluate/test_measures.py"
+BLINKS = "tests/evaluate/test_blinks.py"
+REGIONS = "tests/data/regions/test_select.py"
 DISENTTALK = "tests/models/disenttalk"
 SYNC_NETWORK = "tests/models/sync/test_network.py"
 SYNC_TRAINING = "tests/models/sync/test_training.py"
@@ -274,6 +276,57 @@ MUTANTS = (
             "template)",
         ),
         tests=MEASURES,
+    ),
+    _mutant(
+        "blinks-at-a-fifth-of-the-gap",
+        "blink_runs",
+        ("BLINK_BELOW * np.median(gaps, axis=0)", "0.2 * np.median(gaps, axis=0)"),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "blinks-of-one-frame",
+        "blink_runs",
+        ("runs[:, 1] - runs[:, 0] >= SHORTEST_FRAMES", "runs[:, 1] - runs[:, 0] >= 1"),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "blinks-of-one-eye",
+        "blink_runs",
+        (
+            "(gaps < BLINK_BELOW * np.median(gaps, axis=0)).all(axis=1)",
+            "(gaps < BLINK_BELOW * np.median(gaps, axis=0)).any(axis=1)",
+        ),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "lids-fall-past-each-other-open",
+        "lid_gaps",
+        ("heights[..., 0] - heights[..., 1]", "np.abs(heights[..., 0] - heights[..., 1])"),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "contested-dimensions-go-to-the-lips",
+        "choose_dimensions",
+        ("sorted(candidates)", "sorted(candidates, key=lambda c: (c[1], c[0], c[2]))"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "equal-ratios-go-to-the-eyes",
+        "choose_dimensions",
+        ("(-float(ratio), order, number, region)", "(-float(ratio), -order, number, region)"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "still-dimensions-fill-a-region",
+        "choose_dimensions",
+        ("ratio >= STILL_RATIO", "ratio >= 0"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "ratios-not-over-the-deviation",
+        "region_ratios",
+        ("np.maximum(std, STD_FLOOR)", "np.ones_like(std)"),
+        tests=REGIONS,
     ),
     _mutant(
         "regions-in-another-order",

@@ -1,4 +1,4 @@
-"""Utterances, padding and cutting: zeros and masks where they belong."""
+"""Utterances, padding and cutting: zeros and masks at the right places."""
 
 import warnings
 
