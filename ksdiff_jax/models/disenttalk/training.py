@@ -52,7 +52,8 @@ def training_terms(
         return network.apply({"params": params}, *args, method=method, **kwargs)
 
     mask, numbers = batch.speech.mask, expression_columns(space)
-    expression = space.normalise(batch.motion)[..., numbers]
+    motion = jnp.asarray(space.normalise(batch.motion))
+    expression = motion[..., numbers]
     code = apply(Network.encode_motion, expression)
     clean = jax.lax.stop_gradient(code)
     step, noise = drawn_noise(keys, clean.shape[1:], steps=config.model.diffusion.steps)
@@ -69,7 +70,7 @@ def training_terms(
     if sync_loss is not None:
         latent = implied_clean(noisy, predicted, alpha_bar[:, None, None])
         generated = apply(Network.decode_motion, latent)
-        motion = space.denormalise(space.normalise(batch.motion).at[..., numbers].set(generated))
+        motion = space.denormalise(motion.at[..., numbers].set(generated))
         terms["sync"] = config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)
     return terms
 
