@@ -39,10 +39,9 @@ class FoundRegions(NamedTuple):
     @property
     def options(self) -> dict[str, str]:
         """Fields of a DisentTalk configuration, as a command line takes them."""
-        return {
-            f"--model.regions.{region}": ",".join(map(str, self.regions[region]))
-            for region in REGIONS
-        }
+        chosen = {region: ",".join(map(str, self.regions[region])) for region in REGIONS}
+        fields = chosen | {"space": self.space.name}
+        return {f"--model.regions.{name}": value for name, value in fields.items()}
 
 
 def find_regions(
