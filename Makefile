@@ -30,7 +30,7 @@ $(VENV)/installed: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	@touch $@
 
-# An environment of its own: MediaPipe pins older releases of NumPy and JAX.
+# A separate environment, because MediaPipe pins older releases of NumPy and JAX.
 tracker: $(TRACKER)/installed
 
 $(TRACKER)/installed: $(TRACKER_NEEDS)

@@ -1,5 +1,5 @@
-"""No cell of an executed notebook wrote to standard error, where warnings appear; prints
-what did.
+"""Checks that no cell of an executed notebook wrote to standard error, where warnings appear;
+prints the cells that did.
 """
 
 import json

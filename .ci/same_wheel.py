@@ -1,5 +1,5 @@
-"""Two wheels hold the same files, `configs/` and `py.typed` among them; prints what they hold, by
-folder.
+"""Checks that two wheels contain the same files, including `configs/` and `py.typed`; prints their
+contents by folder.
 """
 
 import collections
@@ -17,7 +17,7 @@ NEEDED = (
 
 
 def contents(path: str) -> dict[str, int]:
-    """Checksum of each file by name."""
+    """Return the checksum of each file by name."""
     return {info.filename: info.CRC for info in zipfile.ZipFile(path).infolist()}
 
 

@@ -30,8 +30,8 @@ def config() -> Config:
             encoder=EncoderConfig(width=128, layers=4),
             transcript=TranscriptConfig(layers=1, max_tokens=128, drop_probability=0.5),
             keyframes=KeyframeConfig(layers=1),
-            # With a step per second (25) small models could not tell near frames from far ones and
-            # the head froze.
+            # With a bias period of one second (25 frames) small models could not distinguish near
+            # frames from far ones, and the head did not move.
             generator=GeneratorConfig(layers=2, alignment_frames=1, bias_period_frames=1),
         ),
         # The lips follow the speech and not the noise; lids, brows, cheeks and head stay random.
@@ -44,8 +44,8 @@ def config() -> Config:
             corpus_clips=3000,
             augment=AugmentConfig(noise=0.7, reverberation=0.5, equaliser=0.8, band_limit=0.3),
         ),
-        # Eq. 5 spreads its weight over 53 coefficients; whether an /m/ closes hangs on one
-        # direction among them.
+        # Eq. 5 distributes its weight over 53 coefficients, but the closure of an /m/ depends on
+        # one direction among them.
         loss=LossConfig(lip_gap=0.5),
         train=TrainConfig(
             steps=3000,

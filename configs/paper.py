@@ -1,8 +1,9 @@
 """KSDiff as published (§3.3): `ksdiff-jax train paper --data.path SHARDS`.
 
-D = 512, six layers and eight heads everywhere, a frozen Wav2Vec 2.0 in front, 100k steps of 32
-clips. Needs an accelerator to finish; builds, steps and samples on a CPU. The encoder is downloaded
-on first use; without a network, `--model.encoder.path` names the folder of a copy.
+The model has D = 512, six layers and eight heads everywhere, and a frozen Wav2Vec 2.0 as its
+encoder. It trains for 100k steps of 32 clips. A full run needs an accelerator; on a CPU the model
+can be built, stepped and sampled. The encoder is downloaded on first use; without a network, give
+the folder of a copy with `--model.encoder.path`.
 """
 
 from ksdiff_jax.models.ksdiff.config import Config, ModelConfig

@@ -1,8 +1,8 @@
 """The paper's model on GPUs and TPUs: `ksdiff-jax train paper_bf16 --data.path SHARDS`.
 
-As configs/paper.py, with dense layers and attention in bfloat16 over float32 parameters and
-moments. Attention is cuDNN's fused kernel on NVIDIA GPUs from Ampere on. On several devices,
-whichever is short:
+This is configs/paper.py with dense layers and attention in bfloat16 and float32 parameters and
+moments. Attention uses cuDNN's fused kernel on NVIDIA GPUs from Ampere on. On several devices, use
+the option for the memory that is short:
 
     memory for activations    --train.remat dots, or --train.accumulate_steps 4
     memory for parameters     --mesh.fsdp 8 (they and their moments are spread over 8 devices)

@@ -1,20 +1,20 @@
-"""KSDiff in JAX: speech in, FLAME motion and a talking head out.
+"""KSDiff in JAX: generates FLAME-form face motion and a talking head from speech.
 
     from ksdiff_jax import Animator
     motion = Animator.from_pretrained()("speech.wav")
     motion.save("speech.motion.npz")
     motion.render("speech.mp4", audio="speech.wav")
 
-The map: `audio` and `speech` (what is heard), `face` and `motion` (what is moved), `models` and
-`diffusion` (how), `data`, `train`, `evaluate` (learning it), `animate` and `export` (using it),
-`bench` (an accelerator's figures), `cli` (the commands).
+Subpackages: `audio` and `speech` (the input), `face` and `motion` (the output), `models` and
+`diffusion` (the method), `data`, `train`, `evaluate` (training and scoring), `animate` and `export`
+(inference and files), `bench` (device measurements), `cli` (the commands).
 """
 
 import importlib
 
 __version__ = "0.1.0"
-# Where the project lives, such as "https://host/owner/name": the metadata's url, the README's
-# pictures on an index.
+# The project's address, such as "https://host/owner/name": used in the metadata's url and for the
+# README's pictures on an index.
 PROJECT_ADDRESS = ""
 
 __all__ = ["Animator", "Motion", "__version__"]
@@ -23,7 +23,7 @@ _LAZY = {"Animator": "ksdiff_jax.animate.animator", "Motion": "ksdiff_jax.animat
 
 
 def __getattr__(name: str):
-    """Import `Animator` and `Motion` on first use, so that `import ksdiff_jax` costs nothing (PEP
+    """Import `Animator` and `Motion` on first use, so that `import ksdiff_jax` is fast (PEP
     562).
     """
     if name in _LAZY:

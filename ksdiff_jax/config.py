@@ -1,13 +1,12 @@
-"""What every system's configuration has: where its data come from, how it is trained, on which
-devices.
+"""The configuration that every system has: the source of its data, its training, and its devices.
 
-A configuration is a tree of frozen dataclasses, every field with its unit and its source; each
-checks itself when it is made. A system's folder defines the whole of its own
-(`models/ksdiff/config.py`), which is a `Config` as below. Files in `configs/` define
-`config() -> Config`; `ksdiff_jax.overrides` changes any field by its dotted name.
+A configuration is a tree of frozen dataclasses. Every field has its unit and its source, and each
+dataclass checks itself on creation. A system's folder defines the whole of its own configuration
+(`models/ksdiff/config.py`), which is a `Config` as below. Files in `configs/` define `config() ->
+Config`; `ksdiff_jax.overrides` changes any field by its dotted name.
 
-Defaults are the paper's (KSDiff, §n is its section); `R` marks a reading of ours where the paper is
-silent.
+Defaults are the paper's (KSDiff, §n is its section). `R` marks our choice where the paper leaves a
+value open.
 """
 
 import dataclasses
@@ -21,7 +20,9 @@ from ksdiff_jax.limits import at_least, need, probabilities, weights
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes to the sound of a training clip; the motion stays. Probabilities per clip."""
+    """Random changes to the sound of a training clip; the motion is unchanged. Probabilities per
+    clip.
+    """
 
     noise: float = 0.5
     noise_snr_db: tuple[float, float] = (5.0, 30.0)
@@ -42,20 +43,21 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where clips come from and how they are cut."""
+    """The source of clips and how they are cut."""
 
     path: str = ""  # folder of shards; empty: the built-in corpus, made on first use
-    # of shards of an earlier version that do not show it: whose expression coefficients they hold
+    # of shards of an earlier version that do not show it: their motion space
     space: Literal["", "builtin", "flame", "bfm"] = ""
     clip_frames: int = 128  # R: 5.12 s at 25 Hz
     batch_size: int = 32  # §3.3
     workers: int = 0  # grain worker processes; 0 reads in the training process
-    threads: int = 1  # that read and decode in each process; more hide the latency of a slow disk
-    corpus_clips: int = 2000  # clips of the built-in corpus, if that is what is used
+    # threads that read and decode in each process; more hide the latency of a slow disk
+    threads: int = 1
+    corpus_clips: int = 2000  # clips of the built-in corpus, if it is used
     augment: AugmentConfig | None = None  # None: clean sound
-    # skip: all shards are read once before training, bad ones named
+    # skip: all shards are read once before training, and bad records are listed
     on_bad_record: Literal["raise", "skip"] = "raise"
-    bad_record_share: float = 0.01  # more bad records than this share of a split are never skipped
+    bad_record_share: float = 0.01  # a larger share of bad records in a split is always an error
 
     def __post_init__(self) -> None:
         at_least(self, "data", clip_frames=1, batch_size=1, workers=0, threads=1, corpus_clips=1)
@@ -64,12 +66,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimisation and the life of a run (§3.3)."""
+    """Optimisation and the schedule of a run (§3.3)."""
 
     steps: int = 100_000
     learning_rate: float = 1e-4
     warmup_steps: int = 5_000
-    # R; cosine ends at `steps`: to go on longer raises the rate again
+    # R; cosine ends at `steps`: a longer run raises the rate again
     decay: Literal["constant", "cosine"] = "constant"
     weight_decay: float = 0.01  # R
     clip_norm: float = 1.0  # R
@@ -87,15 +89,15 @@ class TrainConfig:
     samples_clips: int = 2
     # micro-batches of one step: the memory of a small batch, the gradient of the whole one
     accumulate_steps: int = 1
-    # what a layer keeps for the backward pass: all, products, nothing
+    # what a layer stores for the backward pass: everything, products, nothing
     remat: Literal["none", "dots", "full"] = "none"
-    # one layer of each stack is compiled, and looped: the same numbers, sooner the first one
+    # one layer of each stack is compiled and looped: the same numbers, a shorter compilation
     scan_layers: bool = False
-    # checkpoint folder, workdir, shipped name or org/name of the hub: weights of a new run
+    # checkpoint folder, workdir, shipped name or org/name of the hub: start weights of a new run
     init_from: str = ""
-    # parameters taken from there, as "generators_head/*" (fnmatch)
+    # parameters copied from there, as "generators_head/*" (fnmatch)
     init_patterns: tuple[str, ...] = ("*",)
-    freeze_patterns: tuple[str, ...] = ()  # parameters that keep the value they start from
+    freeze_patterns: tuple[str, ...] = ()  # parameters that keep their start values
 
     def __post_init__(self) -> None:
         counts = ("steps", "log_every", "validate_every", "validate_clips", "samples_clips")
@@ -112,7 +114,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class MeshConfig:
-    """Devices along each mesh axis; -1 takes what is left."""
+    """Devices along each mesh axis; -1 uses the remaining devices."""
 
     data: int = -1
     fsdp: int = 1
@@ -121,11 +123,11 @@ class MeshConfig:
 
 @runtime_checkable
 class Config(Protocol):
-    """One experiment, as the parts that serve every system know it: a frozen dataclass."""
+    """One experiment, as the parts that serve every system see it: a frozen dataclass."""
 
     name: str
-    system: str  # whose configuration it is, a key of `models.SYSTEMS`
-    model: Any  # the network; its fields are the system's own
+    system: str  # the system it configures, a key of `models.SYSTEMS`
+    model: Any  # the network; the system defines its fields
     loss: Any  # weights of the system's losses
     sample: Any  # defaults of inference
     data: DataConfig
@@ -138,16 +140,16 @@ class Config(Protocol):
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Path prefixes of the parameters that keep the values they start from."""
+        """Path prefixes of the parameters that keep their start values."""
 
 
 def to_dict(config) -> dict:
-    """A configuration as plain nested dicts, lists and scalars, ready for JSON."""
+    """Return a configuration as plain nested dicts, lists and scalars, ready for JSON."""
     return dataclasses.asdict(config)
 
 
 def flatten(values: Mapping, prefix: str = "") -> dict[str, object]:
-    """Nested dicts as one, by dotted names: {"a": {"b": 1}} -> {"a.b": 1}."""
+    """Return nested dicts as one, by dotted names: {"a": {"b": 1}} -> {"a.b": 1}."""
     flat: dict[str, object] = {}
     for name, value in values.items():
         flat |= (

@@ -1,9 +1,9 @@
-"""The one exception that means "the caller can fix this", and the warning that work goes on
-although something is odd.
+"""The exception for mistakes that the caller can correct, and the warning for repairs after which
+work continues.
 
-The command line turns an `InputError` into a single line on standard error and exit status 2; every
-other exception is ours and keeps its traceback. The message says what was got, what is needed and
-what to do. It shows a `Notice` as a line too.
+The command line converts an `InputError` to a single line on standard error and exit status 2.
+Every other exception is an internal error and keeps its traceback. The message states what was got,
+what is needed and what to do. A `Notice` is also shown as one line.
 """
 
 import contextlib
@@ -13,20 +13,20 @@ from collections.abc import Iterator
 
 
 class InputError(ValueError):
-    """A path, option, file or value that the caller gave cannot be used; the message is one clear
+    """A path, option, file or value from the caller cannot be used; the message is one clear
     line.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in a notebook, in place of a traceback."""
+        """Return the text that IPython shows in a notebook instead of a traceback."""
         return [f"ksdiff-jax: {self}"]
 
 
 class Notice(UserWarning):
-    """Something was repaired, cut or left out; the message says what, in words for the caller."""
+    """Something was repaired, cut or left out; the message describes it for the caller."""
 
 
-# What the system says of a path that nobody can use as it was given.
+# System errors about a path that cannot be used as given.
 _OF_THE_PATH = {
     errno.ENAMETOOLONG,
     errno.EACCES,
@@ -40,8 +40,8 @@ _OF_THE_PATH = {
 
 @contextlib.contextmanager
 def paths_as_input() -> Iterator[None]:
-    """Raise an `OSError` about a path that is too long, not permitted or the like as an
-    `InputError` that names it.
+    """Raise an `OSError` about a path that is too long, not permitted or similar as an `InputError`
+    with the path.
     """
     try:
         yield
@@ -55,13 +55,13 @@ def paths_as_input() -> Iterator[None]:
 
 
 class CheckpointCorrupt(Exception):
-    """A checkpoint cannot be read, or an array in it is not what was saved; the message
-    names it.
+    """A checkpoint cannot be read, or an array in it differs from what was saved; the message names
+    it.
     """
 
 
 def first_line(error: BaseException, *, limit: int = 200) -> str:
-    """What an error of another library says, in one line of at most `limit` characters; its type if
-    it says nothing.
+    """Return the message of another library's error in one line of at most `limit` characters; its
+    type if it has no message.
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:limit]

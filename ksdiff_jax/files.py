@@ -1,7 +1,7 @@
 """Files that appear under their final name only when they are complete.
 
-Windows refuses to replace what another program has open, or to move a folder with such a file: the
-work then ends with an `InputError`, and what was there stays. (Windows is untried.)
+Windows refuses to replace a file that another program has open, or to move a folder with such a
+file. The work then ends with an `InputError`, and the old content stays. (Windows is untested.)
 """
 
 import contextlib
@@ -22,13 +22,12 @@ _LONGEST_PREFIX = 200
 
 
 def cache_folder() -> Path:
-    """A folder of this user's own for what can be made again; the first of these that can be
-    written is made.
+    """Return the user's folder for caches; the first of these that is writable is created.
 
     `$XDG_CACHE_HOME/ksdiff-jax`, `~/.cache/ksdiff-jax`, and `ksdiff-jax-<user number>` in the
     folder of temporary files, for containers whose user has no home (`ksdiff-jax` on Windows, where
-    users have no numbers). A relative path in the environment counts as none, as the specification
-    of XDG rules. Raises `InputError` where no folder of this machine can be written.
+    users have no numbers). A relative path in the environment is ignored, as the XDG specification
+    requires. Raises `InputError` if no folder of this machine is writable.
     """
     stated, home = Path(os.environ.get("XDG_CACHE_HOME", "")), home_folder()
     if stated.is_absolute():
@@ -39,13 +38,13 @@ def cache_folder() -> Path:
     try:
         temporary = Path(tempfile.gettempdir())
     except OSError as error:
-        temporary = Path("/dev/shm")  # the one that a container run with --read-only has
+        temporary = Path("/dev/shm")  # the only writable one in a container run with --read-only
         if not os.access(temporary, os.W_OK):
             raise InputError(
                 f"no folder can be written for caches ({error.strerror}); set TMPDIR to one"
             ) from error
     folder = temporary / (f"ksdiff-jax-{os.getuid()}" if hasattr(os, "getuid") else "ksdiff-jax")
-    # Somebody else may have made this one, to have us load their files.
+    # Another user may have created this folder to make us load their files.
     if not _is_own(folder, private=True):
         raise InputError(
             f"{folder}: cannot be used for caches; set XDG_CACHE_HOME to a folder that can be "
@@ -55,56 +54,59 @@ def cache_folder() -> Path:
 
 
 def home_folder() -> Path | None:
-    """The user's home; None where neither HOME nor the list of users names a folder that is
-    there.
+    """Return the user's home; None if neither HOME nor the user database names an existing
+    folder.
     """
     home = Path(os.environ.get("HOME") or _registered_home())
     return home if home.is_absolute() and home.is_dir() else None
 
 
 def _registered_home() -> str:
-    """What the system knows, empty if nothing: the list of users, or Windows's USERPROFILE."""
+    """Return the system's entry, empty if there is none: the user database, or Windows's
+    USERPROFILE.
+    """
     try:
         import pwd
     except ImportError:
         return os.path.expanduser("~")  # noqa: PTH111  Path's own raises where there is none
     try:
         return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:  # a container run with a number for a user
+    except KeyError:  # a container run with a numeric user
         return ""
 
 
-def give_home() -> None:
-    """Set HOME to a folder of temporary files, where the user has no home: many a library stops
+def set_home() -> None:
+    """Set HOME to a folder of temporary files if the user has no home, because many libraries fail
     without one.
     """
     home = home_folder()
     if home is None:
-        with contextlib.suppress(InputError):  # nowhere to write: what needs a home will report it
+        # nothing is writable: code that needs a home will report it
+        with contextlib.suppress(InputError):
             os.environ["USERPROFILE" if os.name == "nt" else "HOME"] = str(cache_folder())
-    elif os.environ.get("HOME") == "":  # Python reads it as "/"
+    elif os.environ.get("HOME") == "":  # Python treats it as "/"
         os.environ["HOME"] = str(home)
 
 
 def _is_own(folder: Path, *, private: bool = False) -> bool:
-    """Whether `folder` is there, or could be made, and can be written; `private`: by nobody else,
-    and is no link.
+    """Return whether `folder` exists or could be created, and is writable; `private`: by nobody
+    else, and not a link.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
     except OSError:
         return False
-    if private and not (stat.S_ISDIR(status.st_mode) and is_ours_alone(status)):
+    if private and not (stat.S_ISDIR(status.st_mode) and belongs_to_user(status)):
         return False
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def is_ours_alone(status: os.stat_result) -> bool:
-    """Whether a file or folder is this user's and nobody else may write into it.
+def belongs_to_user(status: os.stat_result) -> bool:
+    """Return whether a file or folder belongs to this user and nobody else may write into it.
 
-    Windows has neither user numbers nor permissions in this form; its folder of temporary files is
-    the user's own.
+    Windows has neither user numbers nor permissions in this form; its folder of temporary files
+    belongs to the user.
     """
     return not hasattr(os, "getuid") or (
         status.st_uid == os.getuid() and not status.st_mode & 0o022
@@ -112,8 +114,8 @@ def is_ours_alone(status: os.stat_result) -> bool:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Create `path` and its parents; raises `InputError` if it cannot be made or written to."""
-    if not str(path):  # an empty variable of a shell: "." would be a surprise
+    """Create `path` and its parents; raise `InputError` if it cannot be created or written to."""
+    if not str(path):  # an empty shell variable, for which "." would be unexpected
         raise InputError("the output folder has an empty name; name a folder, or . for this one")
     folder = Path(path)
     try:
@@ -138,10 +140,10 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
     """Yield a temporary path beside `path` (same suffix) and move it into place if the block
     succeeds.
 
-    On any exception the temporary file is removed and whatever stood at `path` before is untouched.
-    A full disk or a missing permission is raised as `InputError` with the path. `check` raises if
-    what lies at `path` must stay: where it is given, a file that appears at the last moment is not
-    replaced without it. What is written for a caller goes through `outputs.writing`.
+    On any exception the temporary file is removed and the old file at `path` is untouched. A full
+    disk or a missing permission is raised as `InputError` with the path. `check` raises if the file
+    at `path` must stay. With `check`, a file that appears at the last moment is not replaced
+    without a new check. Outputs for a caller are written through `outputs.writing`.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -157,7 +159,7 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
     temporary = Path(name)
     try:
         yield temporary
-        # A rerun opens to nobody what the user has closed.
+        # A rerun keeps the permissions that the user has set.
         temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o666 & ~_umask())
         _put(temporary, path, check)
     except OSError as error:
@@ -172,15 +174,15 @@ def replacing(path: str | Path, *, check: Callable[[], None] | None = None) -> I
 
 
 def _remove(temporary: Path) -> None:
-    # Windows keeps a file that is still open; the error before is what counts
+    # Windows keeps a file that is still open; the earlier error matters
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)
 
 
 def _put(temporary: Path, path: Path, check: Callable[[], None] | None) -> None:
     if check is not None:
-        with contextlib.suppress(OSError):  # it is there, or this file system has no links
-            os.link(temporary, path)  # unlike a move, this never replaces
+        with contextlib.suppress(OSError):  # it exists, or this file system has no links
+            os.link(temporary, path)  # unlike a move, this never replaces a file
             temporary.unlink()
             return
         check()
@@ -191,19 +193,18 @@ def _put(temporary: Path, path: Path, check: Callable[[], None] | None) -> None:
 def replacing_folder(
     path: str | Path, *, kept: Callable[[Path], Iterable[str]] = lambda folder: ()
 ) -> Iterator[Path]:
-    """Like `replacing`, for a folder: the yielded folder takes the place of `path` if the block
-    succeeds.
+    """Like `replacing`, for a folder: the yielded folder replaces `path` if the block succeeds.
 
-    Its files become as readable as the user's files are; some writers (safetensors) make theirs
-    private. `kept` gives the names in the old folder that stay, where the new one does not have
-    them, or raises if it must not be replaced. What is written for a caller goes through
+    Its files get the user's default permissions; some writers (safetensors) make theirs private.
+    `kept` returns the names in the old folder that stay if the new one does not have them, or
+    raises if the folder must not be replaced. Outputs for a caller are written through
     `outputs.writing_folder`.
     """
     path = Path(path)
     make_folder(path.parent)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: a file is in the way of this output folder; name another folder")
-    _put_back(path)
+    _restore_folder(path)
     try:
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(path.name), dir=path.parent))
     except OSError as error:
@@ -218,7 +219,7 @@ def replacing_folder(
                 file.chmod(0o666 & ~_umask())
         if path.exists():
             _carry_over(kept(path), path, temporary)
-            _change_places(path, temporary)
+            _swap_folders(path, temporary)
         else:
             temporary.replace(path)
     except OSError as error:
@@ -236,16 +237,16 @@ def write_json(
     strict: bool = True,
     check: Callable[[], None] | None = None,
 ) -> None:
-    """Write `content` as JSON, whole or not at all; names of any bytes and NaN as `json_text`
-    writes them.
+    """Write `content` as JSON, completely or not at all; `json_text` encodes names of any bytes and
+    NaN.
     """
     with replacing(path, check=check) as temporary:
         temporary.write_text(json_text(content, indent=1, strict=strict) + "\n", encoding="utf-8")
 
 
 def _carry_over(names: Iterable[str], old: Path, new: Path) -> None:
-    """Files and folders of `old` into `new` by links, so that whatever interrupts, `old` has all of
-    them.
+    """Add files and folders of `old` to `new` by links, so that `old` stays complete after any
+    interruption.
     """
     for name in names:
         if os.path.lexists(new / name):
@@ -260,13 +261,13 @@ def _link_or_copy(old: str | Path, new: str | Path) -> None:
     try:
         os.link(old, new, follow_symlinks=False)
     except (OSError, NotImplementedError):
-        # a file system without links, a system that follows symbolic ones
+        # a file system without links, or a system that follows symbolic links
         shutil.copy2(old, new, follow_symlinks=False)
 
 
-def _change_places(path: Path, new: Path) -> None:
-    """`new` under the name of the folder `path`; whatever interrupts, one of the two has that name
-    in the end.
+def _swap_folders(path: Path, new: Path) -> None:
+    """Move `new` to the name of the folder `path`; after any interruption, one of the two has that
+    name.
     """
     old = Path(tempfile.mkdtemp(prefix=f"{_prefix(path.name)}old.", dir=path.parent))
     try:
@@ -280,8 +281,8 @@ def _change_places(path: Path, new: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _put_back(path: Path) -> None:
-    """The folder that a process had moved out of the way when it was killed."""
+def _restore_folder(path: Path) -> None:
+    """Restore a folder that a killed process had moved away."""
     prefix = f"{_prefix(path.name)}old."
     for old in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix)]:
         if not path.exists() and (old / "folder").exists():
@@ -291,11 +292,11 @@ def _put_back(path: Path) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
-    """Let one process after the other through, for what several would make at once in `folder` (a
+    """Admit one process at a time to work that several would otherwise do at once in `folder` (a
     cache).
 
-    A process that dies lets the next one in. Network disks without locks let all in, as does a lock
-    of another user's.
+    If a process dies, the next one is admitted. Network disks without locks admit all, and so does
+    a lock of another user.
     """
     path = make_folder(folder) / ".lock"
     with contextlib.ExitStack() as opened:
@@ -305,13 +306,13 @@ def one_at_a_time(folder: str | Path) -> Iterator[None]:
 
 
 def _prefix(name: str) -> str:
-    """How the names of the temporary files of `name` begin: hidden, and short enough."""
+    """Return the prefix of the temporary files of `name`: hidden, and short enough."""
     return f".{fitting(name, max_bytes=_LONGEST_PREFIX)}."
 
 
 def moved_away(path: str | Path) -> list[Path]:
-    """What stood at `path` and is out of the way: for the moment in which it is replaced, or since
-    a kill in it.
+    """Return the old content of `path` that was moved away: during a replacement, or left by a
+    process killed during one.
     """
     path = Path(path)
     return (

@@ -1,11 +1,11 @@
-"""The real Fourier transform along the last axis, computed where its signals lie.
+"""The real Fourier transform along the last axis, computed on the devices of its input.
 
     X_k = Σ_n x_n exp(-2πi k n / N),   k = 0 … N / 2
 
-The same as `jnp.fft.rfft`, to the bit. Where a batch is split over devices, XLA's partitioner knows
-no way to split an FFT (jaxlib 0.10.2): every device would gather the whole batch and transform all
-of it, at a cost that grows with the number of devices. Here the partitioner is told that all axes
-but the last may be split, and each device transforms what it has.
+It equals `jnp.fft.rfft` bit for bit. XLA's partitioner cannot split an FFT over a batch that is
+sharded over devices (jaxlib 0.10.2): every device would gather the whole batch and transform all of
+it, at a cost that grows with the number of devices. Here a sharding rule states that all axes
+except the last may be split, and each device transforms its own part.
 """
 
 import jax
@@ -16,7 +16,9 @@ from ksdiff_jax.typing import Array, Complex, Float
 
 
 def rfft(signal: Float[Array, "*b n"], *, points: int | None = None) -> Complex[Array, "*b k"]:
-    """Spectrum of every signal, padded with zeros to `points`: k = points / 2 + 1 values."""
+    """Return the spectrum of every signal, padded with zeros to `points`: k = points / 2 + 1
+    values.
+    """
     length = signal.shape[-1]
     padded = jnp.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(0, (points or length) - length)])
     return jnp.fft.rfft(padded) if jax.device_count() == 1 else _transform(padded)
@@ -43,8 +45,8 @@ _transform.defvjp(_forward, _backward)
 
 
 def _in_place(function):
-    """`function` of one array, which changes the last axis only, split over devices as its argument
-    is.
+    """Return `function` of one array, which changes only the last axis, sharded over devices as its
+    argument is.
     """
     partitioned = custom_partitioning(function)
     partitioned.def_partition(

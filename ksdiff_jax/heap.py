@@ -1,9 +1,9 @@
-"""Freed memory stays with the process, in large pages: XLA on a CPU takes all its buffers anew at
-every call.
+"""Keeps freed memory in the process, in large pages. On CPU, XLA reallocates every buffer on each
+call.
 
-The C library gives buffers of that size back to the kernel at once, which clears every page again
-when the next step touches it: a training step of the demo model spent a third of its time so. Here
-they stay on the heap. The price is that the process never shrinks below its peak.
+The C library returns buffers of that size to the kernel at once, and the kernel clears every page
+again when the next step touches it. A training step of the demo model spent a third of its time on
+this. Here the buffers stay on the heap. The cost is that the process never shrinks below its peak.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-SWITCH = "KSDIFF_KEEP_MEMORY"  # 0: leave the C library as it is
+SWITCH = "KSDIFF_KEEP_MEMORY"  # 0: do not change the C library's settings
 
 # <malloc.h> of glibc and <sys/mman.h> of Linux.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
@@ -21,17 +21,17 @@ _LARGEST_HEAP_BYTES = 16 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Call once, before threads start; True where it took effect (Linux with glibc, and not
-    switched off).
+    """Call this once, before threads start; returns True if it took effect (Linux with glibc, and
+    not switched off).
 
     Addresses for a heap of half the machine's memory, 16 GiB at most, are marked for large pages.
-    They take no memory until they are used; where the kernel counts addresses as memory
-    (overcommit_memory 2), none are.
+    They take no memory until they are used. If the kernel counts addresses as memory
+    (overcommit_memory 2), none are marked.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if os.environ.get(SWITCH) == "0" or not hasattr(libc, "gnu_get_libc_version"):
         return False
-    # One heap: others are made of small pieces, and what is larger would be mapped again.
+    # One heap: other heaps consist of small pieces, and larger buffers would be mapped again.
     if not all(
         libc.mallopt(*it)
         for it in ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER))
@@ -45,7 +45,7 @@ def keep_freed_memory() -> bool:
     page = os.sysconf("SC_PAGE_SIZE")
     size = min(_LARGEST_HEAP_BYTES, page * os.sysconf("SC_PHYS_PAGES") // 2)
     start = libc.malloc(size)
-    if start:  # where so many addresses are not to be had, pages stay small
+    if start:  # if so many addresses are not available, pages stay small
         first = -(-start // page) * page
         libc.madvise(first, (start + size - first) // page * page, _MADV_HUGEPAGE)
         libc.free(start)

@@ -1,15 +1,15 @@
-"""Files from and to the Hugging Face hub, by its own client (`huggingface_hub`), whose cache and
-login are used.
+"""Downloads from and uploads to the Hugging Face hub with its own client (`huggingface_hub`), whose
+cache and login are used.
 
     find_name("org/name@v1")              HubName(repo="org/name", revision="v1")
     fetch(name, ["config.json"])          the folder of the client's cache that holds these files
     upload("org/name", {"a.txt": path})   one commit with these files; the address of the repository
 
-The hub is asked once, with a limit of ten seconds to each answer; writing has the client's own
-limits, if any. Where it does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an earlier
-download are taken. Everything that goes wrong is an `InputError` of one line. Tested against a
-server of our own that answers as the hub does (tests/hub_server.py); the hub itself has never been
-tried.
+The hub is queried once, with a timeout of ten seconds for each response; writing has the client's
+own limits, if any. If the hub does not answer, or `HF_HUB_OFFLINE=1` is set, the files of an
+earlier download are used. Every failure is an `InputError` of one line. This was tested against a
+server of our own that answers like the hub (tests/hub_server.py); it was never run against the hub
+itself.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _OF_THE_DISK = (
     errno.ENOTDIR,
     errno.ENOENT,
 )
-# As the hub has them: ASCII, no point or hyphen at either end of a part, none twice in a row.
+# The hub's rules: ASCII, no dot or hyphen at either end of a part, none twice in a row.
 _PART = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"({_PART}/{_PART})(?:@([\w./-]+))?", re.ASCII)
 
@@ -47,7 +47,7 @@ class HubName(NamedTuple):
 
 
 def find_name(text: str | Path) -> HubName | None:
-    """The name in `org/name` or `org/name@revision`; None where the text is none, such as a path of
+    """Return the name in `org/name` or `org/name@revision`; None for other text, such as a path of
     more parts.
     """
     found = _NAME.fullmatch(str(text))
@@ -57,10 +57,10 @@ def find_name(text: str | Path) -> HubName | None:
 
 
 def fetch(name: HubName, patterns: Sequence[str]) -> Path:
-    """The folder with the repository's files whose names fit the patterns, downloaded where they
-    are not in the cache.
+    """Return the folder with the repository's files whose names match the patterns; files not in
+    the cache are downloaded.
 
-    Raises `InputError` where there is no such repository, and where the hub is out of reach and the
+    Raises `InputError` if there is no such repository, and if the hub cannot be reached and the
     cache has nothing.
     """
     from huggingface_hub import HfApi, snapshot_download
@@ -71,7 +71,7 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
     )
 
     wanted = {"repo_id": name.repo, "revision": name.revision, "allow_patterns": list(patterns)}
-    with held_back(_CLIENT):  # what goes wrong is raised as well
+    with held_back(_CLIENT):  # errors are also raised as exceptions
         try:
             HfApi().model_info(name.repo, revision=name.revision, timeout=_TIMEOUT_S)
             return Path(snapshot_download(**wanted))
@@ -81,22 +81,21 @@ def fetch(name: HubName, patterns: Sequence[str]) -> Path:
             ) from error
         except GatedRepoError as error:
             raise InputError(
-                f"{name.repo}: its owner asks for consent first; give it on the repository's "
+                f"{name.repo}: its owner requires consent first; give it on the repository's "
                 "page, then `hf auth login`"
             ) from error
         except RepositoryNotFoundError as error:
             raise InputError(
                 f"{name.repo}: the hub has no repository of this name that you may read; check "
-                "the name, or log in "
-                "with `hf auth login`"
+                "the name, or log in with `hf auth login`"
             ) from error
         except Exception as error:
-            # the client raises its own, its transport's and the system's errors
+            # the client raises its own errors, its transport's and the system's
             if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
                 raise InputError(
-                    f"{name.repo}: what the hub gives cannot be kept ({first_line(error)}); set "
-                    "HF_HOME to a folder "
-                    "that can be written"
+                    f"{name.repo}: the files of the hub cannot be stored ({first_line(error)}); "
+                    "set "
+                    "HF_HOME to a folder that can be written"
                 ) from error
             return _from_cache(wanted, because=error)
 
@@ -109,7 +108,7 @@ def upload(
     token: str | None,
     message: str,
 ) -> str:
-    """Make the repository if need be and add the files in one commit; returns its address.
+    """Create the repository if needed and add the files in one commit; return its address.
 
     Raises `InputError`.
     """
@@ -127,8 +126,8 @@ def upload(
 
 
 def existing(repo: str, names: Sequence[str], *, token: str | None) -> dict[str, Path]:
-    """Those of the named files that the repository has already, downloaded; none where there is no
-    repository yet.
+    """Return those of the named files that the repository already has, downloaded; empty if there
+    is no repository yet.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
@@ -148,7 +147,9 @@ def existing(repo: str, names: Sequence[str], *, token: str | None) -> dict[str,
 
 
 def _from_cache(wanted: dict, *, because: Exception) -> Path:
-    """What an earlier download left, with a `Notice` unless the caller asked for just that."""
+    """Return the files of an earlier download, with a `Notice` unless the caller asked for just
+    that.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -157,13 +158,13 @@ def _from_cache(wanted: dict, *, because: Exception) -> Path:
         folder = Path(snapshot_download(**wanted, local_files_only=True))
     except Exception as error:
         raise InputError(
-            f"{name}: the Hugging Face hub did not give it ({reason}), and no earlier download of "
-            "it is here; download "
-            "it where there is a network and name its folder"
+            f"{name}: it could not be downloaded from the Hugging Face hub ({reason}), and no "
+            "earlier download of "
+            "it is here; download it where there is a network and name its folder"
         ) from error
     if not isinstance(because, OfflineModeIsEnabled):
         text = (
-            f"{name}: the Hugging Face hub did not answer ({reason}); taking the files of an "
+            f"{name}: the Hugging Face hub did not answer ({reason}); using the files of an "
             "earlier download"
         )
         warnings.warn(text, Notice, stacklevel=4)
@@ -172,9 +173,7 @@ def _from_cache(wanted: dict, *, because: Exception) -> Path:
 
 @contextlib.contextmanager
 def _refusals_in_one_line(repo: str) -> Iterator[None]:
-    """Everything that the hub or its client refuses when we write, as an `InputError` that says
-    what may help.
-    """
+    """Raise every refusal of the hub or its client on upload as an `InputError` with a remedy."""
     from huggingface_hub.errors import HfHubHTTPError
 
     with held_back(_CLIENT):
@@ -190,4 +189,4 @@ def _refusals_in_one_line(repo: str) -> Iterator[None]:
                 login if refused else "try again where there is a network, without HF_HUB_OFFLINE"
             )
             reason = f"{type(error).__name__}: {first_line(error)}"
-            raise InputError(f"{repo}: not sent to the hub ({reason}); {remedy}") from error
+            raise InputError(f"{repo}: not uploaded to the hub ({reason}); {remedy}") from error

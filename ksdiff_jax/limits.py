@@ -1,7 +1,7 @@
-"""Limits of configuration fields, which every configuration checks when it is made.
+"""Limits of configuration fields, which every configuration checks on creation.
 
-A dataclass calls these in `__post_init__`, so that `dataclasses.replace`, a config file, a dotted
-option and a stored configuration are all refused alike, in one line:
+A dataclass calls these functions in `__post_init__`. `dataclasses.replace`, a config file, a dotted
+option and a stored configuration are therefore all refused in the same way, in one line:
 
     model.width 0: need 2 or more
 """
@@ -18,20 +18,20 @@ def need(holds: bool, config, field: str, what: str) -> None:
 
 
 def at_least(config, group: str, **least: int) -> None:
-    """Each field named is a number of at least that."""
+    """Check that each named field is a number of at least this value."""
     for name, limit in least.items():
         need(getattr(config, name) >= limit, config, f"{group}.{name}", f"{limit} or more")
 
 
 def probabilities(config, group: str, *names: str) -> None:
-    """Each field named is a number from 0 to 1."""
+    """Check that each named field is a number from 0 to 1."""
     for name in names:
         value = getattr(config, name)
         need(0 <= value <= 1, config, f"{group}.{name}", "a number from 0 to 1")
 
 
 def weights(config, group: str, *names: str) -> None:
-    """Each field named is a finite number of at least 0."""
+    """Check that each named field is a finite number of at least 0."""
     for name in names:
         value = getattr(config, name)
         finite = math.isfinite(value) and value >= 0

@@ -1,7 +1,7 @@
-"""Locks on opened files, which the system lets go of when the process ends, however it ends.
+"""Locks on open files, which the system releases when the process ends in any way.
 
 On Linux and macOS a lock is `flock` on the file; on Windows it is a lock on its first byte
-(`msvcrt.locking`), which nobody has tried there. Disks without locks raise `OSError`.
+(`msvcrt.locking`), which is untested. Disks without locks raise `OSError`.
 """
 
 import errno
@@ -14,12 +14,14 @@ except ImportError:  # Windows
     fcntl = None
 
 _RETRY_S = 0.1
-# what `msvcrt.locking` raises where another process has the lock
+# what `msvcrt.locking` raises if another process has the lock
 _TAKEN = (errno.EACCES, errno.EDEADLK)
 
 
 def take_at_once(file: IO) -> bool:
-    """Whether the lock on the opened file was free; it is then held until the file is closed."""
+    """Return whether the lock on the open file was free; it is then kept until the file is
+    closed.
+    """
     if fcntl is None:
         return _take_first_byte(file)
     try:
@@ -30,7 +32,7 @@ def take_at_once(file: IO) -> bool:
 
 
 def take(file: IO) -> None:
-    """Wait until the lock on the opened file is free; it is then held until the file is closed."""
+    """Wait until the lock on the open file is free; it is then kept until the file is closed."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
         return

@@ -1,4 +1,4 @@
-"""Log lines of libraries that a reader would have to ignore."""
+"""Suppresses log lines of libraries that are of no use to the reader."""
 
 import contextlib
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def held_back(logger: str, *, below: int = logging.CRITICAL) -> Iterator[None]:
-    """Within it the named logger writes nothing of a level below `below`."""
+    """Suppress messages of the named logger below the level `below` during the block."""
     named = logging.getLogger(logger)
     level = named.level
     named.setLevel(below)

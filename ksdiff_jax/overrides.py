@@ -1,9 +1,8 @@
 """Configurations by file and by dotted name: `load_config("demo")`, `override(config,
 {"train.steps": "2000"})`.
 
-Values arrive as text (command line) or as JSON values (a checkpoint's `config.json`) and are
-converted to the type that the field declares; an unknown name is answered with the nearest known
-one.
+Values are text (command line) or JSON values (a checkpoint's `config.json`) and are converted to
+the declared type of the field. The error for an unknown name suggests the nearest known one.
 """
 
 import dataclasses
@@ -18,7 +17,7 @@ from pathlib import Path
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 
-# Where the package is installed `configs/` lies in it; in a checkout, beside it.
+# `configs/` is inside an installed package; in a checkout it is beside the package.
 _PACKAGE = Path(__file__).parent
 OWN_CONFIGS = next(
     (at / "configs" for at in (_PACKAGE, _PACKAGE.parent) if (at / "configs").is_dir()), _PACKAGE
@@ -26,11 +25,11 @@ OWN_CONFIGS = next(
 
 
 def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
-    """The `Config` that a config file's `config()` returns.
+    """Return the `Config` that a config file's `config()` returns.
 
     `name` is a path to a `.py` file, or the bare name of one in `folder` or of one that ships with
-    the package, sought in this order. Raises `InputError` if there is no such file, if it fails to
-    run, or if it does not define `config() -> Config`.
+    the package, searched in this order. Raises `InputError` if there is no such file, if it fails
+    to run, or if it does not define `config() -> Config`.
     """
     path = find_config(name, folder=folder)
     if path is None:
@@ -58,24 +57,24 @@ def load_config(name: str | Path, *, folder: str | Path = "configs") -> Config:
 
 
 def find_config(name: str | Path, *, folder: str | Path = "configs") -> Path | None:
-    """The file that `load_config` reads for `name`; None if there is none."""
+    """Return the file that `load_config` reads for `name`; None if there is none."""
     path = Path(name)
     places = (
         [path]
         if path.suffix == ".py"
         else [Path(at) / f"{name}.py" for at in (folder, OWN_CONFIGS)]
     )
-    # os.path's isfile answers for names that no file can have, where Path's raises.
+    # os.path.isfile accepts names that no file can have; Path.is_file raises.
     return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
 
 
 def known_configs(folder: str | Path = "configs") -> list[str]:
-    """The bare names that `load_config` knows."""
+    """Return the bare names that `load_config` accepts."""
     return sorted({path.stem for at in (folder, OWN_CONFIGS) for path in Path(at).glob("*.py")})
 
 
 def field_names(config, prefix: str = "") -> list[str]:
-    """Dotted names of all leaf fields of a configuration."""
+    """Return the dotted names of all leaf fields of a configuration."""
     names = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -87,20 +86,20 @@ def field_names(config, prefix: str = "") -> list[str]:
 
 
 def override(config, values: Mapping[str, object]):
-    """A copy of `config` with the fields named in `values` replaced, all at once.
+    """Return a copy of `config` with the fields in `values` replaced, all at once.
 
     A group is set before its fields, so `data.augment none` does not undo `data.augment.noise 0.1`.
-    Raises `InputError` for an unknown name (naming the nearest), for a value that does not fit the
-    field's type, and for one that the configuration refuses.
+    Raises `InputError` for an unknown name (with the nearest one), for a value that does not match
+    the field's type, and for one that the configuration refuses.
     """
     return _replaced(config, values, group="", root=config)
 
 
 def from_dict(kind: type, values: Mapping[str, object], prefix: str = ""):
-    """The inverse of `to_dict`; missing fields keep their defaults, unknown ones raise
+    """Return the inverse of `to_dict`; missing fields keep their defaults, unknown ones raise
     `InputError`.
 
-    A field of `kind.DROPPED` is ignored where it has the value that stands there.
+    A field of `kind.DROPPED` is ignored if it has the value listed there.
     """
     hints, dropped = _hints(kind), getattr(kind, "DROPPED", {})
     changes = {}
@@ -111,13 +110,14 @@ def from_dict(kind: type, values: Mapping[str, object], prefix: str = ""):
             raise _unknown(prefix + name, [prefix + known for known in hints])
         elif value != dropped[name]:
             raise InputError(
-                f"{prefix}{name} {value!r}: this field is gone, only {dropped[name]!r} can be read"
+                f"{prefix}{name} {value!r}: this field was removed, only {dropped[name]!r} can be "
+                "read"
             )
     return kind(**changes)
 
 
 def _hints(kind: type) -> dict[str, object]:
-    """The annotation of every field of a dataclass."""
+    """Return the annotation of every field of a dataclass."""
     hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
@@ -168,7 +168,7 @@ def _dataclass_of(hint) -> type | None:
 
 
 def _convert(hint, value, name: str):
-    """`value` as the type that the annotation `hint` declares."""
+    """Return `value` as the type that the annotation `hint` declares."""
     origin, arms = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None or value == "none":

@@ -1,5 +1,5 @@
-"""Whose a file is: all that this package writes for a caller carries a mark that names the package
-and the purpose.
+"""The origin of a file: every file that this package writes for a caller has a mark that names the
+package and the purpose.
 
 | purpose | file | written by | mark |
 |---|---|---|---|
@@ -10,6 +10,7 @@ and the purpose.
 | metrics | metrics.json | evaluate | the key `schema` |
 | openings | openings*.png | evaluate | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
+| regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
 | bench | FILE of bench device --out | `schema` in its first line |
@@ -18,9 +19,9 @@ and the purpose.
 | run | a --workdir | train | `schema` in versions.json |
 
 A schema is `ksdiff-PURPOSE/NUMBER`; a mark in a text is `ksdiff-jax: ` and a schema. Reading a mark
-costs a millisecond or two and decodes nothing. A file that is empty, cut off or damaged has no
-mark: all files are written whole or not at all, so it is not what was written. `outputs` holds the
-rule that follows from a mark.
+costs a millisecond or two and decodes nothing. A file that is empty, truncated or damaged has no
+mark: all files are written completely or not at all, so it is not a file of this package. `outputs`
+defines the rule for marked files.
 """
 
 import json
@@ -42,24 +43,24 @@ _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
 
 
 def mark(purpose: str) -> str:
-    """The text that a picture, a video or a page of this purpose carries."""
+    """Return the mark of a picture, a video or a page of this purpose."""
     return f"{PROGRAM}: ksdiff-{purpose}/1"
 
 
 def purpose_of(path: str | Path) -> str | None:
-    """What this package wrote the file at `path` for; None where it did not write it, or it is no
-    whole file.
+    """Return the purpose for which this package wrote the file at `path`; None if it did not write
+    it, or if the file is incomplete.
     """
     path = Path(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block
             return None
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         read = next((read for is_kind, read in _READERS if is_kind(head)), None)
         text = read(path) if read else None
     except Exception:
-        # whatever a reader raises at a damaged or hostile file: we did not write that
+        # any error for a damaged or malicious file: not a file of this package
         return None
     found = _SCHEMA.fullmatch(text) if text else None
     return found[1] if found else None
@@ -69,19 +70,19 @@ class FolderKind(NamedTuple):
     """A folder that is written as a whole."""
 
     name: str  # with its article
-    manifest: str  # the file in it that carries the mark
+    manifest: str  # the file in it that has the mark
     purpose: str
-    files: tuple[str, ...]  # that belong to it, beside those which its manifest names
+    files: tuple[str, ...]  # files that belong to it, in addition to those that its manifest names
 
     def owns(self, folder: Path) -> bool:
-        """Whether the folder is one of this kind that this package wrote."""
+        """Return whether the folder is one of this kind that this package wrote."""
         return purpose_of(folder / self.manifest) == self.purpose
 
-    def strangers(self, folder: Path) -> list[str]:
-        """Names in the folder that are no part of what this package wrote."""
+    def other_names(self, folder: Path) -> list[str]:
+        """Return names in the folder that this package did not write."""
         manifest = (folder / self.manifest).read_text(encoding="utf-8") if self.owns(folder) else ""
 
-        def named(name: str) -> bool:  # a shard by its own name, its index by that of the shard
+        def named(name: str) -> bool:  # a shard by its own name, an index by that of its shard
             return (
                 name.endswith((".tfrecord", ".index"))
                 and f'"{name.rpartition(".")[0]}.tfrecord"' in manifest
@@ -104,7 +105,7 @@ CHECKPOINT = FolderKind(
 
 
 def _unmarked(text: object) -> str | None:
-    """The schema in a mark; None in a text that is no mark or only holds one."""
+    """Return the schema in a mark; None for a text that is not exactly a mark."""
     return (
         text.removeprefix(f"{PROGRAM}: ")
         if isinstance(text, str) and text.startswith(f"{PROGRAM}: ")
@@ -118,7 +119,7 @@ def _schema_in_json(path: Path) -> str | None:
     text = path.read_text(encoding="utf-8")
     try:
         return _schema_of(json.loads(text))
-    except json.JSONDecodeError:  # one value a line, perhaps
+    except json.JSONDecodeError:  # possibly one value per line
         first, *_ = [json.loads(line) for line in text.splitlines()]
         return _schema_of(first)
 
@@ -146,8 +147,8 @@ def _schema_in_mp4(path: Path) -> str | None:
 
 
 def _schema_in_png(path: Path) -> str | None:
-    """The text `Software`, which stands before the picture: chunks are length, name, data and a
-    checksum.
+    """Return the text `Software`, which comes before the picture: chunks are length, name, data and
+    a checksum.
     """
     with path.open("rb") as file:
         file.seek(len(_PNG_SIGNATURE))

@@ -1,5 +1,5 @@
-"""How the wheel is built, where `pyproject.toml` cannot state it: `configs/` inside, a README that
-an index can show.
+"""The parts of building the wheel that `pyproject.toml` cannot state: including `configs/`, and a
+README for an index.
 
 setuptools loads this file alone, by its name in `[tool.setuptools.cmdclass]`; the package itself
 never imports it.
@@ -16,22 +16,22 @@ ROOT = Path(__file__).parents[1]
 
 
 class BuildWithConfigs(build_py):
-    """Builds the folder `configs/` as if it lay in the package; the package of an editable install
-    reads the folder.
+    """Builds the folder `configs/` as a part of the package; an editable install reads the folder
+    directly.
     """
 
     def finalize_options(self) -> None:
-        """Adds the package to those that pyproject.toml finds."""
+        """Add the package to those that pyproject.toml finds."""
         super().finalize_options()
         self.packages = [*self.packages, "ksdiff_jax.configs"]
         self.package_dir = {**(self.package_dir or {}), "ksdiff_jax.configs": "configs"}
 
 
 class MetadataForAnIndex(egg_info):
-    """The project's address and README as an index shows them."""
+    """The project's address and README for an index."""
 
     def finalize_options(self) -> None:
-        """Sets both before the metadata are written."""
+        """Set both before the metadata are written."""
         address = runpy.run_path(str(ROOT / "ksdiff_jax" / "__init__.py"))[
             "PROJECT_ADDRESS"
         ].rstrip("/")
@@ -44,8 +44,8 @@ class MetadataForAnIndex(egg_info):
 
 
 def for_an_index(readme: str, address: str) -> str:
-    """The README with its own pictures at `address`, or without them: an index does not hold the
-    repository.
+    """Return the README with its own pictures at `address`, or without them, because an index does
+    not have the repository.
     """
     picture = re.compile(r"^(!\[[^\]]*\]\()(?!\w+:)([^)]+\))\n+", re.MULTILINE)
     return picture.sub(rf"\g<1>{address}/raw/HEAD/\g<2>\n\n" if address else "", readme)

@@ -1,15 +1,15 @@
-"""Names and texts from outside, made fit for a terminal, a picture or JSON.
+"""Converts external names and texts for a terminal, a picture or JSON.
 
-A file name on Linux is any bytes. Python keeps bytes that are no UTF-8 as lone surrogates (U+DC80
-to U+DCFF), which no encoder accepts. A name may also hold newlines, escape sequences of terminals,
-and marks that turn the direction of writing.
+A file name on Linux may be any bytes. Python represents bytes that are not UTF-8 as lone surrogates
+(U+DC80 to U+DCFF), which no encoder accepts. A name may also contain newlines, terminal escape
+sequences, and marks that change the direction of writing.
 
-| | byte 0xE9 that is no UTF-8 | newline | escape | everything else |
+| | byte 0xE9 that is not UTF-8 | newline | escape | everything else |
 |---|---|---|---|---|
 | `printable`: terminals, plots | `\\xe9` | `\\n` | `\\x1b` | as it is |
 | `json_text`: files and `--json` | `"\\udce9"` | `"\\n"` | `"\\u001b"` | as it is |
 
-JSON keeps the name exactly: Python's `json.loads` returns the string that opens the file.
+JSON preserves the name exactly: Python's `json.loads` returns the string that opens the file.
 """
 
 import json
@@ -25,22 +25,24 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """`text` in one line of characters that any encoder takes and no terminal obeys."""
+    """Return `text` in one line of characters that every encoder accepts and no terminal
+    interprets.
+    """
     return _UNPRINTABLE.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
-    """`text` with its lines joined by spaces, and made `printable`."""
+    """Return `text` with its lines joined by spaces, and made `printable`."""
     return printable(re.sub(r"\s*[\r\n]\s*", " ", text.strip()))
 
 
 def shortened(text: str, limit: int) -> str:
-    """`text`, or its start and an ellipsis where it has more than `limit` characters."""
+    """Return `text`, or its start and an ellipsis if it has more than `limit` characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def fitting(name: str, *, max_bytes: int) -> str:
-    """A file name, or its start of at most `max_bytes` bytes; no character is cut in two."""
+    """Return a file name, or its start of at most `max_bytes` bytes; no character is split."""
     while len(os.fsencode(name)) > max_bytes:
         name = name[:-1]
     return name
@@ -49,11 +51,11 @@ def fitting(name: str, *, max_bytes: int) -> str:
 def json_text(
     value: object, *, indent: int | None = None, ascii_only: bool = False, strict: bool = True
 ) -> str:
-    """`value` as JSON that is valid UTF-8: lone surrogates are escaped, NaN and infinity become
-    null.
+    """Return `value` as JSON that is valid UTF-8: lone surrogates are escaped, NaN and infinity
+    become null.
 
-    With `strict=False` NaN and infinity stay, in Python's own words, for files that this package
-    alone reads.
+    With `strict=False` NaN and infinity stay in Python's notation, for files that only this package
+    reads.
     """
     text = json.dumps(_finite(value) if strict else value, indent=indent, ensure_ascii=ascii_only)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
@@ -61,7 +63,7 @@ def json_text(
 
 def _escaped(match: re.Match) -> str:
     code = ord(match.group())
-    if 0xDC80 <= code <= 0xDCFF:  # a byte, kept by Python's "surrogateescape"
+    if 0xDC80 <= code <= 0xDCFF:  # a byte in Python's "surrogateescape" encoding
         return f"\\x{code - 0xDC00:02x}"
     return match.group().encode("unicode_escape").decode("ascii")
 

@@ -1,12 +1,13 @@
-"""Named random streams: every use of randomness says what it is for, and depends on nothing else.
+"""Named random streams: every use of randomness has a name, and depends only on it, the key and the
+step.
 
-`stream(key, "dropout", step)` folds the stream's name and then the step into the key, so adding a
-new stream never changes the numbers of an old one and a resumed run draws what the uninterrupted
-one would have drawn.
+`stream(key, "dropout", step)` folds the stream's name and then the step into the key. Adding a new
+stream therefore never changes the numbers of an old one, and a resumed run draws the same numbers
+as an uninterrupted one.
 
-What a sampler draws for a frame is fixed by the clip's key and the index of the frame in the clip
-(`frame_noise`, `frame_uniform`), so neither the padding, nor the windows, nor the other clips of a
-batch change it.
+The random numbers of a sampler for a frame are determined by the clip's key and the index of the
+frame in the clip (`frame_noise`, `frame_uniform`), so they do not depend on the padding, the
+windows or the other clips of a batch.
 """
 
 import zlib
@@ -21,7 +22,7 @@ from ksdiff_jax.typing import AnyArray, Array, Float, Int, Key
 def stream(
     key: Key[Array, ""], name: str, step: int | Int[Array, ""] | None = None
 ) -> Key[Array, ""]:
-    """The key of the stream `name`, at `step` if one is given."""
+    """Return the key of the stream `name`, at `step` if one is given."""
     key = jax.random.fold_in(key, zlib.crc32(name.encode()))
     return key if step is None else jax.random.fold_in(key, step)
 
@@ -29,13 +30,13 @@ def stream(
 def streams(
     keys: Key[Array, "b"], name: str, step: int | Int[Array, ""] | None = None
 ) -> Key[Array, "b"]:
-    """`stream` of each of several keys."""
+    """Return `stream` of each of several keys."""
     return jax.vmap(lambda key: stream(key, name, step))(keys)
 
 
 def numbered(key: Key[Array, ""], numbers: AnyArray) -> Key[Array, "b"]:
-    """A key for each of some numbers (b,): those of clips, so that a clip draws the same in any
-    batch.
+    """Return a key for each of some numbers (b,): those of clips, so that a clip's draws are the
+    same in any batch.
     """
     return jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
 
@@ -43,10 +44,11 @@ def numbered(key: Key[Array, ""], numbers: AnyArray) -> Key[Array, "b"]:
 def frame_keys(
     keys: Key[Array, "b"], first: Int[Array | np.ndarray, "b"], frames: int
 ) -> Key[Array, "b {frames}"]:
-    """A key for each of `frames` frames of each clip, fixed by the clip's key and the frame index.
+    """Return a key for each of `frames` frames of each clip, determined by the clip's key and the
+    frame index.
 
-    `first` is the index of a clip's first frame, so a window of a clip has the keys that the same
-    frames have in the whole clip.
+    `first` is the index of a clip's first frame, so a window of a clip has the same keys as these
+    frames in the whole clip.
     """
 
     def of_clip(key, first):
@@ -61,7 +63,7 @@ def frame_noise(
     frames: int,
     shape: tuple[int, ...],
 ) -> Float[Array, "b {frames} ..."]:
-    """Standard normal noise of `shape` for each frame, fixed as in `frame_keys`."""
+    """Return standard normal noise of `shape` for each frame, determined as in `frame_keys`."""
 
     def draw(key):
         return jax.random.normal(key, shape, jnp.float32)
@@ -72,5 +74,5 @@ def frame_noise(
 def frame_uniform(
     keys: Key[Array, "b"], first: Int[Array | np.ndarray, "b"], frames: int
 ) -> Float[Array, "b {frames}"]:
-    """A number from [0, 1) for each frame, fixed as in `frame_keys`."""
+    """Return a number from [0, 1) for each frame, determined as in `frame_keys`."""
     return jax.vmap(jax.vmap(jax.random.uniform))(frame_keys(keys, first, frames))

@@ -1,7 +1,7 @@
-"""Whether a runtime is fit: JAX as it was installed, and on the accelerator that the machine has.
+"""Checks a runtime: whether JAX is the installed version, and uses the accelerator of the machine.
 
-For the first cell of a notebook, where an installation comes after imports of the runtime's own,
-and for `doctor`.
+It serves the first cell of a notebook, where an installation follows imports by the runtime itself,
+and `doctor`.
 """
 
 import importlib.metadata
@@ -13,25 +13,24 @@ from pathlib import Path
 from ksdiff_jax import __version__
 from ksdiff_jax.errors import InputError
 
-# Modules that must not be older or newer than what is installed now: their compiled parts belong
-# together.
+# Modules that must have the installed version, because their compiled parts depend on each other.
 _OF_ONE_PIECE = ("jax", "jaxlib", "flax", "numpy")
 _CUDA_PLUGINS = ("jax-cuda13-plugin", "jax-cuda12-plugin")
 _LIST_DEVICES = (
     "import jax; print('|'.join(f'{device.platform} {device.device_kind}' for device "
     "in jax.devices()))"
 )
-_GOOGLE = "0x1ae0"  # the vendor of TPUs on the PCI bus, and of network cards
+_GOOGLE = "0x1ae0"  # the vendor of TPUs on the PCI bus, and also of network cards
 # v2 and v3, v4, v5p, v5e, v6e, 7x
 _TPUS = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}
 
 
 def check_runtime() -> str:
-    """One line with versions and devices. They are asked for in another process: this one takes
-    none of them.
+    """Return one line with versions and devices. A separate process queries the devices, so that
+    this one occupies none.
 
-    Raises `InputError` if another version of JAX was imported than is installed, or if the machine
-    has a GPU or a TPU and JAX finds only the CPU (unless `JAX_PLATFORMS` asks for that).
+    Raises `InputError` if the imported version of JAX is not the installed one, or if the machine
+    has a GPU or a TPU and JAX finds only the CPU (unless `JAX_PLATFORMS` requests that).
     """
     if stale := imported_and_replaced():
         raise InputError(
@@ -61,8 +60,8 @@ def check_runtime() -> str:
 
 
 def imported_and_replaced() -> str | None:
-    """What is wrong if a module is in memory in another version than the installed one; None if
-    nothing is.
+    """Return the fault if a module is loaded in a version other than the installed one; None if
+    there is none.
     """
     for name in _OF_ONE_PIECE:
         module = sys.modules.get(name)
@@ -73,8 +72,8 @@ def imported_and_replaced() -> str | None:
 
 
 def unused_accelerator(platforms: list[str]) -> str | None:
-    """What is wrong, and what to do, if JAX has only `cpu` in `platforms` beside a GPU or TPU; None
-    if nothing is.
+    """Return the fault and the remedy if JAX has only `cpu` in `platforms` on a machine with a GPU
+    or TPU; None if there is none.
     """
     if set(platforms) - {"cpu"} or os.environ.get("JAX_PLATFORMS") == "cpu":
         return None
@@ -84,19 +83,20 @@ def unused_accelerator(platforms: list[str]) -> str | None:
         versions = f"jax {installed_version('jax')}, libtpu {installed_version('libtpu')}"
         return (
             f"this machine has a TPU, but JAX finds only the CPU ({versions}): "
-            "install 'ksdiff-jax[tpu]' and restart the session, or set JAX_PLATFORMS=cpu to go on "
+            "install 'ksdiff-jax[tpu]' and restart the session, or set JAX_PLATFORMS=cpu to "
+            "continue "
             "without it"
         )
     return None
 
 
 def has_nvidia_gpu(root: Path = Path("/")) -> bool:
-    """Whether NVIDIA's driver is loaded (Linux)."""
+    """Return whether NVIDIA's driver is loaded (Linux)."""
     return (root / "proc/driver/nvidia/version").exists() or (root / "dev/nvidiactl").exists()
 
 
 def has_tpu(root: Path = Path("/")) -> bool:
-    """Whether a TPU is on the PCI bus (Linux)."""
+    """Return whether a TPU is on the PCI bus (Linux)."""
     for device in (root / "sys/bus/pci/devices").glob("*"):
         try:
             vendor, kind = (
@@ -112,14 +112,14 @@ def has_tpu(root: Path = Path("/")) -> bool:
 def _why_no_gpu() -> str:
     jaxlib = installed_version("jaxlib")
     plugins = {name: version for name in _CUDA_PLUGINS if (version := installed_version(name))}
-    remedy = "restart the session, or set JAX_PLATFORMS=cpu to go on without it"
+    remedy = "restart the session, or set JAX_PLATFORMS=cpu to continue without it"
     if not plugins:
         return f"no CUDA plugin of JAX is installed; install 'ksdiff-jax[gpu]' and {remedy}"
     if jaxlib not in plugins.values():
         name, version = next(iter(plugins.items()))
         extra = name.removeprefix("jax-").removesuffix("-plugin")
         return (
-            f"{name} {version} does not fit jaxlib {jaxlib}; install 'jax[{extra}]=={jaxlib}' "
+            f"{name} {version} does not match jaxlib {jaxlib}; install 'jax[{extra}]=={jaxlib}' "
             f"and {remedy}"
         )
     return (
@@ -129,7 +129,7 @@ def _why_no_gpu() -> str:
 
 
 def installed_version(name: str) -> str | None:
-    """The version of an installed distribution; None where it is not installed."""
+    """Return the version of an installed distribution; None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -10,15 +10,15 @@ from ksdiff_jax.typing import PyTree
 
 
 def named_leaves(tree: PyTree) -> dict[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]:
-    """Leaves by their path, as `"generator/layer_0/attention/query/kernel"`, in the tree's own
-    order.
+    """Return leaves by their path, as `"generator/layer_0/attention/query/kernel"`, in the tree's
+    own order.
     """
     flat, _ = jax.tree.flatten_with_path(tree)
     return {"/".join(_name(entry) for entry in path): leaf for path, leaf in flat}
 
 
 def nested(leaves: Mapping[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]) -> dict:
-    """The inverse of `named_leaves` for a tree of dicts."""
+    """Return the inverse of `named_leaves` for a tree of dicts."""
     tree: dict = {}
     for name, leaf in leaves.items():
         *parents, last = name.split("/")
@@ -30,7 +30,7 @@ def nested(leaves: Mapping[str, jax.Array | np.ndarray | jax.ShapeDtypeStruct]) 
 
 
 def parameter_count(tree: PyTree) -> int:
-    """Number of scalars in all leaves."""
+    """Return the number of scalars in all leaves."""
     return sum(int(np.prod(np.shape(leaf))) for leaf in jax.tree.leaves(tree))
 
 
@@ -40,15 +40,15 @@ def rows_of(batch: PyTree) -> int:
 
 
 def leaf_digest(leaf: jax.Array | np.ndarray) -> str:
-    """SHA-256 over dtype, shape and bytes of one array."""
+    """Return the SHA-256 over dtype, shape and bytes of one array."""
     array = np.asarray(leaf)
     header = f"{array.dtype.name}{array.shape}".encode()
     return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def tree_digest(tree: PyTree) -> str:
-    """SHA-256 over the names and digests of all leaves: equal exactly when the trees are equal bit
-    for bit.
+    """Return the SHA-256 over the names and digests of all leaves; it is equal only if the trees
+    are equal bit for bit.
     """
     lines = (f"{name} {leaf_digest(leaf)}" for name, leaf in sorted(named_leaves(tree).items()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The vocabulary of shapes: one letter per axis, the same in every annotation of the package.
+"""The letters of shapes: one letter per axis, the same in every annotation of the package.
 
 | letter | axis |
 |---|---|
@@ -15,10 +15,10 @@
 | v | face vertices |
 | a | named face actions |
 
-Masks are `Bool`, True where valid, of the rank of what they mask.
+Masks are `Bool`, True where valid, with the rank of the masked array.
 
-Only tests check the annotations. Where jaxtyping is not installed, `Float[Array, "b t"]` is plain
-`Array`, so that `ksdiff-jax bench device` runs on a machine with JAX alone.
+Only tests check the annotations. Without jaxtyping, `Float[Array, "b t"]` is plain `Array`, so that
+`ksdiff-jax bench device` runs on a machine with JAX alone.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ except ModuleNotFoundError:
     from jax import Array
 
     class Bool:
-        """`Bool[kind, shape]` is `kind`: an annotation that nothing checks."""
+        """`Bool[kind, shape]` is `kind`: an annotation that is not checked."""
 
         def __class_getitem__(cls, kind_and_shape: tuple):
             return kind_and_shape[0]
@@ -37,7 +37,7 @@ except ModuleNotFoundError:
     Complex = Float = Int = Key = Shaped = UInt = UInt8 = Bool
     PyTree = object
 
-AnyArray = Array | np.ndarray  # of JAX, or known already when a program is traced
+AnyArray = Array | np.ndarray  # of JAX, or NumPy arrays that are constants during tracing
 
 __all__ = [
     "AnyArray",

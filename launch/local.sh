@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# N processes on this machine as one run: to try a run of several hosts without having them.
+# N processes on this machine as one run: a test of a multi-host run on a single machine.
 #
 #   launch/local.sh 2 demo --workdir runs/two --train.steps 200
 #   DEVICES=4 launch/local.sh 2 demo --mesh.fsdp 2     2 processes of 4 fake CPU devices each
 #   GPUS=4 launch/local.sh 2 demo                      2 processes of 4 GPUs each
 #
-# What comes after N goes to `ksdiff-jax train`. SIGTERM and Ctrl-C reach every process; the run is saved. The status
-# is that of the first process that failed: 0 done, 2 a mistake in the arguments, 143 or 130 stopped and saved,
-# 75 hung, 134 another process died. The same command resumes it.
+# Arguments after N are passed to `ksdiff-jax train`. SIGTERM and Ctrl-C reach every process, and the run is saved. The
+# status is that of the first process that failed: 0 done, 2 a mistake in the arguments, 143 or 130 stopped and saved,
+# 75 hung, 134 another process died. The same command resumes the run.
 set -u
 set -m   # each process in a group of its own: Ctrl-C reaches it once, by the traps below, and not twice
 
@@ -32,8 +32,8 @@ for ((k = 0; k < processes; k++)); do
   children+=($!)
 done
 
-# A signal interrupts `wait`, so each process is waited for again until it is gone. The processes see to each other:
-# where one fails, the others end by themselves when its heartbeat is missed.
+# A signal interrupts `wait`, so the loop waits for each process again until it has exited. If one process fails,
+# the others end by themselves when its heartbeat is missed.
 trap 'kill -TERM "${children[@]}" 2>/dev/null' TERM
 trap 'kill -INT "${children[@]}" 2>/dev/null' INT
 status=0

@@ -14,7 +14,7 @@ DATA=${DATA:-gs://my-bucket/shards}
 WORKDIR=${WORKDIR:-/mnt/shared/runs/$CONFIG}
 ATTEMPTS=${ATTEMPTS:-50}
 
-# The brackets keep the pattern from matching the shell that carries it.
+# The brackets keep the pattern from matching the shell whose command line contains it.
 stop="pkill -TERM -f '[k]sdiff-jax train'"
 train="cd ksdiff-jax && exec .venv/bin/ksdiff-jax train '$CONFIG' --data.path '$DATA' --workdir '$WORKDIR'"
 
@@ -22,20 +22,20 @@ on_all_hosts() {
   gcloud compute tpus tpu-vm ssh "$TPU" --zone "$ZONE" --worker=all --command="$1"
 }
 
-# Ctrl-C here ends the connection only: this stops the run on the hosts, which save first.
+# Ctrl-C here only ends the connection. This stops the run on the hosts, which save first.
 trap 'on_all_hosts "$stop"; exit 143' INT TERM
 
 for ((attempt = 1; attempt <= ATTEMPTS; attempt++)); do
   on_all_hosts "$train" &   # and wait: a signal interrupts that, where it would let a command end first
   wait $!
   status=$?
-  # 0 done, 2 a mistake of ours. All else resumes from the last checkpoint: 143 a host was told to stop, 75 it hung,
-  # 134 another host died, 255 the connection broke.
+  # 0 done, 2 a mistake in the command. Any other status resumes from the last checkpoint: 143 a host was stopped,
+  # 75 it hung, 134 another host died, 255 the connection broke.
   if ((status == 0 || status == 2)); then
     exit "$status"
   fi
   echo "attempt $attempt ended with status $status" >&2
-  # What is left of the run on hosts that still wait must be gone before the next start.
+  # Processes of the run that still wait on other hosts must end before the next start.
   on_all_hosts "$stop; sleep 20; pkill -KILL -f '[k]sdiff-jax train'; true"
 done
 exit "$status"

@@ -1,4 +1,4 @@
-"""What every test shares: JAX on the CPU with a persistent compilation cache, and the folder of
+"""Fixtures of every test: JAX on the CPU with a persistent compilation cache, and the folder of
 real data.
 """
 

@@ -1,11 +1,10 @@
-"""A process as it would be on Windows, as far as Linux can be made to look like it, without grain
-and TFDS.
+"""A process in the environment of Windows, as far as Linux can simulate it, without grain and TFDS.
 
-Run by test_elsewhere.py. Nobody can import grain, TensorFlow Datasets and array_record. The modules
-of ksdiff_jax alone (other packages go by the system's name) cannot import modules that Windows
-lacks, and see of `os` and `signal` what Windows has. Carries out the commands in its only argument,
-a JSON list of lists, one after the other, and prints the exit status of each as a JSON list. Then
-it fails if anything of what is hidden has been imported.
+test_elsewhere.py runs it. Nothing can import grain, TensorFlow Datasets and array_record. The
+modules of ksdiff_jax (but not other packages, which check the system's name) cannot import modules
+that Windows lacks, and have only the parts of `os` and `signal` that Windows has. It runs the
+commands in its only argument, a JSON list of lists, one after the other, and prints the exit status
+of each as a JSON list. Finally it fails if any of the hidden modules was imported.
 """
 
 import builtins

@@ -1,9 +1,9 @@
 """A server that answers the requests of `huggingface_hub` as the hub does, for one user with one
 token.
 
-Repositories, their commits and their files lie in memory. Small files come inside a commit, others
-through the LFS endpoints; what is asked for and not there is refused with the status and the
-`X-Error-Code` of the hub.
+Repositories, their commits and their files are stored in memory. Small files are sent inside a
+commit, others through the LFS endpoints. A request for something that does not exist is refused
+with the status and the `X-Error-Code` of the hub.
 """
 
 import base64

@@ -1,8 +1,8 @@
-"""Promises in seconds: kept on a quiet machine, and looser bounds that also a busy one keeps.
+"""Promises in seconds, checked on a quiet machine, with looser bounds for a busy one.
 
-A default test asserts the order of events, and that all is over within `BOUND_S`; whatever it waits
-for in vain takes `ENDLESS_S`, so that a wait which is not cut short fails. The promise itself is
-the same test with the number that users are given, in `make test-long`.
+A default test asserts the order of events, and that everything is over within `BOUND_S`. Something
+that it would wait for in vain takes `ENDLESS_S`, so that a wait which is not cut short fails. `make
+test-long` runs the same test with the number that users are promised.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Recordings and videos of known content for tests: WAV files byte by byte, everything else by
+"""Recordings and videos of known content for tests: WAV files byte by byte, everything else with
 FFmpeg's encoders.
 """
 

@@ -1,5 +1,5 @@
-"""`jax.jit` for programs that a test runs once: compiled without optimisation, in a third of the
-time.
+"""`jax.jit` for programs that a test runs once: compiled without optimisation, which takes a third
+of the time.
 """
 
 import functools

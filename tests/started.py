@@ -1,4 +1,4 @@
-"""Processes that do not outlive the test that started them, however that ends."""
+"""Processes that never outlive the test that started them."""
 
 import subprocess
 import time

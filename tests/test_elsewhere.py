@@ -1,5 +1,5 @@
-"""What runs where Linux's own modules, grain and TensorFlow Datasets are missing: animate, inspect,
-evaluate.
+"""The commands that work without Linux's own modules, grain and TensorFlow Datasets: animate,
+inspect, evaluate.
 """
 
 import ast

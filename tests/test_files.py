@@ -1,4 +1,4 @@
-"""Several processes and one folder; folders that change places."""
+"""Several processes and one folder; folders that are swapped."""
 
 import contextlib
 import json
@@ -13,11 +13,11 @@ import pytest
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import (
     cache_folder,
-    give_home,
     make_folder,
     one_at_a_time,
     replacing,
     replacing_folder,
+    set_home,
     write_json,
 )
 
@@ -173,10 +173,10 @@ def test_a_user_without_a_home_has_a_cache_in_the_folder_of_temporary_files(
 
 def test_a_user_without_a_home_gets_one_and_another_keeps_theirs(bare_user, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    give_home()
+    set_home()
     assert os.environ["HOME"] == str(tmp_path)
     monkeypatch.setenv("HOME", "/nonexistent/x")
-    give_home()
+    set_home()
     assert os.environ["HOME"] == str(bare_user)
     assert cache_folder() == bare_user / ".cache" / "ksdiff-jax"
 
@@ -220,5 +220,5 @@ def test_a_machine_without_a_folder_for_temporary_files_is_one_line(bare_user, m
     monkeypatch.setattr("os.access", lambda *arguments: False)
     with pytest.raises(InputError, match=r"no folder can be written for caches .*; set TMPDIR"):
         cache_folder()
-    give_home()  # no error: what needs a home will report it
+    set_home()  # no error: what needs a home will report it
     assert "HOME" not in os.environ

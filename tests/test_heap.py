@@ -1,6 +1,4 @@
-"""Freed memory stays with the process: told by the pages that the kernel hands out a second
-time.
-"""
+"""Freed memory stays with the process, measured by the pages that the kernel provides again."""
 
 import os
 import subprocess

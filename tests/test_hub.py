@@ -1,4 +1,6 @@
-"""Which texts are names on the hub; everything else may be a path and never leaves the machine."""
+"""The texts that are names on the hub; everything else may be a path and never leaves the
+machine.
+"""
 
 import pytest
 

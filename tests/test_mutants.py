@@ -1,4 +1,4 @@
-"""The table of mutants describes the code as it is: every change has its place, exactly once."""
+"""The table of mutants matches the code: every change applies exactly once."""
 
 from pathlib import Path
 

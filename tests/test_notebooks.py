@@ -1,5 +1,5 @@
-"""The notebooks import and never define, begin alike, and are stored executed; `.ci/notebooks` runs
-them.
+"""The notebooks import and never define, begin alike, and are stored with outputs; `.ci/notebooks`
+runs them.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""Nothing of the caller's is overwritten: the rule, and every writer under it."""
+"""The caller's files are never overwritten: the rule, and every writer that follows it."""
 
 import os
 from pathlib import Path
@@ -30,9 +30,7 @@ def test_every_writer_replaces_its_own_file_and_nobody_elses(tmp_path, purpose):
     path = write(tmp_path / name)
     write(path)  # a rerun
     path.write_bytes(b"the caller's own")
-    with pytest.raises(
-        InputError, match=r"without the mark of ksdiff-jax lies there; .*--overwrite"
-    ):
+    with pytest.raises(InputError, match=r"without the mark of ksdiff-jax is there; .*--overwrite"):
         write(path)
     assert path.read_bytes() == b"the caller's own"
     write(path, overwrite=True)
@@ -50,7 +48,7 @@ def test_a_file_of_another_purpose_is_not_replaced(tmp_path):
 
 def test_an_empty_file_stays(tmp_path):
     (tmp_path / "a.motion.npz").touch()
-    with pytest.raises(InputError, match="an empty file lies there"):
+    with pytest.raises(InputError, match="an empty file is there"):
         motion().save(tmp_path / "a.motion.npz")
 
 
@@ -176,7 +174,7 @@ def test_a_link_is_followed_and_stays(tmp_path):
 def test_a_link_that_leads_nowhere_is_refused_and_replaced_when_asked(tmp_path):
     link = tmp_path / "a.words.json"
     link.symlink_to(tmp_path / "unplugged" / "a.json")
-    with pytest.raises(InputError, match=r"a link to .*unplugged.*which is not there"):
+    with pytest.raises(InputError, match=r"a link to .*unplugged.*which does not exist"):
         words(link)
     assert not (tmp_path / "unplugged").exists()
     words(link, overwrite=True)
@@ -240,7 +238,7 @@ def test_a_folder_of_ours_is_replaced_and_what_others_put_into_it_stays(tmp_path
     text_file(folder / "notes" / "a.txt", "the caller's own").chmod(0o600)
     (folder / "link").symlink_to("notes")
     write(folder)
-    assert folder_kind.strangers(folder) == ["link", "notes"]
+    assert folder_kind.other_names(folder) == ["link", "notes"]
     assert (folder / "link" / "a.txt").read_text() == "the caller's own" and (
         folder / "link"
     ).is_symlink()
@@ -290,7 +288,7 @@ def test_a_file_or_a_link_to_nothing_is_no_place_for_a_folder(tmp_path):
     (tmp_path / "link").symlink_to("unplugged")
     with pytest.raises(InputError, match="a file is in the way"):
         check_output_folder(tmp_path / "thesis", ENCODER, overwrite=True)
-    with pytest.raises(InputError, match="which is not there"):
+    with pytest.raises(InputError, match="which does not exist"):
         check_output_folder(tmp_path / "link", ENCODER)
 
 

@@ -1,4 +1,4 @@
-"""What carries a mark of ours, and what only looks like it."""
+"""Files with a mark of ours, and files that only resemble them."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from ksdiff_jax.evaluate.report import Curves, plot_openings
 from ksdiff_jax.export.plot import write_plot
 from ksdiff_jax.export.sheet import SheetEntry, write_sheet
-from ksdiff_jax.export.video import write_video
+from ksdiff_jax.export.video import VideoForm, write_video
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.outputs import write_document
@@ -28,7 +28,7 @@ def motion():
 
 def small_video(path, **options):
     pictures = (np.full((16, 16, 3), 99, np.uint8) for _ in range(3))
-    return write_video(path, pictures, frames=3, fps=25, size=16, **options)
+    return write_video(path, pictures, form=VideoForm(3, 25, 16), **options)
 
 
 def metrics(path, **options):
@@ -228,4 +228,4 @@ def test_what_belongs_to_a_data_set_is_what_its_manifest_names(tmp_path):
     ]
     for name in ours + theirs:
         (tmp_path / name).touch()
-    assert DATA_SET.strangers(tmp_path) == sorted(theirs)
+    assert DATA_SET.other_names(tmp_path) == sorted(theirs)

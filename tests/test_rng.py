@@ -1,4 +1,4 @@
-"""What is drawn for a frame belongs to the clip and the frame."""
+"""A frame's draws depend only on the clip and the frame."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""A runtime is refused in one line where its JAX is not the installed one, or has no use of the
+"""A runtime is refused in one line if its JAX is not the installed one, or does not use the
 accelerator.
 """
 

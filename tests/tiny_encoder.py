@@ -1,5 +1,5 @@
-"""A Wav2Vec 2.0 of two layers with random weights, in the folder that `ksdiff-jax convert encoder`
-writes.
+"""A Wav2Vec 2.0 of two layers with random weights, in the folder format of `ksdiff-jax convert
+encoder`.
 """
 
 import json

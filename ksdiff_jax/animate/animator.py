@@ -1,11 +1,11 @@
-"""From speech to motion with a trained system.
+"""Generates motion from speech with a trained system.
 
     animator = Animator.from_pretrained()               # the shipped checkpoint
     motion = animator("speech.wav", seed=0)             # Motion
-    motions = animator.batch(["a.wav", "b.flac"])       # the same motions as one by one
+    motions = animator.batch(["a.wav", "b.flac"])       # the same motions as separate calls
 
-The work is that of `engine.Engine`; an animator adds the checkpoint, the transcript beside a
-recording, and the record in each `Motion` of what it was made with.
+`engine.Engine` does the computation. An animator adds the checkpoint, the transcript beside a
+recording, and a record of the inputs and settings in each `Motion`.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from ksdiff_jax.speech.utterance import Utterance
 
 
 class Animator:
-    """A trained system with everything around it that turns a recording into a `Motion`."""
+    """A trained system with everything that is needed to turn a recording into a `Motion`."""
 
     def __init__(
         self,
@@ -57,13 +57,13 @@ class Animator:
         encoder: str | Path | None = None,
         space: str = "",
     ) -> "Animator":
-        """The animator of a checkpoint folder, a training workdir, a shipped name, or `org/name` on
-        Hugging Face's hub.
+        """Return the animator of a checkpoint folder, a training workdir, a shipped name, or
+        `org/name` on Hugging Face's hub.
 
-        What is here comes first; a branch, tag or commit on the hub is `org/name@revision`.
-        `encoder` is where the pretrained speech encoder lies that the checkpoint refers to, if it
-        has moved. `space` is the motion space of a checkpoint of an earlier version that does not
-        show it.
+        Local names have priority; a branch, tag or commit on the hub is `org/name@revision`.
+        `encoder` is the folder of the pretrained speech encoder that the checkpoint refers to, if
+        it has moved. `space` is the motion space of a checkpoint of an earlier version that does
+        not show it.
         """
         return cls(load_pretrained(checkpoint, encoder=encoder, space=space))
 
@@ -77,7 +77,7 @@ class Animator:
         licence: str | None = None,
         overwrite: bool = False,
     ) -> str:
-        """Send this animator's checkpoint to the repository `org/name` of the hub; see
+        """Upload this animator's checkpoint to the repository `org/name` of the hub; see
         `models.publish.push_to_hub`.
         """
         from ksdiff_jax.models.publish import push_to_hub
@@ -102,12 +102,12 @@ class Animator:
         audio_stream: int | None = None,
         **options,
     ) -> Motion:
-        """The motion of one recording (a path, or samples with `sample_rate_hz`).
+        """Return the motion of one recording (a path, or samples with `sample_rate_hz`).
 
         Without a `transcript` the one beside the recording is read, if there is one
-        (`speech.transcripts`). `channel` takes one channel alone, `audio_stream` one of several
-        sound tracks; both are counted from 1. `options` are those of `SampleConfig`, as `steps=`,
-        `guidance=`, `sampler=`; left out, the checkpoint's own.
+        (`speech.transcripts`). `channel` selects one channel, `audio_stream` one of several sound
+        tracks; both are counted from 1. `options` are those of `SampleConfig`, as `steps=`,
+        `guidance=`, `sampler=`; the defaults are the checkpoint's.
         """
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
         return self.samples(speech, count=1, transcript=transcript, seed=seed, **given, **options)[
@@ -126,8 +126,8 @@ class Animator:
         audio_stream: int | None = None,
         **options,
     ) -> list[Motion]:
-        """`count` different motions for one recording; the first is that of `animator(speech,
-        seed=seed)`.
+        """Return `count` different motions for one recording; the first is that of
+        `animator(speech, seed=seed)`.
         """
         if count < 1:
             raise InputError(f"samples: got {count}, need at least 1")
@@ -147,8 +147,8 @@ class Animator:
         audio_stream: int | None = None,
         **options,
     ) -> list[Motion]:
-        """One motion per recording, `batch_size` windows at a time; each equals `animator(speech,
-        seed=seed)` but for the rounding of a batch.
+        """Return one motion per recording, computed `batch_size` windows at a time; each equals
+        `animator(speech, seed=seed)` except for rounding in a batch.
         """
         transcripts = [None] * len(speeches) if transcripts is None else transcripts
         if len(transcripts) != len(speeches):
@@ -171,7 +171,7 @@ class Animator:
         channel: int | None = None,
         audio_stream: int | None = None,
     ) -> Utterance:
-        """A recording as an utterance; raises `InputError` where it cannot be used.
+        """Return a recording as an utterance; raise `InputError` if it cannot be used.
 
         `transcript` None: the one beside the recording, if there is one; "": none.
         """
@@ -182,7 +182,7 @@ class Animator:
         return self.engine.read(speech, transcript=transcript, **given)
 
     def options(self, **options) -> SampleConfig:
-        """The checkpoint's sampling options with those given replaced and checked."""
+        """Return the checkpoint's sampling options with the given ones replaced and checked."""
         return with_sampling(self.config, **options).sample
 
     def animate(
@@ -195,11 +195,12 @@ class Animator:
         progress: Callable[[int, int], None] | None = None,
         **options,
     ) -> list[Motion]:
-        """Motions of utterances already read. `numbers` tells samples of one utterance apart
-        (default: all 0).
+        """Return the motions of utterances that are already read. `numbers` distinguish samples of
+        one utterance (default: all 0).
 
-        `progress(done, total)` is called in motion frames. On a CPU windows go one at a time unless
-        `batch_size` says otherwise: batching gains little there and costs memory.
+        `progress(done, total)` is called with motion frames. On a CPU, windows are computed one at
+        a time unless `batch_size` is given, because a batch gains little speed there and costs
+        memory.
         """
         engine = self.engine.with_options(**options)
         numbers = [0] * len(utterances) if numbers is None else numbers
@@ -216,7 +217,7 @@ class Animator:
                 sample.motion,
                 fps=MOTION_RATE_HZ,
                 meta=self._meta(utterance) | about | {"sample": number},
-                **sample.tracks,
+                tracks=sample.tracks,
             )
             for utterance, sample, number in zip(utterances, samples, numbers, strict=True)
         ]

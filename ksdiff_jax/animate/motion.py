@@ -1,6 +1,7 @@
-"""`Motion`: a motion clip that can be put on a face and watched.
+"""`Motion`: a motion clip that can be posed on a face and rendered.
 
-`MotionClip` (floor 1) is the numbers and their file; here they meet a face model and the exporters.
+`MotionClip` (floor 1) contains the numbers and their file format; this module combines them with a
+face model and the exporters.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,33 +9,33 @@ from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.audio.heard import Heard
+from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_vertices, mouth_opening
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.typing import Float
 
-# Frames posed at once: one compiled shape for every clip length, and a bound on memory.
+# Number of frames posed at once: one compiled shape for every clip length, and a bound on memory.
 BLOCK_FRAMES = 128
 
 
 class Motion(MotionClip):
-    """What an `Animator` returns: arrays (t, ...), a file, and a moving face."""
+    """The result of an `Animator`: arrays (t, ...), a file, and a moving face."""
 
     def vertex_blocks(
         self, *, face: FaceModel | None = None
     ) -> Iterator[Float[np.ndarray, "t v 3"]]:
-        """The posed face, `BLOCK_FRAMES` frames at a time, in metres.
+        """Yield the posed face, `BLOCK_FRAMES` frames at a time, in metres.
 
-        Raises `InputError` unless the face is of the motion's space.
+        Raises `InputError` unless the face has the motion's space.
         """
         face = self.face_for(face)
         return self._blocks(face)
 
     def face_for(self, face: FaceModel | None = None) -> FaceModel:
-        """The face to put this motion on: the one given, or the built-in head.
+        """Return the face for this motion: the given one, or the built-in head.
 
-        Raises `InputError` where it is of another space than the motion, or the motion's is not
+        Raises `InputError` if its space is not that of the motion, or if the motion's space is not
         known.
         """
         if not self.space:
@@ -66,13 +67,13 @@ class Motion(MotionClip):
             yield np.asarray(vertices)[: frames.stop - start]
 
     def vertices(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t v 3"]:
-        """The posed face in metres, on the built-in head unless another is given (60 kB a
+        """Return the posed face in metres, on the built-in head unless another is given (60 kB a
         frame).
         """
         return np.concatenate(list(self.vertex_blocks(face=face)))
 
     def mouth_opening(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t"]:
-        """Metres between the inner lips at the middle of the mouth."""
+        """Return the distance in metres between the inner lips at the middle of the mouth."""
         face = self.face_for(face)
         blocks = (
             np.asarray(mouth_opening(face, vertices)) for vertices in self.vertex_blocks(face=face)
@@ -83,7 +84,7 @@ class Motion(MotionClip):
         self,
         path: str | Path,
         *,
-        audio: str | Path | Heard | None = None,
+        audio: str | Path | VoiceSource | None = None,
         face: FaceModel | None = None,
         size: int = 512,
         progress: Callable[[int, int], None] | None = None,
@@ -92,21 +93,19 @@ class Motion(MotionClip):
         """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done,
         total)` counts frames.
 
-        `Animator.read(...).heard` as `audio` is the sound of the channel and the track that were
-        read. A video of ours at `path` is replaced, another file only with `overwrite`, and `audio`
-        itself never.
+        With `Animator.read(...).heard` as `audio`, the sound is that of the channel and the track
+        that were read. A video of ours at `path` is replaced; another file is replaced only with
+        `overwrite`, and `audio` itself never.
         """
-        from ksdiff_jax.export.video import write_motion_video
+        from ksdiff_jax.export.video import VideoForm, write_motion_video
 
         face = self.face_for(face)
         return write_motion_video(
             path,
             self.vertex_blocks(face=face),
             face,
-            frames=len(self),
-            fps=self.fps,
+            form=VideoForm(frames=len(self), fps=self.fps, size=size),
             audio=audio,
-            size=size,
             progress=progress,
             overwrite=overwrite,
         )

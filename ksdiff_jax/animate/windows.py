@@ -1,14 +1,14 @@
-"""Long speech in windows: where they lie, what noise they start from, how their motions are joined.
+"""Windows of long speech: their positions, their initial noise, and the joining of their motions.
 
 A clip of T frames longer than the longest window is covered by n windows of equal length,
 neighbours sharing `overlap` frames. Every frame's noise is a function of its absolute index alone
-(`rng.frame_noise`), so two windows start the frames that they share from the same noise. Over an
-overlap the motions are cross-faded with weights that sum to one,
+(`rng.frame_noise`), so the frames that two windows share start from the same noise. Over an overlap
+the motions are cross-faded with weights that sum to one,
 
     w(x) = sin²(π x / 2),   x from 0 to 1 across the overlap,
 
-which is linear in the coefficients: head rotations are small, and two axis-angles that are near
-each other may be mixed as vectors. A frame's keyframes come from the window that owns it, the one
+so the result is linear in the coefficients: head rotations are small, and two similar axis-angles
+may be mixed as vectors. A frame's keyframes come from the window that owns it, which is the one
 whose border is farther away. Time is linear in T, and memory is that of one window plus the result.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from ksdiff_jax.typing import Float
 
-OVERLAP_FRAMES = 100  # 4 s: enough for both windows to settle
+OVERLAP_FRAMES = 100  # 4 s, within which both windows converge
 
 
 class Window(NamedTuple):
@@ -30,12 +30,12 @@ class Window(NamedTuple):
 
     @property
     def frames(self) -> int:
-        """Motion frames of the window."""
+        """Number of motion frames of the window."""
         return self.stop - self.start
 
 
 def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) -> list[Window]:
-    """Windows of at most `longest` frames that cover `frames`, neighbours sharing at least
+    """Return windows of at most `longest` frames that cover `frames`; neighbours share at least
     `overlap`.
     """
     if frames <= longest:
@@ -49,7 +49,7 @@ def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) ->
 def join_windows(
     parts: list[Float[np.ndarray, "_ _"]], windows: list[Window], *, frames: int
 ) -> Float[np.ndarray, "{frames} _"]:
-    """Motions (t, d) of the windows cross-faded into one of `frames` frames."""
+    """Cross-fade motions (t, d) of the windows into one of `frames` frames."""
     joined = np.zeros((frames, parts[0].shape[1]), np.float32)
     joined[: windows[0].stop] = parts[0]
     for part, (left, right) in zip(parts[1:], itertools.pairwise(windows), strict=True):
@@ -64,7 +64,7 @@ def join_windows(
 
 
 def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
-    """Per-frame values (t,) of the windows, each frame's taken from the window that owns it."""
+    """Return per-frame values (t,), each frame's from the window that owns it."""
     borders = [
         0,
         *((left.stop + right.start) // 2 for left, right in itertools.pairwise(windows)),

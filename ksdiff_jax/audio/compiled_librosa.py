@@ -1,12 +1,12 @@
-"""What we use of librosa, compiled by one process at a time.
+"""The parts of librosa used here, compiled by one process at a time.
 
-librosa compiles its vectorised functions when a module is imported or a function first called, and
-keeps the machine code on disk (numba's cache). Two processes that do so at the same moment can
-leave two files behind that do not fit each other: from then on every process that loads them
-crashes (numba, issue 10128). So the first call waits its turn.
+librosa compiles its vectorised functions when a module is imported or a function is first called,
+and stores the machine code on disk (numba's cache). Two processes that do so at the same moment can
+leave two files that do not match. Every process that loads them then crashes (numba, issue 10128).
+The first call is therefore made under a lock.
 
-Where the installation cannot be written (a container run by another user), numba's cache is a
-folder of the user's own.
+If the installation is not writable (a container run by another user), numba's cache is a folder in
+the user's cache.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from types import ModuleType
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, give_home, one_at_a_time
+from ksdiff_jax.files import cache_folder, one_at_a_time, set_home
 
-# What is called of each module, on a quarter of a second of noise.
+# The functions used of each module, called on a quarter of a second of noise.
 _NOISE = np.random.default_rng(0).normal(size=4_000)
 _CALLS = {
     "core": lambda core: core.pyin(_NOISE, fmin=65.0, fmax=500.0, sr=16_000),
@@ -33,21 +33,23 @@ _CALLS = {
 
 @functools.cache
 def librosa_module(name: str) -> ModuleType:
-    """`librosa.<name>`, imported and compiled at the first call: "core" for `pyin`, and "onset"."""
+    """Return `librosa.<name>`, imported and compiled at the first call: "core" for `pyin`, and
+    "onset".
+    """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(InputError):  # no folder to lock in: compile all the same
+        with contextlib.suppress(InputError):  # no folder for the lock: compile without it
             stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
-        give_home()
-        _give_numba_a_folder()
-        _choose_bars_quietly()
+        set_home()
+        _set_numba_folder()
+        _suppress_bar_warning()
         module = importlib.import_module(f"librosa.{name}")
         _CALLS[name](module)
     return module
 
 
-def _give_numba_a_folder() -> None:
-    """A folder for the machine code, where it cannot lie beside librosa's source: numba raises if
-    it finds none.
+def _set_numba_folder() -> None:
+    """Set a folder for the machine code if it cannot be stored beside librosa's source; numba
+    raises if it finds none.
     """
     if os.environ.get("NUMBA_CACHE_DIR") or "numba" in sys.modules:
         return
@@ -57,11 +59,12 @@ def _give_numba_a_folder() -> None:
         os.environ["NUMBA_CACHE_DIR"] = str(cache_folder() / "numba")
 
 
-def _choose_bars_quietly() -> None:
-    """pooch, which librosa imports, has tqdm choose a progress bar; in a notebook without
-    ipywidgets tqdm warns then.
+def _suppress_bar_warning() -> None:
+    """Suppress a warning of tqdm: pooch, which librosa imports, makes tqdm select a progress bar,
+    and in a notebook without ipywidgets tqdm then warns.
 
-    No bar of pooch is ever shown: we fetch none of librosa's example recordings.
+    No bar of pooch is ever shown, because this package downloads none of librosa's example
+    recordings.
     """
     from tqdm import TqdmWarning
 

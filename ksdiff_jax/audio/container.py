@@ -1,7 +1,7 @@
-"""Opening a recording or video for reading, whatever bytes its tags hold.
+"""Opens a recording or video for reading; its tags may hold any bytes.
 
-Tags are free text of unknown encoding. PyAV below 19 stops at what is not UTF-8 unless told to skip
-it; from 19 on it keeps such bytes escaped and knows no such option.
+Tags are free text of unknown encoding. PyAV below 19 raises at bytes that are not UTF-8 unless it
+is told to skip them. From 19 on it escapes such bytes and has no such option.
 """
 
 from collections.abc import Iterator
@@ -18,29 +18,29 @@ from av.video.stream import VideoStream
 from ksdiff_jax.errors import InputError
 
 BROADCAST_FORMATS = frozenset({"mpegts", "mpeg", "hls"})
-# FFmpeg looks at 5 MB and some seconds only; a track may begin later.
+# By default FFmpeg probes only 5 MB and a few seconds; a track may begin later.
 LONG_PROBE = {"probesize": str(256 << 20), "analyzeduration": str(600 * 1_000_000)}
-MOST_READ_ERRORS = 16  # one after another, before the rest of a file is given up
+MOST_READ_ERRORS = 16  # consecutive errors after which the rest of a file is not read
 _MAJOR_VERSION = int(av.__version__.split(".")[0])
 
 
 def open_container(path: str | Path) -> InputContainer:
-    """An open container, to be used in a `with`.
+    """Return an open container, to be used in a `with` statement.
 
-    Raises `av.error.FFmpegError` where FFmpeg cannot read it.
+    Raises `av.error.FFmpegError` if FFmpeg cannot read it.
     """
     options = {"metadata_errors": "ignore"} if _MAJOR_VERSION < 19 else {}
-    # The explicit protocol keeps a file called `concat:...` or `http:...` a file.
+    # The explicit protocol makes FFmpeg treat a name such as `concat:...` or `http:...` as a file.
     container = av.open(f"file:{path}", **options)
-    if not any(map(_not_met, container.streams)):
+    if not any(map(_format_unknown, container.streams)):
         return container
     container.close()
     return av.open(f"file:{path}", options=LONG_PROBE, **options)
 
 
-def _not_met(stream: Stream) -> bool:
-    """True for a track whose form is not known yet: formats without a header name it where it
-    begins.
+def _format_unknown(stream: Stream) -> bool:
+    """Return True for a track whose format is not known yet: formats without a header describe a
+    track where it begins.
     """
     if stream.codec_context is None or stream.type not in ("audio", "video"):
         return False
@@ -48,12 +48,12 @@ def _not_met(stream: Stream) -> bool:
 
 
 def start_s(container: InputContainer) -> float:
-    """Where a player starts the file, on the clock of its time stamps: the earliest start of its
-    sound and pictures.
+    """Return the time at which a player starts the file, on the clock of its time stamps: the
+    earliest start of its sound and pictures.
 
-    Subtitles, data and cover art start nothing, nor does what lies before zero: encoders put their
-    delay there. Only the 33-bit clock of a broadcast counts from before zero, where it wraps within
-    the file. 0 where no time is known.
+    Subtitles, data and cover art are ignored, and so is everything before time zero, because
+    encoders put their delay there. Only the 33-bit clock of a broadcast counts from before zero: it
+    wraps within the file. The result is 0 if no time is known.
     """
     streams = [*container.streams.audio, *video_streams(container)]
     starts = [
@@ -66,21 +66,21 @@ def start_s(container: InputContainer) -> float:
 
 
 def is_broadcast(container_format: str) -> bool:
-    """True for the formats whose clocks wrap, and jump where programmes are joined."""
+    """Return True for the formats whose clocks wrap, and jump where programmes are joined."""
     return bool(BROADCAST_FORMATS & set(container_format.split(",")))
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """The streams of moving pictures: cover art and thumbnails of chapters are none."""
+    """Return the streams of moving pictures, without cover art and thumbnails of chapters."""
     no_video = Disposition.attached_pic | Disposition.timed_thumbnails
     return [stream for stream in container.streams.video if not stream.disposition & no_video]
 
 
 def shown_stream(container: InputContainer) -> VideoStream | None:
-    """The video stream that a player picks: FFmpeg's choice, else a default one, else the largest;
-    None: no video.
+    """Return the video stream that a player selects: FFmpeg's choice, otherwise a default one,
+    otherwise the largest; None if there is no video.
 
-    A stream without a decoder is the choice only where there is no other.
+    A stream without a decoder is selected only if there is no other.
     """
     streams = video_streams(container)
     decodable = [stream for stream in streams if stream.codec_context is not None]
@@ -97,9 +97,9 @@ def shown_stream(container: InputContainer) -> VideoStream | None:
 def packets_of(
     container: InputContainer, stream: Stream, *, failures: list[str] | None = None
 ) -> Iterator[Packet]:
-    """Packets with something in them; reading goes on after an error, as long as something follows.
+    """Yield packets that contain data; after an error, reading continues as long as packets follow.
 
-    Where nothing follows and the end of the file is not reached, the reason is added to `failures`.
+    If nothing follows and the end of the file is not reached, the reason is added to `failures`.
     """
     errors, reason = 0, ""
     while errors < MOST_READ_ERRORS:
@@ -110,7 +110,7 @@ def packets_of(
                     yield packet
             return
         except (av.error.FFmpegError, IndexError) as error:
-            # IndexError: PyAV, where a damaged file names a new stream
+            # PyAV raises IndexError if a damaged file refers to a new stream
             errors += 1
             reason = (getattr(error, "strerror", None) or "a damaged file").lower()
     if failures is not None:
@@ -118,8 +118,8 @@ def packets_of(
 
 
 class Pictures(NamedTuple):
-    """The video track that is shown; its rate is measured on the packets' times, headers are not to
-    be trusted.
+    """The displayed video track. Its rate is measured from the packets' times, because headers are
+    unreliable.
     """
 
     codec: str
@@ -138,14 +138,16 @@ class Sound(NamedTuple):
 
     @classmethod
     def of(cls, stream) -> "Sound":
-        """What the header tells; FFmpeg knows nothing of a track that it cannot decode."""
+        """Read the fields from the stream's header; FFmpeg has no data for a track that it cannot
+        decode.
+        """
         if stream.codec_context is None:
             return cls("no decoder", 0, 0)
         return cls(stream.codec_context.name, stream.rate or 0, stream.channels)
 
 
 class Tracks(NamedTuple):
-    """What a recording or video file holds."""
+    """The tracks of a recording or video file."""
 
     container: str
     pictures: Pictures | None
@@ -153,9 +155,9 @@ class Tracks(NamedTuple):
 
 
 def read_tracks(path: str | Path) -> Tracks:
-    """The tracks of a file by its headers and packets; nothing is decoded.
+    """Read the tracks of a file from its headers and packets; nothing is decoded.
 
-    Raises `InputError` where FFmpeg cannot read the file or finds neither pictures nor sound in it.
+    Raises `InputError` if FFmpeg cannot read the file or finds neither pictures nor sound in it.
     """
     try:
         with open_container(path) as container:
@@ -177,7 +179,7 @@ def read_tracks(path: str | Path) -> Tracks:
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
     packets = list(packets_of(container, stream))
-    # In AVI FFmpeg makes up the times of showing.
+    # For AVI, FFmpeg invents the presentation times.
     by_dts = container.format.name == "avi"
     stamps = [packet.dts if by_dts or packet.pts is None else packet.pts for packet in packets]
     times_s = sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None)
@@ -187,6 +189,6 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Pictures:
         if spread_s > 0
         else float(stream.guessed_rate or 0) * (len(packets) > 1)
     )
-    if stream.codec_context is None:  # no decoder: the header's size is not known either
+    if stream.codec_context is None:  # no decoder: the size in the header is also unknown
         return Pictures("unknown", 0, 0, len(packets), fps)
     return Pictures(stream.codec_context.name, stream.width, stream.height, len(packets), fps)

@@ -1,18 +1,18 @@
-"""One sound track of a file as runs of samples, each at its place in time.
+"""Decodes one sound track of a file to runs of samples, each at its position in time.
 
-Time zero is where a player starts the file: the earliest start of its sound and pictures
-(`container.start_s`). A frame that follows the one before within `TOLERANCE_S` of its time stamp
-belongs to the same run. Otherwise
+Time zero is the time at which a player starts the file: the earliest start of its sound and
+pictures (`container.start_s`). A frame whose time stamp is within `TOLERANCE_S` of the end of the
+previous frame continues the same run. Otherwise:
 
-| the time stamp | what is done |
+| the time stamp | result |
 |---|---|
-| lies later: packets are missing, or the sound starts late | the next run starts later: a gap |
-| lies earlier by up to `LONGEST_OVERLAP_S`: the same instant twice | the second copy is left out |
-| lies earlier by more, later by more than any gap: joined files | the clock moves: no gap |
+| is later: packets are missing, or the sound starts late | the next run starts later: a gap |
+| is earlier by up to `LONGEST_OVERLAP_S`: the same instant twice | the second copy is left out |
+| is earlier by more, or later by more than any gap: joined files | the clock is shifted: no gap |
 
-A change of sample rate or of channels begins a new run too. Frames without time stamps are counted
-on, and so are those of formats that store none: FFmpeg counts them too, at the rate of the first
-one.
+A change of sample rate or of channels also starts a new run. Frames without time stamps follow the
+previous frame directly, and so do those of formats that store none, for which FFmpeg counts samples
+at the rate of the first frame.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
-from ksdiff_jax.audio.container import is_broadcast, packets_of
+from ksdiff_jax.audio.container import is_broadcast, packets_of, start_s
 from ksdiff_jax.audio.pcm import Justification, scaled, stored_samples
 from ksdiff_jax.audio.wave_header import WaveHeader
 from ksdiff_jax.errors import InputError
@@ -34,7 +34,7 @@ from ksdiff_jax.typing import Float
 TOLERANCE_S = 0.02
 LONGEST_OVERLAP_S = 1.0
 LONGEST_GAP_S, LONGEST_BROADCAST_GAP_S = 3600.0, 10.0
-LONGEST_GAPS_S = 7200.0  # of one file together: silence takes memory
+LONGEST_GAPS_S = 7200.0  # total of one file: silence takes memory
 STAMPED_FORMATS = frozenset(
     {"matroska", "mov", "mpegts", "mpeg", "hls", "flv", "asf", "ogg", "rm", "nut", "mxf"}
 )
@@ -46,30 +46,30 @@ class Block(NamedTuple):
 
     channels: Float[np.ndarray, "c s"]  # full scale 1; may hold NaN
     rate_hz: int
-    layout: tuple[str, ...]  # a name for each channel, "NONE" where the file does not name it
+    layout: tuple[str, ...]  # a name for each channel, "NONE" if the file does not name it
     start_s: float
-    joins: bool  # it follows the block before without a gap, in the same format
+    joins: bool  # it follows the previous block without a gap, in the same format
 
 
 @dataclass
 class Findings:
-    """What decoding met that the caller may have to know; complete when the last block has been
-    taken.
+    """Facts found while decoding that the caller may need; complete when the last block has been
+    consumed.
     """
 
     gaps: list[tuple[float, float]] = field(default_factory=list)  # start and length in seconds
     start_s: float = 0.0  # of the first sample
     end_s: float = 0.0  # of the last one
-    decoded_s: float = 0.0  # of sound, gaps left out
-    joined: int = 0  # places where the clock starts anew
+    decoded_s: float = 0.0  # of sound, without gaps
+    joined: int = 0  # places where the clock restarts
     packets: int = 0
-    damaged: int = 0  # packets that do not decode
-    stopped: str = ""  # why reading ended before the file did
-    gain: float = 1.0  # that brings integers stored too low in their container to full scale
+    damaged: int = 0  # packets that cannot be decoded
+    stopped: str = ""  # why reading ended before the end of the file
+    gain: float = 1.0  # factor that brings integers stored too low in their container to full scale
 
 
 class _Clock:
-    """Where each frame lies, by its time stamp and the samples before it."""
+    """Computes the position of each frame from its time stamp and the samples before it."""
 
     def __init__(self, container_format: str, origin_s: float, findings: Findings):
         self._stamped = bool(STAMPED_FORMATS & set(container_format.split(",")))
@@ -77,10 +77,12 @@ class _Clock:
             LONGEST_BROADCAST_GAP_S if is_broadcast(container_format) else LONGEST_GAP_S
         )
         self._offset_s, self._findings = -origin_s, findings
-        self.next_s: float | None = None  # where the sound so far ends
+        self.next_s: float | None = None  # end of the sound so far
 
     def place(self, stamp_s: float | None) -> tuple[float, float]:
-        """Start of a frame, and the seconds at its beginning that are there already."""
+        """Return the start of a frame, and the seconds at its beginning that are already
+        decoded.
+        """
         if self.next_s is None:
             return self._first(stamp_s)
         if stamp_s is None or not self._stamped:
@@ -111,25 +113,25 @@ def decoded_blocks(
     stream,
     *,
     path: Path,
-    origin_s: float,
     stored: WaveHeader | None,
     header: WaveHeader | None,
     findings: Findings,
 ) -> Iterator[Block]:
-    """The sound of a stream in blocks of about `BLOCK_S`; `findings` is filled on the way.
+    """Yield the sound of a stream in blocks of about `BLOCK_S`; `findings` is filled during the
+    iteration.
 
-    `stored` is the header of a WAV file whose samples FFmpeg would read wrongly, `header` that of
+    `stored` is the header of a WAV file whose samples FFmpeg would decode wrongly, `header` that of
     any WAV file.
     """
-    clock = _Clock(container.format.name, origin_s, findings)
+    clock = _Clock(container.format.name, start_s(container), findings)
     spare_bits = header is not None and header.valid_bits < 8 * header.container_bytes
     justification = Justification(header) if spare_bits else None
     pieces: list[np.ndarray] = []
     run: tuple[int, tuple[str, ...]] | None = None  # rate and layout of the pieces
-    start_s, samples, joins = 0.0, 0, False
+    from_s, samples, joins = 0.0, 0, False
 
     def block() -> Block:
-        return Block(scaled(np.concatenate(pieces, axis=1)), *run, start_s, joins)
+        return Block(scaled(np.concatenate(pieces, axis=1)), *run, from_s, joins)
 
     for raw, rate_hz, layout, stamp_s in _frames(
         container, stream, stored=stored, path=path, findings=findings
@@ -142,14 +144,14 @@ def decoded_blocks(
         if there_s:
             raw = raw[:, round(there_s * rate_hz) :]
         if justification is not None:
-            justification.see(raw)
+            justification.add(raw)
             findings.gain = justification.gain
         gapless = run == (rate_hz, layout) and abs(at_s - clock.next_s) < 1e-9 and not there_s
         if pieces and (not gapless or samples >= BLOCK_S * rate_hz or raw.dtype != pieces[0].dtype):
             yield block()
             pieces, samples = [], 0
         if not pieces:
-            start_s, joins = at_s, gapless
+            from_s, joins = at_s, gapless
         run = (rate_hz, layout)
         pieces.append(raw)
         samples += raw.shape[1]
@@ -163,8 +165,8 @@ def decoded_blocks(
 def _frames(
     container: InputContainer, stream, *, stored: WaveHeader | None, path: Path, findings: Findings
 ) -> Iterator[tuple[np.ndarray, int, tuple[str, ...], float | None]]:
-    """Samples (c, s) as stored, rate, layout and time stamp of every frame; damaged packets are
-    passed over.
+    """Yield samples (c, s) as stored, rate, layout and time stamp of every frame; damaged packets
+    are skipped.
     """
     if stored is not None:
         for packet in _packets(container, stream, findings):
@@ -187,9 +189,7 @@ def _frames(
 
 
 def _packets(container: InputContainer, stream, findings: Findings) -> Iterator:
-    """The packets of a stream, then the empty one that makes the decoder give what it holds
-    back.
-    """
+    """Yield the packets of a stream, then the empty packet that flushes the decoder."""
     failures: list[str] = []
     for packet in packets_of(container, stream, failures=failures):
         findings.packets += 1

@@ -1,11 +1,12 @@
-"""Channels that hold the sound of the loudest one a little earlier or later: two microphones in one
-room.
+"""Detects channels that contain the sound of the loudest one slightly earlier or later: two
+microphones in one room.
 
-Sound takes 1 ms for 34 cm. With such a delay the channels of one voice look unrelated, or in
-opposition, where they are compared at the same instant, and their sum loses some frequencies. So
-they are compared at every delay of up to `LONGEST_DELAY_S`, in parts of about a second. A channel
+Sound travels 34 cm in 1 ms. With such a delay the channels of one voice look unrelated or inverted
+if they are compared at the same instant, and their sum loses some frequencies. The channels are
+therefore compared at every delay of up to `LONGEST_DELAY_S`, in parts of about a second. A channel
 is a delayed copy if its correlation with the loudest one reaches `ALIKE` at the same delay in every
-part that is not quiet. A second person who speaks in one part only makes it another sound.
+part that is not quiet. If a second person speaks in only one part, the channel counts as another
+sound.
 """
 
 import numpy as np
@@ -28,7 +29,7 @@ class DelayedCopies:
         self._parts: list[Float[np.ndarray, "c 3"]] = []
 
     def add(self, channels: Float[np.ndarray, "c s"], rate_hz: int) -> None:
-        """Take finite samples into account."""
+        """Add finite samples to the statistics."""
         longest = max(1, round(LONGEST_DELAY_S * rate_hz))
         count = max(1, round(channels.shape[1] / (PART_S * rate_hz)))
         for part in np.array_split(channels, count, axis=1):
@@ -37,7 +38,7 @@ class DelayedCopies:
 
     @property
     def found(self) -> Bool[np.ndarray, "c"]:
-        """True for each delayed copy."""
+        """Return True for each delayed copy."""
         if not self._parts:
             return np.zeros(1, bool)
         energy, correlation, delay_s = np.moveaxis(np.stack(self._parts), -1, 0)

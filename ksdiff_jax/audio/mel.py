@@ -1,13 +1,13 @@
 """Log-mel spectrogram at 50 Hz in JAX: the front end of the speech encoder that needs no download.
 
-Frame i owns samples [320 i, 320 (i + 1)) and sees the 40 ms Hann window [320 i - 160, 320 i + 480),
-centred on its own 20 ms; beyond both ends of the array there are zeros. So zeros appended to a clip
-change none of its frames.
+Frame i covers samples [320 i, 320 (i + 1)). Its 40 ms Hann window is [320 i - 160, 320 i + 480),
+centred on the frame's own 20 ms. Samples beyond both ends of the array are zero, so zeros appended
+to a clip do not change any of its frames.
 
     X = rfft(window * x, 1024 points),   mel = filters @ |X|^2,   log_mel = log(max(mel, 1e-5))
 
 with the triangular filters of Slaney's Auditory Toolbox between 60 Hz and 7.6 kHz, equal to
-librosa's default ones.
+librosa's default filters.
 """
 
 import functools
@@ -29,13 +29,13 @@ _LOG_PER_MEL = math.log(6.4) / 27
 
 
 def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {bands}"]:
-    """Log-mel frames of waveforms at 16 kHz; s is a multiple of 320 and f = s / 320."""
+    """Return log-mel frames of waveforms at 16 kHz; s is a multiple of 320 and f = s / 320."""
     batch, samples = audio.shape
     hop = SAMPLES_PER_SPEECH_FRAME
     padded = jnp.pad(audio.astype(jnp.float32), ((0, 0), (hop // 2, hop // 2)))
     hops = padded.reshape(batch, samples // hop + 1, hop)
-    # The window is two hops. Each is moved to its place in zeros and added: XLA on a CPU joins
-    # arrays slowly.
+    # The window is two hops long. Each hop is padded to its position and the two are added, because
+    # concatenation is slow in XLA on a CPU.
     window, room = _hann_window(), FFT_POINTS - WINDOW_SAMPLES
     first = jnp.pad(hops[:, :-1] * window[:hop], ((0, 0), (0, 0), (0, hop + room)))
     second = jnp.pad(hops[:, 1:] * window[hop:], ((0, 0), (0, 0), (hop, room)))
@@ -47,25 +47,25 @@ def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {ban
 def normalise_mel(
     mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]
 ) -> Float[Array, "b f bands"]:
-    """Each band of each utterance to mean 0 and variance 1 over its valid frames; invalid frames
-    become 0.
+    """Normalise each band of each utterance to mean 0 and variance 1 over its valid frames; invalid
+    frames become 0.
     """
     weight = mask[..., None].astype(mel.dtype)
     count = jnp.maximum(weight.sum(axis=1, keepdims=True), 1.0)
     mean = (mel * weight).sum(axis=1, keepdims=True) / count
     variance = (jnp.square(mel - mean) * weight).sum(axis=1, keepdims=True) / count
-    # The floor keeps constant bands (digital silence) at 0; bands of sound vary by more than 1
-    # neper.
+    # The floor keeps constant bands (digital silence) at 0; in bands with sound the standard
+    # deviation exceeds 1 neper.
     return (mel - mean) * weight / jnp.sqrt(variance + 1e-2)
 
 
 @functools.lru_cache
 def _mel_filters(bands: int) -> Float[np.ndarray, "{bands} k"]:
-    """Triangles over the bins of the spectrum, corners evenly spaced in mel, each of area 1 over
-    frequency.
+    """Return triangles over the bins of the spectrum, with corners evenly spaced in mel, each of
+    area 1 over frequency.
     """
     low, high = (_mel_of(frequency) for frequency in MEL_RANGE_HZ)
-    # each band rises, peaks and ends at three neighbours
+    # each band starts, peaks and ends at three neighbouring corners
     corners = _hertz_of(np.linspace(low, high, bands + 2))
     bins = np.arange(FFT_POINTS // 2 + 1) * (SAMPLE_RATE_HZ / FFT_POINTS)
     beyond = corners[:, None] - bins
@@ -79,21 +79,21 @@ def _mel_filters(bands: int) -> Float[np.ndarray, "{bands} k"]:
 
 
 def _mel_of(frequency_hz: float) -> float:
-    """Slaney's scale: linear up to 1 kHz, logarithmic from there on."""
+    """Return the mel value on Slaney's scale: linear up to 1 kHz, logarithmic above."""
     if frequency_hz < _LOGARITHMIC_HZ:
         return frequency_hz / _HZ_PER_MEL
     return _LOGARITHMIC_HZ / _HZ_PER_MEL + math.log(frequency_hz / _LOGARITHMIC_HZ) / _LOG_PER_MEL
 
 
 def _hertz_of(mel: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """The inverse of `_mel_of`."""
+    """Return the frequency of mel values: the inverse of `_mel_of`."""
     beyond = mel - _LOGARITHMIC_HZ / _HZ_PER_MEL
     return np.where(beyond < 0, _HZ_PER_MEL * mel, _LOGARITHMIC_HZ * np.exp(_LOG_PER_MEL * beyond))
 
 
 @functools.lru_cache
 def _hann_window() -> np.ndarray:
-    """Periodic: two of them, one hop apart, add to one."""
+    """Return the periodic Hann window: two of them, one hop apart, add to one."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(
         np.float32
     )

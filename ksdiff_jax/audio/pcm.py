@@ -1,7 +1,7 @@
-"""Samples as stored, integers or floats of any width, to float32 with full scale 1.
+"""Converts stored samples, integers or floats of any width, to float32 with full scale 1.
 
-Integers of fewer valid bits than their container has lie in its upper bits; `Justification` finds
-the files whose writer put them into the lower ones, so that the level can be mended.
+Integers with fewer valid bits than their container are stored in its upper bits. `Justification`
+detects files whose writer used the lower bits, so that the level can be corrected.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from ksdiff_jax.typing import Float
 
 
 def scaled(raw: np.ndarray) -> Float[np.ndarray, "*shape"]:
-    """Decoded samples of any NumPy type as float32; 8-bit integers are unsigned, as WAV and FFmpeg
-    have them.
+    """Return decoded samples of any NumPy type as float32; 8-bit integers are unsigned, as in WAV
+    and FFmpeg.
     """
     if raw.dtype == np.uint8:
         return (raw.astype(np.float32, order="C") - 128.0) / np.float32(128.0)
@@ -23,10 +23,11 @@ def scaled(raw: np.ndarray) -> Float[np.ndarray, "*shape"]:
 
 
 def stored_samples(data: bytes, header: WaveHeader) -> np.ndarray:
-    """The samples (c, s) in the bytes of a WAV's data chunk; an incomplete last block is left out.
+    """Return the samples (c, s) in the bytes of a WAV's data chunk; an incomplete last block is
+    left out.
 
-    24-bit integers become 32-bit ones of the same scale. Raises `ValueError` for a form that no
-    tool writes.
+    24-bit integers become 32-bit ones of the same scale. Raises `ValueError` for a format that no
+    known tool writes.
     """
     width, order = header.container_bytes, ">" if header.big_endian else "<"
     block = width * header.channels
@@ -47,16 +48,16 @@ def stored_samples(data: bytes, header: WaveHeader) -> np.ndarray:
 
 
 class Justification:
-    """Where in their container the valid bits of integer samples lie, found from all samples of a
-    file.
+    """Determines the position of the valid bits in the container of integer samples, from all
+    samples of a file.
     """
 
     def __init__(self, header: WaveHeader):
         self._container_bits, self._valid_bits = 8 * header.container_bytes, header.valid_bits
         self._set = self._magnitude = self._width = 0
 
-    def see(self, samples: np.ndarray) -> None:
-        """Take samples as stored into account."""
+    def add(self, samples: np.ndarray) -> None:
+        """Add stored samples to the statistics."""
         if samples.dtype.kind == "i" and samples.size:
             self._width = 8 * samples.dtype.itemsize
             self._set |= int(np.bitwise_or.reduce(samples, axis=None)) & ((1 << self._width) - 1)
@@ -66,8 +67,8 @@ class Justification:
 
     @property
     def gain(self) -> float:
-        """What brings the samples to full scale: 1, or the power of 2 by which the writer's bits
-        lie too low.
+        """Return the factor that brings the samples to full scale: 1, or the power of 2 by which
+        the writer's bits are too low.
         """
         spare = self._container_bits - self._valid_bits
         padding = self._width - self._container_bits  # zeros below a 24-bit sample in 32 bits

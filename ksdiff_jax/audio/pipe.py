@@ -1,8 +1,8 @@
-"""Recordings that come through a pipe: a FIFO, a process substitution, standard input.
+"""Reads recordings from a pipe: a FIFO, a process substitution, standard input.
 
-A pipe can be read once and from its beginning only; formats need their end and their index too. So
-it is copied into a temporary file, which stays until the process ends: the video's soundtrack reads
-it again.
+A pipe can be read only once and from its beginning, but formats also need their end and their
+index. The pipe is therefore copied into a temporary file. The file is kept until the process ends,
+because the video's soundtrack reads it again.
 """
 
 import atexit
@@ -19,15 +19,15 @@ _BLOCK_BYTES = 1 << 20
 
 
 def is_pipe(path: Path) -> bool:
-    """True for a FIFO, or a socket that standard input comes from."""
+    """Return True for a FIFO, or a socket connected to standard input."""
     mode = path.stat().st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def copy_of_pipe(path: Path) -> Path:
-    """A file with everything that comes through a pipe.
+    """Return a file with everything that is read from a pipe.
 
-    Raises `InputError` where that is nothing, or too much.
+    Raises `InputError` if the pipe delivers nothing, or too much.
     """
     try:
         folder = Path(tempfile.mkdtemp(prefix="ksdiff-pipe."))
@@ -44,11 +44,10 @@ def copy_of_pipe(path: Path) -> Path:
     except OSError as error:
         raise InputError(
             f"{path}: this pipe cannot be copied to {os.fspath(tempfile.gettempdir())} "
-            f"({error.strerror}); "
-            "save the recording to a file"
+            f"({error.strerror}); save the recording to a file"
         ) from error
     if not copy.stat().st_size:
         raise InputError(
-            f"{path}: nothing came through this pipe (0 bytes); give a recording with sound in it"
+            f"{path}: this pipe delivered no data (0 bytes); give a recording with sound in it"
         )
     return copy

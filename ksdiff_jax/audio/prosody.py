@@ -1,17 +1,18 @@
 """Prosody: fundamental frequency and energy at 50 Hz, the input of FiLM in the expression path
 (KSDiff §2.1).
 
-`extract_prosody` gives raw values (f, 2): f0 in Hz, 0 where unvoiced (probabilistic YIN: Mauch and
-Dixon, 2014, through librosa), and the natural logarithm of the RMS of the frame's own 20 ms. Frame
-i is centred on (i + 1/2) / 50 s: it owns samples [320 i, 320 (i + 1)).
+`extract_prosody` returns raw values (f, 2): f0 in Hz, 0 where unvoiced (probabilistic YIN: Mauch
+and Dixon, 2014, through librosa), and the natural logarithm of the RMS of the frame's own 20 ms.
+Frame i is centred on (i + 1/2) / 50 s and covers samples [320 i, 320 (i + 1)).
 
-`normalise_prosody` makes of them what the model sees: per utterance,
+`normalise_prosody` computes the model's input from them, per utterance:
 
     column 0 = z(log f0), mean and deviation over voiced frames,
                unvoiced frames interpolated between them,
     column 1 = z(log energy),
 
-where z(x) = (x - mean) / std, and zeros where std is 0 or nothing is voiced. Never NaN.
+where z(x) = (x - mean) / std. A column is zero if its std is 0 or no frame is voiced; the result is
+never NaN.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME, 
 from ksdiff_jax.typing import Float
 
 F0_RANGE_HZ = (65.0, 500.0)
-# The tracker hears this band only: rumble below it and fricatives above it hide voicing.
+# The pitch tracker uses only this band: rumble below it and fricatives above it hide voicing.
 TRACKED_BAND_HZ = (70.0, 1500.0)
 WINDOW_SAMPLES = 2048  # 128 ms; halving it loses 12 % of the voicing decisions
 # Semitones between pitch candidates; librosa's 0.1 costs 2.5 times as much and changes 1 % of the
@@ -30,29 +31,34 @@ WINDOW_SAMPLES = 2048  # 128 ms; halving it loses 12 % of the voicing decisions
 PITCH_STEP_SEMITONES = 0.2
 ENERGY_FLOOR = 1e-5  # RMS, -100 dB below full scale
 CHUNK_FRAMES = 1500  # 30 s: bounds the memory of the pitch tracker
-CHUNK_CONTEXT_FRAMES = 50  # a second on either side of a chunk settles the Viterbi path
-# Below this deviation a contour is constant up to rounding: dividing by it would amplify noise.
+# one second on either side of a chunk, in which the Viterbi path converges
+CHUNK_CONTEXT_FRAMES = 50
+# A contour with a deviation below this is constant up to rounding: dividing by the deviation would
+# amplify noise.
 SMALLEST_DEVIATION = 1e-3
 
 
 def extract_prosody(
     audio: Float[np.ndarray, "s"], *, frames: int | None = None
 ) -> Float[np.ndarray, "f 2"]:
-    """Raw prosody of samples at 16 kHz: f0 in Hz (0 where unvoiced) and log RMS, `speech_frames(s)`
-    rows.
+    """Return raw prosody of samples at 16 kHz: f0 in Hz (0 where unvoiced) and log RMS,
+    `speech_frames(s)` rows.
 
-    `frames` asks for another number of rows: sound beyond is ignored, missing sound is silence.
+    `frames` sets another number of rows: sound beyond them is ignored, missing sound counts as
+    silence.
     """
     frames = speech_frames(len(audio)) if frames is None else frames
     samples = frames * SAMPLES_PER_SPEECH_FRAME
     audio = audio[:samples].astype(np.float32)
-    audio -= audio.mean() if audio.size else 0  # a constant offset of the recorder is no energy
+    audio -= audio.mean() if audio.size else 0  # a constant offset of the recorder is not energy
     audio = np.pad(audio, (0, samples - len(audio)))
     return np.stack([_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
 
 
 def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
-    """[log f0, log energy] of one utterance, each of mean 0 and deviation 1 (module docstring)."""
+    """Return [log f0, log energy] of one utterance, each with mean 0 and deviation 1 (module
+    docstring).
+    """
     f0_hz, log_energy = raw[:, 0].astype(np.float64), raw[:, 1].astype(np.float64)
     voiced = f0_hz > 0
     pitch = np.zeros(len(raw))
@@ -66,7 +72,7 @@ def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]
 
 
 def log_energy(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
-    """Natural logarithm of the RMS of each frame's own 20 ms; s is a multiple of 320."""
+    """Return the natural logarithm of the RMS of each frame's own 20 ms; s is a multiple of 320."""
     frames = audio.reshape(-1, SAMPLES_PER_SPEECH_FRAME).astype(np.float64)
     return np.log(np.maximum(np.sqrt(np.mean(frames**2, axis=-1)), ENERGY_FLOOR))
 
@@ -79,9 +85,9 @@ def _standardise(values: np.ndarray, *, reference: np.ndarray) -> np.ndarray:
 
 
 def _pitch_hz(audio: Float[np.ndarray, "s"]) -> np.ndarray:
-    """f0 per frame, 0 where unvoiced.
+    """Return f0 per frame, 0 where unvoiced.
 
-    Long sound goes chunk by chunk, so that memory stays bounded.
+    Long sound is processed in chunks, so that memory is bounded.
     """
     frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
     margin = (WINDOW_SAMPLES - SAMPLES_PER_SPEECH_FRAME) // 2  # centres the window on the frame

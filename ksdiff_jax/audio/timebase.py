@@ -1,7 +1,7 @@
 """Time bases: waveform samples (16 kHz), speech feature frames (50 Hz) and motion frames (25 Hz).
 
-A motion frame i stands for the instant i / 25 s; it owns the samples [640 i, 640 (i + 1)) and the
-speech frames 2i and 2i + 1. A clip of n samples has round(25 n / 16000) motion frames, at least
+Motion frame i is at the instant i / 25 s. It corresponds to the samples [640 i, 640 (i + 1)) and to
+the speech frames 2i and 2i + 1. A clip of n samples has round(25 n / 16000) motion frames, at least
 one.
 """
 
@@ -15,15 +15,19 @@ SPEECH_FRAMES_PER_MOTION_FRAME = SPEECH_RATE_HZ // MOTION_RATE_HZ  # 2
 
 
 def motion_frames(samples: int) -> int:
-    """Motion frames of a clip of `samples` samples at 16 kHz: round(25 · seconds), at least 1."""
+    """Return the motion frames of a clip of `samples` samples at 16 kHz: round(25 · seconds), at
+    least 1.
+    """
     return max(1, (samples + SAMPLES_PER_MOTION_FRAME // 2) // SAMPLES_PER_MOTION_FRAME)
 
 
 def speech_frames(samples: int) -> int:
-    """Speech feature frames of a clip of `samples` samples: exactly twice its motion frames."""
+    """Return the speech feature frames of a clip of `samples` samples: exactly twice its motion
+    frames.
+    """
     return SPEECH_FRAMES_PER_MOTION_FRAME * motion_frames(samples)
 
 
 def samples_of_motion_frames(frames: int) -> int:
-    """Samples that `frames` motion frames own."""
+    """Return the samples that correspond to `frames` motion frames."""
     return frames * SAMPLES_PER_MOTION_FRAME

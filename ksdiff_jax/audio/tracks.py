@@ -1,8 +1,8 @@
-"""Which sound track of a file is used: the one asked for, else the one that a player takes.
+"""Selects the sound track of a file: the requested one, otherwise the one that a player selects.
 
-A player takes the track marked as default, else the first. A track that FFmpeg has no decoder for
-(spatial sound of phones, protected music) is passed over where there is another one, and so are
-tracks for the hard of seeing and comments. Tracks are counted from 1.
+A player selects the track marked as default, otherwise the first. A track that FFmpeg cannot decode
+(spatial sound of phones, protected music) is skipped if there is another one, and so are tracks for
+the hard of hearing and commentary tracks. Tracks are counted from 1.
 """
 
 from pathlib import Path
@@ -22,8 +22,9 @@ class Choice(NamedTuple):
 
     number: int  # from 1, among the sound tracks
     stream: object  # av.audio.stream.AudioStream
-    notes: tuple[str, ...]  # what of the choice the caller may want to change, a line each
-    others: tuple[int, ...]  # the other tracks that can be decoded, the likeliest first
+    # one line for each automatic decision that the caller may want to change
+    notes: tuple[str, ...]
+    others: tuple[int, ...]  # the other tracks that can be decoded, the most likely first
 
 
 def choose_track(
@@ -33,8 +34,8 @@ def choose_track(
     track: int | None = None,
     stored: WaveHeader | None = None,
 ) -> Choice:
-    """The track `track`, or the one that a player takes; raises `InputError` where there is none to
-    use.
+    """Return the track `track`, or the one that a player selects; raise `InputError` if none is
+    usable.
 
     A WAV file whose samples `audio.pcm` reads (`stored`) needs no decoder.
     """
@@ -45,7 +46,7 @@ def choose_track(
             f"{path}: {what} (read as {container.format.name}); give a file with sound in it"
         )
     if track is not None:
-        return Choice(track, _asked_for(streams, track, path=path, stored=stored), (), ())
+        return Choice(track, _requested(streams, track, path=path, stored=stored), (), ())
     usable = [
         number for number, stream in enumerate(streams, start=1) if stored or _decodable(stream)
     ]
@@ -80,11 +81,11 @@ def choose_track(
     return Choice(number, streams[number - 1], tuple(notes), tuple(others))
 
 
-def _asked_for(streams: list, track: int, *, path: Path, stored: WaveHeader | None):
+def _requested(streams: list, track: int, *, path: Path, stored: WaveHeader | None):
     if not 1 <= track <= len(streams):
         has = "1 sound track" if len(streams) == 1 else f"{len(streams)} sound tracks"
         raise InputError(
-            f"{path}: sound track {track} was asked for; the file has {has}, counted from 1"
+            f"{path}: sound track {track} was requested; the file has {has}, counted from 1"
         )
     if not (stored or _decodable(streams[track - 1])):
         raise InputError(

@@ -1,17 +1,17 @@
-"""The `fmt ` and `data` chunks of a WAV file, read for what FFmpeg's decoder choice and sizes do
-not tell.
+"""Reads the `fmt ` and `data` chunks of a WAV file, for information that FFmpeg's choice of decoder
+and sizes do not give.
 
 | magic | sizes |
 |---|---|
 | RIFF, RIFX | 32 bit, little- and big-endian |
 | RF64, BW64 | 64 bit in the `ds64` chunk where the 32-bit one is 0xFFFFFFFF |
 
-A sample lies in a container of `block_align / channels` bytes; `bits` of them are valid. By the
-specification the valid bits are the upper ones, so the container alone gives the scale. FFmpeg
-chooses its decoder by the valid bits: 24 in 32 become noise or nothing.
+A sample is stored in a container of `block_align / channels` bytes, of which `bits` bits are valid.
+By the specification the valid bits are the upper ones, so the container alone determines the scale.
+FFmpeg chooses its decoder by the valid bits, so it decodes 24 bits in 32 as noise or not at all.
 
-Programs that write into a pipe do not know the size of their data and put 0, or one of the largest
-numbers, in its place: such a size is None here.
+Programs that write to a pipe cannot state the size of their data and write 0, or one of the largest
+numbers, instead. Such a size is None here.
 """
 
 import struct
@@ -19,37 +19,37 @@ from pathlib import Path
 from typing import NamedTuple
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-HEADER_BYTES = 1 << 20  # of a file, in which the chunks before the data are looked for
+HEADER_BYTES = 1 << 20  # the part of a file that is searched for the chunks before the data
 # 0x7FFFF000 and just below or above 2**31: sox, arecord, mplayer. Just below 2**32: ffmpeg and most
 # others.
 UNKNOWN_SIZES = (range(0, 1), range(0x7FFFF000, 0x80000100), range(0xFFFFF000, 0x1_0000_0000))
-MOST_CHUNKS = 10_000  # that are looked at behind the data
+MOST_CHUNKS = 10_000  # chunks that are read after the data
 UNKNOWN_SIZE_64 = 1 << 62
 
 
 class WaveHeader(NamedTuple):
-    """What the header of a WAV file states."""
+    """The contents of a WAV file's header."""
 
     format_tag: int  # of the sub-format where the header is extensible
     channels: int
     rate_hz: int
-    container_bytes: int  # of one sample; 0 where block_align and channels do not fit together
+    container_bytes: int  # of one sample; 0 if block_align and channels are inconsistent
     valid_bits: int
     big_endian: bool
     data_bytes: int | None  # None: not known when the header was written
-    data_start: int = 0  # byte of the file
-    data_chunks: int = 1  # of them FFmpeg, and so most players, read the last
+    data_start: int = 0  # byte offset in the file
+    data_chunks: int = 1  # FFmpeg, and therefore most players, read the last of them
 
     @property
     def uncompressed(self) -> bool:
-        """True where each sample has a container of its own."""
+        """Return True if each sample has a container of its own."""
         return self.format_tag in (PCM, FLOAT, A_LAW, MU_LAW)
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds by the size of uncompressed data.
+        """Return the duration in seconds from the size of uncompressed data.
 
-        The stated byte rate is not used: it is wrong in many files.
+        The stated byte rate is not used, because it is wrong in many files.
         """
         bytes_per_second = self.rate_hz * self.channels * self.container_bytes
         known = self.data_bytes and bytes_per_second and self.uncompressed
@@ -57,8 +57,8 @@ class WaveHeader(NamedTuple):
 
     @property
     def ffmpeg_codec(self) -> str | None:
-        """The decoder that reads these samples as they are stored; None where FFmpeg or PyAV has
-        none.
+        """Return the decoder that reads these samples as they are stored; None if FFmpeg or PyAV
+        has none.
         """
         if self.format_tag == PCM and self.container_bytes == 1:
             return "pcm_u8"
@@ -74,7 +74,9 @@ class WaveHeader(NamedTuple):
 
 
 def read_wave_header(path: str | Path) -> WaveHeader | None:
-    """The header of a WAV file, or None where the file is none or its chunks are damaged."""
+    """Return the header of a WAV file, or None if the file is not a WAV file or its chunks are
+    damaged.
+    """
     with Path(path).open("rb") as file:
         header = file.read(HEADER_BYTES)
     big_endian = header[:4] == b"RIFX"
@@ -96,7 +98,9 @@ def read_wave_header(path: str | Path) -> WaveHeader | None:
 
 
 def is_followed_by_another(path: str | Path, header: WaveHeader) -> bool:
-    """True where a second WAV file lies behind the data: files that were joined byte by byte."""
+    """Return True if a second WAV file follows the data: the files were concatenated byte by
+    byte.
+    """
     if not header.data_bytes:
         return False
     with Path(path).open("rb") as file:
@@ -109,7 +113,9 @@ def is_followed_by_another(path: str | Path, header: WaveHeader) -> bool:
 
 
 def _with_last_data(path: str | Path, header: WaveHeader, order: str) -> WaveHeader:
-    """The header with the last `data` chunk in place of the first, and their number."""
+    """Return the header with the last `data` chunk in place of the first, and the number of `data`
+    chunks.
+    """
     position, size, chunks = header.data_start, header.data_bytes, header
     with Path(path).open("rb") as file:
         for _ in range(MOST_CHUNKS):

@@ -1,22 +1,22 @@
-"""Sound in and out: any recording that FFmpeg reads -> float32 mono at 16 kHz, and back to a 16-bit
-WAV.
+"""Reads any recording that FFmpeg can decode as float32 mono at 16 kHz, and writes 16-bit WAV
+files.
 
-`load_audio` returns the voice of a recording (`audio.heard`) as samples (s,) in [-1, 1]; sample 0
-is the instant at which a player starts the file. Decoders of AAC return up to one frame more than
-was recorded; what exceeds the duration that the container states is cut off.
+`load_audio` returns the voice of a recording (`audio.voice`) as samples (s,) in [-1, 1]; sample 0
+is the instant at which a player starts the file. AAC decoders return up to one frame more than was
+recorded; samples beyond the duration that the container states are cut off.
 
-What cannot be used is an `InputError` of one line: no such file, a folder, a text file, a video
-without sound, no samples, less than one motion frame, nothing but NaN. What can be repaired is
-repaired and said:
+Unusable input raises an `InputError` of one line: no such file, a folder, a text file, a video
+without sound, no samples, less than one motion frame, only NaN. Other faults are repaired and
+reported:
 
 | found | repair |
 |---|---|
 | some samples NaN, infinite or absurdly large | they become 0 |
-| a header that promises more sound than the file holds | what is there is used |
+| a header that states more sound than the file contains | the available sound is used |
 | float samples beyond full scale | the level is brought to full scale, stray peaks are clipped |
 | gaps in the time stamps, sound that starts late | silence of that length |
 | packets that do not decode | they are left out, or silence where the time stamps go on |
-| channels in opposition, of different people; several tracks | `audio.channels`, `audio.tracks` |
+| channels of opposite polarity, or of different people; tracks | `audio.channels`, `audio.tracks` |
 
 `read_recording` returns the notes of these repairs; `load_audio` emits each as an `AudioWarning`.
 Work and memory are linear in the duration: blocks are mixed and resampled as they are decoded.
@@ -32,52 +32,53 @@ import av.error
 import numpy as np
 
 from ksdiff_jax.audio.decode import Findings
-from ksdiff_jax.audio.heard import Examined, Heard, examine
 from ksdiff_jax.audio.pipe import copy_of_pipe, is_pipe
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
+from ksdiff_jax.audio.voice import Examined, VoiceSource, examine
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Float
 
-# Decoders with a fixed frame return at most one frame (2048 samples, at 22 kHz 93 ms) beyond the
-# recording.
+# Decoders with a fixed frame size return at most one extra frame (2048 samples, at 22 kHz 93 ms).
 LONGEST_DECODER_TAIL_S = 0.1
-# Stated and decoded durations differ by rounding and codec frames; a cut file differs by more.
+# Stated and decoded durations differ by rounding and codec frames; those of a truncated file differ
+# by more.
 TRUNCATION_TOLERANCE_S = 0.1
-# Formats without a duration of their own: FFmpeg guesses it from the bit rate, in Ogg from the last
-# position, which counts from when a live stream began. So it proves nothing.
+# Formats without a stored duration. FFmpeg estimates it from the bit rate, in Ogg from the last
+# position, which counts from the start of a live stream. It is therefore no evidence of truncation.
 FORMATS_WITH_GUESSED_DURATION = ("mp3", "aac", "mpeg", "mpegts", "ac3", "amr", "ogg")
 FULL_SCALE_QUANTILE = 0.999
-# Lossy codecs overshoot full scale by a little, which clipping repairs; more is a float file of
-# another scale.
+# Lossy codecs exceed full scale by a little, which clipping repairs; a larger excess means a float
+# file of another scale.
 CODEC_OVERSHOOT = 1.25
-MANY_DAMAGED = 0.01  # of the packets; joined files have one or two at each joint
-SHORTEST_TOLD_S = 0.1  # of silence put before or into a sound; less changes no lip that anyone sees
+MANY_DAMAGED = 0.01  # of the packets; concatenated files have one or two at each joint
+# of silence inserted before or into a sound; shorter silence has no visible effect on the lips
+SHORTEST_REPORTED_S = 0.1
 
 
 class AudioWarning(Notice):
-    """A recording was repaired before use; the message is one line that names the file and the
+    """A recording was repaired before use; the message is one line that gives the file and the
     repair.
     """
 
 
 class Recording(NamedTuple):
-    """A decoded recording and what was repaired in it, one line per repair."""
+    """A decoded recording and the repairs made to it, one line per repair."""
 
     audio: Float[np.ndarray, "s"]
     notes: tuple[str, ...]
-    heard: Heard  # what the voice is made of, for `audio.heard.voice`
-    start_s: float = 0.0  # where its first sample lies; silence stands before
-    # silence for what is missing: start and length in seconds
+    heard: VoiceSource  # parameters of the voice, for `audio.voice.voice`
+    start_s: float = 0.0  # time of its first sample; silence comes before it
+    # silence inserted for missing sound: start and length in seconds
     gaps: tuple[tuple[float, float], ...] = ()
 
 
 def load_audio(
     path: str | Path, *, channel: int | None = None, audio_stream: int | None = None
 ) -> Float[np.ndarray, "s"]:
-    """A recording, or the sound of a video, as float32 mono samples at 16 kHz in [-1, 1].
+    """Return a recording, or the sound of a video, as float32 mono samples at 16 kHz in [-1, 1].
 
-    Raises `InputError` where there is no usable sound; warns with `AudioWarning` about each repair.
+    Raises `InputError` if there is no usable sound; warns with `AudioWarning` about each repair.
     """
     recording = read_recording(path, channel=channel, audio_stream=audio_stream)
     for note in recording.notes:
@@ -88,9 +89,9 @@ def load_audio(
 def read_recording(
     path: str | Path, *, channel: int | None = None, audio_stream: int | None = None
 ) -> Recording:
-    """`load_audio` with the notes of the repairs as a value instead of warnings.
+    """Like `load_audio`, but return the notes of the repairs as a value instead of warnings.
 
-    `channel` and `audio_stream` take one channel and one sound track, counted from 1.
+    `channel` and `audio_stream` select one channel and one sound track, counted from 1.
     """
     path = Path(path)
     _check_file(path)
@@ -116,12 +117,12 @@ def write_wav(path: str | Path, audio: Float[np.ndarray, "s"]) -> None:
 
 
 def to_int16(audio: Float[np.ndarray, "*b s"]) -> np.ndarray:
-    """Samples in [-1, 1] as 16-bit integers (full scale 32767), rounded and clipped."""
+    """Return samples in [-1, 1] as 16-bit integers (full scale 32767), rounded and clipped."""
     return np.clip(np.rint(audio * 32767.0), -32768, 32767).astype(np.int16)
 
 
 def from_int16(samples: np.ndarray) -> Float[np.ndarray, "*b s"]:
-    """Inverse of `to_int16`, as float32."""
+    """Return the inverse of `to_int16`, as float32."""
     return samples.astype(np.float32) / np.float32(32767.0)
 
 
@@ -132,7 +133,7 @@ def _check_file(path: Path) -> None:
             raise InputError(f"{path}: this is a folder; give the path of one recording in it")
         if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
             raise InputError(
-                f"{path}: a terminal or another device, no recording; give a file or a pipe"
+                f"{path}: a terminal or another device, not a recording; give a file or a pipe"
             )
         if stat.S_ISREG(found.st_mode):
             path.open("rb").close()
@@ -144,7 +145,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: no such file; give the path of a recording") from error
     except InputError:
         raise
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise InputError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})"
         ) from error
@@ -162,7 +163,7 @@ def _read(path: Path, *, channel: int | None, audio_stream: int | None) -> Recor
 
 
 def _finish(examined: Examined, *, path: Path) -> Recording:
-    """Trim to the stated duration, bring to full scale, and refuse what is no sound at all."""
+    """Trim to the stated duration, normalise to full scale, and refuse input without sound."""
     audio, found, notes = examined.audio, examined.findings, list(examined.notes)
     if examined.samples == 0:
         raise InputError(
@@ -184,7 +185,7 @@ def _finish(examined: Examined, *, path: Path) -> Recording:
         )
     if stated_s is not None and stated_s - lasted_s > TRUNCATION_TOLERANCE_S:
         notes.append(
-            f"{path}: truncated: {lasted_s:.2f} s of the {stated_s:.2f} s it claims are there; "
+            f"{path}: truncated: {lasted_s:.2f} s of the stated {stated_s:.2f} s are present; "
             "using those"
         )
     notes += _time_notes(found, path=path)
@@ -195,7 +196,7 @@ def _finish(examined: Examined, *, path: Path) -> Recording:
             "silence"
         )
     heard = examined.heard
-    # A million evenly spaced samples tell the level; hours of sound are changed in place.
+    # A million evenly spaced samples determine the level; hours of sound are scaled in place.
     level = float(np.quantile(np.abs(audio[:: len(audio) // 1_000_000 + 1]), FULL_SCALE_QUANTILE))
     if level > CODEC_OVERSHOOT:
         audio /= np.float32(level)
@@ -208,27 +209,25 @@ def _finish(examined: Examined, *, path: Path) -> Recording:
 
 
 def _time_notes(found: Findings, *, path: Path) -> list[str]:
-    """What the caller should know of the time stamps."""
+    """Return notes about the time stamps."""
     notes = []
-    if found.start_s >= SHORTEST_TOLD_S:
+    if found.start_s >= SHORTEST_REPORTED_S:
         notes.append(
-            f"{path}: the sound starts after {found.start_s:.2f} s; silence stands before it"
+            f"{path}: the sound starts after {found.start_s:.2f} s; silence is inserted before it"
         )
     seconds = sum(length_s for _, length_s in found.gaps)
-    if seconds >= SHORTEST_TOLD_S:
+    if seconds >= SHORTEST_REPORTED_S:
         where = (
             f"a gap at {found.gaps[0][0]:.2f} s"
             if len(found.gaps) == 1
             else f"{len(found.gaps)} gaps"
         )
         notes.append(
-            f"{path}: {where} in the sound ({seconds:.2f} s); silence of that length stands there"
+            f"{path}: {where} in the sound ({seconds:.2f} s); silence of that length is inserted"
         )
     if found.joined:
         places = "at one place" if found.joined == 1 else f"at {found.joined} places"
-        notes.append(
-            f"{path}: the time stamps start anew {places}; what follows is joined on without a gap"
-        )
+        notes.append(f"{path}: the time stamps restart {places}; the sound continues without a gap")
     if found.damaged > MANY_DAMAGED * found.packets:
         notes.append(
             f"{path}: {found.damaged} of {found.packets} packets of sound are damaged and are "
@@ -236,6 +235,6 @@ def _time_notes(found: Findings, *, path: Path) -> list[str]:
         )
     if found.stopped:
         notes.append(
-            f"{path}: read up to {found.end_s:.2f} s, there reading fails ({found.stopped})"
+            f"{path}: read up to {found.end_s:.2f} s, where reading fails ({found.stopped})"
         )
     return notes

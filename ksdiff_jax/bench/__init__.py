@@ -1,3 +1,3 @@
-"""Measuring a device: `device` prints the figures, the other files hold one figure or a part of it
-each.
+"""Device measurements: `device` prints the figures, and each other file measures one figure or a
+part of it.
 """

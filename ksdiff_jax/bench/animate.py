@@ -1,8 +1,8 @@
-"""Speed of `ksdiff-jax animate`, stage by stage, on ten seconds of a made-up voice.
+"""Speed of `ksdiff-jax animate`, stage by stage, on ten seconds of a synthetic voice.
 
 Each stage is warmed up once and then timed `--repeats` times; its result is on the host before the
-clock stops. The first call, which compiles or loads a compiled program, is reported apart.
-Real-time factor: seconds of work per second of speech.
+clock stops. The first call, which compiles or loads a compiled program, is reported separately. The
+real-time factor is seconds of work per second of speech.
 """
 
 import argparse
@@ -18,7 +18,7 @@ CLIP_S = 10.0
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """The stages of `animate` on `CLIP_S` seconds of a made-up voice."""
+    """Measure the stages of `animate` on `CLIP_S` seconds of a synthetic voice."""
     with tempfile.TemporaryDirectory() as folder:
         return _measure(args, Path(folder))
 

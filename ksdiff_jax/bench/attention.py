@@ -1,12 +1,12 @@
-"""Attention in plain products beside cuDNN's fused kernel, in bfloat16, at the shapes of the
-paper's configuration.
+"""Attention as plain matrix products against cuDNN's fused kernel, in bfloat16, at the shapes of
+the paper's configuration.
 
 A timed program calls `layers.attention.attend` several times in a loop, each call on the result of
-the one before, so that the time of starting a program does not count. Forward: the answers become
-the next queries. Backward too: the gradients move queries, keys and values a little. The ratio is
-plain over cuDNN, from times taken in turn: above 1 the fused kernel is faster. Errors are ‖a - r‖ /
-‖r‖ against a reference r in float32 with `highest` precision, of the answers and the worst of the
-three gradients; the difference is that of the two forms.
+the previous one, so that the time to start a program is negligible. Forward: the outputs become the
+next queries. Backward as well: small steps along the gradients change queries, keys and values. The
+ratio is plain over cuDNN, from interleaved times: above 1 the fused kernel is faster. Errors are ‖a
+- r‖ / ‖r‖ against a reference r in float32 with `highest` precision, of the outputs and the worst
+of the three gradients; the difference is that of the two forms.
 """
 
 import functools
@@ -28,11 +28,11 @@ from ksdiff_jax.typing import Array
 
 FORMS = {"plain": "xla", "cudnn": "cudnn"}
 CONDITIONS = 2  # keys before those of the frames: the generator's diffusion step and style
-_SMALL_STEP = 1e-3  # by which gradients move what they are gradients of
+_SMALL_STEP = 1e-3  # size of the steps along the gradients
 
 
 class Shape(NamedTuple):
-    """One attention: what it is, and its axes."""
+    """One attention: its name and the sizes of its axes."""
 
     name: str
     clips: int
@@ -44,7 +44,9 @@ class Shape(NamedTuple):
 
 
 def shapes(size: Size) -> list[Shape]:
-    """Attention of the generator to itself, of the speech encoder, and of a long clip."""
+    """Return self-attention of the generator, attention of the speech encoder, and of a long
+    clip.
+    """
     model = size.paper.model
     encoder, width, period = (
         model.encoder.architecture,
@@ -66,8 +68,8 @@ def shapes(size: Size) -> list[Shape]:
 
 
 def flops(shape: Shape, kind: str) -> float:
-    """Of one attention: two products forward, four more backward; recomputing scores does not
-    count.
+    """Return the FLOPs of one attention: two products forward, four more backward; recomputed
+    scores are not counted.
     """
     product = 2.0 * shape.clips * shape.heads * shape.queries * shape.keys * shape.head_width
     return (2 if kind == "forward" else 6) * product
@@ -83,7 +85,7 @@ class _Arguments(NamedTuple):
 
 
 def parts(size: Size, *, repeats: int) -> list[Part]:
-    """Two parts of every shape: forward, and forward and backward."""
+    """Return two parts for every shape: forward, and forward and backward."""
 
     @functools.cache
     def ready() -> Programs:
@@ -107,7 +109,7 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def arguments(shape: Shape) -> _Arguments:
-    """Random queries, keys, values and a gradient of the answers; mask and bias as in the
+    """Return random queries, keys, values and a gradient of the outputs; mask and bias as in the
     generator.
     """
     draw = np.random.default_rng(0)
@@ -128,7 +130,7 @@ def arguments(shape: Shape) -> _Arguments:
 
 
 def forward(given: _Arguments, *, form: str, calls: int) -> Array:
-    """The answers of `calls` attentions, each to the answers before it."""
+    """Return the outputs of `calls` attentions, each on the outputs of the previous one."""
 
     def again(queries: Array, _: None) -> tuple[Array, None]:
         answer = attend(queries, KeysValues(given.keys, given.values), **_settings(given, form))
@@ -138,7 +140,7 @@ def forward(given: _Arguments, *, form: str, calls: int) -> Array:
 
 
 def backward(given: _Arguments, *, form: str, calls: int) -> tuple[Array, ...]:
-    """Queries, keys and values after `calls` small steps along their gradients."""
+    """Return queries, keys and values after `calls` small steps along their gradients."""
 
     def again(three: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
         _, gradients = once(
@@ -154,7 +156,7 @@ def backward(given: _Arguments, *, form: str, calls: int) -> tuple[Array, ...]:
 
 
 def once(given: _Arguments, *, form: str) -> tuple[Array, tuple[Array, ...]]:
-    """The answers, and the gradients of queries, keys and values."""
+    """Return the outputs, and the gradients of queries, keys and values."""
     answer, pull_back = jax.vjp(
         lambda queries, keys, values: attend(
             queries, KeysValues(keys, values), **_settings(given, form)
@@ -167,7 +169,7 @@ def once(given: _Arguments, *, form: str) -> tuple[Array, tuple[Array, ...]]:
 
 
 def reference(given: _Arguments) -> tuple[Array, tuple[Array, ...]]:
-    """`once` of the plain form in float32 with products of the highest precision."""
+    """Return `once` of the plain form in float32 with products of the highest precision."""
     with jax.default_matmul_precision("highest"):
         return once(jax.tree.map(lambda x: x.astype(jnp.float32), given), form="xla")
 
@@ -195,7 +197,9 @@ def _lowerings(given: _Arguments, calls: int) -> dict[str, Callable]:
 
 
 def _measured(programs: Programs, shape: Shape, kind: str, *, calls: int, repeats: int) -> dict:
-    """The numbers of both forms; where cuDNN's cannot be had, the plain one's and the reason."""
+    """Return the numbers of both forms; if cuDNN's is unavailable, the plain one's and the
+    reason.
+    """
     given, prefix = arguments(shape), f"{shape.name} "
     plain = programs[f"{prefix}plain {kind}"]
     expected = _chosen(programs[f"{prefix}reference"].call(given), kind)
@@ -234,7 +238,7 @@ def _reached(flops_per_s: float, name: str) -> dict:
 
 
 def _chosen(answer_and_gradients: tuple, kind: str) -> list[np.ndarray]:
-    """What a line of this kind compares."""
+    """Return what a line of this kind compares."""
     answer, gradients = answer_and_gradients
     return [np.asarray(x, np.float64) for x in ((answer,) if kind == "forward" else gradients)]
 

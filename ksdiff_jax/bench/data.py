@@ -1,16 +1,16 @@
-"""`ksdiff-jax bench data`: how many clips a second reach the training step, and what they cost on
-the way.
+"""`ksdiff-jax bench data`: clips per second that reach the training step, and the cost of each
+stage.
 
-Clips of made-up content lie in shards in a temporary folder. One process reads random cuts of them
-into training batches, sound and all: shuffled over all shards, every checksum verified. Beside it
-grain's own sequential TFRecord reader, which shuffles nothing and verifies nothing, feeds the same
-decoding and cutting. Both run in turn. `parts_us` is the cost of one clip's way in microseconds of
-one core; the file is in the page cache after the first round.
+Clips of synthetic content are stored as shards in a temporary folder. One process reads random cuts
+of them into training batches, including the sound: shuffled over all shards, with every checksum
+verified. For comparison, grain's own sequential TFRecord reader, which shuffles nothing and
+verifies nothing, feeds the same decoding and cutting. The two alternate. `parts_us` is the cost of
+one clip in microseconds of one core; the file is in the page cache after the first round.
 
-The same is measured of clips that hold the features of a frozen encoder (768 wide, bfloat16) beside
-the sound: the batch then has them in place of the sound. `writing` is the way in: clips to shards
-to a full verification, at three sizes, each in a process of its own, with its time and the peak of
-its memory.
+The same is measured for clips that contain the features of a frozen encoder (768 wide, bfloat16) in
+addition to the sound: the batch then has the features instead of the sound. `writing` measures the
+conversion of clips to shards and a full verification, at three sizes, each in a separate process,
+with its time and the peak of its memory.
 """
 
 import argparse
@@ -35,15 +35,15 @@ CUT_FRAMES = 128
 CLIPS = 512
 CLIP_FRAMES = (100, 225)  # 4 to 9 s, as in the built-in corpus
 BATCHES = 30
-NEEDED_CLIPS_PER_S = 1100  # what an H200 takes at batch 32 in 30 ms a step
+NEEDED_CLIPS_PER_S = 1100  # consumption of an H200 at batch 32 in 30 ms a step
 PROFILED_CLIPS = 200
 FEATURE_WIDTH = 768  # of wav2vec 2.0, HuBERT and WavLM base
 WRITTEN_CLIPS = (250, 500, 1000)
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Clips a second of both readers, their ratio, and the parts of ours; the same with features;
-    and writing.
+    """Measure clips per second of both readers, their ratio, and the parts of ours; the same with
+    features; and writing.
     """
     from ksdiff_jax.bench.machine import machine
 
@@ -66,7 +66,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
-    """Both readers in turn on shards of the same clips."""
+    """Measure both readers alternately on shards of the same clips."""
     from ksdiff_jax.config import DataConfig
     from ksdiff_jax.data.loader import RandomCut, training_batches
     from ksdiff_jax.data.shards import write_dataset
@@ -96,13 +96,13 @@ def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
 
 
 def stored_features(clip):
-    """The features that a clip brings along."""
+    """Return the features that a clip contains."""
     return clip.speech_features
 
 
 def _writing(count: int, folder: Path) -> dict:
-    """Clips to shards to a full verification in a fresh process: seconds, and the peak of its
-    memory.
+    """Convert clips to shards and verify them fully in a fresh process: seconds, and the peak of
+    its memory.
     """
     program = (
         f"from ksdiff_jax.bench.data import write_and_verify; write_and_verify({count}, "
@@ -115,19 +115,19 @@ def _writing(count: int, folder: Path) -> dict:
 
 
 def write_and_verify(count: int, folder: str) -> None:
-    """What the fresh process does; prints JSON."""
+    """The work of the fresh process; prints JSON."""
     from ksdiff_jax.data.shards import write_dataset
     from ksdiff_jax.data.verify import verify_dataset
 
     # imports and compilation
     write_dataset(folder + "-warm", {"train": _clips(2)}, licence="", made_by="")
-    # the peak counts from here, so that growth does not hide below it
+    # the peak counts from here, so that earlier peaks do not hide growth
     Path("/proc/self/clear_refs").write_text("5")
     started = time.perf_counter()
     write_dataset(folder, {"train": _clips(count)}, licence="", made_by="ksdiff-jax bench data")
     verify_dataset(folder)
     seconds = round(time.perf_counter() - started, 2)
-    # Not getrusage: its peak is inherited from the process that started this one.
+    # Not getrusage, whose peak is inherited from the parent process.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak_mib = round(int(status["VmHWM"].split()[0]) / 1024)
     print(json.dumps({"clips": count, "seconds": seconds, "peak_memory_mib": peak_mib}))

@@ -1,14 +1,15 @@
-"""`ksdiff-jax bench device`: what one accelerator does with this model, one JSON line per figure.
+"""`ksdiff-jax bench device`: accuracy and speed of one accelerator on this model, one JSON line per
+figure.
 
-What compiles fast comes first. On an H200 with 16 cores, the paper's training step was not compiled
-after 450 s, unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it. So
-autotuning is off unless asked for, and the paper's step is measured with `train.scan_layers`. Every
-line has the level as `autotune`, null for XLA's own.
+Programs that compile fast come first. On an H200 with 16 cores, the paper's training step had not
+compiled after 450 s, unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it.
+Autotuning is therefore off unless requested, and the paper's step is measured with
+`train.scan_layers`. Every line has the level as `autotune`, null for XLA's default.
 
-A line is printed as soon as it is measured; one that fails has `error` instead of numbers, and the
-next ones are measured. Figures that have not begun when the time limit is reached are named and
-left out. Nothing beyond jax, flax, optax, ml_dtypes and NumPy is imported on this path, so that it
-runs from a bare source tree: `python -m ksdiff_jax bench device`.
+A line is printed as soon as it is measured. If a measurement fails, its line has `error` instead of
+numbers, and the next ones are measured. Figures that have not started when the time limit is
+reached are listed and left out. This path imports nothing except jax, flax, optax, ml_dtypes and
+NumPy, so that it runs from a bare source tree: `python -m ksdiff_jax bench device`.
 """
 
 import importlib
@@ -27,14 +28,16 @@ _OVER = "the time limit of "
 
 
 class Figure(NamedTuple):
-    """What is measured, and the function of `ksdiff_jax.bench` that lists its parts."""
+    """A description of the measurement, and the function of `ksdiff_jax.bench` that lists its
+    parts.
+    """
 
     about: str
     module: str
     function: str = "parts"
 
     def parts(self, size: Size, *, repeats: int) -> list[Part]:
-        """Imports the module."""
+        """Return the parts; this imports the module."""
         return getattr(importlib.import_module(f"ksdiff_jax.bench.{self.module}"), self.function)(
             size, repeats=repeats
         )
@@ -43,7 +46,7 @@ class Figure(NamedTuple):
 FIGURES = {
     "hardware": Figure("devices, memory, large matrix products, copies", "hardware"),
     "attention": Figure(
-        "plain attention beside cuDNN's, at the shapes of the paper configuration", "attention"
+        "plain attention against cuDNN's, at the shapes of the paper configuration", "attention"
     ),
     "agreement": Figure(
         "loss, gradients and a sample against this machine's CPU, demo configuration", "agreement"
@@ -67,7 +70,7 @@ FIGURES = {
 
 
 def is_over_the_limit(line: dict) -> bool:
-    """Whether a line says that its part was not begun for want of time."""
+    """Return whether a line reports that its part was not started because of the time limit."""
     return str(line.get("skipped", "")).startswith(_OVER)
 
 
@@ -79,7 +82,9 @@ def measure(
     limit_s: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[dict]:
-    """The lines of these figures, each when it is there; none is begun after `limit_s` seconds."""
+    """Yield the line of each figure as soon as it is measured; no part starts after `limit_s`
+    seconds.
+    """
     began = clock()
     device = jax.devices()[0]
     for name in names:
@@ -102,7 +107,7 @@ def measure(
 
 
 def autotune_level() -> int | None:
-    """How much XLA tries out to choose its GPU kernels, by `XLA_FLAGS`; None for its own
+    """Return the effort that XLA spends on autotuning GPU kernels, from `XLA_FLAGS`; None for its
     default.
     """
     found = re.findall(r"--xla_gpu_autotune_level=(\d+)", os.environ.get("XLA_FLAGS", ""))
@@ -110,7 +115,7 @@ def autotune_level() -> int | None:
 
 
 def _parts(figure: Figure, size: Size, repeats: int) -> list[Part]:
-    """The parts; a figure that cannot list them is one part, which fails."""
+    """Return the parts; a figure that cannot list them is one part, which fails."""
     try:
         return figure.parts(size, repeats=repeats)
     except Exception as error:

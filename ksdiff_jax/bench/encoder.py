@@ -1,13 +1,13 @@
-"""`ksdiff-jax bench encoder`: a pretrained speech encoder of ours beside the original in torch, in
-one process.
+"""`ksdiff-jax bench encoder`: a pretrained speech encoder of this package against the original in
+torch, in one process.
 
-transformers makes a model with random weights and writes it as a checkpoint, which `load_encoder`
-reads. Both then hear the same ten seconds, on the same cores: one warm-up each, and `--repeats`
-pairs of runs in turn, so that whatever else the machine does falls on both. Parity is the largest
+transformers creates a model with random weights and writes it as a checkpoint, which `load_encoder`
+reads. Both encode the same ten seconds on the same cores: one warm-up each, and `--repeats`
+interleaved pairs of runs, so that other load on the machine affects both. Parity is the largest
 difference of the last hidden state over its largest value.
 
-Where our time goes is told by programs that stop earlier: after the convolutions, and before the
-first layer.
+Programs that stop earlier divide our time into parts: after the convolutions, and before the first
+layer.
 """
 
 import argparse
@@ -44,13 +44,13 @@ SIZES = {
 
 
 def use_cores(count: int) -> None:
-    """Keep this process to its first `count` cores; to be called before JAX starts its threads."""
+    """Restrict this process to its first `count` cores; call this before JAX starts its threads."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Times, their ratio, the parity error, and where our time goes."""
+    """Measure times, their ratio, the parity error, and the parts of our time."""
     torch = _torch()
     torch.set_num_threads(args.threads)
     import jax
@@ -99,7 +99,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def our_programs(config) -> dict[str, Callable]:
-    """Compiled forward passes that go so far: "front_end", "before_layers", "all"."""
+    """Return compiled forward passes up to a stage: "front_end", "before_layers", "all"."""
     import jax
 
     from ksdiff_jax.speech.pretrained import PretrainedEncoder
@@ -121,8 +121,8 @@ def our_programs(config) -> dict[str, Callable]:
 def _parts(
     programs: dict[str, Callable], params, audio, *, total_s: float, repeats: int
 ) -> dict[str, float]:
-    """Seconds of the convolutions, of projection and positions, and of the Transformer layers; they
-    sum to all.
+    """Return the seconds of the convolutions, of projection and positions, and of the Transformer
+    layers; they sum to the total.
     """
     until = {}
     for name in ("front_end", "before_layers"):
@@ -156,7 +156,7 @@ def _torch():
 
 
 def _random_model(architecture: str, size: str):
-    """The original with random weights, for inference."""
+    """Return the original with random weights, for inference."""
     import torch
     import transformers
 

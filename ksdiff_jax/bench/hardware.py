@@ -1,7 +1,7 @@
-"""What the device is and what it reaches: a large matrix product, and a copy.
+"""The devices and their peak rates: a large matrix product, and a copy.
 
-A product of n × n matrices is 2 n³ floating-point operations. float32 is timed as JAX multiplies by
-default (TensorFloat-32 on NVIDIA GPUs from Ampere on) and with `highest` precision. A copy in the
+A product of n × n matrices is 2 n³ floating-point operations. float32 is timed with JAX's default
+precision (TensorFloat-32 on NVIDIA GPUs from Ampere on) and with `highest` precision. A copy in the
 memory of one device reads and writes every byte; both count.
 """
 
@@ -22,7 +22,7 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def parts(size: Size, *, repeats: int) -> list[Part]:
-    """The devices, three products, and copies within a device and between two."""
+    """Return the devices, three products, and copies within a device and between two."""
     products = [("bfloat16", "default"), ("float32", "default"), ("float32", "highest")]
     return [
         ("devices", devices),
@@ -41,7 +41,7 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def devices() -> dict:
-    """How many there are, their memory, and the versions of what drives them."""
+    """Return the number of devices, their memory, and the versions of their drivers."""
     first = jax.devices()[0]
     memory = (first.memory_stats() or {}).get("bytes_limit")
     return {
@@ -56,7 +56,7 @@ def devices() -> dict:
 
 
 def _queued(work: Callable[[], jax.Array]) -> jax.Array:
-    """The last of some results; the memory of the others is free for the next."""
+    """Return the last of several results; the memory of the others is free for the next one."""
     for _ in range(_QUEUED):
         answer = work()
     return answer
@@ -91,7 +91,7 @@ def _product(size: Size, dtype: str, precision: str, repeats: int) -> Callable[[
 
 def _copy_within(size: Size, repeats: int) -> dict:
     values = jnp.zeros(size.copied_bytes // 4, jnp.float32)
-    # Adding one keeps the compiler from leaving the copy out, and costs nothing beside it.
+    # Adding one prevents the compiler from removing the copy, at a negligible cost.
     copy = jax.jit(lambda values: values + 1)
     first_s = seconds(lambda: copy(values))
     times_s = in_turn({"copy": lambda: _queued(lambda: copy(values))}, repeats=repeats + 1)["copy"][

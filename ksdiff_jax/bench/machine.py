@@ -1,4 +1,4 @@
-"""What a benchmark ran on, for its report: processor, cores, device, load and versions."""
+"""The machine of a benchmark, for its report: processor, cores, device, load and versions."""
 
 import importlib.metadata
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def machine() -> dict:
-    """What the figures were measured on."""
+    """Return the machine on which the figures were measured."""
     import jax
 
     processor = platform.processor() or platform.machine()

@@ -1,7 +1,7 @@
-"""Compiling and timing: programs are compiled at the same time, and timed in turn.
+"""Compilation and timing: programs are compiled concurrently and timed alternately.
 
-Times of different programs are taken in turn, so that whatever else the machine does falls on all
-of them. A timed run queues its calls and waits for the device once, at its end.
+Times of different programs are interleaved, so that other load on the machine affects all of them.
+A timed run queues its calls and waits for the device once, at its end.
 """
 
 import os
@@ -15,8 +15,8 @@ import jax
 
 
 class Program(NamedTuple):
-    """A compiled function, and the seconds it took to get it; others may have been compiled at the
-    same time.
+    """A compiled function, and the seconds of tracing and compilation; others may have been
+    compiled concurrently.
     """
 
     call: Callable[..., Any]
@@ -31,11 +31,12 @@ class Program(NamedTuple):
 class Programs:
     """Programs by name.
 
-    One that cannot be compiled raises its error where it is asked for, and not before.
+    A program that cannot be compiled raises its error only when it is requested.
     """
 
     def __init__(self, lower: Mapping[str, Callable[[], Any]]):
-        """Trace each in turn and compile all of them at the same time; returns when all are done.
+        """Trace each program in sequence and compile all of them concurrently; return when all are
+        done.
 
         `lower[name]()` is a `jax.stages.Lowered`.
         """
@@ -65,20 +66,20 @@ def _compiled(lowered: Any, trace_s: float) -> Program:
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """Seconds until the result of `work()` is computed."""
+    """Return the seconds until the result of `work()` is computed."""
     started = time.perf_counter()
     jax.block_until_ready(work())
     return time.perf_counter() - started
 
 
 def in_turn(works: Mapping[str, Callable[[], Any]], *, repeats: int) -> dict[str, list[float]]:
-    """Seconds of every work by its name, `repeats` times, one work after the other each time."""
+    """Return the seconds of every work by its name, `repeats` times, interleaved."""
     rounds = [{name: seconds(work) for name, work in works.items()} for _ in range(repeats)]
     return {name: [times[name] for times in rounds] for name in works}
 
 
 def spread(times_s: Sequence[float], *, calls: int = 1, name: str = "ms") -> dict[str, float]:
-    """Median, fastest and slowest of the times of one of `calls` calls, in milliseconds."""
+    """Return median, fastest and slowest of the times of one of `calls` calls, in milliseconds."""
     each = [1000 * time_s / calls for time_s in times_s]
     return {
         name: round(statistics.median(each), 4),
@@ -88,7 +89,7 @@ def spread(times_s: Sequence[float], *, calls: int = 1, name: str = "ms") -> dic
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> dict[str, float]:
-    """Median, lowest and highest of the quotients of times that were taken in turn."""
+    """Return median, lowest and highest of the quotients of interleaved times."""
     quotients = [one / other for one, other in zip(over, under, strict=True)]
     return {
         "ratio": round(statistics.median(quotients), 4),

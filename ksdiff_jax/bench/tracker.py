@@ -1,10 +1,9 @@
-"""`ksdiff-jax bench tracker`: frames a second from raw video to coefficients, and how true they
-are.
+"""`ksdiff-jax bench tracker`: frames per second from raw video to coefficients, and their accuracy.
 
-The video is ten seconds of the built-in head, turning and opening its mouth in a known way, drawn
-and encoded here. Its way back: decode, faces, landmarks, fit, clip, as `ksdiff-jax prepare` does
-it, the tracker's process started anew each time. The first run, which compiles the fit, is reported
-apart.
+The video is ten seconds of the built-in head, which turns and opens its mouth in a known way; it is
+drawn and encoded here. The measured pipeline is that of `ksdiff-jax prepare`: decoding, faces,
+landmarks, fit, clip, with a new tracker process each time. The first run, which compiles the fit,
+is reported separately.
 """
 
 import argparse
@@ -19,7 +18,7 @@ NEEDED_FRAMES_PER_S = 25
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Frames a second, and errors against the motion that was drawn."""
+    """Measure frames per second, and errors against the motion that was drawn."""
     import numpy as np
 
     from ksdiff_jax.bench.machine import machine
@@ -29,7 +28,7 @@ def measure(args: argparse.Namespace) -> dict:
     from ksdiff_jax.data.tracking.tracker import tracker_python
     from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
 
-    tracker_python()  # said at once where there is none
+    tracker_python()  # fails at once if there is none
     face, (rotation, jaw) = builtin_face(), _motion()
     still = np.zeros((FRAMES, 50), np.float32)
     with tempfile.TemporaryDirectory() as folder:
@@ -73,8 +72,8 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def _motion():
-    """Head rotations and jaw (t, 3), axis-angle: a head that looks about and says something like
-    "ba ba ba".
+    """Return head rotations and jaw (t, 3), axis-angle: a head that looks around and speaks
+    something like "ba ba ba".
     """
     import numpy as np
 
@@ -89,7 +88,7 @@ def _motion():
 
 def _drawn(folder: Path, voice, *, still, rotation, jaw) -> Path:
     from ksdiff_jax.audio.waveform import write_wav
-    from ksdiff_jax.export.video import write_motion_video
+    from ksdiff_jax.export.video import VideoForm, write_motion_video
     from ksdiff_jax.face import builtin_face, face_vertices
 
     face = builtin_face()
@@ -99,7 +98,6 @@ def _drawn(folder: Path, voice, *, still, rotation, jaw) -> Path:
         folder / "head.mp4",
         iter([vertices.__array__()]),
         face,
-        frames=FRAMES,
-        fps=25,
+        form=VideoForm(frames=FRAMES, fps=25),
         audio=folder / "voice.wav",
     )

@@ -1,9 +1,8 @@
-"""The torch side of `ksdiff-jax bench train` in a process of its own, as one who uses torch would
-run it.
+"""The torch side of `ksdiff-jax bench train` in a separate process, as a torch user would run it.
 
-Neither the C library's memory is kept there (heap.py), nor do the two frameworks' threads wait
-beside each other. The process is told weights and work in a file, and takes one step per line of
-its standard input:
+In that process the C library's memory is not kept (heap.py), and the threads of the two frameworks
+do not compete. The process reads weights and work from a file, and takes one step per line of its
+standard input:
 
     python -m ksdiff_jax.bench.train_torch_side WORK.pickle THREADS        answers `done`
 """
@@ -24,7 +23,7 @@ from ksdiff_jax.heap import SWITCH
 def torch_apart(
     config, params, batch, space, *, threads: int, folder: Path
 ) -> Iterator[Callable[[], None]]:
-    """A function that has one step taken and waits for it, while the process runs."""
+    """Return a function that requests one step and waits for it, while the process runs."""
     import jax
 
     work = folder / "work.pickle"

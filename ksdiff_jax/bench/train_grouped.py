@@ -1,10 +1,10 @@
-"""The denoisers of the two paths one after the other, as the model runs them, beside both in one
-batched computation.
+"""The denoisers of the two paths in sequence, as the model runs them, against both in one batched
+computation.
 
 Grouping stacks the parameters of both, so that every product multiplies two pairs of matrices at
-once: fewer, larger kernels for an accelerator that small ones leave idle. It asks for denoisers of
-one shape; here both have the dimensions of the wider one. Measured is forward and backward, in
-turn.
+once. An accelerator that small kernels leave idle then runs fewer, larger kernels. It requires
+denoisers of one shape; here both have the dimensions of the wider one. Forward and backward are
+measured together, interleaved.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from ksdiff_jax.config import Config
 
 
 def measure_grouping(config: Config, *, clips: int, frames: int, repeats: int) -> dict[str, float]:
-    """Seconds of both forms, and separate over grouped: above 1 grouping is faster."""
+    """Measure the seconds of both forms, and separate over grouped: above 1 grouping is faster."""
     import jax
 
     forms, arguments = two_forms(config, clips=clips, frames=frames)
@@ -42,8 +42,8 @@ def measure_grouping(config: Config, *, clips: int, frames: int, repeats: int) -
 
 
 def two_forms(config: Config, *, clips: int, frames: int) -> tuple[dict[str, Callable], tuple]:
-    """A loss of both denoisers, "separate" and "grouped", and its arguments; each leaf has the path
-    as first axis.
+    """Return a loss of both denoisers, "separate" and "grouped", and its arguments; the path is the
+    first axis of each leaf.
     """
     import jax
     import jax.numpy as jnp

@@ -1,13 +1,12 @@
 """`ksdiff-jax bench train --paper`: the training step of the paper's configuration on one
 accelerator, as one line.
 
-32 clips of 10 s, features of Wav2Vec 2.0 as if kept in the shards, bfloat16 products with float32
-parameters, AdamW and moving average: the whole step that `ksdiff-jax train` compiles, on made-up
-data. Steps are queued as in training; the device is waited for once per repetition of
-`STEPS_PER_REPEAT`.
+The work is 32 clips of 10 s, with features of Wav2Vec 2.0 as stored in the shards, bfloat16
+products with float32 parameters, AdamW and moving average: the whole step that `ksdiff-jax train`
+compiles, on synthetic data. Steps are queued as in training; the benchmark waits for the device
+once per repetition of `STEPS_PER_REPEAT`.
 
-Only jax, flax, optax, ml_dtypes and NumPy are imported on this path, so that it runs on a bare
-machine:
+This path imports only jax, flax, optax, ml_dtypes and NumPy, so that it runs on a bare machine:
 
     python -m ksdiff_jax bench train --paper
 """
@@ -32,14 +31,15 @@ TARGETS = {"ms_per_step": "<= 30", "mfu": ">= 0.28"}  # on an H200
 def measure_paper(
     *, repeats: int, config: Config | None = None, clips: int = CLIPS, frames: int = FRAMES
 ) -> dict:
-    """Milliseconds per step, MFU and peak memory of training with kept features.
+    """Measure milliseconds per step, MFU and peak memory of training with stored features.
 
-    Beside them the same with `train.scan_layers` the other way round, and the two paths grouped or
-    not.
+    The same is measured with `train.scan_layers` inverted, and with the two paths grouped and
+    separate.
     """
     import jax
 
     from ksdiff_jax.bench.train_grouped import measure_grouping
+    from ksdiff_jax.models import build_system
     from ksdiff_jax.train.report.step_flops import step_flops
     from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
@@ -87,8 +87,8 @@ def measure_paper(
 def _timed(
     config: Config, batch: "Batch", space: "MotionSpace", *, repeats: int
 ) -> tuple[float, float, list[float]]:
-    """Seconds until the first step is done, its loss, and the seconds of a step, `repeats`
-    times.
+    """Return the seconds until the first step is done, its loss, and the seconds of a step,
+    `repeats` times.
     """
     import jax
 

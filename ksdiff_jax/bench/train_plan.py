@@ -10,11 +10,11 @@ stated assumptions.
     step    = compute + inside + between + latency, if nothing overlaps;
               max(compute, the rest), if all does
 
-Counted: FLOPs by `train/report/step_flops.py`; collectives by `parallel/collectives.py`: data
+Counted: FLOPs by `train/report/step_flops.py`, and collectives by `parallel/collectives.py`. Data
 parallelism sums every gradient once, in float32, and sends nothing else that grows with the model.
-Assumed: all else in `ASSUMED` and `NETWORKS`, makers' figures times the share that large
-all-reduces reach. Efficiency: step on one device over this step at the same number of clips per
-device. No line of this table was measured on more than one device.
+Assumed: everything in `ASSUMED` and `NETWORKS`, makers' figures times the share that large
+all-reduces reach. Efficiency is the step on one device over this step at the same number of clips
+per device. No line of this table was measured on more than one device.
 """
 
 import math
@@ -28,7 +28,7 @@ HOSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 class Network(NamedTuple):
     """How the devices of a kind are connected; bandwidths in bytes/s, one direction, per device."""
 
-    device: str  # as in train/report/utilisation.py
+    device: str  # key in train/report/utilisation.py
     devices_per_host: int
     inside: int  # devices on one fast network
     inside_bytes_per_s: float
@@ -52,19 +52,19 @@ class Expected(NamedTuple):
 
     devices: int
     step_s: float  # nothing overlaps
-    overlapped_s: float  # everything does
+    overlapped_s: float  # everything overlaps
     compute_s: float
 
     @property
     def efficiency(self) -> float:
-        """Without overlap."""
+        """Efficiency without overlap."""
         return self.compute_s / self.step_s
 
 
 def expected_step(
     kind: str, hosts: int, *, clip_flops: float, parameters: int, clips: float
 ) -> Expected:
-    """The step on so many hosts with `clips` per device."""
+    """Return the step on this many hosts with `clips` per device."""
     from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
     network = NETWORKS[kind]
@@ -74,7 +74,7 @@ def expected_step(
     networks = math.ceil(devices / network.inside)
     gradient = 4.0 * parameters  # float32
     inside_s = _all_reduce_s(gradient, inside, network.inside_bytes_per_s)
-    # After the reduce-scatter inside, each device speaks for its share of the gradient.
+    # After the reduce-scatter inside, each device sends its share of the gradient.
     between_s = _all_reduce_s(gradient / inside, networks, network.between_bytes_per_s)
     latency_s = (
         ASSUMED["messages"] * (ASSUMED["start_s"] + ASSUMED["hop_s"] * math.log2(hosts))
@@ -90,8 +90,8 @@ def _all_reduce_s(size: float, members: int, bytes_per_s: float) -> float:
 
 
 def paper_counts() -> tuple[float, int]:
-    """FLOPs of one clip of 10 s with kept features, and trainable parameters, of the paper's
-    configuration.
+    """Return the FLOPs of one clip of 10 s with stored features, and the number of trainable
+    parameters, of the paper's configuration.
     """
     import jax
 
@@ -103,12 +103,14 @@ def paper_counts() -> tuple[float, int]:
 
     config = paper_config()
     shapes = jax.eval_shape(KSDiff(config).init, jax.random.key(0))
-    flops = step_flops(build_system(config), made_up_batch(config, clips=1, frames=FRAMES)[0])
+    flops = step_flops(KSDiff(config), made_up_batch(config, clips=1, frames=FRAMES)[0])
     return flops, parameter_count(part(shapes, config).trainable)
 
 
 def plan(*, clip_flops: float, parameters: int) -> str:
-    """The table as Markdown: 32 clips per device, and the paper's own batch of 32 clips in all."""
+    """Return the table as Markdown: 32 clips per device, and the paper's own batch of 32 clips in
+    all.
+    """
     lines = [
         "| hosts | "
         + " | ".join(f"{kind}: devices, ms/step, efficiency" for kind in NETWORKS)

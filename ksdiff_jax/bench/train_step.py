@@ -46,6 +46,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
 
     from ksdiff_jax.bench.machine import machine
     from ksdiff_jax.bench.train_grouped import measure_grouping
+    from ksdiff_jax.models import build_system
     from ksdiff_jax.train.report.step_flops import step_flops
 
     config = demo_config() if config is None else config
@@ -223,11 +224,15 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
 
     torch.set_num_threads(threads)
     config, settings = model.config, model.config.train
-    weights = list(model.weights.values())
+    weights = list(model.layers.weights.values())
     average = [weight.detach().clone() for weight in weights]
-    decayed = [w for n, w in model.weights.items() if w.ndim >= 2 and not n.endswith("embedding")]
+    decayed = [
+        w for n, w in model.layers.weights.items() if w.ndim >= 2 and not n.endswith("embedding")
+    ]
     others = [
-        w for n, w in model.weights.items() if not (w.ndim >= 2 and not n.endswith("embedding"))
+        w
+        for n, w in model.layers.weights.items()
+        if not (w.ndim >= 2 and not n.endswith("embedding"))
     ]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},

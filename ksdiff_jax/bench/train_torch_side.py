@@ -1,4 +1,4 @@
-"""The process in which `train_apart.py` has torch take its steps.
+"""The process in which `train_apart.py` runs torch's steps.
 
 python -m ksdiff_jax.bench.train_torch_side WORK.pickle THREADS        answers `done`
 """

@@ -1,10 +1,10 @@
-"""The training step, whole: loss, gradients, clipping, AdamW, moving average, as `ksdiff-jax train`
+"""The whole training step: loss, gradients, clipping, AdamW, moving average, as `ksdiff-jax train`
 compiles it.
 
-The paper's configuration takes clips of kept features in bfloat16; the demo's hears the sound in
-the step, in float32. Steps are queued as in training. Model FLOPs are counted from the
-configuration (`train/report/step_flops.py`), so that MFU means the same for every variant. Variants
-are timed in turn with the step as it is, from the same program cache.
+The paper's configuration takes clips of stored features in bfloat16; the demo's encodes the sound
+in the step, in float32. Steps are queued as in training. Model FLOPs are counted from the
+configuration (`train/report/step_flops.py`), so that MFU has the same meaning for every variant.
+Variants are interleaved with the default step, from the same program cache.
 """
 
 import dataclasses
@@ -20,12 +20,13 @@ from ksdiff_jax.bench.timing import Program, Programs, in_turn, ratio, seconds, 
 from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training_program
 from ksdiff_jax.config import Config
 from ksdiff_jax.layers.kernels.fused_attention import device_fuses
+from ksdiff_jax.models import build_system
 from ksdiff_jax.train.report.step_flops import step_flops
 from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 
 
 class Training:
-    """A compiled step, its state and its batch; the state moves on with every step."""
+    """A compiled step, its state and its batch; every step advances the state."""
 
     def __init__(self, program: Program, lowering: "_Lowering"):
         self.program = program
@@ -36,14 +37,14 @@ class Training:
         self.first_loss = float(self._metrics["loss"])
 
     def take(self, steps: int) -> Any:
-        """Queue so many steps; the result is computed when they are done."""
+        """Queue this many steps; the result is computed when they are done."""
         for _ in range(steps):
             self._state, self._metrics = self.program.call(self._state, self._batch, *self._fixed)
         return self._state, self._metrics
 
 
 class _Lowering:
-    """What is needed to compile the step of a configuration on made-up clips, and to run it."""
+    """The inputs for compiling and running the step of a configuration on synthetic clips."""
 
     def __init__(self, config: Config, *, clips: int, frames: int, features: bool):
         self.config = config
@@ -57,8 +58,8 @@ class _Lowering:
 def compiled(
     configs: dict[str, Config], *, clips: int, frames: int, features: bool
 ) -> dict[str, Callable]:
-    """The steps of some configurations, compiled at the same time; each is made ready when it is
-    asked for.
+    """Return the steps of several configurations, compiled concurrently; each is prepared when it
+    is requested.
     """
     lowerings = {
         name: _Lowering(config, clips=clips, frames=frames, features=features)
@@ -77,12 +78,12 @@ def _ready(programs: Programs, name: str, lowering: _Lowering) -> Training:
 
 @functools.lru_cache(maxsize=1)
 def paper_step(config: Config, clips: int, frames: int) -> Training:
-    """The step as it is, compiled once for all parts."""
+    """Return the default step, compiled once for all parts."""
     return compiled({"step": config}, clips=clips, frames=frames, features=True)["step"]()
 
 
 def paper_parts(size: Size, *, repeats: int) -> list[Part]:
-    """One part: the step of the paper's configuration."""
+    """Return one part: the step of the paper's configuration."""
 
     def measure() -> dict:
         training = paper_step(size.paper, size.clips, size.frames)
@@ -94,7 +95,7 @@ def paper_parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def demo_parts(size: Size, *, repeats: int) -> list[Part]:
-    """One part: the step of the demo's configuration."""
+    """Return one part: the step of the demo's configuration."""
     config = size.demo
     clips, frames = config.data.batch_size, config.data.clip_frames
 
@@ -108,8 +109,8 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
 
 
 def variant_parts(size: Size, *, repeats: int) -> list[Part]:
-    """The paper's step with `model.attention` xla, and without `train.scan_layers`, each beside the
-    step as it is.
+    """Return the paper's step with `model.attention` xla, and without `train.scan_layers`, each
+    against the default step.
     """
     config = size.paper
     model, train = config.model, config.train
@@ -151,13 +152,13 @@ def variant_parts(size: Size, *, repeats: int) -> list[Part]:
         }
 
     return [
-        (f"{_paper_work(size)}: {name} over the step as it is", functools.partial(measure, name))
+        (f"{_paper_work(size)}: {name} over the default step", functools.partial(measure, name))
         for name in others
     ]
 
 
 def figures(training: Training, config: Config, *, flops: float, steps: int, repeats: int) -> dict:
-    """Times, TFLOP/s, MFU and memory of a step."""
+    """Measure times, TFLOP/s, MFU and memory of a step."""
     times_s = in_turn({"steps": lambda: training.take(steps)}, repeats=repeats + 1)["steps"][1:]
     step_s = statistics.median(times_s) / steps
     dtype = config.model.compute_dtype
@@ -179,8 +180,8 @@ def figures(training: Training, config: Config, *, flops: float, steps: int, rep
 
 
 def memory_of(program: Program) -> dict:
-    """What the compiler reserves for one call: arguments, results that do not take their place, and
-    the rest.
+    """Return the memory that the compiler reserves for one call: arguments, results outside the
+    arguments' memory, and temporaries.
     """
     sizes = program.call.memory_analysis()
     if sizes is None:

@@ -1,4 +1,4 @@
-"""A made-up voice, so that every machine is measured on the same sound."""
+"""A synthetic voice, so that every machine is measured on the same sound."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from ksdiff_jax.typing import Float
 
 
 def made_up_voice(seconds: float) -> Float[np.ndarray, "s"]:
-    """A buzz of gliding pitch and syllable-like loudness: enough for every stage to have its usual
-    work.
+    """Return a buzz of gliding pitch and syllable-like loudness, which gives every stage its usual
+    amount of work.
     """
     time_s = np.arange(round(seconds * 16_000)) / 16_000
     phase = 2 * np.pi * np.cumsum(130 + 30 * np.sin(2 * np.pi * 0.4 * time_s)) / 16_000

@@ -1,7 +1,7 @@
-"""`ksdiff-jax bench animate|encoder|data|tracker|train|device`: the speed of this machine on fixed
-work, as JSON.
+"""`ksdiff-jax bench animate|encoder|data|tracker|train|device`: measures the speed of this machine
+on fixed work and prints JSON.
 
-What each measures, and how, is described in the module of `ksdiff_jax.bench` that measures it.
+The module of `ksdiff_jax.bench` that implements a measurement describes it.
 """
 
 import argparse
@@ -34,17 +34,15 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to measure, how often, on what."""
+    """Add the options: what to measure, how often, on what."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "what",
         choices=("animate", "encoder", "data", "tracker", "train", "device"),
-        help="animate: 10 s of speech to motion and video; encoder: a pretrained encoder of ours "
-        "beside torch's; "
-        "data: shards to training batches; tracker: raw video to coefficients (needs `make "
-        "tracker`); "
-        "train: training steps of the demo model beside torch's; "
-        "device: what an accelerator does with this model, one line per figure",
+        help="animate: 10 s of speech to motion and video; encoder: our pretrained encoder "
+        "against torch's; data: shards to training batches; tracker: raw video to coefficients "
+        "(needs `make tracker`); train: training steps of the demo model against torch's; device: "
+        "accuracy and speed of an accelerator on this model, one line per figure",
     )
     parser.add_argument(
         "--repeats", type=int, default=5, metavar="N", help="timed runs of each stage; default 5"
@@ -54,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's"
     )
     parser.add_argument(
-        "--device", choices=("cpu", "gpu", "tpu"), help="default: the best that JAX finds"
+        "--device", choices=("cpu", "gpu", "tpu"), help="default: the one that JAX selects"
     )
     parser.add_argument(
         "--workers",
         type=int,
         default=0,
         metavar="N",
-        help="data: reader processes; default 0, in this one",
+        help="data: reader processes; default 0, read in this process",
     )
     parser.add_argument(
         "--paper", action="store_true", help="train: the paper's configuration, 32 clips of 10 s"

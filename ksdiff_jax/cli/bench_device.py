@@ -1,4 +1,4 @@
-"""`ksdiff-jax bench device`: the options, the printed lines, and the file of them (see
+"""`ksdiff-jax bench device`: its options, the printed lines, and the output file (see
 `ksdiff_jax.bench.device`).
 """
 
@@ -16,43 +16,46 @@ _AUTOTUNE = "--xla_gpu_autotune_level"
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that `bench device` alone has."""
+    """Add the options that only `bench device` has."""
     group = parser.add_argument_group("device")
     group.add_argument(
-        "--only", nargs="+", metavar="NAME", help="these figures, in their usual order; default all"
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="measure only these figures, in their usual order; default all",
     )
     group.add_argument(
-        "--list", action="store_true", help="print the names of the figures, and measure nothing"
+        "--list", action="store_true", help="print the names of the figures and exit"
     )
     group.add_argument(
-        "--small", action="store_true", help="everything at its smallest: for a CPU, and for trying"
+        "--small", action="store_true", help="the smallest sizes: for a CPU, and for tests"
     )
     group.add_argument(
         "--out",
         metavar="FILE",
-        help="also write the lines to FILE (JSON Lines) when they are all there",
+        help="when all lines are printed, also write them to FILE (JSON Lines)",
     )
     group.add_argument(
         "--autotune",
         action="store_true",
-        help="let XLA try out GPU kernels; compiling takes minutes more",
+        help="let XLA autotune GPU kernels; compilation takes minutes longer",
     )
     group.add_argument(
-        "--overwrite", action="store_true", help="let --out replace a file of others"
+        "--overwrite",
+        action="store_true",
+        help="let --out replace a file that ksdiff-jax did not write",
     )
     group.add_argument(
         "--time-limit",
         type=float,
         default=LIMIT_S,
         metavar="S",
-        help=f"begin no figure after so many seconds; default {LIMIT_S:g}",
+        help=f"start no figure after this many seconds; default {LIMIT_S:g}",
     )
 
 
 def refuse_device_options(args: argparse.Namespace) -> None:
-    """Raises `InputError` where another benchmark is asked for with options that only `bench
-    device` has.
-    """
+    """Raise `InputError` if an option of `bench device` is given with another benchmark."""
     given = {
         "--only": args.only is not None,
         "--list": args.list,
@@ -69,7 +72,7 @@ def refuse_device_options(args: argparse.Namespace) -> None:
 
 
 def run_device(args: argparse.Namespace) -> int:
-    """Print a line per figure; status 1 where nothing could be measured."""
+    """Print one line per figure; return status 1 if nothing could be measured."""
     if not args.autotune and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
         # read when JAX first looks for devices
         os.environ["XLA_FLAGS"] = f"{flags} {_AUTOTUNE}=0".strip()
@@ -95,8 +98,8 @@ def run_device(args: argparse.Namespace) -> int:
     use_device(args.device, cpu_too=True)
     if jax.default_backend() == "cpu" and not args.small:
         raise InputError(
-            "bench device: JAX finds a CPU, the full size needs an accelerator; add --small (see "
-            "ksdiff-jax doctor)"
+            "bench device: JAX finds only a CPU, but the full size needs an accelerator; add "
+            "--small (see ksdiff-jax doctor)"
         )
     size = small_size() if args.small else full_size()
     names = [name for name in FIGURES if not args.only or name in args.only]
@@ -107,7 +110,7 @@ def run_device(args: argparse.Namespace) -> int:
             lines.append(line)
             print(json_text(line), flush=True)
         complete = not any(is_over_the_limit(line) for line in lines)
-    finally:  # also of a run that was interrupted
+    finally:  # also after an interruption
         if args.out is not None and lines:
             _write(args, lines, complete=complete)
     return 0 if has_numbers(lines) else NOTHING_MEASURED

@@ -1,4 +1,4 @@
-"""What a command says, and to whom.
+"""The output of a command and the stream that each part goes to.
 
 | | plain lines (stdout) | progress (stderr) | errors and warnings (stderr) | result (stdout) |
 |---|---|---|---|---|
@@ -8,12 +8,12 @@
 | `--json` | | | yes | one JSON object at the end |
 | `--verbose` | and details | as above | yes | |
 
-`--json` keeps stdout a single JSON document, so that a program may read it. Names are shown and
-stored as plain_text.py states: bytes that are no UTF-8 as `\\xe9` on a terminal, and losslessly in
-JSON.
+With `--json`, stdout is a single JSON document, so that a program can parse it. Names are shown and
+stored as described in plain_text.py: bytes that are not UTF-8 appear as `\\xe9` on a terminal and
+are lossless in JSON.
 
-Libraries write nothing: their warnings, log lines and FFmpeg's come with `--verbose` only. A
-`Notice` is a line of the command's own, each text once.
+Libraries print nothing: their warnings and log lines, including FFmpeg's, appear with `--verbose`
+only. A `Notice` is a line of the command itself; each text is printed once.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 
-from ksdiff_jax.cli.streams import put, put_error, takes_unicode
+from ksdiff_jax.cli.streams import put, put_error, supports_unicode
 from ksdiff_jax.errors import Notice
 from ksdiff_jax.plain_text import json_text, one_line, printable
 
@@ -32,11 +32,13 @@ PROGRAM = "ksdiff-jax"
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options `--quiet`, `--verbose` and `--json`, the same for every command that has them."""
+    """Add the options `--quiet`, `--verbose` and `--json`, the same for every command that has
+    them.
+    """
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    group.add_argument("--quiet", action="store_true", help="print only errors")
     group.add_argument(
-        "--verbose", action="store_true", help="say more: device, options, times of each stage"
+        "--verbose", action="store_true", help="print more: device, options, times of each stage"
     )
     parser.add_argument(
         "--json",
@@ -46,16 +48,16 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
-    """The option `--overwrite`, the same for every command that writes."""
+    """Add the option `--overwrite`, the same for every command that writes files."""
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files of the results' names that ksdiff-jax did not write; never an input",
+        help="replace files with the results' names that ksdiff-jax did not write; never an input",
     )
 
 
 class Console:
-    """Where a command's words go, by its options."""
+    """Prints a command's output to the streams that its options select."""
 
     def __init__(
         self, command: str, *, quiet: bool = False, verbose: bool = False, as_json: bool = False
@@ -66,28 +68,28 @@ class Console:
         self.as_json = as_json
 
     def say(self, line: str = "") -> None:
-        """A line for a person."""
+        """Print a line for the user."""
         if not (self.quiet or self.as_json):
             put(printable(line))
 
     def detail(self, line: str) -> None:
-        """A line for a person who asked for more."""
+        """Print a line with `--verbose` only."""
         if self.verbose:
             self.say(line)
 
     def warn(self, message: str) -> None:
-        """One line on standard error; work goes on."""
+        """Print one line on standard error; the command continues."""
         if not self.quiet:
             put_error(f"{PROGRAM} {self.command}: warning: {one_line(message)}")
 
     def fail(self, message: str) -> None:
-        """One line on standard error about work that was not done."""
+        """Print one line on standard error about work that was not done."""
         put_error(f"{PROGRAM} {self.command}: {one_line(message)}")
 
     def result(self, value: dict) -> None:
-        """The JSON document, where one was asked for."""
+        """Print the JSON document if `--json` is given."""
         if self.as_json:
-            put(json_text(value, indent=2, ascii_only=not takes_unicode(sys.stdout)))
+            put(json_text(value, indent=2, ascii_only=not supports_unicode(sys.stdout)))
 
     @contextlib.contextmanager
     def progress(self, label: str, *, unit: str) -> Iterator[Callable[[int, int], None]]:
@@ -110,7 +112,7 @@ class Console:
 
     @contextlib.contextmanager
     def without_library_warnings(self) -> Iterator[None]:
-        """Show every `Notice`, and the warnings of libraries with `--verbose` only."""
+        """Print every `Notice`; print the warnings of libraries with `--verbose` only."""
         with warnings.catch_warnings():
             warnings.simplefilter("default" if self.verbose else "ignore")
             warnings.simplefilter("always", Notice)
@@ -119,7 +121,7 @@ class Console:
 
 @contextlib.contextmanager
 def notices_as_lines(console: Console) -> Iterator[None]:
-    """Show each `Notice` as a line of the command, once; other warnings as they are."""
+    """Print each `Notice` once as a line of the command; leave other warnings unchanged."""
     shown: set[str] = set()
     with warnings.catch_warnings():
         show = warnings.showwarning
@@ -137,11 +139,10 @@ def notices_as_lines(console: Console) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_library_logs(console: Console) -> Iterator[None]:
-    """Keep the log lines of libraries from standard error, those of XLA's C++ too, but for
-    `--verbose`.
+    """Suppress the log lines of libraries on standard error, including XLA's C++ log, unless
+    `--verbose` is given.
 
-    What goes wrong is raised as well; a log line would be said twice, and out of the command's own
-    words.
+    An error is also raised as an exception; its log line would repeat it in other words.
     """
     if console.verbose:
         yield
@@ -149,7 +150,7 @@ def without_library_logs(console: Console) -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if console.quiet or not (sys.stderr and sys.stderr.isatty()):  # as for our own bars
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    # Python prints what no handler takes; absl adds its own handler where it finds none.
+    # Python prints records that no handler takes; absl adds a handler of its own if it finds none.
     nowhere = logging.NullHandler()
     logging.getLogger().addHandler(nowhere)
     try:

@@ -1,4 +1,6 @@
-"""`ksdiff-jax convert encoder SRC --out DIR`: models of other tools as ours."""
+"""`ksdiff-jax convert encoder SRC --out DIR`: converts models of other tools to this package's
+format.
+"""
 
 import argparse
 import time
@@ -14,7 +16,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What kind of model, from where, to where."""
+    """Add the arguments: the kind of model, its source and its destination."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT or WavLM"
@@ -30,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, and say what came out."""
+    """Convert, and print a summary of the result."""
     from ksdiff_jax.speech.convert import convert_encoder
 
     console = Console("convert", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
@@ -39,12 +41,11 @@ def run(args: argparse.Namespace) -> int:
     config = conversion.config
     console.say(
         f"{args.source}: {config.architecture}, {config.num_layers} layers of width "
-        f"{config.hidden_size}, "
-        f"{conversion.parameters / 1e6:.1f} M parameters"
+        f"{config.hidden_size}, {conversion.parameters / 1e6:.1f} M parameters"
     )
     if conversion.ignored:
         console.say(
-            f"  left out, as not the encoder's: {', '.join(conversion.ignored[:6])}"
+            f"  left out, not part of the encoder: {', '.join(conversion.ignored[:6])}"
             + (f" and {len(conversion.ignored) - 6} more" if len(conversion.ignored) > 6 else "")
         )
     console.say(f"  licence {conversion.licence}; digest {conversion.digest[:12]}")

@@ -1,7 +1,8 @@
-"""`ksdiff-jax corpus --out DIR`: make the built-in corpus and write it as shards.
+"""`ksdiff-jax corpus --out DIR`: makes the built-in corpus and writes it as shards.
 
-With `--encoder`, the features of a pretrained speech encoder go into the shards, so that training
-need not run it; with `--from` as well, into a copy of any data set.
+With `--encoder`, the shards also store the features of a pretrained speech encoder, so that
+training need not compute them. With `--from` as well, the features are added to a copy of any data
+set.
 """
 
 import argparse
@@ -17,7 +18,7 @@ DEFAULT_CLIPS = 2000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     parser.epilog = """examples:
   ksdiff-jax corpus --out corpus --clips 200
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
@@ -35,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"clips of 3-9 s; default {DEFAULT_CLIPS}",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same corpus; default 0"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the same seed gives the same corpus; default 0",
     )
     parser.add_argument(
         "--languages",
@@ -59,20 +64,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="DIR",
-        help="with --encoder: take the clips of this data set, make none",
+        help="with --encoder: use the clips of this data set instead of making any",
     )
     parser.add_argument(
         "--space",
         default="",
         metavar="NAME",
-        help="with --from: whose expression coefficients they are (builtin, flame, bfm), of a data "
-        "set of an earlier version that does not show it",
+        help="with --from: motion space (builtin, flame, bfm) of a data set "
+        "of an earlier version that does not record it",
     )
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the corpus and say what is in it."""
+    """Write the corpus and print its contents."""
     from pathlib import Path
 
     from ksdiff_jax.outputs import check_output_folder
@@ -118,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _encoder(path: str | None):
-    """The encoder at `path`, before any clip is made: a wrong path is said at once."""
+    """Load the encoder at `path` before any clip is made, so that a wrong path fails at once."""
     if path is None:
         return None
     from ksdiff_jax.cli.device import keep_compilations
@@ -129,7 +134,7 @@ def _encoder(path: str | None):
 
 
 def _made(args: argparse.Namespace, out, console: Console):
-    """The built-in corpus, written into `out`."""
+    """Write the built-in corpus into `out`."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES
     from ksdiff_jax.data.corpus.write import write_corpus
 
@@ -146,7 +151,7 @@ def _made(args: argparse.Namespace, out, console: Console):
 
 
 def _encoded(source, out, encoder, console: Console, *, overwrite: bool, space: str):
-    """The clips of `source` with features, written into `out`."""
+    """Write the clips of `source` with features into `out`."""
     from ksdiff_jax.data.features import write_features
     from ksdiff_jax.data.shards import dataset_info
 
@@ -159,7 +164,7 @@ def _encoded(source, out, encoder, console: Console, *, overwrite: bool, space: 
 
 
 class _Progress:
-    """A bar on a terminal (the console's), else a plain line every ten seconds."""
+    """Shows a bar on a terminal (the console's), otherwise a plain line every ten seconds."""
 
     def __init__(self, console: Console, update, *, total: int):
         self._console, self._update, self._total = console, update, total
@@ -173,6 +178,6 @@ class _Progress:
         if not sys.stderr.isatty() and now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             left_s = (now - self._started) / done * (self._total - done)
-            # Clips arrive in blocks: the first few say nothing about the rest.
+            # Clips arrive in blocks: the first few do not predict the time for the rest.
             left = f", about {left_s:.0f} s left" if done >= FEWEST_CLIPS_TO_JUDGE else ""
             self._console.say(f"{done}/{self._total} clips{left}")

@@ -1,20 +1,19 @@
-"""The device a command runs on, and compiled programs kept between runs."""
+"""Selects the device a command runs on, and caches compiled programs between runs."""
 
 import hashlib
 import os
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder, is_ours_alone
+from ksdiff_jax.files import belongs_to_user, cache_folder
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
 
 
 def use_device(name: str | None, *, cpu_too: bool = False) -> None:
-    """Run on `cpu`, `gpu` or `tpu` (None: what JAX finds best); call before anything touches a
-    device.
+    """Run on `cpu`, `gpu` or `tpu` (None: JAX's choice). Call this before anything uses a device.
 
-    `cpu_too`: `jax.devices("cpu")` works as well, beside the device that is run on.
+    With `cpu_too`, `jax.devices("cpu")` also works, beside the selected device.
     """
     import jax
 
@@ -24,10 +23,9 @@ def use_device(name: str | None, *, cpu_too: bool = False) -> None:
     if cpu_too and platforms and "cpu" not in platforms.split(","):
         jax.config.update("jax_platforms", f"{platforms},cpu")
     try:
-        # Of several platforms JAX passes over those that are not there: the first one is asked for
-        # by its name.
+        # JAX skips platforms of a list that are absent, so the first one is requested by its name.
         jax.devices(platforms.split(",")[0] if platforms else None)
-    except (RuntimeError, AssertionError) as error:  # the latter for CUDA without its plugin
+    except (RuntimeError, AssertionError) as error:  # AssertionError: CUDA without its plugin
         chosen = (
             f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
             if name is None
@@ -42,21 +40,21 @@ def use_device(name: str | None, *, cpu_too: bool = False) -> None:
 
 
 def keep_compilations() -> Path | None:
-    """Let JAX keep compiled programs in a folder of the user's own; None where no such folder can
-    be had.
+    """Let JAX cache compiled programs in a folder of the user's; return None if no such folder can
+    be created.
     """
     import jax
 
-    # A program for several devices holds the address of a Python object for each of our transforms
-    # (fourier.py), which is another one at every trace: it would never be found again. The rest of
-    # the text determines the program.
+    # The text of a program for several devices contains the address of a Python object for each of
+    # our transforms (fourier.py). The address changes at every trace, so such a program would never
+    # be found in the cache. The rest of the text determines the program.
     jax.config.update("jax_remove_custom_partitioning_ptr_from_cache_key", True)
-    if jax.config.jax_compilation_cache_dir:  # the user's own choice, by JAX_COMPILATION_CACHE_DIR
+    if jax.config.jax_compilation_cache_dir:  # chosen by the user with JAX_COMPILATION_CACHE_DIR
         return Path(jax.config.jax_compilation_cache_dir)
     try:
         folder = cache_folder() / "compilations" / _processor_name()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (is_ours_alone(folder.stat()) and os.access(folder, os.W_OK)):
+        if not (belongs_to_user(folder.stat()) and os.access(folder, os.W_OK)):
             return None
     except (OSError, InputError):
         return None
@@ -66,8 +64,8 @@ def keep_compilations() -> Path | None:
 
 
 def _processor_name() -> str:
-    """Programs compiled for one processor may crash on another, and a home folder may be shared
-    between the two.
+    """Return the processor's name. A program compiled for one processor may crash on another, and
+    machines with different processors may share a home folder.
     """
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")

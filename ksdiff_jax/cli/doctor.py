@@ -1,5 +1,5 @@
-"""`ksdiff-jax doctor`: versions, devices, which optional parts are present, and what to install for
-the rest.
+"""`ksdiff-jax doctor`: prints versions, devices, which optional parts are present, and what to
+install for the rest.
 """
 
 import argparse
@@ -20,7 +20,7 @@ EXAMPLES = """examples:
   ksdiff-jax doctor
   ksdiff-jax doctor --json
 """
-# Module that must be there -> (what it is for, how to have it).
+# Module name -> (what it is used for, how to install it).
 OPTIONAL = {
     "espeakng_loader": (
         "the built-in corpus (ksdiff-jax corpus, train)",
@@ -32,13 +32,13 @@ OPTIONAL = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How to say it; there is nothing else to choose."""
+    """Add no arguments: only the common output options apply."""
     parser.epilog = EXAMPLES
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look and report; 2 if something that everything needs is missing."""
+    """Check and report; return 2 if a required package is missing."""
     console = Console("doctor", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     facts = {
         "python": platform.python_version(),
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _required() -> list[str]:
-    """Names of the distributions that ours asks for, extras apart."""
+    """Return the names of the distributions that this package requires, without extras."""
     try:
         lines = importlib.metadata.requires("ksdiff-jax") or []
     except importlib.metadata.PackageNotFoundError:

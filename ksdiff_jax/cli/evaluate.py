@@ -1,12 +1,13 @@
-"""`ksdiff-jax evaluate`: what a checkpoint is worth, as a table, `metrics.json` and plots.
+"""`ksdiff-jax evaluate`: measures a checkpoint and writes a table, `metrics.json` and plots.
 
-Without `--data` the test split of the built-in corpus is spoken anew by espeak-ng into the user's
-cache: voices and sentences that training never saw.
+Without `--data`, espeak-ng synthesises the test split of the built-in corpus into the user's cache.
+Its voices and sentences do not occur in the training data.
 """
 
 import argparse
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
@@ -15,8 +16,8 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import cache_folder
 from ksdiff_jax.outputs import check_output, same_place, write_document
 
-SUMMARY = "measure a checkpoint: lips, keyframes, head motion, real speech, silence"
-METRICS = ("lips", "upper_face", "keyframes", "pose", "beats", "real")
+SUMMARY = "measure a checkpoint: lips, blinks, keyframes, head motion, real speech, silence"
+METRICS = ("lips", "upper_face", "landmarks", "blinks", "keyframes", "pose", "beats", "real")
 CURVES_SHOWN = 4
 OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real.png": "openings"}
 EXAMPLES = """examples:
@@ -28,9 +29,19 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
-    add = parser.add_argument
+    _add_checkpoint_and_data(parser.add_argument)
+    _add_figures_and_sampling(parser.add_argument)
+    parser.add_argument(
+        "--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="write metrics.json and plots here")
+    add_overwrite_argument(parser)
+    add_output_arguments(parser)
+
+
+def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
     add(
         "--checkpoint",
         default="demo",
@@ -40,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--encoder",
         metavar="PATH",
-        help="where the checkpoint's pretrained speech encoder lies, if it has moved",
+        help="folder of the checkpoint's pretrained speech encoder, if it has moved",
     )
     add(
         "--data",
@@ -51,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--space",
         default="",
         metavar="NAME",
-        help="whose expression coefficients they are (builtin, flame), of a checkpoint or data set "
-        "of an earlier version that does not show it",
+        help="motion space (builtin, flame) of a checkpoint or data set "
+        "of an earlier version that does not record it",
     )
     add("--split", default="test", help="split of the data set (default: test)")
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
@@ -60,8 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--languages",
         nargs="+",
         metavar="L",
-        help="languages of the built-in corpus (default: all it has)",
+        help="languages of the built-in corpus (default: all of them)",
     )
+
+
+def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     add(
         "--metrics",
         nargs="+",
@@ -72,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--real",
         metavar="DIR",
-        help="real clips with measured openings: DIR/lips/*.npz and the sound they name",
+        help="real clips with measured openings: DIR/lips/*.npz and the sound files named there",
     )
     add(
         "--sync",
@@ -84,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples",
         type=int,
         default=2,
-        help="samples of each clip; two or more compare lips and heads (default: 2)",
+        help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
     )
     add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
     add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
@@ -92,16 +106,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--control",
         choices=("truth", "still"),
-        help="score the truth, or a face that never moves, instead",
+        help="score the ground truth, or a face that never moves, instead",
     )
-    add("--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)")
-    add("--out", metavar="DIR", help="write metrics.json and plots here")
-    add_overwrite_argument(parser)
-    add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, write."""
+    """Measure, print and write the figures."""
     for name in ("clips", "samples"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: need 1 or more")
@@ -157,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _out_folder(args: argparse.Namespace) -> Path | None:
-    """The folder of --out, where all that is written may be written."""
+    """Return the folder of --out after a check that the results can be written there."""
     if not args.out:
         return None
     from ksdiff_jax.files import make_folder
@@ -178,7 +188,7 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
 
 
 def _on_split(args, engine, console):
-    """Figures and a few curves on the split of a data set."""
+    """Return the figures and a few curves on the split of a data set."""
     groups = [group for group in args.metrics if group != "real"]
     if not groups and not args.sync:
         return {}, []
@@ -244,7 +254,7 @@ def _clips(args, system, console: Console) -> list:
     if of_data != own:
         raise InputError(
             f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
-            f"{args.checkpoint} speaks {own}; name data or a checkpoint of the other space"
+            f"{args.checkpoint} uses {own}; name data or a checkpoint of the other space"
         )
     clips = read_clips(folder, split=args.split, clips=args.clips, space=own)
     seconds = sum(clip.duration_s for clip in clips)
@@ -253,7 +263,9 @@ def _clips(args, system, console: Console) -> list:
 
 
 def _on_real(args, engine):
-    """Figures and all curves on real speech, silence and noise, where a folder of them is given."""
+    """Return the figures and all curves on real speech, silence and noise, if their folder is
+    given.
+    """
     if not args.real or "real" not in args.metrics or args.control:
         return {}, []
     from ksdiff_jax.evaluate.real_speech import lip_sync, lip_sync_figures, rest
@@ -271,7 +283,7 @@ def _on_real(args, engine):
 
 
 def _built_in(args, console: Console, corpus_clips: int) -> Path:
-    """The folder of the built-in corpus's split, made if this machine has none yet."""
+    """Return the folder of the built-in corpus's split; make it if it does not exist yet."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS
     from ksdiff_jax.data.corpus.write import split_sizes
     from ksdiff_jax.evaluate.held_out import held_out_corpus
@@ -282,7 +294,8 @@ def _built_in(args, console: Console, corpus_clips: int) -> Path:
         )
     if unknown := [language for language in args.languages or () if language not in LANGUAGES]:
         raise InputError(
-            f"--languages {' '.join(unknown)}: the built-in corpus speaks {' '.join(LANGUAGES)}"
+            f"--languages {' '.join(unknown)}: the built-in corpus has the languages "
+            f"{' '.join(LANGUAGES)}"
         )
     console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
     clips = args.clips or split_sizes(corpus_clips)[args.split]
@@ -298,8 +311,7 @@ def _print(console: Console, figures: dict[str, float], about: dict, out: Path |
     machine = about["machine"]
     console.say(
         f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} "
-        "cores, "
-        f"{machine['device']}, Python {machine['python']}, jax {machine['jax']}"
+        f"cores, {machine['device']}, Python {machine['python']}, jax {machine['jax']}"
     )
     if out:
         console.say(f"metrics.json and plots are in {out}")

@@ -1,5 +1,5 @@
-"""`ksdiff-jax inspect PATH`: what a file or folder holds that this package reads or writes, and if
-it is sound.
+"""`ksdiff-jax inspect PATH`: describes the contents of a file or folder that this package reads or
+writes, and checks them.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_
 from ksdiff_jax.errors import InputError
 
 SUMMARY = (
-    "what a motion file, data set, checkpoint, recording, video or face file holds; "
+    "contents of a motion file, data set, checkpoint, recording, video or face file; "
     "--verify checks it"
 )
 EXAMPLES = """examples:
@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One path, and whether to read all of it."""
+    """Add the arguments: the path, and whether to read all of it."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "path",
@@ -35,21 +35,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verify", action="store_true", help="read everything and compare it with its checksums"
     )
     parser.add_argument(
-        "--sheet", metavar="FILE.png", help="of a data set: draw a contact sheet of random clips"
+        "--sheet", metavar="FILE.png", help="for a data set: draw a contact sheet of random clips"
     )
     parser.add_argument(
         "--space",
         default="",
         metavar="NAME",
-        help="whose expression coefficients a file of an earlier version holds, where it does not "
-        "show it: builtin, flame or bfm",
+        help="motion space of a file of an earlier version that does not "
+        "record it: builtin, flame or bfm",
     )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Describe the path; anything unsound is an `InputError`."""
+    """Describe the path; raise `InputError` for invalid contents."""
     from ksdiff_jax.cli.inspect_data import length_bars
     from ksdiff_jax.outputs import check_output
 
@@ -89,7 +89,9 @@ def _sheet(sheet: str, path: str, *, kind: str, overwrite: bool, space: str) -> 
 
 
 def describe(path: str | Path, *, verify: bool, space: str = "") -> dict:
-    """Facts about whatever `path` is, by name; `space` is its motion space where it shows none."""
+    """Return facts about `path` by name; `space` is its motion space if the file does not record
+    one.
+    """
     from ksdiff_jax import hub
     from ksdiff_jax.cli.inspect_data import describe_dataset
     from ksdiff_jax.data.description import DESCRIPTION
@@ -110,7 +112,7 @@ def describe(path: str | Path, *, verify: bool, space: str = "") -> dict:
     if not found.exists():
         if found.suffix != ".py" and find_config(path) is not None:
             return _config(path)
-        # else a mistake in the name of a file
+        # otherwise probably a mistyped file name
         if hub.find_name(path) is not None and not found.parent.is_dir():
             return _checkpoint(path, verify=verify, space=space)
         raise InputError(f"{found}: no such file or folder, nor a shipped checkpoint or config")
@@ -131,7 +133,7 @@ def _checkpoint(path: str | Path, *, verify: bool, space: str) -> dict:
         read_whole,
     )
 
-    def read(folder):  # always verified: that costs milliseconds
+    def read(folder):  # always verified, which takes milliseconds
         return (
             read_manifest(folder),
             read_pretrained(folder),
@@ -216,7 +218,7 @@ def _parameters(params, config) -> dict:
 
 
 def _encoder(config, *, stored: bool = False) -> dict:
-    """What a configuration says of its pretrained encoder; nothing of one of our own."""
+    """Return the facts of a configuration's pretrained encoder; empty for the built-in encoder."""
     encoder = config.model.encoder
     if encoder.kind != "pretrained":
         return {}
@@ -268,7 +270,7 @@ def _motion(path: Path, *, space: str) -> dict:
 
 
 def _recording(path: Path) -> dict:
-    """Tracks and length of a recording or video, and whether `animate` could use its sound."""
+    """Return tracks and length of a recording or video, and whether `animate` can use its sound."""
     from ksdiff_jax.audio.container import read_tracks
     from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
     from ksdiff_jax.audio.waveform import read_recording
@@ -294,12 +296,14 @@ def _recording(path: Path) -> dict:
 
 
 def _as_shown(path: Path) -> dict:
-    """Size on the screen, and what is done to the stored pictures for it; by the first one."""
+    """Return the displayed size, and how the stored pictures are converted to it, from the first
+    picture.
+    """
     from ksdiff_jax.data.tracking.video import frames
 
     try:
         frame = next(frames(path), None)
-    except InputError:  # a codec that is not known here
+    except InputError:  # a codec that FFmpeg cannot decode
         frame = None
     if frame is None:
         return {"readable": False}

@@ -1,4 +1,4 @@
-"""What `ksdiff-jax inspect` says of a data set: counts, hours, lengths, statistics, faults, and a
+"""The data-set part of `ksdiff-jax inspect`: counts, hours, lengths, statistics, faults, and a
 sheet of clips.
 """
 
@@ -15,16 +15,20 @@ BAR_CHARACTERS = 32
 
 
 def shown_space(found: str, given: str, *, what: str) -> str:
-    """The space as `inspect` shows it; where nothing shows it, that, and what to do."""
+    """Return the space as `inspect` shows it; if it is not recorded, a sentence that explains what
+    to do.
+    """
     from ksdiff_jax.motion.earlier import stated_space
 
     if not (found or given):
-        return "not shown by this file of an earlier version; commands that need it take --space"
+        return "not recorded by this file of an earlier version; commands that need it take --space"
     return stated_space(found, given, what=what)
 
 
 def describe_dataset(folder: PathLike, *, space: str = "") -> dict:
-    """Facts by name, from `dataset.json` alone but for the space of an earlier version."""
+    """Return facts by name, from `dataset.json` alone except for the space of an earlier
+    version.
+    """
     from ksdiff_jax.data.earlier_space import found_space
     from ksdiff_jax.data.shards import dataset_info
 
@@ -59,13 +63,13 @@ def describe_dataset(folder: PathLike, *, space: str = "") -> dict:
 
 
 def _statistics(info: DatasetInfo) -> dict:
-    """What of the statistics means something to people; the last nine dimensions are rotation, jaw
-    and camera.
+    """Return the statistics that are meaningful to a reader; the last nine dimensions are rotation,
+    jaw and camera.
     """
     import numpy as np
 
     head_deg, jaw_deg = np.degrees(info.std[-9:-6]), np.degrees([info.mean[-6], info.std[-6]])
-    # a dimension that never moves is written as 1
+    # a dimension that never moves has a standard deviation of 1
     still = [deviation == 1.0 for deviation in info.std]
     names = ("pitch", "yaw", "roll")
     moving = {
@@ -86,8 +90,8 @@ def _statistics(info: DatasetInfo) -> dict:
 
 
 def length_bars(lengths: dict[int, int]) -> list[str]:
-    """The histogram of clip lengths as lines of text; `lengths` counts clips by the lower edge of
-    their bin.
+    """Return the histogram of clip lengths as lines of text; `lengths` counts clips by the lower
+    edge of their bin.
     """
     from ksdiff_jax.data.tally import LENGTH_BINS_S
 
@@ -96,8 +100,7 @@ def length_bars(lengths: dict[int, int]) -> list[str]:
     shown = [edge for edge in LENGTH_BINS_S if min(lengths) <= edge <= max(lengths)]
     return [
         f"{edge:>4}-{upper.get(edge, ''):<3} s  "
-        f"{'█' * -(-BAR_CHARACTERS * lengths.get(edge, 0) // most)} "
-        f"{lengths.get(edge, 0):,}"
+        f"{'█' * -(-BAR_CHARACTERS * lengths.get(edge, 0) // most)} {lengths.get(edge, 0):,}"
         for edge in shown
     ]
 
@@ -105,7 +108,9 @@ def length_bars(lengths: dict[int, int]) -> list[str]:
 def write_dataset_sheet(
     path: str | Path, folder: PathLike, *, overwrite: bool = False, space: str = ""
 ) -> int:
-    """A contact sheet of random clips of all splits, the same ones each time; returns how many."""
+    """Draw a contact sheet of random clips of all splits, the same ones each time; return their
+    number.
+    """
     import numpy as np
 
     from ksdiff_jax.data.earlier_space import found_space
@@ -117,7 +122,7 @@ def write_dataset_sheet(
         (split, number) for split, part in info.splits.items() for number in range(part.clips)
     ]
     if not places:
-        raise InputError(f"{folder}: not a single clip; there is nothing to draw")
+        raise InputError(f"{folder}: contains no clips; there is nothing to draw")
     count = min(SHEET_CLIPS, len(places))
     chosen = np.random.default_rng(SHEET_SEED).choice(len(places), count, replace=False)
     readers = {
@@ -138,11 +143,11 @@ def write_dataset_sheet(
 
 
 def _entry(clip, *, split: str):
-    """What the sheet shows of a clip: its beginning, and the face at its widest opening there."""
+    """Return the sheet entry of a clip: its beginning, and the face at the widest opening in it."""
     import numpy as np
 
     from ksdiff_jax.audio.waveform import from_int16
-    from ksdiff_jax.export.raster import framed_on, render_frames
+    from ksdiff_jax.export.raster import Surface, framed_on, render_frames
     from ksdiff_jax.export.sheet import SheetEntry
     from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
 
@@ -157,8 +162,8 @@ def _entry(clip, *, split: str):
         curves = clip.expression[:frames, :3].astype(np.float32)
         return SheetEntry(who, audio, curves, clip.fps, "expression 1-3")
     face = builtin_face()
-    # Vertices go through the compiled face a clip at a time, padded to one length: one compilation
-    # for the sheet.
+    # The compiled face is called once per clip, padded to one length: one compilation for the
+    # sheet.
     padding = ((0, round(SHEET_SECONDS * clip.fps) - frames), (0, 0))
     expression, rotation, jaw = (
         np.pad(values[:frames], padding) for values in (clip.expression, clip.rotation, clip.jaw)
@@ -170,9 +175,7 @@ def _entry(clip, *, split: str):
     widest = int(opening.argmax())
     (picture,) = render_frames(
         vertices[widest : widest + 1],
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=framed_on(np.asarray(face.template)),
         size=PICTURE_PIXELS,
     )

@@ -1,13 +1,13 @@
-"""`ksdiff-jax COMMAND`: finds the command, turns the caller's mistakes into one line, everything
-else into a traceback.
+"""`ksdiff-jax COMMAND`: runs the command and reports a mistake by the caller in one line, any other
+error with a traceback.
 
-Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 our failure, with a
-traceback; 130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY` (one
-line), `add_arguments(parser)` and `run(args) -> int`. Those modules import what is heavy inside
-`run`, so that `--help` answers at once. A command that defines `DOTTED_OVERRIDES = True` also takes
-any config field by its dotted name (`--train.steps 2000`) and finds them as a dict of strings in
-`args.overrides`. One that defines `PASSES_ON = True` finds what stands after `--`, the options of
-another program, as a list in `args.passed_on`.
+Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 an internal failure,
+with a traceback; 130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY`
+(one line), `add_arguments(parser)` and `run(args) -> int`. Those modules import heavy packages
+inside `run`, so that `--help` is fast. A command that defines `DOTTED_OVERRIDES = True` also
+accepts any configuration field by its dotted name (`--train.steps 2000`); `args.overrides` is a
+dict of these strings. For a command that defines `PASSES_ON = True`, `args.passed_on` is the list
+of arguments after `--`, which are options of another program.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
-from ksdiff_jax.cli.streams import drop, fails, put_error, repair_streams, settle_errors
+from ksdiff_jax.cli.streams import discard, flush_errors, is_broken, put_error, repair_streams
 from ksdiff_jax.errors import InputError, paths_as_input
-from ksdiff_jax.files import give_home
+from ksdiff_jax.files import set_home
 from ksdiff_jax.heap import keep_freed_memory
 from ksdiff_jax.plain_text import one_line
 
@@ -29,6 +29,7 @@ COMMANDS = (
     "animate",
     "corpus",
     "prepare",
+    "regions",
     "train",
     "evaluate",
     "convert",
@@ -41,9 +42,9 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    if argv is None:  # a process of our own
+    if argv is None:  # called as a program
         repair_streams()
-        give_home()
+        set_home()
         keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -58,14 +59,14 @@ def main(argv: list[str] | None = None) -> int:
         put_error(f"{PROGRAM}: interrupted")
         return 130
     except OSError as error:
-        if not fails(sys.stdout):
+        if not is_broken(sys.stdout):
             raise
-        drop(sys.stdout)
-        if isinstance(error, BrokenPipeError):  # the reader (head, less) has gone
+        discard(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # the reader (head, less) has exited
             return 0
         return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
     finally:
-        settle_errors()
+        flush_errors()
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -101,7 +102,7 @@ def _dispatch(argv: list[str]) -> int:
         else:
             args = parser.parse_args(own)
         args.passed_on = passed_on
-    except SystemExit as leaving:  # --help has been printed, or `error` below has spoken
+    except SystemExit as leaving:  # --help has been printed, or `error` below has printed its line
         return leaving.code or 0
     console = Console(
         argv[0], quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False)
@@ -116,22 +117,22 @@ def _dispatch(argv: list[str]) -> int:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse with errors of one line that name the nearest option, and `--own_option` as good as
-    `--own-option`.
+    """argparse with one-line errors that suggest the nearest option, and with `--own_option`
+    accepted for `--own-option`.
     """
 
     fields: Sequence[str] = ()  # of the configuration, for a command with DOTTED_OVERRIDES
     _given: Sequence[str] = ()
 
     def parse_known_args(self, args=None, namespace=None):
-        """As argparse does it, with hyphens for underscores in the names of options."""
+        """Parse as argparse does, with hyphens for underscores in the names of options."""
         given = list(sys.argv[1:] if args is None else args)
         end = given.index("--") if "--" in given else len(given)
         self._given = [*map(self._spelled, given[:end]), *given[end:]]
         return super().parse_known_args(self._given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Print one line and leave with status 2."""
+        """Print one line and exit with status 2."""
         options = sorted((*self._option_string_actions, *(f"--{name}" for name in self.fields)))
         files = [
             given
@@ -158,8 +159,8 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _overrides(given: list[str], parser: CommandParser) -> tuple[list[str], dict[str, str]]:
-    """The arguments without the `--a.b value` and `--a.b=value` pairs, and these; hyphens in names
-    are underscores.
+    """Return the arguments without the `--a.b value` and `--a.b=value` pairs, and these pairs;
+    hyphens in names become underscores.
     """
     rest, overrides, arguments = [], {}, iter(given)
     for argument in arguments:
@@ -181,7 +182,7 @@ def _overrides(given: list[str], parser: CommandParser) -> tuple[list[str], dict
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [
-        f"{PROGRAM}: speech in, motion and a talking head out (KSDiff in JAX)",
+        f"{PROGRAM}: generates face motion and a talking head from speech (KSDiff in JAX)",
         "",
         f"usage: {PROGRAM} COMMAND [options]      {PROGRAM} COMMAND --help shows a command's "
         "options",

@@ -1,5 +1,5 @@
-"""`ksdiff-jax prepare SOURCE... --out DIR`: talking-face videos, or coefficients of another tool,
-to shards.
+"""`ksdiff-jax prepare SOURCE... --out DIR`: converts talking-face videos, or coefficients of
+another tool, to shards.
 """
 
 import argparse
@@ -9,15 +9,15 @@ import time
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 
-SUMMARY = "raw videos, or coefficients that another tool extracted, to shards to train on"
-PASSES_ON = True  # what stands after `--` is Apache Beam's
+SUMMARY = "convert raw videos, or coefficients of another tool, to shards for training"
+PASSES_ON = True  # arguments after `--` are Apache Beam's
 LAYOUT_NAMES = ("hdtf", "voxceleb")
 RUNNER_NAMES = ("local", "direct", "dataflow", "flink", "spark")
 SECONDS_BETWEEN_LINES = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     parser.epilog = """examples:
   ksdiff-jax prepare videos --out shards
   ksdiff-jax prepare coefficients --audio wavs --coefficient-fps 30 --out shards
@@ -26,16 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax prepare voxceleb vox2 --out shards --processes 64
   ksdiff-jax prepare videos --out shards --runner flink -- --flink_master=host:8081
 
-a second run goes on where one was stopped: finished sources are kept in DIR.work
+a second run resumes where the first one stopped: finished sources are kept in DIR.work
 """
     parser.add_argument(
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="video or coefficient file, "
-        "or a folder of them; "
-        "the first may be `hdtf` or `voxceleb`, the layout of the folders after "
-        "it",
+        help="video or coefficient file, or a folder of them; the first may be `hdtf` or "
+        "`voxceleb`, the layout of the folders after it",
     )
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one"
@@ -46,7 +44,14 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         metavar="DIR",
         help="folder of finished sources, may be gs://...; default OUT.work",
     )
-    found = parser.add_argument_group("what belongs to a source")
+    _add_source_arguments(parser.add_argument_group("what belongs to a source"))
+    _add_clip_arguments(parser.add_argument_group("clips and splits"))
+    _add_tracking_arguments(parser.add_argument_group("tracking"))
+    _add_runner_arguments(parser.add_argument_group("where it runs"))
+    add_output_arguments(parser)
+
+
+def _add_source_arguments(found: argparse._ArgumentGroup) -> None:
     found.add_argument(
         "--coefficients", default="", metavar="DIR", help="coefficients of the videos, by file name"
     )
@@ -54,45 +59,45 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         "--audio",
         default="",
         metavar="DIR",
-        help="sound by file name; default: in the video, or beside the file",
+        help="sound, matched by file name; default: in the video, or beside the file",
     )
     found.add_argument(
         "--coefficient-fps",
         type=float,
         metavar="F",
-        help="frame rate of coefficient files that do not say; default: of the video, else 25",
+        help="frame rate of coefficient files that lack it; default: of the video, else 25",
     )
     found.add_argument(
         "--stretch",
         action="store_true",
-        help="scale the motion's time to the "
-        "sound's length, where "
-        "the sound runs at another speed; default: both are cut to their common "
-        "part",
+        help="scale the motion's time to the sound's length if the sound runs at another speed; "
+        "default: both are cut to their common part",
     )
     found.add_argument(
-        "--channel", type=int, metavar="N", help="of the sound, this channel alone, counted from 1"
+        "--channel",
+        type=int,
+        metavar="N",
+        help="use only this channel of the sound, counted from 1",
     )
     found.add_argument(
         "--audio-stream",
         type=int,
         metavar="N",
-        help="this sound track of each file, counted from 1",
+        help="use this sound track of each file, counted from 1",
     )
     found.add_argument(
-        "--language", default="", metavar="L", help="spoken in all sources, such as en"
+        "--language", default="", metavar="L", help="language of all sources, such as en"
     )
     found.add_argument(
         "--speaker-from",
         default="",
         metavar="HOW",
-        help="folder, file, or a "
-        "regular expression whose "
-        "first group is the speaker; default: the folder's name, of files in the "
-        "top folder the "
-        "file's",
+        help="folder, file, or a regular expression whose first group is the speaker; default: "
+        "the folder's name, for files in the top folder the file's",
     )
-    clips = parser.add_argument_group("clips and splits")
+
+
+def _add_clip_arguments(clips: argparse._ArgumentGroup) -> None:
     clips.add_argument(
         "--min-s",
         type=float,
@@ -108,27 +113,33 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         type=float,
         default=0.05,
         metavar="SHARE",
-        help="of the speakers, for val and again for test; default 0.05",
+        help="share of the speakers for val and again for test; default 0.05",
     )
-    clips.add_argument("--seed", type=int, default=0, metavar="N", help="which speakers; default 0")
+    clips.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="selects the held-out speakers; default 0"
+    )
     clips.add_argument(
         "--licence", default="", metavar="TEXT", help="of the sources, for dataset.json"
     )
-    face = parser.add_argument_group("tracking")
+
+
+def _add_tracking_arguments(face: argparse._ArgumentGroup) -> None:
     face.add_argument(
         "--face",
         default="",
         metavar="FILE",
-        help="FLAME model file that is fitted, then the shards are of the flame space; default the "
+        help="FLAME model file to fit, which makes shards of the flame space; default the "
         "built-in head, whose 50 expression directions are its own",
     )
     face.add_argument(
-        "--landmarks", default="", metavar="FILE", help="where the landmarks lie on that model"
+        "--landmarks", default="", metavar="FILE", help="positions of the landmarks on that model"
     )
     face.add_argument(
         "--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment"
     )
-    run_by = parser.add_argument_group("where it runs")
+
+
+def _add_runner_arguments(run_by: argparse._ArgumentGroup) -> None:
     run_by.add_argument(
         "--processes", type=int, metavar="N", help="on this machine; default one per core"
     )
@@ -138,17 +149,17 @@ a second run goes on where one was stopped: finished sources are kept in DIR.wor
         default="local",
         help="local processes, or Apache Beam; options of Beam after --",
     )
-    add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find, work, split, write; say what came of it."""
+    """Find the sources, process them, assign the splits, write the shards; print a summary."""
     from pathlib import Path
 
     from ksdiff_jax.data.prepare.corpora import LAYOUTS
     from ksdiff_jax.data.prepare.layouts import find_sources
     from ksdiff_jax.data.prepare.ledger import Ledger
     from ksdiff_jax.data.prepare.run import check_out, finish_sources, write_prepared
+    from ksdiff_jax.data.prepare.splits import SplitRule
 
     console = Console("prepare", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     settings = _settings(args)
@@ -180,10 +191,7 @@ def run(args: argparse.Namespace) -> int:
     info, report = write_prepared(
         out,
         finished,
-        ledger,
-        held_out=args.held_out,
-        seed=args.seed,
-        published=published,
+        rule=SplitRule(args.held_out, args.seed, published),
         licence=args.licence,
         made_by=f"ksdiff-jax prepare {' '.join(args.sources)}",
         overwrite=args.overwrite,
@@ -234,8 +242,8 @@ def _settings(args: argparse.Namespace):
 
 
 def _with_tracker(settings, *, runner_name: str):
-    """The settings with the tracker's Python; what is missing here is said once, not for every
-    video.
+    """Return the settings with the tracker's Python; if it is missing, report that once and not for
+    every video.
     """
     from dataclasses import replace
 
@@ -246,8 +254,8 @@ def _with_tracker(settings, *, runner_name: str):
     if settings.face:
         face_and_landmarks(settings)
     if runner_name not in ("local", "direct"):
-        return settings  # other machines look for their own
-    if folder := keep_compilations():  # else every process compiles the fit for itself
+        return settings  # other machines find their own
+    if folder := keep_compilations():  # otherwise every process compiles the fit itself
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     return replace(settings, tracker_python=tracker_python(settings.tracker_python))
 
@@ -293,7 +301,7 @@ def _table(report: dict, console: Console) -> None:
     noted = [outcome for outcome in report["outcomes"] if outcome["notes"]]
     if noted:
         console.say(
-            f"{len(noted)} sources with repairs or choices to know of; --verbose and {REPORT} "
+            f"{len(noted)} sources with repairs or automatic choices; --verbose and {REPORT} "
             "name them"
         )
     for outcome in noted:
@@ -308,7 +316,9 @@ def _table(report: dict, console: Console) -> None:
 
 
 def _cuts(report: dict, console: Console) -> None:
-    """What only the motion or only the sound of a source has is left out; how much that was."""
+    """Print how much was left out because only the motion or only the sound of a source
+    covers it.
+    """
     cut = report["cut"]
     if cut["stretched_sources"]:
         console.say(
@@ -318,10 +328,8 @@ def _cuts(report: dict, console: Console) -> None:
         return
     console.say(
         f"{cut['sources']} sources cut to what sound and motion share: of motion "
-        f"{cut['motion_head_s']:.2f} s at the "
-        f"head and {cut['motion_tail_s']:.2f} s at the tail, of sound {cut['sound_head_s']:.2f} s "
-        "and "
-        f"{cut['sound_tail_s']:.2f} s"
+        f"{cut['motion_head_s']:.2f} s at the head and {cut['motion_tail_s']:.2f} s at the tail, "
+        f"of sound {cut['sound_head_s']:.2f} s and {cut['sound_tail_s']:.2f} s"
     )
     for outcome in report["outcomes"]:
         if any(
@@ -337,7 +345,7 @@ def _cuts(report: dict, console: Console) -> None:
 
 
 class _Progress:
-    """A bar on a terminal (the console's), else a plain line every ten seconds."""
+    """Shows a bar on a terminal (the console's), otherwise a plain line every ten seconds."""
 
     def __init__(self, console: Console, update):
         self._console, self._update, self._last = console, update, time.monotonic()

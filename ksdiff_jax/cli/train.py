@@ -1,5 +1,5 @@
-"""`ksdiff-jax train CONFIG [--workdir DIR] [--any.field VALUE ...]`: train, or go on with a run
-that was stopped.
+"""`ksdiff-jax train CONFIG [--workdir DIR] [--any.field VALUE ...]`: trains a model, or resumes a
+stopped run.
 """
 
 import argparse
@@ -34,8 +34,8 @@ examples:
   ksdiff-jax train demo --train.steps 200      any field of the configuration by its dotted name
   ksdiff-jax train paper --data.path SHARDS    a data set made by `ksdiff-jax corpus --out SHARDS`
 
-The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and leave with
-status 143 and 130; a run without a step for train.hang_s seconds ends itself with 75.
+The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and exit with
+status 143 and 130; a run without a step for train.hang_s seconds exits with 75.
 Several machines: launch/README.md.
 """
 
@@ -59,13 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
     group = parser.add_argument_group(
         "several processes (under Slurm, Open MPI, on TPUs and in launch/jobset_*.yaml the "
-        "environment says it)"
+        "environment sets these)"
     )
     group.add_argument(
-        "--coordinator", metavar="HOST:PORT", help="where process 0 runs, and a free port there"
+        "--coordinator", metavar="HOST:PORT", help="machine of process 0, and a free port on it"
     )
     group.add_argument(
-        "--processes", metavar="N", type=int, help="how many there are, over all machines"
+        "--processes", metavar="N", type=int, help="number of processes, over all machines"
     )
     group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
     fields = {
@@ -85,17 +85,18 @@ def _columns(names: list[str]) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; returns 0, or 128 + the signal that stopped the run."""
+    """Train; return 0, or 128 + the signal that stopped the run."""
     config = load_config(args.config)
     config = override(config, args.overrides)
     profile = _profiled(args.profile, config) if args.profile else range(0)
-    if "://" in (args.workdir or ""):  # a Path would make one slash of the two
+    if "://" in (args.workdir or ""):  # a Path would reduce the two slashes to one
         raise InputError(
             f"--workdir {args.workdir}: a run needs a folder; mount the bucket, or name one that "
             "all share"
         )
     workdir = Path(args.workdir) if args.workdir else Path("runs") / config.name
-    # Before anything that asks JAX for its devices: it would see those of this process only.
+    # Call this before anything asks JAX for its devices, otherwise JAX would find only those of
+    # this process.
     initialise(
         coordinator=args.coordinator,
         processes=args.processes,
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
             config, workdir, profile=profile, console=console, overwrite=args.overwrite
         )
     except CheckpointCorrupt as error:
-        # No mistake of the caller's, and worth another start: a disk may have been out of reach.
+        # Not a mistake by the caller, and worth a new start: a disk may have been unavailable.
         _say(
             f"ksdiff-jax train: {' '.join(str(error).split())}; start again, or name another "
             "--workdir"
@@ -118,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except BaseException as error:
         if several():
-            leave_the_others(error, workdir)
+            exit_if_distributed(error, workdir)
         raise
 
 
@@ -132,9 +133,9 @@ def _say(line: str) -> None:
     put_error(printable(line))
 
 
-def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
-    """Where other processes wait for this one, end it now: JAX would first wait for all to
-    finish.
+def exit_if_distributed(error: BaseException, workdir: Path) -> NoReturn:
+    """End this process now if other processes wait for it; otherwise JAX would first wait for all
+    to finish.
     """
     if isinstance(error, InputError):
         _say(f"ksdiff-jax train: {' '.join(str(error).split())}")
@@ -142,8 +143,7 @@ def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
     if (reason := lost_process(error)) is not None:
         _say(
             "ksdiff-jax train: another process of this run ended or cannot be reached "
-            f"({reason}); start all of them "
-            f"again to go on from the last checkpoint in {workdir}"
+            f"({reason}); start all of them again to resume from the last checkpoint in {workdir}"
         )
         leave(LOST_PROCESS_STATUS)
     traceback.print_exception(error)
@@ -151,7 +151,7 @@ def leave_the_others(error: BaseException, workdir: Path) -> NoReturn:
 
 
 def _describe(config: Config, console: Console) -> None:
-    """For those who asked for more: the devices, and every field that is not the default."""
+    """With `--verbose`, print the devices, and every field that is not the default."""
     import jax
 
     console.detail(
@@ -175,7 +175,6 @@ def train_system(
     """Train the system that `config` describes, on the data that it names, in `workdir`."""
     # JAX and all that needs it only now: `--help` and a wrong option answer at once.
     from ksdiff_jax.cli.device import keep_compilations
-    from ksdiff_jax.evaluate.validation import validation_figures
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
@@ -185,7 +184,7 @@ def train_system(
     from ksdiff_jax.train.sources import open_training_data
 
     keep_compilations()
-    # Of several processes one speaks; the null device stays open as long as the process.
+    # Only one of several processes prints. The null device stays open until the process ends.
     silent = console.quiet or not is_main_process()
     stream = Path(os.devnull).open("w", encoding="utf-8") if silent else None  # noqa: SIM115
     progress = Progress(config.train.steps, stream=stream)
@@ -202,17 +201,12 @@ def train_system(
             workdir=workdir,
         )
 
-    def evaluate(system, params, data):
-        if not data.clips:
-            return {}
-        return validation_figures(system, params, data.clips, features_of=data.features_of)
-
     outcome = train(
         config,
         workdir,
         build_system=build_system,
         open_data=open_data,
-        evaluate=evaluate,
+        evaluate=_validation_figures,
         progress=progress,
         given=encoder_params(encoder),
         watching=Watching(step_flops=step_flops, draw_samples=_draw_samples, profile=profile),
@@ -226,6 +220,15 @@ def train_system(
         }
         console.result(summary | {"status": outcome.exit_status, "metrics": outcome.metrics})
     return outcome.exit_status
+
+
+def _validation_figures(system, params, data) -> dict[str, float]:
+    """Return the figures of `ksdiff-jax evaluate` on the validation clips."""
+    from ksdiff_jax.evaluate.validation import validation_figures
+
+    if not data.clips:
+        return {}
+    return validation_figures(system, params, data.clips, features_of=data.features_of)
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:

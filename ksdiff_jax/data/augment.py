@@ -1,16 +1,17 @@
-"""Random changes to the sound of a training clip, so that a model of clean synthetic speech hears
-real recordings.
+"""Random changes to the sound of a training clip, so that a model trained on clean synthetic speech
+also handles real recordings.
 
-In the order of a recording: the talker in a room, through a microphone, with noise, over a channel:
+The changes follow the order of a recording: the talker in a room, a microphone, noise, a channel:
 
     y = channel( gain · clip( room * microphone * x  +  noise ) )
 
 `*` is convolution. Room (a synthetic impulse response), microphone (a smooth random frequency
-response) and the channel's band limits act in one FFT; noise is added at a random signal-to-noise
-ratio. Nothing moves the sound in time: the direct path of the room stays at lag 0 and every other
-filter has zero phase, so the motion stays true.
+response) and the channel's band limits are applied in one FFT; noise is added at a random
+signal-to-noise ratio. Nothing shifts the sound in time: the direct path of the room stays at lag 0
+and every other filter has zero phase, so the motion stays in sync.
 
-Everything random is drawn from the generator that is passed in: same generator state, same result.
+All random values are drawn from the given generator: the same generator state gives the same
+result.
 """
 
 import numpy as np
@@ -21,11 +22,11 @@ from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import AugmentConfig
 from ksdiff_jax.typing import Float
 
-REVERBERATION_S = (0.1, 0.6)  # time for the tail to fall by 60 dB
+REVERBERATION_S = (0.1, 0.6)  # time for the tail to decay by 60 dB
 DIRECT_TO_REVERBERANT_DB = (-2.0, 15.0)
-LONGEST_TAIL_S = 0.4  # what follows is below -40 dB
-EARLY_REFLECTIONS = (2, 8)  # how many, from
-EARLY_REFLECTIONS_S = (0.002, 0.03)  # to here after the direct path
+LONGEST_TAIL_S = 0.4  # the rest of the tail is below -40 dB
+EARLY_REFLECTIONS = (2, 8)  # number of reflections
+EARLY_REFLECTIONS_S = (0.002, 0.03)  # delay after the direct path
 EQUALISER_DB = 10.0  # largest boost or cut
 EQUALISER_POINTS = 8  # knots of the frequency response, evenly spaced on a logarithmic axis
 EQUALISER_RANGE_HZ = (60.0, 8000.0)
@@ -41,8 +42,8 @@ CLIP_LEVEL = (0.2, 0.9)  # of the peak
 def augment(
     audio: Float[np.ndarray, "s"], rng: np.random.Generator, *, config: AugmentConfig
 ) -> np.ndarray:
-    """Samples at 16 kHz as another recording of the same speech would have them; float32, same
-    length, in [-1, 1].
+    """Return samples at 16 kHz as another recording of the same speech would contain them; float32,
+    same length, in [-1, 1].
     """
     limits = _band_limits(rng) if rng.random() < config.band_limit else None
     room = rng.random() < config.reverberation
@@ -73,10 +74,10 @@ def augment(
 def lose_pitch(
     prosody: Float[np.ndarray, "f 2"], rng: np.random.Generator
 ) -> Float[np.ndarray, "f 2"]:
-    """Raw prosody (f0 in Hz, log energy) whose pitch tracker missed a random part of the voiced
-    frames, in runs.
+    """Return raw prosody (f0 in Hz, log energy) in which the pitch tracker missed a random part of
+    the voiced frames, in runs.
 
-    Trackers miss half the voicing of noisy recordings; synthetic speech never shows them doing it.
+    Trackers miss half the voicing of noisy recordings, but almost none of synthetic speech.
     """
     frames = len(prosody)
     kept = np.repeat(rng.random(frames // 6 + 1) > rng.uniform(0.1, 0.7), 6)[:frames]
@@ -84,8 +85,8 @@ def lose_pitch(
 
 
 def room_impulse(rng: np.random.Generator) -> Float[np.ndarray, "n"]:
-    """A synthetic room: the direct path (1 at sample 0), early reflections, an exponential tail of
-    noise.
+    """Return the impulse response of a synthetic room: the direct path (1 at sample 0), early
+    reflections, an exponential tail of noise.
     """
     decay_s = rng.uniform(*REVERBERATION_S)
     time_s = np.arange(int(min(decay_s, LONGEST_TAIL_S) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
@@ -103,8 +104,8 @@ def room_impulse(rng: np.random.Generator) -> Float[np.ndarray, "n"]:
 def random_noise(
     speech: Float[np.ndarray, "s"], rng: np.random.Generator, *, limits: tuple[float, float] | None
 ) -> Float[np.ndarray, "s"]:
-    """Noise of any level: coloured, gusts, hum, knocks, or babble made of the speech itself,
-    reversed and shifted.
+    """Return noise of any level: coloured, gusts, hum, knocks, or babble, which is the speech
+    itself reversed and shifted.
     """
     samples = len(speech)
     kind = rng.choice(
@@ -127,7 +128,7 @@ def random_noise(
     noise = _coloured_noise(samples, rng, slope=rng.uniform(0.0, 2.0), limits=limits)
     if kind == "knocks":
         return noise * _knocks(samples, rng)
-    # noise that comes and goes within a second, as wind, traffic and rustling do
+    # noise that rises and falls within a second, as of wind, traffic and rustling
     if kind == "gusts":
         knots = rng.uniform(0.0, 1.0, size=2 + 4 * samples // SAMPLE_RATE_HZ)
         at = np.linspace(0, len(knots) - 1, samples)
@@ -136,8 +137,8 @@ def random_noise(
 
 
 def _knocks(samples: int, rng: np.random.Generator) -> Float[np.ndarray, "s"]:
-    """An envelope of sudden onsets that die away, 1 to 6 a second, over a floor: steps, taps, keys,
-    doors.
+    """Return an envelope of sudden onsets that decay, 1 to 6 a second, over a floor: steps, taps,
+    keys, doors.
     """
     count = max(1, int(samples / SAMPLE_RATE_HZ * rng.uniform(*KNOCKS_HZ)))
     even = (np.arange(count) + rng.uniform()) / count
@@ -158,7 +159,9 @@ def _knocks(samples: int, rng: np.random.Generator) -> Float[np.ndarray, "s"]:
 def _coloured_noise(
     samples: int, rng: np.random.Generator, *, slope: float, limits: tuple[float, float] | None
 ) -> Float[np.ndarray, "s"]:
-    """Gaussian noise of power 1 / frequency^slope above 50 Hz: 0 is white, 1 pink, 2 brown."""
+    """Return Gaussian noise of power 1 / frequency^slope above 50 Hz: 0 is white, 1 pink, 2
+    brown.
+    """
     points = scipy.fft.next_fast_len(samples, real=True)
     frequency_hz = np.fft.rfftfreq(points, 1 / SAMPLE_RATE_HZ).astype(np.float32)
     gain = np.maximum(frequency_hz, np.float32(50.0)) ** np.float32(-slope / 2)
@@ -175,9 +178,11 @@ def _filter(
     response_db: Float[np.ndarray, "k"] | None,
     limits: tuple[float, float] | None,
 ) -> Float[np.ndarray, "s"]:
-    """Room, microphone and channel in one product of spectra; the output has the input's level."""
-    # The room's tail, and a little for the rings of the zero-phase filters, so that nothing wraps
-    # to the start.
+    """Apply room, microphone and channel as one product of spectra; the output has the input's
+    level.
+    """
+    # The room's tail, and a margin for the ringing of the zero-phase filters, so that nothing wraps
+    # around to the start.
     points = scipy.fft.next_fast_len(
         len(audio) + (0 if impulse is None else len(impulse)) + 1024, real=True
     )
@@ -201,14 +206,14 @@ def _filter(
 
 
 def _random_response_db(rng: np.random.Generator) -> Float[np.ndarray, "k"]:
-    """Gains in dB at the knots: a random tilt plus random bumps."""
+    """Return gains in dB at the knots: a random tilt plus random bumps."""
     tilt = rng.uniform(-1, 1) * np.linspace(-1, 1, EQUALISER_POINTS) * EQUALISER_DB / 2
     return tilt + rng.uniform(-1, 1, size=EQUALISER_POINTS) * EQUALISER_DB / 2
 
 
 def _band_limits(rng: np.random.Generator) -> tuple[float, float]:
-    """Lowest and highest frequency of a channel, Hz: a telephone, or a codec that spends its bits
-    below a corner.
+    """Return the lowest and highest frequency of a channel, Hz: a telephone, or a codec without
+    bits above a corner frequency.
     """
     if rng.random() < 0.3:
         return TELEPHONE_HZ
@@ -218,7 +223,9 @@ def _band_limits(rng: np.random.Generator) -> tuple[float, float]:
 def _band_gain(
     frequency_hz: Float[np.ndarray, "n"], limits: tuple[float, float]
 ) -> Float[np.ndarray, "n"]:
-    """Zero-phase band pass, 24 dB per octave below and a raised-cosine edge, 10 % wide, above."""
+    """Return a zero-phase band pass: 24 dB per octave below and a raised-cosine edge, 10 % wide,
+    above.
+    """
     low, high = limits
     below = 1.0 / (1.0 + (low / np.maximum(frequency_hz, 1.0)) ** 4)
     above = 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency_hz / high - 0.95) * 10.0, 0.0, 1.0))
@@ -226,7 +233,7 @@ def _band_gain(
 
 
 def _mu_law(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
-    """Eight-bit mu-law and back: the quantisation of a telephone line."""
+    """Encode as eight-bit mu-law and decode: the quantisation of a telephone line."""
     companded = np.sign(audio) * np.log1p(MU * np.abs(audio)) / np.log1p(MU)
     quantised = np.rint(companded * 127) / 127
     return np.sign(quantised) * np.expm1(np.abs(quantised) * np.log1p(MU)) / MU

@@ -1,13 +1,13 @@
-"""A few clips of a split that speak for all of it: spread over its languages and lengths.
+"""Selects a few clips that represent a split: spread over its languages and lengths.
 
 | rule | |
 |---|---|
-| languages | take turns, that with the most clips first; one that has no more is passed over |
+| languages | in turn, the one with the most clips first; an exhausted one is skipped |
 | lengths | of n clips in order of length, k are numbers ⌊(i + ½) n / k⌋, i = 0 … k − 1 |
-| order | language by language in turn, so that the first few differ in language too |
+| order | language by language in turn, so that the first few also differ in language |
 
-The choice depends on the clips alone. A split of more than `LOOKED_AT` clips is judged by that many
-of them, evenly spaced, so that a large data set is not read twice.
+The selection depends on the clips alone. In a split with more than `MOST_CONSIDERED` clips only
+that many of them, evenly spaced, are considered, so that a large data set is not read twice.
 """
 
 from collections import Counter
@@ -17,11 +17,11 @@ import numpy as np
 
 from ksdiff_jax.data.schema import Clip
 
-LOOKED_AT = 2048
+MOST_CONSIDERED = 2048
 
 
 def spread_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """At most `count` of the clips of a split, as a reader of it has them."""
+    """Return at most `count` of the clips of a split, in the order of a reader."""
     by_language: dict[str, list[tuple[float, str, int]]] = {}
     for position, clip in _looked_at(clips):
         known = clip.duration_s, clip.clip_id, position
@@ -37,7 +37,7 @@ def spread_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
 
 
 def clips_named(clips: Sequence[Clip], ids: Sequence[str]) -> list[Clip] | None:
-    """The clips of these ids, in this order; None where one is not among those looked at."""
+    """Return the clips of these ids, in this order; None if one is not among those considered."""
     wanted, found = set(ids), {}
     for position, clip in _looked_at(clips):
         if clip.clip_id in wanted:
@@ -48,17 +48,17 @@ def clips_named(clips: Sequence[Clip], ids: Sequence[str]) -> list[Clip] | None:
 
 
 def _looked_at(clips: Sequence[Clip]) -> Iterator[tuple[int, Clip]]:
-    count = min(len(clips), LOOKED_AT)
+    count = min(len(clips), MOST_CONSIDERED)
     return ((position, clips[position]) for position in _places(len(clips), count))
 
 
 def _places(of: int, count: int) -> list[int]:
-    """`count` different places of `of`, evenly spaced."""
+    """Return `count` different indices below `of`, evenly spaced."""
     return [int((2 * i + 1) * of // (2 * count)) for i in np.arange(count)]
 
 
 def _shares(sizes: dict[str, int], count: int) -> dict[str, int]:
-    """How many of each language, one in turn until there are `count`."""
+    """Return the number of clips of each language, adding one in turn until there are `count`."""
     shares = Counter(dict.fromkeys(sizes, 0))
     left = min(count, sum(sizes.values()))
     while left:

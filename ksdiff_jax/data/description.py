@@ -1,8 +1,8 @@
-"""What `dataset.json` says of a data set: schema, coefficient space, splits with their shards,
-statistics, licence.
+"""The contents of `dataset.json`: schema, coefficient space, splits with their shards, statistics,
+licence.
 
-Everything in it is known when the last shard is written; nothing of it needs the shards to be read
-again. Fields that earlier versions did not write are read as None or as empty.
+All of it is known when the last shard is written; the shards need not be read again. Fields that
+earlier versions did not write are read as None or as empty.
 """
 
 import json
@@ -31,7 +31,7 @@ class SplitInfo:
     shards: tuple[str, ...]
     shard_clips: tuple[int, ...]
     sha256: tuple[str, ...]
-    speakers: int | None = None  # None: written by an earlier version that did not count
+    speakers: int | None = None  # None: written by an earlier version, which did not count them
     language_hours: dict[str, float] = field(default_factory=dict)
     # clips by lower edge of `LENGTH_BINS_S`, seconds
     lengths: dict[int, int] = field(default_factory=dict)
@@ -39,10 +39,10 @@ class SplitInfo:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What `dataset.json` says."""
+    """The contents of `dataset.json`."""
 
     schema: str
-    # name of the motion space; "": an earlier version wrote it and does not show it
+    # name of the motion space; "": written by an earlier version and not recorded
     space: str
     fps: float
     licence: str
@@ -50,15 +50,15 @@ class DatasetInfo:
     splits: dict[str, SplitInfo]
     mean: tuple[float, ...]  # per motion dimension, over the training split
     std: tuple[float, ...]
-    # of the encoder whose `speech_features` the clips hold; empty: they hold none
+    # of the encoder that computed the clips' `speech_features`; empty: no features
     encoder_digest: str = ""
     # of "expression" and "head", over the training split
     keyframes_per_s: dict[str, float] | None = None
 
 
 def dataset_info(folder: PathLike) -> DatasetInfo:
-    """The description of the data set in `folder`; `InputError` where it is missing or of another
-    schema.
+    """Read the description of the data set in `folder`; raise `InputError` if it is missing or has
+    another schema.
     """
     path = epath.Path(folder) / DESCRIPTION
     if not path.exists():
@@ -83,7 +83,7 @@ def dataset_info(folder: PathLike) -> DatasetInfo:
         raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path}: not a whole data set description; copy or make the data set again"
+            f"{path}: not a complete data set description; copy or make the data set again"
         ) from error
 
 
@@ -116,17 +116,19 @@ def _parsed(raw: dict) -> DatasetInfo:
 
 
 def _space(raw: dict) -> str:
-    """Earlier versions wrote no `motion_parts`, and "flame" for every 50 coefficients."""
+    """Return the space; earlier versions wrote no `motion_parts`, and "flame" for all 50
+    coefficients.
+    """
     name = raw["space"]
     if name not in SPACES:
-        raise InputError(f"motion space {name!r} is not known here; known are {', '.join(SPACES)}")
+        raise InputError(f"unknown motion space {name!r}; known are {', '.join(SPACES)}")
     if "motion_parts" in raw or name == BFM.name:
         return name
     return space_of_maker(raw["made_by"])
 
 
 def motion_space(info: DatasetInfo, name: str) -> MotionSpace:
-    """The space of that name with mean and deviation over the training split."""
+    """Return the space of that name with mean and deviation over the training split."""
     return SPACES[name].with_statistics(info.mean, info.std)
 
 

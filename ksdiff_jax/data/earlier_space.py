@@ -1,7 +1,7 @@
-"""The motion space of a data set, also of one that an earlier version wrote.
+"""The motion space of a data set, including data sets of earlier versions.
 
-A description without `motion_parts` is of an earlier version, which wrote "flame" for every 50
-coefficients. Its clips then show whose they are:
+A description without `motion_parts` is from an earlier version, which wrote "flame" for all 50
+coefficients. Its clips then show the space:
 
 | `source` of a clip | space |
 |---|---|
@@ -9,8 +9,8 @@ coefficients. Its clips then show whose they are:
 | our tracker, and the built-in head has the mouth opening measured at the fit | builtin |
 | anything else | "" |
 
-The tracker kept the deviation of the mouth opening over each take (`mouth_opening_std`), computed
-on the face that was fitted; the same coefficients on another face give another one.
+The tracker stored the deviation of the mouth opening over each take (`mouth_opening_std`), computed
+on the fitted face; the same coefficients on another face give another value.
 """
 
 from collections.abc import Sequence
@@ -32,15 +32,15 @@ TOLERANCE = 1e-3  # relative
 
 
 def known_space(folder: PathLike, *, given: str = "", option: str = "--space") -> str:
-    """The space of a data set; `given` names it where the data set does not show it.
+    """Return the space of a data set; `given` names it if the data set does not show it.
 
-    Raises `InputError` where neither does, or where they differ.
+    Raises `InputError` if neither does, or if they differ.
     """
     return stated_space(found_space(folder), given, what=str(folder), option=option)
 
 
 def found_space(folder: PathLike) -> str:
-    """The space that a data set names or shows, else ""."""
+    """Return the space that a data set names or shows, otherwise ""."""
     info = dataset_info(folder)
     if info.space:
         return info.space
@@ -49,7 +49,9 @@ def found_space(folder: PathLike) -> str:
 
 
 def space_of_clips(clips: Sequence[Clip]) -> str:
-    """The space that the sources and measures of clips of an earlier version show, else ""."""
+    """Return the space that the sources and measures of clips of an earlier version show, otherwise
+    "".
+    """
     tools = {clip.source.split(",")[0] for clip in clips}
     if clips and tools <= LAYOUTS.keys():
         return LAYOUTS[tools.pop()].space

@@ -1,5 +1,4 @@
-"""Records of data sets as bytes: `tf.train.Example` protocol buffers, written and read without
-TensorFlow or TFDS.
+"""Encodes records of data sets as `tf.train.Example` protocol buffers, without TensorFlow or TFDS.
 
     message Example   { Features features = 1; }
     message Features  { map<string, Feature> feature = 1; }    an entry of a map: key = 1, value = 2
@@ -7,10 +6,10 @@ TensorFlow or TFDS.
     message BytesList { repeated bytes value = 1; }
     message FloatList { repeated float value = 1 [packed]; }
 
-A message is a row of fields, each a tag (field number · 8 + wire type), a length and so many bytes;
-numbers are varints of seven bits a byte, the lowest first. We write scalars alone, byte strings and
-floats, and read the first value of each list. Unknown fields are passed over, as the format asks
-for.
+A message is a sequence of fields, each a tag (field number · 8 + wire type), a length and that many
+bytes. Numbers are varints of seven bits a byte, the lowest first. This module writes only scalars,
+byte strings and floats, and reads the first value of each list. Unknown fields are skipped, as the
+format requires.
 """
 
 import struct
@@ -24,8 +23,8 @@ _LONGEST_VARINT = 10  # bytes
 
 
 def encode_example(values: Mapping[str, bytes | str | float]) -> bytes:
-    """The Example with one value under each name, in the order of the names: equal values give
-    equal bytes.
+    """Return the Example with one value under each name, in the order of the names; equal values
+    give equal bytes.
     """
     entries = (
         _field(1, _field(1, name.encode()) + _field(2, _feature(values[name])))
@@ -35,8 +34,8 @@ def encode_example(values: Mapping[str, bytes | str | float]) -> bytes:
 
 
 def decode_example(record: bytes) -> dict[str, bytes | float]:
-    """The first value under each name that has one; raises `ValueError` where the bytes are no such
-    message.
+    """Return the first value under each name that has one; raise `ValueError` if the bytes are not
+    such a message.
     """
     values: dict[str, bytes | float] = {}
     for features in _contents(record, 0, len(record), number=1):
@@ -73,7 +72,7 @@ def _varint(number: int) -> bytes:
 
 
 def _first_value(record: bytes, start: int, end: int) -> bytes | float | None:
-    """Of the list of a Feature: its last field counts, as in any `oneof`."""
+    """Return the first value in the list of a Feature; its last field counts, as in any `oneof`."""
     found: bytes | float | None = None
     for kind, wire, first, last in _fields(record, start, end):
         if wire != _DELIMITED or kind not in (_BYTES_LIST, _FLOAT_LIST, _INT64_LIST):
@@ -92,7 +91,7 @@ def _first_value(record: bytes, start: int, end: int) -> bytes | float | None:
 
 
 def _contents(record: bytes, start: int, end: int, *, number: int) -> list[tuple[int, int]]:
-    """Where the messages lie that a message holds as this field."""
+    """Return the positions of the messages that a message contains in this field."""
     return [
         (first, last)
         for found, wire, first, last in _fields(record, start, end)
@@ -101,13 +100,13 @@ def _contents(record: bytes, start: int, end: int, *, number: int) -> list[tuple
 
 
 def _fields(record: bytes, start: int, end: int) -> list[tuple[int, int, int, int]]:
-    """Number, wire type, start and end of the content of each field of the message between two
-    positions.
+    """Return number, wire type, start and end of the content of each field of the message between
+    two positions.
     """
     fields, position = [], start
     while position < end:
         tag, position = record[position], position + 1
-        if tag > 0x7F:  # of a field that we do not know
+        if tag > 0x7F:  # of an unknown field
             tag, position = _read_varint(record, position - 1, end)
         wire = tag & 7
         if wire == _DELIMITED:
@@ -126,7 +125,7 @@ def _fields(record: bytes, start: int, end: int) -> list[tuple[int, int, int, in
 
 
 def _read_varint(record: bytes, position: int, end: int) -> tuple[int, int]:
-    """The number at a position, and the position after it."""
+    """Return the number at a position, and the position after it."""
     number = shift = 0
     while position < end and shift < 7 * _LONGEST_VARINT:
         byte = record[position]

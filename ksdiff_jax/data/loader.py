@@ -109,8 +109,6 @@ def training_batches(
         on_bad_record=data.on_bad_record,
         bad_record_share=data.bad_record_share,
     )
-    if not len(reader):
-        raise InputError(f"{folder}: split 'train' is empty; training needs at least one clip")
     rows, rest = divmod(data.batch_size, hosts)
     if rest or not 0 <= host < hosts:
         raise InputError(

@@ -1,21 +1,22 @@
-"""A clip: one utterance of one speaker with the motion of the face that said it, and its bytes in a
+"""A clip: one utterance of one speaker with the motion of the speaker's face, and its encoding as a
 record.
 
-In memory a `Clip` holds NumPy arrays. On disk it is a `tf.train.Example` that a TFDS `FeaturesDict`
-reads and writes too (`tfds_files.record_features`). Arrays are raw little-endian bytes in scalar
-bytes features: as numeric features a 5 s clip takes 2.7 times the size, and TFDS 17.5 ms to write
-it and 6.4 ms to read it. `ARRAYS` gives dtype and trailing shape of each; `dataset.json` repeats it
-for readers in other languages. Times of words and phonemes are JSON. `speech_features`, the output
-of a frozen encoder, is there or not for a whole data set, with the encoder's width.
+In memory a `Clip` contains NumPy arrays. On disk it is a `tf.train.Example` that a TFDS
+`FeaturesDict` can also read and write (`tfds_files.record_features`). Arrays are raw little-endian
+bytes in scalar bytes features: with numeric features a 5 s clip has 2.7 times the size, and TFDS
+takes 17.5 ms to write it and 6.4 ms to read it. `ARRAYS` gives dtype and trailing shape of each;
+`dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON.
+`speech_features`, the output of a frozen encoder, is present or absent for a whole data set and has
+the encoder's width.
 
-`space` names whose face model the expression is of (motion/space.py); it is that of the data set,
-in `dataset.json`, and not in the records. In the space `bfm` there is no jaw (zeros) and `camera`
-is a translation. `measures`
-are facts about how a clip was made (`av_offset_s`, `reprojection_error`, ...), numbers by name.
+`space` names the motion space of the expression (motion/space.py). It belongs to the data set and
+is stored in `dataset.json`, not in the records. In the space `bfm` there is no jaw (zeros) and
+`camera` is a translation. `measures` are numbers by name about how a clip was made (`av_offset_s`,
+`reprojection_error`, ...).
 
 Invariants, checked on writing and on reading (`check_clip`): shapes agree on t, all motion is
-finite,
-|samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they start.
+finite, |samples - t · 16000 / fps| is less than one frame, and words and phonemes end after they
+start.
 """
 
 import json
@@ -37,7 +38,7 @@ _EXPRESSION_WIDTHS = {name: space.slice("expression").stop for name, space in SP
 
 
 class Timed(NamedTuple):
-    """A word, or a phoneme in IPA, and when it is said."""
+    """A word, or a phoneme in IPA, and its time."""
 
     text: str
     start_s: float
@@ -52,7 +53,7 @@ class Clip:
 
     clip_id: str
     audio: Int[np.ndarray, "s"]  # int16, 16 kHz mono
-    expression: Float[np.ndarray, "t e"]  # as wide as the space has it
+    expression: Float[np.ndarray, "t e"]  # the width is that of the space
     rotation: Float[np.ndarray, "t 3"]  # global head rotation, axis-angle, radians
     jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
     camera: Float[np.ndarray, "t 3"]  # weak perspective: scale, tx, ty
@@ -67,25 +68,25 @@ class Clip:
     words: tuple[Timed, ...] = ()
     phonemes: tuple[Timed, ...] = ()
     prosody: Float[np.ndarray, "f 2"] | None = None  # raw: f0 in Hz (0 unvoiced), log energy; 50 Hz
-    # bfloat16, of the encoder that `dataset.json` names
+    # bfloat16, output of the encoder that `dataset.json` names
     speech_features: Float[np.ndarray, "f d"] | None = None
     measures: dict[str, float] = field(default_factory=dict)
     space: str = ""  # name of a motion space; "": not known, as in data of earlier versions
 
     @property
     def frames(self) -> int:
-        """Motion frames t."""
+        """The number of motion frames t."""
         return len(self.expression)
 
     @property
     def duration_s(self) -> float:
-        """Seconds by the motion."""
+        """The duration of the motion in seconds."""
         return self.frames / self.fps
 
 
 class ArrayField(NamedTuple):
-    """How an array of a clip lies in its bytes feature: little-endian, C order, the leading axis
-    from the length.
+    """The encoding of an array in its bytes feature: little-endian, C order, the leading axis
+    determined by the length.
     """
 
     dtype: str
@@ -101,7 +102,7 @@ ARRAYS = {
     "shape": ArrayField("<f4", ()),
     "prosody": ArrayField("<f4", (2,)),  # zero bytes: not computed
 }
-# Its width is the encoder's, its type one that NumPy has no letter for; absent from records without
+# The width is the encoder's, and NumPy has no type code for the dtype; absent from records without
 # features.
 FEATURES = "speech_features"
 TEXTS = ("clip_id", "speaker_id", "language", "source", "transcript")
@@ -111,9 +112,9 @@ OPTIONAL = (FEATURES, MEASURES)
 
 
 def encode_clip(clip: Clip) -> bytes:
-    """The serialised `tf.train.Example` of a clip that satisfies the invariants."""
+    """Return the serialised `tf.train.Example` of a clip that satisfies the invariants."""
     check_clip(clip)
-    # Names of files may hold bytes that are no UTF-8; the record's texts may not.
+    # File names may contain bytes that are not UTF-8; the record's texts may not.
     record: dict = {name: getattr(clip, name).encode("utf-8", "backslashreplace") for name in TEXTS}
     record["fps"] = clip.fps
     for name, array in ARRAYS.items():
@@ -131,13 +132,13 @@ def encode_clip(clip: Clip) -> bytes:
 
 
 def decode_clip(record: bytes, *, space: str = "") -> Clip:
-    """Inverse of `encode_clip` but for the space, which the data set names.
+    """Inverse of `encode_clip`, except for the space, which the data set names.
 
-    Raises `InputError` where the record is no clip of this schema.
+    Raises `InputError` if the record is not a clip of this schema.
     """
     try:
         raw = decode_example(record)
-    except ValueError as error:  # also for a name that is no UTF-8
+    except ValueError as error:  # also for a name that is not UTF-8
         raise InputError(
             f"not a clip of schema {SCHEMA} ({type(error).__name__}: {error})"
         ) from error
@@ -164,9 +165,9 @@ def decode_clip(record: bytes, *, space: str = "") -> Clip:
 
 
 def check_clip(clip: Clip) -> None:
-    """Raise `InputError` naming the clip and the first invariant it breaks."""
+    """Raise `InputError` with the clip and the first invariant that it violates."""
     if not clip.clip_id:
-        raise InputError("a clip without clip_id; give every clip an identifier of its own")
+        raise InputError("a clip without clip_id; give every clip a unique identifier")
     if problem := _problem(clip):
         raise InputError(f"clip {clip.clip_id!r}: {problem}")
 
@@ -215,32 +216,36 @@ def _problem(clip: Clip) -> str | None:
 
 
 def _widths(space: str) -> tuple[int, ...]:
-    """Widths that an expression may have: that of its space or, not known, of any."""
+    """Return the widths that an expression may have: that of its space or, if not known, of any
+    space.
+    """
     return tuple(
         sorted({width for name, width in _EXPRESSION_WIDTHS.items() if space in ("", name)})
     )
 
 
 def features_to_bytes(features: Float[np.ndarray, "f d"]) -> bytes:
-    """Speech features as they lie on disk: bfloat16, little-endian, frame by frame."""
+    """Return speech features as stored on disk: bfloat16, little-endian, frame by frame."""
     return np.ascontiguousarray(features, ml_dtypes.bfloat16).view("<u2").tobytes()
 
 
 def features_from_bytes(data: bytes, *, frames: int) -> Float[np.ndarray, "f d"]:
-    """The inverse, for a clip of `frames` motion frames; raises `InputError` where the bytes are of
-    another clip.
+    """Return the inverse, for a clip of `frames` motion frames; raise `InputError` if the bytes
+    belong to another clip.
     """
     rows = SPEECH_FRAMES_PER_MOTION_FRAME * frames
     if not rows or not data or len(data) % (2 * rows):
         raise InputError(
-            f"speech_features hold {len(data)} bytes, no multiple of {2 * rows}; the record is "
+            f"speech_features hold {len(data)} bytes, not a multiple of {2 * rows}; the record is "
             "damaged"
         )
     return np.frombuffer(data, "<u2").astype(np.uint16).view(ml_dtypes.bfloat16).reshape(rows, -1)
 
 
 def _expression_field(raw: dict) -> ArrayField:
-    """The frames, known from the rotation, say how wide the expression is."""
+    """Return the array field of the expression; the number of frames, known from the rotation,
+    determines its width.
+    """
     frames = max(1, len(raw["rotation"]) // 12)
     width = len(raw["expression"]) // (4 * frames)
     return ArrayField("<f4", (width if width in _widths("") else EXPRESSION_DIMS,))
@@ -253,7 +258,7 @@ def _array(data: bytes, *, name: str, field: ArrayField) -> np.ndarray:
         raise InputError(
             f"{name} holds {len(data)} bytes, not a multiple of {row_bytes}; the record is damaged"
         )
-    # The copy makes the array writable and native.
+    # The copy makes the array writable and native-endian.
     return (
         np.frombuffer(data, dtype)
         .reshape(-1, *field.trailing_shape)

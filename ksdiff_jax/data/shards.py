@@ -5,8 +5,8 @@
     folder/val-00000-of-00001.tfrecord     ...
 
 `write_dataset` writes the whole folder under a temporary name and moves it into place when it is
-complete. `ShardReader` gives random access to the clips of one split, checksums and clip invariants
-verified at each read.
+complete. `ShardReader` provides random access to the clips of one split and verifies checksums and
+clip invariants at each read.
 """
 
 import hashlib
@@ -61,16 +61,16 @@ def write_dataset(
     beside: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> DatasetInfo:
-    """Write clips by split into `folder`, replacing a data set that is there. Clips are taken one
-    shard at a time.
+    """Write clips by split into `folder`, replacing an existing data set. Clips are taken one shard
+    at a time.
 
-    A folder that holds something else is written into only with `overwrite`; files of other names
-    stay in it.
+    A folder with other content is written into only with `overwrite`; files with other names stay
+    in it.
 
     `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split
-    "train", or the first one where there is none, gives the statistics. All clips are of one frame
-    rate and of one coefficient space. `beside` are texts by file name that belong to the data set
-    and appear with it.
+    "train", or the first one if there is none, determines the statistics. All clips have one frame
+    rate and one coefficient space. `beside` are texts by file name that belong to the data set and
+    are written with it.
     """
     motion, kinds = MotionTally(), set()
     reference = "train" if "train" in splits else next(iter(splits))
@@ -82,7 +82,7 @@ def write_dataset(
             )
             infos[split] = _write_split(temporary, split, seen, clips_per_shard=clips_per_shard)
         if not kinds:
-            raise InputError(f"{folder}: not a single clip; a data set needs at least one")
+            raise InputError(f"{folder}: no clips; a data set needs at least one")
         fps, space = kinds.pop()
         mean, std = motion.moments()
         info = DatasetInfo(
@@ -105,15 +105,15 @@ def write_dataset(
 
 
 class ShardReader(Sequence[Clip]):
-    """The clips of one split by number. Picklable; holds no open file, so threads and processes may
-    share it.
+    """The clips of one split by number. It is picklable and keeps no file open, so threads and
+    processes may share it.
 
-    With `on_bad_record="skip"` every record is read once on opening. The clip after a bad one (the
-    first good one from there, round the end) stands in for it, so positions keep their meaning
-    whichever records are bad, on every host and in every worker. `bad_records` says which they
-    were; more than `bad_record_share` of them is an error.
+    With `on_bad_record="skip"` every record is read once on opening. A bad clip is replaced by the
+    first good one after it (wrapping around at the end), so positions keep their meaning for any
+    bad records, on every host and in every worker. `bad_records` lists them; more than a share of
+    `bad_record_share` is an error.
 
-    `space` is that of the clips where the description does not name it (earlier_space.py).
+    `space` is that of the clips if the description does not name it (earlier_space.py).
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class ShardReader(Sequence[Clip]):
         info = dataset_info(folder)
         if split not in info.splits:
             raise InputError(
-                f"{folder}: no split {split!r}; there are {', '.join(sorted(info.splits))}"
+                f"{folder}: no split {split!r}; known are {', '.join(sorted(info.splits))}"
             )
         chosen, self._space = info.splits[split], info.space or space
         self._shards = chosen.shards
-        # joining them costs as much as reading
+        # joining the paths takes as long as reading
         self._paths = [str(self.folder / name) for name in chosen.shards]
         self._entries: list[tuple[int, int, int, int]] = []
         self._lost: dict[int, str] = {}  # positions of records that cannot be found, and why
@@ -145,21 +145,21 @@ class ShardReader(Sequence[Clip]):
             self._replace_bad_records(bad_record_share)
 
     def _find(self, shard: int, clips: int, *, skip: bool) -> None:
-        """Add a shard's records, as many as `dataset.json` says it has."""
+        """Add a shard's records, as many as `dataset.json` states."""
         path = self.folder / self._shards[shard]
         index, damage = find_records(path)
         if damage is not None and not skip:
             raise InputError(damage)
         if len(index) > clips or (len(index) < clips and damage is None):
             raise InputError(
-                f"{path}: {len(index)} clips, {DESCRIPTION} says {clips}; copy it again"
+                f"{path}: {len(index)} clips, {DESCRIPTION} states {clips}; copy it again"
             )
         for number in range(clips):
             if number >= len(index):
                 lost = (
                     damage
                     if number == len(index)
-                    else f"{path}: record {number} is behind a damaged one"
+                    else f"{path}: record {number} follows a damaged one"
                 )
                 self._lost[len(self._entries)] = lost
                 self._entries.append((shard, number, 0, 0))
@@ -206,7 +206,7 @@ class ShardReader(Sequence[Clip]):
             raise InputError(f"{path}: record {number} at byte {offset}: {error}") from error
 
     def record(self, position: int) -> bytes:
-        """The bytes of a clip, both checksums verified."""
+        """Return the bytes of a clip, with both checksums verified."""
         position = self._stand_ins.get(position, position)
         if position in self._lost:
             raise InputError(self._lost[position])
@@ -218,8 +218,8 @@ class ShardReader(Sequence[Clip]):
 
 
 def verify_shards(folder: PathLike) -> None:
-    """Compare every shard with its SHA-256 in `dataset.json`; `InputError` names the first that
-    differs.
+    """Compare every shard with its SHA-256 in `dataset.json`; raise `InputError` with the first
+    that differs.
     """
     for split in dataset_info(folder).splits.values():
         for name, digest in zip(split.shards, split.sha256, strict=True):
@@ -237,9 +237,7 @@ def _of_one_kind(
     folder: str | Path,
     motion: MotionTally | None,
 ) -> Iterable[Clip]:
-    """The clips, as long as they agree in frame rate and coefficient space; `motion` counts
-    them.
-    """
+    """Yield the clips if they agree in frame rate and coefficient space; `motion` counts them."""
     for clip in clips:
         if not clip.space:
             raise InputError(
@@ -252,7 +250,7 @@ def _of_one_kind(
                 f"{fps:g} frames per second in {space} space" for fps, space in sorted(kinds)
             )
             raise InputError(
-                f"{folder}: clip {clip.clip_id!r} makes it {found}; one data set has one of each"
+                f"{folder}: clip {clip.clip_id!r} makes it {found}; a data set has one of each"
             )
         yield clip
         if motion is not None:
@@ -262,7 +260,7 @@ def _of_one_kind(
 def _write_split(
     folder: Path, split: str, clips: Iterable[Clip], *, clips_per_shard: int
 ) -> SplitInfo:
-    """Shards are numbered as they fill; their names get the total once it is known."""
+    """Write the shards, numbered as they fill; their names get the total once it is known."""
     counts, tally = [], SplitTally()
     iterator = iter(clips)
 

@@ -1,8 +1,8 @@
-"""What is counted while clips are written: one pass, memory that does not grow.
+"""Statistics collected while clips are written, in one pass with constant memory.
 
-Per split: speakers, hours per language, and how long the clips are. Of the split that gives the
-statistics: mean and standard deviation of every motion dimension, and how often a keyframe falls
-(KSDiff §2.2, with the paper's reading of smoothing and threshold), for expression and for head.
+Per split: speakers, hours per language, and the lengths of the clips. Of the split that determines
+the statistics: mean and standard deviation of every motion dimension, and the rate of keyframes
+(KSDiff §2.2, with the paper's smoothing and threshold), for expression and for head.
 """
 
 from collections import Counter
@@ -15,10 +15,10 @@ from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.motion.space import BFM
 from ksdiff_jax.typing import Float
 
-# A number that never moves in the training split (a camera that stands still) is stored with
-# deviation 1; the floor of the others is the space's (motion/space.py).
+# A number that never moves in the training split (a fixed camera) is stored with deviation 1; the
+# lower bound for the others is the space's (motion/space.py).
 SMALLEST_STD = 1e-6
-# Lower edges in seconds of the bins that clips are counted in by length.
+# Lower edges in seconds of the bins of the length histogram.
 LENGTH_BINS_S = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
 KEYFRAME_BUCKET_FRAMES = 128
 
@@ -26,7 +26,9 @@ _keyframes = jax.jit(keyframe_targets)
 
 
 def motion_of_clip(clip: Clip) -> Float[np.ndarray, "t m"]:
-    """The motion of a clip in the order of motion/space.py: expression, rotation, jaw, camera."""
+    """Return the motion of a clip in the order of motion/space.py: expression, rotation, jaw,
+    camera.
+    """
     return np.concatenate([clip.expression, clip.rotation, clip.jaw, clip.camera], axis=-1)
 
 
@@ -58,7 +60,7 @@ class MotionTally:
         self.keyframes, self.keyframe_s = np.zeros(2), 0.0
 
     def add(self, clip: Clip) -> None:
-        """Count the motion of one clip."""
+        """Add the motion of one clip."""
         motion = motion_of_clip(clip).astype(np.float64)
         count, mean = len(motion), motion.mean(axis=0)
         total, delta = self.count + count, mean - self.mean
@@ -74,12 +76,12 @@ class MotionTally:
             self.keyframe_s += clip.duration_s
 
     def moments(self) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
-        """Mean and standard deviation; a dimension that stands still has deviation 1."""
+        """Return mean and standard deviation; a constant dimension has deviation 1."""
         std = np.sqrt(self.squares / max(1, self.count))
         return self.mean, np.where(std < SMALLEST_STD, 1.0, std)
 
     def keyframes_per_s(self) -> dict[str, float] | None:
-        """Of expression and head; None where nothing was counted."""
+        """Return the rates of expression and head; None if nothing was counted."""
         if not self.keyframe_s:
             return None
         expression, head = (self.keyframes / self.keyframe_s).tolist()
@@ -87,7 +89,7 @@ class MotionTally:
 
 
 def keyframe_counts(motion: Float[np.ndarray, "t 59"]) -> Float[np.ndarray, "2"]:
-    """Keyframes of expression and head in one clip."""
+    """Return the numbers of keyframes of expression and head in one clip."""
     padding = -len(motion) % KEYFRAME_BUCKET_FRAMES
     mask = np.arange(len(motion) + padding) < len(motion)
     padded = np.pad(motion.astype(np.float32), [(0, padding), (0, 0)])

@@ -1,11 +1,11 @@
-"""Data sets by name, as TensorFlow Datasets knows them.
+"""Data sets by name, through TensorFlow Datasets.
 
     builder = named_builder("hdtf")               a tfds.core.DatasetBuilder: info, features, splits
-    builder.as_dataset(split="train")             where TensorFlow is installed
+    builder.as_dataset(split="train")             requires TensorFlow
 
-A name is a folder of shards under `$KSDIFF_DATA_DIR`, or `datasets` in our cache folder where that
-is not set. Nothing is downloaded: a published data set is put there whole, and its builder is read
-from the files beside its shards.
+A name is a folder of shards under `$KSDIFF_DATA_DIR`, or under `datasets` in our cache folder if
+that is not set. Nothing is downloaded: copy a published data set there as a whole. Its builder is
+read from the files beside its shards.
 """
 
 import os
@@ -21,8 +21,8 @@ DATA_DIR_VARIABLE = "KSDIFF_DATA_DIR"
 
 
 def named_folder(name: str) -> epath.Path:
-    """Where the data set of that name lies; `InputError` with the names there are, where there is
-    none.
+    """Return the folder of the data set of that name; if there is none, raise `InputError` with the
+    available names.
     """
     root = epath.Path(os.environ.get(DATA_DIR_VARIABLE) or cache_folder() / "datasets")
     plain = name and name not in (".", "..") and "/" not in name and "\\" not in name
@@ -40,11 +40,11 @@ def named_folder(name: str) -> epath.Path:
 
 
 def named_builder(name: str):
-    """The `tfds.core.DatasetBuilder` of a data set by name."""
+    """Return the `tfds.core.DatasetBuilder` of a data set by name."""
     folder = named_folder(name)
     if not (folder / "dataset_info.json").exists():
         raise InputError(
-            f"{folder}: written before data sets opened with TFDS; make it again to have "
+            f"{folder}: written by a version without TFDS support; make it again to have "
             "dataset_info.json"
         )
     return import_tfds().builder_from_directory(folder)

@@ -1,11 +1,11 @@
-"""What lets TensorFlow Datasets open a data set by its folder: `dataset_info.json` and
+"""The files with which TensorFlow Datasets opens a data set by its folder: `dataset_info.json` and
 `features.json`.
 
-    tfds.builder_from_directory(folder).as_dataset(split="train")      where TensorFlow is installed
+    tfds.builder_from_directory(folder).as_dataset(split="train")      requires TensorFlow
 
-Both files are written without it and without TFDS. The records are those of schema.py: arrays
-arrive as scalar byte strings, read by `tf.io.decode_raw` with the dtype and trailing shape that
-`dataset.json` gives. The names of our shards stand in `dataset_info.json` as a template.
+Both files are written without TensorFlow and without TFDS. The records are those of schema.py:
+arrays are scalar byte strings, to be read by `tf.io.decode_raw` with the dtype and trailing shape
+in `dataset.json`. `dataset_info.json` has the names of our shards as a template.
 """
 
 import importlib
@@ -29,7 +29,7 @@ _FEATURES_MODULE = "tensorflow_datasets.core.features"
 def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
     """Write both files beside the shards of `info`.
 
-    Splits without clips are left out, which TFDS cannot read.
+    Splits without clips are left out, because TFDS cannot read them.
     """
     (folder / "features.json").write_text(json.dumps(_features(), indent=4), encoding="utf-8")
     splits = [
@@ -55,10 +55,10 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
 
 
 def record_features():
-    """The codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes without
-    TensorFlow.
+    """Return the codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes
+    without TensorFlow.
 
-    Raises `InputError` where TFDS cannot be imported.
+    Raises `InputError` if TFDS cannot be imported.
     """
     tfds = import_tfds()
     raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
@@ -70,17 +70,17 @@ def record_features():
 
 
 def import_tfds() -> ModuleType:
-    """`tensorflow_datasets` with its features, which it imports late and without which it has no
-    readers.
+    """Return `tensorflow_datasets` with its features, which it imports lazily and without which it
+    has no readers.
 
-    Raises `InputError` where it cannot be imported: tensorflow-metadata 1.21 refuses protobuf
-    before 6.31, which Colab has, and does not declare it (tensorflow/metadata#68).
+    Raises `InputError` if it cannot be imported: tensorflow-metadata 1.21 refuses protobuf before
+    6.31, which Colab has, and does not declare that (tensorflow/metadata#68).
     """
     import tensorflow_datasets as tfds
 
     try:
         importlib.import_module(_FEATURES_MODULE)
-    except Exception as error:  # protobuf raises errors of its own
+    except Exception as error:  # protobuf raises its own types
         raise InputError(
             f"tensorflow-datasets cannot be imported ({first_line(error)}); "
             "if the versions of protobuf are the reason: pip install 'tensorflow-metadata<1.21'"
@@ -89,7 +89,7 @@ def import_tfds() -> ModuleType:
 
 
 def _features() -> dict:
-    """What `record_features().save_config` writes to features.json."""
+    """Return the data that `record_features().save_config` writes to features.json."""
 
     def scalar(dtype: str, kind: str) -> dict:
         tensor = {"dtype": dtype, "encoding": "none", "shape": {}}

@@ -1,16 +1,16 @@
-"""TFRecord files: written whole or not at all, read at random and never without their checksums.
+"""TFRecord files: written completely or not at all, read at random, always with verified checksums.
 
-A record is framed as TensorFlow does it, so every TFRecord reader can read these files:
+A record is framed as in TensorFlow, so every TFRecord reader can read these files:
 
     uint64 length | uint32 masked_crc32c(length) | data | uint32 masked_crc32c(data)
     masked(c) = ((c >> 15) | (c << 17)) + 0xa282ead8   mod 2^32,   all little-endian
 
-Beside `name.tfrecord` lies `name.index`: little-endian uint64 pairs (offset of the frame, length of
-the data), one per record, for random access. Without an index, or with one that does not fit the
-file, the frames are walked, which is said, and the index is written anew where the folder can be
-written and no other program's index has its name.
+Beside `name.tfrecord` is `name.index`: little-endian uint64 pairs (offset of the frame, length of
+the data), one per record, for random access. If there is no index, or one that does not match the
+file, the frames are scanned with a warning. The index is then rewritten if the folder is writable
+and the name is not used by another program's index.
 
-Files on this machine are read by `pread` where there is one; paths such as `gs://bucket/folder`
+Local files are read by `pread` if the platform has it; paths such as `gs://bucket/folder` are read
 through epath and fsspec.
 """
 
@@ -34,23 +34,25 @@ FRAME_BYTES = HEADER.size + FOOTER.size
 
 
 class DataWarning(Notice):
-    """Something about a data set that was repaired or left out; a run goes on."""
+    """Something in a data set was repaired or left out; the run continues."""
 
 
 def masked_crc32c(data: bytes) -> int:
-    """CRC32C of `data`, masked so that checksums of data that hold checksums stay sound."""
+    """Return the CRC32C of `data`, masked so that checksums of data that contain checksums stay
+    valid.
+    """
     crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def frame(data: bytes) -> bytes:
-    """One record as it lies in the file."""
+    """Return one record as stored in the file."""
     length = struct.pack("<Q", len(data))
     return length + FOOTER.pack(masked_crc32c(length)) + data + FOOTER.pack(masked_crc32c(data))
 
 
 def index_path(path: str | Path | epath.Path) -> epath.Path:
-    """Where the index of a TFRecord file lies."""
+    """Return the path of the index of a TFRecord file."""
     return epath.Path(path).with_suffix(".index")
 
 
@@ -70,7 +72,7 @@ def write_tfrecord(path: str | Path, records: Iterable[bytes]) -> int:
 
 
 def read_index(path: str | Path | epath.Path) -> Int[np.ndarray, "n 2"]:
-    """(offset, length) of every record of a TFRecord file, from its index or by walking its
+    """Return (offset, length) of every record of a TFRecord file, from its index or by scanning its
     frames.
     """
     entries, damage = find_records(path)
@@ -80,8 +82,8 @@ def read_index(path: str | Path | epath.Path) -> Int[np.ndarray, "n 2"]:
 
 
 def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"], str | None]:
-    """(offset, length) of the records that can be found, and what is wrong with the file where they
-    end, if anything.
+    """Return (offset, length) of the records that can be found, and the fault at which they end, if
+    any.
 
     An index that is missing or stale is rebuilt with a `DataWarning`.
     """
@@ -97,10 +99,10 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
         starts, ends = entries[:, 0], entries.sum(axis=1) + FRAME_BYTES
         if np.array_equal(np.append(starts, size), np.insert(ends, 0, 0)):
             return entries, None
-    entries, damage = _walk(path, size=size)
+    entries, damage = _scan_frames(path, size=size)
     if damage is None:
         fault = "missing" if stored is None else "stale"
-        # ours begins with the offset of the first record, which is 0
+        # our index begins with the offset of the first record, which is 0
         if stored and not stored.startswith(bytes(8)):
             written = "not written, as another program's file has this name"
         else:
@@ -116,7 +118,7 @@ def find_records(path: str | Path | epath.Path) -> tuple[Int[np.ndarray, "n 2"],
 
 
 def read_record(path: str | Path | epath.Path, *, number: int, offset: int, length: int) -> bytes:
-    """One record by its index entry, with both checksums verified."""
+    """Return one record by its index entry, with both checksums verified."""
     header, data, footer = _frame_at(str(path), offset, length)
     found = len(header) + len(data) + len(footer)
     if found < length + FRAME_BYTES:
@@ -135,7 +137,7 @@ def read_record(path: str | Path | epath.Path, *, number: int, offset: int, leng
 
 
 def read_tfrecord(path: str | Path | epath.Path) -> Iterable[bytes]:
-    """Every record of a file in order, checksums verified, up to the first fault."""
+    """Yield every record of a file in order, checksums verified, up to the first fault."""
     entries, damage = find_records(path)
     for number, (offset, length) in enumerate(entries):
         yield read_record(path, number=number, offset=int(offset), length=int(length))
@@ -144,15 +146,15 @@ def read_tfrecord(path: str | Path | epath.Path) -> Iterable[bytes]:
 
 
 def _frame_at(path: str, offset: int, length: int) -> tuple[bytes, bytes, bytes]:
-    """Header, data and footer of the frame at a byte, as far as the file goes."""
+    """Return header, data and footer of the frame at a byte offset, up to the end of the file."""
     end = HEADER.size + length
-    if "://" in path or not hasattr(os, "pread"):  # Windows has none
+    if "://" in path or not hasattr(os, "pread"):  # not available on Windows
         with epath.Path(path).open("rb") as file:
             file.seek(offset)
             frame_bytes = file.read(length + FRAME_BYTES)
         return frame_bytes[: HEADER.size], frame_bytes[HEADER.size : end], frame_bytes[end:]
-    # Three reads rather than one that would be cut up: a clip is copied once, not twice. Paths and
-    # file objects would cost as much as the reading.
+    # Three reads instead of one that would have to be split: a clip is copied once, not twice. Path
+    # and file objects would take as long as the reading.
     handle = os.open(path, os.O_RDONLY)
     try:
         header = os.pread(handle, HEADER.size, offset)
@@ -163,8 +165,8 @@ def _frame_at(path: str, offset: int, length: int) -> tuple[bytes, bytes, bytes]
 
 
 def _write_index(index: epath.Path, entries: Int[np.ndarray, "n 2"]) -> bool:
-    """Whether it could be written; several processes may do so at once, each replaces the whole
-    file.
+    """Write the index and return whether that succeeded; several processes may do so at once, and
+    each replaces the whole file.
     """
     data = entries.astype("<u8").tobytes()
     try:
@@ -178,9 +180,9 @@ def _write_index(index: epath.Path, entries: Int[np.ndarray, "n 2"]) -> bool:
     return True
 
 
-def _walk(path: epath.Path, *, size: int) -> tuple[Int[np.ndarray, "n 2"], str | None]:
-    """The records up to the first frame whose header is damaged or that goes beyond the file, and
-    that fault.
+def _scan_frames(path: epath.Path, *, size: int) -> tuple[Int[np.ndarray, "n 2"], str | None]:
+    """Return the records up to the first frame whose header is damaged or that extends beyond the
+    file, and that fault.
     """
     entries, offset, damage = [], 0, None
     with path.open("rb") as file:

@@ -8,5 +8,5 @@ from ksdiff_jax.typing import Array, Float
 def guide(
     conditional: Float[Array, "*b"], unconditional: Float[Array, "*b"], *, scale: float
 ) -> Float[Array, "*b"]:
-    """Push a prediction away from the unconditional one by `scale`."""
+    """Extrapolate a prediction away from the unconditional one by `scale`."""
     return unconditional + scale * (conditional - unconditional)

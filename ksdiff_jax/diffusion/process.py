@@ -8,7 +8,7 @@ from ksdiff_jax.typing import Array, Float
 def add_noise(
     clean: Float[Array, "b t c"], noise: Float[Array, "b t c"], alpha_bar: Float[Array, "b"]
 ) -> Float[Array, "b t c"]:
-    """x_n of the equation above, with one ᾱ per batch element."""
+    """Return x_n of the equation above, with one ᾱ per batch element."""
     alpha_bar = alpha_bar[:, None, None]
     return jnp.sqrt(alpha_bar) * clean + jnp.sqrt(1 - alpha_bar) * noise
 
@@ -16,5 +16,14 @@ def add_noise(
 def implied_noise(
     noisy: Float[Array, "*b"], clean: Float[Array, "*b"], alpha_bar: Float[Array, ""]
 ) -> Float[Array, "*b"]:
-    """The ε that makes `noisy` out of `clean` at ᾱ."""
+    """Return the ε that gives `noisy` from `clean` at ᾱ."""
     return (noisy - jnp.sqrt(alpha_bar) * clean) / jnp.sqrt(1 - alpha_bar)
+
+
+def implied_clean(
+    noisy: Float[Array, "*b"], noise: Float[Array, "*b"], alpha_bar: Float[Array, "*#b"]
+) -> Float[Array, "*b"]:
+    """The x₀ from which `noise` made `noisy` at ᾱ: for a model that predicts ε where a sampler asks
+    for x₀.
+    """
+    return (noisy - jnp.sqrt(1 - alpha_bar) * noise) / jnp.sqrt(alpha_bar)

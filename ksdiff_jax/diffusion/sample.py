@@ -4,8 +4,8 @@
     σ = η √((1 − ᾱ') / (1 − ᾱ)) √(1 − ᾱ / ᾱ')
     x' = √ᾱ' x̂₀ + √(1 − ᾱ' − σ²) ε + σ z
 
-with ᾱ' the value after the step. After the last step ᾱ' = 1 and x' is x̂₀ itself: no noise is left
-in the output.
+where ᾱ' is the value after the step. After the last step ᾱ' = 1 and x' equals x̂₀: the output
+contains no noise.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ def ddim(
     steps: SamplingSteps,
     eta: float = 0.0,
 ) -> Float[Array, "b t c"]:
-    """A sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`; `draw(step) -> z`
-    is called only where η > 0.
+    """Return a sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`;
+    `draw(step) -> z` is called only if η > 0.
     """
 
     def visit(noisy, info):

@@ -18,7 +18,7 @@ class Schedule(Protocol):
 
 
 class SamplingSteps(NamedTuple):
-    """The steps that a sampler visits, noisiest first, with ᾱ there and after the step (1 after the
+    """The steps of a sampler, noisiest first, with ᾱ at the step and after it (1 after the
     last).
     """
 
@@ -28,14 +28,14 @@ class SamplingSteps(NamedTuple):
 
 
 def alpha_bars(config: Schedule) -> np.ndarray:
-    """ᾱ of every training step, float32 (steps,), strictly decreasing."""
+    """Return ᾱ of every training step, float32 (steps,), strictly decreasing."""
     root = np.linspace(config.beta_start**0.5, config.beta_end**0.5, config.steps, dtype=np.float64)
     return np.cumprod(1.0 - root**2).astype(np.float32)
 
 
 def sampling_steps(config: Schedule, *, steps: int) -> SamplingSteps:
-    """`steps` training steps spread evenly and ending the schedule ("trailing" spacing, starts at
-    the noisiest).
+    """Return `steps` evenly spaced training steps up to the last one ("trailing" spacing, starting
+    at the noisiest).
 
     Raises `ValueError` unless 1 <= steps <= the number of training steps.
     """

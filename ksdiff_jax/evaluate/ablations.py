@@ -1,17 +1,16 @@
-"""The ablations of the paper's Table 3 (§4), each as a change to a configuration, and the paper's
+"""The ablations of the paper's Table 3 (§4), each as a change to a configuration, with the paper's
 own figures.
 
 | row | what changes |
 |---|---|
-| w/o speech split | both paths hear one shared feature |
+| w/o speech split | both paths take one shared feature |
 | w/o dual-path diff | one denoiser over all 59 dimensions |
 | w/o keyframe | no keyframe predictors, no keyframes in the generator, no cross-entropy |
 | w/o prosody | the expression path is not modulated by pitch and energy |
 | w/o transcript | no transcript anywhere |
 | wav2vec only | the output of the speech encoder goes straight to both paths |
 
-With the small encoder of our own (`model.encoder.kind` "mel") the last row means: that encoder
-only.
+With our own small encoder (`model.encoder.kind` "mel") the last row means that encoder only.
 """
 
 import dataclasses
@@ -34,9 +33,9 @@ ABLATIONS = MappingProxyType(
     }
 )
 
-# Table 3, on HDTF with another face tracker and another lip-sync network than ours: directions, not
-# goals. LVE is in the paper's unit. Its Table 1 has 4.835 for the full model's LVE where Table 3
-# has 4.635.
+# Table 3, on HDTF with a different face tracker and lip-sync network than ours: the figures show
+# directions and are not goals. LVE is in the paper's unit. The paper's Table 1 has 4.835 for the
+# full model's LVE where Table 3 has 4.635.
 PAPER_TABLE_3 = MappingProxyType(
     {
         FULL: {
@@ -93,8 +92,8 @@ PAPER_TABLE_3 = MappingProxyType(
 
 
 def ablated(config: Config, row: str, *, seed: int | None = None) -> Config:
-    """The configuration of a row of the table, named `<config>, <row>`, with that training seed if
-    one is given.
+    """Return the configuration of a row of the table, named `<config>, <row>`, with that training
+    seed if one is given.
 
     Raises `InputError` for a row that is not in `ABLATIONS`.
     """

@@ -1,13 +1,13 @@
-"""Only the vertices that a metric looks at: a face cut down to some regions, posed by expression
-and jaw alone.
+"""Reduces a face to the vertices that a metric uses: some regions, posed only by expression and
+jaw.
 
-Lip metrics need a few hundred of the five thousand vertices. `face_part` keeps the regions asked
-for and yields a `FaceModel` of the same form, whose vertices equal the whole face's exactly: the
-joints, which the whole face regresses from all its vertices, come along as five extra vertices that
-only the joint regressor looks at.
+Lip metrics need a few hundred of the five thousand vertices. `face_part` keeps the requested
+regions and returns a `FaceModel` of the same form, whose vertices equal the whole face's exactly.
+The whole face regresses its joints from all its vertices; the part has the joints as five
+additional vertices that only its joint regressor uses.
 
-`articulate` poses such a part without head rotation, neck and camera, in blocks of one size so that
-a whole test split compiles once.
+`articulate` poses such a part without head rotation, neck and camera, in blocks of one size, so
+that a whole test split needs one compilation.
 """
 
 import dataclasses
@@ -27,12 +27,12 @@ class Articulation(NamedTuple):
     """A moving mouth in head coordinates, metres."""
 
     lips: Float[np.ndarray, "t v 3"]
-    upper_face: Float[np.ndarray, "t u 3"]  # u = 0 where the part was cut without it
+    upper_face: Float[np.ndarray, "t u 3"]  # u = 0 if the part was reduced without it
     opening: Float[np.ndarray, "t"]  # distance of the inner lips
 
 
 def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
-    """The face reduced to some of its regions, the inner lips and the two points of the face
+    """Return the face reduced to some of its regions, the inner lips and the two points of the face
     height.
     """
     wanted = [np.asarray(face.regions[name]) for name in regions]
@@ -75,13 +75,19 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
     )
 
 
-def articulate(part: FaceModel, motion: Float[np.ndarray, "t 59"]) -> Articulation:
-    """Lips, upper face and mouth opening of a motion, head pose removed."""
+def in_blocks(motion: Float[np.ndarray, "t 59"]) -> Float[np.ndarray, "n f 59"]:
+    """A motion in blocks of one length, the last one padded with zeros."""
     frames = len(motion)
     padded = np.zeros((-(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES, space.MOTION_DIMS), np.float32)
     padded[:frames] = motion
+    return padded.reshape(-1, _BLOCK_FRAMES, space.MOTION_DIMS)
+
+
+def articulate(part: FaceModel, motion: Float[np.ndarray, "t 59"]) -> Articulation:
+    """Lips, upper face and mouth opening of a motion, head pose removed."""
+    frames = len(motion)
     blocks, openings = [], []
-    for block in padded.reshape(-1, _BLOCK_FRAMES, space.MOTION_DIMS):
+    for block in in_blocks(motion):
         vertices = face_vertices(part, block[:, space.EXPRESSION], jaw_pose=block[:, space.JAW])
         blocks.append(np.asarray(vertices))
         openings.append(np.asarray(mouth_opening(part, vertices)))

@@ -1,4 +1,4 @@
-"""The best that a face which never moves can do: the yardstick of LVE.
+"""The best LVE of a face that never moves, as a reference for LVE.
 
 The LVE of a constant lip shape x over frames t of a split,
 
@@ -6,10 +6,10 @@ The LVE of a constant lip shape x over frames t of a split,
 
 is convex in x, so its minimum over *all* lip shapes can be found, and no constant pose of a face
 model (any expression, any jaw) scores below it. `best_constant_lips` starts from the best of the
-mean shape, the median shape and whatever candidates it is given, and goes down along a subgradient:
-in every frame the worst vertex is drawn towards the truth. The result is an upper bound of the
-minimum, and in practice within a few per cent of it; the ratio "LVE of a system over LVE of the
-best constant pose" that is reported is never flattering by more than that.
+mean shape, the median shape and any given candidates, and takes subgradient steps: in every frame
+the worst vertex is moved towards the truth. The result is an upper bound of the minimum, and in
+practice within a few per cent of it. The reported ratio "LVE of a system over LVE of the best
+constant pose" is therefore too low by at most that amount.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ _FRAMES_OF_DESCENT = 1000
 
 
 def constant_lip_error(shape: Float[np.ndarray, "v 3"], truth: Float[np.ndarray, "t v 3"]) -> float:
-    """LVE (m²) of one lip shape held through all frames."""
+    """Return the LVE (m²) of one lip shape used for all frames."""
     return float(np.mean(squared_lip_error(truth, shape)))
 
 
@@ -31,7 +31,7 @@ def best_constant_lips(
     candidates: tuple[Float[np.ndarray, "v 3"], ...] = (),
     steps: int = 150,
 ) -> Float[np.ndarray, "v 3"]:
-    """The constant lip shape of least LVE over all frames of a split; see the module's
+    """Return the constant lip shape of least LVE over all frames of a split; see the module's
     docstring.
     """
     starts = [truth.mean(axis=0), np.median(truth, axis=0).astype(truth.dtype), *candidates]
@@ -44,7 +44,7 @@ def best_constant_lips(
 def _descend(
     shape: Float[np.ndarray, "v 3"], frames: Float[np.ndarray, "t v 3"], *, steps: int
 ) -> Float[np.ndarray, "v 3"]:
-    """The best shape met on a normalised subgradient descent whose step shrinks from 20 % of the
+    """Return the best shape of a normalised subgradient descent whose step shrinks from 20 % of the
     spread to 0.2 %.
     """
     best, best_error = shape, np.inf

@@ -1,13 +1,13 @@
-"""Where a landmark tracker sees its points on the built-in head: how `assets/face/landmarks.npz`
-was made.
+"""The positions at which a landmark tracker detects its points on the built-in head; this module
+made `assets/face/landmarks.npz`.
 
     python -m ksdiff_jax.evaluate.head_landmarks
 
-The head is drawn from the front, its mouth closed, with the tracker's own eyes on the picture and
-on its mirror image. Each point is traced back to the triangle of skin that the picture shows there.
-So the embedding means by "corner of the eye" what the tracker means, and not what we would. Only
-the rims of the lips cannot be told apart while they touch: their points go to the edges of upper
-and lower lip at the same distance from the middle.
+The head is drawn from the front with its mouth closed, and the tracker detects its points on the
+picture and on its mirror image. Each point is traced back to the triangle of skin at that place in
+the picture. The embedding therefore uses the tracker's own definition of, for example, the corner
+of the eye. Only the rims of the lips cannot be separated while they touch. Their points are
+assigned to the edges of upper and lower lip at the same distance from the middle.
 """
 
 import sys
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ksdiff_jax.data.tracking.tracker import Tracker
-from ksdiff_jax.export.raster import Camera, render_frames
+from ksdiff_jax.export.raster import Camera, Surface, render_frames
 from ksdiff_jax.face import builtin_face
 from ksdiff_jax.face.head.file import load_head
 from ksdiff_jax.face.landmarks import STORED, TRACKED_POINTS, LandmarkEmbedding
@@ -25,7 +25,7 @@ from ksdiff_jax.typing import Float, Int
 
 PICTURE = 384
 CAMERA = Camera(target=(0.0, 0.0, 0.0), height_m=0.30, distance_m=4.0)
-LOOKS = 5  # the tracker settles within a few pictures of one face
+LOOKS = 5  # the tracker converges within a few pictures of one face
 SKIN = ("mouth", "left_lids", "right_lids", "skin")
 # The rims of the lips in the tracker's mesh, from the subject's right to the left.
 UPPER_RIM = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
@@ -55,19 +55,17 @@ UPPER_LIP = (
     306,
 )
 UPPER_LIP += (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292)
-# A point whose ray grazes the skin says little about where it lies.
+# A point whose ray is almost tangential to the skin has an inaccurate position.
 LEAST_FACING = 0.08
 FURTHEST_MISS = 3.0  # pixels
 
 
 def seen_on_builtin_head() -> LandmarkEmbedding:
-    """The embedding; needs the tracker."""
+    """Return the embedding; this requires the tracker."""
     face, head = builtin_face(), load_head()
     (picture,) = render_frames(
         np.asarray(face.template)[None],
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=CAMERA,
         size=PICTURE,
     )
@@ -76,7 +74,7 @@ def seen_on_builtin_head() -> LandmarkEmbedding:
         mirrored = _flipped(_landmarks(tracker, np.ascontiguousarray(picture[:, ::-1])))
     twin = _twins(seen, mirrored)
     seen = (seen + mirrored[twin]) / 2
-    seen = (seen + _flipped(seen)[twin]) / 2  # the head is the same on both sides
+    seen = (seen + _flipped(seen)[twin]) / 2  # the head is symmetric
     points, triangles, barycentric = [], [], []
     for point, (x, y) in enumerate(seen):
         hit = _rim(head, point, x) or _traced(face, head, point, x, y)
@@ -93,7 +91,7 @@ def _landmarks(tracker: Tracker, picture: np.ndarray) -> Float[np.ndarray, "468 
     tracker.forget()
     seen = [tracker.landmarks(picture) for _ in range(LOOKS)][-1]
     if seen is None:
-        raise RuntimeError("the tracker does not see the built-in head as a face")
+        raise RuntimeError("the tracker detects no face on the built-in head")
     return seen[:TRACKED_POINTS, :2]
 
 
@@ -104,7 +102,7 @@ def _flipped(places: Float[np.ndarray, "468 2"]) -> Float[np.ndarray, "468 2"]:
 def _twins(
     seen: Float[np.ndarray, "468 2"], mirrored: Float[np.ndarray, "468 2"]
 ) -> Int[np.ndarray, "468"]:
-    """For each point the one at its place on the other side.
+    """Return for each point its counterpart on the other side.
 
     Lips that touch are paired within their own rim.
     """
@@ -116,7 +114,7 @@ def _twins(
 
 
 def _screen() -> Float[np.ndarray, "v 2"]:
-    """Every vertex of the head in the picture, in pixels."""
+    """Return the position of every vertex of the head in the picture, in pixels."""
     points = np.asarray(builtin_face().template)
     focal = PICTURE * CAMERA.distance_m / CAMERA.height_m
     depth = CAMERA.distance_m - points[:, 2]
@@ -124,7 +122,7 @@ def _screen() -> Float[np.ndarray, "v 2"]:
 
 
 def _rim(head, point: int, x: float) -> tuple[int, list[float]] | None:
-    """A corner of a triangle at the edge of the lip, at the column nearest to `x`."""
+    """Return a corner of a triangle at the edge of the lip, in the column nearest to `x`."""
     if point not in UPPER_RIM and point not in LOWER_RIM:
         return None
     contact = head.mouth.upper_contact if point in UPPER_RIM else head.mouth.lower_contact
@@ -135,7 +133,9 @@ def _rim(head, point: int, x: float) -> tuple[int, list[float]] | None:
 
 
 def _traced(face, head, point: int, x: float, y: float) -> tuple[int, list[float]] | None:
-    """The foremost triangle of skin under a pixel, with the point's barycentric coordinates."""
+    """Return the foremost triangle of skin under a pixel, with the point's barycentric
+    coordinates.
+    """
     triangles = np.asarray(face.faces)
     vertex_is_skin = np.zeros(len(face.template), bool)
     for name in SKIN:
@@ -168,7 +168,7 @@ def _traced(face, head, point: int, x: float, y: float) -> tuple[int, list[float
 
 
 def _nearest_corner(triangles, vertex_is_skin, place) -> tuple[int, list[float]] | None:
-    """The nearest vertex of skin, for a point just past an edge: of a lid, or of the face
+    """Return the nearest skin vertex, for a point just beyond an edge: of a lid, or of the face
     itself.
     """
     distance = np.where(vertex_is_skin, np.linalg.norm(_screen() - place, axis=1), np.inf)
@@ -184,7 +184,7 @@ def _cross(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Float[np
 
 
 def main() -> int:
-    """Make the embedding anew."""
+    """Recompute the embedding."""
     embedding = seen_on_builtin_head()
     with replacing(STORED) as temporary:
         np.savez_compressed(temporary, **embedding._asdict())

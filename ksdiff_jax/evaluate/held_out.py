@@ -1,8 +1,9 @@
-"""Held-out clips of the built-in corpus, made once and kept in a folder for what can be made again.
+"""Held-out clips of the built-in corpus, generated once and kept in a cache folder.
 
-A clip of the corpus is a function of (split, number, seed, languages), whatever the size of the
-corpus, so the test split can be had without the hours of training clips. The folder's name carries
-the version of the corpus (data/corpus/version.py): an old cache is never mistaken for a new one.
+A clip of the corpus is a function of (split, number, seed, languages) and does not depend on the
+size of the corpus, so the test split can be generated without the hours of training clips. The
+folder's name contains the version of the corpus (data/corpus/version.py), so an old cache is never
+used for a new version.
 """
 
 from collections.abc import Callable
@@ -22,8 +23,8 @@ def held_out_corpus(
     seed: int = 0,
     clips_of: Callable = corpus_clips,
 ) -> Path:
-    """The folder (under `cache`) of a data set that holds only `split`, made on first use, about a
-    second a clip.
+    """Return the folder (under `cache`) of a data set that contains only `split`; it is generated
+    on first use, in about a second per clip.
     """
     name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{VERSION}"
     folder = cache / "corpus" / name

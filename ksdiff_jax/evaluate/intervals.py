@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean over training runs that differ by their seed alone.
+"""Confidence intervals of a mean over training runs that differ by their seed alone, or over clips.
 
     t interval    m ± t(n − 1) · s / √n,
                   m and s the mean and standard deviation (n − 1) of n values
@@ -6,7 +6,8 @@
 It holds if the values scatter normally around their mean. With two or three seeds t is 12.7 or 4.3
 (at 95 %), so that such intervals are wide; they are an honest answer to little data. What varies
 between the runs is in them; what is the same in all of them, such as the clips that they are scored
-on, is not.
+on, is not. In the same way an interval over the clips of a split holds how clips differ, and not
+how runs do.
 """
 
 import math
@@ -32,10 +33,10 @@ class Interval(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below zero, else 0.
+        """Return 1 or -1 if the whole interval is above or below zero, otherwise 0.
 
-        0 also for an undefined one, and for one without width: equal values (of counts, say) do not
-        tell their scatter.
+        The result is also 0 for an undefined interval, and for one without width, because equal
+        values (of counts, for example) do not show their spread.
         """
         if self.low == self.high:
             return 0
@@ -43,7 +44,7 @@ class Interval(NamedTuple):
 
 
 def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
-    """Student's t interval; without bounds for one value, undefined where one of the values is.
+    """Return Student's t interval; without bounds for one value, undefined if one of the values is.
 
     Raises `InputError` for no values.
     """
@@ -61,11 +62,38 @@ def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - reach, mean + reach, array.size)
 
 
-def difference_interval(values: Values, reference: Values, *, confidence: float = 0.95) -> Interval:
-    """The t interval of `values` − `reference`, paired: the i-th of both come from runs of one
-    seed.
+def ratio_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -> Interval:
+    """The interval of R = Σ parts / Σ wholes over clips of unlike length, such as blinks a second.
 
-    Raises `InputError` if there are not as many of one as of the other.
+    By the linearisation of a ratio: with e_i = part_i − R whole_i, R ± t(n − 1) · sqrt(n) s_e / Σ
+    wholes. Without bounds for one clip; `InputError` if there are not as many of one as of the
+    other, or none.
+    """
+    parts, wholes = (np.asarray(values, np.float64) for values in (parts, wholes))
+    if len(parts) != len(wholes) or not len(parts):
+        raise InputError(
+            f"interval of a ratio: got {len(parts)} and {len(wholes)} values, need as many of "
+            "both, one or more"
+        )
+    ratio = float(parts.sum() / wholes.sum())
+    spread = t_interval(parts - ratio * wholes, confidence=confidence)
+    reach = len(parts) * (spread.high - spread.mean) / wholes.sum()
+    return Interval(ratio, ratio - reach, ratio + reach, len(parts))
+
+
+def bounded(name: str, interval: Interval) -> dict[str, float]:
+    """A figure and, where they are finite, its bounds: `name`, `name_low`, `name_high`."""
+    figures = {name: interval.mean}
+    if math.isfinite(interval.low) and math.isfinite(interval.high):
+        figures |= {f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+    return figures
+
+
+def difference_interval(values: Values, reference: Values, *, confidence: float = 0.95) -> Interval:
+    """Return the t interval of `values` − `reference`, paired: the i-th of both are from runs with
+    one seed.
+
+    Raises `InputError` if the numbers of values differ.
     """
     if len(values) != len(reference):
         raise InputError(

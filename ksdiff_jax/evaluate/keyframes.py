@@ -5,12 +5,12 @@ A predicted keyframe hits a true one at most two frames (80 ms) away, and each i
 matching is one-to-one and of maximum size. Counts add up over clips, so scores are pooled, not
 averaged.
 
-Two predictors that know nothing of the speech say what a score is worth:
+Two baseline predictors that do not use the speech put a score into context:
 
-- random: in every clip as many keyframes as asked, at frames drawn without replacement; averaged
+- random: the given number of keyframes in every clip, at frames drawn without replacement; averaged
   over seeds.
-- fixed interval: a keyframe every n frames from a phase, n and phase those that score best on this
-  very split.
+- fixed interval: a keyframe every n frames from a phase; n and phase are those that score best on
+  the same split.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ TOLERANCE_FRAMES = 2
 
 
 class KeyframeCounts(NamedTuple):
-    """Matched, predicted and true keyframes; add them up over clips."""
+    """Matched, predicted and true keyframes; counts are added over clips."""
 
     hits: int
     predicted: int
@@ -50,7 +50,7 @@ def match_keyframes(
     *,
     tolerance_frames: int = TOLERANCE_FRAMES,
 ) -> KeyframeCounts:
-    """Counts of one clip.
+    """Return the counts of one clip.
 
     Two sorted lists are matched from the left, which on a line is a maximum matching.
     """
@@ -68,7 +68,7 @@ def match_keyframes(
 
 
 def pooled(counts: Sequence[KeyframeCounts]) -> KeyframeCounts:
-    """The counts of several clips together."""
+    """Return the sum of the counts of several clips."""
     return (
         KeyframeCounts(*(int(sum(column)) for column in zip(*counts, strict=True)))
         if counts
@@ -79,8 +79,8 @@ def pooled(counts: Sequence[KeyframeCounts]) -> KeyframeCounts:
 def random_keyframes_f1(
     truths: Sequence[Bool[np.ndarray, "_"]], rates: Sequence[float], *, seeds: int = 20
 ) -> float:
-    """Mean pooled F1 over `seeds` draws of random keyframes, clip i holding round(rates[i] · its
-    frames) of them.
+    """Return the mean pooled F1 over `seeds` draws of random keyframes; clip i has round(rates[i] ·
+    its frames) of them.
     """
     scores = []
     for seed in range(seeds):
@@ -101,8 +101,8 @@ def random_keyframes_f1(
 def fixed_interval_f1(
     truths: Sequence[Bool[np.ndarray, "_"]], *, intervals: Sequence[int] = range(4, 51, 2)
 ) -> float:
-    """Pooled F1 of the best of all predictors "every n frames, from frame k", the same n and k in
-    all clips.
+    """Return the pooled F1 of the best of all predictors "every n frames, from frame k", with the
+    same n and k in all clips.
     """
     best = 0.0
     for interval in intervals:

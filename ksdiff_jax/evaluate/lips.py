@@ -1,11 +1,11 @@
-"""Lip metrics: how far the predicted lips are from the true ones, whether they move together,
-whether they close.
+"""Lip metrics: the distance between predicted and true lips, the correlation of their motion, and
+lip closure.
 
 All functions take one clip. Vertices are in metres with head pose removed: the face model is
 evaluated at the predicted expression and jaw with no global rotation, no neck and no camera, so
-that only articulation counts.
+that only articulation is scored.
 
-Lip Vertex Error. Papers disagree on the distance, so `lip_vertex_error` gives every variant. With
+Lip Vertex Error. Papers use different distances, so `lip_vertex_error` returns every variant. With
 d_t,v = |p_t,v − q_t,v| over lip vertices v of frame t:
 
     squared_m2   mean_t max_v d²_t,v           DiffSpeaker, CodeTalker        (m²)
@@ -16,9 +16,9 @@ Upper-face Dynamics Deviation (FDD; DiffSpeaker, CodeTalker), signed, truth minu
 
     S(x) = mean_v std_t |x_t,v − template_v|²
 
-Openings are given over the face height (chin to hairline), as landmark trackers measure real faces.
-Lips count as closed below 0.015 of it: on 30 tracked clips of real speakers that is 16 % of all
-frames.
+Openings are relative to the face height (chin to hairline), as landmark trackers measure real
+faces. Lips count as closed below 0.015 of it: on 30 tracked clips of real speakers that is 16 % of
+all frames.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from ksdiff_jax.typing import Bool, Float
 
 CLOSED_BELOW = CLOSED_SHARE  # inner-lip distance over face height
 BILABIALS = frozenset("pbm")
-_STILL = 1e-6  # a range in radians, metres or face heights below which a series does not move
+_STILL = 1e-6  # a range in radians, metres or face heights below which a series counts as constant
 
 
 class LipVertexError(NamedTuple):
@@ -43,7 +43,7 @@ class LipVertexError(NamedTuple):
 
 
 class Closure(NamedTuple):
-    """Lip closures of one clip, as counts that add up over clips."""
+    """Lip closures of one clip, as counts that are added over clips."""
 
     closed: int  # bilabial intervals in which the lips close
     intervals: int  # bilabial intervals
@@ -53,14 +53,14 @@ def squared_lip_error(
     predicted: Float[np.ndarray, "t v 3"],
     truth: Float[np.ndarray, "t v 3"] | Float[np.ndarray, "v 3"],
 ) -> Float[np.ndarray, "t"]:
-    """Squared distance of the worst lip vertex in every frame, m²."""
+    """Return the squared distance of the worst lip vertex in every frame, m²."""
     return np.max(np.sum((predicted - truth) ** 2, axis=-1), axis=-1)
 
 
 def lip_vertex_error(
     predicted: Float[np.ndarray, "t v 3"], truth: Float[np.ndarray, "t v 3"]
 ) -> LipVertexError:
-    """All variants of LVE over one clip of lip vertices."""
+    """Return all variants of LVE over one clip of lip vertices."""
     squared = squared_lip_error(predicted, truth)
     mean = float(np.mean(squared))
     return LipVertexError(
@@ -71,7 +71,7 @@ def lip_vertex_error(
 def upper_face_dynamics(
     vertices: Float[np.ndarray, "t v 3"], template: Float[np.ndarray, "v 3"]
 ) -> float:
-    """S of one clip: the mean over upper-face vertices of the temporal std of the squared
+    """Return S of one clip: the mean over upper-face vertices of the temporal std of the squared
     displacement, m².
     """
     squared = np.sum((vertices - template) ** 2, axis=-1)
@@ -79,10 +79,11 @@ def upper_face_dynamics(
 
 
 def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"]) -> float:
-    """Pearson correlation; 0 where the first series is constant (a constant predicts nothing).
+    """Return the Pearson correlation; 0 if the first series is constant (a constant predicts
+    nothing).
 
-    NaN where the second, the truth, is constant or there are fewer than two frames: no correlation
-    is defined.
+    The result is NaN if the second series, the truth, is constant or there are fewer than two
+    frames, because the correlation is then undefined.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     if len(b) < 2 or np.ptp(b) < _STILL:
@@ -95,11 +96,11 @@ def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"]) -> float:
 def bilabial_frames(
     phonemes: Sequence[tuple[str, float, float]], *, frames: int, fps: float
 ) -> list[slice]:
-    """Frames of every /p b m/: those whose instants i / fps lie in the interval widened by one
-    frame on each side.
+    """Return the frames of every /p b m/: those whose instants i / fps are in the interval widened
+    by one frame on each side.
 
-    `phonemes` holds (ipa, start_s, end_s); the first letter decides, so long and aspirated ones
-    count.
+    `phonemes` contains (ipa, start_s, end_s); the first letter decides, so long and aspirated
+    phonemes count.
     """
     slices = []
     for ipa, start_s, end_s in phonemes:
@@ -113,20 +114,21 @@ def bilabial_frames(
 
 
 def closures(opening_ratio: Float[np.ndarray, "t"], intervals: Sequence[slice]) -> Closure:
-    """How many of the intervals have at least one frame with the lips closed."""
+    """Count the intervals with at least one frame in which the lips are closed."""
     closed = sum(bool(np.min(opening_ratio[interval]) < CLOSED_BELOW) for interval in intervals)
     return Closure(closed=closed, intervals=len(intervals))
 
 
 def closed_frames(opening_ratio: Float[np.ndarray, "t"]) -> Bool[np.ndarray, "t"]:
-    """Frames with the lips closed."""
+    """Return the frames in which the lips are closed."""
     return opening_ratio < CLOSED_BELOW
 
 
 def justified_closures(
     predicted: Bool[np.ndarray, "t"], truth: Bool[np.ndarray, "t"]
 ) -> tuple[int, int]:
-    """(Predicted closed frames within one frame of a truly closed one, predicted closed frames).
+    """Return (predicted closed frames within one frame of a truly closed one, predicted closed
+    frames).
 
     Their ratio over all clips is the closure precision: a mouth that never opens has a perfect
     closure rate and a precision no better than the share of truly closed frames.

@@ -1,13 +1,14 @@
-"""Real recordings: does the mouth move with a real speaker's, and rest when nobody speaks?
+"""Scores on real recordings: lip motion against a real speaker's, and the resting mouth without
+speech.
 
-`lip_sync` scores a system against measured mouth openings of real clips. A folder holds
+`lip_sync` scores a system against measured mouth openings of real clips. A folder contains
 `lips/*.npz`, each with `opening` (t,) over face height at 25 Hz and the name `speech` of its sound
 file in that folder. The figure of a clip is the Pearson correlation at the best lag within ±8
-frames (trackers and cameras are not in step with the sound to better than that), and the figure of
-a set is its mean weighted by seconds. No transcript is given.
+frames (the offset of trackers and cameras from the sound is not known more precisely), and the
+figure of a set is its mean weighted by seconds. No transcript is used.
 
-`rest` animates what is not speech: digital silence, where the mouth must stay closed, and noise,
-where it must not chatter. Openings are over face height.
+`rest` animates sound without speech: digital silence, in which the mouth must stay closed, and
+noise, in which it must not chatter. Openings are over face height.
 """
 
 from collections.abc import Sequence
@@ -46,11 +47,11 @@ def lagged_correlation(
     *,
     max_lag_frames: int = MAX_LAG_FRAMES,
 ) -> tuple[float, int]:
-    """(Pearson r, lag) at the lag of highest r; lag k compares predicted[i + k] with
+    """Return (Pearson r, lag) at the lag of highest r; lag k compares predicted[i + k] with
     measured[i].
     """
     best = (-np.inf, 0)
-    # of equal scores the smallest lag
+    # among equal scores the smallest lag
     for lag in sorted(range(-max_lag_frames, max_lag_frames + 1), key=abs):
         ahead, behind = predicted[max(0, lag) :], measured[max(0, -lag) :]
         overlap = min(len(ahead), len(behind))
@@ -63,7 +64,7 @@ def lagged_correlation(
 def lip_sync(
     engine: Engine, folder: str | Path, *, seed: int = 0, face: FaceModel | None = None
 ) -> list[LipSync]:
-    """The score of every measured clip in `folder`."""
+    """Return the score of every measured clip in `folder`."""
     files = sorted((Path(folder) / "lips").glob("*.npz"))
     if not files:
         raise InputError(
@@ -86,7 +87,7 @@ def lip_sync(
 
 
 def lip_sync_figures(results: Sequence[LipSync]) -> dict[str, float]:
-    """`real_speech_correlation` weighted by seconds, and that of every clip."""
+    """Return `real_speech_correlation` weighted by seconds, and that of every clip."""
     weights = [result.seconds for result in results]
     figures = {
         "real_speech_correlation": float(
@@ -102,8 +103,8 @@ def lip_sync_figures(results: Sequence[LipSync]) -> dict[str, float]:
 def rest(
     engine: Engine, folder: str | Path, *, seed: int = 0, face: FaceModel | None = None
 ) -> dict[str, float]:
-    """How far the mouth opens on silence, and how much it moves on noise; empty where the folder
-    holds neither.
+    """Return how far the mouth opens on silence, and how much it moves on noise; empty if the
+    folder has neither.
     """
     audio = Path(folder) / "audio"
     silence = sorted(audio.glob(SILENCE_PATTERN))
@@ -129,7 +130,7 @@ def rest(
 def _openings(
     engine: Engine, sounds: Sequence[Path], *, seed: int, face: FaceModel | None
 ) -> list[Float[np.ndarray, "_"]]:
-    """Mouth opening over face height for each recording, without a transcript."""
+    """Return the mouth opening over face height for each recording, without a transcript."""
     part = face_part(face or builtin_face())
     samples = engine.sample([engine.read(sound) for sound in sounds], seed=seed)
     return [articulate(part, sample.motion).opening / face_height(part) for sample in samples]

@@ -1,8 +1,7 @@
-"""Figures beside their targets: the table that is printed, `metrics.json`, and plots of mouth
-openings.
+"""Figures with their targets: the printed table, `metrics.json`, and plots of mouth openings.
 
-A target is a line that a finished system has to cross; figures without one are for comparison.
-Every report says on which machine it was made.
+A target is a value that a finished system has to reach; figures without one are for comparison.
+Every report states the machine on which it was made.
 """
 
 import math
@@ -21,7 +20,7 @@ from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
-KEYFRAME_MARGIN = 0.10  # F1 above the better of the two predictors that hear nothing
+KEYFRAME_MARGIN = 0.10  # F1 above the better of the two predictors that do not use the speech
 NOISE_RANGE = 0.03  # 5th to 95th percentile of the opening; real speech spans 0.085
 LIP_TOLERANCE_MM = 1.0  # mean difference of two samples; the mouth opens by 8 mm on average
 HEAD_DIFFERENCE_DEG = 1.0  # mean difference of two samples; real heads vary by 2 to 3 degrees
@@ -32,8 +31,8 @@ class Row(NamedTuple):
 
     figure: str
     value: float
-    target: str  # "" where there is none
-    reached: bool | None  # None where there is no target or nothing was measured
+    target: str  # "" if there is none
+    reached: bool | None  # None if there is no target or nothing was measured
 
 
 class Curves(NamedTuple):
@@ -45,7 +44,9 @@ class Curves(NamedTuple):
 
 
 def rows(figures: dict[str, float]) -> list[Row]:
-    """The report: figures with a target first, then the rest, in the order of measurement."""
+    """Return the report: figures with a target first, then the rest, in the order of
+    measurement.
+    """
     first, rest = [], []
     for name, value in figures.items():
         target = _target(name, figures)
@@ -79,7 +80,7 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
 
 
 def table(report: Sequence[Row]) -> str:
-    """The report as aligned plain text."""
+    """Return the report as aligned plain text."""
     cells = [("figure", "value", "target", "reached")]
     for row in report:
         verdict = (
@@ -95,7 +96,7 @@ def table(report: Sequence[Row]) -> str:
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures were measured on."""
+    """Return the machine on which the figures were measured."""
     import jax
 
     device = jax.devices()[0]
@@ -112,8 +113,8 @@ def machine() -> dict[str, str | int]:
 
 
 def as_json(figures: dict[str, float], about: dict) -> dict:
-    """The figures, each target with its verdict, and what was measured where; what is undefined is
-    null.
+    """Return the figures, each target with its verdict, and what was measured on which machine;
+    undefined values are null.
     """
     finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     targets = {
@@ -128,7 +129,7 @@ def as_json(figures: dict[str, float], about: dict) -> dict:
 def plot_openings(
     path: str | Path, curves: Sequence[Curves], *, title: str, overwrite: bool = False
 ) -> None:
-    """One panel per clip: opening over face height against seconds, the closure threshold
+    """Draw one panel per clip: opening over face height against seconds, with the closure threshold
     dashed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

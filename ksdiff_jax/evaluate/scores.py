@@ -1,17 +1,19 @@
-"""Predictions against the clips that they belong to, as one flat dictionary of numbers.
+"""Scores of predictions against their clips, as one flat dictionary of numbers.
 
 | group | figures |
 |---|---|
 | lips | LVE variants, best constant pose and the ratio to it, correlations, closures |
 | upper_face | FDD |
+| landmarks | LMD: distance of the mouth's landmarks |
+| blinks | blinks a second and how long they last, of prediction and truth |
 | keyframes | precision, recall, F1 of both tracks; F1 of random and fixed-interval predictors |
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
 
-A correlation without a qualifier is the mean over clips, `_pooled` is over all frames together. LVE
-is over all frames of the split, so that long clips weigh more, and so is its best constant pose.
-Undefined terms (the correlation with a truth that does not move, the beats of silence) are left out
-of the means.
+A correlation without a qualifier is the mean over clips; `_pooled` is over all frames together. LVE
+and its best constant pose are over all frames of the split, so long clips have more weight.
+Undefined terms (the correlation with a constant truth, the beats of silence) are left out of the
+means.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,9 +24,12 @@ import numpy as np
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
-from ksdiff_jax.evaluate import beats, keyframes, lips, pose
+from ksdiff_jax.evaluate import beats, blinks, keyframes, lips, pose
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
+from ksdiff_jax.evaluate.face_points import FacePoints, moving_points, points_of
+from ksdiff_jax.evaluate.intervals import bounded, t_interval
+from ksdiff_jax.evaluate.mouth_landmarks import landmark_figures
 from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_height
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
@@ -32,22 +37,24 @@ from ksdiff_jax.motion import space
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
-GROUPS = ("lips", "upper_face", "keyframes", "pose", "beats")
-VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # quick enough for a validation pass
-FACE_GROUPS = ("lips", "upper_face", "pose")  # measured on a face of the clips' motion space
+GROUPS = ("lips", "upper_face", "landmarks", "blinks", "keyframes", "pose", "beats")
+VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # fast enough for a validation pass
+# measured on a face of the clips' motion space
+FACE_GROUPS = ("lips", "upper_face", "landmarks", "blinks", "pose")
+POINT_GROUPS = ("landmarks", "blinks")  # and there on some points of it
 # Clips are padded to whole blocks, so that splits of like lengths share one compiled function.
 _BLOCK_FRAMES = 256
 _keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames", "threshold_std"))
 
 
 def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
-    """A clip's samples in [-1, 1]."""
+    """Return a clip's samples in [-1, 1]."""
     return from_int16(clip.audio)
 
 
 def groups_without_face(space_name: str) -> tuple[str, ...]:
-    """The groups of a validation pass: those that need a face only where the built-in head is one
-    of the space.
+    """Return the groups of a validation pass; those that need a face are included only if the
+    built-in head is of this space.
     """
     if space_name == space.BUILTIN.name:
         return VALIDATION_GROUPS
@@ -59,14 +66,16 @@ def score(
     predictions: Sequence[Prediction],
     *,
     face: FaceModel | None = None,
+    points: FacePoints | None = None,
     groups: Collection[str] = GROUPS,
     keyframe_config: KeyframeConfig | None = None,
 ) -> dict[str, float]:
-    """Figures of predictions against the clips that they belong to.
+    """Return the figures of predictions against their clips.
 
     Keyframes are scored where every prediction has them. Raises `InputError` where a group of
     `FACE_GROUPS` is asked for and the face (None: the built-in head) is of another space than the
-    clips.
+    clips, and where one of `POINT_GROUPS` is asked for on another face than the built-in head
+    without its `points`.
     """
     part = None
     if needy := [group for group in FACE_GROUPS if group in groups]:
@@ -87,6 +96,8 @@ def score(
         figures |= _closures(clips, predicted, true, height_m=face_height(part))
     if "upper_face" in groups:
         figures |= _upper_face(clips, predictions, face)
+    if any(group in groups for group in POINT_GROUPS):
+        figures |= _points(clips, predictions, points_of(face, points), groups=groups)
     if "keyframes" in groups and all(p.keyframes_head is not None for p in predictions):
         figures |= _keyframes(clips, predictions, keyframe_config or KeyframeConfig())
     if "pose" in groups:
@@ -132,6 +143,30 @@ def _upper_face(
     return {"fdd_m2": float(np.mean(deviations))}
 
 
+def _points(
+    clips: Sequence[Clip],
+    predictions: Sequence[Prediction],
+    points: FacePoints,
+    *,
+    groups: Collection[str],
+) -> dict[str, float]:
+    """What the landmarks of the mouth and the edges of the lids do."""
+    true = [moving_points(points, motion_of_clip(clip)) for clip in clips]
+    predicted = [moving_points(points, prediction.motion[0]) for prediction in predictions]
+    figures = {}
+    if "landmarks" in groups:
+        mouths = [[moved[:, points.mouth] for moved in series] for series in (predicted, true)]
+        figures |= landmark_figures(*mouths, resting=points.model.template[points.mouth])
+    if "blinks" in groups:
+        for suffix, series in (("", predicted), ("_truth", true)):
+            counted = [
+                blinks.clip_blinks(blinks.lid_gaps(moved, points.lids), fps=float(clip.fps))
+                for clip, moved in zip(clips, series, strict=True)
+            ]
+            figures |= blinks.blink_figures(counted, suffix=suffix)
+    return figures
+
+
 def _lip_movements(
     clips: Sequence[Clip],
     predictions: Sequence[Prediction],
@@ -145,7 +180,9 @@ def _lip_movements(
     opening = [(p.opening, t.opening) for p, t in zip(predicted, true, strict=True)]
     figures = {}
     for name, pairs in (("jaw", jaw), ("opening", opening)):
-        figures[f"{name}_correlation"] = _mean([lips.pearson(p, t) for p, t in pairs])
+        each = [lips.pearson(p, t) for p, t in pairs]
+        defined = [value for value in each if not np.isnan(value)]
+        figures |= bounded(f"{name}_correlation", t_interval(defined or [np.nan]))
         together = [np.concatenate(series) for series in zip(*pairs, strict=True)]
         figures[f"{name}_correlation_pooled"] = lips.pearson(*together)
     return figures
@@ -196,7 +233,8 @@ def _keyframes(
             f"keyframe_{path}_precision": counts.precision,
             f"keyframe_{path}_recall": counts.recall,
             f"keyframe_{path}_f1": counts.f1,
-            # The stronger of two: as many guesses as the truth has, and as many as the system made.
+            # The stronger of two: with as many guesses as the truth has, and with as many as the
+            # system made.
             f"keyframe_{path}_f1_random": max(
                 keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)
             ),
@@ -208,7 +246,7 @@ def _keyframes(
 def true_keyframes(
     clips: Sequence[Clip], config: KeyframeConfig
 ) -> list[tuple[Bool[np.ndarray, "_"], Bool[np.ndarray, "_"]]]:
-    """(expression, head) targets of every clip."""
+    """Return the (expression, head) targets of every clip."""
     longest = max(clip.frames for clip in clips)
     frames = -(-longest // _BLOCK_FRAMES) * _BLOCK_FRAMES
     motion = np.zeros((len(clips), frames, space.MOTION_DIMS), np.float32)
@@ -266,6 +304,6 @@ def _beats(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> dict[str
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Mean of the values that are defined; NaN where none is."""
+    """Return the mean of the values that are defined; NaN if none is."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")

@@ -19,13 +19,13 @@ _COLOURS = ("#c4483a", "#3c8d5a", "#6a4c93", "#d98e04")
 
 
 class Column(NamedTuple):
-    """A figure to show, and the constants to show beside it: baselines that do not train, and the
+    """A figure to show, and constants to show with it: baselines that do not train, and the
     truth.
     """
 
     figure: str  # its name in the results
     title: str
-    better: str = ""  # "↑" or "↓"; "" where neither is
+    better: str = ""  # "↑" or "↓"; "" if neither applies
     beside: Mapping[str, float] = {}  # by label
 
     @property
@@ -35,18 +35,22 @@ class Column(NamedTuple):
 
 
 def interval_of(results: Results, system: str, figure: str) -> Interval:
-    """The t interval of a figure over the seeds of a system."""
+    """Return the t interval of a figure over the seeds of a system."""
     return t_interval([figures[figure] for figures in results[system]])
 
 
 def difference_of(results: Results, system: str, reference: str, figure: str) -> Interval:
-    """The paired t interval of a figure of a system minus that of the reference, seed by seed."""
+    """Return the paired t interval of a system's figure minus that of the reference, seed by
+    seed.
+    """
     mine, others = ([figures[figure] for figures in results[name]] for name in (system, reference))
     return difference_interval(mine, others)
 
 
 def seed_table(results: Results, columns: Sequence[Column]) -> str:
-    """Markdown: a line per system with mean ± half the 95 % interval, then a line per baseline."""
+    """Return Markdown: a line per system with mean ± half the 95 % interval, then a line per
+    baseline.
+    """
     lines = [
         "| | seeds | " + " | ".join(column.heading for column in columns) + " |",
         "|---|---|" + "---|" * len(columns),
@@ -63,11 +67,11 @@ def seed_table(results: Results, columns: Sequence[Column]) -> str:
 
 
 def difference_table(results: Results, columns: Sequence[Column], *, reference: str) -> str:
-    """Markdown: a line per system but the reference, with its paired difference to the reference
-    and the interval.
+    """Return Markdown: a line per system except the reference, with its paired difference to the
+    reference and the interval.
 
-    A difference whose interval has a width and no zero in it is bold; the others are not resolved
-    by these seeds.
+    A difference whose interval has a width and does not include zero is bold; these seeds do not
+    resolve the others.
     """
     lines = ["| minus " + " | ".join([reference, *(column.heading for column in columns)]) + " |"]
     lines.append("|---|" + "---|" * len(columns))
@@ -80,11 +84,11 @@ def difference_table(results: Results, columns: Sequence[Column], *, reference: 
 
 @drawing(**{"font.size": 9})
 def draw_seeds(results: Results, columns: Sequence[Column], *, wide: int = 3) -> bytes:
-    """A PNG: a panel per column, `wide` of them in a row; in it a line per system, top down in
-    their order.
+    """Return a PNG: a panel per column, `wide` of them in a row, and in each panel a line per
+    system, from top to bottom in their order.
 
-    Dots are seeds, the bar is the 95 % t interval of their mean, dashed lines are what stands
-    beside. Raises `InputError` where there is nothing to draw.
+    Dots are seeds, the bar is the 95 % t interval of their mean, dashed lines are the constants.
+    Raises `InputError` if there is nothing to draw.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -135,8 +139,8 @@ def _draw_column(axis, results: Results, column: Column) -> None:
         axis.plot(values, [row] * len(values), "o", color="#1f6f8b", markersize=3.5, alpha=0.8)
         shown += [value for value in values if math.isfinite(value)]
     if shown:
-        # From what was measured: a wide interval runs out of the panel and does not press it
-        # together.
+        # The limits come from the measured values: a wide interval extends beyond the panel and
+        # does not compress it.
         spread = max(max(shown) - min(shown), 1e-6)
         axis.set_xlim(min(shown) - 0.25 * spread, max(shown) + 0.25 * spread)
     axis.xaxis.set_major_locator(MaxNLocator(5))

@@ -1,8 +1,8 @@
-"""Matplotlib as our pictures need it, whatever this user and this machine have set.
+"""Matplotlib settings that do not depend on the user or the machine.
 
-Text is drawn as it is: a `$` begins no formula, and no LaTeX runs. The style is Matplotlib's own,
-not that of a `matplotlibrc` of the user's. A character that the font lacks is an empty box, without
-a warning.
+Text is drawn literally: a `$` does not start a formula, and LaTeX is not used. The style is
+Matplotlib's default, not that of the user's `matplotlibrc`. A character that the font lacks is
+drawn as an empty box, without a warning.
 """
 
 import contextlib
@@ -14,27 +14,26 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from ksdiff_jax.errors import InputError, first_line
-from ksdiff_jax.files import cache_folder, give_home, home_folder
+from ksdiff_jax.files import cache_folder, home_folder, set_home
 from ksdiff_jax.plain_text import printable, shortened
 
-LONGEST_TITLE = 100  # characters; more leave the picture
+LONGEST_TITLE = 100  # characters; a longer title would not fit the picture
 
 
 @contextlib.contextmanager
 def drawing(**settings: object) -> Iterator[None]:
-    """Draw with Matplotlib's defaults and these `settings` of it.
+    """Draw with Matplotlib's defaults and these `settings`.
 
-    Raises `InputError` where it cannot start here.
+    Raises `InputError` if Matplotlib cannot be imported.
     """
     if "matplotlib" not in sys.modules:
-        _give_a_folder()
+        _set_font_folder()
     try:
         matplotlib = _matplotlib()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise InputError(
-            f"Matplotlib cannot start here ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR "
-            "and a matplotlibrc in "
-            "the working folder, or ask for no plots"
+            f"Matplotlib cannot be started ({first_line(error)}); look at MPLCONFIGDIR, TMPDIR "
+            "and a matplotlibrc in the working folder, or ask for no plots"
         ) from error
     defaults = {
         name: value
@@ -50,8 +49,8 @@ def drawing(**settings: object) -> Iterator[None]:
 
 
 def _matplotlib() -> ModuleType:
-    """The module; a MPLBACKEND that it does not know is left out, as our pictures need no backend
-    of windows.
+    """Import and return Matplotlib. An MPLBACKEND that Matplotlib does not support is ignored,
+    because no plot here needs a window.
     """
     try:
         return importlib.import_module("matplotlib")
@@ -60,7 +59,7 @@ def _matplotlib() -> ModuleType:
         if backend is None:
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-            del sys.modules[name]  # what the import left half done
+            del sys.modules[name]  # remove what the failed import left
         try:
             return importlib.import_module("matplotlib")
         finally:
@@ -68,16 +67,16 @@ def _matplotlib() -> ModuleType:
 
 
 def title_of(name: str) -> str:
-    """A name as a title: one line, not longer than a picture is wide."""
+    """Return a name as a title: one line, no wider than a picture."""
     return shortened(printable(name), LONGEST_TITLE)
 
 
-def _give_a_folder() -> None:
-    """A folder for Matplotlib's list of fonts, where the usual one may not be there."""
-    give_home()
+def _set_font_folder() -> None:
+    """Create a folder for Matplotlib's font list if the usual one cannot be created."""
+    set_home()
     home = home_folder()
     usual = home is not None and os.access(home, os.W_OK) and not os.environ.get("XDG_CACHE_HOME")
     if usual or os.environ.get("MPLCONFIGDIR"):
         return
-    with contextlib.suppress(InputError):  # Matplotlib reports it
+    with contextlib.suppress(InputError):  # Matplotlib reports the error
         os.environ["MPLCONFIGDIR"] = str(cache_folder() / "matplotlib")

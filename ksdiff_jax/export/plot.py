@@ -1,9 +1,9 @@
-"""One picture of a motion on one time axis: waveform, mouth opening, head angles, and the keyframes
-of both paths.
+"""One plot of a motion on a common time axis: waveform, mouth opening, head angles, and the
+keyframes of both paths.
 
-Head angles are read off the axis-angle vector: its components are the turns about x (pitch,
-positive nods down), y (yaw, positive to the subject's left) and z (roll), exact for each alone and
-near enough for the angles of speech.
+Head angles are read from the axis-angle vector. Its components are the rotations about x (pitch,
+positive nods down), y (yaw, positive to the subject's left) and z (roll). They are exact for a
+rotation about one axis and accurate enough for the angles that occur in speech.
 """
 
 from pathlib import Path
@@ -37,29 +37,33 @@ def write_plot(
     title: str = "",
     overwrite: bool = False,
 ) -> Path:
-    """Draw `clip` with its mouth opening (metres) and, where given, the speech (16 kHz) that it was
-    made from.
+    """Draw `clip` with its mouth opening (metres) and, if given, the speech (16 kHz) from which it
+    was generated.
 
-    A plot of ours at `path` is replaced, another file only with `overwrite`.
+    A plot of ours at `path` is replaced; another file is replaced only with `overwrite`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    sound, mouth, head, keys = figure.subplots(
-        4, 1, sharex=True, height_ratios=[1.0, 1.5, 1.5, 0.9]
-    )
-    _draw_sound(sound, audio)
-    _draw_mouth(mouth, clip, opening_m)
-    _draw_head(head, clip)
-    _draw_keyframes(keys, clip)
-    for axis in (sound, mouth, head, keys):
+    # A system may place no keyframes; the panel is left out then.
+    tracks = (clip.keyframes_expression, clip.keyframes_head)
+    scores = (clip.keyframe_score_expression, clip.keyframe_score_head)
+    keyed = any(np.any(track) for track in tracks + scores)
+    heights = [1.0, 1.5, 1.5, 0.9] if keyed else [1.0, 1.5, 1.5]
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    _draw_sound(axes[0], audio)
+    _draw_mouth(axes[1], clip, opening_m)
+    _draw_head(axes[2], clip)
+    if keyed:
+        _draw_keyframes(axes[3], clip)
+    for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="x", color="0.92")
         axis.set_axisbelow(True)
-    keys.set_xlim(0, clip.duration_s)
-    keys.set_xlabel("time (s)")
+    axes[-1].set_xlim(0, clip.duration_s)
+    axes[-1].set_xlabel("time (s)")
     figure.align_ylabels()
     figure.suptitle(title_of(title) or "motion", x=0.01, ha="left", fontsize=12)
     with writing(path, "plot", overwrite=overwrite) as temporary:
@@ -80,7 +84,7 @@ def _draw_sound(axis, audio) -> None:
 
 
 def _envelope(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest sample of each of `ENVELOPE_POINTS` stretches."""
+    """Return the lowest and highest sample of each of `ENVELOPE_POINTS` stretches."""
     step = max(1, -(-len(audio) // ENVELOPE_POINTS))
     padded = np.pad(audio, (0, -len(audio) % step)).reshape(-1, step)
     return padded.min(axis=1), padded.max(axis=1)

@@ -1,12 +1,12 @@
-"""A small software renderer: meshes to pictures by a z-buffer in compiled Python, without a screen
-or a GPU.
+"""A small software renderer: draws meshes with a z-buffer in compiled Python, without a screen or a
+GPU.
 
-Each frame goes through three steps. Vertices are turned by the camera, projected with a mild
-perspective and given area-weighted normals. Triangles are drawn into a buffer of (depth, triangle
-id), at twice the resolution of the picture where `supersample` is 2. Then every pixel is shaded
-once per triangle it sees: interpolated normal and colour, a key light from above left, a fill
-light, light from the sky, a rim, and a highlight scaled by the vertex's gloss; in linear light,
-encoded to sRGB by a table.
+Each frame has three steps. First, the vertices are rotated into camera axes and projected with a
+mild perspective, and area-weighted normals are computed. Second, the triangles are drawn into a
+buffer of (depth, triangle id), at twice the resolution of the picture if `supersample` is 2. Third,
+every pixel is shaded once for each triangle visible in it, from interpolated normal and colour: a
+key light from above left, a fill light, sky light, a rim light, and a highlight scaled by the
+vertex's gloss. Shading is in linear light; a table encodes the result to sRGB.
 
     screen = (x, −y) · focal / (distance − z)
 
@@ -32,22 +32,28 @@ _HALF = np.array([-0.24, 0.30, 0.92], np.float32)
 
 
 class Camera(NamedTuple):
-    """Where the picture is taken from: it looks at `target` from `distance_m`, turned by yaw and
-    then pitch.
-    """
+    """Camera position: it looks at `target` from `distance_m`, rotated by yaw and then pitch."""
 
     target: tuple[float, float, float]
-    height_m: float  # what the picture's height spans at the target
+    height_m: float  # extent covered by the picture's height at the target
     distance_m: float = 1.0
-    yaw_rad: float = 0.0  # positive looks at the subject's left side
-    pitch_rad: float = 0.0  # positive looks from above
+    yaw_rad: float = 0.0  # positive: sees the subject's left side
+    pitch_rad: float = 0.0  # positive: looks down from above
+
+
+class Surface(NamedTuple):
+    """Triangles of a mesh, counter-clockwise seen from outside, and how each vertex looks."""
+
+    faces: Int[np.ndarray, "n 3"]
+    colours: Float[np.ndarray, "v 3"]  # linear-light albedo, 0 to 1
+    gloss: Float[np.ndarray, "v"] | None = None  # strength of the highlight; None is 0.25
 
 
 def framed_on(
     vertices: Float[np.ndarray, "*t v 3"], *, yaw_rad: float = 0.0, pitch_rad: float = 0.0
 ) -> Camera:
-    """A camera on the mesh over all frames: air above and beside it, the end of the neck below the
-    picture.
+    """Return a camera that frames the mesh over all frames, with a margin above and beside it and
+    the end of the neck below the picture.
     """
     points = np.asarray(vertices).reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -60,10 +66,8 @@ def framed_on(
 
 def render_frames(
     vertices: Float[np.ndarray, "t v 3"],
-    faces: Int[np.ndarray, "n 3"],
-    colours: Float[np.ndarray, "v 3"],
+    surface: Surface,
     *,
-    gloss: Float[np.ndarray, "v"] | None = None,
     camera: Camera | None = None,
     size: int = 512,
     supersample: int = 2,
@@ -71,31 +75,21 @@ def render_frames(
 ) -> Iterator[np.ndarray]:
     """Yield one uint8 picture (size, size, 3) per frame, in order; `camera` defaults to
     `framed_on(vertices)`.
-
-    `colours` are linear-light albedos; `gloss` scales the highlight of each vertex (default 0.25).
     """
     camera = framed_on(vertices) if camera is None else camera
+    faces, colours, gloss = surface
     gloss = np.full(len(colours), 0.25, np.float32) if gloss is None else gloss
-    surface = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
+    paint = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
     turn, view = _view(camera, size)
 
     def draw(frame: np.ndarray) -> np.ndarray:
         points = (np.asarray(frame, np.float32) - np.float32(camera.target)) @ turn.T
         picture = np.empty((size, size, 3), np.uint8)
-        _draw(
-            np.ascontiguousarray(points),
-            triangles,
-            surface,
-            view,
-            supersample,
-            _SRGB,
-            _BACKGROUND,
-            picture,
-        )
+        _draw(np.ascontiguousarray(points), triangles, paint, view, supersample, picture)
         return picture
 
-    # A few frames in flight keep the threads busy without holding the whole clip.
+    # A few frames in flight keep the threads busy without storing the whole clip.
     with ThreadPoolExecutor(max_workers=threads) as pool:
         waiting = []
         for frame in vertices:
@@ -107,7 +101,7 @@ def render_frames(
 
 
 def _view(camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The camera's rotation, and (focal in pixels, distance in metres)."""
+    """Return the camera's rotation, and (focal in pixels, distance in metres)."""
     cos_y, sin_y = np.cos(camera.yaw_rad), np.sin(camera.yaw_rad)
     cos_p, sin_p = np.cos(camera.pitch_rad), np.sin(camera.pitch_rad)
     yaw = np.array([[cos_y, 0, -sin_y], [0, 1, 0], [sin_y, 0, cos_y]])
@@ -126,11 +120,10 @@ _SRGB = _srgb_table()
 
 
 def _compiled(function):
-    """Compile; keep the machine code on disk where some folder (the package's, the user's cache)
-    can be written.
+    """Compile; cache the machine code on disk if a folder (the package's or the user's cache) is
+    writable.
     """
-    # Under a type-checking import hook the function arrives wrapped in Python that cannot be
-    # compiled.
+    # A type-checking import hook wraps the function in Python code that cannot be compiled.
     function = inspect.unwrap(function)
     try:
         return numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(function)
@@ -140,7 +133,7 @@ def _compiled(function):
 
 @_compiled
 def _normals(points, triangles):
-    """Unit vertex normals, each triangle weighted by its area."""
+    """Return unit vertex normals, each triangle weighted by its area."""
     normals = np.zeros_like(points)
     for n in range(triangles.shape[0]):
         a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
@@ -169,7 +162,7 @@ def _normals(points, triangles):
 
 @_compiled
 def _fill_buffers(screen, triangles, depth, owner):
-    """Draw triangles: `depth` keeps the nearest (largest) inverse distance, `owner` its
+    """Draw triangles: `depth` stores the nearest (largest) inverse distance, `owner` its
     triangle.
     """
     height, width = depth.shape
@@ -184,7 +177,7 @@ def _fill_buffers(screen, triangles, depth, owner):
             screen[c, 1],
         )
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area >= np.float32(-1e-6):  # facing away, or a line
+        if area >= np.float32(-1e-6):  # faces away, or has no area
             continue
         left = max(int(np.ceil(min(ax, bx, cx))), 0)
         right = min(int(np.floor(max(ax, bx, cx))), width - 1)
@@ -198,7 +191,7 @@ def _fill_buffers(screen, triangles, depth, owner):
             wb = ((left - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
             wc = ((bx - ax) * (y - ay) - (by - ay) * (left - ax)) * inverse
             wa = np.float32(1.0) - wb - wc
-            # The steps of this row inside all three edges; the margin leaves no crack between
+            # The steps of this row inside all three edges; the margin avoids gaps between
             # neighbours.
             start, stop = np.float32(0.0), np.float32(right - left)
             for weight, step in ((wa, step_a), (wb, step_b), (wc, step_c)):
@@ -217,9 +210,11 @@ def _fill_buffers(screen, triangles, depth, owner):
 
 
 @_compiled
-def _shade(x, y, n, screen, normals, triangles, surface, light):
-    """Add the light that triangle n sends through screen point (x, y) to `light` (3)."""
-    a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+def _shade(x, y, corners, screen, normals, paint):
+    """The light (red, green, blue) that the triangle of these corners sends through screen point
+    (x, y); `paint` is the colour and the gloss of every vertex.
+    """
+    a, b, c = corners[0], corners[1], corners[2]
     ax, ay, bx, by, cx, cy = (
         screen[a, 0],
         screen[a, 1],
@@ -243,7 +238,7 @@ def _shade(x, y, n, screen, normals, triangles, surface, light):
     nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
     length = np.float32(1.0) / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-12))
     nx, ny, nz = nx * length, ny * length, nz * length
-    # Wrapped key light: skin scatters, so its shadow edge is soft.
+    # Wrapped key light: skin scatters light, so the edge of its shadow is soft.
     key = max(
         (nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25),
         np.float32(0),
@@ -257,20 +252,22 @@ def _shade(x, y, n, screen, normals, triangles, surface, light):
     rim = np.float32(1.0) - max(nz, np.float32(0))
     rim = rim * rim * rim
     sky = np.float32(0.16) + np.float32(0.08) * ny
-    gloss = wa * surface[a, 3] + wb * surface[b, 3] + wc * surface[c, 3]
+    gloss = wa * paint[a, 3] + wb * paint[b, 3] + wc * paint[c, 3]
     # Matt surfaces spread the highlight, glossy ones (eyes) gather it.
     white = (
         np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine
         + gloss * gloss * shine * shine * shine * shine
     )
-    for k in range(3):
-        albedo = wa * surface[a, k] + wb * surface[b, k] + wc * surface[c, k]
-        diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
-        light[k] += albedo * diffuse + white
+    diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
+    return (
+        (wa * paint[a, 0] + wb * paint[b, 0] + wc * paint[c, 0]) * diffuse + white,
+        (wa * paint[a, 1] + wb * paint[b, 1] + wc * paint[c, 1]) * diffuse + white,
+        (wa * paint[a, 2] + wb * paint[b, 2] + wc * paint[c, 2]) * diffuse + white,
+    )
 
 
 @_compiled
-def _draw(points, triangles, surface, view, supersample, srgb, background, picture):
+def _draw(points, triangles, paint, view, supersample, picture):
     """One frame: `points` in camera axes, metres, relative to the target; fills `picture`."""
     size = picture.shape[0]
     fine = size * supersample
@@ -306,7 +303,7 @@ def _draw(points, triangles, surface, view, supersample, srgb, background, pictu
                 if n < 0:
                     for k in range(3):
                         light[k] += (
-                            background[0, k] * (np.float32(1) - along) + background[1, k] * along
+                            _BACKGROUND[0, k] * (np.float32(1) - along) + _BACKGROUND[1, k] * along
                         )
                 else:
                     offset_y = middle if same else np.float32(dy)
@@ -315,7 +312,10 @@ def _draw(points, triangles, surface, view, supersample, srgb, background, pictu
                         np.float32(x * supersample) + offset_x,
                         np.float32(y * supersample) + offset_y,
                     )
-                    _shade(px, py, n, screen, normals, triangles, surface, light)
+                    red, green, blue = _shade(px, py, triangles[n], screen, normals, paint)
+                    light[0] += red
+                    light[1] += green
+                    light[2] += blue
             scale = np.float32(4095.0) if same else np.float32(4095.0 / samples)
             for k in range(3):
-                picture[y, x, k] = srgb[min(int(light[k] * scale), 4095)]
+                picture[y, x, k] = _SRGB[min(int(light[k] * scale), 4095)]

@@ -2,7 +2,7 @@
 rendered frame.
 
 Sound and curve share a time axis, so that a mouth that moves before its sound, or not at all, is
-seen at a glance. The thin line through both is the moment of the picture.
+easy to see. The thin line through both marks the time of the picture.
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ class SheetEntry(NamedTuple):
     audio: Float[np.ndarray, "s"]
     curves: Float[np.ndarray, "t c"]
     fps: float
-    curve_name: str  # of the vertical axis
-    picture: np.ndarray | None = None  # uint8 (h, w, 3); None where the space has no face to draw
+    curve_name: str  # label of the vertical axis
+    picture: np.ndarray | None = None  # uint8 (h, w, 3); None if no face of the space is available
     picture_frame: int = 0
 
 
@@ -39,8 +39,8 @@ class SheetEntry(NamedTuple):
 def write_sheet(
     path: str | Path, entries: Sequence[SheetEntry], *, title: str, overwrite: bool = False
 ) -> Path:
-    """Draw the entries, two to a row, into a PNG; a sheet of ours is replaced, another file only
-    with `overwrite`.
+    """Draw the entries, two to a row, into a PNG. A sheet of ours is replaced; another file is
+    replaced only with `overwrite`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ def _draw_curve(axis, entry: SheetEntry, *, reach: float) -> None:
     for column, colour in zip(entry.curves.T, CURVE_COLOURS, strict=False):
         axis.plot(time_s, column, color=colour, linewidth=1.1)
     axis.set_xlim(0, max(len(entry.curves), 1) / entry.fps)
-    if entry.picture is not None:  # an opening: from 0, on one scale for all clips
+    if entry.picture is not None:  # an opening: axis from 0, on one scale for all clips
         axis.set_ylim(0, 1.05 * max(reach, 1e-3))
     axis.set_ylabel(entry.curve_name, fontsize=8)
     axis.tick_params(labelsize=7)

@@ -1,8 +1,8 @@
-"""The sound of a source, block by block, for the video: what is heard of it (`audio.heard`), at 48
-kHz, on both sides.
+"""The sound of a source for the video, block by block: the voice selected by `audio.voice`, at 48
+kHz, on both channels.
 
-Sample 0 is the same instant as sample 0 of `audio.waveform.load_audio`, so the picture made from
-one fits the sound of the other; track, channels and level are the same too.
+Sample 0 is the same instant as sample 0 of `audio.waveform.load_audio`, so the picture generated
+from one is in sync with the sound of the other. Track, channels and level are also the same.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 import av.error
 import numpy as np
 
-from ksdiff_jax.audio.heard import Heard, voice
+from ksdiff_jax.audio.voice import VoiceSource, voice
 from ksdiff_jax.audio.waveform import read_recording
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import Float
@@ -19,11 +19,11 @@ from ksdiff_jax.typing import Float
 RATE_HZ = 48_000
 
 
-def soundtrack(source: str | Path | Heard) -> Iterator[Float[np.ndarray, "2 s"]]:
-    """Yield the sound of a recording, or of what is known to be heard of it, in blocks of stereo at
-    48 kHz.
+def soundtrack(source: str | Path | VoiceSource) -> Iterator[Float[np.ndarray, "2 s"]]:
+    """Yield the sound of a recording, or of a known selection from it, in stereo blocks at 48
+    kHz.
     """
-    heard = source if isinstance(source, Heard) else read_recording(source).heard
+    heard = source if isinstance(source, VoiceSource) else read_recording(source).heard
     try:
         for block in voice(heard, RATE_HZ):
             yield np.stack([block, block])

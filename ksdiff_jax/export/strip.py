@@ -1,6 +1,6 @@
-"""A strip: some frames of a motion side by side, each under its time, as the video shows them.
+"""A strip: selected frames of a motion side by side, each under its time, drawn as in the video.
 
-For a page that plays no video, and for comparing mouths at chosen moments.
+It serves pages that cannot play a video, and the comparison of mouths at chosen moments.
 """
 
 import io
@@ -10,7 +10,7 @@ import numpy as np
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.drawing import drawing, title_of
-from ksdiff_jax.export.raster import render_frames
+from ksdiff_jax.export.raster import Surface, render_frames
 from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.typing import Float
@@ -29,11 +29,11 @@ def draw_strip(
     columns: int = 8,
     size: int = 160,
 ) -> bytes:
-    """A PNG of n posed faces (vertices in metres) in rows of `columns`, pictures of `size` pixels,
-    a label over each.
+    """Draw n posed faces (vertices in metres) in rows of `columns` as a PNG, pictures of `size`
+    pixels with a label above each.
 
-    The camera is that of the videos. Raises `InputError` for no faces, or if there is not one label
-    for each.
+    The camera is that of the videos. Raises `InputError` if there are no faces, or if the numbers
+    of faces and labels differ.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -50,9 +50,7 @@ def draw_strip(
     FigureCanvasAgg(figure)
     pictures = render_frames(
         np.asarray(vertices, np.float32),
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=portrait_camera(face),
         size=size,
     )

@@ -1,22 +1,23 @@
-"""Motion to a video that plays everywhere: H.264 (yuv420p) with AAC in an mp4, lips in time with
+"""Writes a motion as a widely playable video: H.264 (yuv420p) with AAC in an mp4, lips in sync with
 the sound.
 
-Pictures are drawn and encoded as they come, so memory does not grow with the clip. The video lasts
-exactly as long as the motion; sound is cut or padded with silence to the same length. The AAC
-encoder prepends 1024 samples of its own ("priming"): their negative time stamps become an edit list
-of the mp4, which players skip.
+Pictures are drawn and encoded one after another, so memory does not grow with the clip. The video
+is exactly as long as the motion; the sound is cut or padded with silence to the same length. The
+AAC encoder prepends 1024 samples of its own ("priming"). Their negative time stamps become an edit
+list of the mp4, and players skip them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
 
-from ksdiff_jax.audio.heard import Heard
+from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.export.raster import Camera, framed_on, render_frames
+from ksdiff_jax.export.raster import Camera, Surface, framed_on, render_frames
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.outputs import check_output, writing
@@ -29,55 +30,52 @@ BELOW_CHIN = 0.28  # of the head's height
 ABOVE_HEAD = 0.09  # of the picture's height, room for nods
 
 
+class VideoForm(NamedTuple):
+    """How long a video is, how fast it plays and how large it is."""
+
+    frames: int
+    fps: float | int
+    size: int = 512  # pixels, of width and of height
+
+
 def write_motion_video(
     path: str | Path,
     vertex_blocks: Iterable[Float[np.ndarray, "t v 3"]],
     face: FaceModel,
     *,
-    frames: int,
-    fps: float | int,
-    audio: str | Path | Heard | None = None,
-    size: int = 512,
+    form: VideoForm,
+    audio: str | Path | VoiceSource | None = None,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the
     recording `audio`.
 
-    A video of ours at `path` is replaced, another file only with `overwrite`, and `audio` itself
-    never.
+    A video of ours at `path` is replaced; another file is replaced only with `overwrite`, and
+    `audio` itself never.
     """
-    inputs = () if audio is None else (audio.path if isinstance(audio, Heard) else audio,)
-    check_output(path, "video", overwrite=overwrite, inputs=inputs)
+    given = () if audio is None else (audio.path if isinstance(audio, VoiceSource) else audio,)
+    check_output(path, "video", overwrite=overwrite, inputs=given)
     camera = portrait_camera(face)
+    surface = Surface(face.faces, face.colours, face.gloss)
     pictures = (
         picture
         for block in vertex_blocks
-        for picture in render_frames(
-            block, face.faces, face.colours, gloss=face.gloss, camera=camera, size=size
-        )
+        for picture in render_frames(block, surface, camera=camera, size=form.size)
     )
     sound = None if audio is None else soundtrack(audio)
     return write_video(
-        path,
-        pictures,
-        frames=frames,
-        fps=fps,
-        sound=sound,
-        size=size,
-        progress=progress,
-        overwrite=overwrite,
-        inputs=inputs,
+        path, pictures, form=form, sound=sound, progress=progress, overwrite=overwrite
     )
 
 
 def portrait_camera(face: FaceModel) -> Camera:
-    """A fixed camera on the resting head, from above the hair to below the chin, the same for every
-    clip.
+    """Return a fixed camera on the resting head, from above the hair to below the chin, the same
+    for every clip.
     """
     template = np.asarray(face.template)
     top, chin = float(template[:, 1].max()), float(template[face.height_pair[1], 1])
-    bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends on the neck, as a portrait does
+    bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends at the neck, as in a portrait
     height_m = (top - bottom) / (1 - ABOVE_HEAD)
     middle = framed_on(template[None]).target
     return Camera(target=(middle[0], bottom + height_m / 2, middle[2]), height_m=height_m)
@@ -87,25 +85,21 @@ def write_video(
     path: str | Path,
     pictures: Iterable[np.ndarray],
     *,
-    frames: int,
-    fps: float | int,
+    form: VideoForm,
     sound: Iterator[Float[np.ndarray, "2 s"]] | None = None,
-    size: int = 512,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
-    inputs: Iterable[str | Path] = (),
 ) -> Path:
-    """Encode `frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; complete or not
-    at all.
+    """Encode `form.frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; the file is
+    complete or absent.
 
-    What may lie at `path` before is told in `outputs`; `inputs` are the files that pictures and
-    sound come from.
+    A video of ours at `path` is replaced, another file only with `overwrite`.
     """
-    if size % 2:
-        raise InputError(f"video size: got {size}, need an even number of pixels (yuv420p)")
-    rate = Fraction(fps).limit_denominator(1001)
+    if form.size % 2:
+        raise InputError(f"video size: got {form.size}, need an even number of pixels (yuv420p)")
+    rate = Fraction(form.fps).limit_denominator(1001)
     with (
-        writing(path, "video", overwrite=overwrite, inputs=inputs) as temporary,
+        writing(path, "video", overwrite=overwrite) as temporary,
         # The explicit protocol keeps a folder called `a:b` a folder.
         av.open(
             f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}
@@ -113,14 +107,14 @@ def write_video(
     ):
         container.metadata["comment"] = mark("video")
         video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
-        video.width = video.height = size
+        video.width = video.height = form.size
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = 1 / rate
         voice = None
         if sound is not None:
             voice = container.add_stream("aac", rate=RATE_HZ, layout="stereo")
             voice.bit_rate = AAC_BIT_RATE
-            blocks = _per_picture(sound, frames=frames, rate=rate)
+            blocks = _per_picture(sound, frames=form.frames, rate=rate)
         written = 0
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -129,14 +123,14 @@ def write_video(
             if voice is not None:
                 written += _mux_sound(container, voice, next(blocks), start=written)
             if progress:
-                progress(index + 1, frames)
+                progress(index + 1, form.frames)
         for stream in filter(None, (video, voice)):
             container.mux(stream.encode(None))
     return Path(path)
 
 
 def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:
-    """Encode one block that begins `start` samples into the clip; returns its length."""
+    """Encode one block that begins `start` samples into the clip; return its length."""
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
     container.mux(voice.encode(frame))
@@ -146,7 +140,7 @@ def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:
 def _per_picture(
     sound: Iterator[np.ndarray], *, frames: int, rate: Fraction
 ) -> Iterator[np.ndarray]:
-    """Sound cut into `frames` pieces that last one picture each, silence once it has ended."""
+    """Yield the sound in `frames` pieces, each as long as one picture; silence follows its end."""
     waiting, length = [], 0
     for index in range(frames):
         needed = round((index + 1) * RATE_HZ / rate) - round(index * RATE_HZ / rate)

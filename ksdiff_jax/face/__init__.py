@@ -1,7 +1,7 @@
-"""Faces of FLAME form: what turns expression coefficients and joint rotations into a moving mesh.
+"""Faces in FLAME's form: expression coefficients and joint rotations to a moving mesh.
 
-`model` is the forward pass, `builtin` the head that ships with the package, `flame_files` reads
-FLAME's own files, `actions` names the built-in head's 50 actions (FACS and ARKit) and maps them to
+`model` is the forward pass. `builtin` is the head that ships with the package. `flame_files` reads
+FLAME's own files. `actions` names the built-in head's 50 actions (FACS and ARKit) and maps them to
 expression coefficients.
 """
 

@@ -1,18 +1,18 @@
 """The 50 named face actions and their fixed linear relation to the 50 expression coefficients.
 
-Names follow ARKit where it has one and FACS elsewhere; a weight of 1 is the full action. Opening
-the jaw is not an action but a joint: rotate `jaw_pose` about +x. `MouthClose` at 1 brings the lips
-together over a jaw opened by `MOUTH_CLOSE_JAW_RAD`; over an angle a use a / MOUTH_CLOSE_JAW_RAD,
-and 0 over a closed jaw.
+Names follow ARKit if it has one, otherwise FACS. A weight of 1 is the full action. Opening the jaw
+is a joint rotation, not an action: rotate `jaw_pose` about +x. `MouthClose` at 1 brings the lips
+together over a jaw opened by `MOUTH_CLOSE_JAW_RAD`; for an angle a, use the weight a /
+MOUTH_CLOSE_JAW_RAD, which is 0 for a closed jaw.
 
     expression = weights @ M          weights = expression @ M⁻¹
 
 M (50, 50) is `actions_to_expression_matrix()`. It is block-diagonal over `GROUPS`; block g is
-diag(1 / s_g) U_g with s the typical standard deviation of each action in running speech and U_g
-orthogonal, so that coefficients have standard deviation near 1 in speech and the expression
-directions of the built-in head are mutually orthogonal inside a group. Blinks are the exception:
-closing both eyes fully is exactly one unit of one coefficient. The numbers are stored, not
-recomputed: trained models depend on them.
+diag(1 / s_g) U_g where s is the typical standard deviation of each action in continuous speech and
+U_g is orthogonal. Coefficients then have a standard deviation near 1 in speech, and the expression
+directions of the built-in head are mutually orthogonal within a group. Blinks are the exception:
+closing both eyes fully is exactly one unit of one coefficient. The matrix is stored and not
+recomputed, because trained models depend on it.
 """
 
 import functools
@@ -101,8 +101,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "cheeks_and_nose": tuple(name for name in ACTIONS if name.startswith(("Cheek", "Nos"))),
     "mouth": tuple(name for name in ACTIONS if name.startswith(("Jaw", "Mouth", "Lip", "Chin"))),
 }
-# Typical standard deviations of weights in running speech; blinks are scaled by their full closure
-# instead.
+# Typical standard deviations of weights in continuous speech; blinks are scaled by their full
+# closure instead.
 SPEECH_STD: dict[str, float] = {
     name: 0.25 if name.startswith(("Mouth", "Lip")) else 0.15 if name == "ChinRaiser" else 0.10
     for name in ACTIONS
@@ -113,19 +113,21 @@ _STORED = Path(__file__).parents[1] / "assets" / "face" / "actions.npy"
 def actions_to_expression(
     weights: Float[Array | np.ndarray, "*b a"],
 ) -> Float[Array | np.ndarray, "*b e"]:
-    """Expression coefficients of action weights; NumPy in gives NumPy out."""
+    """Return the expression coefficients of action weights; NumPy arrays give NumPy arrays."""
     return weights @ _like(actions_to_expression_matrix(), weights)
 
 
 def expression_to_actions(
     expression: Float[Array | np.ndarray, "*b e"],
 ) -> Float[Array | np.ndarray, "*b a"]:
-    """The inverse of `actions_to_expression`."""
+    """Return the action weights of expression coefficients: the inverse of
+    `actions_to_expression`.
+    """
     return expression @ _like(_inverse_matrix(), expression)
 
 
 def actions_to_expression_matrix() -> Float[np.ndarray, "50 50"]:
-    """M of the module docstring."""
+    """Return M of the module docstring."""
     return _matrix().copy()
 
 

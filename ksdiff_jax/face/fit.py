@@ -1,22 +1,23 @@
-"""Fit a face model to landmarks: one identity per clip; expression, jaw, head rotation and camera
+"""Fits a face model to landmarks: one identity per clip; expression, jaw, head rotation and camera
 per frame.
 
-Seen points l_tk in units of half a picture (u right, v up, both in [-1, 1]) and the points of
-`landmarks.py` give
+The objective compares detected points l_tk in units of half a picture (u right, v up, both in [-1,
+1]) with the points of `landmarks.py`:
 
     E(θ, β) =   Σ_t Σ_k  w_tk ρ(|r_tk| / σ)          r_tk = project(points_k(θ_t, β)) − l_tk
               + Σ_t ψ_tᵀ Q ψ_t                        small expressions are likely
               + Σ_t |Λ^½ (θ_t−1 − 2 θ_t + θ_t+1)|²    motion is smooth; a lost frame is bridged
               + |β|² / σ_β²                           faces are near the mean
 
-with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/space.py. ρ is Huber's
-function, σ the median residual of the clip. Q measures expressions by how far they move the points,
-in every model's own units. Gauss-Newton: each frame's normal matrix, all frames at once; frames are
-coupled only by the smoothness, so the step is solved by conjugate gradients preconditioned by the
-frames' own matrices. Identity is refitted in between, from frames spread over the clip. Start:
-scaled orthography of the rigid mean face.
+with θ_t = (ψ expression, rotation, jaw, camera), the 59 numbers of motion/space.py. ρ is the Huber
+function, and σ is the median residual of the clip. Q measures an expression by the distance that it
+moves the points, so it does not depend on the units of the model. The solver is Gauss-Newton. It
+builds the normal matrices of all frames at once. Only the smoothness term couples the frames, so
+each step is solved by conjugate gradients with the frames' own matrices as preconditioner. Between
+these steps the identity is refitted from frames spread over the clip. The initial value is the
+scaled orthographic pose of the rigid mean face.
 
-The whole is one jitted program per padded length (`BUCKET_FRAMES`).
+The fit is one jitted program per padded length (`BUCKET_FRAMES`).
 """
 
 import functools
@@ -44,22 +45,24 @@ IDENTITY_FRAMES = 48
 POSE_ROUNDS, IDENTITY_ROUNDS, LAST_ROUNDS = 3, 5, 3
 SOLVER_STEPS = 30
 
-# Typical sizes of the 59 numbers: the solver works in these units, where they are of one size.
+# Typical sizes of the 59 numbers. The solver scales by them, so that all unknowns have a similar
+# size.
 SCALES = np.ones(space.MOTION_DIMS, np.float32)
 SCALES[space.ROTATION], SCALES[space.JAW], SCALES[space.CAMERA] = 0.1, 0.1, (0.5, 0.005, 0.005)
-# Beliefs. An expression moves the points by a root mean square of so many metres; what moves none
-# of them stays.
+# Priors. An expression moves the points by a root mean square of this many metres; a direction that
+# moves no point stays 0.
 EXPRESSION_M, RIDGE = 0.001, 0.3
-JAW_RAD = np.array([0.3, 0.01, 0.01], np.float32)  # opens; hardly turns
+JAW_RAD = np.array([0.3, 0.01, 0.01], np.float32)  # large about x (opening), small about y and z
 SHAPE_STD = 0.6
-MEAN_CERTAINTY = 2.0  # a clip's mean expression is so much surer to be small than a frame's
-# Second differences at 25 Hz, per frame squared: of the points by expression, of the other
-# dimensions.
+# the prior on a clip's mean expression is this much stronger than on a frame's
+MEAN_PRIOR_STRENGTH = 2.0
+# Scale of second differences at 25 Hz, per frame squared: of the points for the expression, of the
+# other dimensions.
 EXPRESSION_ACCELERATION_M = 0.0016
 ACCELERATION = np.ones(space.MOTION_DIMS, np.float32)
 ACCELERATION[space.ROTATION], ACCELERATION[space.JAW] = 0.006, 0.03
 ACCELERATION[space.CAMERA] = (0.05, 0.0005, 0.0005)
-# Neighbouring points err together: so many of them tell as much as one.
+# Errors of neighbouring points are correlated: this many count as one.
 POINTS_PER_FACT = 16.0
 SMALLEST_RESIDUAL = 1e-3
 
@@ -69,26 +72,41 @@ class FaceFit(NamedTuple):
 
     pose: HeadPose  # (t, ...)
     shape: Float[np.ndarray, "100"]
-    error: Float[np.ndarray, "t"]  # median distance of seen and fitted points, in half pictures
+    # median distance between detected and fitted points, in half pictures
+    error: Float[np.ndarray, "t"]
+
+
+class Seen(NamedTuple):
+    """The points that were seen in a clip; a frame of weight 0 does not count."""
+
+    points: Float[Array, "t c 2"]
+    weights: Float[Array, "t"]
+
+
+class Priors(NamedTuple):
+    """Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
+
+    prior: Float[Array, "59 59"]
+    smoothness: Float[Array, "59 59"]
 
 
 def fit_landmarks(
     model: LandmarkModel, seen: Float[np.ndarray, "t c 2"], weights: Float[np.ndarray, "t"]
 ) -> FaceFit:
-    """Fit `model` to its c points seen in t frames at 25 Hz; a frame of weight 0 is bridged,
-    whatever it says.
+    """Fit `model` to its c points detected in t frames at 25 Hz. A frame of weight 0 is ignored and
+    interpolated.
 
-    Raises `ValueError` where fewer than one frame in ten is seen.
+    Raises `ValueError` if fewer than one frame in ten is detected.
     """
     frames = len(seen)
     if np.count_nonzero(weights) < max(1, frames // 10):
-        raise ValueError(f"{np.count_nonzero(weights)} of {frames} frames are seen")
+        raise ValueError(f"{np.count_nonzero(weights)} of {frames} frames have landmarks")
     padding = -frames % BUCKET_FRAMES
     weights = np.pad(np.asarray(weights, np.float32), (0, padding))
     seen = np.pad(
         np.where(weights[:frames, None, None] > 0, seen, 0), [(0, padding), (0, 0), (0, 0)]
     )
-    fitted, shape, error = _fit(jax.tree.map(_single, model), _single(seen), weights)
+    fitted, shape, error = _fit(jax.tree.map(_single, model), Seen(_single(seen), weights))
     return FaceFit(
         _as_pose(np.asarray(fitted[:frames])), np.asarray(shape), np.asarray(error[:frames])
     )
@@ -100,21 +118,19 @@ def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 
 @jax.jit
 def _fit(
-    model: LandmarkModel, seen: Float[Array, "t c 2"], weights: Float[Array, "t"]
+    model: LandmarkModel, seen: Seen
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"], Float[Array, "t"]]:
-    prior, smoothness = _beliefs(model)
+    priors = _priors(model)
     rigid = jnp.zeros(space.MOTION_DIMS).at[space.ROTATION].set(1).at[space.CAMERA].set(1)
     shape = jnp.zeros(space.SHAPE_DIMS)
-    motion = _bridged(_rigid_start(model, seen), weights)
+    motion = _interpolated(_rigid_start(model, seen.points), seen.weights)
 
     def round_of(free, *, with_identity):
         def body(_, state):
             motion, shape = state
-            motion = _motion_step(
-                model, seen, weights, motion, shape, beliefs=(prior, smoothness), free=free
-            )
+            motion = _motion_step(model, seen, motion, shape, priors=priors, free=free)
             if with_identity:
-                motion, shape = _identity_step(model, seen, weights, motion, shape, prior=prior)
+                motion, shape = _identity_step(model, seen, motion, shape, prior=priors.prior)
             return motion, shape
 
         return body
@@ -125,7 +141,7 @@ def _fit(
     motion, shape = jax.lax.fori_loop(
         0, LAST_ROUNDS, round_of(everything, with_identity=False), state
     )
-    error = jnp.linalg.norm(_residuals(model, seen, motion, shape), axis=-1)
+    error = jnp.linalg.norm(_residuals(model, seen.points, motion, shape), axis=-1)
     return motion, shape, jnp.median(error, axis=-1)
 
 
@@ -144,7 +160,7 @@ def _residuals(
 def _robust_weights(
     residuals: Float[Array, "t c 2"], weights: Float[Array, "t"], importance: Float[Array, "c"]
 ) -> tuple[Float[Array, "t c"], Float[Array, ""]]:
-    """Huber's weights over σ², and σ, the median distance over seen frames."""
+    """Return Huber's weights over σ², and σ, the median distance over detected frames."""
     distance = jnp.linalg.norm(residuals, axis=-1)
     per_frame = jnp.where(weights > 0, jnp.median(distance, axis=-1), jnp.nan)
     sigma = jnp.maximum(jnp.nanmedian(per_frame), SMALLEST_RESIDUAL)
@@ -152,8 +168,7 @@ def _robust_weights(
     return weights[:, None] * importance * huber / (POINTS_PER_FACT * sigma**2), sigma
 
 
-def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, "59 59"]]:
-    """Q of expression and jaw, and Λ of all dimensions, in units of `SCALES`."""
+def _priors(model: LandmarkModel) -> Priors:
     directions = model.expression_directions.reshape(space.EXPRESSION_DIMS, -1)
     moves = directions @ directions.T / len(model.template)  # square metres
     moves += RIDGE * jnp.trace(moves) / space.EXPRESSION_DIMS * jnp.eye(space.EXPRESSION_DIMS)
@@ -165,14 +180,14 @@ def _beliefs(model: LandmarkModel) -> tuple[Float[Array, "59 59"], Float[Array, 
         moves / EXPRESSION_ACCELERATION_M**2
     )
     units = SCALES[:, None] * SCALES
-    return prior * units, smoothness * units
+    return Priors(prior * units, smoothness * units)
 
 
 def _jacobian(
     model, points: Float[Array, "c 2"], frame: Float[Array, "59"], shape
 ) -> Float[Array, "n 59"]:
-    """Derivatives of one frame's residuals by its motion: the expression's in closed form, those of
-    the pose by JAX.
+    """Return the derivatives of one frame's residuals with respect to its motion: of the expression
+    in closed form, of the pose by JAX.
     """
 
     def of_pose(pose: Float[Array, "9"]) -> Float[Array, "n"]:
@@ -182,13 +197,13 @@ def _jacobian(
     return jnp.concatenate([by_expression, jax.jacfwd(of_pose)(frame[HEAD])], axis=1)
 
 
-def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float[Array, "t 59"]:
+def _motion_step(model, seen: Seen, motion, shape, *, priors: Priors, free) -> Float[Array, "t 59"]:
     """One Gauss-Newton step of all frames; only the dimensions where `free` is 1 move."""
-    prior, smoothness = beliefs
+    prior, smoothness = priors
     scales = SCALES * free
 
-    residuals = _residuals(model, seen, motion, shape)
-    certainty, _ = _robust_weights(residuals, weights, model.importance)
+    residuals = _residuals(model, seen.points, motion, shape)
+    certainty, _ = _robust_weights(residuals, seen.weights, model.importance)
     certainty = jnp.repeat(certainty, 2, axis=-1)  # (t, 2c)
 
     def normal(frame, points, residual, certain):
@@ -197,7 +212,7 @@ def _motion_step(model, seen, weights, motion, shape, *, beliefs, free) -> Float
         return jacobian.T @ weighted, weighted.T @ residual.reshape(-1)
 
     matrices, gradient = jax.lax.map(
-        lambda row: normal(*row), (motion, seen, residuals, certainty), batch_size=64
+        lambda row: normal(*row), (motion, seen.points, residuals, certainty), batch_size=64
     )
     matrices += prior + 1e-2 * jnp.eye(space.MOTION_DIMS)
     scaled = motion / SCALES
@@ -211,9 +226,9 @@ def _solve(
     smoothness: Float[Array, "59 59"],
     right: Float[Array, "t 59"],
 ):
-    """(block diagonal + smoothness) x = right."""
+    """Solve (block diagonal + smoothness) x = right."""
     own = matrices + 6.0 * smoothness
-    # Inverses once a step: thirty solves with each factor would take most of the fit's time.
+    # One inverse per step: thirty solves with each factor would take most of the fit's time.
     inverses = jnp.linalg.inv(own)
 
     def apply(x: PyTree) -> PyTree:
@@ -228,27 +243,28 @@ def _solve(
 
 
 def _fourth_difference(values: Float[Array, "t k"]) -> Float[Array, "t k"]:
-    """DᵀD x, with D the second difference of neighbouring frames."""
+    """Return DᵀD x, where D is the second difference of neighbouring frames."""
     second = values[:-2] - 2 * values[1:-1] + values[2:]
     padded = jnp.pad(second, [(2, 2), (0, 0)])
     return padded[:-2] - 2 * padded[1:-1] + padded[2:]
 
 
 def _identity_step(
-    model, seen, weights, motion, shape, *, prior
+    model, seen: Seen, motion, shape, *, prior
 ) -> tuple[Float[Array, "t 59"], Float[Array, "100"]]:
-    """One Gauss-Newton step of the identity together with what is constant in the motion.
+    """Take one Gauss-Newton step of the identity together with the constant part of the motion.
 
-    A long upper lip and one that is always pulled down look the same in every frame. Solving for
-    both at once, with the belief that a clip's mean expression is small, settles at once what
-    alternating steps would creep to.
+    A long upper lip and one that is always pulled down look the same in every frame. The step
+    solves for both at once, with the prior that a clip's mean expression is small. Alternating
+    steps would converge to the same solution only slowly.
     """
+    points, weights = seen
     order = jnp.argsort(weights <= 0, stable=True)  # the seen frames first
     present = jnp.maximum(jnp.sum(weights > 0), 1)
     chosen = order[(jnp.arange(IDENTITY_FRAMES) * present) // IDENTITY_FRAMES]
-    seen, weights, frames = seen[chosen], weights[chosen], motion[chosen]
+    points, weights, frames = points[chosen], weights[chosen], motion[chosen]
     certainty, _ = _robust_weights(
-        _residuals(model, seen, frames, shape), weights, model.importance
+        _residuals(model, points, frames, shape), weights, model.importance
     )
     believed = jnp.zeros(space.MOTION_DIMS).at[space.EXPRESSION].set(1).at[space.JAW].set(1)
 
@@ -265,19 +281,19 @@ def _identity_step(
             -1
         )
 
-    matrices, gradients = jax.lax.map(normal, (seen, frames, certainty))
-    beliefs = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
-        MEAN_CERTAINTY * prior + 1e-3 * jnp.eye(space.MOTION_DIMS),
+    matrices, gradients = jax.lax.map(normal, (points, frames, certainty))
+    priors = IDENTITY_FRAMES * jax.scipy.linalg.block_diag(
+        MEAN_PRIOR_STRENGTH * prior + 1e-3 * jnp.eye(space.MOTION_DIMS),
         jnp.eye(space.SHAPE_DIMS) / (IDENTITY_FRAMES * SHAPE_STD**2),
     )
     now = jnp.concatenate([(frames / SCALES).mean(axis=0) * believed, shape])
-    step = -jnp.linalg.solve(matrices.sum(axis=0) + beliefs, gradients.sum(axis=0) + beliefs @ now)
+    step = -jnp.linalg.solve(matrices.sum(axis=0) + priors, gradients.sum(axis=0) + priors @ now)
     return motion + SCALES * step[: space.MOTION_DIMS], shape + step[space.MOTION_DIMS :]
 
 
 def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Array, "t 59"]:
-    """Scaled orthography of the mean face: the affine map from points to picture, made a scaled
-    rotation.
+    """Return the scaled orthographic pose of the mean face: the affine map from points to picture,
+    projected onto scaled rotations.
     """
     centre = model.template.mean(axis=0)
     place = seen.mean(axis=1)  # (t, 2)
@@ -295,12 +311,12 @@ def _rigid_start(model: LandmarkModel, seen: Float[Array, "t c 2"]) -> Float[Arr
     return motion.at[:, space.ROTATION].set(axis_angle(rotation)).at[:, space.CAMERA].set(camera)
 
 
-def _bridged(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[Array, "t 59"]:
-    """Frames of weight 0 take the values between their seen neighbours."""
+def _interpolated(motion: Float[Array, "t 59"], weights: Float[Array, "t"]) -> Float[Array, "t 59"]:
+    """Interpolate frames of weight 0 between their detected neighbours."""
     times = jnp.arange(len(motion), dtype=jnp.float32)
     order = jnp.argsort(weights <= 0, stable=True)
     present = jnp.maximum(jnp.sum(weights > 0), 1)
-    # The seen frames first; behind them the last one again and again, ever later.
+    # The detected frames first; after them the last one repeated, with increasing times.
     position = jnp.arange(len(motion))
     source = order[jnp.minimum(position, present - 1)]
     known = jnp.where(position < present, times[source], len(motion) + times)

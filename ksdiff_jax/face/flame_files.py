@@ -1,4 +1,4 @@
-"""Faces from FLAME's own files: `.npz`, and the official `.pkl` read without running it.
+"""Reads faces from FLAME's own files: `.npz`, and the official `.pkl` without executing it.
 
 | key | shape |
 |---|---|
@@ -15,7 +15,7 @@ The first 100 shape and 50 expression directions are kept. Regions come from the
 or `FLAME_masks.npz` beside it, or, on FLAME's topology of 5,023 vertices, from its 68 landmarks.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from ksdiff_jax.face.flame_regions import FLAME_VERTICES, flame_regions, painted
 from ksdiff_jax.face.model import PARENTS, FaceModel
 from ksdiff_jax.foreign.array_archive import read_npz
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import Held
 from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value, text_keys
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.foreign.torch_file import is_torch_archive
 from ksdiff_jax.motion.space import BUILTIN, FLAME
 from ksdiff_jax.typing import Float
@@ -40,18 +40,18 @@ _OWN_KEYS = (
     "height_pair",
 )
 _MASK_FILES = ("FLAME_masks.npz", "FLAME_masks.pkl")
-# Total directions in a file -> where its expression directions begin.
+# Total directions in a file -> index of its first expression direction.
 _EXPRESSION_START = {400: 300, 150: 100}
 _WHAT = "face model"
 _PICKLES = (".pkl", ".pickle", ".p")
 _SUM_TOLERANCE = 1e-2
-# Models of the same keys, by their vertices.
+# Models with the same keys, by their number of vertices.
 _OTHER_MODELS = {6890: "SMPL body", 10475: "SMPL-X body", 778: "MANO hand"}
 
 
 def load_face(path: str | Path) -> FaceModel:
-    """Read a FLAME model from `.npz` or `.pkl`; raises `InputError` with one line for anything
-    else.
+    """Read a FLAME model from `.npz` or `.pkl`; raise `InputError` with one line for any other
+    file.
     """
     path = Path(path)
     arrays = _read(path, {*_NEEDED, *_OWN_KEYS})
@@ -76,18 +76,10 @@ def load_face(path: str | Path) -> FaceModel:
         raise InputError(
             f"{path}: shapedirs is {directions.shape}; FLAME has 400 directions, (v, 3, 400)"
         )
-    weights, regressor = _array(arrays, "weights", path), _array(arrays, "J_regressor", path)
-    correctives, faces = _array(arrays, "posedirs", path), _array(arrays, "f", path)
-    _check(
-        path,
-        template,
-        directions,
-        weights,
-        regressor,
-        correctives,
-        faces,
-        _array(arrays, "kintree_table", path),
-    )
+    stored = {"v_template": template, "shapedirs": directions}
+    stored |= {key: _array(arrays, key, path) for key in _NEEDED if key not in stored}
+    _check(path, stored)
+    weights, regressor = stored["weights"], stored["J_regressor"]
     joints = regressor @ template
     found = flame_regions(template, joints, weights, _stored_regions(arrays, path), path=path)
     start = _EXPRESSION_START[total]
@@ -96,10 +88,10 @@ def load_face(path: str | Path) -> FaceModel:
         template=_single(template),
         shape_directions=_single(directions[:, :, :100].transpose(2, 0, 1)),
         expression_directions=_single(directions[:, :, start : start + 50].transpose(2, 0, 1)),
-        pose_correctives=_single(correctives.transpose(2, 0, 1)),
+        pose_correctives=_single(stored["posedirs"].transpose(2, 0, 1)),
         joint_regressor=_single(regressor),
         skinning_weights=_single(weights),
-        faces=faces.astype(np.int32),
+        faces=stored["f"].astype(np.int32),
         colours=_single(colours),
         gloss=_single(gloss),
         regions=found.regions,
@@ -112,7 +104,9 @@ def load_face(path: str | Path) -> FaceModel:
 
 
 def _space(expression_directions: Float[np.ndarray, "v 3 50"]) -> str:
-    """ "flame", but for a file with the built-in head's own expression directions."""
+    """Return "flame", or "builtin" for a file with the built-in head's own expression
+    directions.
+    """
     if len(expression_directions) == FLAME_VERTICES:
         return FLAME.name
     own = builtin_face().expression_directions
@@ -122,8 +116,8 @@ def _space(expression_directions: Float[np.ndarray, "v 3 50"]) -> str:
 
 
 def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
-    """The arrays of a file by name; its form follows from its content, or from its name where that
-    leaves it open.
+    """Read the arrays of a file by name; its format is determined from its content, otherwise from
+    its name.
     """
     kind = checked_kind(path, what=_WHAT)
     if kind is FileKind.ZIP and not is_torch_archive(path):
@@ -143,14 +137,14 @@ def _read(path: Path, wanted: Container[str] | None = None) -> dict[str, Any]:
 
 
 def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
-    """Finite numbers as float64; raises `InputError` naming the key for anything else."""
+    """Return finite numbers as float64; raise `InputError` with the key for anything else."""
     try:
         array = as_array(arrays[key])
     except InputError as error:
         raise InputError(f"{path}: {key} {error}") from error
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: {key} is not an array of numbers, but of {array.dtype}")
-    with np.errstate(all="ignore"):  # what is not finite as float32 is counted next
+    with np.errstate(all="ignore"):  # values that are not finite as float32 are counted below
         array = array.astype(np.float64)
         bad = int(array.size - np.isfinite(array.astype(np.float32)).sum())
     if bad:
@@ -158,50 +152,43 @@ def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
     return array
 
 
-def _check(
-    path: Path,
-    template: Float[np.ndarray, "..."],
-    directions: Float[np.ndarray, "..."],
-    weights: Float[np.ndarray, "..."],
-    regressor: Float[np.ndarray, "..."],
-    correctives: Float[np.ndarray, "..."],
-    faces: Float[np.ndarray, "..."],
-    tree: Float[np.ndarray, "..."],
-) -> None:
-    """Raise `InputError` where shapes or values are not those of a FLAME model."""
-    v = len(template)
-    shapes = {
-        "v_template": (template.shape, (v, 3)),
-        "shapedirs": (directions.shape[:2], (v, 3)),
-        "posedirs": (correctives.shape, (v, 3, 36)),
-        "J_regressor": (regressor.shape, (5, v)),
-        "weights": (weights.shape, (v, 5)),
-        "f": (faces.shape, (len(faces), 3)),
-        "kintree_table": (tree.shape, (2, 5)),
+def _check(path: Path, stored: Mapping[str, Float[np.ndarray, "..."]]) -> None:
+    """Raise `InputError` where shapes or values of the arrays of a file, by their names there, are
+    not those of a FLAME model.
+    """
+    v, faces = len(stored["v_template"]), stored["f"]
+    needed_shapes = {
+        "v_template": (v, 3),
+        "shapedirs": (v, 3, *stored["shapedirs"].shape[2:]),
+        "posedirs": (v, 3, 36),
+        "J_regressor": (5, v),
+        "weights": (v, 5),
+        "f": (len(faces), 3),
+        "kintree_table": (2, 5),
     }
-    for key, (got, needed) in shapes.items():
-        if tuple(got) != needed:
+    for key, needed in needed_shapes.items():
+        if stored[key].shape != needed:
             raise InputError(
-                f"{path}: {key} is {tuple(got)}, needed {needed}; this is not a FLAME model"
+                f"{path}: {key} is {stored[key].shape}, needed {needed}; this is not a FLAME model"
             )
     if faces.size == 0 or faces.min() < 0 or faces.max() >= v or (faces % 1).any():
-        raise InputError(f"{path}: f names vertices outside 0..{v - 1}")
+        raise InputError(f"{path}: f refers to vertices outside 0..{v - 1}")
     for key, sums, least in (
-        ("weights", weights.sum(axis=1), weights.min()),
-        ("J_regressor", regressor.sum(axis=1), 0.0),
+        ("weights", stored["weights"].sum(axis=1), stored["weights"].min()),
+        ("J_regressor", stored["J_regressor"].sum(axis=1), 0.0),
     ):
         if np.abs(sums - 1).max() > _SUM_TOLERANCE or least < -_SUM_TOLERANCE:
             raise InputError(
                 f"{path}: a row of {key} sums to {sums[np.abs(sums - 1).argmax()]:.3g}, not to 1; "
                 "damaged?"
             )
-    parents = tuple(int(p) if 0 <= p < 5 else -1 for p in tree[0])
+    parents = tuple(int(p) if 0 <= p < 5 else -1 for p in stored["kintree_table"][0])
     if parents != PARENTS:
         raise InputError(f"{path}: joint parents {parents}; FLAME's are {PARENTS}")
 
 
 def _stored_regions(arrays: dict, path: Path) -> dict[str, np.ndarray]:
-    """Masks in the model file itself, else in a masks file beside it."""
+    """Return the masks in the model file itself, otherwise those in a masks file beside it."""
     if own := {key: as_array(arrays[key]) for key in _OWN_KEYS if key in arrays}:
         return own
     for name in _MASK_FILES:

@@ -1,8 +1,8 @@
 """Regions, measuring points and colours for a face read from a FLAME file.
 
-FLAME files carry none of these. The ids below are facts about FLAME's topology: the vertices of the
-chin, the root of the nose and the mouth in the usual order of 68 facial landmarks. Everything else
-follows from the template's geometry and its joints.
+FLAME files contain none of these. The ids below are facts about FLAME's topology: the vertices of
+the chin, the root of the nose and the mouth, in the usual order of 68 facial landmarks. Everything
+else is computed from the template's geometry and its joints.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ FLAME_VERTICES = 5023
 _CHIN, _NOSE_ROOT, _NOSE_BASE = 3414, 3560, 3556
 _OUTER_LIPS = (2820, 2864, 2774, 3543, 1657, 1749, 1703, 1774, 1802, 3503, 2905, 2881)
 _INNER_LIP_PAIRS = ((2787, 2907), (3531, 3504), (1670, 1804))
-# Chin to hairline over chin to root of the nose, on an average face.
+# Ratio of the heights chin to hairline and chin to root of the nose, on an average face.
 _FACE_PROPORTION = 1.49
 _SKIN = (0.60, 0.37, 0.275)
 _LIP = (0.49, 0.19, 0.165)
@@ -26,7 +26,7 @@ _WHITE, _IRIS, _PUPIL = (0.72, 0.70, 0.68), (0.075, 0.125, 0.145), (0.004, 0.004
 
 
 class Measured(NamedTuple):
-    """What `FaceModel` needs beyond FLAME's arrays."""
+    """The fields that `FaceModel` needs in addition to FLAME's arrays."""
 
     regions: dict[str, Int[np.ndarray, "_"]]
     inner_lip_pairs: Int[np.ndarray, "_ 2"]
@@ -41,7 +41,7 @@ def flame_regions(
     *,
     path: Path,
 ) -> Measured:
-    """Regions from stored masks where there are any, the rest from landmarks and geometry."""
+    """Return regions from stored masks if there are any, the rest from landmarks and geometry."""
     regions = {
         name: _indices(stored[f"region_{name}"], len(template), path)
         for name in ("lips", "upper_face", "eyes", "neck")
@@ -61,9 +61,8 @@ def flame_regions(
     if len(template) != FLAME_VERTICES:
         raise InputError(
             f"{path}: {len(template)} vertices, FLAME has {FLAME_VERTICES}; another topology must "
-            "bring its own "
-            "region_lips, region_upper_face, region_eyes, region_neck, inner_lip_pairs and "
-            "height_pair"
+            "have its own region_lips, region_upper_face, region_eyes, region_neck, "
+            "inner_lip_pairs and height_pair"
         )
     regions = {
         **_derived_regions(template, joints, weights),
@@ -79,7 +78,9 @@ def painted_vertices(
     weights: Float[np.ndarray, "v 5"],
     lips: Int[np.ndarray, "_"],
 ) -> tuple[Float[np.ndarray, "v 3"], Float[np.ndarray, "v"]]:
-    """Colours and gloss for a mesh that has none: skin, lips, and eyes that look along +z."""
+    """Return colours and gloss for a mesh that has none: skin, lips, and eyes that look along
+    +z.
+    """
     colours = np.tile(np.array(_SKIN), (len(template), 1))
     gloss = np.full(len(template), 0.22)
     colours[lips], gloss[lips] = _LIP, 0.5
@@ -97,8 +98,8 @@ def painted_vertices(
 
 
 def _derived_regions(template, joints, weights) -> dict[str, np.ndarray]:
-    """On FLAME's topology: lips inside the outer lip landmarks, the others by height and by
-    nearness to the eyes.
+    """Compute the regions on FLAME's topology: lips inside the outer lip landmarks, the others by
+    height and by distance from the eyes.
     """
     _, y, z = template.T
     lips = template[list(_OUTER_LIPS)]
@@ -125,7 +126,7 @@ def _derived_regions(template, joints, weights) -> dict[str, np.ndarray]:
 
 
 def _from_masks(stored: dict[str, np.ndarray], vertices: int, path: Path) -> dict[str, np.ndarray]:
-    """The regions of FLAME's own mask file that say what ours do."""
+    """Return the regions of FLAME's own mask file that correspond to ours."""
     sources = {
         "lips": ("lips",),
         "upper_face": ("forehead", "eye_region"),

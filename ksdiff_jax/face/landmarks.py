@@ -1,21 +1,20 @@
-"""Where the points of a landmark tracker lie on a face model, and where they go when the face
-moves.
+"""The positions of a landmark tracker's points on a face model, and their motion with the face.
 
 MediaPipe's face mesh gives 468 points of the face (and 10 of the irises, which are not used). An
-embedding ties some of them to triangles of a model, by barycentric coordinates. That of the
-built-in head is shipped; that of FLAME is `mediapipe_landmark_embedding.npz`, which comes with
-FLAME.
+embedding attaches some of them to triangles of a model, by barycentric coordinates. The embedding
+of the built-in head ships with this package. The one of FLAME is
+`mediapipe_landmark_embedding.npz`, which ships with FLAME.
 
-The moving points are few beside the vertices. `LandmarkModel` therefore holds a face reduced to
-them (c points): each has its own template, directions and skinning weights, the barycentric means
-of its corners', and
+There are far fewer points than vertices. `LandmarkModel` therefore stores a face reduced to these c
+points. The template, directions and skinning weights of a point are the barycentric means of those
+at its triangle's corners, and
 
     y = x + w_jaw (R_jaw − I)(x − J_jaw)          x = template + Σ β_i S_i + Σ ψ_i E_i + correctives
     z = R_global (y − J_root) + J_root
     (u, v) = s (z_x + t_x, z_y + t_y)             weak perspective, u to the right, v up
 
-with neck and eyes at rest. That is `face_vertices` where a triangle's corners have the same
-weights, and within 0.06 mm of it elsewhere.
+with neck and eyes at rest. This equals `face_vertices` if a triangle's corners have the same
+weights, and differs from it by at most 0.06 mm otherwise.
 """
 
 import functools
@@ -41,36 +40,29 @@ FLAME_NAMES = {
     "barycentric": "lmk_b_coords",
 }
 JAW = 2  # among the joints of face/model.py
-# The inner rims of the lips are few points among many, and what speech is seen by.
-LIP_RIMS = (
-    78,
-    191,
-    80,
-    81,
-    82,
-    13,
-    312,
-    311,
-    310,
-    415,
-    308,
-    95,
-    88,
-    178,
-    87,
-    14,
-    317,
-    402,
-    318,
-    324,
+# Numbers of the tracker's mesh, from the subject's right to the left. The corners of mouth and eyes
+# are in no pair.
+INNER_LIP_PAIRS = (  # (upper, lower) of the inner rims
+    *((191, 95), (80, 88), (81, 178), (82, 87), (13, 14)),
+    *((312, 317), (311, 402), (310, 318), (415, 324)),
 )
+OUTER_LIPS = (
+    *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
+    *(146, 91, 181, 84, 17, 314, 405, 321, 375),
+)
+LID_PAIRS = (  # (upper, lower) of the edges of the lids, of the right eye and of the left
+    *((246, 7), (161, 163), (160, 144), (159, 145), (158, 153), (157, 154), (173, 155)),
+    *((398, 382), (384, 381), (385, 380), (386, 374), (387, 373), (388, 390), (466, 249)),
+)
+# The inner rims of the lips are only a few of the many points, but they carry the visible speech.
+LIP_RIMS = (78, 308, *(point for pair in INNER_LIP_PAIRS for point in pair))
 RIM_IMPORTANCE = 4.0
 
 
 class LandmarkEmbedding(NamedTuple):
-    """c of the tracker's points on a face model."""
+    """The embedding of c of the tracker's points in a face model."""
 
-    points: Int[np.ndarray, "c"]  # their numbers in the tracker's mesh
+    points: Int[np.ndarray, "c"]  # their indices in the tracker's mesh
     triangles: Int[np.ndarray, "c"]  # rows of `FaceModel.faces`
     barycentric: Float[np.ndarray, "c 3"]
 
@@ -81,11 +73,11 @@ class LandmarkModel(NamedTuple):
     template: Float[np.ndarray, "c 3"]
     shape_directions: Float[np.ndarray, "100 c 3"]
     expression_directions: Float[np.ndarray, "50 c 3"]
-    jaw_correctives: Float[np.ndarray, "9 c 3"]  # zeros where the model has none
+    jaw_correctives: Float[np.ndarray, "9 c 3"]  # zeros if the model has none
     jaw_weight: Float[np.ndarray, "c"]
     joints: Float[np.ndarray, "2 3"]  # root and jaw at rest
     joint_shape_directions: Float[np.ndarray, "100 2 3"]
-    importance: Float[np.ndarray, "c"]  # how much a point counts in a fit, 1 for most
+    importance: Float[np.ndarray, "c"]  # weight of a point in a fit, 1 for most
 
 
 class HeadPose(NamedTuple):
@@ -99,15 +91,15 @@ class HeadPose(NamedTuple):
 
 @functools.cache
 def builtin_landmarks() -> LandmarkEmbedding:
-    """The embedding of the built-in head, as MediaPipe sees that head (evaluate/head_landmarks.py
-    made it).
+    """Return the embedding of the built-in head for MediaPipe's detections on it (made by
+    evaluate/head_landmarks.py).
     """
     return read_landmarks(STORED, builtin_face())
 
 
 def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
-    """An embedding file, ours or FLAME's; `InputError` where it is none, or of another mesh than
-    `face`.
+    """Read an embedding file, ours or FLAME's; raise `InputError` for any other file, or for a mesh
+    other than that of `face`.
     """
     path = Path(path)
     arrays = read_npz(path, what="landmark embedding", wanted={*FLAME_NAMES, *FLAME_NAMES.values()})
@@ -117,7 +109,8 @@ def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
     if missing := [key for key in names.values() if key not in arrays]:
         wanted = ", ".join(FLAME_NAMES.values())
         raise InputError(
-            f"{path}: no landmark embedding, it lacks {', '.join(missing)}; need an npz of {wanted}"
+            f"{path}: not a landmark embedding, it lacks {', '.join(missing)}; need an npz of "
+            f"{wanted}"
         )
     points, triangles, barycentric = (
         arrays[names[name]] for name in ("points", "triangles", "barycentric")
@@ -143,10 +136,9 @@ def read_landmarks(path: str | Path, face: FaceModel) -> LandmarkEmbedding:
     known = points.min() >= 0 and points.max() < TRACKED_POINTS
     if not known or triangles.min() < 0 or triangles.max() >= len(face.faces):
         raise InputError(
-            f"{path}: points to {points.max()} of {TRACKED_POINTS}, triangles to "
-            f"{triangles.max()} while "
-            f"{face.name or 'the face'} has {len(face.faces)}; name the embedding that belongs to "
-            "this face"
+            f"{path}: point numbers up to {points.max()} of {TRACKED_POINTS}, triangles up to "
+            f"{triangles.max()} while {face.name or 'the face'} has {len(face.faces)}; name the "
+            "embedding that belongs to this face"
         )
     return LandmarkEmbedding(
         points.astype(np.int32), triangles.astype(np.int32), barycentric.astype(np.float32)
@@ -164,7 +156,7 @@ def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkMod
 
     regressor = np.asarray(face.joint_regressor)[[0, JAW]]
     correctives = np.zeros((9, len(corners), 3), np.float32)
-    if face.pose_correctives is not None:  # nine numbers a joint, the root has none
+    if face.pose_correctives is not None:  # nine numbers per joint; the root has none
         correctives = at_points(np.asarray(face.pose_correctives)[9 * (JAW - 1) : 9 * JAW])
     return LandmarkModel(
         template=at_points(face.template),
@@ -182,14 +174,26 @@ def landmark_model(face: FaceModel, embedding: LandmarkEmbedding) -> LandmarkMod
     )
 
 
+def landmarks_of_shape(
+    model: LandmarkModel, shape: Float[Array | np.ndarray, "100"]
+) -> LandmarkModel:
+    """The model of one identity: `shape` is its template, and no other shape changes it."""
+    return model._replace(
+        template=model.template + np.tensordot(shape, model.shape_directions, 1),
+        shape_directions=np.zeros_like(model.shape_directions),
+        joints=model.joints + np.tensordot(shape, model.joint_shape_directions, 1),
+        joint_shape_directions=np.zeros_like(model.joint_shape_directions),
+    )
+
+
 def posed_landmarks(
     model: LandmarkModel, pose: HeadPose, shape: Float[Array | np.ndarray, "100"]
 ) -> Float[Array, "*b c 3"]:
-    """The points in metres, turned by jaw and head; the camera of `pose` has no part in it."""
+    """Return the points in metres, rotated by jaw and head; the camera of `pose` is not used."""
     identity = model.template + jnp.tensordot(shape, model.shape_directions, 1)  # (c, 3)
     root, hinge = model.joints + jnp.tensordot(shape, model.joint_shape_directions, 1)
     opened = _matrix(pose.jaw) - jnp.eye(3)  # (*b, 3, 3)
-    # Sums of products rather than einsum where an axis has length three: XLA fuses them.
+    # Sums of products instead of einsum for axes of length three: XLA fuses them.
     points = identity + jnp.tensordot(pose.expression, model.expression_directions, 1)
     points += jnp.tensordot(opened.reshape(*opened.shape[:-2], 9), model.jaw_correctives, 1)
     points += model.jaw_weight[:, None] * _turned(opened, points - hinge)
@@ -197,7 +201,8 @@ def posed_landmarks(
 
 
 def expression_jacobian(model: LandmarkModel, pose: HeadPose) -> Float[Array, "c 2 50"]:
-    """How the projected points of one frame move per unit of each expression coefficient.
+    """Return the derivatives of one frame's projected points with respect to each expression
+    coefficient.
 
     Points are linear in the expression: s R_global (I + w_jaw (R_jaw − I)) E, without its depth.
     """
@@ -206,7 +211,9 @@ def expression_jacobian(model: LandmarkModel, pose: HeadPose) -> Float[Array, "c
 
 
 def shape_jacobian(model: LandmarkModel, pose: HeadPose) -> Float[Array, "c 2 100"]:
-    """The same per unit of each identity coefficient, which moves root and jaw too."""
+    """Return the same derivatives with respect to each identity coefficient, which also moves root
+    and jaw.
+    """
     opened = model.jaw_weight[:, None, None] * (_matrix(pose.jaw) - jnp.eye(3))
     root, hinge = jnp.transpose(model.joint_shape_directions, (1, 2, 0))  # (3, 100) each
     identity = jnp.transpose(model.shape_directions, (1, 2, 0))
@@ -221,7 +228,7 @@ def _seen_directions(pose: HeadPose, directions: Float[Array, "c 3 k"]) -> Float
 def projected(
     points: Float[Array, "*b c 3"], camera: Float[Array | np.ndarray, "*b 3"]
 ) -> Float[Array, "*b c 2"]:
-    """Weak perspective: (u, v) = s (x + t_x, y + t_y), v up."""
+    """Project by weak perspective: (u, v) = s (x + t_x, y + t_y), v up."""
     return camera[..., None, :1] * (points[..., :2] + camera[..., None, 1:])
 
 

@@ -1,13 +1,13 @@
-"""How far the lips stand apart, as a linear function of expression and jaw: cheap enough for a
+"""The distance between the lips as a linear function of expression and jaw, cheap enough for a
 training loss.
 
-The inner lips' vertical distance h of a posed face is linear in the expression coefficients and,
-for the few degrees that a jaw turns in speech, nearly so in its rotation:
+The inner lips' vertical distance h of a posed face is linear in the expression coefficients. For
+the few degrees of jaw rotation in speech it is nearly linear in that rotation as well:
 
     h(e, j)  ≈  h(0, 0)  +  e · ∂h/∂e  +  j · ∂h/∂j      metres
 
-Expression and jaw often move against each other (a rounded /u/ over an open jaw), so that neither
-alone tells whether a mouth is closed.
+Expression and jaw often compensate each other (a rounded /u/ over an open jaw), so neither alone
+determines whether a mouth is closed.
 """
 
 import functools
@@ -22,11 +22,11 @@ from ksdiff_jax.face.model import FaceModel, face_height, face_vertices
 from ksdiff_jax.motion import space
 from ksdiff_jax.typing import Array, Float
 
-CLOSED_SHARE = 0.015  # of the face height; lips nearer than this are seen as closed
+CLOSED_SHARE = 0.015  # of the face height; lips nearer than this look closed
 
 
 class LipGap(NamedTuple):
-    """Directions and offset of the linear map, and the gap at which lips count as closed."""
+    """Directions and offset of the linear map, and the gap below which lips count as closed."""
 
     # metres per unit of each motion dimension; head and camera are 0
     directions: Float[np.ndarray, "59"]
@@ -35,8 +35,8 @@ class LipGap(NamedTuple):
 
 
 def lip_gap(face: FaceModel) -> LipGap:
-    """Linearise the vertical distance of the inner lips at the neutral face; may be called while
-    jit traces.
+    """Linearise the vertical distance of the inner lips at the neutral face; may be called inside a
+    jit trace.
     """
 
     def gap(motion: Float[Array, "59"]) -> Float[Array, ""]:
@@ -51,5 +51,5 @@ def lip_gap(face: FaceModel) -> LipGap:
 
 @functools.lru_cache(maxsize=1)
 def builtin_lip_gap() -> LipGap:
-    """`lip_gap` of the built-in head."""
+    """Return `lip_gap` of the built-in head."""
     return lip_gap(builtin_face())

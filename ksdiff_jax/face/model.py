@@ -1,7 +1,8 @@
 """FLAME's forward pass: a template, linear blendshapes, pose correctives and linear blend skinning.
 
-A face is a set of arrays (`FaceModel`); `face_vertices` poses it. Following Li et al. 2017 (FLAME),
-with shape coefficients β (100), expression coefficients ψ (50) and one axis-angle per joint θ_k:
+`FaceModel` holds the arrays of a face; `face_vertices` poses it. The equations follow Li et al.
+2017 (FLAME), with shape coefficients β (100), expression coefficients ψ (50) and one axis-angle per
+joint θ_k:
 
     shaped = template + Σ β_i S_i + Σ ψ_i E_i                    (v, 3)
     joints = regressor @ (template + Σ β_i S_i)                  (5, 3)
@@ -9,9 +10,9 @@ with shape coefficients β (100), expression coefficients ψ (50) and one axis-a
     G_k    = G_parent(k) · [R(θ_k) | joint_k − joint_parent(k)]  kinematic chain, root at joint 0
     vertex = Σ_k w_k (G_k [posed − joint_k])                     linear blend skinning
 
-Joints in order: global, neck, jaw, left eye, right eye. Metres, y up, +z out of the face, +x to the
-subject's left; the jaw opens by a positive rotation about +x. As in FLAME, joints do not depend on
-the expression.
+Joints in order: global, neck, jaw, left eye, right eye. Units are metres, with y up, +z out of the
+face and +x to the subject's left. A positive rotation about +x opens the jaw. As in FLAME, joints
+do not depend on the expression.
 """
 
 import dataclasses
@@ -50,7 +51,7 @@ PARENTS = (-1, 0, 1, 1, 1)
 )
 @dataclasses.dataclass(frozen=True, eq=False)
 class FaceModel:
-    """A FLAME-form face.
+    """A face in FLAME's form.
 
     `regions` maps `lips`, `upper_face`, `eyes` and `neck` to vertex indices.
     """
@@ -58,7 +59,7 @@ class FaceModel:
     template: Float[np.ndarray, "v 3"]  # metres
     shape_directions: Float[np.ndarray, "100 v 3"]  # metres per unit coefficient
     expression_directions: Float[np.ndarray, "50 v 3"]  # metres per unit coefficient
-    pose_correctives: Float[np.ndarray, "36 v 3"] | None  # None where the model has none
+    pose_correctives: Float[np.ndarray, "36 v 3"] | None  # None if the model has none
     joint_regressor: Float[np.ndarray, "5 v"]
     skinning_weights: Float[np.ndarray, "v 5"]  # rows sum to 1
     faces: Int[np.ndarray, "n 3"]  # counter-clockwise seen from outside
@@ -70,15 +71,15 @@ class FaceModel:
     parents: tuple[int, ...] = PARENTS
     name: str = ""
     licence: str = ""
-    space: str = "flame"  # whose expression directions these are (motion/space.py)
+    space: str = "flame"  # owner of the expression directions (motion/space.py)
 
 
 def check_face(face: FaceModel, space: str, *, what: str) -> None:
     """Raise `InputError` unless the face has the expression directions of the motion space."""
     if face.space != space:
         raise InputError(
-            f"{what}: coefficients of the {space or 'unknown'} space, and the face "
-            f"{face.name or 'given'} is of the {face.space} space, where they are another "
+            f"{what}: the coefficients are of the {space or 'unknown'} space, but the face "
+            f"{face.name or 'given'} is of the {face.space} space, where they give another "
             f"expression; need a face of the {space or 'same'} space"
         )
 
@@ -93,11 +94,11 @@ def face_vertices(
     jaw_pose: Float[Array | np.ndarray, "*b 3"] | None = None,
     eyes_pose: Float[Array | np.ndarray, "*b 6"] | None = None,
 ) -> Float[Array, "*b v 3"]:
-    """Vertices in metres for one identity and any leading axes of expressions and poses
+    """Return vertices in metres for one identity and any leading axes of expressions and poses
     (axis-angle, radians).
 
-    Poses left out are zero. `eyes_pose` is left eye then right eye. One identity per call:
-    `jax.vmap` for several.
+    Omitted poses are zero. `eyes_pose` is left eye then right eye. The function takes one identity;
+    use `jax.vmap` for several.
     """
     batch = expression.shape[:-1]
     still = jnp.zeros((*batch, 3), jnp.float32)
@@ -118,7 +119,9 @@ def face_vertices(
 def mouth_opening(
     face: FaceModel, vertices: Float[Array | np.ndarray, "*b v 3"]
 ) -> Float[Array, "*b"]:
-    """Distance in metres between the inner edges of the lips at the middle of the mouth."""
+    """Return the distance in metres between the inner edges of the lips at the middle of the
+    mouth.
+    """
     vertices = jnp.asarray(vertices)
     gap = (
         vertices[..., face.inner_lip_pairs[:, 0], :] - vertices[..., face.inner_lip_pairs[:, 1], :]
@@ -127,8 +130,8 @@ def mouth_opening(
 
 
 def face_height(face: FaceModel) -> float:
-    """Template distance in metres from the top of the forehead to the chin (landmarks 10 and 152 of
-    mediapipe).
+    """Return the template's distance in metres from the top of the forehead to the chin (landmarks
+    10 and 152 of mediapipe).
     """
     top, chin = np.asarray(face.template)[np.asarray(face.height_pair)]
     return float(np.linalg.norm(top - chin))
@@ -171,7 +174,7 @@ def _posed(
 def _joint_transforms(
     rotations: Float[Array, "n 5 3 3"], joints: Float[Array, "5 3"], parents: Sequence[int]
 ) -> Float[Array, "n 5 3 4"]:
-    """World transform of each joint, relative to its rest position: x ↦ A x + b."""
+    """Return the world transform of each joint, relative to its rest position: x ↦ A x + b."""
     turns, places = [], []
     for k, parent in enumerate(parents):
         if parent < 0:

@@ -1,7 +1,10 @@
-"""Files of other programs, read as plain data: nothing in them runs, and nothing they claim is
-believed unchecked.
+"""Reads files of other programs as plain data: their content is never executed, and their headers
+are never trusted without a check.
 
-inert_pickle.py    the instructions of a pickle, carried out on stand-ins only
+stand_ins.py       inert values in the place of classes, functions and objects
+pickle_machine.py  the stack machine that a pickle is a program for
+pickle_instructions.py  the instructions of a pickle as steps of that machine
+inert_pickle.py    a pickle's value, read without running it
 pickle_names.py    which names a pickle may mention, and what stands in for each
 pickled_arrays.py  arrays, data types and scalars as NumPy pickles them
 pickled_sparse.py  SciPy's sparse matrices, chumpy's arrays
@@ -10,5 +13,5 @@ torch_file.py      .pth, .pt and .bin files, zipped and legacy, without PyTorch
 pickle_file.py     a pickle on disk, compressed or not, and its values as arrays
 array_archive.py   .npz files
 tensor_file.py     .safetensors files
-file_kind.py       what a file is by its first bytes, whatever it is called
+file_kind.py       the format of a file from its first bytes, for any name
 """

@@ -1,9 +1,9 @@
-"""Arrays of an `.npz` by name, none of them objects, and none larger than the archive says it
-holds.
+"""Reads the arrays of an `.npz` by name; none contains objects, and none is larger than the archive
+states.
 
-An archive's directory and an array's header are claims: an entry may unpack to gigabytes, and a
-header may promise a shape that nothing follows. Both are compared with the limit and with each
-other before anything is allocated.
+The directory of an archive and the header of an array are untrusted: an entry may unpack to
+gigabytes, and a header may state a shape without the data. Both are compared with the limit and
+with each other before anything is allocated.
 """
 
 import io
@@ -29,15 +29,15 @@ _MAX_ENTRIES = 10_000
 def read_npz(
     path: Path, *, what: str, wanted: Container[str] | None = None, limit: int = MAX_BYTES
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays by name, those not in `wanted` empty; raises `InputError` in one line naming the
-    file.
+    """Return all arrays by name, those not in `wanted` empty; raise `InputError` in one line with
+    the file's name.
 
-    `what` names the kind of file in messages; the arrays that are read may have `limit` bytes
-    together.
+    `what` names the kind of file in messages; the arrays that are read may have `limit` bytes in
+    total.
     """
     if checked_kind(path, what=what) is not FileKind.ZIP:
         raise InputError(
-            f"{path}: no {what}: by its content it is no .npz, a zip archive of arrays"
+            f"{path}: not a {what}: its content is not an .npz, a zip archive of arrays"
         )
     try:
         with zipfile.ZipFile(path) as archive:
@@ -45,7 +45,7 @@ def read_npz(
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:
-        # damaged archives make their readers raise whatever they stumble over
+        # readers raise many types of exceptions for damaged archives
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path}: not a readable {what}, an .npz ({type(error).__name__}: {reason})"
@@ -60,7 +60,7 @@ def _read(
     if len(entries) > _MAX_ENTRIES:
         raise InputError(f"an archive of {len(entries)} entries; a {what} has a few arrays")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
-        raise InputError(f"holds {twice[0]!r} twice; which of the two is meant is not known")
+        raise InputError(f"holds {twice[0]!r} twice; it is not known which one to use")
     chosen = [
         entry
         for entry, name in zip(entries, names, strict=True)
@@ -96,14 +96,15 @@ def _array(
                 "bytes"
             )
     with archive.open(entry) as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of headers that Python 2 wrote
+        warnings.simplefilter("ignore", UserWarning)  # caused by headers that Python 2 wrote
         return npy_format.read_array(stream, allow_pickle=False)
 
 
 def npy_header(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the array that follows; the stream stands behind its header afterwards.
+    """Return shape and dtype of the array that follows; the stream is then positioned after its
+    header.
 
-    Raises `ValueError` where there is no header.
+    Raises `ValueError` if there is no header.
     """
     version = npy_format.read_magic(stream)
     read = (

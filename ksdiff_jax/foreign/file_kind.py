@@ -1,9 +1,8 @@
-"""What a file is by its first bytes, whatever it is called; and what often lies where a file should
-be.
+"""Determines the format of a file from its first bytes, for any name, and detects files that are
+often found instead of the expected one.
 
-A download that did not happen leaves a Git LFS pointer, a web page or nothing. These have a
-sentence of their own, which tells what to do; so have the forms of other tools that cannot be read
-here.
+A failed download leaves a Git LFS pointer, a web page or nothing. Each of these has its own message
+with a remedy, and so do the formats of other tools that cannot be read here.
 """
 
 import enum
@@ -13,7 +12,7 @@ from ksdiff_jax.errors import InputError
 
 
 class FileKind(enum.Enum):
-    """Forms that are told apart."""
+    """The formats that are distinguished."""
 
     ZIP = "a zip archive"
     NPY = "a NumPy array"
@@ -34,7 +33,7 @@ _BEGINNINGS = (
     (b"BZh", FileKind.BZ2),
     (b"\xfd7zXZ\x00", FileKind.XZ),
     (b"MATLAB 5.0", FileKind.MATLAB),
-    # earlier protocols have no mark
+    # earlier protocols have no signature
     *((bytes((0x80, protocol)), FileKind.PICKLE) for protocol in range(2, 6)),
 )
 _ZLIB = (b"\x01", b"\x5e", b"\x9c", b"\xda")
@@ -61,9 +60,7 @@ _PAGES = (b"<!doctype html", b"<html", b"<?xml")
 
 
 def checked_kind(path: Path, *, what: str) -> FileKind:
-    """The form of a file; raises `InputError` where there is none, or something else in its
-    place.
-    """
+    """Return the format of a file; raise `InputError` if there is none, or another kind of file."""
     if path.is_dir():
         raise InputError(f"{path}: a folder; name the {what} inside it")
     try:
@@ -84,10 +81,10 @@ def checked_kind(path: Path, *, what: str) -> FileKind:
             "later PyTorch"
         )
     elif not begin.strip(b"\0"):
-        found = f"begins with nothing but zeros, as an unfinished download does; need a {what}"
+        found = f"begins with nothing but zeros, as after an incomplete download; need a {what}"
     if found:
         raise InputError(f"{path}: {found}")
-    # after the size of a header, whose first bytes may be those of anything
+    # after the size of a header, whose first bytes may have any value
     if begin[4:9] == b"\0\0\0\0{":
         return FileKind.TENSORS
     return next((kind for magic, kind in _BEGINNINGS if begin.startswith(magic)), FileKind.OTHER)

@@ -1,9 +1,9 @@
-"""A pickle on disk, compressed or not, and its values as arrays.
+"""Reads a pickle from disk, compressed or not, and converts its values to arrays.
 
-`read_pickled_value` gives containers, numbers, text and stand-ins. `plain` turns a stand-in into
-what it stands for, `as_array` anything of numbers into one array: nested lists too, counted before
-NumPy sees them, as a list that holds another many times over is small on disk and need not be in
-memory.
+`read_pickled_value` returns containers, numbers, text and stand-ins. `plain` converts a stand-in to
+the value that it represents. `as_array` converts anything numeric to one array. Nested lists are
+counted before NumPy converts them, because a list that contains another many times is small on disk
+but may be large in memory.
 """
 
 import bz2
@@ -20,8 +20,9 @@ import numpy as np
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.array_archive import npy_header
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import Held, unpickled
+from ksdiff_jax.foreign.inert_pickle import unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.foreign.torch_file import is_torch_archive, read_torch_file
 from ksdiff_jax.foreign.torch_legacy import read_legacy
 from ksdiff_jax.typing import Shaped
@@ -30,12 +31,12 @@ MAX_BYTES = 400_000_000
 _MAX_NPY_HEADER = 100_000
 _MAX_ITEMS, _MAX_DEPTH = 5_000_000, 6
 _OPENERS = {FileKind.GZIP: gzip.open, FileKind.BZ2: bz2.open, FileKind.XZ: lzma.open}
-# PyTorch's legacy form begins with its magic number as a pickle of protocol 2.
+# PyTorch's legacy format begins with its magic number as a pickle of protocol 2.
 _TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 def read_pickled_value(path: Path, *, what: str) -> Any:
-    """Whatever a file holds pickled, also by `numpy.save` or `torch.save`, as plain data and
+    """Return the pickled content of a file, also of `numpy.save` or `torch.save`, as plain data and
     stand-ins.
 
     `what` names the kind of file in the messages of `InputError`.
@@ -62,13 +63,15 @@ def read_pickled_value(path: Path, *, what: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """What a stand-in stands for, as an array or a list; other values as they are."""
+    """Return the value that a stand-in represents, as an array or a list; return other values
+    unchanged.
+    """
     found = getattr(value, "value", None) if isinstance(value, Held) else None
     return found() if found else value
 
 
 def text_keys(content: dict) -> dict[str, Any]:
-    """The same dictionary with text for keys; Python 2's and some others' are bytes."""
+    """Return the same dictionary with text as keys; Python 2 and some other writers use bytes."""
     return {
         key.decode("latin-1") if isinstance(key, bytes) else str(key)[:200]: value
         for key, value in content.items()
@@ -76,8 +79,8 @@ def text_keys(content: dict) -> dict[str, Any]:
 
 
 def as_array(value: Any) -> Shaped[np.ndarray, "..."]:
-    """An array of numbers or text from any value; raises `InputError` where it holds anything else
-    or too much.
+    """Return an array of numbers or text from any value; raise `InputError` for other content or
+    too much of it.
     """
     if isinstance(value, np.ndarray):
         return value
@@ -98,7 +101,7 @@ def as_array(value: Any) -> Shaped[np.ndarray, "..."]:
 
 
 class _Count:
-    """How much a nested list has brought so far."""
+    """The accumulated size of a nested list."""
 
     items = 0
     size = 0
@@ -125,7 +128,7 @@ def _nested(value: Any, count: _Count, depth: int) -> Any:
 
 
 def _start_of_objects(data: bytes) -> int:
-    """Where the pickle begins in a `.npy` of Python objects."""
+    """Return the position of the pickle in a `.npy` of Python objects."""
     stream = io.BytesIO(data[:_MAX_NPY_HEADER])
     try:
         shape, dtype = npy_header(stream)
@@ -133,7 +136,7 @@ def _start_of_objects(data: bytes) -> int:
         raise InputError(f"not a readable .npy ({' '.join(str(error).split())[:200]})") from error
     if dtype.kind != "O":
         raise InputError(
-            f"a bare array {dtype} {shape}, and nothing tells what it is; save an npz of named "
+            f"a bare array {dtype} {shape}, and its meaning is not stored; save an npz of named "
             "arrays"
         )
     return stream.tell()

@@ -1,8 +1,8 @@
-"""Which names a pickle of arrays may mention, and what stands in for each; every other name is
+"""The names that a pickle of arrays may contain, and the stand-in of each; every other name is
 refused.
 
 Containers become plain ones (an ordered or default dictionary a dictionary, a deque a list), paths
-become text, and namespaces keep their attributes. None of the stand-ins is the thing itself.
+become text, and namespaces keep their attributes. No stand-in is the original object.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from functools import partial
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known, checked_key
 from ksdiff_jax.foreign.pickled_arrays import array_names
 from ksdiff_jax.foreign.pickled_sparse import sparse_or_chumpy
+from ksdiff_jax.foreign.stand_ins import Held, Known, checked_key
 from ksdiff_jax.foreign.torch_legacy import read_legacy
 from ksdiff_jax.foreign.torch_tensors import tensor_names
 
-# Libraries whose pickles are met in place of plain ones, and what their users can do.
+# Libraries whose pickles are found instead of plain ones, and the remedy for their users.
 _REMEDIES = {
     "pandas": "a pandas table; write its columns with numpy.savez",
-    "joblib": "joblib.dump wrote it, which keeps arrays in a form of its own; write them with "
+    "joblib": "joblib.dump wrote it, which stores arrays in its own format; write them with "
     "numpy.savez",
     "dill": "dill stores code; write the arrays with numpy.savez",
     "cloudpickle": "cloudpickle stores code; write the arrays with numpy.savez",
@@ -45,7 +45,7 @@ _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path"
 
 
 def known_name(module: str, name: str, *, what: str) -> Known:
-    """The stand-in for a name; raises `InputError` for all that no `what` needs."""
+    """Return the stand-in for a name; raise `InputError` for every name that no `what` needs."""
     known = _NAMES.get((module, name)) or sparse_or_chumpy(module, name)
     if known is not None:
         return known
@@ -94,7 +94,9 @@ def _reconstructed(kind: Any, _base: Any = None, _state: Any = None) -> Any:
 
 def _new(kind: Any, *arguments: Any) -> Any:
     if not isinstance(kind, Known) or kind.make is None:
-        raise InputError("makes an object of a kind that is only mentioned; nothing of it was run")
+        raise InputError(
+            "creates an object of a type that may only be referenced; nothing of it was run"
+        )
     return kind.make(*arguments)
 
 

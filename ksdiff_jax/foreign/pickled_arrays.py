@@ -1,9 +1,9 @@
-"""NumPy's arrays, data types and scalars as a pickle describes them, rebuilt from checked parts.
+"""NumPy's arrays, data types and scalars in a pickle, reconstructed from checked parts.
 
-NumPy's own `__setstate__` takes whatever state it is given, and a data type of false flags and
-sizes makes it read memory that is not its own. Here a data type is a letter, a size and a byte
-order, and an array's bytes must be exactly as many as its shape asks for before `numpy.frombuffer`
-sees them. Arrays of objects become nested lists.
+NumPy's own `__setstate__` accepts any state, and a data type with false flags and sizes makes it
+read memory outside the array. Here a data type is a letter, a size and a byte order, and the number
+of an array's bytes must match its shape exactly before `numpy.frombuffer` is called. Arrays of
+objects become nested lists.
 
 | written by | as |
 |---|---|
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known
+from ksdiff_jax.foreign.stand_ins import Held, Known
 from ksdiff_jax.typing import Shaped
 
 _LETTERS = re.compile(r"[<>=|]?([?biufcSUVOMma])(\d*)")
@@ -36,7 +36,7 @@ _MAX_AXES, _MAX_LENGTH = 32, 1 << 40
 
 
 class HeldDtype(Held):
-    """A data type: its letter, size and byte order, or why arrays of it are not read."""
+    """A data type: its letter, size and byte order, or the reason why arrays of it are not read."""
 
     def __init__(self, code: Any = "V", *_flags: Any) -> None:
         super().__init__("numpy.dtype")
@@ -57,8 +57,8 @@ class HeldDtype(Held):
             self.own = np.dtype(ml_dtypes.bfloat16)
 
     def set_state(self, state: Any) -> None:
-        """(version, byte order, ..., item size, ...); sizes are kept for text, which the letter
-        does not give.
+        """Set (version, byte order, ..., item size, ...); sizes are stored for text, for which the
+        letter does not give them.
         """
         if not isinstance(state, tuple) or len(state) < 7:
             raise InputError("a data type without its state")
@@ -71,11 +71,11 @@ class HeldDtype(Held):
 
     @property
     def unread(self) -> str | None:
-        """What arrays of this type hold where that is not numbers or objects."""
+        """The content of arrays of this type if that is not numbers or objects."""
         return None if self.own is not None else _UNREAD.get(self.letter)
 
     def of_numbers(self) -> np.dtype:
-        """The NumPy type; raises `InputError` where this is none of numbers."""
+        """Return the NumPy type; raise `InputError` if it is not numeric."""
         if self.own is not None:
             return self.own
         if self.size not in _SIZES.get(self.letter, ()):
@@ -86,7 +86,7 @@ class HeldDtype(Held):
 
 
 class HeldArray(Held):
-    """An array before and after its state has come."""
+    """An array before and after its state is set."""
 
     def __init__(self, title: str = "numpy.ndarray") -> None:
         super().__init__(title)
@@ -95,11 +95,11 @@ class HeldArray(Held):
         self.axes: tuple[int, ...] | None = None
 
     def set_state(self, state: Any) -> None:
-        """(version, shape, dtype, Fortran order, data), without the version in the oldest files;
-        subclasses add to it.
+        """Set (version, shape, dtype, Fortran order, data), without the version in the oldest
+        files; subclasses add to it.
 
-        A subclass that keeps attributes beside it (`matrix`, `recarray`) gives (its array's state,
-        them), or a dict.
+        A subclass with additional attributes (`matrix`, `recarray`) has (its array's state, the
+        attributes), or a dict.
         """
         if isinstance(state, dict):
             return
@@ -114,9 +114,9 @@ class HeldArray(Held):
         self.masked = rest[0] if self.title == "numpy.ma" and rest else None
 
     def value(self) -> Shaped[np.ndarray, "..."] | list | Any:
-        """The array; a nested list where it is one of objects.
+        """Return the array, or a nested list for an array of objects.
 
-        Raises `InputError` where the parts do not fit.
+        Raises `InputError` if the parts do not match.
         """
         if self.dtype.letter == "O" and self.dtype.own is None:
             return _objects(self.data, self.shape)
@@ -176,7 +176,7 @@ def _from_buffer(
 ) -> HeldArray:
     array = _begun()
     array.set_state((1, shape, dtype, order == "F", data))
-    # an array that lies in memory in another order of its axes
+    # an array whose axes have another order in memory
     if order == "K" and axes is not None:
         if not isinstance(axes, tuple | list) or sorted(axes) != list(range(len(array.shape))):
             raise InputError(f"an array of shape {array.shape} whose axes are {str(axes)[:60]}")
@@ -207,7 +207,7 @@ def _of_jax(function: Any, arguments: Any, state: Any, *_rest: Any) -> HeldArray
 
 
 def array_names() -> dict[tuple[str, str], Known]:
-    """What NumPy and JAX write, under the names of their versions 1 and 2."""
+    """Return the names that NumPy 1 and 2 and JAX write, with their stand-ins."""
     names: dict[tuple[str, str], Known] = {
         ("numpy", "ndarray"): Known("numpy.ndarray"),
         ("numpy", "dtype"): Known("numpy.dtype", HeldDtype),
@@ -237,7 +237,7 @@ def array_names() -> dict[tuple[str, str], Known]:
     for module in ("numpy.ma.core", "numpy.ma"):
         names[module, "_mareconstruct"] = Known("numpy.ma.MaskedArray", _begun)
         names[module, "MaskedArray"] = Known("numpy.ma.MaskedArray")
-    # Scalar types are mentioned by configurations, as in {"dtype": numpy.float32}.
+    # Configurations refer to scalar types, as in {"dtype": numpy.float32}.
     for kind in sorted(
         {kind.__name__ for kind in np.sctypeDict.values()}
         | {"bool", "bool8", "float", "int", "str"}

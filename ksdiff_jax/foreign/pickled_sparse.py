@@ -1,8 +1,8 @@
-"""SciPy's sparse matrices and chumpy's arrays, from the attributes that a pickle gives them.
+"""SciPy's sparse matrices and chumpy's arrays, from their attributes in a pickle.
 
-A joint regressor is a sparse matrix in the official files. Its kind is whatever its maker's SciPy
-preferred: all seven are read, matrices and arrays, under the module names of old and new SciPy.
-Entries that share a place are summed.
+A joint regressor is a sparse matrix in the official files. Its format depends on the SciPy version
+that wrote it. All seven formats are read, matrices and arrays, under the module names of old and
+new SciPy. Entries at the same position are summed.
 
     csc, csr   data, indices, indptr         bsr   the same, of blocks (n, r, c)
     coo        data, row and col or coords   dia   data (k, c), offsets
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known
 from ksdiff_jax.foreign.pickled_arrays import HeldArray
+from ksdiff_jax.foreign.stand_ins import Held, Known
 from ksdiff_jax.typing import Float, Shaped
 
 _KIND = re.compile(r"(csc|csr|coo|bsr|lil|dok|dia)_(matrix|array)")
@@ -29,7 +29,7 @@ class HeldSparse(Held):
     """A sparse matrix by its attributes."""
 
     def value(self) -> Float[np.ndarray, "r c"]:
-        """The dense matrix; raises `InputError` where its attributes do not fit each other."""
+        """Return the dense matrix; raise `InputError` if its attributes are inconsistent."""
         state = self.state | {"entries": self.entries}
         shape = state.get("_shape", state.get("shape"))
         if not isinstance(shape, tuple | list) or len(shape) != 2:
@@ -67,12 +67,12 @@ def _vector(value: Any, *, whole: bool = False) -> Shaped[np.ndarray, "*n"]:
 
 
 def _expanded(starts: np.ndarray, count: int, lines: int) -> np.ndarray:
-    """The line of each entry, from where each line starts; refused where the starts do not cover
+    """Return the line of each entry, from the starts of the lines; refuse starts that do not cover
     the entries.
     """
     sizes = np.diff(starts)
     if starts.shape != (lines + 1,) or starts[0] != 0 or (sizes < 0).any() or starts[-1] > count:
-        raise InputError(f"a sparse matrix whose {lines} lines do not start where its entries lie")
+        raise InputError(f"a sparse matrix whose {lines} lines do not start at its entries")
     return np.repeat(np.arange(lines), sizes)
 
 
@@ -140,12 +140,10 @@ _PLACES = {
 
 
 class HeldChumpy(Held):
-    """chumpy's array, whose values are in `x`, or one that takes the values of another in another
-    order.
-    """
+    """chumpy's array, with values in `x`, or one that permutes the values of another array."""
 
     def value(self, depth: int = 0) -> Any:
-        """The array that it stands for; raises `InputError` for chumpy's other kinds."""
+        """Return the array that it represents; raise `InputError` for chumpy's other kinds."""
         if depth > _MAX_DEPTH:
             raise InputError("a chumpy array inside too many others")
         if "x" in self.state:
@@ -176,7 +174,9 @@ class HeldChumpy(Held):
 
 
 def sparse_or_chumpy(module: str, name: str) -> Known | None:
-    """The stand-in for a class of SciPy's sparse package or of chumpy; None for other names."""
+    """Return the stand-in for a class of SciPy's sparse package or of chumpy; None for other
+    names.
+    """
     if _MODULE.fullmatch(module) and _KIND.fullmatch(name):
         return Known(name, lambda *_arguments: HeldSparse(name))
     if module == "chumpy" or module.startswith("chumpy."):

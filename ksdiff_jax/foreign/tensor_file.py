@@ -1,10 +1,10 @@
-"""Safetensors files: the header checked, then the arrays by name.
+"""Reads safetensors files: the header is checked, then the arrays are read by name.
 
     8 bytes: size of the header | JSON: name -> {dtype, shape, data_offsets} | all numbers in a row
 
-What the header claims is compared with the file before anything is read. Types that NumPy has no
-place for (8-bit and 4-bit floats) and names that appear twice have a sentence of their own, which
-names the tensor.
+The contents of the header are compared with the file before anything else is read. Types that NumPy
+does not support (8-bit and 4-bit floats) and duplicate names have their own messages, which name
+the tensor.
 """
 
 import json
@@ -39,8 +39,8 @@ _QUANTISED = ("F8_", "F6_", "F4", "E8M0")
 
 
 def read_tensors(path: Path, *, what: str, remedy: str) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All tensors by name; raises `InputError` in one line that ends in `remedy` where the file is
-    not sound.
+    """Return all tensors by name; raise `InputError` in one line that ends in `remedy` if the file
+    is invalid.
     """
     import ml_dtypes  # noqa: F401  safetensors reads bfloat16 into NumPy once this is imported
     from safetensors import SafetensorError
@@ -48,7 +48,7 @@ def read_tensors(path: Path, *, what: str, remedy: str) -> dict[str, Shaped[np.n
 
     kind = checked_kind(path, what=what)
     if kind not in (FileKind.TENSORS, FileKind.OTHER):
-        raise InputError(f"{path}: not a sound safetensors file (it is {kind.value}); {remedy}")
+        raise InputError(f"{path}: not a valid safetensors file (it is {kind.value}); {remedy}")
     try:
         _check_header(path)
         return load_file(path)
@@ -64,7 +64,7 @@ def read_tensors(path: Path, *, what: str, remedy: str) -> dict[str, Shaped[np.n
         RecursionError,
     ) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a sound safetensors file ({reason}); {remedy}") from error
+        raise InputError(f"{path}: not a valid safetensors file ({reason}); {remedy}") from error
 
 
 def _check_header(path: Path) -> None:
@@ -72,12 +72,12 @@ def _check_header(path: Path) -> None:
     with path.open("rb") as stream:
         claimed = int.from_bytes(stream.read(8), "little")
         if claimed > min(size - 8, _MAX_HEADER_BYTES):
-            raise ValueError(f"its header claims {claimed} bytes, the file has {size}")
+            raise ValueError(f"its header states {claimed} bytes, the file has {size}")
         header = json.loads(stream.read(claimed).decode("utf-8"), object_pairs_hook=_once)
     if not isinstance(header, dict) or not all(
         isinstance(entry, dict) for entry in header.values()
     ):
-        raise ValueError("its header is no JSON object of tensors")
+        raise ValueError("its header is not a JSON object of tensors")
     for name, entry in header.items():
         if name == "__metadata__":
             continue
@@ -101,12 +101,12 @@ def _check_header(path: Path) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; raises `InputError` where a name appears twice, as one of the two would be
-    lost.
+    """Return a JSON object; raise `InputError` if a name appears twice, because one of the two
+    would be lost.
     """
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in content if names.count(name) > 1)
-        raise InputError(f"holds {twice!r} twice; which of the two is meant is not known")
+        raise InputError(f"holds {twice!r} twice; it is not known which one to use")
     return content

@@ -1,10 +1,10 @@
-"""PyTorch files (.pth, .pt, .bin) without PyTorch, and without running anything in them.
+"""Reads PyTorch files (.pth, .pt, .bin) without PyTorch, and without executing their content.
 
     zipped  (1.6 on)      a zip of <any name>/data.pkl, <any name>/data/<key> with a storage's
                           bytes, perhaps /byteorder
     legacy  (0.2 to 1.5)  see torch_legacy.py
 
-The form of PyTorch 0.1 (a tar) and TorchScript programs are named and refused.
+The format of PyTorch 0.1 (a tar) and TorchScript programs are detected and refused.
 """
 
 import mmap
@@ -17,8 +17,9 @@ import numpy as np
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.file_kind import FileKind, checked_kind
-from ksdiff_jax.foreign.inert_pickle import Held, unpickled
+from ksdiff_jax.foreign.inert_pickle import unpickled
 from ksdiff_jax.foreign.pickle_names import known_name
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.foreign.torch_legacy import read_legacy, storage_identity
 from ksdiff_jax.foreign.torch_tensors import Storage
 from ksdiff_jax.typing import Shaped
@@ -38,14 +39,14 @@ _INNER = (
 
 
 def read_torch_file(path: Path, *, what: str) -> Any:
-    """What `torch.save` stored, its tensors as `HeldTensor`; raises `InputError` in one line naming
-    the file.
+    """Return the content that `torch.save` stored, its tensors as `HeldTensor`; raise `InputError`
+    in one line with the file's name.
     """
     kind = checked_kind(path, what=what)
     try:
         if kind is FileKind.ZIP:
             return _read_zipped(path, what=what)
-        # tensors read from the map later, so it stays open as long as they are there
+        # tensors are read from the memory map later, so it stays open while they exist
         with path.open("rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
             return read_legacy(data, find=partial(known_name, what=what))
@@ -62,15 +63,15 @@ def read_torch_file(path: Path, *, what: str) -> Any:
     ) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: not a sound PyTorch file ({reason}); download it again"
+            f"{path}: not a valid PyTorch file ({reason}); download it again"
         ) from error
 
 
 def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """The weights in a PyTorch file by name; raises `InputError` where it holds something else, or
-    more than one set.
+    """Return the weights in a PyTorch file by name; raise `InputError` for other content, or more
+    than one set of weights.
 
-    A training checkpoint keeps them under a name of its own ("model", "state_dict", ...), beside
+    A training checkpoint stores them under a separate name ("model", "state_dict", ...), beside
     other things.
     """
     content = read_torch_file(path, what="file of weights")
@@ -107,14 +108,14 @@ def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
 
 
 def _tensors(content: dict) -> dict[Any, Any]:
-    """What of a dictionary is a tensor, an array, or the stand-in for a tensor that cannot
-    be read.
+    """Return the entries of a dictionary that are tensors, arrays, or stand-ins for tensors that
+    cannot be read.
     """
     return {key: value for key, value in content.items() if isinstance(value, Held | np.ndarray)}
 
 
 def is_torch_archive(path: Path) -> bool:
-    """Whether a zip is one that `torch.save` wrote."""
+    """Return whether `torch.save` wrote this zip."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
@@ -126,7 +127,7 @@ def _read_zipped(path: Path, *, what: str) -> Any:
     with zipfile.ZipFile(path) as archive:
         members = {entry.filename: entry for entry in archive.infolist()}
         if len(members) != len(archive.infolist()):
-            raise InputError("an archive that holds a name twice")
+            raise InputError("an archive that contains a name twice")
         pickles = [name for name in members if name.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise InputError(f"a zip with {len(pickles)} files data.pkl; torch.save writes one")

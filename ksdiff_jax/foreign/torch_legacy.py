@@ -1,14 +1,16 @@
-"""The legacy form of PyTorch files (0.2 to 1.5), also found inside pickles as a storage's bytes.
+"""Reads the legacy format of PyTorch files (0.2 to 1.5), also found inside pickles as a storage's
+bytes.
 
-pickles in a row: a magic number, 1001, facts about the machine, the value, the storages' keys;
-then for each key its count (8 bytes) and its bytes
+The format is a sequence of pickles: a magic number, 1001, facts about the machine, the value, the
+storages' keys; then for each key its count (8 bytes) and its bytes.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Known, unpickled
+from ksdiff_jax.foreign.inert_pickle import unpickled
+from ksdiff_jax.foreign.stand_ins import Known
 from ksdiff_jax.foreign.torch_tensors import Storage, numpy_dtype, storage_dtype
 
 FindName = Callable[[str, str], Known]
@@ -17,7 +19,7 @@ _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
 def read_legacy(data: Any, *, find: FindName) -> Any:
-    """The value of a legacy file of which `data` are the bytes; `find` gives the stand-in of a
+    """Return the value in the bytes `data` of a legacy file; `find` returns the stand-in of a
     (module, name). Raises `InputError` for anything else.
     """
     magic, at = unpickled(data, find=find)
@@ -27,7 +29,7 @@ def read_legacy(data: Any, *, find: FindName) -> Any:
     machine, at = unpickled(data, find=find, start=at)
     if version != _PROTOCOL or not isinstance(machine, dict):
         raise InputError(
-            f"PyTorch's legacy form of version {str(version)[:20]}; {_PROTOCOL} is read"
+            f"PyTorch's legacy format of version {str(version)[:20]}; {_PROTOCOL} is read"
         )
     order = "<" if machine.get("little_endian", True) else ">"
     places: dict[str, tuple[int, int]] = {}
@@ -63,12 +65,12 @@ def read_legacy(data: Any, *, find: FindName) -> Any:
 
 
 def storage_identity(identity: Any) -> tuple[str, str, int, tuple | None]:
-    """Type, key, count and view of a storage, from the persistent id that a pickle refers
-    to it by.
+    """Return type, key, count and view of a storage, from the persistent id by which a pickle
+    refers to it.
     """
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
         raise InputError(
-            "refers to data outside the pickle that is no storage; nothing of it was run"
+            "refers to data outside the pickle that is not a storage; nothing of it was run"
         )
     _, kind, key, _, count, *rest = identity
     view = rest[0] if rest else None

@@ -1,12 +1,12 @@
-"""PyTorch's tensors as its pickles describe them: a storage of numbers, and where in it a tensor's
-lie.
+"""PyTorch's tensors in a pickle: a storage of numbers, and the positions of a tensor's elements in
+it.
 
     tensor[i, j, ...] = storage[offset + i stride_0 + j stride_1 + ...]
 
-Storages come after the pickle or beside it (`torch_file`), so a tensor is put together only when
-its value is asked for, and only where every index lies inside its storage. Tensors that share a
-storage (tied weights) stay small. Quantised, sparse and nested tensors and those of subclasses that
-compute are named and refused.
+Storages come after the pickle or beside it (`torch_file`), so a tensor is assembled only when its
+value is requested, and only if every index is inside its storage. Tensors that share a storage
+(tied weights) stay small. Quantised, sparse and nested tensors and those of computing subclasses
+are refused with a message.
 """
 
 import math
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, Known
+from ksdiff_jax.foreign.stand_ins import Held, Known
 from ksdiff_jax.typing import Shaped
 
 STORAGES = {
@@ -73,13 +73,13 @@ _UNREAD = {
     "_rebuild_sparse_csr_tensor": "a sparse tensor",
     "_rebuild_nested_tensor": "a nested tensor",
     "_rebuild_meta_tensor_no_storage": "a tensor without values (of the meta device)",
-    "_rebuild_wrapper_subclass": "a tensor of a class of its own",
+    "_rebuild_wrapper_subclass": "a tensor of a custom class",
 }
 _MAX_EXPANDED_BYTES = 64_000_000
 
 
 class Storage(Held):
-    """Numbers in a row: their type, their count, and how to read them."""
+    """Consecutive numbers: their type, their count, and how to read them."""
 
     def __init__(
         self, dtype: str, count: int, read: Callable[[], bytes], *, order: str = "<"
@@ -89,7 +89,7 @@ class Storage(Held):
 
 
 class HeldTensor(Held):
-    """A tensor by its place in a storage."""
+    """A tensor by its position in a storage."""
 
     def __init__(
         self, storage: Storage, offset: int, size: tuple, stride: tuple, dtype: str
@@ -111,7 +111,7 @@ class HeldTensor(Held):
         self.dtype = dtype
 
     def value(self) -> Shaped[np.ndarray, "..."]:
-        """The array; raises `InputError` where the tensor reaches beyond its storage."""
+        """Return the array; raise `InputError` if the tensor extends beyond its storage."""
         dtype = numpy_dtype(self.dtype)
         data = self.storage.data()
         held = len(data) // dtype.itemsize
@@ -138,7 +138,7 @@ class HeldTensor(Held):
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """NumPy's type for one of torch's; raises `InputError` for quantised ones."""
+    """Return NumPy's dtype for one of torch's; raise `InputError` for quantised ones."""
     if name.startswith("quantised"):
         raise InputError(f"a tensor of {name} values; give the weights before they were quantised")
     if name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
@@ -149,7 +149,7 @@ def numpy_dtype(name: str) -> np.dtype:
 
 
 def storage_dtype(kind: Any) -> str:
-    """The type of the numbers in a storage whose class a pickle mentions."""
+    """Return the type of the numbers in a storage, from the class in the pickle."""
     name = kind.title.rpartition(".")[2] if isinstance(kind, Known) else ""
     if name in _QUANTISED:
         return f"quantised ({name})"
@@ -166,9 +166,9 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_rest: Any) -> H
     return HeldTensor(storage, offset, tuple(size), tuple(stride), storage.dtype)
 
 
-def _typed_tensor(
-    storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
-):
+def _typed_tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> HeldTensor:
+    """A tensor whose storage does not state its type; `rest` is requires_grad, hooks and dtype."""
+    dtype = rest[2] if len(rest) > 2 else None
     name = dtype.title.removeprefix("torch.") if isinstance(dtype, Known) else ""
     if not isinstance(storage, Storage) or name not in DTYPES:
         raise InputError(f"a tensor of the unknown type {name or 'of no name'}")
@@ -190,8 +190,8 @@ def _unread(title: str) -> Callable[..., Held]:
 
 
 def tensor_names() -> dict[tuple[str, str], Known]:
-    """The names that tensors, parameters and storages are pickled under, but for storages pickled
-    as the bytes of a legacy file (pickle_names.py).
+    """Return the names under which tensors, parameters and storages are pickled, except for
+    storages pickled as the bytes of a legacy file (pickle_names.py).
     """
     names: dict[tuple[str, str], Known] = {
         ("torch._utils", "_rebuild_tensor"): Known("tensor", _tensor),

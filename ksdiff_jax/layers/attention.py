@@ -1,10 +1,10 @@
-"""Multi-head attention whose keys and values can be made once and used many times.
+"""Multi-head attention whose keys and values can be computed once and used many times.
 
     Attention(Q, K, V) = softmax(Q K^T / √d_head + bias) V                          (KSDiff Eq. 1-2)
 
-A call is split in two, `project` for keys and values and `__call__` for queries, because samplers
-and decoders ask the same memory again and again. Scores and softmax are float32, in cuDNN's kernel
-too (kernels/fused_attention.py).
+The computation has two functions, `project` for keys and values and `__call__` for queries, because
+samplers and decoders attend to the same memory repeatedly. Scores and softmax are float32, also in
+cuDNN's kernel (kernels/fused_attention.py).
 """
 
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class KeysValues(NamedTuple):
     values: Float[Array, "b k h d"]
 
     def joined(self, other: "KeysValues") -> "KeysValues":
-        """This memory followed by another one."""
+        """Return this memory followed by another one."""
         return KeysValues(
             *(jnp.concatenate(pair, axis=1) for pair in zip(self, other, strict=True))
         )
@@ -47,8 +47,8 @@ def attend(
 ) -> Float[Array, "b q h d"]:
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
 
-    `implementation` is a word of `fused_attention.fuses`. A query that sees nothing gets the mean
-    of the values: finite, and masked later by its own validity.
+    `implementation` is a name from `fused_attention.fuses`. A query whose keys are all masked gets
+    the mean of the values: it is finite, and its own validity masks it later.
     """
     if fuses(implementation, queries.shape, queries.dtype):
         return fused_attention(queries, memory.keys, memory.values, mask=mask, bias=bias)
@@ -66,20 +66,22 @@ def attend_near(
     """Attention of frame i to all of `prefix` and to the valid frames j of `memory` with |i − j| <=
     reach.
 
-    Equal to `attend` under `alignment_mask`, at a cost of t (2 reach + 1) instead of t² scores.
+    It equals `attend` under `alignment_mask`, at a cost of t (2 reach + 1) instead of t² scores.
     """
     frames, scale = queries.shape[1], queries.shape[-1] ** -0.5
 
     def neighbours(values: Array) -> list[Array]:
-        """The values of frames i - reach, …, i + reach at frame i, zeros beyond both ends."""
+        """Return the values of frames i - reach, …, i + reach at frame i, with zeros beyond both
+        ends.
+        """
         padded = jnp.pad(values, ((0, 0), (reach, reach)) + ((0, 0),) * (values.ndim - 2))
         return [padded[:, offset : offset + frames] for offset in range(2 * reach + 1)]
 
     def each_of(tokens: Float[Array, "b p h d"]) -> list[Array]:
         return [tokens[:, index, None] for index in range(tokens.shape[1])]
 
-    # One query row against a handful of keys each: multiply and sum fuse where tiny matrix products
-    # would not.
+    # Each query row attends to a handful of keys: XLA fuses multiply and sum, but not tiny matrix
+    # products.
     def score(keys: Float[Array, "b #t h d"]) -> Float[Array, "b t h"]:
         return jnp.sum((queries * keys).astype(jnp.float32), axis=-1) * scale
 
@@ -94,7 +96,7 @@ def attend_near(
 
 
 class Attention(nn.Module):
-    """Multi-head attention of width `width`; `time` arguments switch rotary positions on."""
+    """Multi-head attention of width `width`; the `time` arguments enable rotary positions."""
 
     width: int
     heads: int
@@ -109,7 +111,7 @@ class Attention(nn.Module):
     def project(
         self, memory: Float[Array, "b k d"], time_s: Float[AnyArray, "k"] | None = None
     ) -> KeysValues:
-        """Keys and values of a memory, to be attended to by `__call__`."""
+        """Return the keys and values of a memory for `__call__`."""
         keys = self._split(self.key(memory))
         return KeysValues(
             keys if time_s is None else rotary(keys, time_s), self._split(self.value(memory))

@@ -1,7 +1,7 @@
-"""Convolutions and normalisation over time that do not see padding.
+"""Convolutions and normalisation over time that ignore padding.
 
-Every function takes the validity mask (b, f) and treats invalid frames as if the clip ended there,
-so that a padded clip gives, on its valid frames, what the clip alone gives.
+Every function takes the validity mask (b, f) and treats invalid frames as if the clip ended before
+them. On its valid frames a padded clip therefore gives the same result as the clip alone.
 """
 
 import functools
@@ -17,15 +17,13 @@ from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 
 def zero_invalid(x: Float[Array, "b f d"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
-    """`x` with zeros where invalid: the zero padding that a convolution would see at the end of the
-    clip.
-    """
+    """Return `x` with zeros where invalid, as a convolution would pad the end of the clip."""
     return jnp.where(mask[..., None], x, 0)
 
 
 class DepthwiseConvolution(nn.Module):
-    """One filter (or `multiplier` filters) per channel over time, same length, zeros beyond both
-    ends.
+    """Applies one filter (or `multiplier` filters) per channel over time, same length, zeros beyond
+    both ends.
     """
 
     kernel_size: int
@@ -60,7 +58,7 @@ class MaskedGroupNorm(nn.Module):
         count = jnp.maximum(mask.sum(axis=1), 1)[:, None] * each
 
         def over_group(values: Float[Array, "b f d"]) -> Float[Array, "b 1 d"]:
-            """The mean of a group at each of its channels: over frames first, whose rows are
+            """Return the mean of a group at each of its channels: first over frames, whose rows are
             contiguous.
             """
             sums = (
@@ -80,8 +78,8 @@ class MaskedGroupNorm(nn.Module):
 def window_pool(
     x: Float[Array, "b f d"], mask: Bool[Array, "b f"], *, window: int, stride: int
 ) -> tuple[Float[Array, "b n d"], Bool[Array, "b n"]]:
-    """Average pooling over `window` valid frames centred on every cell of `stride` frames: n = ⌈f /
-    stride⌉ tokens.
+    """Average over `window` valid frames centred on every cell of `stride` frames: n = ⌈f / stride⌉
+    tokens.
 
     Returns the tokens and their validity (a cell is valid if any of its frames is).
     """
@@ -99,13 +97,14 @@ def window_pool(
 def _windowed_sum(
     x: Float[Array, "b f d"], *, window: int, stride: int, tokens: int, before: int
 ) -> Array:
-    """Sums over frames n · stride - before + [0, window) of token n, zeros beyond both ends.
+    """Return sums over frames n · stride - before + [0, window) of token n, with zeros beyond both
+    ends.
 
     Windows overlap by most of their length, so whole cells of `stride` frames are summed once.
     """
     whole, rest = divmod(window, stride)
     cells = tokens + whole - (rest == 0)
-    # the end is padded, or cut
+    # the end is padded or cut
     x = jax.lax.pad(
         x, 0.0, ((0, 0, 0), (before, cells * stride - before - x.shape[1], 0), (0, 0, 0))
     )
@@ -122,7 +121,7 @@ def _windowed_sum(
 
 
 def token_times(tokens: int, *, stride: int, rate_hz: int) -> Float[np.ndarray, "n"]:
-    """Time in seconds of the middle of every cell of `stride` frames at `rate_hz`."""
+    """Return the time in seconds of the middle of every cell of `stride` frames at `rate_hz`."""
     return ((np.arange(tokens) * stride + (stride - 1) / 2) / rate_hz).astype(np.float32)
 
 
@@ -132,8 +131,8 @@ def upsample_linear(
     times_s: Float[AnyArray, "n"],
     at_s: Float[AnyArray, "t"],
 ) -> Float[Array, "b t d"]:
-    """Linear interpolation of evenly spaced tokens at the times `at_s`, clamped to the first and
-    last valid token.
+    """Interpolate evenly spaced tokens linearly at the times `at_s`, clamped to the first and last
+    valid token.
     """
     step = times_s[1] - times_s[0] if x.shape[1] > 1 else 1.0
     last = jnp.maximum(mask.sum(axis=1, keepdims=True) - 1, 0).astype(jnp.float32)

@@ -1,6 +1,6 @@
-"""The dense layer of all our models: `flax.linen.Dense` by way of `kernels.product`.
+"""The dense layer of all our models: `flax.linen.Dense` computed by `kernels.product`.
 
-Parameters are those of `flax.linen.Dense`, names included.
+Parameters and their names are those of `flax.linen.Dense`.
 """
 
 import functools
@@ -14,13 +14,13 @@ from jax.typing import DTypeLike
 from ksdiff_jax.layers.kernels.product import product
 from ksdiff_jax.typing import Array, Float
 
-PRODUCT_NAME = "dense"  # what remat.py knows the results by
+PRODUCT_NAME = "dense"  # the name of the results in remat.py
 
 
 def _as_dot_general(
     x: Array, kernel: Array, dimensions: tuple, precision: None = None, **_: None
 ) -> Array:
-    """`product` under the signature by which `nn.Dense` calls its product."""
+    """`product` with the signature that `nn.Dense` uses for its product."""
     assert dimensions == (((x.ndim - 1,), (0,)), ((), ())) and precision is None, (
         "not the product of a dense layer"
     )
@@ -31,8 +31,8 @@ Dense = functools.partial(nn.Dense, dot_general=_as_dot_general)
 
 
 class JoinedDense(nn.Module):
-    """A dense layer of several inputs side by side, without joining them: a sum of products with
-    parts of the kernel.
+    """A dense layer of several inputs without concatenating them: a sum of products with parts of
+    the kernel.
 
     Parameters, names and initial values are those of `Dense` of the concatenation.
     """

@@ -1,6 +1,7 @@
-"""How layers are computed: the settings that change speed and memory, not what a layer is.
+"""Execution settings of layers: they change speed and memory, but not the function that a layer
+computes.
 
-They travel together from a configuration through the network to each layer.
+They are passed together from a configuration through the network to each layer.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from jax.typing import DTypeLike
 
 @dataclass(frozen=True)
 class Execution:
-    """The defaults are plain: float32, XLA's attention, everything kept, layers written out."""
+    """The defaults are the plain settings: float32, XLA's attention, no rematerialisation, no loop
+    over layers.
+    """
 
-    dtype: DTypeLike = jnp.float32  # of dense layers and products of attention
+    dtype: DTypeLike = jnp.float32  # of dense layers and of the products of attention
     attention: str = "xla"  # see fused_attention.fuses
-    remat: str = "none"  # what a layer keeps for the backward pass, see remat.py
-    scan_layers: bool = False  # one layer of a stack compiled and looped, see stack.py
+    remat: str = "none"  # what a layer stores for the backward pass, see remat.py
+    scan_layers: bool = False  # one layer of a stack is compiled and looped, see stack.py

@@ -1,5 +1,5 @@
-"""Layer normalisation: `flax.linen.LayerNorm` by way of `kernels.layer_norm`; the same parameters,
-names included.
+"""Layer normalisation: `flax.linen.LayerNorm` computed by `kernels.layer_norm`, with the same
+parameters and names.
 """
 
 import flax.linen as nn

@@ -1,9 +1,9 @@
-"""Where a token stands in time: sinusoids, rotations and the two attention biases of DiffSpeaker.
+"""Positions of tokens in time: sinusoids, rotations and the two attention biases of DiffSpeaker.
 
-All of them are functions of time or of a pair of indices, so no table bounds the length of a clip.
-Times that are known when a program is traced are given as NumPy arrays: sines and cosines are then
-constants of the program. Traced ones are computed in it, and XLA on a CPU takes a cosine anew for
-every clip and head that it turns.
+All of them are functions of time or of a pair of indices, so no table limits the length of a clip.
+Times that are known during tracing are NumPy arrays: sines and cosines are then constants of the
+program. For traced times the program computes them, and XLA on a CPU recomputes a cosine for every
+clip and head.
 """
 
 import types
@@ -23,8 +23,8 @@ _SLOWEST_RAD_PER_S = 0.1
 def sinusoid(
     position: Float[AnyArray, "*n"] | Int[AnyArray, "*n"], *, width: int
 ) -> Float[Array, "*n d"]:
-    """Sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani et al.
-    2017, §3.5).
+    """Return sine and cosine of `position` at width / 2 geometrically spaced frequencies (Vaswani
+    et al. 2017, §3.5).
     """
     frequency = np.exp(-np.log(10_000.0) * np.arange(width // 2) / (width // 2)).astype(np.float32)
     angle = position[..., None].astype(np.float32) * frequency
@@ -36,8 +36,8 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[AnyArray, "*n"]) -> Float[A
     """Rotate pairs of channels by angles proportional to each token's time in seconds (Su et al.
     2021).
 
-    Dot products between rotated queries and keys depend on differences of time only, whatever the
-    token rates.
+    Dot products between rotated queries and keys depend only on differences of time, for any token
+    rates.
     """
     half = x.shape[-1] // 2
     ratio = _SLOWEST_RAD_PER_S / _FASTEST_RAD_PER_S
@@ -52,17 +52,17 @@ def rotary(x: Float[Array, "b n h d"], time_s: Float[AnyArray, "*n"]) -> Float[A
 
 
 def _library(values: AnyArray) -> types.ModuleType:
-    """NumPy for its own arrays, jax.numpy for all others."""
+    """Return NumPy for its own arrays, jax.numpy for all others."""
     return np if isinstance(values, np.ndarray) else jnp
 
 
 def periodic_distance_bias(
     queries: Int[Array, "q"], keys: Int[Array, "k"], *, heads: int, period: int
 ) -> Float[Array, "h q k"]:
-    """DiffSpeaker's self-attention bias, for frame indices i of queries and j of keys:
+    """Return DiffSpeaker's self-attention bias, for frame indices i of queries and j of keys:
 
-    −m_h ⌊(i − j) / P⌋ for j ≤ i,   −m_h ⌊(j − i − 1) / P⌋ for j > i,   m_h = 2^(−8 (h + 1) / H),  h
-    = 0 … H − 1
+    −m_h ⌊(i − j) / P⌋ for j ≤ i,   −m_h ⌊(j − i − 1) / P⌋ for j > i
+    m_h = 2^(−8 (h + 1) / H),  h = 0 … H − 1
     """
     offset = queries[:, None] - keys[None, :]
     steps = jnp.where(offset >= 0, offset // period, (-offset - 1) // period)
@@ -73,7 +73,7 @@ def periodic_distance_bias(
 def alignment_mask(
     queries: Int[Array, "q"], keys: Int[Array, "k"], *, reach: int
 ) -> Bool[Array, "q k"]:
-    """True where |i − j| <= reach: the alignment mask of cross-attention to speech (FD2Talk,
+    """Return True where |i − j| <= reach: the alignment mask of cross-attention to speech (FD2Talk,
     DiffSpeaker).
     """
     return jnp.abs(queries[:, None] - keys[None, :]) <= reach

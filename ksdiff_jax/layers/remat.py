@@ -1,13 +1,12 @@
-"""Rematerialisation: what a layer keeps for the backward pass, and what it computes a second time
-instead.
+"""Rematerialisation: what a layer stores for the backward pass, and what it recomputes instead.
 
-| name | kept per layer | computed twice | for |
+| name | stored per layer | computed twice | use |
 |---|---|---|---|
 | none | everything | nothing | when memory suffices |
 | dots | its input, results of dense layers | scores, softmax, norms, activations | long clips |
 | full | its input | the whole layer, about a third more work per step | the last resort |
 
-Gradients are the same, and so are dropout masks (Chen et al. 2016, "Training deep nets with
+Gradients and dropout masks are the same for all three (Chen et al. 2016, "Training deep nets with
 sublinear memory cost").
 """
 
@@ -20,7 +19,7 @@ from ksdiff_jax.layers.dense import PRODUCT_NAME
 from ksdiff_jax.typing import PyTree
 
 POLICIES = {
-    # Not the scores of attention, b · h · q · k numbers, the largest arrays of all.
+    # The scores of attention, b · h · q · k numbers, are not stored; they are the largest arrays.
     "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT_NAME),
     "full": jax.checkpoint_policies.nothing_saveable,
 }
@@ -29,10 +28,10 @@ POLICIES = {
 def rematerialise(
     remat: str, call: Callable[..., PyTree], layer: nn.Module, *arrays: PyTree
 ) -> PyTree:
-    """`call(layer, *arrays)`, keeping for the backward pass what the policy `remat` names.
+    """Return `call(layer, *arrays)`, storing for the backward pass what the policy `remat` selects.
 
-    `call` may close over arrays that need no gradient, such as masks, and over anything that is no
-    array.
+    `call` may close over arrays that need no gradient, such as masks, and over objects that are not
+    arrays.
     """
     if remat == "none":
         return call(layer, *arrays)
@@ -42,10 +41,10 @@ def rematerialise(
 def checkpointed(
     function: Callable[..., PyTree], remat: str, *, looped: bool
 ) -> Callable[..., PyTree]:
-    """`function` of arrays, without modules, under the policy `remat`; `looped`: it is the body of
-    a `lax.scan`.
+    """Return `function` of arrays, without modules, under the policy `remat`; with `looped`, it is
+    the body of a `lax.scan`.
     """
     if remat == "none":
         return function
-    # The two passes of a loop are two loops, whose bodies the compiler does not merge again.
+    # The two passes of a loop are two loops, whose bodies the compiler does not merge.
     return jax.checkpoint(function, policy=POLICIES[remat], prevent_cse=not looped)

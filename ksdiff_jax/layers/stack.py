@@ -1,13 +1,13 @@
-"""Layers that are alike, one after the other: each written out, or one in a loop that is compiled
-once.
+"""A stack of identical layers, either unrolled or as a loop whose body is compiled once.
 
-| scan_layers | program | in every step |
+| scan_layers | program | cost in every step |
 |---|---|---|
-| False | every layer of its own, long to trace and to compile | nothing besides the layers |
+| False | every layer separately, long to trace and to compile | nothing besides the layers |
 | True | one layer in `jax.lax.scan` | copies: parameters into arrays (layers, ...), gradients out |
 
-Both compute the same, with the same dropout masks. In both, parameters are named, kept and sharded
-layer by layer. Measured on two CPU cores in float32 with the paper's model, six layers a stack:
+Both compute the same result, with the same dropout masks. In both, parameters are named, stored and
+sharded layer by layer. Measured on two CPU cores in float32 with the paper's model, six layers a
+stack:
 
 | scan | traced and compiled | buffers, 32 clips of 10 s | step, 4 clips of 5 s |
 |---|---|---|---|
@@ -36,19 +36,20 @@ def apply_layers(
     *,
     execution: Execution,
 ) -> tuple[Array, ...]:
-    """The results x_i = call(layer_i, x_{i-1}, inputs_i) of all layers, of the shape and type of x.
+    """Return the results x_i = call(layer_i, x_{i-1}, inputs_i) of all layers, with the shape and
+    dtype of x.
 
-    `layers` are bound modules that differ in their parameters only, `inputs` trees of one
-    structure. `call` may close over what all layers share, but over no other module. What a layer
-    keeps for the backward pass, and whether layers are looped, `execution` says.
+    `layers` are bound modules that differ only in their parameters; `inputs` are trees of one
+    structure. `call` may close over values that all layers share, but not over another module.
+    `execution` determines what a layer stores for the backward pass, and whether layers are looped.
     """
     inputs = inputs or [None] * len(layers)
     if layers[0].is_initializing():
         return _written_out(
             lambda x, part: call(part[0], x, part[1]), x, list(zip(layers, inputs, strict=True))
         )
-    # A key per layer, drawn outside: in a loop all layers have one name, and names are what masks
-    # are drawn from.
+    # One key per layer, drawn outside the loop: inside, all layers have one name, and dropout masks
+    # depend on names.
     keys = [layer.make_rng("dropout") if layer.has_rng("dropout") else None for layer in layers]
     parts = list(zip((layer.variables for layer in layers), keys, inputs, strict=True))
     unbound, looped = layers[0].clone(parent=None), execution.scan_layers and len(layers) > 1

@@ -21,6 +21,7 @@ __all__ = ["SYSTEMS", "build_system", "config_from_dict", "default_config"]
 
 SYSTEMS = {  # folder, and class in its system.py
     "ksdiff": ("ksdiff_jax.models.ksdiff", "KSDiff"),
+    "disenttalk": ("ksdiff_jax.models.disenttalk", "DisentTalk"),
     "sync": ("ksdiff_jax.models.sync", "Sync"),
 }
 _FIRST = "ksdiff"  # of configurations that were stored before there was a choice

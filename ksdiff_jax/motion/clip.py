@@ -11,16 +11,16 @@
 | fps | () | Hz |
 | keyframes_expression, keyframes_head | (t,) | bool |
 | keyframe_score_expression, keyframe_score_head | (t,) | probabilities |
-| meta | str | JSON: what made this motion, from what, and `space`: whose coefficients these are |
+| meta | str | JSON: the origin of this motion, its inputs, and `space`, its motion space |
 
-The file is a plain NumPy archive of exactly these keys, without pickled objects: it opens anywhere,
-and nothing in it can run. Values are checked when a clip is made and therefore also when one is
-read.
+The file is a plain NumPy archive of exactly these keys, without pickled objects, so reading it
+executes no code. Values are checked when a clip is created, and therefore also when one is read.
 """
 
 import dataclasses
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from ksdiff_jax.outputs import writing
 from ksdiff_jax.typing import Bool, Float
 
 SCHEMA = "ksdiff-motion/1"
-# unpacked; about ten hours of motion, far below what would exhaust a machine
+# unpacked; about ten hours of motion, far less than would exhaust the memory of a machine
 MAX_FILE_BYTES = 400_000_000
 
 _PER_FRAME = {
@@ -49,13 +49,14 @@ _PER_FRAME = {
     "keyframe_score_expression": (np.float32, ()),
     "keyframe_score_head": (np.float32, ()),
 }
+_TRACKS = tuple(name for name in _PER_FRAME if name.startswith("keyframe"))
 
 
 @dataclass(frozen=True, eq=False)
 class MotionClip:
-    """A head's motion as a value.
+    """The motion of a head.
 
-    Construction converts to the dtypes of the file and rejects what does not fit.
+    Construction converts to the dtypes of the file and rejects invalid values.
     """
 
     exp: Float[np.ndarray, "t 50"]
@@ -84,8 +85,8 @@ class MotionClip:
 
     @property
     def space(self) -> str:
-        """The name of the motion space; "" for a file of an earlier version that does not show
-        it.
+        """The name of the motion space; "" for a file of an earlier version that does not
+        show it.
         """
         return self.meta.get("space") or space_of_checkpoint(str(self.meta.get("checkpoint")))
 
@@ -105,22 +106,19 @@ class MotionClip:
         coefficients: Float[np.ndarray, "t 59"],
         *,
         fps: float | int = 25.0,
-        keyframes_expression: Bool[np.ndarray, "t"] | None = None,
-        keyframes_head: Bool[np.ndarray, "t"] | None = None,
-        keyframe_score_expression: Float[np.ndarray, "t"] | None = None,
-        keyframe_score_head: Float[np.ndarray, "t"] | None = None,
+        tracks: Mapping[str, np.ndarray] | None = None,
         shape: Float[np.ndarray, "100"] | None = None,
         space: str = spaces.BUILTIN.name,
         meta: dict | None = None,
     ) -> "MotionClip":
-        """A clip from the numbers of `builtin` or `flame` (motion/space.py) per frame; neck and
-        eyes rest, what is not given is zero.
+        """A clip from the numbers of `builtin` or `flame` (motion/space.py) per frame.
+
+        `tracks` holds any of the four arrays (t,) of keyframes by field name. Tracks that are not
+        given, and the poses of neck and eyes, are zero.
         """
-        frames = len(coefficients)
-
-        def or_zeros(value, size):
-            return np.zeros(size) if value is None else value
-
+        frames, tracks = len(coefficients), dict(tracks or {})
+        if unknown := sorted(tracks.keys() - _TRACKS):
+            raise InputError(f"motion tracks: got {', '.join(unknown)}, need {', '.join(_TRACKS)}")
         return cls(
             exp=coefficients[:, spaces.EXPRESSION],
             global_orient=coefficients[:, spaces.ROTATION],
@@ -128,20 +126,20 @@ class MotionClip:
             neck_pose=np.zeros((frames, 3)),
             eyes_pose=np.zeros((frames, 6)),
             cam=coefficients[:, spaces.CAMERA],
-            shape=or_zeros(shape, spaces.SHAPE_DIMS),
+            shape=np.zeros(spaces.SHAPE_DIMS) if shape is None else shape,
             timestamps=np.arange(frames) / fps,
             fps=fps,
-            keyframes_expression=np.asarray(or_zeros(keyframes_expression, frames), bool),
-            keyframes_head=np.asarray(or_zeros(keyframes_head, frames), bool),
-            keyframe_score_expression=or_zeros(keyframe_score_expression, frames),
-            keyframe_score_head=or_zeros(keyframe_score_head, frames),
+            **{
+                name: np.asarray(tracks.get(name, np.zeros(frames)), _PER_FRAME[name][0])
+                for name in _TRACKS
+            },
             meta={"schema": SCHEMA, "space": space, **(meta or {})},
         )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write `path` (complete or not at all) and return it.
 
-        A motion file of ours is replaced, another file only with `overwrite`.
+        A motion file of ours is replaced; another file is replaced only with `overwrite`.
         """
         path = Path(path)
         arrays = {
@@ -157,7 +155,7 @@ class MotionClip:
 
     @classmethod
     def load(cls, path: str | Path, *, space: str = "") -> "MotionClip":
-        """Read a motion file; raises `InputError` naming the file and what is wrong with it.
+        """Read a motion file; raise `InputError` with the file and the fault.
 
         `space` names the motion space of a file of an earlier version that does not show it.
         """
@@ -182,8 +180,8 @@ class MotionClip:
 
 
 def _checked_fields(values: dict) -> dict:
-    """Every field but `meta` in the dtype of the file; raises `InputError` naming the field that
-    does not fit.
+    """Return every field except `meta` in the dtype of the file; raise `InputError` with the name
+    of an invalid field.
     """
     exp = np.asarray(values["exp"])
     if exp.ndim != 2 or len(exp) < 1:
@@ -207,7 +205,8 @@ def _checked(name: str, value, dtype, size: tuple[int, ...]) -> np.ndarray:
         raise InputError(f"motion {name}: got shape {array.shape}, need {size}")
     if array.dtype.kind not in "fiub":
         raise InputError(f"motion {name}: got values of type {array.dtype}, need numbers")
-    array = np.array(array, dtype=dtype)  # a copy: the clip does not change when its source does
+    # a copy, so that a change of the source does not change the clip
+    array = np.array(array, dtype=dtype)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(
             f"motion {name}: {np.count_nonzero(~np.isfinite(array))} values are NaN or infinite"
@@ -217,7 +216,7 @@ def _checked(name: str, value, dtype, size: tuple[int, ...]) -> np.ndarray:
 
 
 def _read_archive(path: Path, keys: set[str]) -> dict[str, np.ndarray]:
-    """The arrays named `keys` of an npz, read without unpickling and without unpacking more than
+    """Read the arrays named `keys` of an npz, without unpickling and without unpacking more than
     the size limit.
     """
     if not path.is_file():

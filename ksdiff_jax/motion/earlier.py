@@ -1,13 +1,14 @@
-"""Whose coefficients the files of earlier versions hold, which wrote "flame" for every 50 of them.
+"""Determines the motion space of files from earlier versions, which wrote "flame" for all 50
+coefficients.
 
-What shows it: the digest of the checkpoint that made a motion, and what a data set says made it.
-"" where neither does; the caller then needs `--space`.
+The digest of the checkpoint that generated a motion, or the maker that a data set states, can show
+the space. The result is "" if neither does; the caller then needs `--space`.
 """
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.space import BUILTIN, SPACES
 
-# Manifests of the checkpoints that shipped before checkpoints named their space.
+# Manifests of the checkpoints that shipped before checkpoints stored their space.
 _BUILTIN_CHECKPOINTS = frozenset(
     {
         "2868bf85b11286d0fb9b92aa3fedc728df8b6094252613f35095fdfa28d3d669",
@@ -16,25 +17,25 @@ _BUILTIN_CHECKPOINTS = frozenset(
         "38477c0bd53b01e00a8e5727f0b223674236bf0dd3abda8e4d1e12af5ca0d5b5",
     }
 )
-# Commands that make the built-in corpus, as data sets and checkpoints of earlier versions name
-# them.
+# Commands that make the built-in corpus, as recorded by data sets and checkpoints of earlier
+# versions.
 _BUILTIN_MAKERS = ("ksdiff-jax corpus", "ksdiff-jax evaluate", "ksdiff-jax bench", "bench train")
 
 
 def space_of_checkpoint(digest: str) -> str:
-    """ "builtin" for a checkpoint that shipped, else ""."""
+    """Return "builtin" for a checkpoint that shipped, otherwise ""."""
     return BUILTIN.name if digest in _BUILTIN_CHECKPOINTS else ""
 
 
 def space_of_maker(made_by: str) -> str:
-    """ "builtin" for what a command of ours made on the built-in head, else ""."""
+    """Return "builtin" for output of a command of ours on the built-in head, otherwise ""."""
     return BUILTIN.name if made_by.startswith(_BUILTIN_MAKERS) else ""
 
 
 def stated_space(found: str, given: str, *, what: str, option: str = "--space") -> str:
-    """The space that `what` names or, where it names none, the one that the caller gives.
+    """Return the space that `what` states or, if it states none, the one that the caller gives.
 
-    Raises `InputError` where neither does, where they differ, and for an unknown name.
+    Raises `InputError` if neither is given, if they differ, and for an unknown name.
     """
     for name in filter(None, (found, given)):
         if name not in SPACES:

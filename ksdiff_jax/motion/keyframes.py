@@ -4,8 +4,8 @@
     δ_e,t = |e_t − e_{t−1}|,   δ_1 = 0
 
 Both sequences are smoothed by a Gaussian; a keyframe is a local maximum (of a plateau: its first
-frame) above mean + threshold_std · std of its own clip. Everything is written on a batch with a
-validity mask, so that padding changes nothing; a clip is a batch of one.
+frame) above mean + threshold_std · std of its own clip. All functions take a batch with a validity
+mask, so that padding does not change the result; a clip is a batch of one.
 """
 
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from ksdiff_jax.typing import Array, Bool, Float
 def motion_change(
     motion: Float[Array, "b t 59"],
 ) -> tuple[Float[Array, "b t"], Float[Array, "b t"]]:
-    """Frame-to-frame change (δ_e, δ_h) of Eq. 3, both 0 at the first frame."""
+    """Return the frame-to-frame change (δ_e, δ_h) of Eq. 3, both 0 at the first frame."""
     rotation = motion[..., space.ROTATION]
     angle = relative_angle(rotation[:, :-1], rotation[:, 1:])
     articulation = motion[..., space.JAW.start : space.CAMERA.stop]
@@ -31,8 +31,8 @@ def motion_change(
 def gaussian_smooth(
     signal: Float[Array, "b t"], mask: Bool[Array, "b t"], *, sigma_frames: float
 ) -> Float[Array, "b t"]:
-    """Gaussian smoothing along time with the valid part of each row reflected at both ends (d c b a
-    | a b c d).
+    """Smooth along time with a Gaussian; the valid part of each row is reflected at both ends (d c
+    b a | a b c d).
     """
     radius = int(4 * sigma_frames + 0.5)
     offsets = np.arange(-radius, radius + 1)
@@ -40,8 +40,8 @@ def gaussian_smooth(
     kernel = (kernel / kernel.sum()).astype(np.float32)
     length = jnp.maximum(mask.sum(axis=-1, keepdims=True), 1)[..., None]  # b 1 1
     index = jnp.arange(signal.shape[-1])[None, :, None] + offsets  # 1 t k
-    # Half-sample reflection has period 2 * length; folding the index handles clips shorter than the
-    # kernel too.
+    # Half-sample reflection has period 2 * length; folding the index also handles clips shorter
+    # than the kernel.
     index = jnp.mod(index, 2 * length)
     index = jnp.where(index < length, index, 2 * length - 1 - index)  # b t k
     windows = jnp.take_along_axis(signal[..., None], index, axis=1)
@@ -51,8 +51,8 @@ def gaussian_smooth(
 def local_maxima(
     signal: Float[Array, "b t"], mask: Bool[Array, "b t"], *, threshold_std: float
 ) -> Bool[Array, "b t"]:
-    """Local maxima above mean + threshold_std · std of the row's valid frames; a plateau counts at
-    its first frame.
+    """Return local maxima above mean + threshold_std · std of the row's valid frames; a plateau
+    counts at its first frame.
 
     The first and the last valid frame are never maxima. A constant row has none.
     """
@@ -60,13 +60,13 @@ def local_maxima(
     mean = jnp.sum(jnp.where(mask, signal, 0.0), axis=-1, keepdims=True) / count
     variance = jnp.sum(jnp.where(mask, (signal - mean) ** 2, 0.0), axis=-1, keepdims=True) / count
     rises = signal[:, 1:-1] > signal[:, :-2]
-    # The next different value decides whether a plateau is a top: scan from the right, carrying the
-    # verdict over ties.
+    # The next different value decides whether a plateau is a maximum: scan from the right and carry
+    # the decision over ties.
     valid_next = mask[:, 1:]
     down = (signal[:, 1:] < signal[:, :-1]) & valid_next
     tie = (signal[:, 1:] == signal[:, :-1]) & valid_next
     position = jnp.arange(down.shape[-1])
-    # first index >= own where the following value differs or is invalid
+    # first index >= own at which the following value differs or is invalid
     next_change = _next_index(~tie, position)
     falls = jnp.take_along_axis(down, jnp.minimum(next_change, down.shape[-1] - 1), axis=-1)[:, 1:]
     peak = jnp.pad(rises & falls, ((0, 0), (1, 1)))
@@ -80,7 +80,7 @@ def keyframe_targets(
     smoothing_frames: float = 2.0,
     threshold_std: float = 0.5,
 ) -> tuple[Bool[Array, "b t"], Bool[Array, "b t"]]:
-    """Keyframes (expression, head) of a batch of ground-truth motions."""
+    """Return the keyframes (expression, head) of a batch of ground-truth motions."""
     targets = []
     for change in motion_change(motion):
         smooth = gaussian_smooth(jnp.where(mask, change, 0.0), mask, sigma_frames=smoothing_frames)
@@ -93,7 +93,9 @@ def _step_length(values: Float[Array, "b t n"]) -> Float[Array, "b t-1"]:
 
 
 def _next_index(event: Bool[Array, "b t"], position: Array) -> Array:
-    """For every position the smallest index >= it where `event` holds, or the last position."""
+    """Return for every position the smallest index >= it where `event` is true, or the last
+    position.
+    """
     last = position.shape[-1] - 1
     candidates = jnp.where(event, position, last)
     return jnp.flip(jnp.minimum.accumulate(jnp.flip(candidates, axis=-1), axis=-1), axis=-1)

@@ -1,9 +1,9 @@
-"""Motion from the clock it was recorded by to another one.
+"""Resamples motion from its recorded time stamps to others.
 
-Between two recorded instants a value moves in a straight line, a rotation along the shorter arc.
-Where the recording is denser than the wanted instants (50 or 60 Hz to 25), each result is the mean
-of that line over one wanted period, so that what moves faster than half the wanted rate does not
-fold into slow motion; where it is not, the line itself.
+Between two recorded instants values are interpolated linearly, and rotations along the shorter arc.
+If the recording is denser than the requested instants (50 or 60 Hz to 25), each result is the mean
+of the interpolant over one requested period, so that motion faster than half the requested rate
+does not alias. Otherwise the result is the interpolant itself.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from ksdiff_jax.typing import Float
 
-# Denser than this many recorded instants per wanted one: average.
+# Average if there are more than this many recorded instants per requested one.
 DENSE = 1.5
 
 
@@ -20,8 +20,8 @@ def resampled(
     times_s: Float[np.ndarray, "n"],
     wanted_s: Float[np.ndarray, "t"],
 ) -> Float[np.ndarray, "t *k"]:
-    """Values recorded at increasing instants, at other increasing instants; held beyond
-    both ends.
+    """Resample values recorded at increasing instants to other increasing instants; they are
+    constant beyond both ends.
     """
     if len(values) == 1 or len(wanted_s) == 0:
         return np.repeat(values[:1], len(wanted_s), axis=0)
@@ -42,8 +42,8 @@ def resampled_rotations(
     times_s: Float[np.ndarray, "n"],
     wanted_s: Float[np.ndarray, "t"],
 ) -> Float[np.ndarray, "t 3"]:
-    """The same for rotations, through unit quaternions whose signs are made to agree from one to
-    the next.
+    """Resample rotations in the same way, as unit quaternions whose signs are made consistent from
+    one to the next.
     """
     quaternions = Rotation.from_rotvec(axis_angle).as_quat()
     flips = np.cumprod(np.where((quaternions[1:] * quaternions[:-1]).sum(axis=1) < 0, -1.0, 1.0))
@@ -64,8 +64,8 @@ def _between(values: np.ndarray, times_s: np.ndarray, wanted_s: np.ndarray) -> n
 
 
 def _integral(values: np.ndarray, times_s: np.ndarray, until_s: np.ndarray) -> np.ndarray:
-    """From the first instant to each of `until_s`, of the line through the values; beyond both ends
-    it is level.
+    """Return the integral of the interpolant from the first instant to each of `until_s`; beyond
+    both ends the interpolant is constant.
     """
     steps = np.diff(times_s)[:, None]
     whole = np.concatenate(

@@ -4,8 +4,8 @@ Rodrigues' formula, with K the cross-product matrix of the axis-angle vector r a
 
     R = I + (sin θ / θ) K + ((1 − cos θ) / θ²) K²                                             (1)
 
-The angle of a relative rotation is taken from its sine and cosine parts, which is stable near 0 and
-near π where arccos is not:
+The angle of a relative rotation is computed from its sine and cosine parts. Unlike arccos, this is
+stable near 0 and near π:
 
     Q = R_b R_a^T,  sin θ = |vee(Q − Q^T)| / 2,  cos θ = (tr Q − 1) / 2,
     θ = atan2(sin θ, cos θ)                                                                   (2)
@@ -20,7 +20,9 @@ _SMALL_SQUARED_ANGLE = 1e-6
 
 
 def rotation_matrix(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
-    """Rotation matrices of axis-angle vectors, Eq. 1; the gradient at 0 is finite and right."""
+    """Return the rotation matrices of axis-angle vectors, Eq. 1; the gradient at 0 is finite and
+    exact.
+    """
     squared = jnp.sum(axis_angle**2, axis=-1)[..., None, None]
     small = squared < _SMALL_SQUARED_ANGLE
     angle = jnp.sqrt(jnp.where(small, 1.0, squared))
@@ -34,7 +36,7 @@ def rotation_matrix(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
 
 
 def axis_angle(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
-    """Axis-angle vectors of rotation matrices, angle in [0, π]; the inverse of
+    """Return the axis-angle vectors of rotation matrices, angle in [0, π]; the inverse of
     `rotation_matrix`.
     """
     sine_axis = _vee(matrix)
@@ -53,8 +55,8 @@ def axis_angle(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
 
 
 def relative_angle(a: Float[Array, "*b 3"], b: Float[Array, "*b 3"]) -> Float[Array, "*b"]:
-    """Angle in [0, π] of the rotation that takes `a` to `b` (both axis-angle), Eq. 2; its gradient
-    at a = b is 0.
+    """Return the angle in [0, π] of the rotation from `a` to `b` (both axis-angle), Eq. 2; its
+    gradient at a = b is 0.
     """
     difference = jnp.einsum("...ij,...kj->...ik", rotation_matrix(b), rotation_matrix(a))
     sine_axis = _vee(difference)
@@ -73,7 +75,7 @@ def _cross_matrix(vector: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
 
 
 def _vee(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
-    """The vector (sin θ times the axis) of the antisymmetric part of a rotation matrix."""
+    """Return the vector (sin θ times the axis) of the antisymmetric part of a rotation matrix."""
     parts = [matrix[..., 2, 1] - matrix[..., 1, 2], matrix[..., 0, 2] - matrix[..., 2, 0]]
     parts.append(matrix[..., 1, 0] - matrix[..., 0, 1])
     return jnp.stack(parts, axis=-1) / 2

@@ -1,4 +1,4 @@
-"""Motion spaces: which numbers a motion frame holds, and to whose face model they belong.
+"""Motion spaces: the numbers in a motion frame, and the face model that they refer to.
 
 | name | expression directions of | expression | rotation | jaw | last three |
 |---|---|---|---|---|---|
@@ -9,20 +9,20 @@
 A frame is one vector (m,), the parts in this order. Rotations are axis-angle vectors in radians.
 The camera is weak-perspective: scale, tx, ty. KSDiff (§2.2, §3.3) calls the nine numbers after the
 expression the head pose and its middle three "neck parameters"; in DECA's output those three are
-the jaw, and here they are named so.
+the jaw, and this package names them so.
 
-`builtin` and `flame` have the same parts and are two spaces: coefficient 7 of one moves the face
-elsewhere than coefficient 7 of the other. Data sets, motion files and checkpoints carry the name of
-their space, and where the name matters another one is refused.
+`builtin` and `flame` have the same parts but are two spaces: coefficient 7 of one moves the face
+differently than coefficient 7 of the other. Data sets, motion files and checkpoints store the name
+of their space. Where the space matters, another one is refused.
 
-The words of this package for these things:
+This package uses these terms:
 
-| word | means |
+| term | meaning |
 |---|---|
 | space | the name, the parts and, of a data set or checkpoint, mean and deviation of each number |
 | part | a named run of numbers of a frame: expression, rotation, jaw, camera or translation |
 | coefficients | the numbers of a frame, not normalised |
-| normalised motion | (x − mean) / max(std, `STD_FLOOR`), per number; what the diffusion works on |
+| normalised motion | (x − mean) / max(std, `STD_FLOOR`), per number; the input of the diffusion |
 | face | a `FaceModel`, which poses the coefficients of one space |
 """
 
@@ -33,23 +33,24 @@ import jax
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.typing import AnyArray, Float
+from ksdiff_jax.typing import AnyArray, Float, Int
 
-# A number that (almost) never moves in the training split is not divided by (almost) nothing.
+# A lower bound, so that a number that (almost) never moves in the training split is not divided by
+# (almost) zero.
 STD_FLOOR = 1e-3
-SHAPE_DIMS = 100  # identity coefficients of a face; constant over a clip, so in no frame
+SHAPE_DIMS = 100  # identity coefficients of a face; constant over a clip, so not part of a frame
 
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class MotionSpace:
-    """One motion space; hashable, and static where JAX traces.
+    """One motion space; hashable, and static under JAX tracing.
 
-    `mean` and `std` are empty, or have one number per number of a frame; empty, `normalise` and
-    `denormalise` return what they get.
+    `mean` and `std` are empty or have one value for each number of a frame. If they are empty,
+    `normalise` and `denormalise` return their input.
     """
 
-    name: str  # "builtin", "flame" or "bfm"; "" where a file of an earlier version does not name it
+    name: str  # "builtin", "flame" or "bfm"; "" if a file of an earlier version does not state it
     parts: tuple[tuple[str, int], ...]  # (name, width), in the order of a frame
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -64,11 +65,13 @@ class MotionSpace:
 
     @property
     def width(self) -> int:
-        """Numbers of a frame, m."""
+        """Return the number of values in a frame, m."""
         return sum(width for _, width in self.parts)
 
     def slice(self, part: str) -> slice:
-        """Where a part lies in a frame; `KeyError` for a part that this space does not have."""
+        """Return the slice of a part in a frame; raise `KeyError` for a part that this space does
+        not have.
+        """
         start = 0
         for name, width in self.parts:
             if name == part:
@@ -81,16 +84,18 @@ class MotionSpace:
         mean: Float[AnyArray, "m"] | Sequence[float],
         std: Float[AnyArray, "m"] | Sequence[float],
     ) -> "MotionSpace":
-        """The same space with mean and deviation per number, rounded to float32."""
+        """Return the same space with mean and deviation per number, rounded to float32."""
         rounded = (tuple(np.asarray(values, np.float32).tolist()) for values in (mean, std))
         return replace(self, **dict(zip(("mean", "std"), rounded, strict=True)))
 
     def normalise(self, motion: Float[AnyArray, "*b m"]) -> Float[AnyArray, "*b m"]:
-        """Motion with mean 0 and deviation 1 in every number that moves in the training split."""
+        """Return motion with mean 0 and deviation 1 in every number that moves in the training
+        split.
+        """
         return (motion - self._shift()) / self._scale() if self.mean else motion
 
     def denormalise(self, motion: Float[AnyArray, "*b m"]) -> Float[AnyArray, "*b m"]:
-        """The inverse of `normalise`."""
+        """Return the inverse of `normalise`."""
         return motion * self._scale() + self._shift() if self.mean else motion
 
     def _shift(self) -> Float[np.ndarray, "m"]:
@@ -106,7 +111,15 @@ FLAME = MotionSpace("flame", BUILTIN.parts)
 BFM = MotionSpace("bfm", (("expression", 64), *_HEAD_POSE, ("translation", 3)))
 SPACES = {space.name: space for space in (BUILTIN, FLAME, BFM)}
 
-# Of `builtin` and `flame` alike.
+# The same for `builtin` and `flame`.
 EXPRESSION, ROTATION, JAW, CAMERA = (BUILTIN.slice(part) for part, _ in BUILTIN.parts)
 MOTION_DIMS = BUILTIN.width
 EXPRESSION_DIMS = EXPRESSION.stop
+
+
+def expression_columns(space: MotionSpace) -> Int[np.ndarray, "k"]:
+    """Return the numbers of a frame that move the face without the head: the expression, and after
+    it the jaw, which does not move in `bfm`.
+    """
+    parts = ("expression",) if space.name == BFM.name else ("expression", "jaw")
+    return np.concatenate([np.arange(space.width)[space.slice(part)] for part in parts])

@@ -1,9 +1,9 @@
-"""Arrays that lie on a mesh, from what each process holds.
+"""Converts the arrays of each process to arrays on a mesh, and back.
 
-Every process reads its own part of the global batch; `global_batch` puts the parts on the devices
-and gives arrays whose shape is that of the whole batch: (b_local, ...) on each of n processes -> (n
-· b_local, ...). What every process holds whole goes to the devices by `batch_of_all` and
-`on_every_device`, and comes back by `on_host`.
+Every process reads its own part of the global batch. `global_batch` places the parts on the devices
+and returns arrays with the shape of the whole batch: (b_local, ...) on each of n processes -> (n ·
+b_local, ...). `batch_of_all` and `on_every_device` place arrays that every process has in full, and
+`on_host` copies arrays back to the host.
 """
 
 import jax
@@ -18,18 +18,18 @@ BATCH_AXES = ("data", "fsdp")
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """The first axis over `data` and `fsdp`, everything else whole."""
+    """Shard the first axis over `data` and `fsdp`; do not split the others."""
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """A copy on every device."""
+    """Replicate on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, *, accumulate_steps: int = 1) -> int:
-    """The number of examples that this process reads; raises `InputError` if `batch_size` does not
-    divide.
+    """Return the number of examples that this process reads; raise `InputError` if `batch_size`
+    does not divide.
     """
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
     if batch_size % (shards * accumulate_steps):
@@ -49,7 +49,9 @@ def check_batch_size(batch_size: int, mesh: Mesh, *, accumulate_steps: int = 1) 
 
 
 def global_batch(batch: PyTree, mesh: Mesh) -> PyTree:
-    """A tree of this process's NumPy arrays as global arrays, split along their first axis."""
+    """Return a tree of this process's NumPy arrays as global arrays, split along their first
+    axis.
+    """
     sharding = batch_sharding(mesh)
     return jax.tree.map(
         lambda array: jax.make_array_from_process_local_data(sharding, np.asarray(array)), batch
@@ -57,15 +59,15 @@ def global_batch(batch: PyTree, mesh: Mesh) -> PyTree:
 
 
 def batch_of_all(batch: PyTree, mesh: Mesh) -> PyTree:
-    """A tree of NumPy arrays that every process holds whole as global arrays, split along their
-    first axis.
+    """Return a tree of NumPy arrays that every process has in full as global arrays, split along
+    their first axis.
     """
     return _placed(batch, batch_sharding(mesh))
 
 
 def on_every_device(tree: PyTree, mesh: Mesh) -> PyTree:
-    """A tree that every process holds whole, copied to every device; no copy of what lies there
-    already.
+    """Copy a tree that every process has in full to every device; arrays that are already there are
+    not copied.
     """
     if jax.process_count() == 1:
         return jax.device_put(tree, replicated(mesh))
@@ -73,8 +75,8 @@ def on_every_device(tree: PyTree, mesh: Mesh) -> PyTree:
 
 
 def on_host(tree: PyTree) -> PyTree:
-    """Whole NumPy arrays of global ones, on every process; all of them must ask, in the
-    same order.
+    """Return global arrays as whole NumPy arrays on every process; all processes must call this, in
+    the same order.
     """
 
     def fetch(leaf: jax.Array) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""What devices say to each other in a compiled program: collectives counted, with their bytes, from
+"""The communication between devices in a compiled program: counts collectives and their bytes from
 its HLO text.
 
     collectives(compiled.as_text())
         ->  {"all-reduce": Traffic(count, payload_bytes, sent_bytes), ...}
 
-A collective on a payload of B bytes among n devices sends, from each of them, by the ring
-algorithms that the libraries use for large payloads:
+For a collective on a payload of B bytes among n devices, each device sends this amount, under the
+ring algorithms that the libraries use for large payloads:
 
 | kind | B | sent by each device |
 |---|---|---|
@@ -15,8 +15,8 @@ algorithms that the libraries use for large payloads:
 | all-to-all | the array on one device | (n - 1) / n · B |
 | collective-permute | the array | B |
 
-The body of a loop counts as often as it runs, where the compiler knows that number, as it does for
-`lax.scan`.
+The body of a loop counts once per iteration if the compiler knows the number of iterations, as it
+does for `lax.scan`.
 """
 
 import math
@@ -35,7 +35,7 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 
 
 class Traffic(NamedTuple):
-    """All collectives of one kind in one run of a program, seen from one device."""
+    """All collectives of one kind in one run of a program, as sent by one device."""
 
     count: int
     payload_bytes: int
@@ -43,8 +43,8 @@ class Traffic(NamedTuple):
 
 
 def collectives(hlo: str) -> dict[str, Traffic]:
-    """The kinds of collectives in the text of a compiled program, each with its traffic; kinds that
-    occur only.
+    """Return the kinds of collectives that occur in the text of a compiled program, each with its
+    traffic.
     """
     found: dict[str, Traffic] = {}
     runs = _runs(hlo)
@@ -63,7 +63,7 @@ def collectives(hlo: str) -> dict[str, Traffic]:
 
 
 def _instructions(hlo: str):
-    """(name of the computation, line) of every instruction."""
+    """Yield (name of the computation, line) of every instruction."""
     computation = ""
     for line in hlo.splitlines():
         if match := _COMPUTATION.match(line):
@@ -73,7 +73,7 @@ def _instructions(hlo: str):
 
 
 def _runs(hlo: str) -> dict[str, int]:
-    """How often every computation runs when the program runs once."""
+    """Return how often every computation runs when the program runs once."""
     entry = next(
         (m.group(2) for m in map(_COMPUTATION.match, hlo.splitlines()) if m and m.group(1)), ""
     )
@@ -116,7 +116,7 @@ def _bits(name: str) -> int:
 
 
 def _group_size(line: str) -> int:
-    """Devices that take part together, in any of the three ways of writing it; 2 for a
+    """Return the number of devices in a group, for each of the three notations; 2 for a
     permutation.
     """
     if match := re.search(r"replica_groups=\[\d+,(\d+)\]", line):
@@ -125,7 +125,7 @@ def _group_size(line: str) -> int:
         return len(match.group(1).split(","))
     if match := re.search(r"replica_groups=mesh\[([^\]]*)\].*?\{([^}]*)\}", line):
         sizes = dict(re.findall(r"'(\w+)'=(\d+)", match.group(1)))
-        # Part of an axis is written 'axis':(before)size.
+        # A part of an axis is written 'axis':(before)size.
         used = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", match.group(2))
         return math.prod(int(part or sizes[axis]) for axis, part in used)
     return 2

@@ -1,21 +1,22 @@
-"""Several processes as one run: who they are, and where the first of them listens.
+"""Several processes as one run: their number, the index of this one, and the address of the
+coordinator.
 
-    flags        --coordinator HOST:PORT --processes N --process-id K, from whatever starts them
+    flags        --coordinator HOST:PORT --processes N --process-id K, from any launcher
     environment  JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID; on Kubernetes
-                 JOB_COMPLETION_INDEX stands in for the last  (launch/jobset_gpu.yaml)
-    Slurm        srun sets SLURM_PROCID and the like  (launch/slurm.sbatch)
-    Open MPI     mpirun sets OMPI_COMM_WORLD_RANK and the like
-    Cloud TPU    the machine's metadata, or what GKE puts into the pod
+                 JOB_COMPLETION_INDEX replaces the last  (launch/jobset_gpu.yaml)
+    Slurm        srun sets SLURM_PROCID and related variables  (launch/slurm.sbatch)
+    Open MPI     mpirun sets OMPI_COMM_WORLD_RANK and related variables
+    Cloud TPU    the machine's metadata, or variables that GKE sets in the pod
                  (launch/tpu_vm.sh, jobset_tpu.yaml)
 
-The first that is there counts; with none of them this is the only process. Slurm, Open MPI and TPUs
-are read by JAX's own detection. `initialise` comes before anything that touches a device:
-afterwards JAX would know only its own.
+The first of these that is present is used; without any of them this is the only process. JAX's own
+detection reads Slurm, Open MPI and TPUs. `initialise` must be called before anything that touches a
+device; afterwards JAX would find only the devices of this process.
 
-A process that dies takes the others with it: after `HEARTBEAT_S` without a sign of life JAX's
-coordination service, which lives in process 0, ends every process with status 134 (SIGABRT); where
-a collective fails first, that is an error that `lost_process` knows, of the same status. Started
-again, they go on from the last checkpoint.
+If a process dies, the others end too. After `HEARTBEAT_S` without a heartbeat, JAX's coordination
+service in process 0 ends every process with status 134 (SIGABRT). If a collective fails first, that
+is an error that `lost_process` recognises, with the same status. When they are started again, they
+resume from the last checkpoint.
 """
 
 import importlib.util
@@ -29,19 +30,20 @@ from typing import NamedTuple, NoReturn
 
 from ksdiff_jax.errors import InputError, first_line
 
-# A node that is busy compiling or paused by its host still answers within this time; JAX's own
-# default is 100.
+# A node that is busy compiling or paused by its host still answers within this time; JAX's default
+# is 100 s.
 HEARTBEAT_S = 60
-# Nodes of a large job start minutes apart: images are pulled, a node is replaced.
+# Nodes of a large job start minutes apart, for example because images are pulled or a node is
+# replaced.
 START_TIMEOUT_S = 300
-# How long a process that has finished waits for the others to finish too.
+# How long a process that has finished waits for the others to finish.
 SHUTDOWN_TIMEOUT_S = 120
 
 _LEADER_LINGERS_S = 2.0
 
-# As JAX itself ends a process (SIGABRT) where another has died.
+# The status with which JAX itself ends a process (SIGABRT) when another has died.
 LOST_PROCESS_STATUS = 134
-# A collective on a CPU, one on a GPU, and the service that watches over both.
+# Errors of a collective on a CPU, of one on a GPU, and of the service that monitors both.
 _LOST = re.compile(
     r"Gloo .*failed|remote process exited|(?:Connection|Socket) (?:reset|closed)|"
     r"coordination service",
@@ -53,8 +55,8 @@ _VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 class Plan(NamedTuple):
-    """How this process joins the others; None is for JAX to find out by `method` (None: whatever it
-    detects).
+    """How this process joins the others; None for values that JAX determines by `method` (None:
+    automatic detection).
     """
 
     source: str  # for messages
@@ -62,7 +64,8 @@ class Plan(NamedTuple):
     processes: int | None = None
     process_id: int | None = None
     method: str | None = "deactivate"  # name of JAX's cluster detection
-    local_device_ids: tuple[int, ...] | None = None  # None: all devices, or as the method has it
+    # None: all devices, or the choice of the method
+    local_device_ids: tuple[int, ...] | None = None
 
 
 def initialise(
@@ -74,11 +77,11 @@ def initialise(
     heartbeat_s: int = HEARTBEAT_S,
     tell: Callable[[str], None] = lambda line: None,
 ) -> int:
-    """Join the other processes of this run, if there are any; returns how many there are, this one
-    included.
+    """Join the other processes of this run, if there are any; return the number of processes
+    including this one.
 
-    Raises `InputError` for flags or variables that do not fit together and for a coordinator that
-    does not answer within `timeout_s` seconds.
+    Raises `InputError` for inconsistent flags or variables and for a coordinator that does not
+    answer within `timeout_s` seconds.
     """
     import jax
 
@@ -92,8 +95,8 @@ def initialise(
             f"waiting up to {timeout_s:.0f} s for {chosen.processes} processes at "
             f"{chosen.coordinator}"
         )
-    # JAX would catch SIGTERM itself; train/agreement.py does it so that Ctrl-C and slow steps are
-    # served too.
+    # JAX would catch SIGTERM itself; train/agreement.py catches it instead, so that it also covers
+    # Ctrl-C and slow steps.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
@@ -120,9 +123,9 @@ def plan(
     process_id: int | None,
     environ: Mapping[str, str],
 ) -> Plan | None:
-    """What the flags or the environment ask for; None for a single process.
+    """Return the plan that the flags or the environment describe; None for a single process.
 
-    Raises `InputError` if they do not fit.
+    Raises `InputError` if they are inconsistent.
     """
     flags = (coordinator, processes, process_id)
     if any(flag is not None for flag in flags):
@@ -175,8 +178,8 @@ def _number(environ: Mapping[str, str], *names: str) -> int | None:
 
 
 def _all_of_the_node(environ: Mapping[str, str]) -> tuple[int, ...] | None:
-    """Every GPU of the node if one task runs on each: JAX would give a task the one GPU of its
-    local number.
+    """Return every GPU of the node if one task runs on each node; JAX would give a task only the
+    GPU of its local rank.
     """
     gpus = _number(environ, "SLURM_GPUS_ON_NODE")
     alone = environ.get("SLURM_STEP_NUM_NODES") == environ.get("SLURM_NTASKS")
@@ -186,12 +189,12 @@ def _all_of_the_node(environ: Mapping[str, str]) -> tuple[int, ...] | None:
 def _open_mpi(size: int, environ: Mapping[str, str]) -> Plan:
     if "OMPI_MCA_orte_hnp_uri" in environ:
         return Plan("Open MPI", method="ompi")
-    # From version 5 on mpirun no longer says where rank 0 is.
+    # From version 5 on mpirun does not provide the address of rank 0.
     if not (address := environ.get("JAX_COORDINATOR_ADDRESS")):
         raise InputError(
-            "Open MPI does not say where rank 0 runs: set JAX_COORDINATOR_ADDRESS to HOST:PORT of "
-            "that machine "
-            "(mpirun -x JAX_COORDINATOR_ADDRESS=...)"
+            "Open MPI does not provide the machine of rank 0: set JAX_COORDINATOR_ADDRESS to "
+            "HOST:PORT of "
+            "that machine (mpirun -x JAX_COORDINATOR_ADDRESS=...)"
         )
     names = ("JAX_COORDINATOR_ADDRESS", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
     return _checked("Open MPI", names, (address, size, _number(environ, "OMPI_COMM_WORLD_RANK")))
@@ -203,8 +206,8 @@ def _many_tpu_hosts(environ: Mapping[str, str]) -> bool:
 
 
 def _on_tpu_vm(environ: Mapping[str, str]) -> bool:
-    """A machine with TPU chips outside GKE; JAX, once imported, sets TPU_SKIP_MDS_QUERY where it
-    finds no chip.
+    """Return whether this is a machine with TPU chips outside GKE; once imported, JAX sets
+    TPU_SKIP_MDS_QUERY if it finds no chip.
     """
     if environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or "TPU_WORKER_HOSTNAMES" in environ:
         return False
@@ -212,7 +215,9 @@ def _on_tpu_vm(environ: Mapping[str, str]) -> bool:
 
 
 def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
-    """JAX would abort the process with a stack trace where nobody answers."""
+    """Wait for the coordinator here, because JAX would abort the process with a stack trace if it
+    does not answer.
+    """
     host, _, port = address.rpartition(":")
     until = time.monotonic() + timeout_s
     while True:
@@ -223,21 +228,22 @@ def _wait_for_coordinator(address: str, *, timeout_s: float) -> None:
             if time.monotonic() > until:
                 raise InputError(
                     f"coordinator {address} does not answer after {timeout_s:.0f} s ({error}): is "
-                    "process 0 running "
-                    "there, and is the port open?"
+                    "process 0 running there, and is the port open?"
                 ) from error
             time.sleep(0.5)
 
 
 def is_main_process() -> bool:
-    """Whether this process writes what is written once: logs, configuration, exports."""
+    """Return whether this process writes files that are written once: logs, configuration,
+    exports.
+    """
     import jax
 
     return jax.process_index() == 0
 
 
 def from_main_process(text: str) -> str:
-    """What process 0 says, on every process; all must ask."""
+    """Return process 0's text on every process; all processes must call this."""
     import jax
     import numpy as np
     from jax.experimental import multihost_utils
@@ -246,15 +252,15 @@ def from_main_process(text: str) -> str:
         return text
     content = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     size = int(multihost_utils.broadcast_one_to_all(np.int32(content.size)))
-    # Others bring an array of the same size, whose content does not count.
-    told = multihost_utils.broadcast_one_to_all(
+    # The other processes provide an array of the same size, whose content is ignored.
+    received = multihost_utils.broadcast_one_to_all(
         np.resize(content, size) if content.size else np.zeros(size, np.uint8)
     )
-    return told.tobytes().decode("utf-8", "surrogatepass")
+    return received.tobytes().decode("utf-8", "surrogatepass")
 
 
 def any_process(condition: bool) -> bool:
-    """Whether `condition` holds on any process; all must ask."""
+    """Return whether `condition` is true on any process; all processes must call this."""
     import jax
     import numpy as np
     from jax.experimental import multihost_utils
@@ -265,7 +271,7 @@ def any_process(condition: bool) -> bool:
 
 
 def wait_for_all(what: str) -> None:
-    """Until every process is here; `what` must be the same on all."""
+    """Wait until every process is here; `what` must be the same on all."""
     import jax
     from jax.experimental import multihost_utils
 
@@ -274,15 +280,15 @@ def wait_for_all(what: str) -> None:
 
 
 def several() -> bool:
-    """Whether other processes wait for this one."""
+    """Return whether other processes wait for this one."""
     import jax
 
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
 def lost_process(error: BaseException) -> str | None:
-    """What JAX said if `error` tells of a process that is gone or cannot be reached; None for any
-    other error.
+    """Return JAX's message if `error` reports a process that died or cannot be reached; None for
+    any other error.
     """
     import jax
 
@@ -297,10 +303,10 @@ def lost_process(error: BaseException) -> str | None:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process now: one that has failed and lingers would keep the others waiting.
+    """End this process now: after a failure it would otherwise keep the others waiting.
 
-    Process 0 lingers for a moment: where all fail together, those it serves would be ended before
-    they have spoken.
+    Process 0 first waits for a moment: if all processes fail together, its exit would end the
+    others before they have printed their messages.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -2,17 +2,18 @@
 
 | axis | what is split along it |
 |---|---|
-| data | the batch; parameters are copied |
+| data | the batch; parameters are replicated |
 | fsdp | the batch, and parameters with their moments (fully sharded data parallelism) |
 | tensor | hidden features inside a layer (Megatron-style tensor parallelism) |
 
-A single device is the grid (1, 1, 1): nothing in the training code is different there. The axes are
-`Auto`, so the compiler places whatever is not pinned by a sharding; under jax's default,
-`Explicit`, Flax's activation constraints would become assertions.
+A single device is the grid (1, 1, 1) and needs no other training code. The axes are `Auto`, so the
+compiler places everything that no sharding constrains. Under JAX's default, `Explicit`, Flax's
+activation constraints would become assertions.
 
-Several slices (TPU slices, or hosts of GPUs without a common NVLink) talk over the data-centre
-network, an order of magnitude slower than inside one. `data` goes across slices first, whose only
-traffic is one sum of the gradient a step; then `fsdp`; never `tensor`, which talks in every layer.
+Several slices (TPU slices, or hosts of GPUs without a common NVLink) communicate over the
+data-centre network, which is an order of magnitude slower than the network inside a slice. `data`
+is placed across slices first, because its only traffic is one sum of the gradient per step, and
+then `fsdp`. `tensor` never crosses slices, because it communicates in every layer.
 """
 
 import math
@@ -30,15 +31,17 @@ MESH_AXES = ("data", "fsdp", "tensor")
 
 
 def mesh_shape(config: MeshConfig, device_count: int) -> tuple[int, int, int]:
-    """Sizes of the axes (data, fsdp, tensor), with -1 replaced by what is left of `device_count`.
+    """Return the sizes of the axes (data, fsdp, tensor), with -1 replaced by the rest of
+    `device_count`.
 
-    Raises `InputError` if the sizes do not multiply to `device_count`.
+    Raises `InputError` if the product of the sizes is not `device_count`.
     """
     sizes = (config.data, config.fsdp, config.tensor)
     asked = ", ".join(f"mesh.{axis} {size}" for axis, size in zip(MESH_AXES, sizes, strict=True))
     if any(size < 1 and size != -1 for size in sizes) or sizes.count(-1) > 1:
         raise InputError(
-            f"{asked}: each size must be at least 1, and at most one may be -1 (what is left)"
+            f"{asked}: each size must be at least 1, and at most one may be -1 (the remaining "
+            "devices)"
         )
     fixed = math.prod(size for size in sizes if size != -1)
     if (-1 in sizes and device_count % fixed) or (-1 not in sizes and fixed != device_count):
@@ -51,23 +54,22 @@ def mesh_shape(config: MeshConfig, device_count: int) -> tuple[int, int, int]:
 
 
 def across_slices(shape: tuple[int, int, int], slices: int) -> tuple[int, int, int]:
-    """How many slices each axis crosses: (data, fsdp, 1) with product `slices`.
+    """Return how many slices each axis crosses: (data, fsdp, 1) with product `slices`.
 
-    Raises `InputError` if data and fsdp cannot take them all.
+    Raises `InputError` if data and fsdp cannot cover all slices.
     """
     data = math.gcd(shape[0], slices)
     fsdp = math.gcd(shape[1], slices // data)
     if data * fsdp != slices:
         raise InputError(
             f"mesh.data {shape[0]} × mesh.fsdp {shape[1]} on {slices} slices: need a multiple of "
-            "the slices, so that "
-            "mesh.tensor stays inside one; lower mesh.tensor"
+            "the slices, so that mesh.tensor stays inside one; lower mesh.tensor"
         )
     return data, fsdp, 1
 
 
 def make_mesh(config: MeshConfig, *, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The mesh of `config` over `devices` (default: all of the run)."""
+    """Return the mesh of `config` over `devices` (default: all of the run)."""
     devices = jax.devices() if devices is None else devices
     shape, types = mesh_shape(config, len(devices)), (AxisType.Auto,) * len(MESH_AXES)
     slices = len({getattr(device, "slice_index", 0) for device in devices})

@@ -1,11 +1,11 @@
-"""Which part of an array lies on which device, from its shape and sharding alone: nothing is
-computed or moved.
+"""Which part of an array is on which device, from its shape and sharding alone; nothing is computed
+or moved.
 
     parts(shape, sharding)  ->  {((0, 16), (0, 32)): (0, 1), ((16, 32), (0, 32)): (2, 3)}
                                  (rows, columns): devices
     bytes_per_device(tree)  ->  {0: 4096, 1: 4096, ...}
 
-An array that is copied everywhere has one part, which all devices hold.
+A replicated array has one part, which is on all devices.
 """
 
 import math
@@ -20,9 +20,7 @@ Bounds = tuple[tuple[int, int], ...]  # (first, one past the last) along each di
 
 
 def parts(shape: tuple[int, ...], sharding: Sharding) -> dict[Bounds, tuple[int, ...]]:
-    """The parts of an array of `shape`, each with the ids of the devices that hold it, both in
-    order.
-    """
+    """Return the parts of an array of `shape`, each with the ids of its devices, both in order."""
     held: dict[Bounds, list[int]] = {}
     for device, index in sharding.devices_indices_map(tuple(shape)).items():
         bounds = tuple(piece.indices(size)[:2] for piece, size in zip(index, shape, strict=True))
@@ -31,7 +29,7 @@ def parts(shape: tuple[int, ...], sharding: Sharding) -> dict[Bounds, tuple[int,
 
 
 def bytes_per_device(tree: PyTree) -> dict[int, int]:
-    """Bytes that each device, by its id, holds of a tree of arrays or of `jax.ShapeDtypeStruct`s
+    """Return the bytes on each device, by its id, of a tree of arrays or of `jax.ShapeDtypeStruct`s
     with shardings.
     """
     held: dict[int, int] = {}

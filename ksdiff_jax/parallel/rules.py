@@ -1,15 +1,13 @@
-"""Which axis of which array lies along which mesh axis: the one table, and the checks that keep it
-honest.
+"""The sharding of each array axis: the one table that maps axis names to mesh axes, and its checks.
 
-Layers and parameters name their axes for what they are ("embed", "mlp"); `RULES` says where each
-name lies on the mesh. Flax ignores unknown names silently and a dimension that does not divide
-fails deep inside the compiler, so `check_axes` looks at every array once, before anything is
-compiled.
+Layers and parameters name their axes by function ("embed", "mlp"); `RULES` maps each name to a mesh
+axis. Flax ignores unknown names without an error, and a dimension that does not divide fails deep
+inside the compiler. `check_axes` therefore checks every array once before compilation.
 
-Parameters get their names here, from their path and shape, in one function. The scheme is the usual
-one: the first matrix of a pair is split along its output features ("mlp"), the second along its
-input features, so that between the two only one sum over the `tensor` axis is needed; the other
-side of each matrix ("embed") is spread over `fsdp`.
+Parameters get their axis names here, from their path and shape, in one function. The scheme is the
+usual one. The first matrix of a pair is split along its output features ("mlp"), the second along
+its input features, so that only one sum over the `tensor` axis is needed after the pair. The other
+side of each matrix ("embed") is sharded over `fsdp`.
 """
 
 import re
@@ -30,20 +28,20 @@ RULES: tuple[tuple[str, str | tuple[str, ...] | None], ...] = (
     ("heads", "tensor"),  # activations: attention heads
 )
 
-# Matrices that lead back into the residual stream: split along their input features.
+# Matrices that project back into the residual stream: split along their input features.
 _SECOND_OF_A_PAIR = re.compile(r"(^|/)(out|down)/kernel$")
 
-# Widths of a model are multiples of 8; what is not (59 motion dimensions, 2 of prosody, 259 tokens)
-# stays whole.
+# Widths of a model are multiples of 8; other dimensions (59 of motion, 2 of prosody, 259 tokens)
+# are not split.
 _WIDTH_MULTIPLE = 8
 
 
 def parameter_axes(name: str, shape: tuple[int, ...]) -> tuple[str | None, ...]:
-    """Logical axes of the parameter at path `name`; also of its moments and its average, whose
-    paths end the same.
+    """Return the logical axes of the parameter at path `name`; also of its moments and its average,
+    whose paths end the same.
 
-    Kernels `(..., inputs, outputs)` are split along both, tables of embeddings along their
-    features; vectors and scalars are copied everywhere.
+    Kernels `(..., inputs, outputs)` are split along both, embedding tables along their features;
+    vectors and scalars are replicated.
     """
     if len(shape) < 2:
         return (None,) * len(shape)
@@ -60,11 +58,11 @@ def parameter_axes(name: str, shape: tuple[int, ...]) -> tuple[str | None, ...]:
 def check_axes(
     name: str, axes: tuple[str | None, ...], shape: tuple[int, ...], mesh: Mesh | AbstractMesh
 ) -> PartitionSpec:
-    """The partition of an array of `shape` whose axes are named `axes`.
+    """Return the partition of an array of `shape` whose axes are named `axes`.
 
     Raises `ValueError` for a name that is not in `RULES`, for a number of names other than the
-    number of dimensions, and for a mesh axis that would be used twice; `InputError` for a dimension
-    that the mesh does not divide, since that depends on the mesh that the caller chose.
+    number of dimensions, and for a mesh axis that would be used twice. Raises `InputError` for a
+    dimension that the mesh does not divide, because that depends on the caller's mesh.
     """
     rules = dict(RULES)
     if len(axes) != len(shape):
@@ -91,8 +89,8 @@ def check_axes(
 
 
 def parameter_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Shardings of a tree of (abstract) arrays, checked leaf by leaf; of the same structure as
-    `tree`.
+    """Return the shardings of a tree of (abstract) arrays, checked leaf by leaf, with the structure
+    of `tree`.
     """
     shapes = {name: tuple(leaf.shape) for name, leaf in named_leaves(tree).items()}
     specs = [
@@ -104,15 +102,15 @@ def parameter_shardings(tree: PyTree, mesh: Mesh) -> PyTree:
 
 
 def gathered(tree: PyTree, shardings: PyTree) -> PyTree:
-    """Inside jit: the arrays as layers use them, whole along `fsdp`, where `shardings` says how
-    they are kept.
+    """Inside jit, return the arrays as layers use them, whole along `fsdp`; `shardings` describes
+    how they are stored.
 
-    What fully sharded data parallelism means, said outright: each device gathers a parameter before
-    its use, and the gradient, by the transpose, is summed over the batch shards before it is split
-    again. Left to itself, the SPMD partitioner of jaxlib 0.10.2 leaves out a sum where a gradient
-    goes straight from partial sums over `data` and `fsdp` to a matrix split over `fsdp` and
-    `tensor` (openxla/xla issue 40034 describes the like): on 2 × 2 × 2, 62 of KSDiff's 293
-    gradients were wrong by up to their own size, while the loss was right.
+    This states fully sharded data parallelism explicitly: each device gathers a parameter before
+    its use, and the transpose sums the gradient over the batch shards before it is split again.
+    Without this, the SPMD partitioner of jaxlib 0.10.2 omits a sum where a gradient goes directly
+    from partial sums over `data` and `fsdp` to a matrix split over `fsdp` and `tensor` (openxla/xla
+    issue 40034 describes a similar case). On a 2 × 2 × 2 mesh, 62 of KSDiff's 293 gradients were
+    wrong by up to their own size, while the loss was right.
     """
 
     def whole(leaf: Array, sharding: NamedSharding) -> Array:

@@ -1,9 +1,9 @@
-"""From sound to features, and what is said: our log-mel encoder, pretrained ones in Flax (KSDiff
-§2.1), transcripts.
+"""Speech features and transcripts: our log-mel encoder, pretrained encoders in Flax (KSDiff §2.1),
+transcript readers.
 
-`load_encoder` brings a Wav2Vec 2.0, HuBERT or WavLM from a folder or the Hugging Face hub;
-`mel_encoder` needs nothing; `transcripts` reads what lies beside recordings, `transcript` makes
-bytes of them. Reading text loads no JAX.
+`load_encoder` loads a Wav2Vec 2.0, HuBERT or WavLM from a folder or the Hugging Face hub.
+`mel_encoder` needs no download. `transcripts` reads the text files beside recordings, and
+`transcript` encodes text as bytes. Reading text does not import JAX.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The configuration of a speech encoder, which every system that reads speech has as
+"""The configuration of a speech encoder; every system that reads speech has it as
 `model.encoder`.
 """
 
@@ -10,10 +10,10 @@ from ksdiff_jax.limits import at_least
 
 @dataclass(frozen=True)
 class PretrainedEncoderConfig:
-    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; defaults are the base models' (Baevski et al.
-    2020, appendix B).
+    """The layout of a Wav2Vec 2.0, HuBERT or WavLM; the defaults are those of the base models
+    (Baevski et al. 2020, appendix B).
 
-    Read from the `config.json` that comes with the weights, never chosen by hand.
+    It is read from the `config.json` that comes with the weights and never set by hand.
     """
 
     architecture: Literal["wav2vec2", "hubert", "wavlm"] = "wav2vec2"
@@ -29,19 +29,20 @@ class PretrainedEncoderConfig:
     conv_kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
     conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     conv_bias: bool = False
-    # of the front end and of the positions
+    # of the front end and of the positional convolution
     conv_activation: Literal["gelu", "gelu_new", "relu"] = "gelu"
-    # group: over time, first convolution only; layer: in each
+    # group: over time, after the first convolution only; layer: after each
     feature_norm: Literal["group", "layer"] = "group"
     projection_norm: bool = True  # layer norm before the projection to hidden_size
-    position_kernel: int = 128  # frames of the convolution that tells positions
+    position_kernel: int = 128  # frames of the positional convolution
     position_groups: int = 16
-    position_batch_norm: bool = False  # some HuBERT models, in place of weight norm
+    position_batch_norm: bool = False  # some HuBERT models, instead of weight norm
     relative_buckets: int = 320  # WavLM
     relative_max_distance: int = 800  # WavLM, frames
-    # each recording to mean 0 and variance 1, as the checkpoint's feature extractor says
+    # normalise each recording to mean 0 and variance 1, as the checkpoint's feature extractor
+    # specifies
     normalise_input: bool = True
-    # the original was trained to ignore padding (as it says; ours always does)
+    # the original was trained with padding masked out (it says so; ours always masks it)
     uses_attention_mask: bool = False
 
 
@@ -56,14 +57,14 @@ class EncoderConfig:
     width: int = 256  # mel: features per frame
     layers: int = 4  # mel: convolution blocks over the log-mel frames
     kernel_size: int = 5  # mel: frames of 20 ms
-    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on its hub
+    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on the hub
     path: str = ""
     # pretrained: last hidden state, or a learned mean of all of them
     layer: Literal["last", "weighted"] = "last"
     finetune: bool = False  # pretrained: False freezes it (§2.1)
-    # pretrained: its layout, written down when a run begins
+    # pretrained: its layout, stored when a run begins
     architecture: PretrainedEncoderConfig | None = None
-    # pretrained: SHA-256 of its weights, written down when a run begins; another one is refused
+    # pretrained: SHA-256 of its weights, stored when a run begins; other weights are refused
     digest: str = ""
 
     def __post_init__(self) -> None:

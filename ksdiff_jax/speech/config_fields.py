@@ -1,9 +1,9 @@
-"""Typed fields of another tool's JSON: a whole number within bounds, a positive number, a switch, a
+"""Typed fields of another tool's JSON: a whole number within bounds, a positive number, a flag, a
 name.
 
-`int("12")`, `bool("false")` and `float("nan")` succeed in Python and describe another model than
-the file does. Here a field holds what it should or is named in one line. An absent field takes its
-default; null counts as absent.
+`int("12")`, `bool("false")` and `float("nan")` succeed in Python, but the result describes a
+different model than the file does. Here a field of the wrong type or value is reported in one line.
+An absent field takes its default; null counts as absent.
 """
 
 import json
@@ -19,24 +19,24 @@ _MAX_LIST = 1000
 
 
 class Fields:
-    """The object in a JSON file."""
+    """The object in a JSON file, with typed access to its fields."""
 
     def __init__(self, path: Path, *, what: str = "JSON file") -> None:
         self.path, self.raw = path, read_json_object(path, what=what)
 
     def whole(self, key: str, default: int, *, least: int = 1, most: int = 65_536) -> int:
-        """A whole number of `least` to `most`."""
+        """Return a whole number of `least` to `most`."""
         return self._whole(key, self._value(key, default), least, most)
 
     def wholes(self, key: str, default: tuple[int, ...], *, most: int = 65_536) -> tuple[int, ...]:
-        """A list of whole numbers of 1 to `most`."""
+        """Return a list of whole numbers of 1 to `most`."""
         values = self._value(key, default)
         if not isinstance(values, list | tuple) or not 0 < len(values) <= _MAX_LIST:
             raise self._wrong(key, values, "a list of whole numbers")
         return tuple(self._whole(key, value, 1, most) for value in values)
 
     def positive(self, key: str, default: float) -> float:
-        """A finite number above zero."""
+        """Return a finite number above zero."""
         value = self._value(key, default)
         if (
             isinstance(value, bool)
@@ -47,14 +47,14 @@ class Fields:
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
-        """true or false."""
+        """Return true or false."""
         value = self._value(key, default)
         if not isinstance(value, bool):
             raise self._wrong(key, value, "true or false")
         return value
 
     def name(self, key: str, default: str, known: tuple[str, ...]) -> str:
-        """One of the known names."""
+        """Return one of the known names."""
         value = self._value(key, default)
         if not isinstance(value, str) or value not in known:
             raise InputError(f"{self.path}: {key} is {_short(value)}; known are {', '.join(known)}")
@@ -73,14 +73,13 @@ class Fields:
 
     def _wrong(self, key: str, value: Any, needed: str) -> InputError:
         return InputError(
-            f"{self.path}: a field does not hold what it should: {key} is {_short(value)}, not "
-            f"{needed}"
+            f"{self.path}: a field has an invalid value: {key} is {_short(value)}, not {needed}"
         )
 
 
 def read_json_object(path: Path, *, what: str = "JSON file") -> dict[str, Any]:
-    """The object in a JSON file of UTF-8, -16 or -32, with or without a mark; `InputError` where
-    there is none.
+    """Return the object in a JSON file in UTF-8, -16 or -32, with or without a byte-order mark;
+    raise `InputError` if there is none.
     """
     checked_kind(path, what=what)
     if path.stat().st_size > _MAX_BYTES:

@@ -1,12 +1,12 @@
-"""Writing a pretrained encoder down as ours: `config.json`, `weights.safetensors`, once and for
-all.
+"""Writes a pretrained encoder in this package's format, so that it needs no further conversion:
+`config.json` and `weights.safetensors`.
 
     config.json          schema "ksdiff-encoder/1", the layout, a digest over layout and weights,
                          source and licence
     weights.safetensors  every parameter of `PretrainedEncoder` by its path in the tree, float32
 
-Whoever loads the folder verifies the digest. The licence is what the model's README declares in its
-front matter; the weights stay their makers'.
+The digest is verified whenever the folder is loaded. The licence is the one declared in the front
+matter of the model's README. The rights to the weights stay with their authors.
 """
 
 import json
@@ -21,7 +21,8 @@ from ksdiff_jax.config import to_dict
 from ksdiff_jax.outputs import check_output_folder, writing_folder
 from ksdiff_jax.ownership import ENCODER
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
-from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
+from ksdiff_jax.speech.hugging_face import convert_weights, read_weights
+from ksdiff_jax.speech.hugging_face_config import read_config
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
 from ksdiff_jax.tree import nested
 
@@ -30,7 +31,7 @@ _LICENCE = re.compile(r"\A---\s*\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+ -]+)", re
 
 
 class Conversion(NamedTuple):
-    """What was converted."""
+    """The result of a conversion."""
 
     config: PretrainedEncoderConfig
     digest: str
@@ -40,17 +41,17 @@ class Conversion(NamedTuple):
 
 
 def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Conversion:
-    """Convert a Hugging Face folder, or a model of its hub, into the folder `out`, complete or not
-    at all.
+    """Convert a Hugging Face folder, or a model of its hub, into the folder `out`; the result is
+    complete or absent.
 
-    An encoder of ours at `out` is replaced, what else lies there only with `overwrite`, and the
-    source never. Raises `InputError` where the source is no speech encoder, or its weights are not
-    those that it describes.
+    An encoder of ours at `out` is replaced, other content only with `overwrite`, and the source
+    never. Raises `InputError` if the source is not a speech encoder, or its weights do not match
+    its configuration.
     """
     out = Path(out)
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[source])
     folder = find_folder(source)
-    # a name on the hub leads to a folder here
+    # a name on the hub: its downloaded folder
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])
     config = read_config(folder)
     weights = read_weights(folder)
@@ -74,7 +75,7 @@ def write_encoder(
     source: str,
     overwrite: bool = False,
 ) -> None:
-    """The folder of a converted encoder."""
+    """Write the folder of a converted encoder."""
     from safetensors.numpy import save_file
 
     manifest = {
@@ -94,7 +95,7 @@ def write_encoder(
 
 
 def declared_licence(folder: Path) -> str:
-    """The licence in the front matter of the model's README."""
+    """Return the licence in the front matter of the model's README."""
     readme = folder / "README.md"
     if not readme.is_file():
         return UNKNOWN_LICENCE

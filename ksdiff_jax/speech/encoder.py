@@ -1,14 +1,14 @@
-"""The speech encoder that a configuration names: our own, or a pretrained one inside the network.
+"""The speech encoder selected by a configuration: our own, or a pretrained one inside the network.
 
-A pretrained encoder gives its last hidden state, or, with `layer="weighted"`, the mean of all of
-them with learned weights, as SUPERB (Yang et al. 2021, §2.2) reads encoders:
+A pretrained encoder returns its last hidden state, or, with `layer="weighted"`, the mean of all
+hidden states with learned weights, as in SUPERB (Yang et al. 2021, §2.2):
 
     features = Σ_l softmax(w)_l h_l,   l = 0 (the input of the first layer) to num_layers,
                                        w = 0 at the start
 
-The weights w are the system's own and are trained even where the encoder is frozen. A frozen
-encoder computes in bfloat16 on accelerators, where that is several times as fast, and in float32 on
-CPUs, where it is not.
+The weights w belong to the system and are trained even if the encoder is frozen. A frozen encoder
+computes in bfloat16 on accelerators, where it is several times as fast, and in float32 on CPUs,
+where bfloat16 is not faster.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from ksdiff_jax.typing import Array, Bool, Float
 
 
 def build_encoder(config: EncoderConfig, execution: Execution) -> nn.Module:
-    """A module `(audio (b, s), mask (b, f)) -> features (b, f, d)`."""
+    """Return a module `(audio (b, s), mask (b, f)) -> features (b, f, d)`."""
     if config.kind == "mel":
         return MelEncoder(config, dtype=execution.dtype)
     if config.architecture is None:
@@ -41,12 +41,12 @@ def build_encoder(config: EncoderConfig, execution: Execution) -> nn.Module:
 
 
 def frozen_dtype() -> DTypeLike:
-    """The type that a frozen encoder computes in on this machine."""
+    """Return the dtype in which a frozen encoder computes on this machine."""
     return jnp.dtype("float32" if jax.default_backend() == "cpu" else "bfloat16")
 
 
 class PretrainedFeatures(nn.Module):
-    """A pretrained encoder as the network's own; its parameters are all under "backbone"."""
+    """A pretrained encoder as a part of the network; its parameters are all under "backbone"."""
 
     config: EncoderConfig
     execution: Execution = Execution()

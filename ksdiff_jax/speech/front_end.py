@@ -1,18 +1,18 @@
 """The convolutional front end that Wav2Vec 2.0, HuBERT and WavLM share: samples (b, s) -> features
 (b, n, c).
 
-Seven strided convolutions without padding, n = (s - 400) // 320 + 1 frames for the usual kernels
-and strides; frame i hears the 400 samples from 320 i on. Two layouts (Baevski et al. 2020, appendix
-B; transformers' feat_extract_norm):
+Seven strided convolutions without padding give n = (s - 400) // 320 + 1 frames for the usual
+kernels and strides. The receptive field of frame i is the 400 samples from 320 i on. There are two
+layouts (Baevski et al. 2020, appendix B; transformers' feat_extract_norm):
 
     group  (base models)   conv -> norm of each channel over time -> activation,
                            then conv -> activation six times
     layer  (large models)  conv -> layer norm over channels -> activation, seven times
 
-The norm over time makes every feature depend on the whole recording. `valid` says how many frames
-of the first convolution are sound and not padding; only they count, so that padding changes no
-frame of the sound. Where a recording is heard in chunks, `moments` are the mean and variance (b, c)
-over the whole of it.
+The norm over time makes every feature depend on the whole recording. `valid` is the number of
+frames of the first convolution that are sound and not padding. Only these enter the norm, so that
+padding changes no frame of the sound. If a recording is processed in chunks, `moments` are the mean
+and variance (b, c) over the whole of it.
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from jax.typing import DTypeLike
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.typing import Array, Float, Int
 
-NORM_EPS = 1e-5  # of both norms in the originals, whatever layer_norm_eps says
+NORM_EPS = 1e-5  # of both norms in the originals, independent of layer_norm_eps
 ACTIVATIONS = {
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
     "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
@@ -42,14 +42,16 @@ class Moments(NamedTuple):
 
 
 def frame_count(samples: int, config: PretrainedEncoderConfig) -> int:
-    """Frames that the front end makes of so many samples; 0 where they are too few."""
+    """Return the number of frames that the front end computes from this many samples; 0 if there
+    are too few.
+    """
     for kernel, stride in zip(config.conv_kernels, config.conv_strides, strict=True):
         samples = (samples - kernel) // stride + 1 if samples >= kernel else 0
     return samples
 
 
 def receptive_field(config: PretrainedEncoderConfig) -> int:
-    """Samples that one frame hears: 400 for the usual layout."""
+    """Return the number of samples that one frame depends on: 400 for the usual layout."""
     field, hop = 1, 1
     for kernel, stride in zip(config.conv_kernels, config.conv_strides, strict=True):
         field, hop = field + (kernel - 1) * hop, hop * stride
@@ -57,7 +59,7 @@ def receptive_field(config: PretrainedEncoderConfig) -> int:
 
 
 def hop_samples(config: PretrainedEncoderConfig) -> int:
-    """Samples from one frame to the next: 320 for the usual layout."""
+    """Return the number of samples from one frame to the next: 320 for the usual layout."""
     return int(np.prod(config.conv_strides))
 
 
@@ -85,7 +87,9 @@ class StridedConvolution(nn.Module):
 
 
 class NormOverTime(nn.Module):
-    """Each channel to mean 0 and variance 1 over the valid frames, then scaled and shifted."""
+    """Normalises each channel to mean 0 and variance 1 over the valid frames, then scales and
+    shifts it.
+    """
 
     @nn.compact
     def __call__(

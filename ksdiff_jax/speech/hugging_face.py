@@ -1,18 +1,18 @@
-"""Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: which file says what, and which key is
-which parameter.
+"""The weights of Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: their files, and the
+keys of each parameter.
 
-A folder holds `config.json`, perhaps `preprocessor_config.json`, and weights as
-`model.safetensors`, as shards of it with an index, or as `pytorch_model.bin`, whole or in shards,
-which is read without torch and without running it.
+They are in `model.safetensors`, in shards of it with an index, or in `pytorch_model.bin`, whole or
+in shards, which is read without torch and without running it. hugging_face_config.py reads the
+layout of the encoder.
 
-Conversion is a bijection that is checked: every parameter of ours has its keys there, every key
-there is used or is known to be something else (a head, the quantiser, the vector that masks in
-pre-training), every shape fits. Three things change form: queries, keys and values become one
-matrix; weight norm becomes the weight it stands for,
+The conversion is checked to be a bijection: every parameter of ours has its keys there, every key
+there is used or is known to be something else (a head, the quantiser, the mask vector of
+pre-training), and every shape matches. Three things are converted. Queries, keys and values become
+one matrix. Weight norm becomes the weight that it represents,
 
-    W = v g / |v|,   the norm over all but the taps of the convolution;
+    W = v g / |v|,   the norm over all but the taps of the convolution.
 
-batch norm becomes the scale and shift that it is at inference. Matrices are transposed, as Flax
+Batch norm becomes its scale and shift at inference. Matrices are transposed, because Flax
 multiplies from the right.
 """
 
@@ -22,16 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.foreign.torch_file import read_state_dict
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
-from ksdiff_jax.speech.config_fields import Fields, read_json_object
-from ksdiff_jax.speech.front_end import ACTIVATIONS
+from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.weight_checks import likely_reason, sound_result, sound_weight
 
-ARCHITECTURES = ("wav2vec2", "hubert", "wavlm")
 # Parts of fine-tuned and pre-training models that are not the encoder.
 OTHER_PARTS = (
     "masked_spec_embed",
@@ -59,8 +56,8 @@ _OTHER_FORMS = {
     ".pt": "not in the Hugging Face form, convert it",
     ".pth": "not in the Hugging Face form, convert it",
     ".gguf": "quantised for llama.cpp, give the original model",
-    ".safetensors": "not under the name that is looked for; an adapter alone is no model",
-    ".bin": "not under the name that is looked for; an adapter alone is no model",
+    ".safetensors": "not under one of the expected names; an adapter alone is not a model",
+    ".bin": "not under one of the expected names; an adapter alone is not a model",
 }
 _OTHER_MODEL = "these are not the weights of the {} that config.json describes"
 _WITHOUT = "config.json describes a {} without them"
@@ -70,105 +67,16 @@ Weights = Mapping[str, np.ndarray]
 
 
 class Origin(NamedTuple):
-    """Where one parameter of ours comes from."""
+    """The source of one parameter of ours."""
 
     keys: tuple[str, ...]
     build: Callable[..., np.ndarray]
     shapes: tuple[tuple[int, ...], ...]  # of the arrays under `keys`
 
 
-def read_config(folder: Path) -> PretrainedEncoderConfig:
-    """The layout that a folder's JSON files describe; raises `InputError` where it is none that we
-    know.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise InputError(
-            f"{folder}: no config.json here; a speech encoder is a folder with config.json and "
-            "its weights, "
-            "as Hugging Face stores them, or one that `ksdiff-jax convert encoder` wrote"
-        )
-    fields = Fields(path)
-    kind = fields.raw.get("model_type")
-    if kind not in ARCHITECTURES:
-        raise InputError(
-            f"{folder}: a model of type {kind!r:.60}; a speech encoder of type "
-            f"{', '.join(ARCHITECTURES)} is needed"
-        )
-    if fields.raw.get("add_adapter") or fields.raw.get("adapter_attn_dim"):
-        raise InputError(
-            f"{folder}: this {kind} has adapters, which are not supported; use one without"
-        )
-    if (quantised := fields.raw.get("quantization_config")) is not None:
-        method = (
-            quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
-        )
-        raise InputError(
-            f"{folder}: quantised weights (quantization_config, method {method!r:.40}); give the "
-            "original model"
-        )
-    extractor_path = folder / "preprocessor_config.json"
-    extractor = Fields(extractor_path) if extractor_path.is_file() else None
-    if (
-        extractor
-        and (rate := extractor.whole("sampling_rate", SAMPLE_RATE_HZ, most=10**6)) != SAMPLE_RATE_HZ
-    ):
-        raise InputError(
-            f"{extractor_path}: an encoder for {rate} Hz; one for {SAMPLE_RATE_HZ} Hz is needed"
-        )
-    group = fields.name("feat_extract_norm", "group", ("group", "layer")) == "group"
-    activations = tuple(ACTIVATIONS)
-    config = PretrainedEncoderConfig(
-        architecture=kind,
-        hidden_size=fields.whole("hidden_size", 768),
-        num_layers=fields.whole("num_hidden_layers", 12, most=1000),
-        num_heads=fields.whole("num_attention_heads", 12),
-        intermediate_size=fields.whole("intermediate_size", 3072, most=1 << 20),
-        activation=fields.name("hidden_act", "gelu", activations),
-        layer_norm_eps=fields.positive("layer_norm_eps", 1e-5),
-        stable_layer_norm=fields.flag("do_stable_layer_norm", False),
-        conv_dims=fields.wholes("conv_dim", (512,) * 7),
-        conv_kernels=fields.wholes("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
-        conv_strides=fields.wholes("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
-        conv_bias=fields.flag("conv_bias", False),
-        conv_activation=fields.name("feat_extract_activation", "gelu", activations),
-        feature_norm="group" if group else "layer",
-        projection_norm=kind != "hubert" or fields.flag("feat_proj_layer_norm", True),
-        position_kernel=fields.whole("num_conv_pos_embeddings", 128),
-        position_groups=fields.whole("num_conv_pos_embedding_groups", 16),
-        position_batch_norm=kind == "hubert" and fields.flag("conv_pos_batch_norm", False),
-        relative_buckets=fields.whole("num_buckets", 320),
-        relative_max_distance=fields.whole("max_bucket_distance", 800, most=1 << 20),
-        normalise_input=extractor.flag("do_normalize", True) if extractor else True,
-        uses_attention_mask=extractor.flag("return_attention_mask", not group)
-        if extractor
-        else not group,
-    )
-    _check_config(config, path)
-    return config
-
-
-def _check_config(config: PretrainedEncoderConfig, path: Path) -> None:
-    """Raise `InputError` where sizes do not fit each other."""
-    counts = len(config.conv_dims), len(config.conv_kernels), len(config.conv_strides)
-    if len(set(counts)) > 1:
-        raise InputError(
-            f"{path}: conv_dim, conv_kernel and conv_stride have {counts} entries; need as many "
-            "each"
-        )
-    for name, parts in (
-        ("num_attention_heads", config.num_heads),
-        ("num_conv_pos_embedding_groups", config.position_groups),
-    ):
-        if config.hidden_size % parts:
-            raise InputError(
-                f"{path}: hidden_size {config.hidden_size} does not divide into {name} {parts}"
-            )
-
-
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of a folder by their keys there; raises `InputError` where there are none or they
-    cannot be read.
+    """Return all arrays of a folder by their keys there; raise `InputError` if there are none or
+    they cannot be read.
     """
     single, index, pickled, pickled_index = (folder / name for name in WEIGHTS_FILES)
     if single.is_file():
@@ -181,7 +89,7 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
         return _read_shards(pickled_index, read_state_dict)
     found = sorted(file.name for file in folder.iterdir() if file.suffix in _OTHER_FORMS)
     other = f" ({found[0]} is {_OTHER_FORMS[Path(found[0]).suffix]})" if found else ""
-    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are looked for")
+    raise InputError(f"{folder}: no weights here{other}; {', '.join(WEIGHTS_FILES)} are expected")
 
 
 def _read_shards(
@@ -219,9 +127,10 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def convert_weights(
     weights: Weights, config: PretrainedEncoderConfig, *, source: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Our parameters by their path in the tree, float32, and the keys that are not the encoder's.
+    """Return our parameters by their path in the tree, float32, and the keys that do not belong to
+    the encoder.
 
-    Raises `InputError` where the two sets do not match.
+    Raises `InputError` if the two sets do not match.
     """
     weights = _without_prefix(weights, config)
     origins = parameter_origins(config, weights)
@@ -248,8 +157,7 @@ def convert_weights(
             if weights[key].shape != shape:
                 raise InputError(
                     f"{source}: {key} has shape {weights[key].shape}; config.json asks for "
-                    f"{shape}: weights and "
-                    "configuration are of different models"
+                    f"{shape}: weights and configuration are of different models"
                 )
         parts = [sound_weight(key, weights[key], source=source) for key in origin.keys]
         try:
@@ -263,7 +171,9 @@ def convert_weights(
 
 
 def parameter_origins(config: PretrainedEncoderConfig, weights: Weights) -> dict[str, Origin]:
-    """For every parameter of `PretrainedEncoder`, by its path, the keys it is made of."""
+    """Return, for every parameter of `PretrainedEncoder` by its path, the keys from which it is
+    built.
+    """
     origins = _front_end(config) | _positions(config, weights)
     origins |= _norm("norm", "encoder.layer_norm", config.hidden_size)
     for index in range(config.num_layers):
@@ -382,15 +292,14 @@ def _fold_weight_norm(magnitude: np.ndarray, direction: np.ndarray) -> np.ndarra
     if zeros := int((norm == 0).sum()):
         raise InputError(
             f"has the norm 0 in {zeros} of its {norm.size} taps, and weight norm divides by it; "
-            "give another copy of "
-            "the model"
+            "give another copy of the model"
         )
     return (direction * (magnitude / norm)).transpose(2, 1, 0)
 
 
 def _without_prefix(weights: Weights, config: PretrainedEncoderConfig) -> Weights:
-    """Models with a head keep the encoder under its architecture's name; the head's keys stay as
-    they are.
+    """Remove the architecture's name, under which models with a head store the encoder, from the
+    keys; the head's keys are unchanged.
     """
     prefix = f"{config.architecture}."
     if not any(key.startswith(prefix) for key in weights):

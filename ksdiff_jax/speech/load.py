@@ -1,16 +1,16 @@
-"""A pretrained speech encoder ready to hear: `load_encoder(folder or hub name) -> SpeechEncoder`.
+"""Loads a pretrained speech encoder: `load_encoder(folder or hub name) -> SpeechEncoder`.
 
     encoder = load_encoder("facebook/wav2vec2-base-960h")
     features = encoder(audio)                   (b, s) at 16 kHz -> (b, f, d) at 50 Hz, f = s // 320
-    features = encoder.chunked(long_recording)  (s,) -> (f, d), memory bounded whatever s is
+    features = encoder.chunked(long_recording)  (s,) -> (f, d), memory bounded for every s
 
-Chunks overlap and only the middle of each is kept. What reaches over a whole recording is kept
-whole: its mean and variance, and the norm over time of the first convolution, whose moments are
-computed beforehand in float64. What remains at the seams is attention, which sees one chunk instead
-of all.
+Chunks overlap, and only the middle of each is kept. Statistics of a whole recording are computed
+over all of it: its mean and variance, and the norm over time of the first convolution, whose
+moments are computed beforehand in float64. The only difference at the seams is attention, which
+covers one chunk instead of the whole recording.
 
-Short recordings are padded to a few lengths, so that few of them compile anew; a mask keeps the
-padding unheard.
+Short recordings are padded to a few lengths, so that only a few programs are compiled. A mask
+removes the effect of the padding.
 """
 
 import functools
@@ -34,7 +34,8 @@ from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.front_end import Moments, hop_samples, receptive_field
-from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights
+from ksdiff_jax.speech.hugging_face import convert_weights, read_weights
+from ksdiff_jax.speech.hugging_face_config import read_config
 from ksdiff_jax.speech.pretrained import NORMALISATION_EPS, PretrainedEncoder
 from ksdiff_jax.speech.weight_checks import sound_weight
 from ksdiff_jax.tree import named_leaves, nested, tree_digest
@@ -43,7 +44,7 @@ from ksdiff_jax.typing import Array, Bool, Float, PyTree
 SCHEMA = "ksdiff-encoder/1"
 WEIGHTS_FILE = "weights.safetensors"
 CHUNK_S = 30.0
-OVERLAP_S = 6.0  # shared by neighbours, half of it dropped on either side of a seam
+OVERLAP_S = 6.0  # shared by neighbours; half of it is dropped on either side of a seam
 BUCKETS_S = (1.0, 2.0, 4.0, 8.0, 16.0, CHUNK_S)
 HUB_FILES = (
     "config.json",
@@ -56,24 +57,24 @@ HUB_FILES = (
 
 @dataclass(frozen=True)
 class SpeechEncoder:
-    """Weights and layout of a pretrained encoder, and where they came from."""
+    """Weights, layout and source of a pretrained encoder."""
 
     config: PretrainedEncoderConfig
     params: PyTree
     digest: str  # SHA-256 over layout and weights
     source: str
-    # of the computation; float32 on CPUs, bfloat16 on accelerators unless asked for
+    # of the computation; by default float32 on CPUs, bfloat16 on accelerators
     dtype: str = "float32"
 
     @property
     def width(self) -> int:
-        """Features per frame."""
+        """Return the features per frame."""
         return self.config.hidden_size
 
     def __call__(self, audio: Float[Array | np.ndarray, "b s"]) -> Float[Array, "b f d"]:
-        """Features of recordings of one length at 50 Hz.
+        """Return features at 50 Hz of recordings of one length.
 
-        Raises `InputError` below one receptive field.
+        Raises `InputError` for less than one receptive field.
         """
         self._check(audio.shape[-1])
         mask = jnp.ones((audio.shape[0], audio.shape[1] // hop_samples(self.config)), bool)
@@ -86,8 +87,8 @@ class SpeechEncoder:
         chunk_s: float = CHUNK_S,
         overlap_s: float = OVERLAP_S,
     ) -> Float[np.ndarray, "f d"]:
-        """Features of one recording of any length, heard in chunks of `chunk_s` where it is longer
-        than that.
+        """Return features of one recording of any length; a recording longer than `chunk_s` is
+        processed in chunks of that length.
         """
         self._check(len(audio))
         hop = hop_samples(self.config)
@@ -129,17 +130,17 @@ class SpeechEncoder:
         if samples < (least := receptive_field(self.config)):
             raise InputError(
                 f"a recording of {samples} samples ({1000 * samples / SAMPLE_RATE_HZ:.0f} ms); a "
-                "speech encoder hears "
-                f"{least} at once ({1000 * least / SAMPLE_RATE_HZ:.0f} ms): give a longer one"
+                "speech encoder needs at least "
+                f"{least} ({1000 * least / SAMPLE_RATE_HZ:.0f} ms); give a longer one"
             )
 
 
 def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> SpeechEncoder:
-    """The encoder in a folder that `convert encoder` wrote, in a Hugging Face folder, or of a name
-    on its hub.
+    """Load an encoder from a folder that `convert encoder` wrote, from a Hugging Face folder, or by
+    a name on the hub.
 
-    Raises `InputError` in one line where there is none, where its weights are damaged, and where
-    the hub is out of reach. `dtype` is that of the computation.
+    Raises `InputError` in one line if there is none, if its weights are damaged, or if the hub
+    cannot be reached. `dtype` is that of the computation.
     """
     folder, name = find_folder(source), str(source)
     manifest = folder / "config.json"
@@ -153,8 +154,8 @@ def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> Speec
 
 
 def find_folder(source: str | Path) -> Path:
-    """The folder of an encoder: the path itself, or where the hub's files of that name lie after
-    downloading them.
+    """Return the folder of an encoder: the path itself, or the downloaded files of a name on the
+    hub.
     """
     path, name = Path(source), str(source)
     if path.is_dir():
@@ -177,7 +178,9 @@ def find_folder(source: str | Path) -> Path:
 
 
 def encoder_digest(params: PyTree, config: PretrainedEncoderConfig) -> str:
-    """SHA-256 over layout and weights: equal exactly when the two encoders are."""
+    """Return a SHA-256 over layout and weights; it is equal for two encoders only if both are the
+    same.
+    """
     layout = json.dumps(to_dict(config), sort_keys=True)
     return hashlib.sha256(f"{layout}\n{tree_digest(params)}".encode()).hexdigest()
 
@@ -210,14 +213,14 @@ def _load_converted(folder: Path, *, dtype: str) -> SpeechEncoder:
         raise InputError(
             f"{folder}: weights with digest {digest[:12]}, config.json was written for "
             f"{manifest['digest'][:12]}; "
-            "a file is damaged or exchanged: convert the encoder again"
+            "a file is damaged or was replaced: convert the encoder again"
         )
     return SpeechEncoder(config, params, digest, str(manifest.get("source", folder)), dtype)
 
 
 def check_shapes(params: PyTree, config: PretrainedEncoderConfig, *, source: str) -> None:
-    """Raises `InputError` unless the parameters are those of the module of this layout, name by
-    name.
+    """Raise `InputError` unless the parameters match the module of this layout by name and
+    shape.
     """
     expected = {name: leaf.shape for name, leaf in named_leaves(parameter_shapes(config)).items()}
     found = {name: leaf.shape for name, leaf in named_leaves(params).items()}
@@ -225,13 +228,12 @@ def check_shapes(params: PyTree, config: PretrainedEncoderConfig, *, source: str
         if expected.get(name) != found.get(name):
             raise InputError(
                 f"{source}: weight {name} has shape {found.get(name)}, the layout in config.json "
-                "asks for "
-                f"{expected.get(name)}; convert the encoder again"
+                f"requires {expected.get(name)}; convert the encoder again"
             )
 
 
 def parameter_shapes(config: PretrainedEncoderConfig) -> PyTree:
-    """Shapes and types of the parameters, without computing any."""
+    """Return shapes and dtypes of the parameters without computing any."""
     audio = jax.ShapeDtypeStruct((1, 4 * receptive_field(config)), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
     return jax.eval_shape(PretrainedEncoder(config).init, key, audio)["params"]
@@ -274,11 +276,12 @@ def _normalised(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
 def _whole_moments(
     padded: Float[np.ndarray, "s"], params: PyTree, config: PretrainedEncoderConfig
 ) -> Moments | None:
-    """Mean and variance over a whole recording of the first convolution, from those of its windows.
+    """Return mean and variance of the first convolution over a whole recording, computed from those
+    of its windows.
 
-    With window mean m and covariance C, a channel with taps w has mean w·m + b and variance w·C w;
-    in float64, as channels that hear what speech has little of are small differences of large
-    numbers.
+    With window mean m and covariance C, a channel with taps w has mean w·m + b and variance w·C w.
+    The computation is in float64, because for channels that respond weakly to speech these are
+    small differences of large numbers.
     """
     if config.feature_norm != "group":
         return None
@@ -299,8 +302,8 @@ def _whole_moments(
 
 
 def _chunks(frames: int, *, chunk: int, margin: int) -> list[tuple[int, slice]]:
-    """(First frame of a chunk, the frames to keep of it); all of one length, the last one flush
-    with the end.
+    """Return (first frame of a chunk, the frames to keep of it) for each chunk; all have one
+    length, and the last one ends at the end of the recording.
     """
     step = chunk - 2 * margin
     starts = [*range(0, frames - chunk, step), frames - chunk]

@@ -30,8 +30,8 @@ class MelEncoder(nn.Module):
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]
     ) -> Float[Array, "b f d"]:
         mel = normalise_mel(log_mel(audio, bands=self.config.mel_bands), mask)
-        # Biases that differ: silence is zero in every band, and norms of zeros one after another
-        # have derivatives that float32 cannot hold.
+        # The biases differ: silence is zero in every band, and consecutive norms of zeros have
+        # derivatives that overflow float32.
         project = Dense(
             self.config.width,
             dtype=self.dtype,

@@ -1,8 +1,8 @@
-"""The convolution that tells frames their positions: grouped, 128 frames wide.
+"""The positional convolution: grouped, 128 frames wide.
 
     y_t = activation( b + Σ_k W_k x_{t + k - K // 2} ),   k = 0 ... K - 1
 
-W is (K, d / groups, d); the weight norm of the checkpoints is folded into it on reading.
+W is (K, d / groups, d). The weight norm of the checkpoints is folded into it when they are read.
 """
 
 import flax.linen as nn
@@ -16,8 +16,8 @@ from ksdiff_jax.typing import Array, Float
 
 
 class PositionalConvolution(nn.Module):
-    """What is added to the projected features; parameters `kernel`, `bias` and, if batch-normed,
-    `scale`, `shift`.
+    """Returns the term that is added to the projected features; parameters `kernel`, `bias` and, if
+    batch-normed, `scale`, `shift`.
     """
 
     config: PretrainedEncoderConfig

@@ -5,17 +5,17 @@
     x = norm(x + activation(grouped convolution of x))  positions; the norm comes last if pre-norm
     x = layer(x), num_layers times                      attention, feed-forward; post- or pre-norm
 
-The three differ in little: HuBERT may leave out the norm before W, WavLM adds a gated relative
-position bias to the attention (`relative_positions`). Dropout, layer drop and masking are training
-devices of the originals and absent.
+The three models differ in two points: HuBERT may omit the norm before W, and WavLM adds a gated
+relative position bias to the attention (`relative_positions`). Dropout, layer drop and masking,
+which the originals use in training, are omitted.
 
-Frames. The originals give n = (s - 400) // 320 + 1 frames (`states`). Ours are f = s // 320
-(`__call__`, `hidden_states`): 40 zeros before and after the sound make frame i hear samples 320 i -
-40 to 320 i + 360, centred on the 320 samples that it stands for.
+Frames. The originals return n = (s - 400) // 320 + 1 frames (`states`). Ours are f = s // 320
+(`__call__`, `hidden_states`): with 40 zeros before and after the sound, frame i depends on samples
+320 i - 40 to 320 i + 360, centred on its own 320 samples.
 
-Padding. With a mask only valid frames are heard, normed over and attended to, so that a recording
-in a padded batch gives what it gives alone. The originals' base models take no mask and do hear
-padding.
+Padding. With a mask, only valid frames enter the convolutions, the norms and the attention, so a
+recording has the same features in a padded batch as alone. The originals' base models take no mask,
+and padding changes their features.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ _MASKED = -1e30
 
 
 class States(NamedTuple):
-    """What an encoder knows of a recording."""
+    """The hidden states of a recording."""
 
     last: Float[Array, "b n d"]
     hidden: tuple[Float[Array, "b n d"], ...]  # the input of the first layer and the output of each
@@ -68,13 +68,15 @@ class PretrainedEncoder(nn.Module):
     def __call__(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None
     ) -> Float[Array, "b f d"]:
-        """The last hidden state, f = s // 320; `mask` marks frames with sound."""
+        """Return the last hidden state, f = s // 320; `mask` marks frames with sound."""
         return self._states_at_50_hz(audio, mask).last
 
     def hidden_states(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None
     ) -> tuple[Float[Array, "b f d"], ...]:
-        """Input of the first layer and output of each, num_layers + 1 in all, f = s // 320."""
+        """Return the input of the first layer and the output of each, num_layers + 1 in all, f = s
+        // 320.
+        """
         return self._states_at_50_hz(audio, mask).hidden
 
     def states(
@@ -84,11 +86,11 @@ class PretrainedEncoder(nn.Module):
         valid_samples: Int[Array, "b"] | None = None,
         moments: Moments | None = None,
     ) -> States:
-        """What the original gives for its own input values, at its own n = (s - 400) // 320 + 1
-        frames.
+        """Return the original's output for its own input values, at its own n = (s - 400) // 320 +
+        1 frames.
 
-        `audio` is normalised already, if it is to be. `valid_samples` of each row are sound, the
-        rest is padding.
+        `audio` is normalised beforehand if the model requires it. The first `valid_samples` of each
+        row are sound, the rest is padding.
         """
         config = self.config
         first_valid = valid = None
@@ -124,8 +126,8 @@ class PretrainedEncoder(nn.Module):
     def _states_at_50_hz(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None
     ) -> States:
-        """`states` of the sound as a recording: normalised if the model wants it, with 40 zeros on
-        either side.
+        """Return `states` of the sound as a recording: normalised if the model requires it, with 40
+        zeros on either side.
         """
         hop, field = hop_samples(self.config), receptive_field(self.config)
         samples = None if mask is None else hop * mask.sum(axis=1)
@@ -140,7 +142,9 @@ class PretrainedEncoder(nn.Module):
 def normalise(
     audio: Float[Array, "b s"], samples: Int[Array, "b"] | None = None
 ) -> Float[Array, "b s"]:
-    """Each recording to mean 0 and variance 1 over its first `samples`; zeros behind them."""
+    """Normalise each recording to mean 0 and variance 1 over its first `samples`; the rest becomes
+    zero.
+    """
     if samples is None:
         centred = audio - audio.mean(axis=1, keepdims=True)
         return centred * jax.lax.rsqrt(
@@ -190,8 +194,8 @@ class EncoderLayer(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of all frames to all valid frames; queries, keys and values in one
-    product.
+    """Multi-head attention of all frames to all valid frames; one matrix product computes queries,
+    keys and values.
     """
 
     config: PretrainedEncoderConfig
@@ -240,7 +244,7 @@ class FeedForward(nn.Module):
 def _convolved(
     samples: Int[Array, "b"], kernels: tuple[int, ...], strides: tuple[int, ...]
 ) -> Int[Array, "b"]:
-    """Frames that convolutions make of so many samples, none below one kernel."""
+    """Return the number of frames of convolutions over this many samples; 0 below one kernel."""
     for kernel, stride in zip(kernels, strides, strict=True):
         samples = jnp.maximum((samples - kernel) // stride + 1, 0)
     return samples

@@ -1,7 +1,7 @@
-"""From a recording to an `Utterance`: decoded sound, prosody and transcript.
+"""Reads a recording as an `Utterance`: decoded sound, prosody and transcript.
 
-`read_utterance` takes a path (anything `audio.waveform.load_audio` decodes), a recording that was
-read before, or an array of samples with its rate. The sound is padded or cut to whole motion
+`read_utterance` takes a path (anything that `audio.waveform.load_audio` decodes), a recording that
+is already decoded, or an array of samples with its rate. The sound is padded or cut to whole motion
 frames: 640 samples and 2 rows of prosody for each of T = round(25 · seconds) frames.
 """
 
@@ -26,7 +26,7 @@ SpeechSource = str | Path | Recording | np.ndarray
 
 
 class TranscriptWarning(Notice):
-    """The transcript does not fit into the model's tokens and was cut."""
+    """The transcript exceeds the model's tokens and was cut."""
 
 
 def read_utterance(
@@ -38,10 +38,10 @@ def read_utterance(
     channel: int | None = None,
     audio_stream: int | None = None,
 ) -> Utterance:
-    """Decode the sound, measure its prosody, encode the transcript.
+    """Decode the sound, compute its prosody, encode the transcript.
 
-    Warns with `TranscriptWarning` where the transcript is cut. `channel` and `audio_stream` take
-    one channel and one sound track of the recording, counted from 1.
+    Warns with `TranscriptWarning` if the transcript is cut. `channel` and `audio_stream` select one
+    channel and one sound track of the recording, counted from 1.
     """
     heard = None
     if isinstance(speech, np.ndarray) or hasattr(speech, "__array__"):
@@ -58,7 +58,8 @@ def read_utterance(
         with heard.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     audio = whole_frames(audio)
-    if not transcript.fits(transcript_text, max_tokens=max_tokens):
+    reads_transcript = max_tokens > 2  # more than begin and end
+    if reads_transcript and not transcript.fits(transcript_text, max_tokens=max_tokens):
         size = len(transcript_text.encode("utf-8", errors="replace"))
         warnings.warn(
             f"the transcript is {size:,} bytes long; this checkpoint reads the first "
@@ -75,10 +76,10 @@ def read_utterance(
 def samples_at_16_khz(
     samples: np.ndarray, *, sample_rate_hz: float | int | None, channel: int | None = None
 ) -> tuple[Float[np.ndarray, "s"], str]:
-    """An array of samples, (s,) or (s, channels), as mono float32 at 16 kHz, and the SHA-256 of
-    what was given.
+    """Return an array of samples, (s,) or (s, channels), as mono float32 at 16 kHz, and the SHA-256
+    of the given array.
 
-    Channels become one as those of a file do (`audio.channels`); `channel`, counted from 1, takes
+    Channels are mixed as those of a file are (`audio.channels`); `channel`, counted from 1, selects
     one of them.
     """
     if sample_rate_hz is None or not 1_000 <= sample_rate_hz <= 1_000_000:

@@ -5,8 +5,8 @@
     g_i = g_a (g_b w - 1) + 2        gates from the input of the layer, per head
     bias_ij = g_i r_ij
 
-Buckets are those of T5: half of them for each direction, exact up to a quarter of all, logarithmic
-beyond.
+The buckets are those of T5: half of them for each direction, exact for distances up to a quarter of
+their number, logarithmic beyond.
 """
 
 import math
@@ -20,12 +20,12 @@ from ksdiff_jax.typing import Array, Float, Int
 
 
 def relative_buckets(frames: int, *, buckets: int, max_distance: int) -> Int[np.ndarray, "t t"]:
-    """The bucket of the distance j - i, for all pairs."""
+    """Return the bucket of the distance j - i for all pairs."""
     distance = np.arange(frames)[None, :] - np.arange(frames)[:, None]
     half = buckets // 2
     exact = half // 2
     far = np.abs(distance).astype(np.float32)
-    # float32 and rounded down, as the original, so that the same distances fall on the edges of
+    # float32 and rounded down, as in the original, so that the same distances lie on the edges of
     # buckets.
     with np.errstate(divide="ignore"):
         scaled = (

@@ -1,8 +1,9 @@
-"""Hearing what is said: transformers' Whisper, where torch and a model are at hand.
+"""Transcribes a recording with transformers' Whisper, if torch and a model are available.
 
-Whisper (Radford et al. 2022, §3.8) reads long recordings in windows of 30 s, each from where the
-last one ended; the times of words come from its cross-attention. Both are transformers' work; here
-its output becomes a `Transcript` whose words lie in order and inside the recording.
+Whisper (Radford et al. 2022, §3.8) reads long recordings in windows of 30 s. Each window starts
+where the previous one ended. The times of words come from its cross-attention. transformers
+implements both. This module converts its output to a `Transcript` whose words are in order and
+inside the recording.
 """
 
 import importlib.util
@@ -20,11 +21,11 @@ Transcriber = Callable[[np.ndarray], Transcript]
 
 
 def load_transcriber(model: str) -> Transcriber:
-    """A function from samples (s,) at 16 kHz to their transcript, by a Whisper in a folder or on
-    the hub.
+    """Return a function from samples (s,) at 16 kHz to their transcript, computed by a Whisper
+    model in a folder or on the hub.
 
-    Raises `InputError` in one line where torch is missing, or there is no such model here and no
-    network.
+    Raises `InputError` in one line if torch is missing, or if there is no local model of this name
+    and no network.
     """
     if importlib.util.find_spec("torch") is None:
         raise InputError(
@@ -38,12 +39,11 @@ def load_transcriber(model: str) -> Transcriber:
     logging.disable_progress_bar()
     try:
         recogniser = pipeline("automatic-speech-recognition", model=model)
-    except Exception as error:  # the hub's client and the model classes raise all kinds
+    except Exception as error:  # the hub's client and the model classes raise many types
         raise InputError(
-            f"--transcribe {model}: no such model here, and the Hugging Face hub did not give it "
-            f"({type(error).__name__}: {first_line(error)}); download a Whisper where there is a "
-            "network and "
-            "name its folder"
+            f"--transcribe {model}: no such model here, and it could not be downloaded from the "
+            f"Hugging Face hub ({type(error).__name__}: {first_line(error)}); download a Whisper "
+            "where there is a network and name its folder"
         ) from error
     if getattr(recogniser.model.config, "model_type", "") != "whisper":
         raise InputError(

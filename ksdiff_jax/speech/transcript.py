@@ -1,4 +1,5 @@
-"""Transcripts as UTF-8 bytes: no vocabulary file, every language and script (a reading of ours, R).
+"""Transcripts as UTF-8 bytes, which need no vocabulary file and cover every language and script
+(our choice, R).
 
 Token ids: 0 padding, 1 begin, 2 end, 3 + byte.
 """
@@ -13,9 +14,9 @@ VOCABULARY = 256 + SPECIALS
 
 
 def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np.ndarray, "l"]]:
-    """Token ids (max_tokens,) int32 and their validity; the text is cut where it does not fit.
+    """Return token ids (max_tokens,) int32 and their validity; a text that is too long is cut.
 
-    The cut falls between characters, never inside one. An empty text gives begin and end alone.
+    The cut falls between characters, never inside one. An empty text gives only begin and end.
     """
     content = (
         text.encode("utf-8", errors="replace")[: max_tokens - 2]
@@ -29,5 +30,5 @@ def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np
 
 
 def fits(text: str, *, max_tokens: int) -> bool:
-    """Whether `encode` keeps the whole text."""
+    """Return whether `encode` keeps the whole text."""
     return len(text.encode("utf-8", errors="replace")) <= max_tokens - 2

@@ -1,12 +1,12 @@
 """One clip of speech, and a batch of clips padded to one length.
 
 An `Utterance` is a clip at its own length: T motion frames, 640 T samples and 2 T rows of prosody.
-`pad_utterance` makes a row of `frames` motion frames from it; the rows of several clips, stacked,
-are the `Speech` that a system takes:
+`pad_utterance` pads it to a row of `frames` motion frames. The stacked rows of several clips form
+the `Speech` that a system takes as input:
 
     Utterance -- pad_utterance --> Speech (s), (f 2), (t), (l) ... -- stack_rows --> Speech (b ...)
 
-What follows the clip is zero, and its mask is False.
+Values after the end of the clip are zero, and their mask is False.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from ksdiff_jax.audio.timebase import (
 )
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
-if TYPE_CHECKING:  # it needs packages that `bench device` does without
-    from ksdiff_jax.audio.heard import Heard
+if TYPE_CHECKING:  # the import needs packages that `bench device` does not require
+    from ksdiff_jax.audio.voice import VoiceSource
 
 
 class Speech(NamedTuple):
@@ -36,7 +36,7 @@ class Speech(NamedTuple):
     mask: Bool[Array, "b t"]  # valid motion frames
     tokens: Int[Array, "b l"]  # transcript.encode, 0 where invalid
     token_mask: Bool[Array, "b l"]
-    # of the speech encoder; where they are given, the system does not run it
+    # output of the speech encoder; if it is given, the system does not run the encoder
     features: Float[Array, "b f d"] | None = None
 
 
@@ -47,27 +47,27 @@ class Utterance(NamedTuple):
     prosody: Float[np.ndarray, "f 2"]  # log f0 and log energy, normalised
     tokens: Int[np.ndarray, "l"]
     token_mask: Bool[np.ndarray, "l"]
-    digest: str  # SHA-256 of the file or the array that the sound comes from
-    # of the speech encoder, where it runs on whole recordings
+    digest: str  # SHA-256 of the file or the array that contains the sound
+    # output of the speech encoder, if it runs on whole recordings
     features: Float[np.ndarray, "f d"] | None = None
-    heard: "Heard | None" = None  # channels and track of the file; None for an array
+    heard: "VoiceSource | None" = None  # channels and track of the file; None for an array
 
     @property
     def frames(self) -> int:
-        """Motion frames."""
+        """Return the number of motion frames."""
         return len(self.audio) // SAMPLES_PER_MOTION_FRAME
 
 
 def whole_frames(
     audio: Float[np.ndarray, "s"], frames: int | None = None
 ) -> Float[np.ndarray, "_"]:
-    """The sound padded or cut to `frames` motion frames, by default round(25 · seconds)."""
+    """Return the sound padded or cut to `frames` motion frames, by default round(25 · seconds)."""
     samples = samples_of_motion_frames(motion_frames(len(audio)) if frames is None else frames)
     return zero_padded(audio[:samples], samples)
 
 
 def pad_utterance(utterance: Utterance, frames: int) -> Speech:
-    """The row of a batch: an utterance padded to `frames` motion frames."""
+    """Return an utterance padded to `frames` motion frames, as one row of a batch."""
     rows = SPEECH_FRAMES_PER_MOTION_FRAME * frames
     features = utterance.features
     return Speech(
@@ -81,12 +81,12 @@ def pad_utterance(utterance: Utterance, frames: int) -> Speech:
 
 
 def stack_rows(rows: Sequence[Speech]) -> Speech:
-    """Rows of one length as a batch."""
+    """Stack rows of one length to a batch."""
     return jax.tree.map(lambda *arrays: np.stack(arrays), *rows)
 
 
 def cut_utterance(utterance: Utterance, start: int, stop: int) -> Utterance:
-    """Motion frames [start, stop) of an utterance, with the whole transcript."""
+    """Return motion frames [start, stop) of an utterance, with the whole transcript."""
     first, last = (SPEECH_FRAMES_PER_MOTION_FRAME * frame for frame in (start, stop))
     features = utterance.features
     return utterance._replace(
@@ -97,6 +97,6 @@ def cut_utterance(utterance: Utterance, start: int, stop: int) -> Utterance:
 
 
 def zero_padded(values: AnyArray, length: int) -> np.ndarray:
-    """An array of `length` rows: the values, then zeros."""
+    """Return an array of `length` rows: the values, then zeros."""
     missing = length - len(values)
     return np.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1)) if missing else values

@@ -1,8 +1,8 @@
-"""What a weight must be before it becomes one of ours: floating point, finite, and not all zero.
+"""Checks that a weight is valid before it is loaded: floating point, finite, and not all zero.
 
-A checkpoint with NaN, with infinities (float16 that overflowed), quantised to integers, or filled
-with zeros by a download that never finished has the names and shapes of a sound one. Every feature
-that it gives is worthless, and nothing later would tell.
+A checkpoint with NaN, with infinities (overflowed float16), quantised to integers, or filled with
+zeros by an incomplete download has the names and shapes of a valid one. All its features are
+worthless, and no later check would detect that.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _RELATIVES = (
     "model.encoder",
     "model.decoder",
 )
-# Beginning of a key, a piece of one, and what it tells.
+# Start of a key, substring of a key, and the conclusion.
 _SIGNS = (
     (
         "module.",
@@ -61,14 +61,13 @@ _SIGNS = (
 def sound_weight(
     key: str, array: Shaped[np.ndarray, "..."], *, source: str
 ) -> Shaped[np.ndarray, "..."]:
-    """The weight as float32; raises `InputError` naming it where it is not sound."""
+    """Return the weight as float32; raise `InputError` with its name if it is invalid."""
     if array.dtype.name not in _FLOATS:
         raise InputError(
             f"{source}: {key} holds {array.dtype.name}, floating-point weights are needed; give "
-            "the model as it was "
-            "before it was quantised"
+            "the model as it was before it was quantised"
         )
-    with np.errstate(all="ignore"):  # what is not finite afterwards is counted next
+    with np.errstate(all="ignore"):  # values that are not finite are counted below
         single = np.asarray(array, np.float32)
     if bad := int(single.size - np.isfinite(single).sum()):
         half = " (its float16 overflowed, or it was damaged)" if array.dtype == np.float16 else ""
@@ -87,8 +86,8 @@ def sound_weight(
 def sound_result(
     name: str, keys: tuple[str, ...], array: Shaped[np.ndarray, "..."], *, source: str
 ) -> None:
-    """Raise `InputError` where sound weights made a parameter that is not finite (a negative
-    variance, say).
+    """Raise `InputError` if valid weights gave a parameter that is not finite (for example from a
+    negative variance).
     """
     if not np.isfinite(array).all():
         raise InputError(
@@ -98,8 +97,8 @@ def sound_result(
 
 
 def likely_reason(keys: Iterable[str], architecture: str) -> str | None:
-    """What keys that do not belong tell of where they come from, and what to do; None where they
-    tell nothing.
+    """Return the probable origin of keys that do not match, and the remedy; None if the keys do not
+    show it.
     """
     keys = list(keys)
     for begin, inside, reason in _SIGNS:

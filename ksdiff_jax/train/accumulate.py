@@ -1,14 +1,14 @@
-"""The gradient of one batch from n micro-batches, one after the other: the memory of a small batch
-for a large one.
+"""The gradient of one batch from n micro-batches in sequence: the memory of a small batch for a
+large one.
 
     batch (b, ...) -> (n, b / n, ...);   loss = 1/n Σ_i loss_i,   g = 1/n Σ_i ∇ loss_i
 
-A loss is a mean over clips (steps.py) and a micro-batch has as many clips as any other, so these
-are the loss and the gradient of the whole batch. Each clip keeps its key, so it draws what it
-draws in the whole batch; only dropout differs.
+A loss is a mean over clips (steps.py) and all micro-batches have the same number of clips, so these
+are the loss and the gradient of the whole batch. Each clip keeps its key and therefore its random
+draws; only dropout differs.
 
-Micro-batch i takes clips i, i + n, i + 2n, ... Each device holds neighbouring clips, so it finds
-its part of every micro-batch in its own memory: nothing is sent, and no device waits.
+Micro-batch i has clips i, i + n, i + 2n, ... Each device has neighbouring clips, so its part of
+every micro-batch is in its own memory: nothing is sent, and no device waits.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,8 @@ Gradient = tuple[tuple[Float[Array, ""], Means], PyTree]
 
 
 def micro_batches(batch: PyTree, count: int, mesh: Mesh) -> PyTree:
-    """Every array (b, ...) as (count, b / count, ...): [i, j] is clip j · count + i; each part on
-    all batch shards.
+    """Return every array (b, ...) as (count, b / count, ...): [i, j] is clip j · count + i; each
+    part is on all batch shards.
     """
     sharding = NamedSharding(mesh, PartitionSpec(None, BATCH_AXES))
 
@@ -46,8 +46,8 @@ def accumulated(
     count: int,
     mesh: Mesh,
 ) -> Gradient:
-    """((loss, means of its terms), gradient) of `batch`, from `gradient` of (params, micro-batch,
-    keys of its clips).
+    """Return ((loss, means of its terms), gradient) of `batch`, from `gradient` of (params,
+    micro-batch, keys of its clips).
     """
     if count == 1:
         return gradient(params, batch, keys)

@@ -1,20 +1,20 @@
-"""Several processes that stop at the same step, for a signal or because one has no more data.
+"""Makes several processes stop at the same step, for a signal or because one has no more data.
 
-A signal reaches one process or all, at different steps; yet a step, a save and a validation need
-everybody. So each process tells, with every step, the signal it has received; the largest over all
-devices is computed beside the step and read `_LAG` steps later, when it is long there. All read the
-same number after the same step, and stop there:
+A signal reaches one process or all, at different steps, but a step, a save and a validation need
+all processes. With every step, each process therefore contributes the signal that it has received.
+The largest over all devices is computed with the step and read `_LAG` steps later, when it is
+already available. All processes read the same number after the same step, and stop there:
 
     step n      every process: received signal or 0  ->  max over devices, not waited for
-    step n + 2  every process reads the answer of step n; not 0: stop
+    step n + 2  every process reads the result of step n; not 0: stop
 
-An error in reading data is told the same way, and soon enough: a batch is used only when the reader
-has those of the next `BATCHES_CERTAIN` steps (feed.py), so that all take the steps up to the
-missing batch, and save them.
+An error in reading data is shared in the same way, and early enough: a batch is used only when the
+reader has those of the next `BATCHES_CERTAIN` steps (feed.py), so that all processes take and save
+the steps up to the missing batch.
 
-It costs one sum of a few bytes per step, and nothing is waited for. What one process alone does not
-wait for, data and validation, cannot be left by it alone: a signal takes effect when the step that
-is being waited for is done.
+The cost is one sum of a few bytes per step, without waiting. A process cannot leave alone a block
+in which all take part, such as waiting for data or validation. A signal takes effect when the
+current step is done.
 """
 
 import contextlib
@@ -32,28 +32,29 @@ from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.train.interrupt import StopRequest
 
 _LAG = 2
-# What is told after step n ends the run after step n + _LAG, which must have its batch: the first
-# missing is later.
+# A value shared after step n ends the run after step n + _LAG, which must have its batch: the first
+# missing batch is later.
 BATCHES_CERTAIN = _LAG + 1
-_BAD_DATA, _NO_DATA = 127, 126  # no signals have these numbers
+_BAD_DATA, _NO_DATA = 127, 126  # not the numbers of any signals
 
 
 def stop_request(mesh: Mesh) -> StopRequest:
-    """What catches the signals of this run: on one process the first signal counts, on several
+    """Return the signal handler of this run: with one process the first signal counts, with several
     their agreement.
     """
     return StopRequest() if jax.process_count() == 1 else SharedStopRequest(mesh)
 
 
 def data_failure(*, bad: bool) -> Exception:
-    """What a process raises where another cannot read on: the caller's mistake if the data are
-    `bad`, else none.
+    """Return the exception to raise if another process cannot continue reading: the caller's
+    mistake if the data are `bad`.
     """
-    said = (
-        "another process cannot read its training data, and says why; all steps until then are "
+    message = (
+        "another process cannot read its training data and prints the reason; all steps until "
+        "then are "
         "saved"
     )
-    return InputError(said) if bad else RuntimeError(said)
+    return InputError(message) if bad else RuntimeError(message)
 
 
 class SharedStopRequest(StopRequest):
@@ -66,13 +67,13 @@ class SharedStopRequest(StopRequest):
         self._largest = jax.jit(jnp.max, out_shardings=replicated(mesh))
 
     def after_step(self, failure: BaseException | None = None) -> None:
-        """Tell the others what was received or is missing, and learn what all had told two steps
+        """Send the received signal or missing data to the others, and read what all sent two steps
         ago.
         """
         missing = _BAD_DATA if isinstance(failure, InputError) else _NO_DATA
-        told = np.full((1,), self._received if failure is None else missing, np.int32)
+        sent = np.full((1,), self._received if failure is None else missing, np.int32)
         devices = (self._sharding.num_devices,)
-        flags = jax.make_array_from_callback(devices, self._sharding, lambda index: told)
+        flags = jax.make_array_from_callback(devices, self._sharding, lambda index: sent)
         self._asked.append(self._largest(flags))
         if len(self._asked) > _LAG and (number := int(self._asked.popleft())):
             if number in (_BAD_DATA, _NO_DATA):
@@ -82,13 +83,13 @@ class SharedStopRequest(StopRequest):
 
     @contextlib.contextmanager
     def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:
-        """A block like any other: to leave it alone would leave the others waiting."""
+        """An ordinary block: leaving it alone would keep the others waiting."""
         yield
 
     @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:
-        """Nor from a compilation: the others would find out by a missed heartbeat only."""
+        """An ordinary block as well: the others would notice only by a missed heartbeat."""
         yield
 
     def _answer(self) -> None:
-        """Noted; `after_step` tells the others."""
+        """Store the signal; `after_step` sends it to the others."""

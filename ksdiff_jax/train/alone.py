@@ -1,8 +1,8 @@
-"""One run at a time in a workdir.
+"""Allows one run at a time in a workdir.
 
-A second one would delete what the first is saving, and both would write into one log. The first
-process of a run locks `<workdir>/.lock`; the system lets go of the lock when that process ends,
-however it ends. A network disk without locks lets all in.
+A second run would delete what the first is saving, and both would write into one log. The first
+process of a run locks `<workdir>/.lock`; the system releases the lock when that process ends in any
+way. A network disk without locks admits all runs.
 """
 
 import contextlib
@@ -15,15 +15,15 @@ from ksdiff_jax import locks
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.parallel.distributed import any_process, is_main_process, several
 
-# How long a start waits for the end of the run before. Of several processes (True), those that are
-# left of the last start may notice only after a minute that one is gone.
+# How long a start waits for the end of the previous run. With several processes (True), the
+# remaining ones of the last start may take a minute to notice that one is gone.
 PATIENCE_S = {False: 2.0, True: 90.0}
 
 
 @contextlib.contextmanager
-def alone_in(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
-    """Keep other runs out of the folder as long as the block lasts; raises `InputError` if one is
-    in it and stays.
+def exclusive_workdir(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
+    """Keep other runs out of the folder during the block; raise `InputError` if another run stays
+    in it.
     """
     with contextlib.ExitStack() as stack:
         taken = False
@@ -35,21 +35,23 @@ def alone_in(workdir: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
                 )
         if any_process(taken):
             raise InputError(
-                f"{workdir}: a run is going on in this folder; let it end, or name another "
+                f"{workdir}: another run is using this folder; let it end, or name another "
                 "--workdir"
             )
         yield
 
 
 def _take(lock: IO[bytes], *, waiting: Callable[[], None]) -> bool:
-    """Whether the lock was free, or became so in time; it is held until the file is closed."""
-    until, told = time.monotonic() + PATIENCE_S[several()], False
+    """Return whether the lock was free, or became so in time; it is kept until the file is
+    closed.
+    """
+    until, reported = time.monotonic() + PATIENCE_S[several()], False
     while True:
         if locks.take_at_once(lock):
             return True
         if time.monotonic() > until:
             return False
-        if not told:
+        if not reported:
             waiting()
-        told = True
+        reported = True
         time.sleep(0.2)

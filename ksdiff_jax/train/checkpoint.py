@@ -1,12 +1,12 @@
-"""Saving and restoring a run, with proof: Orbax v1 for the arrays, a SHA-256 per array beside them.
+"""Saves and restores a run with verification: Orbax v1 for the arrays, and a SHA-256 per array.
 
-Orbax restores arrays whose bits were flipped on disk without a word, so every checkpoint carries in
-its metadata the digest of each leaf and of the data position, and `Checkpoints.restore` recomputes
-them. A checkpoint that does not match is reported and the one before it is tried; once that has
-proved sound, the other is moved to `<folder>/../corrupt/`. Several processes decide that together.
-Saving runs in the background; a checkpoint has its final name only when it is complete, and whoever
-restores waits for it. Opening the folder removes what a killed process left half saved, so one run
-at a time may have it open (workdir.py). No other file of the package imports Orbax.
+Orbax restores arrays with bits flipped on disk without an error. Every checkpoint therefore stores
+in its metadata the digest of each leaf and of the data position, and `Checkpoints.restore`
+recomputes them. A checkpoint that does not match is reported, and the previous one is tried; once
+that has been verified, the other is moved to `<folder>/../corrupt/`. Several processes decide this
+together. Saving runs in the background. A checkpoint has its final name only when it is complete,
+and a restore waits for it. Opening the folder removes what a killed process left incomplete, so
+only one run at a time may open it (workdir.py). No other file of the package imports Orbax.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Restored(NamedTuple):
-    """A run at a checkpoint: its state on the mesh, and where its data iterator stood."""
+    """A run at a checkpoint: its state on the mesh, and the position of its data iterator."""
 
     state: TrainState
     position: DataPosition
@@ -53,12 +53,12 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._saving: ocp.AsyncResponse | None = None
-        self._failure: Exception | None = None  # of a save, which the next `wait` raises
+        self._failure: Exception | None = None  # of a save; the next `wait` raises it
 
     def steps(self) -> list[int]:
-        """Steps of the finished checkpoints, oldest first."""
-        # As the disk has them. Orbax also lists the one being saved, and none that it would have
-        # deleted after it.
+        """Return the steps of the finished checkpoints, oldest first."""
+        # Read from the disk. Orbax also lists the one being saved, and omits those that it will
+        # delete after it.
         return sorted(
             int(path.name)
             for path in self.folder.iterdir()
@@ -66,7 +66,7 @@ class Checkpoints:
         )
 
     def save(self, state: TrainState, position: DataPosition, *, step: int) -> None:
-        """Start saving; returns once the state is copied to the host, so that it may be donated."""
+        """Start saving; return when the state is copied to the host, so that it may be donated."""
         self.wait()
         digests = {name: leaf_digest(on_host(leaf)) for name, leaf in named_leaves(state).items()}
         manifest = {
@@ -80,7 +80,7 @@ class Checkpoints:
             )
 
     def wait(self) -> None:
-        """Wait until the checkpoint being saved has its final name; raises `InputError` if the disk
+        """Wait until the checkpoint being saved has its final name; raise `InputError` if the disk
         refused it.
         """
         failure, self._failure = self._failure, None
@@ -101,7 +101,7 @@ class Checkpoints:
         self.close()
 
     def close(self) -> None:
-        """Finish what is being saved and let go of the folder."""
+        """Finish saving and release the folder."""
         try:
             self.wait()
         finally:
@@ -110,30 +110,29 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _naming_disk_errors(self) -> Iterator[None]:
-        """A full disk is no bug: one line with the folder and what is free, instead of Orbax's
-        traceback.
+        """Convert the error of a full disk to one line with the folder and the free space, instead
+        of Orbax's traceback.
         """
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
-            # TensorStore's errors come as ValueError, with the number of the system's error in
-            # their text.
+            # TensorStore's errors are ValueErrors with the number of the system's error in their
+            # text.
             if not isinstance(error, OSError) and "os_error_code" not in str(error):
                 raise
             free = shutil.disk_usage(self.folder.parent).free
             raise InputError(
                 f"{self.folder}: cannot save a checkpoint ({first_line(error)}; {free / 1e6:.0f} "
-                "MB free on this "
-                "disk); the ones before are intact"
+                "MB free on this disk); the previous ones are intact"
             ) from error
 
     def restore(self, abstract: TrainState, *, tell: Callable[[str], None]) -> Restored | None:
-        """The newest sound checkpoint, laid out as `abstract` says; None if there are no
+        """Return the newest valid checkpoint with the layout of `abstract`; None if there are no
         checkpoints at all.
 
-        Waits for the one being saved; if that fails, the one before it is used, and the next `wait`
-        raises why. Corrupt ones are reported through `tell`, and moved aside once one before them
-        has proved sound. Raises `CheckpointCorrupt` if none is sound; all stay where they are.
+        Waits for the one being saved; if that fails, the previous one is used, and the next `wait`
+        raises the reason. Corrupt ones are reported through `tell`, and moved aside once a previous
+        one has been verified. Raises `CheckpointCorrupt` if none is valid; all stay in place.
         """
         try:
             self.wait()
@@ -144,25 +143,28 @@ class Checkpoints:
             try:
                 restored = self._load(step, abstract)
             except CheckpointCorrupt as error:  # on all processes
-                tell(f"checkpoint of step {step} is corrupt ({error}); trying the one before it")
+                tell(f"checkpoint of step {step} is corrupt ({error}); trying the previous one")
                 problems[step] = str(error)
                 continue
             for passed_over in problems:
                 self._set_aside(passed_over)
             return restored
-        if problems:  # a disk out of reach, perhaps: a later start may find all of them sound
-            said = "; ".join(problems.values())
+        # a disk may be temporarily unavailable, and a later start may find all of them valid
+        if problems:
+            reasons = "; ".join(problems.values())
             raise CheckpointCorrupt(
-                f"{self.folder}: no sound checkpoint, and nothing was moved or begun anew: {said}"
+                f"{self.folder}: no valid checkpoint; nothing was moved and no new run was "
+                f"started: {reasons}"
             )
         return None
 
     def _load(self, step: int, abstract: TrainState) -> Restored:
-        """The checkpoint of `step`; raises `CheckpointCorrupt` on every process if it is not sound
-        for one.
+        """Return the checkpoint of `step`; raise `CheckpointCorrupt` on every process if it is
+        invalid for one.
 
-        Each process reads alone and all agree on the outcome before the next thing that needs them
-        together. In Orbax's own barriers those who can read would wait minutes for one who cannot.
+        Each process reads alone, and all agree on the outcome before the next operation that needs
+        them together. In Orbax's own barriers, processes that can read would wait minutes for one
+        that cannot.
         """
         folder = self.folder / str(step)
         with _reading_alone():
@@ -184,14 +186,14 @@ class Checkpoints:
 
 
 def _steps_seen_by_first(steps: list[int]) -> list[int]:
-    """The steps that process 0 sees; on a network disk others may not see all of them yet, or
-    still.
+    """Return the steps that process 0 finds; on a network disk others may not see all of them yet,
+    or may still see deleted ones.
     """
     return json.loads(from_main_process(json.dumps(steps)))
 
 
 def _reading_alone() -> ocp.Context:
-    """In this context Orbax waits for no other process."""
+    """Return a context in which Orbax waits for no other process."""
     context, this = ocp.Context(), jax.process_index()
     context.multiprocessing.primary_host = this
     context.multiprocessing.active_processes = {this}
@@ -200,14 +202,16 @@ def _reading_alone() -> ocp.Context:
 
 
 def _together(folder: Path, read: Callable[[], T]) -> T:
-    """What `read` gives; raises `CheckpointCorrupt` on every process if it fails on one."""
+    """Return the result of `read`; raise `CheckpointCorrupt` on every process if it fails on
+    one.
+    """
     result, failure = None, None
     try:
         result = read()
     except CheckpointCorrupt as error:
         failure = error
     except Exception as error:
-        # whatever Orbax, TensorStore or the JSON reader make of damaged files
+        # any error that Orbax, TensorStore or the JSON reader raises for damaged files
         failure = CheckpointCorrupt(f"{folder}: cannot be read: {first_line(error)}")
         failure.__cause__ = error
     if any_process(failure is not None):
@@ -216,8 +220,8 @@ def _together(folder: Path, read: Callable[[], T]) -> T:
 
 
 def _manifest(folder: Path, abstract: TrainState) -> dict:
-    """Digests and data position as saved; raises `CheckpointCorrupt` if they do not fit each other
-    or this model.
+    """Return digests and data position as saved; raise `CheckpointCorrupt` if they do not match
+    each other or this model.
     """
     manifest = ocp.checkpointables_metadata(folder).custom_metadata
     if not manifest or "digests" not in manifest:
@@ -226,17 +230,15 @@ def _manifest(folder: Path, abstract: TrainState) -> dict:
         raise CheckpointCorrupt(f"{folder}: the data position is not what was saved")
     if differing := named_leaves(abstract).keys() ^ manifest["digests"].keys():
         raise CheckpointCorrupt(
-            f"{folder}: holds other arrays than this model, such as {min(differing)}"
+            f"{folder}: contains other arrays than this model, such as {min(differing)}"
         )
     return manifest
 
 
 def _verify(folder: Path, state: TrainState, digests: dict[str, str]) -> None:
-    """Raises `CheckpointCorrupt` naming the first leaf whose digest is not the one in the
-    manifest.
-    """
-    # All of them, also after the first that differs: every process must take part in bringing them
-    # to the hosts.
+    """Raise `CheckpointCorrupt` with the first leaf whose digest differs from the manifest."""
+    # Check all of them, also after the first that differs: every process must take part in copying
+    # them to the hosts.
     if wrong := [
         name
         for name, leaf in named_leaves(state).items()

@@ -1,5 +1,5 @@
-"""What a run leaves for inference: `<workdir>/pretrained/`, the averaged weights with a card that
-says their origin.
+"""The export of a run for inference: `<workdir>/pretrained/`, the averaged weights with a card that
+states their origin.
 """
 
 from pathlib import Path
@@ -22,9 +22,9 @@ def export_average(
     step: int,
     metrics: dict[str, float],
 ) -> Path:
-    """Write `state.ema`; what was exported before is replaced only when the new export is complete.
+    """Write `state.ema`; an earlier export is replaced only when the new one is complete.
 
-    Of several processes, the first one writes; all must come here.
+    Of several processes, only the first writes, but all must call this.
     """
     folder, params = workdir / "pretrained", on_host(state.ema)
     if not is_main_process():
@@ -36,12 +36,12 @@ def export_average(
         space=data.space,
         card=card(config, data=data, step=step, metrics=metrics),
         extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},
-        overwrite=True,  # the folder of the run is ours
+        overwrite=True,  # the folder belongs to the run
     )
 
 
 def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, float]) -> str:
-    """The checkpoint's card in Markdown."""
+    """Return the checkpoint's card in Markdown."""
     made_with = versions()
     lines = [
         f"# {config.name or 'KSDiff'}, step {step}",

@@ -1,4 +1,4 @@
-"""Training steps that were given to the device and are not known to be done."""
+"""Training steps that were dispatched to the device and may not be finished."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from ksdiff_jax.typing import PyTree
 
 
 class InFlight:
-    """Results of steps, oldest first; each of `done` is called once for each that the device has
-    finished.
+    """Results of steps, oldest first; each function in `done` is called once for each step that the
+    device has finished.
     """
 
     def __init__(self, *done: Callable[[], None]):
@@ -18,11 +18,11 @@ class InFlight:
         self._done = done
 
     def add(self, result: PyTree) -> None:
-        """One more step was dispatched; `result` is something that it gives."""
+        """Add a dispatched step; `result` is one of its outputs."""
         self._results.append(result)
 
     def settle(self, *, ahead: int = 0) -> None:
-        """Wait until no more than `ahead` of them are left."""
+        """Wait until at most `ahead` of them are left."""
         while len(self._results) > ahead:
             jax.block_until_ready(self._results.popleft())
             for call in self._done:

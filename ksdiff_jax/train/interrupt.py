@@ -1,15 +1,16 @@
-"""SIGTERM and Ctrl-C: finish the step, save, leave with the status that shells expect.
+"""Handles SIGTERM and Ctrl-C: finish the step, save, and exit with the status that shells expect.
 
-The first signal sets `StopRequest.signal`, which the loop looks at after each step. Inside
+The first signal sets `StopRequest.signal`, which the loop checks after each step. Inside
 `interruptible()`, where nothing is being changed (waiting for data, validation), it also raises
 `Interrupted`, so the wait ends at once.
 
-A compilation cannot be left like that: Python runs a signal's handler only when the main thread
-comes back from it, minutes later, or ran it in the middle of tracing, before it began. A second
-thread therefore hears of signals too, through the wake-up pipe that the interpreter writes to at
-once. If after `_PATIENCE_S` the main thread is still inside `interruptible(save)` or `compiling()`,
-that thread saves and ends the process. On a second signal it leaves on the spot. Exit status in all
-cases: 128 + signal number, 143 for SIGTERM and 130 for SIGINT.
+A compilation cannot be interrupted in this way. Python runs a signal's handler only when the main
+thread returns from the compilation, minutes later, or has already run it during tracing, before the
+compilation began. A second thread therefore also receives signals, through the wake-up pipe to
+which the interpreter writes at once. If after `_PATIENCE_S` the main thread is still inside
+`interruptible(save)` or `compiling()`, that thread saves and ends the process. On a second signal
+it ends the process at once. The exit status is always 128 + signal number: 143 for SIGTERM and 130
+for SIGINT.
 """
 
 import contextlib
@@ -23,30 +24,30 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-# The promise is 10 seconds from signal to exit; saving needs what is left.
+# The promise is 10 seconds from signal to exit; saving needs the rest.
 _PATIENCE_S = 3.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(Exception):
-    """A signal arrived where it is safe to stop at once."""
+    """A signal arrived at a point where it is safe to stop at once."""
 
 
 class StopRequest:
-    """A context manager that catches SIGTERM and SIGINT in the main thread, and nothing
+    """A context manager that catches SIGTERM and SIGINT in the main thread, and does nothing
     elsewhere.
     """
 
     def __init__(self):
         self.signal: signal.Signals | None = None
-        # a process of several cannot read the batches of the next steps
+        # another process cannot read the batches of the next steps
         self.data_failure: Exception | None = None
-        self._received = 0  # the first signal, as the handler noted it
+        self._received = 0  # the first signal, stored by the handler
         self._may_raise = False
         self._rescue: Callable[[], None] | None = None
-        # the other thread is saving; this one must not change anything any more
+        # the other thread is saving; this one must not change anything
         self._leaving = False
-        self._lock = threading.Lock()  # of the two above
+        self._lock = threading.Lock()  # protects the two above
         self._previous: dict = {}
         self._thread: threading.Thread | None = None
 
@@ -73,23 +74,23 @@ class StopRequest:
 
     @property
     def exit_status(self) -> int:
-        """0, or what the process should exit with after the signal that arrived."""
+        """Return 0, or the exit status for the signal that arrived."""
         return 0 if self.signal is None else 128 + self.signal
 
     @property
     def asked(self) -> bool:
-        """Whether the run is to end before its last step."""
+        """Return whether the run is to end before its last step."""
         return self.data_failure is not None or self.signal is not None
 
     def after_step(self, failure: BaseException | None = None) -> None:
-        """Several processes agree here (agreement.py); one has nobody to ask, and sees an error
-        where it happens.
+        """Several processes agree here (agreement.py); a single process does nothing, and raises an
+        error where it occurs.
         """
 
     @contextlib.contextmanager
     def interruptible(self, save: Callable[[], None] | None = None) -> Iterator[None]:
         """A block that a signal may end by raising `Interrupted`; `save` is called if the block
-        does not let go.
+        does not end.
         """
         try:
             self._may_raise, self._rescue = True, save
@@ -102,7 +103,9 @@ class StopRequest:
 
     @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:
-        """A block before which all is saved: a signal that it does not answer ends the process."""
+        """A block before which everything is saved: a signal that it does not handle ends the
+        process.
+        """
         self._rescue = lambda: None
         try:
             yield
@@ -125,8 +128,8 @@ class StopRequest:
             raise Interrupted
 
     def _listen(self, read_end: int) -> None:
-        """The thread beside the main one: leaves on the second signal, or if the first one is not
-        answered.
+        """The loop of the second thread: exits on the second signal, or if the first one is not
+        handled.
         """
         first, until = 0, None
         while True:
@@ -144,10 +147,10 @@ class StopRequest:
                 os.close(read_end)
                 return
             for number in numbers:
-                if number not in _SIGNALS:  # some other handler's
+                if number not in _SIGNALS:  # from another handler
                     continue
                 if first:
-                    sys.stderr.write("\nsecond signal: leaving without saving\n")
+                    sys.stderr.write("\nsecond signal: exiting without saving\n")
                     sys.stderr.flush()
                     os._exit(128 + number)
                 first, until = number, time.monotonic() + _PATIENCE_S

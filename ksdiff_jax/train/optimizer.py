@@ -1,4 +1,4 @@
-"""AdamW with warm-up, decoupled decay and clipping; and the moving average of the weights.
+"""AdamW with warm-up, decoupled weight decay and clipping, and the moving average of the weights.
 
 Learning rate at step n (0-based), peak η, warm-up W, total N:
 
@@ -6,8 +6,7 @@ Learning rate at step n (0-based), peak η, warm-up W, total N:
     η                                                otherwise, "constant"
     η ½ (1 + cos(π (n - W) / (N - W)))               otherwise, "cosine"
 
-Weight decay acts on matrices only: biases, gains of norms, other vectors and embeddings are left
-alone.
+Weight decay applies to matrices only, not to biases, gains of norms, other vectors and embeddings.
 """
 
 import jax
@@ -21,7 +20,7 @@ from ksdiff_jax.typing import Array, Float, Int, PyTree
 
 
 def learning_rate_at(step: Int[Array, ""], config: TrainConfig) -> Float[Array, ""]:
-    """The learning rate of the update that follows `step` updates."""
+    """Return the learning rate of the update that follows `step` updates."""
     warm = (step + 1) / max(1, config.warmup_steps)
     if config.decay == "constant":
         after = jnp.float32(1.0)
@@ -34,7 +33,7 @@ def learning_rate_at(step: Int[Array, ""], config: TrainConfig) -> Float[Array, 
 
 
 def decayed(params: PyTree) -> PyTree:
-    """True for the leaves that weight decay acts on; of the structure of `params`."""
+    """Return True for the leaves with weight decay, in the structure of `params`."""
     acts = [
         leaf.ndim >= 2 and not name.endswith("embedding")
         for name, leaf in named_leaves(params).items()
@@ -43,8 +42,8 @@ def decayed(params: PyTree) -> PyTree:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """Clip by global norm, then AdamW at `learning_rate_at`; moments only of what `freeze_patterns`
-    leave to train.
+    """Clip by global norm, then AdamW at `learning_rate_at`; only parameters outside
+    `freeze_patterns` have moments.
     """
     update = optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
@@ -56,13 +55,13 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     )
     if not config.freeze_patterns:
         return update
-    # Gradients of held parameters are zero (surgery.hold), and what is masked out passes unchanged.
+    # Gradients of frozen parameters are zero (surgery.hold), and masked values pass unchanged.
     return optax.masked(update, lambda params: trainable_mask(params, config.freeze_patterns))
 
 
 def update_average(ema: PyTree, params: PyTree, step: Int[Array, ""], *, decay: float) -> PyTree:
-    """The moving average after `step` earlier updates; young averages forget faster: min(decay, (1
-    + n) / (10 + n)).
+    """Return the moving average after `step` earlier updates; the decay is smaller early on:
+    min(decay, (1 + n) / (10 + n)).
     """
     rate = 1.0 - jnp.minimum(decay, (1.0 + step) / (10.0 + step))
     return jax.tree.map(lambda old, new: old + rate.astype(old.dtype) * (new - old), ema, params)

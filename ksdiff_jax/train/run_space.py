@@ -1,7 +1,7 @@
-"""The motion space of a run: that of its data when it began, kept in `<workdir>/space.json`.
+"""The motion space of a run: that of its data at the start, stored in `<workdir>/space.json`.
 
-A run goes on, and starts from other weights (`train.init_from`), in its own space only: the same
-numbers of another space are another expression.
+A run can resume, and start from other weights (`train.init_from`), only in its own space, because
+the same numbers in another space are another expression.
 """
 
 import json
@@ -16,8 +16,8 @@ RUN_SPACE = "space.json"
 
 
 def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
-    """Raise `InputError` where the run, or the weights that a new one starts from, are of another
-    space than its data.
+    """Raise `InputError` if the run, or the weights that a new one starts from, have another space
+    than its data.
 
     A run of an earlier version, which kept no space, goes on in that of its data. A speech encoder
     belongs to no space.
@@ -41,7 +41,7 @@ def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
                     "checkpoint or data of the other space"
                     if name
                     else "an earlier version wrote it, and nothing in it shows its motion space; "
-                    f"if that is the data's, say so with --data.space {space}"
+                    f"if it is the data's space, state it with --data.space {space}"
                 )
             )
 
@@ -51,5 +51,5 @@ def _takes_encoder_only(config: Config) -> bool:
 
 
 def keep_run_space(workdir: Path, space: str) -> None:
-    """Write `space.json`; by the first process only."""
+    """Write `space.json`, on the first process only."""
     write_json(workdir / RUN_SPACE, {"space": space})

@@ -1,7 +1,7 @@
-"""What training changes from step to step, and where it lies on the mesh.
+"""The state that training changes in every step, and its placement on the mesh.
 
-No random key is in here: every random number is drawn from the run's seed, the name of its stream
-and the step (rng.py), so a restored state continues exactly as if it had never stopped.
+The state has no random key: every random number is drawn from the run's seed, the name of its
+stream and the step (rng.py), so a restored state continues exactly as if the run had never stopped.
 """
 
 from typing import NamedTuple
@@ -19,10 +19,10 @@ from ksdiff_jax.typing import Array, Int, Key, PyTree
 
 
 class TrainState(NamedTuple):
-    """The whole of a run that is not in its configuration or its data position.
+    """The whole of a run except its configuration and its data position.
 
-    Parameters are the trainable ones: frozen ones (models/frozen.py) never change, and the
-    configuration pins them.
+    The parameters are the trainable ones: frozen ones (models/frozen.py) never change, and the
+    configuration determines them.
     """
 
     step: Int[Array, ""]  # steps taken, skipped ones included
@@ -35,8 +35,8 @@ class TrainState(NamedTuple):
 def initial_state(
     system: System, optimizer: optax.GradientTransformation, key: Key[Array, ""], given: PyTree
 ) -> TrainState:
-    """Step 0: fresh parameters, which are also their own average; those in `given` start from there
-    instead.
+    """Return step 0: new parameters, which are also their own average; those in `given` start from
+    the given values.
     """
     params = part(join(system.init(stream(key, "init")), given), system.config).trainable
     zero = jnp.zeros((), jnp.int32)
@@ -48,7 +48,7 @@ def initial_state(
 def abstract_state(
     system: System, optimizer: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
-    """Shapes, types and shardings of the state, without computing anything: the target of a
+    """Return shapes, dtypes and shardings of the state without computing anything: the target of a
     restore.
     """
     shapes = jax.eval_shape(lambda: initial_state(system, optimizer, jax.random.key(0), {}))
@@ -67,8 +67,8 @@ def sharded_initial_state(
     abstract: TrainState,
     given: PyTree | None = None,
 ) -> TrainState:
-    """`initial_state`, each array born on the devices that `abstract` says: none ever exists whole
-    on one.
+    """Return `initial_state` with each array created on the devices given in `abstract`; none is
+    ever whole on one device.
     """
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
     born = jax.jit(
@@ -76,5 +76,5 @@ def sharded_initial_state(
     )
     state = born(key, given or {})
     # jit may return one buffer under two names (params and ema are equal here); a donated buffer
-    # must be single.
+    # must be unique.
     return state._replace(ema=jax.tree.map(jnp.copy, state.params))

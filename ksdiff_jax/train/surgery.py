@@ -1,18 +1,18 @@
-"""Starting from the weights of another run, with some parts taken, some new and some held still.
+"""Starting from the weights of another run, with some parameters copied, some new and some frozen.
 
-| field | means |
+| field | meaning |
 |---|---|
 | train.init_from | start weights: checkpoint folder, workdir, shipped name or org/name of the hub |
-| train.init_patterns | parameters taken from there; the others start as in any new run |
-| train.freeze_patterns | parameters that keep the value they start from |
+| train.init_patterns | parameters copied from there; the others start as in any new run |
+| train.freeze_patterns | parameters that keep their start values |
 
-Patterns are those of a shell on the path of a parameter, and `*` also crosses `/`:
-"generators_head/*" is a whole generator, "*/bias" every bias. A pattern that matches nothing is a
-mistake. What happened to every parameter is written to `<workdir>/init_report.json`. A resumed run
-reads none of this: its checkpoint has everything.
+Patterns are shell patterns on the path of a parameter, and `*` also matches `/`:
+"generators_head/*" is a whole generator, "*/bias" every bias. A pattern without a match is an
+error. The origin of every parameter is written to `<workdir>/init_report.json`. A resumed run reads
+none of this, because its checkpoint is complete.
 
-A held parameter gets no gradient, no moments of the optimiser and no weight decay; it stays in the
-state, so that checkpoints and exports are whole.
+A frozen parameter has no gradient, no moments of the optimiser and no weight decay. It stays in the
+state, so that checkpoints and exports are complete.
 """
 
 import fnmatch
@@ -34,14 +34,14 @@ from ksdiff_jax.typing import PyTree
 
 
 class Start(NamedTuple):
-    """Weights that a new run starts from, and what became of every parameter."""
+    """Weights that a new run starts from, and the origin of every parameter."""
 
     params: PyTree  # a part of the system's tree
     report: dict
 
 
 def trainable_mask(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
-    """False for the parameters that `train.freeze_patterns` hold still; of the structure of
+    """Return False for the parameters frozen by `train.freeze_patterns`, in the structure of
     `params`.
     """
     moves = [not _matches(name, patterns) for name in named_leaves(params)]
@@ -49,7 +49,7 @@ def trainable_mask(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
 
 
 def hold(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
-    """The same values, without a gradient into the held ones."""
+    """Return the same values, without a gradient into the frozen ones."""
     if not patterns:
         return params
     stop = jax.lax.stop_gradient
@@ -59,8 +59,8 @@ def hold(params: PyTree, patterns: tuple[str, ...]) -> PyTree:
 
 
 def check_surgery(config: Config, system: System, workdir: str | Path) -> None:
-    """Raises `InputError` for patterns that match nothing and, in a new run, for weights that
-    cannot be read.
+    """Raise `InputError` for patterns that match nothing and, in a new run, for weights that cannot
+    be read.
     """
     if not (config.train.freeze_patterns or config.train.init_from):
         return
@@ -78,7 +78,7 @@ def check_surgery(config: Config, system: System, workdir: str | Path) -> None:
 
 
 def starting_weights(config: Config, system: System) -> Start | None:
-    """What `train.init_from` gives to this system; None where it is not set."""
+    """Return the weights that `train.init_from` provides for this system; None if it is not set."""
     settings = config.train
     if not settings.init_from:
         return None
@@ -98,9 +98,8 @@ def starting_weights(config: Config, system: System) -> Start | None:
     if not loaded:
         raise InputError(
             f"train.init_from {settings.init_from}: none of its {len(there)} parameters that "
-            "train.init_patterns name "
-            f"is in this model with the same shape ({len(reshaped)} have another shape); choose "
-            "another checkpoint"
+            f"train.init_patterns name is in this model with the same shape ({len(reshaped)} have "
+            "another shape); choose another checkpoint"
         )
     report = {
         "init_from": str(source.path),
@@ -108,8 +107,8 @@ def starting_weights(config: Config, system: System) -> Start | None:
         "init_patterns": list(settings.init_patterns),
         "freeze_patterns": list(settings.freeze_patterns),
         "loaded": sorted(loaded),
-        "skipped": sorted(skipped),  # in the checkpoint, not taken
-        "reshaped": reshaped,  # in both, of another shape here: starts anew
+        "skipped": sorted(skipped),  # in the checkpoint, not copied
+        "reshaped": reshaped,  # in both, with another shape here: new values
         "new": sorted(name for name in here if name not in there or (name in skipped)),
         "frozen": sorted(name for name in here if _matches(name, settings.freeze_patterns)),
     }
@@ -117,7 +116,7 @@ def starting_weights(config: Config, system: System) -> Start | None:
 
 
 def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) -> None:
-    """Say in one line what was loaded, and write all of it to `init_report.json`."""
+    """Print one line about what was loaded, and write all of it to `init_report.json`."""
     report = start.report
     counts = ", ".join(
         f"{len(report[kind])} {kind}" for kind in ("loaded", "skipped", "reshaped", "new", "frozen")
@@ -127,12 +126,12 @@ def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) ->
         f"{workdir / 'init_report.json'}"
     )
     for name, shapes in report["reshaped"].items():
-        tell(f"  {name}: {shapes['checkpoint']} there, {shapes['model']} here; starts anew")
+        tell(f"  {name}: {shapes['checkpoint']} there, {shapes['model']} here; initialised anew")
     write_json(workdir / "init_report.json", report)
 
 
 def _shapes(config: Config, system: System) -> dict[str, tuple[int, ...]]:
-    """Shapes of the parameters that training may change, by name."""
+    """Return the shapes of the parameters that training may change, by name."""
     tree = jax.eval_shape(lambda: system.init(jax.random.key(0)))
     return {
         name: tuple(leaf.shape) for name, leaf in named_leaves(part(tree, config).trainable).items()
@@ -153,5 +152,5 @@ def _each_matches(field: str, patterns: tuple[str, ...], names: Iterable[str], w
         parts = sorted({name.split("/")[0] for name in names})
         raise InputError(
             f"{field}: {', '.join(map(repr, idle))} matches no parameter of {where}; its parts are "
-            f"{', '.join(parts)}, write a whole one as {parts[0] + '/*'!r}"
+            f"{', '.join(parts)}; write a whole one as {parts[0] + '/*'!r}"
         )

@@ -1,11 +1,11 @@
-"""The clips that a run is validated on: drawn once, and kept by name in the run's folder.
+"""The clips on which a run is validated: drawn once, and stored by name in the run's folder.
 
     <workdir>/validation_clips.json    [{"id": "val-0003", "language": "de", "seconds": 5.12}, ...]
 
-The losses, the figures of `evaluate` and the sample videos (the first `train.samples_clips`) speak
-of these clips (data/chosen.py). A resumed run reads them back. It draws them anew where the file is
-missing, as in a run that was begun before there was one, where `train.validate_clips` is another,
-and where the data set no longer has one of them.
+The losses, the figures of `evaluate` and the sample videos (the first `train.samples_clips`) are
+computed on these clips (data/chosen.py). A resumed run reads them from the file. It draws them
+again if the file is missing, as in a run that started before the file existed, if
+`train.validate_clips` has changed, or if the data set no longer has one of them.
 """
 
 import json
@@ -22,7 +22,7 @@ FILE_NAME = "validation_clips.json"
 def validation_clips(
     split: Sequence[Clip], count: int, *, workdir: Path | None, tell: Callable[[str], None]
 ) -> list[Clip]:
-    """The `count` clips of a run in `workdir`: those of its file, or newly drawn ones."""
+    """Return the `count` clips of a run in `workdir`: those of its file, or newly drawn ones."""
     ids = None if workdir is None else _read_ids(workdir / FILE_NAME)
     if ids is not None and len(ids) == min(count, len(split)):
         if (clips := clips_named(split, ids)) is not None:

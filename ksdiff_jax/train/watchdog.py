@@ -1,12 +1,12 @@
-"""A run that hangs ends itself, and says where it hung.
+"""Ends a run that hangs, and records where it hung.
 
-A collective that waits for a lost network link, a file system that does not answer, a deadlock
-between threads: none of them raises anything, and a cluster would let the run stand until its time
-is over. `Watchdog` is a thread that wants to hear `alive()` after every step. Without it for
+A collective that waits for a lost network link, a file system that does not respond, a deadlock
+between threads: none of them raises an error, and a cluster would keep the run until its time
+limit. `Watchdog` is a thread that expects a call of `alive()` after every step. Without one for
 `hang_s` seconds it writes the Python stacks of all threads to `<workdir>/hang-<host>-<process>.txt`
 and to standard error, and ends the process with `EXIT_STATUS`. Launchers start the same command
-again, and the run goes on from its last checkpoint. Time in which the process itself was stopped
-does not count.
+again, and the run resumes from its last checkpoint. Time during which the process itself was
+suspended does not count.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _SLOW = 3.0
 
 
 class Watchdog:
-    """A context manager; `hang_s` 0 watches nothing."""
+    """A context manager; with `hang_s` 0 it does nothing."""
 
     def __init__(self, workdir: str | Path, *, hang_s: float):
         self._workdir, self._hang_s = Path(workdir), hang_s
@@ -45,13 +45,13 @@ class Watchdog:
         self._ended.set()
 
     def alive(self) -> None:
-        """A step is done."""
+        """Report that a step is done."""
         self._steps += 1
         self._idle_s, self._allowed = 0.0, 1.0
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[None]:
-        """A block that may take several times as long as a step: validating, drawing samples."""
+        """A block that may take several times as long as a step: validation, drawing samples."""
         before = self._allowed
         self._idle_s, self._allowed = 0.0, _SLOW
         try:
@@ -64,7 +64,7 @@ class Watchdog:
         before = time.monotonic()
         while not self._ended.wait(pause_s):
             now = time.monotonic()
-            # A gap far beyond the pause is one in which this process did not run at all.
+            # A gap far beyond the pause is one in which this process was suspended.
             self._idle_s += min(now - before, 2 * pause_s)
             before = now
             if self._idle_s > self._allowed * self._hang_s:
@@ -73,9 +73,8 @@ class Watchdog:
     def _give_up(self) -> None:
         headline = (
             f"no step for {self._idle_s:.0f} s (train.hang_s {self._hang_s:g}) after "
-            f"{self._steps} steps of this "
-            f"process: it hangs, and ends with status {EXIT_STATUS}; the same command goes on "
-            "from the last checkpoint"
+            f"{self._steps} steps of this process: it hangs, and ends with status {EXIT_STATUS}; "
+            "the same command resumes from the last checkpoint"
         )
         try:
             faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

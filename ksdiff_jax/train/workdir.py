@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, and what it was made with.
+"""The folder of a run: its owner, its contents and how it was made.
 
 versions.json    Python, packages, devices and git revision of the latest start; its schema marks
                  the folder as a run's
@@ -7,15 +7,14 @@ config.json      the resolved configuration; a run with another one is refused
 checkpoints/     one folder per step (checkpoint.py)
 pretrained/      averaged weights for inference (models/pretrained.py)
 metrics.jsonl    and tensorboard/ (report/metrics_log.py)
-goodput.json     where the time went (report/goodput.py)
+goodput.json     the use of time (report/goodput.py)
 run.html         all of it on one page (report/run_page.py)
 validation_clips.json    the clips that the run is validated on (validation_clips.py)
 
-and, where there was reason for them: samples/, profile/, init_report.json, corrupt/ (checkpoints
-that were passed over), hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it
-lasts (.lock, alone.py). Files and folders of these names in a folder that is no run's are somebody
-else's: it is refused, unless `overwrite` is asked for. Checkpoints are never overwritten by another
-run.
+and, if needed: samples/, profile/, init_report.json, corrupt/ (checkpoints that were skipped),
+hang-*.txt (watchdog.py), wandb_id. A run has the folder to itself while it lasts (.lock, alone.py).
+Files and folders of these names in a folder that is not a run's belong to someone else: the folder
+is refused, unless `overwrite` is given. Checkpoints are never overwritten by another run.
 """
 
 import contextlib
@@ -38,11 +37,11 @@ from ksdiff_jax.outputs import check_apart, same_place
 from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.parallel.distributed import from_main_process, is_main_process
 from ksdiff_jax.runtime import installed_version
-from ksdiff_jax.train.alone import alone_in
+from ksdiff_jax.train.alone import exclusive_workdir
 
-# Fields that change how long, how watched or where a run is, not what it computes at a step; with a
-# cosine decay, which ends at train.steps, another end bends the learning rate from where the run
-# goes on.
+# Fields that change how long, how observed or where a run is, but not its result at a step. An
+# exception is a cosine decay, which ends at train.steps: another end changes the learning rate from
+# the resumed step on.
 _MAY_DIFFER = frozenset(
     f"{part}.{name}"
     for part, names in {
@@ -84,25 +83,27 @@ _PACKAGES = ("ksdiff-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint",
 
 
 def check_workdir(path: str | Path, config: Config, *, overwrite: bool = False) -> None:
-    """Raises `InputError` if the folder at `path` is another run's, somebody else's, or what this
-    run reads.
+    """Raise `InputError` if the folder at `path` belongs to another run or to someone else, or is
+    an input of this run.
     """
     workdir = Path(path)
     begun = any(workdir.glob("checkpoints/*"))
     _check_inputs(workdir, config, begun=begun)
     if (
         is_main_process() and not overwrite
-    ):  # for the others it may be what the first process has just begun
+    ):  # for the others it may be what the first process has just written
         _check_owner(workdir)
     if begun and (workdir / "config.json").exists():
         _refuse_another_run(workdir, config, _read_json(workdir / "config.json"))
     elif begun:
-        raise InputError(f"{workdir}: holds checkpoints but no config.json; name another --workdir")
+        raise InputError(
+            f"{workdir}: contains checkpoints but no config.json; name another --workdir"
+        )
 
 
 def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
-    """Raises `InputError` if the run would write where its data, its encoder or its first
-    parameters lie.
+    """Raise `InputError` if the run would write into the folder of its data, its encoder or its
+    first parameters.
     """
     start = "" if begun else config.train.init_from  # read at the beginning only
     for name in filter(None, (config.data.path, config.model.encoder.path, start)):
@@ -116,7 +117,7 @@ def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
 
 
 def _check_owner(workdir: Path) -> None:
-    """Raises `InputError` if the folder has files of the names of a run's, and is no run's."""
+    """Raise `InputError` if the folder has files with the names of a run's, and is not a run's."""
     if not workdir.is_dir() or _is_run(workdir):
         return
     names = [name for name in _FILES if (workdir / name).is_file()]
@@ -125,16 +126,15 @@ def _check_owner(workdir: Path) -> None:
     ]
     if names:
         raise InputError(
-            f"{workdir}: holds {names[0]}, which no run of ksdiff-jax wrote; name another "
-            "--workdir, or replace files "
-            "of such names with --overwrite"
+            f"{workdir}: contains {names[0]}, which no run of ksdiff-jax wrote; name another "
+            "--workdir, or replace files of such names with --overwrite"
         )
 
 
 def _is_run(workdir: Path) -> bool:
     if purpose_of(workdir / "versions.json") == "run":
         return True
-    try:  # a run that was begun before there was a mark
+    try:  # a run that started before the mark existed
         content = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
@@ -146,12 +146,12 @@ def _is_run(workdir: Path) -> bool:
 def open_workdir(
     path: str | Path, config: Config, *, tell: Callable[[str], None], overwrite: bool = False
 ) -> Iterator[Path]:
-    """The folder of the run, made if need be, with `config.json` and `versions.json` written by the
-    first process.
+    """Return the folder of the run, created if needed, with `config.json` and `versions.json`
+    written by the first process.
 
-    It is this run's alone as long as the block lasts. Raises `InputError` if it cannot be written,
-    if it belongs to a run of another configuration, if another run is going on there, or if it is
-    not one and the same folder for all processes.
+    It belongs to this run alone during the block. Raises `InputError` if it cannot be written, if
+    it belongs to a run of another configuration, if another run is using it, or if it is not the
+    same folder for all processes.
     """
     if "://" in str(path):
         raise InputError(
@@ -162,10 +162,10 @@ def open_workdir(
     workdir = make_folder(path)
     _check_places(workdir)
     check_workdir(workdir, config, overwrite=overwrite)
-    with alone_in(workdir, tell=tell):
+    with exclusive_workdir(workdir, tell=tell):
         if is_main_process():
             now = datetime.datetime.now(datetime.UTC).isoformat()
-            # First, as it marks the folder: a run that is killed here can be started again.
+            # First, because it marks the folder: a run that is killed here can be started again.
             write_json(
                 workdir / "versions.json", {"schema": SCHEMA, "started_at": now, **versions()}
             )
@@ -177,35 +177,35 @@ def open_workdir(
 
 
 def _check_name(path: Path) -> None:
-    """Raises `InputError` where Orbax writes checkpoints that cannot be read, or none: it takes the
-    path for a pattern.
+    """Raise `InputError` for a path at which Orbax writes unreadable checkpoints or none, because
+    it treats the path as a pattern.
 
     Under `run[1]` it finds none of the files it has just written, reports success, and the
     checkpoint is empty.
     """
     wild = [character for character in "*?[" if character in str(path)]
     if wild or str(path) != os.fsencode(path).decode("utf-8", "replace"):
-        fault = f"the character {wild[0]}" if wild else "bytes that are no UTF-8"
+        fault = f"the character {wild[0]}" if wild else "bytes that are not UTF-8"
         raise InputError(
-            f"{path}: the path has {fault}; Orbax cannot keep checkpoints there, name another "
+            f"{path}: the path has {fault}; Orbax cannot store checkpoints there, name another "
             "--workdir"
         )
 
 
 def _check_places(workdir: Path) -> None:
-    """Raises `InputError` if a folder of the run is a file there, or a file a folder."""
+    """Raise `InputError` if a folder of the run is a file there, or a file a folder."""
     for names, needed in ((_FOLDERS, Path.is_dir), (_FILES, Path.is_file)):
         for path in (workdir / name for name in names):
             if path.exists() and not needed(path):
                 kind = "file" if needed is Path.is_dir else "folder"
                 raise InputError(
-                    f"{path}: a {kind}, where the run keeps its own; move it, or name another "
+                    f"{path}: a {kind}, where the run needs its own; move it, or name another "
                     "--workdir"
                 )
 
 
 def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
-    """Raises `InputError` if this process does not see what process 0 has written; network disks
+    """Raise `InputError` if this process does not find what process 0 has written; network disks
     may take a moment.
     """
     text = from_main_process(written.read_text(encoding="utf-8") if is_main_process() else "")
@@ -214,15 +214,14 @@ def _check_shared(written: Path, *, patience_s: float = 60.0) -> None:
         if time.monotonic() > until:
             raise InputError(
                 f"{written.parent}: process {jax.process_index()} does not find what process 0 "
-                "wrote there; --workdir "
-                "must be on a file system that all processes share"
+                "wrote there; --workdir must be on a file system that all processes share"
             )
         time.sleep(1)
 
 
 def differing_fields(old: dict, new: dict) -> list[str]:
-    """Dotted names of the fields that the configuration of one and the same run must share and
-    these do not.
+    """Return dotted names of the fields that must be equal in all configurations of one run, but
+    differ here.
     """
     flat_old, flat_new = flatten(old), flatten(new)
     names = sorted(flat_old.keys() | flat_new.keys())
@@ -235,7 +234,7 @@ def differing_fields(old: dict, new: dict) -> list[str]:
 
 
 def versions() -> dict:
-    """What this run is computed with."""
+    """Return the versions that this run uses."""
     return {
         "python": platform.python_version(),
         "packages": {name: installed_version(name) for name in _PACKAGES},
@@ -245,7 +244,7 @@ def versions() -> dict:
 
 
 def git_revision() -> str | None:
-    """Commit of the source tree this package is imported from, with "+changes" if it differs; None
+    """Return the commit of the source tree of this package, with "+changes" if it differs; None
     outside git.
     """
     source = Path(__file__).parent
@@ -265,15 +264,15 @@ def _git(*arguments: str, folder: Path) -> str:
 
 
 def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
-    # Through JSON once, so that tuples compare equal to the lists they were written as.
+    # Through JSON once, so that tuples compare equal to the lists that they are stored as.
     wanted = json.loads(json.dumps(to_dict(config)))
     theirs = existing.get("system", config.system)
     if theirs != config.system:
         raise InputError(
-            f"{workdir}: holds a run of the system {theirs!r}, this is a configuration of "
+            f"{workdir}: contains a run of the system {theirs!r}, this is a configuration of "
             f"{config.system!r}; name another --workdir"
         )
-    # A field that did not exist when the run began has, for that run, its default.
+    # A field that did not exist when the run began has its default in that run.
     with contextlib.suppress(InputError):
         existing = json.loads(json.dumps(to_dict(config_from_dict(existing))))
     if names := differing_fields(existing, wanted):
@@ -281,7 +280,8 @@ def _refuse_another_run(workdir: Path, config: Config, existing: dict) -> None:
         changes = ", ".join(f"{name} {old.get(name)!r} -> {new.get(name)!r}" for name in names[:4])
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         raise InputError(
-            f"{workdir}: holds a run with another config ({changes}{more}); name another --workdir"
+            f"{workdir}: contains a run with another config ({changes}{more}); name another "
+            "--workdir"
         )
 
 

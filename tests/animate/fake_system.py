@@ -1,4 +1,4 @@
-"""A system whose motion can be worked out by hand, to test everything around a real one.
+"""A system whose motion can be computed by hand, for tests of the code around a real one.
 
 Frame i of the motion is mean + std · (noise_i + loudness_i), so each frame depends on its own noise
 and its own 640 samples only; keyframes are the frames whose noise in dimension 0 is positive.

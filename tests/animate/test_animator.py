@@ -1,4 +1,4 @@
-"""The animator around a system whose answer is known."""
+"""The animator around a system with known output."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A motion on a face."""
+"""Motions posed on a face."""
 
 import dataclasses
 
@@ -61,8 +61,8 @@ def test_a_motion_is_put_on_faces_of_its_own_space_only(tmp_path):
     assert of_flame.vertices(face=flame).shape[0] == 2
     unknown = Motion.from_coefficients(zeros, space="")
     for motion, face, says in (
-        (of_flame, None, "coefficients of the flame space, and the face built-in head is of the"),
-        (Motion.from_coefficients(zeros), flame, "builtin space, and the face a FLAME file is of"),
+        (of_flame, None, "of the flame space, but the face built-in head is of the"),
+        (Motion.from_coefficients(zeros), flame, "builtin space, but the face a FLAME file is of"),
         (unknown, None, "of an earlier version"),
     ):
         for use in (motion.vertices, motion.mouth_opening):

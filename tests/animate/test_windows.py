@@ -1,4 +1,4 @@
-"""Windows over long speech: cover, noise, seams."""
+"""Windows over long speech: coverage, noise, seams."""
 
 import itertools
 

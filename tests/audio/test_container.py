@@ -1,4 +1,4 @@
-"""What a file holds and where it starts, for sound and pictures alike."""
+"""The contents of a file and its start time, for sound and pictures."""
 
 from fractions import Fraction
 

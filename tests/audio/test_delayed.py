@@ -1,4 +1,6 @@
-"""Delayed copies among channels: found at their delay, and never a second person."""
+"""Delayed copies among channels: they are found at their delay, and a second person never counts as
+one.
+"""
 
 import numpy as np
 import pytest

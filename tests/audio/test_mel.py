@@ -1,4 +1,4 @@
-"""The log-mel front end against librosa, and the promise about padding that batches rely on."""
+"""The log-mel front end against librosa, and its independence of padding, on which batches rely."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Recordings through pipes, and other things that are no files."""
+"""Recordings through pipes, and other inputs that are not files."""
 
 import os
 import threading
@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from ksdiff_jax.audio.heard import voice
+from ksdiff_jax.audio.voice import voice
 from ksdiff_jax.audio.waveform import read_recording
 from ksdiff_jax.errors import InputError
 from tests.recordings import bursts, wav

@@ -1,5 +1,5 @@
-"""Decoding against files made here with known contents: by the `wave` module, by hand, or encoded
-by FFmpeg.
+"""Decoding against files with known contents, written by the `wave` module, by hand, or encoded by
+FFmpeg.
 """
 
 import struct
@@ -179,7 +179,7 @@ def test_some_nan_and_infinite_samples_become_silence_with_a_warning(tmp_path):
 
 def test_a_truncated_wav_is_used_as_far_as_it_goes_and_says_so(tmp_path):
     path = write(tmp_path / "a.wav", tone(16_000), rate_hz=16_000, stated_bytes=4 * 32_000)
-    with pytest.warns(AudioWarning, match=r"1\.00 s of the 4\.00 s"):
+    with pytest.warns(AudioWarning, match=r"1\.00 s of the stated 4\.00 s"):
         assert len(load_audio(path)) == 16_000
 
 

@@ -1,4 +1,4 @@
-"""The errors that `bench device` prints, on differences that were put there."""
+"""The errors that `bench device` prints, on known differences."""
 
 import numpy as np
 import pytest

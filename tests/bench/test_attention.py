@@ -1,4 +1,4 @@
-"""The timed attentions compute attention, as often as they claim."""
+"""The timed attentions compute attention, and as often as they state."""
 
 import jax
 import numpy as np

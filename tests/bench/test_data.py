@@ -1,4 +1,4 @@
-"""`ksdiff-jax bench data`: figures that belong together."""
+"""`ksdiff-jax bench data`: consistency of its figures."""
 
 import json
 

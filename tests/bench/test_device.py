@@ -1,5 +1,5 @@
-"""`ksdiff-jax bench device`: runs on a bare machine, measures what its lines state, and no failure
-stops the rest.
+"""`ksdiff-jax bench device`: it runs on a bare machine, measures what its lines state, and
+continues after a failure.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`ksdiff-jax bench encoder`: equal to torch, with figures that fit together."""
+"""`ksdiff-jax bench encoder`: equality with torch, and consistency of its figures."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `bench device` times apart is what the sampler does in one piece."""
+"""The stages that `bench device` times separately equal the sampler as a whole."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Times are taken in turn, and a program that cannot be compiled fails alone."""
+"""Times are interleaved, and a program that cannot be compiled does not affect the others."""
 
 import jax
 import pytest

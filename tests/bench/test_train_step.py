@@ -1,5 +1,5 @@
 """`ksdiff-jax bench train`: the torch reference is the same model, and the script for an
-accelerator runs bare.
+accelerator runs on a bare machine.
 """
 
 import argparse
@@ -103,8 +103,8 @@ def test_the_torch_reference_has_our_loss(padded):
 @pytest.mark.parity
 def test_the_torch_reference_has_our_gradient():
     torch = pytest.importorskip("torch")
+    from ksdiff_jax.bench.torch_layers import torch_layout
     from ksdiff_jax.bench.train_step import as_tensors
-    from ksdiff_jax.bench.train_torch import _torch_layout
 
     params, (batch, normal) = fresh_params(SMALL), a_batch(SMALL, padded=True)
     keys = bench_train.clip_keys(batch)
@@ -118,8 +118,12 @@ def test_the_torch_reference_has_our_gradient():
     model.loss(as_tensors(batch), our_draws(SMALL, batch, keys)).backward()
     scale = max(float(np.abs(gradient).max()) for gradient in ours.values())
     for name, gradient in ours.items():
-        theirs = torch.zeros(()) if model.weights[name].grad is None else model.weights[name].grad
-        expected = _torch_layout(name, np.asarray(gradient))
+        theirs = (
+            torch.zeros(())
+            if model.layers.weights[name].grad is None
+            else model.layers.weights[name].grad
+        )
+        expected = torch_layout(name, np.asarray(gradient))
         np.testing.assert_allclose(
             np.broadcast_to(theirs.numpy(), expected.shape), expected, atol=2e-5 * scale
         )

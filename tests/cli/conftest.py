@@ -1,4 +1,4 @@
-"""A checkpoint whose system answers at once, and recordings good and bad."""
+"""A checkpoint whose system is fast, and valid and invalid recordings."""
 
 import numpy as np
 import pytest

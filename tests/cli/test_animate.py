@@ -1,4 +1,4 @@
-"""`ksdiff-jax animate`: what it writes, and each kind of bad input."""
+"""`ksdiff-jax animate`: its outputs, and each kind of bad input."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.cli import animate as animate_command
-from ksdiff_jax.cli.animate import _stems
+from ksdiff_jax.cli.animate_outputs import file_stems
 from ksdiff_jax.motion.clip import MotionClip
 
 
@@ -67,12 +67,12 @@ def test_two_recordings_of_one_name_get_distinct_files(animate, speech, tmp_path
     twin.write_bytes(speech.read_bytes())
     files = animate(speech, twin, "--formats", "npz")[3]
     assert files == ["speech-2.motion.npz", "speech.motion.npz"]
-    assert _stems(["a.wav", "a.mp3", "a-2.wav", "b/a.wav"]) == ["a", "a-2", "a-2-2", "a-3"]
+    assert file_stems(["a.wav", "a.mp3", "a-2.wav", "b/a.wav"]) == ["a", "a-2", "a-2-2", "a-3"]
 
 
 @pytest.mark.parametrize("name", ["x" * 251, "é" * 125, "日" * 84, os.fsdecode(b"\xff" * 251)])
 def test_the_longest_names_leave_room_for_what_comes_after_them(name):
-    stems = _stems([f"{name}.wav", f"{name}.mp3"])
+    stems = file_stems([f"{name}.wav", f"{name}.mp3"])
     assert len(set(stems)) == 2 and all(name.startswith(stem[:70]) for stem in stems)
     longest = max(len(os.fsencode(f"{stem}.999.motion.npz")) for stem in stems)
     assert longest <= 255

@@ -1,4 +1,4 @@
-"""What reaches a terminal, whatever its encoding, whoever reads it, and whatever is in a name."""
+"""Terminal output, for any encoding, reader and name."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import pytest
 from ksdiff_jax.cli import doctor
 from ksdiff_jax.cli.console import Console, notices_as_lines, without_library_logs
 from ksdiff_jax.cli.main import main
-from ksdiff_jax.cli.streams import escape_what_it_lacks, put_error
+from ksdiff_jax.cli.streams import escape_unsupported, put_error
 from ksdiff_jax.errors import InputError, Notice
 
 NAME = os.fsdecode(b"caf\xe9 \x1b[31m") + "日本 😀\n.wav"
@@ -22,7 +22,7 @@ NAME = os.fsdecode(b"caf\xe9 \x1b[31m") + "日本 😀\n.wav"
 
 def terminal(monkeypatch, encoding, name="stdout"):
     stream = io.TextIOWrapper(io.BytesIO(), encoding, errors="strict")
-    escape_what_it_lacks(stream)
+    escape_unsupported(stream)
     monkeypatch.setattr(sys, name, stream)
     return stream.buffer
 

@@ -1,4 +1,4 @@
-"""Compiled programs are found again, also those for several devices."""
+"""Compiled programs are found in the cache, also those for several devices."""
 
 import os
 import subprocess

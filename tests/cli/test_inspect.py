@@ -1,4 +1,4 @@
-"""`ksdiff-jax inspect` names what it finds and refuses what is not sound."""
+"""`ksdiff-jax inspect` describes valid files and refuses invalid ones."""
 
 import json
 
@@ -25,7 +25,9 @@ def inspected(capsys, *arguments):
 def test_a_motion_file_is_described(tmp_path, capsys):
     keyframes = np.arange(50) % 25 == 0
     clip = MotionClip.from_coefficients(
-        np.zeros((50, MOTION_DIMS), np.float32), keyframes_head=keyframes, meta={"seed": 3}
+        np.zeros((50, MOTION_DIMS), np.float32),
+        tracks={"keyframes_head": keyframes},
+        meta={"seed": 3},
     )
     facts, _ = inspected(capsys, clip.save(tmp_path / "a.motion.npz"))
     assert (facts["kind"], facts["frames"], facts["seconds"], facts["seed"]) == (

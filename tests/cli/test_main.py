@@ -1,5 +1,5 @@
-"""The command line as a whole: what it lists, how it answers mistakes, and that asking costs
-nothing.
+"""The command line as a whole: its list of commands, its answers to mistakes, and the speed of its
+help.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""No command overwrites what its caller owns; reruns replace what the command wrote before."""
+"""No command overwrites its caller's files; a rerun replaces the command's earlier results."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from ksdiff_jax.cli.animate import _stems
+from ksdiff_jax.cli.animate_outputs import file_stems
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.data.shards import write_dataset
@@ -18,7 +18,7 @@ from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from tests.data.clips import make_clip
 
-WRITING = ("animate", "corpus", "prepare", "train", "evaluate", "convert", "inspect")
+WRITING = ("animate", "corpus", "prepare", "regions", "train", "evaluate", "convert", "inspect")
 
 
 @pytest.mark.parametrize("command", WRITING)
@@ -26,7 +26,7 @@ def test_every_command_that_writes_has_the_option_in_the_same_words(capsys, comm
     assert main([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert (
-        "--overwrite replace files of the results' names that ksdiff-jax did not write; never an "
+        "--overwrite replace files with the results' names that ksdiff-jax did not write; never an "
         "input" in told
     )
 
@@ -43,8 +43,8 @@ def nothing_loaded(monkeypatch):
     def work(*args):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr(command, "_Work", work)
-    monkeypatch.setattr(command, "_transcripts", work)
+    monkeypatch.setattr(command, "RecordingAnimator", work)
+    monkeypatch.setattr(command, "transcript_reader", work)
 
 
 @pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
@@ -129,11 +129,11 @@ def test_nothing_is_left_where_all_is_refused(animate, speech, tmp_path):
 def test_names_that_differ_in_case_are_numbered_where_the_disk_does_not_know_them_apart(
     tmp_path, monkeypatch
 ):
-    import ksdiff_jax.cli.animate as command
+    from ksdiff_jax.cli import animate_outputs
 
-    assert _stems(["A.wav", "a.wav"], folder=tmp_path) == ["A", "a"]
-    monkeypatch.setattr(command, "stored_alike", lambda folder: str.casefold)
-    assert _stems(["A.wav", "a.wav", "b.wav"], folder=tmp_path) == ["A", "a-2", "b"]
+    assert file_stems(["A.wav", "a.wav"], folder=tmp_path) == ["A", "a"]
+    monkeypatch.setattr(animate_outputs, "stored_alike", lambda folder: str.casefold)
+    assert file_stems(["A.wav", "a.wav", "b.wav"], folder=tmp_path) == ["A", "a-2", "b"]
 
 
 def data_set(path):
@@ -164,7 +164,7 @@ def test_a_contact_sheet_takes_the_place_of_no_shard_and_no_picture_of_others(tm
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "without the mark" in fails(capsys, "inspect", shards, "--sheet", picture)
     for place in (tmp_path, os.devnull):
-        assert "lies there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
+        assert "is there" in fails(capsys, "inspect", shards, "--sheet", place, "--overwrite")
 
 
 def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):
@@ -179,7 +179,7 @@ def test_prepare_and_corpus_write_over_no_source(tmp_path, capsys):
     line = fails(
         capsys, "prepare", videos, "--out", tmp_path / "new", "--work", tmp_path / "new" / "work"
     )
-    assert "work folder lies in --out" in line
+    assert "work folder is inside --out" in line
     assert "this work folder" in fails(
         capsys, "prepare", videos, "--out", tmp_path / "n", "--work", videos / "a.mp4"
     )

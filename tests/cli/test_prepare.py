@@ -1,5 +1,5 @@
-"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and what it
-says.
+"""`ksdiff-jax prepare`: from a coefficient file and its sound to a verified data set, and the
+printed report.
 """
 
 import json
@@ -87,7 +87,7 @@ def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(tmp_
     assert not any("mixed" in note for note in notes)
     np.testing.assert_allclose(ShardReader(tmp_path / "s", "train")[0].audio, voices[:, 1], atol=2)
     status, _, errors = prepare(capsys, *arguments, "--audio-stream", 2)
-    assert status == 2 and "sound track 2 was asked for; the file has 1" in errors
+    assert status == 2 and "sound track 2 was requested; the file has 1" in errors
 
 
 def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, capsys):

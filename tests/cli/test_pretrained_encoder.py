@@ -1,4 +1,4 @@
-"""Commands that meet a pretrained encoder: `corpus --encoder`, `animate --encoder`, `inspect`."""
+"""Commands with a pretrained encoder: `corpus --encoder`, `animate --encoder`, `inspect`."""
 
 import json
 import shutil

@@ -1,9 +1,13 @@
 """Synthetic clips with known contents for the tests of this folder."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.schema import Clip, Timed
+from ksdiff_jax.data.shards import write_dataset
 
 
 def make_clip(number: int, *, frames: int = 40, **changes) -> Clip:
@@ -30,3 +34,15 @@ def make_clip(number: int, *, frames: int = 40, **changes) -> Clip:
         "prosody": rng.uniform(80, 200, (2 * frames, 2)).astype(np.float32),
     }
     return Clip(**{**fields, **changes})
+
+
+def earlier_dataset(
+    folder: Path, clip: Clip, *, made_by: str = "ksdiff-jax prepare videos"
+) -> Path:
+    """A data set of one clip as a version wrote it that called every 50 coefficients FLAME's."""
+    write_dataset(folder, {"train": [clip], "test": [clip]}, licence="", made_by=made_by)
+    description = folder / "dataset.json"
+    raw = json.loads(description.read_text())
+    del raw["motion_parts"]
+    description.write_text(json.dumps(raw | {"space": "flame"}))
+    return folder

@@ -1,4 +1,4 @@
-"""Augmentation changes the sound and nothing else: length, timing and determinism stay."""
+"""Augmentation changes only the sound: length, timing and determinism stay."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A few clips that speak for a split."""
+"""A few clips that represent a split."""
 
 from collections import Counter
 
@@ -48,7 +48,7 @@ def test_a_small_split_is_chosen_whole_and_an_empty_one_gives_nothing():
 
 
 def test_of_a_large_split_some_are_looked_at(monkeypatch):
-    monkeypatch.setattr(chosen, "LOOKED_AT", 4)
+    monkeypatch.setattr(chosen, "MOST_CONSIDERED", 4)
     clips = clips_of(en=12)
     seen = {clips[position].clip_id for position in (1, 4, 7, 10)}
     assert {clip.clip_id for clip in spread_clips(clips, 12)} == seen

@@ -1,4 +1,4 @@
-"""Whose coefficients a data set holds: as it says, or as an earlier version shows."""
+"""The motion space of a data set: as it states, or as an earlier version shows."""
 
 import json
 
@@ -9,17 +9,7 @@ from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.shards import ShardReader, write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
-from tests.data.clips import make_clip
-
-
-def earlier(folder, clip, *, made_by="ksdiff-jax prepare videos"):
-    """The data set as a version wrote it that called every 50 coefficients FLAME's."""
-    write_dataset(folder, {"train": [clip]}, licence="", made_by=made_by)
-    description = folder / "dataset.json"
-    raw = json.loads(description.read_text())
-    del raw["motion_parts"]
-    description.write_text(json.dumps(raw | {"space": "flame"}))
-    return folder
+from tests.data.clips import earlier_dataset, make_clip
 
 
 def tracked(number, *, std=None):
@@ -39,29 +29,34 @@ def test_a_data_set_carries_its_space_to_its_clips(tmp_path, space):
 
 
 def test_an_earlier_corpus_is_of_the_built_in_head(tmp_path):
-    folder = earlier(tmp_path / "set", make_clip(0), made_by="ksdiff-jax corpus --clips 3 --seed 0")
+    folder = earlier_dataset(
+        tmp_path / "set", make_clip(0), made_by="ksdiff-jax corpus --clips 3 --seed 0"
+    )
     assert known_space(folder) == "builtin"
 
 
 def test_imported_coefficients_of_an_earlier_version_are_flames(tmp_path):
-    assert known_space(earlier(tmp_path / "set", make_clip(0, source="DECA, a.mat: a"))) == "flame"
+    assert (
+        known_space(earlier_dataset(tmp_path / "set", make_clip(0, source="DECA, a.mat: a")))
+        == "flame"
+    )
 
 
 def test_an_earlier_tracked_clip_is_of_the_built_in_head_where_that_has_the_measured_mouth(
     tmp_path,
 ):
-    assert known_space(earlier(tmp_path / "own", tracked(1))) == "builtin"
-    other = earlier(tmp_path / "other", tracked(1, std=0.1))
+    assert known_space(earlier_dataset(tmp_path / "own", tracked(1))) == "builtin"
+    other = earlier_dataset(tmp_path / "other", tracked(1, std=0.1))
     assert known_space(other, given="flame") == "flame"
     with pytest.raises(InputError, match=r"name them with --data\.space builtin or flame"):
         known_space(other, option="--data.space")
 
 
 def test_an_unknown_space_and_clips_without_one_are_refused(tmp_path):
-    folder = earlier(tmp_path / "set", make_clip(0))
+    folder = earlier_dataset(tmp_path / "set", make_clip(0))
     raw = json.loads((folder / "dataset.json").read_text())
     (folder / "dataset.json").write_text(json.dumps(raw | {"space": "smplx"}))
-    with pytest.raises(InputError, match="motion space 'smplx' is not known here"):
+    with pytest.raises(InputError, match="unknown motion space 'smplx'"):
         known_space(folder)
     with pytest.raises(InputError, match="clip-0' does not name the space of its coefficients"):
         write_dataset(tmp_path / "n", {"train": [make_clip(0, space="")]}, licence="", made_by="")

@@ -165,7 +165,7 @@ def test_evaluation_gives_whole_clips_in_few_shapes(folder, config):
     assert shapes == {(3, 64, MOTION_DIMS), (3, 128, MOTION_DIMS), (3, 192, MOTION_DIMS)}
 
 
-def test_an_empty_split_is_refused(tmp_path, config):
-    write_dataset(tmp_path / "set", {"val": [make_clip(0)], "train": []}, licence="", made_by="")
-    with pytest.raises(InputError, match="'train' is empty"):
+def test_a_data_set_without_a_training_split_is_refused(tmp_path, config):
+    write_dataset(tmp_path / "set", {"val": [make_clip(0)]}, licence="", made_by="")
+    with pytest.raises(InputError, match="no split 'train'; there are val"):
         cuts(config, tmp_path / "set", seed=0)

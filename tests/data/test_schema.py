@@ -1,4 +1,6 @@
-"""Clips survive their bytes, and clips that break an invariant are refused by name."""
+"""Clips are unchanged by encoding and decoding, and clips that violate an invariant are refused
+with its name.
+"""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""Data sets on disk: what is written is read, statistics are NumPy's, and faults have names."""
+"""Data sets on disk: what is written is read, statistics equal NumPy's, and faults are named."""
 
 import json
 import pickle
@@ -87,7 +87,7 @@ def test_motion_is_in_the_order_of_the_layout():
 
 
 def test_faults_of_a_data_set_have_names(folder, tmp_path):
-    with pytest.raises(InputError, match="no split 'test'; there are train, val"):
+    with pytest.raises(InputError, match="no split 'test'; known are train, val"):
         ShardReader(folder, "test")
     with pytest.raises(InputError, match="no data set here"):
         dataset_info(tmp_path)

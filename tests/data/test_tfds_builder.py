@@ -1,4 +1,4 @@
-"""Data sets are found by name, and nothing outside their folder is."""
+"""Data sets are found by name; nothing outside their folder is."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""A data set opens with TensorFlow Datasets by its folder; only the reading by TensorFlow itself
-needs it.
-"""
+"""A data set opens with TensorFlow Datasets by its folder; TensorFlow is needed only to read it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""TFRecord framing against a CRC32C written here from its polynomial, and files with single
+"""TFRecord framing against a CRC32C computed here from its polynomial, and files with single
 faults.
 """
 

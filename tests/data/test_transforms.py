@@ -28,17 +28,17 @@ def test_a_cut_takes_the_same_instant_of_everything():
         clip.audio[20 * SAMPLES_PER_MOTION_FRAME : 52 * SAMPLES_PER_MOTION_FRAME] / 32767,
         atol=1e-7,
     )
-    np.testing.assert_array_equal(cut.prosody, normalise_prosody(clip.prosody)[40:104])
-    assert cut.mask.all() and cut.mask.shape == (32,)
+    np.testing.assert_array_equal(row.speech.prosody, normalise_prosody(clip.prosody)[40:104])
+    assert row.speech.mask.all() and row.speech.mask.shape == (32,)
 
 
 def test_what_lies_beyond_the_clip_is_zero_and_masked():
     clip = make_clip(2, frames=20, audio=np.full(SAMPLES_PER_MOTION_FRAME * 20 + 300, 99, np.int16))
     row = cut(clip, start=0, frames=32, max_tokens=64)
-    assert cut.mask.sum() == 20 and cut.mask[:20].all()
+    assert row.speech.mask.sum() == 20 and row.speech.mask[:20].all()
     assert (
         not row.speech.audio[20 * SAMPLES_PER_MOTION_FRAME :].any()
-        and not cut.prosody[40:].any()
+        and not row.speech.prosody[40:].any()
         and not row.motion[20:].any()
     )
     assert len(row.speech.audio) == 32 * SAMPLES_PER_MOTION_FRAME
@@ -50,7 +50,8 @@ def test_a_cut_reads_the_words_whose_middle_it_holds():
     assert transcript_of_cut(clip, start=25, frames=30) == "w2 w3"
     assert transcript_of_cut(clip, start=0, frames=128) == clip.transcript
     tokens, _ = encode("w2 w3", max_tokens=64)
-    np.testing.assert_array_equal(cut(clip, start=25, frames=30, max_tokens=64).tokens, tokens)
+    row = cut(clip, start=25, frames=30, max_tokens=64)
+    np.testing.assert_array_equal(row.speech.tokens, tokens)
 
 
 def test_a_clip_without_word_times_is_read_whole():
@@ -83,4 +84,4 @@ def test_examples_become_the_rows_of_a_batch():
     batch = collate(rows)
     assert batch.motion.shape == (3, 40, MOTION_DIMS) and batch.speech.audio.shape == (3, 25_600)
     assert batch.speech.mask.dtype == bool and batch.speech.tokens.dtype == np.int32
-    np.testing.assert_array_equal(batch.speech.prosody[2], rows[2].prosody)
+    np.testing.assert_array_equal(batch.speech.prosody[2], rows[2].speech.prosody)

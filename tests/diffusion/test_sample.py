@@ -1,4 +1,4 @@
-"""DDIM against what is known in closed form: point masses and Gaussians."""
+"""DDIM against closed forms: point masses and Gaussians."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Stand-ins for the tests of the evaluation: clips with a known motion, and systems that need no
+"""Stand-ins for the tests of the evaluation: clips with known motion, and systems that need no
 training.
 """
 

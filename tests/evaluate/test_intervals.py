@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.intervals import difference_interval, t_interval
+from ksdiff_jax.evaluate.intervals import bounded, difference_interval, ratio_interval, t_interval
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
@@ -49,3 +49,27 @@ def test_a_difference_is_taken_seed_by_seed():
     assert difference_interval([-2.0, -2.1, -1.9], [0.0, 0.0, 0.0]).sign == -1
     with pytest.raises(InputError, match="got 2 and 3 values"):
         difference_interval([1.0, 2.0], reference)
+
+
+def test_a_ratio_over_clips_of_one_length_has_the_interval_of_the_mean_rate():
+    blinks, seconds = [0.0, 2.0, 1.0, 3.0], [4.0] * 4
+    rates = t_interval([count / 4 for count in blinks])
+    assert ratio_interval(blinks, seconds) == pytest.approx(rates)
+
+
+def test_about_95_of_100_intervals_of_a_ratio_hold_the_true_one():
+    rng = np.random.default_rng(2)
+    seconds = rng.uniform(3, 9, size=(1000, 40))
+    found = [
+        ratio_interval(rng.poisson(0.3 * lengths).astype(float), lengths) for lengths in seconds
+    ]
+    assert np.mean([interval.mean for interval in found]) == pytest.approx(0.3, rel=0.02)
+    assert 0.92 < np.mean([i.low <= 0.3 <= i.high for i in found]) < 0.97
+
+
+def test_bounds_are_figures_only_where_there_are_some():
+    assert bounded("lmd", t_interval([2.0])) == {"lmd": 2.0}
+    figures = bounded("lmd", t_interval([1.0, 2.0, 3.0]))
+    assert list(figures) == ["lmd", "lmd_low", "lmd_high"] and figures["lmd_low"] < 2.0
+    with pytest.raises(InputError, match="got 2 and 1 values"):
+        ratio_interval([1.0, 2.0], [1.0])

@@ -1,5 +1,5 @@
-"""Measures whose direction matters: which beats are counted, and whose movement is taken from
-whose.
+"""Measures whose direction matters: which beats are counted, and which motion is subtracted from
+which.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Pictures whose texts are names from outside, on machines that are set up in their own way."""
+"""Pictures with external names as text, on machines with unusual settings."""
 
 import importlib
 import os
@@ -30,8 +30,6 @@ NAMES = (
 def clip_of(frames):
     return MotionClip.from_coefficients(
         np.zeros((frames, MOTION_DIMS), np.float32),
-        keyframes_head=np.zeros(frames, bool),
-        keyframes_expression=np.zeros(frames, bool),
     )
 
 
@@ -103,7 +101,7 @@ def test_a_matplotlib_that_cannot_start_is_one_line_and_an_unknown_backend_no_ma
     monkeypatch.setattr("ksdiff_jax.export.drawing.importlib.import_module", imported)
     monkeypatch.setenv("MPLBACKEND", "nonsense")
     expected = (
-        pytest.raises(InputError, match=r"Matplotlib cannot start here .*nonsense")
+        pytest.raises(InputError, match=r"Matplotlib cannot be started .*nonsense")
         if status
         else nullcontext()
     )

@@ -18,8 +18,7 @@ def test_any_motion_can_be_drawn(tmp_path, frames, samples):
     keyframes = rng.random(frames) > 0.9
     clip = MotionClip.from_coefficients(
         rng.normal(size=(frames, MOTION_DIMS)).astype(np.float32) * 0.05,
-        keyframes_head=keyframes,
-        keyframes_expression=keyframes,
+        tracks={"keyframes_head": keyframes, "keyframes_expression": keyframes},
     )
     audio = None if samples is None else rng.normal(size=samples).astype(np.float32)
     opening_m = np.abs(rng.normal(size=frames)).astype(np.float32) * 0.01

@@ -3,22 +3,16 @@
 import numpy as np
 from numba.core import caching
 
-from ksdiff_jax.export.raster import Camera, _compiled, framed_on, render_frames
+from ksdiff_jax.export.raster import Camera, Surface, _compiled, framed_on, render_frames
 from ksdiff_jax.face import builtin_face
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
 TWO = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
 
 
-def picture(vertices, faces, colours, **options):
-    return next(
-        render_frames(
-            np.asarray(vertices, np.float32)[None],
-            faces,
-            np.asarray(colours, np.float32),
-            **options,
-        )
-    )
+def picture(vertices, faces, colours, gloss=None, **options):
+    surface = Surface(faces, np.asarray(colours, np.float32), gloss)
+    return next(render_frames(np.asarray(vertices, np.float32)[None], surface, **options))
 
 
 def squares(*depths):
@@ -84,8 +78,9 @@ def test_frames_come_in_order_and_threads_change_nothing():
     )
     colours = np.tile(np.float32([1, 0, 0]), (4, 1))
     camera = Camera(target=(0.0, 0.0, 0.0), height_m=0.1)
-    one = list(render_frames(frames, faces, colours, camera=camera, size=48, threads=1))
-    three = list(render_frames(frames, faces, colours, camera=camera, size=48, threads=3))
+    surface = Surface(faces, colours)
+    one = list(render_frames(frames, surface, camera=camera, size=48, threads=1))
+    three = list(render_frames(frames, surface, camera=camera, size=48, threads=3))
     np.testing.assert_array_equal(one, three)
     middles = [
         np.flatnonzero((image[24, :, 0].astype(int) - image[24, :, 2]) > 80).mean() for image in one

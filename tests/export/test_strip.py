@@ -1,4 +1,4 @@
-"""A strip shows each face at its place, as the renderer draws it, with its label above."""
+"""A strip shows each face at its position, as the renderer draws it, with its label above."""
 
 import io
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.export.raster import render_frames
+from ksdiff_jax.export.raster import Surface, render_frames
 from ksdiff_jax.export.strip import draw_strip
 from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import builtin_face
@@ -35,9 +35,7 @@ def test_each_picture_is_that_of_the_video_at_its_place(faces):
     strip = pixels(draw_strip(vertices, face, labels=["a", "b", "c"], columns=2, size=SIZE))
     drawn = render_frames(
         vertices,
-        face.faces,
-        face.colours,
-        gloss=face.gloss,
+        Surface(face.faces, face.colours, face.gloss),
         camera=portrait_camera(face),
         size=SIZE,
     )

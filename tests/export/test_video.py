@@ -1,5 +1,5 @@
-"""The video: its length, its pictures, and lips in time with the sound, all by decoding it
-again.
+"""The video: its length, its pictures, and lips in sync with the sound, all checked by
+decoding it.
 """
 
 import av
@@ -9,7 +9,7 @@ import pytest
 from ksdiff_jax.audio.waveform import load_audio, read_recording, write_wav
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
-from ksdiff_jax.export.video import write_video
+from ksdiff_jax.export.video import VideoForm, write_video
 from tests.recordings import bursts, encoded, rms, wav
 
 SIZE = 64
@@ -29,7 +29,7 @@ def grey(levels):
 
 def video_of(path, frames, *, sound=None, fps=25):
     levels = 16 + (np.arange(frames) % 2) * 200
-    return write_video(path, grey(levels), frames=frames, fps=fps, sound=sound, size=SIZE)
+    return write_video(path, grey(levels), form=VideoForm(frames, fps, SIZE), sound=sound)
 
 
 def decoded(path):
@@ -163,13 +163,13 @@ def test_a_failing_picture_leaves_no_file(tmp_path):
         raise RuntimeError("no picture")
 
     with pytest.raises(RuntimeError, match="no picture"):
-        write_video(tmp_path / "a.mp4", failing(), frames=10, fps=25, size=SIZE)
+        write_video(tmp_path / "a.mp4", failing(), form=VideoForm(10, 25, SIZE))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_odd_size_and_a_file_without_sound_are_input_errors(tmp_path):
     with pytest.raises(InputError, match="even"):
-        write_video(tmp_path / "a.mp4", grey([1]), frames=1, fps=25, size=63)
+        write_video(tmp_path / "a.mp4", grey([1]), form=VideoForm(1, 25, 63))
     silent = video_of(tmp_path / "silent.mp4", 5)
     with pytest.raises(InputError, match="without a sound track"):
         next(soundtrack(silent))

@@ -1,4 +1,4 @@
-"""The built-in head: a sound mesh, lips that meet, lids that close, a jaw that opens."""
+"""The built-in head: a valid mesh, lips that meet, lids that close, a jaw that opens."""
 
 import numpy as np
 import pytest

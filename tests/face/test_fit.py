@@ -1,4 +1,4 @@
-"""The fit, on landmarks of known motion: what it must recover is what made them."""
+"""The fit on landmarks of known motion, which it must recover."""
 
 import numpy as np
 import pytest

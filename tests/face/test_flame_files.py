@@ -1,4 +1,4 @@
-"""FLAME files: read when sound, refused with one line when not, never run."""
+"""FLAME files: read if valid, otherwise refused with one line, and never executed."""
 
 import gzip
 import io
@@ -231,7 +231,7 @@ def without(arrays, key):
             "weights holds values that are not finite",
         ),
         (lambda a: {**a, "weights": a["weights"] / 2}, "a row of weights sums to 0.5, not to 1"),
-        (lambda a: {**a, "f": a["f"] + 0.5}, "f names vertices outside"),
+        (lambda a: {**a, "f": a["f"] + 0.5}, "f refers to vertices outside"),
         (
             lambda a: {**a, "kintree_table": np.arange(48).reshape(2, 24)},
             r"kintree_table is \(2, 24\)",

@@ -1,4 +1,6 @@
-"""Files made to keep a reader busy, or to run code: refused with one line, nothing run, in time."""
+"""Files made to occupy a reader, or to execute code: refused with one line, nothing executed, in
+time.
+"""
 
 import os
 import pickle

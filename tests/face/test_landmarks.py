@@ -115,7 +115,7 @@ def test_flames_own_embedding_is_read_by_its_names(face, tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"points": [1], "triangles": [1]}, "no landmark embedding"),
+        ({"points": [1], "triangles": [1]}, "not a landmark embedding"),
         ({"points": [1, 2], "triangles": [1], "barycentric": [[1, 0, 0]]}, "2 points, 1 triangles"),
         (
             {"points": [1], "triangles": [999_999], "barycentric": [[1, 0, 0]]},
@@ -142,8 +142,8 @@ def test_a_missing_or_foreign_file_is_refused(face, tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_landmarks(tmp_path / "no.npz", face)
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(InputError, match="no landmark embedding"):
+    with pytest.raises(InputError, match="not a landmark embedding"):
         read_landmarks(tmp_path / "text.npz", face)
     np.save(tmp_path / "bare.npy", np.zeros(3))
-    with pytest.raises(InputError, match="no landmark embedding"):
+    with pytest.raises(InputError, match="not a landmark embedding"):
         read_landmarks(tmp_path / "bare.npy", face)

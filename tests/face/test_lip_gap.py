@@ -1,4 +1,4 @@
-"""The linear distance of the lips against the posed mesh."""
+"""The linear lip distance against the posed mesh."""
 
 import jax
 import jax.numpy as jnp

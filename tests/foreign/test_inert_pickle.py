@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held, unpickled
+from ksdiff_jax.foreign.inert_pickle import unpickled
 from ksdiff_jax.foreign.pickle_file import as_array, plain, read_pickled_value
 from ksdiff_jax.foreign.pickle_names import known_name
+from ksdiff_jax.foreign.stand_ins import Held
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -218,7 +219,7 @@ LAUGHS = b"](K\x01K\x01K\x01eq\x00" + b"".join(
         (b"B\xff\xff\xff\xff.", "ends early"),
         (b"T\xff\xff\xff\xff.", "ends early"),
         (b"\x80\xff}.", "protocol 255"),
-        (b".", "where there is none"),
+        (b".", "from an empty stack"),
         (b"", "ends early"),
         (b"I" + b"9" * 100_000 + b"\n.", "not a readable pickle"),
         (b"cnumpy\ndtype\n(Vf9999999999999999\ntR.", "numpy.dtype"),
@@ -245,9 +246,9 @@ def test_hostile_and_broken_pickles_are_refused_soon_and_in_one_line(content, sa
 
 
 def test_a_pickle_that_only_piles_up_values_is_refused(monkeypatch):
-    monkeypatch.setattr("ksdiff_jax.foreign.inert_pickle._MAX_STACK", 1000)
+    monkeypatch.setattr("ksdiff_jax.foreign.inert_pickle.MAX_STACK", 1000)
     assert "more than 1000 values on its stack" in refused(b"]" * 70_000 + b".")
-    monkeypatch.setattr("ksdiff_jax.foreign.inert_pickle.MAX_OBJECTS", 1000)
+    monkeypatch.setattr("ksdiff_jax.foreign.pickle_machine.MAX_OBJECTS", 1000)
     assert "more than 1000 objects" in refused(b"\x80\x04" + b"]0" * 2000 + b"N.")
 
 

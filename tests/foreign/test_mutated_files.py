@@ -1,5 +1,5 @@
-"""Sound files with bytes changed, cut out or put in: every reader gives a value or one line, and
-never a warning.
+"""Valid files with bytes changed, removed or inserted: every reader returns a value or raises one
+line, without a warning.
 """
 
 import pickle

@@ -1,4 +1,4 @@
-"""Safetensors files whose header is not what the file holds are refused by name."""
+"""Safetensors files whose header does not match the file are refused by name."""
 
 import json
 import struct
@@ -53,13 +53,13 @@ def test_a_header_whose_size_looks_like_the_mark_of_another_form_is_read(path):
             lambda h: h.replace("{", '{"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},', 1),
             "holds 'b' twice",
         ),
-        (lambda h: h.replace("[2,3]", "[-2,-3]"), "not a sound safetensors file"),
-        (lambda h: h.replace("[2,3]", "[1000000000000,3]"), "not a sound safetensors file"),
-        (lambda h: h.replace("[2,3]", '"ab"'), "not a sound safetensors file"),
-        (lambda h: "[1]", "no JSON object"),
-        (lambda h: '{"a":1}', "no JSON object"),
-        (lambda h: "{", "not a sound safetensors file"),
-        (lambda h: json.dumps({"a": {}}), "not a sound safetensors file"),
+        (lambda h: h.replace("[2,3]", "[-2,-3]"), "not a valid safetensors file"),
+        (lambda h: h.replace("[2,3]", "[1000000000000,3]"), "not a valid safetensors file"),
+        (lambda h: h.replace("[2,3]", '"ab"'), "not a valid safetensors file"),
+        (lambda h: "[1]", "not a JSON object"),
+        (lambda h: '{"a":1}', "not a JSON object"),
+        (lambda h: "{", "not a valid safetensors file"),
+        (lambda h: json.dumps({"a": {}}), "not a valid safetensors file"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(path, change, said):
@@ -75,8 +75,8 @@ def test_a_header_that_does_not_fit_is_refused(path, change, said):
     ("content", "said"),
     [
         (b"", "0 bytes"),
-        (b"\x10", "not a sound safetensors file"),
-        (struct.pack("<Q", 1 << 60) + b"{", "its header claims 1152921504606846976 bytes"),
+        (b"\x10", "not a valid safetensors file"),
+        (struct.pack("<Q", 1 << 60) + b"{", "its header states 1152921504606846976 bytes"),
         (bytes(2000), "nothing but zeros"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<html>404</html>", "a web page"),

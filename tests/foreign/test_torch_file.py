@@ -1,5 +1,5 @@
 """PyTorch files are read without PyTorch: every layout of a tensor gives its numbers, everything
-else its own line.
+else its own message.
 """
 
 import pickle

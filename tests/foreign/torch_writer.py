@@ -1,5 +1,5 @@
-"""PyTorch's two file forms written by hand from their layout, so that tests of the reader need no
-PyTorch.
+"""PyTorch's two file formats written by hand from their specification, so that tests of the reader
+need no PyTorch.
 """
 
 import collections

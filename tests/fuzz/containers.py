@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ksdiff_jax.audio.heard import voice
+from ksdiff_jax.audio.voice import voice
 from ksdiff_jax.audio.waveform import read_recording
 from tests.fuzz.damage import damaged
 from tests.fuzz.forked import Case, Outcome

@@ -1,4 +1,4 @@
-"""The files that start runs elsewhere are well-formed, short, and say the same thing."""
+"""The launch files are well-formed, short and consistent."""
 
 import importlib
 import re
@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from ksdiff_jax.cli.animate import FORMATS
+from ksdiff_jax.cli.animate_outputs import FORMATS
 from ksdiff_jax.cli.main import CommandParser
 from ksdiff_jax.parallel.distributed import plan
 from ksdiff_jax.train.watchdog import EXIT_STATUS

@@ -1,5 +1,5 @@
-"""The choice of the fused kernel, and what is handed to it, through XLA's own implementation of the
-same function.
+"""The choice of the fused kernel, and its arguments, through XLA's own implementation of the same
+function.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""Layer normalisation against flax's own, and its backward pass against what JAX derives
-from that.
+"""Layer normalisation against flax's own, and its backward pass against JAX's derivative of
+that.
 """
 
 import flax.linen as nn

@@ -1,7 +1,7 @@
-"""Recomputing layers in the backward pass: the same gradients, the same dropout, less kept in
-memory.
+"""Recomputing layers in the backward pass: the same gradients, the same dropout, less memory.
 
-What is kept is counted before compilation: XLA's CPU back end merges the two computations again.
+The stored arrays are counted before compilation: XLA's CPU back end merges the two computations
+again.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The backward pass of attention against what JAX derives from the definition."""
+"""The backward pass of attention against JAX's derivative of the definition."""
 
 import jax
 import jax.numpy as jnp

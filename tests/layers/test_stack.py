@@ -1,5 +1,5 @@
-"""Layers in a loop against the same layers written out: numbers, dropout, names, and the size of
-the program.
+"""Layers in a loop against the same layers unrolled: numbers, dropout, names, and the size of the
+program.
 """
 
 import dataclasses

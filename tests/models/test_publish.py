@@ -167,16 +167,16 @@ def test_without_a_network_an_earlier_download_serves_and_nothing_else_does(hub,
         kept["result"] == digest
         and "the Hugging Face hub did not answer (ConnectError" in kept["notices"][0]
     )
-    assert "the Hugging Face hub did not give it (ConnectError" in never["result"]["refused"]
+    assert "the Hugging Face hub (ConnectError" in never["result"]["refused"]
     (unwritable,) = client('show(load_pretrained, "org/tiny")', HF_HOME="/dev/null/home")
     assert (
-        "cannot be kept" in unwritable["result"]["refused"]
+        "cannot be stored" in unwritable["result"]["refused"]
         and "set HF_HOME" in unwritable["result"]["refused"]
     )
     hub.failing = 503
     kept, never = client(questions)
     assert kept["result"] == digest and "did not answer (HfHubHTTPError" in kept["notices"][0]
-    assert "did not give it (HfHubHTTPError" in never["result"]["refused"]
+    assert "the Hugging Face hub (HfHubHTTPError" in never["result"]["refused"]
     assert "\n" not in never["result"]["refused"]
 
 
@@ -239,7 +239,7 @@ def test_nothing_is_sent_over_what_is_not_ours_or_that_others_could_not_use(hub,
     )
     assert lines[3].startswith("card.md: its metadata are not sound")
     assert (
-        lines[4].startswith("org/new: not sent to the hub")
+        lines[4].startswith("org/new: not uploaded to the hub")
         and "log in with `hf auth login`" in lines[4]
     )
     assert lines[5] == "tiny: has changed since it was loaded; load it again"

@@ -37,7 +37,7 @@ def coefficients(frames=7):
 def clip(frames=7):
     keyframes = np.arange(frames) % 3 == 0
     return MotionClip.from_coefficients(
-        coefficients(frames), keyframes_head=keyframes, meta={"seed": 5, "text": "né"}
+        coefficients(frames), tracks={"keyframes_head": keyframes}, meta={"seed": 5, "text": "né"}
     )
 
 

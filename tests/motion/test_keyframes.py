@@ -1,4 +1,4 @@
-"""Keyframe targets on curves made by hand and against SciPy."""
+"""Keyframe targets on synthetic curves, and against SciPy."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Rotations against SciPy and against their own inverse, at the hard places too."""
+"""Rotations against SciPy and against their own inverse, including difficult angles."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Motion spaces: parts, statistics, and whose coefficients a file of an earlier version holds."""
+"""Motion spaces: parts, statistics, and the space of a file from an earlier version."""
 
 import jax
 import numpy as np

@@ -1,3 +1,3 @@
-"""Small changes to the package that a test must notice: `python -m tests.mutants`, or `make
-mutants`.
+"""Small changes to the package, each of which must make a test fail: `python -m tests.mutants`, or
+`make mutants`.
 """

@@ -1,8 +1,8 @@
-"""`python -m tests.mutants [NAME ...]`: change a copy of the package, run the tests that must
-notice, print a table.
+"""`python -m tests.mutants [NAME ...]`: changes a copy of the package, runs the tests that must
+fail, prints a table.
 
-The named tests are run on the unchanged copy first and must pass there. Exit status: 0 every change
-was noticed; 1 one survived, or a row of the table no longer describes the code, or its tests could
+The tests are first run on the unchanged copy and must pass there. Exit status: 0 every change made
+a test fail; 1 one survived, or a row of the table no longer matches the code, or its tests could
 not be run.
 """
 

@@ -1,10 +1,9 @@
-"""A change to the source text, found by what the code means and not by how it is laid out.
+"""A change to the source text, located by syntax and not by layout.
 
-A mutant names a function or class by its qualified name (`SpeechPaths._film`), wherever in the
-package it lies, and expressions or statements inside it. Both sides are compared as syntax trees,
-so that line breaks, parentheses and comments make no difference, and a module may move. Every piece
-must be there exactly once; otherwise the table no longer describes the code, and `NotFound` names
-the mutant.
+A mutant names a function or class by its qualified name (`SpeechPaths._film`), anywhere in the
+package, and expressions or statements inside it. Both sides are compared as syntax trees, so that
+line breaks, parentheses and comments make no difference, and a module may move. Every piece must
+occur exactly once; otherwise the table no longer matches the code, and `NotFound` names the mutant.
 """
 
 import ast

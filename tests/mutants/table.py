@@ -8,6 +8,9 @@ DROPOUT = "tests/models/ksdiff/test_dropout.py"
 EQUATIONS = "tests/models/ksdiff/test_equations.py"
 SAMPLING = "tests/models/ksdiff/test_sampling.py"
 MEASURES = "tests/evaluate/test_measures.py"
+BLINKS = "tests/evaluate/test_blinks.py"
+REGIONS = "tests/data/regions/test_select.py"
+DISENTTALK = "tests/models/disenttalk"
 SYNC_NETWORK = "tests/models/sync/test_network.py"
 SYNC_TRAINING = "tests/models/sync/test_training.py"
 SYNC_EXPERT = "tests/models/sync/test_expert.py"
@@ -273,6 +276,119 @@ MUTANTS = (
             "template)",
         ),
         tests=MEASURES,
+    ),
+    _mutant(
+        "blinks-at-a-fifth-of-the-gap",
+        "blink_runs",
+        ("BLINK_BELOW * np.median(gaps, axis=0)", "0.2 * np.median(gaps, axis=0)"),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "blinks-of-one-frame",
+        "blink_runs",
+        ("runs[:, 1] - runs[:, 0] >= SHORTEST_FRAMES", "runs[:, 1] - runs[:, 0] >= 1"),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "blinks-of-one-eye",
+        "blink_runs",
+        (
+            "(gaps < BLINK_BELOW * np.median(gaps, axis=0)).all(axis=1)",
+            "(gaps < BLINK_BELOW * np.median(gaps, axis=0)).any(axis=1)",
+        ),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "lids-fall-past-each-other-open",
+        "lid_gaps",
+        ("heights[..., 0] - heights[..., 1]", "np.abs(heights[..., 0] - heights[..., 1])"),
+        tests=BLINKS,
+    ),
+    _mutant(
+        "contested-dimensions-go-to-the-lips",
+        "choose_dimensions",
+        ("sorted(candidates)", "sorted(candidates, key=lambda c: (c[1], c[0], c[2]))"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "equal-ratios-go-to-the-eyes",
+        "choose_dimensions",
+        ("(-float(ratio), order, number, region)", "(-float(ratio), -order, number, region)"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "still-dimensions-fill-a-region",
+        "choose_dimensions",
+        ("ratio >= STILL_RATIO", "ratio >= 0"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "ratios-not-over-the-deviation",
+        "region_ratios",
+        ("np.maximum(std, STD_FLOOR)", "np.ones_like(std)"),
+        tests=REGIONS,
+    ),
+    _mutant(
+        "regions-in-another-order",
+        "region_numbers",
+        ("{'eye': config.eye, LIP: config.lip}", "{LIP: config.lip, 'eye': config.eye}"),
+        tests=f"{DISENTTALK}/test_regions.py",
+    ),
+    _mutant(
+        "regions-not-put-back-in-place",
+        "Latent.decode",
+        ("np.argsort(places)", "places"),
+        tests=f"{DISENTTALK}/test_regions.py",
+    ),
+    _mutant(
+        "region-attention-sees-padding",
+        "RegionAttention.__call__",
+        ("mask[:, None, None]", "None"),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "temporal-convolutions-of-one-scale",
+        "TemporalConvolutions.__call__",
+        (
+            "DepthwiseConvolution(self.config.temporal_kernel, dilation, dtype=self.dtype, "
+            "name=f'dilation_{dilation}')",
+            "DepthwiseConvolution(self.config.temporal_kernel, 1, dtype=self.dtype, "
+            "name=f'dilation_{dilation}')",
+        ),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "diffusion-step-does-not-scale",
+        "LocalBlock.__call__",
+        ("(1 + scale) * final + shift", "final + shift"),
+        tests=f"{DISENTTALK}/test_equations.py",
+    ),
+    _mutant(
+        "motion-sees-the-speech-to-come",
+        "LocalBlock.__call__",
+        ("frame[:, None] >= frame", "frame[:, None] >= 0 * frame"),
+        tests=f"{DISENTTALK}/test_system.py",
+    ),
+    _mutant(
+        "clean-signal-of-unscaled-noise",
+        "implied_clean",
+        ("jnp.sqrt(1 - alpha_bar) * noise", "noise"),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "lip-sync-judged-at-all-noise-alike",
+        "training_terms",
+        (
+            "config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)",
+            "config.loss.sync * sync_loss(batch.speech, motion)",
+        ),
+        tests=f"{DISENTTALK}/test_objective.py",
+    ),
+    _mutant(
+        "noise-trains-the-autoencoder",
+        "training_terms",
+        ("jax.lax.stop_gradient(code)", "code"),
+        tests=f"{DISENTTALK}/test_objective.py",
     ),
     _mutant(
         "cosine-of-vectors-of-any-length",

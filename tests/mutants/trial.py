@@ -1,4 +1,4 @@
-"""One run of pytest on a copy of the repository, changed or not."""
+"""One run of pytest on a copy of the repository, with or without a change."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Counting collectives: written-out HLO in each of its spellings, against sums by hand."""
+"""Counting collectives: HLO text in each notation, against sums computed by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which environment means several processes, and what is said where it does not fit together."""
+"""The environments that mean several processes, and the messages for inconsistent ones."""
 
 import socket
 

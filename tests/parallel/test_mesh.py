@@ -1,4 +1,4 @@
-"""Mesh sizes: what is left goes to -1, and what does not fit is refused in one line."""
+"""Mesh sizes: -1 becomes the rest, and sizes that do not fit are refused in one line."""
 
 import jax
 import pytest

@@ -1,4 +1,4 @@
-"""Tiny random models of transformers in every layout, on disk as Hugging Face stores them."""
+"""Tiny random models of transformers in every layout, on disk in Hugging Face's format."""
 
 import json
 from pathlib import Path

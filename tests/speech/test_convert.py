@@ -1,6 +1,6 @@
-"""Conversion: what is in is out, and every failure has its own sentence.
+"""Conversion: the output has everything of the input, and every failure has its own message.
 
-No torch: the folders are written by hand.
+The folders are written by hand, so torch is not needed.
 """
 
 import json
@@ -173,7 +173,7 @@ def renamed(prefix):
         ),
         (None, {"add_adapter": True}, "has adapters, which are not supported"),
         (None, {"hidden_act": "swish"}, "hidden_act is 'swish'; known are gelu"),
-        (None, {"conv_dim": "many"}, "a field does not hold what it should"),
+        (None, {"conv_dim": "many"}, "a field has an invalid value"),
         (
             None,
             {"hidden_size": 10**9},
@@ -266,7 +266,7 @@ def test_a_folder_without_a_configuration_or_without_weights_is_named(tmp_path):
     with pytest.raises(InputError, match="no weights here"):
         load_encoder(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(InputError, match="not a sound safetensors file"):
+    with pytest.raises(InputError, match="not a valid safetensors file"):
         load_encoder(tmp_path)
 
 
@@ -374,13 +374,13 @@ def test_a_damaged_conversion_is_noticed(folder, tmp_path):
     weights = load_file(tmp_path / "out" / "weights.safetensors")
     weights["norm/bias"] = weights["norm/bias"] + 1
     save_file(weights, tmp_path / "out" / "weights.safetensors")
-    with pytest.raises(InputError, match="a file is damaged or exchanged"):
+    with pytest.raises(InputError, match="a file is damaged or was replaced"):
         load_encoder(tmp_path / "out")
     weights["norm/bias"] = np.zeros(3, np.float32)
     save_file(weights, tmp_path / "out" / "weights.safetensors")
     with pytest.raises(
         InputError,
-        match=r"weight norm/bias has shape \(3,\), the layout in config.json asks for \(8,\)",
+        match=r"weight norm/bias has shape \(3,\), the layout in config.json requires \(8,\)",
     ):
         load_encoder(tmp_path / "out")
 
@@ -393,7 +393,7 @@ def test_an_unreachable_hub_is_one_line(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
     with pytest.raises(
-        InputError, match="hub did not give it \\(ConnectionError: no route to host\\)"
+        InputError, match="Hugging Face hub \\(ConnectionError: no route to host\\)"
     ) as caught:
         load_encoder("somebody/some-encoder")
     assert "\n" not in str(caught.value)
@@ -410,6 +410,6 @@ def test_other_files_in_the_output_folder_are_not_overwritten(folder, tmp_path):
 
 def test_a_recording_below_one_receptive_field_is_refused(folder):
     with pytest.raises(
-        InputError, match=r"399 samples \(25 ms\); a speech encoder hears 400 at once"
+        InputError, match=r"399 samples \(25 ms\); a speech encoder needs at least 400"
     ):
         load_encoder(folder)(np.zeros((1, 399), np.float32))

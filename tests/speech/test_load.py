@@ -1,4 +1,4 @@
-"""Features of recordings: padding unheard, frames where they belong, chunks that join."""
+"""Features of recordings: unaffected by padding, at the right frames, with chunks that join."""
 
 import jax
 import jax.numpy as jnp

@@ -7,7 +7,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-parity brings it")
 
 from ksdiff_jax.speech.front_end import frame_count  # noqa: E402
-from ksdiff_jax.speech.hugging_face import convert_weights, read_config, read_weights  # noqa: E402
+from ksdiff_jax.speech.hugging_face import convert_weights, read_weights  # noqa: E402
+from ksdiff_jax.speech.hugging_face_config import read_config  # noqa: E402
 from ksdiff_jax.speech.pretrained import PretrainedEncoder  # noqa: E402
 from ksdiff_jax.speech.relative_positions import relative_buckets  # noqa: E402
 from ksdiff_jax.tree import nested  # noqa: E402

@@ -1,4 +1,4 @@
-"""Files that PyTorch itself wrote: weights are read as it reads them, code in them is never run."""
+"""Files that PyTorch itself wrote: weights equal PyTorch's, and code in them is never executed."""
 
 import json
 import pickle

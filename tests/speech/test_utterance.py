@@ -1,8 +1,11 @@
-"""Utterances, padding and cutting: zeros and masks where they belong."""
+"""Utterances, padding and cutting: zeros and masks at the right places."""
+
+import warnings
 
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
+from ksdiff_jax.speech.reading import TranscriptWarning, read_utterance
 from ksdiff_jax.speech.utterance import (
     Utterance,
     cut_utterance,
@@ -66,3 +69,13 @@ def test_rows_are_stacked_and_features_may_be_missing():
     batch = stack_rows(rows)
     assert batch.features is None and batch.audio.shape == (2, 2560)
     assert batch.mask.sum(axis=1).tolist() == [1, 3]
+
+
+def test_a_transcript_is_left_out_without_a_warning_where_none_is_read():
+    sound = np.sin(np.arange(16_000) / 20).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TranscriptWarning)
+        read = read_utterance(
+            sound, transcript_text="hello there", max_tokens=2, sample_rate_hz=16_000
+        )
+    assert read.tokens.shape == (2,) and read.token_mask.all()

@@ -1,5 +1,5 @@
-"""A Whisper of two small layers with random weights and a tokenizer of bytes: it hears nonsense,
-but all the way.
+"""A Whisper of two small layers with random weights and a byte tokenizer: its words are random, but
+it runs to the end.
 """
 
 from pathlib import Path

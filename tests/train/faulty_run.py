@@ -1,5 +1,5 @@
-"""Run in a process of its own by `test_faults.py`: a toy run that saves often, on a disk that may
-be full.
+"""Run in a separate process by `test_faults.py`: a toy run that saves often, on a disk that may be
+full.
 
 python -m tests.train.faulty_run WORKDIR none|saving|logging
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.train.loop import train
-from tests.train.toy import ToyBatches, ToySystem, toy_config
+from tests.train.toy import ToyBatches, ToySystem, open_toy, toy_config
 
 FIRST_SAVED = 10
 

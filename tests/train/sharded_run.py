@@ -1,4 +1,4 @@
-"""Run in a process of its own: one toy training on eight fake devices, printed as JSON for
+"""Run in a separate process: one toy training on eight fake devices, printed as JSON for
 `test_sharding.py`.
 """
 

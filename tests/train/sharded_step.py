@@ -1,4 +1,4 @@
-"""Run in a process of its own: the gradient and the step of one batch on meshes of eight fake
+"""Run in a separate process: the gradient and the step of one batch on meshes of eight fake
 devices, as JSON.
 
 python -m tests.train.sharded_step toy,looped,ksdiff,ksdiff_looped 8x1x1 2x4x1 ...

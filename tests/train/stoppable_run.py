@@ -1,5 +1,5 @@
-"""Run in a process of its own by `test_interrupt.py`: a toy run whose steps are slow enough to be
-hit by a signal.
+"""Run in a separate process by `test_interrupt.py`: a toy run whose steps are slow enough to be hit
+by a signal.
 
 python -m tests.train.stoppable_run WORKDIR steps|data|validation|deaf|compile
 """

@@ -1,4 +1,4 @@
-"""A workdir is one run's at a time."""
+"""Only one run at a time can use a workdir."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def test_a_killed_process_keeps_nobody_out(tmp_path, monkeypatch):
     ) as process:
         assert process.stdout.readline() == "held\n"
         with (
-            pytest.raises(InputError, match="a run is going on"),
+            pytest.raises(InputError, match="another run is using"),
             open_workdir(tmp_path, toy_config(), tell=str),
         ):
             pytest.fail("two runs in one folder")

@@ -1,4 +1,4 @@
-"""Checkpoints: restored bit for bit, corrupt ones named and passed over, the newest kept."""
+"""Checkpoints: restored bit for bit, corrupt ones reported and skipped, the newest kept."""
 
 import errno
 import json
@@ -234,7 +234,7 @@ def test_without_a_sound_checkpoint_nothing_is_silently_started_anew(
     for here, there in away:
         shutil.move(here, there)
     for _ in range(2):  # a second start finds no empty folder
-        with pytest.raises(CheckpointCorrupt, match="no sound checkpoint, and nothing was moved"):
+        with pytest.raises(CheckpointCorrupt, match="no valid checkpoint; nothing was moved"):
             opened(tmp_path / "c").restore(abstract, tell=lambda line: None)
     for here, there in away:  # the disk is back
         shutil.move(there, here)

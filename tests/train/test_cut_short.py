@@ -1,4 +1,4 @@
-"""What is cut short is made up for, and what is saved is written down before it counts as saved."""
+"""Interrupted work is repeated, and a checkpoint is recorded before it counts as saved."""
 
 import json
 import os

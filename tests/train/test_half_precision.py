@@ -1,4 +1,4 @@
-"""bfloat16 in dense layers and attention, float32 everywhere else: read from the traced program,
+"""bfloat16 in dense layers and attention, float32 everywhere else: checked in the traced program,
 and one step.
 """
 

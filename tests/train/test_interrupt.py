@@ -1,5 +1,5 @@
-"""Real signals to a real training process: saved, the promised exit status, and the run goes on
-from there.
+"""Real signals to a real training process: it saves, exits with the promised status, and the run
+resumes from there.
 """
 
 import io

@@ -199,7 +199,7 @@ def test_a_run_goes_on_with_bad_records_left_out_and_with_other_readers(tmp_path
 @pytest.mark.parametrize("name", ["checkpoints", "tensorboard"])
 def test_a_file_where_the_run_keeps_a_folder_is_named_and_left_alone(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(InputError, match=f"{name}: a file, where the run keeps its own"):
+    with pytest.raises(InputError, match=f"{name}: a file, where the run needs its own"):
         run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name] and (
         tmp_path / name
@@ -208,7 +208,7 @@ def test_a_file_where_the_run_keeps_a_folder_is_named_and_left_alone(tmp_path, n
 
 def test_a_folder_where_the_run_keeps_a_file_is_named(tmp_path):
     (tmp_path / "metrics.jsonl").mkdir()
-    with pytest.raises(InputError, match=r"metrics\.jsonl: a folder, where the run keeps its own"):
+    with pytest.raises(InputError, match=r"metrics\.jsonl: a folder, where the run needs its own"):
         run(tmp_path)
 
 
@@ -219,7 +219,7 @@ def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused_and_does_no_h
     refused = []
 
     def at_validation(system, params, data):
-        with pytest.raises(InputError, match="a run is going on in this folder") as refusal:
+        with pytest.raises(InputError, match="another run is using this folder") as refusal:
             run(tmp_path)
         refused.append(refusal.value)
         return {}
@@ -247,7 +247,7 @@ def test_a_profile_of_steps_that_were_taken_is_no_silence(tmp_path):
 @pytest.mark.parametrize("name", ["run[1]", "run*", "run?", os.fsdecode(b"caf\xe9")])
 def test_a_folder_under_which_orbax_would_lose_the_checkpoints_is_refused(tmp_path, name):
     with pytest.raises(
-        InputError, match="Orbax cannot keep checkpoints there, name another --workdir"
+        InputError, match="Orbax cannot store checkpoints there, name another --workdir"
     ):
         run(tmp_path / name / "a")
     assert list(tmp_path.iterdir()) == []

@@ -87,7 +87,7 @@ def test_a_tiny_encoder_goes_from_its_folder_through_training_to_a_motion(
 
     # Another encoder where that one was is another run.
     with pytest.raises(
-        InputError, match=r"holds a run with another config \(.*model.encoder.digest"
+        InputError, match=r"contains a run with another config \(.*model.encoder.digest"
     ):
         run(tiny_dataset, other_encoder, tmp_path)
 

@@ -1,4 +1,4 @@
-"""A run keeps its motion space, and starts from weights of it only."""
+"""A run keeps its motion space, and starts only from weights of the same space."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_a_new_run_starts_from_weights_of_its_data_s_space_only(tmp_path):
     with pytest.raises(InputError, match="weights are of the flame space, the data of the builtin"):
         check_run_space(config, tmp_path / "run", "builtin")
     of_earlier_version(source)
-    with pytest.raises(InputError, match=r"say so with --data\.space flame"):
+    with pytest.raises(InputError, match=r"state it with --data\.space flame"):
         check_run_space(config, tmp_path / "run", "flame")
     check_run_space(override(config, {"data.space": "flame"}), tmp_path / "run", "flame")
 

@@ -1,4 +1,4 @@
-"""Starting from another run's weights and holding some still, on the toy system and through whole
+"""Starting from another run's weights and freezing some, on the toy system and through whole
 runs.
 """
 

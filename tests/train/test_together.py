@@ -1,5 +1,5 @@
-"""Two processes of four devices each over loopback: one is killed, one is told to stop, and the run
-loses nothing.
+"""Two processes of four devices each over loopback: one is killed, or one receives a signal, and
+the run loses nothing.
 """
 
 import io
@@ -225,7 +225,10 @@ def test_what_one_process_cannot_read_of_the_data_ends_both_after_the_step_befor
         said = run.end()
     assert run.statuses == [status, status], said
     assert said[1].splitlines()[-1] == f"{says}its checksum differs"
-    assert "another process cannot read its training data, and says why" in said[0].splitlines()[-1]
+    assert (
+        "another process cannot read its training data and prints the reason"
+        in said[0].splitlines()[-1]
+    )
     assert (tmp_path / "run" / "checkpoints" / "13").is_dir()
     assert [entry["step"] for entry in entries(tmp_path / "run")] == list(range(1, 14))
 

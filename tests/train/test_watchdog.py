@@ -1,4 +1,4 @@
-"""A step that hangs ends the process with its own status and leaves the stacks; one that goes on
+"""A step that hangs ends the process with its own status and writes the stacks; one that continues
 does not.
 """
 

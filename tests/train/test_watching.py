@@ -116,12 +116,12 @@ def test_weights_and_biases_that_fails_is_told_once_and_left_out(tmp_path, fake_
 
     board = WeightsAndBiases.open(a_workdir(tmp_path))
     fake_wandb.run.log = broken
-    with pytest.warns(UserWarning, match="left out from here on: ConnectionError: no route"):
+    with pytest.warns(UserWarning, match="disabled from here on: ConnectionError: no route"):
         board.write(1, "train", {"loss": 1.0})
     board.write(2, "train", {"loss": 1.0})
     board.close()
     fake_wandb.init = broken
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="disabled from here"):
         WeightsAndBiases.open(tmp_path).write(3, "train", {"loss": 1.0})
 
 

@@ -37,7 +37,7 @@ def main() -> int:
 
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", args.devices)
-    from ksdiff_jax.cli.train import leave_the_others
+    from ksdiff_jax.cli.train import exit_if_distributed
     from ksdiff_jax.parallel.distributed import initialise
 
     count = initialise(
@@ -52,7 +52,7 @@ def main() -> int:
     try:
         return run(args, count)
     except BaseException as error:  # as the command does
-        leave_the_others(error, Path(args.workdir))
+        exit_if_distributed(error, Path(args.workdir))
 
 
 def see_damage(step: str, pattern: str) -> None:
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, count: int) -> int:
     from ksdiff_jax.errors import InputError
     from ksdiff_jax.train.loop import train
     from ksdiff_jax.train.report.progress import Progress
-    from tests.train.toy import ToyBatches, ToySystem, toy_config
+    from tests.train.toy import ToyBatches, ToySystem, open_toy, toy_config
 
     me, slow_s = jax.process_index(), args.slow_compiler
 

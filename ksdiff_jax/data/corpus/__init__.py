@@ -1,3 +1,3 @@
-"""The built-in corpus: speech that espeak-ng speaks, with face motion computed from its phonemes
+"""The built-in corpus: speech synthesised by espeak-ng, with face motion computed from its phonemes
 and prosody.
 """

@@ -1,16 +1,16 @@
-"""From phoneme times and their sound to the motion of jaw and lips.
+"""Converts phoneme times and the sound to the motion of jaw and lips.
 
-1. `refine_closures` moves the start of each stop back to where its silence begins: espeak announces
-   a stop at its burst, and the lips of a /p/ are together *before* the burst.
+1. `refine_closures` moves the start of each stop back to where its silence begins: espeak marks a
+stop at its burst, but the lips of a /p/ are closed *before* the burst.
 2. Every phoneme becomes segments with targets (`phonemes.py`). The opening of a vowel is scaled by
-   its stress and by how loud it was spoken: loud, stressed syllables open the mouth wide. Over all
-   of it, opening follows the envelope of the sound, as it does in real speakers; a model that is
-   unsure of a phoneme can still hear how loud it is.
-3. The targets are blended per articulator (`dominance.py`), each articulator running ahead of the
-   sound by its own lead: the jaw a little, rounding longer; closures are where the sound says.
+   its stress and its loudness: loud, stressed syllables open the mouth wide. In addition, the whole
+   opening follows the envelope of the sound, as it does in real speakers. A model that is unsure of
+   a phoneme can then still use the loudness.
+3. The targets are blended per articulator (`dominance.py`). Each articulator is ahead of the sound
+   by its own lead: the jaw a little, rounding longer. Closures coincide with the sound.
 4. The articulators are mapped to jaw rotation and action weights. The closure c multiplies every
-   opening action by (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips meet
-   whatever the jaw does.
+   opening action by (1 - c) and adds MouthClose over the open jaw, so that at c = 1 the lips touch
+   for every jaw angle.
 """
 
 from typing import NamedTuple
@@ -20,22 +20,22 @@ from scipy.ndimage import gaussian_filter1d
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.corpus import phonemes as ph
-from ksdiff_jax.data.corpus.dominance import blend
+from ksdiff_jax.data.corpus.dominance import Segments, blend
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
 from ksdiff_jax.typing import Bool, Float
 
 WIDEST_JAW_RAD = 0.23  # an /a/ in a stressed syllable of clear speech
 LONGEST_STOP_GAP_S = 0.14
-SHORTEST_CLOSURE_S = 0.06  # a closure that falls between two video frames would never be seen
+SHORTEST_CLOSURE_S = 0.06  # a closure between two video frames would not be visible
 STRESS_GAIN = (0.70, 0.95, 1.16)
 LOUDNESS_EXPONENT = 0.35  # of a vowel's RMS
 ENVELOPE_EXPONENT = 0.2  # of the RMS of each frame
 ENVELOPE_SIGMA_FRAMES = 1.5
 PAUSE_CLOSING_S, PAUSE_OPENING_S = 0.4, 0.25
 
-# θ before and after (1/s) and lead (s) of each articulator. Rounding is anticipated the longest,
-# closures are sharp.
+# θ before and after (1/s) and lead (s) of each articulator. Rounding has the longest lead, closures
+# are the sharpest.
 _RATES: dict[int, tuple[float, float, float]] = {
     ph.JAW: (32.0, 28.0, 0.030),
     ph.CLOSE: (100.0, 90.0, 0.005),
@@ -58,8 +58,8 @@ class MouthMotion(NamedTuple):
 def refine_closures(
     phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "n"], *, sample_rate_hz: int
 ) -> tuple[PhonemeTime, ...]:
-    """Give the silence in front of a stop's burst to the stop instead of to the phoneme
-    before it.
+    """Assign the silence in front of a stop's burst to the stop instead of the phoneme before
+    it.
     """
     window = max(1, round(0.005 * sample_rate_hz))
     power = (
@@ -97,7 +97,9 @@ def mouth_motion(
     frames: int,
     opening_gain: float = 1.0,
 ) -> MouthMotion:
-    """Jaw and lip motion at 25 Hz; `opening_gain` is how widely this speaker opens the mouth."""
+    """Return jaw and lip motion at 25 Hz; `opening_gain` scales how wide this speaker opens the
+    mouth.
+    """
     parts = [part for phoneme in phonemes for part in ph.segments(*phoneme)]
     parts = _with_rests(parts, end_s=frames / MOTION_RATE_HZ)
     start, end = (
@@ -115,7 +117,7 @@ def mouth_motion(
 
 
 def _with_rests(parts: list[ph.Segment], *, end_s: float) -> list[ph.Segment]:
-    """Silence before the first and after the last segment, so that somebody dominates
+    """Add silence before the first and after the last segment, so that some segment dominates
     everywhere.
     """
     first = parts[0].start_s if parts else end_s
@@ -130,7 +132,7 @@ def _with_rests(parts: list[ph.Segment], *, end_s: float) -> list[ph.Segment]:
 def _vowel_gains(
     parts: list[ph.Segment], samples: Float[np.ndarray, "n"], *, sample_rate_hz: int
 ) -> Float[np.ndarray, "n_parts"]:
-    """Opening gain of every segment: 1 for consonants, stress × loudness for vowels.
+    """Return the opening gain of every segment: 1 for consonants, stress × loudness for vowels.
 
     Loudness is the segment's RMS over the median vowel's, to a power below 1 (the ear and the jaw
     both compress).
@@ -151,8 +153,8 @@ def _vowel_gains(
 
 
 def _envelope(samples: Float[np.ndarray, "n"], *, frames: int) -> Float[np.ndarray, "t"]:
-    """Opening gain of every frame from how loud it is: near 1 in loud speech, small in the hush of
-    a stop.
+    """Return the opening gain of every frame from its loudness: near 1 in loud speech, small in the
+    silence of a stop.
     """
     power = np.array([_rms(block) ** 2 for block in np.array_split(samples, frames)])
     level = np.sqrt(gaussian_filter1d(power, ENVELOPE_SIGMA_FRAMES, mode="nearest"))
@@ -171,7 +173,7 @@ def _track(
     gain: Float[np.ndarray, "n"],
     times: Float[np.ndarray, "t"],
 ) -> Float[np.ndarray, "t"]:
-    """One articulator over time: its targets blended, ahead of the sound by its lead."""
+    """Return the track of one articulator: its targets blended, ahead of the sound by its lead."""
     before, after, lead_s = _RATES[articulator]
     named = [index for index, part in enumerate(parts) if articulator in ph.TARGETS[part.symbol]]
     targets = [ph.TARGETS[parts[index].symbol][articulator] for index in named]
@@ -185,10 +187,7 @@ def _track(
     )
     return blend(
         times + lead_s,
-        core_start,
-        core_end,
-        value,
-        dominance,
+        Segments(core_start, core_end, value, dominance),
         rate_before_hz=before,
         rate_after_hz=after,
     )
@@ -201,11 +200,11 @@ def _cores(
     *,
     hold: bool,
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """The part of each segment where its dominance is full: the middle half, or all of it for
-    contacts.
+    """Return the part of each segment in which its dominance is full: the middle half, or all of it
+    for contacts.
 
-    The mouth closes at leisure when speech stops and opens before it starts again: the core of a
-    pause begins late and ends early, and a short pause is hardly seen.
+    The mouth closes slowly when speech stops and opens before it starts again. The core of a pause
+    therefore begins late and ends early, and a short pause is hardly visible.
     """
     middle, half = (start + end) / 2, (end - start) / 2
     held = np.maximum(half, SHORTEST_CLOSURE_S / 2) if hold else 0.5 * half
@@ -217,7 +216,7 @@ def _cores(
 
 
 def _actions(tracks: Float[np.ndarray, "t n"]) -> MouthMotion:
-    """Articulators to jaw rotation (radians about +x) and action weights."""
+    """Map articulators to jaw rotation (radians about +x) and action weights."""
     close = np.clip((tracks[:, ph.CLOSE] - 0.1) / 0.75, 0.0, 1.0)
     tuck = np.clip((tracks[:, ph.TUCK] - 0.1) / 0.75, 0.0, 1.0) * (1 - close)
     opened = (1 - close) * (1 - 0.9 * tuck)

@@ -1,14 +1,14 @@
-"""espeak-ng through ctypes: text in, 22.05 kHz speech with phoneme and word times out.
+"""espeak-ng through ctypes: converts text to 22.05 kHz speech with phoneme and word times.
 
-`espeakng-loader` ships the library and its data in a wheel (GPL, so it is the extra `corpus`, never
-a dependency). espeak calls back with blocks of samples and with events: each event is a type, a
-time in milliseconds from the start of the utterance and, for phonemes, an IPA name; a phoneme lasts
-until the next event. Stress arrives as ˈ or ˌ in front of a vowel's name and pauses as phonemes
-with an empty name or an underscore.
+`espeakng-loader` ships the library and its data in a wheel (it is GPL and therefore in the extra
+`corpus`, never a dependency). espeak calls back with blocks of samples and with events. Each event
+has a type, a time in milliseconds from the start of the utterance and, for phonemes, an IPA name. A
+phoneme lasts until the next event. Stress is a ˈ or ˌ in front of a vowel's name; a pause is a
+phoneme with an empty name or an underscore.
 
 espeak keeps state between calls (noise generators, wave table positions), so the same sentence
-spoken twice in one process differs; a fresh process that makes the same calls gives the same
-samples. `worker.py` builds on that.
+synthesised twice in one process differs. A fresh process that makes the same calls returns the same
+samples; `worker.py` relies on that.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ LONGEST_DATA_PATH = 150  # espeak copies the path into a buffer of 160 bytes
 
 
 class Voice(NamedTuple):
-    """What espeak needs to know to speak: names and scales are espeak's own."""
+    """Parameters of espeak's voice; names and scales are espeak's own."""
 
     name: str  # language, "+", variant: "en+f3"
     words_per_minute: int = 175  # 80 .. 450
@@ -80,8 +80,8 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """The one synthesiser of this process (the library is global state: make one, in a process of
-    its own).
+    """The only synthesiser of this process (the library has global state: create one, in a separate
+    process).
     """
 
     def __init__(self) -> None:
@@ -96,8 +96,7 @@ class Espeak:
         if len(os.fsencode(data)) > LONGEST_DATA_PATH:
             raise InputError(
                 f"espeak-ng cannot read data below a path of {len(data)} characters (at most "
-                f"{LONGEST_DATA_PATH}): "
-                f"{data}; install into a folder with a shorter path"
+                f"{LONGEST_DATA_PATH}): {data}; install into a folder with a shorter path"
             )
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT
@@ -108,18 +107,18 @@ class Espeak:
             raise InputError(
                 f"espeak-ng could not load its data from {data}; reinstall espeakng-loader"
             )
-        # The noise of breathy voices; left alone, its generator starts from the time of day in
+        # The noise of breathy voices; by default its generator is seeded with the time of day in
         # seconds.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.sample_rate_hz: int = rate
         self.data_folder = Path(data)
         self._blocks: list[np.ndarray] = []
         self._events: list[tuple[int, float, str, int, int]] = []
-        self._callback = _Callback(self._receive)  # kept alive as long as the library may call it
+        self._callback = _Callback(self._receive)  # referenced as long as the library may call it
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, *, voice: Voice) -> Utterance:
-        """Speak one text.
+        """Synthesise one text.
 
         Times are espeak's own event times, in seconds of the returned samples.
         """
@@ -168,7 +167,9 @@ class Espeak:
 def _phonemes(
     events: list[tuple[int, float, str, int, int]], *, end_s: float
 ) -> tuple[PhonemeTime, ...]:
-    """Each phoneme from its event to the next phoneme's event; pauses are phonemes too."""
+    """Return each phoneme with the time from its event to the next phoneme's event; pauses are
+    included.
+    """
     marks = [(time_s, _ipa(name)) for kind, time_s, name, *_ in events if kind == EVENT_PHONEME]
     ends = [time_s for time_s, _ in marks[1:]] + [end_s]
     return tuple(
@@ -179,7 +180,7 @@ def _phonemes(
 
 
 def _ipa(name: str) -> str:
-    """The IPA of an event's name: "" for pauses and for the "(en)" with which espeak announces a
+    """Return the IPA of an event's name: "" for pauses and for the "(en)" with which espeak marks a
     foreign word.
     """
     return "" if name.startswith("(") else name.strip("_:-")
@@ -188,7 +189,9 @@ def _ipa(name: str) -> str:
 def _words(
     events: list[tuple[int, float, str, int, int]], *, text: str, end_s: float
 ) -> tuple[WordTime, ...]:
-    """Each word from its event to the next word's event or the end of its sentence."""
+    """Return each word with the time from its event to the next word's event or the end of its
+    sentence.
+    """
     marks = [
         (time_s, text[position - 1 : position - 1 + length] if kind == EVENT_WORD else "")
         for kind, time_s, _, position, length in events

@@ -1,9 +1,9 @@
-"""The upper face: blinks at the rate people blink, brows that rise with the accents of speech.
+"""The upper face: blinks at a natural rate, and brows that rise with the accents of speech.
 
-Blinks come 0.28 to 0.45 times a second, close in 80 ms, stay shut for 40 and open in 150 (the lid
-falls faster than it rises); each speaker has a rate, and the time to the next blink is random with
-a floor, so that two never overlap. Brows rise on some of the accents, and are held in a slow mood
-of their own.
+Blinks occur 0.28 to 0.45 times a second, close in 80 ms, stay closed for 40 ms and open in 150 ms
+(the lid falls faster than it rises). Each speaker has a rate, and the time to the next blink is
+random with a lower bound, so that two never overlap. Brows rise on some of the accents, in addition
+to a slow random offset.
 """
 
 import numpy as np
@@ -21,12 +21,10 @@ BROW_RISE = 0.3
 
 
 def blink_times_s(rng: np.random.Generator, *, duration_s: float) -> Float[np.ndarray, "n"]:
-    """Onsets of blinks in a clip: a renewal process that was already running when the clip
-    began.
-    """
+    """Return the onsets of blinks in a clip: a renewal process that started before the clip."""
     mean_gap_s = 1.0 / rng.uniform(*BLINK_RATE_HZ)
     excess_s = mean_gap_s - SHORTEST_BLINK_GAP_S
-    # Long before the clip, so that its first blink is as likely in its first second as in any
+    # It starts long before the clip, so that a blink is as likely in the first second as in any
     # other.
     time_s, times = -20.0 * rng.uniform(0.5, 1.0), []
     while time_s < duration_s:
@@ -39,7 +37,9 @@ def blink_times_s(rng: np.random.Generator, *, duration_s: float) -> Float[np.nd
 def eyelid_closure(
     times_s: Float[np.ndarray, "t"], onsets_s: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "t"]:
-    """0 open to 1 shut at each time; every blink falls, holds and rises in straight lines."""
+    """Return 0 open to 1 closed at each time; every blink closes, holds and opens in straight
+    lines.
+    """
     shut = np.zeros_like(times_s)
     for onset_s in onsets_s:
         since = times_s - onset_s
@@ -56,7 +56,7 @@ def upper_face_actions(
     accents_s: Float[np.ndarray, "a"],
     accent_strength: Float[np.ndarray, "a"],
 ) -> Float[np.ndarray, "t 50"]:
-    """Action weights of eyelids, brows and eye corners; all other actions are 0."""
+    """Return action weights of eyelids, brows and eye corners; all other actions are 0."""
     times = np.arange(frames) / MOTION_RATE_HZ
     shut = eyelid_closure(times, blink_times_s(rng, duration_s=frames / MOTION_RATE_HZ))
     brows = np.zeros(frames)

@@ -1,11 +1,11 @@
-"""How the head moves while it speaks: slow drift, nods on stressed words, settling at the end of a
-phrase.
+"""Head motion during speech: slow drift, nods on stressed words, and a return to rest at the end of
+a phrase.
 
-Real heads (medians over clips of several speakers): standard deviation of pitch, yaw and roll 1.8,
-3.1 and 3.1 degrees; half of the power of the rotation below 0.20 Hz and 90 % below 0.78 Hz. The
-drift is noise of that spectrum, drawn as random Fourier phases; it is random and not to be
-predicted from the sound. Nods are: they follow the stressed syllables, though not all of them. A
-rotation about +x lowers the face.
+Measured on real heads (medians over clips of several speakers): the standard deviations of pitch,
+yaw and roll are 1.8, 3.1 and 3.1 degrees; half of the power of the rotation is below 0.20 Hz and 90
+% below 0.78 Hz. The drift is noise of that spectrum with random Fourier phases. It is random and
+cannot be predicted from the sound. Nods can: they follow the stressed syllables, but not all of
+them. A rotation about +x lowers the face.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ import numpy as np
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.typing import Float
 
-DRIFT_DEGREES = np.array([1.6, 3.7, 3.7])  # pitch, yaw, roll; nods add the rest of the pitch
+DRIFT_DEGREES = np.array([1.6, 3.7, 3.7])  # pitch, yaw, roll; nods add to the pitch
 DRIFT_CORNER_HZ = 0.16
-DRIFT_ORDER = 1.9  # power falls as frequency to the minus this above the corner
-TREMOR_HZ = 1.4  # and faster than this there is next to nothing: a head has mass
+DRIFT_ORDER = 1.9  # above the corner, power falls as frequency to the minus this
+TREMOR_HZ = 1.4  # almost no power above this frequency, because a head has mass
 NOD_SHARE = 0.4  # of accents
 NOD_DEGREES = 1.7
 NOD_RISE_S, NOD_FALL_S = 0.12, 0.28
@@ -32,7 +32,7 @@ def head_rotation(
     accent_strength: Float[np.ndarray, "a"],
     phrase_ends_s: Float[np.ndarray, "n"],
 ) -> Float[np.ndarray, "t 3"]:
-    """Global rotation (axis-angle, radians) of one clip."""
+    """Return the global rotation (axis-angle, radians) of one clip."""
     liveliness = float(np.exp(rng.normal(0.0, 0.3)))
     drift = np.stack(
         [smooth_noise(rng, frames=frames, corner_hz=DRIFT_CORNER_HZ) for _ in range(3)], axis=1
@@ -53,8 +53,8 @@ def head_rotation(
 
 
 def camera(rng: np.random.Generator, *, frames: int) -> Float[np.ndarray, "t 3"]:
-    """Weak-perspective camera (scale, tx, ty): one place per clip and a drift that nobody would
-    notice.
+    """Return the weak-perspective camera (scale, tx, ty): one position per clip and an
+    imperceptible drift.
     """
     place = np.array([CAMERA_SCALE, 0.0, 0.0]) + rng.normal(0.0, [0.25, 0.004, 0.004])
     drift = np.stack(
@@ -66,10 +66,10 @@ def camera(rng: np.random.Generator, *, frames: int) -> Float[np.ndarray, "t 3"]
 def smooth_noise(
     rng: np.random.Generator, *, frames: int, corner_hz: float
 ) -> Float[np.ndarray, "t"]:
-    """Gaussian noise with power 1 / (1 + (f / corner)^order), cut off above the tremor.
+    """Return Gaussian noise with power 1 / (1 + (f / corner)^order), cut off above the tremor.
 
-    Its standard deviation is 1 over many draws. It is cut from a stretch of at least a minute, so a
-    short clip may well lean to one side.
+    Its standard deviation is 1 over many draws. It is cut from a stretch of at least a minute, so
+    the mean of a short clip may differ from 0.
     """
     length = max(2 * frames, 60 * MOTION_RATE_HZ)
     frequency = np.fft.rfftfreq(length, 1 / MOTION_RATE_HZ)
@@ -85,6 +85,6 @@ def smooth_noise(
 def bump(
     times_s: Float[np.ndarray, "t"], peak_s: float, *, rise_s: float, fall_s: float
 ) -> Float[np.ndarray, "t"]:
-    """A smooth pulse of height 1 at `peak_s`: half a Gaussian up, a wider half down."""
+    """Return a smooth pulse of height 1 at `peak_s`: half a Gaussian up, a wider half down."""
     width = np.where(times_s < peak_s, rise_s, fall_s)
     return np.exp(-0.5 * ((times_s - peak_s) / width) ** 2)

@@ -1,6 +1,6 @@
-"""Clips in which nobody speaks: digital silence, or the noise of a room, over a mouth at rest.
+"""Clips without speech: digital silence, or the noise of a room, with the mouth at rest.
 
-Without them a model that normalises its input per utterance hears speech in whatever is loudest.
+Without them, a model that normalises its input per utterance treats the loudest sound as speech.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ LONGEST_S = 6.0
 def listen_clip(
     rng: np.random.Generator, *, languages: tuple[str, ...], split: Split
 ) -> SpokenClip:
-    """A clip without phonemes, words or transcript."""
+    """Return a clip without phonemes, words or transcript."""
     language = languages[int(rng.integers(len(languages)))]
     speaker = draw_speaker(rng, language=language, split=split)
     frames = int(
@@ -37,8 +37,8 @@ def listen_clip(
 def _room(rng: np.random.Generator, *, samples: int) -> Int[np.ndarray, "s"]:
     if rng.random() < DIGITAL_SILENCE_SHARE:
         return np.zeros(samples, np.int16)
-    # Two at once: a room has a hum and steps. Babble is made of the sound it disturbs; of noise it
-    # makes more noise.
+    # Two noises at once: a room has a hum and steps, for example. Babble is generated from the
+    # sound that it disturbs, and from noise it would only generate more noise.
     noise = _unit_level(
         random_noise(rng.standard_normal(samples, dtype=np.float32), rng, limits=None)
     )

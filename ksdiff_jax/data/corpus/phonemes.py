@@ -1,11 +1,13 @@
-"""Articulatory targets of phoneme classes: where each articulator wants to be, and how insistently.
+"""Articulatory targets of phoneme classes: the target position of each articulator, and its
+dominance.
 
-Every IPA symbol belongs to a class; a class gives some of the articulators a `Target` = (value,
-dominance). An articulator that a class does not mention is free there: its neighbours decide.
-Values are shares of the speech range (0 rest, 1 the extreme of clear speech), dominances are the α
+Every IPA symbol belongs to a class. A class gives some of the articulators a `Target` = (value,
+dominance). An articulator that a class omits is free: the neighbouring phonemes determine it.
+Values are shares of the speech range (0 rest, 1 the extreme of clear speech); dominances are the α
 of `dominance.py`. The openings of vowels follow their first formant (open vowels are low vowels),
-rounding and spreading follow their second; consonants say only what their place of articulation
-needs: lips together for p b m, lower lip to the upper teeth for f v, teeth close for s z ʃ t d.
+rounding and spreading follow their second. Consonants constrain only what their place of
+articulation requires: lips together for p b m, lower lip to the upper teeth for f v, teeth close
+for s z ʃ t d.
 """
 
 import unicodedata
@@ -32,7 +34,7 @@ class Target(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A stretch of time with one set of targets; several make up a diphthong or an affricate."""
+    """A stretch of time with one set of targets; a diphthong or an affricate has several."""
 
     symbol: str  # one IPA letter, "" in pauses
     start_s: float
@@ -58,7 +60,9 @@ def _vowel(opening: float, *, round: float = 0.0, spread: float = 0.0) -> dict[i
 def _consonant(
     jaw: float, jaw_dominance: float, **targets: tuple[float, float]
 ) -> dict[int, Target]:
-    """Lips apart unless `targets` says otherwise; free in everything it does not mention."""
+    """Return a consonant with parted lips unless `targets` overrides that; articulators not given
+    are free.
+    """
     result = {JAW: Target(jaw, jaw_dominance), CLOSE: Target(0.0, 0.6), TUCK: Target(0.0, 0.6)}
     result |= {ARTICULATORS.index(name): Target(*target) for name, target in targets.items()}
     return result
@@ -145,11 +149,11 @@ def segments(ipa: str, start_s: float, end_s: float) -> tuple[Segment, ...]:
     """Divide one espeak phoneme among its IPA letters: "ˈaɪ" is an a and then an ɪ, "tʃ" a t and
     then a ʃ.
 
-    Vowels take twice the time of consonants, and the first part of a diphthong half as much again
-    as the second. Diacritics, length marks and symbols without a class are ignored.
+    Vowels take twice the time of consonants, and the first part of a diphthong takes 1.5 times that
+    of the second. Diacritics, length marks and symbols without a class are ignored.
     """
     stress = max((_STRESS.get(character, 0) for character in ipa), default=0)
-    # ç is a letter of its own, the two dots of ä are a mark.
+    # ç is a letter of its own; the two dots of ä are a mark.
     letters = "".join(
         letter if letter in TARGETS else unicodedata.normalize("NFD", letter) for letter in ipa
     )

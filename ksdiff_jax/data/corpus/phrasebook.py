@@ -1,9 +1,10 @@
-"""Small grammars, one per language, from which `sentences.py` draws what the built-in corpus says.
+"""Small grammars, one per language, from which `sentences.py` draws the sentences of the built-in
+corpus.
 
 A grammar maps a symbol to its alternatives; a word in braces is a symbol to expand. "{sentence}" is
-the start symbol. The sentences need to be plausible to the ear, not deep: what matters is that all
-sounds of the language turn up in many neighbourhoods, in statements, questions, exclamations,
-lists, short commands and numbers.
+the start symbol. The sentences only need to sound plausible. They must contain all sounds of the
+language in many contexts, in statements, questions, exclamations, lists, short commands and
+numbers.
 """
 
 Grammar = dict[str, tuple[str, ...]]

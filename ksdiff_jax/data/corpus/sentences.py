@@ -2,8 +2,8 @@
 between the splits.
 
 A sentence belongs to exactly one split, by a checksum of its text alone: out of 20 checksums 2 are
-validation, 2 are test, the rest is training. So no sentence of one split can occur in another one,
-whatever the seed, and a larger corpus never moves a sentence from one split to another.
+validation, 2 are test, the rest is training. No sentence of one split can therefore occur in
+another one, for any seed, and a larger corpus never moves a sentence between splits.
 """
 
 import re
@@ -24,7 +24,7 @@ _MAX_DRAWS = 1000
 
 
 def sentence_split(sentence: str) -> Split:
-    """The one split that a sentence may occur in."""
+    """Return the only split in which a sentence may occur."""
     residue = zlib.crc32(sentence.encode()) % 20
     if residue in (0, 1):
         return "test"
@@ -32,7 +32,7 @@ def sentence_split(sentence: str) -> Split:
 
 
 def draw_sentence(rng: np.random.Generator, *, language: str, split: Split) -> str:
-    """A random sentence of a language that belongs to a split."""
+    """Draw a random sentence of a language that belongs to a split."""
     if language not in GRAMMARS:
         raise InputError(
             f"no sentences for the language {language!r}; choose among {', '.join(LANGUAGES)}"

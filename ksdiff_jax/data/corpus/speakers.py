@@ -1,10 +1,11 @@
-"""Who speaks in the built-in corpus: espeak voice variants, accents, and how a clip varies them.
+"""The speakers of the built-in corpus: espeak voice variants, accents, and their variation between
+clips.
 
 A voice is an espeak variant (a set of formant shifts, pitch, breath and roughness). Each variant
-belongs to one split in every language, so that the voices of the test split have never been heard
-in training. Within a voice the rate, pitch and pitch range vary from clip to clip, and the
-recording is resampled by a factor that stretches the spectrum as a longer or shorter vocal tract
-would (its times stretch with it).
+belongs to one split in every language, so that the voices of the test split do not occur in
+training. The rate, pitch and pitch range of a voice vary between clips. In addition, the recording
+is resampled by a factor that stretches the spectrum as a longer or shorter vocal tract would (its
+times are stretched too).
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from ksdiff_jax.data.corpus.espeak import Voice
 from ksdiff_jax.data.corpus.sentences import Split
 
-# Robots, whispers and echo effects are left out: nobody whose lips one films sounds like that.
+# Robots, whispers and echo effects are excluded, because no filmed speaker sounds like them.
 VARIANTS: dict[Split, tuple[str, ...]] = {
     "test": ("m4", "f4", "Andrea", "benjamin", "klatt3", "steph2", "victor", "linda"),
     "val": ("m6", "f3", "caleb", "belinda", "klatt4", "Reed"),
@@ -90,7 +91,7 @@ VARIANTS: dict[Split, tuple[str, ...]] = {
     ),
 }
 
-# espeak's language names (with accents) that speak each language of the phrasebook.
+# espeak's language names (with accents) for each language of the phrasebook.
 ACCENTS: dict[str, tuple[str, ...]] = {
     "en": (
         "en",
@@ -120,12 +121,12 @@ class Speaker(NamedTuple):
 
 
 def draw_speaker(rng: np.random.Generator, *, language: str, split: Split) -> Speaker:
-    """A random speaker of a language among the voices of a split."""
+    """Draw a random speaker of a language among the voices of a split."""
     accents, variants = ACCENTS[language], VARIANTS[split]
     accent = accents[int(rng.integers(len(accents)))]
     variant = variants[int(rng.integers(len(variants)))]
     tract_factor = float(rng.uniform(0.85, 1.18))
-    # The heard rate is the spoken rate times the factor: divide it out, so that both vary
+    # The rate of the recording is espeak's rate times the factor; divide by it, so that both vary
     # independently.
     words_per_minute = int(np.clip(rng.normal(165, 25), 110, 230) / tract_factor)
     voice = Voice(

@@ -1,9 +1,9 @@
-"""What a clip says and how it sounds: sentences, a speaker, pauses, and their recording at 16 kHz.
+"""The text and sound of a clip: sentences, a speaker, pauses, and their recording at 16 kHz.
 
-espeak speaks at 22.05 kHz. The recording is resampled to 16 kHz as if it had been made at 22.05 kHz
-× the speaker's tract factor; all times are divided by that factor. Sentences are spoken one by one
-and joined by silences, so that pauses can be longer than espeak's and some clips listen for a while
-before they speak.
+espeak synthesises at 22.05 kHz. The recording is resampled to 16 kHz as if its rate were 22.05 kHz
+× the speaker's tract factor; all times are divided by that factor. Sentences are synthesised one by
+one and joined by silences, so that pauses can be longer than espeak's. Some clips contain a longer
+silence before speech.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from ksdiff_jax.typing import Int
 
 SHORTEST_CLIP_S, LONGEST_CLIP_S = 3.0, 9.0
 USUAL_CLIP_S = (4.0, 7.0)
-LONG_SILENCE_SHARE = 0.12  # of clips, which listen for a second or two somewhere
+LONG_SILENCE_SHARE = 0.12  # of clips, which contain a silence of a second or two
 LEVEL_DBFS = (-32.0, -17.0)  # RMS of the whole recording
 MAX_SENTENCES = 4
 MAX_DRAWS = 20
@@ -68,8 +68,8 @@ def speak_clip(
 def _silences_s(
     rng: np.random.Generator, *, gaps: int, room_s: float, least_s: float
 ) -> np.ndarray:
-    """Seconds of silence before, between and after the sentences (espeak's own sentence pauses come
-    on top).
+    """Return seconds of silence before, between and after the sentences (in addition to espeak's
+    own sentence pauses).
     """
     silences = rng.uniform(0.1, 0.6, gaps)
     silences[1:-1] *= 0.8
@@ -82,7 +82,7 @@ def _silences_s(
 def _join(
     utterances: list[Utterance], silences_s: np.ndarray, *, tract_factor: float
 ) -> tuple[np.ndarray, tuple[PhonemeTime, ...], tuple[WordTime, ...]]:
-    """Float samples at 16 kHz and the times in them, utterances between silences."""
+    """Return float samples at 16 kHz of the utterances between silences, and the times in them."""
     rate = utterances[0].sample_rate_hz
     pieces, phonemes, words = [], [], []
     position = 0
@@ -109,8 +109,8 @@ def _join(
 
 
 def _without_pauses(utterance: Utterance) -> list[WordTime]:
-    """espeak lets the last word before a pause last through the pause; it ends with its last
-    sounding phoneme.
+    """End the last word before a pause at its last sounding phoneme; espeak extends it through the
+    pause.
     """
     ends = np.array([phoneme.end_s for phoneme in utterance.phonemes if phoneme.ipa])
     words = []
@@ -121,7 +121,7 @@ def _without_pauses(utterance: Utterance) -> list[WordTime]:
 
 
 def _at_level(audio: np.ndarray, *, level_dbfs: float) -> Int[np.ndarray, "s"]:
-    """int16 samples at an RMS level, or as near to it as fits without clipping."""
+    """Return int16 samples at an RMS level, or as near to it as is possible without clipping."""
     rms, peak = np.sqrt(np.mean(audio**2)), np.abs(audio).max()
     gain = min(10 ** (level_dbfs / 20) / max(rms, 1e-9), 0.97 / max(peak, 1e-9))
     return np.round(audio * gain * 32767).astype(np.int16)

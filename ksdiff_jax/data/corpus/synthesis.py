@@ -1,8 +1,8 @@
-"""One clip of the built-in corpus: clip = f(seed, split, index), given what espeak spoke before it
-in its process.
+"""One clip of the built-in corpus: clip = f(seed, split, index), given espeak's previous calls in
+the process.
 
-The lips are a function of the sound and its phonemes; head, brows and blinks are random, tied to
-the accents of the speech. Every clip draws from random streams of its own, named by seed, split,
+The lips are a function of the sound and its phonemes. Head, brows and blinks are random and aligned
+with the accents of the speech. Every clip draws from its own random streams, named by seed, split,
 index and purpose.
 """
 
@@ -26,16 +26,16 @@ from ksdiff_jax.face.actions import actions_to_expression
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.typing import Float
 
-OPENING_GAIN = (0.85, 1.15)  # how widely a speaker opens the mouth
+OPENING_GAIN = (0.85, 1.15)  # how wide a speaker opens the mouth
 SOURCE = "ksdiff-jax built-in corpus"
 
 
 def synthesise_block(
     *, seed: int, split: Split, first: int, count: int, languages: tuple[str, ...]
 ) -> Iterator[Clip]:
-    """Clips `first` to `first + count` of a split.
+    """Generate clips `first` to `first + count` of a split.
 
-    Deterministic only as the first speech of a fresh process.
+    The result is deterministic only if these are the first calls of a fresh process.
     """
     espeak = Espeak()
     for index in range(first, first + count):
@@ -50,7 +50,7 @@ def synthesise_block(
 
 
 def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) -> Clip:
-    """Give the face motion that fits a recording."""
+    """Generate the face motion for a recording."""
     frames = motion_frames(len(spoken.audio))
     samples = spoken.audio / np.float32(32768.0)
     mouth = mouth_motion(
@@ -90,8 +90,8 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
 def accents(
     phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "s"]
 ) -> tuple[Float[np.ndarray, "a"], Float[np.ndarray, "a"]]:
-    """Times of the vowels with primary stress, and their strength: energy over that of the clip's
-    mean accent.
+    """Return the times of the vowels with primary stress, and their strength: energy relative to
+    that of the clip's mean accent.
     """
     times, energies = [], []
     for phoneme in phonemes:
@@ -110,7 +110,7 @@ def accents(
 
 
 def phrase_ends_s(phonemes: tuple[PhonemeTime, ...]) -> Float[np.ndarray, "n"]:
-    """Where sound stops for a pause of at least a tenth of a second."""
+    """Return the times at which sound stops for a pause of at least a tenth of a second."""
     return np.array([p.start_s for p in phonemes if not p.ipa and p.end_s - p.start_s > 0.1])
 
 

@@ -1,7 +1,7 @@
-"""Coefficients that another tool has extracted, to clips.
+"""Imports coefficients that another tool has extracted as clips.
 
-layouts.py        which tool writes which keys, and what they mean
-arrays.py         npz, npy, pkl, pth and mat files to named arrays, without running anything in them
+layouts.py        the keys that each tool writes, and their meaning
+arrays.py         npz, npy, pkl, pth and mat files to named arrays, without executing their content
 frames.py         one dictionary per frame to arrays of all frames
 coefficients.py   named arrays to `Coefficients`, checked
 clip.py           a coefficient file and its sound to clips

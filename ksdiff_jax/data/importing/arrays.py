@@ -1,15 +1,15 @@
-"""A coefficient file as named arrays, read without running anything that is in it.
+"""Reads a coefficient file as named arrays without executing its content.
 
-| suffix | what is read |
+| suffix | contents read |
 |---|---|
 | .npz | its arrays, never pickled objects |
 | .npy | a dictionary that `numpy.save` pickled; a bare array has no names and is refused |
 | .pkl, .pickle, .pt, .pth | a dictionary of arrays or tensors, or one per frame (`frames.py`) |
 | .mat | MATLAB 4 and 5 variables |
 
-What a file is follows from its content; the name decides where that leaves it open. Pickles go
-through the allow-list reader (foreign/pickle_file.py). What would unpack to more than `MAX_BYTES`
-is refused before it is unpacked.
+The format of a file is determined from its content, and from its name if the content is ambiguous.
+Pickles are read with an allow-list (foreign/pickle_file.py). A file that would unpack to more than
+`MAX_BYTES` is refused before it is unpacked.
 """
 
 import io
@@ -38,8 +38,8 @@ _BLOCK_BYTES = 1 << 20
 
 
 def read_arrays(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays of a file by name, those not in `wanted` empty; raises `InputError` naming the
-    file.
+    """Return all arrays of a file by name, those not in `wanted` empty; raise `InputError` with the
+    file's name.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: a {WHAT} ends in {', '.join(SUFFIXES)}, this in '{path.suffix}'")
@@ -60,7 +60,7 @@ def read_arrays(path: Path, wanted: set[str]) -> dict[str, Shaped[np.ndarray, ".
         return named_arrays(path, read_pickled_value(path, what=WHAT), wanted)
     except InputError:
         raise
-    except Exception as error:  # damaged files make their readers raise whatever they stumble over
+    except Exception as error:  # readers raise many types of exceptions for damaged files
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path}: not a readable {WHAT} ({type(error).__name__}: {reason})"
@@ -100,13 +100,13 @@ def _of_matlab(path: Path, name: str, value: Any) -> Shaped[np.ndarray, "..."]:
         return value.toarray()
     if value.dtype.names or value.dtype.kind == "O":
         what = "a cell array" if value.dtype.kind == "O" and not value.dtype.names else "a struct"
-        raise InputError(f"{path}: {name} is {what}; save its numbers as variables of their own")
+        raise InputError(f"{path}: {name} is {what}; save its numbers as separate variables")
     return value
 
 
 def _check_version_4(path: Path, data: bytes) -> None:
-    """MATLAB 4 files are matrices in a row: type, rows, columns, whether imaginary, length of name;
-    name; numbers.
+    """Check a MATLAB 4 file: a sequence of matrices, each with type, rows, columns, a complex flag,
+    length of name; name; numbers.
     """
     position = 0
     while position + 20 <= len(data):
@@ -122,13 +122,13 @@ def _check_version_4(path: Path, data: bytes) -> None:
         position += 20 + letters + size
     if position != len(data):
         raise InputError(
-            f"{path}: not a readable {WHAT}: byte {position} begins no MATLAB 4 matrix"
+            f"{path}: not a readable {WHAT}: byte {position} is not the start of a MATLAB 4 matrix"
         )
 
 
 def _check_unpacked(path: Path, data: bytes) -> None:
-    """MATLAB 5 files are a header of 128 bytes and elements (type, size, bytes), those of type 15
-    compressed.
+    """Check a MATLAB 5 file: a header of 128 bytes and elements (type, size, bytes); those of type
+    15 are compressed.
     """
     order, position, size = "<" if data[126:128] == b"IM" else ">", 128, 0
     while position + 8 <= len(data):

@@ -1,9 +1,9 @@
-"""A coefficient file and its sound to clips at 25 Hz.
+"""Converts a coefficient file and its sound to clips at 25 Hz.
 
-The instants of the frames are, in this order of trust: what the run's settings say, the file's own
-rate, the frame times of the video they come from, 25 Hz. The result is compared with the length of
-the sound, because a wrong rate looks like nothing else: the error names the usual rate that would
-fit. What is left is cut to the part that motion and sound share (../prepare/overlap.py).
+The times of the frames come from, in order of priority: the run's settings, the file's own rate,
+the frame times of the source video, 25 Hz. The result is compared with the length of the sound,
+because a wrong rate has no other visible effect. The error gives the usual rate that would fit. The
+rest is cut to the part that motion and sound share (../prepare/overlap.py).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.data.importing.coefficients import Coefficients, read_coefficients
-from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
+from ksdiff_jax.data.prepare.overlap import Lengths, Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Outcome, Rejected, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.prepare.track import (
@@ -31,9 +31,9 @@ BY_VIDEO = "by the video's clock"
 
 
 def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
-    """The clips of a source whose face another tool has tracked.
+    """Return the clips of a source whose face another tool has tracked.
 
-    Raises `Rejected` where nothing can be used.
+    Raises `Rejected` if nothing can be used.
     """
     coefficients = read_coefficients(source.coefficients)
     if not (source.audio or source.video):
@@ -52,10 +52,12 @@ def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
         times_s, period_s = times_s * factor, period_s * factor
     elif not own_clock:
         check_lengths(
-            frames=len(times_s),
-            period_s=period_s,
-            motion_s=float(times_s[-1]) + period_s,
-            sound_s=sound_s,
+            Lengths(
+                frames=len(times_s),
+                period_s=period_s,
+                motion_s=float(times_s[-1]) + period_s,
+                sound_s=sound_s,
+            ),
             what=source.coefficients,
             origin=origin,
             remedy="--coefficient-fps",
@@ -92,9 +94,11 @@ def clip_of_coefficients(source: Source, settings: Settings) -> Outcome:
 def frame_times(
     coefficients: Coefficients, source: Source, settings: Settings
 ) -> tuple[Float[np.ndarray, "t"], float, str]:
-    """When each frame was seen, in seconds of the sound; seconds per frame; and who says so."""
+    """Return the time of each frame, in seconds of the sound; the seconds per frame; and the origin
+    of these times.
+    """
     frames = len(coefficients.expression)
-    fps, origin = settings.coefficient_fps, "as asked for"
+    fps, origin = settings.coefficient_fps, "as requested"
     if fps is None:
         fps, origin = coefficients.fps, "by the file"
     if fps is None and source.video:
@@ -108,14 +112,14 @@ def frame_times(
             fps, origin = (len(seen_s) - 1) / float(seen_s[-1] - seen_s[0]), "the video's average"
             return float(seen_s[0]) + np.arange(frames) / fps, 1 / fps, origin
     if fps is None:
-        fps, origin = float(MOTION_RATE_HZ), "assumed, as nothing says another"
+        fps, origin = float(MOTION_RATE_HZ), "assumed, as no other rate is given"
     return np.arange(frames) / fps, 1 / fps, origin
 
 
 def at_motion_rate(
     coefficients: Coefficients, times_s: Float[np.ndarray, "n"], *, start_s: float, frames: int
 ) -> Coefficients:
-    """The motion at the instants start + i / 25 s."""
+    """Return the motion at the instants start + i / 25 s."""
     wanted_s = start_s + np.arange(frames) / MOTION_RATE_HZ
     return coefficients._replace(
         expression=resampled(coefficients.expression, times_s, wanted_s),

@@ -1,13 +1,13 @@
-"""Face coefficients as other tools write them, checked and brought to one form.
+"""Face coefficients written by other tools, checked and converted to one form.
 
-Rotations are axis-angle vectors. Deep3DFaceRecon's Euler angles (pitch x, yaw y, roll z) turn its
+Rotations are axis-angle vectors. Deep3DFaceRecon's Euler angles (pitch x, yaw y, roll z) rotate its
 row vectors by the transpose of R = Rz Ry Rx, which is R for columns, with FLAME's axes (x right, y
 up, z to the viewer).
 
-Identity is one per clip: the median over frames where a tool gives one for each. Files without a
-weak-perspective camera get scale 1; VHAP's translation, in metres as the camera's, becomes tx and
-ty, and its depth is dropped. In the Basel face model's space there is no jaw (zeros), `camera` is
-the translation, and the 80 identity numbers are followed by zeros.
+There is one identity per clip: the median over frames if a tool gives one for each frame. Files
+without a weak-perspective camera get scale 1. VHAP's translation, which is the camera's in metres,
+becomes tx and ty, and its depth is dropped. In the space of the Basel face model there is no jaw
+(zeros), `camera` is the translation, and the 80 identity numbers are followed by zeros.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from ksdiff_jax.typing import Float
 FPS_KEY = "fps"
 _LEAST_COLUMNS = {"rotation": 3, "jaw": 3, "neck": 3, "camera": 3, "translation": 3}
 _FRACTIONS = ("expression", "rotation", "jaw", "neck")
-# A rotation vector needs no more than pi, and trackers let it wander to twice that; no jaw opens by
+# A rotation vector needs no more than pi, and trackers may return up to twice that; no jaw opens by
 # 90 degrees.
 _MOST_RAD = {"rotation": 2 * np.pi, "neck": 2 * np.pi, "jaw": np.pi / 2}
 _STILL_FRAMES = 25
@@ -35,7 +35,7 @@ _EXPRESSION_DIMS = {name: space.slice("expression").stop for name, space in SPAC
 
 
 class Coefficients(NamedTuple):
-    """Motion of one face, t frames, as its tool saw it."""
+    """Motion of one face, t frames, as stored by its tool."""
 
     expression: Float[np.ndarray, "t e"]  # 50 FLAME or 64 Basel
     rotation: Float[np.ndarray, "t 3"]  # axis-angle, radians
@@ -43,14 +43,14 @@ class Coefficients(NamedTuple):
     camera: Float[np.ndarray, "t 3"]  # scale, tx, ty; in bfm space a translation
     shape: Float[np.ndarray, "100"]
     space: str  # "flame" or "bfm"
-    fps: float | None  # None: the file does not say
+    fps: float | None  # None: the file does not contain it
     tool: str
 
 
 def read_coefficients(path: str | Path) -> Coefficients:
     """Read a file by the keys of one of `LAYOUTS`.
 
-    Raises `Rejected("bad_coefficients")` saying what is wrong.
+    Raises `Rejected("bad_coefficients")` with a description of the fault.
     """
     path = Path(path)
     keys = {part.key for layout in LAYOUTS.values() for part in layout.parts.values()} | {FPS_KEY}
@@ -93,8 +93,8 @@ def _tool(path: Path, keys: set[str]) -> str:
 def _part(
     path: Path, arrays: dict[str, np.ndarray], layout: Layout, name: str
 ) -> Float[np.ndarray, "n d"]:
-    """The columns of one quantity as float32, finite, a row per frame (or one in all for a
-    shape).
+    """Return the columns of one quantity as float32, finite, one row per frame (or a single row for
+    a shape).
     """
     part = layout.parts[name]
     value = np.asarray(arrays[part.key])
@@ -125,7 +125,7 @@ def _part(
             f"{path}: {part.key} ({name}) holds whole numbers ({value.dtype}); need fractions: "
             "quantised?"
         )
-    with np.errstate(all="ignore"):  # what is not finite afterwards is counted next
+    with np.errstate(all="ignore"):  # values that are not finite are counted below
         value = value.astype(np.float32)
     if len(bad := np.flatnonzero(~np.isfinite(value).all(axis=1))):
         first = f", first in frame {bad[0]}" if len(value) > 1 else ""
@@ -143,37 +143,34 @@ def _part(
 
 
 def _shape_hint(shape: tuple[int, ...], name: str, widths: tuple[int, ...]) -> str:
-    """What a shape that does not fit probably is, and what to do."""
+    """Return the probable meaning of a shape that does not fit, and the remedy."""
     rotation = name in ("rotation", "jaw", "neck")
     if rotation and (shape[-2:] == (3, 3) or shape[-1:] == (9,)):
-        return "; these are rotation matrices, make axis-angle vectors of them"
+        return "; these are rotation matrices, convert them to axis-angle vectors"
     if rotation and shape[-1:] == (4,):
-        return "; these are quaternions, make axis-angle vectors of them"
+        return "; these are quaternions, convert them to axis-angle vectors"
     if rotation and shape[-1:] == (6,) and 6 not in widths:
-        return "; these are six numbers a rotation, make axis-angle vectors of them"
+        return "; these are six numbers per rotation, convert them to axis-angle vectors"
     if len(shape) == 2 and shape[0] in widths:
         return "; transposed?"
     return ""
 
 
 def _check_angles(path: Path, key: str, name: str, value: Float[np.ndarray, "n d"]) -> None:
-    """Raise `InputError` where a rotation goes further than a head or a jaw can: the file has
-    degrees.
-    """
+    """Raise `InputError` if a rotation exceeds that of a head or a jaw: the file is in degrees."""
     if name not in _MOST_RAD:
         return
     angles = np.linalg.norm(value.astype(np.float64), axis=1)
     if (most := float(angles.max())) > _MOST_RAD[name]:
         raise InputError(
             f"{path}: {key} ({name}) turns by up to {most:.4g} rad, {np.degrees(most):.0f} "
-            "degrees; need radians: "
-            "if these are degrees, multiply by pi / 180"
+            "degrees; need radians: if these are degrees, multiply by pi / 180"
         )
 
 
 def _check_moves(path: Path, parts: dict[str, Float[np.ndarray, "n d"]]) -> None:
-    """Raise `InputError` where nothing of the face moves for a second or more: no tracker's face is
-    that still.
+    """Raise `InputError` if nothing in the face moves for a second or more, because no tracked face
+    is that still.
     """
     frames = len(parts["expression"])
     moving = [name for name in _FRACTIONS if name in parts and np.ptp(parts[name], axis=0).any()]
@@ -224,5 +221,7 @@ def _coefficients(
 
 
 def axis_angle_of_euler(angles: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3"]:
-    """Axis-angle of R = Rz(roll) Ry(yaw) Rx(pitch), from pitch, yaw, roll in radians."""
+    """Return the axis-angle vector of R = Rz(roll) Ry(yaw) Rx(pitch), from pitch, yaw, roll in
+    radians.
+    """
     return Rotation.from_euler("xyz", angles).as_rotvec().astype(np.float32)

@@ -1,11 +1,12 @@
-"""From what a pickle holds to named arrays: one dictionary of arrays, or one for each frame.
+"""Converts the content of a pickle to named arrays: one dictionary of arrays, or one for each
+frame.
 
-Trackers write a clip as a dictionary of arrays (frames first), or collect what they return for each
+Trackers write a clip as a dictionary of arrays (frames first), or collect their output for each
 frame: a list of dictionaries, or a dictionary of them by frame number or file name. Numbers in such
-names give the order ("10" comes after "2", whatever the order in the file), and a number that is
-missing is told, as everything after it would come too early. A dictionary with nothing but one of
-these in it is opened, and so is the one among other things that holds the arrays, as in
-`{"codedict": {...}, "frame": 7}`, for a clip and for each frame.
+names determine the order ("10" comes after "2", in any file order). A missing number is an error,
+because everything after it would be too early. A dictionary that contains only one of these is
+unwrapped. So is the one dictionary among other values that contains the arrays, as in `{"codedict":
+{...}, "frame": 7}`, for a clip and for each frame.
 """
 
 import re
@@ -16,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held
 from ksdiff_jax.foreign.pickle_file import as_array, plain, text_keys
+from ksdiff_jax.foreign.stand_ins import Held
 from ksdiff_jax.typing import Shaped
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -28,10 +29,10 @@ _MAX_BYTES = 400_000_000
 def named_arrays(
     path: Path, content: Any, wanted: set[str]
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays by name, those not in `wanted` empty; raises `InputError` naming the file and the
-    key.
+    """Return all arrays by name, those not in `wanted` empty; raise `InputError` with the file and
+    the key.
     """
-    content = _opened(content)
+    content = _unwrapped(content)
     frames = _frames(path, content)
     if frames is None:
         if not isinstance(content, dict):
@@ -39,20 +40,20 @@ def named_arrays(
             raise InputError(
                 f"{path}: holds a {title}; need a dictionary of arrays, or one per frame"
             )
-        named = _entered(text_keys(content), wanted).items()
+        named = _inner_dictionary(text_keys(content), wanted).items()
         return {
             key: _array(path, key, value) if key in wanted else np.zeros(0) for key, value in named
         }
-    frames = [_entered(text_keys(frame), wanted) for frame in frames]
+    frames = [_inner_dictionary(text_keys(frame), wanted) for frame in frames]
     keys = set(frames[0])
     if any(set(frame) != keys for frame in frames):
         raise InputError(f"{path}: its {len(frames)} frames do not all have the same keys")
     return {key: _stacked(path, frames, key) if key in wanted else np.zeros(0) for key in frames[0]}
 
 
-def _opened(content: Any) -> Any:
-    """Without the shells around it: a namespace, an array of one object, a dictionary of one thing
-    that holds them.
+def _unwrapped(content: Any) -> Any:
+    """Unwrap the content: a namespace, an array of one object, a dictionary whose only value is a
+    container.
     """
     for _ in range(4):
         content = plain(content)
@@ -73,7 +74,7 @@ def _opened(content: Any) -> Any:
 
 
 def _frames(path: Path, content: Any) -> list[dict] | None:
-    """One dictionary per frame in their order; None where the content is not of that form."""
+    """Return one dictionary per frame in order; None if the content does not have that form."""
     if isinstance(content, dict):
         values = [_opened_frame(value) for value in content.values()]
         if len(values) < 2 or not all(isinstance(value, dict) for value in values):
@@ -85,9 +86,9 @@ def _frames(path: Path, content: Any) -> list[dict] | None:
     return values if all(isinstance(value, dict) for value in values) else None
 
 
-def _entered(content: dict, wanted: set[str]) -> dict:
-    """The one dictionary among the values that holds what is wanted, with what is wanted beside it,
-    such as a rate.
+def _inner_dictionary(content: dict, wanted: set[str]) -> dict:
+    """Return the one dictionary among the values that contains the wanted keys, together with
+    wanted keys beside it, such as a rate.
     """
     inner = [
         text_keys(value)
@@ -108,8 +109,8 @@ def _opened_frame(value: Any) -> Any:
 
 
 def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
-    """The places of the frames in the order of the number in their names; as they come where names
-    have none.
+    """Return the indices of the frames in the order of the numbers in their names; in file order if
+    the names have no numbers.
     """
     names = [str(name)[-200:] for name in by_name]
     found = [_NUMBER.findall(name) for name in names]
@@ -125,7 +126,7 @@ def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
         raise InputError(
             f"{path}: its frames are named by several numbers or one of them twice "
             f"({names[0][-60:]!r}, "
-            f"{names[1][-60:]!r}, ...): several faces or clips? store each in a file of its own"
+            f"{names[1][-60:]!r}, ...): several faces or clips? store each in a separate file"
         )
     order = orders[0]
     steps = np.diff(varying[0][order])
@@ -133,8 +134,7 @@ def _order(path: Path, by_name: Mapping[Any, Any]) -> list[int]:
         before, after = (names[order[gaps[0] + one]][-60:] for one in (0, 1))
         raise InputError(
             f"{path}: frames are missing between {before!r} and {after!r}, what comes after them "
-            "would be too early; "
-            "give every frame"
+            "would be too early; provide every frame"
         )
     return order.tolist()
 
@@ -147,7 +147,9 @@ def _array(path: Path, key: Any, value: Any) -> Shaped[np.ndarray, "..."]:
 
 
 def _stacked(path: Path, frames: list[dict], key: Any) -> Shaped[np.ndarray, "..."]:
-    """(t, d) from one (d,) or (1, d) per frame; single numbers, such as a rate, stay single."""
+    """Return (t, d) from one (d,) or (1, d) per frame; a single number, such as a rate, stays a
+    single number.
+    """
     values = [_array(path, key, frame[key]) for frame in frames]
     if shapes := sorted({value.shape for value in values[1:]} - {values[0].shape}):
         raise InputError(

@@ -1,16 +1,16 @@
-"""Which keys each tool writes, and where in them the coefficients lie.
+"""The keys that each tool writes, and the columns of the coefficients in them.
 
-A file is recognised by its keys alone. `parts` says for each quantity the key and the columns of it
-that hold it; other keys (texture, light, detail, images) are ignored.
+A file is recognised by its keys alone. `parts` gives the key and the columns of each quantity;
+other keys (texture, light, detail, images) are ignored.
 
-FLAME's expression and identity directions are ordered by the variance they explain, so the first 50
-of VHAP's or EMICA's 100, and the first 100 of 300, are the same directions as those of a tool that
-has only so many.
+FLAME's expression and identity directions are ordered by the variance that they explain. The first
+50 of VHAP's or EMICA's 100, and the first 100 of 300, are therefore the same directions as those of
+a tool that has only that many.
 
 Deep3DFaceRecon (Basel face model, 257 numbers): identity 0:80, expression 80:144, texture 144:224,
-angles 224:227 (pitch, yaw, roll in radians), light 227:254, translation 254:257. SadTalker keeps
+angles 224:227 (pitch, yaw, roll in radians), light 227:254, translation 254:257. SadTalker stores
 expression, angles, translation and, in 3 further columns, the crop, in `coeff_3dmm`; its
-`full_3dmm` holds all 257 of the first frame.
+`full_3dmm` has all 257 of the first frame.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """One tool's file."""
+    """The file format of one tool."""
 
     space: str  # "flame" or "bfm"
     # by quantity: expression, rotation, jaw, camera, shape, neck, translation
@@ -34,7 +34,7 @@ class Layout(NamedTuple):
 
     @property
     def required(self) -> set[str]:
-        """Keys without which a file is not of this layout."""
+        """Keys without which a file does not have this layout."""
         return {part.key for name, part in self.parts.items() if name not in self.optional}
 
 
@@ -49,7 +49,7 @@ LAYOUTS = {
             "shape": Part("shape"),
         },
     ),
-    # Its files have no camera.
+    # Files of this tool have no camera.
     "DiffPoseTalk": Layout(
         "flame",
         {
@@ -134,7 +134,7 @@ LAYOUTS = {
         optional=("shape",),
     ),
 }
-# Columns that a whole key may have, where fewer or more would mean another content.
+# Valid numbers of columns of a whole key; fewer or more would mean another content.
 WIDTHS = {
     "pose": (6,),
     "posecode": (6,),
@@ -145,7 +145,9 @@ WIDTHS = {
 
 
 def recognised(keys: set[str]) -> list[str]:
-    """The tools whose files have these keys, without those that another, fuller layout explains."""
+    """Return the tools whose files have these keys, without those whose keys are a subset of
+    another match.
+    """
     found = {name: layout.required for name, layout in LAYOUTS.items() if layout.required <= keys}
     return [
         name for name, mine in found.items() if not any(mine < other for other in found.values())

@@ -1,11 +1,11 @@
-"""The same work by Apache Beam, on this machine or on a cluster: a source per element, outcomes
-into the work folder.
+"""Processes sources with Apache Beam, on this machine or on a cluster: one source per element,
+outcomes in the work folder.
 
     Create(sources) -> Reshuffle -> finish(source) -> entries in the ledger
 
-The ledger is what counts: a bundle that Beam runs twice writes the same file twice, and a pipeline
-that was stopped goes on with what is not finished. On a cluster the work folder and the sources'
-paths must be seen by all machines (a shared disk). What stands after `--` on the command line goes
+Only the ledger matters: a bundle that Beam runs twice writes the same file twice, and a stopped
+pipeline resumes with the unfinished sources. On a cluster all machines must have access to the work
+folder and the sources' paths (a shared disk). Arguments after `--` on the command line are passed
 to Beam.
 """
 
@@ -29,17 +29,16 @@ RUNNERS = {
 def beam_runner(
     name: str, *, processes: int | None = None, options: Sequence[str] = (), work: Work = work
 ) -> Runner:
-    """A runner by its short name.
+    """Return a runner by its short name.
 
-    `processes` is for the direct runner: that many workers on this machine.
+    `processes` is for the direct runner: the number of workers on this machine.
     """
     try:
         import apache_beam  # noqa: F401
     except ImportError as error:
         raise InputError(
             f"--runner {name} needs Apache Beam, which is not installed; install ksdiff-jax[beam] "
-            "in an environment of "
-            "its own, or leave --runner out"
+            "in a separate environment, or leave --runner out"
         ) from error
     flags = [f"--runner={RUNNERS[name]}", "--default_sdk_harness_log_level=WARNING"]
     if name == "direct" and processes and processes > 1:
@@ -68,7 +67,7 @@ def _run_pipeline(
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    # `with` waits for the end of the pipeline and raises what stopped it.
+    # `with` waits for the end of the pipeline and raises the error that stopped it.
     with beam.Pipeline(options=PipelineOptions(flags)) as pipeline:
         (
             pipeline
@@ -81,6 +80,6 @@ def _run_pipeline(
 def _finish(
     task: tuple[str, Source], *, settings: Settings, folder: str, work: Work
 ) -> tuple[str, int]:
-    """One element; what Beam passes on is small."""
+    """Process one element; the values that Beam passes on are small."""
     entry = finish(*task, settings, Ledger(folder), work=work)
     return task[0], len(entry.clip_seconds)

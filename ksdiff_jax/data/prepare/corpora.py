@@ -1,5 +1,5 @@
-"""The layouts of HDTF and VoxCeleb, as published: who speaks, which part of a video is meant, who
-is held out.
+"""The layouts of HDTF and VoxCeleb, as published: the speaker, the part of a video to use, and the
+held-out speakers.
 
 HDTF (Zhang et al., CVPR 2021; folder HDTF_dataset of the authors' release), for each subset RD,
 WDA, WRA:
@@ -8,16 +8,17 @@ WDA, WRA:
     WDA_annotion_time.txt  JoeNeguse.mp4 00:35-01:40 02:10-02:55  one face speaks: clips 0, 1
     WDA_crop_wh.txt, WDA_resolution.txt                           not needed: the face is tracked
 
-Videos are found whole (`AdamSchiff.mp4`, `WDA_AdamSchiff.mp4`) or cut (`AdamSchiff_0.mp4`,
-`WDA_AdamSchiff_000.mp4`); of a video that is there in both forms the cut ones are taken. WDA and
-WRA name the person, with a digit where there are several videos of one; RD (`Radio11`) does not, so
-each of its videos counts as a speaker. Papers hold out different clips; lists called `train.txt`,
-`val.txt`, `test.txt` (also `hdtf_test.txt`, `test_list.txt`), with one name a line, are obeyed.
+Videos may be whole (`AdamSchiff.mp4`, `WDA_AdamSchiff.mp4`) or cut (`AdamSchiff_0.mp4`,
+`WDA_AdamSchiff_000.mp4`). If both forms of a video are present, the cut ones are used. WDA and WRA
+name the person, with a digit if there are several videos of one. RD (`Radio11`) does not, so each
+of its videos counts as a speaker. Papers hold out different clips. Lists called `train.txt`,
+`val.txt`, `test.txt` (also `hdtf_test.txt`, `test_list.txt`), with one name per line, determine the
+splits.
 
 VoxCeleb 1 and 2: `dev|test/mp4/id00012/<YouTube id>/00001.mp4`, a speaker per `id`, cut and cropped
 at 25 fps; sound in `aac`, `m4a` or `wav` instead of `mp4`, for videos that are silent. `dev` and
-`test` share no speaker; where the folders do not say, `vox2_meta.csv` and `vox1_meta.csv` do. The
-`txt` files (bounding boxes) are not needed.
+`test` share no speaker. If the folders do not show the split, `vox2_meta.csv` and `vox1_meta.csv`
+do. The `txt` files (bounding boxes) are not needed.
 """
 
 import re
@@ -31,7 +32,8 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.transcripts.encoding import read_text
 
 SUBSETS = ("RD", "WDA", "WRA")
-# One senator, two names, and in part the same video: a speaker of two splits otherwise.
+# One senator has two names and partly the same video, and would otherwise be a speaker of two
+# splits.
 SAME_SPEAKER = {"WhipJimClyburn": "JamesClyburn"}
 SPLIT_LIST = re.compile(r"(?:hdtf_)?(train|val|test)(?:_list)?\.txt", re.IGNORECASE)
 VOX_SPEAKER = re.compile(r"id\d{5}")
@@ -39,8 +41,8 @@ VOX_SOUND_FOLDERS = {"aac": ".m4a", "m4a": ".m4a", "wav": ".wav"}
 
 
 class Layout(NamedTuple):
-    """`sources` refines what any folder would give; `splits` says which split a source is published
-    in.
+    """`sources` refines the sources of a general folder; `splits` returns the split in which a
+    source is published.
     """
 
     sources: Callable[[list[Source], list[Path]], list[Source]]
@@ -48,7 +50,7 @@ class Layout(NamedTuple):
 
 
 def hdtf_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
-    """Cut videos as they are, whole ones in their annotated stretches."""
+    """Keep cut videos as they are, and divide whole ones into their annotated stretches."""
     times = hdtf_times(roots)
     cut = {_hdtf_name(source, times) for source in sources if not _is_whole(source, times)}
     result = []
@@ -71,8 +73,8 @@ def hdtf_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
 
 
 def hdtf_times(roots: list[Path]) -> dict[str, list[tuple[float, float]]]:
-    """(start, end) in seconds of the clips of every video, by the video's name; empty without the
-    published files.
+    """Return (start, end) in seconds of the clips of every video, by the video's name; empty
+    without the published files.
     """
     times = {}
     for folder in _metadata_folders(roots):
@@ -95,8 +97,8 @@ def hdtf_times(roots: list[Path]) -> dict[str, list[tuple[float, float]]]:
 
 
 def hdtf_speaker(video: str) -> str:
-    """The person of a video: `AmyKlobuchar1` and `AmyKlobuchar0` are one; `Radio11` says nothing
-    about who it is.
+    """Return the person of a video: `AmyKlobuchar1` and `AmyKlobuchar0` are one person; `Radio11`
+    does not identify the person.
     """
     if re.fullmatch(r"Radio\d+", video):
         return video
@@ -105,7 +107,7 @@ def hdtf_speaker(video: str) -> str:
 
 
 def hdtf_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
-    """Split by source id, from published lists; empty where there is none."""
+    """Return the split by source id, from published lists; empty if there is none."""
     listed = {}
     for folder in _metadata_folders(roots):
         for path in sorted(folder.glob("*.txt")):
@@ -125,8 +127,8 @@ def hdtf_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
 
 
 def voxceleb_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
-    """Speakers by their published number, sound from the parallel folder where the video
-    has none.
+    """Set speakers by their published number, and sound from the parallel folder if the video has
+    none.
     """
     result = []
     for source in sources:
@@ -143,7 +145,7 @@ def voxceleb_sources(sources: list[Source], roots: list[Path]) -> list[Source]:
 
 
 def voxceleb_splits(sources: list[Source], roots: list[Path]) -> dict[str, str]:
-    """`dev` is train (some of its speakers go to val), `test` is test."""
+    """Return the splits: `dev` is train (some of its speakers go to val), `test` is test."""
     listed = {}
     for path in (
         folder / f"vox{n}_meta.csv"
@@ -180,15 +182,15 @@ def _metadata_folders(roots: Sequence[Path]) -> list[Path]:
 
 
 def _plain(name: str) -> str:
-    """A clip's name whatever its subset prefix, and its number as a number: `WDA_AdamSchiff_000` is
-    `AdamSchiff_0`.
+    """Return a clip's name without its subset prefix and with its number normalised:
+    `WDA_AdamSchiff_000` is `AdamSchiff_0`.
     """
     name = re.sub(rf"^(?:{'|'.join(SUBSETS)})_", "", name)
     return re.sub(r"_(\d+)$", lambda match: f"_{int(match[1])}", name)
 
 
 def _hdtf_name(source: Source, times: dict) -> str:
-    """The name of the video that a file is, or is a part of."""
+    """Return the name of the video that a file is, or is a part of."""
     name = _plain(Path(source.video or source.coefficients).stem)
     return name if name in times else re.sub(r"_\d+$", "", name)
 

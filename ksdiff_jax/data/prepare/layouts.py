@@ -1,18 +1,17 @@
-"""What there is to prepare: every video and coefficient file below the given paths, each with its
-sound and speaker.
+"""Finds the sources to prepare: every video and coefficient file below the given paths, each with
+its sound and speaker.
 
-Videos are known by their ending, and so are coefficient files. Of `clip.mp4` and `clip.mat` in one
-folder the coefficients are taken, and the video is their sound if nothing better is found. The
-sound of any file lies in `--audio`, that of a coefficient file or a silent video also beside it:
-under the same name, else the one file whose name goes on after `_` or `.` (`clip_16k.wav` of
-`clip.mat`).
+Videos and coefficient files are recognised by their extension. If a folder contains `clip.mp4` and
+`clip.mat`, the coefficients are used, and the video provides the sound if nothing better is found.
+The sound of any file may be in `--audio`, that of a coefficient file or a silent video also beside
+it: under the same name, otherwise the one file whose name continues after `_` or `.`
+(`clip_16k.wav` for `clip.mat`).
 
-The speaker of `root/anna/clip1.mp4` is `anna`; where a file lies in the root itself nothing is
-known about who speaks, and its own name stands for the speaker. `speaker_from` says otherwise:
-"folder", "file", or a regular expression whose first group is the speaker in the path below the
-root.
+The speaker of `root/anna/clip1.mp4` is `anna`. If a file is in the root itself, its speaker is
+unknown, and its own name is used as the speaker. `speaker_from` overrides this: "folder", "file",
+or a regular expression whose first group is the speaker in the path below the root.
 
-corpora.py knows the layouts of HDTF and VoxCeleb.
+corpora.py describes the layouts of HDTF and VoxCeleb.
 """
 
 import functools
@@ -52,7 +51,7 @@ SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff")
 
 
 class Found(NamedTuple):
-    """A file and its path below the root that was searched, without its ending."""
+    """A file and its path below the searched root, without its extension."""
 
     path: Path
     name: str
@@ -67,35 +66,23 @@ def find_sources(
     language: str = "",
     speaker_from: str = "",
 ) -> list[Source]:
-    """Every source below `paths`, sorted, each under a name of its own.
+    """Return every source below `paths`, sorted, each with a unique name.
 
     `layout`: "", "hdtf" or "voxceleb".
     """
     from ksdiff_jax.data.prepare.corpora import LAYOUTS
 
-    files = list(
-        {
-            found.path: found
-            for path in paths
-            for found in _files(Path(path), VIDEOS + COEFFICIENTS)
-        }.values()
-    )
-    if not files:
-        raise InputError(
-            f"{', '.join(map(str, paths))}: no video and no coefficient file "
-            f"({' '.join(VIDEOS)}; "
-            f"{' '.join(COEFFICIENTS)})"
-        )
+    files = _files_below(paths)
     motion, sounds = (
-        _Shelf(coefficients, COEFFICIENTS, "--coefficients"),
-        _Shelf(audio, SOUNDS, "--audio"),
+        _FileIndex(coefficients, COEFFICIENTS, "--coefficients"),
+        _FileIndex(audio, SOUNDS, "--audio"),
     )
     videos = {found.path.with_suffix(""): found for found in files if _ending(found.path) in VIDEOS}
     tracked = {
         found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS
     }
     names = _unique_names(files)
-    beside = functools.cache(lambda folder: _Shelf(folder, SOUNDS, "", deep=False))
+    beside = functools.cache(lambda folder: _FileIndex(folder, SOUNDS, "", deep=False))
     sources = []
     for found in files:
         stem = found.path.with_suffix("")
@@ -116,12 +103,12 @@ def find_sources(
     if layout:
         sources = LAYOUTS[layout].sources(sources, [Path(path) for path in paths])
         if speaker_from:
-            told = {str(found.path): _speaker(found, speaker_from) for found in files}
+            speakers = {str(found.path): _speaker(found, speaker_from) for found in files}
             sources = [
-                replace(source, speaker_id=told[source.video or source.coefficients])
+                replace(source, speaker_id=speakers[source.video or source.coefficients])
                 for source in sources
             ]
-    # Ids are texts, of files whose names may be any bytes.
+    # Ids are text, but file names may be any bytes.
     sources = [
         replace(
             source, source_id=printable(source.source_id), speaker_id=printable(source.speaker_id)
@@ -131,8 +118,21 @@ def find_sources(
     return sorted(sources, key=lambda source: source.source_id)
 
 
-class _Shelf:
-    """The files of a folder by name, below it or by stem."""
+def _files_below(paths: Sequence[str | Path]) -> list[Found]:
+    """Videos and coefficient files at or below `paths`, each once; raises `InputError` for none."""
+    kinds = VIDEOS + COEFFICIENTS
+    files = {found.path: found for path in paths for found in _files(Path(path), kinds)}
+    if not files:
+        raise InputError(
+            f"{', '.join(map(str, paths))}: no video and no coefficient file "
+            f"({' '.join(VIDEOS)}; "
+            f"{' '.join(COEFFICIENTS)})"
+        )
+    return list(files.values())
+
+
+class _FileIndex:
+    """The files of a folder by their path below it and by stem."""
 
     def __init__(
         self, folder: str | Path, endings: Sequence[str], option: str, *, deep: bool = True
@@ -146,8 +146,8 @@ class _Shelf:
         self._names = sorted(self._by_name)
 
     def find(self, wanted: Found) -> Path | None:
-        """The file of that name: the path below the root counts most, then the stem, then what goes
-        on after it.
+        """Return the file of that name: the path below the root has priority, then the stem, then a
+        name that continues the stem.
         """
         for name in (wanted.name, wanted.path.stem):
             if paths := self._by_name.get(name):
@@ -162,7 +162,7 @@ class _Shelf:
 
 
 def _files(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Found]:
-    """Files of those endings at or below `root`, sorted; hidden ones are passed over."""
+    """Return files with these extensions at or below `root`, sorted; hidden ones are skipped."""
     if root.is_file():
         return [Found(root, root.stem)] if _ending(root) in endings else []
     if not root.is_dir():
@@ -178,12 +178,12 @@ def _files(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Fou
 
 
 def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
-    """A source id per file: its path below the root; more of the path, then the ending, where that
-    is taken.
+    """Return a source id per file: its path below the root; if that is not unique, more of the
+    path, then the extension.
     """
     names = {found.path: found.name for found in files}
     for longer in (lambda path: path.with_suffix("").as_posix(), Path.as_posix):
-        # A video and coefficients of one name in one folder are one source, and keep one name.
+        # A video and coefficients of one name in one folder are one source and share one name.
         kinds = {path: (name, _ending(path) in VIDEOS) for path, name in names.items()}
         same_kind = Counter(kinds.values())
         folders = defaultdict(set)
@@ -198,9 +198,11 @@ def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
     return names
 
 
-def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) -> Path | None:
-    """The recording that belongs to a file: the one asked for, else none if the video has its own,
-    else one beside.
+def _sound(
+    found: Found, video: Found | None, sounds: _FileIndex, beside: _FileIndex
+) -> Path | None:
+    """Return the recording of a file: the requested one, otherwise none if the video has its own,
+    otherwise one beside it.
     """
     if asked_for := sounds.find(found):
         return asked_for
@@ -213,8 +215,8 @@ def _sound(found: Found, video: Found | None, sounds: _Shelf, beside: _Shelf) ->
 
 
 def _best(paths: Sequence[Path]) -> Path | None:
-    """One file, or of several in one folder (`a.wav`, `a.mp3`) the first; files of several folders
-    are no answer.
+    """Return the only file, or the first of several in one folder (`a.wav`, `a.mp3`); None for
+    files of several folders.
     """
     return paths[0] if len({path.parent for path in paths}) == 1 else None
 

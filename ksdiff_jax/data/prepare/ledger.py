@@ -1,10 +1,10 @@
-"""What is finished: one file per source in a work folder, complete or absent, so that a run goes on
-where one stopped.
+"""The ledger of finished sources: one file per source in a work folder, complete or absent, so that
+a stopped run can resume.
 
-A file is called by the SHA-256 of all that its contents depend on: the source, the settings, size
-and time of the source's files and transcripts, and `VERSION` of the code that makes clips. It is a
-TFRecord: first a JSON header (rejections, seconds), then the clips. The folder may be remote
-(`gs://...`): every file is written and read in one piece.
+A file is named by the SHA-256 of everything that its contents depend on: the source, the settings,
+size and time of the source's files and transcripts, and `VERSION` of the code that makes clips. It
+is a TFRecord: first a JSON header (rejections, seconds), then the clips. The folder may be remote
+(`gs://...`), because every file is written and read in one piece.
 """
 
 import dataclasses
@@ -25,41 +25,41 @@ from ksdiff_jax.files import replacing
 from ksdiff_jax.plain_text import json_text
 from ksdiff_jax.speech.transcripts.sidecar import ENDINGS
 
-VERSION = 3  # raised when the same source gives other clips
+VERSION = 3  # increased when the same source gives other clips
 
 
 class Entry(NamedTuple):
-    """What is known of a finished source without its clips."""
+    """The facts about a finished source, without its clips."""
 
     source_id: str
     speaker_id: str
-    space: str  # "": no clip
+    space: str  # "": no clips
     clip_seconds: tuple[float, ...]
     rejections: tuple[Rejection, ...]
-    work_s: float  # that it took
+    work_s: float  # time spent on it
     cut: Cut = Cut()
     notes: tuple[str, ...] = ()
 
 
 def source_key(source: Source, settings: Settings) -> str:
-    """The name of a source's file, of all that its outcome depends on."""
+    """Return the name of a source's file, from everything that its outcome depends on."""
     files = {}
     for path in filter(None, (source.video, source.audio, source.coefficients)):
         try:
             stat = epath.Path(path).stat()
             files[path] = [stat.length, stat.mtime]
         except (OSError, ValueError):
-            files[path] = None  # it will be rejected, until it is there
+            files[path] = None  # missing: the source will be rejected until the file exists
         files |= _transcripts(path)
-    # Where the tracker's Python lies changes nothing of what it finds.
-    told = dataclasses.asdict(settings) | {"tracker_python": ""}
-    content = [VERSION, dataclasses.asdict(source), told, files]
+    # The path of the tracker's Python does not change its results.
+    relevant = dataclasses.asdict(settings) | {"tracker_python": ""}
+    content = [VERSION, dataclasses.asdict(source), relevant, files]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _transcripts(path: str) -> dict[str, list]:
-    """Size and time of the transcripts of a local file's own name: a source whose words change is
-    done again.
+    """Return size and time of the transcripts beside a local file, so that a source is processed
+    again if its words change.
     """
     found = {}
     for ending in (".TextGrid", *ENDINGS) if "://" not in path else ():
@@ -71,19 +71,19 @@ def _transcripts(path: str) -> dict[str, list]:
 
 
 class Ledger:
-    """The work folder. A plain value: processes and machines may each have one."""
+    """The work folder. A plain value: each process and machine may have one."""
 
     def __init__(self, folder: str):
         self.folder = str(folder)
 
     def path(self, key: str) -> epath.Path:
-        """Where a finished source lies, if it does."""
+        """Return the path of a finished source."""
         return epath.Path(self.folder) / key[:2] / f"{key}.tfrecord"
 
     def keep(self, key: str, source: Source, outcome: Outcome, *, work_s: float) -> Entry:
-        """Write what came of a source.
+        """Write the outcome of a source.
 
-        Clips that break an invariant raise `InputError`, as does a full disk.
+        Clips that violate an invariant raise `InputError`, as does a full disk.
         """
         spaces = {clip.space for clip in outcome.clips}
         if len(spaces) > 1:
@@ -112,7 +112,7 @@ class Ledger:
         return entry
 
     def find(self, key: str) -> Entry | None:
-        """What is known of a finished source; None where it is not finished, or its file is
+        """Return the entry of a finished source; None if it is not finished, or its file is
         damaged.
         """
         try:
@@ -126,7 +126,7 @@ class Ledger:
         return Entry(**raw, clip_seconds=clip_seconds, rejections=rejections, cut=cut, notes=notes)
 
     def clips(self, key: str) -> Iterator[Clip]:
-        """The clips of a finished source, read from its file one at a time."""
+        """Yield the clips of a finished source, read from its file one at a time."""
         with self.path(key).open("rb") as file:
             records = _records(file, where=str(self.path(key)))
             space = json.loads(next(records))["space"]
@@ -134,7 +134,7 @@ class Ledger:
 
 
 def _records(file, *, where: str = "") -> Iterator[bytes]:
-    """TFRecords of an open file of any file system, checksums verified."""
+    """Yield the TFRecords of an open file of any file system, with checksums verified."""
     while header := file.read(HEADER.size):
         if len(header) == HEADER.size:
             length, length_crc = HEADER.unpack(header)
@@ -144,5 +144,6 @@ def _records(file, *, where: str = "") -> Iterator[bytes]:
                     yield data
                     continue
         raise InputError(
-            f"{where}: damaged; delete this file and start again, its source is then done again"
+            f"{where}: damaged; delete this file and start again, its source is then processed "
+            "again"
         )

@@ -1,16 +1,15 @@
-"""Motion and sound on one clock: the part they have in common, and when a difference of length is a
-mistake.
+"""Motion and sound on one clock: the part that both cover, and the detection of wrong lengths.
 
-Recorders start and stop sound and pictures a little apart, so what only one of them has is cut off
-and counted. A wrong frame rate or the sound of another file would be cut to nonsense as silently,
-so a difference is refused where
+Recorders start and stop sound and pictures at slightly different times, so what only one of them
+covers is cut off and counted. A wrong frame rate or the sound of another file would be cut to
+nonsense without an error. A difference is therefore refused if
 
-- another usual frame rate would make the lengths meet (30 frames a second read as 25 look like
-  nothing else), or
-- one lasts more than twice as long as the other.
+- another usual frame rate would make the lengths equal (30 frames a second read as 25 has no other
+  visible effect), or
+- one is more than twice as long as the other.
 
-Nothing is stretched unless it is asked for; then the motion's time is multiplied so that it ends
-with the sound.
+Nothing is stretched unless requested; then the motion's time is multiplied so that it ends with the
+sound.
 """
 
 from typing import NamedTuple
@@ -29,10 +28,10 @@ USUAL_RATES_HZ = (
     60.0,
     100.0,
 )
-# A smaller difference is a cut, whatever rate would fit too.
+# A smaller difference is always cut, even if another rate would fit.
 HARMLESS_S, HARMLESS_SHARE = 0.2, 0.01
-# How nearly another rate has to fit: in seconds, of the sound, of the difference (trackers lose
-# frames).
+# How closely another rate has to fit: in seconds, relative to the sound, relative to the difference
+# (trackers lose frames).
 FIT_S, FIT_SHARE, FIT_OF_DIFFERENCE = 0.1, 0.005, 0.1
 SAME_RATE = 0.0005
 LEAST_SHARE = 0.5  # of the shorter to the longer
@@ -46,44 +45,45 @@ class Span(NamedTuple):
     end_s: float
 
     def within(self, other: "Span") -> "Span":
-        """What of it lies in another one; empty where nothing does."""
+        """Return its intersection with another span; empty if there is none."""
         start_s = max(self.start_s, other.start_s)
         return Span(start_s, max(start_s, min(self.end_s, other.end_s)))
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its length."""
         return self.end_s - self.start_s
 
 
 def overlap(motion: Span, sound: Span, *, wanted: Span) -> tuple[Span, Cut]:
-    """The common part within what is wanted, and what of each is cut off for it."""
+    """Return the common part within `wanted`, and what is cut off from each."""
     motion, sound = motion.within(wanted), sound.within(wanted)
     shared = motion.within(sound)
-    if not shared.seconds:  # they never meet: all of both
+    if not shared.seconds:  # they do not overlap: all of both
         return shared, Cut(motion_tail_s=motion.seconds, sound_tail_s=sound.seconds)
     heads = (shared.start_s - motion.start_s, shared.start_s - sound.start_s)
     tails = (motion.end_s - shared.end_s, sound.end_s - shared.end_s)
     return shared, Cut(*(round(seconds, 3) for seconds in (heads[0], tails[0], heads[1], tails[1])))
 
 
-def check_lengths(
-    *,
-    frames: int,
-    period_s: float,
-    motion_s: float,
-    sound_s: float,
-    what: str,
-    origin: str,
-    remedy: str,
-) -> None:
+class Lengths(NamedTuple):
+    """The lengths of a motion and of its sound."""
+
+    frames: int
+    period_s: float  # of a motion frame
+    motion_s: float
+    sound_s: float
+
+
+def check_lengths(lengths: Lengths, *, what: str, origin: str, remedy: str) -> None:
     """Raise `Rejected("length_mismatch")` where the lengths of motion and sound show a wrong rate
     or another file.
 
-    `what` and `origin` name the motion and who tells its rate; `remedy` is an option that takes the
-    rate that fits.
+    `what` and `origin` name the motion and the source of its rate; `remedy` is an option that sets
+    the rate that fits.
     """
-    rate_hz = fitting_rate(frames=frames, period_s=period_s, motion_s=motion_s, sound_s=sound_s)
+    frames, period_s, motion_s, sound_s = lengths
+    rate_hz = fitting_rate(lengths)
     share = min(motion_s, sound_s) / max(motion_s, sound_s, 1e-9)
     if rate_hz is None and share > LEAST_SHARE:
         return
@@ -100,10 +100,11 @@ def check_lengths(
     )
 
 
-def fitting_rate(*, frames: int, period_s: float, motion_s: float, sound_s: float) -> float | None:
+def fitting_rate(lengths: Lengths) -> float | None:
     """The usual rate at which the frames would last as long as the sound, where they do not as it
     is.
     """
+    frames, period_s, motion_s, sound_s = lengths
     off_s = abs(motion_s - sound_s)
     if off_s <= max(HARMLESS_S, HARMLESS_SHARE * sound_s):
         return None
@@ -114,7 +115,7 @@ def fitting_rate(*, frames: int, period_s: float, motion_s: float, sound_s: floa
 
 
 def stretch_to(*, motion_s: float, sound_s: float, what: str) -> float:
-    """The factor by which the motion's time is multiplied so that it ends with the sound."""
+    """Return the factor by which the motion's time is multiplied so that it ends with the sound."""
     factor = sound_s / motion_s if motion_s > 0 else 0.0
     if not 1 / LARGEST_STRETCH <= factor <= LARGEST_STRETCH:
         detail = (

@@ -1,9 +1,9 @@
-"""Sources worked on by local processes that may die without harm.
+"""Processes sources in local worker processes, any of which may die.
 
-Each process gets one source at a time through its own pipe, writes the outcome into the ledger and
-answers with the short entry. A process that is killed (memory, a decoder's crash) is noticed
-through its sentinel at once; its source is tried once more, in a fresh process, and then rejected.
-A process whose parent is gone ends, also in mid-work.
+Each worker gets one source at a time through its own pipe, writes the outcome into the ledger and
+returns the short entry. If a worker is killed (memory, a decoder's crash), its sentinel reports
+that at once. Its source is tried once more in a new worker and then rejected. A worker whose parent
+has exited ends too, even while it works on a source.
 """
 
 import logging
@@ -24,8 +24,8 @@ from ksdiff_jax.data.schema import check_clip
 from ksdiff_jax.errors import InputError
 
 ATTEMPTS = 2
-WATCHDOG_S = 60.0  # how long nothing may be heard before the processes themselves are looked at
-# The processes share the cores between them, so each computes with one thread.
+WATCHDOG_S = 60.0  # time without an answer after which the workers themselves are checked
+# The workers share the cores, so each computes with one thread.
 ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
     "OMP_NUM_THREADS": "1",
@@ -38,9 +38,9 @@ ENVIRONMENT = {
 def finish(
     key: str, source: Source, settings: Settings, ledger: Ledger, *, work: Work = work
 ) -> Entry:
-    """Work on one source and keep what came of it.
+    """Process one source and store its outcome.
 
-    Raises only where the ledger cannot be written.
+    Raises only if the ledger cannot be written.
     """
     started = time.monotonic()
     outcome = _sound_clips(outcome_of(source, settings, work=work))
@@ -55,7 +55,7 @@ def finish_all(
     processes: int,
     work: Work = work,
 ) -> Iterator[Entry]:
-    """The entries of all tasks (key, source) as they are finished."""
+    """Yield the entries of all tasks (key, source) as they finish."""
     waiting = deque((key, source, 1) for key, source in tasks)
     workers: list[_Worker] = []
     try:
@@ -92,7 +92,7 @@ def finish_all(
 
 
 class _Worker:
-    """A process and what it is working on."""
+    """A worker process and its current task."""
 
     def __init__(self, settings: Settings, ledger: Ledger, work: Work):
         context = multiprocessing.get_context("spawn")
@@ -102,17 +102,17 @@ class _Worker:
         )
         with _environment():
             self.process.start()
-        theirs.close()  # so that its end is seen here when the process dies
+        theirs.close()  # so that its end closes here when the worker dies
         self.task: tuple[str, Source, int] | None = None
 
     def give(self, task: tuple[str, Source, int]) -> None:
-        """Send it a key and a source; the attempt is remembered here."""
+        """Send a key and a source to the worker, and store the attempt."""
         self.task = task
-        with suppress(OSError):  # where it has died `answer` says so
+        with suppress(OSError):  # if it died, `answer` reports that
             self.pipe.send(task[:2])
 
     def answer(self) -> Entry | Exception | None:
-        """What the process says; None if it died."""
+        """Return the worker's answer; None if it died."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
@@ -120,15 +120,16 @@ class _Worker:
             return None
 
     def end(self) -> None:
-        """Stop the process, whatever it does."""
+        """Stop the worker, even if it is busy."""
         self.pipe.close()
         self.process.terminate()
         self.process.join()
 
 
 def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
-    """What a process does: sources in, entries out, until the other end is closed."""
-    # What goes wrong is in the entry; libraries would write across the lines of the command.
+    """The loop of a worker: it receives sources and sends entries until the other end is closed."""
+    # The entry contains every error; output of libraries would be mixed with the lines of the
+    # command.
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
@@ -141,22 +142,23 @@ def _serve(pipe, settings: Settings, ledger: Ledger, work: Work) -> None:
             answer: Entry | Exception = finish(key, source, settings, ledger, work=work)
         except KeyboardInterrupt:
             return
-        except InputError as error:  # the ledger cannot be written: nobody else will do better
+        # the ledger cannot be written, and no other worker could write it
+        except InputError as error:
             answer = error
         pipe.send(answer)
 
 
 def _end_with_parent() -> None:
-    """A killed run must not leave processes that go on for minutes and write into its work
-    folder.
+    """End with the parent: workers of a killed run must not continue for minutes and write into its
+    work folder.
     """
     wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
 
 def _sound_clips(outcome: Outcome) -> Outcome:
-    """The outcome with clips that break an invariant rejected, so that a shard can hold all the
-    others.
+    """Return the outcome with clips that violate an invariant rejected, so that the others can be
+    stored in a shard.
     """
     clips, rejections = [], list(outcome.rejections)
     for clip in outcome.clips:
@@ -175,7 +177,7 @@ def _killed(source: Source, process) -> Outcome:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """The variables a process starts with, put back afterwards."""
+    """Set the environment variables of a worker, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     flags = " ".join(filter(None, (before["XLA_FLAGS"], ENVIRONMENT["XLA_FLAGS"])))
     os.environ.update(ENVIRONMENT | {"XLA_FLAGS": flags})

@@ -1,11 +1,11 @@
-"""Many sources to a data set: work on what is not finished, split by speaker, write shards and
-report.json.
+"""Converts many sources to a data set: processes the unfinished ones, assigns splits by speaker,
+writes shards and report.json.
 
     sources -> finished in the work folder (ledger.py) -> splits.py
             -> out/*.tfrecord, dataset.json, report.json
 
-A second run takes finished sources from the work folder, so that a killed run loses the sources it
-was working on and nothing else.
+A second run takes finished sources from the work folder, so a killed run loses only the sources
+that it was processing.
 """
 
 import os
@@ -18,7 +18,7 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.prepare.ledger import Entry, Ledger, source_key
 from ksdiff_jax.data.prepare.pool import finish_all
 from ksdiff_jax.data.prepare.source import REASONS, Cut, Rejection, Settings, Source
-from ksdiff_jax.data.prepare.splits import SPLITS, assign_splits
+from ksdiff_jax.data.prepare.splits import DEFAULT_RULE, SPLITS, SplitRule, assign_splits
 from ksdiff_jax.data.prepare.work import Work, work
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
@@ -30,24 +30,23 @@ from ksdiff_jax.plain_text import json_text
 REPORT = "report.json"
 REPORT_SCHEMA = "ksdiff-prepare/1"
 
-# (tasks not finished yet, settings, ledger) -> entries as they are finished
+# (unfinished tasks, settings, ledger) -> entries as they finish
 Runner = Callable[[Sequence[tuple[str, Source]], Settings, Ledger], Iterator[Entry]]
 Progress = Callable[[int, int], None]
 
 
 class Finished(NamedTuple):
-    """Every source with its key in the ledger and what is known of it, in the order of the
-    sources.
-    """
+    """Every source with its key in the ledger and its entry, in the order of the sources."""
 
     sources: tuple[Source, ...]
     keys: tuple[str, ...]
     entries: tuple[Entry, ...]
     kept: int  # sources of these that an earlier run had finished
+    ledger: Ledger
 
 
 def local_runner(*, processes: int | None = None, work: Work = work) -> Runner:
-    """Processes on this machine, one per core if nothing else is said."""
+    """Run processes on this machine, by default one per core."""
     count = processes or os.cpu_count() or 1
     return lambda tasks, settings, ledger: finish_all(
         tasks, settings, ledger, processes=count, work=work
@@ -61,8 +60,8 @@ def check_out(
     inputs: Iterable[str | Path] = (),
     work: str | Path | None = None,
 ) -> Path:
-    """The folder to write; `InputError` where it holds something else than a data set, an input or
-    the work folder.
+    """Return the folder to write; raise `InputError` if it contains something other than a data
+    set, an input or the work folder.
     """
     out = Path(out)
     check_output_folder(out, DATA_SET, overwrite=overwrite, inputs=inputs)
@@ -73,7 +72,7 @@ def check_out(
             )
         if out.resolve() in (Path(work).resolve(), *Path(work).resolve().parents):
             raise InputError(
-                f"{work}: this work folder lies in --out {out}, which is replaced; name another "
+                f"{work}: this work folder is inside --out {out}, which is replaced; name another "
                 "--work"
             )
     return out
@@ -87,7 +86,7 @@ def finish_sources(
     runner: Runner,
     progress: Progress = lambda done, total: None,
 ) -> Finished:
-    """Work on every source that the ledger does not hold yet, and again on those that failed
+    """Process every source that is not in the ledger yet, and again those that failed
     unexpectedly.
     """
     keys = tuple(source_key(source, settings) for source in sources)
@@ -106,22 +105,21 @@ def finish_sources(
                 "goes on"
             )
         entries[key] = entry
-    return Finished(tuple(sources), keys, tuple(entries[key] for key in keys), kept)
+    return Finished(tuple(sources), keys, tuple(entries[key] for key in keys), kept, ledger)
 
 
 def write_prepared(
     out: str | Path,
     finished: Finished,
-    ledger: Ledger,
     *,
-    held_out: float = 0.05,
-    seed: int = 0,
-    published: Mapping[str, str] | None = None,
+    rule: SplitRule = DEFAULT_RULE,
     licence: str = "",
     made_by: str = "ksdiff-jax prepare",
     overwrite: bool = False,
 ) -> tuple[DatasetInfo, dict]:
-    """Shards and report.json of everything that is finished; the description and the report."""
+    """Write shards and report.json of everything that is finished; return the description and the
+    report.
+    """
     usable = {
         source.source_id: i
         for i, source in enumerate(finished.sources)
@@ -130,29 +128,31 @@ def write_prepared(
     if not usable:
         rejections = list(_rejections(finished))
         counts = Counter(rejection.reason for rejection in rejections)
-        told = (
-            ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-            or "no clip at all"
+        summary = (
+            ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "no clips"
         )
         first = f"; the first: {rejections[0].detail}" if rejections else ""
         raise InputError(
             f"{out}: nothing of {len(finished.sources)} sources is usable "
-            f"({told}){first}; "
-            f"all are in {ledger.folder}"
+            f"({summary}){first}; "
+            f"all are in {finished.ledger.folder}"
         )
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:
-        told = " and ".join(f"{count} in {space} space" for space, count in sorted(spaces.items()))
+        summary = " and ".join(
+            f"{count} in {space} space" for space, count in sorted(spaces.items())
+        )
         raise InputError(
-            f"{out}: {told}; one data set has coefficients of one face model, prepare them apart"
+            f"{out}: {summary}; one data set has coefficients of one face model, prepare them "
+            "separately"
         )
     speakers = {name: finished.sources[i].speaker_id for name, i in usable.items()}
-    splits = assign_splits(speakers, held_out=held_out, seed=seed, published=published)
+    splits = assign_splits(speakers, rule)
 
     def clips(split: str) -> Iterator[Clip]:
         for name, i in usable.items():
             if splits[name] == split:
-                yield from ledger.clips(finished.keys[i])
+                yield from finished.ledger.clips(finished.keys[i])
 
     present = [split for split in SPLITS if split in splits.values()]
     report = report_of(finished, splits, made_by=made_by)
@@ -165,8 +165,8 @@ def write_prepared(
 
 
 def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) -> dict:
-    """What report.json says: counts, hours and speakers per split, every rejection, every
-    source.
+    """Return the contents of report.json: counts, hours and speakers per split, every rejection,
+    every source.
     """
     chosen = [
         (splits.get(s.source_id), s, e)
@@ -219,13 +219,13 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
 
 
 def is_cut(cut: Cut) -> bool:
-    """True where as much as a motion frame of something was cut off."""
+    """Return True if at least one motion frame was cut off."""
     return max(cut[:4]) >= 1 / MOTION_RATE_HZ
 
 
 def _cuts_in_all(finished: Finished) -> dict:
-    """How many sources were cut to the part that motion and sound share, or stretched, and seconds
-    of each kind.
+    """Return how many sources were cut to the part that motion and sound share, or stretched, and
+    the seconds of each kind.
     """
     cuts = [entry.cut for entry in finished.entries if is_cut(entry.cut)]
     totals = {

@@ -1,8 +1,8 @@
-"""What `prepare` works on, and what comes of it: values that travel between processes and machines.
+"""The inputs and outputs of `prepare`: values that are sent between processes and machines.
 
-A source is one file that somebody filmed or tracked. Its outcome is any number of clips, and of
-rejections, each with a reason from `REASONS` that reports count by. What makes the whole source
-useless is raised as `Rejected`.
+A source is one filmed or tracked file. Its outcome has any number of clips and of rejections. Each
+rejection has a reason from `REASONS`, by which reports count. A fault that makes the whole source
+unusable is raised as `Rejected`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ REASONS = {
     "two_faces": "more than one face",
     "bad_tracking": "the face was lost too often, or the face model does not fit it",
     "silent_speaker": "the mouth does not move with the sound: somebody else speaks",
-    "too_short": "shorter than the shortest clip wanted",
+    "too_short": "shorter than the requested minimum",
     "length_mismatch": "motion and sound differ in length as by a wrong rate, or another file's "
     "sound",
     "bad_coefficients": "wrong shapes, NaN or missing keys in a coefficient file",
@@ -34,34 +34,34 @@ class Source:
     """
 
     source_id: str  # unique; the clip ids of this source begin with it
-    video: str = ""  # path; empty: there is none
+    video: str = ""  # path; empty: none
     audio: str = ""  # path of the sound; empty: the video's own
     coefficients: str = ""  # path of coefficients of another tool; empty: the video is tracked
     speaker_id: str = ""
     language: str = ""
     transcript: str = ""
-    start_s: float = 0.0  # the part of the file that is meant
+    start_s: float = 0.0  # the part of the file to use
     end_s: float | None = None  # None: to its end
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all sources of a run."""
+    """Settings that are the same for all sources of a run."""
 
-    # of coefficient files that do not say; None: the video's, else 25
+    # of coefficient files that do not contain it; None: the video's, else 25
     coefficient_fps: float | None = None
-    channel: int | None = None  # of the sound, from 1; None: the voice of all
-    audio_stream: int | None = None  # sound track, from 1; None: as players choose
+    channel: int | None = None  # of the sound, from 1; None: mix all to one voice
+    audio_stream: int | None = None  # sound track, from 1; None: as players select
     min_s: float = 1.0  # shorter clips are rejected
     max_s: float = 20.0  # longer ones are cut
     face: str = ""  # face model file; empty: the built-in head
     landmarks: str = ""  # its landmark embedding; empty: the built-in head's
-    stretch: bool = False  # the motion's time is multiplied so that it ends with the sound
-    tracker_python: str = ""  # Python of the tracker's environment; empty: looked for
+    stretch: bool = False  # the motion's time is scaled so that it ends with the sound
+    tracker_python: str = ""  # Python of the tracker's environment; empty: searched for
 
 
 class Rejection(NamedTuple):
-    """A piece of a source that does not become a clip, and why."""
+    """A piece of a source that does not become a clip, and the reason."""
 
     clip_id: str
     reason: str  # a key of REASONS
@@ -69,41 +69,41 @@ class Rejection(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What of a source only its motion or only its sound has, in seconds; none of it comes into a
-    clip.
+    """The parts that only the motion or only the sound of a source covers, in seconds; no clip
+    contains them.
     """
 
     motion_head_s: float = 0.0
     motion_tail_s: float = 0.0
     sound_head_s: float = 0.0
     sound_tail_s: float = 0.0
-    stretch: float = 1.0  # the factor that the motion's time was multiplied by before
+    stretch: float = 1.0  # the factor by which the motion's time was multiplied before
 
     @property
     def sound_s(self) -> float:
-        """Of sound in all."""
+        """Total seconds of sound."""
         return self.sound_head_s + self.sound_tail_s
 
     @property
     def motion_s(self) -> float:
-        """Of motion in all."""
+        """Total seconds of motion."""
         return self.motion_head_s + self.motion_tail_s
 
 
 class Outcome(NamedTuple):
-    """What came of one source."""
+    """The result of one source."""
 
     clips: tuple[Clip, ...]
     rejections: tuple[Rejection, ...] = ()
     cut: Cut = Cut()
-    notes: tuple[str, ...] = ()  # what was repaired or left out in its files, one line each
+    notes: tuple[str, ...] = ()  # repairs and omissions in its files, one line each
 
 
 class Rejected(Exception):
-    """Raised where nothing of a source can be used."""
+    """Raised if no part of a source can be used."""
 
     def __init__(self, reason: str, detail: str):
         if reason not in REASONS:
-            raise ValueError(f"no reason {reason!r}; there are {', '.join(REASONS)}")
-        super().__init__(reason, detail)  # both, so that it survives pickling
+            raise ValueError(f"unknown reason {reason!r}; known are {', '.join(REASONS)}")
+        super().__init__(reason, detail)  # both, so that it can be pickled
         self.reason, self.detail = reason, detail

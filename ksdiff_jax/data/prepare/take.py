@@ -1,8 +1,8 @@
-"""From a take, a stretch of tracked motion with its sound, to clips of trainable length.
+"""Converts a take, a stretch of tracked motion with its sound, to clips of trainable length.
 
 Long takes are cut where the speaker pauses: at the quietest moment of the last third before the
-longest length allowed. Every clip gets the words that lie in it. A transcript without times belongs
-to the whole take, so clips of a take that had to be cut get none of it.
+maximum length. Every clip gets the words spoken in it. A transcript without times applies to the
+whole take, so clips of a take that was cut get no transcript.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.typing import Float
 
 QUIET_WINDOW_FRAMES = 5
-# Below -66 dB nothing is meant to be heard.
+# Sound below -66 dB counts as silence.
 SILENT_LEVEL = np.log(0.0005)
 
 
@@ -37,7 +37,7 @@ class Take(NamedTuple):
     camera: Float[np.ndarray, "t 3"]
     shape: Float[np.ndarray, "100"]
     audio: Float[np.ndarray, "s"]  # 16 kHz
-    tool: str  # that tracked it
+    tool: str  # the tool that tracked it
     measures: dict[str, float]
     whole: bool  # the take is all of its source
     space: str  # name of the motion space of the expression
@@ -46,7 +46,7 @@ class Take(NamedTuple):
 def sound_of_take(
     audio: Float[np.ndarray, "s"], *, start_s: float, frames: int
 ) -> Float[np.ndarray, "n"]:
-    """The sound that `frames` motion frames from `start_s` on own; silence where it has ended."""
+    """Return the sound of `frames` motion frames from `start_s` on, with silence after its end."""
     first = round(start_s * MOTION_RATE_HZ * SAMPLES_PER_MOTION_FRAME)
     samples = samples_of_motion_frames(frames)
     part = audio[max(0, first) : first + samples]
@@ -56,7 +56,7 @@ def sound_of_take(
 def clips_of_take(
     take: Take, source: Source, transcript: Transcript, settings: Settings
 ) -> tuple[list[Clip], list[Rejection]]:
-    """The clips of a take, and what of it is too short or silent."""
+    """Return the clips of a take, and rejections for pieces that are too short or silent."""
     clips, rejections = [], []
     pieces = cut_at_pauses(
         take.audio, frames=len(take.expression), longest=round(settings.max_s * MOTION_RATE_HZ)
@@ -71,28 +71,23 @@ def clips_of_take(
         elif float(log_energy(audio).max()) < SILENT_LEVEL:
             rejections.append(Rejection(clip_id, "no_sound", f"{seconds:.2f} s of silence"))
         else:
-            whole = take.whole and len(pieces) == 1
-            clips.append(
-                _clip(
-                    take, source, transcript, clip_id=clip_id, first=first, last=last, whole=whole
-                )
-            )
+            clips.append(_clip(take, source, transcript, clip_id=clip_id, first=first, last=last))
     return clips, rejections
 
 
 def cut_at_pauses(
     audio: Float[np.ndarray, "s"], *, frames: int, longest: int
 ) -> list[tuple[int, int]]:
-    """(first, last) motion frames of pieces of at most `longest` frames each, in order and without
-    gaps.
+    """Return (first, last) motion frames of pieces of at most `longest` frames each, in order and
+    without gaps.
     """
     level = log_energy(audio).reshape(-1, SPEECH_FRAMES_PER_MOTION_FRAME).mean(axis=1)
     window = np.ones(QUIET_WINDOW_FRAMES) / QUIET_WINDOW_FRAMES
     smooth = np.convolve(np.pad(level, QUIET_WINDOW_FRAMES // 2, mode="edge"), window, "valid")
     pieces, first = [], 0
     while frames - first > longest:
-        # Of what is left beyond this piece at least a third of a piece remains, so that no scrap is
-        # left over.
+        # At least a third of a piece remains beyond this piece, so that no very short piece is left
+        # over.
         latest = min(first + longest, frames - longest // 3)
         earliest = max(first + 1, latest - longest // 3)
         cut = earliest + int(smooth[earliest:latest].argmin())
@@ -109,14 +104,14 @@ def _clip(
     clip_id: str,
     first: int,
     last: int,
-    whole: bool,
 ) -> Clip:
+    """The motion frames from `first` to before `last` of a take."""
     part = slice(first, last)
     audio = take.audio[samples_of_motion_frames(first) : samples_of_motion_frames(last)]
     from_s = take.start_s + first / MOTION_RATE_HZ
     words = _words(transcript, from_s=from_s, to_s=take.start_s + last / MOTION_RATE_HZ)
     text = " ".join(word.text for word in words)
-    if whole:
+    if take.whole and last - first == len(take.expression):
         text = transcript.text or source.transcript
     return Clip(
         clip_id=clip_id,
@@ -138,7 +133,7 @@ def _clip(
 
 
 def _words(transcript: Transcript, *, from_s: float, to_s: float) -> tuple[Timed, ...]:
-    """The words whose middle lies in the clip, timed from its start."""
+    """Return the words whose middle is in the clip, timed from its start."""
     if transcript.unit != "word":
         return ()
     return tuple(

@@ -1,11 +1,11 @@
-"""A raw video to clips: its face is tracked here, by landmarks and a fit, with nobody's licensed
-weights.
+"""Converts a raw video to clips: tracks its face by landmarks and a fit, without licensed weights.
 
     video -> shots -> one face followed -> 478 landmarks a frame, by the video's clock
           -> 25 Hz -> fit -> take -> clips
 
-The camera of the result belongs to a square that holds the face's mean place, 1.25 times as large
-as the face, and stands still over the take, so that head motion is in the camera's translation.
+The camera of the result refers to a square centred at the mean position of the face, 1.25 times as
+large as the face. The square is fixed over the take, so that head motion is in the camera's
+translation.
 """
 
 import warnings
@@ -15,11 +15,11 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
-from ksdiff_jax.data.prepare.overlap import Span, check_lengths, overlap, stretch_to
+from ksdiff_jax.data.prepare.overlap import Lengths, Span, check_lengths, overlap, stretch_to
 from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejected, Rejection, Settings, Source
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
-from ksdiff_jax.data.tracking.speaker import mouth_and_sound
+from ksdiff_jax.data.tracking.speaker import audio_visual_offset
 from ksdiff_jax.data.tracking.tracker import Tracker
 from ksdiff_jax.data.tracking.video import has_sound
 from ksdiff_jax.errors import InputError
@@ -50,14 +50,15 @@ LONGEST_GAP_S = 0.32  # a face lost for longer ends the take
 LEAST_SEEN_SHARE = 0.8
 LONGEST_TAKE_S = 40.0  # one identity is fitted to each; bounds memory
 SQUARE_OF_FACE = 1.25
-# Median distance of fitted and seen landmarks, in half squares: 4 pixels of 256. Real clips have
-# 0.005.
+# Median distance between fitted and detected landmarks, in half squares: 4 pixels of 256. Real
+# clips have 0.005.
 LARGEST_ERROR = 0.03
-ALL_WORDS_S = 0.5  # a transcript without times still fits a take that lacks so much of the sound
+# a transcript without times still applies to a take if at most this much of the sound is missing
+ALL_WORDS_S = 0.5
 
 
 def clips_of_video(source: Source, settings: Settings) -> Outcome:
-    """Track the face of a video. Raises `Rejected` where nothing of it can be used."""
+    """Track the face of a video. Raises `Rejected` if nothing of it can be used."""
     recording, transcript = sound_of_video(source, settings), transcript_of(source)
     face, embedding = face_and_landmarks(settings)
     rejections: list[Rejection] = []
@@ -106,8 +107,8 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
 
 
 def sound_of_video(source: Source, settings: Settings) -> Recording:
-    """The sound that belongs to a video or to coefficients, from the first instant of its file on,
-    at 16 kHz.
+    """Return the sound of a video or of coefficients, from the first instant of its file on, at 16
+    kHz.
     """
     path = source.audio or source.video
     if not source.audio and not has_sound(source.video):
@@ -129,8 +130,8 @@ def sound_of_video(source: Source, settings: Settings) -> Recording:
 
 
 def transcript_of(source: Source) -> Transcript:
-    """What is said, from a file beside the sound or the video, else what the source itself
-    knows.
+    """Return the transcript from a file beside the sound or the video, otherwise the one in the
+    source itself.
     """
     for path in filter(None, (source.audio, source.video, source.coefficients)):
         if sidecar := find_sidecar(path):
@@ -139,39 +140,39 @@ def transcript_of(source: Source) -> Transcript:
 
 
 def face_and_landmarks(settings: Settings) -> tuple[FaceModel, LandmarkEmbedding]:
-    """The face model that is fitted, and where the tracker's points lie on it."""
+    """Return the face model to fit, and the positions of the tracker's points on it."""
     if not settings.face:
         return builtin_face(), builtin_landmarks()
     if not settings.landmarks:
         raise InputError(
-            f"--face {settings.face}: say with --landmarks where the tracker's points lie on it; "
-            "FLAME comes with "
-            "mediapipe_landmark_embedding.npz"
+            f"--face {settings.face}: give the positions of the tracker's points on it with "
+            "--landmarks; "
+            "FLAME comes with mediapipe_landmark_embedding.npz"
         )
     face = load_face(settings.face)
     return face, read_landmarks(settings.landmarks, face)
 
 
 def sound_span(recording: Recording) -> Span:
-    """From the first real sound to the end: before it a player is silent, and so is the
-    recording.
+    """Return the span from the first recorded sound to the end; before it a player is silent, and
+    so is the recording.
     """
     return Span(recording.start_s, len(recording.audio) / SAMPLE_RATE_HZ)
 
 
 def wanted(source: Source) -> Span:
-    """The part of the file that is meant."""
+    """Return the part of the file to use."""
     return Span(source.start_s, float("inf") if source.end_s is None else source.end_s)
 
 
 def shared_part(
     times_s: Float[np.ndarray, "n"], recording: Recording, source: Source, *, stretch: bool
 ) -> tuple[Span, Cut]:
-    """The part that pictures and sound share, and what is cut for it. Raises `Rejected` where they
-    do not belong.
+    """Return the part that pictures and sound share, and what is cut off. Raises `Rejected` if they
+    do not match.
 
-    Pictures and sound of one file share its clock: they are cut and nothing else. Sound from beside
-    the video may be of another speed, or another recording; only whole files are compared.
+    Pictures and sound of one file share its clock: they are only cut. Sound from another file may
+    have another speed or be another recording; only whole files are compared.
     """
     period_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / MOTION_RATE_HZ
     motion_s, sound_s, factor = (
@@ -185,10 +186,7 @@ def shared_part(
         else:
             average_s = motion_s / len(times_s)
             check_lengths(
-                frames=len(times_s),
-                period_s=average_s,
-                motion_s=motion_s,
-                sound_s=sound_s,
+                Lengths(len(times_s), period_s=average_s, motion_s=motion_s, sound_s=sound_s),
                 what=source.video,
                 origin=f"by its clock; the sound is {source.audio}",
                 remedy="",
@@ -198,21 +196,21 @@ def shared_part(
     if not shared.seconds:
         raise Rejected(
             "length_mismatch",
-            f"{source.video}: pictures and sound share no moment; need both at once",
+            f"{source.video}: pictures and sound do not overlap in time; need both at once",
         )
     return shared, cut._replace(stretch=round(factor, 6))
 
 
 def part_of_face(face: FollowedFace, part: Span, *, stretch: float = 1.0) -> FollowedFace:
-    """The frames that lie in a part, on the clock of the sound."""
+    """Return the frames within a part, on the clock of the sound."""
     times_s = face.times_s * stretch
     inside = (times_s >= part.start_s) & (times_s < part.end_s)
     return FollowedFace(times_s[inside], face.landmarks[inside])
 
 
 def stretches(face: FollowedFace) -> list[FollowedFace]:
-    """The parts of a shot in which the face was not lost for long, none longer than a take
-    may be.
+    """Return the parts of a shot in which the face was not lost for long, none longer than the
+    longest take.
     """
     seen = np.flatnonzero(face.seen)
     if not len(seen):
@@ -236,7 +234,7 @@ def take_of_face(
 ) -> Take:
     """Fit a face to one stretch of landmarks.
 
-    Raises `Rejected` for bad tracking and for a face that is silent.
+    Raises `Rejected` for bad tracking and for a face that does not speak.
     """
     start_s = max(0.0, float(followed.times_s[0]))
     heard = int((len(audio) / SAMPLE_RATE_HZ - start_s) * MOTION_RATE_HZ + 1e-6)
@@ -248,20 +246,9 @@ def take_of_face(
             "bad_tracking",
             f"the face is seen in {share:.0%} of the frames; need {LEAST_SEEN_SHARE:.0%}",
         )
-    times_s = followed.times_s[followed.seen]
-    points = followed.landmarks[followed.seen][:, :TRACKED_POINTS]
-    points = resampled(points, times_s, wanted_s)[:, embedding.points]
-    nearest = np.abs(
-        times_s[np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)] - wanted_s
-    )
-    nearest = np.minimum(
-        nearest,
-        np.abs(times_s[np.clip(np.searchsorted(times_s, wanted_s) - 1, 0, None)] - wanted_s),
-    )
-    weights = np.where(nearest <= 1.0 / MOTION_RATE_HZ, 1.0, 0.0).astype(np.float32)
-    half = SQUARE_OF_FACE * float(np.median(np.ptp(points, axis=1).max(axis=-1))) / 2
-    in_square = (points - points.mean(axis=(0, 1))) / half * np.array([1, -1])
-    fit = fit_landmarks(landmark_model(face, embedding), in_square.astype(np.float32), weights)
+    points, weights = _at_motion_rate(followed, wanted_s)
+    model = landmark_model(face, embedding)
+    fit = fit_landmarks(model, _in_square(points[:, embedding.points]), weights)
     error = float(np.median(fit.error))
     if not error < LARGEST_ERROR:
         raise Rejected(
@@ -270,7 +257,7 @@ def take_of_face(
         )
     sound = sound_of_take(audio, start_s=start_s, frames=frames)
     opening = fitted_opening(fit, face)
-    mouth = mouth_and_sound(opening, sound)
+    mouth = audio_visual_offset(opening, sound)
     if not mouth.speaks:
         detail = (
             f"the mouth moves by {np.std(opening):.4f} of the face's height while there is sound"
@@ -299,8 +286,30 @@ def take_of_face(
     )
 
 
+def _at_motion_rate(
+    followed: FollowedFace, wanted_s: Float[np.ndarray, "t"]
+) -> tuple[Float[np.ndarray, "t n 2"], Float[np.ndarray, "t"]]:
+    """Landmarks at the wanted times, interpolated between the frames that show the face, and
+    weights: 1 where such a frame is within 1 / MOTION_RATE_HZ seconds, else 0.
+    """
+    times_s = followed.times_s[followed.seen]
+    points = resampled(followed.landmarks[followed.seen][:, :TRACKED_POINTS], times_s, wanted_s)
+    following = np.searchsorted(times_s, wanted_s)
+    after_s = np.abs(times_s[np.clip(following, 1, len(times_s) - 1)] - wanted_s)
+    before_s = np.abs(times_s[np.clip(following - 1, 0, None)] - wanted_s)
+    near = np.minimum(after_s, before_s) <= 1.0 / MOTION_RATE_HZ
+    return points, near.astype(np.float32)
+
+
+def _in_square(points: Float[np.ndarray, "t c 2"]) -> Float[np.ndarray, "t c 2"]:
+    """Pixels as half widths of a square around the face of the clip, y up."""
+    half = SQUARE_OF_FACE * float(np.median(np.ptp(points, axis=1).max(axis=-1))) / 2
+    in_square = (points - points.mean(axis=(0, 1))) / half * np.array([1, -1])
+    return in_square.astype(np.float32)
+
+
 def fitted_opening(fit: FaceFit, face: FaceModel) -> Float[np.ndarray, "t"]:
-    """Distance of the inner lips over the face's height."""
+    """Return the distance of the inner lips over the face's height."""
     vertices = face_vertices(face, fit.pose.expression, shape=fit.shape, jaw_pose=fit.pose.jaw)
     return np.asarray(mouth_opening(face, vertices)) / face_height(face)
 

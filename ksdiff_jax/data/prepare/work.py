@@ -1,7 +1,7 @@
-"""One source to its outcome: the function that every process, here or on another machine, runs.
+"""Processes one source: the function that every process runs, here or on another machine.
 
-It is pure but for reading the source's files, and it never raises: what goes wrong is a rejection
-with its reason, so that one bad file out of a million costs one line in the report.
+It is pure except that it reads the source's files, and it never raises. Every error becomes a
+rejection with a reason, so that one bad file in a million costs one line in the report.
 """
 
 import traceback
@@ -16,7 +16,9 @@ Work = Callable[[Source, Settings], Outcome]
 
 
 def work(source: Source, settings: Settings) -> Outcome:
-    """Read the coefficients of a source, or track its video. May raise; `outcome_of` does not."""
+    """Read the coefficients of a source, or track its video. This may raise; `outcome_of`
+    does not.
+    """
     if source.coefficients:
         from ksdiff_jax.data.importing.clip import clip_of_coefficients
 
@@ -27,8 +29,8 @@ def work(source: Source, settings: Settings) -> Outcome:
 
 
 def outcome_of(source: Source, settings: Settings, *, work: Work = work) -> Outcome:
-    """`work(source, settings)` with every exception as a rejection of the whole source, and its
-    notices as notes.
+    """Return `work(source, settings)`, with every exception as a rejection of the whole source, and
+    its notices as notes.
     """
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always", Notice)
@@ -50,12 +52,12 @@ def _outcome(source: Source, settings: Settings, work: Work) -> Outcome:
         return refused(source, "unreadable", str(error))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        told = traceback.format_exception_only(error)[-1].strip()
+        message = traceback.format_exception_only(error)[-1].strip()
         return refused(
-            source, "failed", f"{told} ({Path(place.filename).name}, line {place.lineno})"
+            source, "failed", f"{message} ({Path(place.filename).name}, line {place.lineno})"
         )
 
 
 def refused(source: Source, reason: str, detail: str) -> Outcome:
-    """The outcome of a source that gives nothing."""
+    """Return the outcome of a source without any clip."""
     return Outcome((), (Rejection(source.source_id, reason, " ".join(detail.split())),))

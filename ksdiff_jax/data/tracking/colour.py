@@ -1,16 +1,17 @@
-"""The colours of a decoded picture as a screen shows them: 8-bit RGB of the usual kind (BT.709,
+"""Converts a decoded picture to displayed colours: 8-bit RGB in standard dynamic range (BT.709,
 sRGB).
 
-Headers name the matrix (BT.601, 709, 2020) and the range; where they do not, players go by size:
-709 for high definition, 601 below. High dynamic range (PQ, HLG) is brought to a screen of 203
-cd/m², the white of BT.2408:
+Headers name the matrix (BT.601, 709, 2020) and the range. If they do not, the size decides, as in
+players: 709 for high definition, 601 below. High dynamic range (PQ, HLG) is mapped to a screen of
+203 cd/m², the white of BT.2408:
 
     signal -> light in units of that white -> BT.2020 to BT.709 primaries
            -> f(brightest channel) -> sRGB
 
     f(x) = x below j;  m (x + p) / (x + q) above it, with f(j) = j, f'(j) = 1 and f(peak) = 1
 
-so that faces keep their brightness and highlights fade into white. Transparent places are black.
+so that faces keep their brightness and highlights are compressed towards white. Transparent areas
+are black.
 """
 
 import functools
@@ -30,7 +31,7 @@ MATRICES = (BT709, FCC, BT601_625, BT601_525, SMPTE240, BT2020)
 HD_WIDTH, SD_HEIGHT = 1280, 576
 
 WHITE_NITS, PEAK_NITS = 203.0, 1000.0
-KNEE = 0.3  # below it light is kept
+KNEE = 0.3  # light below this is unchanged
 TO_BT709 = np.array(  # from BT.2020, light; BT.2087
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )
@@ -38,10 +39,9 @@ CODE_STEPS = 4096
 
 
 def signal_of(picture: VideoFrame, width: int, height: int) -> UInt[np.ndarray, "y x c"]:
-    """The picture in the given size as (y, x, 3 or 4) integers that `shown_colours` understands.
+    """Return the picture in the given size as (y, x, 3 or 4) integers for `shown_colours`.
 
-    Neither mirrored nor turned, so that only the part that is needed goes through the slower second
-    step.
+    It is neither mirrored nor rotated, so that only the required part needs the slower second step.
     """
     if _is_wide(picture):
         return _converted(picture, width, height, "rgb48le")
@@ -51,7 +51,7 @@ def signal_of(picture: VideoFrame, width: int, height: int) -> UInt[np.ndarray, 
 def shown_colours(
     signal: UInt[np.ndarray, "y x c"], picture: VideoFrame
 ) -> UInt8[np.ndarray, "y x 3"]:
-    """The colours on the screen of any part of a picture's `signal_of`."""
+    """Return the displayed colours of any part of a picture's `signal_of`."""
     if _is_wide(picture):
         return _standard(signal.reshape(-1, 3), picture.color_trc).reshape(signal.shape)
     if _has_alpha(picture):
@@ -62,12 +62,12 @@ def shown_colours(
 
 
 def luma_of(picture: VideoFrame, width: int, height: int) -> UInt8[np.ndarray, "y x"]:
-    """Brightness in the given size, good enough to compare pictures of one video."""
+    """Return the brightness in the given size, accurate enough to compare pictures of one video."""
     return _converted(picture, width, height, "gray")[:, :width]
 
 
 def matrix_of(picture: VideoFrame) -> int | None:
-    """The YUV matrix to read a picture by; None: its own, or it is no YUV."""
+    """Return the YUV matrix for decoding a picture; None: its own, or the picture is not YUV."""
     if not _is_yuv(picture) or picture.colorspace in MATRICES:
         return None
     if picture.colorspace == BT2020_CONSTANT or picture.color_primaries == BT2020:
@@ -76,7 +76,9 @@ def matrix_of(picture: VideoFrame) -> int | None:
 
 
 def _is_wide(picture: VideoFrame) -> bool:
-    """High dynamic range, or primaries that a usual screen has not."""
+    """Return whether the picture has high dynamic range, or primaries outside a standard
+    screen's.
+    """
     return _is_yuv(picture) and (
         picture.color_trc in (PQ, HLG) or picture.color_primaries == BT2020
     )
@@ -92,7 +94,9 @@ def _is_yuv(picture: VideoFrame) -> bool:
 
 @functools.cache
 def _alpha_and_yuv(pixel_format: str) -> tuple[bool, bool]:
-    """Whether pixels of a format may be transparent, and whether they are luma and chroma."""
+    """Return whether pixels of a format may be transparent, and whether they are luma and
+    chroma.
+    """
     layout = VideoFormat(pixel_format)
     alpha = layout.has_palette or any(component.is_alpha for component in layout.components)
     return alpha, not (layout.is_rgb or layout.has_palette or len(layout.components) < 3)
@@ -104,7 +108,7 @@ def _converted(picture: VideoFrame, width: int, height: int, pixel_format: str) 
         hints["src_color_range"] = LIMITED
     try:
         converted = picture.reformat(width, height, pixel_format, **hints)
-    except av.error.FFmpegError:  # tags that are none: read as plain video
+    except av.error.FFmpegError:  # unknown tags: read as plain video
         converted = picture.reformat(
             width, height, pixel_format, src_colorspace=BT709, src_color_range=LIMITED
         )
@@ -113,14 +117,16 @@ def _converted(picture: VideoFrame, width: int, height: int, pixel_format: str) 
 
 @functools.cache
 def _widened() -> UInt8[np.ndarray, "256"]:
-    """Limited range to full, which FFmpeg's conversion leaves out for grey pictures."""
+    """Return the table from limited to full range, a step that FFmpeg's conversion omits for grey
+    pictures.
+    """
     return np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
 
 def _standard(signal: UInt[np.ndarray, "n 3"], transfer: int) -> UInt8[np.ndarray, "n 3"]:
-    """BT.2020 colours on a screen of standard range."""
+    """Return BT.2020 colours on a screen of standard range."""
     light = _light(transfer)[signal]
-    if transfer == HLG:  # the scene's light to the screen's, BT.2100 with the gamma of 1000 cd/m²
+    if transfer == HLG:  # scene light to display light, BT.2100 with the gamma of 1000 cd/m²
         luma = np.maximum(light @ np.array([0.2627, 0.6780, 0.0593], np.float32), 1e-6)
         light *= (PEAK_NITS / WHITE_NITS * luma**0.2)[:, None]
     light = np.maximum(light @ TO_BT709.T, 0)
@@ -133,7 +139,7 @@ def _standard(signal: UInt[np.ndarray, "n 3"], transfer: int) -> UInt8[np.ndarra
 
 
 def _toned(light: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """f of the module's docstring."""
+    """Return f of the module's docstring."""
     peak = PEAK_NITS / WHITE_NITS
     q = (peak * (1 - 2 * KNEE) + KNEE**2) / (peak - 1)
     m = q + 2 * KNEE
@@ -145,8 +151,8 @@ def _toned(light: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
 
 @functools.cache
 def _light(transfer: int) -> Float[np.ndarray, "65536"]:
-    """Light of a 16-bit signal: PQ and standard video in units of white, HLG in those of the
-    scene's peak.
+    """Return the light of a 16-bit signal: PQ and standard video in units of white, HLG in those of
+    the scene's peak.
     """
     signal = np.arange(65536) / 65535
     if transfer == PQ:  # SMPTE ST 2084
@@ -165,7 +171,7 @@ def _light(transfer: int) -> Float[np.ndarray, "65536"]:
 
 @functools.cache
 def _codes() -> UInt8[np.ndarray, "4096"]:
-    """sRGB of the square root of light."""
+    """Return the sRGB code of the square root of light."""
     light = (np.arange(CODE_STEPS) / (CODE_STEPS - 1)) ** 2
     code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.rint(255 * code).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""The part of the stored picture that a container means to be shown: `clap` of MP4 and MOV,
+"""The part of the stored picture that a container marks for display: `clap` of MP4 and MOV,
 PixelCrop of Matroska.
 
-FFmpeg crops by what the coded stream tells and hands the container's rectangle on as side data of
-the stream, which PyAV does not show; so the header is read here. Capture cards, disc rips and
-QuickTime write such rectangles around black or noisy borders. MP4 gives the width, height and
-offset of the centre of the clean aperture as fractions, Matroska the columns and rows to leave out.
+FFmpeg crops by the coded stream and passes the container's rectangle on as side data of the stream,
+which PyAV does not expose; so this module reads the header. Capture cards, disc rips and QuickTime
+write such rectangles to exclude black or noisy borders. MP4 stores the width, height and offset of
+the centre of the clean aperture as fractions, Matroska the columns and rows to leave out.
 """
 
 import struct
@@ -13,7 +13,7 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-# Bytes before the boxes inside: version and count of `stsd`; a visual sample entry of it.
+# Bytes before the inner boxes: version and count of `stsd`, and its visual sample entry.
 STSD_HEADER, VISUAL_ENTRY_HEADER = 8, 78
 SEGMENT, TRACKS, TRACK, VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 LEFT, TOP, RIGHT, BOTTOM = 0x54CC, 0x54BB, 0x54DD, 0x54AA
@@ -21,7 +21,7 @@ LARGEST_HEADER = 1 << 24  # of tracks: a few kilobytes
 
 
 class Crop(NamedTuple):
-    """Stored columns and rows that are not shown."""
+    """Stored columns and rows that are not displayed."""
 
     left: int = 0
     top: int = 0
@@ -33,8 +33,8 @@ UNCROPPED = Crop()
 
 
 def crop_of(path: str | Path, *, format_name: str, stream: int, width: int, height: int) -> Crop:
-    """The crop of a stream by its place in the file; none where the header has none, or it is
-    nonsense.
+    """Return the crop of a stream by its index in the file; no crop if the header has none or an
+    absurd one.
     """
     formats = format_name.split(",")
     try:
@@ -77,7 +77,7 @@ def _clean_aperture(file: BufferedIOBase, stream: int, width: int, height: int) 
 
 
 def _file_boxes(file: BufferedIOBase) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes at the top of a file; only `moov` is read."""
+    """Yield the top-level boxes of a file; only `moov` is read."""
     while len(header := file.read(8)) == 8:
         size, kind, taken = int.from_bytes(header[:4], "big"), header[4:], 8
         if size == 1:
@@ -125,7 +125,9 @@ def _elements(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _element(file: BufferedIOBase) -> tuple[int, int | None] | None:
-    """Name and size of the EBML element that begins here; size None: unknown. None at the end."""
+    """Return name and size of the EBML element at this position; size None: unknown. None at the
+    end.
+    """
     first = file.read(1)
     if not first or not first[0]:
         return None

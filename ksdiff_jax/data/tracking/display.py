@@ -1,9 +1,9 @@
-"""How a stored picture lies on the screen: a crop, the shape of its pixels, then a mirror, then a
-turn.
+"""The geometry of a displayed picture: a crop, the shape of its pixels, a mirror image, then a
+rotation.
 
 Discs, camcorders and broadcasts store pixels that are not square (4:3, 16:15, 64:45); phones store
-the picture as the sensor lay. The display matrix of MP4 and of H.264, in 16.16 fixed point, takes
-the stored (x, y), y down, to
+the picture in the orientation of the sensor. The display matrix of MP4 and of H.264, in 16.16 fixed
+point, maps the stored (x, y), y down, to
 
     x' = a x + c y,   y' = b x + d y,   bytes: a b u  c d v  x y w
 """
@@ -20,20 +20,20 @@ from scipy.ndimage import rotate
 from ksdiff_jax.data.tracking.cropping import UNCROPPED, Crop
 from ksdiff_jax.typing import UInt
 
-WIDEST_PIXEL = 10  # width over height, or height over width; beyond it the header is wrong
-STRAIGHT_DEG = 1.0  # a smaller angle is left alone, as players do
+WIDEST_PIXEL = 10  # width over height, or height over width; a larger ratio means a wrong header
+STRAIGHT_DEG = 1.0  # a smaller angle is ignored, as in players
 
 
 class Display(NamedTuple):
-    """What is done to a stored picture before it is shown, in this order."""
+    """The operations on a stored picture before display, in this order."""
 
     pixel_aspect: float = 1.0  # width over height of a stored pixel
     mirrored: bool = False  # left and right
     angle_deg: float = 0.0  # counterclockwise
-    crop: Crop = UNCROPPED  # before all of these
+    crop: Crop = UNCROPPED  # before the other operations
 
     def visible(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height of what is left of a stored picture by the crop."""
+        """Return width and height of a stored picture after the crop."""
         left, top, right, bottom = self.crop
         return width - left - right, height - top - bottom
 
@@ -41,7 +41,9 @@ class Display(NamedTuple):
 def display_of(
     picture: VideoFrame, pixel_aspect: Fraction | None = None, crop: Crop = UNCROPPED
 ) -> Display:
-    """How a decoded picture is shown. The aspect is the stream's; None or absurd: square."""
+    """Return the display of a decoded picture. The aspect is the stream's; None or an absurd value
+    means square.
+    """
     aspect = float(pixel_aspect) if pixel_aspect else 1.0
     if not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
         aspect = 1.0
@@ -49,8 +51,8 @@ def display_of(
 
 
 class PixelAspect:
-    """The pixel aspect of a stream as it is decoded: the container's, else the coded pictures',
-    which may change.
+    """The pixel aspect of a stream during decoding: the container's, otherwise that of the coded
+    pictures, which may change.
     """
 
     def __init__(self, stream: VideoStream):
@@ -62,7 +64,7 @@ class PixelAspect:
         )
 
     def now(self) -> Fraction | None:
-        """Of the picture decoded last."""
+        """Return the aspect of the picture decoded last."""
         coded = self._context.sample_aspect_ratio
         if not self._by_container and coded and coded != self._coded:
             self._coded = self._aspect = coded
@@ -70,9 +72,9 @@ class PixelAspect:
 
 
 def shown_size(width: int, height: int, display: Display) -> tuple[int, int]:
-    """Width and height on the screen of a stored picture.
+    """Return the displayed width and height of a stored picture.
 
-    Pixels are made larger, never smaller, to be square.
+    Pixels are enlarged, never reduced, to be square.
     """
     width, height = _square(*display.visible(width, height), display)
     turn = math.radians(display.angle_deg)
@@ -86,8 +88,8 @@ def shown_size(width: int, height: int, display: Display) -> tuple[int, int]:
 def unturned_size(
     width: int, height: int, display: Display, *, largest_side: int | None
 ) -> tuple[int, int]:
-    """The size with square pixels before mirror and turn, such that no side shown is longer than
-    asked for.
+    """Return the size with square pixels before mirroring and rotation, so that no displayed side
+    exceeds the requested one.
     """
     shrunk = min(1.0, (largest_side or math.inf) / max(shown_size(width, height, display)))
     square = _square(*display.visible(width, height), display)
@@ -97,8 +99,8 @@ def unturned_size(
 
 
 def upright(picture: UInt[np.ndarray, "y x c"], display: Display) -> UInt[np.ndarray, "y2 x2 c"]:
-    """A picture of square pixels, mirrored and turned as it is shown; black where a slanted one
-    leaves corners.
+    """Return a picture of square pixels, mirrored and rotated for display; black in the corners of
+    an oblique one.
     """
     if display.mirrored:
         picture = picture[:, ::-1]
@@ -125,13 +127,13 @@ def _mirror_and_angle(picture: VideoFrame) -> tuple[bool, float]:
         matrix = next(
             (data for data in picture.side_data if data.type.name == "DISPLAYMATRIX"), None
         )
-    except ValueError:  # something beside the picture that PyAV has no name for yet, such as Exif
+    except ValueError:  # side data that PyAV does not support yet, such as Exif
         return False, float(picture.rotation)
     if matrix is None:
         return False, 0.0
     a, b, _, c, d = (np.frombuffer(bytes(matrix), np.int32)[:5] / 65536).tolist()
     determinant = a * d - b * c
-    if determinant == 0 or not (a or b):  # nothing that could be shown
+    if determinant == 0 or not (a or b):  # not a displayable transform
         return False, 0.0
     mirrored = determinant < 0
     angle_deg = -math.degrees(math.atan2(-b, -a) if mirrored else math.atan2(b, a))

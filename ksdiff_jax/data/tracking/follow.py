@@ -1,10 +1,10 @@
-"""One face through a video: found, followed, cropped, and its landmarks frame by frame.
+"""Tracks one face through a video: detection, cropping, and its landmarks frame by frame.
 
-Two passes over the file, so that memory does not grow with its pictures. The first takes
-thumbnails, for the cuts, and looks for faces five times a second in pictures of moderate size.
-Shots that show one face are gone through again: a square around the face, moving smoothly, goes to
-the landmark tracker. Faces are "one" where no second one of comparable size is there for more than
-a moment.
+Two passes over the file are made, so that memory does not grow with its pictures. The first pass
+computes thumbnails for the cuts, and detects faces five times a second in pictures of moderate
+size. The second pass reads the shots that show one face: a square around the face, which moves
+smoothly, is given to the landmark tracker. A shot shows one face if no second one of comparable
+size is present for more than a moment.
 """
 
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ from ksdiff_jax.data.tracking.tracker import LANDMARKS, FaceTracker, FoundFace
 from ksdiff_jax.data.tracking.video import frames, shots
 from ksdiff_jax.typing import Float
 
-LOOK_EVERY_S = 0.2
-LOOK_SIDE = 2 * 320  # pixels of the picture that faces are looked for in
-CROP_SIDE_OF_FACE = 2.0  # the finder's boxes end at brow and chin
-COMPARABLE_SIZE = 0.5  # of a second face's height to the first's
-TWO_FACES_SHARE = 0.2  # of the looks
+DETECTION_INTERVAL_S = 0.2
+DETECTION_SIDE = 2 * 320  # size in pixels of the picture in which faces are detected
+CROP_SIDE_OF_FACE = 2.0  # the detector's boxes end at brow and chin
+COMPARABLE_SIZE = 0.5  # ratio of a second face's height to the first's
+TWO_FACES_SHARE = 0.2  # of the detections
 NO_FACE_SHARE = 0.5
 SMOOTHING_S = 0.4
 
 
-class Look(NamedTuple):
+class Detections(NamedTuple):
     """The faces at one instant, the largest first, in pixels of the full picture."""
 
     frame: int
@@ -35,66 +35,71 @@ class Look(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What the first pass knows of a video."""
+    """The results of the first pass over a video."""
 
     times_s: Float[np.ndarray, "n"]
     shots: list[slice]
-    looks: list[Look]
+    detections: list[Detections]
 
 
 class FollowedFace(NamedTuple):
-    """A face in one shot. Frames in which it was lost are NaN."""
+    """A tracked face in one shot. Frames in which it was lost are NaN."""
 
     times_s: Float[np.ndarray, "n"]
     landmarks: Float[np.ndarray, "n 478 2"]  # pixels of the full picture, y down
 
     @property
     def seen(self) -> np.ndarray:
-        """Bool (n,): the frames in which the face was found."""
+        """Bool (n,): the frames in which the face was detected."""
         return np.isfinite(self.landmarks[:, 0, 0])
 
 
 def survey(
     path: str | Path, tracker: FaceTracker, *, start_s: float = 0.0, end_s: float | None = None
 ) -> Survey:
-    """The first pass over the part of a video from `start_s` to `end_s`."""
-    times, thumbnails, sizes, looks, next_look_s = [], [], [], [], -np.inf
+    """Make the first pass over the part of a video from `start_s` to `end_s`."""
+    times, thumbnails, sizes, detections, next_detection_s = [], [], [], [], -np.inf
     for frame in _part(path, start_s, end_s):
-        if frame.time_s >= next_look_s:
-            picture = frame.rgb(largest_side=LOOK_SIDE)
+        if frame.time_s >= next_detection_s:
+            picture = frame.rgb(largest_side=DETECTION_SIDE)
             scale = max(frame.size) / max(picture.shape[:2])
-            looks.append(Look(len(times), _largest_first(tracker.faces(picture), scale)))
-            next_look_s = frame.time_s + LOOK_EVERY_S
+            detections.append(Detections(len(times), _largest_first(tracker.faces(picture), scale)))
+            next_detection_s = frame.time_s + DETECTION_INTERVAL_S
         times.append(frame.time_s)
         thumbnails.append(frame.thumbnail())
         sizes.append(frame.size)
     if not times:
         raise Rejected("no_video", f"{path}: no picture could be decoded")
-    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails), sizes), looks)
+    return Survey(np.array(times), shots(np.array(times), np.stack(thumbnails), sizes), detections)
 
 
 def single_face(survey: Survey, shot: slice) -> Float[np.ndarray, "n 3"]:
-    """Centre and side in pixels of the crop around the one face of a shot, for each of its frames.
+    """Return centre and side in pixels of the crop around the one face of a shot, for each of its
+    frames.
 
-    Raises `Rejected` where the shot shows no face, or two.
+    Raises `Rejected` if the shot shows no face, or two.
     """
-    looks = [look for look in survey.looks if shot.start <= look.frame < shot.stop]
-    found = [look for look in looks if look.faces]
-    if not looks or len(found) <= (1 - NO_FACE_SHARE) * len(looks):
+    detections = [
+        detection for detection in survey.detections if shot.start <= detection.frame < shot.stop
+    ]
+    found = [detection for detection in detections if detection.faces]
+    if not detections or len(found) <= (1 - NO_FACE_SHARE) * len(detections):
         raise Rejected(
-            "no_face", f"a face in {len(found)} of {len(looks)} looks; need one in most of them"
+            "no_face",
+            f"a face in {len(found)} of {len(detections)} detections; need one in most of them",
         )
-    crowded = sum(_crowded(look.faces) for look in found)
-    if crowded > TWO_FACES_SHARE * len(looks):
+    crowded = sum(_crowded(detection.faces) for detection in found)
+    if crowded > TWO_FACES_SHARE * len(detections):
         raise Rejected(
-            "two_faces", f"a second face in {crowded} of {len(looks)} looks; need one face alone"
+            "two_faces",
+            f"a second face in {crowded} of {len(detections)} detections; need one face alone",
         )
-    faces = [look.faces[0] for look in found]
-    at_s = survey.times_s[[look.frame for look in found]]
+    faces = [detection.faces[0] for detection in found]
+    at_s = survey.times_s[[detection.frame for detection in found]]
     times_s = survey.times_s[shot]
     centre = np.array([(face.x + face.width / 2, face.y + face.height / 2) for face in faces])
     centre = np.stack([np.interp(times_s, at_s, centre[:, axis]) for axis in range(2)], axis=1)
-    # One size for the shot: a crop that breathes would make the landmarks breathe.
+    # One size for the whole shot: a crop that changes size would make the landmarks fluctuate.
     side = CROP_SIDE_OF_FACE * max(np.percentile([face.width for face in faces], 75), 1.0)
     return np.column_stack([_smoothed(centre, times_s), np.full(len(times_s), side)])
 
@@ -108,7 +113,7 @@ def follow(
     start_s: float = 0.0,
     end_s: float | None = None,
 ) -> dict[int, FollowedFace]:
-    """The second pass: landmarks in the shots that `crops` names by number."""
+    """Make the second pass: landmarks in the shots that `crops` gives by number."""
     landmarks = {
         k: np.full((len(crop), LANDMARKS, 2), np.nan, np.float32) for k, crop in crops.items()
     }
@@ -151,7 +156,7 @@ def _crowded(faces: tuple[FoundFace, ...]) -> bool:
 def _smoothed(
     centre: Float[np.ndarray, "n 2"], times_s: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n 2"]:
-    """A Gaussian mean over time, whatever the frame rate."""
+    """Return a Gaussian mean over time, for any frame rate."""
     steps = np.diff(times_s)
     reach = max(1, round(3 * SMOOTHING_S / np.median(steps))) if len(steps) else 1
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) * 3 / reach) ** 2)

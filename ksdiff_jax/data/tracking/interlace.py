@@ -1,9 +1,9 @@
-"""Whole pictures from interlaced ones, by FFmpeg's bwdif; pictures that are progressive pass as
-they are.
+"""Deinterlaces pictures with FFmpeg's bwdif; progressive pictures are unchanged.
 
-Half the lines of an interlaced picture are seen half a picture later than the others, so that
-whatever moves has a comb at its edges. One picture a frame is made, at the time of its first field.
-The filter is built at the first picture that is flagged interlaced, so plain video never meets it.
+Half the lines of an interlaced picture are exposed half a frame later than the others, so that
+moving edges have a comb pattern. One picture per frame is returned, at the time of its first field.
+The filter is created at the first picture that is flagged as interlaced, so it does not affect
+plain video.
 """
 
 import itertools
@@ -18,13 +18,15 @@ from av.video.frame import VideoFrame
 
 FILTER, ARGUMENTS = "bwdif", "mode=send_frame:parity=auto:deint=interlaced"
 SMALLEST_SIDE = 4
-TICK = Fraction(1, 1000)  # the filter wants stamps that rise; the times are kept outside
+TICK = Fraction(1, 1000)  # the filter needs increasing stamps; the real times are stored outside
 
 Shown = TypeVar("Shown")  # a NamedTuple with a field `picture`
 
 
 def progressive(shown: Iterator[Shown]) -> Iterator[Shown]:
-    """The same pictures in the same order, each whole. Holds one back while it filters."""
+    """Yield the same pictures in the same order, each deinterlaced. One picture is buffered while
+    the filter runs.
+    """
     graph: Graph | None = None
     held: deque[Shown] = deque()
     layout, number = None, itertools.count()
@@ -75,5 +77,5 @@ def _pulled(graph: Graph, held: deque[Shown]) -> Iterator[Shown]:
 def _emptied(graph: Graph, held: deque[Shown]) -> Iterator[Shown]:
     graph.vpush(None)
     yield from _pulled(graph, held)
-    yield from held  # none, unless the filter lost some
+    yield from held  # empty unless the filter lost some
     held.clear()

@@ -1,19 +1,19 @@
-"""Faces and landmarks by MediaPipe, for another process: run by the tracker's own Python, never
-imported.
+"""Faces and landmarks by MediaPipe, for another process; the tracker's own Python runs this file,
+and nothing imports it.
 
-MediaPipe pins a NumPy and a JAX of its own, so it lives in an environment of its own (`make
-tracker`) and this file imports nothing of ours. It reads requests from standard input and answers
-on standard output, both little-endian:
+MediaPipe pins its own NumPy and JAX, so it is installed in a separate environment (`make tracker`),
+and this file imports nothing of this package. It reads requests from standard input and answers on
+standard output, both little-endian:
 
-    request   kind (1 byte: D faces, M landmarks, R a new face is coming),
+    request   kind (1 byte: D faces, M landmarks, R a new face follows),
               height and width (uint32), RGB bytes
     answer D  number of faces (uint32),
               then per face float32 x, y, width, height in pixels and the score
     answer M  number of faces (uint32),
               then per face 478 × (x, y, z) float32: pixels, z in the units of x
-    answer R  nothing
+    answer R  empty
 
-The first answer of all is four bytes: the protocol's version.
+Before the first answer it writes four bytes: the version of the protocol.
 """
 
 import os
@@ -22,7 +22,7 @@ import sys
 
 VERSION = 1
 MAX_FACES = 3
-# Landmarks do not gain from larger faces, time does.
+# Larger faces do not improve landmarks, but take longer.
 LARGEST_SIDE = 384
 
 
@@ -30,7 +30,7 @@ def main():
     """Answer requests until standard input ends."""
     source = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not land among the answers
+    os.dup2(2, 1)  # output of libraries must not be mixed with the answers
     import cv2
     import mediapipe
     import numpy as np

@@ -1,10 +1,10 @@
-"""Is it this face that speaks, and how late is its sound?
+"""Tests whether a face is the speaker, and measures the offset of its sound.
 
 The mouth's opening is compared with the level of the sound at every shift within ±0.32 s. Over a
-few seconds that is weak evidence (other people's sentences correlate with a mouth too), so it only
-measures: the shift of the highest correlation is the audio-visual offset, worth as much as the
-correlation beside it says. What is told for certain is a face that does not speak at all: its mouth
-hardly moves while there is sound.
+few seconds that is weak evidence (other people's sentences also correlate with a mouth), so the
+result is only a measurement: the shift of the highest correlation is the audio-visual offset, and
+the correlation is returned with it as its reliability. The only certain finding is a face that does
+not speak at all: its mouth hardly moves while there is sound.
 """
 
 from typing import NamedTuple
@@ -18,23 +18,23 @@ from ksdiff_jax.typing import Float
 LARGEST_OFFSET_FRAMES = 8
 # Of the face's height. The stillest of six real speakers moves by 0.014.
 STILL_MOUTH_STD = 0.005
-# Natural logarithm of the root mean square, full scale 1: -46 dB. Below it nobody is heard to
-# speak.
+# Natural logarithm of the root mean square, full scale 1: -46 dB. Quieter sound does not count as
+# speech.
 SPEECH_LEVEL = np.log(0.005)
 SPEECH_SHARE = 0.2
 
 
-class MouthAndSound(NamedTuple):
-    """How a mouth goes with a sound."""
+class AudioVisualOffset(NamedTuple):
+    """The relation between a mouth and a sound."""
 
-    offset_s: float  # positive: the mouth moves later than the sound; NaN where it cannot be told
-    correlation: float  # at that offset; NaN likewise
+    offset_s: float  # positive: the mouth moves later than the sound; NaN if undefined
+    correlation: float  # at that offset; NaN if undefined
     speaks: bool
 
 
-def mouth_and_sound(
+def audio_visual_offset(
     opening: Float[np.ndarray, "t"], audio: Float[np.ndarray, "s"]
-) -> MouthAndSound:
+) -> AudioVisualOffset:
     """Compare mouth openings over face height at 25 Hz with the sound of the same instants at 16
     kHz.
     """
@@ -61,4 +61,4 @@ def mouth_and_sound(
             here = float(np.corrcoef(mouth[:overlap], sound[:overlap])[0, 1])
             if here > correlation:
                 best, correlation = shift / 25, here
-    return MouthAndSound(best, correlation if np.isfinite(correlation) else np.nan, speaks)
+    return AudioVisualOffset(best, correlation if np.isfinite(correlation) else np.nan, speaks)

@@ -1,20 +1,20 @@
-"""When each decoded picture is shown, from time stamps that may be missing, doubled, out of order
-or restarted.
+"""The display time of each decoded picture, from time stamps that may be missing, duplicated, out
+of order or restarted.
 
-Pictures come from the decoder in the order in which they are shown; their stamps often do not.
-Every picture gets a time, and times increase:
+The decoder returns pictures in display order; their time stamps often are not in order. Every
+picture gets a time, and times increase:
 
 | found | the picture's time |
 |---|---|
 | a stamp later than the last | that stamp |
-| no stamp, or a stray one (doubled, backward, far ahead once) | evenly between its neighbours |
-| no stamps in the format (raw streams) | the durations before it, added up |
-| stamps that go back and on from there (joined files) | one step after the last, and on from it |
+| no stamp, or an outlier (duplicated, backward, far ahead once) | evenly between its neighbours |
+| no stamps in the format (raw streams) | the sum of the durations before it |
+| stamps that go back and continue from there (joined files) | one step after the last, and so on |
 | a jump by more than 10 s in a broadcast format | the same; in any other format a pause |
-| AVI, whose stamps are of decoding | the n-th place in the file for the n-th picture shown |
+| AVI, whose stamps are decoding times | the n-th place in the file for the n-th picture shown |
 
-Times are seconds on the clock of the file's stamps. A stray stamp is known by what follows it, so
-up to `MOST_WAITING` pictures are held back.
+Times are seconds on the clock of the file's stamps. An outlier is recognised by the stamps after
+it, so up to `MOST_WAITING` pictures are buffered.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from typing import NamedTuple
 from av.video.frame import VideoFrame
 
 MOST_WAITING = 8
-FAR_S = 1.0  # a stamp further ahead needs a second one to be believed
-RESTART_S = 0.5  # a smaller step back is disorder
+FAR_S = 1.0  # a stamp further ahead is accepted only if a second one confirms it
+RESTART_S = 0.5  # a smaller step back counts as disorder
 DISCONTINUITY_S = 10.0
 
 
 class Timed(NamedTuple):
-    """A picture and when it is shown."""
+    """A picture and its display time."""
 
     time_s: float
     picture: VideoFrame
@@ -49,9 +49,9 @@ def by_stamps(
     first_s: float = 0.0,
     spliced: bool = False,
 ) -> Iterator[Timed]:
-    """Times from the pictures' own stamps.
+    """Yield times from the pictures' own stamps.
 
-    `first_s`: of a picture where no stamp is known; `spliced`: broadcast.
+    `first_s`: time of the first picture if no stamp is known; `spliced`: broadcast.
     """
     line = _Line(step_s, first_s, spliced)
     for picture in pictures:
@@ -65,26 +65,26 @@ def by_stamps(
 def by_count(
     pictures: Iterator[VideoFrame], *, time_base: Fraction, step_s: float
 ) -> Iterator[Timed]:
-    """Times of a raw stream, whose stamps FFmpeg makes up: each picture lasts as long as it is
-    coded to, or a step.
+    """Yield times of a raw stream, whose stamps FFmpeg invents: each picture lasts for its coded
+    duration, or one step.
     """
     time_s = 0.0
     for picture in pictures:
         yield Timed(time_s, picture)
         duration_s = float((picture.duration or 0) * time_base)
-        # half a step: of a field
+        # half a step: a field
         time_s += duration_s if 0.75 * step_s < duration_s < 4 * step_s else step_s
 
 
 def by_places(
     pictures: Iterator[VideoFrame], places: list[int], *, time_base: Fraction
 ) -> Iterator[Timed]:
-    """Times of an AVI: `places` holds the decoding stamp of every packet read so far, and grows
-    while this runs.
+    """Yield times of an AVI: `places` contains the decoding stamp of every packet read so far, and
+    grows during the iteration.
 
-    The decoder gives a picture when it has read some packets more; how many is seen at the first
-    picture. The stamp of the packet that set a picture free therefore tells its place, also after
-    packets that were lost.
+    The decoder returns a picture after it has read some more packets; their number is determined at
+    the first picture. The stamp of the packet after which a picture is returned therefore gives its
+    place, also after packets that were lost.
     """
     delay, last, found = None, -1, {}
     for picture in pictures:
@@ -99,16 +99,16 @@ def by_places(
 
 
 class _Line:
-    """Pictures whose times are not known yet, and the last time given."""
+    """Pictures whose times are not known yet, and the last time assigned."""
 
     def __init__(self, step_s: float, first_s: float, spliced: bool):
         self.waiting: list[_Waiting] = []
         self._step_s, self._first_s, self._spliced = step_s, first_s, spliced
         self._last_s: float | None = None
-        self._offset_s = 0.0  # grows where stamps restart
+        self._offset_s = 0.0  # grows at each restart of the stamps
 
     def settled(self) -> Iterator[Timed]:
-        """The pictures that can be placed now that the newest one is known."""
+        """Yield the pictures whose times are determined by the newest one."""
         newest_s = self._at(-1)
         if newest_s is not None:
             if self._last_s is None:
@@ -125,7 +125,7 @@ class _Line:
             yield from self._restarted()
 
     def rest(self) -> Iterator[Timed]:
-        """The last pictures: a stamp ahead counts, any other is a step."""
+        """Yield the last pictures: a stamp ahead is used, any other is replaced by a step."""
         while self.waiting:
             at_s, next_s = self._at(0), self._next_s()
             yield from self._placed(
@@ -133,7 +133,7 @@ class _Line:
             )
 
     def _confirmed(self, newest_s: float) -> Iterator[Timed]:
-        """Two rising stamps off the line, ahead or behind, are a new line."""
+        """Accept two increasing stamps off the line, ahead or behind, as a new line."""
         before = [k for k in range(len(self.waiting) - 1) if self.waiting[k].stamp_s is not None]
         if not before:
             return
@@ -155,14 +155,14 @@ class _Line:
             yield from self._restarted()
 
     def _is_a_step(self, seconds: float) -> bool:
-        """Whether two pictures follow each other at the usual rate: a small step back of both is no
-        disorder.
+        """Return whether two pictures follow each other at the usual rate; a small step back of
+        both is not disorder.
         """
         return abs(seconds - self._step_s) < 0.25 * self._step_s
 
     def _restarted(self) -> Iterator[Timed]:
-        """The waiting pictures a step apart from the last on; stamps that rise from here on count
-        from there.
+        """Yield the buffered pictures one step apart from the last on; later stamps count from
+        there.
         """
         stamped = [k for k in range(len(self.waiting)) if self.waiting[k].stamp_s is not None]
         times_s = [self._next_s() + k * self._step_s for k in range(len(self.waiting))]
@@ -171,7 +171,7 @@ class _Line:
         yield from self._placed(times_s)
 
     def _between(self, newest_s: float) -> Iterator[Timed]:
-        """Those before the newest evenly between the last and it, but no more than about a step
+        """Yield those before the newest evenly between the last and it, but at most about a step
         apart.
         """
         share_s = (newest_s - self._last_s) / len(self.waiting)

@@ -1,7 +1,8 @@
-"""Faces and landmarks of pictures, by MediaPipe in its own environment behind a pair of pipes.
+"""Faces and landmarks of pictures, by MediaPipe in a separate environment, connected by a pair of
+pipes.
 
-The environment is found by `tracker_python`: named by the caller, by $KSDIFF_TRACKER_PYTHON, or
-made by `make tracker` as `.venv-tracker` in the working folder or beside the package.
+`tracker_python` finds the environment: given by the caller, by $KSDIFF_TRACKER_PYTHON, or created
+by `make tracker` as `.venv-tracker` in the working folder or beside the package.
 """
 
 import os
@@ -26,7 +27,7 @@ ANSWER_S = 60.0
 
 
 class FoundFace(NamedTuple):
-    """A face in a picture, in pixels."""
+    """A detected face in a picture, in pixels."""
 
     x: float
     y: float
@@ -37,9 +38,7 @@ class FoundFace(NamedTuple):
 
 @runtime_checkable
 class FaceTracker(Protocol):
-    """What finds faces, and the 478 points of MediaPipe's face mesh on the one face of a
-    picture.
-    """
+    """Detects faces, and the 478 points of MediaPipe's face mesh on the one face of a picture."""
 
     def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]: ...
 
@@ -51,12 +50,12 @@ class FaceTracker(Protocol):
 
 
 class TrackerDied(RuntimeError):
-    """The tracker's process ended or went silent."""
+    """The tracker's process ended or stopped answering."""
 
 
 def how_to_install() -> str:
-    """The command that makes the tracker's environment: `make tracker` in a checkout, elsewhere
-    pip's.
+    """Return the command that creates the tracker's environment: `make tracker` in a checkout,
+    otherwise pip's.
     """
     if (Path(__file__).parents[3] / "Makefile").is_file():
         return "make tracker"
@@ -68,12 +67,12 @@ def how_to_install() -> str:
 
 
 def tracker_python(named: str = "") -> str:
-    """The Python that has MediaPipe; `InputError` where there is none."""
+    """Return the Python that has MediaPipe; raise `InputError` if there is none."""
     stated = named or os.environ.get("KSDIFF_TRACKER_PYTHON", "")
     if stated:
         if not os.access(stated, os.X_OK):
             raise InputError(
-                f"{stated}: no Python of a tracker there; `{how_to_install()}` makes one, name "
+                f"{stated}: no tracker's Python there; `{how_to_install()}` makes one, name "
                 "its bin/python"
             )
         return stated
@@ -83,18 +82,19 @@ def tracker_python(named: str = "") -> str:
             return str(python.absolute())
     raise InputError(
         f"no face tracker: {ENVIRONMENT} is not here; `{how_to_install()}` installs it (or name a "
-        "Python that has "
-        "mediapipe 0.10.21 with --tracker), or give coefficients of another tool with "
-        "--coefficients"
+        "Python that has mediapipe 0.10.21 with --tracker), or give coefficients of another tool "
+        "with --coefficients"
     )
 
 
 class Tracker:
-    """A running tracker. Use in a `with`; answers within a minute or raises `TrackerDied`."""
+    """A running tracker. Use it in a `with` statement; it answers within a minute or raises
+    `TrackerDied`.
+    """
 
     def __init__(self, python: str = ""):
         command = [tracker_python(python), "-I", str(WORKER)]
-        # Its libraries log to the terminal by the page.
+        # Its libraries log many lines to the terminal.
         environment = os.environ | {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
             command,
@@ -118,22 +118,22 @@ class Tracker:
             )
 
     def faces(self, picture: UInt8[np.ndarray, "y x 3"]) -> list[FoundFace]:
-        """The faces in an RGB picture, at most three."""
-        count = self._ask(b"D", picture)
+        """Return the faces in an RGB picture, at most three."""
+        count = self._request(b"D", picture)
         return [FoundFace(*map(float, self._floats(5))) for _ in range(count)]
 
     def landmarks(self, picture: UInt8[np.ndarray, "y x 3"]) -> Float[np.ndarray, "478 3"] | None:
-        """The landmarks of the one face in an RGB picture, in pixels from its top left corner, or
-        None.
+        """Return the landmarks of the one face in an RGB picture, in pixels from its top left
+        corner, or None.
         """
         found = [
             self._floats(3 * LANDMARKS).reshape(LANDMARKS, 3)
-            for _ in range(self._ask(b"M", picture))
+            for _ in range(self._request(b"M", picture))
         ]
         return found[0] if found else None
 
     def forget(self) -> None:
-        """The next picture is not the successor of the last one."""
+        """Reset tracking: the next picture is not the successor of the last one."""
         self._write(struct.pack("<cII", b"R", 0, 0))
 
     def close(self) -> None:
@@ -149,7 +149,7 @@ class Tracker:
     def __exit__(self, *_error) -> None:
         self.close()
 
-    def _ask(self, kind: bytes, picture: np.ndarray) -> int:
+    def _request(self, kind: bytes, picture: np.ndarray) -> int:
         height, width, _ = picture.shape
         self._write(struct.pack("<cII", kind, height, width) + picture.tobytes())
         return struct.unpack("<I", self._read(4, wait_s=ANSWER_S))[0]

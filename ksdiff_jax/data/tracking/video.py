@@ -1,16 +1,16 @@
-"""Pictures of a video as a player shows them, by the video's own clock, and the shots between its
-cuts.
+"""Pictures of a video as a player displays them, with the video's own times, and the shots between
+its cuts.
 
 A picture's time is in seconds after the instant at which a player starts the file (`start_s`),
-which is sample 0 of its sound too. Frame rates in headers are used only where time stamps are
-missing (stamps.py): broadcast, phone and web video runs at 29.97, 30, 50 or at no constant rate.
-What is shown is upright, of square pixels (display.py), whole (interlace.py) and of a screen's
-colours (colour.py); plain video passes through none of these.
+which is also sample 0 of its sound. Frame rates in headers are used only if time stamps are missing
+(stamps.py), because broadcast, phone and web video has 29.97, 30, 50 or a varying number of frames
+a second. Displayed pictures are upright, with square pixels (display.py), deinterlaced
+(interlace.py) and in SDR colours (colour.py); plain video needs none of these steps.
 
-A cut is a picture that has little to do with the one before: the mean change of a thumbnail's luma
-is large, and large beside the changes around it, so that neither a fast head nor a flash counts
-(the adaptive content detector of PySceneDetect measures the same). A picture of another size is a
-cut as well.
+A cut is a picture that differs strongly from the previous one: the mean change of a thumbnail's
+luma is large, and large compared with the changes around it, so that neither a fast head nor a
+flash counts (PySceneDetect's adaptive content detector uses the same measure). A picture of another
+size is also a cut.
 """
 
 import itertools
@@ -44,34 +44,34 @@ from ksdiff_jax.typing import Float, UInt8
 
 THUMBNAIL = (48, 27)  # width, height
 CUT_CHANGE = 0.08 * 255  # mean absolute change of luma
-CUT_RATIO = 4.0  # over the median change of the frames around
+CUT_RATIO = 4.0  # ratio to the median change of the frames around
 AROUND_FRAMES = 8
-LONGEST_STEP_S = 0.5  # a longer silence of the camera is a cut too
-USUAL_RATE_HZ = 25.0  # where neither stamps nor headers tell
+LONGEST_STEP_S = 0.5  # a longer gap between pictures is also a cut
+USUAL_RATE_HZ = 25.0  # if neither stamps nor headers give a rate
 
 
 class Frame(NamedTuple):
-    """A decoded picture, when it is shown and how it lies on the screen."""
+    """A decoded picture, its display time and its display geometry."""
 
     time_s: float
     picture: VideoFrame
     display: Display = Display()
-    interlaced: bool = False  # as stored; what is given is whole
+    interlaced: bool = False  # as stored; returned pictures are deinterlaced
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height on the screen."""
+        """Displayed width and height."""
         return shown_size(self.picture.width, self.picture.height, self.display)
 
     def rgb(self, *, largest_side: int | None = None) -> UInt8[np.ndarray, "y x 3"]:
-        """The picture as shown, no side longer than asked for."""
+        """Return the displayed picture, with no side longer than requested."""
         return shown_colours(self._signal(largest_side), self.picture)
 
     def square(
         self, x: float, y: float, side: float
     ) -> tuple[UInt8[np.ndarray, "s s 3"], int, int]:
-        """A square of the picture around (x, y), black where it reaches over the edge, and where
-        its corner lies.
+        """Return a square of the picture around (x, y), black beyond the edge, and the position of
+        its corner.
         """
         half = max(8, round(side / 2))
         left, top = round(x) - half, round(y) - half
@@ -87,7 +87,7 @@ class Frame(NamedTuple):
         return square, left, top
 
     def thumbnail(self) -> UInt8[np.ndarray, "27 48"]:
-        """Luma of the whole picture as it is stored."""
+        """Return the luma of the whole stored picture."""
         return luma_of(self.picture, *THUMBNAIL)
 
     def _signal(self, largest_side: int | None) -> np.ndarray:
@@ -105,10 +105,10 @@ class Frame(NamedTuple):
 
 
 def frames(path: str | Path) -> Iterator[Frame]:
-    """The pictures of a video in the order of their times. Damaged packets are passed over, as
-    players do.
+    """Yield the pictures of a video in the order of their times. Damaged packets are skipped, as in
+    players.
 
-    Raises `InputError` where the file is no video at all.
+    Raises `InputError` if the file is not a video.
     """
     path = Path(path)
     if not path.is_file():
@@ -122,7 +122,7 @@ def frames(path: str | Path) -> Iterator[Frame]:
 
 
 def has_sound(path: str | Path) -> bool:
-    """True if the file has a sound track that can be decoded."""
+    """Return True if the file has a sound track that can be decoded."""
     try:
         with open_container(path) as container:
             return any(stream.codec_context is not None for stream in container.streams.audio)
@@ -135,7 +135,7 @@ def shots(
     thumbnails: UInt8[np.ndarray, "n 27 48"],
     sizes: list[tuple[int, int]] | None = None,
 ) -> list[slice]:
-    """Runs of frames without a cut between them."""
+    """Return the runs of frames without a cut between them."""
     if not len(times_s):
         return []
     changes = _changes(thumbnails)  # between frames i and i + 1
@@ -169,7 +169,7 @@ def _stream(container: InputContainer, *, path: Path) -> VideoStream:
 
 
 def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> Iterator[Frame]:
-    # of frame threads PyAV loses the pictures behind an error of their last ones
+    # with frame threads PyAV loses the pictures after an error in the last ones
     stream.thread_type = "SLICE"
     zero_s = start_s(container) if not container.format.flags & Flags.no_timestamps.value else 0.0
     step_s = 1.0 / float(stream.guessed_rate or stream.average_rate or USUAL_RATE_HZ)
@@ -193,12 +193,12 @@ def _frames(container: InputContainer, stream: VideoStream, *, path: Path) -> It
         height=stream.height,
     )
     for frame in progressive(_shown(timed, PixelAspect(stream), crop)):
-        if frame.time_s + step_s > zero_s:  # a player has not begun before
+        if frame.time_s + step_s > zero_s:  # a player has not started before this
             yield frame._replace(time_s=frame.time_s - zero_s)
 
 
 def _shown(timed: Iterator[Timed], aspect: PixelAspect, crop: Crop) -> Iterator[Frame]:
-    size = None  # of the pictures that the crop is meant for
+    size = None  # size of the pictures to which the crop applies
     for time_s, picture in timed:
         size = size or (picture.width, picture.height)
         fits = crop if size == (picture.width, picture.height) else UNCROPPED
@@ -210,7 +210,7 @@ def _shown(timed: Iterator[Timed], aspect: PixelAspect, crop: Crop) -> Iterator[
 def _decoded(
     container: InputContainer, stream: VideoStream, places: list[int]
 ) -> Iterator[VideoFrame]:
-    """Decoded pictures in the order of showing, to the last one that the decoder holds.
+    """Yield decoded pictures in display order, including the last ones in the decoder's buffer.
 
     The decoding stamps of the packets are added to `places` as they are read.
     """

@@ -1,11 +1,11 @@
 """The 50 named actions as displacement fields on the built-in head, in metres at weight 1.
 
-Every field is a sum of smooth bumps over the face's (x, y), times a direction, limited to the piece
-of face it belongs to. `upper` and `lower` are the shares (summing to 1) with which skin belongs to
-the upper or lower lip: they differ across the closed lips and meet at one half in the corners.
-Fields that part the lips use them; fields that leave the lips together do not. Vertices of the bag
-inside the mouth move with the lip column they hang on. Lids move by `lid_positions`. Right-hand
-actions mirror the left-hand ones. Amplitudes are those of an easy, full expression.
+Every field is a sum of smooth bumps over the face's (x, y), times a direction, limited to one piece
+of the face. `upper` and `lower` are the shares (summing to 1) of the upper and lower lip in each
+skin vertex: they jump across the closed lips and are both one half at the corners. Fields that part
+the lips use these shares; fields that keep the lips together do not. Vertices of the bag inside the
+mouth move with the lip column that they are attached to. `lid_positions` moves the lids. Right-hand
+actions mirror the left-hand ones. Amplitudes are those of a relaxed, full expression.
 """
 
 from typing import NamedTuple
@@ -27,8 +27,7 @@ from ksdiff_jax.face.head.parts import smoothstep
 from ksdiff_jax.face.head.rig import JAW_JOINT, lower_share
 from ksdiff_jax.typing import Float
 
-# How much of a parting the upper lip makes when MouthClose brings the lips together over an open
-# jaw.
+# The upper lip's share of the gap that MouthClose closes over an open jaw.
 _UPPER_LIP_SHARE = 0.38
 _LID_TRAVEL = {
     "EyeBlink": (1.0, 1.0),
@@ -39,8 +38,8 @@ _LID_TRAVEL = {
 
 
 class Canvas(NamedTuple):
-    """What fields are functions of: for each vertex, where it hangs on the face and how far it
-    follows the skin.
+    """The inputs of the fields: for each vertex, its position on the face and the degree to which
+    it follows the skin.
     """
 
     x: Float[np.ndarray, "v"]
@@ -53,22 +52,24 @@ class Canvas(NamedTuple):
     jaw: Float[np.ndarray, "v"]  # skinning weight
 
     def bump(self, x: float, y: float, width: float, height: float) -> Float[np.ndarray, "v"]:
-        """A Gaussian hill on the skin."""
+        """Return a Gaussian bump on the skin."""
         return self.skin * np.exp(-(((self.x - x) / width) ** 2) - ((self.y - y) / height) ** 2)
 
     def dome(self, x: float, y: float, width: float, height: float) -> Float[np.ndarray, "v"]:
-        """A hill with a flatter top and steeper sides across the face."""
+        """Return a bump with a flatter top and steeper sides across the face."""
         return self.skin * np.exp(-(((self.x - x) / width) ** 4) - ((self.y - y) / height) ** 2)
 
     def pair(self, x: float, y: float, width: float, height: float) -> Float[np.ndarray, "v"]:
-        """The same hill on both sides, as a signed field: positive left, negative right."""
+        """Return the same bump on both sides, as a signed field: positive left, negative right."""
         return self.bump(x, y, width, height) - self.bump(-x, y, width, height)
 
 
 def action_displacements(
     head: HeadMesh, jaw: Float[np.ndarray, "v"]
 ) -> Float[np.ndarray, "50 v 3"]:
-    """Displacement of every vertex for each of `ACTIONS`, given the jaw's skinning weights."""
+    """Return the displacement of every vertex for each of `ACTIONS`, given the jaw's skinning
+    weights.
+    """
     canvas = _canvas(head, jaw)
     fields = _fields(canvas)
     # A right-hand action is the left-hand one drawn on the mirrored face.
@@ -123,7 +124,7 @@ def _along(x=0.0, y=0.0, z=0.0) -> Float[np.ndarray, "v 3"]:
 
 
 def _mouth_fields(c: Canvas) -> dict[str, np.ndarray]:
-    """The corners of the mouth and the mouth as a whole."""
+    """Return the fields of the mouth corners and of the mouth as a whole."""
     corner = c.bump(0.0265, CORNER_Y, 0.0170, 0.0170)
     wide = c.bump(0.0300, CORNER_Y, 0.0210, 0.0200)
     around = c.bump(0.0, CORNER_Y, 0.0340, 0.0240)
@@ -151,7 +152,7 @@ def _mouth_fields(c: Canvas) -> dict[str, np.ndarray]:
 
 
 def _lip_fields(c: Canvas) -> dict[str, np.ndarray]:
-    """The upper and the lower lip for themselves."""
+    """Return the fields of the upper and the lower lip separately."""
     upper_red = c.bump(0.0, -0.0400, 0.0240, 0.0080) * c.upper
     lower_red = c.bump(0.0, -0.0475, 0.0240, 0.0085) * c.lower
     both = c.bump(0.0, -0.0440, 0.0240, 0.0100)
@@ -226,7 +227,7 @@ def _cheek_and_nose_fields(c: Canvas) -> dict[str, np.ndarray]:
 
 
 def _brow_fields(c: Canvas) -> dict[str, np.ndarray]:
-    # Lids stay on the eyeball: brows fade out towards them.
+    # Lids stay on the eyeball: brow fields fade out towards them.
     clear = smoothstep((c.y - 0.0350) / 0.0100)
     whole = c.bump(0.0250, 0.0490, 0.0190, 0.0120) * clear
     return {
@@ -239,7 +240,7 @@ def _brow_fields(c: Canvas) -> dict[str, np.ndarray]:
 
 
 def _jaw_fields(c: Canvas) -> dict[str, np.ndarray]:
-    # The lips slide with the jaw together, so that they stay closed.
+    # Both lips slide with the jaw, so that they stay closed.
     near = np.exp(-((c.x / 0.030) ** 2) - (c.above / 0.010) ** 2) * c.skin
     share = c.jaw + near * (0.62 - c.jaw)
     return {
@@ -249,8 +250,8 @@ def _jaw_fields(c: Canvas) -> dict[str, np.ndarray]:
 
 
 def _lid_fields(head: HeadMesh) -> dict[str, np.ndarray]:
-    """What the lids do, by the shares of the way to closing that the upper and lower edges
-    travel.
+    """Return the lid fields; each is given by the shares of the way to closure that the upper and
+    lower edges move.
     """
     points = head.part.points[head.spans["left_lids"]]
     fields = {}
@@ -265,21 +266,21 @@ def _lid_fields(head: HeadMesh) -> dict[str, np.ndarray]:
 
 
 def _mouth_close(head: HeadMesh, c: Canvas) -> Float[np.ndarray, "v 3"]:
-    """The displacement that, at a jaw angle of MOUTH_CLOSE_JAW_RAD, brings both contact rows to one
-    curve.
+    """Return the displacement that brings both contact rows to one curve at a jaw angle of
+    MOUTH_CLOSE_JAW_RAD.
     """
     cosine, sine = np.cos(MOUTH_CLOSE_JAW_RAD), np.sin(MOUTH_CLOSE_JAW_RAD)
     turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
     upper, lower = head.mouth.upper_contact, head.mouth.lower_contact
 
-    def skinning(rows):  # one matrix per vertex: what a jaw of that angle does to it
+    def skinning(rows):  # one matrix per vertex: the effect of that jaw angle on it
         return np.eye(3) + c.jaw[rows, None, None] * (turn - np.eye(3))
 
     at = [head.part.points[rows] - JAW_JOINT for rows in (upper, lower)]
     opened = [
         np.einsum("nij,nj->ni", skinning(r), p) for r, p in zip((upper, lower), at, strict=True)
     ]
-    # At the corners both lips hang halfway already.
+    # At the corners both lips already follow the jaw halfway.
     corner = (np.abs(head.part.points[upper, 0]) / HALF_WIDTH)[:, None] ** 2
     meeting = opened[0] + (_UPPER_LIP_SHARE + (0.5 - _UPPER_LIP_SHARE) * corner) * (
         opened[1] - opened[0]
@@ -294,7 +295,7 @@ def _mouth_close(head: HeadMesh, c: Canvas) -> Float[np.ndarray, "v 3"]:
         (c.upper, moves[0], 0.0080, 0.0100),
         (c.lower, moves[1], 0.0095, 0.0140),
     ):
-        # Beyond the corners the contact line has nothing to close.
+        # Beyond the corners there is no gap to close.
         field = np.stack(
             [np.interp(c.x, [-0.0255, *columns, 0.0255], [0, *move[::-1, k], 0]) for k in range(3)],
             axis=1,

@@ -1,10 +1,11 @@
 """The eyes of the built-in head: eyeballs, and lids that slide over them.
 
-All of it is made for the left eye (x > 0) and mirrored. Lid vertices form closed rings: a first one
-that touches the eyeball, a second that is the edge of the lid, then skin rings out to the socket. A
-column has a position q along the opening, from the nose (-1) to the temple (+1). Lids move by
-angle: `lid_positions` turns every lid vertex about the eye's horizontal axis by a share of what its
-edge turns, on a sphere a little larger than the eyeball, so that a lid never cuts into the eye.
+All parts are made for the left eye (x > 0) and mirrored. Lid vertices form closed rings: the first
+touches the eyeball, the second is the edge of the lid, and skin rings continue out to the socket. A
+column has a position q along the opening, from the nose (-1) to the temple (+1). Lids move by an
+angle: `lid_positions` rotates every lid vertex about the eye's horizontal axis by a share of its
+edge's angle. The vertices move on a sphere a little larger than the eyeball, so a lid never
+intersects the eye.
 """
 
 from typing import NamedTuple
@@ -36,7 +37,7 @@ _FOLD = 0.0085  # distance from the edge at which a lid no longer moves
 
 
 class Eye(NamedTuple):
-    """The lids of the left eye: rings of equal length, and where each column lies."""
+    """The lids of the left eye: rings of equal length, and the position of each column."""
 
     part: Part
     rings: Int[np.ndarray, "r k"]
@@ -48,7 +49,8 @@ class Eye(NamedTuple):
 def make_lids() -> Eye:
     """Build the lids of the left eye and the skin rings around them."""
     q = np.cos(np.linspace(0, np.pi, _COLUMNS)) * 0.6 + np.linspace(1, -1, _COLUMNS) * 0.4
-    q = np.concatenate([q, q[::-1][1:-1]])  # temple to nose over the top, and back below
+    # temple to nose along the top, and back along the bottom
+    q = np.concatenate([q, q[::-1][1:-1]])
     upper = np.concatenate([[0.5], np.ones(_COLUMNS - 2), [0.5], np.zeros(_COLUMNS - 2)])
     x, edge_y = _opening(q), _edge_heights(q, upper)
     angle = np.arctan2(edge_y / 0.0085, x / 0.0128)
@@ -75,7 +77,7 @@ def make_lids() -> Eye:
     part = painted(np.concatenate(rings), faces, SKIN, gloss=0.22)
     colours = part.colours
     colours[index[0]] = np.multiply(SKIN, (0.62, 0.42, 0.40))
-    # A darker edge on the upper lid stands for the lashes.
+    # A darker edge on the upper lid represents the lashes.
     lash = (upper * 0.85 + (1 - upper) * 0.35)[:, None]
     colours[index[1]] = np.array(SKIN) * (1 - lash) + np.array((0.03, 0.02, 0.018)) * lash
     return Eye(part, index, index[-1], q, upper)
@@ -84,10 +86,11 @@ def make_lids() -> Eye:
 def lid_positions(
     eye: Eye, points: Float[np.ndarray, "n 3"], *, upper: float, lower: float
 ) -> Float[np.ndarray, "n 3"]:
-    """Where lid vertices go when the edges travel a share of the way to the closing line.
+    """Return the positions of lid vertices when the edges move by a share of the way to the closing
+    line.
 
-    `upper` and `lower` are 0 at rest and 1 when closed; negative opens wider. Points are the lids'
-    own, left eye.
+    `upper` and `lower` are 0 at rest and 1 when closed; negative values open wider. Points are the
+    lids' own, left eye.
     """
     edge = eye.rings[1]
     local = points - EYE_CENTRE
@@ -102,7 +105,7 @@ def lid_positions(
     for k, ring in enumerate(eye.rings):
         share = (1.0 - smoothstep(_RINGS[k] / _FOLD)) * np.ones(len(ring))
         if _RINGS[k] > 0:
-            # Skin beside or behind the ball stays.
+            # Skin beside or behind the ball does not move.
             share *= smoothstep((0.0180 - np.abs(local[ring, 0])) / 0.0080) * smoothstep(
                 local[ring, 2] / 0.0060
             )
@@ -113,8 +116,8 @@ def lid_positions(
                 (LID_RADIUS if k else EYE_RADIUS + 0.0004) ** 2 - local[ring, 0] ** 2, 0.004**2
             )
         )
-        # Over the ball a lid lies on it; beside the opening it may only be pushed out, there is no
-        # ball to lie on.
+        # In front of the ball a lid lies on it. Beside the opening it may only be pushed outwards,
+        # because no ball supports it.
         over = smoothstep((0.0120 - np.abs(local[ring, 0])) / 0.0040)
         pull = np.clip(np.abs(travel), 0, 1) * share**0.5
         radius = radius + pull * np.where(floor < radius, over, 1.0) * (floor - radius)
@@ -126,7 +129,7 @@ def lid_positions(
 
 
 def make_eyeball() -> Part:
-    """A ball with white, iris and pupil painted on; its pole looks along +z."""
+    """Return a ball with white, iris and pupil as vertex colours; its pole points along +z."""
     degrees = np.array([7.0, 11.0, 12.5, 18.0, 24.0, 27.5, 29.5, 38.0, 52.0, 70.0, 92.0, 120.0])
     columns = 18
     around = np.linspace(0, 2 * np.pi, columns, endpoint=False)
@@ -158,8 +161,8 @@ def _opening(q: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
 def _edge_heights(
     q: Float[np.ndarray, "k"], upper: Float[np.ndarray, "k"]
 ) -> Float[np.ndarray, "k"]:
-    """y of the lid edges from the eye's centre: an almond, its top towards the nose, its bottom to
-    the temple.
+    """Return y of the lid edges relative to the eye's centre: an almond shape, with its top towards
+    the nose and its bottom towards the temple.
     """
     line = 0.0002 + 0.0009 * q
     top = line + 0.0062 * (1 - q**2) ** 0.72 * (1 - 0.16 * q)

@@ -1,4 +1,4 @@
-"""Ears, hair and eyebrows of the built-in head: pieces laid on or beside the skin."""
+"""Ears, hair and eyebrows of the built-in head: pieces that lie on or beside the skin."""
 
 import numpy as np
 
@@ -16,16 +16,18 @@ from ksdiff_jax.typing import Float
 
 
 def make_ear() -> Part:
-    """The left ear: rings from the hollow in its middle over the rim and back to the skull."""
+    """Return the left ear: rings from the hollow in its middle over the rim and back to the
+    skull.
+    """
     columns = 22
     angle = np.linspace(0, 2 * np.pi, columns, endpoint=False)
     # Outline in the ear's own plane: u backwards, v up; wide above, narrow at the lobe.
     v = 0.0310 * np.sin(angle)
     u = 0.0175 * np.cos(angle) * (1 + 0.28 * np.sin(angle)) + 0.0015 * np.sin(angle)
-    # 1 at the back, where the rim stands off; 0 at the front
+    # 1 at the back, where the rim stands away from the head; 0 at the front
     back = smoothstep((np.cos(angle) + 0.55) / 0.9)
     rings = []
-    # size, height of the surface above the plane; the hollow is deep, the rim rolls over it.
+    # Size and height of the surface above the plane; the hollow is deep, and the rim curls over it.
     for size, height in (
         (0.16, -0.0050),
         (0.40, -0.0046),
@@ -50,7 +52,7 @@ def make_ear() -> Part:
             )
         )
     points = np.concatenate(points)
-    # The plane leans: its back stands away from the head, its top leans backwards.
+    # The plane is tilted: its back stands away from the head, its top leans backwards.
     flare, lean = np.deg2rad(28), np.deg2rad(12)
     backwards = np.array([np.sin(flare), -np.sin(lean), -np.cos(flare)])
     upwards = np.array([0.10, np.cos(lean), -np.sin(lean)])
@@ -67,8 +69,8 @@ def make_ear() -> Part:
 
 
 def make_hair() -> Part:
-    """A cap of short hair: rows from the hairline to the crown, lifted off the skull and tucked in
-    at its edge.
+    """Return a cap of short hair: rows from the hairline to the crown, raised above the skull and
+    tucked in at its edge.
     """
     columns, rows = 52, 15
     # 0 in front, counter-clockwise from above
@@ -103,7 +105,7 @@ def make_hair() -> Part:
 
 
 def make_brow() -> Part:
-    """The left eyebrow: a tapered ribbon that lies on the brow ridge."""
+    """Return the left eyebrow: a tapered ribbon that lies on the brow ridge."""
     along = np.linspace(0, 1, 13)
     x = 0.0130 + 0.0360 * along
     y = 0.0455 + 0.0060 * np.sin(np.pi * along**0.8 * 0.80) - 0.0035 * along**2
@@ -119,15 +121,17 @@ def make_brow() -> Part:
 
 
 def hair_cover(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
-    """How far (radians of elevation) points lie above the hairline: positive under the hair."""
+    """Return how far (radians of elevation) points lie above the hairline: positive under the
+    hair.
+    """
     local = points - CENTRE
     elevation = np.arctan2(local[:, 1], np.hypot(local[:, 0], local[:, 2]))
     return elevation - _hairline(np.arctan2(local[:, 0], local[:, 2]))
 
 
 def _hairline(azimuth: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Elevation of the edge of the hair: high over the forehead, down the sideburns, low at the
-    nape.
+    """Return the elevation of the edge of the hair: high over the forehead, down the sideburns, low
+    at the nape.
     """
     turn = np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi)
     knots = np.deg2rad([0, 20, 38, 52, 64, 72, 80, 88, 96, 106, 116, 126, 140, 180])

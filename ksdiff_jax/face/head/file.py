@@ -1,8 +1,8 @@
 """The built-in head's mesh as a stored file, so that every machine has the same vertices in the
 same order.
 
-`make_head` takes seconds, and its triangulation belongs to the version of the geometry library at
-hand; the package therefore ships its result. After a change to the geometry run `python -m
+`make_head` takes seconds, and its triangulation depends on the version of the geometry library. The
+package therefore ships its result. After a change to the geometry run `python -m
 ksdiff_jax.face.head.file`.
 """
 
@@ -20,7 +20,7 @@ STORED = Path(__file__).parents[2] / "assets" / "face" / "head.npz"
 
 
 def save_head(head: HeadMesh, path: Path) -> None:
-    """Write a head; `load_head` reads it back with colours rounded to 1/65535."""
+    """Write a head; `load_head` reads it with colours rounded to 1/65535."""
     part, mouth, eye = head.part, head.mouth, head.eye
     with replacing(path) as temporary:
         np.savez_compressed(
@@ -44,7 +44,7 @@ def save_head(head: HeadMesh, path: Path) -> None:
 def load_head(path: Path = STORED) -> HeadMesh:
     """Read a stored head.
 
-    The parts of mouth and lids carry no faces of their own: the whole has them all.
+    The parts of mouth and lids have no faces of their own; the whole mesh has them all.
     """
     with np.load(path, allow_pickle=False) as stored:
         part = Part(

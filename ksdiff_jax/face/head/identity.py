@@ -1,11 +1,11 @@
-"""The 100 shape directions of the built-in head: how heads differ.
+"""The 100 shape directions of the built-in head: the differences between heads.
 
-The first directions are measures a sculptor would name (width, length, jaw, nose, mouth, eyes), the
-rest smooth random fields of ever shorter wavelength, symmetric left and right, from a fixed seed.
-All are functions of place alone, so the upper and lower lip, which meet, move together; near an eye
-they give way to one translation, so that eyeballs stay round and lids stay on them. They are then
-made orthogonal in order and scaled, so that coefficients drawn from a standard normal distribution
-make faces that could be met in the street.
+The first directions are named measures (width, length, jaw, nose, mouth, eyes). The rest are smooth
+random fields of decreasing wavelength, symmetric left and right, from a fixed seed. All are
+functions of position alone, so the upper and lower lip, which touch, move together. Near an eye
+they blend into one translation, so that eyeballs stay round and lids stay on them. The fields are
+then orthogonalised in order and scaled, so that coefficients drawn from a standard normal
+distribution give plausible faces.
 """
 
 import numpy as np
@@ -20,29 +20,39 @@ _RIGID_RADIUS, _FREE_RADIUS = 0.019, 0.034
 
 
 def shape_directions(points: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "100 v 3"]:
-    """Displacements in metres of every vertex for one unit of each shape coefficient."""
+    """Return displacements in metres of every vertex for one unit of each shape coefficient."""
     fields = [*_named(points)]
     rng = np.random.default_rng(7)
     while len(fields) < SHAPES:
         fields.append(_random_wave(points, rng, order=len(fields)))
     directions = _orthonormal(np.stack([_rigid_at_eyes(points, field) for field in fields]))
     rank = np.arange(SHAPES)
-    # Root mean square over vertices: 1.6 mm for the first, 0.06 mm for the last; a local one moves
-    # no place by more than 2.2 mm.
+    # Root mean square over vertices: 1.6 mm for the first, 0.06 mm for the last. A local direction
+    # moves no vertex by more than 2.2 mm.
     size = 0.0016 / (1 + 0.25 * rank) * np.sqrt(len(points))
     furthest = np.sqrt((directions**2).sum(axis=-1).max(axis=-1))
     return directions * np.minimum(size, 0.0022 / furthest)[:, None, None]
 
 
-def _named(p: Float[np.ndarray, "v 3"]) -> list:
-    """Fields as functions of place, each to be evaluated at vertices and at the eyes' centres."""
+def _spot(
+    q: Float[np.ndarray, "v 3"],
+    centre: tuple[float, float, float],
+    size: tuple[float, float, float],
+) -> Float[np.ndarray, "v"]:
+    """A Gaussian bump around a point and around its mirror image."""
+    x, y, z = centre
+    width, height, depth = size
+    return np.exp(
+        -(((np.abs(q[:, 0]) - x) / width) ** 2)
+        - ((q[:, 1] - y) / height) ** 2
+        - ((q[:, 2] - z) / depth) ** 2
+    )
 
-    def spot(q, y, z, height, depth, x=0.0, width=0.05):
-        return np.exp(
-            -(((np.abs(q[:, 0]) - x) / width) ** 2)
-            - ((q[:, 1] - y) / height) ** 2
-            - ((q[:, 2] - z) / depth) ** 2
-        )
+
+def _named(p: Float[np.ndarray, "v 3"]) -> list:
+    """Return fields as functions of position, to be evaluated at vertices and at the eyes'
+    centres.
+    """
 
     def to_sides(q):
         return np.tanh(q[:, 0] / 0.012)
@@ -60,34 +70,34 @@ def _named(p: Float[np.ndarray, "v 3"]) -> list:
         lambda q: _vector(y=0.05 * q[:, 1]),
         lambda q: _vector(z=0.05 * q[:, 2]),
         lambda q: _vector(y=-0.004 * lower_face(q)),
-        lambda q: _vector(x=0.07 * q[:, 0] * spot(q, -0.060, 0.03, 0.030, 0.06, width=0.2)),
-        lambda q: _vector(z=0.004 * spot(q, -0.072, 0.075, 0.018, 0.04)),
-        lambda q: _vector(y=-0.004 * spot(q, -0.078, 0.070, 0.022, 0.05)),
+        lambda q: _vector(x=0.07 * q[:, 0] * _spot(q, (0.0, -0.060, 0.03), (0.2, 0.030, 0.06))),
+        lambda q: _vector(z=0.004 * _spot(q, (0.0, -0.072, 0.075), (0.05, 0.018, 0.04))),
+        lambda q: _vector(y=-0.004 * _spot(q, (0.0, -0.078, 0.070), (0.05, 0.022, 0.05))),
+        lambda q: _vector(x=0.003 * to_sides(q) * _spot(q, (0.05, 0.0, 0.04), (0.03, 0.018, 0.04))),
         lambda q: _vector(
-            x=0.003 * to_sides(q) * spot(q, 0.0, 0.04, 0.018, 0.04, x=0.05, width=0.03)
+            x=0.003 * to_sides(q) * _spot(q, (0.04, -0.032, 0.04), (0.025, 0.022, 0.05))
         ),
-        lambda q: _vector(
-            x=0.003 * to_sides(q) * spot(q, -0.032, 0.04, 0.022, 0.05, x=0.04, width=0.025)
-        ),
-        lambda q: _vector(z=0.004 * spot(q, -0.009, 0.105, 0.012, 0.03, width=0.014)),
-        lambda q: _vector(x=0.12 * q[:, 0] * spot(q, -0.012, 0.09, 0.013, 0.02, width=0.022)),
-        lambda q: _vector(z=0.003 * spot(q, 0.018, 0.09, 0.020, 0.03, width=0.010)),
-        lambda q: _vector(y=0.003 * spot(q, -0.010, 0.10, 0.014, 0.03, width=0.020)),
-        lambda q: _vector(x=0.10 * q[:, 0] * spot(q, -0.044, 0.08, 0.018, 0.04, width=0.040)),
+        lambda q: _vector(z=0.004 * _spot(q, (0.0, -0.009, 0.105), (0.014, 0.012, 0.03))),
+        lambda q: _vector(x=0.12 * q[:, 0] * _spot(q, (0.0, -0.012, 0.09), (0.022, 0.013, 0.02))),
+        lambda q: _vector(z=0.003 * _spot(q, (0.0, 0.018, 0.09), (0.010, 0.020, 0.03))),
+        lambda q: _vector(y=0.003 * _spot(q, (0.0, -0.010, 0.10), (0.020, 0.014, 0.03))),
+        lambda q: _vector(x=0.10 * q[:, 0] * _spot(q, (0.0, -0.044, 0.08), (0.040, 0.018, 0.04))),
         lambda q: _vector(
             y=0.16 * (q[:, 1] - contact_height(q[:, 0])) * lips(q), z=0.0012 * lips(q)
         ),
-        lambda q: _vector(y=0.0025 * spot(q, -0.044, 0.08, 0.020, 0.04, width=0.040)),
-        lambda q: _vector(z=0.0025 * spot(q, -0.043, 0.08, 0.020, 0.04, width=0.032)),
-        lambda q: _vector(x=0.0018 * to_sides(q) * spot(q, 0.030, 0.06, 0.030, 0.05)),
-        lambda q: _vector(y=0.0018 * spot(q, 0.030, 0.06, 0.026, 0.05)),
-        lambda q: _vector(z=0.0018 * spot(q, 0.049, 0.08, 0.012, 0.04)),
-        lambda q: _vector(y=0.0020 * spot(q, 0.055, 0.08, 0.016, 0.04)),
-        lambda q: _vector(z=0.004 * spot(q, 0.085, 0.07, 0.040, 0.06, width=0.08)),
-        lambda q: _vector(z=-0.006 * spot(q, 0.050, -0.10, 0.060, 0.05, width=0.10)),
+        lambda q: _vector(y=0.0025 * _spot(q, (0.0, -0.044, 0.08), (0.040, 0.020, 0.04))),
+        lambda q: _vector(z=0.0025 * _spot(q, (0.0, -0.043, 0.08), (0.032, 0.020, 0.04))),
         lambda q: _vector(
-            x=0.003 * to_sides(q) * spot(q, 0.012, -0.02, 0.035, 0.02, x=0.085, width=0.012),
-            z=-0.003 * spot(q, 0.012, -0.03, 0.035, 0.02, x=0.085, width=0.012),
+            x=0.0018 * to_sides(q) * _spot(q, (0.0, 0.030, 0.06), (0.05, 0.030, 0.05))
+        ),
+        lambda q: _vector(y=0.0018 * _spot(q, (0.0, 0.030, 0.06), (0.05, 0.026, 0.05))),
+        lambda q: _vector(z=0.0018 * _spot(q, (0.0, 0.049, 0.08), (0.05, 0.012, 0.04))),
+        lambda q: _vector(y=0.0020 * _spot(q, (0.0, 0.055, 0.08), (0.05, 0.016, 0.04))),
+        lambda q: _vector(z=0.004 * _spot(q, (0.0, 0.085, 0.07), (0.08, 0.040, 0.06))),
+        lambda q: _vector(z=-0.006 * _spot(q, (0.0, 0.050, -0.10), (0.10, 0.060, 0.05))),
+        lambda q: _vector(
+            x=0.003 * to_sides(q) * _spot(q, (0.085, 0.012, -0.02), (0.012, 0.035, 0.02)),
+            z=-0.003 * _spot(q, (0.085, 0.012, -0.03), (0.012, 0.035, 0.02)),
         ),
         lambda q: _vector(
             x=0.09 * q[:, 0] * smoothstep((-0.08 - q[:, 1]) / 0.06),
@@ -97,8 +107,8 @@ def _named(p: Float[np.ndarray, "v 3"]) -> list:
 
 
 def _random_wave(points, rng: np.random.Generator, *, order: int):
-    """A smooth field: three plane waves with random directions, even in x for y and z and odd in x
-    for x.
+    """Return a smooth field: three plane waves with random directions, the y and z components even
+    in x, the x component odd in x.
     """
     wavelength = 0.24 / (1 + order / 40)
     waves = rng.normal(size=(3, 3, 3)) * (2 * np.pi / wavelength / np.sqrt(3))
@@ -126,9 +136,9 @@ def _rigid_at_eyes(points: Float[np.ndarray, "v 3"], field) -> Float[np.ndarray,
 
 
 def _orthonormal(fields: Float[np.ndarray, "k v 3"]) -> Float[np.ndarray, "k v 3"]:
-    """Gram and Schmidt in order, by the Cholesky factor of the Gram matrix.
+    """Orthonormalise the fields in order (Gram-Schmidt), by the Cholesky factor of the Gram matrix.
 
-    Unlike those of a library's QR, its signs are the same everywhere.
+    Unlike those of a library's QR, its signs are the same on every platform.
     """
     flat = fields.reshape(len(fields), -1)
     flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)

@@ -1,9 +1,9 @@
-"""The built-in head's mesh: skin stitched around mouth and eyes, and the separate pieces beside it.
+"""The built-in head's mesh: skin stitched around mouth and eyes, and the separate pieces.
 
-Skin vertices outside the mouth and lid rings are laid on rings about the forward axis, finer
-towards the front and finest on the nose. Seen from the head's centre the skin is one sphere, so its
-triangles are the convex hull of the vertices' directions, without those that would cover the mouth
-or an eye.
+Skin vertices outside the mouth and lid rings lie on rings about the forward axis, which are denser
+towards the front and densest on the nose. As seen from the head's centre, the skin is one sphere.
+Its triangles are therefore the convex hull of the vertices' directions, without those that would
+cover the mouth or an eye.
 """
 
 from typing import NamedTuple
@@ -88,7 +88,7 @@ def _skin(points: Float[np.ndarray, "n 3"]) -> Part:
 
 
 def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
-    """Skin vertices that keep their distance from the rings and from each other."""
+    """Return skin vertices with a minimum distance from the rings and from each other."""
     filler = [_neck_edge()]
     kept = np.concatenate([*rings, *filler])
     outlines = [ring[:, :2] for ring in rings]
@@ -116,7 +116,8 @@ def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
         (0.0150, lambda p: p[:, 1] > -1),
     )
     for spacing, zone in zones:
-        # Half the spacing: the neck is seen at a slant from the centre, and would come out sparse.
+        # Half the spacing: as seen from the centre the neck is oblique, so it would have too few
+        # vertices.
         points = surface_towards(_directions(spacing * (0.5 if spacing == 0.0085 else 1.0)))
         points = points[zone(points)]
         for outline in outlines:
@@ -131,7 +132,7 @@ def _filler(rings: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "n 3"]:
 
 
 def _neck_edge() -> Float[np.ndarray, "n 3"]:
-    """A ring of vertices just above where the neck is cut off."""
+    """Return a ring of vertices just above the cut edge of the neck."""
     around = np.linspace(0, 2 * np.pi, 44, endpoint=False)
     flat = np.stack([np.sin(around), np.zeros_like(around), np.cos(around)], axis=1)
     flat[np.abs(flat) < 1e-12] = 0.0
@@ -139,7 +140,9 @@ def _neck_edge() -> Float[np.ndarray, "n 3"]:
 
 
 def _directions(spacing: float) -> Float[np.ndarray, "n 3"]:
-    """Unit directions on rings about +z, about `spacing` apart on the head, symmetric in x."""
+    """Return unit directions on rings about +z, about `spacing` apart on the head, symmetric
+    in x.
+    """
     radius = 0.095
     rings = [np.array([[0.0, 0.0, 1.0]])]
     for k, polar in enumerate(np.arange(1, int(np.pi * radius / spacing)) * spacing / radius):
@@ -154,7 +157,7 @@ def _directions(spacing: float) -> Float[np.ndarray, "n 3"]:
 def _stitch(
     points: Float[np.ndarray, "v 3"], seam: Int[np.ndarray, "n"], rings: list[Int[np.ndarray, "_"]]
 ) -> Int[np.ndarray, "_ 3"]:
-    """Triangles over the seam vertices, without those inside a ring."""
+    """Return triangles over the seam vertices, without those inside a ring."""
     local = points[seam] - CENTRE
     directions = local / np.linalg.norm(local, axis=1, keepdims=True)
     hull = ConvexHull(directions).simplices
@@ -172,5 +175,5 @@ def _stitch(
 
 
 def eye_centres() -> Float[np.ndarray, "2 3"]:
-    """Centres of the left and right eyeball."""
+    """Return the centres of the left and right eyeball."""
     return np.stack([EYE_CENTRE, EYE_CENTRE * [-1, 1, 1]])

@@ -1,11 +1,11 @@
 """The mouth of the built-in head: lips that meet, skin rings around them, the cavity, teeth and
 tongue.
 
-The lips are a grid: columns run from the left corner (s = 1) to the right one (s = -1), rows from
+The lips are a grid. Columns run from the left corner (s = 1) to the right one (s = -1), rows from
 the contact line (t = 0) over the red of the lip to its border (t = 1). Upper and lower contact rows
-lie at the same places but are separate vertices, so the jaw parts them; at the corners every row
-ends in one shared vertex. Closed rings of skin follow outwards, and from the contact line a dark
-bag goes inwards, with the teeth inside it.
+have the same positions but separate vertices, so the jaw can part them. At the corners every row
+ends in one shared vertex. Closed rings of skin follow outwards. A dark bag, which contains the
+teeth, extends inwards from the contact line.
 """
 
 from typing import NamedTuple
@@ -47,13 +47,13 @@ _BAG = (
 )
 
 
-# How far each ring of the bag follows the lips.
+# The degree to which each ring of the bag follows the lips.
 BAG_FOLLOWS = (1.0, 0.75, 0.25, 0.0)
 
 
 class Mouth(NamedTuple):
-    """The lips, their skin rings and the bag as one part, with what the rest needs to know about
-    it.
+    """The lips, their skin rings and the bag as one part, with the indices that other modules
+    need.
     """
 
     part: Part
@@ -64,7 +64,7 @@ class Mouth(NamedTuple):
 
 
 def contact_height(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """y of the line where the lips meet; it runs on straight beyond the corners."""
+    """Return y of the contact line of the lips; it continues straight beyond the corners."""
     s = np.clip(x / HALF_WIDTH, -1, 1)
     return CORNER_Y + 0.0012 * (1 - s**2) - 0.0008 * np.exp(-((s / 0.16) ** 2))
 
@@ -95,8 +95,8 @@ def make_mouth() -> Mouth:
             strip_faces(upper_full[k], upper_full[k + 1]),
             strip_faces(lower_full[k + 1], lower_full[k]),
         ]
-    # Rings run counter-clockwise from the front: left corner, upper columns to the right corner,
-    # lower ones back.
+    # Rings run counter-clockwise as seen from the front: left corner, upper columns to the right
+    # corner, lower ones back.
     loop_side = np.concatenate([[0], np.ones(COLUMNS - 2), [0], -np.ones(COLUMNS - 2)]).astype(int)
     ring = np.concatenate([upper_full[-1], lower_full[-1, ::-1][inner]])
     border = np.concatenate([upper[-1], lower[-1, ::-1][inner]])
@@ -125,17 +125,19 @@ def make_mouth() -> Mouth:
 
 
 def loop_contact(mouth: Mouth) -> Int[np.ndarray, "k"]:
-    """The contact rows and corners as one closed ring, in the order of the bag's rings."""
+    """Return the contact rows and corners as one closed ring, in the order of the bag's rings."""
     return np.concatenate([[0], mouth.upper_contact, [1], mouth.lower_contact[::-1]])
 
 
 def bag_start(mouth: Mouth) -> int:
-    """Index of the first vertex of the bag; its rings and then its back vertex end the part."""
+    """Return the index of the bag's first vertex; its rings and then its back vertex are the last
+    vertices of the part.
+    """
     return len(mouth.part.points) - len(_BAG) * len(loop_contact(mouth)) - 1
 
 
 def make_teeth(*, upper: bool) -> Part:
-    """One row of teeth with its gum: a bent band, thinned between the teeth."""
+    """Return one row of teeth with its gum: a curved band, thinner between the teeth."""
     per_tooth, teeth = 4, 12
     angle = np.linspace(-1.40, 1.40, per_tooth * teeth + 1)
     # 1 between teeth, 0 in the middle of one
@@ -171,7 +173,7 @@ def make_teeth(*, upper: bool) -> Part:
 
 
 def make_tongue() -> Part:
-    """A low dome behind the lower teeth."""
+    """Return a low dome behind the lower teeth."""
     u = np.linspace(0, 1, 9)  # root to tip
     a = np.linspace(-1, 1, 9)
     width = 0.0165 * np.sqrt(np.clip(1 - (1.15 * u - 0.25).clip(0) ** 4, 0.02, 1))
@@ -211,7 +213,7 @@ def _skin_ring(
     angle = np.arctan2((border[:, 1] - CORNER_Y) / 0.011, border[:, 0] / HALF_WIDTH)
     outwards = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     plane = border[:, :2] + distance * outwards * [1.15, 1.0]
-    # The nose ends above the upper lip: keep the last rings from climbing onto it.
+    # The nose ends above the upper lip: keep the last rings off it.
     plane[:, 1] = np.minimum(plane[:, 1], -0.0262 + 0.0 * plane[:, 0])
     points = surface_in_front(plane)
     points[:, 2] += bulge

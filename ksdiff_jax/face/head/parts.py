@@ -1,5 +1,5 @@
-"""What the built-in head is assembled from: pieces of mesh with colours, and the ways to stitch
-rings of vertices.
+"""The components of the built-in head: pieces of mesh with colours, and functions that stitch rings
+of vertices.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ PUPIL = (0.004, 0.004, 0.005)
 class Part(NamedTuple):
     """A piece of mesh.
 
-    `side` is +1 on the upper lip and what moves with it, -1 on the lower, 0 elsewhere.
+    `side` is +1 on the upper lip and the vertices that move with it, -1 on the lower, 0 elsewhere.
     """
 
     points: Float[np.ndarray, "n 3"]  # metres
@@ -36,8 +36,8 @@ class Part(NamedTuple):
 
 
 def ring_faces(inner: Int[np.ndarray, "k"], outer: Int[np.ndarray, "k"]) -> Int[np.ndarray, "_ 3"]:
-    """Triangles between two closed rings of equal length; counter-clockwise rings face the
-    viewer.
+    """Return the triangles between two closed rings of equal length; counter-clockwise rings face
+    the viewer.
     """
     inner_next, outer_next = np.roll(inner, -1), np.roll(outer, -1)
     return np.concatenate(
@@ -46,30 +46,30 @@ def ring_faces(inner: Int[np.ndarray, "k"], outer: Int[np.ndarray, "k"]) -> Int[
 
 
 def strip_faces(a: Int[np.ndarray, "k"], b: Int[np.ndarray, "k"]) -> Int[np.ndarray, "_ 3"]:
-    """Triangles between two open rows of equal length."""
+    """Return the triangles between two open rows of equal length."""
     return np.concatenate(
         [np.stack([a[:-1], b[:-1], b[1:]], 1), np.stack([a[:-1], b[1:], a[1:]], 1)]
     )
 
 
 def cap_faces(ring: Int[np.ndarray, "k"], middle: int) -> Int[np.ndarray, "k 3"]:
-    """A fan that closes a ring by one vertex."""
+    """Return a fan that closes a ring with one vertex."""
     return np.stack([np.full(len(ring), middle), ring, np.roll(ring, -1)], 1)
 
 
 def drop_flat(faces: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, "_ 3"]:
-    """Without triangles that name a vertex twice."""
+    """Remove triangles that contain a vertex twice."""
     a, b, c = faces.T
     return faces[(a != b) & (b != c) & (c != a)]
 
 
 def mirrored(part: Part) -> Part:
-    """The same piece on the other side of the head."""
+    """Return the same piece on the other side of the head."""
     return part._replace(points=part.points * [-1, 1, 1], faces=part.faces[:, ::-1])
 
 
 def joined(parts: list[Part]) -> Part:
-    """Several pieces as one."""
+    """Return several pieces as one."""
     offsets = np.cumsum([0, *(len(part.points) for part in parts)])
     faces = [part.faces + offset for part, offset in zip(parts, offsets, strict=False)]
     return Part(
@@ -82,7 +82,7 @@ def joined(parts: list[Part]) -> Part:
 
 
 def painted(points, faces, colour, *, gloss: float, side: int = 0) -> Part:
-    """A piece of one colour."""
+    """Return a piece of one colour."""
     count = len(points)
     colours = np.broadcast_to(np.asarray(colour, float), (count, 3)).copy()
     return Part(
@@ -91,7 +91,7 @@ def painted(points, faces, colour, *, gloss: float, side: int = 0) -> Part:
 
 
 def smoothstep(x: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
-    """0 below 0, 1 above 1, smooth between; an array also of a number."""
+    """Return 0 below 0, 1 above 1 and a smooth transition between; a number also gives an array."""
     x = np.asarray(np.clip(x, 0.0, 1.0))
     return np.asarray(x * x * (3 - 2 * x))
 
@@ -99,7 +99,7 @@ def smoothstep(x: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
 def inside_polygon(
     points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "k 2"]
 ) -> np.ndarray:
-    """Which points lie inside a polygon (even-odd rule)."""
+    """Test which points lie inside a polygon (even-odd rule)."""
     inside = np.zeros(len(points), bool)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         between = (y0 > points[:, 1]) != (y1 > points[:, 1])

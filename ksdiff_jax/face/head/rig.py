@@ -1,9 +1,9 @@
 """Joints, skinning weights and regions of the built-in head.
 
-The jaw turns about a line through the two joints before the ears. Its weight is 1 on the lower lip,
-chin and lower teeth and fades over the cheeks to 0; at the corners of the mouth the lips share it,
-so an opening mouth is an oval. The neck carries the head; the cut edge of the neck stays with the
-global joint.
+The jaw rotates about a line through the two joints in front of the ears. Its weight is 1 on the
+lower lip, chin and lower teeth and falls to 0 over the cheeks. Both lips share it at the corners of
+the mouth, so an open mouth is an oval. The neck joint moves the head; the cut edge of the neck
+stays with the global joint.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ _CARRIED = ("left_ear", "right_ear", "left_brow", "right_brow", "hair", "upper_t
 
 
 def skinning_weights(head: HeadMesh) -> Float[np.ndarray, "v 5"]:
-    """Weights over global, neck, jaw, left eye, right eye; rows sum to 1."""
+    """Return weights over global, neck, jaw, left eye, right eye; rows sum to 1."""
     points = head.part.points
     jaw = _jaw_weight(points, head.part.side)
     _weigh_bag(head, jaw)
@@ -44,8 +44,8 @@ def skinning_weights(head: HeadMesh) -> Float[np.ndarray, "v 5"]:
 
 
 def joint_regressor(head: HeadMesh) -> Float[np.ndarray, "5 v"]:
-    """Weights (rows sum to 1) that give each joint exactly from the vertices near it, symmetric
-    left and right.
+    """Return weights (rows sum to 1) that reproduce each joint exactly from the vertices near it,
+    symmetric left and right.
     """
     points = head.part.points
     regressor = np.zeros((5, len(points)))
@@ -55,7 +55,7 @@ def joint_regressor(head: HeadMesh) -> Float[np.ndarray, "5 v"]:
             near = np.arange(span.start, span.stop)
         else:
             near = np.arange(head.spans["skin"].start, head.spans["skin"].stop)
-        # The smallest weights (in squares) that sum to 1 and reproduce the joint, drawn towards
+        # The least-squares weights that sum to 1 and reproduce the joint, with a preference for
         # near vertices.
         closeness = np.exp(-np.linalg.norm(points[near] - joint, axis=1) / 0.03)
         system = np.concatenate([points[near].T, np.ones((1, len(near)))])
@@ -65,7 +65,7 @@ def joint_regressor(head: HeadMesh) -> Float[np.ndarray, "5 v"]:
 
 
 def regions(head: HeadMesh) -> dict[str, Int[np.ndarray, "_"]]:
-    """Vertex indices of `lips`, `upper_face`, `eyes` and `neck`."""
+    """Return the vertex indices of `lips`, `upper_face`, `eyes` and `neck`."""
     points = head.part.points
     index = np.arange(len(points))
     skin = np.zeros(len(points), bool)
@@ -81,7 +81,7 @@ def regions(head: HeadMesh) -> dict[str, Int[np.ndarray, "_"]]:
 
 
 def inner_lip_pairs(head: HeadMesh) -> Int[np.ndarray, "3 2"]:
-    """The three middle columns of the contact rows, upper and lower."""
+    """Return the three middle columns of the contact rows, upper and lower."""
     middle = len(head.mouth.upper_contact) // 2
     columns = slice(middle - 1, middle + 2)
     return np.stack(
@@ -90,7 +90,7 @@ def inner_lip_pairs(head: HeadMesh) -> Int[np.ndarray, "3 2"]:
 
 
 def height_pair(head: HeadMesh) -> Int[np.ndarray, "2"]:
-    """Skin vertices on the midline: top of the forehead, bottom of the chin."""
+    """Return skin vertices on the midline: top of the forehead, bottom of the chin."""
     span = head.spans["skin"]
     points = head.part.points[span]
     targets = np.array([[0.0, 0.092, 0.075], [0.0, -0.087, 0.068]])
@@ -99,7 +99,9 @@ def height_pair(head: HeadMesh) -> Int[np.ndarray, "2"]:
 
 
 def _weigh_bag(head: HeadMesh, jaw: Float[np.ndarray, "v"]) -> None:
-    """The bag's first rings go with the lips they hang on; its back hangs between the jaws."""
+    """Weight the bag: its first rings move with the lips that they are attached to, its back moves
+    halfway between the jaws.
+    """
     contact, start = loop_contact(head.mouth), bag_start(head.mouth)
     for k, follow in enumerate(BAG_FOLLOWS):
         ring = start + k * len(contact) + np.arange(len(contact))
@@ -113,14 +115,14 @@ def _weigh_bag(head: HeadMesh, jaw: Float[np.ndarray, "v"]) -> None:
 def lower_share(
     points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]
 ) -> Float[np.ndarray, "v"]:
-    """1 below the mouth and on the lower lip, 0 above and on the upper, one half at and beyond its
-    corners.
+    """Return 1 below the mouth and on the lower lip, 0 above and on the upper lip, and one half at
+    and beyond its corners.
     """
     x, y = np.abs(points[:, 0]), points[:, 1]
     s = np.minimum(x / HALF_WIDTH, 1)
     width = 0.0045 + 0.55 * np.maximum(x - HALF_WIDTH, 0)
     above = y - np.where(x < HALF_WIDTH, contact_height(points[:, 0]), CORNER_Y)
-    # On the lips the sign of the side decides; towards the corners both sides meet at one half.
+    # On the lips the sign of `side` decides; towards the corners both sides approach one half.
     above = above + side * 0.0045 * (1 - s**3)
     return 1 - smoothstep(0.5 + 0.5 * above / width)
 
@@ -129,7 +131,7 @@ def _jaw_weight(
     points: Float[np.ndarray, "v 3"], side: Int[np.ndarray, "v"]
 ) -> Float[np.ndarray, "v"]:
     y, z = points[:, 1], points[:, 2]
-    behind = smoothstep((z + 0.020) / 0.050)  # the ramus and what lies before it
+    behind = smoothstep((z + 0.020) / 0.050)  # the ramus and the region in front of it
     under = smoothstep((z - 0.002) / 0.042)  # the floor of the mouth towards the throat
     low = smoothstep((-0.050 - y) / 0.030)
     return (

@@ -1,10 +1,10 @@
 """The skull, face and neck of the built-in head as one smooth implicit surface.
 
-The surface is the zero set of a signed function built like clay: ellipsoids, round cones and balls,
-each stated in metres by where it sits on a head, joined by smooth minima and carved by smooth
-differences. Left and right are one shape: the function sees |x|. The origin lies between the ears;
-y is up, +z out of the face. Eyes at y = 0.030, base of the nose -0.022, mouth -0.043, bottom of the
-chin -0.088, crown 0.137.
+The surface is the zero set of a signed function. The function combines ellipsoids, round cones and
+balls, each positioned in metres on the head, by smooth minima (unions) and smooth differences. It
+depends on |x|, so left and right are the same shape. The origin lies between the ears; y is up, +z
+out of the face. Eyes at y = 0.030, base of the nose -0.022, mouth -0.043, bottom of the chin
+-0.088, crown 0.137.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ NECK_CUT_Y = -0.185
 
 
 def signed_distance(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
-    """Approximate signed distance in metres to the skin: negative inside."""
+    """Return the approximate signed distance in metres to the skin: negative inside."""
     p = np.concatenate([np.abs(points[:, :1]), points[:, 1:]], axis=1)
     d = _ellipsoid(p, (0, 0.050, -0.012), (0.0745, 0.087, 0.096))  # cranium
     d = _join(d, _ellipsoid(p, (0, 0.064, 0.026), (0.058, 0.050, 0.056)), 0.030)  # forehead
@@ -55,22 +55,22 @@ def signed_distance(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
 def cast(
     origins: Float[np.ndarray, "n 3"], directions: Float[np.ndarray, "n 3"], *, steps: int = 48
 ) -> Float[np.ndarray, "n 3"]:
-    """First points of the surface met from outside along unit `directions`."""
+    """Return the first points of the surface along unit `directions`, from outside."""
     travelled = np.zeros(len(origins))
     for _ in range(steps):
-        # A step shorter than the distance: smooth unions of scaled ellipsoids overestimate it a
+        # Steps shorter than the distance: smooth unions of scaled ellipsoids overestimate it a
         # little.
         travelled += 0.8 * signed_distance(origins + travelled[:, None] * directions)
     return origins + travelled[:, None] * directions
 
 
 def surface_towards(directions: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Surface points seen from the head's centre along unit directions."""
+    """Return surface points along unit directions from the head's centre."""
     return cast(CENTRE + 0.35 * directions, -directions)
 
 
 def surface_in_front(plane: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 3"]:
-    """Surface points of the face with the given (x, y), seen from the front."""
+    """Return surface points of the face with the given (x, y), as seen from the front."""
     flat = plane.reshape(-1, 2)
     origins = np.concatenate([flat, np.full((len(flat), 1), 0.2)], axis=1)
     points = cast(origins, np.broadcast_to([0.0, 0.0, -1.0], origins.shape))
@@ -85,7 +85,7 @@ def _ellipsoid(p: Float[np.ndarray, "n 3"], centre: tuple, radii: tuple) -> Floa
 
 
 def _cone(p: Float[np.ndarray, "n 3"], a: tuple, b: tuple, radius_a: float, radius_b: float):
-    """A capsule whose radius changes along its axis."""
+    """Return the distance to a capsule whose radius changes along its axis."""
     start, axis = np.array(a), np.subtract(b, a)
     along = np.clip((p - start) @ axis / (axis @ axis), 0, 1)
     centre = start + along[:, None] * axis
@@ -95,7 +95,7 @@ def _cone(p: Float[np.ndarray, "n 3"], a: tuple, b: tuple, radius_a: float, radi
 def _join(
     a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"], width: float
 ) -> Float[np.ndarray, "n"]:
-    """Smooth minimum (cubic) with a fillet of about `width` metres."""
+    """Return the smooth minimum (cubic) with a fillet of about `width` metres."""
     near = np.maximum(width - np.abs(a - b), 0) / width
     return np.minimum(a, b) - near**3 * width / 6
 
@@ -103,5 +103,5 @@ def _join(
 def _carve(
     a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"], width: float
 ) -> Float[np.ndarray, "n"]:
-    """Smooth difference: `a` without `b`."""
+    """Return the smooth difference: `a` without `b`."""
     return -_join(-a, b, width)

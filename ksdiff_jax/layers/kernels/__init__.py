@@ -1,5 +1,5 @@
-"""Forms of a layer's arithmetic with a gradient, or a kernel, of their own.
+"""Implementations of a layer's arithmetic with a custom gradient or kernel.
 
-Each stands behind a plain form in `layers/`, computes the same, and states what it gains, on which
-device, with which jaxlib. One that gains nothing any more goes.
+Each one implements a plain form in `layers/` with the same result, and its docstring states the
+gain, the device and the jaxlib version. An implementation without a gain is removed.
 """

@@ -2,10 +2,10 @@
 
     y[t, c] = Σ_k x[t + (k − (K − 1) / 2) · dilation, c] · w[k, c],   zeros beyond both ends
 
-XLA fuses them. On a CPU they beat its grouped convolution, as they beat the pads and sums that the
-derivative of a shift would be.
+XLA fuses them. On a CPU they are faster than its grouped convolution. They are also faster than the
+pads and sums of a differentiated shift.
 
-Measured forward and backward beside the plain form in interleaved pairs, two CPU cores, float32,
+Measured forward and backward against the plain form in interleaved pairs, two CPU cores, float32,
 jaxlib 0.10.2; medians of 21 with the quartiles:
 8 x 256 x 256, 5 frames, two filters a channel: 21 times as fast as the grouped convolution (18 to
 23).
@@ -23,8 +23,8 @@ from ksdiff_jax.typing import Array, Float
 def depthwise(
     x: Float[Array, "b f d"], kernel: Float[Array, "k n"], dilation: int
 ) -> Float[Array, "b f n"]:
-    """n / d filters of k frames per channel, zeros beyond both ends; all channels' first filters,
-    then their second.
+    """Apply n / d filters of k frames per channel, with zeros beyond both ends; the output has all
+    channels' first filters, then their second.
     """
     channels, (taps, filters) = x.shape[-1], kernel.shape
     windows = _windows(x, taps, dilation, before=dilation * (taps - 1) // 2)
@@ -67,10 +67,10 @@ depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 def _windows(
     x: Float[Array, "b f d"], taps: int, dilation: int, *, before: int
 ) -> list[Float[Array, "b f d"]]:
-    """x shifted so that entry `tap` holds frame t - before + tap · dilation at t, zeros beyond both
-    ends.
+    """Return x shifted so that entry `tap` has frame t - before + tap · dilation at t, with zeros
+    beyond both ends.
     """
     padding = ((0, 0), (before, dilation * (taps - 1) - before), (0, 0))
-    # or every read of every window asks where the edge is
+    # without this, every read of a window would test for the edge
     padded = jax.lax.optimization_barrier(jnp.pad(x, padding))
     return [padded[:, tap * dilation : tap * dilation + x.shape[1]] for tap in range(taps)]

@@ -1,15 +1,16 @@
-"""Attention in one kernel, by cuDNN: scores never reach memory (Dao et al. 2022, "FlashAttention").
+"""Attention in one cuDNN kernel: scores are never written to memory (Dao et al. 2022,
+"FlashAttention").
 
-`fuses` decides, from the configuration's word and from what is known while tracing:
+`fuses` decides from the configuration and from what is known during tracing:
 
 | model.attention | fused |
 |---|---|
 | xla | never |
 | auto | NVIDIA GPU from Ampere (compute capability 8.0), bfloat16 or float16, two queries or more |
-| cudnn | the same, and an error on another device or in another type |
+| cudnn | the same, and an error on another device or in another dtype |
 
-Attention of a single query (a decoding step) is bandwidth alone, and banded attention
-(`attend_near`) is cheap already.
+Attention of a single query (a decoding step) is limited by bandwidth, and banded attention
+(`attend_near`) is already cheap.
 
 Measured on one H200 in bfloat16 with jaxlib 0.11.2 at the shapes of the paper's generator, 32 clips
 of 10 s: 5.3 times as fast as plain products forward, 5.6 times with the backward pass.
@@ -31,8 +32,8 @@ _OLDEST_CAPABILITY = (8, 0)
 
 
 def fuses(implementation: str, shape: tuple[int, ...], dtype: DTypeLike) -> bool:
-    """Whether queries (b, q, h, d) of this shape and type are attended for by cuDNN; see the table
-    above.
+    """Return whether cuDNN computes the attention of queries (b, q, h, d) of this shape and dtype;
+    see the table above.
     """
     if implementation == "xla":
         return False
@@ -40,22 +41,21 @@ def fuses(implementation: str, shape: tuple[int, ...], dtype: DTypeLike) -> bool
     if implementation == "cudnn" and not possible:
         raise InputError(
             f"model.attention cudnn: got {jax.default_backend()} and {jnp.dtype(dtype).name}, "
-            "need an NVIDIA GPU of "
-            "compute capability 8.0 or newer and model.compute_dtype bfloat16 or float16; choose "
-            "auto or xla"
+            "need an NVIDIA GPU of compute capability 8.0 or newer and model.compute_dtype "
+            "bfloat16 or float16; choose auto or xla"
         )
     return possible and shape[1] > 1 and shape[3] % 8 == 0 and shape[3] <= _WIDEST_HEAD
 
 
 @functools.cache
 def device_fuses() -> bool:
-    """Whether the devices of this process have the kernel."""
+    """Return whether the devices of this process support the kernel."""
     capability = getattr(jax.devices()[0], "compute_capability", None)
     if jax.default_backend() != "gpu" or not capability:
         return False
     try:
         return tuple(int(part) for part in str(capability).split(".")) >= _OLDEST_CAPABILITY
-    except ValueError:  # AMD names its architectures otherwise
+    except ValueError:  # AMD uses other names for its architectures
         return False
 
 
@@ -71,8 +71,8 @@ def fused_attention(
     """Softmax attention by `jax.nn.dot_product_attention`; mask and bias become one bias of shape
     (b|1, h|1, q, k).
 
-    cuDNN's backward pass wants even numbers of queries and keys: odd ones get one more, which is
-    cut off or hidden.
+    cuDNN's backward pass requires even numbers of queries and keys. Odd numbers are padded by one,
+    which is cut off or masked.
     """
     count, memory = queries.shape[1], keys.shape[1]
     extra_query, extra_key = count % 2, memory % 2

@@ -1,14 +1,13 @@
-"""Layer normalisation (Ba et al. 2016) with a backward pass of its own.
+"""Layer normalisation (Ba et al. 2016) with a custom backward pass.
 
     n = (x − mean x) / √(var x + ε),   y = s ⊙ n + b             over channels, in float32
     dx = (s ⊙ g − mean(s ⊙ g) − n ⊙ mean(s ⊙ g ⊙ n)) / √(var x + ε),   ds = Σ g ⊙ n,   db = Σ g
 
 On a CPU, means over channels are products with a vector, because XLA sums rows one number at a
-time, and g ⊙ n, which three sums want, is written down once.
+time. The array g ⊙ n, which three sums use, is stored once.
 
-Measured forward and backward beside the plain form in interleaved pairs, two CPU cores, float32,
-jaxlib 0.10.2; medians of 21 with the quartiles:
-8 x 128 x 256: 1.04 times as fast (0.97 to 1.27).
+Measured forward and backward against the plain form in interleaved pairs, two CPU cores, float32,
+jaxlib 0.10.2; medians of 21 with the quartiles: 8 x 128 x 256: 1.04 times as fast (0.97 to 1.27).
 """
 
 import functools
@@ -26,8 +25,8 @@ def layer_norm(
     bias: Float[Array, "d"],
     epsilon: float = 1e-6,
 ) -> Float[Array, "*n d"]:
-    """`x` with mean 0 and variance 1 over its last axis, scaled and shifted; float32, whatever the
-    type of `x`.
+    """Return `x` with mean 0 and variance 1 over its last axis, scaled and shifted; float32 for any
+    dtype of `x`.
     """
     return _forward(x, scale, bias, epsilon)[0]
 
@@ -37,8 +36,8 @@ def _forward(
 ) -> tuple[Array, tuple[Array, ...]]:
     wide, even = x.astype(jnp.float32), jnp.ones_like(scale)
     mean = _weighted_mean(wide, even)
-    # With a mean near zero beside the spread, as in a residual stream, this is as exact as two
-    # passes.
+    # If the mean is small compared with the spread, as in a residual stream, this is as exact as
+    # two passes.
     variance = jnp.maximum(_weighted_mean(wide * wide, even) - mean * mean, 0)
     inverse = jax.lax.rsqrt(variance + epsilon)
     return (wide - mean) * (inverse * scale) + bias, (x, scale, mean, inverse)

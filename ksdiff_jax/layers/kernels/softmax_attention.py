@@ -1,15 +1,15 @@
-"""Softmax attention in plain products, with a backward pass of its own.
+"""Softmax attention as plain matrix products, with a custom backward pass.
 
     S = Q Kᵀ / √d + bias,  E = exp(S − max S),  P = E / rowsum(E),  O = E V / rowsum(E)
     dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − rowsum(dO ⊙ O)),  dQ = dS K / √d,  dK = dSᵀ Q / √d
 
-The row sums are over head channels instead of keys (Dao et al. 2022, "FlashAttention", App. B.4),
-so that of all arrays of b · h · q · k numbers only E is kept. Products over queries are written as
-(channels, queries) x (queries, keys), which XLA multiplies fastest on a CPU.
+The row sums are over head channels instead of keys (Dao et al. 2022, "FlashAttention", App. B.4).
+Of all arrays of b · h · q · k numbers, only E is therefore stored. Products over queries are
+written as (channels, queries) x (queries, keys), the form that XLA multiplies fastest on a CPU.
 
-Measured forward and backward beside the plain form in interleaved pairs, two CPU cores, float32,
-jaxlib 0.10.2; medians of 21 with the quartiles:
-8 clips of 128 frames, 8 heads of 32: 1.19 times as fast (1.06 to 1.28).
+Measured forward and backward against the plain form in interleaved pairs, two CPU cores, float32,
+jaxlib 0.10.2; medians of 21 with the quartiles: 8 clips of 128 frames, 8 heads of 32: 1.19 times as
+fast (1.06 to 1.28).
 """
 
 import jax
@@ -31,8 +31,8 @@ def softmax_attention(
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k). Scores
     are float32.
 
-    A query that sees nothing gets the mean of the values. `bias` is taken as a constant: its
-    gradient is zero.
+    A query whose keys are all masked gets the mean of the values. `bias` is treated as a constant:
+    its gradient is zero.
     """
     return _forward(queries, keys, values, mask, bias)[0]
 
@@ -46,7 +46,7 @@ def _forward(
         scores = scores + bias
     if mask is not None:
         scores = jnp.where(mask, scores, _MASKED)
-    # Behind a barrier, or XLA takes the exponential again wherever it is used.
+    # Without the barrier XLA recomputes the exponential at each use.
     exponentials = jax.lax.optimization_barrier(
         jnp.exp(scores - scores.max(axis=-1, keepdims=True))
     )
@@ -63,7 +63,7 @@ def _backward(kept: tuple, gradient: Array) -> tuple:
     to_weights = jnp.einsum("bhqd,bhkd->bhqk", gradient, v, preferred_element_type=jnp.float32)
     along = jnp.sum((gradient * answer).astype(jnp.float32), axis=-1, keepdims=True)
     to_scores = (weights * (to_weights - along)).astype(q.dtype)
-    # where nothing is seen, weights are not zero and yet do not depend on scores
+    # if all keys are masked, weights are nonzero but do not depend on scores
     if mask is not None:
         to_scores = jnp.where(mask, to_scores, 0)
     to_values = jnp.einsum("bhdq,bhqk->bhdk", jnp.swapaxes(gradient, 2, 3), weights.astype(v.dtype))

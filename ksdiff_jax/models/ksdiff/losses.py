@@ -15,19 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.fourier import rfft
+from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.typing import Array, Bool, Float
 
 # Keeps the gradient of a magnitude finite where the spectrum is exactly zero.
 _MAGNITUDE_FLOOR = 1e-12
-
-
-def clip_mean(values: Float[Array, "b t *n"], mask: Bool[Array, "b t"]) -> Float[Array, "b"]:
-    """Mean over the valid frames of each clip and all trailing axes, in float32; 0 where none is
-    valid.
-    """
-    trailing = tuple(range(2, values.ndim))
-    frames = jnp.mean(values.astype(jnp.float32), axis=trailing)
-    return jnp.where(mask, frames, 0.0).sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1)
 
 
 def reconstruction_loss(

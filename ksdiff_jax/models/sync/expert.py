@@ -22,6 +22,7 @@ import jax.numpy as jnp
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
+from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.pretrained import load_pretrained
 from ksdiff_jax.models.sync.network import Network, cosines, mouth_of, valid_windows
 from ksdiff_jax.models.sync.system import Sync
@@ -100,5 +101,4 @@ def sync_loss(
     params, speech = jax.lax.stop_gradient((params, speech))
     vectors = window_vectors(params, speech, motion, mask, system=system)
     losses = -jnp.log(probability(cosines(vectors.speech, vectors.motion)))
-    counted = jnp.where(vectors.valid, losses, 0.0).sum(axis=1)
-    return counted / jnp.maximum(vectors.valid.sum(axis=1), 1)
+    return clip_mean(losses, vectors.valid)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.sync.config import LossConfig
 from ksdiff_jax.models.sync.network import Network, cosines, mouth_of, valid_windows
 from ksdiff_jax.models.system import Terms
@@ -59,8 +60,8 @@ def training_terms(
     true = probability(cosines(of_speech, rows(motion, window)))
     shifted = probability(cosines(of_speech, rows(motion, partner)))
     return {
-        "true": loss.true * _mean(-jnp.log(true), exists),
-        "shifted": loss.shifted * _mean(-jnp.log1p(-shifted), exists),
+        "true": loss.true * clip_mean(-jnp.log(true), exists),
+        "shifted": loss.shifted * clip_mean(-jnp.log1p(-shifted), exists),
     }
 
 
@@ -121,8 +122,3 @@ def _drawn(uniform: Float[Array, "b n"], count: Int[Array, "b #n"]) -> Int[Array
     """A whole number from 0 to below `count`, from one in [0, 1); 0 where the count is 0."""
     number = jnp.floor(uniform * count).astype(jnp.int32)
     return jnp.clip(number, 0, jnp.maximum(count - 1, 0))
-
-
-def _mean(values: Float[Array, "b n"], chosen: Bool[Array, "b n"]) -> Float[Array, "b"]:
-    """The mean over the chosen values of each clip; 0 where there is none."""
-    return jnp.where(chosen, values, 0.0).sum(axis=1) / jnp.maximum(chosen.sum(axis=1), 1)

@@ -1,7 +1,6 @@
-"""What is said, read from the files that people and tools keep beside their recordings: one format
-a file.
+"""Reads the words of a recording from the text files stored beside it; one module per format.
 
-`sidecar` finds the file, `encoding` makes text of its bytes, `read` chooses the reader by what the
-text looks like, `never_spoken` takes out what no mouth forms, and `broken_lines` names what could
-not be read.
+`sidecar` finds the file, `encoding` decodes its bytes, and `read` selects the reader from the
+content of the text. `never_spoken` removes text that is not spoken, and `broken_lines` reports
+lines that could not be parsed.
 """

@@ -1,8 +1,9 @@
-"""Lines of a transcript that could not be read: each is named, none is spoken.
+"""Lines of a transcript that cannot be parsed: each is reported, and none is treated as spoken
+text.
 
-A file of which some lines are broken is read without them, with a warning that names them. A file
-of which half or more is broken is not what it claims to be: an `InputError` names its first broken
-line.
+A file in which some lines are broken is read without them, with a warning that lists them. If half
+of the lines or more are broken, the file is not of the expected format, and an `InputError` reports
+its first broken line.
 """
 
 import warnings
@@ -18,12 +19,12 @@ from ksdiff_jax.speech.transcripts.spoken_words import (
     lasts,
 )
 
-SHOWN = 60  # characters of a broken line
-NAMED = 8  # numbers of further lines
+SHOWN_CHARACTERS = 60  # characters of a broken line
+LISTED_LINES = 8  # numbers of further lines
 
 
-class Said(NamedTuple):
-    """A word or a line, and the line of the file that it stands in."""
+class NumberedText(NamedTuple):
+    """A word or a line of text, and its line number in the file."""
 
     spoken: Spoken
     line: int
@@ -36,19 +37,19 @@ class _Broken(NamedTuple):
 
 
 class BrokenLines:
-    """Collects them for one file."""
+    """Collects the broken lines of one file."""
 
     def __init__(self, path: Path):
         self.path = path
         self._found: list[_Broken] = []
 
     def add(self, line: int, content: str, why: str, *, remedy: str = "left out") -> None:
-        """`content` is what stands there, `why` follows it in the message."""
-        shown = " ".join(content[: 4 * SHOWN].split())[:SHOWN]
+        """Add a broken line; `content` is its text, and `why` follows it in the message."""
+        shown = " ".join(content[: 4 * SHOWN_CHARACTERS].split())[:SHOWN_CHARACTERS]
         self._found.append(_Broken(line, f"{self.path}, line {line}: {shown!r}{why}", remedy))
 
     def settle(self, *, good: int) -> None:
-        """Warn of the broken lines, or raise where they are not fewer than the good ones."""
+        """Warn of the broken lines, or raise if there are at least as many as good ones."""
         if not self._found:
             return
         first, *others = self._found
@@ -57,7 +58,9 @@ class BrokenLines:
             raise InputError(first.message + more)
         more = ""
         if others:
-            numbers = [str(item.line) for item in others[:NAMED]] + ["..."] * (len(others) > NAMED)
+            numbers = [str(item.line) for item in others[:LISTED_LINES]] + ["..."] * (
+                len(others) > LISTED_LINES
+            )
             more = (
                 f"; {len(others)} more like it: line{'s' * (len(others) > 1)} {', '.join(numbers)}"
             )
@@ -66,19 +69,19 @@ class BrokenLines:
 
 def timed_transcript(
     path: Path,
-    said: Iterable[Said],
+    texts: Iterable[NumberedText],
     broken: BrokenLines,
     *,
     unit: Literal["word", "line"],
     text: str | None = None,
 ) -> Transcript:
-    """The transcript of words or lines, brought into the order of time; settles the broken lines.
+    """Return the transcript of words or lines, sorted by time; also settle the broken lines.
 
-    `text` is the whole text where the file holds it apart; else the words make it. Of words with
-    the same text and times one counts.
+    `text` is the whole text if the file stores it separately; otherwise it is joined from the
+    words. Words with the same text and times count once.
     """
     kept, bad = [], 0
-    for spoken, line in said:
+    for spoken, line in texts:
         if not lasts(spoken):
             bad += 1
             spoken = _repaired(spoken, line, broken)

@@ -1,5 +1,5 @@
-"""From the chunks of a recogniser, some of whose times are missing or out of order, to words in
-order.
+"""Converts the chunks of a recogniser, some with times that are missing or out of order, to words
+in order.
 """
 
 import math
@@ -9,11 +9,11 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken
 
 
 def spoken_words(chunks: Iterable[Mapping], *, duration_s: float) -> tuple[Spoken, ...]:
-    """Words of `{"text", "timestamp": (start, end)}`, in order, none before the last one began nor
-    after the end.
+    """Return the words of `{"text", "timestamp": (start, end)}` in order; none starts before the
+    previous one or after the end.
 
-    An open end (None: the window ended in the word) is where the next word begins, or the recording
-    ends; an open start is where the last word ends.
+    A missing end (None: the window ended inside the word) is replaced by the start of the next
+    word, or the end of the recording. A missing start is replaced by the end of the previous word.
     """
     texts, starts, ends = [], [], []
     for chunk in chunks:
@@ -27,7 +27,7 @@ def spoken_words(chunks: Iterable[Mapping], *, duration_s: float) -> tuple[Spoke
         following[index] = later
         later = later if math.isnan(starts[index]) else starts[index]
     words: list[Spoken] = []
-    earliest_s = after_s = 0.0  # where the last word begins, and where it is known to end
+    earliest_s = after_s = 0.0  # start of the last word, and its last known end
     for index, text in enumerate(texts):
         start_s = min(after_s, following[index]) if math.isnan(starts[index]) else starts[index]
         start_s = min(max(start_s, earliest_s), duration_s)

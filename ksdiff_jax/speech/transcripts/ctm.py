@@ -1,19 +1,19 @@
 """`.ctm`, the words of NIST's scoring tools and of Kaldi: file, channel, start, duration, word,
-perhaps a confidence.
+optionally a confidence.
 
     ;; made by an aligner
     talk 1 0.25 0.25 the 0.98
     talk 1 0.50 0.50 birch
 
-Times are seconds. A file may hold several recordings; the words of this one are read, or the only
-ones.
+Times are in seconds. A file may contain several recordings; the words of the given one are read, or
+those of the only one.
 """
 
 import re
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
@@ -21,9 +21,9 @@ _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,15})?|\.\d{1,15}")
 
 
 def read_ctm(path: Path, text: str, *, stem: str) -> Transcript:
-    """The words of the recording called `stem`, silences left out."""
+    """Read the words of the recording called `stem`, without silences."""
     broken = BrokenLines(path)
-    recordings: dict[str, list[Said]] = {}
+    recordings: dict[str, list[NumberedText]] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
         if not fields or line.startswith((";;", "#")):
@@ -34,12 +34,12 @@ def read_ctm(path: Path, text: str, *, stem: str) -> Transcript:
         start_s, duration_s = map(float, fields[2:4])
         words = recordings.setdefault(Path(fields[0]).stem, [])
         if not is_silence(fields[4]):
-            words.append(Said(Spoken(fields[4], start_s, start_s + duration_s), number))
+            words.append(NumberedText(Spoken(fields[4], start_s, start_s + duration_s), number))
     if stem not in recordings and len(recordings) > 1:
         names = ", ".join(list(recordings)[:5])
         raise InputError(
             f"{path}: words of {len(recordings)} recordings ({names} ...), none of them called "
             f"{stem}"
         )
-    said = recordings.get(stem) or next(iter(recordings.values()), [])
-    return timed_transcript(path, said, broken, unit="word")
+    texts = recordings.get(stem) or next(iter(recordings.values()), [])
+    return timed_transcript(path, texts, broken, unit="word")

@@ -1,4 +1,4 @@
-"""Cues, the form that SubRip (.srt), WebVTT (.vtt) and SubViewer (.sbv) share: a time line, and
+"""Cues, the structure shared by SubRip (.srt), WebVTT (.vtt) and SubViewer (.sbv): a time line, and
 lines of text.
 
     1                                        WEBVTT                          0:00:01.000,0:00:02.500
@@ -6,20 +6,20 @@ lines of text.
     What is said.                            00:01.000 --> 00:02.500 line:0
                                              What is said.
 
-A cue begins at its time line, whatever lies between cues: blank lines may be missing, or stand
-inside a cue. Hours, milliseconds, counters may be missing; commas, points and colons mean the same;
-text may stand on the time line.
+A cue begins at its time line, whatever is between cues: blank lines may be missing or occur inside
+a cue. Hours, milliseconds and counters may be missing. Commas, points and colons are equivalent.
+Text may follow on the time line.
 
-A line before a time line is the cue's counter (SubRip) or name (WebVTT), and not text of the cue
-before, where
+A line before a time line is the cue's counter (SubRip) or name (WebVTT), and not text of the
+previous cue, if
 
-- a blank line, or nothing, is before it, and it is a number, or the file names its cues, as WebVTT
+- a blank line, or no line, is before it, and it is a number, or the file names its cues, as WebVTT
   does; or
-- no blank line is before it, and it is the number that follows the last counter, or any number
-  where the file's counters are out of order and the cue before has text already.
+- no blank line is before it, and it is the number after the last counter, or any number if the
+  file's counters are out of order and the previous cue already has text.
 
-So a "42" that is said stays. WebVTT's header, notes, styles and regions are no text. A line like a
-time line that is none, and text before the first cue or after a counter without a time line, are
+A spoken "42" is therefore kept. WebVTT's header, notes, styles and regions are not text. A
+malformed time line, text before the first cue, and text after a counter without a time line are
 broken lines.
 """
 
@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines
 
-WHY_NO_TIMES = " is no time line such as 00:00:01,000 --> 00:00:02,500"
+WHY_NO_TIMES = " is not a time line such as 00:00:01,000 --> 00:00:02,500"
 NEEDED = "; need a time line such as 00:00:01,000 --> 00:00:02,500"
 
 _S = r"[ \t]?"
@@ -56,11 +56,11 @@ _SETTING = re.compile(
 )
 _COUNTER = re.compile(r"[#(\[]?(\d{1,9})[.)\]:]?")
 _ASIDES = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT|WebVTT|webvtt)(?=\s|$)")
-_LOOKED_AT = 400  # characters of a line in which times may stand
+_LOOKED_AT = 400  # characters of a line that are searched for times
 
 
 class Cue(NamedTuple):
-    """Its times, its lines as they stand in the file, and the number of its time line."""
+    """The times of a cue, its lines as in the file, and the number of its time line."""
 
     start_s: float
     end_s: float
@@ -69,7 +69,7 @@ class Cue(NamedTuple):
 
 
 def has_cues(text: str) -> bool:
-    """Whether a text has a time line with an arrow, be it a broken one, or begins as WebVTT
+    """Return whether a text has a time line with an arrow, even a broken one, or begins as WebVTT
     does.
     """
     return is_web_vtt(text) or any(_is_like_times(line.strip()) for line in text.split("\n"))
@@ -90,21 +90,21 @@ def _has_arrow_and_clock(line: str) -> bool:
 
 
 def is_web_vtt(text: str) -> bool:
-    """Whether a text begins with WebVTT's mark."""
+    """Return whether a text begins with WebVTT's signature."""
     return re.match(r"\s*WEBVTT(?=\s|$)", text[:1000], re.IGNORECASE) is not None
 
 
 def read_cues(text: str, broken: BrokenLines, *, web_vtt: bool) -> list[Cue]:
-    """The cues in the order of the file."""
+    """Return the cues in the order of the file."""
     lines = [line.strip() for line in text.split("\n")]
-    walk = _Walk(lines, broken, web_vtt=web_vtt)
+    walk = _LineParser(lines, broken, web_vtt=web_vtt)
     for index in range(len(lines)):
         walk.step(index)
     return walk.cues
 
 
 class _Times(NamedTuple):
-    """What a time line holds; `known` is False where it is broken."""
+    """The contents of a time line; `known` is False if it is broken."""
 
     known: bool
     start_s: float = 0.0
@@ -115,26 +115,28 @@ class _Times(NamedTuple):
 def _times(line: str) -> _Times | None:
     head = line[:_LOOKED_AT]
     found = _TIMES.match(head) or _TIMES_WITHOUT_ARROW.match(head)
-    if not found or not (found[3] or found[5]):  # a bare number is no time
+    if not found or not (found[3] or found[5]):  # a bare number is not a time
         return None
     rest = (found.groups()[-1] or "") + line[_LOOKED_AT:]
     while setting := _SETTING.match(rest[:_LOOKED_AT]):
         rest = rest[setting.end() :]
-    if _has_arrow_and_clock(rest):  # line ends were lost: one line holds several cues
+    if _has_arrow_and_clock(rest):  # line breaks were lost: one line contains several cues
         return _Times(False)
     return _Times(True, seconds(found.groups()[:5]), seconds(found.groups()[5:10]), rest.strip())
 
 
 def seconds(parts: Sequence[str | None]) -> float:
-    """Seconds of (sign, hours, minutes, seconds, digits of the fraction); what is missing is 0."""
+    """Return seconds of (sign, hours, minutes, seconds, digits of the fraction); missing parts are
+    0.
+    """
     sign, hours, minutes, whole, fraction = parts
     value = 3600.0 * int(hours or 0) + 60 * int(minutes or 0) + int(whole or 0)
     value += int(fraction) / 10 ** len(fraction) if fraction else 0
     return -value if sign else value
 
 
-class _Walk:
-    """Goes through the lines once; what a line is depends on its neighbours."""
+class _LineParser:
+    """Parses the lines in one pass; the kind of a line depends on its neighbours."""
 
     def __init__(self, lines: list[str], broken: BrokenLines, *, web_vtt: bool):
         self.lines, self.broken, self.web_vtt = lines, broken, web_vtt
@@ -145,14 +147,14 @@ class _Walk:
                 self.times[index] = _Times(False)
         self.cues: list[Cue] = []
         self.counter = 0  # of the last cue
-        self.named, self.counted, self.in_order, self.glued = self._habits()
-        # What text lines belong to now: a cue, nothing yet, an aside of WebVTT, or something
+        self.named, self.counted, self.in_order, self.glued = self._numbering()
+        # The owner of the next text lines: a cue, nothing yet, an aside of WebVTT, or something
         # broken.
         self.place: str = "nothing"
         self.after_blank = True
 
     def step(self, index: int) -> None:
-        """Take one line."""
+        """Process one line."""
         line, times = self.lines[index], self.times[index]
         if not line:
             self.after_blank = True
@@ -187,7 +189,7 @@ class _Walk:
         return self.web_vtt and opens and _ASIDES.match(line) is not None
 
     def _is_counter(self, index: int) -> bool:
-        """Whether this is the counter or the name of a cue; remembers it."""
+        """Return whether this line is the counter or the name of a cue, and store it."""
         number = _number(self.lines[index])
         following = self.next[index]
         if following is None or self.times[following] is None:
@@ -229,9 +231,9 @@ class _Walk:
         has_clock = _CLOCK_LIKE.match(head) or _CLOCK_ANYWHERE.search(head)
         return after_counter or has_clock is not None or not re.search(r"\w", head)
 
-    def _habits(self) -> tuple[bool, bool, bool, bool]:
-        """Whether the file names its cues, counts them, counts them in order, and does so without
-        blank lines.
+    def _numbering(self) -> tuple[bool, bool, bool, bool]:
+        """Return whether the file names its cues, counts them, counts them in order, and does so
+        without blank lines.
         """
         lines = self.lines
         at = [index for index, times in enumerate(self.times) if times is not None]
@@ -263,7 +265,7 @@ def _number(line: str) -> int | None:
 
 
 def _next_filled(lines: list[str]) -> list[int | None]:
-    """For each line the index of the next one that is not blank."""
+    """Return for each line the index of the next line that is not blank."""
     following: list[int | None] = []
     last = None
     for index in range(len(lines) - 1, -1, -1):
@@ -273,7 +275,9 @@ def _next_filled(lines: list[str]) -> list[int | None]:
 
 
 def _filled_before(lines: list[str], index: int) -> int | None:
-    """The line before a time line; one blank line between a counter and its times is overlooked."""
+    """Return the line before a time line; one blank line between a counter and its times is
+    skipped.
+    """
     for back in (index - 1, index - 2):
         if back >= 0 and lines[back]:
             return back

@@ -1,14 +1,14 @@
-"""From the bytes of a text file to its text.
+"""Decodes the bytes of a text file.
 
-UTF-8 with or without a byte-order mark; UTF-16 and UTF-32 with one; UTF-16 without one, which shows
-in its zero bytes. Anything else is refused: an eight-bit code page cannot be told from another, and
-a wrong guess makes other words. So are documents that only hold text (PDF, Word, RTF, web pages),
-and recordings.
+UTF-8 is read with or without a byte-order mark, UTF-16 and UTF-32 with one. UTF-16 without a mark
+is detected by its zero bytes. Anything else is refused: eight-bit code pages cannot be
+distinguished from each other, and a wrong guess would change the words. Documents that merely
+contain text (PDF, Word, RTF, web pages) and recordings are also refused.
 
-Line ends become newlines. Characters that are composed in one file and decomposed in another become
-one form (NFC); control characters, byte-order marks inside the text, zero-width spaces, soft
-hyphens and marks of direction go. The joiners of Persian and Indic scripts stay, since they belong
-to the spelling.
+Line ends become newlines. Composed and decomposed characters are normalised to one form (NFC).
+Control characters, byte-order marks inside the text, zero-width spaces, soft hyphens and
+directional marks are removed. The joiners of Persian and Indic scripts are kept, because they are
+part of the spelling.
 """
 
 import codecs
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ksdiff_jax.errors import InputError
 
-# What no text file begins with, or what holds text in a form of its own.
+# Signatures of files that are not text, or that contain text in a format of their own.
 _FOREIGN = {
     b"%PDF": "a PDF document",
     b"{\\rtf": "an RTF document",
@@ -38,12 +38,12 @@ _FOREIGN = {
 _WEB_PAGE = re.compile(rb"\s*(?:<!doctype html|<html\b)", re.IGNORECASE)
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16: the mark begins with the other's
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark is a prefix of this one
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-# The share of zero bytes at every second place that makes a text UTF-16: one character in ten is
+# The share of zero bytes at every second position that indicates UTF-16: one character in ten is
 # ASCII.
 LEAST_ZEROS = 0.1
 
@@ -65,47 +65,48 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, as it is to be read; raises `InputError` where its bytes are no text."""
+    """Return the decoded and normalised text of a file; raise `InputError` if its bytes are not
+    text.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if kind := next((kind for start, kind in _FOREIGN.items() if data.startswith(start)), None):
         raise InputError(
-            f"{path}: {kind}, not a text file; save what is said as plain text in UTF-8"
+            f"{path}: {kind}, not a text file; save the spoken words as plain text in UTF-8"
         )
     if data[4:8] == b"ftyp":
         raise InputError(
-            f"{path}: a recording (mp4), not a text file; save what is said as plain text in UTF-8"
+            f"{path}: a recording (mp4), not a text file; save the words as plain text in UTF-8"
         )
     if _WEB_PAGE.match(data):
         raise InputError(
-            f"{path}: a web page, not a transcript; save what is said as plain text in UTF-8"
+            f"{path}: a web page, not a transcript; save the words as plain text in UTF-8"
         )
     encoding, mark = _encoding(data)
     body = data[mark:]
     if encoding == "utf-8":
-        body = body.rstrip(b"\x00")  # a file of a fixed size, filled up
+        body = body.rstrip(b"\x00")  # a file padded to a fixed size
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
         name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
         raise InputError(
             f"{path}: not {name} text (byte {mark + error.start}); save it as UTF-8, from "
-            "Windows' Western "
-            "code page for instance with iconv -f CP1252 -t UTF-8"
+            "Windows' Western code page for instance with iconv -f CP1252 -t UTF-8"
         ) from error
     return clean(text)
 
 
 def clean(text: str) -> str:
-    """Text of one form: newlines, NFC, nothing invisible, no half of a surrogate pair."""
+    """Normalise text: newlines, NFC, no invisible characters, no unpaired surrogates."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_INVISIBLE)
     return unicodedata.normalize("NFC", _LONE_SURROGATE.sub("\ufffd", text))
 
 
 def _encoding(data: bytes) -> tuple[str, int]:
-    """Its name, and the length of the byte-order mark."""
+    """Return the encoding's name, and the length of the byte-order mark."""
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return encoding, len(mark)

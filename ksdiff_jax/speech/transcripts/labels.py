@@ -1,17 +1,17 @@
-"""`.lab` and `.mlf`: HTK labels, those of festival, or nothing but words, as the Montreal aligner
-reads them.
+"""`.lab` and `.mlf`: HTK labels, those of festival, or only words, as the Montreal aligner reads
+them.
 
     0 2500000 sil            0.25 0.50 the -71.3          #                    the birch canoe
     2500000 5000000 the      0.50 1.00 birch -68.0        0.25 121 pau
                                                           0.50 121 the
 
-Numbers with a point are seconds. Whole numbers are HTK's units of 100 ns, samples at TIMIT's 16
-kHz, milliseconds or seconds: the mean length of the labels shows which, and the middle two are
-told. A number after the label is its score. An end that is missing is where the next label begins.
-After a line `#`, each line is an end, a colour and a label, as festival writes them; of several
-labels between semicolons the first counts. A master label file (`#!MLF!#`) holds the labels of
-several recordings; those of this one are read, or the only ones. Silences (sil, sp, pau, empty) are
-no words.
+Numbers with a decimal point are seconds. Whole numbers are HTK's units of 100 ns, samples at
+TIMIT's 16 kHz, milliseconds or seconds. The mean length of the labels determines which; for samples
+and milliseconds a warning is given. A number after the label is its score. A missing end is the
+start of the next label. After a line `#`, each line is an end, a colour and a label, as festival
+writes them; of several labels separated by semicolons the first counts. A master label file
+(`#!MLF!#`) contains the labels of several recordings; those of the given one are read, or those of
+the only one. Silences (sil, sp, pau, empty) are not words.
 """
 
 import re
@@ -19,14 +19,14 @@ import warnings
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
 UNITS_PER_SECOND = 10_000_000
 TIMIT_RATE_HZ = 16_000
-# Mean lengths of labels in whole numbers: of seconds below the first, of milliseconds, of samples,
-# then of 100 ns.
+# Mean lengths of labels in whole numbers: below the first they are seconds, then milliseconds,
+# samples, and 100 ns.
 LEAST_MILLISECONDS, LEAST_SAMPLES, LEAST_UNITS = 60, 600, 50_000
 MASTER = "#!MLF!#"
 _NUMBER = re.compile(r"\d{1,15}(?:[.,]\d{1,15})?|[.,]\d{1,15}")
@@ -37,7 +37,7 @@ _Line = tuple[int, list[str]]  # its number, its fields
 
 
 def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
-    """A label file's text; its words with times if it has any.
+    """Read a label file's text, and its words with times if it has any.
 
     `stem` is the recording's name in a master file.
     """
@@ -67,8 +67,8 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
 
 
 def has_label_lines(text: str) -> bool:
-    """Whether a text is nothing but lines of a start, an end and a label, two or more, or behind a
-    mark `#`.
+    """Return whether a text consists only of lines with a start, an end and a label, two or more,
+    or after a mark `#`.
     """
     lines = [line[:200].split() for line in text.split("\n") if line.strip()]
     if ["#"] in lines[:20] and all(
@@ -81,7 +81,7 @@ def has_label_lines(text: str) -> bool:
 
 
 def _labels(path: Path, lines: list[_Line]) -> Transcript:
-    broken, said = BrokenLines(path), []
+    broken, texts = BrokenLines(path), []
     scale = _scale(path, [fields for _, fields in lines])
     for number, fields in lines:
         if not _are_numbers(fields[:2]):
@@ -90,27 +90,27 @@ def _labels(path: Path, lines: list[_Line]) -> Transcript:
         label = _label(fields[2:])
         if not is_silence(label):
             start_s, end_s = (_value(field) * scale for field in fields[:2])
-            said.append(Said(Spoken(label, start_s, end_s), number))
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
-    return timed_transcript(path, said, broken, unit=unit)
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
+    return timed_transcript(path, texts, broken, unit=unit)
 
 
 def _ends(path: Path, lines: list[_Line]) -> Transcript:
-    broken, said, start_s = BrokenLines(path), [], 0.0
+    broken, texts, start_s = BrokenLines(path), [], 0.0
     for number, fields in lines:
         if len(fields) < 2 or not _are_numbers(fields[:1], least=1):
             broken.add(number, " ".join(fields), "; need `end colour label` as on the others")
             continue
         end_s, label = _value(fields[0]), " ".join(fields[2:]).split(";")[0]
         if not is_silence(label):
-            said.append(Said(Spoken(label, start_s, end_s), number))
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
         start_s = end_s
-    return timed_transcript(path, said, broken, unit="word")
+    return timed_transcript(path, texts, broken, unit="word")
 
 
 def _have_colours(lines: list[_Line]) -> bool:
-    """Whether lines are `end colour label`: ends in seconds, with a point, and colours
-    without one.
+    """Return whether lines are `end colour label`: ends in seconds with a decimal point, and
+    colours without one.
     """
     timed = [fields for _, fields in lines if _are_numbers(fields[:2])]
     return not timed or (
@@ -136,8 +136,8 @@ def _label(fields: list[str]) -> str:
 
 
 def _of_recording(path: Path, lines: list[_Line], stem: str) -> list[_Line]:
-    """The lines of one recording in a master label file; each begins with its name in quotes, and
-    ends with a point.
+    """Return the lines of one recording in a master label file; each recording begins with its name
+    in quotes and ends with a period.
     """
     recordings: dict[str, list[_Line]] = {}
     here: list[_Line] | None = None
@@ -170,7 +170,7 @@ def _value(field: str) -> float:
 
 
 def _scale(path: Path, lines: list[list[str]]) -> float:
-    """Seconds per unit of the file's numbers."""
+    """Return the seconds per unit of the file's numbers."""
     times = [fields[:2] for fields in lines if _are_numbers(fields[:2])]
     if not times or any(not field.isdigit() for pair in times for field in pair):
         return 1.0

@@ -1,17 +1,17 @@
-"""What stands in a transcript although no mouth forms it.
+"""Removes text of a transcript that is not spoken.
 
 | dropped | where |
 |---|---|
 | `[Music]`, `【笑】` | square brackets, anywhere |
 | `(laughs)`, `（笑）` | round, up to five words, unpunctuated: first, after a sentence, on a line |
 | `*sighs*` | up to three words between asterisks, if they are a line |
-| ♪ and ♫, `# ... #` | the signs; the sung words stay, unless they only tell that there is music |
+| ♪ and ♫, `# ... #` | the signs; sung words stay, unless they only state that there is music |
 | `Transcribed by https://otter.ai` | a line of its own |
-| `Ada: ` | who speaks, where all lines with times begin so, three or more, and names come again |
-| `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | who speaks, at the start of a line |
+| `Ada: ` | the speaker, if all timed lines begin so, three or more, and names recur |
+| `- `, `>> `, `>> Ada: `, `JOHN: `, `Speaker 1: ` | the speaker, at the start of a line |
 
-Round brackets in a sentence may be spoken, as may `Note: ` or any name that is not all capitals:
-they stay.
+Round brackets inside a sentence may be spoken, and so may `Note: ` or any name that is not all
+capitals. They are kept.
 """
 
 import re
@@ -72,9 +72,11 @@ _LABELLED = re.compile(r"[\[<({].*[\])>}]", re.S)
 
 
 def spoken_text(text: str) -> str:
-    """The spoken part of a caption or a paragraph; its lines stay apart, empty ones go."""
+    """Return the spoken part of a caption or a paragraph; its lines stay separate, and empty ones
+    are removed.
+    """
     text = clean(text)
-    for _ in range(2):  # brackets in brackets
+    for _ in range(2):  # nested brackets
         text = _SIDE.sub(" ", text)
     text = _STARRED.sub("", _ROUND.sub(_unless_a_sentence, text))
     lines = [_of_a_line(line.strip()) for line in text.split("\n")]
@@ -82,9 +84,7 @@ def spoken_text(text: str) -> str:
 
 
 def without_names(lines: list[str]) -> list[str]:
-    """Lines without the names of who speaks, where all of them begin with one, as a meeting's
-    captions do.
-    """
+    """Remove the speakers' names if all lines begin with one, as in a meeting's captions."""
     found = [_NAME.match(line) for line in lines]
     names = [name[1] for name in found if name and name[1][0].isupper()]
     if len(lines) < 3 or len(names) < len(lines) or len(set(names)) == len(names):
@@ -93,7 +93,7 @@ def without_names(lines: list[str]) -> list[str]:
 
 
 def is_silence(label: str) -> bool:
-    """Whether the label of an interval stands for no word: sil, sp, `<p:>`, `[noise]`."""
+    """Return whether the label of an interval is not a word: sil, sp, `<p:>`, `[noise]`."""
     label = label.strip()
     return label.casefold() in SILENCES or _LABELLED.fullmatch(label) is not None
 
@@ -116,13 +116,15 @@ def _of_a_line(line: str) -> str:
     line = _NUMBERED.sub("", _CHEVRONS.sub("", line).lstrip()).lstrip()
     if (label := _LABEL.match(line)) and _names_a_speaker(label[1], rest=line[label.end() :]):
         line = line[label.end() :].lstrip()
-    if line != whole:  # what stands behind the speaker's name stands at the start
+    if line != whole:  # text after the speaker's name counts as the start of the line
         line = _ROUND.sub(_unless_a_sentence, line)
     return " ".join(line.split())
 
 
 def _names_a_speaker(label: str, *, rest: str) -> bool:
-    """All capitals, but for a text that is all capitals itself, in which a label does not show."""
+    """Return whether a label is in capitals while the text is not; in a text of capitals a label
+    cannot be recognised.
+    """
     return (
         label.isupper()
         and label not in _SPOKEN_CAPITALS

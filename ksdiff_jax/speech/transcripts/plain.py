@@ -1,5 +1,5 @@
-"""Plain text, `.txt` and `.md`: every line is said, without the marks of Markdown and what no mouth
-forms.
+"""Plain text, `.txt` and `.md`: every line is spoken, without Markdown marks and text that is never
+spoken.
 """
 
 import re
@@ -12,14 +12,14 @@ _HEADING = re.compile(r"^[ \t]{0,3}(?:#{1,6}[ \t]+|>[ \t]+|[*+][ \t]+)", re.MULT
 _LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\s]*\)")
 _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)([^*_\n]+)(?<=\S)\1")
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*$|^```.*$", re.MULTILINE)
-# TIMIT's prompts: the first and the last sample, then what is said.
+# TIMIT's prompts: the first and the last sample, then the words.
 _TIMIT = re.compile(r"\s*0 \d{4,12} (?=\S)")
-# MicroDVD's subtitles: the first and the last picture, whose rate is not known here.
+# MicroDVD's subtitles: the first and the last picture; the frame rate is not known here.
 _FRAMES = re.compile(r"^\{\d{1,9}\}\{\d{0,9}\}", re.MULTILINE)
 
 
 def read_plain(path: Path, text: str) -> Transcript:
-    """The text, line by line."""
+    """Read the text line by line."""
     text = (
         _TIMIT.sub("", text, count=1)
         if text.strip().count("\n") == 0 and _TIMIT.match(text)

@@ -1,7 +1,7 @@
-"""A transcript file of any kind: which reader it needs shows in what it holds, and only then in its
-ending.
+"""Reads a transcript file of any format. The reader is selected by the content, and by the file
+extension only if the content is ambiguous.
 
-| ending | what it is | times of |
+| extension | format | times of |
 |---|---|---|
 | .TextGrid | Praat's and the aligners' annotation | words |
 | .lab, .mlf | HTK labels, or plain words | words |
@@ -12,7 +12,7 @@ ending.
 | .lrc | lyrics | words or lines |
 | .txt, others | labels of Audacity, lines with times, plain text | words or lines, or none |
 
-A SubRip file called `.vtt` or `.txt` is read as what it is: no times are spoken.
+A SubRip file named `.vtt` or `.txt` is read as SubRip, so its times do not become spoken text.
 """
 
 import warnings
@@ -37,7 +37,7 @@ from ksdiff_jax.speech.transcripts.timed_text import is_xml, read_timed_text
 
 Reader = Callable[[Path, str], Transcript]
 
-# What shows in the text, whatever the file is called; the first that fits.
+# Formats detected from the text, independent of the file name; the first match is used.
 _BY_CONTENT: tuple[tuple[Callable[[str], bool], Reader], ...] = (
     (is_text_grid, read_text_grid),
     (is_substation, read_substation),
@@ -58,7 +58,7 @@ _BY_ENDING: dict[str, Reader] = {
     ".dfxp": read_timed_text,
     ".lrc": read_stamped,
 }
-# What a text without an ending of its own may hold.
+# Possible formats of a text without an extension of its own.
 _IN_PLAIN: tuple[tuple[Callable[[str], bool], Reader], ...] = (
     (has_labels, read_label_track),
     (has_stamps, read_stamped),
@@ -69,21 +69,21 @@ _JSON_STARTS = ("{", "[{", "[\n")
 
 
 def read_transcript(path: str | Path, *, recording: str | Path | None = None) -> Transcript:
-    """A transcript file of any of the kinds above.
+    """Read a transcript file of any of the formats above.
 
-    `recording` chooses in a file that holds the words of several; without it the file's own name
-    does. Raises `InputError` with file and line where nothing can be read, and warns of single
-    lines that could not be.
+    `recording` selects the words in a file with several recordings; by default the file's own name
+    does. Raises `InputError` with file and line if nothing can be read, and warns of single lines
+    that cannot be parsed.
     """
     path = Path(path)
     text = read_text(path)
     if not text.strip():
         raise InputError(
-            f"{path}: an empty file; write down what is said, or leave the transcript out"
+            f"{path}: an empty file; write the spoken words into it, or leave the transcript out"
         )
     transcript = _read(path, text, stem=Path(path if recording is None else recording).stem)
     if not transcript.text:
-        warnings.warn(f"{path}: holds no word that is said", TranscriptFileWarning, stacklevel=2)
+        warnings.warn(f"{path}: contains no spoken words", TranscriptFileWarning, stacklevel=2)
     return transcript
 
 

@@ -1,4 +1,5 @@
-"""JSON of speech recognisers and aligners: the words with their times, else the segments.
+"""Reads JSON of speech recognisers and aligners: the words with their times, otherwise the
+segments.
 
 | made by | words | segments |
 |---|---|---|
@@ -13,7 +14,7 @@
 | aeneas | | `fragments[]`: lines, begin, end |
 | this program (`ksdiff-words/1`) | `spoken[]`: text, start_s, end_s, by its `unit` | |
 
-Words without times, as WhisperX has them for numbers, last from the word before to the one after.
+Words without times, which WhisperX writes for numbers, last from the previous word to the next one.
 """
 
 import json
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.chunks import spoken_words
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import SCHEMA, Transcript
@@ -31,13 +32,13 @@ from ksdiff_jax.speech.transcripts.spoken_words import SCHEMA, Transcript
 _TEXTS = ("punctuated_word", "word", "text", "lines")
 _STARTS, _ENDS = ("start", "begin", "start_s"), ("end", "end_s")
 
-LONGEST_S = 60  # of words; what is longer is not in seconds
+LONGEST_S = 60  # of words; longer times are not in seconds
 
-_Item = tuple[Any, Any, Any]  # text, start and end in seconds as they stand in the file
+_Item = tuple[Any, Any, Any]  # text, start and end in seconds as written in the file
 
 
 def is_transcript(text: str) -> bool:
-    """Whether a text is JSON of one of these kinds."""
+    """Return whether a text is JSON of one of these kinds."""
     try:
         return _items(_parsed(text)) is not None
     except (ValueError, RecursionError):
@@ -45,7 +46,7 @@ def is_transcript(text: str) -> bool:
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is JSON of any kind."""
+    """Return whether a text is JSON of any kind."""
     try:
         _parsed(text)
     except (ValueError, RecursionError):
@@ -54,7 +55,7 @@ def is_json(text: str) -> bool:
 
 
 def read_json(path: Path, text: str) -> Transcript:
-    """What is said, with the times of words where the file has them."""
+    """Read the words, with their times if the file has them."""
     try:
         content = _parsed(text)
     except json.JSONDecodeError as error:
@@ -71,9 +72,9 @@ def read_json(path: Path, text: str) -> Transcript:
     unit, items = found
     scale = _scale(items) if unit == "word" else 1.0
     chunks = []
-    for said, start, end in items:
+    for words, start, end in items:
         label = " ".join(
-            spoken_text(" ".join(said) if isinstance(said, list) else str(said)).split()
+            spoken_text(" ".join(words) if isinstance(words, list) else str(words)).split()
         )
         if not is_silence(label):
             chunks.append(
@@ -88,7 +89,7 @@ def read_json(path: Path, text: str) -> Transcript:
         return Transcript(whole or " ".join(chunk["text"] for chunk in chunks), str(path))
     words = spoken_words(chunks, duration_s=max(known))
     return timed_transcript(
-        path, [Said(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole
+        path, [NumberedText(word, 1) for word in words], BrokenLines(path), unit=unit, text=whole
     )
 
 
@@ -97,7 +98,7 @@ def _parsed(text: str) -> Any:
 
 
 def _items(content: Any) -> tuple[str, list[_Item]] | None:
-    """("word" or "line", its items), or None for JSON of another kind."""
+    """Return ("word" or "line", its items), or None for other JSON."""
     if isinstance(content, list):
         content = {"segments": content}
     if not isinstance(content, dict):
@@ -186,7 +187,9 @@ def _entries(content: dict) -> Iterator[_Item]:
 
 
 def _scale(items: list[_Item]) -> float:
-    """Seconds per unit: AssemblyAI's whole numbers are milliseconds, as words of minutes show."""
+    """Return the seconds per unit: AssemblyAI's whole numbers are milliseconds, detected by words
+    that would last minutes.
+    """
     lengths = [end - start for _, start, end in items if type(start) is int and type(end) is int]
     timed = sum(start is not None for _, start, _ in items)
     return (
@@ -197,8 +200,8 @@ def _scale(items: list[_Item]) -> float:
 
 
 def _seconds(value: Any, scale: float = 1.0) -> float | None:
-    """A number, also one in quotes; None for anything else, and for what is not finite or
-    negative.
+    """Return a number, also one in quotes; None for anything else, and for a number that is not
+    finite or negative.
     """
     try:
         number = scale * float(value)

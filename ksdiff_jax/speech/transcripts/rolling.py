@@ -1,15 +1,14 @@
-"""Captions that show a line again with the next one: each word counts once.
+"""Captions that repeat a line in the next cue: each word counts once.
 
-Three habits are known, told from the cues that follow each other without a pause:
+Three styles are detected from cues that follow each other without a pause:
 
 - scrolling (YouTube's own captions, roll-up captions of television): the last lines of a cue are
-  the first of the next, and a cue of 10 ms between two shows the old lines alone;
-- growing: a cue begins with all the words of the one before;
-- highlighting (Whisper's `--highlight_words`): the same words again, of which another one is
-  marked.
+  the first of the next, and a cue of 10 ms between two shows only the old lines;
+- growing: a cue begins with all the words of the previous one;
+- highlighting (Whisper's `--highlight_words`): the same words again, with another one marked.
 
-Where such cues are not at least half of those that follow each other, repeated lines are words said
-again.
+Unless such cues are at least half of those that follow each other, repeated lines count as words
+spoken again.
 """
 
 import itertools
@@ -17,25 +16,23 @@ from typing import NamedTuple
 
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken
 
-# Cues closer than this follow each other; a speaker who repeats a word leaves more.
+# Cues closer than this are consecutive; a speaker who repeats a word leaves a longer pause.
 PAUSE_S = 0.05
 
 
 class Shown(NamedTuple):
-    """What one cue shows."""
+    """The contents of one cue."""
 
     start_s: float
     end_s: float
     lines: tuple[str, ...]
-    words: tuple[tuple[Spoken, ...], ...]  # of each line, where the cue times them
+    words: tuple[tuple[Spoken, ...], ...]  # of each line, if the cue has word times
     raw: str
     line: int
 
 
 class Fresh(NamedTuple):
-    """What a cue shows for the first time, in lines, and the words of those lines that are
-    timed.
-    """
+    """The lines that a cue shows for the first time, and the timed words of those lines."""
 
     shown: Shown
     lines: tuple[str, ...]
@@ -43,7 +40,7 @@ class Fresh(NamedTuple):
 
 
 def first_shown(cues: list[Shown]) -> list[Fresh]:
-    """What each cue adds to the one before; cues that add nothing lengthen the last one
+    """Return what each cue adds to the previous one; a cue that adds nothing extends the last one
     that did.
     """
     if not _roll(cues):
@@ -86,8 +83,8 @@ def _follows(before: Shown, cue: Shown) -> bool:
 
 
 def _repeated(before: Shown | None, cue: Shown) -> tuple[int, int]:
-    """How many of its first lines, or else how many of its first words, the cue takes over from the
-    one before.
+    """Return how many of its first lines, or otherwise how many of its first words, the cue repeats
+    from the previous one.
     """
     if before is None or not _follows(before, cue):
         return 0, 0
@@ -95,6 +92,6 @@ def _repeated(before: Shown | None, cue: Shown) -> tuple[int, int]:
         if before.lines[-count:] == cue.lines[:count]:
             return count, 0
     old, new = " ".join(before.lines).split(), " ".join(cue.lines).split()
-    # one word again and again is said again
+    # one word repeated alone counts as spoken again
     grows = old and new[: len(old)] == old and len(set(new)) > 1
     return 0, len(old) if grows else 0

@@ -1,17 +1,18 @@
-"""The transcript that lies beside a recording.
+"""Finds the transcript beside a recording.
 
-Beside `talk.mp4` these are looked for; of the first row that is there, the first file:
+For `talk.mp4` these names are searched; the first file of the first matching row is used:
 
 | name | as written by |
 |---|---|
-| talk.ENDING | most |
+| talk.ENDING | most programs |
 | talk.mp4.ENDING | editors and servers that keep the whole name |
-| talk.en.ENDING | players and video sites, one file a language |
+| talk.en.ENDING | players and video sites, one file per language |
 
-ENDING, in capitals or not, in this order: TextGrid, lab, ctm, json, csv, tsv, srt, vtt, ass, ssa,
+ENDING is, in this order and in any case: TextGrid, lab, ctm, json, csv, tsv, srt, vtt, ass, ssa,
 sbv, ttml, dfxp, lrc, txt. Tables and JSON count only if they are transcripts; folders and empty
-files do not count. Of several languages the one that is marked as the original (`talk.en-orig.vtt`)
-is read; without a mark none is, with a warning, since a translation is not what is said.
+files do not count. Of several languages the one marked as the original (`talk.en-orig.vtt`) is
+read. Without such a mark none is read, with a warning, because a translation does not contain the
+spoken words.
 """
 
 import re
@@ -51,9 +52,9 @@ _LANGUAGE = re.compile(
 
 
 def find_sidecar(speech: str | Path) -> Path | None:
-    """The transcript that lies beside a recording under its name, if one does."""
+    """Return the transcript beside a recording that has its name, if there is one."""
     speech = Path(speech)
-    if not speech.name:  # "." or "/": no recording, and nothing beside it
+    if not speech.name:  # "." or "/": not a recording, and no file beside it
         return None
     beside = _beside(speech)
     for middle in ("", speech.suffix.lower()):
@@ -65,11 +66,11 @@ def find_sidecar(speech: str | Path) -> Path | None:
 
 
 def _beside(speech: Path) -> dict[str, list[tuple[int, Path]]]:
-    """Transcripts under the recording's name, in their order, by what stands between that name and
-    their ending.
+    """Return transcripts with the recording's name, in order of priority, keyed by the part between
+    that name and the extension.
     """
     stem = unicodedata.normalize("NFC", speech.stem)
-    try:  # most names of a large folder are passed over at once
+    try:  # skip most names of a large folder quickly
         everything = (path.name for path in speech.parent.iterdir())
         names = [name for name in everything if unicodedata.normalize("NFC", name).startswith(stem)]
     except OSError:
@@ -113,8 +114,7 @@ def _of_one_language(speech: Path, beside: dict[str, list[tuple[int, Path]]]) ->
         names = ", ".join(found[0][1].name for found in beside.values())
         warnings.warn(
             f"{speech}: transcripts in several languages beside it ({names}); none is read, name "
-            "one with "
-            "--transcript-file",
+            "one with --transcript-file",
             TranscriptFileWarning,
             stacklevel=3,
         )

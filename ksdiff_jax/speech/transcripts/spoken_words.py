@@ -1,4 +1,4 @@
-"""A transcript: the text, and where a file or a model knows them, the times of its words or lines.
+"""A transcript: the text, and the times of its words or lines if a file or a model provides them.
 
 Times are seconds from the start of the sound. `write_words` stores them as JSON, schema
 `ksdiff-words/1`.
@@ -20,7 +20,7 @@ class TranscriptFileWarning(Notice):
 
 
 class Spoken(NamedTuple):
-    """A word or a line, and when it is said."""
+    """A word or a line, and its time."""
 
     text: str
     start_s: float
@@ -28,16 +28,16 @@ class Spoken(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """What is said. `spoken` is empty where no times are known."""
+    """The spoken text. `spoken` is empty if no times are known."""
 
     text: str
-    source: str  # the file, or the model that heard it
+    source: str  # the file, or the model that transcribed it
     unit: Literal["word", "line"] = "word"
     spoken: tuple[Spoken, ...] = ()
 
 
 def within(transcript: Transcript, *, duration_s: float) -> Transcript:
-    """The words or lines that begin inside a recording, cut where it ends; warns of those that
+    """Return the words or lines that begin inside a recording, cut at its end; warn of those that
     begin later.
     """
     kept = tuple(
@@ -58,10 +58,10 @@ def within(transcript: Transcript, *, duration_s: float) -> Transcript:
 
 
 def write_words(path: str | Path, transcript: Transcript, *, overwrite: bool = False) -> None:
-    """Words or lines with their times as JSON: schema, source, unit, text, spoken = [{text,
+    """Write words or lines with their times as JSON: schema, source, unit, text, spoken = [{text,
     start_s, end_s}].
 
-    Such a file of ours at `path` is replaced, another one only with `overwrite`.
+    Such a file of ours at `path` is replaced; another file is replaced only with `overwrite`.
     """
     content = {
         "schema": SCHEMA,
@@ -74,5 +74,5 @@ def write_words(path: str | Path, transcript: Transcript, *, overwrite: bool = F
 
 
 def lasts(item: Spoken) -> bool:
-    """Whether its times are times: finite, not negative, the end not before the start."""
+    """Return whether the times are valid: finite, not negative, the end not before the start."""
     return math.isfinite(item.end_s) and 0 <= item.start_s <= item.end_s

@@ -1,11 +1,11 @@
-"""Subtitles: from the cues of an `.srt`, `.vtt` or `.sbv` file to what is said, without tags and
+"""Converts the cues of an `.srt`, `.vtt` or `.sbv` file to the spoken text, without tags and
 asides.
 
     00:00:01,000 --> 00:00:02,500             00:01.000 --> 00:02.500 align:start
     {\\an8}What is <i>said</i>.                What<00:01.300><c> is</c><00:01.600><c> said.</c>
 
-Where a file gives the time of every word, as the captions that YouTube makes do, the words have
-times; else the lines do.
+If a file gives the time of every word, as YouTube's own captions do, the words have times;
+otherwise the lines do.
 """
 
 import html
@@ -13,7 +13,7 @@ import re
 import warnings
 from pathlib import Path
 
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.cues import Cue, is_web_vtt, read_cues, seconds
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text, without_names
 from ksdiff_jax.speech.transcripts.rolling import Fresh, Shown, first_shown
@@ -24,7 +24,7 @@ _BREAK = re.compile(r"<br\s*/?>|\[br\]|\\[Nh]", re.IGNORECASE)
 _TAG = re.compile(
     r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|<>|\{\\[^{}]*\}|\{/?[ibus]\}|\{[a-zA-Z]:[^{}]*\}"
 )
-# A tag that was never closed: its name, and attributes of the form name=value.
+# A tag without an end: its name, and attributes of the form name=value.
 _OPEN_TAG = re.compile(
     r"</?(?:[ibus]|font|span|c|v|lang|ruby)(?:\s+\w+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>]+))*(?=\s|$)"
     r"|\{\\[^{}\s]*",
@@ -34,23 +34,22 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
 _WORD_TIME = re.compile(r"<(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})[.,](\d{1,30})>")
 _MARKED = re.compile(r"<(u|b|i|c|font)\b[^<>]*>([^<>]+)</\1>", re.IGNORECASE)
 _STREAM_CLOCK = re.compile(r"^X-TIMESTAMP-MAP=.*$", re.MULTILINE)
-# Of the timed pieces of a file with word times, those that may hold several words.
+# In a file with word times, the timed pieces that may contain several words.
 LARGEST_SHARE_OF_PHRASES = 0.1
 
 
 def read_subtitles(path: Path, text: str) -> Transcript:
-    """The words of a file of cues, where it times words, else its lines.
+    """Read the words of a file of cues if it times words, otherwise its lines.
 
-    What is broken is named (`BrokenLines`).
+    Broken lines are reported (`BrokenLines`).
     """
     broken = BrokenLines(path)
     web_vtt = is_web_vtt(text)
     cues = read_cues(text, broken, web_vtt=web_vtt or path.suffix.lower() == ".vtt")
     if web_vtt and (clock := _STREAM_CLOCK.search(text[:2000])):
         warnings.warn(
-            f"{path}: {clock[0][:80]} ties its times to the clock of a stream; they are taken as "
-            "seconds from the "
-            "start of the recording",
+            f"{path}: {clock[0][:80]} refers its times to the clock of a stream; they are read as "
+            "seconds from the start of the recording",
             TranscriptFileWarning,
             stacklevel=2,
         )
@@ -61,22 +60,22 @@ def read_subtitles(path: Path, text: str) -> Transcript:
         return timed_transcript(path, words, broken, unit="word")
     texts = without_names([" ".join(item.lines) for item in fresh])
     lines = [
-        Said(Spoken(text, item.shown.start_s, item.shown.end_s), item.shown.line)
+        NumberedText(Spoken(text, item.shown.start_s, item.shown.end_s), item.shown.line)
         for text, item in zip(texts, fresh, strict=True)
     ]
     return timed_transcript(path, lines, broken, unit="line")
 
 
 def bare(text: str) -> str:
-    """Text without tags, its entities as characters; lines stay apart."""
+    """Return text without tags, with entities decoded; lines stay separate."""
     text = _BREAK.sub("\n", _READING.sub("", text))
     text = _OPEN_TAG.sub("", _TAG.sub("", text))
     return _ENTITY.sub(lambda found: html.unescape(found[0]), text)
 
 
 def _without_twins(cues: list[Cue]) -> list[Cue]:
-    """Of cues that are alike in times and text, as in pieces of a stream that were joined, the
-    first.
+    """Keep the first of several cues with equal times and text, which occur where pieces of a
+    stream were joined.
     """
     return list({(cue.start_s, cue.end_s, *cue.lines): cue for cue in reversed(cues)}.values())[
         ::-1
@@ -99,7 +98,7 @@ def _shown(cue: Cue) -> Shown:
 
 
 def _timed_pieces(line: str, cue: Cue) -> tuple[Spoken, ...]:
-    """The pieces of a line between its times; the first begins with the cue, the last ends
+    """Return the pieces of a line between its times; the first starts with the cue, the last ends
     with it.
     """
     starts, texts, last = [cue.start_s], [], 0
@@ -110,25 +109,25 @@ def _timed_pieces(line: str, cue: Cue) -> tuple[Spoken, ...]:
         )
         last = found.end()
     texts.append(line[last:])
-    said = [
+    pieces = [
         (" ".join(spoken_text(bare(text)).split()), start_s)
         for text, start_s in zip(texts, starts, strict=True)
     ]
     ends = [*starts[1:], max(cue.end_s, starts[-1])]
     return tuple(
         Spoken(text, start_s, end_s)
-        for (text, start_s), end_s in zip(said, ends, strict=True)
+        for (text, start_s), end_s in zip(pieces, ends, strict=True)
         if text
     )
 
 
-def _words(fresh: list[Fresh]) -> list[Said]:
-    """The timed words of a file in which lines are timed by words; empty for others."""
-    words: list[Said] = []
+def _words(fresh: list[Fresh]) -> list[NumberedText]:
+    """Return the timed words of a file in which lines are timed by words; empty for others."""
+    words: list[NumberedText] = []
     for item in fresh:
         for line, timed in zip(item.lines, item.words, strict=True):
             pieces = timed or (Spoken(line, item.shown.start_s, item.shown.end_s),)
-            words += [Said(piece, item.shown.line) for piece in pieces]
+            words += [NumberedText(piece, item.shown.line) for piece in pieces]
     phrases = sum(len(word.spoken.text.split()) > 1 for word in words)
     if not any(
         timed for item in fresh for timed in item.words
@@ -137,8 +136,8 @@ def _words(fresh: list[Fresh]) -> list[Said]:
     return words
 
 
-def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[Said]:
-    """The words that are marked in one cue after the other, if they are all that is said; else
+def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[NumberedText]:
+    """Return the words that are marked in consecutive cues, if they are the whole text; otherwise
     empty.
     """
     marked = []
@@ -146,7 +145,7 @@ def _marked_words(cues: list[Cue], fresh: list[Fresh]) -> list[Said]:
         found = _MARKED.findall("\n".join(cue.lines))
         if len(found) == 1:
             text = " ".join(spoken_text(bare(found[0][1])).split())
-            marked.append(Said(Spoken(text, cue.start_s, cue.end_s), cue.line))
-    said = " ".join(" ".join(item.lines) for item in fresh).split()
-    alike = [word for item in marked for word in item.spoken.text.split()] == said
+            marked.append(NumberedText(Spoken(text, cue.start_s, cue.end_s), cue.line))
+    words = " ".join(" ".join(item.lines) for item in fresh).split()
+    alike = [word for item in marked for word in item.spoken.text.split()] == words
     return marked if alike and len(marked) > len(fresh) else []

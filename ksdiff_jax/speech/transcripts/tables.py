@@ -1,14 +1,14 @@
-"""Tables with a heading, their fields between commas, semicolons or tabs: Whisper's, and the
-Montreal aligner's.
+"""Reads tables with a header, with fields separated by commas, semicolons or tabs: Whisper's and
+the Montreal aligner's.
 
     start	end	text                        Begin,End,Label,Type,Speaker
     250	1000	The birch                   0.25,0.5,the,words,ada
     1000	1750	canoe                       0.25,0.3,DH,phones,ada
 
-Whisper's whole numbers are milliseconds; all others are seconds. Of the aligner's rows the words
-are read. The heading may call its columns start or begin, end or stop, and text, label or word.
-ELAN's rows have tabs and no heading: tier, participant, the times in one or several forms, and last
-the text.
+Whisper's whole numbers are milliseconds; all others are seconds. Only the word rows of the aligner
+are read. The header may name its columns start or begin, end or stop, and text, label or word.
+ELAN's rows have tabs and no header: tier, participant, the times in one or several formats, and the
+text last.
 """
 
 import csv
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence, spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
@@ -43,12 +43,12 @@ class _Columns(NamedTuple):
 
 
 def has_heading(text: str) -> bool:
-    """Whether the first line names the columns of a start, an end and a text."""
+    """Return whether the first line names the columns of a start, an end and a text."""
     return _columns(text) is not None
 
 
 def read_table(path: Path, text: str) -> Transcript:
-    """The words of a table that has rows of words, else its lines."""
+    """Read the words of a table that has rows of words, otherwise its lines."""
     columns = _columns(text)
     if columns is None:
         raise InputError(
@@ -57,7 +57,7 @@ def read_table(path: Path, text: str) -> Transcript:
         )
     rows = csv.reader(text.split("\n"), delimiter=columns.separator)
     next(rows)
-    broken, said, speakers = BrokenLines(path), [], set()
+    broken, texts, speakers = BrokenLines(path), [], set()
     found = [(rows.line_num, row) for row in rows if any(field.strip() for field in row)]
     whole = all(
         row[columns.start].strip().isdigit() for _, row in found if len(row) > columns.start
@@ -84,7 +84,7 @@ def read_table(path: Path, text: str) -> Transcript:
             )
             continue
         if not is_silence(label):
-            said.append(Said(Spoken(label, start_s, end_s), number))
+            texts.append(NumberedText(Spoken(label, start_s, end_s), number))
             speakers.add(
                 row[columns.speaker]
                 if columns.speaker is not None and len(row) > columns.speaker
@@ -97,25 +97,25 @@ def read_table(path: Path, text: str) -> Transcript:
             TranscriptFileWarning,
             stacklevel=2,
         )
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
-    return timed_transcript(path, said, broken, unit=unit)
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
+    return timed_transcript(path, texts, broken, unit=unit)
 
 
 def has_rows(text: str) -> bool:
-    """Whether every line is a row of ELAN's, one or more."""
+    """Return whether every line is a row of ELAN's, one or more."""
     lines = [line for line in text.split("\n") if line.strip()]
     return bool(lines) and all(_row(line) is not None for line in lines)
 
 
 def read_rows(path: Path, text: str) -> Transcript:
-    """The lines of all tiers of ELAN's export."""
+    """Read the lines of all tiers of ELAN's export."""
     rows = [
         (number, _row(line))
         for number, line in enumerate(text.split("\n"), start=1)
         if line.strip()
     ]
-    said = [
-        Said(row.spoken, number)
+    texts = [
+        NumberedText(row.spoken, number)
         for number, row in rows
         if row is not None and not is_silence(row.spoken.text)
     ]
@@ -127,9 +127,9 @@ def read_rows(path: Path, text: str) -> Transcript:
             TranscriptFileWarning,
             stacklevel=2,
         )
-    unit = "line" if any(" " in item.spoken.text for item in said) else "word"
+    unit = "line" if any(" " in item.spoken.text for item in texts) else "word"
     return timed_transcript(
-        path, sorted(said, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit
+        path, sorted(texts, key=lambda item: item.spoken.start_s), BrokenLines(path), unit=unit
     )
 
 
@@ -156,15 +156,21 @@ def _columns(text: str) -> _Columns | None:
         return None
     for separator in "\t,;":
         names = [name.strip().strip('"').lower() for name in heading.split(separator)]
-        start, end, said = (
+        start, end, label = (
             next((names.index(n) for n in known if n in names), None)
             for known in (_STARTS, _ENDS, _TEXTS)
         )
-        if start is not None and end is not None and said is not None:
+        if start is not None and end is not None and label is not None:
             kind, speaker = (
                 names.index(name) if name in names else None for name in ("type", "speaker")
             )
             return _Columns(
-                separator, start, end, said, kind, speaker, names[start] == "start" and kind is None
+                separator,
+                start,
+                end,
+                label,
+                kind,
+                speaker,
+                names[start] == "start" and kind is None,
             )
     return None

@@ -1,8 +1,9 @@
-"""Praat's TextGrid in text form, long, short or chronological: tiers of labels between two times.
+"""Reads Praat's TextGrid in text format, long, short or chronological: tiers of labels between two
+times.
 
-All forms hold the same kinds of value, strings in quotes (a doubled quote is one), numbers that
-stand free, and flags; the long one adds names, as in `xmin = 0.5`; a comment runs from `!` to the
-end of its line. So a file is read as its sequence of values:
+All formats contain the same kinds of values: strings in quotes (a doubled quote represents one),
+free-standing numbers, and flags. The long format adds names, as in `xmin = 0.5`. A comment runs
+from `!` to the end of its line. A file is therefore read as its sequence of values:
 
     "ooTextFile" "TextGrid"   xmin xmax   <exists>   tiers   then for each tier
     "IntervalTier" name xmin xmax n   (xmin xmax text) n times,   or
@@ -12,9 +13,9 @@ end of its line. So a file is read as its sequence of values:
     (class name xmin xmax) for each tier   then
     tier xmin xmax text,   or   tier time mark,   in the order of time
 
-The tier of words is read: `words`, `word`, `ORT-MAU`, `Ada - words` and their like, else the first
-interval tier that holds no phones. A file whose time begins at xmin belongs to a piece that was cut
-out; its sound begins there.
+The word tier is read: `words`, `word`, `ORT-MAU`, `Ada - words` and similar names, otherwise the
+first interval tier that does not contain phones. A file whose time begins at xmin belongs to an
+excerpt whose sound begins there.
 """
 
 import re
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import is_silence
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, TranscriptFileWarning
 
@@ -72,17 +73,17 @@ class _Value(NamedTuple):
 class _Tier(NamedTuple):
     name: str
     is_intervals: bool
-    said: list[Said]
+    texts: list[NumberedText]
 
 
 def is_text_grid(text: str) -> bool:
-    """Whether a text begins as a TextGrid does."""
+    """Return whether a text begins as a TextGrid does."""
     head = text[:400]
     return _CHRONOLOGICAL in head or ("ooTextFile" in head and "TextGrid" in head)
 
 
 def read_text_grid(path: Path, text: str) -> Transcript:
-    """The words of a TextGrid, silences left out."""
+    """Read the words of a TextGrid, without silences."""
     values = _Reader(path, _values(text))
     start_s, tiers = (
         _chronological(values) if _CHRONOLOGICAL in text[:400] else _tier_by_tier(values)
@@ -94,13 +95,13 @@ def read_text_grid(path: Path, text: str) -> Transcript:
             TranscriptFileWarning,
             stacklevel=2,
         )
-    said = [
-        Said(Spoken(word.text, word.start_s - start_s, word.end_s - start_s), line)
-        for word, line in tier.said
+    texts = [
+        NumberedText(Spoken(word.text, word.start_s - start_s, word.end_s - start_s), line)
+        for word, line in tier.texts
         if not is_silence(word.text)
     ]
-    unit = "line" if any(" " in word.text for word, _ in said) else "word"
-    return timed_transcript(path, said, BrokenLines(path), unit=unit)
+    unit = "line" if any(" " in word.text for word, _ in texts) else "word"
+    return timed_transcript(path, texts, BrokenLines(path), unit=unit)
 
 
 def _tier_by_tier(values: "_Reader") -> tuple[float, list[_Tier]]:
@@ -140,7 +141,7 @@ def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
                 f"{values.path}, line {values.line}: tier {number}, of {len(tiers)} tiers"
             )
         tier = tiers[number - 1]
-        tier.said.append(values.entry(tier.is_intervals))
+        tier.texts.append(values.entry(tier.is_intervals))
     return start_s, tiers
 
 
@@ -158,11 +159,11 @@ def _tier_of_words(path: Path, tiers: list[_Tier]) -> _Tier:
             f"{path}: no tier of words, only {names}; call the tier with the words `words`"
         )
     filled = [
-        tier for tier in candidates if any(not is_silence(word.text) for word, _ in tier.said)
+        tier for tier in candidates if any(not is_silence(word.text) for word, _ in tier.texts)
     ]
     if len(filled) > 1:
         warnings.warn(
-            f"{path}: the tier {filled[0].name!r} is read, and not "
+            f"{path}: the tier {filled[0].name!r} is read instead of "
             f"{', '.join(repr(tier.name) for tier in filled[1:])}",
             TranscriptFileWarning,
             stacklevel=3,
@@ -197,7 +198,7 @@ def _label(text: str) -> str:
 
 
 class _Reader:
-    """Takes values one by one; what is not there or not of the kind needed is an `InputError`."""
+    """Reads values one by one; raises `InputError` if one is missing or of the wrong kind."""
 
     def __init__(self, path: Path, values: list[_Value]):
         self.path, self.values, self.position = path, values, 0
@@ -224,16 +225,16 @@ class _Reader:
             )
         return int(found.value)
 
-    def entry(self, is_interval: bool) -> Said:
+    def entry(self, is_interval: bool) -> NumberedText:
         if not is_interval:
             point = self._take(float, "a point's time")
-            return Said(
+            return NumberedText(
                 Spoken(_label(self.text("a point's mark")), float(point.value), float(point.value)),
                 point.line,
             )
         start = self._take(float, "an interval's xmin")
         end_s, label = self.number("an interval's xmax"), self.text("an interval's text")
-        return Said(Spoken(_label(label), float(start.value), end_s), start.line)
+        return NumberedText(Spoken(_label(label), float(start.value), end_s), start.line)
 
     def _take(self, kind: type, what: str) -> _Value:
         if self.ended:

@@ -1,11 +1,11 @@
-"""Timed text in XML, `.ttml` and `.dfxp`: paragraphs with a begin and an end.
+"""Reads timed text in XML, `.ttml` and `.dfxp`: paragraphs with a begin and an end.
 
     <tt xmlns="http://www.w3.org/ns/ttml" ttp:frameRate="25"> ...
       <p begin="00:00:01.000" end="00:00:02.500">What is<br/>said.</p>
 
 Times are clock times (a fourth number counts frames) or offsets with a unit: `1.5s`, `1500ms`,
-`90m`, `37f`, `15000t`. A document with a DOCTYPE is refused: entities that it defines could grow
-without limit.
+`90m`, `37f`, `15000t`. A document with a DOCTYPE is refused, because entities that it defines could
+expand without limit.
 """
 
 import re
@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, Said, timed_transcript
+from ksdiff_jax.speech.transcripts.broken_lines import BrokenLines, NumberedText, timed_transcript
 from ksdiff_jax.speech.transcripts.never_spoken import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 
@@ -23,22 +23,22 @@ _ROOT = re.compile(r"<tt[\s>]|<\w+:tt[\s>]")
 
 
 def is_xml(text: str) -> bool:
-    """Whether a text begins as XML does."""
+    """Return whether a text begins as XML does."""
     return re.match(r"\s*<(?:\?xml|tt[\s>])", text[:1000]) is not None
 
 
 def read_timed_text(path: Path, text: str) -> Transcript:
-    """The paragraphs of the document."""
+    """Read the paragraphs of the document."""
     if not _ROOT.search(text[:5000]):
         raise InputError(
-            f"{path}: XML, but no timed text (TTML); save it as SubRip, WebVTT or TextGrid"
+            f"{path}: XML, but not timed text (TTML); save it as SubRip, WebVTT or TextGrid"
         )
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(
             f"{path}: XML with a DOCTYPE, which is not read; save it as SubRip or WebVTT"
         )
     parser = ElementTree.XMLPullParser(["start", "end"])
-    broken, said, line, depth = BrokenLines(path), [], 0, 0  # depth: paragraphs that are open
+    broken, texts, line, depth = BrokenLines(path), [], 0, 0  # depth: number of open paragraphs
     rates: dict[str, float] = {}
     try:
         for line, content in enumerate(text.lstrip().split("\n"), start=1):
@@ -50,21 +50,21 @@ def read_timed_text(path: Path, text: str) -> Transcript:
                 elif name == "p":
                     depth += 1 if event == "start" else -1
                     if not depth:
-                        _add(element, rates, broken, said, line)
+                        _add(element, rates, broken, texts, line)
                         element.clear()
         parser.close()
     except ElementTree.ParseError as error:
         raise InputError(
             f"{path}, line {error.position[0]}: not XML that can be read ({error})"
         ) from error
-    return timed_transcript(path, said, broken, unit="line")
+    return timed_transcript(path, texts, broken, unit="line")
 
 
 def _add(
     element: ElementTree.Element,
     rates: dict[str, float],
     broken: BrokenLines,
-    said: list[Said],
+    texts: list[NumberedText],
     line: int,
 ) -> None:
     for part in element.iter():
@@ -81,11 +81,11 @@ def _add(
     if start_s is None or end_s is None:
         broken.add(line, text, ": a paragraph without a begin and an end")
     else:
-        said.append(Said(Spoken(text, start_s, end_s), line))
+        texts.append(NumberedText(Spoken(text, start_s, end_s), line))
 
 
 def _rates(root: ElementTree.Element) -> dict[str, float]:
-    """Frames and ticks per second, as the document gives them."""
+    """Return frames and ticks per second, as stated in the document."""
     given = {name.rpartition("}")[2]: value for name, value in root.attrib.items()}
     frames = _positive(given.get("frameRate"), 30.0)
     numbers = [_positive(part, 1.0) for part in given.get("frameRateMultiplier", "1 1").split()[:2]]

@@ -1,1 +1,3 @@
-"""What only looks on while a run trains: logs, curves, pages, videos, shares of time."""
+"""Reports on a training run, which do not change its results: logs, curves, pages, videos, time
+accounting.
+"""

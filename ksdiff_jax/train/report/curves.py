@@ -1,7 +1,7 @@
-"""The curves of a run, as one picture: losses, their terms, speed, gradient and learning rate over
+"""The curves of a run as one picture: losses, their terms, speed, gradient and learning rate over
 the steps.
 
-Entries are the lines of `metrics.jsonl` (metrics_log.py). A quantity that was not finite is a gap.
+Entries are the lines of `metrics.jsonl` (metrics_log.py). A value that was not finite is a gap.
 """
 
 import io
@@ -15,18 +15,18 @@ from ksdiff_jax.typing import Float
 
 Entry = Mapping[str, int | float | str | None]
 
-MAX_POINTS = 800  # of a curve; more are averaged in groups, for a page that opens at once
+MAX_POINTS = 800  # of a curve; more are averaged in groups, so that the page opens quickly
 _TRAIN, _VALIDATION = ("#1f6f8b", "-"), ("#c4483a", "-")
 _COLOURS = ("#1f6f8b", "#c4483a", "#d98e04", "#6a4c93", "#3c8d5a", "#8a94a6", "#b05f8f", "#4a5568")
 _STYLES = ("-", (0, (4, 1.5)), ":")
-_LINES_WITH_ROOM = 3  # for a legend inside the panel; more stand beside it
+_LINES_WITH_ROOM = 3  # for a legend inside the panel; with more lines the legend is beside it
 _WIDE_RANGE = 20.0  # a curve that spans more than this factor is drawn on a logarithmic axis
 
 
 def curve(
     entries: Sequence[Entry], split: str, name: str
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Steps and values of one quantity, thinned to `MAX_POINTS`."""
+    """Return steps and values of one quantity, reduced to `MAX_POINTS`."""
     points = [
         (entry["step"], entry[name])
         for entry in entries
@@ -43,7 +43,9 @@ def curve(
 
 
 def terms(entries: Sequence[Entry]) -> list[str]:
-    """Names of the terms of the loss: those with a path in front, as in "head/velocity"."""
+    """Return the names of the terms of the loss: those with a path in front, as in
+    "head/velocity".
+    """
     names = dict.fromkeys(
         name for entry in entries if entry["split"] == "train" for name in entry if "/" in name
     )
@@ -51,7 +53,9 @@ def terms(entries: Sequence[Entry]) -> list[str]:
 
 
 def _looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and style of the line of each term: one colour for a term, one style for a path."""
+    """Return colour and style of the line of each term: one colour for a term, one style for a
+    path.
+    """
     paths, kinds = ({name.split("/")[i]: None for name in names} for i in (0, -1))
     style = dict(zip(paths, cycle(_STYLES), strict=False))
     colour = dict(zip(kinds, cycle(_COLOURS), strict=False))
@@ -60,7 +64,7 @@ def _looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 @drawing(**{"svg.fonttype": "none", "svg.hashsalt": "ksdiff-jax", "font.size": 9})
 def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
-    """The picture, as `form` "svg" or "png"."""
+    """Return the picture, as `form` "svg" or "png"."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -109,8 +113,8 @@ def draw_curves(entries: Sequence[Entry], *, form: str = "svg") -> bytes:
 
 
 def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
-    """Named curves in one panel; on a logarithmic axis where they span a wide range, unless
-    told.
+    """Draw named curves in one panel; the axis is logarithmic if they span a wide range, unless
+    given.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
@@ -122,7 +126,7 @@ def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
     values = values[np.isfinite(values)]
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     for name, (colour, style), (x, y) in lines:
-        if not len(x):  # as of a run without validation clips
+        if not len(x):  # for example in a run without validation clips
             continue
         # A curve of one point would be invisible.
         look = {"color": colour, "linestyle": style, "marker": "o" if len(x) < 3 else None}
@@ -135,7 +139,7 @@ def _lines(axis, lines, *, title: str, logarithmic: bool | None = None) -> None:
         logarithmic = positive.size == values.size and positive.max() > _WIDE_RANGE * positive.min()
     if logarithmic and positive.size:
         axis.set_yscale("log")
-        # Matplotlib's own labels are formulas, which our pictures do not read.
+        # Matplotlib's own labels are formulas, which our pictures do not interpret.
         narrow = positive.max() < 100 * positive.min()
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         axis.yaxis.set_major_formatter("{x:g}")

@@ -1,5 +1,4 @@
-"""Goodput: which share of a run's wall-clock time went into training steps, and where the rest
-went.
+"""Goodput: the share of a run's wall-clock time spent in training steps, and the use of the rest.
 
 | bucket | seconds spent |
 |---|---|
@@ -7,14 +6,14 @@ went.
 | start | setting up: system, data, state; of the first process of a run |
 | compile | in the first training step, traced and compiled, until all processes have done so |
 | data | waiting for batches |
-| checkpoint | starting to save, and waiting for what is being saved |
+| checkpoint | starting to save, and waiting for a save to finish |
 | validation | in validation, samples and export |
 | restart | setting up again and restoring, and from a killed process's end to the next start |
-| lost | in steps whose result was lost: those after the checkpoint that a later process took up |
+| lost | in steps whose result was lost: those after the checkpoint that a later process restored |
 
-Every moment belongs to one bucket, `step` where no other is open, so the buckets add up to the wall
-time. They are kept in `<workdir>/goodput.json` and go on where a run is resumed. The time between
-an orderly end and a resumption is nobody's fault and is not counted.
+Every moment belongs to one bucket, `step` if no other is open, so the buckets add up to the wall
+time. They are stored in `<workdir>/goodput.json` and continue when a run is resumed. The time
+between an orderly end and a resumption is not counted.
 """
 
 import contextlib
@@ -28,11 +27,11 @@ from ksdiff_jax.parallel.distributed import is_main_process
 
 BUCKETS = ("step", "start", "compile", "data", "checkpoint", "validation", "restart", "lost")
 FILE_NAME = "goodput.json"
-_OF_TRAINING = ("step", "data")  # what the speed of a log interval is measured over
+_OF_TRAINING = ("step", "data")  # the buckets over which the speed of a log interval is measured
 
 
 class Goodput:
-    """The clock of a run; it starts in `start`.
+    """The time account of a run; it starts in the bucket `start`.
 
     `clock` is monotonic, `now` is the time of day; both in seconds.
     """
@@ -52,7 +51,7 @@ class Goodput:
 
     @contextlib.contextmanager
     def spent(self, bucket: str) -> Iterator[None]:
-        """Charge the block to `bucket`; an inner block charges its own."""
+        """Charge the block to `bucket`; an inner block charges its own bucket."""
         self._settle()
         self._open.append(bucket)
         try:
@@ -62,8 +61,8 @@ class Goodput:
             self._open.pop()
 
     def resume(self, workdir: Path, *, step: int) -> None:
-        """Go on with what an earlier process of this run wrote down; the state restored is that of
-        `step`.
+        """Continue the account that an earlier process of this run stored; the restored state is
+        that of `step`.
         """
         self._settle()
         before = _read(workdir / FILE_NAME)
@@ -77,7 +76,7 @@ class Goodput:
             self._seconds["restart"] += max(0.0, self._now() - set_up_s - before["written_at"])
         self._starts = before["starts"] + 1
         kept = {int(at): seconds for at, seconds in before["step_s_at"].items() if int(at) <= step}
-        # A step without a mark is one whose checkpoint was finished but not yet written down here.
+        # A step without an entry is one whose checkpoint was finished but not yet recorded here.
         sound_s = kept[step] if step in kept else max(kept.values(), default=0.0)
         lost_s = max(0.0, self._seconds["step"] - sound_s)
         self._seconds["step"] -= lost_s
@@ -85,26 +84,26 @@ class Goodput:
         self._step_s_at = kept | {step: sound_s}
 
     def begin(self) -> None:
-        """The set-up is over: from here on time belongs to `step` unless another bucket is open."""
+        """End the set-up: from here on time belongs to `step` unless another bucket is open."""
         self._settle()
         self._open[0] = "step"
         self._lap = dict(self._seconds)
 
     def count_step(self) -> None:
-        """One more step was finished."""
+        """Count a finished step."""
         self._steps += 1
 
     def saved(self, step: int) -> None:
-        """A checkpoint of `step` was taken: the steps so far are not lost in a crash."""
+        """Record that a checkpoint of `step` was saved: a crash does not lose the steps so far."""
         self._settle()
         self._step_s_at[step] = self._seconds["step"]
 
     def lap(self) -> dict[str, float]:
-        """Of the time since the last call: `steps_per_s` and `data_wait` (share); and `goodput` of
-        the whole run.
+        """Return `steps_per_s` and `data_wait` (share) since the last call, and `goodput` of the
+        whole run.
 
-        Where no step was finished in that time, as at the start of a queue, its speed is unknown
-        and left out.
+        If no step was finished in that time, as at the start of a queue, the speed is unknown and
+        left out.
         """
         self._settle()
         passed = {bucket: self._seconds[bucket] - self._lap[bucket] for bucket in _OF_TRAINING}
@@ -118,13 +117,13 @@ class Goodput:
         return result
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of the run so far by bucket; their sum is its wall time."""
+        """Return the seconds of the run so far by bucket; their sum is its wall time."""
         self._settle()
         return dict(self._seconds)
 
     def write(self, workdir: Path, *, ended: bool = False) -> None:
-        """Keep the figures in `workdir`; `ended` after an orderly end, also by a signal."""
-        if not is_main_process():  # one account of a run of several processes
+        """Store the figures in `workdir`; `ended` after an orderly end, also by a signal."""
+        if not is_main_process():  # one account for all processes of a run
             return
         seconds = self.seconds()
         wall_s = sum(seconds.values())
@@ -146,7 +145,9 @@ class Goodput:
 
 
 def read_goodput(workdir: Path) -> dict | None:
-    """What `Goodput.write` left in `workdir`; None where there is nothing or it cannot be read."""
+    """Return what `Goodput.write` stored in `workdir`; None if there is nothing or it cannot be
+    read.
+    """
     return _read(workdir / FILE_NAME)
 
 

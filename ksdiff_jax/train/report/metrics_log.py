@@ -1,16 +1,16 @@
-"""The numbers of a run: `<workdir>/metrics.jsonl` and TensorBoard, written without making the
-device wait.
+"""The metrics of a run: `<workdir>/metrics.jsonl` and TensorBoard, written without blocking the
+device.
 
-Weights & Biases gets them too, where it is installed (weights_and_biases.py).
+Weights & Biases also receives them if it is installed (weights_and_biases.py).
 
-Each training step leaves its metrics on the device. `MetricsLog.add` collects them; when an
-interval is full, the interval *before* it is fetched (its steps are long done), averaged over its
-steps and written. One line per entry:
+Each training step leaves its metrics on the device, and `MetricsLog.add` collects them. When an
+interval is full, the interval *before* it is fetched (its steps are finished by then), averaged
+over its steps and written. Each entry is one line:
 
     {"step": 150, "split": "train", "loss": 0.41, ..., "steps_per_s": 3.1, "data_wait": 0.02}
 
-The terms of the loss carry their weights (λ), so they add up to `loss`. Lines of `val` are means
-over the clips of `validation_clips.json`. A resumed run drops the lines beyond the step it
+The terms of the loss include their weights (λ), so they add up to `loss`. Lines of `val` are means
+over the clips of `validation_clips.json`. A resumed run drops the lines after the step that it
 restored, so every step appears once.
 """
 
@@ -33,13 +33,13 @@ from ksdiff_jax.train.report.weights_and_biases import WeightsAndBiases
 from ksdiff_jax.typing import Array, Float
 
 Entry = dict[str, int | float]  # step, metrics, timing
-# an entry as the file has it: step, split, metrics, timing
+# an entry as stored in the file: step, split, metrics, timing
 Line = dict[str, int | float | str | None]
 
 
 class Interval:
-    """Metrics of consecutive steps, still on the device, and the numbers the host knows
-    about them.
+    """Metrics of consecutive steps, still on the device, and the numbers that the host has for
+    them.
     """
 
     def __init__(self):
@@ -48,8 +48,8 @@ class Interval:
         self.timing: dict[str, float] = {}
 
     def mean(self) -> dict[str, float]:
-        """Averages over the steps whose value is finite; `skipped` is a count, so its last
-        value.
+        """Return averages over the steps whose value is finite; for `skipped`, which is a count,
+        the last value.
         """
         fetched = jax.device_get(self.steps)
         means = {}
@@ -62,7 +62,9 @@ class Interval:
 
 
 class MetricsLog:
-    """Writes entries for the splits `train` and `val`; of several processes only the first does."""
+    """Writes entries for the splits `train` and `val`; of several processes only the first
+    writes.
+    """
 
     def __init__(self, workdir: Path, *, from_step: int):
         self._path = workdir / "metrics.jsonl"
@@ -78,11 +80,11 @@ class MetricsLog:
         self._waiting: Interval | None = None
 
     def add(self, metrics: dict[str, Float[Array, ""]]) -> None:
-        """Remember the device metrics of one step."""
+        """Store the device metrics of one step."""
         self._current.steps.append(metrics)
 
     def close_interval(self, step: int, timing: Mapping[str, float]) -> Entry | None:
-        """End the interval at `step`; write and return the entry of the one before, if there is
+        """End the interval at `step`; write and return the entry of the previous one, if there is
         one.
         """
         entry = self.flush()
@@ -91,7 +93,7 @@ class MetricsLog:
         return entry
 
     def flush(self) -> Entry | None:
-        """Write and return the entry that is waiting, if there is one. Waits for its steps."""
+        """Write and return the pending entry, if there is one. This waits for its steps."""
         interval, self._waiting = self._waiting, None
         if interval is None or not interval.steps:
             return None
@@ -100,7 +102,7 @@ class MetricsLog:
         return {"step": interval.step, **entry}
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
-        """One line of JSON (not-a-number as null), one scalar per finite value on the board."""
+        """Write one line of JSON (NaN as null), and one scalar per finite value to TensorBoard."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         line = {"step": step, "split": split} | dict.fromkeys(values) | finite
         with _naming_disk_errors(self._path):
@@ -111,7 +113,7 @@ class MetricsLog:
         self._also.write(step, split, values)
 
     def has(self, step: int, split: str) -> bool:
-        """Whether there is a line of `split` at `step`; asked of the first process."""
+        """Return whether there is a line of `split` at `step`, as process 0 sees it."""
         lines = self._path.read_text(encoding="utf-8").splitlines()
         return any(
             (entry["step"], entry["split"]) == (step, split) for entry in map(json.loads, lines)
@@ -121,7 +123,7 @@ class MetricsLog:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Write what is waiting and close the files."""
+        """Write the pending entry and close the files."""
         with _naming_disk_errors(self._path):
             self.flush()
             self._file.close()
@@ -141,10 +143,10 @@ def _naming_disk_errors(path: Path) -> Iterator[None]:
 
 
 def read_entries(path: str | Path) -> list[Line]:
-    """The lines of a `metrics.jsonl`, oldest first: none without a file, and not one that is cut
-    short.
+    """Return the lines of a `metrics.jsonl`, oldest first; empty without a file, and without a line
+    that is cut short.
 
-    It may be read while the run goes on. A value that was not finite is None.
+    It may be read during the run. A value that was not finite is None.
     """
     path, entries = Path(path), []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
@@ -158,7 +160,7 @@ def read_entries(path: str | Path) -> list[Line]:
 
 
 def drop_entries_beyond(path: Path, step: int) -> None:
-    """Remove lines whose step is after `step`, and a last line cut short by a crash."""
+    """Remove lines whose step is after `step`, and a last line that a crash cut short."""
     if not path.exists():
         return
     kept = []

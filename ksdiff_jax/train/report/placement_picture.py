@@ -1,5 +1,5 @@
-"""A picture of where arrays lie: each as a rectangle, cut where the mesh cuts it, with the devices
-of each part.
+"""A picture of array placement: each array as a rectangle, divided as the mesh divides it, with the
+devices of each part.
 """
 
 import io
@@ -13,17 +13,17 @@ from ksdiff_jax.parallel.placement import parts
 
 Placed = jax.Array | jax.ShapeDtypeStruct  # with a sharding
 
-_MOST_NAMED = 4  # devices; more are named by their first and last
+_MOST_NAMED = 4  # devices; a longer list shows its first and last
 
 
 @drawing(**{"font.size": 8})
 def draw_placement(arrays: Mapping[str, Mapping[str, Placed]]) -> bytes:
-    """A PNG: `arrays[mesh][name]`, a column per mesh and a row per array, which every mesh must
-    name alike.
+    """Return a PNG of `arrays[mesh][name]`, a column per mesh and a row per array; every mesh must
+    have the same names.
 
-    The last two dimensions are shown, the first of them downwards; a vector lies on its side. A
-    part has the colour of the first device that holds it, and the ids of all. Raises `InputError`
-    where there is nothing to draw, or where an array's sharding is not known.
+    The last two dimensions are drawn, the first of them downwards; a vector is drawn horizontally.
+    A part has the colour of the first device that holds it, and the ids of all. Raises `InputError`
+    if there is nothing to draw, or if an array's sharding is not known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,7 +59,7 @@ def _draw_parts(axis, leaf: Placed) -> None:
     drawn = set()
     for bounds, devices in parts(leaf.shape, leaf.sharding).items():
         (top, bottom), (left, right) = _box(bounds, leaf.shape)
-        if (top, left) in drawn:  # cut along a dimension that is not seen
+        if (top, left) in drawn:  # divided along a dimension that is not drawn
             continue
         drawn.add((top, left))
         box = (left, top), right - left, bottom - top
@@ -83,7 +83,7 @@ def _draw_parts(axis, leaf: Placed) -> None:
 
 
 def _box(bounds, shape) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Rows and columns that a part takes, as shares of the picture: first dimension, or last but
+    """Return the rows and columns of a part, as shares of the picture: first dimension, or last but
     one, and last.
     """
     shares = [

@@ -1,10 +1,9 @@
-"""What a person watching a run sees: one line that renews itself on a terminal, plain lines
-elsewhere.
+"""The progress output of a run: one updating line on a terminal, plain lines elsewhere.
 
     step 1200/6000  loss 0.412  reconstruction 0.201 ...  3.1 steps/s  6,350 frames/s
     0.31 TFLOP/s  left 25:48  data wait 2 %  goodput 91 %
 
-MFU stands behind TFLOP/s where the device's peak is known.
+MFU follows TFLOP/s if the device's peak is known.
 """
 
 import contextlib
@@ -28,14 +27,14 @@ class Progress:
         self._open_line = False
 
     def tell(self, message: str) -> None:
-        """A line that stays."""
-        # a log on a full disk, or a reader that has gone: the run goes on
+        """Print a permanent line."""
+        # a log on a full disk, or a reader that has exited: the run continues
         with contextlib.suppress(OSError):
             self._end_line()
             print(printable(message), file=self._stream, flush=True)
 
     def update(self, entry: Mapping[str, int | float]) -> None:
-        """The state of training: an entry of `MetricsLog`."""
+        """Show the state of training: an entry of `MetricsLog`."""
         line = progress_line(entry, self._total)
         if not self._terminal:
             self.tell(line)
@@ -46,7 +45,7 @@ class Progress:
             self._open_line = True
 
     def close(self) -> None:
-        """Leave the cursor on a fresh line."""
+        """Move the cursor to a new line."""
         with contextlib.suppress(OSError):
             self._end_line()
 
@@ -57,8 +56,8 @@ class Progress:
 
 
 def progress_line(entry: Mapping[str, int | float], total_steps: int) -> str:
-    """One line from a log entry: step, loss, its terms, speed, time left, share of time spent
-    waiting for data.
+    """Return one line from a log entry: step, loss, its terms, speed, time left, share of time
+    spent waiting for data.
     """
     terms = [
         f"{name} {value:.4g}"
@@ -79,7 +78,7 @@ def progress_line(entry: Mapping[str, int | float], total_steps: int) -> str:
 
 
 def _use(entry: Mapping[str, int | float]) -> list[str]:
-    """Frames/s, and TFLOP/s and MFU where they are known."""
+    """Return frames/s, and TFLOP/s and MFU if they are known."""
     parts = [f"{entry['frames_per_s']:,.0f} frames/s"]
     if "tflops_per_s" in entry:
         parts.append(f"{entry['tflops_per_s']:.3g} TFLOP/s")
@@ -89,7 +88,7 @@ def _use(entry: Mapping[str, int | float]) -> list[str]:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
+    """Return seconds as h:mm:ss or m:ss."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"

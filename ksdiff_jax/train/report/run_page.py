@@ -1,8 +1,9 @@
-"""One page that tells a run: `<workdir>/run.html`, made of what lies in the folder and of nothing
-else.
+"""One page that summarises a run: `<workdir>/run.html`, generated from the contents of the folder
+alone.
 
-How it ended, what it reached, its curves, where its time went, its latest samples, its
-configuration and versions. The page holds its pictures and needs no network and no script.
+It shows how the run ended, its results, its curves, its use of time, its latest samples, its
+configuration and versions. The pictures are embedded in the page, which needs no network and no
+script.
 """
 
 import base64
@@ -51,7 +52,9 @@ b.changed { color: #c4483a; font-weight: 600; }
 
 
 def write_run_page(workdir: Path, *, ending: str) -> Path:
-    """Write the page; `ending` is the sentence that says how the run ended or where it stands."""
+    """Write the page; `ending` is the sentence that describes how the run ended or its current
+    state.
+    """
     entries = read_entries(workdir / "metrics.jsonl")
     config = _json(workdir / "config.json") or {}
     name = printable(str(config.get("name") or workdir.absolute().name))
@@ -77,7 +80,7 @@ def write_run_page(workdir: Path, *, ending: str) -> Path:
 
 
 def _facts(entries: Sequence[Entry], config: dict, goodput: dict | None) -> str:
-    """The figures that one looks for first."""
+    """Return the most important figures."""
     last = next((entry for entry in reversed(entries) if entry["split"] == "train"), {})
     total = config.get("train", {}).get("steps")
     facts = {"step": f"{last.get('step', 0):,}" + (f" of {total:,}" if total else "")}
@@ -109,7 +112,9 @@ def _curves(entries: Sequence[Entry]) -> str:
 
 
 def _figures(entries: Sequence[Entry]) -> str:
-    """Every figure of the first and the last validation, in one column where there was but one."""
+    """Return every figure of the first and the last validation, in one column if there was only
+    one.
+    """
     validations = [entry for entry in entries if entry["split"] == "val"]
     if not validations:
         return ""
@@ -146,7 +151,7 @@ def _goodput(record: dict | None) -> str:
 
 
 def _samples(folder: Path) -> str:
-    """The plots of the latest step that was sampled."""
+    """Return the plots of the latest sampled step."""
     plots = sorted(folder.glob("step-*.png"))
     latest = [plot for plot in plots if plot.name[:13] == plots[-1].name[:13]][:_SAMPLES_SHOWN]
     encoded = {plot.stem: base64.b64encode(plot.read_bytes()).decode() for plot in latest}
@@ -158,7 +163,7 @@ def _samples(folder: Path) -> str:
 
 
 def _configuration(config: dict) -> str:
-    """All fields, those that are not the default marked."""
+    """Return all fields, with those marked that are not the default."""
     defaults = flatten(
         json.loads(json.dumps(to_dict(default_config(config.get("system", "ksdiff")))))
     )

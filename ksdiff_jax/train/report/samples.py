@@ -3,7 +3,8 @@
     <workdir>/samples/step-00001000-<clip>.mp4    the built-in head with the clip's own sound
     <workdir>/samples/step-00001000-<clip>.png    mouth opening, head angles and keyframes over time
 
-The clips and their noise are the same every time, so two of them differ only by the weights.
+The clips and their noise are the same every time, so two samples of a clip differ only through the
+weights.
 """
 
 import re
@@ -22,12 +23,12 @@ from ksdiff_jax.export.plot import write_plot
 from ksdiff_jax.files import make_folder
 
 VIDEO_PIXELS = 256
-# characters, of up to 4 bytes each: with step and ending within the 255 bytes of a file name
+# characters, of up to 4 bytes each: with step and extension within the 255 bytes of a file name
 LONGEST_NAME = 55
 
 
 def write_samples(engine: Engine, clips: Sequence[Clip], *, out: Path, step: int) -> list[Path]:
-    """A video and a plot in `out` of each clip."""
+    """Write a video and a plot of each clip into `out`."""
     paths = []
     for clip, prediction in zip(clips, predict_clips(engine, clips), strict=True):
         paths += _write(
@@ -37,7 +38,7 @@ def write_samples(engine: Engine, clips: Sequence[Clip], *, out: Path, step: int
 
 
 def file_name(clip_id: str) -> str:
-    """A clip's name with only characters that every file system takes."""
+    """Return a clip's name with only characters that every file system accepts."""
     return re.sub(r"[^\w.-]+", "_", clip_id).strip("._")[-LONGEST_NAME:] or "clip"
 
 
@@ -47,15 +48,17 @@ def _write(clip: Clip, prediction: Prediction, stem: Path, *, step: int) -> list
         fps=clip.fps,
         shape=clip.shape,
         space=clip.space,
-        keyframes_expression=prediction.keyframes_expression,
-        keyframes_head=prediction.keyframes_head,
+        tracks={
+            "keyframes_expression": prediction.keyframes_expression,
+            "keyframes_head": prediction.keyframes_head,
+        },
     )
     # Not `with_suffix`: a dot in a clip's name is part of the name.
     video, plot = (stem.parent / f"{stem.name}{suffix}" for suffix in (".mp4", ".png"))
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=make_folder(stem.parent)) as folder:
         sound = Path(folder) / "sound.wav"
         write_wav(sound, sound_of(clip))
-        # the folder is the run's own
+        # the folder belongs to the run
         motion.render(video, audio=sound, size=VIDEO_PIXELS, overwrite=True)
     title = f"{clip.clip_id}, step {step:,}"
     write_plot(

@@ -1,10 +1,11 @@
 """The work of one training step in floating-point operations, as XLA counts it.
 
-Counted is the loss gradient of the whole batch as JAX lowers it, before XLA optimises it: plain
-attention, no rematerialisation, every layer written out, so that what a device adds to make a step
-fit or run counts for nothing. A product of (m, k) and (k, n) is 2 m k n operations. Elementwise
-operations count too: at the paper's width about 1 % of all, at a width of 128 about 4 %. The
-optimiser does not. Parts that training holds still cost what their gradient leaves out.
+The count is of the loss gradient of the whole batch as JAX lowers it, before XLA optimises it:
+plain attention, no rematerialisation, every layer unrolled. Operations that a device adds to make a
+step fit or run are therefore not counted. A product of (m, k) and (k, n) is 2 m k n operations.
+Elementwise operations also count: at the paper's width they are about 1 % of the total, at a width
+of 128 about 4 %. The optimiser is not counted. For frozen parts, the operations that their gradient
+omits are not counted.
 
 Lowering the paper's configuration takes 5 to 10 s of one core and compiles nothing.
 """

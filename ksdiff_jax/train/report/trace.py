@@ -1,8 +1,8 @@
-"""A profile of some training steps: `ksdiff-jax train ... --profile START:STOP`, for XProf or
-Perfetto.
+"""Records a profile of some training steps for XProf or Perfetto: `ksdiff-jax train ... --profile
+START:STOP`.
 
-The steps START to STOP - 1, counted from 0 as in a Python slice, are recorded by `jax.profiler`
-into `<workdir>/profile`. Wait for the first ten or so: the first compiles, the next warm up.
+`jax.profiler` records the steps START to STOP - 1, counted from 0 as in a Python slice, into
+`<workdir>/profile`. Skip the first ten or so: the first step compiles, and the next ones warm up.
 """
 
 import itertools
@@ -16,8 +16,8 @@ from ksdiff_jax.typing import PyTree
 
 
 def parse_steps(text: str, *, steps: int) -> range:
-    """The steps that "START:STOP" means in a run of so many; raises `InputError` for
-    anything else.
+    """Return the steps of "START:STOP" in a run of this many steps; raise `InputError` for any
+    other text.
     """
     start, colon, stop = text.partition(":")
     if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
@@ -33,9 +33,7 @@ def parse_steps(text: str, *, steps: int) -> range:
 
 
 class Trace:
-    """Records the steps of `steps`; those that were taken before this process began are not
-    recorded.
-    """
+    """Records the steps in `steps`, except those taken before this process began."""
 
     def __init__(self, steps: range, folder: Path):
         self._steps, self._folder, self._running = steps, folder, False
@@ -47,7 +45,7 @@ class Trace:
         first: int,
         tell: Callable[[str], None] = lambda line: None,
     ) -> Callable[..., tuple]:
-        """The training step that takes step number `first` next, watched."""
+        """Return the training step that takes step number `first` next, with recording."""
         if self._steps and self._steps.stop <= first:
             tell(f"nothing is profiled: the run is past step {self._steps.stop}, at {first}")
         numbers = itertools.count(first)
@@ -65,23 +63,25 @@ class Trace:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Write what was recorded until here."""
+        """Write what was recorded so far."""
         self.close()
 
     def before(self, step: int) -> None:
-        """The step number `step` comes next."""
+        """Called before step number `step`."""
         if step in self._steps and not self._running:
             jax.profiler.start_trace(str(self._folder))
             self._running = True
 
     def after(self, step: int, results: PyTree) -> None:
-        """The step number `step` gave `results`, which the device may still be computing."""
+        """Called after step number `step` with its `results`, which the device may still be
+        computing.
+        """
         if self._running and step + 1 >= self._steps.stop:
             jax.block_until_ready(results)
             self.close()
 
     def close(self) -> None:
-        """Write what was recorded, if recording is under way."""
+        """Write the recording if one is in progress."""
         if self._running:
             self._running = False
             jax.profiler.stop_trace()

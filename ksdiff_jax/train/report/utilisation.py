@@ -1,11 +1,11 @@
-"""How much of the devices' arithmetic a run uses: frames/s, TFLOP/s and MFU.
+"""Utilisation of the devices' arithmetic: frames/s, TFLOP/s and MFU.
 
     MFU = (counted FLOPs of the model's training step) / (step time · devices · peak FLOP/s of one)
 
-the model FLOPs utilisation of PaLM (Chowdhery et al. 2022, appendix B): recomputation and whatever
-else the compiler adds count for nothing. Peaks are the makers' figures for dense matrix products
-(no sparsity). For float32 they are those of what JAX does with a float32 product by default:
-TensorFloat-32 on NVIDIA, one bfloat16 pass on TPU.
+This is the model FLOPs utilisation of PaLM (Chowdhery et al. 2022, appendix B): recomputation and
+other operations that the compiler adds are not counted. Peaks are the makers' figures for dense
+matrix products (no sparsity). For float32 they are the peaks of JAX's default for a float32
+product: TensorFloat-32 on NVIDIA, one bfloat16 pass on TPU.
 """
 
 import threading
@@ -29,7 +29,7 @@ class Peak(NamedTuple):
     float32: float
 
 
-# By the beginning of `device_kind`, longest first where one begins another.
+# By prefix of `device_kind`, the longest first if one is a prefix of another.
 _PEAKS = {
     "NVIDIA H200 NVL": Peak(835e12, 417e12),
     "NVIDIA H200": Peak(989e12, 494e12),
@@ -41,15 +41,15 @@ _PEAKS = {
     "TPU v4": Peak(275e12, 275e12),
     "TPU v5 lite": Peak(197e12, 197e12),
     "TPU v5e": Peak(197e12, 197e12),
-    "TPU v5": Peak(459e12, 459e12),  # v5p calls itself "TPU v5" or "TPU v5p"
+    "TPU v5": Peak(459e12, 459e12),  # the device kind of v5p is "TPU v5" or "TPU v5p"
     "TPU v6 lite": Peak(918e12, 918e12),
     "TPU v6e": Peak(918e12, 918e12),
 }
 
 
 def peak_flops_per_s(device_kind: str, dtype: str) -> float | None:
-    """Peak FLOP/s of one device for matrix products of `dtype`; None for a device or type that is
-    not in the table.
+    """Return the peak FLOP/s of one device for matrix products of `dtype`; None for a device or
+    dtype that is not in the table.
     """
     if dtype not in Peak._fields:
         return None
@@ -60,7 +60,7 @@ def peak_flops_per_s(device_kind: str, dtype: str) -> float | None:
 
 
 class Utilisation:
-    """Turns steps per second into frames, FLOPs and MFU, once it has seen a batch.
+    """Converts steps per second to frames, FLOPs and MFU, once it has the shape of a batch.
 
     The FLOPs are counted in a thread that starts at the first log line, after the first step has
     compiled; lines that are written before it ends have no FLOPs.
@@ -83,7 +83,7 @@ class Utilisation:
             )
 
     def figures(self, steps_per_s: float) -> dict[str, float]:
-        """`frames_per_s` (motion frames), and where they are known `tflops_per_s` and `mfu` (a
+        """Return `frames_per_s` (motion frames), and if they are known `tflops_per_s` and `mfu` (a
         share).
         """
         if self._counting is None and self._step_flops is not None:

@@ -1,9 +1,9 @@
-"""The metrics of a run at Weights & Biases too, where its package is installed; nothing depends on
+"""Sends the metrics of a run to Weights & Biases, if its package is installed; nothing depends on
 it.
 
-Its own settings hold (`WANDB_MODE`, `WANDB_PROJECT`, `WANDB_API_KEY`, ...); `WANDB_MODE=disabled`
+Its own settings apply (`WANDB_MODE`, `WANDB_PROJECT`, `WANDB_API_KEY`, ...); `WANDB_MODE=disabled`
 switches it off. Without credentials it writes into `<workdir>/wandb`, for `wandb sync`. A failure
-is told and never stops training.
+gives a warning and never stops training.
 """
 
 import importlib
@@ -20,12 +20,12 @@ from pathlib import Path
 from ksdiff_jax.errors import Notice
 from ksdiff_jax.files import replacing
 
-_ID_FILE = "wandb_id"  # the same run goes on where training is resumed
+_ID_FILE = "wandb_id"  # identifies the run, so that a resumed training continues it
 
 
 class WeightsAndBiases:
-    """A run there, or nothing: `open` gives the one or the other, `write` and `close` work
-    on both.
+    """A run at Weights & Biases, or an empty object: `open` returns either, and `write` and `close`
+    work on both.
     """
 
     def __init__(self, run=None):
@@ -33,7 +33,7 @@ class WeightsAndBiases:
 
     @classmethod
     def open(cls, workdir: Path) -> "WeightsAndBiases":
-        """Begin or go on with the run of `workdir`, with its configuration."""
+        """Start or continue the run of `workdir`, with its configuration."""
         if importlib.util.find_spec("wandb") is None or os.environ.get("WANDB_MODE") == "disabled":
             return cls()
         try:
@@ -52,11 +52,11 @@ class WeightsAndBiases:
                 )
             )
         except Exception as error:
-            # whatever a network, an account or another version of the package does
+            # any error of a network, an account or another version of the package
             return cls._failed(error)
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
-        """One entry; values that are not finite are left out."""
+        """Send one entry; values that are not finite are left out."""
         if self._run is None:
             return
         try:
@@ -78,8 +78,8 @@ class WeightsAndBiases:
 
     @classmethod
     def _failed(cls, error: Exception) -> "WeightsAndBiases":
-        said = f"Weights & Biases is left out from here on: {type(error).__name__}: {error}"
-        warnings.warn(said, Notice, stacklevel=3)
+        message = f"Weights & Biases is disabled from here on: {type(error).__name__}: {error}"
+        warnings.warn(message, Notice, stacklevel=3)
         return cls()
 
 
@@ -92,7 +92,7 @@ def _run_id(workdir: Path) -> str:
 
 
 def _has_credentials() -> bool:
-    """Whether the package could log in without asking."""
+    """Return whether the package can log in without a prompt."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:

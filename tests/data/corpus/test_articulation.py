@@ -1,4 +1,4 @@
-"""Lips and jaw on hand-made phoneme times; no espeak needed."""
+"""Lips and jaw from hand-written phoneme times; espeak is not needed."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""A fresh process that makes the same calls to espeak gets the same samples, whenever it is
-started.
-"""
+"""A fresh process that makes the same calls to espeak gets the same samples, at any time."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Clips in which nobody speaks: loud or silent, always over a mouth at rest."""
+"""Clips without speech: loud or silent, always with the mouth at rest."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""Head, brows and blinks: random, but with the statistics of real heads (wide margins: these are
-draws).
+"""Head, brows and blinks: random, with the statistics of real heads (wide margins, because these
+are draws).
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Coefficient files with their sound become clips at 25 Hz, on real and on made files."""
+"""Coefficient files with their sound become clips at 25 Hz, for real and synthetic files."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ def made(tmp_path, *, frames: int, seconds: float, **extra) -> Source:
 def test_the_rate_in_the_file_is_believed_before_the_default_and_after_the_settings(tmp_path):
     source = made(tmp_path, frames=100, seconds=2.0, fps=50.0)
     assert clip_of_coefficients(source, Settings()).clips[0].frames == 50
-    with pytest.raises(Rejected, match="as asked for"):
+    with pytest.raises(Rejected, match="as requested"):
         clip_of_coefficients(source, Settings(coefficient_fps=25.0))
 
 

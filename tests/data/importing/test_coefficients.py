@@ -1,5 +1,5 @@
-"""Files of every tool are read by their keys; wrong ones are refused with what is wrong; nothing in
-them runs.
+"""Files of every tool are read by their keys; wrong ones are refused with the reason; none of their
+content is executed.
 """
 
 import collections

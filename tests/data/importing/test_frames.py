@@ -1,6 +1,4 @@
-"""One dictionary per frame becomes arrays of all frames, in the order that the frames'
-names tell.
-"""
+"""One dictionary per frame becomes arrays of all frames, in the order of the frames' names."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +8,7 @@ import pytest
 
 from ksdiff_jax.data.importing.frames import named_arrays
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.foreign.inert_pickle import Held
+from ksdiff_jax.foreign.stand_ins import Held
 
 PATH = Path("clip.pkl")
 FRAMES = [{"exp": np.full((1, 4), float(i), np.float32), "fps": 25} for i in range(12)]

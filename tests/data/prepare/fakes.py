@@ -1,4 +1,4 @@
-"""Work functions that processes can import: their behaviour is told by the name of the source."""
+"""Work functions that processes can import; the name of the source determines their behaviour."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The same outcomes through Apache Beam as through local processes."""
+"""Apache Beam gives the same outcomes as local processes."""
 
 import importlib.util
 

@@ -1,5 +1,5 @@
-"""What is found below a folder: names, sound, coefficients, speakers, and the layouts of HDTF and
-VoxCeleb.
+"""The sources found below a folder: names, sound, coefficients, speakers, and the layouts of HDTF
+and VoxCeleb.
 """
 
 import os

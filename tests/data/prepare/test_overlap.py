@@ -1,10 +1,17 @@
-"""The common part of motion and sound, and which differences are mistakes: against lengths worked
-out by hand.
+"""The common part of motion and sound, and differences that are errors, against lengths computed by
+hand.
 """
 
 import pytest
 
-from ksdiff_jax.data.prepare.overlap import Span, check_lengths, fitting_rate, overlap, stretch_to
+from ksdiff_jax.data.prepare.overlap import (
+    Lengths,
+    Span,
+    check_lengths,
+    fitting_rate,
+    overlap,
+    stretch_to,
+)
 from ksdiff_jax.data.prepare.source import Cut, Rejected
 
 ALL = Span(0.0, float("inf"))
@@ -52,7 +59,7 @@ def test_what_never_meets_has_nothing_in_common():
     ],
 )
 def test_a_usual_rate_that_fits_is_found_and_only_then(frames, fps, sound_s, fits):
-    found = fitting_rate(frames=frames, period_s=1 / fps, motion_s=frames / fps, sound_s=sound_s)
+    found = fitting_rate(Lengths(frames, 1 / fps, motion_s=frames / fps, sound_s=sound_s))
     assert found == (fits and pytest.approx(fits, rel=0.002))  # 29.97 is as good as 30
 
 
@@ -60,10 +67,7 @@ def test_a_usual_rate_that_fits_is_found_and_only_then(frames, fps, sound_s, fit
 def test_the_sound_of_another_file_is_refused(frames, sound_s):
     with pytest.raises(Rejected, match="no usual rate would fit") as caught:
         check_lengths(
-            frames=frames,
-            period_s=0.04,
-            motion_s=frames / 25,
-            sound_s=sound_s,
+            Lengths(frames, period_s=0.04, motion_s=frames / 25, sound_s=sound_s),
             what="a",
             origin="b",
             remedy="--coefficient-fps",

@@ -1,4 +1,4 @@
-"""The real tracker: on real videos, and on a video of the built-in head, whose motion is known."""
+"""The real tracker on real videos, and on a video of the built-in head with known motion."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_a_speech_of_26_seconds_is_followed_and_cut(shared_data):
 def test_a_video_of_the_built_in_head_gives_its_motion_back(tmp_path):
     """Rendered, encoded, seen by MediaPipe, fitted: rotation and mouth come out as they went in."""
     from ksdiff_jax.audio.waveform import to_int16, write_wav
-    from ksdiff_jax.export.video import write_motion_video
+    from ksdiff_jax.export.video import VideoForm, write_motion_video
 
     face, t = builtin_face(), np.arange(75) / 25
     rotation = np.stack(
@@ -83,7 +83,7 @@ def test_a_video_of_the_built_in_head_gives_its_motion_back(tmp_path):
     assert to_int16(sound).any()
     write_wav(tmp_path / "v.wav", sound)
     video = write_motion_video(
-        tmp_path / "v.mp4", [vertices], face, frames=75, fps=25, audio=tmp_path / "v.wav"
+        tmp_path / "v.mp4", [vertices], face, form=VideoForm(75, 25), audio=tmp_path / "v.wav"
     )
     (clip,), *_ = clips_of_video(Source("head", video=str(video)), Settings())
     true = np.asarray(mouth_opening(face, face_vertices(face, still, jaw_pose=jaw))) / face_height(

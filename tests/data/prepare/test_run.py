@@ -1,4 +1,4 @@
-"""Many sources: what is kept, what is done again, what a killed process costs, and what is
+"""Many sources: what is stored, what is processed again, what a killed process loses, and what is
 written.
 """
 
@@ -63,10 +63,7 @@ def test_every_way_to_fail_is_a_rejection_with_its_reason():
 def test_sources_become_shards_and_a_report(tmp_path):
     sources = sources_named(tmp_path, "ann-1-tail", "ann-2", "bob-rejected", "bob-broken", "cem-1")
     finished = finish(sources, tmp_path, runner=in_this_process)
-    ledger = Ledger(str(tmp_path / "work"))
-    info, report = write_prepared(
-        tmp_path / "out", finished, ledger, licence="mine", made_by="test"
-    )
+    info, report = write_prepared(tmp_path / "out", finished, licence="mine", made_by="test")
     verify_shards(tmp_path / "out")
     assert info.space == "builtin" and info.licence == "mine"
     assert {split: len(ShardReader(tmp_path / "out", split)) for split in info.splits} == {
@@ -172,16 +169,16 @@ def test_nothing_usable_is_one_line_with_the_counts_per_reason(tmp_path):
     with pytest.raises(
         InputError, match=r"nothing of 2 sources is usable \(1 no_face, 1 failed\).*work"
     ):
-        write_prepared(tmp_path / "out", finished, Ledger(str(tmp_path / "work")))
+        write_prepared(tmp_path / "out", finished)
     assert not (tmp_path / "out").exists()
 
 
 def test_coefficients_of_two_spaces_are_refused(tmp_path):
     finished = finish(sources_named(tmp_path, "a", "b-bfm"), tmp_path, runner=in_this_process)
     with pytest.raises(InputError, match="1 in bfm space and 1 in builtin space"):
-        write_prepared(tmp_path / "out", finished, Ledger(str(tmp_path / "work")))
+        write_prepared(tmp_path / "out", finished)
     only = finish(sources_named(tmp_path, "b-bfm"), tmp_path, runner=in_this_process)
-    write_prepared(tmp_path / "out", only, Ledger(str(tmp_path / "work")))
+    write_prepared(tmp_path / "out", only)
     assert dataset_info(tmp_path / "out").space == "bfm"
 
 
@@ -220,7 +217,9 @@ def test_what_was_cut_is_kept_with_the_source_and_counted(tmp_path):
     entry = ledger.find("key")
     assert entry.cut == cut
     report = report_of(
-        Finished((source, source), ("key",) * 2, (entry, entry), 0), {"a": "train"}, made_by="test"
+        Finished((source, source), ("key",) * 2, (entry, entry), 0, ledger),
+        {"a": "train"},
+        made_by="test",
     )
     assert report["cut"] == {
         "sources": 2,

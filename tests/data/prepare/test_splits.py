@@ -1,14 +1,14 @@
-"""Splits: disjoint by speaker, stable, never without a training set, and as published where
-something is.
+"""Splits: disjoint by speaker, stable, never without a training set, and as published if a split
+is.
 """
 
-from ksdiff_jax.data.prepare.splits import assign_splits, speaker_place
+from ksdiff_jax.data.prepare.splits import SplitRule, assign_splits, speaker_place
 
 SPEAKERS = {f"s{speaker}/{clip}": f"s{speaker}" for speaker in range(2000) for clip in range(2)}
 
 
 def split(speakers, **options):
-    return assign_splits(speakers, **{"held_out": 0.05, "seed": 0} | options)
+    return assign_splits(speakers, SplitRule(**options))
 
 
 def test_speakers_are_in_one_split_and_shares_are_as_asked():

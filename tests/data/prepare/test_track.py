@@ -1,4 +1,6 @@
-"""From a video to clips, with a scripted tracker that sees a talking built-in head."""
+"""From a video to clips, with a scripted tracker that returns landmarks of a talking built-in
+head.
+"""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""A tracker that sees what a script says, in place of the one that needs an environment of
-its own.
+"""A tracker that returns scripted faces and landmarks, in place of the one that needs a separate
+environment.
 """
 
 import numpy as np

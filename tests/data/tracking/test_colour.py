@@ -1,5 +1,5 @@
-"""Colours: YUV made from known RGB by the closed forms of the standards, read back as a screen
-shows it.
+"""Colours: YUV computed from known RGB by the standards' closed forms, and read back as
+displayed.
 """
 
 import av

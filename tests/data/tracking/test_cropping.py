@@ -1,4 +1,4 @@
-"""Rectangles that containers carry, written byte by byte as their specifications have them."""
+"""Crop rectangles in containers, written byte by byte from the specifications."""
 
 import struct
 

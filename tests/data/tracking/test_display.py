@@ -1,5 +1,5 @@
 """Geometry: a picture with a colour in each corner, encoded with an aspect and a matrix, against
-where it is shown.
+its position on the screen.
 """
 
 from fractions import Fraction

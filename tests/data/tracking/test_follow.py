@@ -20,7 +20,7 @@ def video(tmp_path_factory):
 def test_faces_are_looked_for_five_times_a_second(video):
     found = survey(video, ScriptedTracker([[FACE]]))
     assert len(found.times_s) == 60
-    assert [look.frame for look in found.looks] == pytest.approx(list(range(0, 60, 6)), abs=1)
+    assert [look.frame for look in found.detections] == pytest.approx(list(range(0, 60, 6)), abs=1)
     assert found.shots == [slice(0, 30), slice(30, 60)]
 
 
@@ -31,8 +31,8 @@ def test_a_part_of_a_video_is_that_part(video):
 
 
 def test_the_crop_keeps_its_size_and_follows_smoothly(video):
-    looks = [[face_at(40 + k, 32, 20 + (k % 3))] for k in range(10)]
-    crop = single_face(survey(video, ScriptedTracker(looks)), slice(0, 60))
+    detections = [[face_at(40 + k, 32, 20 + (k % 3))] for k in range(10)]
+    crop = single_face(survey(video, ScriptedTracker(detections)), slice(0, 60))
     assert len(np.unique(crop[:, 2])) == 1
     assert crop[0, 2] == pytest.approx(2 * 22, abs=1)
     steps = np.diff(crop[:, 0])
@@ -41,7 +41,7 @@ def test_the_crop_keeps_its_size_and_follows_smoothly(video):
 
 
 @pytest.mark.parametrize(
-    ("looks", "reason"),
+    ("detections", "reason"),
     [
         ([[]], "no_face"),
         ([[FACE]] + [[]] * 9, "no_face"),
@@ -49,16 +49,16 @@ def test_the_crop_keeps_its_size_and_follows_smoothly(video):
         ([[face_at(80, 32, 18), FACE]], "two_faces"),
     ],
 )
-def test_no_face_or_two_are_rejected(video, looks, reason):
-    found = survey(video, ScriptedTracker(looks))
+def test_no_face_or_two_are_rejected(video, detections, reason):
+    found = survey(video, ScriptedTracker(detections))
     with pytest.raises(Rejected) as rejected:
         single_face(found, slice(0, 60))
     assert rejected.value.reason == reason
 
 
 def test_a_far_small_face_and_a_passer_by_are_no_second_face(video):
-    looks = [[FACE, face_at(80, 10, 5)]] * 9 + [[FACE, face_at(80, 32, 20)]]
-    single_face(survey(video, ScriptedTracker(looks)), slice(0, 60))
+    detections = [[FACE, face_at(80, 10, 5)]] * 9 + [[FACE, face_at(80, 32, 20)]]
+    single_face(survey(video, ScriptedTracker(detections)), slice(0, 60))
 
 
 def test_landmarks_are_those_of_the_full_picture_and_each_shot_begins_anew(video):

@@ -1,5 +1,5 @@
-"""A bar that moves between two fields: afterwards its edge is straight, and where the first field
-saw it.
+"""A bar that moves between two fields: after deinterlacing its edge is straight, at the position of
+the first field.
 """
 
 from fractions import Fraction

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
-from ksdiff_jax.data.tracking.speaker import mouth_and_sound
+from ksdiff_jax.data.tracking.speaker import audio_visual_offset
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def speech():
 @pytest.mark.parametrize("late_frames", [-5, 0, 3, 7])
 def test_the_offset_is_found(speech, late_frames):
     opening, sound = speech
-    found = mouth_and_sound(np.roll(opening, late_frames), sound)
+    found = audio_visual_offset(np.roll(opening, late_frames), sound)
     assert found.offset_s == pytest.approx(late_frames / 25)
     assert found.correlation > 0.6
     assert found.speaks
@@ -33,15 +33,15 @@ def test_the_offset_is_found(speech, late_frames):
 def test_a_still_mouth_with_sound_does_not_speak(speech):
     _, sound = speech
     still = 0.001 * np.sin(np.arange(250))
-    assert not mouth_and_sound(still, sound).speaks
+    assert not audio_visual_offset(still, sound).speaks
 
 
 def test_a_still_mouth_in_silence_is_nobody_elses(speech):
-    assert mouth_and_sound(np.zeros(250), np.zeros(160_000, np.float32)).speaks
+    assert audio_visual_offset(np.zeros(250), np.zeros(160_000, np.float32)).speaks
 
 
 def test_what_cannot_be_told_is_nan():
-    found = mouth_and_sound(np.zeros(250), np.zeros(160_000, np.float32))
+    found = audio_visual_offset(np.zeros(250), np.zeros(160_000, np.float32))
     assert np.isnan(found.offset_s)
     assert np.isnan(found.correlation)
-    assert np.isnan(mouth_and_sound(np.arange(10) / 100, np.ones(6400, np.float32)).offset_s)
+    assert np.isnan(audio_visual_offset(np.arange(10) / 100, np.ones(6400, np.float32)).offset_s)

@@ -1,5 +1,5 @@
-"""Times of pictures from stamps as they are found: each case against the times at which the
-pictures were taken.
+"""Times of pictures from imperfect stamps, each case against the times at which the pictures were
+taken.
 """
 
 from fractions import Fraction

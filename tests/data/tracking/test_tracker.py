@@ -41,7 +41,7 @@ def test_without_a_tracker_the_way_to_one_is_said(monkeypatch, tmp_path):
     (tmp_path / "Makefile").touch()
     with pytest.raises(InputError, match="`make tracker` installs it"):
         tracker_python()
-    with pytest.raises(InputError, match="no Python of a tracker"):
+    with pytest.raises(InputError, match="no tracker's Python"):
         tracker_python(str(tmp_path / "python"))
 
 

@@ -1,6 +1,4 @@
-"""Small videos made on the spot, with any time stamps, for the tests of this folder and its
-neighbours.
-"""
+"""Small generated videos, with any time stamps, for the tests of this folder and its neighbours."""
 
 from fractions import Fraction
 from pathlib import Path

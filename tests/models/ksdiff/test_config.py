@@ -99,8 +99,8 @@ def test_a_field_that_is_gone_is_read_if_it_had_its_one_value_and_named_otherwis
 
 
 def test_another_system_and_its_fields_are_named_with_what_is_known():
-    with pytest.raises(InputError, match=r"^system 'disenttalk': not known; need one of ksdiff$"):
-        config_from_dict(to_dict(Config()) | {"system": "disenttalk"})
+    with pytest.raises(InputError, match=r"^system 'dreamtalk': not known; need one of ksdiff, "):
+        config_from_dict(to_dict(Config()) | {"system": "dreamtalk"})
     stored = to_dict(Config())
     stored["model"]["keyframe"] = {"layers": 2}
     with pytest.raises(InputError, match=r"'model.keyframe'; did you mean 'model.keyframes'\?$"):

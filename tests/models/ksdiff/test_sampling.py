@@ -5,15 +5,13 @@ out here. The loop takes from the package the noise of each frame and, of the ne
 speech, the logit of a frame given all bits before it, and x̂₀.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
-from ksdiff_jax.motion.space import MOTION_DIMS
+from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.rng import frame_noise, streams
 from tests.models.ksdiff.conftest import TINY, random_batch
@@ -135,7 +133,7 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
         params[f"predictors_{track}"]["bit"]["embedding"] *= 12
         params[f"predictors_{track}"]["logit"]["bias"] *= 0
     mean, std = draw.normal(size=MOTION_DIMS), draw.uniform(0.2, 3.0, size=MOTION_DIMS)
-    sample = functools.partial(system.sample.with_statistics(mean, std))
+    sample = build_system(CONFIG, BUILTIN.with_statistics(mean, std)).sample
     keys, first = jax.random.split(jax.random.key(1), len(VALID)), jnp.array([0, 30])
     found = jit_to_run_once(sample)(params, speech, keys, first)
     noise = np.asarray(frame_noise(streams(keys, "noise"), first, FRAMES, (MOTION_DIMS,)), float)

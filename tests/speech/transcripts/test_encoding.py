@@ -1,5 +1,5 @@
-"""Bytes to text: encodings with and without marks, forms of characters, and files that are
-no text.
+"""Bytes to text: encodings with and without marks, forms of characters, and files that are not
+text.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Sounds, music and speakers' names in transcripts; what may be spoken stays."""
+"""Sounds, music and speakers' names are removed from transcripts; text that may be spoken stays."""
 
 import pytest
 

@@ -102,7 +102,7 @@ def test_timed_text_is_read_with_times_of_every_form(times, tmp_path):
             'end="1s">&a;</p></tt>',
             "a DOCTYPE",
         ),
-        ("<?xml version='1.0'?>\n<ANNOTATION_DOCUMENT/>", "XML, but no timed text"),
+        ("<?xml version='1.0'?>\n<ANNOTATION_DOCUMENT/>", "XML, but not timed text"),
         ('<tt><p begin="1s" end="2s">x', "not XML that can be read"),
     ],
 )

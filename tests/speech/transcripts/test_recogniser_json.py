@@ -1,4 +1,4 @@
-"""JSON and tables as recognisers and aligners write them, by their published layouts."""
+"""JSON and tables of recognisers and aligners, by their published layouts."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Which file beside a recording is its transcript."""
+"""The file beside a recording that is its transcript."""
 
 import unicodedata
 import warnings

@@ -1,4 +1,4 @@
-"""Transcript files of every kind, as tools write them, and each way of being broken."""
+"""Transcript files of every kind, as tools write them, and each kind of fault."""
 
 import json
 
@@ -141,7 +141,7 @@ def test_rolling_captions_say_each_line_once(tmp_path):
         ("a.lab", "0 1 the\nbirch\n", r"line 2: 'birch'; need `start end label`"),
         ("a.lab", "0.5 0.25 the\n", r"line 1: 'the' from 0.5 to 0.25 s"),
         ("a.srt", "hello\n", r"line 1: 'hello'; need a time line"),
-        ("a.srt", "1\n00:00:01 --> later\nhello\n", r"line 2: .* is no time line"),
+        ("a.srt", "1\n00:00:01 --> later\nhello\n", r"line 2: .* is not a time line"),
         ("a.vtt", "WEBVTT\n\nhello\n", r"line 3: 'hello'; need a time line"),
         ("a.TextGrid", "hello", r"the TextGrid ends where the file type is expected"),
         (

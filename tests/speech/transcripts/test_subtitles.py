@@ -1,5 +1,5 @@
-"""Loose SubRip, WebVTT and SubViewer, each with what a reader of the format takes for its text and
-times.
+"""Irregular SubRip, WebVTT and SubViewer, each with the text and times that a reader of the format
+should find.
 """
 
 import pytest
@@ -238,7 +238,7 @@ def test_words_that_are_marked_one_after_the_other_have_the_times_of_their_cues(
 BROKEN = {
     "times that are none": (
         "2\n00:00:0x --> 00:00:03\nbad\n\n",
-        r"line 6: '00:00:0x.* is no time line.*left out",
+        r"line 6: '00:00:0x.* is not a time line.*left out",
     ),
     "a counter without times": ("2\nlost\n\n", r"line 6: 'lost'; need a time line.*left out"),
     "an end before the start": (
@@ -281,19 +281,19 @@ def test_a_file_that_ends_in_a_time_line_is_read_up_to_it(rest, blank, tmp_path)
 
 @pytest.mark.parametrize("name", ["talk.txt", "talk.lab", "talk"])
 def test_broken_times_are_not_spoken_either_in_a_file_of_another_name(name, tmp_path):
-    with pytest.raises(InputError, match=r"line 2: .* is no time line"):
+    with pytest.raises(InputError, match=r"line 2: .* is not a time line"):
         read(tmp_path, "1\n00:00:01 --> later\nHello\n", name)
 
 
 def test_broken_cues_that_are_half_of_the_file_stop_it_at_the_first(tmp_path):
-    with pytest.raises(InputError, match=r"talk\.srt, line 6: .* is no time line"):
+    with pytest.raises(InputError, match=r"talk\.srt, line 6: .* is not a time line"):
         read(tmp_path, cue(1, 1, 2, "Hello") + "\n2\n00:00:0x --> 00:00:03\nbad\n")
     with pytest.raises(InputError, match=r"talk\.srt, line 1: 'Hello world'; need a time line"):
         read(tmp_path, "Hello world\n")
 
 
 def test_cues_that_lost_their_line_ends_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"line 1: '1 00:00:01.* is no time line"):
+    with pytest.raises(InputError, match=r"line 1: '1 00:00:01.* is not a time line"):
         read(
             tmp_path,
             "1 00:00:01,000 --> 00:00:02,000 Hello 2 00:00:02,000 --> 00:00:03,000 world\n",

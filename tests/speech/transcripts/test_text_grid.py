@@ -1,4 +1,4 @@
-"""TextGrids of every form that Praat has written, and the tier that holds the words."""
+"""TextGrids in every format that Praat has written, and the tier with the words."""
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_the_words_are_found_beside_tiers_of_phones(name, tmp_path):
 
 def test_of_two_speakers_one_is_read_and_the_other_named(tmp_path):
     with pytest.warns(
-        TranscriptFileWarning, match=r"the tier 'ada - words' is read, and not 'bob - words'"
+        TranscriptFileWarning, match=r"the tier 'ada - words' is read instead of 'bob - words'"
     ):
         found = read(tmp_path, grid(("ada - words", WORDS), ("bob - words", ((0, 2, "yes"),))))
     assert found.spoken == SPOKEN

@@ -1,6 +1,4 @@
-"""Buckets of time add up to the wall time, on a clock that the test moves, over restarts and
-crashes too.
-"""
+"""Buckets of time add up to the wall time, on a simulated clock, also over restarts and crashes."""
 
 import io
 import json
@@ -9,6 +7,7 @@ import jax
 import pytest
 from jax.sharding import AxisType
 
+from ksdiff_jax.overrides import override
 from ksdiff_jax.train.loop import Watching, train
 from ksdiff_jax.train.report.goodput import BUCKETS, Goodput, read_goodput
 from ksdiff_jax.train.report.progress import Progress, progress_line
@@ -151,11 +150,12 @@ def test_a_damaged_record_starts_a_new_count(tmp_path, content):
 def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
     said = io.StringIO()
 
+    config = toy_config(log_every=2)
+
     def toy_run(steps):
-        config = toy_config(steps=steps, log_every=2)
         progress = Progress(steps, stream=said)
         train(
-            config,
+            override(config, {"train.steps": steps}),
             tmp_path,
             build_system=ToySystem,
             open_data=open_toy,
@@ -172,7 +172,7 @@ def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
     assert record["seconds"]["lost"] < 1 and record["wall_s"] > first["wall_s"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     last = [line for line in lines if line["split"] == "train"][-1]
-    assert last["frames_per_s"] == pytest.approx(last["steps_per_s"] * 8 * 4)
+    assert last["frames_per_s"] == pytest.approx(last["steps_per_s"] * 8 * config.data.clip_frames)
     assert last["tflops_per_s"] == pytest.approx(last["steps_per_s"] * 8e6 / 1e12)
     assert 0 < last["goodput"] < 1 and 0 <= last["data_wait"] < 1 and "mfu" not in last
     assert (

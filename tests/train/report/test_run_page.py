@@ -1,4 +1,4 @@
-"""The page of a run: made of what lies in the folder, complete on its own, whatever is missing."""
+"""The page of a run: generated from the folder, self-contained, also if parts are missing."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""XLA's count of a training step beside the products that were worked out by hand.
+"""XLA's count of a training step against the products counted by hand.
 
 By hand: a dense layer of (rows, inputs, outputs) costs 2 · rows · inputs · outputs forward, and
-twice as much again backward where it is trained. Elementwise work comes on top.
+twice as much again backward where it is trained. Elementwise work is added to that.
 """
 
 import dataclasses

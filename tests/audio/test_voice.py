@@ -1,11 +1,11 @@
-"""One definition of what is heard: tracks, channels, gaps and starts, for the model and for the
-soundtrack alike.
+"""The selection of the voice: tracks, channels, gaps and starts, the same for the model and the
+soundtrack.
 """
 
 import numpy as np
 import pytest
 
-from ksdiff_jax.audio.heard import voice
+from ksdiff_jax.audio.voice import voice
 from ksdiff_jax.audio.waveform import load_audio, read_recording
 from ksdiff_jax.errors import InputError
 from tests.recordings import (
@@ -68,7 +68,7 @@ def test_channels_nearly_in_opposition_are_turned_over_and_that_is_told(tmp_path
     recording = read_recording(wav(tmp_path / "a.wav", stereo(SPEECH, -0.5 * SPEECH)))
     np.testing.assert_allclose(recording.audio, SPEECH, atol=2e-3)
     (note,) = recording.notes
-    assert "channel 2 of 2 in opposition" in note
+    assert "channel 2 of 2 opposite in polarity" in note
 
 
 @pytest.mark.parametrize("samples", [16, 48, 160])
@@ -96,7 +96,7 @@ def test_two_people_on_two_channels_are_both_heard_and_the_option_is_named(tmp_p
     for number, alone in ((1, SPEECH), (2, OTHER)):
         assert_hears(path, 0.5 * alone, channel=number)
         assert not read_recording(path, channel=number).notes
-    with pytest.raises(InputError, match="channel 3 was asked for; the sound has 2 channels"):
+    with pytest.raises(InputError, match="channel 3 was requested; the sound has 2 channels"):
         read_recording(path, channel=3)
     with pytest.raises(InputError, match="channel 0"):
         read_recording(path, channel=0)
@@ -288,7 +288,7 @@ def test_a_broadcast_whose_clock_jumps_is_joined_without_hours_of_silence(tmp_pa
     (tmp_path / "a.ts").write_bytes(b"".join(parts))
     recording = read_recording(tmp_path / "a.ts")
     assert len(recording.audio) / RATE_HZ == pytest.approx(4.05, abs=0.1)
-    assert any("start anew at one place" in note for note in recording.notes)
+    assert any("restart at one place" in note for note in recording.notes)
 
 
 @pytest.mark.parametrize("sound_s", [95_441.0, 95_442.3, 95_443.0])
@@ -340,7 +340,7 @@ def test_the_track_that_players_take_is_used_and_another_one_can_be_named(tmp_pa
     )
     assert abs(lag_s(seen_by_the_soundtrack(path, audio_stream=2), OTHER)) < 0.002
     with pytest.raises(
-        InputError, match="sound track 3 was asked for; the file has 2 sound tracks, counted from 1"
+        InputError, match="sound track 3 was requested; the file has 2 sound tracks, counted from 1"
     ):
         read_recording(path, audio_stream=3)
 

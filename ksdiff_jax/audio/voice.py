@@ -1,10 +1,10 @@
-"""What is heard of a file: the one definition that the motion, the plot, the soundtrack and
+"""Extracts the voice of a file: the one definition that the motion, the plot, the soundtrack and
 `prepare` share.
 
-`examine` decodes a file once and decides on the track, the mix of its channels and the level; the
-sound at 16 kHz is made on the way. Where the channels turn out to need another mix than the usual
-one, they are decoded a second time. `voice` gives the same sound again at any rate: sample i of it
-is the instant i / rate after a player starts the file.
+`examine` decodes a file once, selects the track, the channel mix and the level, and computes the
+sound at 16 kHz at the same time. If the channels need a mix other than the usual one, they are
+decoded a second time. `voice` returns the same sound again at any rate: its sample i is the instant
+i / rate after a player starts the file.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,15 +30,15 @@ from ksdiff_jax.audio.wave_header import (
 )
 from ksdiff_jax.typing import Float
 
-LARGEST_SAMPLE = 1e10  # 32-bit integers stored as floats are sound, beyond them lies garbage
-SILENCE = 0.0005  # -66 dB; a track whose every sample is below carries no voice
+LARGEST_SAMPLE = 1e10  # 32-bit integers stored as floats are valid sound; larger values are garbage
+SILENCE = 0.0005  # -66 dB; a track whose samples are all below this has no voice
 SILENCE_BLOCK_S = 10.0
 
 Layout = tuple[str, ...]
 
 
-class Heard(NamedTuple):
-    """A file, and how one voice is made of it."""
+class VoiceSource(NamedTuple):
+    """A file and the parameters that extract one voice from it."""
 
     path: Path
     track: int  # from 1
@@ -47,23 +47,23 @@ class Heard(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What `examine` found."""
+    """The result of `examine`."""
 
-    heard: Heard
-    audio: Float[np.ndarray, "s"]  # 16 kHz, before the level is judged
+    heard: VoiceSource
+    audio: Float[np.ndarray, "s"]  # 16 kHz, before the level is adjusted
     findings: Findings
     bad_samples: int  # NaN, infinite or absurd, over all channels
     samples: int  # over all channels
-    stated_s: float | None  # what the file claims its sound to last
+    stated_s: float | None  # the duration of the sound that the file states
     format_name: str
     notes: tuple[str, ...]
 
 
 def examine(path: Path, *, channel: int | None = None, track: int | None = None) -> Examined:
-    """Decide what is heard of a file, and decode it. Raises `InputError`, and `FFmpegError` for
-    what is no recording.
+    """Select the voice of a file, and decode it. Raises `InputError`, and `FFmpegError` for a file
+    that is not a recording.
 
-    A track of silence gives way to another one that is not silent, unless `track` asks for it.
+    A silent track is replaced by another one that is not silent, unless `track` selects it.
     """
     first = _examine(path, channel=channel, track=track)
     others = (
@@ -80,9 +80,9 @@ def examine(path: Path, *, channel: int | None = None, track: int | None = None)
     return first.examined
 
 
-def voice(heard: Heard, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
-    """The voice in blocks at `rate_hz`, from the instant at which a player starts the file; NaN
-    becomes silence.
+def voice(heard: VoiceSource, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
+    """Yield the voice in blocks at `rate_hz`, from the instant at which a player starts the file;
+    NaN becomes silence.
     """
 
     def mono(block: Block) -> np.ndarray:
@@ -94,12 +94,12 @@ def voice(heard: Heard, rate_hz: int) -> Iterator[Float[np.ndarray, "s"]]:
 
 
 def _blocks(path: Path, track: int) -> Iterator[Block]:
-    """The sound of a track, decoded once more."""
+    """Decode the sound of a track again."""
     with open_container(path) as container:
         stored, header = _headers(container, path)
         stream = choose_track(container, path=path, track=track, stored=stored).stream
         yield from decoded_blocks(
-            container, stream, path=path, origin_s=start_s(container), stored=stored, header=header,
+            container, stream, path=path, stored=stored, header=header,
             findings=Findings(),
         )  # fmt: skip
 
@@ -107,8 +107,8 @@ def _blocks(path: Path, track: int) -> Iterator[Block]:
 def placed(
     blocks: Iterator[Block], mono: Callable[[Block], Float[np.ndarray, "s"]], *, rate_hz: int
 ) -> Iterator[Float[np.ndarray, "n"]]:
-    """Blocks mixed to one channel, resampled to `rate_hz`, each at its place in time, with silence
-    in the gaps.
+    """Yield blocks mixed to one channel and resampled to `rate_hz`, each at its position in time,
+    with silence in the gaps.
     """
     resampler: soxr.ResampleStream | None = None
     made = 0
@@ -143,13 +143,12 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
     with open_container(path) as container:
         stored, header = _headers(container, path)
         choice = choose_track(container, path=path, track=track, stored=stored)
-        findings, origin_s = Findings(), start_s(container)
+        findings = Findings()
         stated_s, format_name = _stated_s(container, choice.stream, header), container.format.name
         blocks = decoded_blocks(
             container,
             choice.stream,
             path=path,
-            origin_s=origin_s,
             stored=stored,
             header=header,
             findings=findings,
@@ -183,20 +182,10 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
         layout: mix_in_time(layout, sums, partial(again, layout))
         for layout, sums in covariances.items()
     }
-    heard = Heard(path, choice.number, fitting)
+    heard = VoiceSource(path, choice.number, fitting)
     if any(not np.allclose(mix.weights, mixes[layout].weights) for layout, mix in fitting.items()):
         audio = np.concatenate([*voice(heard, SAMPLE_RATE_HZ), np.zeros(0, np.float32)])
-    notes = (*choice.notes, *_channel_notes(path, fitting))
-    if header is not None and is_followed_by_another(path, header):
-        notes += (
-            f"{path}: a second WAV file is joined on behind the first; as in players, only the "
-            "first is read",
-        )
-    if header is not None and header.data_chunks > 1:
-        notes += (
-            f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the "
-            "last is read",
-        )
+    notes = (*choice.notes, *_channel_notes(path, fitting), *_wave_notes(path, header))
     gain = findings.gain
     if any(mix.voices > 1 for mix in fitting.values()):
         gain /= max(1.0, float(np.abs(audio).max(initial=0.0)))
@@ -209,7 +198,9 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
 
 
 def _headers(container: InputContainer, path: Path) -> tuple[WaveHeader | None, WaveHeader | None]:
-    """The header of a WAV file where `audio.pcm` must read its samples, and of any WAV file."""
+    """Return the header of a WAV file if `audio.pcm` must read its samples, and the header of any
+    WAV file.
+    """
     header = read_wave_header(path) if container.format.name == "wav" else None
     if header is None or not (header.container_bytes and header.channels and header.rate_hz):
         return None, None
@@ -233,10 +224,10 @@ def _silence(samples: int, rate_hz: int) -> Iterator[np.ndarray]:
 
 
 def _stated_s(container: InputContainer, stream, header: WaveHeader | None) -> float | None:
-    """What the file claims its sound to last, in seconds, or None. FFmpeg lowers a WAV's to what a
-    cut file holds.
+    """Return the duration of the sound that the file states, in seconds, or None. For a truncated
+    WAV file FFmpeg reduces it to what the file contains.
 
-    Matroska and NUT state where the file ends; that is its length only where its clock starts at
+    Matroska and NUT state the end time of the file; it is the duration only if the clock starts at
     zero.
     """
     if header is not None and header.uncompressed:
@@ -249,30 +240,46 @@ def _stated_s(container: InputContainer, stream, header: WaveHeader | None) -> f
     return max(stated, default=None)
 
 
+def _wave_notes(path: Path, header: WaveHeader | None) -> list[str]:
+    """Notes on the parts of a WAV file that are not read."""
+    if header is None:
+        return []
+    notes = []
+    if is_followed_by_another(path, header):
+        notes.append(
+            f"{path}: a second WAV file follows the first; as in players, only the first is read"
+        )
+    if header.data_chunks > 1:
+        notes.append(
+            f"{path}: {header.data_chunks} data chunks in this WAV file; as in players, only the "
+            "last is read"
+        )
+    return notes
+
+
 def _channel_notes(path: Path, mixes: dict[Layout, Mix]) -> list[str]:
     notes = []
     for layout, mix in mixes.items():
-        if mix.turned:
-            plural = "channels" if len(mix.turned) > 1 else "channel"
-            numbers = " and ".join(map(str, mix.turned))
+        if mix.inverted:
+            plural = "channels" if len(mix.inverted) > 1 else "channel"
+            numbers = " and ".join(map(str, mix.inverted))
             notes.append(
-                f"{path}: {plural} {numbers} of {len(layout)} in opposition to the loudest, "
-                "turned over"
+                f"{path}: {plural} {numbers} of {len(layout)} opposite in polarity to the loudest, "
+                "inverted"
             )
         if mix.centre:
             notes.append(
-                f"{path}: the centre, channel {mix.centre} of {len(layout)}, is the voice (or "
-                "--channel N)"
+                f"{path}: the centre, channel {mix.centre} of {len(layout)}, is used as the voice "
+                "(--channel N selects another)"
             )
         if mix.alone:
             notes.append(
                 f"{path}: the {len(layout)} channels cancel each other in places; channel "
-                f"{mix.alone} is used "
-                "(--channel N takes another)"
+                f"{mix.alone} is used (--channel N selects another)"
             )
         if mix.voices > 1:
             notes.append(
-                f"{path}: {mix.voices} channels of different sounds are mixed; --channel N takes "
+                f"{path}: {mix.voices} channels of different sounds are mixed; --channel N selects "
                 f"one of {len(layout)}"
             )
     return notes

@@ -1,0 +1,111 @@
+"""The files that `ksdiff-jax animate` writes: their names, and whether each may be written.
+
+A recording `talk.wav` becomes `talk.motion.npz`, `talk.mp4` and `talk.png`; with several samples
+`talk.1.motion.npz` and so on; with known words `talk.words.json`.
+"""
+
+import argparse
+import contextlib
+import warnings
+from pathlib import Path
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.outputs import check_output, stored_alike
+from ksdiff_jax.plain_text import fitting
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
+
+FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
+PURPOSES = {"npz": "motion", "mp4": "video", "png": "plot"}
+LONGEST_STEM = 235  # bytes, of the 255 of a file name; numbers and endings come after it
+
+
+class Outputs:
+    """The files of one call. `check` refuses a file that may not be written before any work is
+    done; `inputs` are the files that the call reads.
+    """
+
+    def __init__(self, args: argparse.Namespace):
+        self.folder, self.overwrite, self.samples = Path(args.out), args.overwrite, args.samples
+        self.formats = list(dict.fromkeys(args.formats))
+        self.words_are_sure = bool(args.transcribe)
+        found = (
+            []
+            if args.transcript or args.transcript_file or args.no_sidecar
+            else map(_sidecar, args.speech)
+        )
+        given = (
+            *args.speech,
+            args.transcript_file,
+            args.face,
+            args.encoder,
+            args.checkpoint,
+            *found,
+        )
+        self.inputs = [name for name in given if name]
+
+    def names(self, stem: str) -> list[str]:
+        """The names of a recording's motions, without endings."""
+        return (
+            [stem]
+            if self.samples == 1
+            else [f"{stem}.{number}" for number in range(1, self.samples + 1)]
+        )
+
+    def path(self, name: str, kind: str) -> Path:
+        """The path of a motion in a format."""
+        return self.folder / f"{name}{FORMATS[kind]}"
+
+    def words(self, stem: str) -> Path:
+        """The path of the words with their times."""
+        return self.folder / f"{stem}.words.json"
+
+    def check(self, stem: str) -> None:
+        """Raises `InputError` if a file of a recording may not be written."""
+        for name in self.names(stem):
+            for kind in self.formats:
+                check_output(
+                    self.path(name, kind),
+                    PURPOSES[kind],
+                    overwrite=self.overwrite,
+                    inputs=self.inputs,
+                )
+        # Without a transcriber it is not yet known whether there will be words to write.
+        self.check_words(stem, overwrite=self.overwrite or not self.words_are_sure)
+
+    def check_words(self, stem: str, *, overwrite: bool) -> None:
+        """Raises `InputError` if the words of a recording may not be written."""
+        check_output(self.words(stem), "words", overwrite=overwrite, inputs=self.inputs)
+
+
+def _sidecar(speech: str) -> Path | None:
+    """The transcript beside a recording, or None. Its errors are reported when it is read."""
+    with contextlib.suppress(InputError, OSError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return find_sidecar(speech)
+    return None
+
+
+def output_folder(name: str) -> tuple[Path, bool]:
+    """Make the folder if need be; return it, and whether it was made now."""
+    from ksdiff_jax.files import make_folder
+
+    existed = Path(name).exists()
+    return make_folder(name), not existed
+
+
+def file_stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
+    """One name for the files of each recording: its stem, shortened where it is too long, numbered
+    where `folder` would store two of them as one.
+    """
+    taken: set[str] = set()
+    alike = stored_alike(folder) if len(speeches) > 1 else str
+    stems = []
+    for speech in speeches:
+        own = fitting(Path(speech).stem, max_bytes=LONGEST_STEM)
+        stem, number = own, 1
+        while alike(stem) in taken:
+            number += 1
+            stem = f"{own}-{number}"
+        taken.add(alike(stem))
+        stems.append(stem)
+    return stems

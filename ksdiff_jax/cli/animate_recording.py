@@ -1,0 +1,176 @@
+"""One recording of `ksdiff-jax animate`: read it, sample its motions, write the files."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
+from ksdiff_jax.cli.animate_outputs import Outputs
+from ksdiff_jax.cli.animate_transcripts import TranscriptOf
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.errors import InputError, paths_as_input
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
+
+if TYPE_CHECKING:  # both are slow to import
+    from ksdiff_jax.audio.waveform import Recording
+    from ksdiff_jax.speech.utterance import Utterance
+
+
+def failure_report(speech: str, error: InputError, console: Console) -> dict:
+    """Print the error of one recording; return the recording's report."""
+    message = str(error)
+    console.fail(message if speech in message else f"{speech}: {message}")
+    return {"speech": speech, "error": message}
+
+
+class RecordingAnimator:
+    """The model, the face and the options that the recordings of one call share."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        console: Console,
+        outputs: Outputs,
+        transcript_of: TranscriptOf,
+    ):
+        from ksdiff_jax.cli.device import keep_compilations, use_device
+
+        use_device(args.device)
+        keep_compilations()
+
+        from ksdiff_jax.animate.animator import Animator
+        from ksdiff_jax.animate.engine import check_seed
+        from ksdiff_jax.face import builtin_face, check_face, load_face
+        from ksdiff_jax.models.pretrained import DEFAULT_NAME
+
+        self.args, self.console = args, console
+        self.outputs, self.transcript_of = outputs, transcript_of
+        self.animator = Animator.from_pretrained(
+            DEFAULT_NAME if args.checkpoint is None else args.checkpoint,
+            encoder=args.encoder,
+            space=args.space,
+        )
+        self.options = {
+            name: getattr(args, name)
+            for name in ("steps", "sampler", "guidance", "lip_temperature")
+        }
+        # Refuse a wrong option before any work.
+        self.animator.options(**self.options)
+        check_seed(args.seed)
+        if args.samples < 1:
+            raise InputError(f"--samples {args.samples}: need at least 1")
+        self.face = load_face(args.face) if args.face else builtin_face()
+        if args.face or set(outputs.formats) - {"npz"}:
+            what = "--face" if args.face else "video and plot (--face FILE, or --formats npz)"
+            check_face(self.face, self.animator.pretrained.space.name, what=what)
+        self._described = False
+
+    def animate(self, speech: str, stem: str) -> dict:
+        """Animate one recording; return its report, which holds the files or the error."""
+        try:
+            with self.console.without_library_warnings(), paths_as_input():
+                return self._animate(speech, stem)
+        except InputError as error:
+            return failure_report(speech, error, self.console)
+
+    def _animate(self, speech: str, stem: str) -> dict:
+        console, started = self.console, time.perf_counter()
+        recording = self._recording(speech)
+        transcript = self.transcript_of(speech, recording)
+        if transcript.spoken:
+            transcript = within(transcript, duration_s=len(recording.audio) / SAMPLE_RATE_HZ)
+        if transcript.spoken:
+            self.outputs.check_words(stem, overwrite=self.args.overwrite)
+        utterance = self.animator.read(recording, transcript=transcript.text)
+        read = time.perf_counter()
+        duration_s = utterance.frames / 25
+        self._describe()
+        said = f", transcript of {transcript.source}" if transcript.source else ""
+        console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
+        with console.progress("sampling", unit="frames") as update:
+            motions = self.animator.animate(
+                [utterance] * self.args.samples,
+                numbers=range(self.args.samples),
+                seed=self.args.seed,
+                progress=update,
+                **self.options,
+            )
+        sampled = time.perf_counter()
+        files = []
+        for name, motion in zip(self.outputs.names(stem), motions, strict=True):
+            files += self._write(motion, name, speech=speech, utterance=utterance)
+        if transcript.spoken:
+            files.append(self._write_words(transcript, stem))
+        finished = time.perf_counter()
+        seconds = {"read": read - started, "sample": sampled - read, "write": finished - sampled}
+        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
+        return {
+            "speech": speech,
+            "duration_s": duration_s,
+            "transcript": transcript.source,
+            "files": [str(file) for file in files],
+            "seconds": seconds,
+            "real_time_factor": (finished - started) / duration_s,
+        }
+
+    def _recording(self, speech: str) -> "Recording":
+        from ksdiff_jax.audio.waveform import read_recording
+
+        recording = read_recording(
+            speech, channel=self.args.channel, audio_stream=self.args.audio_stream
+        )
+        for note in recording.notes:
+            self.console.warn(note)
+        return recording
+
+    def _write(self, motion, name: str, *, speech: str, utterance: "Utterance") -> list[Path]:
+        files, overwrite = [], self.args.overwrite
+        for kind in self.outputs.formats:
+            path = self.outputs.path(name, kind)
+            if kind == "npz":
+                motion.save(path, overwrite=overwrite)
+            elif kind == "mp4":
+                with self.console.progress("rendering", unit="frames") as update:
+                    motion.render(
+                        path,
+                        audio=utterance.heard,
+                        face=self.face,
+                        progress=update,
+                        overwrite=overwrite,
+                    )
+            else:
+                from ksdiff_jax.export.plot import write_plot
+
+                opening_m = motion.mouth_opening(face=self.face)
+                title, audio = Path(speech).name, utterance.audio
+                write_plot(
+                    path, motion, opening_m=opening_m, audio=audio, title=title, overwrite=overwrite
+                )
+            self.console.say(f"  wrote {path}")
+            files.append(path)
+        return files
+
+    def _write_words(self, transcript: Transcript, stem: str) -> Path:
+        path = self.outputs.words(stem)
+        write_words(path, transcript, overwrite=self.args.overwrite)
+        self.console.say(f"  wrote {path}")
+        return path
+
+    def _describe(self) -> None:
+        """Print the device, the checkpoint and the options, once per call."""
+        if self._described:
+            return
+        self._described = True
+        import jax
+
+        options = self.animator.options(**self.options)
+        chosen = [
+            f", {name} {getattr(options, name)}"
+            for name in ("sampler", "steps", "guidance")
+            if hasattr(options, name)
+        ]
+        self.console.detail(
+            f"device {jax.devices()[0].device_kind}, checkpoint {self.animator.pretrained.path} "
+            f"({self.animator.pretrained.digest[:12]}){''.join(chosen)}"
+        )

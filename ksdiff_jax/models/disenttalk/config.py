@@ -1,0 +1,160 @@
+"""The configuration of DisentTalk: every field with its unit and its source.
+
+Defaults are the paper's (Eq. n and §n are its numbers); `R` marks a reading of ours where the paper
+is silent.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.limits import at_least, need, probabilities, weights
+from ksdiff_jax.speech.config import EncoderConfig
+
+
+@dataclass(frozen=True)
+class RegionsConfig:
+    """The subspaces of Eq. 1-2, as `ksdiff-jax regions SHARDS` measures them.
+
+    Numbers are places in the vector E of a space: the expression, and after it the jaw where the
+    space has a moving one (`motion.space.expression_columns`).
+    """
+
+    lip: tuple[int, ...] = ()  # D_lip; the paper has K_lip = 13
+    eye: tuple[int, ...] = ()  # D_eye; the paper has K_eye = 8
+    space: Literal["builtin", "flame", "bfm"] = "builtin"  # whose numbers these are
+    # False: the ablation "w/o DISENTANGLE", one region of all numbers
+    disentangle: bool = True
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """Noise process (Eq. 3, with ᾱ_t for its 1 - β_t): predicts the noise ε."""
+
+    steps: int = 400  # T, §IV-A
+    # R: scaled-linear; the β of latent diffusion times 1000 / 400, so that ᾱ ends at 0.005 as there
+    beta_start: float = 0.002125
+    beta_end: float = 0.03
+    condition_drop_probability: float = 0.1  # p of §III-B: speech dropped, for Eq. 9
+
+    def __post_init__(self) -> None:
+        at_least(self, "model.diffusion", steps=1)
+        probabilities(self, "model.diffusion", "condition_drop_probability")
+
+
+@dataclass(frozen=True)
+class SyncModelConfig:
+    """The frozen lip-sync model of Eq. 10, a run of the system `sync`."""
+
+    path: str = ""  # checkpoint folder, workdir, shipped name or org/name of the hub
+    digest: str = ""  # of that checkpoint; another one is refused
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The whole of DisentTalk.
+
+    Whatever computes in bfloat16, norms, softmax, positions, diffusion and losses stay in float32.
+    """
+
+    width: int = 512  # R
+    blocks: int = 6  # R
+    heads: int = 8  # R
+    # Z_0 of Eq. 3 (R): the normalised numbers themselves, lifted by a linear layer per region, or
+    # the code of a small autoencoder per region
+    latent: Literal["linear", "autoencoder"] = "linear"
+    # False: the ablation "w/o HIERARCHICAL", regions are fused without an attention of their own
+    region_attention: bool = True
+    # False: the ablation "w/o TEMPORAL"
+    temporal_convolutions: bool = True
+    # False: the ablation "w/o LOCAL", cross-attention alone in Eq. 6
+    local_convolution: bool = True
+    dilations: tuple[int, ...] = (1, 2, 4)  # Eq. 5, 2^i
+    temporal_kernel: int = 3  # R: frames of the depthwise convolutions
+    local_kernel: int = 5  # k of Eq. 6, §IV-A
+    regions: RegionsConfig = field(default_factory=RegionsConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    sync: SyncModelConfig = field(default_factory=SyncModelConfig)
+    # of dense layers and products of attention
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
+    # fused where the device and the shapes allow (auto), or named
+    attention: Literal["auto", "xla", "cudnn"] = "auto"
+
+    def __post_init__(self) -> None:
+        at_least(self, "model", width=2, blocks=1, heads=1)
+        pairs = f"a multiple of twice the heads, 2 · {self.heads}: positions turn pairs"
+        need(self.width % (2 * self.heads) == 0, self, "model.width", pairs)
+        for name in ("temporal_kernel", "local_kernel"):
+            odd = getattr(self, name) > 0 and getattr(self, name) % 2 == 1
+            need(odd, self, f"model.{name}", "an odd number of frames")
+        spread = bool(self.dilations) and all(dilation >= 1 for dilation in self.dilations)
+        need(spread, self, "model.dilations", "frames of 1 or more")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the objective."""
+
+    noise: float = 1.0  # of Eq. 8
+    # R: γ of Hang et al. (2023); weighs a clip by min(1, γ / SNR), less where little is noise;
+    # 0: all alike, as printed
+    snr_cap: float = 0.0
+    sync: float = 0.01  # λ of Eq. 10; 0: the ablation "w/o SYNCLOSS"
+    autoencoder: float = 1.0  # R: reconstruction by `model.latent` "autoencoder"
+
+    def __post_init__(self) -> None:
+        weights(self, "loss", "noise", "snr_cap", "sync", "autoencoder")
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Defaults of inference; `ksdiff-jax animate` has options for the usual ones."""
+
+    sampler: Literal["ddim"] = "ddim"  # R
+    steps: int = 50  # R
+    guidance: float = 1.0  # s of Eq. 9; 1 is the plain conditional model
+    eta: float = 0.0
+    # R: std of the initial noise of the lip region; at 0 speech alone decides the lips
+    lip_temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        at_least(self, "sample", steps=1)
+        guided = math.isfinite(self.guidance) and self.guidance >= 0
+        need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
+        weights(self, "sample", "eta")
+        noisy = 0 <= self.lip_temperature <= 1
+        need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment with DisentTalk; a `ksdiff_jax.config.Config`."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    name: str = ""
+    system: Literal["disenttalk"] = "disenttalk"
+
+    def __post_init__(self) -> None:
+        steps = self.model.diffusion.steps
+        few = self.sample.steps <= steps
+        need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """A pretrained encoder, unless it is finetuned."""
+        encoder = self.model.encoder
+        held = encoder.kind == "pretrained" and not encoder.finetune
+        return ("encoder/backbone",) if held else ()
+
+    @property
+    def transcript_tokens(self) -> int:
+        """DisentTalk reads no transcript: begin and end only."""
+        return 2

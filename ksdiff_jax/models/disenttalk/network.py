@@ -1,0 +1,90 @@
+"""All parameters of DisentTalk in one Linen module: the speech encoder, the latent and the
+denoiser.
+
+The features of the encoder come at 50 Hz. The two frames of a motion frame are joined, projected
+and normalised (R): A of Eq. 6 has one token per motion frame.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.layers.dense import Dense
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.models.disenttalk.config import ModelConfig
+from ksdiff_jax.models.disenttalk.denoiser import Denoiser, Memory
+from ksdiff_jax.models.disenttalk.latent import Latent, Regions
+from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Bool, Float, Int
+
+
+class Network(nn.Module):
+    """DisentTalk's parameters and their use."""
+
+    config: ModelConfig
+    regions: Regions
+    execution: Execution = Execution()
+
+    def setup(self) -> None:
+        config, execution = self.config, self.execution
+        self.encoder = build_encoder(config.encoder, execution)
+        self.speech = Dense(config.width, dtype=execution.dtype)
+        self.norm_speech = LayerNorm(dtype=execution.dtype)
+        self.latent = Latent(config, self.regions, execution.dtype)
+        self.denoiser = Denoiser(config, self.regions, execution)
+
+    def encode_speech(self, speech: Speech) -> Float[Array, "b t d"]:
+        """A of Eq. 6."""
+        frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
+        features = (
+            self.encoder(speech.audio, frame_mask)
+            if speech.features is None
+            else speech.features.astype(jnp.float32)
+        )
+        pairs = features.reshape(*speech.mask.shape, -1).astype(self.execution.dtype)
+        return self.norm_speech(self.speech(pairs))
+
+    def encode_motion(self, expression: Float[Array, "b t n"]) -> Float[Array, "b t z"]:
+        """Z_0 of normalised numbers."""
+        return self.latent.encode(expression)
+
+    def decode_motion(self, latent: Float[Array, "b t z"]) -> Float[Array, "b t n"]:
+        """Normalised numbers of Z_0."""
+        return self.latent.decode(latent)
+
+    def memory(self, speech: Float[Array, "b t d"], *, drop: Bool[Array, "b"]) -> Memory:
+        """What the denoiser attends to."""
+        return self.denoiser.memory(speech, drop=drop)
+
+    def denoise(
+        self,
+        noisy: Float[Array, "b t z"],
+        step: Int[Array, "b"],
+        memory: Memory,
+        *,
+        mask: Bool[Array, "b t"],
+    ) -> Float[Array, "b t z"]:
+        """ε_θ of Eq. 8."""
+        return self.denoiser(noisy, step, memory, mask=mask)
+
+    def __call__(self, speech: Speech) -> None:
+        """Touch every parameter once; used for initialisation only."""
+        batch, frames = speech.mask.shape
+        memory = self.memory(self.encode_speech(speech), drop=jnp.zeros(batch, bool))
+        numbers = sum(len(some) for some in self.regions.values())
+        latent = self.encode_motion(jnp.zeros((batch, frames, numbers)))
+        self.denoise(latent, jnp.zeros(batch, jnp.int32), memory, mask=speech.mask)
+        self.decode_motion(latent)
+
+
+def example_speech(*, frames: int = 8) -> Speech:
+    """Silence, to initialise from."""
+    return Speech(
+        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
+        prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),
+        mask=jnp.ones((1, frames), bool),
+        tokens=jnp.zeros((1, 2), jnp.int32),
+        token_mask=jnp.ones((1, 2), bool),
+    )

@@ -1,0 +1,95 @@
+"""From speech to normalised motion: encode once, denoise with DDIM, decode.
+
+    Z_T = frame noise (channels of the lips scaled by `lip_temperature`)
+    ε   = s ε_θ(Z_n, n, A) + (1 − s) ε_θ(Z_n, n, ∅)                             (Eq. 9)
+    Z_0 = (Z_n − √(1 − ᾱ_n) ε) / √ᾱ_n
+    Z   = DDIM(Z_T, Z_0),   E = decode(Z)
+
+The head pose is not generated: it stays at the mean of the data, 0 when normalised. All random
+numbers are those of a clip and a frame (`rng.frame_keys`).
+"""
+
+import jax.numpy as jnp
+
+from ksdiff_jax.diffusion.guidance import guide
+from ksdiff_jax.diffusion.process import implied_clean
+from ksdiff_jax.diffusion.sample import Denoiser, ddim
+from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
+from ksdiff_jax.models.disenttalk.config import ModelConfig, SampleConfig
+from ksdiff_jax.models.disenttalk.latent import Regions, channels_of, latent_widths
+from ksdiff_jax.models.disenttalk.network import Network
+from ksdiff_jax.models.disenttalk.regions import LIP
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
+from ksdiff_jax.rng import frame_noise, streams
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
+
+
+def sample_normalised(
+    network: Network,
+    params: PyTree,
+    speech: Speech,
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
+    *,
+    space: MotionSpace,
+    options: SampleConfig,
+) -> Float[Array, "b t m"]:
+    """Normalised motion; see `models.system.System.sample`."""
+    frames, config = speech.mask.shape[1], network.config
+    scale = noise_scale(config, network.regions, lip_temperature=options.lip_temperature)
+    shape = scale.shape
+    noise = scale * frame_noise(streams(keys, "noise"), first, frames, shape)
+
+    def draw(step):
+        return frame_noise(streams(keys, "sampler", step), first, frames, shape)
+
+    steps = sampling_steps(config.diffusion, steps=options.steps)
+    denoise = guided_denoiser(network, params, speech, guidance=options.guidance)
+    latent = ddim(denoise, noise, draw, steps=steps, eta=options.eta)
+    expression = network.apply({"params": params}, latent, method=Network.decode_motion)
+    motion = jnp.zeros((*speech.mask.shape, space.width), jnp.float32)
+    return motion.at[..., expression_columns(space)].set(expression)
+
+
+def guided_denoiser(
+    network: Network, params: PyTree, speech: Speech, *, guidance: float
+) -> Denoiser:
+    """Z_0 as a function of Z_n and n."""
+    variables = {"params": params}
+    encoded = network.apply(variables, speech, method=Network.encode_speech)
+
+    def noise_of(drop: bool) -> Denoiser:
+        drops = jnp.full(len(speech.mask), drop)
+        memory = network.apply(variables, encoded, drop=drops, method=Network.memory)
+
+        def noise(noisy, step):
+            steps = jnp.full(len(noisy), step)
+            arrays = (noisy, steps, memory)
+            return network.apply(variables, *arrays, mask=speech.mask, method=Network.denoise)
+
+        return noise
+
+    conditional = noise_of(drop=False)
+    unconditional = noise_of(drop=True) if guidance != 1.0 else None
+    levels = jnp.asarray(alpha_bars(network.config.diffusion))
+
+    def denoise(noisy, step):
+        noise = conditional(noisy, step)
+        if unconditional is not None:
+            noise = guide(noise, unconditional(noisy, step), scale=guidance)
+        return implied_clean(noisy, noise, levels[step])
+
+    return denoise
+
+
+def noise_scale(
+    config: ModelConfig, regions: Regions, *, lip_temperature: float
+) -> Float[Array, "z"]:
+    """The deviation of the initial noise of every channel; without a lip region that of all is
+    `lip_temperature`.
+    """
+    widths = latent_widths(config, regions)
+    if LIP not in regions:
+        return jnp.full(sum(widths.values()), lip_temperature)
+    return jnp.ones(sum(widths.values())).at[channels_of(widths, LIP)].set(lip_temperature)

@@ -1,0 +1,60 @@
+"""The frozen lip-sync model of Eq. 10 as a loss of DisentTalk.
+
+`model.sync.path` names a checkpoint of the system `sync`; its weights are constants of the training
+step, and no part of DisentTalk's parameters or checkpoints. It reads the kept features of a batch
+where its encoder is DisentTalk's, and otherwise the sound.
+"""
+
+import functools
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.disenttalk.config import Config
+from ksdiff_jax.models.disenttalk.training import SyncLoss
+from ksdiff_jax.models.sync.expert import Expert, load_expert, sync_loss
+from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Float
+
+
+def configured_sync_loss(config: Config, space: MotionSpace) -> SyncLoss | None:
+    """The loss that `loss.sync` weighs; None where that is 0.
+
+    Raises `InputError` where no lip-sync model is named, or another one than `model.sync.digest`.
+    """
+    if not config.loss.sync:
+        return None
+    path, digest = config.model.sync.path, config.model.sync.digest
+    if not path:
+        raise InputError(
+            f"loss.sync {config.loss.sync:g}: needs a lip-sync model, model.sync.path, as "
+            "`ksdiff-jax train sync_demo` makes one; or set --loss.sync 0"
+        )
+    expert = _expert(path, space.name)
+    if digest not in ("", expert.digest):
+        raise InputError(
+            f"{path}: this lip-sync model has digest {expert.digest[:12]}, the configuration "
+            f"names {digest[:12]}; name that one, or leave model.sync.digest empty"
+        )
+    shared = _reads_the_features_of(config, expert)
+
+    def loss(speech: Speech, motion: Float[Array, "b t m"]) -> Float[Array, "b"]:
+        if not shared and not speech.audio.shape[-1]:
+            raise InputError(
+                f"{path}: this lip-sync model hears with another encoder than model.encoder, and "
+                "batches of kept features have no sound; train one with --model.encoder.path "
+                f"{config.model.encoder.path}, or set --loss.sync 0"
+            )
+        speech = speech if shared else speech._replace(features=None)
+        return sync_loss(expert.params, speech, motion, speech.mask, system=expert.system)
+
+    return loss
+
+
+_expert = functools.lru_cache(maxsize=4)(lambda path, space: load_expert(path, space=space))
+
+
+def _reads_the_features_of(config: Config, expert: Expert) -> bool:
+    """Whether the lip-sync model has the same frozen encoder."""
+    ours, theirs = config.model.encoder, expert.system.config.model.encoder
+    frozen = ours.kind == theirs.kind == "pretrained" and not (ours.finetune or theirs.finetune)
+    return frozen and ours.digest == theirs.digest

@@ -1,0 +1,120 @@
+"""DisentTalk behind the `System` protocol: pure functions of a configuration and a motion space."""
+
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.models.disenttalk.config import Config
+from ksdiff_jax.models.disenttalk.latent import Regions
+from ksdiff_jax.models.disenttalk.network import Network, example_speech
+from ksdiff_jax.models.disenttalk.regions import region_numbers
+from ksdiff_jax.models.disenttalk.sampling import sample_normalised
+from ksdiff_jax.models.disenttalk.sync import configured_sync_loss
+from ksdiff_jax.models.disenttalk.training import training_terms
+from ksdiff_jax.models.frozen import stop_frozen
+from ksdiff_jax.models.system import Needs, Sample, Terms
+from ksdiff_jax.motion.space import SPACES, MotionSpace
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
+
+
+@dataclass(frozen=True)
+class DisentTalk:
+    """Semantic disentangled diffusion of expression parameters; a `models.system.System`."""
+
+    config: Config
+    space: MotionSpace | None = None  # None: that of `model.regions`, without statistics
+
+    def __post_init__(self) -> None:
+        named = self.config.model.regions.space
+        if self.space is None:
+            object.__setattr__(self, "space", SPACES[named])
+        if self.space.name != named:
+            raise InputError(
+                f"model.regions.space {named}: the regions are numbers of the {named} space, the "
+                f"motion is of the {self.space.name} space; measure its regions with `ksdiff-jax "
+                "regions SHARDS`"
+            )
+        region_numbers(self.config.model.regions, self.space)
+
+    @property
+    def needs(self) -> Needs:
+        """Motion of the space whose numbers the regions are."""
+        model = self.config.model
+        kept = ("speech",) if model.encoder.kind == "pretrained" else ()
+        return Needs(
+            spaces=(model.regions.space,),
+            kept=kept,
+            advice="measure their regions with `ksdiff-jax regions SHARDS` and give what it prints",
+        )
+
+    def example(
+        self,
+        clip: Clip,
+        frames: int,
+        *,
+        rng: np.random.Generator | None = None,
+        features: Float[np.ndarray, "f d"] | None = None,
+    ) -> Batch:
+        """Speech and motion: a row of a batch."""
+        # Reads sound and prosody, with packages that sampling on an accelerator does without.
+        from ksdiff_jax.data.transforms import clip_row
+
+        return clip_row(clip, frames, config=self.config, rng=rng, features=features)
+
+    @property
+    def network(self) -> Network:
+        """The Linen module that the parameters belong to."""
+        return Network(self.config.model, self.regions, self._execution)
+
+    @property
+    def regions(self) -> Regions:
+        """Places in E of every region, in the order of Eq. 4."""
+        return region_numbers(self.config.model.regions, self.space)
+
+    @property
+    def _execution(self) -> Execution:
+        model, train = self.config.model, self.config.train
+        return Execution(
+            dtype=jnp.dtype(model.compute_dtype),
+            attention=model.attention,
+            remat=train.remat,
+            scan_layers=train.scan_layers,
+        )
+
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Fresh parameters, a nested dict: encoder, speech, norm_speech, latent (where it has
+        any) and denoiser.
+        """
+        return self.network.init(key, example_speech())["params"]
+
+    def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
+        """Every weighted term of each clip; frozen parameters get no gradient."""
+        params = stop_frozen(params, self.config)
+        return training_terms(
+            self.network,
+            params,
+            batch,
+            keys,
+            config=self.config,
+            space=self.space,
+            train=train,
+            sync_loss=configured_sync_loss(self.config, self.space),
+        )
+
+    def sample(
+        self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
+    ) -> Sample:
+        """Expression and jaw for speech, the head at rest."""
+        # A sampler runs each block many times: written out, no block's weights are copied.
+        execution = replace(self._execution, scan_layers=False)
+        network = Network(self.config.model, self.regions, execution)
+        options = {"space": self.space, "options": self.config.sample}
+        motion = sample_normalised(network, params, speech, keys, first, **options)
+        motion = jnp.where(speech.mask[..., None], self.space.denormalise(motion), 0.0)
+        return Sample(motion.astype(jnp.dtype(self.config.model.output_dtype)))

@@ -1,0 +1,97 @@
+"""From a batch to the loss: L_noise + λ L_sync (Eq. 8 and 10), each term per clip.
+
+    Z_t = √ᾱ_t Z_0 + √(1 − ᾱ_t) ε                                             (Eq. 3, R)
+    L_noise = w_t mean |ε − ε_θ(Z_t, t, A)|²,   w_t = 1 as printed              (Eq. 8)
+    L_sync  = ᾱ_t sync(A, Ê),   Ê from (Z_t − √(1 − ᾱ_t) ε_θ) / √ᾱ_t           (Eq. 10, R)
+
+The means are over the valid frames of a clip and all channels. At high noise Ê is mostly the error
+of ε_θ, so ᾱ_t weights its loss (R). The speech of a clip is dropped with probability p.
+
+All that is drawn for a clip follows from the key of the clip and, frame by frame, from the index of
+the frame: neither the other clips of the batch nor padding changes it.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.diffusion.process import add_noise, implied_clean
+from ksdiff_jax.diffusion.schedule import alpha_bars
+from ksdiff_jax.models.clip_mean import clip_mean
+from ksdiff_jax.models.disenttalk.config import Config
+from ksdiff_jax.models.disenttalk.network import Network
+from ksdiff_jax.models.system import Terms
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
+from ksdiff_jax.rng import frame_noise, streams
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
+
+# The loss of Eq. 10 of each clip, for its speech and its raw motion; no parameter of it is trained.
+SyncLoss = Callable[[Speech, Float[Array, "b t m"]], Float[Array, "b"]]
+
+
+def training_terms(
+    network: Network,
+    params: PyTree,
+    batch: Batch,
+    keys: Key[Array, "b"],
+    *,
+    config: Config,
+    space: MotionSpace,
+    train: bool,
+    sync_loss: SyncLoss | None = None,
+) -> Terms:
+    """Every weighted term of each clip; without `sync_loss` there is no term of Eq. 10.
+
+    With `train=False` no speech is dropped; the noise and its level are still drawn.
+    """
+
+    def apply(method, *args, **kwargs):
+        return network.apply({"params": params}, *args, method=method, **kwargs)
+
+    mask, numbers = batch.speech.mask, expression_columns(space)
+    motion = jnp.asarray(space.normalise(batch.motion))
+    expression = motion[..., numbers]
+    code = apply(Network.encode_motion, expression)
+    clean = jax.lax.stop_gradient(code)
+    step, noise = drawn_noise(keys, clean.shape[1:], steps=config.model.diffusion.steps)
+    alpha_bar = jnp.asarray(alpha_bars(config.model.diffusion))[step]
+    noisy = add_noise(clean, noise, alpha_bar)
+    drop = dropped_speech(keys, config.model.diffusion.condition_drop_probability if train else 0.0)
+    memory = apply(Network.memory, apply(Network.encode_speech, batch.speech), drop=drop)
+    predicted = apply(Network.denoise, noisy, step, memory, mask=mask)
+    weight = config.loss.noise * noise_weight(alpha_bar, snr_cap=config.loss.snr_cap)
+    terms: Terms = {"noise": weight * clip_mean((predicted - noise) ** 2, mask)}
+    if config.model.latent == "autoencoder":
+        error = (apply(Network.decode_motion, code) - expression) ** 2
+        terms["autoencoder"] = config.loss.autoencoder * clip_mean(error, mask)
+    if sync_loss is not None:
+        latent = implied_clean(noisy, predicted, alpha_bar[:, None, None])
+        generated = apply(Network.decode_motion, latent)
+        motion = space.denormalise(motion.at[..., numbers].set(generated))
+        terms["sync"] = config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)
+    return terms
+
+
+def noise_weight(alpha_bar: Float[Array, "b"], *, snr_cap: float) -> Float[Array, "b"]:
+    """The weight of the noise loss at ᾱ: min(1, γ / SNR) with SNR = ᾱ / (1 − ᾱ); 1 where γ is 0."""
+    if not snr_cap:
+        return jnp.ones_like(alpha_bar)
+    return jnp.minimum(1.0, snr_cap * (1 - alpha_bar) / alpha_bar)
+
+
+def dropped_speech(keys: Key[Array, "b"], probability: float) -> Bool[Array, "b"]:
+    """True with `probability` for each clip."""
+    return jax.vmap(jax.random.uniform)(streams(keys, "drop speech")) < probability
+
+
+def drawn_noise(
+    keys: Key[Array, "b"], shape: tuple[int, int], *, steps: int
+) -> tuple[Int[Array, "b"], Float[Array, "b t z"]]:
+    """The diffusion step of each clip, and its noise of `shape` (frames, channels)."""
+    frames, channels = shape
+    drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, steps))(streams(keys, "step"))
+    first = jnp.zeros(keys.shape, jnp.int32)
+    return drawn, frame_noise(streams(keys, "noise"), first, frames, (channels,))
