@@ -25,8 +25,7 @@ BACKBONE = ("encoder", "backbone")
 
 
 class Parts(NamedTuple):
-    """The trainable and the frozen parameters of a system; each is a nested dict and may be empty.
-    """
+    """The trainable and the frozen parameters of a system; each is a nested dict and may be empty."""
 
     trainable: PyTree
     frozen: PyTree

@@ -247,8 +247,7 @@ def _export_at(folder_or_name: str | Path) -> tuple | None:
 
 
 def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
-    """Read and verify the content of the checkpoint folder, without an encoder that it refers to.
-    """
+    """Read and verify the content of the checkpoint folder, without an encoder that it refers to."""
     return read_whole(folder_or_name, _read)
 
 
