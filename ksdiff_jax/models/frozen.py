@@ -25,7 +25,9 @@ BACKBONE = ("encoder", "backbone")
 
 
 class Parts(NamedTuple):
-    """The trainable and the frozen parameters of a system; each is a nested dict and may be empty."""
+    """The trainable and the frozen parameters of a system; both are nested dicts and may be
+    empty.
+    """
 
     trainable: PyTree
     frozen: PyTree

@@ -247,7 +247,11 @@ def _export_at(folder_or_name: str | Path) -> tuple | None:
 
 
 def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
-    """Read and verify the content of the checkpoint folder, without an encoder that it refers to."""
+    """Read and verify the content of the checkpoint folder only.
+
+    The weights of an encoder that the checkpoint refers to are not loaded. Raise `InputError` with
+    the name of the damaged file or weight.
+    """
     return read_whole(folder_or_name, _read)
 
 

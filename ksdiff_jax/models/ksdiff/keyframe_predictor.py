@@ -98,7 +98,9 @@ class KeyframePredictor(nn.Module):
     def memory(
         self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]
     ) -> PredictorMemory:
-        """Return the projections of speech and transcript for every layer, computed once per clip."""
+        """Return the projections of speech and transcript for every layer; computed once per
+        clip.
+        """
         time_s = _time_s(np.arange(features.shape[1]))
         speech = tuple(layer.speech_attention.project(features, time_s) for layer in self.layers)
         if not self.config.transcript.enabled:

@@ -12,7 +12,9 @@ JawPath = Literal["head", "expression"]
 
 
 class PathSplit(NamedTuple):
-    """Indices of the numbers of a motion frame on each path of the model, in the path's own order."""
+    """Indices of the numbers of a motion frame on each path of the model, in the order of the
+    path.
+    """
 
     expression: tuple[int, ...]
     head: tuple[int, ...]

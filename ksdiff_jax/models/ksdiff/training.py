@@ -128,7 +128,7 @@ def drawn_flags(
 def drawn_noise(
     keys: Key[Array, "b"], name: str, *, frames: int, dims: int, config: Config
 ) -> tuple[Int[Array, "b"], Float[Array, "b t c"]]:
-    """Return the diffusion step of each clip and its noise, for the generator `name`; c is `dims`."""
+    """Return the diffusion step of each clip and its noise for the generator `name`; c = `dims`."""
     last = config.model.diffusion.steps
     steps = jax.vmap(lambda key: jax.random.randint(key, (), 0, last))(
         streams(keys, f"step {name}")

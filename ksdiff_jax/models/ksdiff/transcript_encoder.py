@@ -1,4 +1,6 @@
-"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (our choice, R)."""
+"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (our choice, R;
+no vocabulary file).
+"""
 
 import functools
 
