@@ -49,7 +49,7 @@ def test_the_command_writes_the_table_and_a_picture_and_prints_what_to_paste(
         *("--model.regions.lip", ",".join(map(str, chosen["lip"]))),
         *("--model.regions.eye", ",".join(map(str, chosen["eye"]))),
     ]
-    assert any("two halves of the clips agree: Jaccard" in line for line in lines)
+    assert any("agreement of two halves of the clips: Jaccard" in line for line in lines)
     assert content["statistic"] == "max" and content["data"]["clips"] == 6
     assert len(content["data"]["digest"]) == 64 and len(content["ratios"]["eye"]) == 53
     for name in ("regions.json", "regions.png"):
@@ -76,7 +76,7 @@ def test_pairs_that_a_user_brings_need_no_face(deep, tmp_path, capsys):
         (["--lip", "60"], "are 68 dimensions, the motion space has 64"),
         (
             [],
-            "of the bfm space: no face is available to close lips and eyes on; give --neutral-lips and",
+            "of the bfm space: no face is available to close lips and eyes on; give --neutral-lips",
         ),
         (["--neutral-lips", "{deep}/lips"], "to close eyes on; give --neutral-eyes"),
         (["--neutral-lips", "{deep}/still", "--neutral-eyes", "{deep}/eyes"], "region lip: no dim"),
