@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_checkpoint_and_data(parser.add_argument)
     _add_figures_and_sampling(parser.add_argument)
     parser.add_argument(
-        "--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)"
+        "--device", choices=tuple(PLATFORMS), help="where to compute (default: JAX's choice)"
     )
     parser.add_argument("--out", metavar="DIR", help="write metrics.json and plots here")
     add_overwrite_argument(parser)
