@@ -99,7 +99,7 @@ class Engine:
 
     @property
     def space(self) -> MotionSpace:
-        """The motion space of the system."""
+        """Return the motion space of the system."""
         return self.system.space
 
     def with_options(self, **options) -> "Engine":

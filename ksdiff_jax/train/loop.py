@@ -6,9 +6,8 @@
 The loop contains nothing specific to a model or a file format: it trains a `System` on the batches
 of a `TrainingData`. A run that is stopped and started again computes the same as an uninterrupted
 one: the state, the data position and the metrics file return to the last checkpoint, and all random
-numbers depend on the seed and the step. A run is validated and exported after every
-`train.validate_every` steps and at its end. It is then saved, if a checkpoint is due, before the
-next batch is read.
+numbers depend on the seed and the step. After every `train.validate_every` steps and at its end, a
+run is validated and exported, and then saved if a checkpoint is due, before the next batch is read.
 """
 
 from collections.abc import Callable
@@ -56,8 +55,7 @@ from ksdiff_jax.typing import PyTree
 
 # Returns metrics of a system with these parameters on the validation clips of the data.
 Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
-# Writes samples into a folder, at a step.
-DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]
+DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]  # into a folder, at a step
 
 # Steps that may be queued on the device. Two keep it busy; more would only delay the reaction to
 # SIGTERM.
@@ -103,14 +101,13 @@ def train(
     """Train from the last checkpoint in `workdir`, or from the start, to `config.train.steps`.
 
     `evaluate` returns metrics of the averaged parameters at each validation, in addition to the
-    loss. `given` contains parameters that do not start from random values, such as those of a
-    pretrained encoder; the frozen ones among them never change. A signal (SIGTERM, SIGINT) ends the
-    run after the current step, with a checkpoint.
+    loss. `given` contains parameters with start values, such as those of a pretrained encoder; the
+    frozen ones among them never change. A signal ends the run after the current step, with a
+    checkpoint.
 
-    Raise `InputError` for a configuration that cannot run on these devices, for a folder that
-    `open_workdir` refuses, for data that do not meet `System.needs`, and after `_SKIPPED_IN_A_ROW`
-    consecutive steps without a finite loss and gradient. Raise the error of the data reader, after
-    a checkpoint, if a batch cannot be read.
+    Raise `InputError` for a configuration that cannot run here, for a refused folder, for
+    unsuitable data, and after `_SKIPPED_IN_A_ROW` skipped steps. Raise the reader's error after a
+    checkpoint.
     """
     settings, goodput = config.train, Goodput()
     progress = progress or Progress(settings.steps)
@@ -291,8 +288,7 @@ def train(
 def _open_feed(data: TrainingData, mesh: Mesh, goodput: Goodput) -> BatchFeed:
     """Return the feed of training batches.
 
-    With several processes, the feed reads far enough ahead for all processes to stop together
-    before a batch is missing.
+    With several processes, it reads far enough ahead for all to stop before a batch is missing.
     """
     if jax.process_count() == 1:
         return BatchFeed(data.batches, mesh)
@@ -307,15 +303,12 @@ def _open_feed(data: TrainingData, mesh: Mesh, goodput: Goodput) -> BatchFeed:
 
 
 class Hopeless:
-    """Detects a run that no longer trains: `check` raises `InputError` once `_SKIPPED_IN_A_ROW`
-    consecutive steps, as read from the log, were skipped.
-    """
+    """Raises `InputError` once `_SKIPPED_IN_A_ROW` consecutive steps in the log were skipped."""
 
     def __init__(self):
         self._step, self._skipped, self._in_a_row = 0, 0, 0
 
     def check(self, entry: Entry) -> None:
-        """Add an entry of the log; raise `InputError` at the limit."""
         steps, skipped = entry["step"] - self._step, entry["skipped"] - self._skipped
         self._in_a_row = self._in_a_row + steps if skipped >= steps else 0
         self._step, self._skipped = entry["step"], entry["skipped"]
@@ -330,9 +323,7 @@ class Hopeless:
 def _begin(
     config: Config, system: System, workdir: Path, given: PyTree | None, progress: Progress
 ) -> PyTree:
-    """Return the parameters that do not start from random values in a new run: those given and
-    those of `train.init_from`.
-    """
+    """Return the parameters with start values: those given and those of `train.init_from`."""
     start = starting_weights(config, system)
     if start is None:
         return given or {}
@@ -344,9 +335,7 @@ def _begin(
 def _resume(
     restored: Restored, config: Config, workdir: Path, data: TrainingData, progress: Progress
 ) -> TrainState:
-    """Set the position of the data to that of the checkpoint and return its state; raise
-    `InputError` if the run is already beyond `train.steps`.
-    """
+    """Set the data position and return the state of a checkpoint."""
     step = int(restored.state.step)
     if config.train.steps < step:
         raise InputError(
@@ -395,9 +384,7 @@ def _ending(workdir: Path, step: int, first: int, stop: StopRequest) -> str:
             f"from {workdir}"
         )
     if step == first:
-        return (
-            f"nothing to do: {workdir} is already at step {step}; raise --train.steps to continue"
-        )
+        return f"nothing to do: {workdir} is already at step {step}; increase --train.steps"
     return f"done at step {step}; weights for inference are in {workdir / 'pretrained'}"
 
 

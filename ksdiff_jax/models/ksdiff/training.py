@@ -43,8 +43,7 @@ def training_terms(
 ) -> Terms:
     """Return every weighted term as `<path>/<term>`, (b,).
 
-    With `train=False` nothing is dropped, jittered or hidden; the diffusion step and the noise are
-    still drawn from `keys`.
+    With `train=False` nothing is dropped, jittered or hidden; step and noise are still drawn.
     """
 
     def apply(method, *args, name: str, **kwargs):
