@@ -12,6 +12,7 @@ NEEDED = (
     "configs/paper.py",
     "assets/demo.wav",
     "assets/checkpoints/demo/config.json",
+    "assets/checkpoints/sync/config.json",
 )
 
 

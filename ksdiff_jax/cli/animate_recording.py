@@ -165,9 +165,12 @@ class RecordingAnimator:
         import jax
 
         options = self.animator.options(**self.options)
+        chosen = [
+            f", {name} {getattr(options, name)}"
+            for name in ("sampler", "steps", "guidance")
+            if hasattr(options, name)
+        ]
         self.console.detail(
             f"device {jax.devices()[0].device_kind}, checkpoint {self.animator.pretrained.path} "
-            f"({self.animator.pretrained.digest[:12]}), {options.sampler} of {options.steps} "
-            "steps, "
-            f"guidance {options.guidance}"
+            f"({self.animator.pretrained.digest[:12]}){''.join(chosen)}"
         )

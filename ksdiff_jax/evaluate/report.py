@@ -23,7 +23,6 @@ from ksdiff_jax.typing import Float
 KEYFRAME_MARGIN = 0.10  # F1 above the better of the two predictors that do not use the speech
 NOISE_RANGE = 0.03  # 5th to 95th percentile of the opening; real speech spans 0.085
 LIP_TOLERANCE_MM = 1.0  # mean difference of two samples; the mouth opens by 8 mm on average
-BLINK_RATE_HZ = (0.2, 0.5)  # people who talk blink 0.28 to 0.45 times a second
 HEAD_DIFFERENCE_DEG = 1.0  # mean difference of two samples; real heads vary by 2 to 3 degrees
 
 
@@ -63,10 +62,7 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
     if name in ("keyframe_expression_f1", "keyframe_head_f1"):
         bound = max(figures[f"{name}_random"], figures[f"{name}_fixed"]) + KEYFRAME_MARGIN
         return f">= {bound:.3f} (baselines + {KEYFRAME_MARGIN:.2f})", lambda value: value >= bound
-    low, high = BLINK_RATE_HZ
     bounds = {
-        "blink_rate_hz": (f"{low} to {high}", lambda value: low <= value <= high),
-        "blink_usual_share": (">= 0.80", lambda value: value >= 0.80),
         "jaw_correlation": (">= 0.85", lambda value: value >= 0.85),
         "lve_ratio": ("<= 0.5", lambda value: value <= 0.5),
         "closure_rate": (">= 0.90", lambda value: value >= 0.90),

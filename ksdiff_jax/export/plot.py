@@ -47,19 +47,23 @@ def write_plot(
 
     figure = Figure(figsize=(11, 7), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    sound, mouth, head, keys = figure.subplots(
-        4, 1, sharex=True, height_ratios=[1.0, 1.5, 1.5, 0.9]
-    )
-    _draw_sound(sound, audio)
-    _draw_mouth(mouth, clip, opening_m)
-    _draw_head(head, clip)
-    _draw_keyframes(keys, clip)
-    for axis in (sound, mouth, head, keys):
+    # A system may place no keyframes; the panel is left out then.
+    tracks = (clip.keyframes_expression, clip.keyframes_head)
+    scores = (clip.keyframe_score_expression, clip.keyframe_score_head)
+    keyed = any(np.any(track) for track in tracks + scores)
+    heights = [1.0, 1.5, 1.5, 0.9] if keyed else [1.0, 1.5, 1.5]
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    _draw_sound(axes[0], audio)
+    _draw_mouth(axes[1], clip, opening_m)
+    _draw_head(axes[2], clip)
+    if keyed:
+        _draw_keyframes(axes[3], clip)
+    for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="x", color="0.92")
         axis.set_axisbelow(True)
-    keys.set_xlim(0, clip.duration_s)
-    keys.set_xlabel("time (s)")
+    axes[-1].set_xlim(0, clip.duration_s)
+    axes[-1].set_xlabel("time (s)")
     figure.align_ylabels()
     figure.suptitle(title_of(title) or "motion", x=0.01, ha="left", fontsize=12)
     with writing(path, "plot", overwrite=overwrite) as temporary:

@@ -31,6 +31,8 @@ class Needs(NamedTuple):
     # settings that are valid on the built-in head only, each with the remedy for other data
     builtin_only: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()  # frozen encoders whose output may be kept per clip: "speech"
+    # remedy for data of another space
+    advice: str = "prepare the videos themselves, or coefficients of such a face"
 
     def check(self, space: str, *, what: str) -> None:
         """Raise `InputError` if data of the motion space `space` cannot be used; `what` names the
@@ -42,8 +44,7 @@ class Needs(NamedTuple):
         begin = f"{what}: its coefficients are of the {space} space"
         if space not in self.spaces:
             raise InputError(
-                f"{begin}, this system trains on {' and '.join(self.spaces)}; prepare the videos "
-                "themselves, or coefficients of such a face"
+                f"{begin}, this system trains on {' and '.join(self.spaces)}; {self.advice}"
             )
         if space != BUILTIN.name and self.builtin_only:
             raise InputError(f"{begin}, {self.builtin_only[0]}")

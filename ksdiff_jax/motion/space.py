@@ -33,7 +33,7 @@ import jax
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.typing import AnyArray, Float
+from ksdiff_jax.typing import AnyArray, Float, Int
 
 # A lower bound, so that a number that (almost) never moves in the training split is not divided by
 # (almost) zero.
@@ -115,3 +115,11 @@ SPACES = {space.name: space for space in (BUILTIN, FLAME, BFM)}
 EXPRESSION, ROTATION, JAW, CAMERA = (BUILTIN.slice(part) for part, _ in BUILTIN.parts)
 MOTION_DIMS = BUILTIN.width
 EXPRESSION_DIMS = EXPRESSION.stop
+
+
+def expression_columns(space: MotionSpace) -> Int[np.ndarray, "k"]:
+    """Return the numbers of a frame that move the face without the head: the expression, and after
+    it the jaw, which does not move in `bfm`.
+    """
+    parts = ("expression",) if space.name == BFM.name else ("expression", "jaw")
+    return np.concatenate([np.arange(space.width)[space.slice(part)] for part in parts])

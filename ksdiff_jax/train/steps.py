@@ -37,6 +37,7 @@ from ksdiff_jax.train.surgery import hold
 from ksdiff_jax.tree import rows_of
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Key, PyTree, UInt
 
+# float32: the loss, its weighted terms, `grad_norm` before clipping, `learning_rate`, `skipped`
 Metrics = dict[str, Float[Array, ""]]
 
 
@@ -77,12 +78,8 @@ def make_train_step(
     mesh: Mesh,
     frozen: PyTree | None = None,
 ) -> Step:
-    """Return the compiled step: (state, batch) -> (new state, metrics).
-
-    The metrics are float32 scalars: `loss`, its weighted terms, `grad_norm` (before clipping),
-    `learning_rate` and `skipped`. A step with a loss or gradient that is not finite returns the old
-    parameters, averages and moments, and increments `skipped`. `abstract` gives the shapes and
-    shardings of the state.
+    """Return the compiled step: (state, batch) -> (new state, metrics). `abstract` gives the shapes
+    and shardings of the state.
     """
     config, shardings = system.config, jax.tree.map(lambda leaf: leaf.sharding, abstract)
     frozen = on_every_device(frozen or {}, mesh)

@@ -48,6 +48,7 @@ def test_the_command_writes_the_table_and_a_picture_and_prints_what_to_paste(
     assert pasted.split() == [
         *("--model.regions.lip", ",".join(map(str, chosen["lip"]))),
         *("--model.regions.eye", ",".join(map(str, chosen["eye"]))),
+        *("--model.regions.space", "builtin"),
     ]
     assert any("agreement of two halves of the clips: Jaccard" in line for line in lines)
     assert content["statistic"] == "max" and content["data"]["clips"] == 6

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.data.regions import neutral_corpus, neutral_tracked
-from ksdiff_jax.data.regions.select import REGIONS, expression_columns
+from ksdiff_jax.data.regions.select import REGIONS
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face.landmarks import LandmarkEmbedding, LandmarkModel
-from ksdiff_jax.motion.space import BFM, SPACES
+from ksdiff_jax.motion.space import BFM, SPACES, expression_columns
 from ksdiff_jax.typing import Float
 
 AT_REST = {"lip": neutral_corpus.lips_at_rest, "eye": neutral_corpus.lids_at_rest}

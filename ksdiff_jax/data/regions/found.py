@@ -13,13 +13,12 @@ from ksdiff_jax.data.regions.select import (
     Statistic,
     check_sizes,
     choose_dimensions,
-    expression_columns,
     global_dimensions,
 )
 from ksdiff_jax.data.regions.tally import PairTally, tally_pairs
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.typing import Float
 
 SCHEMA = "ksdiff-regions/1"
@@ -40,10 +39,9 @@ class FoundRegions(NamedTuple):
     @property
     def options(self) -> dict[str, str]:
         """Return fields of a DisentTalk configuration as command-line options."""
-        return {
-            f"--model.regions.{region}": ",".join(map(str, self.regions[region]))
-            for region in REGIONS
-        }
+        chosen = {region: ",".join(map(str, self.regions[region])) for region in REGIONS}
+        fields = chosen | {"space": self.space.name}
+        return {f"--model.regions.{name}": value for name, value in fields.items()}
 
 
 def find_regions(

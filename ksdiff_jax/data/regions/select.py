@@ -13,9 +13,9 @@ selects one, the maximum by default (R). A number among the first of both region
 with the larger ratio, and the other region takes its next number. Of equal ratios that of the lips
 has priority, then the lower number.
 
-E is `expression_columns` of a motion frame: expression and jaw (53 numbers) in the spaces `builtin`
-and `flame`, where the jaw is a candidate for the lips (R), and the 64 expression numbers in `bfm`.
-Dimensions are counted from 0 in E.
+E is `motion.space.expression_columns` of a motion frame: expression and jaw (53 numbers) in the
+spaces `builtin` and `flame`, where the jaw is a candidate for the lips (R), and the 64 expression
+numbers in `bfm`. Dimensions are counted from 0 in E.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.space import BFM, STD_FLOOR, MotionSpace
-from ksdiff_jax.typing import Float, Int
+from ksdiff_jax.motion.space import STD_FLOOR
+from ksdiff_jax.typing import Float
 
 Statistic = Literal["max", "mean"]
 REGIONS = ("lip", "eye")  # D_global contains the remaining numbers
@@ -33,12 +33,6 @@ LIP_DIMS, EYE_DIMS = 13, 8  # K_lip and K_eye of the paper
 # A number that changes with a region by less than this fraction of its standard deviation does not
 # move with it: such a change is rounding.
 STILL_RATIO = 1e-3
-
-
-def expression_columns(space: MotionSpace) -> Int[np.ndarray, "k"]:
-    """Return the columns of a motion frame that form E, in order."""
-    parts = ("expression",) if space.name == BFM.name else ("expression", "jaw")
-    return np.concatenate([np.arange(space.width)[space.slice(part)] for part in parts])
 
 
 def region_ratios(

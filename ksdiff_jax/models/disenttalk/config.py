@@ -18,7 +18,7 @@ class RegionsConfig:
     """The subspaces of Eq. 1-2, as measured by `ksdiff-jax regions SHARDS`.
 
     Numbers are indices into the vector E of a space: the expression, followed by the jaw if the
-    space has a moving one (`regions.expression_numbers`).
+    space has a moving one (`motion.space.expression_columns`).
     """
 
     lip: tuple[int, ...] = ()  # D_lip; the paper has K_lip = 13

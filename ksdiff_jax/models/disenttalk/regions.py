@@ -7,21 +7,12 @@ DisentTalk generates E. The other numbers of a frame, rotation and camera or tra
 head pose, which the paper takes from a reference video.
 """
 
-import numpy as np
-
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.disenttalk.config import RegionsConfig
-from ksdiff_jax.motion.space import BFM, MotionSpace
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 
 LIP = "lip"
 WHOLE = "face"  # the only region of the ablation "w/o DISENTANGLE"
-
-
-def expression_numbers(space: MotionSpace) -> tuple[int, ...]:
-    """Return the indices of E in a motion frame."""
-    parts = ("expression",) if space.name == BFM.name else ("expression", "jaw")
-    frame = np.arange(space.width)
-    return tuple(int(number) for part in parts for number in frame[space.slice(part)])
 
 
 def region_numbers(config: RegionsConfig, space: MotionSpace) -> dict[str, tuple[int, ...]]:
@@ -30,7 +21,7 @@ def region_numbers(config: RegionsConfig, space: MotionSpace) -> dict[str, tuple
     Raise `InputError` for a region without numbers, for duplicate numbers, and for numbers that E
     does not have.
     """
-    count = len(expression_numbers(space))
+    count = len(expression_columns(space))
     if not config.disentangle:
         return {WHOLE: tuple(range(count))}
     chosen = {"eye": config.eye, LIP: config.lip}

@@ -18,8 +18,8 @@ from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
 from ksdiff_jax.models.disenttalk.config import ModelConfig, SampleConfig
 from ksdiff_jax.models.disenttalk.latent import Regions, channels_of, latent_widths
 from ksdiff_jax.models.disenttalk.network import Network
-from ksdiff_jax.models.disenttalk.regions import LIP, expression_numbers
-from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.models.disenttalk.regions import LIP
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
@@ -49,7 +49,7 @@ def sample_normalised(
     latent = ddim(denoise, noise, draw, steps=steps, eta=options.eta)
     expression = network.apply({"params": params}, latent, method=Network.decode_motion)
     motion = jnp.zeros((*speech.mask.shape, space.width), jnp.float32)
-    return motion.at[..., jnp.array(expression_numbers(space))].set(expression)
+    return motion.at[..., expression_columns(space)].set(expression)
 
 
 def guided_denoiser(

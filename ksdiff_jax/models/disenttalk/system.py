@@ -47,7 +47,11 @@ class DisentTalk:
         """Return the requirements: motion of the space that `model.regions` refers to."""
         model = self.config.model
         kept = ("speech",) if model.encoder.kind == "pretrained" else ()
-        return Needs(spaces=(model.regions.space,), kept=kept)
+        return Needs(
+            spaces=(model.regions.space,),
+            kept=kept,
+            advice="measure their regions with `ksdiff-jax regions SHARDS` and give what it prints",
+        )
 
     def example(
         self,

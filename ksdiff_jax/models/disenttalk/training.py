@@ -22,9 +22,8 @@ from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
-from ksdiff_jax.models.disenttalk.regions import expression_numbers
 from ksdiff_jax.models.system import Terms
-from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
@@ -52,8 +51,9 @@ def training_terms(
     def apply(method, *args, **kwargs):
         return network.apply({"params": params}, *args, method=method, **kwargs)
 
-    mask, numbers = batch.speech.mask, jnp.array(expression_numbers(space))
-    expression = space.normalise(batch.motion)[..., numbers]
+    mask, numbers = batch.speech.mask, expression_columns(space)
+    motion = jnp.asarray(space.normalise(batch.motion))
+    expression = motion[..., numbers]
     code = apply(Network.encode_motion, expression)
     clean = jax.lax.stop_gradient(code)
     step, noise = drawn_noise(keys, clean.shape[1:], steps=config.model.diffusion.steps)
@@ -70,7 +70,7 @@ def training_terms(
     if sync_loss is not None:
         latent = implied_clean(noisy, predicted, alpha_bar[:, None, None])
         generated = apply(Network.decode_motion, latent)
-        motion = space.denormalise(space.normalise(batch.motion).at[..., numbers].set(generated))
+        motion = space.denormalise(motion.at[..., numbers].set(generated))
         terms["sync"] = config.loss.sync * alpha_bar * sync_loss(batch.speech, motion)
     return terms
 

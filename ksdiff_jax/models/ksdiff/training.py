@@ -12,6 +12,8 @@ frame by frame, on the index of the frame: neither the other clips of the batch 
 them. Dropout is the exception: it draws for the whole batch, from the key of its first clip.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -57,24 +59,7 @@ def training_terms(
     hide = "drop transcript", model.transcript.drop_probability
     without_text = dropped | drawn_flags(keys, *hide, train=train)
     encoded = apply(Network.encode, batch.speech, name="encode", drop_transcript=without_text)
-    terms: Terms = {}
-    shown: dict[str, Int[Array, "b t"]] = {}
-    for track, target in true_keyframes(batch, config).items():
-        previous, name = shifted_bits(target), f"predictor {track}"
-        logits = apply(Network.keyframe_logits, track, previous, encoded, name=name)
-        bce = losses.weighted_bce(
-            logits,
-            target,
-            encoded.mask,
-            positive_weight=model.keyframes.positive_weight,
-            negative_weight=model.keyframes.negative_weight,
-        )
-        terms[f"{track}/keyframes"] = config.loss.keyframes * bce
-        shown[track] = target.astype(jnp.int32)
-        if train:
-            track_keys = streams(keys, f"keyframes {track}")
-            shown[track] = shown_keyframes(target, track_keys, config=model.keyframes)
-
+    terms, shown = _keyframe_terms(apply, batch, encoded, keys, config=config, train=train)
     motion = space.normalise(batch.motion)
     for name, chosen in generator_dims(model).items():
         dims = jnp.array(chosen)
@@ -99,6 +84,35 @@ def training_terms(
             gap = _lip_gap_loss(predicted, motion, encoded.mask, space)
             terms[f"{name}/lip_gap"] = config.loss.lip_gap * gap
     return terms
+
+
+def _keyframe_terms(
+    apply: Callable[..., Array],
+    batch: Batch,
+    encoded: Encoded,
+    keys: Key[Array, "b"],
+    *,
+    config: Config,
+    train: bool,
+) -> tuple[Terms, dict[str, Int[Array, "b t"]]]:
+    """Return the BCE of both tracks (Eq. 4), and the keyframe bits for the generators."""
+    settings, terms, shown = config.model.keyframes, {}, {}
+    for track, target in true_keyframes(batch, config).items():
+        previous, name = shifted_bits(target), f"predictor {track}"
+        logits = apply(Network.keyframe_logits, track, previous, encoded, name=name)
+        bce = losses.weighted_bce(
+            logits,
+            target,
+            encoded.mask,
+            positive_weight=settings.positive_weight,
+            negative_weight=settings.negative_weight,
+        )
+        terms[f"{track}/keyframes"] = config.loss.keyframes * bce
+        shown[track] = target.astype(jnp.int32)
+        if train:
+            track_keys = streams(keys, f"keyframes {track}")
+            shown[track] = shown_keyframes(target, track_keys, config=settings)
+    return terms, shown
 
 
 def true_keyframes(batch: Batch, config: Config) -> dict[str, Bool[Array, "b t"]]:

@@ -3,16 +3,15 @@
     L_i = −(1 / w) Σ_k log p_k,    p_k = (1 + cos(k, k)) / 2       k: the valid windows of clip i
 
 This is Eq. 10 of DisentTalk with y = 1, and Eq. 11 of FD2Talk with (1 + cos) / 2 for the cosine. It
-is a loss of whole clips: the speech encoder normalises over its input clip, so a window cut out of
-a clip has another result than the same window in the clip. Weights and speech get no gradient; the
-motion does. Windows of silence count like any other; the model gives them a probability of about
-one half, and almost no gradient.
+is a loss of whole clips: speech and motion are normalised over the input clip, so a window cut out
+of a clip has another result than the same window in the clip. Weights and speech get no gradient;
+the motion does. Windows of silence count like any other; the model gives them a probability of
+about one half, and almost no gradient.
 
     expert = load_expert("sync", space="builtin")
     loss = sync_loss(expert.params, speech, motion, mask, system=expert.system)
 
-The motion is raw coefficients of the space that the model was trained on. It is normalised with the
-statistics of that training.
+The motion is raw coefficients of the space that the model was trained on.
 """
 
 from pathlib import Path
@@ -23,8 +22,9 @@ import jax.numpy as jnp
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
+from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.pretrained import load_pretrained
-from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
+from ksdiff_jax.models.sync.network import Network, cosines, mouth_of, valid_windows
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.models.sync.training import probability
 from ksdiff_jax.speech.utterance import Speech
@@ -78,8 +78,7 @@ def window_vectors(
     valid frames.
     """
     network, model = system.network, system.config.model
-    numbers = jnp.array(mouth_numbers(model, system.space))
-    mouth = system.space.normalise(motion)[..., numbers]
+    mouth = mouth_of(motion, mask, config=model, space=system.space)
     return WindowVectors(
         network.apply({"params": params}, speech, method=Network.embed_speech),
         network.apply({"params": params}, mouth, method=Network.embed_motion),
@@ -103,5 +102,4 @@ def sync_loss(
     params, speech = jax.lax.stop_gradient((params, speech))
     vectors = window_vectors(params, speech, motion, mask, system=system)
     losses = -jnp.log(probability(cosines(vectors.speech, vectors.motion)))
-    counted = jnp.where(vectors.valid, losses, 0.0).sum(axis=1)
-    return counted / jnp.maximum(vectors.valid.sum(axis=1), 1)
+    return clip_mean(losses, vectors.valid)

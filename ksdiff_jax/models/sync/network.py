@@ -3,11 +3,12 @@
     a_i = f_a(A_i .. A_{i+24}),   m_i = f_m(E_i .. E_{i+24}),   i = 0 .. w − 1,   w = t − 24
     cos(i, j) = a_i · m_j / (|a_i| |m_j|)
 
-A are the speech features, two of 20 ms concatenated for each motion frame; E are the normalised
-numbers of the mouth. Convolutions over time without padding compute the vectors of all windows of a
-clip at once. A vector depends only on the 25 frames of its window. The speech encoder before it has
-its own receptive field (0.18 s on either side for the built-in one) and normalises over the whole
-clip.
+A are the speech features, two of 20 ms concatenated for each motion frame. E are the numbers of the
+mouth, each with mean 0 and standard deviation 1 over the clip (R), so that the size of a speaker's
+mouth movements and the scale and offset of a tracker have no effect. Convolutions over time without
+padding compute the vectors of all windows of a clip at once. A vector depends on the 25 frames of
+its window, as normalised over the clip. The speech encoder has its own receptive field (0.18 s on
+either side for the built-in one) and also normalises over the whole clip.
 
 A window is valid if all its frames are. A clip of fewer frames than a window has no valid window.
 """
@@ -28,6 +29,9 @@ from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float
 
 _SMALLEST_NORM = 1e-6
+# Added to the deviation over a clip, in units of that over the training split: a number that hardly
+# moves in a clip is not blown up.
+_STILL = 0.3
 
 
 def mouth_numbers(config: ModelConfig, space: MotionSpace) -> tuple[int, ...]:
@@ -40,6 +44,25 @@ def mouth_numbers(config: ModelConfig, space: MotionSpace) -> tuple[int, ...]:
         return config.mouth
     numbers = range(space.width)
     return (*numbers[space.slice("expression")], *numbers[space.slice("jaw")])
+
+
+def mouth_of(
+    motion: Float[Array, "b t m"],
+    mask: Bool[Array, "b t"],
+    *,
+    config: ModelConfig,
+    space: MotionSpace,
+) -> Float[Array, "b t c"]:
+    """Return the numbers of the mouth from raw coefficients, normalised over the valid frames of
+    each clip; 0 beyond them.
+    """
+    mouth = space.normalise(motion)[..., jnp.array(mouth_numbers(config, space))]
+    valid = mask[..., None]
+    count = jnp.maximum(mask.sum(axis=1), 1)[:, None, None]
+    mean = jnp.where(valid, mouth, 0.0).sum(axis=1, keepdims=True) / count
+    centred = jnp.where(valid, mouth - mean, 0.0)
+    variance = jnp.square(centred).sum(axis=1, keepdims=True) / count
+    return centred * jax.lax.rsqrt(variance + _STILL**2)
 
 
 def valid_windows(mask: Bool[Array, "b t"], *, window: int) -> Bool[Array, "b w"]:
@@ -118,7 +141,7 @@ class Network(nn.Module):
         return self.speech_windows(features.reshape(*speech.mask.shape, -1))  # two concatenated
 
     def embed_motion(self, mouth: Float[Array, "b t c"]) -> Float[Array, "b w e"]:
-        """Return the vectors m of all windows, from the normalised numbers of the mouth."""
+        """Return the vectors m of all windows, from the numbers of the mouth (`mouth_of`)."""
         return self.motion_windows(mouth)
 
     def __call__(self, speech: Speech, mouth: Float[Array, "b t c"]) -> None:

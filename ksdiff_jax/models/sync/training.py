@@ -17,8 +17,9 @@ import jax.numpy as jnp
 
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.batch import Batch
+from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.sync.config import LossConfig
-from ksdiff_jax.models.sync.network import Network, cosines, mouth_numbers, valid_windows
+from ksdiff_jax.models.sync.network import Network, cosines, mouth_of, valid_windows
 from ksdiff_jax.models.system import Terms
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.rng import frame_uniform, streams
@@ -45,9 +46,10 @@ def training_terms(
     """Return the two weighted terms of each clip."""
     variables, loss = {"params": params}, config.loss
     speech = network.apply(variables, batch.speech, method=Network.embed_speech)
-    mouth = space.normalise(batch.motion)[..., jnp.array(mouth_numbers(config.model, space))]
+    mask = batch.speech.mask
+    mouth = mouth_of(batch.motion, mask, config=config.model, space=space)
     motion = network.apply(variables, mouth, method=Network.embed_motion)
-    valid = valid_windows(batch.speech.mask, window=config.model.window_frames)
+    valid = valid_windows(mask, window=config.model.window_frames)
     window, partner, exists = drawn_pairs(valid.sum(axis=1), keys, config=loss)
 
     def rows(vectors: Float[Array, "b w e"], chosen: Int[Array, "b n"]) -> Float[Array, "b n e"]:
@@ -57,8 +59,8 @@ def training_terms(
     true = probability(cosines(of_speech, rows(motion, window)))
     shifted = probability(cosines(of_speech, rows(motion, partner)))
     return {
-        "true": loss.true * _mean(-jnp.log(true), exists),
-        "shifted": loss.shifted * _mean(-jnp.log1p(-shifted), exists),
+        "true": loss.true * clip_mean(-jnp.log(true), exists),
+        "shifted": loss.shifted * clip_mean(-jnp.log1p(-shifted), exists),
     }
 
 
@@ -119,8 +121,3 @@ def _drawn(uniform: Float[Array, "b n"], count: Int[Array, "b #n"]) -> Int[Array
     """Return a whole number from 0 to below `count`, from one in [0, 1); 0 if the count is 0."""
     number = jnp.floor(uniform * count).astype(jnp.int32)
     return jnp.clip(number, 0, jnp.maximum(count - 1, 0))
-
-
-def _mean(values: Float[Array, "b n"], chosen: Bool[Array, "b n"]) -> Float[Array, "b"]:
-    """Return the mean over the chosen values of each clip; 0 if there are none."""
-    return jnp.where(chosen, values, 0.0).sum(axis=1) / jnp.maximum(chosen.sum(axis=1), 1)

@@ -5,12 +5,11 @@ import pytest
 
 from ksdiff_jax.data.regions.select import (
     choose_dimensions,
-    expression_columns,
     global_dimensions,
     region_ratios,
 )
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.space import BFM, BUILTIN, FLAME
+from ksdiff_jax.motion.space import BFM, BUILTIN, FLAME, expression_columns
 
 
 def by_the_letter(ratios, sizes):

@@ -7,8 +7,8 @@ import pytest
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.disenttalk.config import RegionsConfig
 from ksdiff_jax.models.disenttalk.latent import Latent
-from ksdiff_jax.models.disenttalk.regions import expression_numbers, region_numbers
-from ksdiff_jax.motion.space import BFM, BUILTIN, FLAME
+from ksdiff_jax.models.disenttalk.regions import region_numbers
+from ksdiff_jax.motion.space import BFM, BUILTIN, FLAME, expression_columns
 from tests.models.disenttalk.conftest import REGIONS, TINY
 
 GOOD = {"lip": (50, 20), "eye": (0,)}
@@ -16,7 +16,7 @@ GOOD = {"lip": (50, 20), "eye": (0,)}
 
 @pytest.mark.parametrize(("space", "count"), [(BUILTIN, 53), (FLAME, 53), (BFM, 64)])
 def test_expression_and_moving_jaw_are_generated_and_the_pose_is_not(space, count):
-    numbers = expression_numbers(space)
+    numbers = expression_columns(space)
     assert len(set(numbers)) == count
     pose = set(range(space.width)) - set(numbers)
     still = ("rotation", "camera") if space is not BFM else ("rotation", "jaw", "translation")

@@ -20,6 +20,12 @@ def gelu(x):
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
+def normalised(mouth: np.ndarray) -> np.ndarray:
+    """The numbers of the mouth of one clip (t, c), over its frames."""
+    centred = np.float64(mouth) - np.float64(mouth).mean(axis=0)
+    return centred / np.sqrt((centred**2).mean(axis=0) + 0.3**2)
+
+
 def window_vector(frames: np.ndarray, params: dict, config: ModelConfig) -> np.ndarray:
     """The vector of one window (window_frames, c)."""
     p = {part: {k: np.float64(v) for k, v in leaves.items()} for part, leaves in params.items()}

@@ -34,8 +34,9 @@ def test_a_vector_of_motion_is_that_of_the_equations_for_its_window_alone(tiny):
     _, found = vectors(tiny, batch)
     mouth = np.asarray(batch.motion)[..., mouth_numbers(TINY.model, BUILTIN)]
     for clip in range(2):
+        frames = plain.normalised(mouth[clip])
         for start in range(FRAMES - WINDOW + 1):
-            window = mouth[clip, start : start + WINDOW]
+            window = frames[start : start + WINDOW]
             expected = plain.window_vector(window, tiny[1]["motion_windows"], TINY.model)
             np.testing.assert_allclose(found[clip, start], expected, rtol=2e-4, atol=2e-5)
 
@@ -84,6 +85,13 @@ def test_padding_changes_no_vector_of_a_valid_window(tiny):
     valid = valid_windows(longer.speech.mask, window=WINDOW)
     assert valid.shape[1] == windows + 5
     assert np.asarray(valid).sum(axis=1).tolist() == [windows] * 2
+
+
+def test_scale_and_shift_of_a_tracker_change_no_vector_of_motion(tiny):
+    batch = random_batch(FRAMES)
+    scaled = batch._replace(motion=1e3 * (batch.motion + 1.0))
+    more = batch._replace(motion=2e3 * (batch.motion + 3.0))
+    np.testing.assert_allclose(vectors(tiny, scaled)[1], vectors(tiny, more)[1], atol=5e-3)
 
 
 def test_a_cosine_is_that_of_numpy_and_0_for_a_vector_of_zeros():
