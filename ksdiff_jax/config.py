@@ -45,8 +45,8 @@ class AugmentConfig:
 class DataConfig:
     """The source of clips and how they are cut."""
 
-    path: str = ""  # folder of shards; empty: the built-in corpus, made on first use
-    # of shards of an earlier version that do not show it: their motion space
+    path: str = ""  # folder of shards; empty: the built-in corpus, generated on first use
+    # motion space of shards of an earlier version that do not show it
     space: Literal["", "builtin", "flame", "bfm"] = ""
     clip_frames: int = 128  # R: 5.12 s at 25 Hz
     batch_size: int = 32  # §3.3
@@ -123,7 +123,7 @@ class MeshConfig:
 
 @runtime_checkable
 class Config(Protocol):
-    """One experiment, as the parts that serve every system see it: a frozen dataclass."""
+    """One experiment, as code that serves every system uses it: a frozen dataclass."""
 
     name: str
     system: str  # the system it configures, a key of `models.SYSTEMS`
@@ -136,11 +136,13 @@ class Config(Protocol):
 
     @property
     def transcript_tokens(self) -> int:
-        """Tokens of a transcript, with begin and end: 2 where the system reads none."""
+        """Return the number of tokens of a transcript, with begin and end; 2 if the system reads
+        none.
+        """
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Path prefixes of the parameters that keep their start values."""
+        """Return the path prefixes of the parameters that keep their start values."""
 
 
 def to_dict(config) -> dict:

@@ -2,7 +2,7 @@
 
 A module of ksdiff_jax imports only from lower floors or its own folder, whether at the top of the
 file or inside a function. The other rules (no Flax at the bottom, Orbax in one file, no mesh in a
-model, short files and functions, few parameters) keep the seams where the design puts them.
+model, short files and functions, few parameters) enforce the design.
 """
 
 import ast

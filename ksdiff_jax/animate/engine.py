@@ -4,19 +4,19 @@
     utterance = engine.read("speech.wav")               # or engine.read_clip(clip) of a data set
     (sample,) = engine.sample([utterance], seed=0)      # Sample(motion (t, 59), tracks of (t,))
 
-The animator, the evaluation and the videos of a training run sample with it and nothing else, so
-what is scored is what ships. Sample number n of an utterance starts from the key
+The animator, the evaluation and the videos of a training run all sample with this engine, so the
+evaluation measures the sampler that users run. Sample number n of an utterance has the key
 
     stream(key(seed), "sample", n)
 
-and what is random about a frame depends on this key and the frame's index only. Neither the length
-that an utterance is padded to, nor its windows, nor the other utterances of a batch change it.
+and the random numbers of a frame depend on this key and the frame's index only. The padded length
+of an utterance, its windows, and the other utterances of a batch do not change them.
 
 An utterance is padded to the next length of `buckets`; a longer one is cut into windows of at most
 the last bucket (`windows.py`). All batches of a bucket have one size, so the sampler compiles once
-per bucket and system; the compiled function is kept for later engines of the same system. A batch
-is split over the devices of the mesh on which the parameters lie, and over all devices where they
-lie on none.
+per bucket and system. The compiled function is cached for later engines of the same system. A batch
+is split over the devices of the mesh on which the parameters are placed, or over all devices if
+they are placed on no mesh.
 """
 
 import copy
@@ -58,21 +58,21 @@ from ksdiff_jax.speech.utterance import (
 from ksdiff_jax.typing import Array, Int, Key, PyTree
 
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
-FRAMES_PER_BATCH = 2048  # where no batch size is given
+FRAMES_PER_BATCH = 2048  # motion frames, if no batch size is given
 MAX_SEED = 2**32
 
 
 class Job(NamedTuple):
     """One window of one sample of an utterance."""
 
-    item: int  # place of the utterance among those given
+    item: int  # index of the utterance in the caller's list
     window: Window
     utterance: Utterance
     key: Key[Array, ""]
 
 
 class Engine:
-    """A system with its parameters, ready to sample utterances of any length."""
+    """A system with its parameters; it samples utterances of any length."""
 
     def __init__(
         self,
@@ -82,26 +82,32 @@ class Engine:
         buckets: Sequence[int] = BUCKETS,
         features_of: FeaturesOf | None = None,
     ):
-        """`features_of` returns the kept speech features of a clip of a data set, so that a
-        pretrained encoder need not run again.
+        """Copy the parameters to the devices.
+
+        `buckets` are the padded lengths in motion frames (25 Hz). `features_of` returns the cached
+        speech features of a clip of a data set, so that a pretrained encoder need not run again.
         """
         self.system = system
         self.buckets = tuple(sorted(buckets))
         self.mesh = _mesh_of(params) or make_mesh(MeshConfig())
         self._given, self._features_of = params, features_of
-        # An encoder that runs on whole recordings has no work in the sampler.
+        # The sampler does not use an encoder that runs on whole recordings.
         idle = ("encoder",) if encodes_recordings(system.config) else ()
         params = {part: leaves for part, leaves in params.items() if part not in idle}
-        # Copied once; passing NumPy arrays would copy the weights to the device at every call.
+        # Copied once; NumPy arrays would be copied to the device at every call.
         self._params = jax.device_put(params, replicated(self.mesh))
 
     @property
     def space(self) -> MotionSpace:
-        """The motion space of the system."""
+        """Return the motion space of the system."""
         return self.system.space
 
     def with_options(self, **options) -> "Engine":
-        """This engine with other sampling options: fields of `config.sample`, checked."""
+        """Return this engine with other sampling options, which are fields of `config.sample`.
+
+        Raise `InputError` for an unknown option or an invalid value. Parameters are shared, not
+        copied.
+        """
         config = with_sampling(self.system.config, **options)
         other = copy.copy(self)
         other.system = dataclasses.replace(self.system, config=config)
@@ -116,7 +122,12 @@ class Engine:
         channel: int | None = None,
         audio_stream: int | None = None,
     ) -> Utterance:
-        """A recording as an utterance; raises `InputError` where it cannot be used."""
+        """Return a recording as an utterance.
+
+        `speech` is a file or an array; `sample_rate_hz` is the rate of an array in Hz. `channel`
+        and `audio_stream` select the sound of a file. Raise `InputError` if the recording cannot be
+        used.
+        """
         utterance = read_utterance(
             speech,
             transcript_text=transcript,
@@ -128,7 +139,7 @@ class Engine:
         return utterance._replace(features=self._encoded(utterance.audio))
 
     def read_clip(self, clip: Clip) -> Utterance:
-        """A clip of a data set as an utterance."""
+        """Return a clip of a data set as an utterance."""
         audio = whole_frames(from_int16(clip.audio), clip.frames)
         max_tokens = self.system.config.transcript_tokens
         tokens, token_mask = tokens_of.encode(clip.transcript, max_tokens=max_tokens)
@@ -150,11 +161,13 @@ class Engine:
         batch_size: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Sample]:
-        """Motion (t, 59) and tracks (t,) of each utterance, as NumPy arrays.
+        """Return motion (t, 59) and tracks (t,) of each utterance, as NumPy arrays in the
+        utterances' order.
 
-        `numbers` tells samples of one utterance apart (default: all 0). `batch_size` is the most
-        windows that are sampled together (default: as many as make `FRAMES_PER_BATCH` frames).
-        `progress(done, total)` is called in motion frames.
+        `numbers` distinguishes samples of one utterance (default: all 0). `batch_size` is the
+        maximum number of windows that are sampled together (default: as many as make
+        `FRAMES_PER_BATCH` frames). `progress(done, total)` is called after each batch, in motion
+        frames. Raise `InputError` for a seed out of range.
         """
         check_seed(seed)
         numbers = [0] * len(utterances) if numbers is None else numbers
@@ -174,11 +187,13 @@ class Engine:
         return [self._joined(*pair) for pair in zip(utterances, parts, strict=True)]
 
     def bucket(self, frames: int) -> int:
-        """The padded length for `frames` motion frames."""
+        """Return the padded length for `frames` motion frames, at most the last bucket."""
         return next(bucket for bucket in self.buckets if frames <= bucket)
 
     def _encoded(self, audio: np.ndarray) -> np.ndarray | None:
-        """Features of a whole recording, where the encoder runs on it."""
+        """Return the features (f, d) of a whole recording, or None if the encoder runs in the
+        network.
+        """
         return self._speech_features(audio) if encodes_recordings(self.system.config) else None
 
     @functools.cached_property
@@ -188,8 +203,8 @@ class Engine:
     def _batches(
         self, jobs: list[Job], batch_size: int | None
     ) -> Iterator[tuple[int, int, list[Job]]]:
-        """(bucket, size, jobs): jobs of one bucket, at most `size`, which is that of all its
-        batches; every utterance's windows in order.
+        """Yield (bucket, size, jobs): at most `size` jobs of one bucket; all batches of a bucket
+        have the same size. The windows of every utterance stay in order.
         """
         by_bucket: dict[int, list[Job]] = {}
         for job in jobs:
@@ -203,7 +218,7 @@ class Engine:
                 yield bucket, size, group[start : start + size]
 
     def _run(self, group: list[Job], bucket: int, size: int) -> list[Sample]:
-        """Sample a batch of windows, filled up with copies of the last; each result is cut to its
+        """Sample a batch of windows, filled with copies of the last one, and cut each result to its
         window.
         """
         rows = [*group, *[group[-1]] * (size - len(group))]
@@ -224,7 +239,7 @@ class Engine:
         ]
 
     def _joined(self, utterance: Utterance, parts: list[Sample]) -> Sample:
-        """The windows of an utterance as one sample."""
+        """Return the windows of an utterance as one sample."""
         frames = utterance.frames
         windows = plan_windows(frames, longest=self.buckets[-1])
         tracks = {
@@ -243,30 +258,32 @@ def _sample(
     *,
     system: System,
 ) -> Sample:
-    """`System.sample`, compiled once per system and shape."""
+    """Return `System.sample`, compiled once per system and shape."""
     return system.sample(params, speech, keys, first)
 
 
 def _mesh_of(params: PyTree) -> Mesh | None:
-    """The mesh on which arrays lie; None for arrays of the host or of a device by itself."""
+    """Return the mesh on which arrays are placed; None for arrays of the host or of a single
+    device.
+    """
     shardings = [leaf.sharding for leaf in jax.tree.leaves(params) if isinstance(leaf, jax.Array)]
     meshes = [sharding.mesh for sharding in shardings if isinstance(sharding, NamedSharding)]
     return meshes[0] if meshes else None
 
 
 def with_sampling(config: Config, **options) -> Config:
-    """A configuration with the sampling options given replaced, and checked; None keeps an option.
+    """Return a configuration with these sampling options; an option None keeps its value.
 
-    Raises `InputError` naming the option.
+    Raise `InputError` with the name of an unknown option or of one with an invalid value.
     """
     given = {f"sample.{name}": value for name, value in options.items() if value is not None}
     try:
         return override(config, given)
-    except InputError as error:  # which names fields of a configuration
+    except InputError as error:  # its message names fields of a configuration
         raise InputError(str(error).replace("sample.", "")) from error
 
 
 def check_seed(seed: int) -> None:
-    """Raise `InputError` unless `seed` is one."""
+    """Raise `InputError` unless `seed` is a whole number from 0 to 2^32 - 1."""
     if not 0 <= seed < MAX_SEED:
         raise InputError(f"seed: got {seed}, need a whole number from 0 to {MAX_SEED - 1}")

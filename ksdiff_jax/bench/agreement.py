@@ -1,20 +1,20 @@
-"""Loss, gradients and a sample of the demo's configuration on the accelerator against those on this
-machine's CPU.
+"""Compares loss, gradients and a sample of the demo's configuration on the accelerator with those
+on this machine's CPU.
 
 Both compute in float32, from the same parameters, batch and random numbers. Precision `default` is
-what JAX does with a float32 product on the device unless asked: on NVIDIA GPUs from Ampere on it
-rounds factors to TensorFloat-32, 10 bits after the point, so each product has a relative error of
-up to 2^-11 (0.0005). `highest` multiplies in float32, with 2^-24 (6e-8). What a network makes of
-either grows with its depth; the two lines show whether rounding explains it.
+JAX's default for a float32 product on the device: NVIDIA GPUs from Ampere on round factors to
+TensorFloat-32, with 10 bits after the point, so each product has a relative error of up to 2^-11
+(0.0005). `highest` multiplies in float32, with 2^-24 (6e-8). The error of a network's output grows
+with its depth; the two lines show whether rounding explains it.
 
     loss      |a - c| / |c|
     gradient  ‖a - c‖ / ‖c‖ over all leaves, and the largest of single leaves
     motion    max |a - c|, and ‖a - c‖ / ‖c‖, of all clips and of those whose keyframes all agree
 
-Leaves whose gradient is smaller than `SMALLEST` of the whole one are left out of the largest and
-counted: some are zero but for rounding, such as that of a bias of keys, which softmax does not see.
-A keyframe is a threshold on a score, so rounding may flip one; the frames that follow then differ
-by more than rounding.
+Leaves whose gradient is smaller than `SMALLEST` of the whole one are excluded from the largest and
+counted. Some are zero except for rounding, such as that of a bias of keys, which has no effect on
+softmax. A keyframe is a threshold on a score, so rounding may change one; the frames that follow
+then differ by more than rounding.
 """
 
 import dataclasses
@@ -49,8 +49,8 @@ EXPECTED = {
 
 
 def parts(size: Size, *, repeats: int) -> list[Part]:
-    """Loss and gradients, then a sample, each in both precisions; `repeats` is not used: numbers do
-    not vary.
+    """Return loss and gradients, then a sample, each in both precisions; `repeats` is not used,
+    because the numbers do not vary.
     """
     config = size.demo
     batch, space = made_up_batch(
@@ -85,7 +85,7 @@ class _Both:
     def __init__(self, config: Config, batch: Batch, space: MotionSpace, *, steps: int):
         devices = {"cpu": cpu(), "device": jax.devices()[0]}
         with jax.default_device(devices["cpu"]):
-            builtin_lip_gap()  # a constant of the loss: computed where float32 is float32
+            builtin_lip_gap()  # a constant of the loss: computed on the CPU in full float32
         given = (made_up_params(config), batch)
         self._arguments = {name: jax.device_put(given, device) for name, device in devices.items()}
         functions = {
@@ -110,12 +110,12 @@ class _Both:
         )
 
     def gradients(self, precision: str) -> dict:
-        """Numbers of loss and gradients."""
+        """Return the errors of loss and gradients."""
         ours, reference, costs = self._pair("gradients", precision)
         return gradient_errors(ours, reference) | costs | {"expected": EXPECTED[precision]}
 
     def samples(self, precision: str) -> dict:
-        """Numbers of a sample."""
+        """Return the errors of a sample."""
         ours, reference, costs = self._pair("samples", precision)
         return sample_errors(ours, reference) | costs | {"expected": EXPECTED[precision]}
 
@@ -137,12 +137,12 @@ class _Both:
 
 
 def cpu() -> jax.Device:
-    """This machine's CPU as a device."""
+    """Return this machine's CPU as a device."""
     return jax.devices("cpu")[0]
 
 
 def loss_and_gradients(config: Config, space: MotionSpace) -> Callable:
-    """(params, batch) -> loss, gradients and the keyframe targets that the loss is about."""
+    """Return a function (params, batch) -> loss, gradients and the keyframe targets of the loss."""
     system, settings = KSDiff(config, space), config.model.keyframes
 
     def loss(params: PyTree, batch: Batch) -> Array:
@@ -165,7 +165,7 @@ def loss_and_gradients(config: Config, space: MotionSpace) -> Callable:
 
 
 def sample(config: Config, space: MotionSpace, *, steps: int) -> Callable:
-    """(params, batch) -> a sample of few steps, keyframes decoded."""
+    """Return a function (params, batch) -> a sample of few steps, with decoded keyframes."""
     options = dataclasses.replace(config.sample, steps=steps)
     system = KSDiff(dataclasses.replace(config, sample=options), space)
 
@@ -178,8 +178,8 @@ def sample(config: Config, space: MotionSpace, *, steps: int) -> Callable:
 
 
 def gradient_errors(ours: tuple, reference: tuple) -> dict:
-    """Errors of (loss, gradients, keyframe targets) against a reference; leaves are compared by
-    their norms.
+    """Return the errors of (loss, gradients, keyframe targets) against a reference; leaves are
+    compared by their norms.
     """
     (loss, gradients, targets), (true_loss, true_gradients, true_targets) = ours, reference
     found, expected = (
@@ -190,7 +190,7 @@ def gradient_errors(ours: tuple, reference: tuple) -> dict:
     apart = {name: float(np.linalg.norm(found[name] - leaf)) for name, leaf in expected.items()}
     whole = float(np.linalg.norm(list(norms.values())))
     errors = {name: apart[name] / norm for name, norm in norms.items() if norm > SMALLEST * whole}
-    worst = list(errors)[int(np.argmax(list(errors.values())))]  # the first NaN, where there is one
+    worst = list(errors)[int(np.argmax(list(errors.values())))]  # the first NaN, if there is one
     return {
         "loss": float(loss),
         "loss_relative_error": abs(float(loss) - float(true_loss)) / abs(float(true_loss)),
@@ -205,8 +205,8 @@ def gradient_errors(ours: tuple, reference: tuple) -> dict:
 
 
 def sample_errors(ours: Sample, reference: Sample) -> dict:
-    """Errors of a sample against a reference, over all clips and over those whose keyframes are all
-    the same.
+    """Return the errors of a sample against a reference, over all clips and over those whose
+    keyframes are all the same.
     """
     bits, scores = (
         [tuple(s.tracks[f"{kind}_{path}"] for path in TRACKS) for s in (ours, reference)]

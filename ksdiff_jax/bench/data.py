@@ -115,7 +115,7 @@ def _writing(count: int, folder: Path) -> dict:
 
 
 def write_and_verify(count: int, folder: str) -> None:
-    """The work of the fresh process; prints JSON."""
+    """Do the work of the fresh process and print JSON."""
     from ksdiff_jax.data.shards import write_dataset
     from ksdiff_jax.data.verify import verify_dataset
 
@@ -167,7 +167,7 @@ def _clips(count: int, *, features: bool = False) -> Iterator:
 
 
 def _sequential(folder: Path, cut: "RandomCut") -> Iterator:
-    """Batches by grain's own reader, shard after shard, again and again."""
+    """Yield batches by grain's own reader, shard after shard, repeatedly."""
     import grain
 
     from ksdiff_jax.data.batch import collate
@@ -187,7 +187,7 @@ def _clips_per_s(batches: Iterator) -> float:
 
 
 def _parts(folder: Path, cut: "RandomCut") -> dict[str, float]:
-    """Microseconds of one core for each step of one clip's way."""
+    """Return microseconds of one core for each step of one clip."""
     import numpy as np
 
     from ksdiff_jax.data.batch import collate

@@ -1,15 +1,15 @@
-"""The latency of sampling, from sound on the device to motion on the host, and where it goes.
+"""The latency of sampling, from sound on the device to motion on the host, and its parts.
 
-| name | what |
+| name | definition |
 |---|---|
-| total | the speech encoder and then the sampler, and the motion copied to the host |
+| total | the speech encoder, then the sampler, and the motion copied to the host |
 | speech_encoder | the first of these two programs alone: sound to features |
 | keyframes | a third program: features to dual paths, transcript and the keyframes of both tracks |
-| diffusion | the sampler less that third program, in pairs: the generators' steps |
+| diffusion | the sampler minus that third program, in pairs: the generators' steps |
 
 The sampler is `System.sample` with the configuration's own options. A clip is sampled in one piece
 of its own length; `ksdiff-jax animate` rounds lengths up and cuts recordings of more than 41 s into
-windows. Real-time factor: seconds of total per second of speech. Weights are made up.
+windows. The real-time factor is the total in seconds per second of speech. Weights are synthetic.
 """
 
 import functools
@@ -43,7 +43,7 @@ class Stages:
         self._config, self._system = config, KSDiff(config, space)
 
     def encoder(self, params: PyTree, speech: Speech) -> jax.Array:
-        """Features (b, f, d) of the speech encoder."""
+        """Return the features (b, f, d) of the speech encoder."""
         module = build_encoder(
             self._config.model.encoder, Execution(dtype=compute_dtype(self._config.model))
         )
@@ -52,7 +52,7 @@ class Stages:
         )
 
     def keyframes(self, params: PyTree, speech: Speech) -> PyTree:
-        """Keyframes of both tracks and their scores, from features."""
+        """Return the keyframes of both tracks and their scores, from features."""
         config, network = self._config, self._system.network
         network = network.clone(execution=replace(network.execution, scan_layers=False))
         encoded = encode(network, params, speech, jnp.zeros(len(speech.mask), bool))
@@ -63,7 +63,7 @@ class Stages:
         }
 
     def sampler(self, params: PyTree, speech: Speech) -> jax.Array:
-        """Motion (b, t, 59) from features."""
+        """Return motion (b, t, 59) from features."""
         clips = len(speech.mask)
         keys, first = jax.random.split(jax.random.key(0), clips), jnp.zeros(clips, jnp.int32)
         return self._system.sample(params, speech, keys, first).motion
@@ -80,7 +80,7 @@ class _Work:
         self._programs: Programs | None = None
 
     def lowerings(self) -> dict[str, Callable]:
-        """How to lower each program."""
+        """Return a function per program that lowers it."""
         features = jax.eval_shape(self._stages.encoder, self._params, self.sound)
         with_features = self.sound._replace(features=features)
         found = {
@@ -94,7 +94,7 @@ class _Work:
         return found
 
     def measure(self, programs: Programs, prefix: str, config: Config, *, repeats: int) -> dict:
-        """The numbers of one line."""
+        """Return the figures of one line."""
         of = {name: programs[f"{prefix}{name}"] for name in self.lowerings()}
         features = of["encoder"].call(self._params, self.sound)
         speech = self.sound._replace(features=features)
@@ -134,12 +134,14 @@ class _Work:
 
 
 def paper_parts(size: Size, *, repeats: int) -> list[Part]:
-    """Latencies of both lengths and the throughput of many clips, paper configuration."""
+    """Return the latencies of both lengths and the throughput of many clips, for the paper's
+    configuration.
+    """
     return _parts("paper", size.paper, size, repeats)
 
 
 def demo_parts(size: Size, *, repeats: int) -> list[Part]:
-    """The same of the demo's."""
+    """Return the same for the demo's configuration."""
     return _parts("demo", size.demo, size, repeats)
 
 
@@ -152,7 +154,7 @@ def _parts(name: str, config: Config, size: Size, repeats: int) -> list[Part]:
 
     @functools.cache
     def ready() -> tuple[dict[str, _Work], Programs]:
-        """All programs of this configuration, compiled at the same time."""
+        """Return all programs of this configuration, compiled concurrently."""
         params = jax.device_put(made_up_params(config))
         works = {
             kind: _Work(config, params, clips=clips, frames=frames, split=kind != "many")

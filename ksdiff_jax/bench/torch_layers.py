@@ -1,10 +1,10 @@
 """The layers of the torch reference (train_torch.py): weights by the names of our parameters, and
-what is computed without weights.
+functions without weights.
 
-The forms are torch's own: `F.linear`, `F.scaled_dot_product_attention`, `F.conv1d`. Where torch has
-a faster way to the same numbers it is taken: fused attention with a dense mask, and `F.group_norm`
-where no frame is padding. Shapes are those of ksdiff_jax/layers, channels last. This module is
-imported only where torch is installed.
+The functions are torch's own: `F.linear`, `F.scaled_dot_product_attention`, `F.conv1d`. If torch
+has a faster way to compute the same numbers, it is used: fused attention with a dense mask, and
+`F.group_norm` if no frame is padding. Shapes are those of ksdiff_jax/layers, channels last. This
+module is imported only if torch is installed.
 """
 
 import math
@@ -32,26 +32,26 @@ class TorchLayers:
         }
 
     def dense(self, name, x):
-        """x W + b."""
+        """Return x W + b."""
         return F.linear(x, self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"])
 
     def norm(self, name, x):
-        """Layer norm."""
+        """Return the layer norm of x."""
         return F.layer_norm(
             x, x.shape[-1:], self.weights[f"{name}/scale"], self.weights[f"{name}/bias"], eps=1e-6
         )
 
     def feed_forward(self, name, x):
-        """Two dense layers with GELU between them."""
+        """Return two dense layers of x with GELU between them."""
         return self.dense(f"{name}/down", F.gelu(self.dense(f"{name}/up", x), approximate="tanh"))
 
     def dropout(self, x):
-        """Dropout at the model's rate."""
+        """Return x with dropout at the model's rate."""
         return F.dropout(x, self.model.dropout) if self.model.dropout else x
 
     def attention(self, name, x, memory, *, bias, times=None):
-        """Multi-head attention. `bias` (b or 1, heads or 1, q, k) is added to the logits; `times`,
-        those of queries and of keys in seconds, rotate both.
+        """Return multi-head attention. `bias` (b or 1, heads or 1, q, k) is added to the logits;
+        `times`, those of queries and of keys in seconds, rotate both.
         """
         heads = self.model.heads
 
@@ -65,7 +65,9 @@ class TorchLayers:
         return self.dense(f"{name}/out", answer.transpose(1, 2).flatten(2))
 
     def depthwise(self, name, x, mask, dilation):
-        """(b, f, d) -> (b, f, d · multiplier); all channels of the first multiple come first."""
+        """Return the depthwise convolution (b, f, d) -> (b, f, d · multiplier); all channels of the
+        first multiple come first.
+        """
         kernel = self.weights[f"{name}/kernel"]  # (d · multiplier, 1, taps), grouped by channel
         channels, reach = x.shape[-1], dilation * (kernel.shape[-1] - 1)
         padded = F.pad(
@@ -76,7 +78,7 @@ class TorchLayers:
         return wide + self.weights[f"{name}/bias"]
 
     def group_norm(self, name, x, mask):
-        """Group norm over the valid frames of a clip."""
+        """Return the group norm over the valid frames of a clip."""
         scale, bias, groups = (
             self.weights[f"{name}/scale"],
             self.weights[f"{name}/bias"],
@@ -92,12 +94,12 @@ class TorchLayers:
 
 
 def as_bias(visible):
-    """0 where attention may look, a large negative number elsewhere."""
+    """Return 0 where attention is allowed, a large negative number elsewhere."""
     return torch.zeros(visible.shape).masked_fill_(~visible, _MASKED)
 
 
 def sinusoid(position, width):
-    """Sines, then cosines, of a position: (..., width)."""
+    """Return sines, then cosines, of a position: (..., width)."""
     frequency = torch.exp(-math.log(10_000.0) * torch.arange(width // 2) / (width // 2))
     angle = position[..., None].float() * frequency
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
@@ -116,19 +118,21 @@ def rotary(x, time_s):
 
 
 def distance_bias(frame, heads, period):
-    """ALiBi with a step of one period: (heads, t, t)."""
+    """Return ALiBi with a step of one period: (heads, t, t)."""
     offset = frame[:, None] - frame[None]
     steps = torch.where(offset >= 0, offset // period, (-offset - 1) // period)
     return -(2.0 ** (-8.0 * (torch.arange(heads) + 1) / heads))[:, None, None] * steps
 
 
 def token_times(tokens, stride):
-    """The middles in seconds of tokens of `stride` speech frames each."""
+    """Return the midpoints in seconds of tokens of `stride` speech frames each."""
     return (torch.arange(tokens) * stride + (stride - 1) / 2) / 50
 
 
 def window_pool(x, mask, window, stride):
-    """Means of valid frames in windows, one every `stride` frames, and which strides hold any."""
+    """Return the means of valid frames in windows, one every `stride` frames, and which strides
+    contain any valid frame.
+    """
     frames = x.shape[1]
     tokens, left = -(-frames // stride), (window - stride) // 2
     right = (tokens - 1) * stride + window - left - frames
@@ -148,7 +152,9 @@ def window_pool(x, mask, window, stride):
 
 
 def upsample(x, mask, times_s, at_s):
-    """Linear interpolation of tokens at other times, constant beyond the last valid one."""
+    """Return the linear interpolation of tokens at other times, constant beyond the last valid
+    one.
+    """
     last = (mask.sum(1, keepdim=True) - 1).clamp(min=0).float()
     position = torch.minimum(
         ((at_s[None] - times_s[0]) / (times_s[1] - times_s[0])).clamp(min=0.0), last
@@ -160,8 +166,8 @@ def upsample(x, mask, times_s, at_s):
 
 
 def torch_layout(name: str, leaf: np.ndarray) -> np.ndarray:
-    """Dense kernels as (outputs, inputs); depthwise ones as (outputs, 1, taps), the multiples of a
-    channel together.
+    """Return dense kernels as (outputs, inputs), and depthwise ones as (outputs, 1, taps), with the
+    multiples of a channel together.
     """
     if not name.endswith("/kernel"):
         return leaf

@@ -27,7 +27,7 @@ def torch_apart(
     import jax
 
     work = folder / "work.pickle"
-    # ours, read by ourselves
+    # our own file, read by our own code
     work.write_bytes(pickle.dumps((config, jax.device_get(params), batch, space)))
     command = [sys.executable, "-m", "ksdiff_jax.bench.train_torch_side", str(work), str(threads)]
     environment = os.environ | {SWITCH: "0", "JAX_PLATFORMS": "cpu"}

@@ -1,17 +1,17 @@
-"""`ksdiff-jax bench train`: the training step of the demo model beside the same in torch, and what
-surrounds the step.
+"""Compares the training step of the demo model with the same step in torch, and measures the work
+around the step.
 
-| figure | how |
+| figure | method |
 |---|---|
-| ratio | our steps/s over plain torch's (train_torch.py): in turn, two processes, one batch |
-| parity_error | both losses on the same weights, batch and random numbers, relative |
-| data_wait | share of the real loop's time spent waiting for batches, from made-up shards |
-| two_paths | both denoisers in turn, as in the model, or in one batch (train_grouped.py) |
-| first_step_s | from the start of `ksdiff-jax train` to its first step: cold, or programs kept |
+| ratio | our steps/s over plain torch's (train_torch.py): alternately, two processes, one batch |
+| parity_error | relative difference of the losses for the same weights, batch and random numbers |
+| data_wait | share of the real loop's time spent waiting for batches, from synthetic shards |
+| two_paths | both denoisers in sequence, as in the model, or in one batch (train_grouped.py) |
+| first_step_s | from the start of `ksdiff-jax train` to its first step: cold, or programs cached |
 
-A step is all of it: gradients, clipping, AdamW, moving average; torch draws its random numbers in
-the step as we do, but has its keyframe targets given. Without torch our side is measured alone, and
-the report says so. `--paper` measures the paper's configuration instead (train_paper.py).
+A step includes gradients, clipping, AdamW and moving average. torch draws its random numbers in the
+step as we do, but its keyframe targets are given. Without torch only our side is measured, and the
+report states this. `--paper` measures the paper's configuration instead (train_paper.py).
 """
 
 import argparse
@@ -34,14 +34,14 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 
 TARGETS = {"ratio": ">= 1.5", "data_wait": "< 0.02", "first_step_warm_s": "<= 30"}
-# until then memory is still being taken from the kernel: a step takes up to 1.7 times as long
+# before that, memory is still being allocated from the kernel: a step takes up to 1.7 times as long
 WARM_UP_STEPS = 30
 LOOP_STEPS, LOOP_CLIPS = 12, 64
 _FIRST_STEP_LIMIT_S = 600.0
 
 
 def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
-    """All figures of this machine."""
+    """Return all figures of this machine."""
     import jax
 
     from ksdiff_jax.bench.machine import machine
@@ -50,7 +50,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
     from ksdiff_jax.train.report.step_flops import step_flops
 
     config = demo_config() if config is None else config
-    # first, while this process has no memory that the others may want
+    # first, while this process uses no memory that the other processes may need
     with tempfile.TemporaryDirectory() as folder:
         around = around_the_step(config, Path(folder))
     clips, frames = config.data.batch_size, config.data.clip_frames
@@ -65,7 +65,7 @@ def measure(args: argparse.Namespace, *, config: Config | None = None) -> dict:
         report["parity_error"] = parity_error(config, state.params, batch, space)
     else:
         report["torch"] = (
-            "not installed: our side alone; pip install 'ksdiff-jax[parity]' to compare"
+            "not installed: only our side is measured; pip install 'ksdiff-jax[parity]' to compare"
         )
     on_device = jax.device_put(batch, jax.devices()[0])
 
@@ -97,7 +97,9 @@ def compare(
     repeats: int,
     warm_up: int = WARM_UP_STEPS,
 ) -> dict:
-    """Steps per second of both, taken in turn, and the median of the ratios of neighbours."""
+    """Return the steps per second of both, measured alternately, and the median of the ratios of
+    neighbours.
+    """
     for work in filter(None, (ours, theirs)):
         for _ in range(warm_up):
             work()
@@ -123,14 +125,14 @@ def compare(
 
 
 def parity_error(config: Config, params, batch, space) -> float:
-    """|ours - torch's| / ours of the training loss with the same weights, batch and random
+    """Return |ours - torch's| / ours of the training loss with the same weights, batch and random
     numbers.
     """
     import jax
 
     from ksdiff_jax.models import build_system
 
-    config = without_dropout(config)  # whose random numbers the two cannot share
+    config = without_dropout(config)  # the two cannot share its random numbers
     keys = clip_keys(batch)
 
     system = build_system(config, space)
@@ -146,20 +148,22 @@ def parity_error(config: Config, params, batch, space) -> float:
 
 
 def clip_keys(batch):
-    """A key for each clip of a batch."""
+    """Return a key for each clip of a batch."""
     import jax
 
     return jax.random.split(jax.random.key(1), len(batch.motion))
 
 
 def without_dropout(config: Config) -> Config:
-    """The same without dropout; conditions are still dropped and keyframes still moved."""
+    """Return the configuration without dropout; conditions are still dropped and keyframes still
+    moved.
+    """
     return dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
 
 
 def our_draws(config: Config, batch, keys):
-    """The random numbers of `models.ksdiff.training` for the keys of the clips, and the keyframe
-    targets, as tensors.
+    """Return the random numbers of `models.ksdiff.training` for the keys of the clips, and the
+    keyframe targets, as tensors.
     """
     import jax
     import torch
@@ -198,7 +202,7 @@ def our_draws(config: Config, batch, keys):
 
 
 def as_tensors(batch):
-    """A NumPy batch as tensors; its tokens as the indices that torch wants."""
+    """Return a NumPy batch as tensors; its tokens as the index type that torch requires."""
     import jax
     import torch
 
@@ -207,7 +211,7 @@ def as_tensors(batch):
 
 
 def torch_model(config: Config, params, space):
-    """The reference with a copy of these weights."""
+    """Return the reference with a copy of these weights."""
     import jax
 
     from ksdiff_jax.bench.train_torch import TorchKSDiff
@@ -217,8 +221,8 @@ def torch_model(config: Config, params, space):
 
 
 def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
-    """A whole training step of a `TorchKSDiff`, with everything but the keyframe targets drawn
-    anew.
+    """Return a whole training step of a `TorchKSDiff`, which draws everything except the keyframe
+    targets anew.
     """
     import torch
 
@@ -272,8 +276,8 @@ def torch_step(model, batch, *, threads: int) -> Callable[[], None]:
 
 
 def around_the_step(config: Config, folder: Path) -> dict:
-    """Data wait in the loop, and the time to the first step, by real `ksdiff-jax train` processes
-    on made-up shards.
+    """Return the data wait in the loop and the time to the first step, measured with real
+    `ksdiff-jax train` processes on synthetic shards.
     """
     from ksdiff_jax.bench.data import _clips
     from ksdiff_jax.config import to_dict
@@ -306,7 +310,7 @@ def config():
 
 
 def _first_step_s(folder: Path, shards: Path, name: str) -> float:
-    """Seconds from the start of a process to the record that it writes right after its
+    """Return the seconds from the start of a process to the record that it writes right after its
     first step.
     """
     options = {
@@ -344,7 +348,7 @@ def _first_step_s(folder: Path, shards: Path, name: str) -> float:
             )
         except TimeoutError as error:
             raise InputError(
-                f"bench train: {error}; it said: {(folder / f'{name}.log').read_text()[-500:]}"
+                f"bench train: {error}; its output: {(folder / f'{name}.log').read_text()[-500:]}"
             ) from error
         finally:
             process.kill()
@@ -361,7 +365,7 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen, *, since
 
 
 def _data_wait(log: Path) -> float:
-    """The share over the steps of a log, the first two left out, which fill the queue."""
+    """Return the share over the steps of a log, except the first two, which fill the queue."""
     entries = [json.loads(line) for line in log.read_text().splitlines()][2:]
     seconds = [1 / entry["steps_per_s"] for entry in entries]
     waited = [entry["data_wait"] * spent for entry, spent in zip(entries, seconds, strict=True)]

@@ -1,10 +1,10 @@
-"""KSDiff and its training loss in plain torch, eager: what `ksdiff-jax bench train` compares with.
+"""KSDiff and its training loss in plain torch, eager: the reference of `ksdiff-jax bench train`.
 
-The same architecture as `models/ksdiff` with all its switches at their defaults and the log-mel
-encoder, built of the layers of torch_layers.py. Weights are copied from our parameters by name.
+The architecture is that of `models/ksdiff` with all its switches at their defaults and the log-mel
+encoder, composed of the layers of torch_layers.py. Weights are copied from our parameters by name.
 
 The keyframe targets and the log-mel filters are given, not computed here. This module is imported
-only where torch is installed.
+only if torch is installed.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,7 @@ from ksdiff_jax.speech.transcript import BEGIN, END
 
 
 class Draws(NamedTuple):
-    """Everything random in one step, and the keyframe targets."""
+    """All random numbers of one step, and the keyframe targets."""
 
     drop_all: torch.Tensor  # (b,)
     drop_transcript: torch.Tensor  # (b,)
@@ -51,7 +51,7 @@ class Memory(NamedTuple):
 
 
 class TorchKSDiff:
-    """The model and its loss; its weights carry the names of our parameters."""
+    """The model and its loss; its weights have the names of our parameters."""
 
     def __init__(self, params: dict[str, np.ndarray], config: Config, space: MotionSpace):
         self.config, self.model = config, config.model
@@ -67,7 +67,7 @@ class TorchKSDiff:
         self.alpha_bars = torch.tensor(np.asarray(alpha_bars(self.model.diffusion)))
 
     def loss(self, batch: Batch, draws: Draws) -> torch.Tensor:
-        """Eq. 7 over both paths; `batch` holds tensors."""
+        """Return Eq. 7 summed over both paths; `batch` contains tensors."""
         speech, mask, weights = batch.speech, batch.speech.mask, self.config.loss
         frame_mask = mask.repeat_interleave(2, dim=1)
         encoded = self.encoder(speech.audio, frame_mask)
@@ -102,7 +102,7 @@ class TorchKSDiff:
         return total
 
     def path_loss(self, name, prediction, target, clean, mask):
-        """The terms of Eq. 5-6 of one path, and the error of the lip gap."""
+        """Return the terms of Eq. 5-6 of one path, and the error of the lip gap."""
         weights = self.config.loss
         pairs = mask[:, 1:] & mask[:, :-1]
         total = (
@@ -132,7 +132,7 @@ class TorchKSDiff:
         return total
 
     def encoder(self, audio, mask):
-        """Log-mel and convolution blocks (speech/mel_encoder.py)."""
+        """Return the output of log-mel and convolution blocks (speech/mel_encoder.py)."""
         layers = self.layers
         hop = len(self.hann) // 2
         frames = F.pad(audio, (hop // 2, hop // 2)).unfold(1, 2 * hop, hop) * self.hann
@@ -151,7 +151,9 @@ class TorchKSDiff:
         return x
 
     def speech_paths(self, encoded, prosody, mask):
-        """DPSE (models/ksdiff/speech_paths.py): features (b, t, d) by track."""
+        """Return the output of DPSE (models/ksdiff/speech_paths.py): features (b, t, d) by
+        track.
+        """
         layers = self.layers
         paths, name = self.model.speech_paths, "speech_paths"
         x = layers.dense(f"{name}/adapt", encoded)
@@ -183,7 +185,7 @@ class TorchKSDiff:
         }
 
     def branch(self, name, source, memory, mask, window_s, stride):
-        """One scale of DPSE: its tokens, and which of them are valid."""
+        """Return the tokens of one scale of DPSE, and which of them are valid."""
         layers = self.layers
         pooled, token_mask = window_pool(source, mask, round(50 * window_s), stride)
         tokens = layers.dense(f"{name}/pooled", pooled)
@@ -207,7 +209,7 @@ class TorchKSDiff:
         return tokens + layers.dropout(hidden), token_mask
 
     def transcript(self, tokens, mask):
-        """models/ksdiff/transcript_encoder.py: (b, l, d)."""
+        """Return the output of models/ksdiff/transcript_encoder.py: (b, l, d)."""
         layers = self.layers
         name, bias = "transcript_encoder", as_bias(mask[:, None, None, :])
         x = layers.weights[f"{name}/embed/embedding"][tokens]
@@ -222,7 +224,9 @@ class TorchKSDiff:
         return layers.norm(f"{name}/norm_out", x)
 
     def predictor(self, name, target, speech: Memory, text: Memory):
-        """models/ksdiff/keyframe_predictor.py with teacher forcing: logits (b, t)."""
+        """Return the output of models/ksdiff/keyframe_predictor.py with teacher forcing: logits (b,
+        t).
+        """
         layers = self.layers
         previous = F.pad(target[:, :-1].long(), (1, 0), value=2)
         frame = torch.arange(previous.shape[1])
@@ -258,15 +262,15 @@ class TorchKSDiff:
         return layers.dense(f"{name}/logit", layers.norm(f"{name}/norm_out", x))[..., 0]
 
     def shown_speech(self, name, features, shown, drop_speech):
-        """Speech features, or the null vector where the condition is dropped, plus the embedding of
-        the shown keyframes (b, t, d).
+        """Return speech features, or the null vector if the condition is dropped, plus the
+        embedding of the shown keyframes (b, t, d).
         """
         weights = self.layers.weights
         speech = torch.where(drop_speech[:, None, None], weights[f"{name}/null_speech"], features)
         return speech + weights[f"{name}/keyframe_0/embedding"][shown]
 
     def generator(self, name, noisy, step, speech: Memory, text: Memory):
-        """models/ksdiff/motion_generator.py: the clean motion (b, t, c)."""
+        """Return the output of models/ksdiff/motion_generator.py: the clean motion (b, t, c)."""
         layers = self.layers
         settings, frame = self.model.generator, torch.arange(noisy.shape[1])
         position = sinusoid(frame % settings.period_frames, self.model.width)
@@ -309,14 +313,14 @@ class TorchKSDiff:
 
 
 def masked_mean(values, mask):
-    """The mean over clips of the mean over a clip's valid frames."""
+    """Return the mean over clips of the mean over a clip's valid frames."""
     frames = values.flatten(2).mean(dim=2) if values.ndim > 2 else values
     clips = torch.where(mask, frames, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
     return clips.mean()
 
 
 def stft_magnitude(signal, window):
-    """|STFT| with a Hann window and a hop of a quarter window: (b, n, c, f)."""
+    """Return |STFT| with a Hann window and a hop of a quarter window: (b, n, c, f)."""
     frames = signal.unfold(1, window, window // 4)  # b n c w
     hann = 0.5 - 0.5 * torch.cos(2 * torch.pi * torch.arange(window) / window)
     spectrum = torch.fft.rfft(frames * hann, dim=-1)

@@ -11,7 +11,7 @@ from ksdiff_jax.bench.train_step import torch_model, torch_step
 
 
 def main(work: str, threads: str) -> None:
-    """Steps on request, until the other side goes away."""
+    """Take steps on request, until the other side closes the pipe."""
     config, params, batch, space = pickle.loads(Path(work).read_bytes())
     step = torch_step(torch_model(config, params, space), batch, threads=int(threads))
     for _ in sys.stdin:

@@ -1,7 +1,8 @@
-"""What is measured: configurations, made-up speech and motion, and programs of the house on them.
+"""The work of the benchmarks: configurations, synthetic speech and motion, and programs of the
+package on them.
 
-Made-up parameters have no zeros, so that nothing before a layer that starts at zero is hidden by
-it.
+Synthetic parameters have no zeros, so that a layer that is initialised with zeros does not hide the
+layers before it.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """How large the work of `bench device` is; the defaults are the full size."""
+    """The size of the work of `bench device`; the defaults are the full size."""
 
     paper: Config
     demo: Config
@@ -33,19 +34,21 @@ class Size:
     agreement_clips: int = 4
     agreement_frames: int = 128
     agreement_steps: int = 4  # of the sampler
-    matrix: int = 8192  # rows and columns of the square product
+    matrix: int = 8192  # rows and columns of the square matrix product
     copied_bytes: int = 2**30
-    calls: int = 20  # queued in one timed run of something short
+    calls: int = 20  # queued in one timed run of a short program
     steps: int = 10  # queued in one timed run of a training step
 
 
 def full_size() -> Size:
-    """The configurations as they are, but for the paper's layers, which are scanned in training."""
+    """Return the configurations unchanged, except that the paper's layers are scanned in
+    training.
+    """
     return Size(paper=scanned(paper_config()), demo=demo_config())
 
 
 def small_size() -> Size:
-    """Every part of both configurations at its smallest: for a CPU."""
+    """Return every part of both configurations at its smallest size, for a CPU."""
     return Size(
         paper=small(scanned(paper_config())),
         demo=small(demo_config()),
@@ -64,18 +67,20 @@ def small_size() -> Size:
 
 
 def paper_config() -> Config:
-    """configs/paper.py in bfloat16, with the layout of Wav2Vec 2.0 base written down."""
+    """Return configs/paper.py in bfloat16, with the layout of Wav2Vec 2.0 base."""
     encoder = EncoderConfig(kind="pretrained", architecture=PretrainedEncoderConfig())
     return Config(name="paper", model=ModelConfig(encoder=encoder, compute_dtype="bfloat16"))
 
 
 def scanned(config: Config) -> Config:
-    """The same with one layer of each stack compiled and looped, which compiles in less time."""
+    """Return the configuration with one layer of each stack compiled and looped, which compiles in
+    less time.
+    """
     return dataclasses.replace(config, train=dataclasses.replace(config.train, scan_layers=True))
 
 
 def demo_config() -> Config:
-    """The configuration of the shipped checkpoint, which is configs/demo.py."""
+    """Return the configuration of the shipped checkpoint, which is configs/demo.py."""
     from ksdiff_jax.models import config_from_dict
     from ksdiff_jax.models.pretrained import DEFAULT_NAME, SHIPPED, read_manifest
 
@@ -83,7 +88,7 @@ def demo_config() -> Config:
 
 
 def small(config: Config) -> Config:
-    """The same configuration, narrow and with one layer of each kind."""
+    """Return the same configuration, narrow and with one layer of each kind."""
     from ksdiff_jax.overrides import override
 
     encoder, paths = config.model.encoder, config.model.speech_paths
@@ -127,8 +132,8 @@ def small(config: Config) -> Config:
 
 
 def made_up_params(config: Config, *, seed: int = 0) -> "PyTree":
-    """NumPy parameters, the same on every machine: kernels of variance 1 / fan-in, scales near 1,
-    no leaf of zeros.
+    """Return NumPy parameters that are the same on every machine: kernels of variance 1 / fan-in,
+    scales near 1, no leaf of zeros.
     """
     import jax
     import numpy as np
@@ -149,8 +154,8 @@ def made_up_params(config: Config, *, seed: int = 0) -> "PyTree":
 
 
 def training_program(config: Config, space: "MotionSpace") -> tuple["TrainState", Callable]:
-    """Shapes of the state, and the compiled step of `train` on one device: (state, batch) ->
-    (state, metrics).
+    """Return the shapes of the state, and the compiled step of `train` on one device: (state,
+    batch) -> (state, metrics).
     """
     import jax
 
@@ -167,7 +172,7 @@ def training_program(config: Config, space: "MotionSpace") -> tuple["TrainState"
 
 
 def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
-    """The state at step 0, on the device."""
+    """Return the state at step 0, on the device."""
     import jax
 
     from ksdiff_jax.models.ksdiff.system import KSDiff
@@ -181,8 +186,8 @@ def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
 def made_up_batch(
     config: Config, *, clips: int, frames: int, features: bool = True
 ) -> tuple["Batch", "MotionSpace"]:
-    """Random speech and smooth random motion of full length, and statistics that leave motion as it
-    is.
+    """Return random speech and smooth random motion of full length, and a motion space whose
+    statistics leave motion unchanged.
     """
     import ml_dtypes
     import numpy as np

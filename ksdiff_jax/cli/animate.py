@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command. Sampling options default to the checkpoint's own."""
+    """Add the options of the command. Sampling options default to the checkpoint's own."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "speech",
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recording, or video with sound, of any format; - is standard input",
     )
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for the results; made if need be"
+        "--out", required=True, metavar="DIR", help="folder for the results; created if missing"
     )
     add_overwrite_argument(parser)
     parser.add_argument(
@@ -73,7 +73,7 @@ def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
         "--space",
         default="",
         metavar="NAME",
-        help="motion space of a checkpoint that an earlier version wrote, where it names none",
+        help="motion space of a checkpoint of an earlier version that does not name it",
     )
     group.add_argument(
         "--face",
@@ -89,7 +89,7 @@ def _add_recording_arguments(group: argparse._ArgumentGroup) -> None:
         "--channel",
         type=int,
         metavar="N",
-        help="use this channel alone, counted from 1; default: the voice in all channels",
+        help="use only this channel, counted from 1; default: the voice in all channels",
     )
     group.add_argument(
         "--audio-stream",
@@ -110,7 +110,7 @@ def _add_transcript_arguments(group: argparse._ArgumentGroup) -> None:
     source.add_argument(
         "--transcript-file",
         metavar="F",
-        help="the same, from a file: plain text, labels, subtitles, Whisper's JSON and the like",
+        help="the same, from a file: plain text, labels, subtitles, Whisper's JSON and others",
     )
     source.add_argument(
         "--transcribe",
@@ -121,7 +121,7 @@ def _add_transcript_arguments(group: argparse._ArgumentGroup) -> None:
         "--no-sidecar",
         action="store_true",
         help="do not read the transcript beside a recording (.TextGrid, .lab, .json, .srt, .vtt, "
-        ".txt and the like)",
+        ".txt and others)",
     )
 
 
@@ -179,8 +179,8 @@ def run(args: argparse.Namespace) -> int:
             jobs = zip(speeches, stems, refused, strict=True)
             reports = [no or work.animate(speech, stem) for speech, stem, no in jobs]
         finally:
-            # An empty folder would look like a result. rmdir fails, as it should, where the folder
-            # holds something or another process has removed it.
+            # An empty folder would look like a result. rmdir fails, as intended, if the folder
+            # has content or another process has removed it.
             if made:
                 with contextlib.suppress(OSError):
                     out.rmdir()
@@ -190,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refusal(speech: str, stem: str, outputs: Outputs, console: Console) -> dict | None:
-    """The report of a recording whose results may not be written, else None."""
+    """Return the report of a recording whose results may not be written, otherwise None."""
     try:
         outputs.check(stem)
     except InputError as error:

@@ -44,7 +44,7 @@ class Outputs:
         self.inputs = [name for name in given if name]
 
     def names(self, stem: str) -> list[str]:
-        """The names of a recording's motions, without endings."""
+        """Return the names of a recording's motions, without endings."""
         return (
             [stem]
             if self.samples == 1
@@ -52,15 +52,15 @@ class Outputs:
         )
 
     def path(self, name: str, kind: str) -> Path:
-        """The path of a motion in a format."""
+        """Return the path of a motion in a format."""
         return self.folder / f"{name}{FORMATS[kind]}"
 
     def words(self, stem: str) -> Path:
-        """The path of the words with their times."""
+        """Return the path of the words with their times."""
         return self.folder / f"{stem}.words.json"
 
     def check(self, stem: str) -> None:
-        """Raises `InputError` if a file of a recording may not be written."""
+        """Raise `InputError` if a file of a recording may not be written."""
         for name in self.names(stem):
             for kind in self.formats:
                 check_output(
@@ -73,12 +73,14 @@ class Outputs:
         self.check_words(stem, overwrite=self.overwrite or not self.words_are_sure)
 
     def check_words(self, stem: str, *, overwrite: bool) -> None:
-        """Raises `InputError` if the words of a recording may not be written."""
+        """Raise `InputError` if the words of a recording may not be written."""
         check_output(self.words(stem), "words", overwrite=overwrite, inputs=self.inputs)
 
 
 def _sidecar(speech: str) -> Path | None:
-    """The transcript beside a recording, or None. Its errors are reported when it is read."""
+    """Return the transcript beside a recording, or None. Its errors are reported when it is
+    read.
+    """
     with contextlib.suppress(InputError, OSError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return find_sidecar(speech)
@@ -86,7 +88,7 @@ def _sidecar(speech: str) -> Path | None:
 
 
 def output_folder(name: str) -> tuple[Path, bool]:
-    """Make the folder if need be; return it, and whether it was made now."""
+    """Create the folder if it does not exist; return it, and whether it was created now."""
     from ksdiff_jax.files import make_folder
 
     existed = Path(name).exists()
@@ -94,8 +96,8 @@ def output_folder(name: str) -> tuple[Path, bool]:
 
 
 def file_stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
-    """One name for the files of each recording: its stem, shortened where it is too long, numbered
-    where `folder` would store two of them as one.
+    """Return one name for the files of each recording: its stem, shortened if it is too long,
+    numbered if `folder` would store two of them as one.
     """
     taken: set[str] = set()
     alike = stored_alike(folder) if len(speeches) > 1 else str

@@ -67,7 +67,7 @@ class RecordingAnimator:
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:
-        """Animate one recording; return its report, which holds the files or the error."""
+        """Animate one recording; return its report, which contains the files or the error."""
         try:
             with self.console.without_library_warnings(), paths_as_input():
                 return self._animate(speech, stem)

@@ -18,7 +18,7 @@ TranscriptOf = Callable[[str, "Recording"], Transcript]
 
 
 def transcript_reader(args: argparse.Namespace) -> TranscriptOf:
-    """The function that returns the transcript of a recording, chosen by the options."""
+    """Return the function that returns the transcript of a recording, chosen by the options."""
     if args.transcript_file:
         given = read_transcript(
             args.transcript_file, recording=args.speech[0] if len(args.speech) == 1 else None
@@ -42,6 +42,6 @@ def transcript_reader(args: argparse.Namespace) -> TranscriptOf:
                 else read_transcript(sidecar, recording=speech)
             )
         except InputError as error:
-            raise InputError(f"{error}; --no-sidecar leaves this file out") from error
+            raise InputError(f"{error}; --no-sidecar ignores this file") from error
 
     return beside

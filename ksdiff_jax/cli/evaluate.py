@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_checkpoint_and_data(parser.add_argument)
     _add_figures_and_sampling(parser.add_argument)
     parser.add_argument(
-        "--device", choices=tuple(PLATFORMS), help="where to compute (default: the best there is)"
+        "--device", choices=tuple(PLATFORMS), help="where to compute (default: JAX's choice)"
     )
     parser.add_argument("--out", metavar="DIR", help="write metrics.json and plots here")
     add_overwrite_argument(parser)
@@ -231,7 +231,9 @@ def _on_split(args, engine, console):
 
 
 def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
-    """The accuracy of a lip-sync model, which generates nothing, on the split of a data set."""
+    """Return the accuracy of a lip-sync model, which generates no motion, on the split of a data
+    set.
+    """
     from ksdiff_jax.evaluate.sync import sync_figures
     from ksdiff_jax.models.sync.expert import Expert
 
@@ -245,7 +247,9 @@ def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
 
 
 def _clips(args, system, console: Console) -> list:
-    """The clips of the split; raises `InputError` unless they are of the system's motion space."""
+    """Return the clips of the split; raise `InputError` unless they are of the system's motion
+    space.
+    """
     from ksdiff_jax.data.earlier_space import known_space
     from ksdiff_jax.evaluate.run import read_clips
 

@@ -146,7 +146,7 @@ def _checkpoint(path: str | Path, *, verify: bool, space: str) -> dict:
     facts |= {"digest": pretrained.digest, "config": pretrained.config.name}
     if embeds_encoder(pretrained):
         facts |= _parameters(pretrained.params, pretrained.config)
-    else:  # of the encoder that it refers to only the layout is known here
+    else:  # only the layout of the encoder that it refers to is available here
         facts |= _parameters(_shapes(pretrained.config, pretrained.space), pretrained.config)
     facts |= _encoder(pretrained.config, stored=embeds_encoder(pretrained))
     facts["megabytes"] = round(size / 1e6, 2)
@@ -195,7 +195,7 @@ def _config(path: str | Path) -> dict:
 
 
 def _shapes(config, space=None):
-    """The parameters of a configuration as shapes alone: nothing is allocated."""
+    """Return the parameters of a configuration as shapes; nothing is allocated."""
     import jax
 
     from ksdiff_jax.models import build_system

@@ -44,10 +44,10 @@ a second run resumes where the first one stopped: finished sources are kept in D
         metavar="DIR",
         help="folder of finished sources, may be gs://...; default OUT.work",
     )
-    _add_source_arguments(parser.add_argument_group("what belongs to a source"))
+    _add_source_arguments(parser.add_argument_group("properties of a source"))
     _add_clip_arguments(parser.add_argument_group("clips and splits"))
     _add_tracking_arguments(parser.add_argument_group("tracking"))
-    _add_runner_arguments(parser.add_argument_group("where it runs"))
+    _add_runner_arguments(parser.add_argument_group("execution"))
     add_output_arguments(parser)
 
 

@@ -1,7 +1,7 @@
-"""`ksdiff-jax regions SHARDS --out DIR`: which dimensions of a data set's motion move the lips,
-which the eyes.
+"""`ksdiff-jax regions SHARDS --out DIR`: determines the dimensions of a data set's motion that move
+the lips and those that move the eyes.
 
-What a DisentTalk model of that data needs as `model.regions.lip` and `model.regions.eye`.
+A DisentTalk model of that data needs them as `model.regions.lip` and `model.regions.eye`.
 """
 
 import argparse
@@ -10,14 +10,14 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError
 
-SUMMARY = "which dimensions of the motion move the lips, which the eyes, which the rest of the face"
+SUMMARY = "find the dimensions of the motion that move the lips, the eyes and the rest of the face"
 OUTPUTS = ("regions.json", "regions.png")
 PURPOSE = "regions"
-DRAWN_CLIPS = 200  # among which the frames of the picture are looked for
+DRAWN_CLIPS = 200  # clips that are searched for the frames of the picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Add the options of the command."""
     parser.epilog = """examples:
   ksdiff-jax regions corpus --out regions
   ksdiff-jax regions shards --lip 10 --eye 6 --statistic mean --out regions
@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax regions bfm --neutral-lips closed-lips --neutral-eyes closed-eyes --out regions
   ksdiff-jax regions mine --face FLAME.npz --landmarks embedding.npz --out regions
 
-A dimension belongs to a region if it differs most, over its standard deviation, between a clip and
-the same clip with that region neutral. Clips of the built-in corpus are compared with themselves
-with lip or lid actions at rest. Tracked ones are fitted again to their landmarks with lips or lids
-closed. That takes three fits a clip, so name a number of --clips. For others, bring the neutral
-clips as two data sets.
+A region consists of the dimensions that differ most, relative to their standard deviation, between
+a clip and the same clip with that region neutral. Clips of the built-in corpus are compared with
+the same clips with lip or lid actions at rest. Tracked clips are fitted again to their landmarks
+with lips or lids closed. This takes three fits per clip, so set a number of --clips. For other
+clips, provide the neutral clips as two data sets.
 """
     add = parser.add_argument
     add("shards", metavar="SHARDS", help="folder of a data set")
@@ -52,26 +52,26 @@ clips as two data sets.
             f"--neutral-{name}",
             default="",
             metavar="DIR",
-            help=f"data set of the same clips with {name} neutral (default: made here)",
+            help=f"data set of the same clips with {name} neutral (default: computed)",
         )
     pairs.add_argument(
-        "--face", default="", metavar="FILE", help="face of the clips, where it is a FLAME model"
+        "--face", default="", metavar="FILE", help="face of the clips, if it is a FLAME model"
     )
     pairs.add_argument(
-        "--landmarks", default="", metavar="FILE", help="where the landmarks lie on that face"
+        "--landmarks", default="", metavar="FILE", help="positions of the landmarks on that face"
     )
     add(
         "--space",
         default="",
         metavar="NAME",
-        help="whose expression coefficients they are (builtin, flame, bfm), of a data set of an "
-        "earlier version that does not show it",
+        help="motion space of the coefficients (builtin, flame, bfm), for a data set of an earlier "
+        "version that does not show it",
     )
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Choose, print, draw, write."""
+    """Choose the dimensions, print them, and write the picture and the JSON file."""
     from ksdiff_jax.data.description import dataset_info
     from ksdiff_jax.data.earlier_space import known_space
     from ksdiff_jax.data.regions.found import as_json, find_regions
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Clips:
-    """The first clips of a split, read anew in every pass."""
+    """The first clips of a split, read again in every pass."""
 
     def __init__(self, folder: str, split: str, *, count: int | None, space: str):
         from ksdiff_jax.data.shards import ShardReader
@@ -136,8 +136,8 @@ def _out_folder(args: argparse.Namespace) -> Path:
 
 
 def _face_and_neutral(args: argparse.Namespace, clips: _Clips, space: str):
-    """The face to draw (None where there is none of the space), and where neutral clips come
-    from.
+    """Return the face to draw (None if there is none of the space), and the source of neutral
+    clips.
     """
     from ksdiff_jax.data.regions.changes import Neutral
     from ksdiff_jax.data.regions.neutral_given import partners
@@ -164,7 +164,9 @@ def _face_and_neutral(args: argparse.Namespace, clips: _Clips, space: str):
 
 
 def _data(info, split: str) -> dict:
-    """What the clips are: their maker, and a digest over the checksums of the split's shards."""
+    """Return a description of the clips: how they were made, and a digest over the checksums of the
+    split's shards.
+    """
     import hashlib
 
     part = info.splits[split]
@@ -201,7 +203,7 @@ def _draw(path: Path, found, clips: _Clips, *, face, overwrite: bool) -> None:
 
 
 def _lines(found, sizes: dict[str, int]) -> list[str]:
-    """The table, the agreement and the options."""
+    """Return the lines of the table, the agreement and the options."""
     from ksdiff_jax.data.regions.found import dimension_names
 
     names = dimension_names(found.space)
@@ -211,14 +213,14 @@ def _lines(found, sizes: dict[str, int]) -> list[str]:
         pairs = ", ".join(f"{count:,} by {kind}" for kind, count in found.pairs[region].items())
         lines.append(f"{region}: {size} dimensions of {len(names)} ({pairs})")
         if size < sizes[region]:
-            lines.append(f"  {sizes[region]} were asked for; no other moves with the {region}")
+            lines.append(f"  {sizes[region]} were requested; no other moves with the {region}")
         lines += [
             f"  {number:>3}  {names[number]:<13}  {ratios[number]:8.2f}"
             for number in found.regions[region]
         ]
         if agreement.mean == agreement.mean:  # not NaN
             lines.append(
-                f"  two halves of the clips agree: Jaccard {agreement.mean:.2f} "
+                f"  agreement of two halves of the clips: Jaccard {agreement.mean:.2f} "
                 f"[{agreement.low:.2f}, {agreement.high:.2f}], 95 % of random splits"
             )
     lines.append(f"global: the other {len(found.regions['global'])} dimensions")

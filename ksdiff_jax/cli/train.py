@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--processes", metavar="N", type=int, help="number of processes, over all machines"
     )
-    group.add_argument("--process-id", metavar="K", type=int, help="which one this is, from 0")
+    group.add_argument("--process-id", metavar="K", type=int, help="index of this process, from 0")
     fields = {
         system: [name for name in field_names(default_config(system)) if "." in name]
         for system in SYSTEMS
@@ -172,8 +172,11 @@ def train_system(
     profile: range = range(0),
     overwrite: bool = False,
 ) -> int:
-    """Train the system that `config` describes, on the data that it names, in `workdir`."""
-    # JAX and all that needs it only now: `--help` and a wrong option answer at once.
+    """Train the system described by `config`, on the data that it names, in `workdir`; return 0, or
+    128 + the signal that stopped the run.
+    """
+    # Import JAX and the modules that need it only here, so that `--help` and a wrong option are
+    # fast.
     from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system

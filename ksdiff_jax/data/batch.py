@@ -1,4 +1,4 @@
-"""What a system that learns motion from speech trains on."""
+"""The training batch of a system that generates motion from speech."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ksdiff_jax.typing import Array, Float
 
 
 class Batch(NamedTuple):
-    """One batch: speech and the motion that goes with it (raw coefficients, motion/space.py).
+    """One batch: speech and its motion (raw coefficients, motion/space.py).
 
     A row of it, as `System.example` returns it, has the same fields without the first axis.
     """
@@ -21,5 +21,5 @@ class Batch(NamedTuple):
 
 
 def collate(rows: Sequence[Batch]) -> Batch:
-    """Rows of one length as a batch; rows of any system's own type too."""
+    """Return rows of one length as a batch; the rows may be of any system's own type."""
     return jax.tree.map(lambda *arrays: np.stack(arrays), *rows)

@@ -1,16 +1,16 @@
-"""Features of a frozen speech encoder, computed once per clip and kept: in a folder of the user's,
-or in the shards.
+"""Features of a frozen speech encoder, computed once per clip and cached: in a user's folder, or in
+the shards.
 
     features = encoder(sound of the whole clip)        (2t, d) at 50 Hz, stored as bfloat16
 
-A kept file is named by two SHA-256: of the encoder's weights, and of the clip's samples and length;
-change either and it is another file. It holds the features' bytes and, in its last 32 bytes, their
-own SHA-256: a damaged file is computed again. Shards hold features of one encoder, whose digest
-stands in `dataset.json`.
+The name of a cached file contains two SHA-256: of the encoder's weights, and of the clip's samples
+and length. A change of either results in another file. The file contains the bytes of the features
+and, in its last 32 bytes, their own SHA-256; a damaged file is computed again. Shards contain
+features of one encoder, whose digest is in `dataset.json`.
 
-What is kept serves a run only if the encoder is frozen, its last layer is used and the sound of a
-clip is never changed; `why_not_kept` says which of these does not hold. Features are then computed
-in the training step, of the cut that is trained on.
+Cached features can be used by a run only if the encoder is frozen, its last layer is used and the
+sound of a clip is never changed; `why_not_kept` returns which of these conditions is not met.
+Features are then computed in the training step, from the cut.
 """
 
 import hashlib
@@ -37,8 +37,8 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def why_not_kept(config: Config, *, split: str) -> str | None:
-    """Why features on disk do not serve this configuration on the clips of `split`, or None if they
-    do.
+    """Return why features on disk cannot be used by this configuration for the clips of `split`;
+    None if they can.
     """
     encoder = config.model.encoder
     if encoder.kind != "pretrained":
@@ -53,45 +53,43 @@ def why_not_kept(config: Config, *, split: str) -> str | None:
 
 
 def clip_sound(clip: Clip) -> Float[np.ndarray, "s"]:
-    """The sound of a clip, cut or padded with silence to the 640 samples that each motion frame
-    owns.
-    """
+    """Return the sound of a clip, cut or padded with silence to 640 samples per motion frame."""
     samples = samples_of_motion_frames(clip.frames)
     audio = from_int16(clip.audio[:samples])
     return np.pad(audio, (0, samples - len(audio)))
 
 
 def encode_sound(clip: Clip, encoder: SpeechEncoder) -> Float[np.ndarray, "f d"]:
-    """Features of the whole clip."""
+    """Return the features of the whole clip."""
     return encoder.chunked(clip_sound(clip))
 
 
 def stored_features(clip: Clip) -> Float[np.ndarray, "f d"]:
-    """The features that came with the clip out of its shard."""
+    """Return the features that a clip has from its shard; raise `InputError` if it has none."""
     if clip.speech_features is None:
         raise InputError(
-            f"clip {clip.clip_id!r}: no speech features, though its data set promises them; make "
-            "it again"
+            f"clip {clip.clip_id!r}: no speech features, but dataset.json declares them; create "
+            "the data set again"
         )
     return clip.speech_features
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Kept features of one encoder; a plain value, so that reader processes may have it."""
+    """Cached features of one encoder; a plain value, so that it can be sent to reader processes."""
 
     folder: Path
     encoder_digest: str
 
     def path(self, clip: Clip) -> Path:
-        """Where the features of a clip lie, if they do."""
+        """Return the path of the features of a clip; the file need not exist."""
         key = hashlib.sha256(
             clip.frames.to_bytes(8, "little") + clip.audio.astype("<i2").tobytes()
         ).hexdigest()
         return self.folder / self.encoder_digest / key[:2] / key
 
     def find(self, clip: Clip) -> Float[np.ndarray, "f d"] | None:
-        """The features of a clip, or None if they are not here whole."""
+        """Return the features of a clip, or None if the file is missing or damaged."""
         try:
             content = self.path(clip).read_bytes()
         except OSError:
@@ -108,11 +106,13 @@ class FeatureCache:
             temporary.write_bytes(data + hashlib.sha256(data).digest())
 
     def __call__(self, clip: Clip) -> Float[np.ndarray, "f d"]:
-        """The features of a clip that `fill` has been over."""
+        """Return the features of a clip that `fill` has processed; raise `InputError` if they are
+        missing.
+        """
         features = self.find(clip)
         if features is None:
             raise InputError(
-                f"{self.path(clip)}: the features of clip {clip.clip_id!r} are gone; start again"
+                f"{self.path(clip)}: the features of clip {clip.clip_id!r} are missing; start again"
             )
         return features
 
@@ -123,7 +123,9 @@ class FeatureCache:
         *,
         done: Callable[[int], None] = lambda count: None,
     ) -> None:
-        """Compute what is missing; `done` is told how many clips are there after each."""
+        """Compute missing features; `done` is called with the number of finished clips after
+        each.
+        """
         for count, clip in enumerate(clips, start=1):
             if self.find(clip) is None:
                 self.keep(clip, encode_sound(clip, encoder))
@@ -139,10 +141,10 @@ def kept_features(
     cache: Path,
     tell: Callable[[str], None],
 ) -> FeaturesOf:
-    """Features of the clips of a data set: its own where it has them, else kept under `cache`,
-    computed now.
+    """Return a function that reads the features of a data set's clips: its own if it has them,
+    otherwise those cached under `cache`, which are computed now.
 
-    Raises `InputError` if the data set's own are of another encoder.
+    Raise `InputError` if the data set's own are of another encoder.
     """
     info = dataset_info(folder)
     if info.encoder_digest:
@@ -151,7 +153,7 @@ def kept_features(
                 f"{folder}: its speech features are of encoder {info.encoder_digest[:12]}, "
                 "model.encoder.path "
                 f"{config.model.encoder.path!r} is encoder {encoder.digest[:12]}; name that "
-                "encoder, or make the "
+                "encoder, or compute the "
                 "features again with `ksdiff-jax corpus --from`"
             )
         return stored_features
@@ -159,22 +161,21 @@ def kept_features(
     for split in splits:
         clips = ShardReader(folder, split)
         tell(
-            f"speech features of {len(clips):,} {split} clips, computed where not yet in "
-            f"{kept.folder}"
+            f"speech features of {len(clips):,} {split} clips, computed if not yet in {kept.folder}"
         )
         kept.fill(clips, encoder, done=_tenths(len(clips), tell))
     return kept
 
 
 def private_folder(path: Path) -> Path:
-    """A folder that only this user can look into, made if need be."""
+    """Return a folder that only this user can read; create it if it does not exist."""
     folder = make_folder(path)
     folder.chmod(0o700)
     return folder
 
 
 def with_features(clips: Iterable[Clip], encoder: SpeechEncoder) -> Iterator[Clip]:
-    """The clips with their `speech_features`."""
+    """Yield the clips with their `speech_features`."""
     for clip in clips:
         yield replace(clip, speech_features=encode_sound(clip, encoder))
 
@@ -188,7 +189,7 @@ def write_features(
     overwrite: bool = False,
     space: str = "",
 ) -> DatasetInfo:
-    """The data set of `folder` with features, as `out`, which may be the same folder.
+    """Write the data set of `folder` with features to `out`, which may be the same folder.
 
     `space` is the motion space of a data set of an earlier version that does not show it.
     """

@@ -1,9 +1,9 @@
 """Batches from shards, with grain: random cuts for training, whole clips for evaluation.
 
-Everything random about training batch n (which clips, which cut, which augmentation) is a function
-of the seed and of n alone. The iterator's state is its position, so a restored iterator continues
-with exactly the batches that the uninterrupted one would have given, in the middle of an epoch too,
-whatever the number of threads, workers or hosts.
+The content of training batch n (clips, cuts, augmentation) is a function of the seed and of n
+alone. The iterator's state is its position. A restored iterator therefore returns exactly the
+batches of the uninterrupted one, also in the middle of an epoch, for any number of threads, workers
+or hosts.
 """
 
 import dataclasses
@@ -26,28 +26,28 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.log_lines import held_back
 from ksdiff_jax.typing import Int, PyTree
 
-# before jaxlib 0.11, as on Colab, that its workers cannot be profiled
+# suppresses the warning, before jaxlib 0.11 as on Colab, that its workers cannot be profiled
 with held_back("absl", below=logging.ERROR):
     import grain
 
-Row = PyTree  # of a batch: whatever `System.example` returns
+Row = PyTree  # a row of a batch: the result of `System.example`
 Rows = PyTree  # a batch, rows stacked
 
 BATCHES_AHEAD = 4
-EPOCHS = 2**24  # more than anybody trains
-# Whole clips are padded to a multiple of this, so that evaluation compiles a few programs and not
-# one per clip.
+EPOCHS = 2**24  # more than any run needs
+# Whole clips are padded to a multiple of this, so that evaluation compiles a few programs instead
+# of one per clip.
 BUCKET_FRAMES = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class ShuffledEpochs(Sequence[Clip]):
-    """Epoch after epoch of all clips, each in an order of its own: clip i is number i mod n of
-    epoch i div n.
+    """A sequence of epochs over all clips, each in its own order: item i is number i mod n of epoch
+    i div n.
 
-    An order is that of n raw numbers of Philox, which every version of NumPy gives alike. grain's
-    own shuffle needs no memory but 60 µs a clip, as long as reading one; eight bytes a clip are
-    affordable.
+    The order of an epoch is that of n raw numbers of Philox, which every version of NumPy generates
+    identically. grain's own shuffle needs no memory but 60 µs per clip, as long as reading a clip;
+    eight bytes per clip are acceptable.
     """
 
     reader: ShardReader
@@ -69,9 +69,9 @@ def _epoch_order(seed: int, epoch: int, clips: int) -> Int[np.ndarray, "n"]:
 
 @dataclasses.dataclass(frozen=True)
 class RandomCut(grain.transforms.RandomMap):
-    """A clip to a training row of a system: `example` is its `System.example`.
+    """Converts a clip to a training row of a system; `example` is its `System.example`.
 
-    `features_of` gives the kept speech features of a clip.
+    `features_of` returns the cached speech features of a clip.
     """
 
     example: Callable[..., Row]
@@ -92,16 +92,17 @@ def training_batches(
     host: int = 0,
     hosts: int = 1,
 ) -> "TrainingBatches":
-    """Endless batches of random cuts of the training split, NumPy arrays: of the `data.batch_size`
-    rows those of one host of many.
+    """Return an endless iterator over batches of random cuts of the training split, as NumPy
+    arrays.
 
-    The order of all clips and their cuts is drawn once for everybody: row r of batch k is number k
-    · batch_size + r of that sequence, and of n hosts the first has the first n-th of the rows, and
-    so on, as they lie in a global batch. So hosts share no clip, an epoch leaves none out, and the
-    k-th batch of any number of hosts is the same, row by row.
+    Each batch contains those of its `data.batch_size` rows that belong to this host. The order of
+    all clips and their cuts is the same on all hosts: row r of batch k is item k · batch_size + r
+    of that sequence. Of n hosts the first has the first n-th of the rows, and so on, in the order
+    of the global batch. Hosts therefore share no clip, an epoch omits none, and batch k of any
+    number of hosts is the same, row by row.
 
-    The iterator is to be closed after use. Its position continues the sequence on any number of
-    hosts and of worker processes.
+    The caller must close the iterator. Its position continues the sequence on any number of hosts
+    and of worker processes. Raise `InputError` if the batch size is not a multiple of the hosts.
     """
     reader = ShardReader(
         folder,
@@ -123,9 +124,7 @@ def training_batches(
 
 
 class RowsOfHost(grain.MapDataset[Row]):
-    """Of a sequence that is cut into batches of hosts · rows examples, the rows of one host in
-    each.
-    """
+    """The rows of one host, of a sequence that is divided into batches of hosts · rows examples."""
 
     def __init__(self, whole: "grain.MapDataset[Row]", *, rows: int, host: int, hosts: int):
         super().__init__(whole)
@@ -143,8 +142,8 @@ class TrainingBatches(Iterator[Rows]):
     """The batches of a `grain.MapDataset` in their order, read ahead by threads or worker
     processes.
 
-    The state is the number of the next batch. grain's own is that of each worker, which fits no
-    other number of them.
+    The state is the number of the next batch. grain's own state is that of each worker, so it is
+    invalid for another number of workers.
     """
 
     def __init__(self, batches: "grain.MapDataset[Rows]", *, threads: int, workers: int):
@@ -152,7 +151,7 @@ class TrainingBatches(Iterator[Rows]):
         self._next, self._reading = 0, None
 
     def __next__(self) -> Rows:
-        # only now, or workers would start in vain before a position is restored
+        # created here, so that workers do not start before a position is restored
         if self._reading is None:
             self._reading = self._from(self._next)
         batch = next(self._reading)
@@ -160,11 +159,11 @@ class TrainingBatches(Iterator[Rows]):
         return batch
 
     def get_state(self) -> dict[str, int]:
-        """The position as a JSON value."""
+        """Return the position as a JSON value."""
         return {"next_index": self._next}
 
     def set_state(self, state: dict[str, int]) -> None:
-        """Go on from there."""
+        """Continue from this position."""
         self.close()
         self._next = int(state["next_index"])
 
@@ -185,8 +184,8 @@ class TrainingBatches(Iterator[Rows]):
 
 
 def _end_with_parent(worker: int, workers: int) -> None:
-    """Called in a worker: grain ends it when an iterator is closed, which a killed process does not
-    come to do.
+    """End a worker when its parent ends. grain ends workers when the iterator is closed, which a
+    killed parent does not do.
     """
 
     def wait_for_the_end() -> None:
@@ -203,10 +202,10 @@ def evaluation_batches(
     batch_size: int,
     features_of: FeaturesOf | None = None,
 ) -> Iterator[tuple[Rows, list[Clip]]]:
-    """Whole clips, shortest first, in batches of one padded length, with the clips of each.
+    """Yield whole clips, shortest first, in batches of one padded length, with the clips of each.
 
     `example` is `System.example`. Every batch has `batch_size` rows, so that few programs are
-    compiled; rows beyond its clips repeat the last of them.
+    compiled; rows beyond its clips repeat the last clip.
     """
     buckets: dict[int, list[Clip]] = {}
     for clip in clips:
@@ -226,7 +225,9 @@ def _bucket(frames: int) -> int:
 
 
 def _mark_flags_parsed() -> None:
-    """grain's workers read absl flags, which nobody parses outside an absl program."""
+    """Mark the absl flags as parsed: grain's workers read them, and only absl programs parse
+    them.
+    """
     from absl import flags
 
     if not flags.FLAGS.is_parsed():

@@ -1,12 +1,13 @@
-"""From a clip on disk to what a model trains on: cut, pad, normalise, stack. NumPy, and pure.
+"""From a clip on disk to a training row: cut, pad, normalise, stack. Pure functions of NumPy
+arrays.
 
     Clip -- cut(start, frames) --> row -- collate (data/batch.py) --> Batch
 
-A row holds arrays of exactly `frames` motion frames.
+A row contains arrays of exactly `frames` motion frames.
 
-Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). A cut of
-a clip whose words are timed reads only the words in it; otherwise it reads the clip's whole
-transcript. Frames beyond the end of the clip are zeros with mask False.
+Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). If the
+words of a clip are timed, a cut contains only the words in it; otherwise it contains the clip's
+whole transcript. Frames beyond the end of the clip are zeros with mask False.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,8 @@ from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.speech.utterance import Speech, zero_padded
 from ksdiff_jax.typing import Float
 
-FeaturesOf = Callable[[Clip], Float[np.ndarray, "f d"]]  # the kept speech features of a whole clip
+# Returns the cached speech features of a whole clip.
+FeaturesOf = Callable[[Clip], Float[np.ndarray, "f d"]]
 
 
 def clip_row(
@@ -42,10 +44,11 @@ def clip_row(
     rng: np.random.Generator | None = None,
     features: Float[np.ndarray, "f2 d"] | None = None,
 ) -> Batch:
-    """`System.example` of a system that learns motion from speech.
+    """Return one row of a batch: `System.example` of a system that generates motion from speech.
 
-    With `rng` a random cut, its sound changed as `config.data.augment` says; `features` are those
-    of the sound as recorded. Without, the clip from its start, unchanged.
+    With `rng` the row is a random cut, with its sound changed as in `config.data.augment`;
+    `features` are those of the recorded sound. Without `rng` the row is the clip from its start,
+    unchanged.
     """
     changes = config.data.augment if rng is not None else None
     if changes is not None and rng.random() < changes.pitch_loss:
@@ -62,8 +65,8 @@ def clip_row(
 
 
 def _augmented(row: Batch, rng: np.random.Generator, *, changes: AugmentConfig) -> Batch:
-    """A row whose sound is changed, and the energy of its prosody with it: noise fills the pauses
-    of the contour too.
+    """Return a row with augmented sound, and with the energy of its prosody recomputed from it,
+    because noise also fills the pauses of the contour.
     """
     speech = row.speech
     samples = len(speech.audio) * int(speech.mask.sum()) // len(speech.mask)
@@ -85,11 +88,11 @@ def cut(
     features: Float[np.ndarray, "f2 d"] | None = None,
     with_audio: bool = True,
 ) -> Batch:
-    """Motion frames [start, start + frames) of a clip, zero padded past its end; `features` are the
-    whole clip's.
+    """Return motion frames [start, start + frames) of a clip, zero padded past its end; `features`
+    are those of the whole clip.
 
-    A model that has the features hears nothing else: without audio (0 samples) less is copied, and
-    sent to the device.
+    A model that has the features does not read the audio. Without audio (0 samples), less data are
+    copied and sent to the device. Raise `InputError` for a clip of another frame rate than 25 Hz.
     """
     if clip.fps != MOTION_RATE_HZ:
         raise InputError(
@@ -119,12 +122,12 @@ def cut(
 
 
 def random_start(rng: np.random.Generator, *, clip_frames: int, frames: int) -> int:
-    """First frame of a random cut of `frames` frames; 0 where the clip is no longer than that."""
+    """Return the first frame of a random cut of `frames` frames; 0 if the clip is not longer."""
     return int(rng.integers(0, max(0, clip_frames - frames) + 1))
 
 
 def raw_prosody(clip: Clip) -> Float[np.ndarray, "f 2"]:
-    """The clip's own raw prosody, or, where it was not stored, computed from its sound."""
+    """Return the clip's stored raw prosody, or compute it from the sound if it was not stored."""
     if clip.prosody is not None:
         return clip.prosody
     return extract_prosody(
@@ -133,8 +136,8 @@ def raw_prosody(clip: Clip) -> Float[np.ndarray, "f 2"]:
 
 
 def transcript_of_cut(clip: Clip, *, start: int, frames: int) -> str:
-    """What is said in frames [start, start + frames): the words whose middle lies there, if words
-    are timed.
+    """Return the transcript of frames [start, start + frames): the words whose middle is in it, if
+    words are timed.
     """
     if not clip.words or (start == 0 and frames >= clip.frames):
         return clip.transcript

@@ -76,7 +76,7 @@ def face_part(face: FaceModel, regions: Sequence[str] = ("lips",)) -> FaceModel:
 
 
 def in_blocks(motion: Float[np.ndarray, "t 59"]) -> Float[np.ndarray, "n f 59"]:
-    """A motion in blocks of one length, the last one padded with zeros."""
+    """Return a motion in blocks of one length, the last one padded with zeros."""
     frames = len(motion)
     padded = np.zeros((-(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES, space.MOTION_DIMS), np.float32)
     padded[:frames] = motion

@@ -1,20 +1,21 @@
-"""Blinks: how often, and how long.
+"""Blinks: rate and duration.
 
-The lid gap of an eye is the height of the upper lid's edge over the lower one's at the middle of
-the eye (`face_points`), head pose removed; a lid that has come past the other has a gap below 0. A
+The lid gap of an eye is the height of the upper lid's edge above the lower one's at the middle of
+the eye (`face_points`), with the head pose removed. It is negative if a lid has passed the other. A
 blink is a run of at least `SHORTEST_FRAMES` frames in which the gap of both eyes is below
-`BLINK_BELOW` of that eye's median over the clip. It lasts as many frames as the run has: at 25 Hz
-80 ms or more.
+`BLINK_BELOW` of that eye's median over the clip. Its duration is that of the run: at 25 Hz 80 ms or
+more.
 
     rate   blinks of all clips over their seconds, with the interval of a ratio (`intervals`)
-    usual  share of blinks that last from 80 to 400 ms
+    usual  share of blinks with a duration from 80 to 400 ms
 
-At 25 Hz short blinks are missed. One of the built-in corpus has its lids past nine tenths for 63
-ms, which is one frame or two: its truth has 0.21 blinks a second by this rule where 0.36 were made.
-Compare a prediction with the truth by the same rule.
+At 25 Hz short blinks are missed. The lids of a blink of the built-in corpus are more than nine
+tenths closed for 63 ms, which is one frame or two. By this rule its ground truth has 0.21 blinks
+per second, although 0.36 were generated. Compare a prediction with the ground truth by the same
+rule.
 
-A face that does not move never blinks, be it at rest or the mean of the data: the rate of these
-baselines is 0.
+A face that does not move never blinks, whether it is at rest or the mean of the data: the rate of
+these baselines is 0.
 """
 
 from collections.abc import Sequence
@@ -41,13 +42,13 @@ class ClipBlinks(NamedTuple):
 def lid_gaps(
     points: Float[np.ndarray, "t c 3"], lids: Int[np.ndarray, "2 p 2"]
 ) -> Float[np.ndarray, "t 2"]:
-    """Gap of the right and of the left eye, metres."""
+    """Return the gap of the right and of the left eye, in metres."""
     heights = points[..., 1][:, lids]  # (t, 2, p, 2)
     return np.mean(heights[..., 0] - heights[..., 1], axis=-1)
 
 
 def blink_runs(gaps: Float[np.ndarray, "t 2"]) -> Int[np.ndarray, "n 2"]:
-    """First frame of each blink and the one after its last."""
+    """Return the first frame of each blink and the frame after its last."""
     shut = (gaps < BLINK_BELOW * np.median(gaps, axis=0)).all(axis=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], shut, [False]]).astype(int)))
     runs = edges.reshape(-1, 2)
@@ -55,13 +56,15 @@ def blink_runs(gaps: Float[np.ndarray, "t 2"]) -> Int[np.ndarray, "n 2"]:
 
 
 def clip_blinks(gaps: Float[np.ndarray, "t 2"], *, fps: float) -> ClipBlinks:
-    """Blinks of a clip of t frames."""
+    """Return the blinks of a clip of t frames."""
     runs = blink_runs(gaps)
     return ClipBlinks((runs[:, 1] - runs[:, 0]) / fps, len(gaps) / fps)
 
 
 def blink_figures(clips: Sequence[ClipBlinks], *, suffix: str = "") -> dict[str, float]:
-    """Count, rate, durations of all clips together; `suffix` ends the name of what was measured."""
+    """Return count, rate and durations of all clips together; `suffix` is appended to the names of
+    the figures.
+    """
     durations = np.concatenate([clip.durations_s for clip in clips])
     low, high = USUAL_S[0] - _ROUNDING_S, USUAL_S[1] + _ROUNDING_S
     usual = (durations >= low) & (durations <= high)

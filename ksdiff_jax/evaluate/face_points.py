@@ -1,10 +1,10 @@
-"""The points of a face that landmark metrics look at: outline of the mouth, edges of the lids.
+"""The points of a face that landmark metrics use: outline of the mouth, edges of the lids.
 
 Mouth: the 40 points of MediaPipe's face mesh on the lips, 20 on the outer outline (corners 61 and
 291) and 20 on the inner rims (corners 78 and 308). Lids, of each eye: pairs of a point on the upper
-edge and one under it on the lower. On the built-in head these are the five middle columns of its
-lid edges, which meet in a full blink. On another face they are MediaPipe's three pairs at the
-middle of the eye.
+edge and the point below it on the lower edge. On the built-in head these are the five middle
+columns of its lid edges, which meet in a full blink. On another face they are MediaPipe's three
+pairs at the middle of the eye.
 """
 
 import functools
@@ -38,7 +38,7 @@ _posed = jax.jit(posed_landmarks)
 
 
 class FacePoints(NamedTuple):
-    """A face reduced to c points, and which of them are what."""
+    """A face reduced to c points, and the indices of mouth and lids among them."""
 
     model: LandmarkModel
     mouth: Int[np.ndarray, "m"]
@@ -48,7 +48,7 @@ class FacePoints(NamedTuple):
 def moving_points(
     points: FacePoints, motion: Float[np.ndarray, "t 59"]
 ) -> Float[np.ndarray, "t c 3"]:
-    """The points of a motion in metres, of the mean identity, head pose removed."""
+    """Return the points of a motion in metres, of the mean identity, with the head pose removed."""
     blocks = in_blocks(motion)
     still = np.zeros((blocks.shape[1], 3), np.float32)
     mean = np.zeros(space.SHAPE_DIMS, np.float32)
@@ -65,11 +65,11 @@ def moving_points(
 
 @functools.cache
 def builtin_points() -> FacePoints:
-    """Those of the built-in head."""
+    """Return the points of the built-in head."""
     face, landmarks, eye = builtin_face(), builtin_landmarks(), load_head().eye
     edge, upper = eye.rings[1], np.flatnonzero(eye.upper == 1)
     middle = upper[(len(upper) - LID_COLUMNS) // 2 :][:LID_COLUMNS]
-    # The ring runs over the top and back below: column k stands over column −k.
+    # The ring follows the upper edge and returns along the lower: column k is above column −k.
     pairs = np.stack([edge[middle], edge[-middle]], axis=1)
     spans = load_head().spans
     vertices = np.concatenate(
@@ -82,7 +82,7 @@ def builtin_points() -> FacePoints:
 
 
 def landmark_points(face: FaceModel, landmarks: LandmarkEmbedding) -> FacePoints:
-    """Those of any face whose landmarks are known."""
+    """Return the points of any face with known landmarks."""
     half, skip = len(LID_PAIRS) // 2, (len(LID_PAIRS) // 2 - LID_POINTS) // 2
     pairs = [
         pair
@@ -95,19 +95,21 @@ def landmark_points(face: FaceModel, landmarks: LandmarkEmbedding) -> FacePoints
 
 
 def points_of(face: FaceModel, given: FacePoints | None) -> FacePoints:
-    """The points given, else those of the built-in head; `InputError` for another face."""
+    """Return the given points, or those of the built-in head; raise `InputError` for another face
+    without points.
+    """
     if given is not None:
         return given
     if face.space == space.BUILTIN.name:
         return builtin_points()
     raise InputError(
-        f"scores of landmarks and blinks: nothing tells where the landmarks of the face "
-        f"{face.name or 'given'} lie; give points=landmark_points(face, read_landmarks(FILE, face))"
+        f"scores of landmarks and blinks: the landmarks of the face {face.name or 'given'} are "
+        "unknown; give points=landmark_points(face, read_landmarks(FILE, face))"
     )
 
 
 def _part(landmarks: LandmarkEmbedding, points: tuple[int, ...]) -> LandmarkEmbedding:
-    """Some of the points, in the order asked for; `InputError` where one is not there."""
+    """Return some of the points, in the order of `points`; raise `InputError` if one is missing."""
     column = {int(point): place for place, point in enumerate(landmarks.points)}
     if missing := [point for point in points if point not in column]:
         raise InputError(
@@ -118,11 +120,13 @@ def _part(landmarks: LandmarkEmbedding, points: tuple[int, ...]) -> LandmarkEmbe
 
 
 def _at(face: FaceModel, vertices: Int[np.ndarray, "n"]) -> LandmarkEmbedding:
-    """Vertices as points: a triangle that has each, and weight 1 on its corner."""
+    """Return vertices as points: a triangle that contains the vertex, and weight 1 on its
+    corner.
+    """
     faces = np.asarray(face.faces)
     places = [np.argwhere(faces == vertex)[0] for vertex in vertices]
     triangles, corners = np.array(places).T
-    numbers = np.full(len(vertices), -1, np.int32)  # none of the tracker's
+    numbers = np.full(len(vertices), -1, np.int32)  # not points of the tracker
     return LandmarkEmbedding(
         numbers, triangles.astype(np.int32), np.eye(3, dtype=np.float32)[corners]
     )

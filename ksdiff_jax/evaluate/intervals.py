@@ -63,11 +63,12 @@ def t_interval(values: Values, *, confidence: float = 0.95) -> Interval:
 
 
 def ratio_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -> Interval:
-    """The interval of R = Σ parts / Σ wholes over clips of unlike length, such as blinks a second.
+    """Return the interval of R = Σ parts / Σ wholes over clips of different lengths, such as blinks
+    per second.
 
-    By the linearisation of a ratio: with e_i = part_i − R whole_i, R ± t(n − 1) · sqrt(n) s_e / Σ
-    wholes. Without bounds for one clip; `InputError` if there are not as many of one as of the
-    other, or none.
+    It is computed by the linearisation of a ratio: with e_i = part_i − R whole_i, R ± t(n − 1) ·
+    sqrt(n) s_e / Σ wholes. The bounds are not finite for one clip. Raise `InputError` if the
+    numbers of parts and wholes differ, or if there are none.
     """
     parts, wholes = (np.asarray(values, np.float64) for values in (parts, wholes))
     if len(parts) != len(wholes) or not len(parts):
@@ -82,7 +83,7 @@ def ratio_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -
 
 
 def bounded(name: str, interval: Interval) -> dict[str, float]:
-    """A figure and, where they are finite, its bounds: `name`, `name_low`, `name_high`."""
+    """Return a figure and, if they are finite, its bounds: `name`, `name_low`, `name_high`."""
     figures = {name: interval.mean}
     if math.isfinite(interval.low) and math.isfinite(interval.high):
         figures |= {f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}

@@ -1,11 +1,10 @@
-"""LMD, the landmark distance of the mouth: how far the predicted lips are from the true ones on
-average.
+"""LMD, the landmark distance of the mouth: the mean distance between predicted and true lips.
 
     LMD = mean_t mean_k |p_t,k − q_t,k|        millimetres, over the 40 points of `face_points`
 
-of a clip, and the mean over clips. The points are 3-D, of the mean identity, and head pose is
-removed, where papers that measure pictures have pixels and aligned 2-D points. Two faces that do
-not move stand beside it: the resting one, and the mean of all true frames.
+of a clip, and the mean over clips. The points are 3-D, of the mean identity, with the head pose
+removed; papers that measure pictures use pixels and aligned 2-D points. Two faces that do not move
+are reported as baselines: the resting one, and the mean of all true frames.
 """
 
 from collections.abc import Sequence
@@ -22,14 +21,16 @@ def landmark_distance(
     predicted: Float[np.ndarray, "t m 3"] | Float[np.ndarray, "m 3"],
     truth: Float[np.ndarray, "t m 3"],
 ) -> float:
-    """LMD of one clip in mm; a prediction of one frame is held."""
+    """Return the LMD of one clip in mm; a prediction of one frame is compared with every frame."""
     return 1000.0 * float(np.mean(np.linalg.norm(predicted - truth, axis=-1)))
 
 
 def landmark_figures(
     predicted: Mouths, truth: Mouths, *, resting: Float[np.ndarray, "m 3"]
 ) -> dict[str, float]:
-    """LMD over clips, with its interval and that of the two faces that do not move."""
+    """Return the LMD over clips with its interval, and the LMD of the two faces that do not
+    move.
+    """
     mean = np.concatenate(list(truth)).mean(axis=0)
     distances = [landmark_distance(p, t) for p, t in zip(predicted, truth, strict=True)]
     return {

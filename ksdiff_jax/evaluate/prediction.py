@@ -1,4 +1,4 @@
-"""What is scored: the motions that a system, a control or the truth gives a clip."""
+"""The input of the scores: the motions of a clip from a system, a control or the ground truth."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from ksdiff_jax.typing import Bool, Float
 
 
 class Prediction(NamedTuple):
-    """Motion of one clip: n samples of the same speech. Keyframes are those of the first sample,
-    None where the system places none.
+    """Motion of one clip: n samples of the same speech. Keyframes are those of the first sample, or
+    None if the system predicts none.
     """
 
     motion: Float[np.ndarray, "n t m"]
@@ -20,7 +20,7 @@ class Prediction(NamedTuple):
 
 
 def prediction_of(samples: Sequence[Sample]) -> Prediction:
-    """Samples of one clip as a prediction."""
+    """Return samples of one clip as a prediction."""
     motion = np.stack([np.asarray(sample.motion, np.float32) for sample in samples])
     tracks = samples[0].tracks
     return Prediction(motion, *(tracks.get(f"keyframes_{path}") for path in ("expression", "head")))

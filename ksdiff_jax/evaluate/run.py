@@ -1,11 +1,12 @@
-"""A system on clips of a data set: sample their motion, and score it.
+"""Samples the motion of a system for clips of a data set, and scores it.
 
     engine = Engine(system, params)
     figures = evaluate_clips(engine, read_clips("shards", split="test"))
 
-`evaluate_clips` is `predict_clips` and `scores.score`. The motion is that of the animator: the same
-engine, with the same seed (`animate.engine`). The other predictions are controls: the truth, which
-`score` must find perfect, the truth of other clips, and a face that does not move.
+`evaluate_clips` is `predict_clips` followed by `scores.score`. The motion is sampled by the
+animator's engine with the same seed (`animate.engine`). The other predictions are controls: the
+ground truth, whose scores must be perfect, the ground truth of other clips, and a face that does
+not move.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,8 +29,8 @@ from ksdiff_jax.typing import Float
 def read_clips(
     folder: str | Path, *, split: str, clips: int | None = None, space: str = ""
 ) -> list[Clip]:
-    """The first `clips` clips of a split, or all of it; `space` is theirs where the data set does
-    not name it.
+    """Return the first `clips` clips of a split, or all of it; `space` is their motion space if the
+    data set does not name it.
     """
     reader = ShardReader(folder, split, space=space)
     return [reader[i] for i in range(len(reader) if clips is None else min(clips, len(reader)))]
@@ -44,15 +45,15 @@ def evaluate_clips(
     groups: Collection[str] = VALIDATION_GROUPS,
     face: FaceModel | None = None,
 ) -> dict[str, float]:
-    """Figures of a system on clips."""
+    """Return the metrics of a system on clips, from `samples` samples of each."""
     predictions = predict_clips(engine, clips, seed=seed, samples=samples)
     settings = keyframe_settings(engine.system.config)
     return score(clips, predictions, face=face, groups=groups, keyframe_config=settings)
 
 
 def keyframe_settings(config: Config) -> KeyframeConfig:
-    """What a keyframe of the truth is: for a system that places keyframes by its configuration, for
-    others by the defaults.
+    """Return the settings that define keyframes of the ground truth: those of the configuration of
+    a system with keyframes, otherwise the defaults.
     """
     return getattr(config.model, "keyframes", KeyframeConfig())
 
@@ -60,8 +61,8 @@ def keyframe_settings(config: Config) -> KeyframeConfig:
 def predict_clips(
     engine: Engine, clips: Sequence[Clip], *, seed: int = 0, samples: int = 1
 ) -> list[Prediction]:
-    """`samples` motions for the speech of every clip; sample number n is the animator's number
-    n.
+    """Return `samples` motions for the speech of every clip; sample number n is the animator's
+    number n.
     """
     utterances = [engine.read_clip(clip) for clip in clips]
     found = engine.sample(
@@ -73,7 +74,7 @@ def predict_clips(
 
 
 def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) -> list[Prediction]:
-    """The truth itself, and its keyframes."""
+    """Return the ground truth and its keyframes as predictions."""
     targets = true_keyframes(clips, keyframe_config)
     return [
         Prediction(motion_of_clip(clip)[None], *tracks)
@@ -84,7 +85,7 @@ def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) 
 def swapped_predictions(
     clips: Sequence[Clip], *, keyframe_config: KeyframeConfig
 ) -> list[Prediction]:
-    """For each clip the true motion of the next one, repeated or cut to its length."""
+    """Return for each clip the true motion of the next one, repeated or cut to its length."""
     true = true_predictions(clips, keyframe_config=keyframe_config)
     others = [*true[1:], *true[:1]]
     return [
@@ -98,7 +99,7 @@ def swapped_predictions(
 
 
 def still_predictions(clips: Sequence[Clip], *, pose: Float[np.ndarray, "m"]) -> list[Prediction]:
-    """One pose in every frame, no frame of it a keyframe."""
+    """Return one pose in every frame, without keyframes."""
     still = np.asarray(pose, np.float32)
     return [
         Prediction(

@@ -72,10 +72,10 @@ def score(
 ) -> dict[str, float]:
     """Return the figures of predictions against their clips.
 
-    Keyframes are scored where every prediction has them. Raises `InputError` where a group of
-    `FACE_GROUPS` is asked for and the face (None: the built-in head) is of another space than the
-    clips, and where one of `POINT_GROUPS` is asked for on another face than the built-in head
-    without its `points`.
+    Keyframes are scored if every prediction has them. Raise `InputError` if a group of
+    `FACE_GROUPS` is requested and the face (None: the built-in head) is of another space than the
+    clips, or if one of `POINT_GROUPS` is requested on another face than the built-in head without
+    its `points`.
     """
     part = None
     if needy := [group for group in FACE_GROUPS if group in groups]:
@@ -150,7 +150,7 @@ def _points(
     *,
     groups: Collection[str],
 ) -> dict[str, float]:
-    """What the landmarks of the mouth and the edges of the lids do."""
+    """Return the scores of the landmarks of the mouth and the edges of the lids."""
     true = [moving_points(points, motion_of_clip(clip)) for clip in clips]
     predicted = [moving_points(points, prediction.motion[0]) for prediction in predictions]
     figures = {}

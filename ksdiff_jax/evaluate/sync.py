@@ -1,16 +1,16 @@
-"""Lip sync as a lip-sync model measures it (DisentTalk Eq. 10): does it tell true from shifted, and
-how sure is it of a motion?
+"""Lip sync as measured by a lip-sync model (DisentTalk Eq. 10): its accuracy in distinguishing true
+from shifted motion, and its confidence in a motion.
 
-A trial is one window of one second of speech, the motion of the same second, and the motion of a
-second of the same clip that is shifted by at least `loss.shift_frames` (0.4 s), drawn among all
-those of the clip. It is won where the cosine with the true motion is the larger one; chance is one
-half. Every window of a clip makes one trial.
+A trial compares one window of one second of speech with the motion of the same second and with the
+motion of another second of the clip. The other second is shifted by at least `loss.shift_frames`
+(0.4 s) and drawn from all such windows of the clip. The trial is won if the cosine with the true
+motion is the larger one; chance is one half. Every window of a clip is one trial.
 
-Silence fits silence: where nobody speaks, nothing tells two windows apart. A window is spoken where
-at least `SPOKEN_SHARE` of its frames are louder than `SPOKEN_DB` below the loud frames (95th
-percentile) of the clip. The figures are of spoken windows, and `_all` is beside them.
+Windows of silence cannot be distinguished. A window is spoken if at least `SPOKEN_SHARE` of its
+frames are louder than `SPOKEN_DB` below the loud frames (95th percentile) of the clip. The figures
+are of spoken windows only; those with `_all` are of all windows.
 
-| figure | is |
+| figure | definition |
 |---|---|
 | sync_accuracy | share of trials won on the clips' own motion: the mean over clips |
 | sync_accuracy_low, _high | 95 % interval of this mean over clips (Student's t) |
@@ -40,18 +40,19 @@ from ksdiff_jax.typing import Bool, Float
 SPOKEN_DB = 30.0
 SPOKEN_SHARE = 0.5
 MAX_OFFSET_FRAMES = 8
-# Clips are padded to whole blocks and judged so many at once, so that few programs are compiled.
+# Clips are padded to whole blocks and processed in batches of this size, so that few programs are
+# compiled.
 _BLOCK_FRAMES, _ROWS = 128, 8
 _vectors = jax.jit(window_vectors, static_argnames="system")
 
 
 class Judgement(NamedTuple):
-    """What the model makes of one clip, at each of its windows."""
+    """The results of the model for one clip, at each of its windows."""
 
     won: Float[np.ndarray, "w"]  # 1, or 0, or one half for equal cosines; NaN without a partner
-    probability: Float[np.ndarray, "w"]  # that speech and motion are in step
+    probability: Float[np.ndarray, "w"]  # that speech and motion are in sync
     spoken: Bool[np.ndarray, "w"]
-    # of the motion against the speech, where the mean cosine is largest; positive: it is late
+    # of the motion relative to the speech, at the largest mean cosine; positive: the motion is late
     offset_frames: int
 
 
@@ -60,7 +61,7 @@ def sync_figures(
     clips: Sequence[Clip],
     motions: Sequence[Float[np.ndarray, "_ m"]] | None = None,
 ) -> dict[str, float]:
-    """The figures of the clips' own motion, and of `motions`, one for each clip."""
+    """Return the figures of the clips' own motion, and of `motions`, one for each clip."""
     truth = judge(expert, clips, [motion_of_clip(clip) for clip in clips])
     accuracy = t_interval(_means(truth, "won") or [float("nan")])
     figures = {
@@ -84,7 +85,7 @@ def sync_figures(
 def judge(
     expert: Expert, clips: Sequence[Clip], motions: Sequence[Float[np.ndarray, "_ m"]]
 ) -> list[Judgement]:
-    """The judgement of each clip with a motion of its length."""
+    """Return the judgement of each clip with a motion of its length."""
     order = sorted(range(len(clips)), key=lambda index: clips[index].frames)
     found: list[Judgement | None] = [None] * len(clips)
     for first in range(0, len(order), _ROWS):
@@ -112,7 +113,7 @@ def judge(
 def _judged(
     expert: Expert, clip: Clip, speech: Float[np.ndarray, "w e"], motion: Float[np.ndarray, "w e"]
 ) -> Judgement:
-    """The trials of one clip, drawn from its id."""
+    """Return the results of one clip; its trials are drawn with a seed from its id."""
     config, windows = expert.system.config, len(speech)
     cosine = unit(speech) @ unit(motion).T
     window = np.arange(windows)
@@ -133,8 +134,10 @@ def _judged(
 
 
 def best_offset(cosine: Float[np.ndarray, "w w"], spoken: Bool[np.ndarray, "w"]) -> int:
-    """By how many frames the motion is late, within ±`MAX_OFFSET_FRAMES`: cosine[i, j] is that of
-    speech i and motion j; of equal means the smallest.
+    """Return the delay of the motion in frames, within ±`MAX_OFFSET_FRAMES`, at the largest mean
+    cosine; of equal means the smallest delay.
+
+    cosine[i, j] is that of speech i and motion j.
     """
     means = {}
     for offset in sorted(range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1), key=abs):
@@ -146,7 +149,7 @@ def best_offset(cosine: Float[np.ndarray, "w w"], spoken: Bool[np.ndarray, "w"])
 
 
 def spoken_windows(clip: Clip, *, window: int) -> Bool[np.ndarray, "w"]:
-    """Of each window of a clip, whether somebody speaks in it."""
+    """Return whether each window of a clip contains speech."""
     sound = whole_frames(from_int16(clip.audio), clip.frames).reshape(clip.frames, -1)
     power = np.square(sound.astype(np.float64)).mean(axis=1)
     loud = (power > np.percentile(power, 95) * 10 ** (-SPOKEN_DB / 10)) & (power > 0)
@@ -157,12 +160,12 @@ def spoken_windows(clip: Clip, *, window: int) -> Bool[np.ndarray, "w"]:
 
 
 def unit(vectors: Float[np.ndarray, "w e"]) -> Float[np.ndarray, "w e"]:
-    """Vectors of length 1."""
+    """Return the vectors scaled to length 1."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
 def _speech_row(clip: Clip, frames: int) -> Speech:
-    """The sound of a clip; a lip-sync model reads nothing else."""
+    """Return the sound of a clip; a lip-sync model reads no other field."""
     sound = whole_frames(from_int16(clip.audio), clip.frames)
     return Speech(
         audio=zero_padded(sound, SAMPLES_PER_MOTION_FRAME * frames),
@@ -174,7 +177,7 @@ def _speech_row(clip: Clip, frames: int) -> Speech:
 
 
 def _means(judgements: Sequence[Judgement], field: str, *, spoken: bool = True) -> list[float]:
-    """The mean of a field over the (spoken) windows of each clip that has one."""
+    """Return the mean of a field over the (spoken) windows of each clip that has such windows."""
     means = []
     for judgement in judgements:
         values = getattr(judgement, field)

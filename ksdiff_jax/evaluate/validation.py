@@ -1,4 +1,4 @@
-"""What the validation of a training run measures beside the loss, by what the system does."""
+"""The metrics that the validation of a training run computes in addition to the loss."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,9 @@ def validation_figures(
     *,
     features_of: FeaturesOf | None = None,
 ) -> dict[str, float]:
-    """Figures of a system on clips: of a lip-sync model its accuracy, of any other its motion."""
+    """Return the metrics of a system on clips: the accuracy of a lip-sync model, the motion scores
+    of any other system.
+    """
     if isinstance(system, Sync):
         return sync_figures(Expert(system, params), clips)
     engine = Engine(system, params, features_of=features_of)

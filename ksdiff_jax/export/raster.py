@@ -42,7 +42,9 @@ class Camera(NamedTuple):
 
 
 class Surface(NamedTuple):
-    """Triangles of a mesh, counter-clockwise seen from outside, and how each vertex looks."""
+    """Triangles of a mesh, counter-clockwise seen from outside, and the colour and gloss of each
+    vertex.
+    """
 
     faces: Int[np.ndarray, "n 3"]
     colours: Float[np.ndarray, "v 3"]  # linear-light albedo, 0 to 1
@@ -211,8 +213,8 @@ def _fill_buffers(screen, triangles, depth, owner):
 
 @_compiled
 def _shade(x, y, corners, screen, normals, paint):
-    """The light (red, green, blue) that the triangle of these corners sends through screen point
-    (x, y); `paint` is the colour and the gloss of every vertex.
+    """Return the light (red, green, blue) of the triangle of these corners at screen point (x, y);
+    `paint` is the colour and the gloss of every vertex.
     """
     a, b, c = corners[0], corners[1], corners[2]
     ax, ay, bx, by, cx, cy = (
@@ -253,7 +255,7 @@ def _shade(x, y, corners, screen, normals, paint):
     rim = rim * rim * rim
     sky = np.float32(0.16) + np.float32(0.08) * ny
     gloss = wa * paint[a, 3] + wb * paint[b, 3] + wc * paint[c, 3]
-    # Matt surfaces spread the highlight, glossy ones (eyes) gather it.
+    # Matt surfaces have a broad highlight, glossy ones (eyes) a narrow one.
     white = (
         np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine
         + gloss * gloss * shine * shine * shine * shine
@@ -268,7 +270,7 @@ def _shade(x, y, corners, screen, normals, paint):
 
 @_compiled
 def _draw(points, triangles, paint, view, supersample, picture):
-    """One frame: `points` in camera axes, metres, relative to the target; fills `picture`."""
+    """Draw one frame into `picture`: `points` in camera axes, metres, relative to the target."""
     size = picture.shape[0]
     fine = size * supersample
     focal, distance = view[0] * np.float32(supersample), view[1]

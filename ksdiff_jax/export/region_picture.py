@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.export.drawing import drawing, title_of
-from ksdiff_jax.export.raster import render_frames
+from ksdiff_jax.export.raster import Surface, render_frames
 from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import FaceModel, face_vertices
 from ksdiff_jax.motion.space import EXPRESSION_DIMS, STD_FLOOR
@@ -120,12 +120,12 @@ def _draw_heads(axes, regions: Mapping[str, Sequence[int]], faces: RegionFaces) 
         moved = region_movement(faces.moved, numbers)
         heat = _heat(moved / max(float(moved.max()), 1e-9))
         pictures = [
-            *render_frames(resting[None], face.faces, heat, camera=camera, size=HEAD_PIXELS),
+            *render_frames(
+                resting[None], Surface(face.faces, heat), camera=camera, size=HEAD_PIXELS
+            ),
             *render_frames(
                 shown[column][None],
-                face.faces,
-                face.colours,
-                gloss=face.gloss,
+                Surface(face.faces, face.colours, face.gloss),
                 camera=camera,
                 size=HEAD_PIXELS,
             ),

@@ -31,7 +31,7 @@ ABOVE_HEAD = 0.09  # of the picture's height, room for nods
 
 
 class VideoForm(NamedTuple):
-    """How long a video is, how fast it plays and how large it is."""
+    """The length, the frame rate and the size of a video."""
 
     frames: int
     fps: float | int
@@ -93,14 +93,14 @@ def write_video(
     """Encode `form.frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; the file is
     complete or absent.
 
-    A video of ours at `path` is replaced, another file only with `overwrite`.
+    A video of ours at `path` is replaced; another file is replaced only with `overwrite`.
     """
     if form.size % 2:
         raise InputError(f"video size: got {form.size}, need an even number of pixels (yuv420p)")
     rate = Fraction(form.fps).limit_denominator(1001)
     with (
         writing(path, "video", overwrite=overwrite) as temporary,
-        # The explicit protocol keeps a folder called `a:b` a folder.
+        # The explicit protocol makes FFmpeg treat a name such as `a:b` as a path.
         av.open(
             f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}
         ) as container,

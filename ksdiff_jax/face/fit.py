@@ -77,7 +77,7 @@ class FaceFit(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The points that were seen in a clip; a frame of weight 0 does not count."""
+    """The points detected in a clip; a frame of weight 0 is ignored."""
 
     points: Float[Array, "t c 2"]
     weights: Float[Array, "t"]
@@ -198,7 +198,7 @@ def _jacobian(
 
 
 def _motion_step(model, seen: Seen, motion, shape, *, priors: Priors, free) -> Float[Array, "t 59"]:
-    """One Gauss-Newton step of all frames; only the dimensions where `free` is 1 move."""
+    """Take one Gauss-Newton step of all frames; only the dimensions where `free` is 1 change."""
     prior, smoothness = priors
     scales = SCALES * free
 

@@ -153,8 +153,8 @@ def _array(arrays: dict, key: str, path: Path) -> Float[np.ndarray, "..."]:
 
 
 def _check(path: Path, stored: Mapping[str, Float[np.ndarray, "..."]]) -> None:
-    """Raise `InputError` where shapes or values of the arrays of a file, by their names there, are
-    not those of a FLAME model.
+    """Raise `InputError` if shapes or values of the arrays of a file, by their names in it, are not
+    those of a FLAME model.
     """
     v, faces = len(stored["v_template"]), stored["f"]
     needed_shapes = {

@@ -1,11 +1,11 @@
 """Reads files of other programs as plain data: their content is never executed, and their headers
 are never trusted without a check.
 
-stand_ins.py       inert values in the place of classes, functions and objects
-pickle_machine.py  the stack machine that a pickle is a program for
+stand_ins.py       inert values in place of classes, functions and objects
+pickle_machine.py  the stack machine that executes the instructions of a pickle
 pickle_instructions.py  the instructions of a pickle as steps of that machine
-inert_pickle.py    a pickle's value, read without running it
-pickle_names.py    which names a pickle may mention, and what stands in for each
+inert_pickle.py    a pickle's value, interpreted with stand-ins only
+pickle_names.py    the names that a pickle may contain, and the stand-in of each
 pickled_arrays.py  arrays, data types and scalars as NumPy pickles them
 pickled_sparse.py  SciPy's sparse matrices, chumpy's arrays
 torch_tensors.py   tensors and storages as PyTorch pickles them

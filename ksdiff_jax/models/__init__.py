@@ -1,8 +1,9 @@
-"""The systems by name, and the choice among them.
+"""The systems by name, and functions that select one.
 
-A configuration names its system. Everything about a system is in its folder: `config.Config`, whose
-fields say what it is, and a class in `system.py` that is a `models.system.System`. Neither is
-imported before it is asked for, so that reading a configuration loads no JAX.
+A configuration names its system. The folder of a system contains everything about it:
+`config.Config`, the dataclass of its fields, and a class in `system.py` that implements
+`models.system.System`. Both are imported on first use only, so reading a configuration does not
+import JAX.
 """
 
 import importlib
@@ -24,27 +25,27 @@ SYSTEMS = {  # folder, and class in its system.py
     "disenttalk": ("ksdiff_jax.models.disenttalk", "DisentTalk"),
     "sync": ("ksdiff_jax.models.sync", "Sync"),
 }
-_FIRST = "ksdiff"  # of configurations that were stored before there was a choice
+_FIRST = "ksdiff"  # the system of configurations that were stored without a system name
 
 
 def default_config(system: str = _FIRST) -> Config:
-    """The configuration of a system with every field at its default."""
+    """Return the configuration of a system with every field at its default."""
     return _config_class(system)()
 
 
 def config_from_dict(values: Mapping[str, object]) -> Config:
-    """A stored configuration, the inverse of `config.to_dict`.
+    """Return the configuration stored in `values`; the inverse of `config.to_dict`.
 
-    Raises `InputError` for an unknown system and for fields that its configuration does not have.
+    Raise `InputError` for an unknown system and for fields that its configuration does not have.
     """
     return from_dict(_config_class(values.get("system", _FIRST)), values)
 
 
 def build_system(config: Config, space: "MotionSpace | None" = None) -> "System":
-    """The system that a configuration describes, for motion of `space`.
+    """Return the system that a configuration describes, for motion of `space`.
 
-    Without a space it has no statistics of its data: it can be asked what it needs and how large it
-    is, and neither trained nor sampled.
+    A system without a space has no statistics of its data. Its needs and its parameter shapes are
+    available, but it can neither be trained nor sampled.
     """
     folder, name = SYSTEMS[config.system]
     system = getattr(importlib.import_module(f"{folder}.system"), name)

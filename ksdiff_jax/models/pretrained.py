@@ -1,23 +1,24 @@
-"""Checkpoints for inference: a folder of three files that anyone can open.
+"""Checkpoints for inference: a folder of three files in open formats.
 
-| file | holds |
+| file | content |
 |---|---|
 | config.json | schema "ksdiff-checkpoint/1", configuration, motion space, a SHA-256 per weight |
 | weights.safetensors | every trained parameter by its path in the tree, float32 or float16 |
-| card.md | how it was made, what it measures, its limits |
+| card.md | how the checkpoint was made, its metrics, its limits |
 
-Weights are stored as float32 or, at half the size, float16; `load_pretrained` always returns
-float32. A safetensors file with a flipped bit loads without complaint, so the digest of every leaf
-is verified on reading, and the manifest carries a digest of itself that doubles as the identity of
-the checkpoint.
+Weights are stored as float32 or, at half the size, as float16; `load_pretrained` always returns
+float32. A safetensors file with a flipped bit loads without an error. The digest of every leaf is
+therefore verified on reading. The manifest contains a digest of itself, which is also the identity
+of the checkpoint.
 
-The frozen weights of a pretrained speech encoder are somebody else's and larger than the rest: they
-are not stored again but referred to, by `model.encoder.path` and `model.encoder.digest` of the
-configuration, and loaded from there; with `embed_encoder` they are stored like all others.
+The frozen weights of a pretrained speech encoder belong to a third party and are larger than the
+rest. A checkpoint does not store them but refers to them by `model.encoder.path` and
+`model.encoder.digest` of the configuration, and they are loaded from there. With `embed_encoder`
+they are stored like all others.
 
-A checkpoint may also lie on the Hugging Face hub, as `org/name` or `org/name@revision`;
-`publish.py` puts it there. Its three files are fetched into the cache of the hub's client and
-verified like any others.
+A checkpoint may also be on the Hugging Face hub, as `org/name` or `org/name@revision`; `publish.py`
+uploads it. Its three files are downloaded into the cache of the hub's client and verified like any
+others.
 """
 
 import hashlib
@@ -49,26 +50,26 @@ SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
 DEFAULT_NAME = "demo"
 HUB_FILES = ("config.json", "weights.safetensors", "card.md", "README.md")
 
-# How often a folder that others replace is read before the error of the last attempt counts.
+# Number of attempts to read a folder that other processes replace; the last one may raise.
 _ATTEMPTS = 20
 
 T = TypeVar("T")
 
 
 class Pretrained(NamedTuple):
-    """A trained system: how it is built, its weights, the motion it was trained on, and its
+    """A trained system: its configuration, its weights, the motion space it was trained on, and its
     identity.
     """
 
     config: Config
     params: PyTree  # float32
-    space: MotionSpace  # its name is "" where a checkpoint of an earlier version shows none
-    digest: str  # SHA-256 of the manifest, which holds the digests of all weights
+    space: MotionSpace  # its name is "" if a checkpoint of an earlier version does not show it
+    digest: str  # SHA-256 of the manifest, which contains the digests of all weights
     path: Path
 
 
 def shipped_names() -> list[str]:
-    """Names of the checkpoints inside the package."""
+    """Return the names of the checkpoints in the package."""
     return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
 
 
@@ -84,11 +85,13 @@ def save_pretrained(
     embed_encoder: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Write a checkpoint folder, complete or not at all; `extra` is JSON for the reader (metrics,
-    versions).
+    """Write a checkpoint folder and return its path; the folder is complete or absent. `extra` is
+    JSON for the reader (metrics, versions).
 
-    A checkpoint of ours is replaced, a folder that holds something else is written into only with
+    A checkpoint of ours is replaced. A folder with other content is written into only with
     `overwrite`.
+
+    Raise `ValueError` if `float16` is set and a weight exceeds the range of float16.
     """
     from safetensors.numpy import save_file
 
@@ -106,7 +109,7 @@ def save_pretrained(
     }
     manifest["digest"] = _manifest_digest(manifest)
     with writing_folder(folder, CHECKPOINT, overwrite=overwrite) as temporary:
-        # np.require keeps scalars scalar, where np.ascontiguousarray would make them vectors.
+        # np.require keeps scalars; np.ascontiguousarray would convert them to vectors.
         contiguous = {name: np.require(leaf, requirements="C") for name, leaf in leaves.items()}
         save_file(contiguous, temporary / "weights.safetensors")
         (temporary / "config.json").write_text(
@@ -115,16 +118,16 @@ def save_pretrained(
         text = card or f"# {printable(config.name) or 'KSDiff checkpoint'}\n"
         (temporary / "card.md").write_text(text, encoding="utf-8")
         for file in temporary.iterdir():
-            file.chmod(0o644)  # readable by others: a checkpoint is handed around
+            file.chmod(0o644)  # readable by others, because checkpoints are shared
     return Path(folder)
 
 
 def find_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Path:
-    """The checkpoint folder meant by a path, a training workdir (its `pretrained/`), a shipped name
-    or one on the hub.
+    """Return the checkpoint folder for a path, a training workdir (its `pretrained/`), a shipped
+    name or a name on the hub.
 
-    What is here comes first: the hub is asked for `org/name`, or `org/name@revision`, only where
-    there is no such path.
+    Local folders have priority. The hub is queried for `org/name`, or `org/name@revision`, only if
+    there is no such path. Raise `InputError` if none of these is a checkpoint.
     """
     try:
         return _find_here(folder_or_name)
@@ -140,7 +143,7 @@ def _find_here(folder_or_name: str | Path) -> Path:
     shipped = [SHIPPED / path.name] if path.name == str(folder_or_name) else []
     replaced = [*moved_away(path / "pretrained"), *moved_away(path)]
     for candidate in (path, path / "pretrained", *shipped, *replaced):
-        # A training workdir has a config.json of its own, but no weights beside it.
+        # A training workdir has its own config.json, but no weights beside it.
         if _holds_one(candidate):
             return candidate
     if path.exists():
@@ -175,11 +178,11 @@ def load_pretrained(
     encoder: str | Path | None = None,
     space: str = "",
 ) -> Pretrained:
-    """Read and verify a checkpoint, and the pretrained encoder that it refers to, if it does.
+    """Read and verify a checkpoint and the pretrained encoder that it refers to, if any.
 
-    `encoder` is where that encoder lies here, if not where the checkpoint says. `space` names the
-    motion space of a checkpoint of an earlier version that does not show it. Raises `InputError`
-    naming the file or the weight that is not sound.
+    `encoder` is the location of that encoder here, if it differs from the one in the checkpoint.
+    `space` names the motion space of a checkpoint of an earlier version that does not show it.
+    Raise `InputError` with the name of the damaged file or weight.
     """
     pretrained = read_pretrained(folder_or_name)
     name = stated_space(pretrained.space.name, space, what=f"checkpoint {pretrained.path}")
@@ -201,16 +204,17 @@ def load_pretrained(
 
 
 def embeds_encoder(pretrained: Pretrained) -> bool:
-    """Whether a checkpoint as read has every weight of its speech encoder."""
+    """Return whether a checkpoint, as read, has every weight of its speech encoder."""
     settings = pretrained.config.model.encoder
     return settings.kind != "pretrained" or BACKBONE[1] in pretrained.params.get(BACKBONE[0], {})
 
 
 def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:
-    """What `read` gives for the folder of a checkpoint, of which all files belong together.
+    """Return the result of `read` for the folder of a checkpoint, of which all files belong
+    together.
 
-    A training run replaces its export while others read it. Where the folder is another one after
-    reading, whatever was read or raised is dropped, and the new folder is read.
+    A training run may replace its export during reading. If the folder is another one after
+    reading, the result or the error is discarded and the new folder is read.
     """
     for _ in range(_ATTEMPTS - 1):
         before = _export_at(folder_or_name)
@@ -226,13 +230,15 @@ def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:
     try:
         return read(folder)
     except InputError as error:
-        if folder.parent.name != "snapshots":  # of the hub's cache
+        if folder.parent.name != "snapshots":  # not in the hub's cache
             raise
         raise InputError(f"{error}; delete {folder.parents[1]} to have it fetched anew") from error
 
 
 def _export_at(folder_or_name: str | Path) -> tuple | None:
-    """Which folder has the name of the checkpoint now; None while there is none."""
+    """Return the identity of the folder that has the name of the checkpoint now; None if there is
+    none.
+    """
     try:
         status = (_find_here(folder_or_name) / "config.json").stat()
     except (InputError, OSError):
@@ -241,7 +247,11 @@ def _export_at(folder_or_name: str | Path) -> tuple | None:
 
 
 def read_pretrained(folder_or_name: str | Path = DEFAULT_NAME) -> Pretrained:
-    """Read and verify what the checkpoint folder itself holds."""
+    """Read and verify the content of the checkpoint folder only.
+
+    The weights of an encoder that the checkpoint refers to are not loaded. Raise `InputError` with
+    the name of the damaged file or weight.
+    """
     return read_whole(folder_or_name, _read)
 
 
@@ -256,8 +266,8 @@ def _read(folder: Path) -> Pretrained:
 
 
 def space_name(manifest: dict) -> str:
-    """The name of a checkpoint's motion space; "" where an earlier version wrote none and neither
-    its digest nor its data show it.
+    """Return the name of a checkpoint's motion space; "" if an earlier version wrote none and
+    neither its digest nor its data show it.
     """
     if "space" in manifest:
         return manifest["space"]
@@ -288,7 +298,7 @@ def _space(folder: Path, manifest: dict) -> MotionSpace:
 
 
 def read_manifest(folder: str | Path) -> dict:
-    """The checked contents of a checkpoint's `config.json`."""
+    """Return the content of a checkpoint's `config.json`; raise `InputError` if it is damaged."""
     path = Path(folder) / "config.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -1,12 +1,12 @@
-"""A checkpoint onto the Hugging Face hub, from where `Animator.from_pretrained("org/name")` takes
-it.
+"""Uploads a checkpoint to the Hugging Face hub, from which `Animator.from_pretrained("org/name")`
+downloads it.
 
     push_to_hub("runs/demo", "org/name")  ->  a commit: config.json, weights.safetensors, README.md
 
-README.md is the checkpoint's card under a block of metadata: library, kind of task, tags, and a
-licence where the caller names one. config.json goes as it is, with the paths that its configuration
-names. Tested against a server of our own that answers as the hub does; the hub itself has never
-been tried.
+README.md is the checkpoint's card after a block of metadata: library, kind of task, tags, and a
+licence if the caller names one. config.json is uploaded unchanged, with the paths that its
+configuration contains. This module is tested against a local server that implements the hub's
+interface; it has never been run against the hub itself.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from ksdiff_jax.ownership import CHECKPOINT
 from ksdiff_jax.plain_text import printable
 
 LIBRARY = "ksdiff_jax"
-TASK = "other"  # none of the hub's tasks makes motion from speech
+TASK = "other"  # the hub has no task for motion from speech
 TAGS = ("audio-driven-animation", "talking-head-generation", "jax", "flax")
 
 
@@ -35,14 +35,17 @@ def push_to_hub(
     digest: str | None = None,
     overwrite: bool = False,
 ) -> str:
-    """Verify a checkpoint, make the repository `org/name` if need be, add the files; returns the
-    repository's address.
+    """Verify a checkpoint, create the repository `org/name` if it does not exist, upload the files,
+    and return the URL of the repository.
 
-    `token` None is the one of `hf auth login`. `licence` is an identifier of the hub, as
-    "apache-2.0". With `digest`, another checkpoint than that one is refused. Raises `InputError`
-    where the checkpoint is not sound or needs a speech encoder of this machine, where the
-    repository holds other files of these names (but for `overwrite`; a checkpoint of ours is
-    replaced, its older versions stay in the repository's history), and where the hub refuses.
+    `token` None uses the token of `hf auth login`. `licence` is an identifier of the hub, such as
+    "apache-2.0". With `digest`, a checkpoint with another digest is refused. With `overwrite`,
+    other files of the same names in the repository are replaced. A checkpoint of ours is always
+    replaced; its older versions remain in the repository's history.
+
+    Raise `InputError` if the checkpoint is damaged, if it needs a speech encoder that exists only
+    on this machine, if the repository contains other files of these names and `overwrite` is not
+    set, and if the hub refuses.
     """
     name = hub.find_name(repo)
     if name is None or name.revision is not None:
@@ -50,13 +53,13 @@ def push_to_hub(
     with tempfile.TemporaryDirectory(prefix="ksdiff-push.") as temporary:
         folder = Path(temporary)
         read_whole(folder_or_name, lambda source: _copy(source, folder))
-        pretrained = read_pretrained(folder)  # what is sent is what was verified
+        pretrained = read_pretrained(folder)  # verify the copy that is uploaded
         if digest is not None and pretrained.digest != digest:
             raise InputError(f"{folder_or_name}: has changed since it was loaded; load it again")
         _check_complete(pretrained, folder_or_name, token=token)
         files = {name: folder / name for name in ("config.json", "weights.safetensors")}
         files |= {"README.md": _card(folder, pretrained, licence=licence).encode("utf-8")}
-        # has a time limit, which writing has not
+        # this request has a timeout, which the upload does not have
         there = hub.existing(repo, list(files), token=token)
         if not overwrite:
             _check_ours(repo, there)
@@ -70,12 +73,12 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | None) -> None:
-    """Raises `InputError` if the speech encoder is neither in the checkpoint nor on the hub."""
+    """Raise `InputError` if the speech encoder is neither in the checkpoint nor on the hub."""
     if embeds_encoder(pretrained):
         return
     encoder = pretrained.config.model.encoder
     name = None if Path(encoder.path).exists() else hub.find_name(encoder.path)
-    # a path may look like such a name
+    # a local path may have the form of such a name
     if name is not None and hub.existing(name.repo, ["config.json"], token=token):
         return
     raise InputError(
@@ -94,8 +97,8 @@ def _check_ours(repo: str, there: dict[str, Path]) -> None:
 
 
 def _card(folder: Path, pretrained: Pretrained, *, licence: str | None) -> str:
-    """The card with the hub's metadata on top; what a card of the caller's own states there
-    stays.
+    """Return the card with the hub's metadata before it; metadata in the caller's own card are
+    kept.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
@@ -111,9 +114,9 @@ def _card(folder: Path, pretrained: Pretrained, *, licence: str | None) -> str:
         return f"---\n{ModelCardData(**ours).to_yaml()}\n---\n\n{text}"
     try:
         card = ModelCard(text)
-    except Exception as error:  # whatever its parser of YAML raises
+    except Exception as error:  # any exception of its YAML parser
         raise InputError(
-            f"{path.name}: its metadata are not sound ({first_line(error)}); mend the block on top"
+            f"{path.name}: invalid metadata ({first_line(error)}); correct the block at the top"
         ) from error
     for key, value in ours.items():
         if not getattr(card.data, key, None):

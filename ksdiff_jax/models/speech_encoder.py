@@ -1,14 +1,14 @@
-"""A pretrained speech encoder as part of a system: where its weights come from, and its features
+"""A pretrained speech encoder as part of a system: the source of its weights, and its features
 outside the network.
 
-A configuration names an encoder by `model.encoder.path`. `with_encoder` loads it and writes what it
-found into the configuration: its layout, which the network is built from, and the digest of its
-weights, by which every later run and every checkpoint knows it again. `encoder_params` are its
-weights as part of a system's parameters.
+A configuration names an encoder by `model.encoder.path`. `with_encoder` loads the encoder and
+writes two facts into the configuration: the layout, from which the network is built, and the digest
+of the weights, by which every later run and every checkpoint identifies the encoder.
+`encoder_params` returns the weights as part of a system's parameters.
 
-Inside the network an encoder reads the cuts and windows that the network is given.
-`speech_features` computes the features of a whole recording, of any length and once for all its
-windows and samples; `Speech.features` takes them, and the network then does not run its encoder.
+Inside the network an encoder reads the cuts and windows of the network's input. `speech_features`
+computes the features of a whole recording of any length, once for all its windows and samples. If
+`Speech.features` contains them, the network does not run its encoder.
 """
 
 from collections.abc import Callable
@@ -31,11 +31,12 @@ SpeechFeatures = Callable[[np.ndarray], Float[np.ndarray, "f d"]]
 def with_encoder(
     config: Config, *, path: str | Path | None = None
 ) -> tuple[Config, SpeechEncoder | None]:
-    """The configuration with its pretrained encoder written into it, and that encoder; (config,
-    None) without one.
+    """Return the configuration with its pretrained encoder written into it, and that encoder;
+    (config, None) if it has none.
 
-    `path` is where the encoder lies here, if not where the configuration says. Raises `InputError`
-    where there is no such encoder, or another one than the configuration was trained with.
+    `path` is the location of the encoder here, if it differs from the one in the configuration.
+    Raise `InputError` if there is no such encoder, or if its weights are not those that the
+    configuration was trained with.
     """
     settings = config.model.encoder
     if settings.kind != "pretrained":
@@ -64,7 +65,9 @@ def with_encoder(
 
 
 def encoder_params(encoder: SpeechEncoder | None) -> PyTree:
-    """The weights of an encoder where a system's tree of parameters has them."""
+    """Return the weights of an encoder at their place in a system's tree of parameters; {} for
+    None.
+    """
     if encoder is None:
         return {}
     tree = encoder.params
@@ -74,20 +77,20 @@ def encoder_params(encoder: SpeechEncoder | None) -> PyTree:
 
 
 def encodes_recordings(config: Config) -> bool:
-    """Whether the encoder can run outside the network: a pretrained one whose last layer is
-    used.
+    """Return whether the encoder can run outside the network: it is pretrained and its last layer
+    is used.
     """
     return config.model.encoder.kind == "pretrained" and config.model.encoder.layer == "last"
 
 
 def speech_features(config: Config, params: PyTree) -> SpeechFeatures:
-    """The encoder among `params` as a function of one recording (s,) of any length."""
+    """Return the encoder in `params` as a function of one recording (s,) of any length."""
     settings, weights = config.model.encoder, params
     for name in BACKBONE:
         weights = weights[name]
     encoder = SpeechEncoder(
         config=settings.architecture,
-        params=jax.device_put(weights),  # once, and not at every call
+        params=jax.device_put(weights),  # copied once, not at every call
         digest=settings.digest,
         source=settings.path,
         dtype=config.model.compute_dtype if settings.finetune else str(frozen_dtype()),

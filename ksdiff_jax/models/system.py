@@ -1,10 +1,10 @@
-"""The seam between a method and everything around it.
+"""The interface between a method and the code around it.
 
 The training loop, the evaluation and the animator drive any `System`: pure functions of a
 configuration and of the motion space of its data. A system is a folder beside `ksdiff/` that
 provides one.
 
-    needs     what a data set must hold
+    needs     requirements on a data set
     example   clip -> row, NumPy; rows are stacked to a batch
     init      key -> params
     loss      params, batch, keys -> weighted terms of each clip
@@ -25,18 +25,21 @@ from ksdiff_jax.typing import Array, Float, Int, Key, PyTree, Shaped
 
 
 class Needs(NamedTuple):
-    """What a data set must hold for a system in its configuration."""
+    """The requirements of a system, in its configuration, on a data set."""
 
-    spaces: tuple[str, ...]  # motion spaces that it can train on
-    # settings that hold on the built-in head only, each with what to do on other data
+    spaces: tuple[str, ...]  # motion spaces that the system can train on
+    # settings that are valid on the built-in head only, each with the remedy for other data
     builtin_only: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()  # frozen encoders whose output may be kept per clip: "speech"
-    # what to do where the data are of another space
+    # remedy for data of another space
     advice: str = "prepare the videos themselves, or coefficients of such a face"
 
     def check(self, space: str, *, what: str) -> None:
-        """Raise `InputError` where data of the motion space `space` do not serve; `what` names
-        them.
+        """Raise `InputError` if data of the motion space `space` cannot be used; `what` names the
+        data in the message.
+
+        Data of a space outside `spaces` are refused. Data of another space than the built-in head
+        are also refused if a setting of `builtin_only` is in use.
         """
         begin = f"{what}: its coefficients are of the {space} space"
         if space not in self.spaces:
@@ -48,10 +51,10 @@ class Needs(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What a system generates for a batch of speech.
+    """The output of a system for a batch of speech.
 
-    `tracks` hold what else it generates for each frame, by name. KSDiff's are the keyframes of both
-    paths and their probabilities: `keyframes_expression`, `keyframes_head`,
+    `tracks` contains the other outputs for each frame, by name. Those of KSDiff are the keyframes
+    of both paths and their probabilities: `keyframes_expression`, `keyframes_head`,
     `keyframe_score_expression`, `keyframe_score_head`.
     """
 
@@ -59,24 +62,24 @@ class Sample(NamedTuple):
     tracks: Mapping[str, Shaped[Array, "b t"]] = {}
 
 
-Terms = dict[str, Float[Array, "b"]]  # a loss in its weighted parts, of each clip
+Terms = dict[str, Float[Array, "b"]]  # the weighted terms of a loss, per clip
 
 
 @runtime_checkable
 class System(Protocol):
     """A speech-driven motion generator as pure functions.
 
-    A system is a frozen dataclass of its configuration and its motion space, so it can be static
-    under `jax.jit`, and a system with other options is `dataclasses.replace(system, config=...)`.
-    Parameters are a plain nested dict of arrays.
+    A system is a frozen dataclass of its configuration and its motion space, so it can be a static
+    argument of `jax.jit`. `dataclasses.replace(system, config=...)` returns a system with other
+    options. Parameters are a plain nested dict of arrays.
     """
 
     config: Config
-    space: MotionSpace  # of its motion, with the mean and deviation of the training split
+    space: MotionSpace  # of the motion, with mean and std of the training split
 
     @property
     def needs(self) -> Needs:
-        """What its data must hold."""
+        """Return the requirements on the data set."""
 
     def example(
         self,
@@ -86,28 +89,30 @@ class System(Protocol):
         rng: np.random.Generator | None = None,
         features: Float[np.ndarray, "f d"] | None = None,
     ) -> PyTree:
-        """One row of a batch of this system, NumPy: a random cut of `frames` motion frames for
-        training; without `rng` the clip from its start, unchanged, and zeros after its end.
+        """Return one row of a batch of this system, as NumPy arrays of `frames` motion frames.
 
-        `features` are the kept speech features of the whole clip.
+        With `rng` the row is a random cut of the clip, for training. Without it the row is the clip
+        from its start, unchanged, with zeros after its end. `features` are the cached speech
+        features (f, d) of the whole clip.
         """
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Fresh parameters."""
+        """Return new parameters, drawn from `key`."""
 
     def loss(self, params: PyTree, batch: PyTree, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """Every weighted term of each clip by name, in float32; their sum is what is minimised.
+        """Return every weighted term of each clip by name, (b,) in float32; training minimises
+        their sum.
 
-        A term is a mean over the clip's own valid frames. All that is random of a clip follows from
-        its key, so that it has the same loss in any batch; dropout (`train`) may use one key for
-        the batch.
+        A term is a mean over the valid frames of its clip. All random numbers of a clip are derived
+        from its key, so a clip has the same loss in any batch. Dropout (`train=True`) is the
+        exception: it may use one key for the batch.
         """
 
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
-        """Motion for speech, with the options of `config.sample`.
+        """Return motion (b, t, m) for speech, with the options of `config.sample`.
 
-        Whatever is random about a frame is fixed by the clip's key and the index of the frame,
-        `first + i` (`rng.frame_noise`): other clips, padding and windows do not change it.
+        The random numbers of a frame depend only on the key of the clip and on the index of the
+        frame, `first + i` (`rng.frame_noise`). Other clips, padding and windows do not change them.
         """

@@ -111,10 +111,10 @@ class MotionClip:
         space: str = spaces.BUILTIN.name,
         meta: dict | None = None,
     ) -> "MotionClip":
-        """A clip from the numbers of `builtin` or `flame` (motion/space.py) per frame.
+        """Create a clip from the numbers of `builtin` or `flame` (motion/space.py) per frame.
 
-        `tracks` holds any of the four arrays (t,) of keyframes by field name. Tracks that are not
-        given, and the poses of neck and eyes, are zero.
+        `tracks` contains any of the four arrays (t,) of keyframes by field name. Tracks that are
+        not given, and the poses of neck and eyes, are zero.
         """
         frames, tracks = len(coefficients), dict(tracks or {})
         if unknown := sorted(tracks.keys() - _TRACKS):

@@ -1,9 +1,9 @@
-"""The weights of Wav2Vec 2.0, HuBERT and WavLM as Hugging Face stores them: their files, and the
-keys of each parameter.
+"""Reads the weights of Wav2Vec 2.0, HuBERT and WavLM in Hugging Face's format: the role of each
+file, and the keys of each parameter.
 
-They are in `model.safetensors`, in shards of it with an index, or in `pytorch_model.bin`, whole or
-in shards, which is read without torch and without running it. hugging_face_config.py reads the
-layout of the encoder.
+A folder contains weights as `model.safetensors`, as shards of it with an index, or as
+`pytorch_model.bin`, whole or in shards. The latter is read without torch and without executing it.
+hugging_face_config.py reads the layout of the encoder.
 
 The conversion is checked to be a bijection: every parameter of ours has its keys there, every key
 there is used or is known to be something else (a head, the quantiser, the mask vector of
@@ -29,7 +29,7 @@ from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.weight_checks import likely_reason, sound_result, sound_weight
 
-# Parts of fine-tuned and pre-training models that are not the encoder.
+# Parts of fine-tuned and pre-training models that do not belong to the encoder.
 OTHER_PARTS = (
     "masked_spec_embed",
     "lm_head.",

@@ -1,10 +1,10 @@
-"""Batches for the devices, read ahead by a thread, each with the iterator's position after it.
+"""Batches on the devices, read ahead by a thread, each with the iterator's position after it.
 
     iterator.next() -> NumPy batch -> arrays on the mesh -> queue of two -> the training loop
 
-While the device works on one batch, the next ones are decoded and copied. The iterator therefore
-runs ahead of training; a checkpoint stores the position that came with the last batch *used*, so a
-resumed run sees the next one.
+While the device computes one batch, the next ones are decoded and copied. The iterator is therefore
+ahead of training. A checkpoint stores the position of the last batch *used*, so a resumed run
+continues with the one after it.
 """
 
 import queue
@@ -36,39 +36,38 @@ class PositionedBatches(Protocol):
 
 
 class ValidationBatch(NamedTuple):
-    """Clips of validation, NumPy; rows beyond those that `ids` names are copies."""
+    """Validation clips as NumPy arrays; rows beyond the clips of `ids` are copies."""
 
     batch: PyTree
     ids: Sequence[str]
 
 
 class TrainingData(NamedTuple):
-    """What a run learns from."""
+    """The data of a run."""
 
     batches: PositionedBatches
     validation: Sequence[ValidationBatch]  # of `clips`
     space: MotionSpace  # with the mean and deviation of the training split
-    description: str  # for people: which data, how much
-    clips: Sequence[Clip] = ()  # that the run is validated on
-    # kept speech features of validation clips, where a system can use them
+    description: str  # for display: source and amount of the data
+    clips: Sequence[Clip] = ()  # the validation clips
+    # reads the cached speech features of validation clips, if the system can use them
     features_of: FeaturesOf | None = None
 
 
 class FedBatch(NamedTuple):
-    """A batch on the mesh, and where the iterator stood after reading it."""
+    """A batch on the mesh, and the position of the iterator after it."""
 
     batch: PyTree
     position: dict
 
 
 class BatchFeed:
-    """Iterates over `FedBatch`; errors of the reading thread are raised where the batch would have
-    been.
+    """Iterates over `FedBatch`; an error of the reading thread is raised in place of the batch.
 
-    A batch is given only once the `certain` ones after it are there too: `failure` tells of an
-    error that many batches ahead. A reader that gives nothing for `patience_s` seconds raises
-    `RuntimeError`: a killed worker process says nothing. The first batch may take
-    `first_patience_s`, in which workers start.
+    A batch is returned only once the `certain` batches after it are available; `failure` returns an
+    error that many batches in advance. If the reader provides nothing for `patience_s` seconds,
+    `RuntimeError` is raised, because a killed worker process reports nothing. The first batch may
+    take `first_patience_s` seconds, in which workers start.
     """
 
     def __init__(
@@ -97,18 +96,18 @@ class BatchFeed:
     def __next__(self) -> FedBatch:
         self.look_ahead(self._certain + 1)
         if isinstance(item := self._ready[0], BaseException):
-            raise item  # also when asked again: it stays the end of the queue
+            raise item  # also on later calls: the error remains the end of the queue
         self._ready.popleft()
         return item
 
     def look_ahead(self, count: int) -> None:
-        """Wait until the next `count` batches are there, or an error in the place of one."""
+        """Wait until the next `count` batches are available, or an error in place of one."""
         while len(self._ready) < count and self.failure is None:
             self._ready.append(self._read_one())
 
     @property
     def failure(self) -> BaseException | None:
-        """The error in the place of one of the next batches, where it is known."""
+        """Return the error in place of one of the next batches, or None if none is known."""
         last = self._ready[-1] if self._ready else None
         return last if isinstance(last, BaseException) else None
 
@@ -118,17 +117,15 @@ class BatchFeed:
         except queue.Empty:
             return RuntimeError(
                 f"no training batch in {self._next_patience_s:.0f} s: a reader process was "
-                "killed, or the disk does "
-                "not answer; start the same command again, it goes on from the last checkpoint "
-                "(data.workers 0 "
-                "reads without processes)"
+                "killed, or the disk does not respond; start the same command again, it resumes "
+                "from the last checkpoint (data.workers 0 reads without processes)"
             )
         self._next_patience_s = self._patience_s
         return item
 
     def close(self) -> None:
-        """Stop reading, and close the iterator; a reader that hangs is left to end with the
-        process.
+        """Stop reading and close the iterator; a reader thread that hangs is not waited for and
+        ends with the process.
         """
         self._closed.set()
         self._thread.join(timeout=1)
@@ -142,7 +139,7 @@ class BatchFeed:
                 item = FedBatch(batch=global_batch(batch, mesh), position=batches.get_state())
             except StopIteration:
                 item = RuntimeError("the training data ended; training needs an endless iterator")
-            except BaseException as error:  # handed to the training thread, which raises it
+            except BaseException as error:  # passed to the training thread, which raises it
                 item = error
             while not self._closed.is_set():
                 try:

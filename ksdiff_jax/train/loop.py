@@ -1,13 +1,13 @@
-"""The life of a training run, in the order of events.
+"""A training run, in the order of its steps.
 
     checks -> system -> data -> folder -> state -> restore
            -> { validate, save, next batch, step, log } -> save -> report
 
-The loop knows no model and no file format: it drives a `System` on the batches of a `TrainingData`.
-A run that is stopped and started again continues as if nothing had happened: the state, the data
-position and the metrics file go back to the last checkpoint, and all randomness follows from the
-seed and the step. A run is validated and exported after every `train.validate_every` steps and at
-its end, then saved where that is due, before the data move on.
+The loop contains nothing specific to a model or a file format: it trains a `System` on the batches
+of a `TrainingData`. A run that is stopped and started again computes the same as an uninterrupted
+one: the state, the data position and the metrics file return to the last checkpoint, and all random
+numbers depend on the seed and the step. After every `train.validate_every` steps and at its end, a
+run is validated and exported, and then saved if a checkpoint is due, before the next batch is read.
 """
 
 from collections.abc import Callable
@@ -53,20 +53,20 @@ from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from ksdiff_jax.tree import parameter_count
 from ksdiff_jax.typing import PyTree
 
-# Figures of a system with these parameters on the validation clips of the data.
+# Returns metrics of a system with these parameters on the validation clips of the data.
 Evaluate = Callable[[System, PyTree, TrainingData], dict[str, float]]
 DrawSamples = Callable[[System, PyTree, TrainingData, Path, int], None]  # into a folder, at a step
 
-# Steps that may be queued on the device. Two keep it busy; more would only delay the answer to
+# Steps that may be queued on the device. Two keep it busy; more would only delay the reaction to
 # SIGTERM.
 _RUN_AHEAD = 2
 
-# Consecutive steps without a finite loss and gradient after which a run gives up.
+# Consecutive steps without a finite loss and gradient after which a run raises `InputError`.
 _SKIPPED_IN_A_ROW = 100
 
 
 class Outcome(NamedTuple):
-    """How a run ended."""
+    """The result of a run."""
 
     state: TrainState
     exit_status: int  # 0, or 128 + the signal that stopped it
@@ -74,13 +74,13 @@ class Outcome(NamedTuple):
 
 
 class Watching(NamedTuple):
-    """What else a run shows."""
+    """Optional measurements and samples of a run."""
 
-    # the work of a training step on a batch, for TFLOP/s and MFU
+    # FLOPs of a training step on a batch, for TFLOP/s and MFU
     step_flops: Callable[[System, PyTree], float] | None = None
-    # samples of the averaged parameters, every train.samples_every steps
+    # draws samples of the averaged parameters, every train.samples_every steps
     draw_samples: DrawSamples | None = None
-    profile: range = range(0)  # steps to record
+    profile: range = range(0)  # steps to profile
 
 
 _NOTHING_ELSE = Watching()
@@ -98,12 +98,16 @@ def train(
     watching: Watching = _NOTHING_ELSE,
     overwrite: bool = False,
 ) -> Outcome:
-    """Train from the last checkpoint in `workdir`, or from scratch, to `config.train.steps`.
+    """Train from the last checkpoint in `workdir`, or from the start, to `config.train.steps`.
 
-    `evaluate` measures the averaged parameters at each validation, beyond the loss. `given` are
-    parameters that do not start at random, as those of a pretrained encoder; the frozen ones among
-    them stay as they are. Raises `InputError` for a configuration that cannot run here and for a
-    folder that `open_workdir` refuses.
+    `evaluate` returns metrics of the averaged parameters at each validation, in addition to the
+    loss. `given` contains parameters with start values, such as those of a pretrained encoder; the
+    frozen ones among them never change. A signal ends the run after the current step, with a
+    checkpoint.
+
+    Raise `InputError` for a configuration that cannot run here, for a refused folder, for
+    unsuitable data, and after `_SKIPPED_IN_A_ROW` skipped steps. Raise the reader's error after a
+    checkpoint.
     """
     settings, goodput = config.train, Goodput()
     progress = progress or Progress(settings.steps)
@@ -123,7 +127,7 @@ def train(
             write_validation_clips(workdir, data.clips)
             keep_run_space(workdir, data.space.name)
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=settings.hang_s))
-        # Tracing needs both: they give the layers' activation constraints their meaning.
+        # Tracing needs both: they resolve the layers' activation constraints.
         stack.enter_context(jax.set_mesh(mesh))
         stack.enter_context(nn.logical_axis_rules(RULES))
 
@@ -157,12 +161,12 @@ def train(
         in_flight = InFlight(goodput.count_step, watchdog.alive)
         hopeless = Hopeless()
 
-        # `position` is that of the data after the batch of `step`, so the two are saved together.
+        # `position` is the data position after the batch of `step`; both are saved together.
         step = saved = first
         position, metrics = None, {}
 
         def tell(entry: Entry | None) -> None:
-            """Show an entry of the log; raises `InputError` where training is hopeless."""
+            """Report an entry of the log; raise `InputError` if too many steps were skipped."""
             if entry:
                 progress.update(entry)
                 hopeless.check(entry)
@@ -175,8 +179,8 @@ def train(
             goodput.saved(step)
 
         def save(*, wait: bool = False) -> None:
-            """Save what is not saved yet, in the background unless asked to wait."""
-            # The lines of the steps up to here: a kill after this would leave a gap where they are.
+            """Save the state if it is not saved yet, in the background unless `wait` is set."""
+            # Write the log lines up to this step first: a kill after the save would lose them.
             tell(log.flush())
             with goodput.spent("checkpoint"):
                 save_state()
@@ -185,7 +189,7 @@ def train(
             goodput.write(workdir)
 
         def save_aside() -> None:
-            """Save and end the accounts, in another thread while this one compiles."""
+            """Save and close the goodput record, in another thread while this one compiles."""
             log.flush()
             save_state()
             checkpoints.wait()
@@ -200,11 +204,11 @@ def train(
         goodput.begin()
         feed = _open_feed(data, mesh, goodput)
         try:
-            # A run that resumes begins with a validation that a signal cut short.
+            # A resumed run first repeats a validation that a signal interrupted.
             validates = _validates_at(step, settings) and _lacks_validation(log, step)
             draws = validates and _draws_at(step, settings)
             while True:
-                # Validate: the averaged weights, on the same clips every time.
+                # Validate the averaged weights, on the same clips every time.
                 if validates or draws:
                     with (
                         goodput.spent("validation"),
@@ -222,11 +226,11 @@ def train(
                             export_average(
                                 workdir, state, config=config, data=data, step=step, metrics=found
                             )
-                            log.write(step, "val", found)  # last: the export is there too
+                            log.write(step, "val", found)  # last, so that the export exists
                             progress.tell(_validation_line(step, found))
                             metrics = found
 
-                # Save: before the data move on.
+                # Save before the next batch is read.
                 if step > saved and step % settings.checkpoint_every == 0:
                     save()
                 if step >= settings.steps or stop.asked:
@@ -239,12 +243,12 @@ def train(
                 except Interrupted:
                     raise
                 except Exception:
-                    if jax.process_count() == 1:  # several agree some steps before (agreement.py)
+                    if jax.process_count() == 1:  # several processes agree earlier (agreement.py)
                         save(wait=True)
                     raise
                 utilisation.see(fed.batch)
 
-                # Step. In the first one, the processes that compile faster wait for the others.
+                # Step. After the first one, processes that compile faster wait for the others.
                 if step > first:
                     state, step_metrics = train_step(state, fed.batch)
                 else:
@@ -259,7 +263,7 @@ def train(
                 log.add(step_metrics)
                 in_flight.add(step_metrics)
                 validates, draws = _validates_at(step, settings), _draws_at(step, settings)
-                # What waits for the state waits for the steps before it, whose time is theirs.
+                # Settle queued steps first, so that their time is not counted as that of a save.
                 waits = validates or draws or step % settings.checkpoint_every == 0
                 in_flight.settle(ahead=0 if waits else _RUN_AHEAD)
                 if step % settings.log_every == 0:
@@ -269,7 +273,7 @@ def train(
                         timing |= utilisation.figures(speed)
                     tell(log.close_interval(step, timing))
         except Interrupted:
-            pass  # between steps, so state and position belong together
+            pass  # raised between steps only, so state and position are consistent
         finally:
             feed.close()
 
@@ -282,9 +286,9 @@ def train(
 
 
 def _open_feed(data: TrainingData, mesh: Mesh, goodput: Goodput) -> BatchFeed:
-    """The batches to come.
+    """Return the feed of training batches.
 
-    Several processes look as far ahead as it takes to stop together before one is missing.
+    With several processes, it reads far enough ahead for all to stop before a batch is missing.
     """
     if jax.process_count() == 1:
         return BatchFeed(data.batches, mesh)
@@ -299,9 +303,7 @@ def _open_feed(data: TrainingData, mesh: Mesh, goodput: Goodput) -> BatchFeed:
 
 
 class Hopeless:
-    """Raises `InputError` once `_SKIPPED_IN_A_ROW` steps in a row, seen through the log, changed
-    nothing.
-    """
+    """Raises `InputError` once `_SKIPPED_IN_A_ROW` consecutive steps in the log were skipped."""
 
     def __init__(self):
         self._step, self._skipped, self._in_a_row = 0, 0, 0
@@ -312,18 +314,16 @@ class Hopeless:
         self._step, self._skipped = entry["step"], entry["skipped"]
         if self._in_a_row >= _SKIPPED_IN_A_ROW:
             raise InputError(
-                f"training gave up at step {entry['step']:.0f}: the last {self._in_a_row:.0f} "
-                "steps had no finite "
-                "loss and gradient and were skipped; lower train.learning_rate or look at the data"
+                f"training stopped at step {entry['step']:.0f}: the last {self._in_a_row:.0f} "
+                "steps had no finite loss and gradient and were skipped; lower "
+                "train.learning_rate or check the data"
             )
 
 
 def _begin(
     config: Config, system: System, workdir: Path, given: PyTree | None, progress: Progress
 ) -> PyTree:
-    """The parameters that a new run does not start at random: those given and those of
-    `train.init_from`.
-    """
+    """Return the parameters with start values: those given and those of `train.init_from`."""
     start = starting_weights(config, system)
     if start is None:
         return given or {}
@@ -335,11 +335,12 @@ def _begin(
 def _resume(
     restored: Restored, config: Config, workdir: Path, data: TrainingData, progress: Progress
 ) -> TrainState:
+    """Set the data position and return the state of a checkpoint."""
     step = int(restored.state.step)
     if config.train.steps < step:
         raise InputError(
             f"train.steps {config.train.steps}: the run in {workdir} is already at step {step}; "
-            "ask for more steps or name another --workdir"
+            "request more steps or name another --workdir"
         )
     data.batches.set_state(restored.position)
     progress.tell(f"resuming {workdir} at step {step}")
@@ -347,17 +348,17 @@ def _resume(
 
 
 def _validates_at(step: int, settings: TrainConfig) -> bool:
-    """Whether the averaged weights are validated after so many steps."""
+    """Return whether the averaged weights are validated after this number of steps."""
     return step > 0 and (step % settings.validate_every == 0 or step == settings.steps)
 
 
 def _draws_at(step: int, settings: TrainConfig) -> bool:
-    """Whether samples are drawn after so many steps."""
+    """Return whether samples are drawn after this number of steps."""
     return settings.samples_every > 0 and step % settings.samples_every == 0
 
 
 def _lacks_validation(log: MetricsLog, step: int) -> bool:
-    """Whether the log has no validation of `step`; all processes must ask."""
+    """Return whether the log has no validation of `step`; all processes must call this."""
     return any_process(is_main_process() and not log.has(step, "val"))
 
 
@@ -383,15 +384,15 @@ def _ending(workdir: Path, step: int, first: int, stop: StopRequest) -> str:
             f"from {workdir}"
         )
     if step == first:
-        return f"nothing to do: {workdir} is already at step {step}; raise --train.steps to go on"
+        return f"nothing to do: {workdir} is already at step {step}; increase --train.steps"
     return f"done at step {step}; weights for inference are in {workdir / 'pretrained'}"
 
 
 def _report(ending: str, workdir: Path, progress: Progress) -> None:
-    """The last line of a run, also of one that a signal ends, and the run as a page."""
+    """Report the last line of a run, also after a signal, and write the page of the run."""
     progress.tell(ending)
     if is_main_process():
         try:
             progress.tell(f"the run on one page: {write_run_page(workdir, ending=ending)}")
-        except InputError as error:  # the disk is full, perhaps; what matters is saved
+        except InputError as error:  # such as a full disk; the checkpoint is already saved
             progress.tell(str(error))

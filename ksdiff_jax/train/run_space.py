@@ -19,8 +19,8 @@ def check_run_space(config: Config, workdir: str | Path, space: str) -> None:
     """Raise `InputError` if the run, or the weights that a new one starts from, have another space
     than its data.
 
-    A run of an earlier version, which kept no space, goes on in that of its data. A speech encoder
-    belongs to no space.
+    A run of an earlier version, which stored no space, continues in that of its data. A speech
+    encoder belongs to no space.
     """
     kept = Path(workdir) / RUN_SPACE
     if any(Path(workdir).glob("checkpoints/*")):

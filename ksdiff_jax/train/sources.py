@@ -1,7 +1,8 @@
-"""Where a run's data come from: a folder of shards, or the built-in corpus, made once and kept.
+"""Opens the data of a run: a folder of shards, or the built-in corpus, which is generated once and
+cached.
 
-The corpus lies in a cache folder whose name holds its size and its version
-(data/corpus/version.py), so that a changed corpus is made anew and an unchanged one only once.
+The name of the corpus's cache folder contains its size and its version (data/corpus/version.py). A
+changed corpus is therefore generated again, and an unchanged one only once.
 """
 
 from collections.abc import Callable
@@ -29,8 +30,8 @@ from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
 from ksdiff_jax.train.validation_clips import validation_clips
 
-# Whole clips are longer than training cuts; this many at once keep validation within the memory of
-# a training step.
+# Whole clips are longer than training cuts; this batch size keeps validation within the memory of a
+# training step.
 _VALIDATION_ROWS = 8
 
 
@@ -42,12 +43,12 @@ def open_training_data(
     encoder: SpeechEncoder | None = None,
     workdir: Path | None = None,
 ) -> TrainingData:
-    """The batches, the validation clips and the space of the data that `config.data` of a system
-    names; a made corpus goes to `cache`.
+    """Return the batches, the validation clips and the motion space of the data that `config.data`
+    of a system names.
 
-    So do the features of a frozen pretrained `encoder`, where the data set has none. The run in
-    `workdir` keeps its validation clips. Raises `InputError` where the data do not hold what the
-    system needs.
+    A generated corpus is stored in `cache`. So are the features of a frozen pretrained `encoder`,
+    if the data set has none. The run in `workdir` keeps its validation clips. Raise `InputError` if
+    the data do not meet the requirements of the system (`System.needs`).
     """
     config = system.config
     folder = _folder(config.data.path) or built_in_corpus(
@@ -88,8 +89,8 @@ def open_training_data(
 
 
 def _folder(path: str) -> Path | epath.Path | None:
-    """Where the shards are: on this machine, or in a bucket (`gs://...`), which no `pathlib.Path`
-    can name.
+    """Return the location of the shards: on this machine, or in a bucket (`gs://...`), which
+    `pathlib.Path` cannot represent.
     """
     if not path:
         return None
@@ -104,7 +105,9 @@ def _validation_clips(
     workdir: Path | None,
     tell: Callable[[str], None],
 ) -> list[Clip]:
-    """The validation clips; none where the data set has none, as one of few speakers may not."""
+    """Return the validation clips; [] if the data set has none, which can happen with few
+    speakers.
+    """
     if "val" not in info.splits or not info.splits["val"].clips:
         tell(f"{folder}: no validation clips; the run is not validated")
         return []
@@ -120,7 +123,9 @@ def _kept_features(
     cache: Path,
     tell: Callable[[str], None],
 ) -> dict[str, FeaturesOf]:
-    """By split, the features that need not be computed in training."""
+    """Return, by split, the function that reads cached features, which need not be computed in
+    training.
+    """
     if encoder is None:
         return {}
     reasons = {split: why_not_kept(config, split=split) for split in ("train", "val")}
@@ -141,8 +146,8 @@ def _kept_features(
 
 
 def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:
-    """The folder of the built-in corpus of that many clips, in all its languages; made if it is not
-    there yet.
+    """Return the folder of the built-in corpus of this many clips, in all its languages; generate
+    it if it does not exist.
     """
     folder = cache / f"corpus-{clips}-{VERSION}"
 
@@ -152,7 +157,7 @@ def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> 
 
     with one_at_a_time(cache):
         if not (folder / "dataset.json").exists():
-            tell(f"making the built-in corpus of {clips:,} clips in {folder} (once)")
+            tell(f"generating the built-in corpus of {clips:,} clips in {folder} (once)")
             write_corpus(
                 folder, clips=clips, languages=tuple(LANGUAGES), progress=report, overwrite=True
             )

@@ -27,7 +27,7 @@ class TrainState(NamedTuple):
 
     step: Int[Array, ""]  # steps taken, skipped ones included
     params: PyTree
-    ema: PyTree  # exponential moving average of the parameters, what is exported
+    ema: PyTree  # exponential moving average of the parameters, which is exported
     opt_state: PyTree
     skipped: Int[Array, ""]  # steps whose loss or gradient was not finite
 

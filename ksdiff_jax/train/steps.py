@@ -1,17 +1,17 @@
 """One training step and one validation step, compiled for a mesh.
 
     loss = Σ over terms of the mean over clips of term        (`System.loss`: weighted, per clip)
-    g = ∇ loss(θ, batch, keys)       in micro-batches, if asked for (accumulate.py)
+    g = ∇ loss(θ, batch, keys)       in micro-batches, if requested (accumulate.py)
     θ, m = AdamW(θ, m, g);  ema = average(ema, θ)   if loss and |g| are finite
     state unchanged, skipped + 1                    otherwise
 
     key of clip i of the batch of step n:   (seed, "train", n, i)
     key of a validation clip:               (seed, "validation", number of the clip)
 
-The terms that are logged carry their weights, so they add up to the loss. θ are the trainable
-parameters; frozen ones (models/frozen.py) go into the loss beside them and nowhere else. The state
-is donated: its memory becomes that of the new one. Nothing here waits for the device. The seed is
-an argument of the compiled program: runs that differ only by `train.seed` share one compilation.
+The logged terms include their weights, so they add up to the loss. θ are the trainable parameters;
+frozen ones (models/frozen.py) enter the loss only. The state is donated: the new state reuses its
+memory. No function here waits for the device. The seed is an argument of the compiled program, so
+runs that differ only by `train.seed` share one compilation.
 """
 
 from collections.abc import Callable
@@ -37,13 +37,14 @@ from ksdiff_jax.train.surgery import hold
 from ksdiff_jax.tree import rows_of
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Key, PyTree, UInt
 
+# float32: the loss, its weighted terms, `grad_norm` before clipping, `learning_rate`, `skipped`
 Metrics = dict[str, Float[Array, ""]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A jitted function of a state (or parameters) and a batch, with frozen parameters and seed
-    filled in.
+    """A jitted function of a state (or parameters) and a batch; frozen parameters and seed are
+    bound.
     """
 
     jitted: Callable[[PyTree, PyTree, PyTree, UInt[Array, "_"]], PyTree]
@@ -54,12 +55,16 @@ class Step:
         return self.jitted(state, batch, self.frozen, self.seed)
 
     def lower(self, state: PyTree, batch: PyTree) -> jax.stages.Lowered:
-        """The step for arguments of these shapes; its `.compile()` gives text, cost and memory."""
+        """Return the step lowered for arguments of these shapes; its `.compile()` provides text,
+        cost and memory.
+        """
         return self.jitted.lower(state, batch, self.frozen, self.seed)
 
 
 class NumberedBatch(NamedTuple):
-    """A batch for validation, and the number of each of its clips, which its key follows from."""
+    """A batch for validation, and the number of each of its clips, from which the clip's key is
+    derived.
+    """
 
     batch: PyTree
     numbers: UInt[AnyArray, "b"]
@@ -73,8 +78,8 @@ def make_train_step(
     mesh: Mesh,
     frozen: PyTree | None = None,
 ) -> Step:
-    """The compiled step: (state, batch) -> (new state, the loss, its terms, `grad_norm`,
-    `learning_rate`).
+    """Return the compiled step: (state, batch) -> (new state, metrics). `abstract` gives the shapes
+    and shardings of the state.
     """
     config, shardings = system.config, jax.tree.map(lambda leaf: leaf.sharding, abstract)
     frozen = on_every_device(frozen or {}, mesh)
@@ -133,10 +138,11 @@ def loss_gradient(
     shardings: PyTree,
     held: tuple[str, ...] = (),
 ) -> Callable[..., Gradient]:
-    """(params, batch, keys) -> ((loss, means of its terms), gradient by the trainable parameters).
+    """Return a function (params, batch, keys) -> ((loss, means of its terms), gradient by the
+    trainable parameters).
 
-    Both parameters and gradient lie as `shardings` says; parameters that match a pattern of `held`
-    get zeros.
+    Parameters and gradient are sharded as in `shardings`. The gradient of parameters that match a
+    pattern of `held` is zero.
     """
 
     def loss_fn(
@@ -161,8 +167,8 @@ def make_validation_step(
     mesh: Mesh,
     frozen: PyTree | None = None,
 ) -> Step:
-    """The compiled pass without dropout: (averaged parameters, `NumberedBatch`) -> the terms of
-    each clip, on every device.
+    """Return the compiled pass without dropout: (averaged parameters, `NumberedBatch`) -> the terms
+    of each clip, replicated on every device.
     """
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract.ema)
     frozen = on_every_device(frozen or {}, mesh)
@@ -181,7 +187,7 @@ def make_validation_step(
 
 
 def _key_data(config: Config, mesh: Mesh) -> UInt[Array, "_"]:
-    """The key of `train.seed` as numbers, on every device."""
+    """Return the key of `train.seed` as numbers, on every device."""
     return on_every_device(np.asarray(jax.random.key_data(jax.random.key(config.train.seed))), mesh)
 
 

@@ -3,10 +3,10 @@
     term = mean over clips of term_i,    loss = Σ over terms,    i every clip once
 
 Batches are filled with copies of clips, up to a fixed number of rows and to a multiple of the batch
-shards of the mesh; their rows are dropped before the mean, which is taken in float64 on the host.
-The random numbers of a clip (noise level, noise) follow from the seed and its id, so that two
-passes differ by the weights alone, on any mesh and in any set of clips. Every process reads all the
-clips, and computes those that its devices hold.
+shards of the mesh. The rows of copies are removed before the mean, which is computed in float64 on
+the host. The random numbers of a clip (diffusion step, noise) depend on the seed and its id. Two
+passes therefore differ by the weights alone, on any mesh and in any set of clips. Every process
+reads all clips, and computes those that its devices hold.
 """
 
 import json
@@ -35,7 +35,7 @@ def validation_losses(
     batches: Sequence[ValidationBatch],
     mesh: Mesh,
 ) -> dict[str, float]:
-    """The loss and its weighted terms, each the mean over all clips; {} without clips."""
+    """Return the loss and its weighted terms, each the mean over all clips; {} without clips."""
     if not batches:
         return {}
     computed = [
@@ -52,7 +52,9 @@ def validation_losses(
 
 
 def _numbered_rows(clips: ValidationBatch, mesh: Mesh) -> NumberedBatch:
-    """The rows of a batch and the numbers of their clips, repeated until the mesh divides them."""
+    """Return the rows of a batch and the numbers of their clips, repeated until the row count is
+    divisible by the batch shards.
+    """
     shards = int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
     rows = rows_of(clips.batch)
     numbers = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in clips.ids]
@@ -62,9 +64,10 @@ def _numbered_rows(clips: ValidationBatch, mesh: Mesh) -> NumberedBatch:
 
 
 def on_one_device(compute: Callable[[PyTree], Answer], params: PyTree, mesh: Mesh) -> Answer:
-    """What `compute` makes of the parameters on the first device, on every process.
+    """Return, on every process, the result of `compute` for the parameters on the first device.
 
-    Sampling a few clips is too little work to be divided. The other processes wait for the answer.
+    Sampling a few clips is too little work to be divided. The other processes wait for the result,
+    which must be a JSON value.
     """
     if mesh.size == 1:
         return compute(params)

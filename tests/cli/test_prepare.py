@@ -96,9 +96,7 @@ def test_nothing_usable_is_exit_status_2_and_keeps_the_work_folder(tmp_path, cap
     status, _, errors = prepare(
         capsys, tmp_path / "in", "--out", tmp_path / "out", "--processes", 1
     )
-    assert (
-        status == 2 and len(errors.splitlines()) == 1 and "nothing of 1 sources is usable" in errors
-    )
+    assert status == 2 and len(errors.splitlines()) == 1 and "none of 1 sources is usable" in errors
     assert (tmp_path / "out.work").is_dir() and not (tmp_path / "out").exists()
 
 

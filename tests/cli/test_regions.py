@@ -50,7 +50,7 @@ def test_the_command_writes_the_table_and_a_picture_and_prints_what_to_paste(
         *("--model.regions.eye", ",".join(map(str, chosen["eye"]))),
         *("--model.regions.space", "builtin"),
     ]
-    assert any("two halves of the clips agree: Jaccard" in line for line in lines)
+    assert any("agreement of two halves of the clips: Jaccard" in line for line in lines)
     assert content["statistic"] == "max" and content["data"]["clips"] == 6
     assert len(content["data"]["digest"]) == 64 and len(content["ratios"]["eye"]) == 53
     for name in ("regions.json", "regions.png"):
@@ -73,9 +73,12 @@ def test_pairs_that_a_user_brings_need_no_face(deep, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--lip", "0"], "region lip: 0 dimensions asked for, need 1 or more"),
+        (["--lip", "0"], "region lip: got 0 dimensions, need 1 or more"),
         (["--lip", "60"], "are 68 dimensions, the motion space has 64"),
-        ([], "of the bfm space: no face here to close lips and eyes on; give --neutral-lips and"),
+        (
+            [],
+            "of the bfm space: no face is available to close lips and eyes on; give --neutral-lips",
+        ),
         (["--neutral-lips", "{deep}/lips"], "to close eyes on; give --neutral-eyes"),
         (["--neutral-lips", "{deep}/still", "--neutral-eyes", "{deep}/eyes"], "region lip: no dim"),
         (["--neutral-lips", "{shards}"], "of the builtin space, those of the originals bfm"),

@@ -124,7 +124,7 @@ def test_a_damaged_file_counts_as_missing_and_is_made_again(tmp_path, encoder, d
     content[100] ^= 1
     path.write_bytes({"flip": bytes(content), "cut": bytes(content[:-7]), "empty": b""}[damage])
     assert cache.find(clip) is None
-    with pytest.raises(InputError, match="are gone"):
+    with pytest.raises(InputError, match="are missing"):
         cache(clip)
     cache.fill([clip], encoder)
     np.testing.assert_array_equal(cache.find(clip), sound)

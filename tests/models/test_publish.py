@@ -237,7 +237,7 @@ def test_nothing_is_sent_over_what_is_not_ours_or_that_others_could_not_use(hub,
         "deaf: refers to its speech encoder as 'encoders/mine', a folder that others do not have"
         in lines[2]
     )
-    assert lines[3].startswith("card.md: its metadata are not sound")
+    assert lines[3].startswith("card.md: invalid metadata")
     assert (
         lines[4].startswith("org/new: not uploaded to the hub")
         and "log in with `hf auth login`" in lines[4]

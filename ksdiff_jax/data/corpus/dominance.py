@@ -37,7 +37,9 @@ def blend(
     rate_before_hz: float,
     rate_after_hz: float,
 ) -> Float[np.ndarray, "t"]:
-    """F(t) of one articulator; segments with dominance 0 do not count. The θ are in 1/s."""
+    """Return F(t) of one articulator; segments with dominance 0 have no effect. The θ are in
+    1/s.
+    """
     core_start_s, core_end_s, target, dominance = segments
     before = np.maximum(0.0, core_start_s - times_s[:, None])
     after = np.maximum(0.0, times_s[:, None] - core_end_s)

@@ -1,12 +1,13 @@
 """The version of the built-in corpus, which names the folders in which generated clips are cached.
 
-Raise `VERSION` whenever clips come out otherwise than before, be it by a change here, in
-`data/augment.py`, in `face/` or in the face's stored arrays: old caches are then not mistaken for
-new ones. A change that leaves every clip as it was keeps the version and everybody's cache.
+Increase `VERSION` whenever a clip changes, through a change here, in `data/augment.py`, in `face/`
+or in the face's stored arrays, so that old caches are not used. A change that leaves every clip as
+it was keeps the version and every user's cache.
 
-`FINGERPRINT` belongs to the version. It holds statistics of four clips that a test makes and
-compares (tests/data/corpus/test_corpus.py), so that a changed corpus cannot keep its version.
-Statistics and not a digest: the last bits of a clip differ between releases of NumPy and librosa.
+`FINGERPRINT` belongs to the version. It contains statistics of four clips that a test generates and
+compares (tests/data/corpus/test_corpus.py), so that a changed corpus cannot keep its version. It
+contains statistics instead of a digest, because the last bits of a clip differ between releases of
+NumPy and librosa.
 """
 
 VERSION = "v2"

@@ -119,7 +119,9 @@ def find_sources(
 
 
 def _files_below(paths: Sequence[str | Path]) -> list[Found]:
-    """Videos and coefficient files at or below `paths`, each once; raises `InputError` for none."""
+    """Return the videos and coefficient files at or below `paths`, each once; raise `InputError` if
+    there are none.
+    """
     kinds = VIDEOS + COEFFICIENTS
     files = {found.path: found for path in paths for found in _files(Path(path), kinds)}
     if not files:

@@ -67,7 +67,7 @@ def overlap(motion: Span, sound: Span, *, wanted: Span) -> tuple[Span, Cut]:
 
 
 class Lengths(NamedTuple):
-    """The lengths of a motion and of its sound."""
+    """The lengths of a motion and of its sound, in frames and in seconds."""
 
     frames: int
     period_s: float  # of a motion frame
@@ -76,8 +76,8 @@ class Lengths(NamedTuple):
 
 
 def check_lengths(lengths: Lengths, *, what: str, origin: str, remedy: str) -> None:
-    """Raise `Rejected("length_mismatch")` where the lengths of motion and sound show a wrong rate
-    or another file.
+    """Raise `Rejected("length_mismatch")` if the lengths of motion and sound show a wrong rate or
+    another file.
 
     `what` and `origin` name the motion and the source of its rate; `remedy` is an option that sets
     the rate that fits.
@@ -101,8 +101,8 @@ def check_lengths(lengths: Lengths, *, what: str, origin: str, remedy: str) -> N
 
 
 def fitting_rate(lengths: Lengths) -> float | None:
-    """The usual rate at which the frames would last as long as the sound, where they do not as it
-    is.
+    """Return the usual rate at which the frames would last as long as the sound, if they do not
+    already.
     """
     frames, period_s, motion_s, sound_s = lengths
     off_s = abs(motion_s - sound_s)

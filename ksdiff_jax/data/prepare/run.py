@@ -41,7 +41,7 @@ class Finished(NamedTuple):
     sources: tuple[Source, ...]
     keys: tuple[str, ...]
     entries: tuple[Entry, ...]
-    kept: int  # sources of these that an earlier run had finished
+    kept: int  # of these sources, the number that an earlier run had finished
     ledger: Ledger
 
 
@@ -133,9 +133,8 @@ def write_prepared(
         )
         first = f"; the first: {rejections[0].detail}" if rejections else ""
         raise InputError(
-            f"{out}: nothing of {len(finished.sources)} sources is usable "
-            f"({summary}){first}; "
-            f"all are in {finished.ledger.folder}"
+            f"{out}: none of {len(finished.sources)} sources is usable ({summary}){first}; all "
+            f"are in {finished.ledger.folder}"
         )
     spaces = Counter(finished.entries[i].space for i in usable.values())
     if len(spaces) > 1:

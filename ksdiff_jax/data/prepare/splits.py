@@ -23,18 +23,20 @@ def speaker_place(speaker_id: str, *, seed: int) -> float:
 
 
 class SplitRule(NamedTuple):
-    """What decides the split of a source."""
+    """The rule that determines the split of a source."""
 
     held_out: float = 0.05  # of the speakers, for val and again for test
     seed: int = 0
-    published: Mapping[str, str] = MappingProxyType({})  # the split by source id, where it is given
+    published: Mapping[str, str] = MappingProxyType({})  # the split by source id, if published
 
 
 DEFAULT_RULE = SplitRule()
 
 
 def assign_splits(speakers: Mapping[str, str], rule: SplitRule) -> dict[str, str]:
-    """Split by source id. `speakers` is the speaker by source id; train is never left empty."""
+    """Return the split by source id. `speakers` is the speaker by source id; train is never left
+    empty.
+    """
     held_out, seed, published = rule
     chosen = set(published.values())
     splits = {}

@@ -1,10 +1,10 @@
-"""Whether the choice of dimensions is one of the face or of the clips at hand: two random halves of
-the clips choose for themselves, and
+"""Tests whether the choice of dimensions depends on the clips: it is made on two random halves of
+the clips separately, and the Jaccard index
 
     J_r = |A_r ∩ B_r| / |A_r ∪ B_r|
 
-of the two choices A and B is 1 where they are the same. Over many random splits it has a mean and a
-range that holds 95 % of them.
+of the two choices A and B is 1 if they are the same. The result is its mean over many random
+splits, and a range that contains 95 % of them.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,9 @@ def halves_agree(
     splits: int = SPLITS,
     seed: int = 0,
 ) -> dict[str, Agreement]:
-    """Agreement per region; NaN for one clip, and for a region that does not move in some half."""
+    """Return the agreement per region; NaN for a single clip, and for a region that does not move
+    in one of the halves.
+    """
     rng = np.random.default_rng(seed)
     found: dict[str, list[float]] = {region: [] for region in tally.peak}
     for _ in range(splits):
@@ -55,12 +57,12 @@ def halves_agree(
 
 
 def jaccard(a: tuple[int, ...], b: tuple[int, ...]) -> float:
-    """Shared numbers over all numbers of two choices."""
+    """Return the number of shared elements over that of all elements of two choices."""
     return len({*a} & {*b}) / len({*a} | {*b})
 
 
 def _choice(tally: PairTally, sizes, statistic: Statistic) -> dict[str, tuple[int, ...]]:
-    """The dimensions that these clips choose; empty where a region does not move in them."""
+    """Return the dimensions chosen from these clips; {} if a region does not move in them."""
     try:
         return choose_dimensions(tally.ratios(statistic), sizes)
     except InputError:

@@ -1,9 +1,9 @@
-"""Δ of a clip by region: what its expression E is beyond that of the same clip with the region
-neutral.
+"""Δ of a clip by region: the difference between its expression E and that of the same clip with the
+region neutral.
 
 | pairs | for | Δ |
 |---|---|---|
-| given | every clip, where the user names a data set for the region | clip − its partner |
+| given | every clip, if the user names a data set for the region | clip − its partner |
 | actions | clips of the built-in corpus | clip − clip with the region's actions at rest |
 | landmarks | other clips of a face with landmarks | fit of the clip − fit with the region closed |
 """
@@ -28,14 +28,16 @@ CLOSED = {"lip": neutral_tracked.lips_closed, "eye": neutral_tracked.lids_closed
 
 
 class Neutral(NamedTuple):
-    """Where neutralised clips come from: partners by region, else actions or landmarks."""
+    """The source of neutralised clips: partners by region, otherwise actions or landmarks."""
 
     given: Mapping[str, Callable[[Clip], Clip]] = {}
     landmarks: tuple[LandmarkModel, LandmarkEmbedding] | None = None  # of the clips' face
 
 
 def pairs_of(clip: Clip, region: str, neutral: Neutral) -> str:
-    """Which pairs of the module's table a clip has for a region; "" where it has none."""
+    """Return the kind of pairs of the module's table that a clip has for a region; "" if it has
+    none.
+    """
     if region in neutral.given:
         return "given"
     if neutral_corpus.is_of_corpus(clip):
@@ -50,7 +52,7 @@ def check_pairs(clip: Clip, neutral: Neutral) -> None:
         return
     face = "" if clip.space == BFM.name else "name its face with --face and --landmarks, or "
     raise InputError(
-        f"clip {clip.clip_id!r} of the {clip.space} space: no face here to close "
+        f"clip {clip.clip_id!r} of the {clip.space} space: no face is available to close "
         f"{' and '.join(NAMES[region] for region in lacking)} on; {face}give "
         f"{' and '.join(f'--neutral-{NAMES[region]}' for region in lacking)}, data sets of the "
         "same clips with that region neutral"
@@ -58,12 +60,12 @@ def check_pairs(clip: Clip, neutral: Neutral) -> None:
 
 
 def expression_of(clip: Clip) -> Float[np.ndarray, "t k"]:
-    """E of a clip, frame by frame."""
+    """Return E of a clip, frame by frame."""
     return motion_of_clip(clip)[:, expression_columns(SPACES[clip.space])]
 
 
 def changes_of(clip: Clip, neutral: Neutral) -> dict[str, Float[np.ndarray, "t k"]]:
-    """Δ by region; `InputError` for a clip without pairs."""
+    """Return Δ by region; raise `InputError` for a clip without pairs."""
     check_pairs(clip, neutral)
     fitted = None
     changes = {}

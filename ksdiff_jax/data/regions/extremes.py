@@ -1,4 +1,4 @@
-"""The frame of a data set in which each region moves the face most, for a picture of it."""
+"""The frame of a data set in which each region moves the face most, for a picture."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,8 +14,8 @@ def farthest_frames(
     mean: Float[np.ndarray, "k"],
     metric: Float[np.ndarray, "k k"],
 ) -> dict[str, Float[np.ndarray, "k"]]:
-    """Per region, E of mean μ in all but the region's numbers, which are those of the frame with
-    the largest (E − μ)ᵀ G (E − μ) over these numbers; `metric` is G.
+    """Return per region one E: its own numbers from the frame with the largest (E − μ)ᵀ G (E − μ)
+    over these numbers, all others from the mean μ; `metric` is G.
     """
     farthest = dict.fromkeys(regions, -1.0)
     found = {region: mean.copy() for region in regions}

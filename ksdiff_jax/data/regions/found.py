@@ -1,4 +1,4 @@
-"""The regions of a data set: everything that `ksdiff-jax regions` prints, draws and writes."""
+"""The regions of a data set: all results that `ksdiff-jax regions` prints, draws and writes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ GLOBAL = "global"
 
 
 class FoundRegions(NamedTuple):
-    """The dimensions of each region of E, and what they were chosen by."""
+    """The dimensions of each region of E, and the statistics from which they were chosen."""
 
     space: MotionSpace
     statistic: Statistic
@@ -38,7 +38,7 @@ class FoundRegions(NamedTuple):
 
     @property
     def options(self) -> dict[str, str]:
-        """Fields of a DisentTalk configuration, as a command line takes them."""
+        """Return fields of a DisentTalk configuration as command-line options."""
         chosen = {region: ",".join(map(str, self.regions[region])) for region in REGIONS}
         fields = chosen | {"space": self.space.name}
         return {f"--model.regions.{name}": value for name, value in fields.items()}
@@ -53,7 +53,9 @@ def find_regions(
     statistic: Statistic,
     progress: Callable[[int], None] = lambda clips_done: None,
 ) -> FoundRegions:
-    """Regions by the pairs of all `clips`; `InputError` where they cannot be chosen (`select`)."""
+    """Return the regions determined from the pairs of all `clips`; raise `InputError` if they
+    cannot be chosen (`select`).
+    """
     width = len(expression_columns(space))
     check_sizes(sizes, width)
     kinds: dict[str, Counter[str]] = {region: Counter() for region in REGIONS}
@@ -71,7 +73,7 @@ def find_regions(
     rest = global_dimensions(chosen, width)
     if not rest:
         raise InputError(
-            f"region {GLOBAL}: lip and eye take all {width} dimensions of the space; ask for fewer"
+            f"region {GLOBAL}: lip and eye take all {width} dimensions of the space; request fewer"
         )
     return FoundRegions(
         space=space,
@@ -85,7 +87,7 @@ def find_regions(
 
 
 def dimension_names(space: MotionSpace) -> list[str]:
-    """A name for each number of E: `expression 7`, `jaw x`."""
+    """Return a name for each number of E: `expression 7`, `jaw x`."""
     parts = [(part, width) for part, width in space.parts for _ in range(width)]
     within = [k for _, width in space.parts for k in range(width)]
     columns = expression_columns(space).tolist()
@@ -98,7 +100,7 @@ def dimension_names(space: MotionSpace) -> list[str]:
 
 
 def as_json(found: FoundRegions, *, data: Mapping[str, object]) -> dict:
-    """The content of regions.json; `data` says what the clips are."""
+    """Return the content of regions.json; `data` describes the clips."""
     return {
         "schema": SCHEMA,
         "space": found.space.name,

@@ -1,9 +1,9 @@
-"""The built-in corpus with its lip or lid actions at rest, exactly.
+"""The built-in corpus with its lip or lid actions exactly at rest.
 
-Its motion is made of named actions w with expression = w M (face/actions.py), and M can be
-inverted: the weights come back from the coefficients, those of the region are set to 0, and the
-coefficients are made again. The jaw goes with the lips. What differs is what the region's actions
-alone have made; none of the random brows and blinks is drawn anew.
+Its motion consists of named actions w with expression = w M (face/actions.py), and M is invertible:
+the weights are recovered from the coefficients, those of the region are set to 0, and the
+coefficients are computed again. The jaw belongs to the lips. The difference is exactly the
+contribution of the region's actions; random brows and blinks are not drawn again.
 """
 
 import dataclasses
@@ -24,17 +24,17 @@ LID_ACTIONS = (*GROUPS["blink"], *GROUPS["lids"])
 
 
 def is_of_corpus(clip: Clip) -> bool:
-    """Whether the clip's motion is made of actions by the built-in corpus."""
+    """Return whether the clip's motion was generated from actions by the built-in corpus."""
     return clip.source == SOURCE
 
 
 def lips_at_rest(clip: Clip) -> Clip:
-    """The clip with all actions of the mouth at 0 and the jaw shut."""
+    """Return the clip with all actions of the mouth at 0 and the jaw closed."""
     return dataclasses.replace(_without(clip, LIP_ACTIONS), jaw=np.zeros_like(clip.jaw))
 
 
 def lids_at_rest(clip: Clip) -> Clip:
-    """The clip with all actions of the lids at 0: eyes open, no blinks."""
+    """Return the clip with all actions of the lids at 0: eyes open, no blinks."""
     return _without(clip, LID_ACTIONS)
 
 

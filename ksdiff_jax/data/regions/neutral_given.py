@@ -1,6 +1,7 @@
-"""Pairs that a user brings: a second data set with the same clips, one region of the face neutral.
+"""Pairs provided by the user: a second data set with the same clips, one region of the face
+neutral.
 
-Clips are matched by `clip_id`, in whatever order either data set has them.
+Clips are matched by `clip_id`; their order in the data sets is irrelevant.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +16,11 @@ from ksdiff_jax.errors import InputError
 def partners(
     clips: Iterable[Clip], folder: PathLike, *, split: str, space: str
 ) -> Callable[[Clip], Clip]:
-    """What gives the clip of the same id in the split of the data set in `folder`.
+    """Return a function from a clip to the clip of the same id in the split of the data set in
+    `folder`.
 
-    Raises `InputError` where the data set is of another space, where a clip has no partner, and,
-    when a pair is taken, where the two have not as many frames.
+    Raise `InputError` if the data set is of another space or if a clip has no partner. The function
+    raises `InputError` if the two clips of a pair differ in frames or frame rate.
     """
     if (found := known_space(folder, given="")) != space:
         raise InputError(

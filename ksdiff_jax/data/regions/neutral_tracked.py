@@ -1,17 +1,18 @@
-"""Tracked clips with lips or lids closed: in the landmarks of the face, which is then fitted again.
+"""Tracked clips with lips or lids closed: in the landmarks of the face, to which it is then fitted
+again.
 
 The points of the tracker's mesh are taken from the fitted face of every frame (3-D, head pose
 removed), moved, projected with the frame's own head pose and camera, and fitted as in the first
-tracking (face/fit.py). The identity is held at the clip's, so that a mouth closed in every frame is
-not taken for other lips. The clip's own landmarks are fitted in the same way, and Δ is the
-difference of the two fits: what the fit's beliefs do to a motion is in both.
+tracking (face/fit.py). The identity is fixed to the clip's, so that a mouth closed in every frame
+is not fitted as other lips. The clip's own landmarks are fitted in the same way, and Δ is the
+difference of the two fits. The effect of the fit's priors on a motion is therefore in both.
 
-Lips close as a person closes them. With g(t) the height of the gap at the middle of the inner rims
-and a the reach from the jaw's hinge to the lower rim along z, the jaw turns back by g / a about its
-hinge, and every point follows by its jaw weight. Where the rims do not meet then, each pair meets
-in its middle.
+Lips are closed mainly by the jaw. Let g(t) be the height of the gap at the middle of the inner rims
+and a the distance from the jaw's hinge to the lower rim along z. The jaw rotates back by g / a
+about its hinge, and every point follows by its jaw weight. Where the rims do not meet after that,
+each pair is moved to its midpoint.
 
-Lids close as the upper lid falls: its points take the places of the lower lid's.
+Lids are closed by the upper lid: its points are moved to those of the lower lid.
 """
 
 import dataclasses
@@ -38,7 +39,7 @@ from ksdiff_jax.motion.space import SHAPE_DIMS
 from ksdiff_jax.typing import Float, Int
 
 Points = Float[np.ndarray, "t c 3"]
-MIDDLE_PAIRS = 3  # of the inner lips, by which the jaw turns back
+MIDDLE_PAIRS = 3  # pairs of the inner lips that determine the rotation of the jaw
 
 
 def refitted(
@@ -48,7 +49,9 @@ def refitted(
     *,
     close: Callable[[Points, LandmarkModel, LandmarkEmbedding], Points] | None = None,
 ) -> Clip:
-    """The clip fitted again to its own landmarks, with lips or lids closed in them by `close`."""
+    """Return the clip fitted again to its own landmarks, with lips or lids closed in them by
+    `close`.
+    """
     own = landmarks_of_shape(model, clip.shape)
     frames, still = clip.frames, np.zeros((clip.frames, 3), np.float32)
     level = HeadPose(clip.expression, still, clip.jaw, still)
@@ -64,7 +67,9 @@ def refitted(
 
 
 def lips_closed(points: Points, model: LandmarkModel, embedding: LandmarkEmbedding) -> Points:
-    """The points with the lips together, and all that hangs on the jaw closer by as much."""
+    """Return the points with the lips together, and the parts that follow the jaw rotated by the
+    same angle.
+    """
     upper, lower = columns_of(embedding, INNER_LIP_PAIRS).T
     middle = slice((len(upper) - MIDDLE_PAIRS) // 2, (len(upper) + MIDDLE_PAIRS) // 2)
     hinge = model.joints[1]
@@ -79,7 +84,7 @@ def lips_closed(points: Points, model: LandmarkModel, embedding: LandmarkEmbeddi
 
 
 def lids_closed(points: Points, model: LandmarkModel, embedding: LandmarkEmbedding) -> Points:
-    """The points with the upper lids down on the lower ones."""
+    """Return the points with the upper lids on the lower ones."""
     del model
     upper, lower = columns_of(embedding, LID_PAIRS).T
     closed = points.copy()
@@ -90,15 +95,16 @@ def lids_closed(points: Points, model: LandmarkModel, embedding: LandmarkEmbeddi
 def columns_of(
     embedding: LandmarkEmbedding, pairs: tuple[tuple[int, int], ...]
 ) -> Int[np.ndarray, "p 2"]:
-    """Where pairs of the tracker's points stand in the embedding; pairs that it lacks are left out.
+    """Return the columns of pairs of the tracker's points in the embedding; pairs that it does not
+    contain are omitted.
 
-    Raises `InputError` where it has none of them.
+    Raise `InputError` if it contains none of them.
     """
     column = {int(point): place for place, point in enumerate(embedding.points)}
     found = [(column[a], column[b]) for a, b in pairs if a in column and b in column]
     if not found:
         raise InputError(
-            f"landmark embedding: it has none of the points {pairs[0]} to {pairs[-1]} of lips or "
+            f"landmark embedding: none of the points {pairs[0]} to {pairs[-1]} of lips or "
             "lids; need an embedding of MediaPipe's face mesh with them"
         )
     return np.array(found)

@@ -9,9 +9,9 @@ frames,
     D_global  = the others
 
 Eq. 1 has |Δ| / σ and §IV "the maximum temporal variation over the standard deviation"; `statistic`
-chooses, the maximum by default (R). A number that is among the first of both regions belongs to the
-one where its ratio is larger, and the other region takes its next. Of equal ratios that of the lips
-goes first, then the lower number.
+selects one, the maximum by default (R). A number among the first of both regions belongs to the one
+with the larger ratio, and the other region takes its next number. Of equal ratios that of the lips
+has priority, then the lower number.
 
 E is `motion.space.expression_columns` of a motion frame: expression and jaw (53 numbers) in the
 spaces `builtin` and `flame`, where the jaw is a candidate for the lips (R), and the 64 expression
@@ -28,28 +28,28 @@ from ksdiff_jax.motion.space import STD_FLOOR
 from ksdiff_jax.typing import Float
 
 Statistic = Literal["max", "mean"]
-REGIONS = ("lip", "eye")  # D_global is what they leave
+REGIONS = ("lip", "eye")  # D_global contains the remaining numbers
 LIP_DIMS, EYE_DIMS = 13, 8  # K_lip and K_eye of the paper
-# A number that a neutralised region moves by less than this share of its deviation does not move
-# with it: what is left is rounding.
+# A number that changes with a region by less than this fraction of its standard deviation does not
+# move with it: such a change is rounding.
 STILL_RATIO = 1e-3
 
 
 def region_ratios(
     change: Float[np.ndarray, "k"], std: Float[np.ndarray, "k"]
 ) -> Float[np.ndarray, "k"]:
-    """|Δ| / σ per number; a σ below the floor of the motion spaces counts as the floor."""
+    """Return |Δ| / σ per number; the floor of the motion spaces replaces a smaller σ."""
     return np.abs(change) / np.maximum(std, STD_FLOOR)
 
 
 def choose_dimensions(
     ratios: Mapping[str, Float[np.ndarray, "k"]], sizes: Mapping[str, int]
 ) -> dict[str, tuple[int, ...]]:
-    """D_r per region of `ratios`, at most `sizes[r]` numbers each, the largest ratio first.
+    """Return D_r per region of `ratios`, at most `sizes[r]` numbers each, the largest ratio first.
 
-    Numbers that do not move with a region are not taken, so a region may be smaller than asked for.
-    Raises `InputError` for a region of no size, for sizes larger than the space, and for a region
-    with which nothing moves.
+    Numbers that do not move with a region are not chosen, so a region may be smaller than
+    requested. Raise `InputError` for a region of size 0, for sizes larger than the space, and for a
+    region with which nothing moves.
     """
     check_sizes(sizes, len(next(iter(ratios.values()))))
     candidates = [
@@ -60,7 +60,7 @@ def choose_dimensions(
     ]
     chosen: dict[str, list[int]] = {region: [] for region in ratios}
     taken: set[int] = set()
-    # Down the ratios of all regions together, a contested number meets its larger ratio first.
+    # All regions are sorted together, so a number of both regions gets its larger ratio first.
     for _, _, number, region in sorted(candidates):
         if number not in taken and len(chosen[region]) < sizes[region]:
             chosen[region].append(number)
@@ -75,18 +75,18 @@ def choose_dimensions(
 
 
 def global_dimensions(chosen: Mapping[str, tuple[int, ...]], width: int) -> tuple[int, ...]:
-    """D_global: the numbers of E that are in no region."""
+    """Return D_global: the numbers of E that are in no region."""
     taken = {number for numbers in chosen.values() for number in numbers}
     return tuple(number for number in range(width) if number not in taken)
 
 
 def check_sizes(sizes: Mapping[str, int], width: int) -> None:
-    """Raise `InputError` for a region of no size, and for more dimensions than the space has."""
+    """Raise `InputError` for a region of size 0, and for more dimensions than the space has."""
     for region, size in sizes.items():
         if size < 1:
-            raise InputError(f"region {region}: {size} dimensions asked for, need 1 or more")
+            raise InputError(f"region {region}: got {size} dimensions, need 1 or more")
     if (wanted := sum(sizes.values())) > width:
         asked = " and ".join(f"{size} for {region}" for region, size in sizes.items())
         raise InputError(
-            f"regions: {asked} are {wanted} dimensions, the motion space has {width}; ask for fewer"
+            f"regions: {asked} are {wanted} dimensions, the motion space has {width}; request fewer"
         )

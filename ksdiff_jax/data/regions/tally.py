@@ -1,8 +1,8 @@
-"""What is counted of pairs of motions, clip by clip, so that any part of the clips can be judged
+"""Statistics of pairs of motions, clip by clip, so that any subset of the clips can be evaluated
 without reading them again.
 
-For n clips and the k numbers of E: frames, sum and sum of squares of the original give σ; the
-largest and the summed |Δ| of each region give its ratios (`select`).
+For n clips and the k numbers of E: frames, sum and sum of squares of the original determine σ; the
+maximum and the sum of |Δ| of each region determine its ratios (`select`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from ksdiff_jax.typing import Float, Int
 
 
 class PairTally(NamedTuple):
-    """Counts of n clips; `peak` and `total` are by region."""
+    """Statistics of n clips; `peak` and `total` are by region."""
 
     frames: Float[np.ndarray, "n"]
     sums: Float[np.ndarray, "n k"]
@@ -29,7 +29,7 @@ class PairTally(NamedTuple):
         return len(self.frames)
 
     def part(self, rows: Int[np.ndarray, "_"]) -> "PairTally":
-        """The counts of some of the clips."""
+        """Return the statistics of some of the clips."""
         return PairTally(
             *(values[rows] for values in (self.frames, self.sums, self.squares)),
             *(
@@ -39,16 +39,16 @@ class PairTally(NamedTuple):
         )
 
     def mean(self) -> Float[np.ndarray, "k"]:
-        """Mean of each number over all frames."""
+        """Return the mean of each number over all frames."""
         return self.sums.sum(axis=0) / self.frames.sum()
 
     def std(self) -> Float[np.ndarray, "k"]:
-        """σ of each number over all frames."""
+        """Return σ of each number over all frames."""
         power = self.squares.sum(axis=0) / self.frames.sum()
         return np.sqrt(np.maximum(power - self.mean() ** 2, 0.0))
 
     def ratios(self, statistic: Statistic) -> dict[str, Float[np.ndarray, "k"]]:
-        """Ratio per region and number (Eq. 1)."""
+        """Return the ratio per region and number (Eq. 1)."""
         changes = {
             "max": lambda region: self.peak[region].max(axis=0),
             "mean": lambda region: self.total[region].sum(axis=0) / self.frames.sum(),
@@ -61,7 +61,9 @@ class PairTally(NamedTuple):
 def tally_pairs(
     pairs: Iterable[tuple[Float[np.ndarray, "_ k"], Mapping[str, Float[np.ndarray, "_ k"]]]],
 ) -> PairTally:
-    """Counts of (E of a clip, its Δ by region), clip by clip; `InputError` for no clips."""
+    """Return the statistics of (E of a clip, its Δ by region), clip by clip; raise `InputError` if
+    there are no clips.
+    """
     rows = [_row(motion.astype(np.float64), changes) for motion, changes in pairs]
     if not rows:
         raise InputError("regions: got no clips, need one or more")

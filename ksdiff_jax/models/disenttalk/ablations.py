@@ -1,15 +1,15 @@
-"""The ablations of the paper's Table IV that are choices of the model, each as a change to a
-configuration, and the paper's own figures.
+"""The ablations of the paper's Table IV that are options of the model, each as a change of a
+configuration, and the paper's results.
 
-| row | what changes |
+| row | change |
 |---|---|
 | w/o TEMPORAL | no multi-scale temporal convolutions (Eq. 5) |
 | w/o DISENTANGLE | one region of all numbers (Eq. 1-2) |
-| w/o HIERARCHICAL | the regions are fused without an attention of their own (Eq. 4) |
-| w/o LOCAL | cross-attention without the local convolution beside it (Eq. 6) |
+| w/o HIERARCHICAL | the regions are fused without region attention (Eq. 4) |
+| w/o LOCAL | cross-attention without the parallel local convolution (Eq. 6) |
 | w/o SYNCLOSS | no lip-sync loss (Eq. 10) |
 
-The table's sixth row, w/o CHDTF, is a choice of data.
+The sixth row of the table, w/o CHDTF, concerns the data and is not an option of the model.
 """
 
 from types import MappingProxyType
@@ -26,7 +26,8 @@ ABLATIONS = MappingProxyType(
     }
 )
 
-# Table IV, on CHDTF with another face tracker and renderer than ours: directions, not goals.
+# Table IV, on CHDTF with another face tracker and renderer than ours. Compare the directions of
+# the differences only, not the values.
 PAPER_TABLE_4 = MappingProxyType(
     {
         FULL: {"LSE-C": 6.419, "LMD": 2.139, "Blink": 0.249},

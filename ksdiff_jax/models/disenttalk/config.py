@@ -1,7 +1,7 @@
 """The configuration of DisentTalk: every field with its unit and its source.
 
-Defaults are the paper's (Eq. n and §n are its numbers); `R` marks a reading of ours where the paper
-is silent.
+Defaults are the paper's (Eq. n and §n are its numbers); `R` marks our choice where the paper leaves
+a value open.
 """
 
 import math
@@ -15,28 +15,30 @@ from ksdiff_jax.speech.config import EncoderConfig
 
 @dataclass(frozen=True)
 class RegionsConfig:
-    """The subspaces of Eq. 1-2, as `ksdiff-jax regions SHARDS` measures them.
+    """The subspaces of Eq. 1-2, as measured by `ksdiff-jax regions SHARDS`.
 
-    Numbers are places in the vector E of a space: the expression, and after it the jaw where the
+    Numbers are indices into the vector E of a space: the expression, followed by the jaw if the
     space has a moving one (`motion.space.expression_columns`).
     """
 
     lip: tuple[int, ...] = ()  # D_lip; the paper has K_lip = 13
     eye: tuple[int, ...] = ()  # D_eye; the paper has K_eye = 8
-    space: Literal["builtin", "flame", "bfm"] = "builtin"  # whose numbers these are
+    space: Literal["builtin", "flame", "bfm"] = "builtin"  # the space of these numbers
     # False: the ablation "w/o DISENTANGLE", one region of all numbers
     disentangle: bool = True
 
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """Noise process (Eq. 3, with ᾱ_t for its 1 - β_t): predicts the noise ε."""
+    """Noise process (Eq. 3, with ᾱ_t for its 1 - β_t); the network predicts the noise ε."""
 
     steps: int = 400  # T, §IV-A
-    # R: scaled-linear; the β of latent diffusion times 1000 / 400, so that ᾱ ends at 0.005 as there
+    # R: scaled-linear; the β of latent diffusion times 1000 / 400, for the same final ᾱ of 0.005
     beta_start: float = 0.002125
     beta_end: float = 0.03
-    condition_drop_probability: float = 0.1  # p of §III-B: speech dropped, for Eq. 9
+    condition_drop_probability: float = (
+        0.1  # p of §III-B: probability of dropping speech, for Eq. 9
+    )
 
     def __post_init__(self) -> None:
         at_least(self, "model.diffusion", steps=1)
@@ -48,23 +50,24 @@ class SyncModelConfig:
     """The frozen lip-sync model of Eq. 10, a run of the system `sync`."""
 
     path: str = ""  # checkpoint folder, workdir, shipped name or org/name of the hub
-    digest: str = ""  # of that checkpoint; another one is refused
+    digest: str = ""  # digest of that checkpoint; another one is refused
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The whole of DisentTalk.
 
-    Whatever computes in bfloat16, norms, softmax, positions, diffusion and losses stay in float32.
+    `compute_dtype` does not apply to norms, softmax, positions, diffusion and losses; these are
+    always computed in float32.
     """
 
     width: int = 512  # R
     blocks: int = 6  # R
     heads: int = 8  # R
-    # Z_0 of Eq. 3 (R): the normalised numbers themselves, lifted by a linear layer per region, or
-    # the code of a small autoencoder per region
+    # Z_0 of Eq. 3 (R): the normalised numbers, projected by a linear layer per region, or the code
+    # of a small autoencoder per region
     latent: Literal["linear", "autoencoder"] = "linear"
-    # False: the ablation "w/o HIERARCHICAL", regions are fused without an attention of their own
+    # False: the ablation "w/o HIERARCHICAL", regions are fused without region attention
     region_attention: bool = True
     # False: the ablation "w/o TEMPORAL"
     temporal_convolutions: bool = True
@@ -80,7 +83,7 @@ class ModelConfig:
     # of dense layers and products of attention
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
-    # fused where the device and the shapes allow (auto), or named
+    # auto: a fused kernel if the device and the shapes allow it; or the name of one
     attention: Literal["auto", "xla", "cudnn"] = "auto"
 
     def __post_init__(self) -> None:
@@ -99,8 +102,8 @@ class LossConfig:
     """Weights of the objective."""
 
     noise: float = 1.0  # of Eq. 8
-    # R: γ of Hang et al. (2023); weighs a clip by min(1, γ / SNR), less where little is noise;
-    # 0: all alike, as printed
+    # R: γ of Hang et al. (2023); the weight of a clip is min(1, γ / SNR), smaller at low noise;
+    # 0: equal weights, as in the paper
     snr_cap: float = 0.0
     sync: float = 0.01  # λ of Eq. 10; 0: the ablation "w/o SYNCLOSS"
     autoencoder: float = 1.0  # R: reconstruction by `model.latent` "autoencoder"
@@ -111,13 +114,13 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """Defaults of inference; `ksdiff-jax animate` has options for the usual ones."""
+    """Defaults of inference; `ksdiff-jax animate` has options for the common ones."""
 
     sampler: Literal["ddim"] = "ddim"  # R
     steps: int = 50  # R
     guidance: float = 1.0  # s of Eq. 9; 1 is the plain conditional model
     eta: float = 0.0
-    # R: std of the initial noise of the lip region; at 0 speech alone decides the lips
+    # R: std of the initial noise of the lip region; at 0 speech alone determines the lips
     lip_temperature: float = 1.0
 
     def __post_init__(self) -> None:
@@ -149,12 +152,12 @@ class Config:
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """A pretrained encoder, unless it is finetuned."""
+        """Return the path prefix of a pretrained encoder, unless it is finetuned."""
         encoder = self.model.encoder
         held = encoder.kind == "pretrained" and not encoder.finetune
         return ("encoder/backbone",) if held else ()
 
     @property
     def transcript_tokens(self) -> int:
-        """DisentTalk reads no transcript: begin and end only."""
+        """Return 2, begin and end: DisentTalk reads no transcript."""
         return 2

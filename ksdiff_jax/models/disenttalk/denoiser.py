@@ -8,10 +8,10 @@
     ε = √(1 − ᾱ_t) Z_t + √ᾱ_t v,   v = linear(norm(x)), zero at the start of training
 
 The last line is R: v is the velocity of Salimans and Ho (2022). The network predicts ε, as Eq. 8
-asks; where Z_t is nearly all noise ε is nearly Z_t, and an error of v is not divided by √ᾱ_t on the
-way to Z_0.
+requires. At high noise ε is nearly Z_t, and the conversion to Z_0 does not divide an error of v by
+√ᾱ_t.
 
-`memory` holds everything that does not depend on the diffusion step; a sampler computes it once.
+`memory` returns everything that does not depend on the diffusion step; a sampler computes it once.
 """
 
 import flax.linen as nn
@@ -37,7 +37,7 @@ Memory = tuple[KeysValues, ...]  # the projected speech of every block
 
 
 class Block(nn.Module):
-    """Eq. 4-7, once."""
+    """One block of Eq. 4-7."""
 
     config: ModelConfig
     regions: tuple[str, ...]
@@ -89,7 +89,9 @@ class Denoiser(nn.Module):
         self.velocity = Dense(channels, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
 
     def memory(self, speech: Float[Array, "b t d"], *, drop: Bool[Array, "b"]) -> Memory:
-        """Keys and values of the speech for every block; ∅ of Eq. 9 where `drop`."""
+        """Return keys and values of the speech for every block; those of ∅ (Eq. 9) for the clips of
+        `drop`.
+        """
         nothing = self.null_speech.astype(speech.dtype)
         speech = jnp.where(drop[:, None, None], nothing, speech)
         time_s = frame_times(speech.shape[1])
@@ -103,7 +105,7 @@ class Denoiser(nn.Module):
         *,
         mask: Bool[Array, "b t"],
     ) -> Float[Array, "b t z"]:
-        """The noise in Z_t at diffusion step `step`."""
+        """Return the noise in Z_t at diffusion step `step`."""
         dtype, widths = self.execution.dtype, latent_widths(self.config, self.regions)
         stepped = self.step_embedding(sinusoid(step, width=self.config.width).astype(dtype))
         lifted = tuple(
@@ -122,5 +124,7 @@ class Denoiser(nn.Module):
 
 
 def frame_times(frames: int) -> Float[np.ndarray, "t"]:
-    """Seconds of motion frames from the first; only their differences matter."""
+    """Return the times of motion frames in seconds from the first; only their differences have an
+    effect.
+    """
     return (np.arange(frames) / MOTION_RATE_HZ).astype(np.float32)

@@ -1,14 +1,15 @@
-"""Z_0 of Eq. 3: the latent sequence that is noised, from the normalised numbers of E.
+"""Z_0 of Eq. 3: the latent sequence to which noise is added, computed from the normalised numbers
+of E.
 
 | model.latent | Z_0 | channels of a region | back to E |
 |---|---|---|---|
 | linear | the numbers of each region, (E − mean) / std | K_r | the inverse |
 | autoencoder | the code of each region, of mean square 1 | K_r + 1 | the decoder |
 
-The regions lie one after the other in the order of Eq. 4. The paper does not describe its latent
-(R). A code lies on a sphere of K_r dimensions, so that nothing of the region need be lost and no
-training can shrink Z_0 until ε is trivial to predict. The autoencoder is trained by its
-reconstruction alone: no gradient of Eq. 8 reaches it.
+The regions are concatenated in the order of Eq. 4. The paper does not describe its latent (R). A
+code is a point on a sphere of K_r dimensions. The sphere can represent the whole region, and
+training cannot shrink Z_0 until ε is trivial to predict. The autoencoder is trained only by its
+reconstruction; it gets no gradient of Eq. 8.
 """
 
 import itertools
@@ -24,26 +25,26 @@ from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.models.disenttalk.config import ModelConfig
 from ksdiff_jax.typing import Array, Float
 
-Regions = Mapping[str, tuple[int, ...]]  # places in E of every region, in the order of Eq. 4
+Regions = Mapping[str, tuple[int, ...]]  # indices into E of every region, in the order of Eq. 4
 
 _SMALLEST_SQUARE = 1e-6
 
 
 def latent_widths(config: ModelConfig, regions: Regions) -> dict[str, int]:
-    """Channels of Z_0 that each region has."""
+    """Return the number of channels of Z_0 of each region."""
     extra = 1 if config.latent == "autoencoder" else 0
     return {region: len(numbers) + extra for region, numbers in regions.items()}
 
 
 def channels_of(widths: dict[str, int], region: str) -> slice:
-    """Where the channels of a region lie in Z_0."""
+    """Return the slice of Z_0 that contains the channels of a region."""
     before = itertools.takewhile(lambda name: name != region, widths)
     start = sum(widths[name] for name in before)
     return slice(start, start + widths[region])
 
 
 class RegionCode(nn.Module):
-    """Two layers to the code of a region and two back."""
+    """An encoder of two layers for the code of a region, and a decoder of two layers."""
 
     numbers: int
     hidden: int
@@ -56,13 +57,13 @@ class RegionCode(nn.Module):
         self.decode_down = Dense(self.numbers, dtype=jnp.float32)
 
     def encode(self, values: Float[Array, "b t n"]) -> Float[Array, "b t z"]:
-        """The code, of mean square 1 in every frame."""
+        """Return the code, of mean square 1 in every frame."""
         code = self.encode_down(nn.gelu(self.encode_up(values)))
         square = jnp.mean(code**2, axis=-1, keepdims=True)
         return code * jax.lax.rsqrt(square + _SMALLEST_SQUARE)
 
     def decode(self, code: Float[Array, "b t z"]) -> Float[Array, "b t n"]:
-        """The numbers of the region."""
+        """Return the numbers of the region."""
         return self.decode_down(nn.gelu(self.decode_up(code)))
 
 
@@ -82,14 +83,14 @@ class Latent(nn.Module):
             }
 
     def encode(self, expression: Float[Array, "b t n"]) -> Float[Array, "b t z"]:
-        """Z_0 of normalised numbers."""
+        """Return Z_0 of normalised numbers."""
         parts = {name: expression[..., np.array(some)] for name, some in self.regions.items()}
         if self.config.latent == "autoencoder":
             parts = {name: self.codes[name].encode(part) for name, part in parts.items()}
         return jnp.concatenate(list(parts.values()), axis=-1)
 
     def decode(self, latent: Float[Array, "b t z"]) -> Float[Array, "b t n"]:
-        """Normalised numbers of Z_0."""
+        """Return the normalised numbers of Z_0."""
         widths = latent_widths(self.config, self.regions)
         parts = {name: latent[..., channels_of(widths, name)] for name in self.regions}
         if self.config.latent == "autoencoder":

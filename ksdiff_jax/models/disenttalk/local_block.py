@@ -3,9 +3,9 @@
     F_final = W_o [GELU(conv_k(F)) ; attention(F, A)] + b_o
     F_out   = γ(t) F_final + β(t),        (γ − 1, β) = linear(GELU(step embedding))
 
-The convolution sees k frames around its own. The attention is causal: frame i of the motion sees
-the speech of frames 0 to i, with rotary positions (R). The GELU is R. Without the convolution (the
-ablation "w/o LOCAL") F_final is W_o attention(F, A) + b_o.
+The convolution covers k frames around its own. The attention is causal: frame i of the motion
+attends to the speech of frames 0 to i, with rotary positions (R). The GELU is R. Without the
+convolution (the ablation "w/o LOCAL") F_final is W_o attention(F, A) + b_o.
 """
 
 import flax.linen as nn
@@ -21,7 +21,7 @@ from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 
 class LocalConvolution(nn.Module):
-    """A convolution of `kernel_size` frames over time: one dense layer of all of them."""
+    """A convolution of `kernel_size` frames over time, computed as one dense layer of all taps."""
 
     kernel_size: int
     execution: Execution = Execution()
@@ -36,7 +36,7 @@ class LocalConvolution(nn.Module):
 
 
 class LocalBlock(nn.Module):
-    """F_out of Eq. 7; `project` makes the keys and values of the speech, once for all steps."""
+    """F_out of Eq. 7; `project` returns the keys and values of the speech, once for all steps."""
 
     config: ModelConfig
     execution: Execution = Execution()
@@ -50,7 +50,7 @@ class LocalBlock(nn.Module):
         self.film = Dense(2 * config.width, dtype=dtype)
 
     def project(self, speech: Float[Array, "b t d"], time_s: Float[AnyArray, "t"]) -> KeysValues:
-        """Keys and values of the speech, one token per motion frame."""
+        """Return keys and values of the speech, one token per motion frame."""
         return self.speech_attention.project(speech, time_s)
 
     def __call__(

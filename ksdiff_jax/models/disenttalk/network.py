@@ -1,8 +1,8 @@
 """All parameters of DisentTalk in one Linen module: the speech encoder, the latent and the
 denoiser.
 
-The features of the encoder come at 50 Hz. The two frames of a motion frame are joined, projected
-and normalised (R): A of Eq. 6 has one token per motion frame.
+The features of the encoder have a rate of 50 Hz. The two features of a motion frame are
+concatenated, projected and normalised (R), so A of Eq. 6 has one token per motion frame.
 """
 
 import flax.linen as nn
@@ -21,7 +21,7 @@ from ksdiff_jax.typing import Array, Bool, Float, Int
 
 
 class Network(nn.Module):
-    """DisentTalk's parameters and their use."""
+    """The parameters of DisentTalk and the computations that use them."""
 
     config: ModelConfig
     regions: Regions
@@ -36,7 +36,7 @@ class Network(nn.Module):
         self.denoiser = Denoiser(config, self.regions, execution)
 
     def encode_speech(self, speech: Speech) -> Float[Array, "b t d"]:
-        """A of Eq. 6."""
+        """Return A of Eq. 6."""
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
         features = (
             self.encoder(speech.audio, frame_mask)
@@ -47,15 +47,15 @@ class Network(nn.Module):
         return self.norm_speech(self.speech(pairs))
 
     def encode_motion(self, expression: Float[Array, "b t n"]) -> Float[Array, "b t z"]:
-        """Z_0 of normalised numbers."""
+        """Return Z_0 of normalised numbers."""
         return self.latent.encode(expression)
 
     def decode_motion(self, latent: Float[Array, "b t z"]) -> Float[Array, "b t n"]:
-        """Normalised numbers of Z_0."""
+        """Return the normalised numbers of Z_0."""
         return self.latent.decode(latent)
 
     def memory(self, speech: Float[Array, "b t d"], *, drop: Bool[Array, "b"]) -> Memory:
-        """What the denoiser attends to."""
+        """Return the memory that the denoiser attends to."""
         return self.denoiser.memory(speech, drop=drop)
 
     def denoise(
@@ -66,11 +66,11 @@ class Network(nn.Module):
         *,
         mask: Bool[Array, "b t"],
     ) -> Float[Array, "b t z"]:
-        """ε_θ of Eq. 8."""
+        """Return ε_θ of Eq. 8."""
         return self.denoiser(noisy, step, memory, mask=mask)
 
     def __call__(self, speech: Speech) -> None:
-        """Touch every parameter once; used for initialisation only."""
+        """Use every parameter once; for initialisation only."""
         batch, frames = speech.mask.shape
         memory = self.memory(self.encode_speech(speech), drop=jnp.zeros(batch, bool))
         numbers = sum(len(some) for some in self.regions.values())
@@ -80,7 +80,7 @@ class Network(nn.Module):
 
 
 def example_speech(*, frames: int = 8) -> Speech:
-    """Silence, to initialise from."""
+    """Return silence (1 clip of `frames` motion frames) as input of initialisation."""
     return Speech(
         audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
         prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),

@@ -1,12 +1,12 @@
 """Hierarchical region-aware spatial attention (Eq. 4).
 
-    E_r = V_r x + lift_r                     features of region r: from the block's, and the noisy
-                                             parameters of the region itself (R)
+    E_r = V_r x + lift_r                     features of region r: from those of the block, and
+                                             from the noisy parameters of the region itself (R)
     F_spatial = W_f [Attention(E_r)]_{r in (eye, lip, global)}
 
 The attention of a region is over the frames of its clip, with rotary positions (R); this is the
 temporal context in region-specific processing. Without it (the ablation "w/o HIERARCHICAL") the
-features of the regions are fused as they are.
+features of the regions are fused unchanged.
 """
 
 import flax.linen as nn
@@ -19,7 +19,7 @@ from ksdiff_jax.typing import AnyArray, Array, Bool, Float
 
 
 class RegionAttention(nn.Module):
-    """F_spatial of Eq. 4 for the regions named, in their order."""
+    """F_spatial of Eq. 4 for the regions in `regions`, in their order."""
 
     config: ModelConfig
     regions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The regions of the face (Eq. 1-2): which numbers of a motion frame each has.
+"""The regions of the face (Eq. 1-2): the numbers of a motion frame that belong to each.
 
     E = (expression, jaw), or the expression alone in bfm, whose jaw does not move
     R = (eye, lip, global),   D_global = {0 … N − 1} \\ (D_lip ∪ D_eye)
@@ -12,13 +12,13 @@ from ksdiff_jax.models.disenttalk.config import RegionsConfig
 from ksdiff_jax.motion.space import MotionSpace, expression_columns
 
 LIP = "lip"
-WHOLE = "face"  # the one region of the ablation "w/o DISENTANGLE"
+WHOLE = "face"  # the only region of the ablation "w/o DISENTANGLE"
 
 
 def region_numbers(config: RegionsConfig, space: MotionSpace) -> dict[str, tuple[int, ...]]:
-    """Places in E of every region, in the order of Eq. 4.
+    """Return the indices into E of every region, in the order of Eq. 4.
 
-    Raises `InputError` for a region without numbers, and for numbers that are given twice or that E
+    Raise `InputError` for a region without numbers, for duplicate numbers, and for numbers that E
     does not have.
     """
     count = len(expression_columns(space))

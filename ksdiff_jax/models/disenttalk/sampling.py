@@ -5,8 +5,8 @@
     Z_0 = (Z_n − √(1 − ᾱ_n) ε) / √ᾱ_n
     Z   = DDIM(Z_T, Z_0),   E = decode(Z)
 
-The head pose is not generated: it stays at the mean of the data, 0 when normalised. All random
-numbers are those of a clip and a frame (`rng.frame_keys`).
+The head pose is not generated: it is the mean of the data, 0 when normalised. All random numbers
+depend on the clip and the frame only (`rng.frame_keys`).
 """
 
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ def sample_normalised(
     space: MotionSpace,
     options: SampleConfig,
 ) -> Float[Array, "b t m"]:
-    """Normalised motion; see `models.system.System.sample`."""
+    """Return normalised motion (b, t, m); see `models.system.System.sample`."""
     frames, config = speech.mask.shape[1], network.config
     scale = noise_scale(config, network.regions, lip_temperature=options.lip_temperature)
     shape = scale.shape
@@ -55,7 +55,7 @@ def sample_normalised(
 def guided_denoiser(
     network: Network, params: PyTree, speech: Speech, *, guidance: float
 ) -> Denoiser:
-    """Z_0 as a function of Z_n and n."""
+    """Return Z_0 as a function of Z_n and n, with guidance of Eq. 9."""
     variables = {"params": params}
     encoded = network.apply(variables, speech, method=Network.encode_speech)
 
@@ -86,8 +86,8 @@ def guided_denoiser(
 def noise_scale(
     config: ModelConfig, regions: Regions, *, lip_temperature: float
 ) -> Float[Array, "z"]:
-    """The deviation of the initial noise of every channel; without a lip region that of all is
-    `lip_temperature`.
+    """Return the standard deviation of the initial noise of every channel; without a lip region it
+    is `lip_temperature` for all.
     """
     widths = latent_widths(config, regions)
     if LIP not in regions:

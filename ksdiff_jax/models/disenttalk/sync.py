@@ -1,8 +1,8 @@
 """The frozen lip-sync model of Eq. 10 as a loss of DisentTalk.
 
-`model.sync.path` names a checkpoint of the system `sync`; its weights are constants of the training
-step, and no part of DisentTalk's parameters or checkpoints. It reads the kept features of a batch
-where its encoder is DisentTalk's, and otherwise the sound.
+`model.sync.path` names a checkpoint of the system `sync`. Its weights are constants of the training
+step; they are not part of DisentTalk's parameters or checkpoints. The model reads the cached
+features of a batch if its encoder is DisentTalk's, and the sound otherwise.
 """
 
 import functools
@@ -17,9 +17,9 @@ from ksdiff_jax.typing import Array, Float
 
 
 def configured_sync_loss(config: Config, space: MotionSpace) -> SyncLoss | None:
-    """The loss that `loss.sync` weighs; None where that is 0.
+    """Return the loss that `loss.sync` weights; None if that is 0.
 
-    Raises `InputError` where no lip-sync model is named, or another one than `model.sync.digest`.
+    Raise `InputError` if no lip-sync model is named, or if its digest is not `model.sync.digest`.
     """
     if not config.loss.sync:
         return None
@@ -40,8 +40,8 @@ def configured_sync_loss(config: Config, space: MotionSpace) -> SyncLoss | None:
     def loss(speech: Speech, motion: Float[Array, "b t m"]) -> Float[Array, "b"]:
         if not shared and not speech.audio.shape[-1]:
             raise InputError(
-                f"{path}: this lip-sync model hears with another encoder than model.encoder, and "
-                "batches of kept features have no sound; train one with --model.encoder.path "
+                f"{path}: this lip-sync model uses another encoder than model.encoder, and "
+                "batches of cached features have no sound; train one with --model.encoder.path "
                 f"{config.model.encoder.path}, or set --loss.sync 0"
             )
         speech = speech if shared else speech._replace(features=None)
@@ -54,7 +54,7 @@ _expert = functools.lru_cache(maxsize=4)(lambda path, space: load_expert(path, s
 
 
 def _reads_the_features_of(config: Config, expert: Expert) -> bool:
-    """Whether the lip-sync model has the same frozen encoder."""
+    """Return whether the lip-sync model has the same frozen encoder."""
     ours, theirs = config.model.encoder, expert.system.config.model.encoder
     frozen = ours.kind == theirs.kind == "pretrained" and not (ours.finetune or theirs.finetune)
     return frozen and ours.digest == theirs.digest

@@ -1,4 +1,4 @@
-"""DisentTalk behind the `System` protocol: pure functions of a configuration and a motion space."""
+"""DisentTalk as a `System`: pure functions of a configuration and a motion space."""
 
 from dataclasses import dataclass, replace
 
@@ -44,7 +44,7 @@ class DisentTalk:
 
     @property
     def needs(self) -> Needs:
-        """Motion of the space whose numbers the regions are."""
+        """Return the requirements: motion of the space that `model.regions` refers to."""
         model = self.config.model
         kept = ("speech",) if model.encoder.kind == "pretrained" else ()
         return Needs(
@@ -61,20 +61,20 @@ class DisentTalk:
         rng: np.random.Generator | None = None,
         features: Float[np.ndarray, "f d"] | None = None,
     ) -> Batch:
-        """Speech and motion: a row of a batch."""
-        # Reads sound and prosody, with packages that sampling on an accelerator does without.
+        """Return one row of a batch: speech and motion."""
+        # Imported here, because it needs audio packages that sampling does not need.
         from ksdiff_jax.data.transforms import clip_row
 
         return clip_row(clip, frames, config=self.config, rng=rng, features=features)
 
     @property
     def network(self) -> Network:
-        """The Linen module that the parameters belong to."""
+        """Return the Linen module of the parameters."""
         return Network(self.config.model, self.regions, self._execution)
 
     @property
     def regions(self) -> Regions:
-        """Places in E of every region, in the order of Eq. 4."""
+        """Return the indices into E of every region, in the order of Eq. 4."""
         return region_numbers(self.config.model.regions, self.space)
 
     @property
@@ -88,13 +88,13 @@ class DisentTalk:
         )
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Fresh parameters, a nested dict: encoder, speech, norm_speech, latent (where it has
-        any) and denoiser.
+        """Return new parameters, a nested dict: encoder, speech, norm_speech, latent (if it has
+        parameters) and denoiser.
         """
         return self.network.init(key, example_speech())["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """Every weighted term of each clip; frozen parameters get no gradient."""
+        """Return every weighted term of each clip; frozen parameters get no gradient."""
         params = stop_frozen(params, self.config)
         return training_terms(
             self.network,
@@ -110,8 +110,8 @@ class DisentTalk:
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
-        """Expression and jaw for speech, the head at rest."""
-        # A sampler runs each block many times: written out, no block's weights are copied.
+        """Return expression and jaw for speech, with the head at rest."""
+        # A sampler runs each block many times; unrolled blocks avoid copies of their weights.
         execution = replace(self._execution, scan_layers=False)
         network = Network(self.config.model, self.regions, execution)
         options = {"space": self.space, "options": self.config.sample}

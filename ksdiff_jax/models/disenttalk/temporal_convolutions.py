@@ -1,7 +1,7 @@
 """Multi-scale temporal convolution (Eq. 5): F_temp = pointwise(Concat{depthwise_i(F)}), dilation
 2^i frames, i = 0, 1, 2.
 
-A GELU stands before the pointwise convolution (R).
+A GELU precedes the pointwise convolution (R).
 """
 
 import flax.linen as nn
@@ -14,7 +14,7 @@ from ksdiff_jax.typing import Array, Bool, Float
 
 
 class TemporalConvolutions(nn.Module):
-    """F_temp of Eq. 5; frames beyond the clip count as zeros."""
+    """F_temp of Eq. 5; frames beyond the clip are treated as zeros."""
 
     config: ModelConfig
     dtype: DTypeLike

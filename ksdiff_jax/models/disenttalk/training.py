@@ -7,8 +7,8 @@
 The means are over the valid frames of a clip and all channels. At high noise Ê is mostly the error
 of ε_θ, so ᾱ_t weights its loss (R). The speech of a clip is dropped with probability p.
 
-All that is drawn for a clip follows from the key of the clip and, frame by frame, from the index of
-the frame: neither the other clips of the batch nor padding changes it.
+The random numbers of a clip depend only on the key of the clip and, frame by frame, on the index of
+the frame: neither the other clips of the batch nor padding changes them.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
-# The loss of Eq. 10 of each clip, for its speech and its raw motion; no parameter of it is trained.
+# The loss of Eq. 10 of each clip, from its speech and its raw motion; its parameters are constant.
 SyncLoss = Callable[[Speech, Float[Array, "b t m"]], Float[Array, "b"]]
 
 
@@ -43,9 +43,9 @@ def training_terms(
     train: bool,
     sync_loss: SyncLoss | None = None,
 ) -> Terms:
-    """Every weighted term of each clip; without `sync_loss` there is no term of Eq. 10.
+    """Return every weighted term of each clip; without `sync_loss` there is no term of Eq. 10.
 
-    With `train=False` no speech is dropped; the noise and its level are still drawn.
+    With `train=False` no speech is dropped; the diffusion step and the noise are still drawn.
     """
 
     def apply(method, *args, **kwargs):
@@ -76,21 +76,23 @@ def training_terms(
 
 
 def noise_weight(alpha_bar: Float[Array, "b"], *, snr_cap: float) -> Float[Array, "b"]:
-    """The weight of the noise loss at ᾱ: min(1, γ / SNR) with SNR = ᾱ / (1 − ᾱ); 1 where γ is 0."""
+    """Return the weight of the noise loss at ᾱ: min(1, γ / SNR) with SNR = ᾱ / (1 − ᾱ); 1 if γ is
+    0.
+    """
     if not snr_cap:
         return jnp.ones_like(alpha_bar)
     return jnp.minimum(1.0, snr_cap * (1 - alpha_bar) / alpha_bar)
 
 
 def dropped_speech(keys: Key[Array, "b"], probability: float) -> Bool[Array, "b"]:
-    """True with `probability` for each clip."""
+    """Return True with `probability` for each clip."""
     return jax.vmap(jax.random.uniform)(streams(keys, "drop speech")) < probability
 
 
 def drawn_noise(
     keys: Key[Array, "b"], shape: tuple[int, int], *, steps: int
 ) -> tuple[Int[Array, "b"], Float[Array, "b t z"]]:
-    """The diffusion step of each clip, and its noise of `shape` (frames, channels)."""
+    """Return the diffusion step of each clip, and its noise of `shape` (frames, channels)."""
     frames, channels = shape
     drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, steps))(streams(keys, "step"))
     first = jnp.zeros(keys.shape, jnp.int32)

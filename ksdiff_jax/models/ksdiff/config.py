@@ -1,6 +1,8 @@
 """The configuration of KSDiff: every field with its unit and its source.
 
-Defaults are the paper's (§n is its section); `R` marks a reading of ours where the paper is silent.
+Defaults are the paper's (§n is its section). `R` marks our choice where the paper leaves a value
+open. Every dataclass checks its fields on creation and raises `InputError` for the first invalid
+one.
 """
 
 import math
@@ -15,15 +17,15 @@ from ksdiff_jax.speech.config import EncoderConfig
 
 @dataclass(frozen=True)
 class TranscriptConfig:
-    """The transcript encoder: UTF-8 bytes -> a Transformer encoder (R: no vocabulary file, every
-    language).
+    """The transcript encoder: UTF-8 bytes, then a Transformer encoder (R: no vocabulary file, so
+    every language can be encoded).
     """
 
     enabled: bool = True  # False: the ablation "w/o transcript"
     layers: int = 2  # R
-    # R: transcript alone hidden in training, so that speech alone is enough
+    # R: probability of hiding the transcript alone in training, so that speech alone suffices
     drop_probability: float = 0.1
-    # bytes, begin and end; what lies beyond is cut, with a warning at inference
+    # bytes, with begin and end; the rest is cut, with a warning at inference
     max_tokens: int = 256
 
     def __post_init__(self) -> None:
@@ -64,10 +66,10 @@ class KeyframeConfig:
     threshold_std: float = 0.5  # R: a keyframe is a local maximum above mean + threshold_std * std
     positive_weight: float = 5.0  # R: w_1 of Eq. 4
     negative_weight: float = 1.0  # R: w_0 of Eq. 4
-    window_frames: int = 128  # R: self-attention reaches this far back, the training clip's length
-    # R: each keyframe the generator sees moves by one frame with this probability
+    window_frames: int = 128  # R: length of the self-attention window, that of a training clip
+    # R: probability that a keyframe of the generator's input moves by one frame
     jitter_probability: float = 0.1
-    # R: all keyframes of a clip hidden from the generator with this probability
+    # R: probability that all keyframes of a clip are hidden from the generator
     drop_probability: float = 0.1
 
     def __post_init__(self) -> None:
@@ -84,9 +86,9 @@ class GeneratorConfig:
     dual_path: bool = True
     layers: int = 6  # R
     period_frames: int = 25  # sinusoidal positions repeat every second
-    # self-attention's bias steps down once per so many frames; DiffSpeaker: the same
+    # the bias of self-attention decreases by one step per this many frames, as in DiffSpeaker
     bias_period_frames: int = 25
-    # R: cross-attention to speech sees |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
+    # R: cross-attention to speech covers |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
     alignment_frames: int = 3
 
     def __post_init__(self) -> None:
@@ -96,12 +98,12 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """Noise process (§2.3): predicts the clean signal x_0."""
+    """Noise process (§2.3); the network predicts the clean signal x_0."""
 
     steps: int = 1000  # training steps of the schedule
     beta_start: float = 0.00085  # scaled-linear schedule
     beta_end: float = 0.012
-    # R: speech and transcript dropped, for classifier-free guidance
+    # R: probability of dropping speech and transcript, for classifier-free guidance
     condition_drop_probability: float = 0.1
 
     def __post_init__(self) -> None:
@@ -111,13 +113,13 @@ class DiffusionConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The whole of KSDiff.
+    """The whole of KSDiff (§2; sizes: §3.3).
 
-    Whatever computes in bfloat16, norms, softmax, positions, spectra, diffusion and losses stay in
-    float32.
+    `compute_dtype` does not apply to norms, softmax, positions, spectra, diffusion and losses;
+    these are always computed in float32.
     """
 
-    # Fields of older configurations, with the only value that they could have.
+    # Removed fields of older configurations, with the only value that they could have.
     DROPPED: ClassVar[Mapping[str, object]] = {"param_dtype": "float32"}
 
     width: int = 512  # D, §3.3
@@ -134,7 +136,7 @@ class ModelConfig:
     # of dense layers and products of attention
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
-    # fused where the device and the shapes allow (auto), or named
+    # auto: a fused kernel if the device and the shapes allow it; or the name of one
     attention: Literal["auto", "xla", "cudnn"] = "auto"
 
     def __post_init__(self) -> None:
@@ -159,7 +161,7 @@ class LossConfig:
     diffusion: float = 1.0  # lambda_diff of Eq. 7
     spectral: float = 0.3  # lambda_mr of Eq. 7
     keyframes: float = 0.5  # lambda_BCE of Eq. 7
-    lip_gap: float = 0.0  # R: the lips' distance on the built-in head; keep 0 for other faces
+    lip_gap: float = 0.0  # R: distance of the lips on the built-in head; must be 0 for other faces
     spectral_windows: tuple[int, ...] = (
         8,
         16,
@@ -169,20 +171,20 @@ class LossConfig:
     def __post_init__(self) -> None:
         terms = ("reconstruction", "velocity", "diffusion", "spectral", "keyframes", "lip_gap")
         weights(self, "loss", *terms)
-        # An STFT hops by a quarter of its window.
+        # The hop of an STFT is a quarter of its window.
         windows = all(window >= 4 for window in self.spectral_windows)
         need(windows, self, "loss.spectral_windows", "windows of 4 or more motion frames")
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """Defaults of inference; `ksdiff-jax animate` has options for the usual ones."""
+    """Defaults of inference; `ksdiff-jax animate` has options for the common ones."""
 
     sampler: Literal["ddim"] = "ddim"
     steps: int = 50
     guidance: float = 1.0  # 1 is the plain conditional model
     eta: float = 0.0
-    # R: std of the initial noise of `lip_dims`; at 0 speech alone decides the lips
+    # R: std of the initial noise of `lip_dims`; at 0 speech alone determines the lips
     lip_temperature: float = 1.0
     # motion dimensions (motion/space.py) that move the lips
     lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
@@ -219,12 +221,12 @@ class Config:
 
     @property
     def transcript_tokens(self) -> int:
-        """Tokens of a transcript that the model reads."""
+        """Return the number of tokens of a transcript that the model reads, with begin and end."""
         return self.model.transcript.max_tokens
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """A pretrained encoder, unless it is finetuned."""
+        """Return the path prefix of a pretrained encoder, unless it is finetuned."""
         encoder = self.model.encoder
         held = encoder.kind == "pretrained" and not encoder.finetune
         return ("encoder/backbone",) if held else ()

@@ -1,9 +1,9 @@
-"""The parts of a decoder layer of the paper, the same in keyframe predictor and motion generator
-(§3.3, R).
+"""The components of a decoder layer of the paper, the same in keyframe predictor and motion
+generator (§3.3, R).
 
-Self-attention, cross-attention to speech, cross-attention to the transcript, feed-forward; each
-pre-norm and residual. How the parts see time, masks and conditions differs, so each user writes its
-own `__call__`.
+They are self-attention, cross-attention to speech, cross-attention to the transcript, and
+feed-forward; each is pre-norm and residual. The two users treat time, masks and conditions
+differently, so each defines its own `__call__`.
 """
 
 import functools
@@ -17,8 +17,8 @@ from ksdiff_jax.models.ksdiff.config import ModelConfig
 
 
 class DecoderLayer(nn.Module):
-    """Abstract: attentions, norms, feed-forward and dropout of one layer, without an order
-    of use.
+    """Attentions, norms, feed-forward and dropout of one layer. The class has no `__call__`; a
+    subclass defines the order of use.
     """
 
     config: ModelConfig

@@ -1,15 +1,16 @@
 """Keyframe Establishment Learning, KEL (KSDiff §2.2): a causal Transformer decoder that places
 keyframes one by one.
 
-Input at frame t: embedding of the previous keyframe bit (a begin symbol at t = 0) + the speech
-feature f_t. Every layer: causal self-attention over the last W frames, cross-attention to the
-speech features in a window of W frames around t and to the transcript, feed-forward; pre-norm.
-Output: one logit per frame. Positions are rotary, so what a frame sees does not depend on where in
-the clip it is, and W (the training clip's length) bounds the cost per frame (R).
+The input at frame t is the embedding of the previous keyframe bit (a begin symbol at t = 0) plus
+the speech feature f_t. Every layer has causal self-attention over the last W frames,
+cross-attention to the speech features in a window of W frames around t, cross-attention to the
+transcript, and feed-forward; all are pre-norm. The output is one logit per frame. Positions are
+rotary, so the attention of a frame does not depend on its place in the clip. W, the length of a
+training clip, bounds the cost per frame (R).
 
 Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one
-`lax.scan`, with a ring buffer of W keys and values per layer as its carry; it computes what the
-full pass computes.
+`lax.scan`, with a ring buffer of W keys and values per layer as its carry. Both compute the same
+logits.
 """
 
 import itertools
@@ -31,21 +32,23 @@ from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
-BEGIN_BIT = 2  # the "previous bit" of the first frame
+BEGIN_BIT = 2  # the previous bit of the first frame
 
 
 class PredictorMemory(NamedTuple):
-    """What does not depend on the bits: projected speech and transcript of every layer."""
+    """Values that do not depend on the bits: projected speech and transcript of every layer."""
 
     speech: tuple[KeysValues, ...]
     transcript: tuple[KeysValues, ...]
 
 
 class PredictorLayer(DecoderLayer):
-    """A causal layer: everything that it attends to is given as keys and values."""
+    """A causal layer; all keys and values that it attends to are arguments."""
 
     def own_memory(self, x: Float[Array, "b n d"], time_s: Float[AnyArray, "n"]) -> KeysValues:
-        """Keys and values of the layer's own input, for self-attention."""
+        """Return keys and values of the layer's own input, for self-attention; `time_s` is the time
+        of each frame in seconds.
+        """
         return self.self_attention.project(self.norm_self(x), time_s)
 
     def __call__(
@@ -77,7 +80,7 @@ class PredictorLayer(DecoderLayer):
 
 
 class KeyframePredictor(nn.Module):
-    """Logits of the keyframe bits of one path."""
+    """Logits of the keyframe bits of one path (§2.2)."""
 
     config: ModelConfig
     execution: Execution = Execution()
@@ -95,7 +98,9 @@ class KeyframePredictor(nn.Module):
     def memory(
         self, features: Float[Array, "b t d"], text: Float[Array, "b l d"]
     ) -> PredictorMemory:
-        """Project speech and transcript for every layer, once per clip."""
+        """Return the projections of speech and transcript for every layer; computed once per
+        clip.
+        """
         time_s = _time_s(np.arange(features.shape[1]))
         speech = tuple(layer.speech_attention.project(features, time_s) for layer in self.layers)
         if not self.config.transcript.enabled:
@@ -114,9 +119,10 @@ class KeyframePredictor(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
     ) -> Float[Array, "b t"]:
-        """Logits of all frames at once; frame t sees bits before t only.
+        """Return the logits of all frames at once; that of frame t depends on bits before t only.
 
-        `previous` is the bits shifted by one.
+        `previous` contains the bits shifted by one frame (`shifted_bits`). `mask` marks the valid
+        frames, `text_mask` the valid tokens.
         """
         window = self.config.keyframes.window_frames
         frame = np.arange(previous.shape[1])
@@ -154,10 +160,11 @@ class KeyframePredictor(nn.Module):
         mask: Bool[Array, "b t2"],
         text_mask: Bool[Array, "b l"],
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
-        """The logit of one frame from ring buffers of the frames before it, and the buffers with it
-        added.
+        """Return the logit of one frame, computed from ring buffers of the frames before it, and
+        the buffers with this frame added.
 
-        `memory.speech` and `mask` are padded in time by `pad_speech`.
+        `memory.speech` and `mask` are padded in time by `pad_speech`. `frame` is the index of the
+        frame, the same for all clips of the batch.
         """
         window = self.config.keyframes.window_frames
         time_s = _time_s(frame)[None]
@@ -192,13 +199,13 @@ class KeyframePredictor(nn.Module):
 
 
 def shifted_bits(bits: Bool[Array, "b t"]) -> Int[Array, "b t"]:
-    """The previous bit of every frame, `BEGIN_BIT` at the first."""
+    """Return the previous bit of every frame, `BEGIN_BIT` at the first."""
     return jnp.pad(bits[:, :-1].astype(jnp.int32), ((0, 0), (1, 0)), constant_values=BEGIN_BIT)
 
 
 def pad_speech(values: Array, *, window: int) -> Array:
-    """Pad axis 1 so that a slice of `window` starting at frame t covers the frames that `__call__`
-    lets frame t see.
+    """Pad axis 1 so that a slice of `window` frames from frame t covers the frames to which frame t
+    attends in `__call__`.
     """
     padding = [(0, 0)] * values.ndim
     padding[1] = (window // 2, window - window // 2)
@@ -206,7 +213,9 @@ def pad_speech(values: Array, *, window: int) -> Array:
 
 
 def empty_caches(config: ModelConfig, *, batch: int, dtype: DTypeLike) -> tuple[KeysValues, ...]:
-    """Ring buffers of zeros, one per layer."""
+    """Return ring buffers of zeros, one per layer: keys and values (batch, W, heads, width /
+    heads).
+    """
     shape = (batch, config.keyframes.window_frames, config.heads, config.width // config.heads)
     return tuple(
         KeysValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))

@@ -1,13 +1,12 @@
 """The losses of KSDiff (Eq. 4-7), each (b,): a mean over the valid frames of each clip.
 
-L_rec = mean |x̂ − x|²,    L_vel = mean |Δx̂ − Δx|²                                       (Eq. 5)
-L_mr  = Σ_r mean | |STFT_r(x̂)| − |STFT_r(x)| |   over time, per dimension                (Eq. 6)
-L_BCE = −mean (w₁ k log p + w₀ (1 − k) log(1 − p))                                        (Eq. 4)
-L_lip = mean |asinh(ĝ / g₀) − asinh(g / g₀)|²                                             (ours, R:
-0 by default)
+    L_rec = mean |x̂ − x|²,    L_vel = mean |Δx̂ − Δx|²                             (Eq. 5)
+    L_mr  = Σ_r mean | |STFT_r(x̂)| − |STFT_r(x)| |   over time, per dimension      (Eq. 6)
+    L_BCE = −mean (w₁ k log p + w₀ (1 − k) log(1 − p))                              (Eq. 4)
+    L_lip = mean |asinh(ĝ / g₀) − asinh(g / g₀)|²                (ours, R: weight 0 by default)
 
-Padding contributes nothing, and no clip changes the loss of another. A clip without a valid frame
-has a loss of 0.
+Padding has no effect, and no clip changes the loss of another. A clip without a valid frame has a
+loss of 0.
 """
 
 import jax
@@ -18,27 +17,32 @@ from ksdiff_jax.fourier import rfft
 from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.typing import Array, Bool, Float
 
-# Keeps the gradient of a magnitude finite where the spectrum is exactly zero.
+# Keeps the gradient of a magnitude finite if the spectrum is exactly zero.
 _MAGNITUDE_FLOOR = 1e-12
 
 
 def reconstruction_loss(
     prediction: Float[Array, "b t c"], target: Float[Array, "b t c"], mask: Bool[Array, "b t"]
 ) -> Float[Array, "b"]:
-    """Mean squared error of the clean signal (L_rec of Eq. 5)."""
+    """Return the mean squared error of the clean signal (L_rec of Eq. 5)."""
     return clip_mean((prediction - target) ** 2, mask)
 
 
 def velocity_loss(
     prediction: Float[Array, "b t c"], target: Float[Array, "b t c"], mask: Bool[Array, "b t"]
 ) -> Float[Array, "b"]:
-    """Mean squared error of the first difference in time (L_vel of Eq. 5)."""
+    """Return the mean squared error of the first difference in time (L_vel of Eq. 5); a difference
+    counts if both of its frames are valid.
+    """
     return clip_mean(jnp.diff(prediction - target, axis=1) ** 2, mask[:, 1:] & mask[:, :-1])
 
 
 def stft_magnitude(signal: Float[Array, "b t c"], *, window: int) -> Float[Array, "b n k c"]:
-    """Magnitude of the short-time Fourier transform along time: Hann window, hop window / 4, no
-    padding.
+    """Return the magnitude of the short-time Fourier transform along time, with a Hann window, a
+    hop of window / 4 and no padding.
+
+    `window` is in motion frames. n is the number of STFT frames, k = window / 2 + 1 the number of
+    frequencies.
     """
     starts = np.arange(0, signal.shape[1] - window + 1, window // 4)
     frames = signal[:, starts[:, None] + np.arange(window)]  # b n w c
@@ -55,8 +59,9 @@ def spectral_loss(
     *,
     windows: tuple[int, ...],
 ) -> Float[Array, "b"]:
-    """Multi-resolution spectral loss (Eq. 6); STFT frames that touch padding are left out, as are
-    windows longer than the signal.
+    """Return the multi-resolution spectral loss (Eq. 6), summed over `windows` (motion frames).
+
+    STFT frames that touch padding are excluded, as are windows longer than the signal.
     """
     frames = prediction.shape[1]
     total = jnp.zeros(len(prediction), jnp.float32)
@@ -74,10 +79,11 @@ def gap_loss(
     *,
     closed: float,
 ) -> Float[Array, "b"]:
-    """Mean squared error of asinh(gap / closed): the distance of the lips as it is seen (R).
+    """Return the mean squared error of asinh(gap / closed), the perceived distance of the lips (R).
 
-    Linear below `closed`, where a millimetre distinguishes an /m/ from a vowel; logarithmic above,
-    where it distinguishes nothing.
+    `closed` is a distance in the unit of the gaps. The measure is linear below it, where a
+    millimetre distinguishes an /m/ from a vowel. It is logarithmic above it, where a millimetre
+    distinguishes nothing.
     """
     return clip_mean((jnp.arcsinh(prediction / closed) - jnp.arcsinh(target / closed)) ** 2, mask)
 
@@ -90,7 +96,9 @@ def weighted_bce(
     positive_weight: float,
     negative_weight: float,
 ) -> Float[Array, "b"]:
-    """Weighted binary cross-entropy of keyframe logits (Eq. 4)."""
+    """Return the weighted binary cross-entropy of keyframe logits (Eq. 4); the weights are w₁ and
+    w₀.
+    """
     logits = logits.astype(jnp.float32)
     positive = -positive_weight * jax.nn.log_sigmoid(logits)
     negative = -negative_weight * jax.nn.log_sigmoid(-logits)

@@ -7,12 +7,12 @@ predicts x₀.
     x̂₀ = linear(norm(x)), zero at the start of training
 
 Biased conditional attention (DiffSpeaker): an embedding of the diffusion step and one of the style
-stand before the keys and values of every attention, with bias 0 and without a norm. Self-attention
-adds the periodic distance bias; cross-attention to speech sees frames with |i − j| <= k only. The
-speech memory of frame t is f_t plus the embedding of its keyframe bit, and carries the same
-periodic position as the queries (R), so that the k frames can be told apart.
+precede the keys and values of every attention, with bias 0 and without a norm. Self-attention adds
+the periodic distance bias. Cross-attention to speech covers only frames with |i − j| <= k. The
+speech memory of frame t is f_t plus the embedding of its keyframe bit. It has the same periodic
+position as the queries (R), so that attention can distinguish the k frames.
 
-`memory` holds everything that does not depend on the diffusion step; a sampler computes it once.
+`memory` returns everything that does not depend on the diffusion step; a sampler computes it once.
 """
 
 import itertools
@@ -32,7 +32,7 @@ from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
-UNKNOWN_BIT = 2  # the keyframe bit where keyframes are hidden from the generator
+UNKNOWN_BIT = 2  # the keyframe bit if keyframes are hidden from the generator
 
 
 class GeneratorMemory(NamedTuple):
@@ -43,7 +43,7 @@ class GeneratorMemory(NamedTuple):
 
 
 class GeneratorLayer(DecoderLayer):
-    """One denoising layer; `condition` (b, 2, D) is the step and the style embedding."""
+    """One denoising layer; `condition` (b, 2, D) contains the embeddings of step and style."""
 
     def __call__(
         self,
@@ -86,8 +86,8 @@ class GeneratorLayer(DecoderLayer):
 
 
 class MotionGenerator(nn.Module):
-    """The denoiser of one path, or of the whole motion where `tracks` is 2 (the ablation "w/o
-    dual-path diff").
+    """The denoiser of one path, or of the whole motion if `tracks` is 2 (the ablation "w/o
+    dual-path diff"). `dims` is the number c of motion dimensions.
     """
 
     config: ModelConfig
@@ -119,9 +119,10 @@ class MotionGenerator(nn.Module):
         *,
         drop_speech: Bool[Array, "b"],
     ) -> GeneratorMemory:
-        """Project the conditions for every layer.
+        """Return the projected conditions for every layer.
 
-        `keyframes` are bits or `UNKNOWN_BIT`, one track per feature.
+        `keyframes` contains bits or `UNKNOWN_BIT`, one track per feature. Clips of `drop_speech`
+        get the learned null embedding in place of speech.
         """
         speech = self.fuse(*features) if self.tracks > 1 else features[0]
         speech = jnp.where(
@@ -148,7 +149,11 @@ class MotionGenerator(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
     ) -> Float[Array, "b t c"]:
-        """The clean coefficients x̂₀ from noisy ones at diffusion step `step`."""
+        """Return the clean coefficients x̂₀ of noisy ones at diffusion step `step`, in float32.
+
+        `mask` marks the valid frames, `text_mask` the valid tokens. `deterministic` disables
+        dropout.
+        """
         width = self.config.width
         stepped = self.step_embedding(sinusoid(step, width=width).astype(self.execution.dtype))
         style = jnp.broadcast_to(self.style.astype(self.execution.dtype), stepped.shape)
@@ -174,5 +179,5 @@ class MotionGenerator(nn.Module):
 
 
 def _after_condition(mask: Bool[Array, "*b k"]) -> Bool[Array, "*b k+2"]:
-    """A key mask with the two condition tokens, always visible, in front."""
+    """Return a key mask with the two condition tokens, always visible, before it."""
     return jnp.pad(mask, [(0, 0)] * (mask.ndim - 1) + [(2, 0)], constant_values=True)

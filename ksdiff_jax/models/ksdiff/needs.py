@@ -1,4 +1,6 @@
-"""What a data set must hold for KSDiff, and the settings that hold on the built-in head only."""
+"""The requirements of KSDiff on a data set, and the settings that are valid on the built-in head
+only.
+"""
 
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.system import Needs
@@ -6,10 +8,11 @@ from ksdiff_jax.motion.space import BUILTIN, EXPRESSION, FLAME
 
 
 def needs_of(config: Config) -> Needs:
-    """The needs of a configuration.
+    """Return the requirements of a configuration.
 
     `loss.lip_gap` measures on the built-in head. `sample.lip_dims` may name single expression
-    directions of the built-in head; all of them, or none, mean the same in every space.
+    directions of the built-in head; a list of all directions, or of none, has the same meaning in
+    every space.
     """
     builtin_only = []
     if config.loss.lip_gap:

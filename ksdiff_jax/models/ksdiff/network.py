@@ -1,7 +1,7 @@
-"""All parameters of KSDiff in one Linen module, and the parts of its computation that training and
-sampling share.
+"""All parameters of KSDiff in one Linen module, and the computations that training and sampling
+share.
 
-The module holds: the speech encoder, DPSE (`SpeechPaths`), the transcript encoder, one
+The module contains the speech encoder, DPSE (`SpeechPaths`), the transcript encoder, and one
 `KeyframePredictor` and one `MotionGenerator` per path. `models.ksdiff.training` and
 `models.ksdiff.sampling` call its methods through `apply`.
 """
@@ -31,7 +31,7 @@ TRACKS = ("expression", "head")  # the paths of speech features and of keyframes
 
 
 class Encoded(NamedTuple):
-    """Speech and transcript, ready to condition on."""
+    """Encoded speech and transcript, the conditions of predictors and generators."""
 
     features: PathFeatures
     text: Float[Array, "b l d"]
@@ -40,7 +40,9 @@ class Encoded(NamedTuple):
 
 
 def generator_dims(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Motion dimensions of every generator, by its name: two paths, or one called "motion"."""
+    """Return the motion dimensions of every generator by its name: two paths, or one called
+    "motion".
+    """
     if not config.generator.dual_path:
         return {"motion": tuple(range(BUILTIN.width))}
     split = path_split(BUILTIN, config.jaw_path)
@@ -48,7 +50,7 @@ def generator_dims(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 class Network(nn.Module):
-    """KSDiff's parameters and their use."""
+    """The parameters of KSDiff and the computations that use them."""
 
     config: ModelConfig
     execution: Execution = Execution()
@@ -70,7 +72,11 @@ class Network(nn.Module):
     def encode(
         self, speech: Speech, *, drop_transcript: Bool[Array, "b"], deterministic: bool
     ) -> Encoded:
-        """DPSE and the transcript encoder; a dropped transcript reads as an empty one."""
+        """Return the features of DPSE (§2.1) and of the transcript encoder.
+
+        The speech encoder runs only if `speech.features` is None. A dropped transcript is replaced
+        with an empty one. Without a transcript encoder, the text is one zero token (b, 1, D).
+        """
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
         speech_features = (
             self.encoder(speech.audio, frame_mask)
@@ -90,13 +96,15 @@ class Network(nn.Module):
         return Encoded(features, text, text_mask, speech.mask)
 
     def predictor_memory(self, track: str, encoded: Encoded) -> PredictorMemory:
-        """What the keyframe predictor of `track` attends to."""
+        """Return the memory that the keyframe predictor of `track` attends to."""
         return self.predictors[track].memory(getattr(encoded.features, track), encoded.text)
 
     def keyframe_logits(
         self, track: str, previous: Int[Array, "b t"], encoded: Encoded, *, deterministic: bool
     ) -> Float[Array, "b t"]:
-        """Teacher-forced logits of `track`."""
+        """Return the teacher-forced logits of `track`; `previous` contains the bits shifted by one
+        frame.
+        """
         return self.predictors[track](
             previous,
             getattr(encoded.features, track),
@@ -118,7 +126,9 @@ class Network(nn.Module):
         mask: Bool[Array, "b t2"],
         text_mask: Bool[Array, "b l"],
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
-        """One frame of `track`, see `KeyframePredictor.step`."""
+        """Return the logit of one frame of `track` and the new caches; see
+        `KeyframePredictor.step`.
+        """
         predictor = self.predictors[track]
         return predictor.step(
             previous, feature, caches, memory, frame, mask=mask, text_mask=text_mask
@@ -132,7 +142,9 @@ class Network(nn.Module):
         *,
         drop_speech: Bool[Array, "b"],
     ) -> GeneratorMemory:
-        """What the generator `name` attends to; `keyframes` are bits or `UNKNOWN_BIT` per track."""
+        """Return the memory that the generator `name` attends to; `keyframes` are bits or
+        `UNKNOWN_BIT` per track.
+        """
         tracks = (name,) if self.config.generator.dual_path else TRACKS
         features = tuple(getattr(encoded.features, track) for track in tracks)
         bits = tuple(keyframes[track] for track in tracks) if self.config.keyframes.enabled else ()
@@ -149,13 +161,13 @@ class Network(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
     ) -> Float[Array, "b t c"]:
-        """x̂₀ of the generator `name`."""
+        """Return x̂₀ of the generator `name`; c is the number of its motion dimensions."""
         return self.generators[name](
             noisy, step, memory, mask=mask, text_mask=text_mask, deterministic=deterministic
         )
 
     def __call__(self, speech: Speech) -> None:
-        """Touch every parameter once; used for initialisation only."""
+        """Use every parameter once; for initialisation only."""
         batch, frames = speech.mask.shape
         nothing = jnp.zeros(batch, bool)
         encoded = self.encode(speech, drop_transcript=nothing, deterministic=True)
@@ -179,7 +191,9 @@ class Network(nn.Module):
 
 
 def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
-    """Silence without a transcript, to initialise from."""
+    """Return silence (1 clip of `frames` motion frames) without a transcript, as input of
+    initialisation.
+    """
     tokens = jnp.zeros((1, config.transcript.max_tokens), jnp.int32)
     return Speech(
         audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
@@ -191,12 +205,12 @@ def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
 
 
 def keyframe_tracks(config: ModelConfig) -> tuple[str, ...]:
-    """The keyframe tracks that this model predicts: both, or none in the ablation "w/o
+    """Return the keyframe tracks that this model predicts: both, or none in the ablation "w/o
     keyframe".
     """
     return TRACKS if config.keyframes.enabled else ()
 
 
 def compute_dtype(config: ModelConfig) -> DTypeLike:
-    """The dtype of activations."""
+    """Return the dtype of activations."""
     return jnp.dtype(config.compute_dtype)

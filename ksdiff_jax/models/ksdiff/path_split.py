@@ -1,7 +1,7 @@
-"""How KSDiff divides a motion frame over its two paths (§2.2).
+"""The division of a motion frame over the two paths of KSDiff (§2.2).
 
-`jaw_path="head"` is the paper: the expression path has the expression, the head path rotation, jaw
-and camera. `jaw_path="expression"` moves the jaw to the expression path.
+`jaw_path="head"` is the paper's: the expression path has the expression, the head path has
+rotation, jaw and camera. `jaw_path="expression"` moves the jaw to the expression path.
 """
 
 from typing import Literal, NamedTuple
@@ -12,14 +12,16 @@ JawPath = Literal["head", "expression"]
 
 
 class PathSplit(NamedTuple):
-    """Numbers of a motion frame that each path of the model sees, in the path's own order."""
+    """Indices of the numbers of a motion frame on each path of the model, in the order of the
+    path.
+    """
 
     expression: tuple[int, ...]
     head: tuple[int, ...]
 
 
 def path_split(space: MotionSpace, jaw_path: JawPath) -> PathSplit:
-    """The numbers of the expression path and of the head path for a placement of the jaw."""
+    """Return the indices of the expression path and of the head path for a placement of the jaw."""
     numbers = range(space.width)
     expression, *pose = (tuple(numbers[space.slice(part)]) for part, _ in space.parts)
     rotation, jaw, camera = pose

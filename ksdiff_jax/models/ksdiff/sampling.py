@@ -1,4 +1,4 @@
-"""From speech to normalised motion: encode once, place the keyframes, denoise with DDIM.
+"""From speech to normalised motion: encode once, predict the keyframes, denoise with DDIM.
 
     x_T = frame noise (lip dimensions scaled by `lip_temperature`)
     k_i = [p(k_i = 1 | k_<i, speech) > u_i],   u_i = `keyframe_threshold`, or uniform (Bernoulli)
@@ -6,8 +6,8 @@
     x   = DDIM(x_T, x̂₀)
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
-keys and values of cross-attention) is computed before the sampling loop. All random numbers are
-those of a clip and a frame (`rng.frame_keys`).
+keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
+on the clip and the frame only (`rng.frame_keys`).
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 
 class Condition(NamedTuple):
-    """What the generators are given."""
+    """The conditions of the generators."""
 
     encoded: Encoded
     unguided: Encoded | None  # with the transcript dropped; None without guidance
@@ -56,7 +56,9 @@ def sample_normalised(
     *,
     options: SampleConfig,
 ) -> Sample:
-    """Normalised motion and keyframes; see `models.system.System.sample`."""
+    """Return normalised motion (b, t, m) and keyframe tracks (b, t); see
+    `models.system.System.sample`.
+    """
     frames = speech.mask.shape[1]
     nothing = jnp.zeros(len(speech.mask), bool)
     encoded = encode(network, params, speech, nothing)
@@ -87,7 +89,9 @@ def sample_normalised(
 
 
 def encode(network: Network, params: PyTree, speech: Speech, drop: Bool[Array, "b"]) -> Encoded:
-    """Features of speech and transcript; the transcript of a clip is dropped where `drop`."""
+    """Return the features of speech and transcript; the transcript is dropped for the clips of
+    `drop`.
+    """
     return network.apply(
         {"params": params},
         speech,
@@ -100,7 +104,11 @@ def encode(network: Network, params: PyTree, speech: Speech, drop: Bool[Array, "
 def guided_denoiser(
     network: Network, params: PyTree, name: str, condition: Condition, *, guidance: float
 ) -> Denoiser:
-    """x̂₀ of the generator `name` as a function of noisy coefficients and step."""
+    """Return x̂₀ of the generator `name` as a function of noisy coefficients and step.
+
+    The function combines both predictions by classifier-free guidance of scale `guidance`. It is
+    the plain conditional model if `condition.unguided` is None.
+    """
 
     def denoiser(encoded: Encoded, *, drop: bool) -> Denoiser:
         memory = network.apply(
@@ -137,8 +145,8 @@ def guided_denoiser(
 
 
 def keyframe_threshold(options: SampleConfig, uniform: Float[Array, "b t"]) -> Float[Array, "b t"]:
-    """What a keyframe's probability must exceed: a constant, or uniform numbers for Bernoulli
-    keyframes.
+    """Return the thresholds for the probabilities of keyframes: a constant, or the `uniform`
+    numbers for Bernoulli decoding.
     """
     if options.keyframe_decoding == "bernoulli":
         return uniform
@@ -152,8 +160,9 @@ def decode_keyframes(
     encoded: Encoded,
     threshold: Float[Array, "b t"],
 ) -> tuple[Bool[Array, "b t"], Float[Array, "b t"]]:
-    """Autoregressive keyframe bits of a track and their probabilities: one scan, keys and values
-    cached.
+    """Return the autoregressive keyframe bits of a track and their probabilities (§2.2).
+
+    One scan over the frames computes both, with cached keys and values. Both are zero on padding.
     """
     variables, window = {"params": params}, network.config.keyframes.window_frames
     batch, frames = encoded.mask.shape

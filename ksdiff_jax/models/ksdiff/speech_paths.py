@@ -8,8 +8,8 @@ expression features f_e.
     o_i = MHCA(c_i; H_i),  H = (h_s, h', h')                        Eq. 1-2, then feed-forward
     f_h = upsample(linear([o_coarse, o_fine])),  f_e = o_e          (b, t, D), 25 Hz
 
-Queries and keys carry rotary positions of their time in seconds, so tokens of different stride line
-up (R).
+Queries and keys have rotary positions of their time in seconds, which aligns tokens of different
+strides (R).
 """
 
 from typing import NamedTuple
@@ -42,8 +42,8 @@ class PathFeatures(NamedTuple):
 
 
 class MultiScaleDilatedConvolution(nn.Module):
-    """MSDC: parallel dilated depthwise convolutions with GroupNorm and GLU, fused by one
-    projection, residual.
+    """MSDC: parallel dilated depthwise convolutions with GroupNorm and GLU, combined by one
+    projection, with a residual connection.
     """
 
     config: ModelConfig
@@ -78,8 +78,10 @@ class MultiScaleDilatedConvolution(nn.Module):
 
 
 class ScaleBranch(nn.Module):
-    """One scale: pool `source` by a window, then ask `memory` about it (pre-norm residual attention
-    and FFN).
+    """One scale: pools `source` with a window of `window_s` seconds, then attends to `memory`
+    (pre-norm, residual attention and FFN).
+
+    It returns the tokens at one per `stride` speech frames, and their mask.
     """
 
     config: ModelConfig
@@ -126,7 +128,7 @@ class ScaleBranch(nn.Module):
 
 
 class SpeechPaths(nn.Module):
-    """DPSE from encoder features to `PathFeatures`; its ablations are fields of
+    """DPSE from encoder features at 50 Hz to `PathFeatures` at 25 Hz; its ablations are fields of
     `config.speech_paths`.
     """
 
@@ -186,8 +188,8 @@ class SpeechPaths(nn.Module):
     def _film(
         self, hidden: Float[Array, "b f d"], prosody: Float[Array, "b f 2"]
     ) -> Float[Array, "b f d"]:
-        """h' = (1 + γ) ⊙ h_s + β; γ and β start near zero, so training starts from plain speech
-        features.
+        """Return h' = (1 + γ) ⊙ h_s + β. γ and β start near zero, so training starts from
+        unmodulated speech features.
         """
         small = nn.initializers.normal(0.02)
         prosody = prosody.astype(self.execution.dtype)

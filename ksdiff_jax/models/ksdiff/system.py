@@ -1,4 +1,4 @@
-"""KSDiff behind the `System` protocol: pure functions of a configuration and a motion space."""
+"""KSDiff as a `System`: pure functions of a configuration and a motion space."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ class KSDiff:
 
     @property
     def needs(self) -> Needs:
-        """Motion of FLAME's parts, on the built-in head or on FLAME."""
+        """Return the requirements: motion of FLAME's parts, on the built-in head or on FLAME."""
         return needs_of(self.config)
 
     def example(
@@ -40,15 +40,15 @@ class KSDiff:
         rng: np.random.Generator | None = None,
         features: Float[np.ndarray, "f d"] | None = None,
     ) -> Batch:
-        """Speech with its transcript, and motion: a row of a batch."""
-        # Reads sound and prosody, with packages that sampling on an accelerator does without.
+        """Return one row of a batch: speech with its transcript, and motion of `frames` frames."""
+        # Imported here, because it needs audio packages that sampling does not need.
         from ksdiff_jax.data.transforms import clip_row
 
         return clip_row(clip, frames, config=self.config, rng=rng, features=features)
 
     @property
     def network(self) -> Network:
-        """The Linen module that the parameters belong to."""
+        """Return the Linen module of the parameters."""
         return Network(self.config.model, self._execution)
 
     @property
@@ -62,13 +62,13 @@ class KSDiff:
         )
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Fresh parameters, a nested dict: encoder, speech_paths, transcript_encoder, predictors_*,
-        generators_*.
+        """Return new parameters, a nested dict: encoder, speech_paths, transcript_encoder,
+        predictors_*, generators_*.
         """
         return self.network.init(key, example_speech(self.config.model))["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """Every weighted term of Eq. 7 of each clip; frozen parameters get no gradient."""
+        """Return every weighted term of Eq. 7 of each clip; frozen parameters get no gradient."""
         params = stop_frozen(params, self.config)
         settings = {"config": self.config, "space": self.space, "train": train}
         return training_terms(self.network, params, batch, keys, **settings)
@@ -76,8 +76,10 @@ class KSDiff:
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
-        """Motion and keyframes for speech."""
-        # A sampler runs each layer many times: written out, no layer's weights are copied.
+        """Return raw motion (b, t, 59) in `model.output_dtype`, zero on padding, and keyframe
+        tracks (b, t).
+        """
+        # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
         network = Network(self.config.model, replace(self._execution, scan_layers=False))
         options = self.config.sample
         sample = sample_normalised(network, params, speech, keys, first, options=options)

@@ -2,14 +2,14 @@
 
     L_path = λ_diff (λ₁ L_rec + λ₂ L_vel) + λ_mr L_mr + λ_BCE L_BCE,   L = L_expression + L_head
 
-and, beside the paper, λ_lip L_lip on the path of the mouth where `loss.lip_gap` asks for it. Every
-term is returned with its λ, as (b,), so the loss of a clip is the sum of its terms.
+In addition to the paper, λ_lip L_lip is added on the path of the mouth if `loss.lip_gap` is above
+0. Every term is returned with its λ, as (b,), so the loss of a clip is the sum of its terms.
 
-The generators see ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias:
-at inference they see predicted ones); speech and transcript are sometimes dropped, for
-classifier-free guidance (R). All that is drawn for a clip follows from the key of the clip and,
-frame by frame, from the index of the frame: neither the other clips of the batch nor padding
-changes it. Dropout alone draws for the batch, from the key of its first clip.
+The generators get ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias:
+at inference they get predicted ones). Speech and transcript are sometimes dropped, for
+classifier-free guidance (R). The random numbers of a clip depend only on the key of the clip and,
+frame by frame, on the index of the frame: neither the other clips of the batch nor padding changes
+them. Dropout is the exception: it draws for the whole batch, from the key of its first clip.
 """
 
 from collections.abc import Callable
@@ -43,9 +43,9 @@ def training_terms(
     space: MotionSpace,
     train: bool,
 ) -> Terms:
-    """Every weighted term as `<path>/<term>`, per clip.
+    """Return every weighted term as `<path>/<term>`, (b,).
 
-    With `train=False` nothing is dropped, moved or hidden; the noise and its level are still drawn.
+    With `train=False` nothing is dropped, jittered or hidden; step and noise are still drawn.
     """
 
     def apply(method, *args, name: str, **kwargs):
@@ -95,7 +95,7 @@ def _keyframe_terms(
     config: Config,
     train: bool,
 ) -> tuple[Terms, dict[str, Int[Array, "b t"]]]:
-    """Return the BCE of both tracks (Eq. 4), and the keyframe bits that the generators see."""
+    """Return the BCE of both tracks (Eq. 4), and the keyframe bits for the generators."""
     settings, terms, shown = config.model.keyframes, {}, {}
     for track, target in true_keyframes(batch, config).items():
         previous, name = shifted_bits(target), f"predictor {track}"
@@ -116,7 +116,7 @@ def _keyframe_terms(
 
 
 def true_keyframes(batch: Batch, config: Config) -> dict[str, Bool[Array, "b t"]]:
-    """The keyframes of the motion, by track; none in the ablation "w/o keyframe"."""
+    """Return the keyframes of the motion by track; {} in the ablation "w/o keyframe"."""
     settings = config.model.keyframes
     if not settings.enabled:
         return {}
@@ -132,7 +132,7 @@ def true_keyframes(batch: Batch, config: Config) -> dict[str, Bool[Array, "b t"]
 def drawn_flags(
     keys: Key[Array, "b"], name: str, probability: float, *, train: bool = True
 ) -> Bool[Array, "b"]:
-    """True with `probability` for each clip in training, and never elsewhere."""
+    """Return True with `probability` for each clip in training, and always False otherwise."""
     if not train:
         return jnp.zeros(keys.shape, bool)
     return jax.vmap(jax.random.uniform)(streams(keys, name)) < probability
@@ -141,7 +141,7 @@ def drawn_flags(
 def drawn_noise(
     keys: Key[Array, "b"], name: str, *, frames: int, dims: int, config: Config
 ) -> tuple[Int[Array, "b"], Float[Array, "b t c"]]:
-    """The diffusion step of each clip and its noise, for the generator `name`."""
+    """Return the diffusion step of each clip and its noise for the generator `name`; c = `dims`."""
     last = config.model.diffusion.steps
     steps = jax.vmap(lambda key: jax.random.randint(key, (), 0, last))(
         streams(keys, f"step {name}")
@@ -153,13 +153,13 @@ def drawn_noise(
 def shown_keyframes(
     target: Bool[Array, "b t"], keys: Key[Array, "b"], *, config: KeyframeConfig
 ) -> Int[Array, "b t"]:
-    """Keyframe bits as the generator sees them in training: each moved by one frame, or all hidden,
-    at random.
+    """Return the keyframe bits that the generator gets in training: each moved by one frame, or all
+    hidden (`UNKNOWN_BIT`), at random.
     """
     first, frame = jnp.zeros(keys.shape, jnp.int32), jnp.arange(target.shape[1])
     draw = frame_uniform(streams(keys, "jitter"), first, target.shape[1])
     half = config.jitter_probability / 2
-    # A bit that would leave the clip at either end stays where it is.
+    # A bit that would move beyond either end of the clip is not moved.
     earlier = target & (draw < half) & (frame > 0)
     later = target & (draw >= half) & (draw < 2 * half) & (frame < frame[-1])
     moved = target & ~earlier & ~later
@@ -176,7 +176,7 @@ def _path_terms(
     *,
     config: Config,
 ) -> Terms:
-    """The terms of one path of the motion, Eq. 5 and 6."""
+    """Return the terms of one path of the motion, Eq. 5 and 6."""
     loss, arrays = config.loss, (prediction, clean, encoded.mask)
     spectral = losses.spectral_loss(*arrays, windows=loss.spectral_windows)
     return {
@@ -194,8 +194,8 @@ def _lip_gap_loss(
     mask: Bool[Array, "b t"],
     space: MotionSpace,
 ) -> Float[Array, "b"]:
-    """The loss of the lips' distance between two normalised motions; what another path predicts
-    (the jaw, perhaps) is true in both.
+    """Return the loss of the distance of the lips between two normalised motions. Dimensions of
+    another path (such as the jaw) have the true values in both.
     """
     gap = builtin_lip_gap()
     of_prediction, of_motion = (

@@ -1,5 +1,5 @@
-"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (a reading of
-ours, R).
+"""The transcript encoder: byte embedding and a small pre-norm Transformer encoder (our choice, R;
+no vocabulary file).
 """
 
 import functools
@@ -18,7 +18,7 @@ from ksdiff_jax.typing import Array, Bool, Float, Int
 
 
 class TranscriptEncoder(nn.Module):
-    """Tokens (b, l) -> features (b, l, D). An empty transcript (begin and end alone) is legal."""
+    """Tokens (b, l) -> features (b, l, D). An empty transcript (begin and end only) is valid."""
 
     config: ModelConfig
     execution: Execution = Execution()

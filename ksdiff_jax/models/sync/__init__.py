@@ -1,5 +1,5 @@
 """The lip-sync model in parameter space (DisentTalk Eq. 10): two encoders of windows of one second.
 
-`network` has the encoders, `training` the pairs and the loss, `expert` what other systems and the
-evaluation use; `system` joins them, `config` has all their fields.
+`network` contains the encoders, `training` the pairs and the loss, `expert` the interface for other
+systems and the evaluation. `system` combines them; `config` contains all their fields.
 """

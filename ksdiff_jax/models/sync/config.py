@@ -1,7 +1,7 @@
 """The configuration of the lip-sync model: every field with its unit and its source.
 
-The paper is DisentTalk (Eq. 10). It describes the two encoders in an appendix that we do not have;
-`R` marks a reading of ours where it is silent.
+The paper is DisentTalk (Eq. 10). It describes the two encoders in an appendix that was not
+available to us; `R` marks our choice where the paper leaves a value open.
 """
 
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ class ModelConfig:
 
     width: int = 256  # R
     layers: int = 3  # R: convolutions over time, without padding
-    kernel_frames: int = 5  # R: of each of them, motion frames
-    embedding: int = 128  # R: width of the two vectors whose cosine is taken
+    kernel_frames: int = 5  # R: kernel of each convolution, motion frames
+    embedding: int = 128  # R: width of the two vectors whose cosine is computed
     window_frames: int = 25  # R: 1 s at 25 Hz
-    # numbers of a motion frame that move the mouth, as those of a lip region; empty: expression
-    # and jaw (R)
+    # indices of the numbers of a motion frame that move the mouth, such as those of a lip region;
+    # empty: expression and jaw (R)
     mouth: tuple[int, ...] = ()
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -48,9 +48,10 @@ class LossConfig:
     true: float = 0.5  # R: weight of the true pairs
     shifted: float = 0.5  # R: weight of the shifted pairs
     pairs: int = 32  # R: of each kind and clip
-    shift_frames: int = 10  # R: the least shift, 0.4 s; nearer windows are alike, and never a pair
-    # R: the first half of the shifted pairs lies at most this far apart (1 s), the other half
-    # anywhere in the clip
+    # R: the smallest shift, 0.4 s; closer windows are similar and never form a pair
+    shift_frames: int = 10
+    # R: the largest shift of the first half of the shifted pairs (1 s); the other half is drawn
+    # from the whole clip
     near_frames: int = 25
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """The model generates nothing, so that there is nothing to choose."""
+    """The model generates no motion, so it has no options of inference."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +78,21 @@ class Config:
     system: Literal["sync"] = "sync"
 
     def __post_init__(self) -> None:
-        # Every window of a cut has one that is shifted far enough.
+        # Every window of a cut must have a partner that is shifted far enough.
         least = self.model.window_frames + 2 * self.loss.shift_frames
         what = f"{least} or more: a window and loss.shift_frames on both sides of it"
         need(self.data.clip_frames >= least, self.data, "data.clip_frames", what)
-        nothing = "0: the lip-sync model generates nothing that could be drawn"
+        nothing = "0: the lip-sync model generates no motion to draw"
         need(self.train.samples_every == 0, self.train, "train.samples_every", nothing)
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """A pretrained encoder, unless it is finetuned."""
+        """Return the path prefix of a pretrained encoder, unless it is finetuned."""
         encoder = self.model.encoder
         held = encoder.kind == "pretrained" and not encoder.finetune
         return ("encoder/backbone",) if held else ()
 
     @property
     def transcript_tokens(self) -> int:
-        """Of an empty transcript: the model reads none."""
+        """Return 2, the tokens of an empty transcript: the model reads none."""
         return 2

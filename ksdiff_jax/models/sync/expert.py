@@ -1,12 +1,12 @@
-"""A trained lip-sync model as a judge of other motion: a loss, and the probability of each window.
+"""A trained lip-sync model applied to other motion: a loss, and the probability of each window.
 
     L_i = −(1 / w) Σ_k log p_k,    p_k = (1 + cos(k, k)) / 2       k: the valid windows of clip i
 
-This is Eq. 10 of DisentTalk with y = 1, and Eq. 11 of FD2Talk with (1 + cos) / 2 for the cosine.
-It is a loss of whole clips: speech and motion are normalised over the clip that is given, so a
-window cut out of a clip is judged otherwise than the same window in it. Weights and speech get no
-gradient, the motion does. Windows of silence count like any other; the model gives them a
-probability of about one half, and hardly a gradient.
+This is Eq. 10 of DisentTalk with y = 1, and Eq. 11 of FD2Talk with (1 + cos) / 2 for the cosine. It
+is a loss of whole clips: speech and motion are normalised over the input clip, so a window cut out
+of a clip has another result than the same window in the clip. Weights and speech get no gradient;
+the motion does. Windows of silence count like any other; the model gives them a probability of
+about one half, and almost no gradient.
 
     expert = load_expert("sync", space="builtin")
     loss = sync_loss(expert.params, speech, motion, mask, system=expert.system)
@@ -32,7 +32,7 @@ from ksdiff_jax.typing import Array, Bool, Float, PyTree
 
 
 class Expert(NamedTuple):
-    """A lip-sync model and its weights; `digest` is that of its checkpoint, if it lies in one."""
+    """A lip-sync model and its weights; `digest` is that of its checkpoint, or "" without one."""
 
     system: Sync
     params: PyTree
@@ -40,7 +40,7 @@ class Expert(NamedTuple):
 
 
 class WindowVectors(NamedTuple):
-    """What both encoders return for every window of one second, and which windows are valid."""
+    """The outputs of both encoders for every window of one second, and which windows are valid."""
 
     speech: Float[Array, "b w e"]
     motion: Float[Array, "b w e"]
@@ -48,9 +48,9 @@ class WindowVectors(NamedTuple):
 
 
 def load_expert(folder_or_name: str | Path, *, space: str, encoder: str | None = None) -> Expert:
-    """The lip-sync model of a checkpoint, for motion of the space of that name.
+    """Return the lip-sync model of a checkpoint, for motion of the space `space`.
 
-    Raises `InputError` where the checkpoint is of another system or another space.
+    Raise `InputError` if the checkpoint is of another system or another space.
     """
     found = load_pretrained(folder_or_name, encoder=encoder)
     if found.config.system != "sync":
@@ -74,8 +74,8 @@ def window_vectors(
     *,
     system: Sync,
 ) -> WindowVectors:
-    """The vectors of all windows of whole clips; `motion` is raw coefficients, `mask` its valid
-    frames.
+    """Return the vectors of all windows of whole clips; `motion` is raw coefficients, `mask` its
+    valid frames.
     """
     network, model = system.network, system.config.model
     mouth = mouth_of(motion, mask, config=model, space=system.space)
@@ -94,9 +94,10 @@ def sync_loss(
     *,
     system: Sync,
 ) -> Float[Array, "b"]:
-    """−log p, the mean over the valid windows of each clip; 0 for a clip without one.
+    """Return the mean of −log p over the valid windows of each clip; 0 for a clip without a valid
+    window.
 
-    Its gradient is that by the motion alone.
+    Only the motion gets a gradient.
     """
     params, speech = jax.lax.stop_gradient((params, speech))
     vectors = window_vectors(params, speech, motion, mask, system=system)

@@ -1,16 +1,16 @@
-"""The two encoders of windows, and the cosine between what they return (DisentTalk Eq. 10).
+"""The two encoders of windows, and the cosine between their outputs (DisentTalk Eq. 10).
 
     a_i = f_a(A_i .. A_{i+24}),   m_i = f_m(E_i .. E_{i+24}),   i = 0 .. w − 1,   w = t − 24
     cos(i, j) = a_i · m_j / (|a_i| |m_j|)
 
-A are the speech features, two of 20 ms side by side for each motion frame; E are the numbers of the
-mouth, each with mean 0 and deviation 1 over the clip (R): how wide a speaker opens the mouth, and
-how a tracker scales and shifts what it measures, do not count. Convolutions over time without
+A are the speech features, two of 20 ms concatenated for each motion frame. E are the numbers of the
+mouth, each with mean 0 and standard deviation 1 over the clip (R), so that the size of a speaker's
+mouth movements and the scale and offset of a tracker have no effect. Convolutions over time without
 padding compute the vectors of all windows of a clip at once. A vector depends on the 25 frames of
-its window, as normalised over the clip; the speech encoder looks as far around as it does (the
-built-in one 0.18 s) and normalises over the whole clip too.
+its window, as normalised over the clip. The speech encoder has its own receptive field (0.18 s on
+either side for the built-in one) and also normalises over the whole clip.
 
-A window is valid where all its frames are. Those of a clip of fewer frames than a window are not.
+A window is valid if all its frames are. A clip of fewer frames than a window has no valid window.
 """
 
 import flax.linen as nn
@@ -35,8 +35,8 @@ _STILL = 0.3
 
 
 def mouth_numbers(config: ModelConfig, space: MotionSpace) -> tuple[int, ...]:
-    """Which numbers of a motion frame the model reads; raises `InputError` where `model.mouth`
-    names some that the space does not have.
+    """Return the indices of the numbers of a motion frame that the model reads; raise `InputError`
+    if `model.mouth` contains indices that the space does not have.
     """
     if config.mouth:
         what = f"numbers below {space.width}, the width of the {space.name} space"
@@ -53,8 +53,8 @@ def mouth_of(
     config: ModelConfig,
     space: MotionSpace,
 ) -> Float[Array, "b t c"]:
-    """The numbers of the mouth from raw coefficients, normalised over the valid frames of each
-    clip; 0 beyond them.
+    """Return the numbers of the mouth from raw coefficients, normalised over the valid frames of
+    each clip; 0 beyond them.
     """
     mouth = space.normalise(motion)[..., jnp.array(mouth_numbers(config, space))]
     valid = mask[..., None]
@@ -66,12 +66,14 @@ def mouth_of(
 
 
 def valid_windows(mask: Bool[Array, "b t"], *, window: int) -> Bool[Array, "b w"]:
-    """Whether all frames of each window are valid; frames of a clip are valid up to its end."""
+    """Return whether all frames of each window are valid; the valid frames of a clip are its first
+    ones.
+    """
     return mask[:, window - 1 :]
 
 
 def cosines(speech: Float[Array, "*n e"], motion: Float[Array, "*n e"]) -> Float[Array, "*n"]:
-    """The cosine of each pair of vectors, in float32; 0 where one of them is 0."""
+    """Return the cosine of each pair of vectors, in float32; 0 if one of them is 0."""
     speech, motion = speech.astype(jnp.float32), motion.astype(jnp.float32)
     return jnp.sum(_unit(speech) * _unit(motion), axis=-1)
 
@@ -105,13 +107,17 @@ class WindowEncoder(nn.Module):
 
 
 def _shifted(x: Float[Array, "b t d"], count: int) -> list[Float[Array, "b n d"]]:
-    """Frames i, i + 1, .. i + count − 1 of every i: the inputs of a convolution without padding."""
+    """Return frames i, i + 1, .. i + count − 1 of every i: the inputs of a convolution without
+    padding.
+    """
     frames = x.shape[1] - count + 1
     return [x[:, first : first + frames] for first in range(count)]
 
 
 class Network(nn.Module):
-    """The parameters of the model and their use: the speech encoder and both window encoders."""
+    """The parameters of the model and the computations that use them: the speech encoder and both
+    window encoders.
+    """
 
     config: ModelConfig
     execution: Execution = Execution()
@@ -123,8 +129,8 @@ class Network(nn.Module):
         self.motion_windows = WindowEncoder(self.config, self.execution)
 
     def embed_speech(self, speech: Speech) -> Float[Array, "b w e"]:
-        """The vectors a of all windows. Given features are read only where the encoder is a
-        pretrained one: those of the built-in encoder are computed here.
+        """Return the vectors a of all windows. Cached features are used only with a pretrained
+        encoder; the features of the built-in encoder are computed here.
         """
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
         if self.config.encoder.kind == "pretrained" and speech.features is not None:
@@ -132,20 +138,20 @@ class Network(nn.Module):
         else:
             features = self.encoder(speech.audio, frame_mask)
         features = self.speech_norm(features)
-        return self.speech_windows(features.reshape(*speech.mask.shape, -1))  # two side by side
+        return self.speech_windows(features.reshape(*speech.mask.shape, -1))  # two concatenated
 
     def embed_motion(self, mouth: Float[Array, "b t c"]) -> Float[Array, "b w e"]:
-        """The vectors m of all windows, from the numbers of the mouth (`mouth_of`)."""
+        """Return the vectors m of all windows, from the numbers of the mouth (`mouth_of`)."""
         return self.motion_windows(mouth)
 
     def __call__(self, speech: Speech, mouth: Float[Array, "b t c"]) -> None:
-        """Touch every parameter once; used for initialisation only."""
+        """Use every parameter once; for initialisation only."""
         self.embed_speech(speech)
         self.embed_motion(mouth)
 
 
 def example_speech(config: ModelConfig) -> Speech:
-    """A window of silence, to initialise from."""
+    """Return one window of silence, as input of initialisation."""
     frames = config.window_frames
     tokens = jnp.zeros((1, 2), jnp.int32)
     return Speech(

@@ -1,5 +1,5 @@
-"""The lip-sync model behind the `System` protocol. It is trained like any other system, and
-generates nothing.
+"""The lip-sync model as a `System`. It is trained like any other system, and generates no
+motion.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,18 @@ from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 @dataclass(frozen=True)
 class Sync:
-    """Whether speech and mouth are in step, window by window; a `models.system.System`."""
+    """Predicts whether speech and mouth are synchronised, window by window; a
+    `models.system.System`.
+    """
 
     config: Config
     space: MotionSpace = BUILTIN
 
     @property
     def needs(self) -> Needs:
-        """Motion of any space; single numbers of the mouth are those of the built-in head."""
+        """Return the requirements: motion of any space. If `model.mouth` names single numbers, they
+        are those of the built-in head.
+        """
         model, builtin_only = self.config.model, ()
         if model.mouth:
             builtin_only = (
@@ -48,25 +52,27 @@ class Sync:
         rng: np.random.Generator | None = None,
         features: Float[np.ndarray, "f d"] | None = None,
     ) -> Batch:
-        """Speech and motion: a row of a batch."""
+        """Return one row of a batch: speech and motion."""
         from ksdiff_jax.data.transforms import clip_row
 
         return clip_row(clip, frames, config=self.config, rng=rng, features=features)
 
     @property
     def network(self) -> Network:
-        """The Linen module that the parameters belong to."""
+        """Return the Linen module of the parameters."""
         model = self.config.model
         return Network(model, Execution(dtype=jnp.dtype(model.compute_dtype)))
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Fresh parameters, a nested dict: encoder, speech_norm, speech_windows, motion_windows."""
+        """Return new parameters, a nested dict: encoder, speech_norm, speech_windows,
+        motion_windows.
+        """
         model = self.config.model
         mouth = jnp.zeros((1, model.window_frames, len(mouth_numbers(model, self.space))))
         return self.network.init(key, example_speech(model), mouth)["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """The cross-entropy of true and of shifted pairs of each clip (training.py)."""
+        """Return the cross-entropy of true and of shifted pairs of each clip (training.py)."""
         params = stop_frozen(params, self.config)
         settings = {"config": self.config, "space": self.space}
         return training_terms(self.network, params, batch, keys, **settings)
@@ -74,7 +80,7 @@ class Sync:
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
-        """Raises `InputError`: there is nothing to sample."""
+        """Raise `InputError`: a lip-sync model generates no motion."""
         raise InputError(
             f"{self.config.name or 'sync'}: a lip-sync model generates no motion; animate with "
             "another checkpoint, and measure that one with `ksdiff-jax evaluate --sync`"

@@ -1,17 +1,16 @@
 """The pairs of a training clip, and their binary cross-entropy (DisentTalk Eq. 10).
 
-    p(i, j) = (1 + cos(i, j)) / 2               probability that speech i and motion j are in step
+    p(i, j) = (1 + cos(i, j)) / 2               probability that speech i and motion j are in sync
     L = −λ_true mean log p(i, i) − λ_shifted mean log(1 − p(i, j)),    |i − j| >= shift_frames
 
-The paper writes BCE(cos, y); a cosine is no probability, and (1 + cos) / 2 is our reading (R). Both
-means are over `loss.pairs` windows i of the clip, each window as likely as any other. The shifted
-partner j of the first half of them is drawn among the windows at most `near_frames` away, which
-overlap with the true one, that of the other half in the whole clip; always with |i − j| >=
-`shift_frames`, as windows that are nearer are nearly in step. Where a window has no partner, its
-pair counts in neither mean.
+The paper writes BCE(cos, y). A cosine is not a probability, so we use (1 + cos) / 2 (R). Both means
+are over `loss.pairs` windows i of the clip, drawn uniformly. The shifted partner j of the first
+half of them is drawn from the windows at most `near_frames` away, which overlap with the true one;
+that of the other half is drawn from the whole clip. Always |i − j| >= `shift_frames`, because
+closer windows are nearly in sync. If a window has no partner, its pair counts in neither mean.
 
-All that is drawn for a clip follows from its key and its own frames: neither the other clips of the
-batch nor padding changes it.
+The random numbers of a clip depend only on its key and its own frames: neither the other clips of
+the batch nor padding changes them.
 """
 
 import jax.numpy as jnp
@@ -26,12 +25,12 @@ from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.rng import frame_uniform, streams
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int, Key, PyTree
 
-# A probability is kept this far from 0 and 1, so that logarithm and gradient are finite.
+# Smallest distance of a probability from 0 and 1, so that logarithm and gradient are finite.
 MARGIN = 1e-4
 
 
 def probability(cosine: Float[AnyArray, "*n"]) -> Float[AnyArray, "*n"]:
-    """(1 + cos) / 2, moved by at most `MARGIN` off 0 and 1."""
+    """Return (1 + cos) / 2, moved by at most `MARGIN` away from 0 and 1."""
     return 0.5 + (0.5 - MARGIN) * cosine
 
 
@@ -44,7 +43,7 @@ def training_terms(
     config: Config,
     space: MotionSpace,
 ) -> Terms:
-    """The two weighted terms of each clip."""
+    """Return the two weighted terms of each clip."""
     variables, loss = {"params": params}, config.loss
     speech = network.apply(variables, batch.speech, method=Network.embed_speech)
     mask = batch.speech.mask
@@ -68,7 +67,7 @@ def training_terms(
 def drawn_pairs(
     windows: Int[Array, "b"], keys: Key[Array, "b"], *, config: LossConfig
 ) -> tuple[Int[Array, "b n"], Int[Array, "b n"], Bool[Array, "b n"]]:
-    """Windows i of each clip, their shifted partners j, and whether there is such a pair.
+    """Return windows i of each clip, their shifted partners j, and whether the pair exists.
 
     `windows` is the number of valid windows of each clip, which are its first ones.
     """
@@ -94,8 +93,8 @@ def partner_counts(
     shift: int,
     reach: int | None = None,
 ) -> tuple[Int[Array, "*b n"], Int[Array, "*b n"]]:
-    """How many of `count` windows lie at least `shift` before a window, and at least as far after
-    it; with `reach`, at most so far.
+    """Return how many of `count` windows are at least `shift` before a window, and how many at
+    least as far after it; with `reach`, at most that far.
     """
     before = jnp.maximum(window - shift + 1, 0)
     after = jnp.maximum(count - window - shift, 0)
@@ -112,13 +111,13 @@ def numbered_partner(
     *,
     shift: int,
 ) -> Int[Array, "*b n"]:
-    """The partner of that number, from 0: the `before` earlier ones, nearest first, then the later
-    ones.
+    """Return the partner of an index from 0: first the `before` earlier ones, nearest first, then
+    the later ones.
     """
     return jnp.where(number < before, window - shift - number, window + shift + number - before)
 
 
 def _drawn(uniform: Float[Array, "b n"], count: Int[Array, "b #n"]) -> Int[Array, "b n"]:
-    """A whole number from 0 to below `count`, from one in [0, 1); 0 where the count is 0."""
+    """Return a whole number from 0 to below `count`, from one in [0, 1); 0 if the count is 0."""
     number = jnp.floor(uniform * count).astype(jnp.int32)
     return jnp.clip(number, 0, jnp.maximum(count - 1, 0))

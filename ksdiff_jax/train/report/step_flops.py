@@ -26,7 +26,9 @@ _PLAIN = {"model.attention": "xla", "train.remat": "none", "train.scan_layers": 
 
 
 def step_flops(system: System, batch: PyTree) -> float:
-    """FLOPs of a training step on a batch of these shapes: `batch` may hold arrays or shapes."""
+    """Return the FLOPs of a training step on a batch of these shapes: `batch` may contain arrays or
+    shapes.
+    """
     fields = flatten(to_dict(system.config))
     plain = {name: value for name, value in _PLAIN.items() if name in fields}
     config = override(system.config, plain)

@@ -75,7 +75,7 @@ class Utilisation:
         self._peak = None if peak is None else peak * mesh.devices.size
 
     def see(self, batch: PyTree) -> None:
-        """Remember the size of the (global) training batch; all are alike."""
+        """Store the size of the (global) training batch; all batches have the same size."""
         if not self._frames:
             self._frames = rows_of(batch) * self._clip_frames
             self._shapes = jax.tree.map(

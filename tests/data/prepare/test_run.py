@@ -167,7 +167,7 @@ def test_nothing_usable_is_one_line_with_the_counts_per_reason(tmp_path):
         sources_named(tmp_path, "a-rejected", "b-crash"), tmp_path, runner=in_this_process
     )
     with pytest.raises(
-        InputError, match=r"nothing of 2 sources is usable \(1 no_face, 1 failed\).*work"
+        InputError, match=r"none of 2 sources is usable \(1 no_face, 1 failed\).*work"
     ):
         write_prepared(tmp_path / "out", finished)
     assert not (tmp_path / "out").exists()

@@ -90,7 +90,11 @@ def test_partners_are_found_by_their_ids_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("space", "width", "says"),
     [
-        ("bfm", 64, "clip 'clip-5' of the bfm space: no face here to close lips and eyes on; give"),
+        (
+            "bfm",
+            64,
+            "clip 'clip-5' of the bfm space: no face is available to close lips and eyes on; give",
+        ),
         ("flame", 50, "name its face with --face and --landmarks, or give --neutral-lips and"),
     ],
 )

@@ -72,8 +72,8 @@ def test_each_ratio_is_over_the_deviation_of_its_number():
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [
-        ({"lip": 0, "eye": 2}, "region lip: 0 dimensions asked for, need 1 or more"),
-        ({"lip": 3, "eye": 2}, "are 5 dimensions, the motion space has 4; ask for fewer"),
+        ({"lip": 0, "eye": 2}, "region lip: got 0 dimensions, need 1 or more"),
+        ({"lip": 3, "eye": 2}, "are 5 dimensions, the motion space has 4; request fewer"),
         ({"lip": 2, "eye": 2}, "region eye: no dimension of the motion changes"),
     ],
 )

@@ -67,6 +67,6 @@ def test_the_paper_configuration_is_the_papers():
 def test_the_demo_configuration_is_of_the_built_in_corpus_and_small():
     config = load_config(CONFIGS / "disenttalk_demo.py")
     assert (config.data.path, config.model.encoder.kind) == ("", "mel")
-    assert (len(config.model.regions.lip), len(config.model.regions.eye)) == (13, 8)
+    assert (len(config.model.regions.lip), len(config.model.regions.eye)) == (13, 4)
     shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))
     assert parameter_count(shapes) < 3e6

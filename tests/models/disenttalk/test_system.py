@@ -113,7 +113,7 @@ def test_the_lip_sync_model_hears_sound_unless_the_kept_features_are_of_its_own_
         loss = sync.configured_sync_loss(system.config, BUILTIN)
         loss(kept, jnp.zeros((2, 4, BUILTIN.width)))
         assert judged[0].features is None and judged[0].audio is kept.audio
-        with pytest.raises(InputError, match=r"^named: this lip-sync model hears with another"):
+        with pytest.raises(InputError, match=r"^named: this lip-sync model uses another"):
             loss(kept._replace(audio=speech.audio[:, :0]), jnp.zeros((2, 4, BUILTIN.width)))
         other = override(system.config, {"model.sync.digest": "123456"})
         with pytest.raises(InputError, match=r"^named: .* has digest abcdef, .* names 123456"):
