@@ -89,9 +89,9 @@ MUTANTS = (
     ),
     _mutant(
         "training-shows-the-true-keyframes",
-        "training_terms",
+        "_keyframe_terms",
         (
-            "shown_keyframes(target, track_keys, config=model.keyframes)",
+            "shown_keyframes(target, track_keys, config=settings)",
             "target.astype(jnp.int32)",
         ),
         tests=OBJECTIVE,
@@ -126,14 +126,14 @@ MUTANTS = (
     _mutant("no-spectral-term", "_path_terms", ("loss.spectral", "0.0"), tests=OBJECTIVE),
     _mutant(
         "weights-of-keyframes-swapped",
-        "training_terms",
-        ("model.keyframes.positive_weight", "model.keyframes.negative_weight"),
-        ("model.keyframes.negative_weight", "model.keyframes.positive_weight"),
+        "_keyframe_terms",
+        ("settings.positive_weight", "settings.negative_weight"),
+        ("settings.negative_weight", "settings.positive_weight"),
         tests=OBJECTIVE,
     ),
     _mutant(
         "the-predictor-is-given-the-current-bit",
-        "training_terms",
+        "_keyframe_terms",
         ("shifted_bits(target)", "target.astype(jnp.int32)"),
         tests=OBJECTIVE,
     ),
