@@ -286,7 +286,7 @@ def test_a_folder_with_files_of_others_under_the_names_of_a_run_is_refused(tmp_p
 
 def test_a_checkpoint_or_an_encoder_is_no_workdir(checkpoint):
     before = contents(checkpoint)
-    with pytest.raises(InputError, match=r"holds config\.json"):
+    with pytest.raises(InputError, match=r"contains config\.json"):
         check_workdir(checkpoint, Config())
     assert contents(checkpoint) == before
 

@@ -167,5 +167,5 @@ def test_evaluation_gives_whole_clips_in_few_shapes(folder, config):
 
 def test_a_data_set_without_a_training_split_is_refused(tmp_path, config):
     write_dataset(tmp_path / "set", {"val": [make_clip(0)]}, licence="", made_by="")
-    with pytest.raises(InputError, match="no split 'train'; there are val"):
+    with pytest.raises(InputError, match="no split 'train'; known are val"):
         cuts(config, tmp_path / "set", seed=0)

@@ -122,7 +122,7 @@ def test_landmarks_serve_where_the_mesh_is_not_known():
     assert (opened > 0.009).all() and (shut < 0.25 * opened).all()
     other = dataclasses.replace(face, space="flame", name="a FLAME")
     assert points_of(other, points) is points
-    with pytest.raises(InputError, match="landmarks of the face a FLAME lie; give points="):
+    with pytest.raises(InputError, match="landmarks of the face a FLAME are unknown; give points="):
         points_of(other, None)
     with pytest.raises(InputError, match=r"without the points 61, .* of MediaPipe's"):
         landmark_points(face, builtin_landmarks()._replace(points=np.full(468, 7, np.int32)))

@@ -148,7 +148,7 @@ def test_the_image_has_the_command_and_the_folder_that_the_jobsets_ask_for():
 def test_workflows_run_the_whole_on_linux_and_animate_elsewhere():
     for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml")):
         jobs = manifest(path)["jobs"]
-        assert "Untried" in path.read_text().splitlines()[0]
+        assert "Untested" in path.read_text().splitlines()[0]
         assert ".ci/run" in [step.get("run") for step in jobs["linux"]["steps"]]
         assert jobs["elsewhere"]["strategy"]["matrix"]["os"] == ["windows-latest", "macos-latest"]
         commands = [

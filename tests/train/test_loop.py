@@ -153,7 +153,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path):
 
 def test_a_run_without_any_finite_step_gives_up_with_finite_parameters(tmp_path):
     config = toy_config(steps=400, validate_every=400)
-    with pytest.raises(InputError, match="gave up"):
+    with pytest.raises(InputError, match="training stopped at step"):
         run(tmp_path, config, data=toy_data(config, broken=frozenset(range(400))))
 
 

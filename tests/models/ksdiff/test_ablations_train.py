@@ -31,8 +31,6 @@ SMALLEST = override(
 )
 
 
-# About 10 s of CPU each, nearly all of it in the compiler.
-@pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ABLATIONS if row != FULL])
 def test_an_ablation_takes_a_step_that_lowers_its_loss(row):
     system, batch, draw = (
