@@ -44,7 +44,7 @@ FLOORS = [
     ["animate"],
     ["evaluate"],
     ["train"],
-    ["bench"],
+    ["bench", "asset_builders"],
     ["cli"],
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -92,7 +92,7 @@ class HeadPose(NamedTuple):
 @functools.cache
 def builtin_landmarks() -> LandmarkEmbedding:
     """Return the embedding of the built-in head for MediaPipe's detections on it (made by
-    evaluate/head_landmarks.py).
+    asset_builders/head_landmarks.py).
     """
     return read_landmarks(STORED, builtin_face())
 

@@ -3,7 +3,7 @@ same order.
 
 `make_head` takes seconds, and its triangulation depends on the version of the geometry library. The
 package therefore ships its result. After a change to the geometry run `python -m
-ksdiff_jax.face.head.file`.
+ksdiff_jax.asset_builders.head`.
 """
 
 from pathlib import Path
@@ -11,34 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ksdiff_jax.face.head.eyes import Eye
-from ksdiff_jax.face.head.mesh import NAMES, HeadMesh, make_head
+from ksdiff_jax.face.head.mesh import NAMES, HeadMesh
 from ksdiff_jax.face.head.mouth import Mouth
 from ksdiff_jax.face.head.parts import Part
-from ksdiff_jax.files import replacing
 
 STORED = Path(__file__).parents[2] / "assets" / "face" / "head.npz"
-
-
-def save_head(head: HeadMesh, path: Path) -> None:
-    """Write a head; `load_head` reads it with colours rounded to 1/65535."""
-    part, mouth, eye = head.part, head.mouth, head.eye
-    with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            points=part.points,
-            faces=part.faces.astype(np.uint16),
-            colours=np.round(part.colours * 65535).astype(np.uint16),
-            gloss=part.gloss.astype(np.float32),
-            side=part.side.astype(np.int8),
-            counts=np.array([head.spans[name].stop - head.spans[name].start for name in NAMES]),
-            mouth_outer=mouth.outer_ring,
-            mouth_upper=mouth.upper_contact,
-            mouth_lower=mouth.lower_contact,
-            mouth_lips=mouth.lips,
-            eye_rings=eye.rings,
-            eye_column=eye.column,
-            eye_upper=eye.upper,
-        )
 
 
 def load_head(path: Path = STORED) -> HeadMesh:
@@ -88,7 +65,3 @@ def _piece(whole: Part, span: slice) -> Part:
         gloss=whole.gloss[span],
         side=whole.side[span],
     )
-
-
-if __name__ == "__main__":
-    save_head(make_head(), STORED)

@@ -1,7 +1,7 @@
 """The positions at which a landmark tracker detects its points on the built-in head; this module
 made `assets/face/landmarks.npz`.
 
-    python -m ksdiff_jax.evaluate.head_landmarks
+    python -m ksdiff_jax.asset_builders.head_landmarks
 
 The head is drawn from the front with its mouth closed, and the tracker detects its points on the
 picture and on its mirror image. Each point is traced back to the triangle of skin at that place in
