@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
+  ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
 """
 
 
@@ -81,6 +82,13 @@ def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
         help="face for the video, of the checkpoint's motion space; the shipped checkpoint's "
         "expression coefficients are the built-in head's own, not FLAME's; default the built-in "
         "head",
+    )
+    group.add_argument(
+        "--pose",
+        metavar="SOURCE",
+        help="head rotation and camera from elsewhere: a motion file as long as the speech, or a "
+        "checkpoint (folder or name) that generates them for the same speech; default: the "
+        "checkpoint's own, which DisentTalk leaves at rest",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.cli.animate_outputs import Outputs
+from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.errors import InputError, paths_as_input
@@ -64,6 +65,7 @@ class RecordingAnimator:
         if args.face or set(outputs.formats) - {"npz"}:
             what = "--face" if args.face else "video and plot (--face FILE, or --formats npz)"
             check_face(self.face, self.animator.pretrained.space.name, what=what)
+        self.poses = pose_source(args.pose) if args.pose else None
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:
@@ -96,6 +98,10 @@ class RecordingAnimator:
                 progress=update,
                 **self.options,
             )
+        if self.poses:
+            poses = self.poses(recording, transcript.text, self.args.seed, self.args.samples)
+            source = f"--pose {self.args.pose}"
+            motions = [m.with_pose(p, source=source) for m, p in zip(motions, poses, strict=True)]
         sampled = time.perf_counter()
         files = []
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):

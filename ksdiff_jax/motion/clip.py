@@ -136,6 +136,31 @@ class MotionClip:
             meta={"schema": SCHEMA, "space": space, **(meta or {})},
         )
 
+    def with_pose(self, reference: "MotionClip", *, source: str = "pose reference") -> "MotionClip":
+        """Return this motion with rotation and camera of `reference`, whose frames beyond its end
+        are not used.
+
+        Raises `InputError` where the reference has another frame rate or fewer frames; `source`
+        names it.
+        """
+        if reference.fps != self.fps:
+            raise InputError(
+                f"{source}: {reference.fps:g} frames per second, the motion has {self.fps:g}; "
+                "resample it"
+            )
+        if len(reference) < len(self):
+            raise InputError(
+                f"{source}: {len(reference)} frames, {reference.duration_s:.1f} s; the motion has "
+                f"{len(self)}, {self.duration_s:.1f} s; give one as long as the speech"
+            )
+        frames = slice(len(self))
+        return dataclasses.replace(
+            self,
+            global_orient=reference.global_orient[frames],
+            cam=reference.cam[frames],
+            meta=self.meta | {"pose": source},
+        )
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write `path` (complete or not at all) and return it.
 

@@ -11,6 +11,7 @@ import pytest
 from ksdiff_jax.cli import animate as animate_command
 from ksdiff_jax.cli.animate_outputs import file_stems
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 def wav_of(path, samples, *, width=2):
@@ -233,3 +234,28 @@ def test_standard_input_is_refused_in_one_line_where_the_system_has_no_file_for_
         "ksdiff-jax animate: -: this system has no /dev/not-there; save the recording to a file "
         "and name it"
     ]
+
+
+def test_the_head_pose_comes_from_a_motion_file_or_another_checkpoint(
+    animate, speech, tmp_path, checkpoint
+):
+    animate(speech, "--formats", "npz", "--seed", "1", out="reference")
+    reference = tmp_path / "reference" / "speech.motion.npz"
+    for name, source in (("file", reference), ("checkpoint", checkpoint)):
+        status, *_ = animate(speech, "--formats", "npz", "--seed", "1", "--pose", source, out=name)
+        assert status == 0
+        assert np.array_equal(
+            MotionClip.load(tmp_path / name / "speech.motion.npz").coefficients,
+            MotionClip.load(reference).coefficients,
+        )
+    status, *_ = animate(speech, "--formats", "npz", "--pose", reference, out="posed")
+    posed = MotionClip.load(tmp_path / "posed" / "speech.motion.npz")
+    assert status == 0 and np.array_equal(posed.cam, MotionClip.load(reference).cam)
+    assert not np.array_equal(posed.exp, MotionClip.load(reference).exp)
+
+
+def test_a_pose_that_does_not_fit_is_one_line(animate, speech, tmp_path):
+    short = MotionClip.from_coefficients(np.zeros((5, MOTION_DIMS))).save(tmp_path / "short.npz")
+    for source, what in ((short, "5 frames, 0.2 s; the motion has 25"), ("nothing", "no motion")):
+        status, _, lines, _ = animate(speech, "--formats", "npz", "--pose", source)
+        assert status == 2 and len([line for line in lines if what in line]) == 1, lines

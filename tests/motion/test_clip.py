@@ -80,6 +80,25 @@ def test_a_clip_cannot_be_changed_through_the_array_it_was_made_from():
         made.exp[0] = 1
 
 
+def test_the_pose_of_a_reference_replaces_rotation_and_camera_alone():
+    values, longer = coefficients(), np.random.default_rng(5).normal(size=(9, space.MOTION_DIMS))
+    posed = MotionClip.from_coefficients(values).with_pose(MotionClip.from_coefficients(longer))
+    expected = values.copy()
+    for part in (space.ROTATION, space.CAMERA):
+        expected[:, part] = longer[:7, part]
+    np.testing.assert_allclose(posed.coefficients, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "what"),
+    [(6, 25, "6 frames, 0.2 s; the motion has 7"), (9, 30, "30 frames per second, the motion has")],
+)
+def test_a_pose_of_another_length_or_rate_is_refused(frames, fps, what):
+    reference = MotionClip.from_coefficients(np.zeros((frames, space.MOTION_DIMS)), fps=fps)
+    with pytest.raises(InputError, match=f"^a.npz: {what}"):
+        MotionClip.from_coefficients(coefficients()).with_pose(reference, source="a.npz")
+
+
 def test_nan_is_rejected_with_its_field_named():
     values = coefficients()
     values[2, 53] = np.nan

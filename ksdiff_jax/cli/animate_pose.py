@@ -1,0 +1,39 @@
+"""Where `ksdiff-jax animate --pose SOURCE` takes the head pose from: a motion file, or another
+checkpoint that is sampled on the same recording with the same seed and sample numbers.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksdiff_jax.errors import InputError
+
+if TYPE_CHECKING:  # slow to import
+    from ksdiff_jax.animate.motion import Motion
+    from ksdiff_jax.audio.waveform import Recording
+
+# (recording, transcript, seed, samples) -> a motion for each sample
+PoseOf = Callable[["Recording", str, int, int], "Sequence[Motion]"]
+
+
+def pose_source(source: str) -> PoseOf:
+    """Return the poses of a recording's samples as a function; raise `InputError` where `source` is
+    neither a motion file nor a checkpoint.
+    """
+    from ksdiff_jax.animate.animator import Animator
+    from ksdiff_jax.animate.motion import Motion
+
+    path = Path(source)
+    if path.is_file():
+        reference = Motion.load(path)
+        return lambda recording, transcript, seed, samples: [reference] * samples
+    try:
+        animator = Animator.from_pretrained(source)
+    except InputError as error:
+        raise InputError(f"--pose {source}: no motion file and no checkpoint ({error})") from error
+
+    def poses(recording: "Recording", transcript: str, seed: int, samples: int):
+        utterance = animator.read(recording, transcript=transcript)
+        return animator.animate([utterance] * samples, numbers=range(samples), seed=seed)
+
+    return poses
