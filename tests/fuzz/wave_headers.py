@@ -98,6 +98,6 @@ def _judge(outcome: Outcome, path: Path, rate_hz: int, tolerance: float) -> str:
     error = min(np.abs(recording.audio[:count] - sign * voice).mean() for sign in (1, -1))
     if error > tolerance / 4:
         return f"other samples: mean error {error:.4f}"
-    if false := [note for note in recording.notes if "opposition" not in note]:
+    if false := [note for note in recording.notes if "opposite in polarity" not in note]:
         return f"a false notice: {false[0]}"
     return ""
