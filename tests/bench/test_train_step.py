@@ -217,6 +217,7 @@ def test_without_torch_our_side_is_measured_alone_and_says_so(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_its_equations_say_and_launch_shows_it():
     expected = expected_step("H200", 4, clip_flops=1e12, parameters=10**8, clips=10.0)
     compute_s = 10 * 1e12 / (0.28 * 989e12)
