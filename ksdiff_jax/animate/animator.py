@@ -100,16 +100,20 @@ class Animator:
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
         audio_stream: int | None = None,
+        noise_id: str | None = None,
         **options,
     ) -> Motion:
         """Return the motion of one recording (a path, or samples with `sample_rate_hz`).
 
         Without a `transcript` the one beside the recording is read, if there is one
         (`speech.transcripts`). `channel` selects one channel, `audio_stream` one of several sound
-        tracks; both are counted from 1. `options` are those of `SampleConfig`, as `steps=`,
+        tracks; both are counted from 1. The noise of sampling depends on `seed` and `noise_id`, by
+        default a digest of the decoded sound, so that different recordings get different heads; ""
+        is the noise that all recordings share. `options` are those of `SampleConfig`, as `steps=`,
         `guidance=`, `sampler=`; the defaults are the checkpoint's.
         """
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
+        given |= {"noise_id": noise_id}
         return self.samples(speech, count=1, transcript=transcript, seed=seed, **given, **options)[
             0
         ]
@@ -124,6 +128,7 @@ class Animator:
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
         audio_stream: int | None = None,
+        noise_id: str | None = None,
         **options,
     ) -> list[Motion]:
         """Return `count` different motions for one recording; the first is that of
@@ -132,6 +137,7 @@ class Animator:
         if count < 1:
             raise InputError(f"samples: got {count}, need at least 1")
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
+        given |= {"noise_id": noise_id}
         utterance = self.read(speech, transcript=transcript, **given)
         return self.animate([utterance] * count, seed=seed, numbers=range(count), **options)
 
@@ -145,6 +151,7 @@ class Animator:
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
         audio_stream: int | None = None,
+        noise_id: str | None = None,
         **options,
     ) -> list[Motion]:
         """Return one motion per recording, computed `batch_size` windows at a time; each equals
@@ -156,6 +163,7 @@ class Animator:
                 f"got {len(transcripts)} transcripts for {len(speeches)} recordings, need one each"
             )
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
+        given |= {"noise_id": noise_id}
         utterances = [
             self.read(speech, transcript=text, **given)
             for speech, text in zip(speeches, transcripts, strict=True)
@@ -170,16 +178,19 @@ class Animator:
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
         audio_stream: int | None = None,
+        noise_id: str | None = None,
     ) -> Utterance:
         """Return a recording as an utterance; raise `InputError` if it cannot be used.
 
-        `transcript` None: the one beside the recording, if there is one; "": none.
+        `transcript` None: the one beside the recording, if there is one; "": none. `noise_id` None:
+        a digest of the decoded sound.
         """
         if transcript is None:
             sidecar = find_sidecar(speech) if isinstance(speech, str | Path) else None
             transcript = "" if sidecar is None else read_transcript(sidecar, recording=speech).text
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
-        return self.engine.read(speech, transcript=transcript, **given)
+        utterance = self.engine.read(speech, transcript=transcript, **given)
+        return utterance if noise_id is None else utterance._replace(noise_id=noise_id)
 
     def options(self, **options) -> SampleConfig:
         """Return the checkpoint's sampling options with the given ones replaced and checked."""
@@ -232,6 +243,7 @@ class Animator:
             "space": self.pretrained.space.name,
             "config": to_dict(self.config),
             "audio_sha256": utterance.digest,
+            "noise_id": utterance.noise_id,
             "versions": {"ksdiff_jax": __version__, **packages},
             "device": jax.devices()[0].device_kind,
         }

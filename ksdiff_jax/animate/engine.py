@@ -7,9 +7,11 @@
 The animator, the evaluation and the videos of a training run all sample with this engine, so the
 evaluation measures the sampler that users run. Sample number n of an utterance has the key
 
-    stream(key(seed), "sample", n)
+    stream(stream(key(seed), "sample", n), "noise " + noise_id)
 
-and the random numbers of a frame depend on this key and the frame's index only. The padded length
+The noise id is a digest of the decoded sound unless the caller gives one, so that different
+recordings get different noise. The empty id has the key without the second `stream`, the noise of
+which depends on the seed alone. The random numbers of a frame depend on this key and the frame's index only. The padded length
 of an utterance, its windows, and the other utterances of a batch do not change them.
 
 An utterance is padded to the next length of `buckets`; a longer one is cut into windows of at most
@@ -51,6 +53,7 @@ from ksdiff_jax.speech.utterance import (
     Speech,
     Utterance,
     cut_utterance,
+    noise_id_of,
     pad_utterance,
     stack_rows,
     whole_frames,
@@ -150,6 +153,7 @@ class Engine:
             token_mask,
             digest=hashlib.sha256(clip.audio.tobytes()).hexdigest(),
             features=self._features_of(clip) if self._features_of else self._encoded(audio),
+            noise_id=noise_id_of(clip.audio),
         )
 
     def sample(
@@ -172,7 +176,7 @@ class Engine:
         check_seed(seed)
         numbers = [0] * len(utterances) if numbers is None else numbers
         jobs = [
-            Job(item, window, utterance, stream(jax.random.key(seed), "sample", numbers[item]))
+            Job(item, window, utterance, sample_key(seed, numbers[item], utterance.noise_id))
             for item, utterance in enumerate(utterances)
             for window in plan_windows(utterance.frames, longest=self.buckets[-1])
         ]
@@ -247,6 +251,12 @@ class Engine:
             for name in parts[0].tracks
         }
         return Sample(join_windows([part.motion for part in parts], windows, frames=frames), tracks)
+
+
+def sample_key(seed: int, number: int, noise_id: str) -> Key[Array, ""]:
+    """Return the key of sample `number` of an utterance with this noise id."""
+    key = stream(jax.random.key(seed), "sample", number)
+    return stream(key, f"noise {noise_id}") if noise_id else key
 
 
 @functools.partial(jax.jit, static_argnames="system")

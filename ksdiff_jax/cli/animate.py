@@ -138,6 +138,12 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         "--seed", type=int, default=0, metavar="N", help="same seed, same motion; default 0"
     )
     group.add_argument(
+        "--noise-id",
+        metavar="TEXT",
+        help="recordings with the same id and seed get the same noise, and similar heads; default: "
+        "a digest of the decoded sound",
+    )
+    group.add_argument(
         "--samples",
         type=int,
         default=1,

@@ -1,5 +1,5 @@
 """Where `ksdiff-jax animate --pose SOURCE` takes the head pose from: a motion file, or another
-checkpoint that is sampled on the same recording with the same seed and sample numbers.
+checkpoint that is sampled on the same recording with the same seed, noise id and sample numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # slow to import
 PoseOf = Callable[["Recording", str, int, int], "Sequence[Motion]"]
 
 
-def pose_source(source: str) -> PoseOf:
+def pose_source(source: str, *, noise_id: str | None = None) -> PoseOf:
     """Return the poses of a recording's samples as a function; raise `InputError` where `source` is
     neither a motion file nor a checkpoint.
     """
@@ -33,7 +33,7 @@ def pose_source(source: str) -> PoseOf:
         raise InputError(f"--pose {source}: no motion file and no checkpoint ({error})") from error
 
     def poses(recording: "Recording", transcript: str, seed: int, samples: int):
-        utterance = animator.read(recording, transcript=transcript)
+        utterance = animator.read(recording, transcript=transcript, noise_id=noise_id)
         return animator.animate([utterance] * samples, numbers=range(samples), seed=seed)
 
     return poses

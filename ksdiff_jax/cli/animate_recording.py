@@ -65,7 +65,7 @@ class RecordingAnimator:
         if args.face or set(outputs.formats) - {"npz"}:
             what = "--face" if args.face else "video and plot (--face FILE, or --formats npz)"
             check_face(self.face, self.animator.pretrained.space.name, what=what)
-        self.poses = pose_source(args.pose) if args.pose else None
+        self.poses = pose_source(args.pose, noise_id=args.noise_id) if args.pose else None
         self._described = False
 
     def animate(self, speech: str, stem: str) -> dict:
@@ -84,7 +84,9 @@ class RecordingAnimator:
             transcript = within(transcript, duration_s=len(recording.audio) / SAMPLE_RATE_HZ)
         if transcript.spoken:
             self.outputs.check_words(stem, overwrite=self.args.overwrite)
-        utterance = self.animator.read(recording, transcript=transcript.text)
+        utterance = self.animator.read(
+            recording, transcript=transcript.text, noise_id=self.args.noise_id
+        )
         read = time.perf_counter()
         duration_s = utterance.frames / 25
         self._describe()

@@ -19,7 +19,7 @@ from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.speech import transcript
-from ksdiff_jax.speech.utterance import Utterance, whole_frames
+from ksdiff_jax.speech.utterance import Utterance, noise_id_of, whole_frames
 from ksdiff_jax.typing import Float
 
 SpeechSource = str | Path | Recording | np.ndarray
@@ -57,6 +57,8 @@ def read_utterance(
         audio, heard = recording.audio, recording.heard
         with heard.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+    # Full scale is that of the decoder, so that the samples of a 16-bit file are found again.
+    decoded = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)
     audio = whole_frames(audio)
     reads_transcript = max_tokens > 2  # more than begin and end
     if reads_transcript and not transcript.fits(transcript_text, max_tokens=max_tokens):
@@ -69,7 +71,13 @@ def read_utterance(
         )
     tokens, token_mask = transcript.encode(transcript_text, max_tokens=max_tokens)
     return Utterance(
-        audio, normalise_prosody(extract_prosody(audio)), tokens, token_mask, digest, heard=heard
+        audio,
+        normalise_prosody(extract_prosody(audio)),
+        tokens,
+        token_mask,
+        digest,
+        heard=heard,
+        noise_id=noise_id_of(decoded),
     )
 
 

@@ -9,6 +9,7 @@ the `Speech` that a system takes as input:
 Values after the end of the clip are zero, and their mask is False.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,11 +52,20 @@ class Utterance(NamedTuple):
     # output of the speech encoder, if it runs on whole recordings
     features: Float[np.ndarray, "f d"] | None = None
     heard: "VoiceSource | None" = None  # channels and track of the file; None for an array
+    # recordings of one id and seed get the same noise; "" is the noise that depends on the seed alone
+    noise_id: str = ""
 
     @property
     def frames(self) -> int:
         """Return the number of motion frames."""
         return len(self.audio) // SAMPLES_PER_MOTION_FRAME
+
+
+def noise_id_of(samples: Int[np.ndarray, "s"]) -> str:
+    """Return the SHA-256 of 16-bit samples at 16 kHz: the noise id of a recording unless one is
+    given.
+    """
+    return hashlib.sha256(np.ascontiguousarray(samples, "<i2").tobytes()).hexdigest()
 
 
 def whole_frames(

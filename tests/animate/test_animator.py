@@ -1,11 +1,13 @@
 """The animator around a system with known output."""
 
+import hashlib
 import subprocess
 import sys
 import textwrap
 
 import numpy as np
 import pytest
+import soundfile
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, motion_frames
@@ -61,9 +63,37 @@ def test_the_same_seed_gives_the_same_motion_bit_for_bit_and_another_seed_anothe
     assert np.abs(first.coefficients - other.coefficients).max() > 0.01
 
 
+def test_recordings_get_noise_of_their_own_unless_one_id_is_given(animator):
+    """FakeSystem adds the loudness to the noise, so what it makes of two tones of one loudness is
+    their noise.
+    """
+    tones = [tone(2.0), -tone(2.0)]
+    own = [animator(sound, sample_rate_hz=16_000) for sound in tones]
+    assert np.abs(own[0].coefficients - own[1].coefficients).max() > 0.01
+    shared = animator.batch(tones, sample_rate_hz=16_000, noise_id="stream")
+    np.testing.assert_allclose(shared[0].coefficients, shared[1].coefficients, atol=1e-6)
+    again = animator(tones[1], sample_rate_hz=16_000, noise_id=own[1].meta["noise_id"])
+    np.testing.assert_array_equal(again.coefficients, own[1].coefficients)
+    assert [motion.meta["noise_id"] for motion in shared] == ["stream"] * 2
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+def test_a_wav_its_flac_and_its_samples_have_one_noise_id(animator, tmp_path, rate_hz):
+    audio = np.round(tone(2.0, rate_hz=rate_hz) * 32767).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", audio, rate_hz)
+    soundfile.write(tmp_path / "a.flac", audio, rate_hz)
+    wav, flac = (animator.read(tmp_path / name) for name in ("a.wav", "a.flac"))
+    array = animator.read(audio, sample_rate_hz=rate_hz)
+    assert wav.digest != flac.digest
+    assert wav.noise_id == flac.noise_id == array.noise_id
+    assert rate_hz != 16_000 or wav.noise_id == hashlib.sha256(audio.tobytes()).hexdigest()
+
+
 def test_the_length_of_a_clip_does_not_change_the_frames_it_begins_with(animator):
     audio = tone(5.0)
-    short, long = (animator(audio[: 16_000 * n], sample_rate_hz=16_000) for n in (2, 5))
+    short, long = (
+        animator(audio[: 16_000 * n], sample_rate_hz=16_000, noise_id="one") for n in (2, 5)
+    )
     np.testing.assert_allclose(short.coefficients, long.coefficients[:50], atol=1e-6)
 
 
