@@ -99,10 +99,11 @@ def from_dict(kind: type, values: Mapping[str, object], prefix: str = ""):
     """Return the inverse of `to_dict`; missing fields keep their defaults, unknown ones raise
     `InputError`.
 
-    A field of `kind.DROPPED` is ignored if it has the value listed there.
+    A field of `kind.DROPPED` is ignored if it has the value listed there. A missing field of
+    `kind.EARLIER` gets the value listed there instead of its default.
     """
     hints, dropped = _hints(kind), getattr(kind, "DROPPED", {})
-    changes = {}
+    changes = dict(getattr(kind, "EARLIER", {}))
     for name, value in values.items():
         if name in hints:
             changes[name] = _convert(hints[name], value, prefix + name)

@@ -11,8 +11,9 @@ evaluation measures the sampler that users run. Sample number n of an utterance 
 
 The noise id is a digest of the decoded sound unless the caller gives one, so that different
 recordings get different noise. The empty id has the key without the second `stream`, the noise of
-which depends on the seed alone. The random numbers of a frame depend on this key and the frame's index only. The padded length
-of an utterance, its windows, and the other utterances of a batch do not change them.
+which depends on the seed alone. The random numbers of a frame depend on this key and the frame's
+index only. The padded length of an utterance, its windows, and the other utterances of a batch do
+not change them.
 
 An utterance is padded to the next length of `buckets`; a longer one is cut into windows of at most
 the last bucket (`windows.py`). All batches of a bucket have one size, so the sampler compiles once

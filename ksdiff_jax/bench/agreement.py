@@ -143,7 +143,7 @@ def cpu() -> jax.Device:
 
 def loss_and_gradients(config: Config, space: MotionSpace) -> Callable:
     """Return a function (params, batch) -> loss, gradients and the keyframe targets of the loss."""
-    system, settings = KSDiff(config, space), config.model.keyframes
+    system, settings = KSDiff(config, space), config.keyframe_settings
 
     def loss(params: PyTree, batch: Batch) -> Array:
         keys = jax.random.split(jax.random.key(2), len(batch.motion))
@@ -158,6 +158,7 @@ def loss_and_gradients(config: Config, space: MotionSpace) -> Callable:
             batch.speech.mask,
             smoothing_frames=settings.smoothing_frames,
             threshold_std=settings.threshold_std,
+            jaw=settings.head_jaw == "always",
         )
         return *jax.value_and_grad(loss)(params, batch), tuple(targets)
 

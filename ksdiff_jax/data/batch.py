@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Float
+from ksdiff_jax.typing import Array, Bool, Float
 
 
 class Batch(NamedTuple):
@@ -18,6 +18,8 @@ class Batch(NamedTuple):
 
     speech: Speech
     motion: Float[Array, "b t m"]
+    # keyframes of expression and head, thresholded over whole clips; None: computed from `motion`
+    keyframes: Bool[Array, "b t 2"] | None = None
 
 
 def collate(rows: Sequence[Batch]) -> Batch:

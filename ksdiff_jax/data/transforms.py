@@ -30,7 +30,7 @@ from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.transcript import encode
 from ksdiff_jax.speech.utterance import Speech, zero_padded
-from ksdiff_jax.typing import Float
+from ksdiff_jax.typing import Bool, Float
 
 # Returns the cached speech features of a whole clip.
 FeaturesOf = Callable[[Clip], Float[np.ndarray, "f d"]]
@@ -43,12 +43,13 @@ def clip_row(
     config: Config,
     rng: np.random.Generator | None = None,
     features: Float[np.ndarray, "f2 d"] | None = None,
+    keyframes: Bool[np.ndarray, "t 2"] | None = None,
 ) -> Batch:
     """Return one row of a batch: `System.example` of a system that generates motion from speech.
 
     With `rng` the row is a random cut, with its sound changed as in `config.data.augment`;
-    `features` are those of the recorded sound. Without `rng` the row is the clip from its start,
-    unchanged.
+    `features` are those of the recorded sound, `keyframes` those of the whole clip. Without `rng`
+    the row is the clip from its start, unchanged.
     """
     changes = config.data.augment if rng is not None else None
     if changes is not None and rng.random() < changes.pitch_loss:
@@ -59,6 +60,7 @@ def clip_row(
         frames=frames,
         max_tokens=config.transcript_tokens,
         features=features,
+        keyframes=keyframes,
         with_audio=features is None or rng is None or changes is not None,
     )
     return row if changes is None else _augmented(row, rng, changes=changes)
@@ -86,10 +88,11 @@ def cut(
     frames: int,
     max_tokens: int,
     features: Float[np.ndarray, "f2 d"] | None = None,
+    keyframes: Bool[np.ndarray, "t 2"] | None = None,
     with_audio: bool = True,
 ) -> Batch:
     """Return motion frames [start, start + frames) of a clip, zero padded past its end; `features`
-    are those of the whole clip.
+    and `keyframes` are those of the whole clip.
 
     A model that has the features does not read the audio. Without audio (0 samples), less data are
     copied and sent to the device. Raise `InputError` for a clip of another frame rate than 25 Hz.
@@ -118,7 +121,11 @@ def cut(
         token_mask=token_mask,
         features=None if features is None else zero_padded(features[first:last], last - first),
     )
-    return Batch(speech, zero_padded(motion_of_clip(clip)[start : start + frames], frames))
+    motion, bits = (
+        None if whole is None else zero_padded(whole[start : start + frames], frames)
+        for whole in (motion_of_clip(clip), keyframes)
+    )
+    return Batch(speech, motion, bits)
 
 
 def random_start(rng: np.random.Generator, *, clip_frames: int, frames: int) -> int:

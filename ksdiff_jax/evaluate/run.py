@@ -55,7 +55,7 @@ def keyframe_settings(config: Config) -> KeyframeConfig:
     """Return the settings that define keyframes of the ground truth: those of the configuration of
     a system with keyframes, otherwise the defaults.
     """
-    return getattr(config.model, "keyframes", KeyframeConfig())
+    return getattr(config, "keyframe_settings", KeyframeConfig())
 
 
 def predict_clips(

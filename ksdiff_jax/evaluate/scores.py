@@ -44,7 +44,9 @@ FACE_GROUPS = ("lips", "upper_face", "landmarks", "blinks", "pose")
 POINT_GROUPS = ("landmarks", "blinks")  # and there on some points of it
 # Clips are padded to whole blocks, so that splits of like lengths share one compiled function.
 _BLOCK_FRAMES = 256
-_keyframe_targets = jax.jit(keyframe_targets, static_argnames=("smoothing_frames", "threshold_std"))
+_keyframe_targets = jax.jit(
+    keyframe_targets, static_argnames=("smoothing_frames", "threshold_std", "jaw")
+)
 
 
 def sound_of(clip: Clip) -> Float[np.ndarray, "s"]:
@@ -258,6 +260,7 @@ def true_keyframes(
         mask,
         smoothing_frames=config.smoothing_frames,
         threshold_std=config.threshold_std,
+        jaw=config.head_jaw != "never",
     )
     expression, head = (np.asarray(track) for track in tracks)
     return [

@@ -5,7 +5,11 @@
 
 Both sequences are smoothed by a Gaussian; a keyframe is a local maximum (of a plateau: its first
 frame) above mean + threshold_std · std of its own clip. All functions take a batch with a validity
-mask, so that padding does not change the result; a clip is a batch of one.
+mask, so that padding does not change the result; a clip is a batch of one. The threshold of a
+training crop is that of its clip, so `motion/clip_keyframes.py` computes the same for whole clips
+in NumPy, before they are cut.
+
+R: in speech the jaw moves more than the head. With `jaw=False`, c' = camera (3).
 """
 
 import jax.numpy as jnp
@@ -18,11 +22,13 @@ from ksdiff_jax.typing import Array, Bool, Float
 
 def motion_change(
     motion: Float[Array, "b t 59"],
+    *,
+    jaw: bool = True,
 ) -> tuple[Float[Array, "b t"], Float[Array, "b t"]]:
     """Return the frame-to-frame change (δ_e, δ_h) of Eq. 3, both 0 at the first frame."""
     rotation = motion[..., space.ROTATION]
     angle = relative_angle(rotation[:, :-1], rotation[:, 1:])
-    articulation = motion[..., space.JAW.start : space.CAMERA.stop]
+    articulation = motion[..., (space.JAW if jaw else space.CAMERA).start : space.CAMERA.stop]
     head = angle + _step_length(articulation)
     expression = _step_length(motion[..., space.EXPRESSION])
     return tuple(jnp.pad(change, ((0, 0), (1, 0))) for change in (expression, head))
@@ -79,10 +85,13 @@ def keyframe_targets(
     *,
     smoothing_frames: float = 2.0,
     threshold_std: float = 0.5,
+    jaw: bool = True,
 ) -> tuple[Bool[Array, "b t"], Bool[Array, "b t"]]:
-    """Return the keyframes (expression, head) of a batch of ground-truth motions."""
+    """Return the keyframes (expression, head) of a batch of ground-truth motions; `jaw` counts the
+    jaw as part of the head.
+    """
     targets = []
-    for change in motion_change(motion):
+    for change in motion_change(motion, jaw=jaw):
         smooth = gaussian_smooth(jnp.where(mask, change, 0.0), mask, sigma_frames=smoothing_frames)
         targets.append(local_maxima(smooth, mask, threshold_std=threshold_std))
     return targets[0], targets[1]

@@ -52,7 +52,7 @@ class Utterance(NamedTuple):
     # output of the speech encoder, if it runs on whole recordings
     features: Float[np.ndarray, "f d"] | None = None
     heard: "VoiceSource | None" = None  # channels and track of the file; None for an array
-    # recordings of one id and seed get the same noise; "" is the noise that depends on the seed alone
+    # recordings of one id and seed get the same noise; that of "" depends on the seed alone
     noise_id: str = ""
 
     @property

@@ -14,6 +14,9 @@ from ksdiff_jax.data.transforms import (
     transcript_of_cut,
 )
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.models.ksdiff.system import KSDiff
+from ksdiff_jax.motion.clip_keyframes import clip_keyframes
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.speech.transcript import encode
 from tests.data.clips import make_clip
@@ -30,6 +33,16 @@ def test_a_cut_takes_the_same_instant_of_everything():
     )
     np.testing.assert_array_equal(row.speech.prosody, normalise_prosody(clip.prosody)[40:104])
     assert row.speech.mask.all() and row.speech.mask.shape == (32,)
+
+
+def test_a_training_crop_has_the_keyframes_of_its_clip():
+    clip, system = make_clip(7, frames=200), KSDiff(Config())
+    bits = clip_keyframes(motion_of_clip(clip))
+    row = system.example(clip, 60, rng=np.random.default_rng(1))
+    (start,) = (s for s in range(141) if np.array_equal(row.motion[0], motion_of_clip(clip)[s]))
+    np.testing.assert_array_equal(row.keyframes, bits[start : start + 60])
+    assert (row.keyframes != clip_keyframes(row.motion)).any()
+    assert not system.example(clip, 256).keyframes[200:].any()
 
 
 def test_what_lies_beyond_the_clip_is_zero_and_masked():

@@ -7,11 +7,12 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from ksdiff_jax.motion import keyframes
+from ksdiff_jax.motion.clip_keyframes import clip_keyframes
 from ksdiff_jax.motion.keyframes import gaussian_smooth, local_maxima, motion_change
 from ksdiff_jax.motion.space import MOTION_DIMS
 
 # Compiled whole, as in training: one by one, its operations take many times longer to compile.
-keyframe_targets = jax.jit(keyframes.keyframe_targets)
+keyframe_targets = jax.jit(keyframes.keyframe_targets, static_argnames="jaw")
 
 
 def _motion(frames: int) -> np.ndarray:
@@ -31,6 +32,26 @@ def test_change_is_the_distance_between_neighbouring_frames():
     expression, head = motion_change(jnp.asarray(motion))
     np.testing.assert_allclose(expression, [[0, 5, 5]], atol=1e-6)
     np.testing.assert_allclose(head, [[0, 0.25, 0.5]], atol=1e-6)
+
+
+def test_without_the_jaw_the_change_of_the_head_is_that_of_rotation_and_camera():
+    motion = _motion(3)
+    motion[0, 1:, 50] = 0.25
+    motion[0, 2, 53] = 0.3  # the jaw, which is left out
+    motion[0, 2, 56] = 0.4
+    _, head = motion_change(jnp.asarray(motion), jaw=False)
+    np.testing.assert_allclose(head, [[0, 0.25, 0.4]], atol=1e-6)
+
+
+def test_numpy_and_jax_find_the_same_keyframes_in_clips_with_and_without_the_jaw():
+    motion = np.cumsum(np.random.default_rng(4).normal(size=(2, 50, MOTION_DIMS)), axis=1) * 0.02
+    motion[:, 20:28] = motion[:, 20:21]  # at rest, so that plateaus occur
+    found = {}
+    for jaw in (True, False):
+        expected = keyframe_targets(jnp.asarray(motion), jnp.ones((2, 50), bool), jaw=jaw)
+        found[jaw] = np.stack([clip_keyframes(clip, jaw=jaw) for clip in motion])
+        np.testing.assert_array_equal(found[jaw], np.stack(expected, axis=-1))
+    assert found[True].sum() > 8 and (found[True] != found[False])[..., 1].any()
 
 
 def test_smoothing_agrees_with_scipy_and_ignores_padding():

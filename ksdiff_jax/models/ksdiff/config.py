@@ -7,7 +7,7 @@ one.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
@@ -60,10 +60,17 @@ class SpeechPathsConfig:
 class KeyframeConfig:
     """Keyframe Establishment Learning (§2.2)."""
 
+    # Fields that older configurations lack, with the value that they had.
+    EARLIER: ClassVar[Mapping[str, object]] = {"head_jaw": "always"}
+
     enabled: bool = True  # False: the ablation "w/o keyframe"
     layers: int = 6  # §3.3
     smoothing_frames: float = 2.0  # R: sigma of the Gaussian, motion frames
     threshold_std: float = 0.5  # R: a keyframe is a local maximum above mean + threshold_std * std
+    # R: whether delta_h of Eq. 3 contains the jaw; "path": where the head path carries the jaw
+    # (model.jaw_path), as in the paper. The jaw moves more than the head, so with it the head's
+    # keyframes are those of the jaw
+    head_jaw: Literal["path", "always", "never"] = "path"
     positive_weight: float = 5.0  # R: w_1 of Eq. 4
     negative_weight: float = 1.0  # R: w_0 of Eq. 4
     window_frames: int = 128  # R: length of the self-attention window, that of a training clip
@@ -218,6 +225,14 @@ class Config:
         steps = self.model.diffusion.steps
         few = self.sample.steps <= steps
         need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
+
+    @property
+    def keyframe_settings(self) -> KeyframeConfig:
+        """Return the definition of keyframes, in which `head_jaw` "path" is resolved."""
+        settings, path = self.model.keyframes, self.model.jaw_path
+        if settings.head_jaw != "path":
+            return settings
+        return replace(settings, head_jaw="always" if path == "head" else "never")
 
     @property
     def transcript_tokens(self) -> int:

@@ -10,6 +10,7 @@ from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.frozen import stop_frozen
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.models.ksdiff.needs import needs_of
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_normalised
@@ -17,7 +18,23 @@ from ksdiff_jax.models.ksdiff.training import training_terms
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
+from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
+
+
+def keyframes_of_clip(clip: Clip, settings: KeyframeConfig) -> Bool[np.ndarray, "t 2"] | None:
+    """Return the keyframes of a whole clip; None in the ablation "w/o keyframe"."""
+    if not settings.enabled:
+        return None
+    # Imported here, because they need packages that sampling does not need.
+    from ksdiff_jax.data.tally import motion_of_clip
+    from ksdiff_jax.motion.clip_keyframes import clip_keyframes
+
+    return clip_keyframes(
+        motion_of_clip(clip),
+        smoothing_frames=settings.smoothing_frames,
+        threshold_std=settings.threshold_std,
+        jaw=settings.head_jaw == "always",
+    )
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,10 @@ class KSDiff:
         # Imported here, because it needs audio packages that sampling does not need.
         from ksdiff_jax.data.transforms import clip_row
 
-        return clip_row(clip, frames, config=self.config, rng=rng, features=features)
+        bits = keyframes_of_clip(clip, self.config.keyframe_settings)
+        return clip_row(
+            clip, frames, config=self.config, rng=rng, features=features, keyframes=bits
+        )
 
     @property
     def network(self) -> Network:

@@ -117,14 +117,17 @@ def _keyframe_terms(
 
 def true_keyframes(batch: Batch, config: Config) -> dict[str, Bool[Array, "b t"]]:
     """Return the keyframes of the motion by track; {} in the ablation "w/o keyframe"."""
-    settings = config.model.keyframes
+    settings = config.keyframe_settings
     if not settings.enabled:
         return {}
+    if batch.keyframes is not None:
+        return {track: batch.keyframes[..., index] for index, track in enumerate(TRACKS)}
     targets = keyframe_targets(
         batch.motion,
         batch.speech.mask,
         smoothing_frames=settings.smoothing_frames,
         threshold_std=settings.threshold_std,
+        jaw=settings.head_jaw == "always",
     )
     return dict(zip(TRACKS, targets, strict=True))
 

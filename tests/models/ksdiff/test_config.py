@@ -121,3 +121,13 @@ def test_reading_a_configuration_loads_no_jax():
 def test_every_number_of_a_configuration_is_named_by_a_dotted_name_that_override_takes():
     values = flatten(json.loads(json.dumps(to_dict(Config()))))
     assert override(Config(), values) == Config()
+
+
+def test_the_heads_keyframes_contain_the_jaw_where_its_path_does_and_in_older_checkpoints():
+    paper, moved = Config(), override(Config(), {"model.jaw_path": "expression"})
+    assert paper.keyframe_settings.head_jaw == "always"
+    assert moved.keyframe_settings.head_jaw == "never"
+    assert config_from_dict(to_dict(moved)) == moved
+    stored = to_dict(moved)
+    del stored["model"]["keyframes"]["head_jaw"]
+    assert config_from_dict(stored).keyframe_settings.head_jaw == "always"
