@@ -1,6 +1,6 @@
 """The upper face: blinks at a natural rate, and brows that rise with the accents of speech.
 
-Blinks occur 0.28 to 0.45 times a second, close in 80 ms, stay closed for 40 ms and open in 150 ms
+Blinks occur 0.28 to 0.45 times a second, close in 80 ms, stay closed for 80 ms and open in 150 ms
 (the lid falls faster than it rises). Each speaker has a rate, and the time to the next blink is
 random with a lower bound, so that two never overlap. Brows rise on some of the accents, in addition
 to a slow random offset.
@@ -14,7 +14,7 @@ from ksdiff_jax.face.actions import ACTIONS
 from ksdiff_jax.typing import Float
 
 BLINK_RATE_HZ = (0.28, 0.45)
-BLINK_CLOSE_S, BLINK_HOLD_S, BLINK_OPEN_S = 0.08, 0.04, 0.15
+BLINK_CLOSE_S, BLINK_HOLD_S, BLINK_OPEN_S = 0.08, 0.08, 0.15
 SHORTEST_BLINK_GAP_S = 0.8
 BROW_SHARE = 0.3  # of accents
 BROW_RISE = 0.3

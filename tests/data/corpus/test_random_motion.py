@@ -30,7 +30,7 @@ def test_blinks_are_spread_evenly_over_the_clip():
 
 
 def test_a_blink_closes_holds_and_opens():
-    times = np.array([0.99, 1.04, 1.08, 1.1, 1.12, 1.195, 1.28])
+    times = np.array([0.99, 1.04, 1.08, 1.1, 1.16, 1.235, 1.32])
     np.testing.assert_allclose(
         eyelid_closure(times, np.array([1.0])), [0, 0.5, 1, 1, 1, 0.5, 0], atol=1e-9
     )
