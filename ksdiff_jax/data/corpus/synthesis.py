@@ -51,6 +51,7 @@ def synthesise_block(
 
 def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) -> Clip:
     """Generate the face motion for a recording."""
+    turning, zooming = rng.spawn(2)  # streams of their own for head and camera
     frames = motion_frames(len(spoken.audio))
     samples = spoken.audio / np.float32(32768.0)
     mouth = mouth_motion(
@@ -63,11 +64,11 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
     accents_s, strength = accents(spoken.phonemes, samples)
     upper = upper_face_actions(rng, frames=frames, accents_s=accents_s, accent_strength=strength)
     rotation = head_rotation(
-        rng,
+        turning,
         frames=frames,
         accents_s=accents_s,
         accent_strength=strength,
-        phrase_ends_s=phrase_ends_s(spoken.phonemes),
+        pauses_s=pauses_s(spoken.phonemes, duration_s=len(spoken.audio) / SAMPLE_RATE_HZ),
     )
     return Clip(
         clip_id=clip_id,
@@ -79,7 +80,7 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
         expression=np.asarray(actions_to_expression(mouth.actions + upper), np.float32),
         rotation=rotation,
         jaw=mouth.jaw,
-        camera=camera(rng, frames=frames),
+        camera=camera(zooming, frames=frames),
         transcript=spoken.transcript,
         words=tuple(Timed(*word) for word in spoken.words),
         phonemes=tuple(Timed(*phoneme) for phoneme in spoken.phonemes),
@@ -109,9 +110,13 @@ def accents(
     return np.array(times), strength
 
 
-def phrase_ends_s(phonemes: tuple[PhonemeTime, ...]) -> Float[np.ndarray, "n"]:
-    """Return the times at which sound stops for a pause of at least a tenth of a second."""
-    return np.array([p.start_s for p in phonemes if not p.ipa and p.end_s - p.start_s > 0.1])
+def pauses_s(phonemes: tuple[PhonemeTime, ...], *, duration_s: float) -> Float[np.ndarray, "n 2"]:
+    """Return begin and end of every stretch of at least a tenth of a second without a phoneme."""
+    spoken = [(p.start_s, p.end_s) for p in phonemes if p.ipa]
+    begins = [0.0, *(end for _, end in spoken)]
+    ends = [*(start for start, _ in spoken), duration_s]
+    gaps = [(b, e) for b, e in zip(begins, ends, strict=True) if e - b > 0.1]
+    return np.array(gaps).reshape(-1, 2)
 
 
 def _stream(seed: int, split: Split, index: int, purpose: str) -> np.random.Generator:

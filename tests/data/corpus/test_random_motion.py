@@ -2,6 +2,8 @@
 are draws).
 """
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,15 @@ from ksdiff_jax.data.corpus.expression_motion import (
     eyelid_closure,
     upper_face_actions,
 )
-from ksdiff_jax.data.corpus.head_motion import bump, camera, head_rotation, smooth_noise
+from ksdiff_jax.data.corpus.head_motion import (
+    bump,
+    camera,
+    head_rotation,
+    lowered,
+    nod,
+    pace,
+    smooth_noise,
+)
 from ksdiff_jax.face.actions import ACTIONS
 
 NONE = np.zeros(0)
@@ -36,38 +46,74 @@ def test_a_blink_closes_holds_and_opens():
     )
 
 
-def test_head_deviation_and_spectrum_are_those_of_real_heads():
+@functools.cache
+def heads(count: int = 60) -> tuple[np.ndarray, dict]:
+    """Draws of the head (n, t, 3) in degrees for 12 s of speech, and that speech."""
+    pauses = np.array([[0.0, 0.5], [4.5, 5.5], [8.5, 9.2]])
+    accents = np.array([t for t in np.arange(0.7, 12, 0.43) if not spoken_pause(t, pauses)])
+    strength = np.random.default_rng(9).uniform(0.4, 1.6, len(accents))
+    speech = {"accents_s": accents, "accent_strength": strength, "pauses_s": pauses}
     rng = np.random.default_rng(0)
-    clips = [
-        np.degrees(
-            head_rotation(
-                rng,
-                frames=500,
-                accents_s=np.arange(0.5, 20, 0.7),
-                accent_strength=np.ones(28),
-                phrase_ends_s=NONE,
-            )
-        )
-        for _ in range(60)
-    ]
-    deviation = np.median([clip.std(axis=0) for clip in clips], axis=0)
-    assert np.all(deviation > [1.1, 1.8, 1.8]) and np.all(deviation < [2.8, 4.5, 4.5])
-    power = np.mean([np.abs(np.fft.rfft(c - c.mean(0), axis=0)) ** 2 for c in clips], axis=0).sum(
-        axis=1
-    )
-    share, frequency = np.cumsum(power) / power.sum(), np.fft.rfftfreq(500, 1 / 25)
-    assert 0.05 < frequency[np.searchsorted(share, 0.5)] < 0.4
-    assert 0.3 < frequency[np.searchsorted(share, 0.9)] < 1.3
+    draws = [np.degrees(head_rotation(rng, frames=300, **speech)) for _ in range(count)]
+    return np.stack(draws), speech
 
 
-def test_head_nods_follow_accents():
-    accents = np.arange(1.0, 19.0, 2.0)
-    options = {"frames": 500, "phrase_ends_s": NONE, "accent_strength": np.ones(len(accents))}
-    rng = np.random.default_rng(1)
-    pitch = np.mean(
-        [head_rotation(rng, accents_s=accents, **options)[:, 0] for _ in range(300)], axis=0
-    )
-    assert pitch[25:475:50].mean() > pitch[50:450:50].mean() + np.radians(0.2)
+def spoken_pause(time_s: float, pauses_s: np.ndarray) -> bool:
+    return bool(np.any((pauses_s[:, 0] <= time_s) & (time_s < pauses_s[:, 1])))
+
+
+def speeds(draws: np.ndarray) -> np.ndarray:
+    """Degrees a second of draws of small rotations."""
+    steps = np.linalg.norm(np.diff(draws, axis=1), axis=-1) * 25
+    return np.concatenate([steps[:, :1], steps], axis=1)
+
+
+def test_head_deviation_speed_and_spectrum_are_those_of_real_heads():
+    clips, _ = heads()
+    deviation = np.median(clips.std(axis=1), axis=0)
+    assert np.all(deviation > [1.1, 1.8, 1.8]) and np.all(deviation < [4.6, 6.0, 6.0])
+    fast = np.median(np.percentile(speeds(clips), 95, axis=1))
+    assert 22 < fast < 42 and 4 < np.median(speeds(clips)) < 14
+    moved = clips - clips.mean(axis=1, keepdims=True)
+    power = (np.abs(np.fft.rfft(moved, axis=1)) ** 2).sum(axis=(0, 2))
+    share, frequency = np.cumsum(power) / power.sum(), np.fft.rfftfreq(300, 1 / 25)
+    assert 0.1 <= frequency[np.searchsorted(share, 0.5)] < 0.43
+    assert 0.4 < frequency[np.searchsorted(share, 0.9)] < 1.7
+
+
+def test_the_head_rests_in_pauses_and_starts_before_the_voice():
+    draws, speech = heads()
+    times, mean = np.arange(300) / 25, speeds(draws).mean(axis=0)
+    quiet = np.array([spoken_pause(time, speech["pauses_s"]) for time in times])
+    assert 0.3 < mean[quiet].mean() / mean[~quiet].mean() < 0.75
+    assert mean[(times > 4.6) & (times < 5.1)].max() < 0.6 * mean.mean()
+    assert mean[(times > 5.38) & (times < 5.62)].min() > 1.2 * mean.mean()
+
+
+def test_speech_explains_part_of_the_heads_speed_and_nothing_of_its_direction():
+    found = {}
+    for name, values in (("speed", speeds(heads()[0])), ("yaw", heads()[0][..., 1])):
+        within = values.var(axis=0, ddof=1).mean()
+        found[name] = (values.mean(axis=0).var() - within / len(values)) / within
+    assert found["speed"] > 0.3 and abs(found["yaw"]) < 0.05
+
+
+def test_the_pace_of_the_drift_depends_on_the_speech_alone_and_is_even_without_it():
+    times, silence = np.arange(100) / 25, {"accents_s": NONE, "accent_strength": NONE}
+    talking = pace(times, **silence, pauses_s=np.zeros((0, 2)))
+    np.testing.assert_allclose(talking, talking[0])
+    listening = pace(times, **silence, pauses_s=np.array([[0.0, 4.2]]))
+    assert np.all(listening[:90] < 0.5 * talking[:90])
+
+
+def test_a_nod_raises_the_face_before_the_accent_and_lowers_it_after():
+    pitch = nod(np.array([0.0, 0.9, 1.14, 3.0]), 1.0)
+    assert pitch[1] < -0.2 and pitch[2] > 0.8 and np.abs(pitch[[0, 3]]).max() < 1e-3
+
+
+def test_the_face_sinks_at_the_end_of_a_phrase_and_rises_with_the_next():
+    at = lowered(np.array([0.0, 1.0, 1.5, 2.0, 3.0]), 1.0, 2.0)
+    np.testing.assert_allclose(at, [0, 0.86, 1, 0.5, 0], atol=0.02)
 
 
 def test_smooth_noise_has_unit_deviation_over_many_draws():
