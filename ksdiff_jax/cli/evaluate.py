@@ -17,7 +17,17 @@ from ksdiff_jax.files import cache_folder
 from ksdiff_jax.outputs import check_output, same_place, write_document
 
 SUMMARY = "measure a checkpoint: lips, blinks, keyframes, head motion, real speech, silence"
-METRICS = ("lips", "upper_face", "landmarks", "blinks", "keyframes", "pose", "beats", "real")
+METRICS = (
+    "lips",
+    "upper_face",
+    "landmarks",
+    "blinks",
+    "keyframes",
+    "pose",
+    "beats",
+    "head",
+    "real",
+)
 CURVES_SHOWN = 4
 OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real.png": "openings"}
 EXAMPLES = """examples:

@@ -9,6 +9,7 @@
 | keyframes | precision, recall, F1 of both tracks; F1 of random and fixed-interval predictors |
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
+| head | speed and spectrum of the head, and what of it depends on the speech (`head_speech.py`) |
 
 A correlation without a qualifier is the mean over clips; `_pooled` is over all frames together. LVE
 and its best constant pose are over all frames of the split, so long clips have more weight.
@@ -28,6 +29,7 @@ from ksdiff_jax.evaluate import beats, blinks, keyframes, lips, pose
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
 from ksdiff_jax.evaluate.face_points import FacePoints, moving_points, points_of
+from ksdiff_jax.evaluate.head_speech import head_figures
 from ksdiff_jax.evaluate.intervals import bounded, t_interval
 from ksdiff_jax.evaluate.mouth_landmarks import landmark_figures
 from ksdiff_jax.evaluate.prediction import Prediction
@@ -37,7 +39,7 @@ from ksdiff_jax.motion import space
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
-GROUPS = ("lips", "upper_face", "landmarks", "blinks", "keyframes", "pose", "beats")
+GROUPS = ("lips", "upper_face", "landmarks", "blinks", "keyframes", "pose", "beats", "head")
 VALIDATION_GROUPS = ("lips", "keyframes", "pose")  # fast enough for a validation pass
 # measured on a face of the clips' motion space
 FACE_GROUPS = ("lips", "upper_face", "landmarks", "blinks", "pose")
@@ -106,6 +108,8 @@ def score(
         figures |= _pose(clips, predictions, part)
     if "beats" in groups:
         figures |= _beats(clips, predictions)
+    if "head" in groups:
+        figures |= head_figures(clips, predictions)
     return figures
 
 
