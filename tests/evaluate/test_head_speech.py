@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.evaluate.head_speech import (
     head_figures,
     head_statistics,
@@ -19,10 +20,10 @@ from tests.evaluate.pretend import talking_clip
 def spoken(number: int):
     """A clip of 8 s, loud but for one pause that lies elsewhere in each clip."""
     random = np.random.default_rng(number)
-    audio = (8000 * random.standard_normal(200 * 640)).clip(-30000, 30000).astype(np.int16)
+    audio = (8000 * random.standard_normal(200 * FRAME)).clip(-30000, 30000).astype(np.int16)
     begin = 25 + 20 * number
-    audio[begin * 640 : (begin + 30) * 640] = 0
-    audio[5 * 640 : 10 * 640] = 0  # too short for a pause
+    audio[begin * FRAME : (begin + 30) * FRAME] = 0
+    audio[5 * FRAME : 10 * FRAME] = 0  # too short for a pause
     clip = talking_clip(number, frames=200)
     return replace(clip, audio=audio, rotation=turning(random, clip_pace(begin))), begin
 
