@@ -239,10 +239,12 @@ def test_standard_input_is_refused_in_one_line_where_the_system_has_no_file_for_
 def test_the_head_pose_comes_from_a_motion_file_or_another_checkpoint(
     animate, speech, tmp_path, checkpoint
 ):
-    animate(speech, "--formats", "npz", "--seed", "1", out="reference")
+    options = ("--formats", "npz", "--seed", "1", "--noise-id", "take 2")
+    animate(speech, *options, out="reference")
     reference = tmp_path / "reference" / "speech.motion.npz"
+    assert MotionClip.load(reference).meta["noise_id"] == "take 2"
     for name, source in (("file", reference), ("checkpoint", checkpoint)):
-        status, *_ = animate(speech, "--formats", "npz", "--seed", "1", "--pose", source, out=name)
+        status, *_ = animate(speech, *options, "--pose", source, out=name)
         assert status == 0
         assert np.array_equal(
             MotionClip.load(tmp_path / name / "speech.motion.npz").coefficients,
