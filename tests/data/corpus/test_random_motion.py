@@ -81,13 +81,13 @@ def test_head_deviation_speed_and_spectrum_are_those_of_real_heads():
     assert 0.4 < frequency[np.searchsorted(share, 0.9)] < 1.7
 
 
-def test_the_head_rests_in_pauses_and_starts_before_the_voice():
+def test_the_head_rests_in_pauses_and_starts_with_the_voice():
     draws, speech = heads()
     times, mean = np.arange(300) / 25, speeds(draws).mean(axis=0)
     quiet = np.array([spoken_pause(time, speech["pauses_s"]) for time in times])
-    assert 0.3 < mean[quiet].mean() / mean[~quiet].mean() < 0.75
-    assert mean[(times > 4.6) & (times < 5.1)].max() < 0.6 * mean.mean()
-    assert mean[(times > 5.38) & (times < 5.62)].min() > 1.2 * mean.mean()
+    assert 0.22 < mean[quiet].mean() / mean[~quiet].mean() < 0.55  # of the real clips
+    assert mean[(times > 4.6) & (times < 5.3)].max() < 0.6 * mean.mean()
+    assert mean[(times > 5.46) & (times < 5.7)].min() > 1.2 * mean.mean()
 
 
 def test_speech_explains_part_of_the_heads_speed_and_nothing_of_its_direction():
@@ -112,8 +112,8 @@ def test_a_nod_raises_the_face_before_the_accent_and_lowers_it_after():
 
 
 def test_the_face_sinks_at_the_end_of_a_phrase_and_rises_with_the_next():
-    at = lowered(np.array([0.0, 1.0, 1.5, 2.0, 3.0]), 1.0, 2.0)
-    np.testing.assert_allclose(at, [0, 0.86, 1, 0.5, 0], atol=0.02)
+    at = lowered(np.array([0.0, 0.8, 1.5, 2.08, 3.0]), 1.0, 2.0)
+    np.testing.assert_allclose(at, [0, 0.5, 1, 0.5, 0], atol=0.01)
 
 
 def test_smooth_noise_has_unit_deviation_over_many_draws():
