@@ -30,9 +30,9 @@ def config() -> Config:
             regions=regions,
             encoder=EncoderConfig(width=128, layers=4),
         ),
-        # Both of "motion" were chosen on validation clips: a small network that returns the velocity
-        # learns more slowly, and equal weights of all noise leave the steps that see little of the
-        # motion, where speech alone decides, almost without weight.
+        # "motion", here and below, was chosen on validation clips: a small network that returns the
+        # velocity learns more slowly, and with the error of the noise the steps that see little of
+        # the motion, where speech alone decides, have almost no weight.
         loss=LossConfig(error_of="motion", sync=0.0),
         # The lips follow the speech and not the noise; lids and the rest of the face stay random.
         sample=SampleConfig(steps=20, guidance=1.5, lip_temperature=0.0),
