@@ -14,7 +14,7 @@ def add_noise(
 
 
 def implied_noise(
-    noisy: Float[Array, "*b"], clean: Float[Array, "*b"], alpha_bar: Float[Array, ""]
+    noisy: Float[Array, "*b"], clean: Float[Array, "*b"], alpha_bar: Float[Array, "*#b"]
 ) -> Float[Array, "*b"]:
     """Return the ε that gives `noisy` from `clean` at ᾱ."""
     return (noisy - jnp.sqrt(alpha_bar) * clean) / jnp.sqrt(1 - alpha_bar)
@@ -23,7 +23,5 @@ def implied_noise(
 def implied_clean(
     noisy: Float[Array, "*b"], noise: Float[Array, "*b"], alpha_bar: Float[Array, "*#b"]
 ) -> Float[Array, "*b"]:
-    """The x₀ from which `noise` made `noisy` at ᾱ: for a model that predicts ε where a sampler asks
-    for x₀.
-    """
+    """Return the x₀ that gives `noisy` with `noise` at ᾱ."""
     return (noisy - jnp.sqrt(1 - alpha_bar) * noise) / jnp.sqrt(alpha_bar)

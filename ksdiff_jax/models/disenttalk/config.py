@@ -76,6 +76,8 @@ class ModelConfig:
     dilations: tuple[int, ...] = (1, 2, 4)  # Eq. 5, 2^i
     temporal_kernel: int = 3  # R: frames of the depthwise convolutions
     local_kernel: int = 5  # k of Eq. 6, §IV-A
+    # R: what the last layer computes; the network always returns the noise that it implies
+    output: Literal["noise", "velocity", "motion"] = "noise"
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
@@ -102,14 +104,14 @@ class LossConfig:
     """Weights of the objective."""
 
     noise: float = 1.0  # of Eq. 8
-    # R: γ of Hang et al. (2023); the weight of a clip is min(1, γ / SNR), smaller at low noise;
-    # 0: equal weights, as in the paper
-    snr_cap: float = 0.0
+    # R: the quantity whose squared error Eq. 8 takes; the predicted noise implies the velocity and
+    # the motion Z_0. noise: as in the paper
+    error_of: Literal["noise", "velocity", "motion"] = "noise"
     sync: float = 0.01  # λ of Eq. 10; 0: the ablation "w/o SYNCLOSS"
     autoencoder: float = 1.0  # R: reconstruction by `model.latent` "autoencoder"
 
     def __post_init__(self) -> None:
-        weights(self, "loss", "noise", "snr_cap", "sync", "autoencoder")
+        weights(self, "loss", "noise", "sync", "autoencoder")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,16 @@
         x = x + F_spatial(norm(x), lift)             region_attention.py, Eq. 4
         x = x + F_temp(norm(x))                      temporal_convolutions.py, Eq. 5
         x = x + F_out(norm(x), t, A)                 local_block.py, Eq. 6-7
-    ε = √(1 − ᾱ_t) Z_t + √ᾱ_t v,   v = linear(norm(x)), zero at the start of training
+    o = linear(norm(x)), zero at the start of training
 
-The last line is R: v is the velocity of Salimans and Ho (2022). The network predicts ε, as Eq. 8
-requires. At high noise ε is nearly Z_t, and the conversion to Z_0 does not divide an error of v by
-√ᾱ_t.
+| model.output | o is | ε_θ |
+|---|---|---|
+| noise | the noise, as in the paper | o |
+| velocity | v of Salimans and Ho (2022) | √(1 − ᾱ_t) Z_t + √ᾱ_t o |
+| motion | Z_0 | (Z_t − √ᾱ_t o) / √(1 − ᾱ_t) |
+
+A small network learns Z_0 fastest (R), because it does not have to pass the noise of 53 numbers
+through its width.
 
 `memory` returns everything that does not depend on the diffusion step; a sampler computes it once.
 """
@@ -19,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
+from ksdiff_jax.diffusion.process import implied_noise
 from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.layers.attention import FeedForward, KeysValues
 from ksdiff_jax.layers.dense import Dense
@@ -86,7 +92,7 @@ class Denoiser(nn.Module):
         ]
         self.norm_out = LayerNorm(dtype=dtype)
         channels = sum(latent_widths(config, self.regions).values())
-        self.velocity = Dense(channels, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
+        self.output = Dense(channels, kernel_init=nn.initializers.zeros, dtype=jnp.float32)
 
     def memory(self, speech: Float[Array, "b t d"], *, drop: Bool[Array, "b"]) -> Memory:
         """Return keys and values of the speech for every block; those of ∅ (Eq. 9) for the clips of
@@ -120,7 +126,20 @@ class Denoiser(nn.Module):
 
         x = apply_layers(self.blocks, apply, x, list(memory), execution=self.execution)[-1]
         level = jnp.asarray(alpha_bars(self.config.diffusion))[step][:, None, None]
-        return jnp.sqrt(1 - level) * noisy + jnp.sqrt(level) * self.velocity(self.norm_out(x))
+        return implied_by(noisy, self.output(self.norm_out(x)), level, output=self.config.output)
+
+
+def implied_by(
+    noisy: Float[Array, "b t z"],
+    value: Float[Array, "b t z"],
+    level: Float[Array, "b 1 1"],
+    *,
+    output: str,
+) -> Float[Array, "b t z"]:
+    """Return the noise in Z_t that the value of the last layer implies at ᾱ = `level`."""
+    if output == "velocity":
+        return jnp.sqrt(1 - level) * noisy + jnp.sqrt(level) * value
+    return implied_noise(noisy, value, level) if output == "motion" else value
 
 
 def frame_times(frames: int) -> Float[np.ndarray, "t"]:

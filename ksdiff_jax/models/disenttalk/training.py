@@ -62,7 +62,7 @@ def training_terms(
     drop = dropped_speech(keys, config.model.diffusion.condition_drop_probability if train else 0.0)
     memory = apply(Network.memory, apply(Network.encode_speech, batch.speech), drop=drop)
     predicted = apply(Network.denoise, noisy, step, memory, mask=mask)
-    weight = config.loss.noise * noise_weight(alpha_bar, snr_cap=config.loss.snr_cap)
+    weight = config.loss.noise * error_weight(alpha_bar, error_of=config.loss.error_of)
     terms: Terms = {"noise": weight * clip_mean((predicted - noise) ** 2, mask)}
     if config.model.latent == "autoencoder":
         error = (apply(Network.decode_motion, code) - expression) ** 2
@@ -75,13 +75,12 @@ def training_terms(
     return terms
 
 
-def noise_weight(alpha_bar: Float[Array, "b"], *, snr_cap: float) -> Float[Array, "b"]:
-    """Return the weight of the noise loss at ᾱ: min(1, γ / SNR) with SNR = ᾱ / (1 − ᾱ); 1 if γ is
-    0.
+def error_weight(alpha_bar: Float[Array, "b"], *, error_of: str) -> Float[Array, "b"]:
+    """Return the squared error of a quantity over that of the noise that implies it: 1 for the
+    noise, 1 / ᾱ for the velocity (ε = √(1 − ᾱ) Z_t + √ᾱ v), (1 − ᾱ) / ᾱ for Z_0.
     """
-    if not snr_cap:
-        return jnp.ones_like(alpha_bar)
-    return jnp.minimum(1.0, snr_cap * (1 - alpha_bar) / alpha_bar)
+    weights = {"noise": jnp.ones_like(alpha_bar), "velocity": 1 / alpha_bar}
+    return (weights | {"motion": (1 - alpha_bar) / alpha_bar})[error_of]
 
 
 def dropped_speech(keys: Key[Array, "b"], probability: float) -> Bool[Array, "b"]:

@@ -40,9 +40,13 @@ def predicted_noise(noisy, step, heard, p, config: ModelConfig, regions):
         if config.temporal_convolutions:
             x = x + temporal(layer_norm(x, block["norm_temporal"]), block["temporal"], config)
         x = x + local(layer_norm(x, block["norm_local"]), stepped, heard, block["local"], config)
-    velocity = dense(layer_norm(x, p["norm_out"]), p["velocity"])
+    value = dense(layer_norm(x, p["norm_out"]), p["output"])
     level = alpha_bar(step, config)
-    return np.sqrt(1 - level) * noisy + np.sqrt(level) * velocity
+    return {
+        "noise": value,
+        "velocity": np.sqrt(1 - level) * noisy + np.sqrt(level) * value,
+        "motion": (noisy - np.sqrt(level) * value) / np.sqrt(1 - level),
+    }[config.output]
 
 
 def alpha_bar(step, config: ModelConfig):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.models.disenttalk.config import ModelConfig, RegionsConfig
-from ksdiff_jax.models.disenttalk.denoiser import Denoiser
+from ksdiff_jax.models.disenttalk.denoiser import Denoiser, implied_by
 from ksdiff_jax.models.disenttalk.latent import latent_widths
 from ksdiff_jax.models.disenttalk.network import Network, example_speech
 from ksdiff_jax.models.disenttalk.regions import region_numbers
@@ -83,6 +83,17 @@ def test_the_denoiser_of_full_size_is_what_its_equations_give():
     config = ModelConfig(regions=RegionsConfig(eye=tuple(range(8)), lip=tuple(range(20, 33))))
     assert (config.width, config.blocks, config.heads) == (512, 6, 8)
     assert largest_error(config, frames=128, shorter=75) < TOLERANCE
+
+
+@pytest.mark.parametrize("output", ["noise", "velocity", "motion"])
+def test_the_network_returns_the_noise_that_its_last_layer_implies(output):
+    clean, noise = np.random.default_rng(3).normal(size=(2, 2, 4, 5))
+    level = np.array([0.01, 0.9])[:, None, None]
+    noisy = np.sqrt(level) * clean + np.sqrt(1 - level) * noise
+    velocity = np.sqrt(level) * noise - np.sqrt(1 - level) * clean
+    value = {"noise": noise, "velocity": velocity, "motion": clean}[output]
+    found = implied_by(*map(jnp.asarray, (noisy, value, level)), output=output)
+    np.testing.assert_allclose(found, noise, rtol=1e-4, atol=1e-5)
 
 
 def test_speech_has_one_token_per_motion_frame_of_both_its_features():

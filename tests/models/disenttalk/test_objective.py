@@ -17,7 +17,7 @@ import pytest
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.system import DisentTalk
-from ksdiff_jax.models.disenttalk.training import noise_weight, training_terms
+from ksdiff_jax.models.disenttalk.training import error_weight, training_terms
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.models.disenttalk.conftest import TINY
@@ -28,7 +28,7 @@ CONFIG = override(
     TINY,
     {
         "loss.noise": "0.7",
-        "loss.snr_cap": "2",
+        "loss.error_of": "motion",
         "loss.sync": "0.3",
         "loss.autoencoder": "0.2",
         "model.latent": "autoencoder",
@@ -126,8 +126,7 @@ def test_the_terms_of_each_clip_are_those_of_the_equations_with_their_weights():
     _, level, noise = given_noise()
     found = objective(train=False)
     error = clip_means((ANSWERS["denoise"] - noise) ** 2)
-    weight = np.minimum(1, 2 * (1 - level) / level)[:, 0, 0]
-    assert 0.1 < np.mean(weight == 1) < 0.9
+    weight = ((1 - level) / level)[:, 0, 0]
     np.testing.assert_allclose(found.terms["noise"], 0.7 * weight * error, rtol=1e-3)
     motion = np.asarray(batch().motion, float)
     normal = ((motion - np.array(SPACE.mean)) / np.array(SPACE.std))[..., E]
@@ -177,6 +176,22 @@ def test_no_gradient_of_the_noise_reaches_the_autoencoder():
     assert gradient[0] == 0 and gradient[1] != 0
 
 
-def test_the_noise_of_all_steps_weighs_alike_as_printed():
-    weight = noise_weight(jnp.array([0.001, 0.5, 0.999]), snr_cap=Config().loss.snr_cap)
-    np.testing.assert_array_equal(weight, 1)
+@pytest.mark.parametrize("error_of", ["noise", "velocity", "motion"])
+def test_the_weight_turns_an_error_of_the_noise_into_that_of_the_quantity(error_of):
+    level = np.array([0.005, 0.5, 0.99])
+    clean, noise, wrong = np.random.default_rng(1).normal(size=(3, 3))
+    noisy = np.sqrt(level) * clean + np.sqrt(1 - level) * noise
+
+    def motion(noise):
+        return (noisy - np.sqrt(1 - level) * noise) / np.sqrt(level)
+
+    def velocity(noise):
+        return np.sqrt(level) * noise - np.sqrt(1 - level) * motion(noise)
+
+    value = {"noise": lambda noise: noise, "velocity": velocity, "motion": motion}[error_of]
+    weighted = error_weight(jnp.asarray(level), error_of=error_of) * (wrong - noise) ** 2
+    np.testing.assert_allclose(weighted, (value(wrong) - value(noise)) ** 2, rtol=1e-5)
+
+
+def test_eq_8_measures_the_noise_unless_told_otherwise():
+    assert Config().loss.error_of == "noise"

@@ -72,7 +72,7 @@ def test_bfm_has_its_own_numbers():
     system, batch = DisentTalk(config), random_batch(FRAMES)
     assert system.space == BFM
     shapes = jax.eval_shape(system.init, jax.random.key(0))
-    assert shapes["denoiser"]["velocity"]["bias"].shape == (64,)
+    assert shapes["denoiser"]["output"]["bias"].shape == (64,)
     batch = batch._replace(motion=jnp.zeros((2, FRAMES, BFM.width)))
     losses = jax.eval_shape(lambda p: system.loss(p, batch, KEYS, train=True), shapes)
     assert losses["noise"].shape == (2,)
