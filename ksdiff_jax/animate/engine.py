@@ -41,9 +41,10 @@ from ksdiff_jax.config import Config, MeshConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.face.blinks import with_closed_blinks
 from ksdiff_jax.models.speech_encoder import SpeechFeatures, encodes_recordings, speech_features
 from ksdiff_jax.models.system import Sample, System
-from ksdiff_jax.motion.space import MotionSpace
+from ksdiff_jax.motion.space import BUILTIN, EXPRESSION, MotionSpace
 from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
@@ -251,7 +252,10 @@ class Engine:
             name: owned_frames([part.tracks[name] for part in parts], windows, frames=frames)
             for name in parts[0].tracks
         }
-        return Sample(join_windows([part.motion for part in parts], windows, frames=frames), tracks)
+        motion = join_windows([part.motion for part in parts], windows, frames=frames)
+        if self.space.name == BUILTIN.name and self.system.config.sample.close_blinks:
+            motion[:, EXPRESSION] = with_closed_blinks(motion[:, EXPRESSION])
+        return Sample(motion, tracks)
 
 
 def sample_key(seed: int, number: int, noise_id: str) -> Key[Array, ""]:

@@ -14,6 +14,8 @@ from ksdiff_jax.face.actions import actions_to_expression_matrix
 from ksdiff_jax.face.head.actions import action_displacements
 from ksdiff_jax.face.head.file import load_head
 from ksdiff_jax.face.head.identity import shape_directions
+from ksdiff_jax.face.head.mesh import HeadMesh
+from ksdiff_jax.face.head.mouth import seated_lower_teeth
 from ksdiff_jax.face.head.rig import (
     height_pair,
     inner_lip_pairs,
@@ -34,7 +36,7 @@ def builtin_face() -> FaceModel:
     displacements = action_displacements(head, weights[:, 2])
     directions = np.tensordot(np.linalg.inv(actions_to_expression_matrix()), displacements, 1)
     return FaceModel(
-        template=_single(head.part.points),
+        template=_single(_seated(head)),
         shape_directions=_single(shape_directions(head.part.points)),
         expression_directions=_single(directions),
         pose_correctives=None,
@@ -50,6 +52,12 @@ def builtin_face() -> FaceModel:
         licence="Apache-2.0",
         space=BUILTIN.name,
     )
+
+
+def _seated(head: HeadMesh) -> Float[np.ndarray, "v 3"]:
+    points, lower = head.part.points.copy(), head.spans["lower_teeth"]
+    points[lower] = seated_lower_teeth(points[lower])
+    return points
 
 
 def _single(array: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:

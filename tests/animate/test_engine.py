@@ -11,8 +11,10 @@ from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.evaluate.run import predict_clips
+from ksdiff_jax.face.actions import ACTIONS, actions_to_expression, expression_to_actions
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
-from ksdiff_jax.motion.space import MOTION_DIMS
+from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import EXPRESSION, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import on_every_device
 from ksdiff_jax.rng import frame_noise, stream
@@ -142,3 +144,17 @@ def test_a_pretrained_encoder_runs_on_whole_clips_or_their_kept_features_are_tak
     assert Engine(*arguments, features_of=lambda clip: kept).read_clip(clip).features is kept
     # The sampler is given no encoder: what it does not compute does not lie on the device.
     assert Engine(*arguments)._params.keys() == {"scale"}
+
+
+def test_half_a_blink_closes_in_the_motion_and_an_option_leaves_it():
+    half = np.zeros((40, MOTION_DIMS), np.float32)
+    weights = np.zeros((40, len(ACTIONS)), np.float32)
+    weights[10:15, :2] = np.array([0.3, 0.5, 0.6, 0.4, 0.2])[:, None]
+    half[:, EXPRESSION] = actions_to_expression(weights)
+    given = [Sample(half, {})]
+    closing, plain = engine(), engine().with_options(close_blinks=False)
+    motion = closing._joined(tone(40), given).motion
+    np.testing.assert_allclose(expression_to_actions(motion[12, EXPRESSION])[:2], 1, atol=1e-5)
+    np.testing.assert_array_equal(motion[:10], half[:10])
+    np.testing.assert_array_equal(motion[:, EXPRESSION.stop :], half[:, EXPRESSION.stop :])
+    np.testing.assert_array_equal(plain._joined(tone(40), given).motion, half)

@@ -49,6 +49,14 @@ _BAG = (
 
 # The degree to which each ring of the bag follows the lips.
 BAG_FOLLOWS = (1.0, 0.75, 0.25, 0.0)
+# Light that reaches each row of a band of teeth (gum, root, middle, edge, chewing edge, inner
+# side), as a share. The renderer casts no shadows, so the colours contain those of the lips and of
+# the upper teeth.
+_UPPER_LIGHT = np.array([1.0, 1.0, 1.10, 1.22, 0.50, 0.20])
+_LOWER_LIGHT = np.array([0.55, 0.55, 0.46, 0.37, 0.23, 0.12])
+_LIGHT_LOST = 0.75  # from the middle of a row to its ends
+_ROW_END = 1.40  # radians from the middle tooth
+_LOWER_TILT, _LOWER_FRONT_Z = 0.20, 0.0776  # slope of the lower row, and where it begins
 
 
 class Mouth(NamedTuple):
@@ -139,7 +147,7 @@ def bag_start(mouth: Mouth) -> int:
 def make_teeth(*, upper: bool) -> Part:
     """Return one row of teeth with its gum: a curved band, thinner between the teeth."""
     per_tooth, teeth = 4, 12
-    angle = np.linspace(-1.40, 1.40, per_tooth * teeth + 1)
+    angle = np.linspace(-_ROW_END, _ROW_END, per_tooth * teeth + 1)
     # 1 between teeth, 0 in the middle of one
     phase = np.abs(((np.arange(len(angle)) / per_tooth) % 1.0) - 0.5) * 2
     reach = 0.0 if upper else -0.0024
@@ -164,12 +172,26 @@ def make_teeth(*, upper: bool) -> Part:
     faces = np.concatenate([strip_faces(index[k], index[k + 1]) for k in range(len(rows) - 1)])
     if not upper:
         faces = faces[:, ::-1]
-    part = painted(points, faces, TOOTH, gloss=0.6, side=1 if upper else -1)
-    shade = np.tile(1 - 0.5 * phase**6, len(rows))[:, None]
-    colours = part.colours * shade
+    part = painted(points, faces, TOOTH, gloss=0.6 if upper else 0.3, side=1 if upper else -1)
+    colours = part.colours * np.tile(1 - 0.5 * phase**6, len(rows))[:, None]
     colours[index[0]] = GUM
     colours[index[1]] = 0.5 * (np.array(GUM) + TOOTH)
-    return part._replace(colours=colours)
+    lit = 1 - _LIGHT_LOST * (1 - np.cos(angle)) / (1 - np.cos(_ROW_END))
+    light = np.outer(_UPPER_LIGHT if upper else _LOWER_LIGHT, lit).reshape(-1, 1)
+    return part._replace(colours=np.minimum(colours * light, 1.0))
+
+
+def seated_lower_teeth(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """Return the vertices of the lower teeth where they belong: on a slope that falls to the back.
+
+    The jaw turns about the ears, so an open one lowers the front of the row more than its ends. On
+    a level row the ends would appear above the lip as two white corners.
+
+    The stored vertices are level. The identity directions are orthogonal over them, and other
+    vertices would change the shape coefficients of every face.
+    """
+    drop = _LOWER_TILT * (_LOWER_FRONT_Z - points[:, 2])
+    return points - drop[:, None] * [0.0, 1.0, 0.0]
 
 
 def make_tongue() -> Part:
@@ -183,7 +205,9 @@ def make_tongue() -> Part:
     points = np.stack([x, np.broadcast_to(y, x.shape), z], -1).reshape(-1, 3)
     index = np.arange(len(points)).reshape(9, 9)
     faces = np.concatenate([strip_faces(index[k], index[k + 1]) for k in range(8)])
-    return painted(points, faces, TONGUE, gloss=0.35, side=-1)
+    part = painted(points, faces, TONGUE, gloss=0.35, side=-1)
+    light = np.repeat(0.15 + 0.85 * smoothstep(u / 0.85), 9)  # its root lies in the dark
+    return part._replace(colours=part.colours * light[:, None])
 
 
 def _columns() -> Float[np.ndarray, "c"]:

@@ -124,6 +124,8 @@ class SampleConfig:
     eta: float = 0.0
     # R: std of the initial noise of the lip region; at 0 speech alone determines the lips
     lip_temperature: float = 1.0
+    # R: every blink of the built-in head is closed entirely (face/blinks.py)
+    close_blinks: bool = True
 
     def __post_init__(self) -> None:
         at_least(self, "sample", steps=1)

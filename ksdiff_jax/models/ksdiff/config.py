@@ -197,6 +197,8 @@ class SampleConfig:
     lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
+    # R: every blink of the built-in head is closed entirely (face/blinks.py)
+    close_blinks: bool = True
 
     def __post_init__(self) -> None:
         at_least(self, "sample", steps=1)

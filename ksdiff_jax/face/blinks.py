@@ -1,0 +1,61 @@
+"""Blinks that close, as a change of expression coefficients of the built-in head.
+
+A sampled blink often stops half way: where the model is unsure of the frame, its lids are a mean
+over the frames. Let b(t) be the action weight EyeBlink of one eye. A blink is a run of b > `FROM`
+whose peak p is at least `LEAST`. If p < 1, its weights become
+
+    b + (1 − p) · s((b − FROM) / (`FULL` · p − FROM)),      s the smooth step from 0 to 1
+
+so that its peak reaches 1, where the lids meet, and its ends do not move. EyeWide, which would hold
+closed lids apart by a quarter of the open eye, is limited to 1 − b; the built-in corpus keeps the
+same limit. A blink that closes on its own, and every other frame, stays as it is.
+"""
+
+import numpy as np
+
+from ksdiff_jax.face.actions import (
+    ACTIONS,
+    actions_to_expression_matrix,
+    expression_to_actions,
+)
+from ksdiff_jax.face.head.parts import smoothstep
+from ksdiff_jax.typing import Float
+
+FROM = 0.1
+LEAST = 0.25  # a lower peak is a drooping lid, not a blink
+FULL = 0.85  # share of the peak at which the smooth step ends
+_ROUNDING = 1e-4
+
+
+def with_closed_blinks(expression: Float[np.ndarray, "t e"]) -> Float[np.ndarray, "t e"]:
+    """Return the coefficients of t frames with every blink closed."""
+    weights = expression_to_actions(expression.astype(np.float64))
+    change = np.zeros_like(weights)
+    for side in ("Left", "Right"):
+        blink, wide = (ACTIONS.index(f"Eye{name}{side}") for name in ("Blink", "Wide"))
+        peak = _peaks(weights[:, blink])
+        shut = _closed(weights[:, blink], peak)
+        apart = np.where(peak > 0, weights[:, wide] - np.maximum(1 - shut, 0), 0)
+        change[:, blink] = shut - weights[:, blink]
+        change[:, wide] = -np.where(apart > _ROUNDING, apart, 0)
+    moved = np.any(change != 0, axis=1)
+    result = expression.copy()
+    result[moved] += (change[moved] @ actions_to_expression_matrix()).astype(expression.dtype)
+    return result
+
+
+def _peaks(blink: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t"]:
+    """Return for each frame the highest weight of its blink, and 0 outside blinks."""
+    above = blink > FROM
+    starts = np.diff(above.astype(int), prepend=0) > 0
+    run = np.cumsum(starts) * above
+    peaks = np.zeros(run.max(initial=0) + 1)
+    np.maximum.at(peaks, run, np.where(above, blink, 0))
+    return np.where(peaks >= LEAST, peaks, 0)[run]
+
+
+def _closed(blink: Float[np.ndarray, "t"], peak: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t"]:
+    """Return the weights with each peak below 1 raised to 1."""
+    low = (peak > 0) & (peak < 1 - _ROUNDING)
+    rising = smoothstep((blink - FROM) / np.where(low, FULL * peak - FROM, 1))
+    return np.where(low, np.minimum(blink + (1 - peak) * rising, 1), blink)
