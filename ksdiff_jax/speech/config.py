@@ -84,7 +84,8 @@ class EncoderConfig:
     width: int = 256  # mel: features per frame
     layers: int = 4  # mel: convolution blocks over the log-mel frames
     kernel_size: int = 5  # mel: frames of 20 ms
-    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on the hub
+    # pretrained: folder of `convert encoder`, of Hugging Face, or of CTranslate2 (Whisper); or name
+    # on the hub
     path: str = ""
     # pretrained: last hidden state, or a learned mean of all of them
     layer: Literal["last", "weighted"] = "last"
