@@ -61,8 +61,8 @@ class WhisperEncoder(nn.Module):
     def hidden_states(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None = None
     ) -> tuple[Float[Array, "b f d"], ...]:
-        """Return the input of the first layer and the output of each, num_layers + 1 in all, f = s
-        // 320.
+        """Return the input of the first layer and the output of each, the last one after the norm,
+        num_layers + 1 in all, f = s // 320.
         """
         return self._states_at_50_hz(audio, mask).hidden
 
@@ -87,8 +87,9 @@ class WhisperEncoder(nn.Module):
         def apply(layer: EncoderLayer, x: Array, _: None) -> Array:
             return layer(x, mask=mask, position_bias=None)
 
-        hidden = (x, *apply_layers(self.layers, apply, x, execution=self.execution))
-        return States(self.norm(hidden[-1]).astype(self.execution.dtype), hidden)
+        *outputs, end = apply_layers(self.layers, apply, x, execution=self.execution)
+        last = self.norm(end).astype(self.execution.dtype)
+        return States(last, (x, *outputs, last))
 
     def _states_at_50_hz(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"] | None

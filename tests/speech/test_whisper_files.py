@@ -49,6 +49,20 @@ def test_every_file_gives_the_same_encoder(folder, tmp_path, monkeypatch):
         assert load_encoder(other).digest == expected.digest
 
 
+def test_a_name_on_the_hub_with_model_bin_alone_is_fetched_in_a_second_request(
+    tmp_path, monkeypatch
+):
+    folder, asked = write_ctranslate2(tmp_path / "model", variables_of(random_weights())), []
+
+    def fetch(name, patterns):
+        asked.append(patterns)
+        return folder
+
+    monkeypatch.setattr("ksdiff_jax.hub.fetch", fetch)
+    assert load_encoder("somebody/faster-whisper").config == LAYOUT
+    assert ["model.bin" in patterns for patterns in asked] == [False, True]
+
+
 def test_keys_have_no_bias_and_queries_keys_and_values_are_in_this_order(folder):
     weights, attention = random_weights(), "encoder.layers.0.self_attn"
     joint = load_encoder(folder).params["layers_0"]["attention"]["query_key_value"]

@@ -80,11 +80,10 @@ def test_every_hidden_state_of_30_s_equals_the_originals(bands, tmp_path):
             {"params": params}, mel, method=WhisperEncoder.states
         )
     )(encoder.params, jnp.asarray(mel.transpose(0, 2, 1)))
-    # The original's list ends in its last hidden state, after the norm, instead of the last
-    # layer's output.
-    assert len(theirs.hidden_states) == len(states.hidden)
+    assert len(theirs.hidden_states) == len(states.hidden) == 4
     for reference, found in [
         *zip(theirs.hidden_states[:-1], states.hidden[:-1], strict=True),
+        (theirs.last_hidden_state, states.hidden[-1]),  # both after the norm
         (theirs.last_hidden_state, states.last),
     ]:
         reference = reference.numpy()
