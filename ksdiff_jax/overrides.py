@@ -174,7 +174,9 @@ def _convert(hint, value, name: str):
     if origin in (typing.Union, types.UnionType):
         if value is None or value == "none":
             return None
-        return _convert(next(arm for arm in arms if arm is not type(None)), value, name)
+        return _convert(
+            _matching([arm for arm in arms if arm is not type(None)], value), value, name
+        )
     if origin is typing.Literal:
         if value not in arms:
             raise InputError(f"{name}: got {value!r}, need one of {', '.join(map(repr, arms))}")
@@ -196,6 +198,24 @@ def _convert(hint, value, name: str):
             )
         return tuple(_convert(arms[0], item, name) for item in items)
     return _convert_scalar(hint, value, name)
+
+
+def _matching(arms: list, value):
+    """Return the first type of a union whose fields of fixed choices (`Literal`) permit those of
+    the group `value`; the first type if there is none.
+    """
+
+    def permits(arm) -> bool:
+        if not (dataclasses.is_dataclass(arm) and isinstance(value, Mapping)):
+            return False
+        choices = {
+            name: typing.get_args(hint)
+            for name, hint in _hints(arm).items()
+            if typing.get_origin(hint) is typing.Literal
+        }
+        return all(value[name] in allowed for name, allowed in choices.items() if name in value)
+
+    return next((arm for arm in arms if permits(arm)), arms[0])
 
 
 def _convert_scalar(hint: type, value, name: str):

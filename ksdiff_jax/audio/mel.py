@@ -41,7 +41,8 @@ def log_mel(audio: Float[Array, "b s"], *, bands: int) -> Float[Array, "b f {ban
     second = jnp.pad(hops[:, 1:] * window[hop:], ((0, 0), (0, 0), (hop, room)))
     spectrum = rfft(first + second)  # (b, f, 513)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)  # (b, f, 513)
-    return jnp.log(jnp.maximum(power @ _mel_filters(bands).T, POWER_FLOOR))
+    filters = mel_filters(bands, points=FFT_POINTS, range_hz=MEL_RANGE_HZ)
+    return jnp.log(jnp.maximum(power @ filters.T, POWER_FLOOR))
 
 
 def normalise_mel(
@@ -60,14 +61,16 @@ def normalise_mel(
 
 
 @functools.lru_cache
-def _mel_filters(bands: int) -> Float[np.ndarray, "{bands} k"]:
-    """Return triangles over the bins of the spectrum, with corners evenly spaced in mel, each of
-    area 1 over frequency.
+def mel_filters(
+    bands: int, *, points: int, range_hz: tuple[float, float]
+) -> Float[np.ndarray, "{bands} k"]:
+    """Return triangles over the bins of a spectrum of `points` samples, with corners evenly spaced
+    in mel, each of area 1 over frequency.
     """
-    low, high = (_mel_of(frequency) for frequency in MEL_RANGE_HZ)
+    low, high = (_mel_of(frequency) for frequency in range_hz)
     # each band starts, peaks and ends at three neighbouring corners
     corners = _hertz_of(np.linspace(low, high, bands + 2))
-    bins = np.arange(FFT_POINTS // 2 + 1) * (SAMPLE_RATE_HZ / FFT_POINTS)
+    bins = np.arange(points // 2 + 1) * (SAMPLE_RATE_HZ / points)
     beyond = corners[:, None] - bins
     width = np.diff(corners)[:, None]
     triangles = (

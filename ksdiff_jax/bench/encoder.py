@@ -8,6 +8,8 @@ difference of the last hidden state over its largest value.
 
 Programs that stop earlier divide our time into parts: after the convolutions, and before the first
 layer.
+
+whisper_encoder.py has the same for Whisper.
 """
 
 import argparse
@@ -51,7 +53,7 @@ def use_cores(count: int) -> None:
 
 def measure(args: argparse.Namespace) -> dict:
     """Measure times, their ratio, the parity error, and the parts of our time."""
-    torch = _torch()
+    torch = installed_torch()
     torch.set_num_threads(args.threads)
     import jax
     import jax.numpy as jnp
@@ -79,7 +81,7 @@ def measure(args: argparse.Namespace) -> dict:
 
     expected = torchs()
     parity = float(np.abs(ours() - expected).max() / np.abs(expected).max())
-    pairs = [(_seconds(ours), _seconds(torchs)) for _ in range(args.repeats)]
+    pairs = [(seconds_of(ours), seconds_of(torchs)) for _ in range(args.repeats)]
     ours_s, torch_s = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(mine / other for mine, other in pairs)
     return {
@@ -128,7 +130,7 @@ def _parts(
     for name in ("front_end", "before_layers"):
         programs[name](params, audio).block_until_ready()
         until[name] = statistics.median(
-            _seconds(lambda name=name: programs[name](params, audio).block_until_ready())
+            seconds_of(lambda name=name: programs[name](params, audio).block_until_ready())
             for _ in range(repeats)
         )
     return {
@@ -138,13 +140,15 @@ def _parts(
     }
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the time of one call."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def _torch():
+def installed_torch():
+    """Return the module torch; raise `InputError` if it is not installed."""
     try:
         import torch
     except ImportError as error:

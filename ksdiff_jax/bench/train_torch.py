@@ -13,7 +13,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ksdiff_jax.audio.mel import FFT_POINTS, POWER_FLOOR, _hann_window, _mel_filters
+from ksdiff_jax.audio.mel import (
+    FFT_POINTS,
+    MEL_RANGE_HZ,
+    POWER_FLOOR,
+    _hann_window,
+    mel_filters,
+)
 from ksdiff_jax.bench.torch_layers import (
     TorchLayers,
     as_bias,
@@ -62,7 +68,9 @@ class TorchKSDiff:
         self.std = self.std.clamp(min=STD_FLOOR)
         self.hann, self.filters = (
             torch.tensor(_hann_window()),
-            torch.tensor(_mel_filters(self.model.encoder.mel_bands)),
+            torch.tensor(
+                mel_filters(self.model.encoder.mel_bands, points=FFT_POINTS, range_hz=MEL_RANGE_HZ)
+            ),
         )
         self.alpha_bars = torch.tensor(np.asarray(alpha_bars(self.model.diffusion)))
 

@@ -14,6 +14,7 @@ from ksdiff_jax.bench.tracker import measure as measure_tracker
 from ksdiff_jax.bench.train_paper import measure_paper
 from ksdiff_jax.bench.train_plan import paper_counts, plan
 from ksdiff_jax.bench.train_step import measure as measure_train
+from ksdiff_jax.bench.whisper_encoder import measure as measure_whisper
 from ksdiff_jax.cli.bench_device import add_device_arguments, refuse_device_options, run_device
 from ksdiff_jax.plain_text import json_text
 
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   ksdiff-jax bench animate --steps 10 --repeats 9 --checkpoint runs/demo
   ksdiff-jax bench encoder
   ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
+  ksdiff-jax bench encoder --architecture whisper --size tiny --threads 1
   ksdiff-jax bench data
   ksdiff-jax bench tracker --repeats 3
   ksdiff-jax bench train
@@ -72,7 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("encoder")
     group.add_argument(
-        "--architecture", choices=tuple(CLASSES), default="wav2vec2", help="default wav2vec2"
+        "--architecture",
+        choices=(*CLASSES, "whisper"),
+        default="wav2vec2",
+        help="default wav2vec2",
     )
     group.add_argument("--size", choices=tuple(SIZES), default="base", help="default base")
     add_device_arguments(parser)
@@ -110,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     keep_compilations()
     measures = {
         "animate": measure_animate,
-        "encoder": measure_encoder,
+        "encoder": measure_whisper if args.architecture == "whisper" else measure_encoder,
         "tracker": measure_tracker,
         "train": measure_train,
     }

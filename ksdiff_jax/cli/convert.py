@@ -7,10 +7,11 @@ import time
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 
-SUMMARY = "convert models of other tools: speech encoders of Hugging Face"
+SUMMARY = "convert models of other tools: speech encoders of Hugging Face and CTranslate2"
 EXAMPLES = """examples:
   ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
   ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
+  ksdiff-jax convert encoder openai/whisper-tiny.en --out encoders/whisper-tiny
   ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
 """
 
@@ -19,12 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments: the kind of model, its source and its destination."""
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT or WavLM"
+        "kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT, WavLM or Whisper"
     )
     parser.add_argument(
         "source",
         metavar="SRC",
-        help="a folder with config.json and weights, or a name on the Hugging Face hub",
+        help="a folder of Hugging Face (config.json and weights) or of CTranslate2 (a Whisper's "
+        "model.bin), or a name on the Hugging Face hub",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
     add_overwrite_argument(parser)

@@ -47,6 +47,33 @@ class PretrainedEncoderConfig:
 
 
 @dataclass(frozen=True)
+class WhisperEncoderConfig:
+    """The layout of a Whisper's encoder; the defaults are those of its smallest model (Radford et
+    al. 2022, table 1).
+
+    It is read from the files of the weights and never set by hand.
+    """
+
+    architecture: Literal["whisper"] = "whisper"
+    hidden_size: int = 384
+    num_layers: int = 4
+    num_heads: int = 6
+    intermediate_size: int = 1536
+    activation: Literal["gelu", "gelu_new", "relu"] = "gelu"
+    layer_norm_eps: float = 1e-5
+    mel_bands: int = 80  # 128 in large-v3
+    positions: int = 1500  # frames of 20 ms that the encoder reads at once
+
+    @property
+    def stable_layer_norm(self) -> bool:
+        """Return that layer norms come before attention and feed-forward."""
+        return True
+
+
+EncoderLayout = PretrainedEncoderConfig | WhisperEncoderConfig
+
+
+@dataclass(frozen=True)
 class EncoderConfig:
     """The speech encoder: audio (b, s) -> features (b, f, d) at 50 Hz; our own, or a pretrained one
     (§2.1).
@@ -57,13 +84,14 @@ class EncoderConfig:
     width: int = 256  # mel: features per frame
     layers: int = 4  # mel: convolution blocks over the log-mel frames
     kernel_size: int = 5  # mel: frames of 20 ms
-    # pretrained: folder of `convert encoder`, folder in Hugging Face layout, or name on the hub
+    # pretrained: folder of `convert encoder`, of Hugging Face, or of CTranslate2 (Whisper); or name
+    # on the hub
     path: str = ""
     # pretrained: last hidden state, or a learned mean of all of them
     layer: Literal["last", "weighted"] = "last"
     finetune: bool = False  # pretrained: False freezes it (§2.1)
     # pretrained: its layout, stored when a run begins
-    architecture: PretrainedEncoderConfig | None = None
+    architecture: PretrainedEncoderConfig | WhisperEncoderConfig | None = None
     # pretrained: SHA-256 of its weights, stored when a run begins; other weights are refused
     digest: str = ""
 

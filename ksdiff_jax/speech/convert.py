@@ -3,7 +3,7 @@
 
     config.json          schema "ksdiff-encoder/1", the layout, a digest over layout and weights,
                          source and licence
-    weights.safetensors  every parameter of `PretrainedEncoder` by its path in the tree, float32
+    weights.safetensors  every parameter of the encoder by its path in the tree, float32
 
 The digest is verified whenever the folder is loaded. The licence is the one declared in the front
 matter of the model's README. The rights to the weights stay with their authors.
@@ -20,10 +20,10 @@ import numpy as np
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.outputs import check_output_folder, writing_folder
 from ksdiff_jax.ownership import ENCODER
-from ksdiff_jax.speech.config import PretrainedEncoderConfig
-from ksdiff_jax.speech.hugging_face import convert_weights, read_weights
-from ksdiff_jax.speech.hugging_face_config import read_config
+from ksdiff_jax.speech.config import EncoderLayout
+from ksdiff_jax.speech.hugging_face import convert_weights
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
+from ksdiff_jax.speech.original import read_original
 from ksdiff_jax.tree import nested
 
 UNKNOWN_LICENCE = "unknown: see the source"
@@ -33,7 +33,7 @@ _LICENCE = re.compile(r"\A---\s*\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+ -]+)", re
 class Conversion(NamedTuple):
     """The result of a conversion."""
 
-    config: PretrainedEncoderConfig
+    config: EncoderLayout
     digest: str
     parameters: int
     licence: str
@@ -53,8 +53,7 @@ def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = Fa
     folder = find_folder(source)
     # a name on the hub: its downloaded folder
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])
-    config = read_config(folder)
-    weights = read_weights(folder)
+    config, weights = read_original(folder)
     leaves, ignored = convert_weights(weights, config, source=str(source))
     conversion = Conversion(
         config=config,

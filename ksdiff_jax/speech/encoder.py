@@ -20,9 +20,9 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.speech.backbone import encoder_module
 from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.mel_encoder import MelEncoder
-from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.typing import Array, Bool, Float
 
 
@@ -55,7 +55,7 @@ class PretrainedFeatures(nn.Module):
     def __call__(
         self, audio: Float[Array, "b s"], mask: Bool[Array, "b f"]
     ) -> Float[Array, "b f d"]:
-        backbone = PretrainedEncoder(self.config.architecture, self.execution, name="backbone")
+        backbone = encoder_module(self.config.architecture, self.execution, name="backbone")
         if self.config.layer == "last":
             return backbone(audio, mask)
         states = backbone.hidden_states(audio, mask)

@@ -1,5 +1,5 @@
-"""The layout of Wav2Vec 2.0, HuBERT and WavLM from the JSON files that Hugging Face stores beside
-their weights: `config.json`, and `preprocessor_config.json` where there is one.
+"""The layout of Wav2Vec 2.0, HuBERT, WavLM and Whisper from the JSON files that Hugging Face stores
+beside their weights: `config.json`, and `preprocessor_config.json` where there is one.
 
 Raises `InputError` for models that are no speech encoder, for adapters and quantised weights, and
 for encoders of another sample rate.
@@ -9,14 +9,15 @@ from pathlib import Path
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.config import PretrainedEncoderConfig
+from ksdiff_jax.speech.config import EncoderLayout, PretrainedEncoderConfig
 from ksdiff_jax.speech.config_fields import Fields
 from ksdiff_jax.speech.front_end import ACTIVATIONS
+from ksdiff_jax.speech.whisper_config import read_whisper_config
 
-ARCHITECTURES = ("wav2vec2", "hubert", "wavlm")
+ARCHITECTURES = ("wav2vec2", "hubert", "wavlm", "whisper")
 
 
-def read_config(folder: Path) -> PretrainedEncoderConfig:
+def read_config(folder: Path) -> EncoderLayout:
     """The layout that a folder's JSON files describe; raises `InputError` where it is none that we
     know.
     """
@@ -30,6 +31,8 @@ def read_config(folder: Path) -> PretrainedEncoderConfig:
     fields = Fields(path)
     kind = _supported_architecture(fields, folder)
     extractor = _feature_extractor(folder)
+    if kind == "whisper":
+        return read_whisper_config(fields, extractor)
     group = fields.name("feat_extract_norm", "group", ("group", "layer")) == "group"
     activations = tuple(ACTIVATIONS)
     config = PretrainedEncoderConfig(

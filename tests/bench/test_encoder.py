@@ -38,9 +38,18 @@ def test_the_tiny_encoder_agrees_with_torch_and_its_parts_add_up(capsys):
     assert "parity error" in report["summary"]
 
 
-def test_without_torch_one_line_says_what_to_install(capsys, monkeypatch):
+def test_a_tiny_whisper_agrees_with_torch_and_is_faster_at_its_own_length(capsys):
+    pytest.importorskip("torch")
+    status, out, _ = run(capsys, "--architecture", "whisper")
+    report = json.loads(out)
+    assert status == 0 and report["parity_error"] < 2e-5
+    assert report["own_length_over_padded"] < 1.0 and report["parameters"] == 8_209_920
+
+
+@pytest.mark.parametrize("architecture", ["wavlm", "whisper"])
+def test_without_torch_one_line_says_what_to_install(architecture, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    status, _, error = run(capsys)
+    status, _, error = run(capsys, "--architecture", architecture)
     assert status == 2 and error.count("\n") == 1 and "pip install 'ksdiff-jax[parity]'" in error
 
 

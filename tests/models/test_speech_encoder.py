@@ -25,6 +25,8 @@ from tests.models.ksdiff.conftest import (
     random_batch,
     total_loss,
 )
+from tests.speech.tiny_whisper_encoder import LAYOUT as WHISPER
+from tests.speech.tiny_whisper_encoder import write_folder
 
 KEY = jax.random.key(0)
 UNIT_SPACE = BUILTIN.with_statistics(np.zeros(BUILTIN.width), np.ones(BUILTIN.width))
@@ -141,6 +143,22 @@ def test_an_embedded_encoder_needs_no_folder(saved, tmp_path, tiny_encoder):
     assert loaded.keys() == named_leaves(everything["params"]).keys()
     with pytest.raises(InputError, match="holds its own speech encoder"):
         load_pretrained(folder, encoder=tiny_encoder)
+
+
+def test_a_whisper_is_a_systems_encoder_as_the_others_are(tmp_path):
+    """Its layout survives the file of a configuration, and its weights have their place."""
+    folder = write_folder(tmp_path / "whisper")
+    choice = SMALLEST | {"model.encoder.path": str(folder)}
+    config, encoder = with_encoder(override(TINY, choice))
+    again = config_from_dict(to_dict(config))
+    assert again == config and again.model.encoder.architecture == WHISPER
+    drawn = jax.eval_shape(build_system(config).init, KEY)["encoder"]["backbone"]
+    given = encoder_params(encoder)["encoder"]["backbone"]
+    shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (drawn, given)]
+    assert shapes[0] == shapes[1]
+    sound = np.random.default_rng(0).normal(scale=0.1, size=12_000).astype(np.float32)
+    features = speech_features(config, encoder_params(encoder))(sound)
+    np.testing.assert_array_equal(features, encoder.chunked(sound))
 
 
 def test_a_configuration_written_before_there_were_such_encoders_is_read_as_it_was():

@@ -15,7 +15,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech import load_encoder
 from ksdiff_jax.speech.config import PretrainedEncoderConfig
 from ksdiff_jax.speech.convert import UNKNOWN_LICENCE, convert_encoder
-from ksdiff_jax.speech.hugging_face import parameter_origins
+from ksdiff_jax.speech.wav2vec2_origins import wav2vec2_origins
 from tests.foreign.torch_writer import plain_tensors, pretend_torch, write_legacy, write_zipped
 
 LAYOUT = {
@@ -44,7 +44,7 @@ def random_weights(**changes) -> dict[str, np.ndarray]:
         position_groups=2,
     )
     weights = {}
-    for origin in parameter_origins(config, {}).values():
+    for origin in wav2vec2_origins(config, {}).values():
         for key, shape in zip(origin.keys, origin.shapes, strict=True):
             weights[key] = random.normal(size=shape).astype(np.float32)
     return weights

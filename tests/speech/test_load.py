@@ -8,8 +8,8 @@ import pytest
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech import load_encoder
 from ksdiff_jax.speech.front_end import frame_count, hop_samples, receptive_field
-from ksdiff_jax.speech.load import _chunks
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
+from ksdiff_jax.speech.wav2vec2_recording import _chunks
 from tests.tiny_encoder import LAYOUT, write_tiny_encoder
 
 

@@ -1,0 +1,136 @@
+"""Features of one recording of any length by Whisper's encoder, in bounded memory: in windows of up
+to 30 s (`whole`), or with a bounded look-ahead (`sliding`).
+
+`whole` computes what `WhisperEncoder` computes of the recording, window after window. `sliding`
+computes the frames t to t + step from the sound between t - past and t + step + ahead, with silence
+behind it, so a frame never depends on sound more than `ahead` after its step. The log-mel frames
+are computed once, in blocks; a frame whose window reaches beyond the known sound is silence.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME, SPEECH_RATE_HZ
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.speech.config import WhisperEncoderConfig
+from ksdiff_jax.speech.whisper import SILENCE_FRAMES, WhisperEncoder, plan_windows
+from ksdiff_jax.speech.whisper_mel import EDGE, HOP_SAMPLES, POWER_FLOOR, decades, normalised
+from ksdiff_jax.typing import Array, Float, Int, PyTree
+
+BUCKETS_S = (1, 2, 4, 8, 16)  # sound of shorter recordings; a longer one fills a window
+PAST_S, AHEAD_S, STEP_S = 4.0, 0.2, 0.2  # of the sliding form
+_BLOCK_FRAMES = 3000  # log-mel frames that are computed at once
+_TOGETHER = 16  # sliding windows that are computed at once
+_SILENT = np.float32(np.log10(POWER_FLOOR))
+
+
+def whole(
+    params: PyTree, audio: Float[np.ndarray, "s"], *, config: WhisperEncoderConfig, dtype: str
+) -> Float[np.ndarray, "f d"]:
+    """Return the features of a recording, f = s // 320."""
+    frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
+    y = _log_mel(audio, config)
+    maximum = np.full(1, y.max(), np.float32)
+    lengths = [bucket * SPEECH_RATE_HZ + SILENCE_FRAMES for bucket in BUCKETS_S]
+    known = frames + SILENCE_FRAMES
+    length = min((n for n in lengths if known <= n), default=config.positions)
+    length = min(length, config.positions)
+    features = np.empty((frames, config.hidden_size), np.float32)
+    for start, keep in plan_windows(frames, longest=config.positions):
+        cut = y[2 * start : 2 * (start + length)]
+        cut = np.pad(cut, ((0, 2 * length - len(cut)), (0, 0)))[None]
+        valid = np.full(1, min(known - start, length), np.int32)
+        out = _encode(params, cut, maximum, valid, config=config, dtype=dtype)
+        features[keep] = np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
+    return features
+
+
+def sliding(
+    params: PyTree,
+    audio: Float[np.ndarray, "s"],
+    *,
+    config: WhisperEncoderConfig,
+    dtype: str,
+    past_s: float = PAST_S,
+    ahead_s: float = AHEAD_S,
+    step_s: float = STEP_S,
+) -> Float[np.ndarray, "f d"]:
+    """Return the features of a recording of which `ahead_s` is known beyond the frames of a
+    step.
+    """
+    frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
+    past, ahead, step = (round(seconds * SPEECH_RATE_HZ) for seconds in (past_s, ahead_s, step_s))
+    length = past + step + ahead + SILENCE_FRAMES
+    if min(past, ahead) < 0 or step < 1 or length > config.positions:
+        raise InputError(
+            f"{past_s:g} s of past, steps of {step_s:g} s, {ahead_s:g} s ahead: need a step of at "
+            f"least 0.02 s, and {(config.positions - SILENCE_FRAMES) / SPEECH_RATE_HZ:g} s at most "
+            "together"
+        )
+    y = _log_mel(audio, config)
+    loudest = np.maximum.accumulate(y.max(axis=1))
+    features = np.empty((frames, config.hidden_size), np.float32)
+    steps = range(0, frames, step)
+    for first in range(0, len(steps), _TOGETHER):
+        starts = list(steps[first : first + _TOGETHER])
+        starts += starts[-1:] * (_TOGETHER - len(starts))
+        begins = [max(0, start - past) for start in starts]
+        ends = [min(frames, start + step + ahead) for start in starts]
+        cuts = np.full((_TOGETHER, 2 * length, config.mel_bands), _SILENT, np.float32)
+        for cut, begin, end in zip(cuts, begins, ends, strict=True):
+            cut[: 2 * (end - begin) - 1] = y[2 * begin : 2 * end - 1]
+        maximum = loudest[[2 * end - 2 for end in ends]]
+        valid = np.array(ends, np.int32) - np.array(begins, np.int32) + SILENCE_FRAMES
+        out = np.asarray(
+            _encode(params, cuts, maximum, valid, config=config, dtype=dtype), np.float32
+        )
+        for row, start, begin in zip(out, starts, begins, strict=True):
+            stop = min(frames, start + step)
+            features[start:stop] = row[start - begin : stop - begin]
+    return features
+
+
+def _log_mel(
+    audio: Float[np.ndarray, "s"], config: WhisperEncoderConfig
+) -> Float[np.ndarray, "n bands"]:
+    """Return y (see `whisper_mel`) of the recording and the silence behind it, n = 2 (f + 50),
+    computed block by block.
+    """
+    frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
+    audio = np.asarray(audio[: frames * SAMPLES_PER_SPEECH_FRAME], np.float32)
+    count = 2 * (frames + SILENCE_FRAMES)
+    blocks = -(-count // _BLOCK_FRAMES)
+    # A short recording is one block of a few lengths, so that only a few programs are compiled.
+    size = min(_BLOCK_FRAMES, 1 << (count - 1).bit_length())
+    samples = size * HOP_SAMPLES + 2 * EDGE - HOP_SAMPLES
+    behind = (blocks - 1) * size * HOP_SAMPLES + samples - EDGE - len(audio)
+    padded = np.concatenate([audio[EDGE:0:-1], audio, np.zeros(max(0, behind), np.float32)])
+    parts = [
+        np.asarray(_decades(padded[None, at : at + samples], bands=config.mel_bands)[0])
+        for at in range(0, blocks * size * HOP_SAMPLES, size * HOP_SAMPLES)
+    ]
+    return np.concatenate(parts)[:count]
+
+
+@functools.partial(jax.jit, static_argnames="bands")
+def _decades(padded: Float[Array, "b s"], *, bands: int) -> Float[Array, "b n m"]:
+    return decades(padded, bands=bands)
+
+
+@functools.partial(jax.jit, static_argnames=("config", "dtype"))
+def _encode(
+    params: PyTree,
+    y: Float[Array, "b n m"],
+    maximum: Float[Array, "b"],
+    valid: Int[Array, "b"],
+    *,
+    config: WhisperEncoderConfig,
+    dtype: str,
+) -> Float[Array, "b f d"]:
+    encoder = WhisperEncoder(config, Execution(dtype=jnp.dtype(dtype)))
+    mel = normalised(y, maximum)
+    return encoder.apply({"params": params}, mel, valid=valid, method=WhisperEncoder.states).last
