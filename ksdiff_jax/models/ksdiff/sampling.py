@@ -111,7 +111,8 @@ def guided_denoiser(
     The function combines both predictions by classifier-free guidance of scale `options.guidance`.
     It is the plain conditional model if `condition.unguided` is None.
     """
-    style = style_number(options.style, network.config.generator.styles)
+    styles = network.config.generator.styles
+    number = style_number(options.style, styles)
 
     def denoiser(encoded: Encoded, *, drop: bool) -> Denoiser:
         memory = network.apply(
@@ -133,7 +134,7 @@ def guided_denoiser(
                 mask=encoded.mask,
                 text_mask=encoded.text_mask,
                 deterministic=True,
-                style=jnp.full(len(noisy), style, jnp.int32),
+                style=jnp.full(len(noisy), number, jnp.int32) if styles else None,
                 method=Network.denoise,
             )
 

@@ -8,11 +8,11 @@ Montreal aligner reads them.
 Numbers with a decimal point are seconds. Whole numbers are HTK's units of 100 ns, samples at
 TIMIT's 16 kHz, milliseconds or seconds. The mean length of the labels determines which; for samples
 and milliseconds a warning is given. In a file named `.align`, as in the GRID corpus, they are
-thousandths of a picture at 25 pictures a second. A number after the label is its score. A missing end is the
-start of the next label. After a line `#`, each line is an end, a colour and a label, as festival
-writes them; of several labels separated by semicolons the first counts. A master label file
-(`#!MLF!#`) contains the labels of several recordings; those of the given one are read, or those of
-the only one. Silences (sil, sp, pau, empty) are not words.
+thousandths of a picture at 25 pictures a second. A number after the label is its score. A missing
+end is the start of the next label. After a line `#`, each line is an end, a colour and a label, as
+festival writes them; of several labels separated by semicolons the first counts. A master label
+file (`#!MLF!#`) contains the labels of several recordings; those of the given one are read, or
+those of the only one. Silences (sil, sp, pau, empty) are not words.
 """
 
 import re
