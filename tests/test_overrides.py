@@ -109,8 +109,9 @@ def test_a_config_file_that_asks_for_the_impossible_is_one_line_that_names_the_f
 
 
 def test_groups_in_a_tuple_are_fields_by_name_with_commas_between_the_groups():
-    text = """weight=0.6 name=corpus, path="my shards, b" weight=.4 head_weight=0"""
-    config = override(Config(), {"data.sources": text})
+    folder = "my shards, b"
+    text = f'weight=0.6 name=corpus, path="{folder}" weight=.4 head_weight=0'
+    config = override(Config(), {"data.sources": text, "model.jaw_path": "expression"})
     made, mine = config.data.sources
     assert (made.path, made.weight, made.label, made.head_weight) == ("", 0.6, "corpus", 1)
     assert (mine.path, mine.weight, mine.label, mine.head_weight) == (

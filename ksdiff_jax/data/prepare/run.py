@@ -157,14 +157,13 @@ def write_prepared(
     report = report_of(finished, splits, made_by=made_by)
     beside = {REPORT: json_text(report, indent=1) + "\n"}
     by_split = {split: clips(split) for split in present}
-    # of people whose clips a training sees; those of the test split stay unseen
     seen = [finished.entries[i] for name, i in usable.items() if splits[name] != "test"]
     info = write_dataset(
         out,
         by_split,
         licence=licence,
         made_by=made_by,
-        source_digests=tuple(sorted({digest for entry in seen for digest in entry.digests})),
+        source_digests=sorted({digest for entry in seen for digest in entry.digests}),
         beside=beside,
         overwrite=overwrite,
     )

@@ -35,7 +35,7 @@ def test_a_named_style_is_the_unknown_one_plus_its_own_difference():
     generator = MotionGenerator(STYLED.model, dims=3)
     unknown = np.arange(16, dtype=np.float32)
     table = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
-    params = {"style": unknown, "styles": {"embedding": table}}
+    params = {"style": unknown, "null_speech": unknown, "styles": {"embedding": table}}
 
     def embedded(numbers, count):
         stepped = jnp.zeros((count, 16))
