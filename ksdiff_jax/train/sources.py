@@ -101,6 +101,11 @@ def open_training_data(
     space = _common_space(sources, system)
     if config.data.sources:
         _check_sources(sources, system, tell)
+    elif system.needs.styles:
+        raise InputError(
+            f"model.generator.styles {', '.join(system.needs.styles)}: a style is the name of a "
+            "source; name the data by data.sources"
+        )
     kept = _kept_features(config, sources, encoder=encoder, cache=cache, tell=tell)
     chosen = _validation_clips(config, sources, workdir=workdir, tell=tell)
     validation = evaluation_batches(

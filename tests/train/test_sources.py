@@ -100,6 +100,13 @@ def test_the_same_person_in_validation_and_training_of_two_sources_is_told(folde
     )
 
 
+def test_styles_without_sources_are_refused(folders):
+    fields = {"data.path": str(folders / "made"), "model.generator.styles": "made"}
+    system = build_system(override(Config(), SMALL | fields))
+    with pytest.raises(InputError, match=r"name the data by data\.sources"):
+        open_training_data(system, cache=folders, tell=print)
+
+
 @pytest.mark.parametrize(
     ("sources", "fields", "says"),
     [
