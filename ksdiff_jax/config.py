@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.limits import at_least, need, probabilities, weights
 
 
@@ -42,10 +43,36 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class SourceConfig:
+    """One of several data sets of a run; on the command line
+    `--data.sources "weight=2, path=SHARDS name=real"`.
+    """
+
+    path: str = ""  # folder of shards; empty: the built-in corpus
+    weight: float = 1.0  # its share of the training rows is its weight over the sum of all
+    name: str = ""  # in styles and reports; empty: the folder's name, of the corpus "corpus"
+    # factor of its losses of the head; 0: people who were filmed with their heads still
+    head_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        weights(self, "data.sources", "weight", "head_weight")
+
+    @property
+    def label(self) -> str:
+        """Return its name, or the one that it has without one."""
+        return self.name or self.path.rstrip("/").rpartition("/")[2] or "corpus"
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """The source of clips and how they are cut."""
 
     path: str = ""  # folder of shards; empty: the built-in corpus, generated on first use
+    # several data sets, mixed by weight (data/mixture.py), in place of `path`; empty: only `path`
+    sources: tuple[SourceConfig, ...] = ()
+    # mean and std of the normalised motion: empty: of all training rows, the sources by weight; the
+    # name of a source: its own; "init": of train.init_from, which fine-tuned weights expect
+    statistics: str = ""
     # motion space of shards of an earlier version that do not show it
     space: Literal["", "builtin", "flame", "bfm"] = ""
     clip_frames: int = 128  # R: 5.12 s at 25 Hz
@@ -62,6 +89,30 @@ class DataConfig:
     def __post_init__(self) -> None:
         at_least(self, "data", clip_frames=1, batch_size=1, workers=0, threads=1, corpus_clips=1)
         probabilities(self, "data", "bad_record_share")
+        self._check_sources()
+
+    def _check_sources(self) -> None:
+        labels = [source.label for source in self.sources]
+        if not labels:
+            known = ("", "init")
+            need(self.statistics in known, self, "data.statistics", "empty, or init")
+            return
+        if self.path:
+            raise InputError(
+                f"data.path {self.path} and data.sources {', '.join(labels)}: need one of them; "
+                "name the folder as one of the sources"
+            )
+        if sum(source.weight for source in self.sources) <= 0:
+            raise InputError(
+                f"data.sources {', '.join(labels)}: their weights are all 0; need one above 0"
+            )
+        if twice := next((name for name in labels if labels.count(name) > 1), ""):
+            raise InputError(
+                f"data.sources: two are named {twice!r}; give each its own with name=..."
+            )
+        known = ", ".join(("init", *labels))
+        found = self.statistics in ("", "init", *labels)
+        need(found, self, "data.statistics", f"empty, or one of {known}")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,18 @@
 {"train.steps": "2000"})`.
 
 Values are text (command line) or JSON values (a checkpoint's `config.json`) and are converted to
-the declared type of the field. The error for an unknown name suggests the nearest known one.
+the declared type of the field. The error for an unknown name suggests the nearest known one. A
+tuple is a text with commas. An item that is a group of fields lists them by name, with quotes
+around values with spaces or commas:
+
+    --data.sources 'weight=0.6 name=corpus, path="my shards" weight=0.4'
 """
 
 import dataclasses
 import difflib
 import importlib.util
 import os
+import shlex
 import types
 import typing
 from collections.abc import Mapping
@@ -185,6 +190,8 @@ def _convert(hint, value, name: str):
         if not isinstance(value, Mapping):
             raise InputError(f"{name}: got {value!r}, need a group of fields")
         return from_dict(hint, value, f"{name}.")
+    if origin is tuple and isinstance(value, str) and dataclasses.is_dataclass(arms[0]):
+        value = _groups(value, name)
     if origin is tuple:
         items = (
             value.replace("(", "").replace(")", "").split(",")
@@ -216,6 +223,33 @@ def _matching(arms: list, value):
         return all(value[name] in allowed for name, allowed in choices.items() if name in value)
 
     return next((arm for arm in arms if permits(arm)), arms[0])
+
+
+def _groups(text: str, name: str) -> list[dict[str, str]]:
+    """Return the groups of a text such as `a=1 b=2, a=3`; the whole of it may be in parentheses."""
+    text = text.strip().removeprefix("(").removesuffix(")")
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=",")
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    groups: list[dict[str, str]] = [{}]
+    try:
+        words = list(lexer)
+    except ValueError as error:  # a quote without its partner
+        raise InputError(f"{name}: {text!r}: {error}") from error
+    for word in words:
+        field, equals, value = word.partition("=")
+        if word == ",":
+            groups.append({})
+        elif not equals or not field:
+            raise InputError(
+                f"{name}: got {word!r}, need field=value, with commas between the items"
+            )
+        else:
+            groups[-1][field] = value
+    if groups == [{}]:
+        return []
+    if not all(groups):
+        raise InputError(f"{name}: {text!r}: an item between commas is empty")
+    return groups
 
 
 def _convert_scalar(hint: type, value, name: str):

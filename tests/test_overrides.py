@@ -1,5 +1,6 @@
-"""Configurations by name."""
+"""Configurations by name, and fields that are groups."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 
 from ksdiff_jax import overrides
 from ksdiff_jax.cli.main import main
+from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.overrides import load_config
+from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.overrides import from_dict, load_config, override
 
 ROOT = Path(__file__).parents[1]
 MINE = (
@@ -103,3 +106,40 @@ def test_a_config_file_that_asks_for_the_impossible_is_one_line_that_names_the_f
     (folder / "none.py").write_text("def config():\n    return {}\n")
     with pytest.raises(InputError, match=r"^none.py: config\(\) returned dict, need the Config of"):
         load_config("none.py")
+
+
+def test_groups_in_a_tuple_are_fields_by_name_with_commas_between_the_groups():
+    folder = "my shards, b"
+    text = f'weight=0.6 name=corpus, path="{folder}" weight=.4 head_weight=0'
+    config = override(Config(), {"data.sources": text, "model.jaw_path": "expression"})
+    made, mine = config.data.sources
+    assert (made.path, made.weight, made.label, made.head_weight) == ("", 0.6, "corpus", 1)
+    assert (mine.path, mine.weight, mine.label, mine.head_weight) == (
+        "my shards, b",
+        0.4,
+        "my shards, b",
+        0,
+    )
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+    assert override(config, {"data.sources": ""}).data.sources == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("path=a/x, path=b/x", "two are named 'x'; give each its own"),
+        ("wieght=3", "did you mean 'data.sources.weight'"),
+        ("real", "got 'real', need field=value"),
+        ("path=a,", "an item between commas is empty"),
+        ("path='a", "No closing quotation"),
+        ("weight=-1", "data.sources.weight -1.0: need a finite number"),
+    ],
+)
+def test_groups_that_cannot_be_read_are_one_line(text, says):
+    with pytest.raises(InputError, match=says):
+        override(Config(), {"data.sources": text})
+
+
+def test_one_folder_and_several_sources_exclude_each_other():
+    with pytest.raises(InputError, match="need one of them"):
+        override(Config(), {"data.sources": "path=b", "data.path": "a"})

@@ -68,7 +68,12 @@ def measure(args: argparse.Namespace) -> dict:
 def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
     """Measure both readers alternately on shards of the same clips."""
     from ksdiff_jax.config import DataConfig
-    from ksdiff_jax.data.loader import RandomCut, training_batches
+    from ksdiff_jax.data.loader import (
+        RandomCut,
+        ShuffledEpochs,
+        training_batches,
+        training_reader,
+    )
     from ksdiff_jax.data.shards import write_dataset
     from ksdiff_jax.models.ksdiff.config import Config
     from ksdiff_jax.models.ksdiff.system import KSDiff
@@ -82,7 +87,8 @@ def _reading(args: argparse.Namespace, folder: Path, *, features: bool) -> dict:
     )
     ours, theirs = [], []
     for seed in range(args.repeats):
-        batches = training_batches(cut, folder, data=data, seed=seed)
+        epochs = ShuffledEpochs(training_reader(folder, data=data), seed)
+        batches = training_batches(cut, epochs, data=data, seed=seed)
         ours.append(_clips_per_s(batches))
         batches.close()
         theirs.append(_clips_per_s(_sequential(folder, cut)))

@@ -167,6 +167,12 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         help="scale of the noise in the lips: 0 follows the speech alone, 1 is the full diffusion; "
         "default the checkpoint's",
     )
+    group.add_argument(
+        "--style",
+        metavar="NAME",
+        help="move as this source of the training data, or as its speaker (SOURCE/SPEAKER); one of "
+        "the checkpoint's styles, if it has any; default the checkpoint's",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -54,7 +54,7 @@ class RecordingAnimator:
         )
         self.options = {
             name: getattr(args, name)
-            for name in ("steps", "sampler", "guidance", "lip_temperature")
+            for name in ("steps", "sampler", "guidance", "lip_temperature", "style")
         }
         # Refuse a wrong option before any work.
         self.animator.options(**self.options)

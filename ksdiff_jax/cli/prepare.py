@@ -135,6 +135,14 @@ def _add_tracking_arguments(face: argparse._ArgumentGroup) -> None:
         "--landmarks", default="", metavar="FILE", help="positions of the landmarks on that model"
     )
     face.add_argument(
+        "--offset",
+        choices=("correct", "keep", "refuse"),
+        default="correct",
+        help="of sound and face: `correct` (default) moves the sound where the offset is sure and "
+        "keeps the others as they are, named in report.json; `keep` only measures; `refuse` "
+        "leaves out those that are not sure",
+    )
+    face.add_argument(
         "--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment"
     )
 
@@ -238,6 +246,7 @@ def _settings(args: argparse.Namespace):
         face=args.face,
         landmarks=args.landmarks,
         tracker_python=args.tracker,
+        offset=args.offset,
     )
 
 
@@ -298,6 +307,7 @@ def _table(report: dict, console: Console) -> None:
             "add speakers"
         )
     _cuts(report, console)
+    _offsets(report, console)
     noted = [outcome for outcome in report["outcomes"] if outcome["notes"]]
     if noted:
         console.say(
@@ -342,6 +352,22 @@ def _cuts(report: dict, console: Console) -> None:
                 if name != "stretch"
             )
             console.detail(f"  {outcome['source']}: cut: {parts}")
+
+
+def _offsets(report: dict, console: Console) -> None:
+    """Print for how many takes the sound was moved, and with `--verbose` which offsets are not
+    sure.
+    """
+    offsets = report["offsets"]
+    if not offsets["takes"]:
+        return
+    uncertain = offsets["uncertain"]
+    console.say(
+        f"sound moved to the mouth in {offsets['corrected']} of {offsets['takes']} takes; "
+        f"{len(uncertain)} have no sure offset and keep theirs (report.json)"
+    )
+    for name in uncertain:
+        console.detail(f"  {name}: no sure offset of sound and face")
 
 
 class _Progress:

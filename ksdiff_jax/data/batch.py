@@ -7,19 +7,22 @@ import jax
 import numpy as np
 
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Bool, Float
+from ksdiff_jax.typing import Array, Bool, Float, Int
 
 
 class Batch(NamedTuple):
     """One batch: speech and its motion (raw coefficients, motion/space.py).
 
-    A row of it, as `System.example` returns it, has the same fields without the first axis.
+    A row of it, as `System.example` returns it, has the same fields without the first axis. The
+    last two are None in a run that has no styles or does not weight the head.
     """
 
     speech: Speech
     motion: Float[Array, "b t m"]
     # keyframes of expression and head, thresholded over whole clips; None: computed from `motion`
     keyframes: Bool[Array, "b t 2"] | None = None
+    style: Int[Array, "b"] | None = None  # models/ksdiff/style.py; 0 is unknown
+    head_weight: Float[Array, "b"] | None = None  # factor of the losses of the head
 
 
 def collate(rows: Sequence[Batch]) -> Batch:

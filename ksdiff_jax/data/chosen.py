@@ -27,13 +27,13 @@ def spread_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
         known = clip.duration_s, clip.clip_id, position
         by_language.setdefault(clip.language, []).append(known)
     languages = sorted(by_language, key=lambda name: (-len(by_language[name]), name))
-    shares = _shares({name: len(by_language[name]) for name in languages}, count)
+    taken = shares({name: len(by_language[name]) for name in languages}, count)
     chosen = {
         name: [sorted(by_language[name])[place][2] for place in _places(len(by_language[name]), k)]
-        for name, k in shares.items()
+        for name, k in taken.items()
     }
-    turns = range(max(shares.values(), default=0))
-    return [clips[chosen[name][i]] for i in turns for name in languages if i < shares[name]]
+    turns = range(max(taken.values(), default=0))
+    return [clips[chosen[name][i]] for i in turns for name in languages if i < taken[name]]
 
 
 def clips_named(clips: Sequence[Clip], ids: Sequence[str]) -> list[Clip] | None:
@@ -57,13 +57,15 @@ def _places(of: int, count: int) -> list[int]:
     return [int((2 * i + 1) * of // (2 * count)) for i in np.arange(count)]
 
 
-def _shares(sizes: dict[str, int], count: int) -> dict[str, int]:
-    """Return the number of clips of each language, adding one in turn until there are `count`."""
-    shares = Counter(dict.fromkeys(sizes, 0))
+def shares(sizes: dict[str, int], count: int) -> dict[str, int]:
+    """Return the number of clips to take of each kind (language, source), adding one in turn until
+    there are `count`.
+    """
+    taken = Counter(dict.fromkeys(sizes, 0))
     left = min(count, sum(sizes.values()))
     while left:
         for name in sizes:
-            if left and shares[name] < sizes[name]:
-                shares[name] += 1
+            if left and taken[name] < sizes[name]:
+                taken[name] += 1
                 left -= 1
-    return dict(shares)
+    return dict(taken)

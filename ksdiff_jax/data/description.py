@@ -54,6 +54,8 @@ class DatasetInfo:
     encoder_digest: str = ""
     # of "expression" and "head", over the training split
     keyframes_per_s: dict[str, float] | None = None
+    # SHA-256 of the videos and recordings that the clips outside the split "test" are made of
+    source_digests: tuple[str, ...] = ()
 
 
 def dataset_info(folder: PathLike) -> DatasetInfo:
@@ -112,6 +114,7 @@ def _parsed(raw: dict) -> DatasetInfo:
         std=tuple(raw["statistics"]["std"]),
         encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
         keyframes_per_s=raw["statistics"].get("keyframes_per_s"),
+        source_digests=tuple(raw.get("source_digests", ())),
     )
 
 
@@ -167,6 +170,7 @@ def write_description(path: Path, info: DatasetInfo) -> None:
             for name, split in info.splits.items()
         },
         "statistics": {"mean": info.mean, "std": info.std, "keyframes_per_s": info.keyframes_per_s},
+        "source_digests": info.source_digests,
     }
     if not all(map(math.isfinite, (*info.mean, *info.std))):
         raise InputError("the training split has no finite statistics; it needs at least one clip")

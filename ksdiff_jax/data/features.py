@@ -209,6 +209,7 @@ def write_features(
         licence=info.licence,
         made_by=f"{info.made_by}; speech features of {encoder.source}",
         encoder_digest=encoder.digest,
+        source_digests=info.source_digests,
         overwrite=overwrite,
     )
 

@@ -50,7 +50,7 @@ class ShuffledEpochs(Sequence[Clip]):
     eight bytes per clip are acceptable.
     """
 
-    reader: ShardReader
+    reader: Sequence[Clip]
     seed: int
 
     def __len__(self) -> int:
@@ -61,7 +61,17 @@ class ShuffledEpochs(Sequence[Clip]):
         return self.reader[int(_epoch_order(self.seed, epoch, len(self.reader))[place])]
 
 
-@functools.lru_cache(maxsize=4)
+def training_reader(folder: PathLike, *, data: DataConfig) -> ShardReader:
+    """Return the clips of the training split of a data set."""
+    return ShardReader(
+        folder,
+        "train",
+        on_bad_record=data.on_bad_record,
+        bad_record_share=data.bad_record_share,
+    )
+
+
+@functools.lru_cache(maxsize=16)  # several sources, each at the end of one epoch and in the next
 def _epoch_order(seed: int, epoch: int, clips: int) -> Int[np.ndarray, "n"]:
     numbers = np.random.Philox(np.random.SeedSequence([seed, epoch])).random_raw(clips)
     return np.argsort(numbers, kind="stable")
@@ -85,15 +95,15 @@ class RandomCut(grain.transforms.RandomMap):
 
 def training_batches(
     cut: RandomCut,
-    folder: PathLike,
+    clips: Sequence[Clip],
     *,
     data: DataConfig,
     seed: int,
     host: int = 0,
     hosts: int = 1,
 ) -> "TrainingBatches":
-    """Return an endless iterator over batches of random cuts of the training split, as NumPy
-    arrays.
+    """Return an endless iterator over batches of random cuts of an endless sequence of clips
+    (`ShuffledEpochs`, or a `Mixture` of several), as NumPy arrays.
 
     Each batch contains those of its `data.batch_size` rows that belong to this host. The order of
     all clips and their cuts is the same on all hosts: row r of batch k is item k · batch_size + r
@@ -104,19 +114,13 @@ def training_batches(
     The caller must close the iterator. Its position continues the sequence on any number of hosts
     and of worker processes. Raise `InputError` if the batch size is not a multiple of the hosts.
     """
-    reader = ShardReader(
-        folder,
-        "train",
-        on_bad_record=data.on_bad_record,
-        bad_record_share=data.bad_record_share,
-    )
     rows, rest = divmod(data.batch_size, hosts)
     if rest or not 0 <= host < hosts:
         raise InputError(
             f"data.batch_size {data.batch_size} for host {host} of {hosts}: need a "
             "multiple of the hosts"
         )
-    batches = grain.MapDataset.source(ShuffledEpochs(reader, seed)).seed(seed).random_map(cut)
+    batches = grain.MapDataset.source(clips).seed(seed).random_map(cut)
     if hosts > 1:
         batches = RowsOfHost(batches, rows=rows, host=host, hosts=hosts)
     batches = batches.batch(rows, batch_fn=collate)

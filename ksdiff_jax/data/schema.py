@@ -72,6 +72,7 @@ class Clip:
     speech_features: Float[np.ndarray, "f d"] | None = None
     measures: dict[str, float] = field(default_factory=dict)
     space: str = ""  # name of a motion space; "": not known, as in data of earlier versions
+    data_set: str = ""  # name of its source in a run with several (data/mixture.py); not stored
 
     @property
     def frames(self) -> int:

@@ -58,6 +58,7 @@ def write_dataset(
     made_by: str,
     clips_per_shard: int = 256,
     encoder_digest: str = "",
+    source_digests: Sequence[str] = (),
     beside: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> DatasetInfo:
@@ -67,7 +68,8 @@ def write_dataset(
     A folder with other content is written into only with `overwrite`; files with other names stay
     in it.
 
-    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any. The split
+    `encoder_digest` names the encoder of the clips' `speech_features`, if they have any.
+    `source_digests` are the SHA-256 of the files that the clips to train on were made of. The split
     "train", or the first one if there is none, determines the statistics. All clips have one frame
     rate and one coefficient space. `beside` are texts by file name that belong to the data set and
     are written with it.
@@ -96,6 +98,7 @@ def write_dataset(
             std=tuple(np.ravel(std).tolist()),
             encoder_digest=encoder_digest,
             keyframes_per_s=motion.keyframes_per_s(),
+            source_digests=tuple(source_digests),
         )
         write_description(temporary / DESCRIPTION, info)
         write_tfds_files(temporary, info)

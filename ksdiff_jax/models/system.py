@@ -31,6 +31,7 @@ class Needs(NamedTuple):
     # settings that are valid on the built-in head only, each with the remedy for other data
     builtin_only: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()  # frozen encoders whose output may be kept per clip: "speech"
+    styles: tuple[str, ...] = ()  # sources, or speakers as source/speaker, that must be in the data
     # remedy for data of another space
     advice: str = "prepare the videos themselves, or coefficients of such a face"
 

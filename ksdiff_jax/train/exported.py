@@ -35,7 +35,13 @@ def export_average(
         params=params,
         space=data.space,
         card=card(config, data=data, step=step, metrics=metrics),
-        extra={"step": step, "metrics": metrics, "data": data.description, "versions": versions()},
+        extra={
+            "step": step,
+            "metrics": metrics,
+            "data": data.description,
+            "sources_digests": list(data.source_digests),
+            "versions": versions(),
+        },
         overwrite=True,  # the folder belongs to the run
     )
 

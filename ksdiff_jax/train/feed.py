@@ -52,6 +52,7 @@ class TrainingData(NamedTuple):
     clips: Sequence[Clip] = ()  # the validation clips
     # reads the cached speech features of validation clips, if the system can use them
     features_of: FeaturesOf | None = None
+    source_digests: Sequence[str] = ()  # SHA-256 of the recordings that the data are made of
 
 
 class FedBatch(NamedTuple):

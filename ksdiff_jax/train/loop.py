@@ -125,7 +125,7 @@ def train(
         workdir = stack.enter_context(opened)
         if is_main_process():
             write_validation_clips(workdir, data.clips)
-            keep_run_space(workdir, data.space.name)
+            keep_run_space(workdir, data.space)
         watchdog = stack.enter_context(Watchdog(workdir, hang_s=settings.hang_s))
         # Tracing needs both: they resolve the layers' activation constraints.
         stack.enter_context(jax.set_mesh(mesh))

@@ -1,4 +1,5 @@
-"""The motion space of a run: that of its data at the start, stored in `<workdir>/space.json`.
+"""The motion space of a run: that of its data at the start, stored in `<workdir>/space.json` with
+its mean and deviation.
 
 A run can resume, and start from other weights (`train.init_from`), only in its own space, because
 the same numbers in another space are another expression.
@@ -11,6 +12,7 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import write_json
 from ksdiff_jax.models.pretrained import find_pretrained, read_manifest, space_name
+from ksdiff_jax.motion.space import MotionSpace
 
 RUN_SPACE = "space.json"
 
@@ -50,6 +52,18 @@ def _takes_encoder_only(config: Config) -> bool:
     return all(pattern.startswith("encoder/") for pattern in config.train.init_patterns)
 
 
-def keep_run_space(workdir: Path, space: str) -> None:
+def keep_run_space(workdir: Path, space: MotionSpace) -> None:
     """Write `space.json`, on the first process only."""
-    write_json(workdir / RUN_SPACE, {"space": space})
+    content = {"space": space.name, "mean": space.mean, "std": space.std}
+    write_json(workdir / RUN_SPACE, content)
+
+
+def kept_statistics(workdir: Path | None) -> tuple[list[float], list[float]] | None:
+    """Return mean and standard deviation of the motion of the run in `workdir`; None if it has not
+    begun, or if an earlier version began it.
+    """
+    if workdir is None or not any(Path(workdir).glob("checkpoints/*")):
+        return None
+    kept = Path(workdir) / RUN_SPACE
+    content = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    return (content["mean"], content["std"]) if "mean" in content else None

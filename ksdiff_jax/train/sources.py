@@ -1,38 +1,84 @@
-"""Opens the data of a run: a folder of shards, or the built-in corpus, which is generated once and
-cached.
+"""Opens the data of a run: one folder of shards or the built-in corpus, or several data sets that
+are mixed by weight.
 
-The name of the corpus's cache folder contains its size and its version (data/corpus/version.py). A
-changed corpus is therefore generated again, and an unchanged one only once.
+The built-in corpus is generated once and cached. The name of its cache folder contains its size and
+its version (data/corpus/version.py). A changed corpus is therefore generated again, and an
+unchanged one only once.
+
+Of several data sets (`data.sources`) every training row, validation clip and statistic is described
+in data/mixture.py. The validation clips are divided equally among the sources that have any. All
+sources have one motion space. A clip of one of them has the name of its source as `data_set`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
+import numpy as np
 from etils import epath
 
-from ksdiff_jax.config import Config
+from ksdiff_jax.config import Config, SourceConfig
+from ksdiff_jax.data.chosen import shares
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
-from ksdiff_jax.data.loader import RandomCut, evaluation_batches, training_batches
+from ksdiff_jax.data.loader import (
+    RandomCut,
+    ShuffledEpochs,
+    evaluation_batches,
+    training_batches,
+    training_reader,
+)
+from ksdiff_jax.data.mixture import Mixture, OfSource, pooled_moments, speakers_by_split
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info, motion_space
+from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import one_at_a_time
+from ksdiff_jax.models.pretrained import read_pretrained
 from ksdiff_jax.models.system import System
-from ksdiff_jax.motion.space import BUILTIN
+from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
+from ksdiff_jax.train.run_space import kept_statistics
 from ksdiff_jax.train.validation_clips import validation_clips
+from ksdiff_jax.typing import Float
 
 # Whole clips are longer than training cuts; this batch size keeps validation within the memory of a
 # training step.
 _VALIDATION_ROWS = 8
+
+
+class Source(NamedTuple):
+    """One data set of a run."""
+
+    folder: PathLike
+    info: DatasetInfo
+    weight: float
+    name: str  # "" if it is the only one, by `data.path`
+
+    def clips(self, split: Sequence[Clip]) -> Sequence[Clip]:
+        """Return clips of this data set with its name."""
+        return OfSource(split, self.name) if self.name else split
+
+
+@dataclass(frozen=True)
+class FeaturesOfSources:
+    """Reads the cached speech features of a clip of any source; a plain value, so that it can be
+    sent to reader processes.
+    """
+
+    by_name: Mapping[str, FeaturesOf]
+
+    def __call__(self, clip: Clip) -> Float[np.ndarray, "f d"]:
+        """Return the features of the clip, from its own source."""
+        return self.by_name[clip.data_set](clip)
 
 
 def open_training_data(
@@ -51,41 +97,59 @@ def open_training_data(
     the data do not meet the requirements of the system (`System.needs`).
     """
     config = system.config
-    folder = _folder(config.data.path) or built_in_corpus(
-        config.data.corpus_clips, cache, tell=tell
-    )
-    info = dataset_info(folder)
-    space = known_space(folder, given=config.data.space, option="--data.space")
-    system.needs.check(space, what=str(folder))
-    if space != BUILTIN.name and config.train.samples_every:
+    sources = _opened(config, cache, tell)
+    space = _common_space(sources, system)
+    if config.data.sources:
+        _check_sources(sources, system, tell)
+    elif system.needs.styles:
         raise InputError(
-            f"{folder}: its coefficients are of the {space} space, train.samples_every draws on "
-            "the built-in head; set --train.samples_every 0"
+            f"model.generator.styles {', '.join(system.needs.styles)}: a style is the name of a "
+            "source; name the data by data.sources"
         )
-    kept = _kept_features(config, folder, encoder=encoder, cache=cache, tell=tell)
-    chosen = _validation_clips(config, folder, info=info, workdir=workdir, tell=tell)
+    kept = _kept_features(config, sources, encoder=encoder, cache=cache, tell=tell)
+    chosen = _validation_clips(config, sources, workdir=workdir, tell=tell)
     validation = evaluation_batches(
         system.example, chosen, batch_size=_VALIDATION_ROWS, features_of=kept.get("val")
     )
-    clips = sum(split.clips for split in info.splits.values())
-    hours = sum(split.hours for split in info.splits.values())
+    seed = config.train.seed
     return TrainingData(
         batches=training_batches(
             RandomCut(system.example, config.data.clip_frames, kept.get("train")),
-            folder,
+            _training_clips(config, sources),
             data=config.data,
-            seed=config.train.seed,
+            seed=seed,
             host=jax.process_index(),
             hosts=jax.process_count(),
         ),
         validation=[
             ValidationBatch(batch, [clip.clip_id for clip in some]) for batch, some in validation
         ],
-        space=motion_space(info, space),
-        description=f"{clips:,} clips, {hours:.1f} h ({info.made_by})",
+        space=_with_statistics(config, sources, space, workdir=workdir),
+        description="; ".join(map(_description, sources)),
         clips=chosen,
         features_of=kept.get("val"),
+        source_digests=tuple(sorted({d for source in sources for d in source.info.source_digests})),
     )
+
+
+def _opened(config: Config, cache: Path, tell: Callable[[str], None]) -> list[Source]:
+    """Return the data sets of a run; the built-in corpus is generated if it is one of them."""
+    data = config.data
+
+    def opened(source: SourceConfig, name: str) -> Source:
+        folder = _folder(source.path) or built_in_corpus(data.corpus_clips, cache, tell=tell)
+        info = dataset_info(folder)
+        if source.weight and not ("train" in info.splits and info.splits["train"].clips):
+            what = f"data.sources {name} ({folder})" if name else str(folder)
+            raise InputError(
+                f"{what}: no training clips in it; prepare it with clips in the split `train`"
+                + (", or leave the source out" if name else "")
+            )
+        return Source(folder, info, source.weight, name)
+
+    if not data.sources:
+        return [opened(SourceConfig(path=data.path), "")]
+    return [opened(source, source.label) for source in data.sources]
 
 
 def _folder(path: str) -> Path | epath.Path | None:
@@ -97,27 +161,127 @@ def _folder(path: str) -> Path | epath.Path | None:
     return epath.Path(path) if "://" in path else Path(path)
 
 
+def _common_space(sources: Sequence[Source], system: System) -> str:
+    """Return the name of the motion space of all sources; raise `InputError` if the system cannot
+    use it, or if they differ.
+    """
+    config, names = system.config, {}
+    for source in sources:
+        space = known_space(source.folder, given=config.data.space, option="--data.space")
+        system.needs.check(space, what=str(source.folder))
+        names.setdefault(space, source)
+        if len(names) > 1:
+            stated = " and ".join(f"{one.name} of the {name} space" for name, one in names.items())
+            raise InputError(
+                f"data.sources: {stated}; a run has one motion space, prepare all for the same face"
+            )
+        if space != BUILTIN.name and config.train.samples_every:
+            raise InputError(
+                f"{source.folder}: its coefficients are of the {space} space, train.samples_every "
+                "draws on the built-in head; set --train.samples_every 0"
+            )
+    return next(iter(names))
+
+
+def _check_sources(sources: Sequence[Source], system: System, tell: Callable[[str], None]) -> None:
+    """Raise `InputError` if two sources have the same clip, or for a style that no source has; tell
+    of speakers who are trained on in one and validated on in another.
+    """
+    folders = {source.name: source.folder for source in sources}
+    speakers = speakers_by_split(folders, data=system.config.data)
+    trained = {source.name: speakers[source.name].get("train", set()) for source in sources}
+    known = {f"{name}/{speaker}" for name, present in trained.items() for speaker in present}
+    for style in system.needs.styles:
+        if style not in known and style not in trained:
+            some = ", ".join([*trained, *sorted(known)][:8])
+            raise InputError(
+                f"model.generator.styles {style}: no source and no speaker of that name; need some "
+                f"of {some} ..."
+            )
+    for held_out, splits in speakers.items():
+        for name, present in trained.items():
+            both = sorted(present & splits.get("val", set()))
+            if both and name != held_out:
+                tell(
+                    f"data.sources: {', '.join(both[:5])} in the validation split of {held_out} "
+                    f"and in the training split of {name}; if they are the same people, the "
+                    "validation is not of unseen people"
+                )
+
+
+def _training_clips(config: Config, sources: Sequence[Source]) -> Sequence[Clip]:
+    """Return the endless sequence of training clips: of one data set, or of several by weight."""
+    endless = [
+        ShuffledEpochs(
+            source.clips(training_reader(source.folder, data=config.data)), config.train.seed
+        )
+        for source in sources
+        if source.weight
+    ]
+    weights = [source.weight for source in sources if source.weight]
+    return endless[0] if len(endless) == 1 else Mixture(endless, weights)
+
+
+def _with_statistics(
+    config: Config, sources: Sequence[Source], space: str, *, workdir: Path | None
+) -> MotionSpace:
+    """Return the motion space with the mean and deviation that `data.statistics` names."""
+    name, start = config.data.statistics, config.train.init_from
+    if name == "init":
+        if (kept := kept_statistics(workdir)) is not None:
+            return SPACES[space].with_statistics(*kept)
+        if not start:
+            raise InputError(
+                "data.statistics init: those of the starting weights; name these with "
+                "--train.init_from"
+            )
+        given = read_pretrained(start).space
+        return SPACES[space].with_statistics(given.mean, given.std)
+    chosen = [source for source in sources if name in ("", source.name)]
+    weights = [1.0] if name else [source.weight for source in chosen]
+    return SPACES[space].with_statistics(
+        *pooled_moments([source.info for source in chosen], weights)
+    )
+
+
+def _description(source: Source) -> str:
+    splits = source.info.splits.values()
+    clips, hours = sum(split.clips for split in splits), sum(split.hours for split in splits)
+    named = f"{source.name}, weight {source.weight:g}: " if source.name else ""
+    return f"{named}{clips:,} clips, {hours:.1f} h ({source.info.made_by})"
+
+
 def _validation_clips(
     config: Config,
-    folder: PathLike,
+    sources: Sequence[Source],
     *,
-    info: DatasetInfo,
     workdir: Path | None,
     tell: Callable[[str], None],
 ) -> list[Clip]:
-    """Return the validation clips; [] if the data set has none, which can happen with few
-    speakers.
+    """Return the validation clips, an equal share of each source and of each in turn; [] if no data
+    set has any, which can happen with few speakers.
     """
-    if "val" not in info.splits or not info.splits["val"].clips:
-        tell(f"{folder}: no validation clips; the run is not validated")
-        return []
-    reader = ShardReader(folder, "val")
-    return validation_clips(reader, config.train.validate_clips, workdir=workdir, tell=tell)
+    splits = {}
+    for source in sources:
+        if "val" in source.info.splits and source.info.splits["val"].clips:
+            splits[source.name] = source.clips(ShardReader(source.folder, "val"))
+        elif len(sources) > 1:
+            tell(f"{source.folder}: no validation clips; the run is validated on the other sources")
+    if not splits:
+        tell(f"{sources[0].folder}: no validation clips; the run is not validated")
+    counts = shares(
+        {name: len(split) for name, split in splits.items()}, config.train.validate_clips
+    )
+    chosen = [
+        validation_clips(split, counts[name], workdir=workdir, tell=tell, data_set=name)
+        for name, split in splits.items()
+    ]
+    return [clip for turn in zip_longest(*chosen) for clip in turn if clip is not None]
 
 
 def _kept_features(
     config: Config,
-    folder: PathLike,
+    sources: Sequence[Source],
     *,
     encoder: SpeechEncoder | None,
     cache: Path,
@@ -131,18 +295,20 @@ def _kept_features(
     reasons = {split: why_not_kept(config, split=split) for split in ("train", "val")}
     if reasons["train"]:
         tell(f"the speech encoder runs in every training step: {reasons['train']}")
-    splits = [
-        split
-        for split, reason in reasons.items()
-        if reason is None and split in dataset_info(folder).splits
-    ]
-    if not splits:
+    wanted = [split for split, reason in reasons.items() if reason is None]
+    found = {}
+    for source in sources:
+        splits = [split for split in wanted if split in source.info.splits]
+        if splits:
+            with one_at_a_time(cache):
+                found[source.name] = kept_features(
+                    config, source.folder, splits=splits, encoder=encoder, cache=cache, tell=tell
+                )
+    if not found:
         return {}
-    with one_at_a_time(cache):
-        features_of = kept_features(
-            config, folder, splits=splits, encoder=encoder, cache=cache, tell=tell
-        )
-    return dict.fromkeys(splits, features_of)
+    features_of = FeaturesOfSources(found) if config.data.sources else found[""]
+    present = {split for source in sources for split in source.info.splits}
+    return {split: features_of for split in wanted if split in present}
 
 
 def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:

@@ -106,7 +106,8 @@ def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
     first parameters.
     """
     start = "" if begun else config.train.init_from  # read at the beginning only
-    for name in filter(None, (config.data.path, config.model.encoder.path, start)):
+    data = (config.data.path, *(source.path for source in config.data.sources))
+    for name in filter(None, (*data, config.model.encoder.path, start)):
         if same_place(workdir, name):
             raise InputError(
                 f"{workdir}: the run would write into {name}, which it reads; name another "

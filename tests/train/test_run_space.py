@@ -35,7 +35,7 @@ def of_earlier_version(folder):
 
 
 def test_a_run_goes_on_in_its_own_space_only(tmp_path):
-    keep_run_space(tmp_path, "builtin")
+    keep_run_space(tmp_path, BUILTIN)
     check_run_space(Config(), tmp_path, "flame")  # nothing was trained yet
     (tmp_path / "checkpoints" / "10").mkdir(parents=True)
     check_run_space(Config(), tmp_path, "builtin")

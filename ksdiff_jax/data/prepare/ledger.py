@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejection, Settings, Source
+from ksdiff_jax.data.prepare.source import Cut, Offset, Outcome, Rejection, Settings, Source
 from ksdiff_jax.data.schema import Clip, decode_clip, encode_clip
 from ksdiff_jax.data.tfrecord import FOOTER, HEADER, frame, masked_crc32c
 from ksdiff_jax.errors import InputError
@@ -25,7 +25,7 @@ from ksdiff_jax.files import replacing
 from ksdiff_jax.plain_text import json_text
 from ksdiff_jax.speech.transcripts.sidecar import ENDINGS
 
-VERSION = 3  # increased when the same source gives other clips
+VERSION = 4  # increased when the same source gives other clips
 
 
 class Entry(NamedTuple):
@@ -39,6 +39,8 @@ class Entry(NamedTuple):
     work_s: float  # time spent on it
     cut: Cut = Cut()
     notes: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()  # of the source's files
+    offsets: tuple[Offset, ...] = ()
 
 
 def source_key(source: Source, settings: Settings) -> str:
@@ -99,6 +101,8 @@ class Ledger:
             round(work_s, 3),
             outcome.cut,
             outcome.notes,
+            outcome.digests,
+            outcome.offsets,
         )
         header = json_text(entry._asdict()).encode()
         data = b"".join(map(frame, (header, *map(encode_clip, outcome.clips))))
@@ -122,8 +126,9 @@ class Ledger:
             return None
         rejections = tuple(Rejection(*item) for item in raw.pop("rejections"))
         cut, notes = Cut(*raw.pop("cut", ())), tuple(raw.pop("notes", ()))
-        clip_seconds = tuple(raw.pop("clip_seconds"))
-        return Entry(**raw, clip_seconds=clip_seconds, rejections=rejections, cut=cut, notes=notes)
+        offsets = tuple(Offset(*item) for item in raw.pop("offsets", ()))
+        raw |= {name: tuple(raw.pop(name, ())) for name in ("clip_seconds", "digests")}
+        return Entry(**raw, rejections=rejections, cut=cut, notes=notes, offsets=offsets)
 
     def clips(self, key: str) -> Iterator[Clip]:
         """Yield the clips of a finished source, read from its file one at a time."""

@@ -157,8 +157,15 @@ def write_prepared(
     report = report_of(finished, splits, made_by=made_by)
     beside = {REPORT: json_text(report, indent=1) + "\n"}
     by_split = {split: clips(split) for split in present}
+    seen = [finished.entries[i] for name, i in usable.items() if splits[name] != "test"]
     info = write_dataset(
-        out, by_split, licence=licence, made_by=made_by, beside=beside, overwrite=overwrite
+        out,
+        by_split,
+        licence=licence,
+        made_by=made_by,
+        source_digests=sorted({digest for entry in seen for digest in entry.digests}),
+        beside=beside,
+        overwrite=overwrite,
     )
     return info, report
 
@@ -193,6 +200,7 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
             for split in SPLITS
         },
         "cut": _cuts_in_all(finished),
+        "offsets": _offsets_in_all(finished),
         "rejected": {
             reason: {"count": reasons[reason], "meaning": REASONS[reason]}
             for reason in sorted(reasons)
@@ -211,6 +219,8 @@ def report_of(finished: Finished, splits: Mapping[str, str], *, made_by: str) ->
                 "work_s": entry.work_s,
                 "cut": entry.cut._asdict(),
                 "notes": list(entry.notes),
+                "offsets": [offset._asdict() for offset in entry.offsets],
+                "sha256": list(entry.digests),
             }
             for entry in finished.entries
         ],
@@ -234,6 +244,18 @@ def _cuts_in_all(finished: Finished) -> dict:
     }
     stretched = sum(1 for entry in finished.entries if entry.cut.stretch != 1)
     return {"sources": len(cuts), **totals, "stretched_sources": stretched}
+
+
+def _offsets_in_all(finished: Finished) -> dict:
+    """Return how many takes had their sound moved, and the names of those whose offset is not
+    sure.
+    """
+    offsets = [offset for entry in finished.entries for offset in entry.offsets]
+    return {
+        "takes": len(offsets),
+        "corrected": sum(1 for offset in offsets if offset.corrected_s),
+        "uncertain": [offset.take_id for offset in offsets if not offset.sure],
+    }
 
 
 def _failed(entry: Entry) -> bool:

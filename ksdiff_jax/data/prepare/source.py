@@ -6,7 +6,7 @@ unusable is raised as `Rejected`.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ksdiff_jax.data.schema import Clip
 
@@ -18,6 +18,7 @@ REASONS = {
     "two_faces": "more than one face",
     "bad_tracking": "the face was lost too often, or the face model does not fit it",
     "silent_speaker": "the mouth does not move with the sound: somebody else speaks",
+    "uncertain_offset": "the offset of sound and face cannot be estimated (--offset refuse)",
     "too_short": "shorter than the requested minimum",
     "length_mismatch": "motion and sound differ in length as by a wrong rate, or another file's "
     "sound",
@@ -58,6 +59,9 @@ class Settings:
     landmarks: str = ""  # its landmark embedding; empty: the built-in head's
     stretch: bool = False  # the motion's time is scaled so that it ends with the sound
     tracker_python: str = ""  # Python of the tracker's environment; empty: searched for
+    # of sound and tracked face: correct those that are sure and keep the others, keep all, or
+    # correct and refuse the others (data/tracking/speaker.py)
+    offset: Literal["correct", "keep", "refuse"] = "correct"
 
 
 class Rejection(NamedTuple):
@@ -90,6 +94,19 @@ class Cut(NamedTuple):
         return self.motion_head_s + self.motion_tail_s
 
 
+class Offset(NamedTuple):
+    """The measured offset of sound and face of one take, in seconds; positive: the mouth moves
+    later than the sound. Numbers are None if the mouth or the sound does not move.
+    """
+
+    take_id: str
+    offset_s: float | None
+    correlation: float | None
+    lead: float | None  # of that correlation over the one at any other peak
+    sure: bool
+    corrected_s: float  # by which the sound was moved; 0: as it was
+
+
 class Outcome(NamedTuple):
     """The result of one source."""
 
@@ -97,6 +114,8 @@ class Outcome(NamedTuple):
     rejections: tuple[Rejection, ...] = ()
     cut: Cut = Cut()
     notes: tuple[str, ...] = ()  # repairs and omissions in its files, one line each
+    digests: tuple[str, ...] = ()  # SHA-256 of its video, its sound and its coefficients
+    offsets: tuple[Offset, ...] = ()  # of its takes
 
 
 class Rejected(Exception):

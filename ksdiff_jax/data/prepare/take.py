@@ -41,6 +41,8 @@ class Take(NamedTuple):
     measures: dict[str, float]
     whole: bool  # the take is all of its source
     space: str  # name of the motion space of the expression
+    # the mouth moves this much later than the sound in the source; `audio` is moved by it
+    offset_s: float = 0.0
 
 
 def sound_of_take(
@@ -109,7 +111,8 @@ def _clip(
     part = slice(first, last)
     audio = take.audio[samples_of_motion_frames(first) : samples_of_motion_frames(last)]
     from_s = take.start_s + first / MOTION_RATE_HZ
-    words = _words(transcript, from_s=from_s, to_s=take.start_s + last / MOTION_RATE_HZ)
+    heard_s = from_s - take.offset_s  # on the clock of the sound
+    words = _words(transcript, from_s=heard_s, to_s=heard_s + (last - first) / MOTION_RATE_HZ)
     text = " ".join(word.text for word in words)
     if take.whole and last - first == len(take.expression):
         text = transcript.text or source.transcript

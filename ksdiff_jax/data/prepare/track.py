@@ -16,10 +16,22 @@ import numpy as np
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.data.prepare.overlap import Lengths, Span, check_lengths, overlap, stretch_to
-from ksdiff_jax.data.prepare.source import Cut, Outcome, Rejected, Rejection, Settings, Source
+from ksdiff_jax.data.prepare.source import (
+    Cut,
+    Offset,
+    Outcome,
+    Rejected,
+    Rejection,
+    Settings,
+    Source,
+)
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
-from ksdiff_jax.data.tracking.speaker import audio_visual_offset
+from ksdiff_jax.data.tracking.speaker import (
+    SURE_LEAD,
+    AudioVisualOffset,
+    audio_visual_offset,
+)
 from ksdiff_jax.data.tracking.tracker import Tracker
 from ksdiff_jax.data.tracking.video import has_sound
 from ksdiff_jax.errors import InputError
@@ -85,25 +97,27 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
         followed = follow(
             source.video, seen, crops, tracker, start_s=source.start_s, end_s=source.end_s
         )
-    clips = []
+    clips, offsets = [], []
     all_words = len(seen.shots) == 1 and cut.sound_s <= ALL_WORDS_S
     for shot_face in followed.values():
         kept_face = part_of_face(shot_face, shared, stretch=cut.stretch)
         for stretch in stretches(kept_face):
             whole = all_words and len(stretch.times_s) == len(kept_face.times_s)
+            name = _name(source, stretch.times_s[0])
             try:
                 take = take_of_face(
                     stretch, recording.audio, face=face, embedding=embedding, whole=whole
                 )
+                offsets.append(offset_of_take(name, take))
+                take = aligned(take, recording.audio, settings)
             except Rejected as reason:
-                rejections.append(
-                    Rejection(_name(source, stretch.times_s[0]), reason.reason, reason.detail)
-                )
+                rejections.append(Rejection(name, reason.reason, reason.detail))
                 continue
+            offsets[-1] = offsets[-1]._replace(corrected_s=take.offset_s)
             kept, refused = clips_of_take(take, source, transcript, settings)
             clips += kept
             rejections += refused
-    return Outcome(tuple(clips), tuple(rejections), cut)
+    return Outcome(tuple(clips), tuple(rejections), cut, offsets=tuple(offsets))
 
 
 def sound_of_video(source: Source, settings: Settings) -> Recording:
@@ -269,7 +283,11 @@ def take_of_face(
         "mouth_opening_std": float(np.std(opening)),
     }
     if np.isfinite(mouth.correlation):
-        measures |= {"av_offset_s": mouth.offset_s, "av_correlation": mouth.correlation}
+        measures |= {
+            "av_offset_s": mouth.offset_s,
+            "av_correlation": mouth.correlation,
+            "av_lead": mouth.lead,
+        }
     pose = fit.pose
     return Take(
         start_s=start_s,
@@ -284,6 +302,52 @@ def take_of_face(
         whole=whole,
         space=face.space,
     )
+
+
+def offset_of_take(name: str, take: Take) -> Offset:
+    """Return the offset that was measured on a take, with its sound as in the source."""
+    measured = [take.measures.get(key) for key in ("av_offset_s", "av_correlation", "av_lead")]
+    return Offset(name, *measured, sure=_measured_offset(take).sure, corrected_s=0.0)
+
+
+def aligned(take: Take, audio: Float[np.ndarray, "s"], settings: Settings) -> Take:
+    """Return a take with its sound moved by the measured offset, if that is sure and
+    `settings.offset` asks for it; `audio` is the whole sound of its source.
+
+    The frames for which there is no sound are left out. Raise `Rejected` for an offset that is not
+    sure if it is to be refused.
+    """
+    offset = _measured_offset(take)
+    if settings.offset == "refuse" and not offset.sure:
+        detail = (
+            f"the mouth follows the sound best at {offset.offset_s:+.2f} s, r "
+            f"{offset.correlation:.2f}, {offset.lead:.2f} above any other shift; need {SURE_LEAD:g}"
+        )
+        raise Rejected("uncertain_offset", detail)
+    if settings.offset == "keep" or not offset.frames:
+        return take
+    offset_s = offset.frames / MOTION_RATE_HZ
+    heard_s = take.start_s - offset_s  # of the first frame, on the clock of the sound
+    first = max(0, int(np.ceil(-heard_s * MOTION_RATE_HZ - 1e-6)))
+    last = min(
+        len(take.expression), int((len(audio) / SAMPLE_RATE_HZ - heard_s) * MOTION_RATE_HZ + 1e-6)
+    )
+    if first >= last:
+        raise Rejected("too_short", f"no sound is left after its offset of {offset_s:+.2f} s")
+    moved = {
+        name: getattr(take, name)[first:last]
+        for name in ("expression", "rotation", "jaw", "camera")
+    }
+    start_s = take.start_s + first / MOTION_RATE_HZ
+    sound = sound_of_take(audio, start_s=start_s - offset_s, frames=last - first)
+    return take._replace(start_s=start_s, audio=sound, offset_s=offset_s, **moved)
+
+
+def _measured_offset(take: Take) -> AudioVisualOffset:
+    values = (
+        take.measures.get(key, np.nan) for key in ("av_offset_s", "av_correlation", "av_lead")
+    )
+    return AudioVisualOffset(*values, speaks=True)
 
 
 def _at_motion_rate(

@@ -4,10 +4,14 @@ It is pure except that it reads the source's files, and it never raises. Every e
 rejection with a reason, so that one bad file in a million costs one line in the report.
 """
 
+import hashlib
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from etils import epath
 
 from ksdiff_jax.data.prepare.source import Outcome, Rejected, Rejection, Settings, Source
 from ksdiff_jax.errors import InputError, Notice
@@ -40,7 +44,18 @@ def outcome_of(source: Source, settings: Settings, *, work: Work = work) -> Outc
         for warning in given
         if isinstance(warning.message, Notice)
     )
-    return outcome._replace(notes=tuple(dict.fromkeys((*outcome.notes, *notes))))
+    return outcome._replace(
+        notes=tuple(dict.fromkeys((*outcome.notes, *notes))), digests=_digests(source)
+    )
+
+
+def _digests(source: Source) -> tuple[str, ...]:
+    """Return the SHA-256 of the files of a source that exist."""
+    digests = []
+    for path in filter(None, (source.video, source.audio, source.coefficients)):
+        with suppress(OSError, ValueError), epath.Path(path).open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return tuple(digests)
 
 
 def _outcome(source: Source, settings: Settings, work: Work) -> Outcome:

@@ -97,10 +97,17 @@ class GeneratorConfig:
     bias_period_frames: int = 25
     # R: cross-attention to speech covers |i - j| <= this (FD2Talk 3, DiffSpeaker 0)
     alignment_frames: int = 3
+    # R: named styles, each a source of data.sources or one of its speakers as source/speaker; the
+    # style input of a model without any is a constant
+    styles: tuple[str, ...] = ()
+    style_drop_probability: float = 0.1  # R: of the unknown style in place of a clip's own
 
     def __post_init__(self) -> None:
         frames = {"period_frames": 1, "bias_period_frames": 1, "alignment_frames": 0}
         at_least(self, "model.generator", layers=1, **frames)
+        probabilities(self, "model.generator", "style_drop_probability")
+        distinct = all(self.styles) and len(set(self.styles)) == len(self.styles)
+        need(distinct, self, "model.generator.styles", "different names")
 
 
 @dataclass(frozen=True)
@@ -199,6 +206,7 @@ class SampleConfig:
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
     # R: every blink of the built-in head is closed entirely (face/blinks.py)
     close_blinks: bool = True
+    style: str = ""  # one of model.generator.styles; empty: the unknown one
 
     def __post_init__(self) -> None:
         at_least(self, "sample", steps=1)
@@ -227,6 +235,18 @@ class Config:
         steps = self.model.diffusion.steps
         few = self.sample.steps <= steps
         need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
+        styles = self.model.generator.styles
+        known = f"one of {', '.join(styles)}" if styles else "no name, the model has no styles"
+        need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
+        if self.weights_head:
+            apart = self.model.generator.dual_path and self.model.jaw_path == "expression"
+            need(
+                apart,
+                self.model,
+                "model.jaw_path",
+                "expression, and two generators, so that "
+                "data.sources with a head_weight leave the mouth as it is",
+            )
 
     @property
     def keyframe_settings(self) -> KeyframeConfig:
@@ -240,6 +260,11 @@ class Config:
     def transcript_tokens(self) -> int:
         """Return the number of tokens of a transcript that the model reads, with begin and end."""
         return self.model.transcript.max_tokens
+
+    @property
+    def weights_head(self) -> bool:
+        """Return whether a source weights the losses of the head."""
+        return any(source.head_weight != 1 for source in self.data.sources)
 
     @property
     def frozen(self) -> tuple[str, ...]:

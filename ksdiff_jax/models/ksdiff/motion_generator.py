@@ -12,6 +12,9 @@ the periodic distance bias. Cross-attention to speech covers only frames with |i
 speech memory of frame t is f_t plus the embedding of its keyframe bit. It has the same periodic
 position as the queries (R), so that attention can distinguish the k frames.
 
+The style is a learned vector, that of the unknown style; a model with named styles
+(models/ksdiff/style.py) adds a learned difference for each, zero at the start of training.
+
 `memory` returns everything that does not depend on the diffusion step; a sampler computes it once.
 """
 
@@ -30,6 +33,7 @@ from ksdiff_jax.layers.position import periodic_distance_bias, sinusoid
 from ksdiff_jax.layers.stack import apply_layers
 from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
+from ksdiff_jax.models.ksdiff.style import UNKNOWN_STYLE
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 UNKNOWN_BIT = 2  # the keyframe bit if keyframes are hidden from the generator
@@ -100,6 +104,9 @@ class MotionGenerator(nn.Module):
         self.noisy = Dense(config.width, dtype=dtype)
         self.step_embedding = FeedForward(config.width, ratio=1, dtype=dtype)
         self.style = self.param("style", nn.initializers.normal(0.02), (config.width,))
+        if config.generator.styles:
+            zeros, named = nn.initializers.zeros, len(config.generator.styles)
+            self.styles = nn.Embed(named, config.width, embedding_init=zeros)
         self.null_speech = self.param("null_speech", nn.initializers.normal(0.02), (config.width,))
         if config.keyframes.enabled:
             self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
@@ -148,16 +155,16 @@ class MotionGenerator(nn.Module):
         mask: Bool[Array, "b t"],
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
+        style: Int[Array, "b"] | None = None,
     ) -> Float[Array, "b t c"]:
         """Return the clean coefficients x̂₀ of noisy ones at diffusion step `step`, in float32.
 
         `mask` marks the valid frames, `text_mask` the valid tokens. `deterministic` disables
-        dropout.
+        dropout. `style` None is the unknown style.
         """
         width = self.config.width
         stepped = self.step_embedding(sinusoid(step, width=width).astype(self.execution.dtype))
-        style = jnp.broadcast_to(self.style.astype(self.execution.dtype), stepped.shape)
-        condition = jnp.stack([stepped, style], axis=1)
+        condition = jnp.stack([stepped, self._style(style, stepped)], axis=1)
         x = self.noisy(noisy.astype(self.execution.dtype)) + self._position(noisy.shape[1])
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
@@ -172,6 +179,17 @@ class MotionGenerator(nn.Module):
         own = list(itertools.zip_longest(memory.speech, memory.transcript))
         x = apply_layers(self.layers, apply, x, own, execution=self.execution)[-1]
         return self.clean(self.norm_out(x))
+
+    def _style(
+        self, number: Int[Array, "b"] | None, stepped: Float[Array, "b d"]
+    ) -> Float[Array, "b d"]:
+        """Return the embedding of a style, in the shape and dtype of that of the step."""
+        style = self.style
+        if self.config.generator.styles:
+            number = jnp.zeros(len(stepped), jnp.int32) if number is None else number
+            named = self.styles(jnp.maximum(number - 1, 0))
+            style = style + jnp.where((number > UNKNOWN_STYLE)[:, None], named, 0.0)
+        return jnp.broadcast_to(style.astype(self.execution.dtype), stepped.shape)
 
     def _position(self, frames: int) -> Float[Array, "t d"]:
         phase = np.arange(frames) % self.config.generator.period_frames

@@ -30,4 +30,5 @@ def needs_of(config: Config) -> Needs:
         spaces=(BUILTIN.name, FLAME.name),
         builtin_only=tuple(builtin_only),
         kept=("speech",) if config.model.encoder.kind == "pretrained" else (),
+        styles=config.model.generator.styles,
     )

@@ -160,10 +160,17 @@ class Network(nn.Module):
         mask: Bool[Array, "b t"],
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
+        style: Int[Array, "b"] | None = None,
     ) -> Float[Array, "b t c"]:
         """Return x̂₀ of the generator `name`; c is the number of its motion dimensions."""
         return self.generators[name](
-            noisy, step, memory, mask=mask, text_mask=text_mask, deterministic=deterministic
+            noisy,
+            step,
+            memory,
+            mask=mask,
+            text_mask=text_mask,
+            deterministic=deterministic,
+            style=style,
         )
 
     def __call__(self, speech: Speech) -> None:

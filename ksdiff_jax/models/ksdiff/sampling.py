@@ -32,6 +32,7 @@ from ksdiff_jax.models.ksdiff.network import (
     generator_dims,
     keyframe_tracks,
 )
+from ksdiff_jax.models.ksdiff.style import style_number
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import frame_noise, frame_uniform, streams
@@ -82,7 +83,7 @@ def sample_normalised(
             return frame_noise(streams(keys, f"sampler {name}", step), first, frames, (len(dims),))
 
         dims = jnp.array(dims)
-        denoise = guided_denoiser(network, params, name, condition, guidance=options.guidance)
+        denoise = guided_denoiser(network, params, name, condition, options=options)
         path = ddim(denoise, noise[..., dims], draw, steps=steps, eta=options.eta)
         motion = motion.at[..., dims].set(path)
     return Sample(motion, tracks)
@@ -102,13 +103,16 @@ def encode(network: Network, params: PyTree, speech: Speech, drop: Bool[Array, "
 
 
 def guided_denoiser(
-    network: Network, params: PyTree, name: str, condition: Condition, *, guidance: float
+    network: Network, params: PyTree, name: str, condition: Condition, *, options: SampleConfig
 ) -> Denoiser:
-    """Return x̂₀ of the generator `name` as a function of noisy coefficients and step.
+    """Return x̂₀ of the generator `name` as a function of noisy coefficients and step, in the style
+    of the options.
 
-    The function combines both predictions by classifier-free guidance of scale `guidance`. It is
-    the plain conditional model if `condition.unguided` is None.
+    The function combines both predictions by classifier-free guidance of scale `options.guidance`.
+    It is the plain conditional model if `condition.unguided` is None.
     """
+    styles = network.config.generator.styles
+    number = style_number(options.style, styles)
 
     def denoiser(encoded: Encoded, *, drop: bool) -> Denoiser:
         memory = network.apply(
@@ -130,6 +134,7 @@ def guided_denoiser(
                 mask=encoded.mask,
                 text_mask=encoded.text_mask,
                 deterministic=True,
+                style=jnp.full(len(noisy), number, jnp.int32) if styles else None,
                 method=Network.denoise,
             )
 
@@ -140,7 +145,7 @@ def guided_denoiser(
         return conditional
     unconditional = denoiser(condition.unguided, drop=True)
     return lambda noisy, step: guide(
-        conditional(noisy, step), unconditional(noisy, step), scale=guidance
+        conditional(noisy, step), unconditional(noisy, step), scale=options.guidance
     )
 
 

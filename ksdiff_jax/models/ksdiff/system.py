@@ -14,6 +14,7 @@ from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.models.ksdiff.needs import needs_of
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_normalised
+from ksdiff_jax.models.ksdiff.style import style_of_clip
 from ksdiff_jax.models.ksdiff.training import training_terms
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
@@ -62,9 +63,12 @@ class KSDiff:
         from ksdiff_jax.data.transforms import clip_row
 
         bits = keyframes_of_clip(clip, self.config.keyframe_settings)
-        return clip_row(
-            clip, frames, config=self.config, rng=rng, features=features, keyframes=bits
-        )
+        row = clip_row(clip, frames, config=self.config, rng=rng, features=features, keyframes=bits)
+        if styles := self.config.model.generator.styles:
+            row = row._replace(style=np.int32(style_of_clip(clip, styles)))
+        if self.config.weights_head:
+            row = row._replace(head_weight=np.float32(_head_weight(clip, self.config)))
+        return row
 
     @property
     def network(self) -> Network:
@@ -105,3 +109,9 @@ class KSDiff:
         sample = sample_normalised(network, params, speech, keys, first, options=options)
         motion = jnp.where(speech.mask[..., None], self.space.denormalise(sample.motion), 0.0)
         return sample._replace(motion=motion.astype(jnp.dtype(self.config.model.output_dtype)))
+
+
+def _head_weight(clip: Clip, config: Config) -> float:
+    """Return the factor of the head's losses that the source of a clip has."""
+    weights = {source.label: source.head_weight for source in config.data.sources}
+    return weights.get(clip.data_set, 1.0)

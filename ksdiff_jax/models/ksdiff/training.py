@@ -26,6 +26,7 @@ from ksdiff_jax.models.ksdiff.config import Config, KeyframeConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import shifted_bits
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims
+from ksdiff_jax.models.ksdiff.style import UNKNOWN_STYLE
 from ksdiff_jax.models.system import Terms
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.motion.space import MotionSpace
@@ -60,7 +61,10 @@ def training_terms(
     without_text = dropped | drawn_flags(keys, *hide, train=train)
     encoded = apply(Network.encode, batch.speech, name="encode", drop_transcript=without_text)
     terms, shown = _keyframe_terms(apply, batch, encoded, keys, config=config, train=train)
-    motion = space.normalise(batch.motion)
+    motion, style = space.normalise(batch.motion), batch.style
+    if style is not None:
+        hide = "drop style", model.generator.style_drop_probability
+        style = jnp.where(drawn_flags(keys, *hide, train=train), UNKNOWN_STYLE, style)
     for name, chosen in generator_dims(model).items():
         dims = jnp.array(chosen)
         clean = motion[..., dims]
@@ -76,13 +80,16 @@ def training_terms(
             drop_speech=dropped,
             method=Network.generator_memory,
         )
-        masks = {"mask": encoded.mask, "text_mask": encoded.text_mask}
-        prediction = apply(Network.denoise, name, noisy, step, memory, name=name, **masks)
+        given = {"mask": encoded.mask, "text_mask": encoded.text_mask, "style": style}
+        prediction = apply(Network.denoise, name, noisy, step, memory, name=name, **given)
         terms |= _path_terms(name, prediction, clean, encoded, config=config)
         if config.loss.lip_gap and name != "head":
             predicted = motion.at[..., dims].set(prediction)
             gap = _lip_gap_loss(predicted, motion, encoded.mask, space)
             terms[f"{name}/lip_gap"] = config.loss.lip_gap * gap
+    if batch.head_weight is not None:
+        of_head = {name: term for name, term in terms.items() if name.startswith("head/")}
+        terms |= {name: batch.head_weight * term for name, term in of_head.items()}
     return terms
 
 

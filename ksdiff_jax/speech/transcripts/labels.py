@@ -1,5 +1,5 @@
-"""`.lab` and `.mlf`: HTK labels, those of festival, or only words, as the Montreal aligner reads
-them.
+"""`.lab`, `.mlf` and `.align`: HTK labels, those of festival or of GRID, or only words, as the
+Montreal aligner reads them.
 
     0 2500000 sil            0.25 0.50 the -71.3          #                    the birch canoe
     2500000 5000000 the      0.50 1.00 birch -68.0        0.25 121 pau
@@ -7,11 +7,12 @@ them.
 
 Numbers with a decimal point are seconds. Whole numbers are HTK's units of 100 ns, samples at
 TIMIT's 16 kHz, milliseconds or seconds. The mean length of the labels determines which; for samples
-and milliseconds a warning is given. A number after the label is its score. A missing end is the
-start of the next label. After a line `#`, each line is an end, a colour and a label, as festival
-writes them; of several labels separated by semicolons the first counts. A master label file
-(`#!MLF!#`) contains the labels of several recordings; those of the given one are read, or those of
-the only one. Silences (sil, sp, pau, empty) are not words.
+and milliseconds a warning is given. In a file named `.align`, as in the GRID corpus, they are
+thousandths of a picture at 25 pictures a second. A number after the label is its score. A missing
+end is the start of the next label. After a line `#`, each line is an end, a colour and a label, as
+festival writes them; of several labels separated by semicolons the first counts. A master label
+file (`#!MLF!#`) contains the labels of several recordings; those of the given one are read, or
+those of the only one. Silences (sil, sp, pau, empty) are not words.
 """
 
 import re
@@ -25,6 +26,7 @@ from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, Trans
 
 UNITS_PER_SECOND = 10_000_000
 TIMIT_RATE_HZ = 16_000
+GRID, GRID_UNITS_PER_SECOND = ".align", 25_000
 # Mean lengths of labels in whole numbers: below the first they are seconds, then milliseconds,
 # samples, and 100 ns.
 LEAST_MILLISECONDS, LEAST_SAMPLES, LEAST_UNITS = 60, 600, 50_000
@@ -174,6 +176,8 @@ def _scale(path: Path, lines: list[list[str]]) -> float:
     times = [fields[:2] for fields in lines if _are_numbers(fields[:2])]
     if not times or any(not field.isdigit() for pair in times for field in pair):
         return 1.0
+    if path.suffix.lower() == GRID:
+        return 1 / GRID_UNITS_PER_SECOND
     mean = sum(max(0, int(end) - int(start)) for start, end in times) / len(times)
     if mean < LEAST_MILLISECONDS:
         return 1.0

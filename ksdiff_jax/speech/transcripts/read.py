@@ -5,6 +5,7 @@ extension only if the content is ambiguous.
 |---|---|---|
 | .TextGrid | Praat's and the aligners' annotation | words |
 | .lab, .mlf | HTK labels, or plain words | words |
+| .align | words of the GRID corpus | words |
 | .ctm | words of NIST's and Kaldi's tools | words |
 | .json | Whisper and other recognisers, `words.json` of this program | words |
 | .csv, .tsv, .txt | tables of Whisper, of the Montreal aligner and of ELAN | words or lines |
@@ -95,7 +96,7 @@ def _read(path: Path, text: str, *, stem: str) -> Transcript:
         return read_json(path, text)
     if reader := next((reader for shows, reader in _BY_CONTENT if shows(text)), None):
         return reader(path, text)
-    if ending in (".lab", ".mlf"):
+    if ending in (".lab", ".mlf", ".align"):
         return read_labels(path, text, stem=stem)
     if ending == ".ctm":
         return read_ctm(path, text, stem=stem)

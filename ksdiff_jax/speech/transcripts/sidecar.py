@@ -8,11 +8,11 @@ For `talk.mp4` these names are searched; the first file of the first matching ro
 | talk.mp4.ENDING | editors and servers that keep the whole name |
 | talk.en.ENDING | players and video sites, one file per language |
 
-ENDING is, in this order and in any case: TextGrid, lab, ctm, json, csv, tsv, srt, vtt, ass, ssa,
-sbv, ttml, dfxp, lrc, txt. Tables and JSON count only if they are transcripts; folders and empty
-files do not count. Of several languages the one marked as the original (`talk.en-orig.vtt`) is
-read. Without such a mark none is read, with a warning, because a translation does not contain the
-spoken words.
+ENDING is, in this order and in any case: TextGrid, lab, align, ctm, json, csv, tsv, srt, vtt, ass,
+ssa, sbv, ttml, dfxp, lrc, txt. Tables and JSON count only if they are transcripts; folders and
+empty files do not count. Of several languages the one marked as the original (`talk.en-orig.vtt`)
+is read. Without such a mark none is read, with a warning, because a translation does not contain
+the spoken words.
 """
 
 import re
@@ -29,6 +29,7 @@ from ksdiff_jax.speech.transcripts.tables import has_heading
 ENDINGS = (
     ".textgrid",
     ".lab",
+    ".align",
     ".ctm",
     ".json",
     ".csv",

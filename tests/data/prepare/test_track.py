@@ -98,7 +98,8 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     scripted(_seen(times_s))
     (tmp_path / "v.txt").write_text("ba ba ba", encoding="utf-8")
     source = Source("v", video=_video(tmp_path, times_s), speaker_id="she", language="en")
-    (clip,), rejections, cut, _ = clips_of_video(source, Settings())
+    outcome = clips_of_video(source, Settings())
+    (clip,), rejections, cut, *_ = outcome
     check_clip(clip)
     assert rejections == ()
     over_s = times_s[-1] + np.median(np.diff(times_s)) - SECONDS
@@ -114,6 +115,8 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     assert np.corrcoef(clip.jaw[:, 0], opens)[0, 1] > 0.95
     assert clip.measures["av_offset_s"] == pytest.approx(0, abs=0.041)
     assert clip.measures["reprojection_error"] < 0.01
+    (offset,) = outcome.offsets
+    assert offset.take_id == "v@0.00" and offset.corrected_s == 0
 
 
 def test_a_still_mouth_under_speech_is_rejected(scripted, fitted, tmp_path):

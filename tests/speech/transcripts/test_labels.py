@@ -12,6 +12,10 @@ WORDS = (Spoken("the", 0.25, 0.5), Spoken("birch", 0.5, 1.0))
 MASTER = '"*/talk.lab"\n2500000 5000000 the\n5000000 10000000 birch\n.\n'
 FILES = {
     "units": ("talk.lab", "0 2500000 sil\n2500000 5000000 the\n5000000 10000000 birch\n"),
+    "GRID, thousandths of a picture": (
+        "talk.align",
+        "0 6250 sil\n6250 12500 the\n12500 25000 birch\n",
+    ),
     "tabs and quotes": ("talk.LAB", '2500000\t5000000\t"the"\n5000000\t10000000\t"birch"\n'),
     "scores": ("talk.lab", "2500000 5000000 the -71.3\n5000000 10000000 birch 1e-3 -5\n"),
     "seconds, some of them whole": ("talk.lab", "0 .25 sil\n0.25 0.5 the\n0.5 1 birch\n"),

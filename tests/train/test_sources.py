@@ -1,0 +1,130 @@
+"""The data of a run from several data sets: space, statistics, validation clips, and refusals."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.data.shards import dataset_info, write_dataset
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.models import build_system
+from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.overrides import override
+from ksdiff_jax.train.run_space import keep_run_space
+from ksdiff_jax.train.sources import open_training_data
+from ksdiff_jax.train.validation_clips import write_validation_clips
+from tests.data.clips import make_clip
+
+SMALL = {"data.batch_size": 4, "data.clip_frames": 20, "train.validate_clips": 4}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two data sets with validation clips: `made`, and `real` of two people."""
+    root = tmp_path_factory.mktemp("sets")
+    made = [make_clip(i, speaker_id="voice") for i in range(4)]
+    real = [make_clip(10 + i, speaker_id=f"p{i % 2}") for i in range(4)]
+    write_dataset(root / "made", {"train": made[:2], "val": made[2:]}, licence="", made_by="me")
+    splits = {"train": real[:2], "val": real[2:]}
+    write_dataset(root / "real", splits, licence="", made_by="me", source_digests=("ab", "cd"))
+    return root
+
+
+def opened(folders, sources, tell=lambda line: None, workdir=None, **fields):
+    text = ", ".join(f"path={folders / name} {rest}" for name, rest in sources.items())
+    config = override(Config(), SMALL | {"data.sources": text} | fields)
+    system = build_system(config)
+    return open_training_data(system, cache=folders, tell=tell, workdir=workdir)
+
+
+def test_rows_validation_clips_and_digests_come_from_every_source(folders):
+    data = opened(
+        folders,
+        {"made": "weight=3", "real": "head_weight=0"},
+        **{"model.generator.styles": "made,real/p1", "model.jaw_path": "expression"},
+    )
+    batch = next(data.batches)
+    data.batches.close()
+    assert batch.head_weight.tolist().count(0.0) == 1  # one row of four
+    assert {clip.data_set for clip in data.clips[:2]} == {"made", "real"}
+    assert len(data.clips) == 4
+    assert list(data.source_digests) == ["ab", "cd"]
+    styles = {
+        (clip.data_set, clip.speaker_id): int(row)
+        for part in data.validation
+        for clip, row in zip(
+            [c for c in data.clips if c.clip_id in part.ids], part.batch.style, strict=False
+        )
+    }
+    assert set(styles.values()) <= {0, 1, 2} and 1 in styles.values()
+
+
+def test_statistics_are_pooled_or_one_sources_or_those_of_the_start(folders, tmp_path):
+    infos = {name: dataset_info(folders / name) for name in ("made", "real")}
+    both = {"made": "", "real": ""}
+    own = opened(folders, both, **{"data.statistics": "real"}).space
+    np.testing.assert_allclose(own.mean, infos["real"].mean, rtol=1e-6)
+    pooled = opened(folders, both).space
+    halfway = (np.array(infos["real"].mean) + infos["made"].mean) / 2
+    np.testing.assert_allclose(pooled.mean, halfway, atol=1e-6)
+    init = {"data.statistics": "init"}
+    with pytest.raises(InputError, match=r"name these with --train\.init_from"):
+        opened(folders, both, **init)
+    start = opened(folders, both, **init, **{"train.init_from": "demo"}).space
+    assert not np.allclose(start.mean, pooled.mean)
+    keep_run_space(tmp_path, own)  # a resumed run keeps its own, without the starting weights
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    assert opened(folders, both, workdir=tmp_path, **init).space == own
+
+
+def test_a_resumed_run_keeps_its_validation_clips_of_each_source(folders, tmp_path):
+    first = opened(folders, {"made": "", "real": ""}, workdir=tmp_path)
+    write_validation_clips(tmp_path, first.clips)
+    entries = json.loads((tmp_path / "validation_clips.json").read_text())
+    assert [entry["data_set"] for entry in entries] == ["made", "real"] * 2
+    lines = []
+    again = opened(folders, {"made": "", "real": ""}, lines.append, workdir=tmp_path)
+    assert [clip.clip_id for clip in again.clips] == [clip.clip_id for clip in first.clips]
+    assert not any("drawn anew" in line for line in lines)
+
+
+def test_the_same_person_in_validation_and_training_of_two_sources_is_told(folders, tmp_path):
+    lines = []
+    write_dataset(
+        tmp_path / "third", {"train": [make_clip(50, speaker_id="p1")]}, licence="", made_by=""
+    )
+    opened(folders, {"real": "", str(tmp_path / "third"): ""}, lines.append)
+    assert any(
+        "p1 in the validation split of real and in the training split of third" in line
+        for line in lines
+    )
+
+
+def test_styles_without_sources_are_refused(folders):
+    fields = {"data.path": str(folders / "made"), "model.generator.styles": "made"}
+    system = build_system(override(Config(), SMALL | fields))
+    with pytest.raises(InputError, match=r"name the data by data\.sources"):
+        open_training_data(system, cache=folders, tell=print)
+
+
+@pytest.mark.parametrize(
+    ("sources", "fields", "says"),
+    [
+        ({"made": "name=a", "made/../made": "name=b"}, {}, "is clip 'clip-0' of a"),
+        ({"made": "", "empty": ""}, {}, "data.sources empty .*no training clips in it"),
+        ({"made": "", "flame": ""}, {}, "made of the builtin space and flame of the flame space"),
+        ({"made": ""}, {"model.generator.styles": "maid"}, "styles maid: no source .* made"),
+        ({"made": ""}, {"model.generator.styles": "made/x"}, "need some of made, made/voice"),
+        ({"made": "head_weight=0"}, {}, "model.jaw_path head: need expression"),
+        ({"made": "weight=nan"}, {}, "data.sources.weight nan: need a finite number"),
+        ({"made": "weight=0"}, {}, "their weights are all 0"),
+        ({"made": "", "nowhere": ""}, {}, "nowhere: no data set here"),
+    ],
+)
+def test_sources_that_cannot_be_used_are_refused_in_one_line(folders, sources, fields, says):
+    if not (folders / "empty").exists():
+        write_dataset(folders / "empty", {"val": [make_clip(60)]}, licence="", made_by="")
+        clip = make_clip(61, space="flame")
+        write_dataset(folders / "flame", {"train": [clip]}, licence="", made_by="")
+    with pytest.raises(InputError, match=says):
+        opened(folders, sources, **fields)
