@@ -17,7 +17,10 @@ _CACHE = (
     / "test-compilations"
 )
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+# All of them: a test that calls JAX operation by operation compiles hundreds of small programs.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Without it no program for several devices is found again: see keep_compilations (cli/device.py).
+os.environ.setdefault("JAX_REMOVE_CUSTOM_PARTITIONING_PTR_FROM_CACHE_KEY", "true")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 REPOSITORY = Path(__file__).parents[1]

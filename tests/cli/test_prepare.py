@@ -10,7 +10,19 @@ import pytest
 
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
+from ksdiff_jax.data.prepare import run
+from ksdiff_jax.data.prepare.pool import finish
 from ksdiff_jax.data.shards import ShardReader
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Sources are processed here, without the seconds that a worker process takes to start."""
+
+    def finish_all(tasks, settings, ledger, *, processes, work):
+        return (finish(key, source, settings, ledger, work=work) for key, source in tasks)
+
+    monkeypatch.setattr(run, "finish_all", finish_all)
 
 
 def prepare(capsys, *arguments):
@@ -42,7 +54,7 @@ def test_real_coefficients_become_a_data_set_that_verifies(shared_data, tmp_path
     assert json.loads((tmp_path / "s" / "dataset.json").read_text())["licence"] == "public domain"
 
 
-def test_what_was_cut_is_told_and_reported(tmp_path, capsys):
+def test_what_was_cut_is_told_and_reported(in_this_process, tmp_path, capsys):
     """100 frames at 25 a second, 4 s, beside 5 s of sound."""
     rng = np.random.default_rng(0)
     arrays = {"exp": rng.normal(size=(100, 50)), "pose": rng.normal(scale=0.1, size=(100, 6))}
@@ -60,7 +72,9 @@ def test_what_was_cut_is_told_and_reported(tmp_path, capsys):
     assert set(report["outcomes"][0]["cut"].values()) == {0, 1.0}
 
 
-def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(tmp_path, capsys):
+def test_a_channel_is_taken_where_one_is_asked_for_and_repairs_are_reported(
+    in_this_process, tmp_path, capsys
+):
     """Two people on two channels: both are mixed and that is told, or one is taken."""
     rng = np.random.default_rng(0)
     arrays = {"exp": rng.normal(size=(100, 50)), "pose": rng.normal(scale=0.1, size=(100, 6))}

@@ -3,19 +3,33 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.face import builtin_face, face_vertices
+from ksdiff_jax.face import builtin_face, face_vertices, landmarks
 from ksdiff_jax.face.landmarks import (
     LIP_RIMS,
     TRACKED_POINTS,
     HeadPose,
     builtin_landmarks,
-    expression_jacobian,
     landmark_model,
-    posed_landmarks,
     projected,
     read_landmarks,
-    shape_jacobian,
 )
+from tests.run_once import jit_to_run_once
+
+# Compiled whole: one by one, their operations take many times longer to compile.
+posed_landmarks = jit_to_run_once(landmarks.posed_landmarks)
+expression_jacobian = jit_to_run_once(landmarks.expression_jacobian)
+shape_jacobian = jit_to_run_once(landmarks.shape_jacobian)
+
+
+@jit_to_run_once
+def seen_jacobians(model, pose, shape):
+    """Derivatives of the projected points with respect to expression and shape."""
+
+    def seen(expression, shape):
+        points = landmarks.posed_landmarks(model, pose._replace(expression=expression), shape)
+        return projected(points, pose.camera)
+
+    return jax.jacfwd(seen, argnums=(0, 1))(pose.expression, shape)
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +97,7 @@ def test_points_move_with_the_vertices(face, model, pose):
 def test_derivatives_in_closed_form_are_those_of_automatic_differentiation(model, pose, frame):
     one = jax.tree.map(lambda values: values[frame], pose)
     shape = np.random.default_rng(frame).normal(size=100).astype(np.float32)
-
-    def seen(expression, shape):
-        return projected(
-            posed_landmarks(model, one._replace(expression=expression), shape), one.camera
-        )
-
-    by_expression, by_shape = jax.jacfwd(seen, argnums=(0, 1))(one.expression, shape)
+    by_expression, by_shape = seen_jacobians(model, one, shape)
     np.testing.assert_allclose(expression_jacobian(model, one), by_expression, atol=1e-5)
     np.testing.assert_allclose(shape_jacobian(model, one), by_shape, atol=1e-5)
 

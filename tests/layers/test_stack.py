@@ -19,6 +19,7 @@ from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import TINY, lively
+from tests.run_once import jit_to_run_once
 
 CLIPS, FRAMES, WIDTH, LAYERS = 2, 12, TINY.model.width, 3
 PARAMS_KEY, DROPOUT_KEY = jax.random.key(2), jax.random.key(3)
@@ -76,7 +77,7 @@ def blocks(*, scan, remat="none", shifted=True):
         results = stack.apply({"params": params}, x, shifts, rngs={"dropout": DROPOUT_KEY})
         return sum(jnp.sum(result**2) for result in results), results
 
-    return loss, lively(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes))
+    return loss, lively(jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes))
 
 
 def generator(*, scan, remat="none", layers=LAYERS):
@@ -140,7 +141,7 @@ def _with_memory(module, memory, output):
     rngs = {"params": PARAMS_KEY, "dropout": DROPOUT_KEY}
     init = lambda: module.init(rngs, method=lambda module: output(module, memory(module)))  # noqa: E731
     params = lively(
-        jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), jax.eval_shape(init)["params"])
+        jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), jax.eval_shape(init)["params"])
     )
 
     def loss(params, remembered=None):
@@ -154,7 +155,7 @@ def _with_memory(module, memory, output):
 
 
 def value_and_gradient(loss, params, *, has_aux=False):
-    value, gradient = jax.jit(jax.value_and_grad(loss, has_aux=has_aux))(params)
+    value, gradient = jit_to_run_once(jax.value_and_grad(loss, has_aux=has_aux))(params)
     return jax.device_get(value), jax.device_get(named_leaves(gradient))
 
 

@@ -1,6 +1,5 @@
 """Keyframe targets on synthetic curves, and against SciPy."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -8,11 +7,14 @@ from scipy.signal import find_peaks
 
 from ksdiff_jax.motion import keyframes
 from ksdiff_jax.motion.clip_keyframes import clip_keyframes
-from ksdiff_jax.motion.keyframes import gaussian_smooth, local_maxima, motion_change
 from ksdiff_jax.motion.space import MOTION_DIMS
+from tests.run_once import jit_to_run_once
 
-# Compiled whole, as in training: one by one, its operations take many times longer to compile.
-keyframe_targets = jax.jit(keyframes.keyframe_targets, static_argnames="jaw")
+# Compiled whole, as in training: one by one, their operations take many times longer to compile.
+keyframe_targets = jit_to_run_once(keyframes.keyframe_targets, static_argnames="jaw")
+motion_change = jit_to_run_once(keyframes.motion_change, static_argnames="jaw")
+gaussian_smooth = jit_to_run_once(keyframes.gaussian_smooth, static_argnames="sigma_frames")
+local_maxima = jit_to_run_once(keyframes.local_maxima, static_argnames="threshold_std")
 
 
 def _motion(frames: int) -> np.ndarray:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ksdiff_jax.motion.rotation import axis_angle, relative_angle, rotation_matrix
+from ksdiff_jax.motion import rotation
+from tests.run_once import jit_to_run_once
+
+# Compiled whole: one by one, their operations take many times longer to compile.
+axis_angle = jit_to_run_once(rotation.axis_angle)
+relative_angle = jit_to_run_once(rotation.relative_angle)
+rotation_matrix = jit_to_run_once(rotation.rotation_matrix)
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-8, 1e-4, 1e-3, 0.5, 2.0, np.pi - 1e-3, np.pi])
@@ -39,8 +45,10 @@ def test_the_relative_angle_is_the_angle_of_the_rotation_between(angle):
 
 def test_gradients_are_finite_at_zero_and_where_two_rotations_are_equal():
     zero = jnp.zeros(3)
-    assert np.all(np.isfinite(jax.jacobian(rotation_matrix)(zero)))
-    generator = jax.jacobian(rotation_matrix)(zero)[..., 0]
+    jacobian = jit_to_run_once(jax.jacobian(rotation.rotation_matrix))(zero)
+    assert np.all(np.isfinite(jacobian))
+    generator = jacobian[..., 0]
     np.testing.assert_allclose(generator, [[0, 0, 0], [0, 0, -1], [0, 1, 0]], atol=1e-7)
     same = jnp.array([0.1, -0.2, 0.3])
-    assert np.all(np.isfinite(jax.grad(lambda r: relative_angle(same, r))(same)))
+    gradient = jit_to_run_once(jax.grad(lambda r: rotation.relative_angle(same, r)))(same)
+    assert np.all(np.isfinite(gradient))

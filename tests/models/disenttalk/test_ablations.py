@@ -1,5 +1,7 @@
 """The ablations of Table IV: what each leaves out, and that each learns."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,7 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.models.disenttalk.conftest import TINY
 from tests.models.ksdiff.conftest import random_batch, total_loss
+from tests.run_once import jit_to_run_once
 
 LEFT_OUT = {
     FULL: set(),
@@ -29,6 +32,7 @@ LEFT_OUT = {
 }
 
 
+@functools.cache
 def parts(config) -> set[str]:
     shapes = jax.eval_shape(DisentTalk(config).init, jax.random.key(0))
     return {part for name in named_leaves(shapes["denoiser"]) for part in name.split("/")}
@@ -54,10 +58,10 @@ def test_the_paper_has_figures_for_every_row_and_one_row_is_without_the_sync_los
 def test_an_ablation_learns_in_twenty_steps(row):
     """The loss of one batch with fixed noise falls, and every parameter has a gradient."""
     system, batch = DisentTalk(override(TINY, ABLATIONS[row])), random_batch(12, batch=4)
-    params = jax.jit(system.init)(jax.random.key(0))
+    params = jit_to_run_once(system.init)(jax.random.key(0))
     optimizer = optax.adam(3e-3)
 
-    @jax.jit
+    @jit_to_run_once
     def step(params, state):
         loss, gradient = jax.value_and_grad(lambda p: total_loss(system, p, batch, train=False))(
             params

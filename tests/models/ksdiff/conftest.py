@@ -65,7 +65,8 @@ def padded(batch: Batch, frames: int) -> Batch:
     speech = batch.speech
 
     def pad(x, amount, value=0):
-        return jnp.pad(x, ((0, 0), (0, amount)) + ((0, 0),) * (x.ndim - 2), constant_values=value)
+        widths = ((0, 0), (0, amount)) + ((0, 0),) * (x.ndim - 2)
+        return jnp.asarray(np.pad(x, widths, constant_values=value))
 
     return Batch(
         speech=speech._replace(

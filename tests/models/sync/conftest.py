@@ -11,6 +11,7 @@ from ksdiff_jax.models.sync.config import Config, LossConfig, ModelConfig
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.speech.config import EncoderConfig
 from tests.models.ksdiff.conftest import lively
+from tests.run_once import jit_to_run_once
 
 WINDOW, SHIFT, NEAR = 6, 3, 5
 TINY = Config(
@@ -37,7 +38,7 @@ def with_model(config: Config, **changes) -> Config:
 def tiny() -> tuple[Sync, dict]:
     """The system and random parameters, biases and norms too."""
     system = Sync(TINY)
-    params = jax.jit(system.init)(jax.random.key(1))
+    params = jit_to_run_once(system.init)(jax.random.key(1))
     return system, jax.tree.map(np.asarray, lively(params))
 
 
@@ -50,4 +51,4 @@ def judged(tiny):
         terms = system.loss(params, batch, keys, train=True)
         return sum(terms.values()).mean(), terms
 
-    return jax.jit(jax.value_and_grad(total, has_aux=True))
+    return jit_to_run_once(jax.value_and_grad(total, has_aux=True))

@@ -14,6 +14,7 @@ from tests.models.ksdiff.conftest import padded, random_batch
 from tests.models.sync import plain
 from tests.models.sync.conftest import TINY, WINDOW
 from tests.models.sync.test_network import FRAMES, vectors
+from tests.run_once import jit_to_run_once
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def graded(tiny):
         losses = sync_loss(params, speech._replace(audio=audio), motion, mask, system=system)
         return losses.sum(), losses
 
-    compiled = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))
+    compiled = jit_to_run_once(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))
 
     def grade(batch, mask=None):
         speech = batch.speech

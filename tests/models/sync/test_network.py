@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,10 +15,11 @@ from ksdiff_jax.speech.config import EncoderConfig
 from tests.models.ksdiff.conftest import padded, random_batch
 from tests.models.sync import plain
 from tests.models.sync.conftest import TINY, WINDOW, with_model
+from tests.run_once import jit_to_run_once
 from tests.tiny_encoder import LAYOUT
 
 FRAMES = 14
-_vectors = jax.jit(window_vectors, static_argnames="system")
+_vectors = jit_to_run_once(window_vectors, static_argnames="system")
 
 
 def vectors(tiny, batch):
@@ -59,7 +59,7 @@ def test_a_vector_of_speech_is_that_of_the_two_features_of_each_frame_of_its_win
     features = np.random.default_rng(3).normal(size=(2, 2 * FRAMES, 8)).astype(np.float32)
     params = {part: leaves for part, leaves in tiny[1].items() if part != "encoder"}
     speech = batch.speech._replace(features=jnp.asarray(features))
-    embed = jax.jit(functools.partial(network.apply, method=Network.embed_speech))
+    embed = jit_to_run_once(functools.partial(network.apply, method=Network.embed_speech))
     found = embed({"params": params}, speech)
     weights = {name: np.float64(leaf) for name, leaf in params["speech_norm"].items()}
     normed = plain.norm(features.astype(np.float64), **weights)

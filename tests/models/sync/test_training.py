@@ -10,6 +10,7 @@ from tests.models.ksdiff.conftest import padded, random_batch
 from tests.models.sync import plain
 from tests.models.sync.conftest import NEAR, SHIFT, TINY, WINDOW
 from tests.models.sync.test_network import FRAMES, vectors
+from tests.run_once import jit_to_run_once
 
 COUNTS = np.array([0, 1, SHIFT, SHIFT + 1, 2 * SHIFT, 12, 40])
 
@@ -18,7 +19,9 @@ COUNTS = np.array([0, 1, SHIFT, SHIFT + 1, 2 * SHIFT, 12, 40])
 def drawn():
     """Pairs of clips of each count, of 300 keys: (windows, partners, exists), each (k, c, n)."""
     keys = jax.random.split(jax.random.key(0), (300, len(COUNTS)))
-    draw = jax.jit(jax.vmap(lambda key: drawn_pairs(jnp.asarray(COUNTS), key, config=TINY.loss)))
+    draw = jit_to_run_once(
+        jax.vmap(lambda key: drawn_pairs(jnp.asarray(COUNTS), key, config=TINY.loss))
+    )
     return jax.tree.map(np.asarray, draw(keys))
 
 
