@@ -15,8 +15,11 @@ import numpy as np
 
 from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.evaluate import yardstick
-from ksdiff_jax.evaluate.articulation import articulate, face_part
-from ksdiff_jax.evaluate.face_points import builtin_points
+from ksdiff_jax.evaluate.face_points import (
+    builtin_landmark_model,
+    builtin_points,
+    moving_points,
+)
 from ksdiff_jax.evaluate.head_and_lids import (
     LONG_CLIP_S,
     blink_figures,
@@ -29,8 +32,8 @@ from ksdiff_jax.evaluate.lip_ridge import ridge_openings
 from ksdiff_jax.evaluate.measured import MeasuredClip
 from ksdiff_jax.evaluate.people_folds import people_folds
 from ksdiff_jax.evaluate.speech_rows import encoder_rows, level, mel_rows
+from ksdiff_jax.evaluate.tracked_mouth import FACE_HEIGHT, INNER_LIPS, opening_of_points
 from ksdiff_jax.evaluate.yardstick import Openings, Scored, score_openings
-from ksdiff_jax.face import builtin_face, face_height
 from ksdiff_jax.speech.utterance import Utterance
 from ksdiff_jax.typing import Float, PyTree
 
@@ -80,10 +83,15 @@ def measure_people(
 
 
 def openings_of(motions: Sequence[Float[np.ndarray, "_ 59"]]) -> Openings:
-    """Return the mouth opening over face height of motions of the built-in head."""
-    part = face_part(builtin_face())
-    height = face_height(part)
-    return [articulate(part, motion).opening.astype(np.float64) / height for motion in motions]
+    """Return the mouth opening over face height of motions of the built-in head, by the measure of
+    the real clips: the same landmarks, as seen from the front.
+
+    It is 3 to 15 % less than the opening of the mesh over `face_height`, the more the further the
+    jaw opens: the chin moves away from the forehead, and the lower lip moves back as well as down.
+    """
+    model = builtin_landmark_model((*INNER_LIPS, *FACE_HEIGHT))
+    seen = [moving_points(model, motion)[..., :2].astype(np.float64) for motion in motions]
+    return [opening_of_points(*np.moveaxis(points, 1, 0)) for points in seen]
 
 
 def baselines(

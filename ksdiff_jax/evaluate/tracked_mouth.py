@@ -70,12 +70,21 @@ def longest_face(video: Path, tracker: FaceTracker) -> FollowedFace:
     raise refusals[0]
 
 
+def opening_of_points(
+    upper: Float[np.ndarray, "t 2"],
+    lower: Float[np.ndarray, "t 2"],
+    top: Float[np.ndarray, "t 2"],
+    chin: Float[np.ndarray, "t 2"],
+) -> Float[np.ndarray, "t"]:
+    """Return the distance of the inner lips over the height of the face in the picture."""
+    return np.linalg.norm(upper - lower, axis=1) / np.linalg.norm(top - chin, axis=1)
+
+
 def opening_of_face(face: FollowedFace, *, name: str = "video") -> TrackedMouth:
     """Return the opening at 25 Hz over the longest stretch in which the face is never lost for
     longer than `LONGEST_GAP_S`; raise `Rejected` if it is shorter than `SHORTEST_S`.
     """
-    upper, lower, top, chin = (face.landmarks[:, k] for k in (*INNER_LIPS, *FACE_HEIGHT))
-    opening = np.linalg.norm(upper - lower, axis=1) / np.linalg.norm(top - chin, axis=1)
+    opening = opening_of_points(*(face.landmarks[:, k] for k in (*INNER_LIPS, *FACE_HEIGHT)))
     seen = np.flatnonzero(face.seen)
     pieces = np.split(seen, np.flatnonzero(np.diff(face.times_s[seen]) > LONGEST_GAP_S) + 1)
     longest = max(pieces, key=len)

@@ -7,7 +7,11 @@ from ksdiff_jax.data.prepare.source import Rejected
 from ksdiff_jax.data.tracking.follow import FollowedFace
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.measured import file_digest, measured_clips, without_people_of
+from ksdiff_jax.evaluate.real_people import openings_of
 from ksdiff_jax.evaluate.tracked_mouth import MEASURE, opening_of_face, tracked_mouth
+from ksdiff_jax.face import builtin_face, face_vertices
+from ksdiff_jax.face.landmarks import builtin_landmarks
+from ksdiff_jax.motion.space import EXPRESSION, JAW, MOTION_DIMS
 
 
 def followed(opening, *, fps=30.0, first_s=0.0):
@@ -37,6 +41,22 @@ def test_a_short_gap_is_interpolated_and_a_long_one_ends_the_stretch():
     assert later.first_frame == 42  # after 50 / 30 s
     with pytest.raises(Rejected, match="not followed for 1 s"):
         opening_of_face(followed(opening[:20]))
+
+
+def test_the_built_in_head_is_measured_by_the_landmarks_of_the_real_clips():
+    motion = np.zeros((3, MOTION_DIMS), np.float32)
+    motion[:, JAW.start] = (0.0, 0.1, 0.2)
+    motion[:, :3] = 0.5
+    (opening,) = openings_of([motion])
+    face, landmarks = builtin_face(), builtin_landmarks()
+    for frame, found in zip(motion, opening, strict=True):
+        vertices = np.asarray(face_vertices(face, frame[EXPRESSION], jaw_pose=frame[JAW]))
+        at = {}
+        for point, triangle, weights in zip(*landmarks, strict=True):
+            corners = vertices[np.asarray(face.faces)[triangle]]
+            at[int(point)] = (weights[:, None] * corners).sum(axis=0)[:2]
+        height = np.hypot(*(at[10] - at[152]))
+        assert found == pytest.approx(np.hypot(*(at[13] - at[14])) / height, abs=1e-5)
 
 
 def keep(cache, video, opening):
