@@ -33,6 +33,7 @@ OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real
 EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
+  ksdiff-jax evaluate --metrics real --real faces --out figures    real people, with baselines
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
@@ -95,8 +96,17 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     )
     add(
         "--real",
+        nargs="+",
         metavar="DIR",
-        help="real clips with measured openings: DIR/lips/*.npz and the sound files named there",
+        help="real people: DIR/lips/*.npz (measured openings and the sound files named there), or "
+        "a folder of videos, one folder per person, which are tracked once (`make tracker`)",
+    )
+    add(
+        "--real-seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="samples of each real clip, of the seeds --seed, --seed + 1 ... (default: 3)",
     )
     add(
         "--sync",
@@ -122,9 +132,10 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and write the figures."""
-    for name in ("clips", "samples"):
+    for name in ("clips", "samples", "real_seeds"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise InputError(f"--{name} {getattr(args, name)}: need 1 or more")
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
     from ksdiff_jax.animate.engine import Engine, check_seed
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
@@ -140,13 +151,14 @@ def run(args: argparse.Namespace) -> int:
     system = build_system(pretrained.config, pretrained.space)
     started = time.perf_counter()
     if isinstance(system, Sync):
-        figures, curves, real_curves = _of_sync_model(args, system, pretrained, console), [], []
+        figures, curves = _of_sync_model(args, system, pretrained, console), []
+        real_curves, about_real = [], {}
     else:
         engine = Engine(system, pretrained.params)
         engine = engine.with_options(steps=args.steps, guidance=args.guidance)
         system = engine.system
         figures, curves = _on_split(args, engine, console)
-        real_figures, real_curves = _on_real(args, engine)
+        real_figures, real_curves, about_real = _on_real(args, engine, pretrained, console)
         figures |= real_figures
     about = {
         "machine": report.machine(),
@@ -158,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
         "seed": args.seed,
         "control": args.control,
         "measured_in_s": round(time.perf_counter() - started, 1),
-    }
+    } | ({"real": about_real} if about_real else {})
     if out:
         write_document(
             out / "metrics.json", report.as_json(figures, about), overwrite=args.overwrite
@@ -187,7 +199,13 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
     inputs = list(
         filter(
             None,
-            (find_pretrained(args.checkpoint), args.data, args.encoder, args.real, args.sync),
+            (
+                find_pretrained(args.checkpoint),
+                args.data,
+                args.encoder,
+                args.sync,
+                *(args.real or ()),
+            ),
         )
     )
     if same := next((name for name in inputs if same_place(out, name)), None):
@@ -276,24 +294,24 @@ def _clips(args, system, console: Console) -> list:
     return clips
 
 
-def _on_real(args, engine):
-    """Return the figures and all curves on real speech, silence and noise, if their folder is
-    given.
+def _on_real(args, engine, pretrained, console: Console):
+    """Return the figures on real people, silence and noise, the curves of three people, and a
+    description, if folders are given.
     """
     if not args.real or "real" not in args.metrics or args.control:
-        return {}, []
-    from ksdiff_jax.evaluate.real_speech import lip_sync, lip_sync_figures, rest
-    from ksdiff_jax.evaluate.report import Curves
+        return {}, [], {}
+    from ksdiff_jax.cli.evaluate_real import measure_real
+    from ksdiff_jax.evaluate.rest import rest
     from ksdiff_jax.face import builtin_face, check_face
 
     check_face(builtin_face(), engine.space.name, what="--metrics real")
-    results = lip_sync(engine, args.real, seed=args.seed)
-    figures = lip_sync_figures(results) | rest(engine, args.real, seed=args.seed)
-    curves = [
-        Curves(f"{result.name}: r = {result.correlation:.2f}", result.predicted, result.measured)
-        for result in results
-    ]
-    return figures, curves
+    seeds = range(args.seed, args.seed + args.real_seeds)
+    figures, curves, about = measure_real(
+        args.real, engine, pretrained, seeds=seeds, console=console
+    )
+    for folder in args.real:
+        figures |= rest(engine, folder, seed=args.seed)
+    return figures, curves, about
 
 
 def _built_in(args, console: Console, corpus_clips: int) -> Path:

@@ -46,15 +46,16 @@ class FacePoints(NamedTuple):
 
 
 def moving_points(
-    points: FacePoints, motion: Float[np.ndarray, "t 59"]
+    points: FacePoints | LandmarkModel, motion: Float[np.ndarray, "t 59"]
 ) -> Float[np.ndarray, "t c 3"]:
     """Return the points of a motion in metres, of the mean identity, with the head pose removed."""
+    model = points.model if isinstance(points, FacePoints) else points
     blocks = in_blocks(motion)
     still = np.zeros((blocks.shape[1], 3), np.float32)
     mean = np.zeros(space.SHAPE_DIMS, np.float32)
     moved = [
         _posed(
-            points.model,
+            model,
             HeadPose(block[:, space.EXPRESSION], still, block[:, space.JAW], still),
             mean,
         )
@@ -79,6 +80,12 @@ def builtin_points() -> FacePoints:
     both = LandmarkEmbedding(*map(np.concatenate, zip(mouth, _at(face, vertices), strict=True)))
     lids = len(mouth.points) + np.arange(len(vertices)).reshape(2, LID_COLUMNS, 2)
     return FacePoints(landmark_model(face, both), np.arange(len(mouth.points)), lids)
+
+
+@functools.cache
+def builtin_landmark_model(points: tuple[int, ...]) -> LandmarkModel:
+    """Return some of MediaPipe's points on the built-in head."""
+    return landmark_model(builtin_face(), _part(builtin_landmarks(), points))
 
 
 def landmark_points(face: FaceModel, landmarks: LandmarkEmbedding) -> FacePoints:

@@ -1,4 +1,5 @@
-"""Confidence intervals of a mean over training runs that differ by their seed alone, or over clips.
+"""Confidence intervals of a mean over training runs that differ by their seed alone, over clips, or
+over people and sampling seeds.
 
     t interval    m ± t(n − 1) · s / √n,
                   m and s the mean and standard deviation (n − 1) of n values
@@ -80,6 +81,39 @@ def ratio_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -
     spread = t_interval(parts - ratio * wholes, confidence=confidence)
     reach = len(parts) * (spread.high - spread.mean) / wholes.sum()
     return Interval(ratio, ratio - reach, ratio + reach, len(parts))
+
+
+def crossed_interval(
+    values: Float[np.ndarray, "people seeds"], *, confidence: float = 0.95
+) -> Interval:
+    """Return the interval of the mean over people and sampling seeds, both drawn at random.
+
+    x_ps = μ + person_p + seed_s + rest_ps. With the mean squares P of people, S of seeds and R of
+    the rest (two-way analysis of variance), the variance of the grand mean is
+
+        (P + max(0, S − R)) / (people · seeds)
+
+    so the interval holds how people differ, which more seeds cannot reduce, and what one seed does
+    to all people alike. Its degrees of freedom are Satterthwaite's. With one seed, or seeds without
+    an effect of their own, it is the t interval of the people's means. Raise `InputError` for no
+    values.
+    """
+    table = np.asarray(values, np.float64)
+    people, seeds = table.shape
+    if seeds < 2 or people < 2:
+        return t_interval(table.mean(axis=1), confidence=confidence)
+    mean, of_people, of_seeds = table.mean(), table.mean(axis=1), table.mean(axis=0)
+    rest = table - of_people[:, None] - of_seeds + mean
+    freedom = np.array([people - 1, seeds - 1, (people - 1) * (seeds - 1)], np.float64)
+    squares = [seeds * np.var(of_people), people * np.var(of_seeds), np.mean(rest**2)]
+    squares = np.array(squares) * [people, seeds, people * seeds] / freedom
+    excess = squares[1] - squares[2]
+    parts = squares if excess > 0 else squares[:1]
+    variance = squares[0] + max(0.0, excess)
+    spread = float(np.sum(parts**2 / freedom[: len(parts)]))
+    degrees = variance**2 / spread if spread > 0 else float(people - 1)
+    reach = student_t.ppf((1 + confidence) / 2, degrees) * math.sqrt(variance / table.size)
+    return Interval(float(mean), float(mean - reach), float(mean + reach), people)
 
 
 def bounded(name: str, interval: Interval) -> dict[str, float]:

@@ -66,6 +66,8 @@ class Pretrained(NamedTuple):
     space: MotionSpace  # its name is "" if a checkpoint of an earlier version does not show it
     digest: str  # SHA-256 of the manifest, which contains the digests of all weights
     path: Path
+    # SHA-256 of the files that it was trained on; None: the checkpoint does not record them
+    sources: tuple[str, ...] | None = None
 
 
 def shipped_names() -> list[str]:
@@ -262,7 +264,9 @@ def _read(folder: Path) -> Pretrained:
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])
-    return Pretrained(config, nested(leaves), _space(folder, manifest), manifest["digest"], folder)
+    space, sources = _space(folder, manifest), manifest.get("extra", {}).get("sources_digests")
+    sources = None if sources is None else tuple(map(str, sources))
+    return Pretrained(config, nested(leaves), space, manifest["digest"], folder, sources)
 
 
 def space_name(manifest: dict) -> str:

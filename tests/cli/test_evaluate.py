@@ -86,6 +86,7 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
     [
         (["--split", "nowhere"], "no split 'nowhere'"),
         (["--clips", "0"], "need 1 or more"),
+        (["--real", "real", "--real-seeds", "0"], "--real-seeds 0: need 1 or more"),
         (["--metrics", "lps"], "invalid choice"),
         (["--checkpoint", "no/such/folder"], "no checkpoint"),
         (["--data", "no/such/folder"], "no data set here"),

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.intervals import bounded, difference_interval, ratio_interval, t_interval
+from ksdiff_jax.evaluate.intervals import (
+    bounded,
+    crossed_interval,
+    difference_interval,
+    ratio_interval,
+    t_interval,
+)
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
@@ -73,3 +79,32 @@ def test_bounds_are_figures_only_where_there_are_some():
     assert list(figures) == ["lmd", "lmd_low", "lmd_high"] and figures["lmd_low"] < 2.0
     with pytest.raises(InputError, match="got 2 and 1 values"):
         ratio_interval([1.0, 2.0], [1.0])
+
+
+def test_seeds_without_an_effect_leave_the_t_interval_of_the_people():
+    people = np.array([0.3, 0.5, 0.4, 0.7])
+    found = crossed_interval(np.tile(people[:, None], (1, 3)))
+    assert found == pytest.approx(t_interval(people))
+    assert crossed_interval(people[:, None]) == t_interval(people)
+
+
+def test_what_a_seed_does_to_all_people_widens_the_interval():
+    people, seeds = np.array([0.3, 0.5, 0.4, 0.7]), np.array([-0.4, 0.0, 0.4])
+    alike = crossed_interval(people[:, None] + seeds)
+    # no rest: Var = P / (p s) + S / (p s) with P = s Var(people), S = p Var(seeds)
+    variance = people.var(ddof=1) / 4 + seeds.var(ddof=1) / 3
+    parts = np.array([people.var(ddof=1) / 4, seeds.var(ddof=1) / 3])
+    degrees = variance**2 / np.sum(parts**2 / [3, 2])
+    reach = stats.t.ppf(0.975, degrees) * math.sqrt(variance)
+    assert (alike.low, alike.high) == pytest.approx((alike.mean - reach, alike.mean + reach))
+
+
+@pytest.mark.parametrize(("of_people", "of_seeds"), [(1.0, 0.0), (1.0, 1.0), (0.2, 1.0)])
+def test_the_crossed_interval_covers_the_truth_as_often_as_it_promises(of_people, of_seeds):
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        table = of_people * random.normal(size=(12, 1)) + of_seeds * random.normal(size=(1, 4))
+        found = crossed_interval(table + 0.5 * random.normal(size=(12, 4)))
+        covered += found.low <= 0 <= found.high
+    assert 0.92 <= covered / 300 <= 0.99

@@ -267,3 +267,14 @@ def test_a_name_of_any_bytes_is_kept_exactly(tmp_path, params, statistics):
     assert load_pretrained(folder).config.name == name
     json.loads((folder / "config.json").read_bytes().decode("utf-8"))
     (folder / "card.md").read_bytes().decode("utf-8")
+
+
+def test_the_files_it_was_trained_on_are_known_where_they_were_recorded(
+    tmp_path, params, statistics, saved
+):
+    extra = {"sources_digests": ["a" * 64, "b" * 64]}
+    told = save_pretrained(
+        tmp_path / "told", config=Config(), params=params, space=statistics, extra=extra
+    )
+    assert load_pretrained(told).sources == ("a" * 64, "b" * 64)
+    assert load_pretrained(saved).sources is None

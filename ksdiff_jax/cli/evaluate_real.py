@@ -1,0 +1,107 @@
+"""The part of `ksdiff-jax evaluate` on real people: clips, baselines, progress, curves."""
+
+import functools
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import cache_folder
+
+PEOPLE_SHOWN = 3
+PROGRESS_EVERY_S = 20.0
+
+
+def measure_real(folders: Sequence[str], engine, pretrained, *, seeds: Sequence[int], console):
+    """Return the figures on real people, the curves of three of them, and a description for
+    `metrics.json`. The table is printed.
+    """
+    from ksdiff_jax.evaluate.measured import measured_clips, without_people_of
+    from ksdiff_jax.evaluate.real_people import measure_people, people_figures, people_table
+
+    step = Steps(console)
+    measured = measured_clips(
+        folders, cache=cache_folder(), progress=functools.partial(step, "tracking mouths")
+    )
+    for line in measured.unusable:
+        console.warn(f"not measured: {line}")
+    clips, seen = without_people_of(measured.clips, pretrained.sources or ())
+    _say_who(console, clips, seen, recorded=pretrained.sources is not None)
+    if not clips:
+        raise InputError(
+            f"{', '.join(map(str, folders))}: the checkpoint was trained on clips of everybody "
+            f"here ({', '.join(seen)}); name clips of other people"
+        )
+    found = measure_people(engine, clips, params=pretrained.params, seeds=seeds, progress=step)
+    table = people_table(found)
+    for line in ("", *table.splitlines(), ""):
+        console.say(line)
+    about = {
+        "seeds": list(seeds),
+        "people": sorted({clip.person for clip in clips}),
+        "people_seen_in_training": seen,
+        "sources_recorded": pretrained.sources is not None,
+        "not_measured": measured.unusable,
+        "table": table,
+        "clips": _each_clip(found),
+    }
+    return people_figures(found), _curves(found), about
+
+
+class Steps:
+    """Prints how far a stage is, at its begin, at its end and every 20 seconds."""
+
+    def __init__(self, console: Console):
+        self._console, self._stage, self._said_s = console, "", 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage or done == total or now - self._said_s > PROGRESS_EVERY_S:
+            self._console.say(f"{stage}: {done} of {total}")
+            self._stage, self._said_s = stage, now
+
+
+def _say_who(console: Console, clips, seen: list[str], *, recorded: bool) -> None:
+    people = list(dict.fromkeys(clip.person for clip in clips))
+    seconds = sum(clip.seconds for clip in clips)
+    console.say(f"{len(people)} people, {len(clips)} clips, {seconds:.0f} s: {', '.join(people)}")
+    if seen:
+        console.say(f"left out, training saw their clips: {', '.join(seen)}")
+    if not recorded:
+        console.say("the checkpoint does not record its training files; nobody is left out")
+
+
+def _each_clip(found) -> list[dict]:
+    """Return the scores of every clip, person and seed."""
+    rows = []
+    for name, scored in found.scored.items():
+        for seed, scores in enumerate(scored.scores):
+            for clip, score in zip(scored.clips, scores, strict=True):
+                values = score._replace(movement=None)._asdict() | score.movement._asdict()
+                del values["movement"]
+                finite = {k: v if np.isfinite(v) else None for k, v in values.items()}
+                who = {"predictor": name, "sample": seed, "clip": clip.name, "person": clip.person}
+                rows.append(who | finite)
+    return rows
+
+
+def _curves(found) -> list:
+    """Return the curves of the people with the lowest, the middle and the highest correlation, one
+    clip each, of the first seed.
+    """
+    from ksdiff_jax.evaluate.real_people import SYSTEM
+    from ksdiff_jax.evaluate.report import Curves
+
+    system = found.scored[SYSTEM]
+    of_people = system.of_people(lambda score: score.correlation).mean(axis=1)
+    order = [system.people[k] for k in np.argsort(of_people)]
+    shown = dict.fromkeys((order[0], order[len(order) // 2], order[-1]))
+    curves = []
+    for person in list(shown)[:PEOPLE_SHOWN]:
+        k = next(k for k, clip in enumerate(found.clips) if clip.person == person)
+        clip, score = found.clips[k], system.scores[0][k]
+        title = f"{clip.name}: r = {score.correlation:.2f} at lag {score.lag:+.0f}"
+        curves.append(Curves(title, found.openings[k][clip.first_frame :], clip.opening))
+    return curves
