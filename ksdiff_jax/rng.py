@@ -23,7 +23,7 @@ def stream(
     key: Key[Array, ""], name: str, step: int | Int[Array, ""] | None = None
 ) -> Key[Array, ""]:
     """Return the key of the stream `name`, at `step` if one is given."""
-    key = jax.random.fold_in(key, zlib.crc32(name.encode()))
+    key = jax.random.fold_in(key, zlib.crc32(name.encode(errors="surrogatepass")))
     return key if step is None else jax.random.fold_in(key, step)
 
 

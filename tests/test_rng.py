@@ -34,6 +34,12 @@ def test_uniform_numbers_cover_the_unit_interval_evenly():
     assert counts.sum() == 4000 and np.abs(counts - 400).max() < 5 * np.sqrt(400)
 
 
+def test_any_text_names_a_stream():
+    names = ("", "\udcff", "\ud800", "a\nb", "é")
+    data = {tuple(np.asarray(jax.random.key_data(stream(KEYS[0], name)))) for name in names}
+    assert len(data) == len(names)
+
+
 def test_the_streams_of_several_keys_are_those_of_each():
     together = jax.random.key_data(streams(KEYS, "noise", 7))
     alone = [jax.random.key_data(stream(key, "noise", 7)) for key in KEYS]

@@ -12,6 +12,7 @@ occurrence. People are the unit of every figure, so a clip without a person woul
 """
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.prepare.layouts import VIDEOS, find_sources
 from ksdiff_jax.data.prepare.source import Rejected
 from ksdiff_jax.data.tracking.tracker import FaceTracker, Tracker, TrackerDied
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.evaluate.bilabials import Phones, bilabials_of
 from ksdiff_jax.evaluate.tracked_mouth import tracked_mouth
 from ksdiff_jax.typing import Float
@@ -80,7 +81,10 @@ def measured_clips(
             clips.append(clip)
         seen |= set(clip.digests)
     if not clips:
-        raise InputError(f"{', '.join(map(str, folders))}: no clip could be measured here")
+        where = ", ".join(map(str, folders))
+        raise InputError(
+            f"{where}: no clip could be measured here, such as {unusable[0]}; name other folders"
+        )
     return Measured(sorted(clips, key=lambda clip: (clip.person, clip.name)), unusable)
 
 
@@ -102,10 +106,21 @@ def file_digest(path: Path) -> str:
 
 
 def _of_archive(file: Path, folder: Path) -> MeasuredClip:
-    with np.load(file, allow_pickle=False) as archive:
-        opening = archive["opening"].astype(np.float64)
-        sound = folder / str(archive["speech"])
-        person = str(archive["person"]) if "person" in archive.files else file.stem
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            opening = archive["opening"].astype(np.float64)
+            sound = folder / str(archive["speech"])
+            person = str(archive["person"]) if "person" in archive.files else file.stem
+            fps = float(archive["fps"]) if "fps" in archive.files else MOTION_RATE_HZ
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{file}: not a file of measured openings ({type(error).__name__}: "
+            f"{first_line(error)}); need an npz with `opening` and `speech`, the name of its sound"
+        ) from error
+    if fps != MOTION_RATE_HZ:
+        raise InputError(
+            f"{file}: openings at {fps:g} Hz; need {MOTION_RATE_HZ:g} Hz, resample them"
+        )
     if not sound.is_file():
         raise InputError(f"{file}: its sound {sound} does not exist")
     if opening.ndim != 1 or not len(opening) or not np.isfinite(opening).all():

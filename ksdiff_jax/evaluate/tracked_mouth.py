@@ -16,6 +16,7 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.prepare.source import Rejected
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
 from ksdiff_jax.data.tracking.tracker import FaceTracker
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.typing import Float
 
@@ -39,13 +40,17 @@ def tracked_mouth(
     """Return the opening of a video from the cache, or track it and keep it there.
 
     `tracker()` starts the tracker, only if the video is not in the cache. Raise `Rejected` if the
-    video does not show one face for a second.
+    video cannot be read or does not show one face for a second.
     """
     kept = cache / "mouths" / f"{digest}-{MEASURE}.npz"
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as archive:
             return TrackedMouth(archive["opening"].astype(np.float64), int(archive["first_frame"]))
-    mouth = opening_of_face(longest_face(video, tracker()), name=str(video))
+    started = tracker()
+    try:
+        mouth = opening_of_face(longest_face(video, started), name=str(video))
+    except InputError as error:  # of this file, which the others do not depend on
+        raise Rejected("no_video", str(error)) from error
     with replacing(kept) as temporary:
         np.savez(temporary, opening=mouth.opening, first_frame=mouth.first_frame)
     return mouth

@@ -1,4 +1,5 @@
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -135,14 +136,35 @@ def test_everybody_of_whom_training_saw_a_file_is_left_out_and_named(people, mon
         ({"opening": np.zeros((3, 2)), "speech": "a.wav"}, "one finite number per frame"),
         ({"opening": np.array([0.1, np.nan]), "speech": "a.wav"}, "one finite number per frame"),
         ({"opening": np.zeros(3), "speech": "b.wav"}, "does not exist"),
+        ({"opening": np.zeros(3), "speech": "a.wav", "fps": 30.0}, "at 30 Hz; need 25 Hz"),
+        ({"opening": np.zeros(3)}, "not a file of measured openings"),
+        (b"no archive", "not a file of measured openings"),
+        (b"", "not a file of measured openings"),
     ],
 )
 def test_an_archive_that_is_no_measurement_is_named(tmp_path, content, says):
     (tmp_path / "lips").mkdir()
     (tmp_path / "a.wav").write_bytes(b"sound")
-    np.savez(tmp_path / "lips" / "x.npz", **content)
+    if isinstance(content, bytes):
+        (tmp_path / "lips" / "x.npz").write_bytes(content)
+    else:
+        np.savez(tmp_path / "lips" / "x.npz", **content)
     with pytest.raises(InputError, match=says):
         measured_clips([tmp_path], cache=tmp_path)
+
+
+def test_a_broken_video_among_others_is_named_and_alone_refused(people, monkeypatch):
+    monkeypatch.setattr("ksdiff_jax.data.tracking.video.has_sound", lambda path: "mpg" in path)
+    for folder in ("faces/ann", "alone"):
+        (people / folder).mkdir()
+        (people / folder / "broken.mp4").write_bytes(b"no video")
+        (people / folder / "broken.wav").write_bytes(b"its sound")
+    given = {"cache": people / "cache", "tracker": mock.MagicMock}
+    found = measured_clips([people / "faces"], **given)
+    assert len(found.clips) == 3
+    assert ["not a video that FFmpeg can read" in line for line in found.unusable] == [True]
+    with pytest.raises(InputError, match="no clip could be measured here, .*broken"):
+        measured_clips([people / "alone"], **given)
 
 
 def test_a_folder_without_clips_is_refused(tmp_path):
