@@ -86,9 +86,9 @@ def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--pose",
         metavar="SOURCE",
-        help="head rotation and camera from elsewhere: a motion file as long as the speech, or a "
-        "checkpoint (folder or name) that generates them for the same speech; default: the "
-        "checkpoint's own, which DisentTalk leaves at rest",
+        help="head rotation and camera from elsewhere: a motion file at least as long as the "
+        "speech, or a checkpoint (folder or name) that generates them for the same speech; "
+        "default: the checkpoint's own, which DisentTalk leaves at rest",
     )
 
 

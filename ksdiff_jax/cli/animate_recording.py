@@ -57,6 +57,8 @@ class RecordingAnimator:
             for name in ("steps", "sampler", "guidance", "lip_temperature", "style")
         }
         # Refuse a wrong option before any work.
+        if args.style and not hasattr(self.animator.config.sample, "style"):
+            raise InputError(f"--style {args.style}: the model has no styles; leave it out")
         self.animator.options(**self.options)
         check_seed(args.seed)
         if args.samples < 1:

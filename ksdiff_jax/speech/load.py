@@ -216,6 +216,11 @@ def check_shapes(params: PyTree, config: EncoderLayout, *, source: str) -> None:
     """Raise `InputError` unless the parameters match the module of this layout by name and
     shape.
     """
+    if config.num_heads < 1 or config.hidden_size % config.num_heads:
+        raise InputError(
+            f"{source}: width {config.hidden_size} does not divide into {config.num_heads} heads; "
+            "convert the encoder again"
+        )
     expected = {name: leaf.shape for name, leaf in named_leaves(parameter_shapes(config)).items()}
     found = {name: leaf.shape for name, leaf in named_leaves(params).items()}
     for name in sorted(expected.keys() | found.keys()):

@@ -168,19 +168,21 @@ def _common_space(sources: Sequence[Source], system: System) -> str:
     config, names = system.config, {}
     for source in sources:
         space = known_space(source.folder, given=config.data.space, option="--data.space")
-        system.needs.check(space, what=str(source.folder))
         names.setdefault(space, source)
-        if len(names) > 1:
-            stated = " and ".join(f"{one.name} of the {name} space" for name, one in names.items())
-            raise InputError(
-                f"data.sources: {stated}; a run has one motion space, prepare all for the same face"
-            )
+    if len(names) > 1:
+        stated = " and ".join(f"{one.name} of the {name} space" for name, one in names.items())
+        raise InputError(
+            f"data.sources: {stated}; a run has one motion space, prepare all for the same face"
+        )
+    space = next(iter(names))
+    for source in sources:
+        system.needs.check(space, what=str(source.folder))
         if space != BUILTIN.name and config.train.samples_every:
             raise InputError(
                 f"{source.folder}: its coefficients are of the {space} space, train.samples_every "
                 "draws on the built-in head; set --train.samples_every 0"
             )
-    return next(iter(names))
+    return space
 
 
 def _check_sources(sources: Sequence[Source], system: System, tell: Callable[[str], None]) -> None:

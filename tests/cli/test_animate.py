@@ -183,6 +183,7 @@ def test_a_checkpoint_of_another_schema_is_one_line(animate, speech, checkpoint)
         (["--sampler", "euler"], "'ddim'"),
         (["--seed", "-5"], "seed: got -5"),
         (["--samples", "0"], "--samples 0"),
+        (["--style", "grid"], "style grid: need it empty, the model has no styles"),
         (["--formats", "gif"], "gif"),
         (["--face", "nowhere.npz"], "nowhere.npz"),
         (["--transcript-file", "nowhere.txt"], "nowhere.txt"),

@@ -163,7 +163,7 @@ def test_a_broken_video_among_others_is_named_and_alone_refused(people, monkeypa
     found = measured_clips([people / "faces"], **given)
     assert len(found.clips) == 3
     assert ["not a video that FFmpeg can read" in line for line in found.unusable] == [True]
-    with pytest.raises(InputError, match="no clip could be measured here, .*broken"):
+    with pytest.raises(InputError, match=r"no clip could be measured here, .*broken"):
         measured_clips([people / "alone"], **given)
 
 

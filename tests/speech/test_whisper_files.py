@@ -190,3 +190,7 @@ def test_a_damaged_conversion_is_noticed(folder, tmp_path):
     (out / "config.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"weight positions has shape \(300, 16\), .*\(301, 16\)"):
         load_encoder(out)
+    manifest["encoder"]["num_heads"] = 3
+    (out / "config.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="width 16 does not divide into 3 heads; convert the"):
+        load_encoder(out)

@@ -113,6 +113,12 @@ def test_styles_without_sources_are_refused(folders):
         ({"made": "name=a", "made/../made": "name=b"}, {}, "is clip 'clip-0' of a"),
         ({"made": "", "empty": ""}, {}, "data.sources empty .*no training clips in it"),
         ({"made": "", "flame": ""}, {}, "made of the builtin space and flame of the flame space"),
+        # what differs is named before what the system lacks in one of them
+        (
+            {"flame": "", "made": ""},
+            {"loss.lip_gap": "0.5"},
+            "flame of the flame space and made of the builtin",
+        ),
         ({"made": ""}, {"model.generator.styles": "maid"}, "styles maid: no source .* made"),
         ({"made": ""}, {"model.generator.styles": "made/x"}, "need some of made, made/voice"),
         ({"made": "head_weight=0"}, {}, "model.jaw_path head: need expression"),

@@ -236,7 +236,7 @@ class Config:
         few = self.sample.steps <= steps
         need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
         styles = self.model.generator.styles
-        known = f"one of {', '.join(styles)}" if styles else "no name, the model has no styles"
+        known = f"one of {', '.join(styles)}" if styles else "it empty, the model has no styles"
         need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
         if self.weights_head:
             apart = self.model.generator.dual_path and self.model.jaw_path == "expression"

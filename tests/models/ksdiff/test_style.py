@@ -61,7 +61,7 @@ def test_styles_add_one_table_to_each_generator_and_change_no_other_parameter():
 def test_an_unknown_style_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match=r"sample\.style me: need one of made, real, real/anna"):
         override(STYLED, {"sample.style": "me"})
-    with pytest.raises(InputError, match="need no name, the model has no styles"):
+    with pytest.raises(InputError, match="style real: need it empty, the model has no styles"):
         override(TINY, {"sample.style": "real"})
     with pytest.raises(InputError, match=r"model\.generator\.styles .* need different names"):
         override(TINY, {"model.generator.styles": "a,a"})
