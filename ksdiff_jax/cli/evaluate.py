@@ -122,7 +122,7 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     )
     add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
     add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, metavar="N", help="same seed, same samples; default 0")
     add(
         "--control",
         choices=("truth", "still"),
@@ -136,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             option = name.replace("_", "-")
             raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
+    _check_real(args)
     from ksdiff_jax.animate.engine import Engine, check_seed
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
@@ -186,6 +187,19 @@ def run(args: argparse.Namespace) -> int:
                 )
     _print(console, figures, about, out)
     return 0
+
+
+def _check_real(args: argparse.Namespace) -> None:
+    """Raise `InputError` if --real is given and not used, or needed and not given."""
+    given = f"--real {' '.join(args.real or ())}"
+    if args.real and "real" not in args.metrics:
+        raise InputError(f"{given}: --metrics leaves out the group real; add it, or omit --real")
+    if args.real and args.control:
+        raise InputError(
+            f"{given}: --control {args.control} has no motion for real speech; omit one"
+        )
+    if args.metrics == ["real"] and not args.real and not args.sync:
+        raise InputError("--metrics real: no real people; name their folders with --real DIR")
 
 
 def _out_folder(args: argparse.Namespace) -> Path | None:
@@ -265,10 +279,10 @@ def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
     from ksdiff_jax.evaluate.sync import sync_figures
     from ksdiff_jax.models.sync.expert import Expert
 
-    if args.sync or args.control:
+    if args.sync or args.control or args.real:
         raise InputError(
             f"--checkpoint {args.checkpoint}: a lip-sync model itself, which has no motion to "
-            "measure; leave --sync and --control out, or name the checkpoint of another system"
+            "measure; leave --sync, --control and --real out, or name another system's checkpoint"
         )
     clips = _clips(args, system, console)
     return sync_figures(Expert(system, pretrained.params, pretrained.digest), clips)

@@ -75,6 +75,7 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
     for arguments, says in (
         ([*scene, "--sync", scene[1]], "of the system ksdiff; need a lip-sync model"),
         (["--checkpoint", sync_model, *scene[2:], "--control", "still"], "a lip-sync model itself"),
+        (["--checkpoint", sync_model, *scene[2:], "--real", "real"], "a lip-sync model itself"),
     ):
         assert main(["evaluate", *arguments]) == 2
         error = capsys.readouterr().err.strip()
@@ -87,6 +88,9 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--split", "nowhere"], "no split 'nowhere'"),
         (["--clips", "0"], "need 1 or more"),
         (["--real", "real", "--real-seeds", "0"], "--real-seeds 0: need 1 or more"),
+        (["--real", "real", "--metrics", "lips"], "--real real: --metrics leaves out the group"),
+        (["--real", "real"], "--real real: --control still has no motion for real speech"),
+        (["--metrics", "real"], "name their folders with --real DIR"),
         (["--metrics", "lps"], "invalid choice"),
         (["--checkpoint", "no/such/folder"], "no checkpoint"),
         (["--data", "no/such/folder"], "no data set here"),
