@@ -277,17 +277,8 @@ def take_of_face(
             f"the mouth moves by {np.std(opening):.4f} of the face's height while there is sound"
         )
         raise Rejected("silent_speaker", detail)
-    measures = {
-        "reprojection_error": error,
-        "seen_share": share,
-        "mouth_opening_std": float(np.std(opening)),
-    }
-    if np.isfinite(mouth.correlation):
-        measures |= {
-            "av_offset_s": mouth.offset_s,
-            "av_correlation": mouth.correlation,
-            "av_lead": mouth.lead,
-        }
+    measures = {"reprojection_error": error, "seen_share": share}
+    measures |= {"mouth_opening_std": float(np.std(opening))} | _offset_measures(mouth)
     pose = fit.pose
     return Take(
         start_s=start_s,
@@ -302,6 +293,17 @@ def take_of_face(
         whole=whole,
         space=face.space,
     )
+
+
+def _offset_measures(mouth: AudioVisualOffset) -> dict[str, float]:
+    """Return what is known of the offset of sound and face; {} where it is undefined."""
+    if not np.isfinite(mouth.correlation):
+        return {}
+    return {
+        "av_offset_s": mouth.offset_s,
+        "av_correlation": mouth.correlation,
+        "av_lead": mouth.lead,
+    }
 
 
 def offset_of_take(name: str, take: Take) -> Offset:

@@ -113,8 +113,8 @@ def test_a_video_of_uneven_rate_becomes_a_clip_at_25_hz(scripted, tmp_path):
     assert np.degrees((Rotation.from_rotvec(clip.rotation) * true.inv()).magnitude()).max() < 1.5
     opens = np.clip(np.sin(2 * np.pi * 2 * np.arange(clip.frames) / 25), 0, 1)
     assert np.corrcoef(clip.jaw[:, 0], opens)[0, 1] > 0.95
-    assert clip.measures["av_offset_s"] == pytest.approx(0, abs=0.041)
     assert clip.measures["reprojection_error"] < 0.01
+    # The sound is no speech, from which an offset could be told for sure.
     (offset,) = outcome.offsets
     assert offset.take_id == "v@0.00" and offset.corrected_s == 0
 
