@@ -122,6 +122,8 @@ def test_styles_without_sources_are_refused(folders):
         ({"made": ""}, {"model.generator.styles": "maid"}, "styles maid: no source .* made"),
         ({"made": ""}, {"model.generator.styles": "made/x"}, "need some of made, made/voice"),
         ({"made": "head_weight=0"}, {}, "model.jaw_path head: need expression"),
+        ({"made": "name=a/b"}, {}, "data.sources name=a/b: need a name without /"),
+        ({"made": "name=init"}, {}, "data.sources name=init: .* and not init"),
         ({"made": "weight=nan"}, {}, "data.sources.weight nan: need a finite number"),
         ({"made": "weight=0"}, {}, "their weights are all 0"),
         ({"made": "", "nowhere": ""}, {}, "nowhere: no data set here"),
