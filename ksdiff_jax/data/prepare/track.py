@@ -282,12 +282,6 @@ def take_of_face(
         "seen_share": share,
         "mouth_opening_std": float(np.std(opening)),
     }
-    if np.isfinite(mouth.correlation):
-        measures |= {
-            "av_offset_s": mouth.offset_s,
-            "av_correlation": mouth.correlation,
-            "av_lead": mouth.lead,
-        }
     pose = fit.pose
     return Take(
         start_s=start_s,
@@ -298,10 +292,21 @@ def take_of_face(
         shape=fit.shape,
         audio=sound,
         tool=TOOL,
-        measures=measures,
+        measures=measures | _measures_of_offset(mouth),
         whole=whole,
         space=face.space,
     )
+
+
+def _measures_of_offset(mouth: AudioVisualOffset) -> dict[str, float]:
+    """Return the measures of an offset of sound and face; none if there is no correlation."""
+    if not np.isfinite(mouth.correlation):
+        return {}
+    return {
+        "av_offset_s": mouth.offset_s,
+        "av_correlation": mouth.correlation,
+        "av_lead": mouth.lead,
+    }
 
 
 def offset_of_take(name: str, take: Take) -> Offset:
