@@ -106,6 +106,11 @@ class DataConfig:
             raise InputError(
                 f"data.sources {', '.join(labels)}: their weights are all 0; need one above 0"
             )
+        if odd := next((name for name in labels if name == "init" or "/" in name), ""):
+            raise InputError(
+                f"data.sources name={odd}: need a name without /, which styles use, and not init, "
+                "which data.statistics uses"
+            )
         if twice := next((name for name in labels if labels.count(name) > 1), ""):
             raise InputError(
                 f"data.sources: two are named {twice!r}; give each its own with name=..."

@@ -53,6 +53,8 @@ from ksdiff_jax.typing import Float
 # Whole clips are longer than training cuts; this batch size keeps validation within the memory of a
 # training step.
 _VALIDATION_ROWS = 8
+# Ratio of deviations from which the motion of a number is unknown to the starting weights.
+UNKNOWN_TIMES = 4.0
 
 
 class Source(NamedTuple):
@@ -229,21 +231,35 @@ def _with_statistics(
 ) -> MotionSpace:
     """Return the motion space with the mean and deviation that `data.statistics` names."""
     name, start = config.data.statistics, config.train.init_from
+    if name == "init" and (kept := kept_statistics(workdir)) is not None:
+        return SPACES[space].with_statistics(*kept)
+    mean, std = pooled = _pooled(sources)
     if name == "init":
-        if (kept := kept_statistics(workdir)) is not None:
-            return SPACES[space].with_statistics(*kept)
         if not start:
             raise InputError(
                 "data.statistics init: those of the starting weights; name these with "
                 "--train.init_from"
             )
         given = read_pretrained(start).space
-        return SPACES[space].with_statistics(given.mean, given.std)
-    chosen = [source for source in sources if name in ("", source.name)]
-    weights = [1.0] if name else [source.weight for source in chosen]
-    return SPACES[space].with_statistics(
-        *pooled_moments([source.info for source in chosen], weights)
-    )
+        mean, std = np.array(given.mean), np.array(given.std)
+    elif name:
+        mean, std = _pooled([source for source in sources if source.name == name])
+    return SPACES[space].with_statistics(mean, known_deviation(std, pooled[1]))
+
+
+def _pooled(sources: Sequence[Source]) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
+    weights = [source.weight for source in sources] if len(sources) > 1 else [1.0]
+    return pooled_moments([source.info for source in sources], weights)
+
+
+def known_deviation(
+    given: Float[np.ndarray, "m"], pooled: Float[np.ndarray, "m"]
+) -> Float[np.ndarray, "m"]:
+    """Return the deviations of one source or of the starting weights, but those of all data for
+    numbers that move `UNKNOWN_TIMES` as much in it: normalised by a deviation of almost 0, they
+    would outweigh all others in the loss.
+    """
+    return np.where(pooled > UNKNOWN_TIMES * given, pooled, given)
 
 
 def _description(source: Source) -> str:

@@ -11,7 +11,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.run_space import keep_run_space
-from ksdiff_jax.train.sources import open_training_data
+from ksdiff_jax.train.sources import known_deviation, open_training_data
 from ksdiff_jax.train.validation_clips import write_validation_clips
 from tests.data.clips import make_clip
 
@@ -77,6 +77,11 @@ def test_statistics_are_pooled_or_one_sources_or_those_of_the_start(folders, tmp
     assert opened(folders, both, workdir=tmp_path, **init).space == own
 
 
+def test_a_number_that_the_named_statistics_hardly_know_has_the_deviation_of_all_data():
+    found = known_deviation(np.array([0.001, 0.3, 0.5, 0.0]), np.array([0.2, 1.1, 0.1, 0.3]))
+    np.testing.assert_array_equal(found, [0.2, 0.3, 0.5, 0.3])
+
+
 def test_a_resumed_run_keeps_its_validation_clips_of_each_source(folders, tmp_path):
     first = opened(folders, {"made": "", "real": ""}, workdir=tmp_path)
     write_validation_clips(tmp_path, first.clips)
@@ -122,6 +127,8 @@ def test_styles_without_sources_are_refused(folders):
         ({"made": ""}, {"model.generator.styles": "maid"}, "styles maid: no source .* made"),
         ({"made": ""}, {"model.generator.styles": "made/x"}, "need some of made, made/voice"),
         ({"made": "head_weight=0"}, {}, "model.jaw_path head: need expression"),
+        ({"made": "name=a/b"}, {}, "data.sources name=a/b: need a name without /"),
+        ({"made": "name=init"}, {}, "data.sources name=init: .* and not init"),
         ({"made": "weight=nan"}, {}, "data.sources.weight nan: need a finite number"),
         ({"made": "weight=0"}, {}, "their weights are all 0"),
         ({"made": "", "nowhere": ""}, {}, "nowhere: no data set here"),
