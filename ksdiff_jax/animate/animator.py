@@ -227,6 +227,7 @@ class Animator:
             Motion.from_coefficients(
                 sample.motion,
                 fps=MOTION_RATE_HZ,
+                space=self.pretrained.space.name,
                 meta=self._meta(utterance) | about | {"sample": number},
                 tracks=sample.tracks,
             )
@@ -240,7 +241,6 @@ class Animator:
         return {
             "checkpoint": self.pretrained.digest,
             "checkpoint_name": self.config.name,
-            "space": self.pretrained.space.name,
             "config": to_dict(self.config),
             "audio_sha256": utterance.digest,
             "noise_id": utterance.noise_id,

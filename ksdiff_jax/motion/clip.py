@@ -2,10 +2,10 @@
 
 | field | shape | unit |
 |---|---|---|
-| exp | (t, 50) | expression coefficients of the space (motion/space.py) |
+| exp | (t, 50), in `bfm` (t, 64) | expression coefficients of the space (motion/space.py) |
 | global_orient, jaw_pose, neck_pose | (t, 3) | axis-angle, radians |
 | eyes_pose | (t, 6) | axis-angle, radians, left then right |
-| cam | (t, 3) | weak-perspective scale, tx, ty |
+| cam | (t, 3) | weak-perspective scale, tx, ty; in `bfm` the translation |
 | shape | (100,) | identity coefficients |
 | timestamps | (t,) | seconds |
 | fps | () | Hz |
@@ -37,7 +37,6 @@ SCHEMA = "ksdiff-motion/1"
 MAX_FILE_BYTES = 400_000_000
 
 _PER_FRAME = {
-    "exp": (np.float32, (spaces.EXPRESSION_DIMS,)),
     "global_orient": (np.float32, (3,)),
     "jaw_pose": (np.float32, (3,)),
     "neck_pose": (np.float32, (3,)),
@@ -59,7 +58,7 @@ class MotionClip:
     Construction converts to the dtypes of the file and rejects invalid values.
     """
 
-    exp: Float[np.ndarray, "t 50"]
+    exp: Float[np.ndarray, "t e"]
     global_orient: Float[np.ndarray, "t 3"]
     jaw_pose: Float[np.ndarray, "t 3"]
     neck_pose: Float[np.ndarray, "t 3"]
@@ -75,9 +74,8 @@ class MotionClip:
     meta: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        for name, value in _checked_fields(
-            {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        ).items():
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name, value in _checked_fields(values, space=self.meta.get("space", "")).items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -96,14 +94,16 @@ class MotionClip:
         return len(self) / self.fps
 
     @property
-    def coefficients(self) -> Float[np.ndarray, "t 59"]:
-        """The motion in the order of `motion.space`: expression, rotation, jaw, camera."""
+    def coefficients(self) -> Float[np.ndarray, "t m"]:
+        """The motion in the order of `motion.space`: expression, rotation, jaw, camera (in `bfm`
+        the translation).
+        """
         return np.concatenate([self.exp, self.global_orient, self.jaw_pose, self.cam], axis=1)
 
     @classmethod
     def from_coefficients(
         cls,
-        coefficients: Float[np.ndarray, "t 59"],
+        coefficients: Float[np.ndarray, "t m"],
         *,
         fps: float | int = 25.0,
         tracks: Mapping[str, np.ndarray] | None = None,
@@ -111,7 +111,7 @@ class MotionClip:
         space: str = spaces.BUILTIN.name,
         meta: dict | None = None,
     ) -> "MotionClip":
-        """Create a clip from the numbers of `builtin` or `flame` (motion/space.py) per frame.
+        """Create a clip from the numbers of `space` (motion/space.py) per frame.
 
         `tracks` contains any of the four arrays (t,) of keyframes by field name. Tracks that are
         not given, and the poses of neck and eyes, are zero.
@@ -119,13 +119,15 @@ class MotionClip:
         frames, tracks = len(coefficients), dict(tracks or {})
         if unknown := sorted(tracks.keys() - _TRACKS):
             raise InputError(f"motion tracks: got {', '.join(unknown)}, need {', '.join(_TRACKS)}")
+        of = spaces.SPACES.get(space, spaces.BUILTIN)
+        exp, rotation, jaw, place = (coefficients[:, of.slice(part)] for part, _ in of.parts)
         return cls(
-            exp=coefficients[:, spaces.EXPRESSION],
-            global_orient=coefficients[:, spaces.ROTATION],
-            jaw_pose=coefficients[:, spaces.JAW],
+            exp=exp,
+            global_orient=rotation,
+            jaw_pose=jaw,
             neck_pose=np.zeros((frames, 3)),
             eyes_pose=np.zeros((frames, 6)),
-            cam=coefficients[:, spaces.CAMERA],
+            cam=place,
             shape=np.zeros(spaces.SHAPE_DIMS) if shape is None else shape,
             timestamps=np.arange(frames) / fps,
             fps=fps,
@@ -140,9 +142,15 @@ class MotionClip:
         """Return this motion with rotation and camera of `reference`, whose frames beyond its end
         are not used.
 
-        Raises `InputError` where the reference has another frame rate or fewer frames; `source`
-        names it.
+        Raises `InputError` where the reference has another frame rate, fewer frames, or a camera
+        where this motion has a translation (`bfm`) or the reverse; `source` names it.
         """
+        ours, theirs = (motion.space or spaces.BUILTIN.name for motion in (self, reference))
+        if spaces.SPACES[ours].parts != spaces.SPACES[theirs].parts:
+            raise InputError(
+                f"{source}: a pose of the {theirs} space, the motion is of the {ours} space, where "
+                "the head's position has other units; give a pose of that space"
+            )
         if reference.fps != self.fps:
             raise InputError(
                 f"{source}: {reference.fps:g} frames per second, the motion has {self.fps:g}; "
@@ -196,7 +204,7 @@ class MotionClip:
                 f"{path}: motion file of schema {schema!r}, this version reads {SCHEMA!r}"
             )
         try:
-            clip = cls(**_checked_fields(arrays), meta=meta)
+            clip = cls(**_checked_fields(arrays, space=meta.get("space", "")), meta=meta)
             if space or clip.space not in ("", *spaces.SPACES):
                 meta["space"] = stated_space(clip.space, space, what="space of this motion")
             return clip
@@ -204,14 +212,18 @@ class MotionClip:
             raise InputError(f"{path}: {error}") from error
 
 
-def _checked_fields(values: dict) -> dict:
+def _checked_fields(values: dict, *, space: str) -> dict:
     """Return every field except `meta` in the dtype of the file; raise `InputError` with the name
-    of an invalid field.
+    of a field that is invalid in this motion space.
     """
     exp = np.asarray(values["exp"])
+    part = spaces.SPACES.get(space, spaces.BUILTIN).slice("expression")
     if exp.ndim != 2 or len(exp) < 1:
-        raise InputError(f"motion exp: got shape {exp.shape}, need at least one frame of 50")
-    checked = {
+        raise InputError(
+            f"motion exp: got shape {exp.shape}, need at least one frame of {part.stop}"
+        )
+    checked = {"exp": _checked("exp", exp, np.float32, (len(exp), part.stop))}
+    checked |= {
         name: _checked(name, values[name], dtype, (len(exp), *trailing))
         for name, (dtype, trailing) in _PER_FRAME.items()
     }

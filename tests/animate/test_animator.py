@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, motion_frames
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.ksdiff.config import SampleConfig
+from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import BFM
 from ksdiff_jax.speech.reading import TranscriptWarning
 from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
 from tests.conftest import REPOSITORY
@@ -220,3 +224,19 @@ def test_a_batch_is_split_over_all_devices_and_stays_the_same():
             assert np.abs(single.coefficients - motion.coefficients).max() < 1e-6
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=REPOSITORY)
+
+
+def test_a_motion_has_the_space_of_its_checkpoint(animator):
+    utterance = animator.read(tone(0.2), sample_rate_hz=16_000)
+    sample = Sample(np.zeros((5, BFM.width), np.float32))
+    config = SimpleNamespace(sample=SampleConfig())
+    engine = SimpleNamespace(
+        sample=lambda *_, **__: [sample], system=SimpleNamespace(config=config)
+    )
+    of_bfm = SimpleNamespace(
+        engine=SimpleNamespace(with_options=lambda: engine),
+        pretrained=SimpleNamespace(space=BFM),
+        _meta=lambda utterance: {},
+    )
+    (motion,) = Animator.animate(of_bfm, [utterance])
+    assert (motion.space, motion.exp.shape) == ("bfm", (5, 64))

@@ -99,6 +99,23 @@ def test_a_pose_of_another_length_or_rate_is_refused(frames, fps, what):
         MotionClip.from_coefficients(coefficients()).with_pose(reference, source="a.npz")
 
 
+def test_a_motion_of_the_basel_model_has_its_64_numbers_and_the_translation(tmp_path):
+    values = np.random.default_rng(1).normal(size=(7, space.BFM.width)).astype(np.float32)
+    made = MotionClip.from_coefficients(values, space="bfm")
+    read = MotionClip.load(made.save(tmp_path / "b.motion.npz"))
+    assert (read.space, read.exp.shape) == ("bfm", (7, 64))
+    np.testing.assert_array_equal(read.cam, values[:, 70:])
+    np.testing.assert_array_equal(read.coefficients, values)
+    with pytest.raises(InputError, match=r"motion exp: got shape \(7, 64\), need \(7, 50\)"):
+        MotionClip(**{name: getattr(made, name) for name in FILE_KEYS}, meta={"space": "builtin"})
+
+
+def test_a_pose_whose_position_has_other_units_is_refused():
+    other = MotionClip.from_coefficients(np.zeros((7, space.BFM.width)), space="bfm")
+    with pytest.raises(InputError, match=r"a\.npz: a pose of the bfm space, the motion is of the"):
+        MotionClip.from_coefficients(coefficients()).with_pose(other, source="a.npz")
+
+
 def test_nan_is_rejected_with_its_field_named():
     values = coefficients()
     values[2, 53] = np.nan
