@@ -13,6 +13,7 @@ from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
 from ksdiff_jax.models.pretrained import save_pretrained
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.overrides import override
+from ksdiff_jax.speech import load_encoder
 from ksdiff_jax.tree import parameter_count
 from tests.animate.fake_system import CONFIG, STATISTICS
 from tests.data.clips import make_clip
@@ -51,6 +52,35 @@ def test_features_are_added_to_the_clips_of_a_data_set(tmp_path, shards, tiny_en
     assert ShardReader(out, "train")[0].speech_features.shape[0] == 40
     status, facts, _ = run(capsys, "inspect", out, "--json")
     assert json.loads(facts)["speech_features_of"] == dataset_info(out).encoder_digest
+
+
+@pytest.mark.slow
+def test_disenttalk_trains_on_the_kept_features_of_a_frozen_encoder(
+    tmp_path, shards, tiny_encoder, capsys, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    fields = {
+        "data.path": shards,
+        "data.batch_size": 2,
+        "data.clip_frames": 20,
+        "model.encoder.kind": "pretrained",
+        "model.encoder.path": tiny_encoder,
+        "model.width": 16,
+        "model.blocks": 1,
+        "model.heads": 2,
+        "train.steps": 2,
+        "train.warmup_steps": 1,
+        "train.log_every": 1,
+    }
+    options = [word for name, value in fields.items() for word in (f"--{name}", value)]
+    workdir = tmp_path / "run"
+    status, _, said = run(capsys, "train", "disenttalk_demo", "--workdir", workdir, *options)
+    assert status == 0 and "speech features of 1 train clips" in said
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    losses = [entry["loss"] for entry in map(json.loads, lines) if entry["split"] == "train"]
+    assert losses and np.isfinite(losses).all()
+    config = json.loads((workdir / "pretrained" / "config.json").read_text())
+    assert config["config"]["model"]["encoder"]["digest"] == load_encoder(tiny_encoder).digest
 
 
 @pytest.mark.parametrize(
