@@ -9,8 +9,10 @@ import io
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +27,11 @@ BLOCK_CLIPS = 64
 HELD_OUT_SHARE = 0.05  # of the clips, for validation and again for test
 LICENCE = "Apache-2.0 (sentences and motion are ours; the sound is the output of espeak-ng)"
 PACKAGE_ROOT = Path(__file__).parents[3]
+
+# SIGSEGV ended one worker among several hundred, on a block that other processes generated. Each
+# process returns the same samples, so the block is tried again.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+ATTEMPTS = 3
 
 
 def split_sizes(clips: int) -> dict[Split, int]:
@@ -106,16 +113,34 @@ def _run_worker(block: dict) -> list[Clip]:
     path = os.pathsep.join(filter(None, (str(PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
     # One thread each, because the processes share the cores.
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "ksdiff_jax.data.corpus.worker", json.dumps(block)]
-    result = subprocess.run(command, env=environment, capture_output=True, check=False)
-    items = _unpickled(result.stdout)
+    command = [
+        *(sys.executable, "-X", "faulthandler"),
+        *("-m", "ksdiff_jax.data.corpus.worker", json.dumps(block)),
+    ]
+    for _ in range(ATTEMPTS):
+        result = subprocess.run(command, env=environment, capture_output=True, check=False)
+        if -result.returncode not in CRASHES:
+            break
+        warnings.warn(
+            f"a corpus worker crashed on clips {block['first']} to "
+            f"{block['first'] + block['count'] - 1} ({_ending(result)})",
+            stacklevel=2,
+        )
+    items = _unpickled(result.stdout) if result.returncode >= 0 else []
     if items and isinstance(items[-1], InputError):
         raise items[-1]
     if result.returncode != 0 or len(items) != block["count"]:
         raise RuntimeError(
-            f"a corpus worker failed on {block}:\n{result.stderr.decode(errors='replace')}"
+            f"a corpus worker failed on {block} with {len(items)} of {block['count']} clips "
+            f"({_ending(result)}):\n{result.stderr.decode(errors='replace')}"
         )
     return items
+
+
+def _ending(result: subprocess.CompletedProcess) -> str:
+    if result.returncode < 0:
+        return f"signal {signal.Signals(-result.returncode).name}"
+    return f"exit status {result.returncode}"
 
 
 def _unpickled(data: bytes) -> list:
