@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
   ksdiff-jax evaluate --metrics real --real faces --out figures    real people, with baselines
+  ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
@@ -102,6 +103,13 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         "a folder of videos, one folder per person, which are tracked once (`make tracker`)",
     )
     add(
+        "--folds",
+        nargs="+",
+        metavar="DIR",
+        help="with --metrics real, in place of --checkpoint: checkpoints that were trained on "
+        "different people; each person is measured by the first that saw none of their files",
+    )
+    add(
         "--real-seeds",
         type=int,
         default=3,
@@ -148,22 +156,30 @@ def run(args: argparse.Namespace) -> int:
     keep_compilations()
     out = _out_folder(args)
     check_seed(args.seed)
-    pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
-    system = build_system(pretrained.config, pretrained.space)
+    names = args.folds or [args.checkpoint]
+    several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
+    pretrained, system = several[0], build_system(several[0].config, several[0].space)
     started = time.perf_counter()
     if isinstance(system, Sync):
         figures, curves = _of_sync_model(args, system, pretrained, console), []
         real_curves, about_real = [], {}
     else:
-        engine = Engine(system, pretrained.params)
-        engine = engine.with_options(steps=args.steps, guidance=args.guidance)
-        system = engine.system
+        engines = [
+            Engine(build_system(each.config, each.space), each.params).with_options(
+                steps=args.steps, guidance=args.guidance
+            )
+            for each in several
+        ]
+        engine, system = engines[0], engines[0].system
         figures, curves = _on_split(args, engine, console)
-        real_figures, real_curves, about_real = _on_real(args, engine, pretrained, console)
+        real_figures, real_curves, about_real = _on_real(args, engines, several, console)
         figures |= real_figures
     about = {
         "machine": report.machine(),
-        "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
+        "checkpoint": {"name": names[0], "digest": pretrained.digest},
+        "folds": [
+            {"name": n, "digest": each.digest} for n, each in zip(names, several, strict=True)
+        ],
         "data": args.data or "built-in corpus",
         "split": args.split,
         "options": dataclasses.asdict(system.config.sample),
@@ -176,17 +192,19 @@ def run(args: argparse.Namespace) -> int:
         write_document(
             out / "metrics.json", report.as_json(figures, about), overwrite=args.overwrite
         )
-        for name, shown, shown_on in (
-            ("openings", curves, args.split),
-            ("openings-real", real_curves, "real speech"),
-        ):
-            if shown:
-                title = f"mouth opening of {Path(args.checkpoint).name}, {shown_on}"
-                report.plot_openings(
-                    out / f"{name}.png", shown, title=title, overwrite=args.overwrite
-                )
+        _plot(args, out, Path(names[0]).name, {args.split: curves, "real speech": real_curves})
     _print(console, figures, about, out)
     return 0
+
+
+def _plot(args: argparse.Namespace, out: Path, name: str, curves: dict[str, list]) -> None:
+    """Plot the mouth openings of the split and of the real people, as far as there are any."""
+    from ksdiff_jax.evaluate import report
+
+    for file, (shown_on, shown) in zip(("openings", "openings-real"), curves.items(), strict=True):
+        if shown:
+            title = f"mouth opening of {name}, {shown_on}"
+            report.plot_openings(out / f"{file}.png", shown, title=title, overwrite=args.overwrite)
 
 
 def _check_real(args: argparse.Namespace) -> None:
@@ -197,6 +215,15 @@ def _check_real(args: argparse.Namespace) -> None:
     if args.real and args.control:
         raise InputError(
             f"{given}: --control {args.control} has no motion for real speech; omit one"
+        )
+    if args.folds and args.metrics != ["real"]:
+        raise InputError(
+            f"--folds {' '.join(args.folds)}: these measure real people only; add --metrics real "
+            "--real DIR"
+        )
+    if args.folds and args.checkpoint != "demo":
+        raise InputError(
+            f"--folds and --checkpoint {args.checkpoint}: name all checkpoints behind --folds"
         )
     if args.metrics == ["real"] and not args.real and not args.sync:
         raise InputError("--metrics real: no real people; name their folders with --real DIR")
@@ -214,7 +241,7 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
         filter(
             None,
             (
-                find_pretrained(args.checkpoint),
+                *map(find_pretrained, args.folds or [args.checkpoint]),
                 args.data,
                 args.encoder,
                 args.sync,
@@ -308,7 +335,7 @@ def _clips(args, system, console: Console) -> list:
     return clips
 
 
-def _on_real(args, engine, pretrained, console: Console):
+def _on_real(args, engines, several, console: Console):
     """Return the figures on real people, silence and noise, the curves of three people, and a
     description, if folders are given.
     """
@@ -318,13 +345,14 @@ def _on_real(args, engine, pretrained, console: Console):
     from ksdiff_jax.evaluate.rest import rest
     from ksdiff_jax.face import builtin_face, check_face
 
-    check_face(builtin_face(), engine.space.name, what="--metrics real")
+    for engine in engines:
+        check_face(builtin_face(), engine.space.name, what="--metrics real")
     seeds = range(args.seed, args.seed + args.real_seeds)
     figures, curves, about = measure_real(
-        args.real, engine, pretrained, seeds=seeds, console=console
+        args.real, list(zip(engines, several, strict=True)), seeds=seeds, console=console
     )
     for folder in args.real:
-        figures |= rest(engine, folder, seed=args.seed)
+        figures |= rest(engines[0], folder, seed=args.seed)
     return figures, curves, about
 
 

@@ -14,11 +14,14 @@ PEOPLE_SHOWN = 3
 PROGRESS_EVERY_S = 20.0
 
 
-def measure_real(folders: Sequence[str], engine, pretrained, *, seeds: Sequence[int], console):
+def measure_real(folders: Sequence[str], checkpoints, *, seeds: Sequence[int], console):
     """Return the figures on real people, the curves of three of them, and a description for
     `metrics.json`. The table is printed.
+
+    `checkpoints` are pairs (engine, pretrained). Each person is measured by the first one whose
+    training saw no file of them.
     """
-    from ksdiff_jax.evaluate.measured import measured_clips, without_people_of
+    from ksdiff_jax.evaluate.measured import measured_clips
     from ksdiff_jax.evaluate.real_people import measure_people, people_figures, people_table
 
     step = Steps(console)
@@ -27,27 +30,46 @@ def measure_real(folders: Sequence[str], engine, pretrained, *, seeds: Sequence[
     )
     for line in measured.unusable:
         console.warn(f"not measured: {line}")
-    clips, seen = without_people_of(measured.clips, pretrained.sources or ())
-    _say_who(console, clips, seen, recorded=pretrained.sources is not None)
+    judged, seen = _divided(measured.clips, checkpoints)
+    recorded = all(pretrained.sources is not None for _, pretrained in checkpoints)
+    clips = [clip for each in judged for clip in each.clips]
+    _say_who(console, clips, seen, recorded=recorded)
     if not clips:
+        who = "the checkpoint was" if len(checkpoints) == 1 else "each checkpoint was"
         raise InputError(
-            f"{', '.join(map(str, folders))}: the checkpoint was trained on clips of everybody "
-            f"here ({', '.join(seen)}); name clips of other people"
+            f"{', '.join(map(str, folders))}: {who} trained on clips of everybody here "
+            f"({', '.join(seen)}); name clips of other people"
         )
-    found = measure_people(engine, clips, params=pretrained.params, seeds=seeds, progress=step)
+    found = measure_people(judged, seeds=seeds, progress=step)
     table = people_table(found)
     for line in ("", *table.splitlines(), ""):
         console.say(line)
     about = {
         "seeds": list(seeds),
         "people": sorted({clip.person for clip in clips}),
+        "people_of_checkpoints": [sorted({c.person for c in each.clips}) for each in judged],
         "people_seen_in_training": seen,
-        "sources_recorded": pretrained.sources is not None,
+        "sources_recorded": recorded,
         "not_measured": measured.unusable,
         "table": table,
         "clips": _each_clip(found),
     }
     return people_figures(found), _curves(found), about
+
+
+def _divided(clips, checkpoints):
+    """Return the checkpoints with clips of their own, and the people that every one has seen."""
+    from ksdiff_jax.evaluate.measured import without_people_of
+    from ksdiff_jax.evaluate.real_people import Judged
+
+    judged = []
+    for engine, pretrained in checkpoints:
+        own, _ = without_people_of(clips, pretrained.sources or ())
+        people = {clip.person for clip in own}
+        clips = [clip for clip in clips if clip.person not in people]
+        if own:
+            judged.append(Judged(engine, pretrained.params, own))
+    return judged, sorted({clip.person for clip in clips})
 
 
 class Steps:
@@ -70,7 +92,7 @@ def _say_who(console: Console, clips, seen: list[str], *, recorded: bool) -> Non
     if seen:
         console.say(f"left out, training saw their clips: {', '.join(seen)}")
     if not recorded:
-        console.say("the checkpoint does not record its training files; nobody is left out")
+        console.say("a checkpoint does not record its training files: nobody is left out for it")
 
 
 def _each_clip(found) -> list[dict]:

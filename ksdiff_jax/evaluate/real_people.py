@@ -1,8 +1,11 @@
 """`evaluate --metrics real`: a system against real people, and the table of its figures.
 
     measured = measured_clips([folder], cache=cache_folder())
-    found = measure_people(engine, clips, params=params, seeds=(0, 1, 2))
+    found = measure_people([Judged(engine, params, clips)], seeds=(0, 1, 2))
     print(people_table(found))
+
+Checkpoints that were trained on different people (folds) are measured together: each has the clips
+of the people that it did not see, and the figures are over all people.
 
 Baselines are the smoothed level of speech, predictions for other people's clips (chance), and
 ridges on log-mel and on the features of the system's own encoder (`lip_ridge`).
@@ -42,6 +45,14 @@ SYSTEM, LEVEL, MEL, ENCODER = "system", "level", "ridge_mel", "ridge_encoder"
 LAG_TOLERANCE_FRAMES = 1
 
 
+class Judged(NamedTuple):
+    """A checkpoint, and the clips of people whom its training did not see."""
+
+    engine: Engine
+    params: PyTree
+    clips: Sequence[MeasuredClip]
+
+
 class PeopleFigures(NamedTuple):
     """Everything measured on real people."""
 
@@ -53,26 +64,31 @@ class PeopleFigures(NamedTuple):
 
 
 def measure_people(
-    engine: Engine,
-    clips: Sequence[MeasuredClip],
+    judged: Sequence[Judged],
     *,
-    params: PyTree,
     seeds: Sequence[int] = (0, 1, 2),
     progress: Progress = lambda stage, done, total: None,
 ) -> PeopleFigures:
-    """Sample every clip with every seed, and score the system and the baselines."""
-    utterances = []
-    for number, clip in enumerate(clips):
-        utterances.append(engine.read(clip.sound))
-        progress("reading speech", number + 1, len(clips))
-    motions = []
-    for number, seed in enumerate(seeds):
-        stage = f"seed {number + 1} of {len(seeds)}"
-        samples = engine.sample(
-            utterances, seed=seed, progress=lambda d, t, stage=stage: progress(stage, d, t)
-        )
-        motions.append([np.asarray(sample.motion, np.float32) for sample in samples])
+    """Sample the clips of every checkpoint with every seed, and score the system and the baselines
+    on all clips. The ridge on an encoder reads that of the first checkpoint.
+    """
+    clips = [clip for each in judged for clip in each.clips]
+    utterances, motions = [], [[] for _ in seeds]
+    for number, each in enumerate(judged):
+        of = f" of checkpoint {number + 1} of {len(judged)}" if len(judged) > 1 else ""
+        read = []
+        for clip in each.clips:
+            read.append(each.engine.read(clip.sound))
+            progress("reading speech", len(utterances) + len(read), len(clips))
+        for k, seed in enumerate(seeds):
+            stage = f"seed {k + 1} of {len(seeds)}{of}"
+            samples = each.engine.sample(
+                read, seed=seed, progress=lambda d, t, stage=stage: progress(stage, d, t)
+            )
+            motions[k] += [np.asarray(sample.motion, np.float32) for sample in samples]
+        utterances += read
     predicted = {SYSTEM: [openings_of(motion) for motion in motions]}
+    engine, params, _ = judged[0]
     for name, openings in baselines(engine, utterances, clips, params=params).items():
         predicted[name] = [openings]
         progress("baselines", len(predicted), 4)

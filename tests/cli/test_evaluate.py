@@ -91,6 +91,7 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--real", "real", "--metrics", "lips"], "--real real: --metrics leaves out the group"),
         (["--real", "real"], "--real real: --control still has no motion for real speech"),
         (["--metrics", "real"], "name their folders with --real DIR"),
+        (["--folds", "a", "b"], "--folds a b: these measure real people only"),
         (["--metrics", "lps"], "invalid choice"),
         (["--checkpoint", "no/such/folder"], "no checkpoint"),
         (["--data", "no/such/folder"], "no data set here"),

@@ -30,18 +30,23 @@ def folder(tmp_path_factory):
     return folder
 
 
-def measured(folder, tmp_path, monkeypatch, *, sources, seeds=(0, 1)):
+def measured(folder, tmp_path, monkeypatch, *, sources, seeds=(0, 1), engines=None):
+    """Measure a checkpoint for each item of `sources`."""
     monkeypatch.setattr(evaluate_real, "cache_folder", lambda: tmp_path)
-    pretrained = types.SimpleNamespace(sources=sources, params={})
+    engines = engines or [loudness_engine() for _ in sources]
+    checkpoints = [
+        (engine, types.SimpleNamespace(sources=each, params={}))
+        for engine, each in zip(engines, sources, strict=True)
+    ]
     return evaluate_real.measure_real(
-        [str(folder)], loudness_engine(), pretrained, seeds=seeds, console=Console("evaluate")
+        [str(folder)], checkpoints, seeds=seeds, console=Console("evaluate")
     )
 
 
 def test_people_are_scored_beside_baselines_without_those_that_training_saw(
     folder, tmp_path, monkeypatch, capsys
 ):
-    sources = (file_digest(folder / "ben.wav"),)
+    sources = [(file_digest(folder / "ben.wav"),)]
     figures, curves, about = measured(folder, tmp_path, monkeypatch, sources=sources)
     printed = capsys.readouterr().out
     assert "left out, training saw their clips: ben" in printed
@@ -58,8 +63,33 @@ def test_people_are_scored_beside_baselines_without_those_that_training_saw(
     assert len(curves) == 3 and len(about["clips"]) == 3 * (2 + 2)
 
 
+def test_each_person_is_measured_by_the_first_checkpoint_that_did_not_see_them(
+    folder, tmp_path, monkeypatch
+):
+    """Four checkpoints, of mouths that hang open by different angles: the figures of each person
+    are those of their own checkpoint, and carl, whom all have seen, is left out.
+    """
+
+    def digests(*people):
+        return tuple(file_digest(folder / f"{person}.wav") for person in people)
+
+    sources = [digests("ben", "carl", "dora"), digests("anna", "carl", "dora"), digests(*PEOPLE)]
+    sources.append(digests("carl"))
+    engines = [loudness_engine(offset=0.1 * number) for number in range(4)]
+    options = {"seeds": (0,), "sources": sources, "engines": engines}
+    _, _, about = measured(folder, tmp_path, monkeypatch, **options)
+    assert about["people_of_checkpoints"] == [["anna"], ["ben"], ["dora"]]
+    assert about["people_seen_in_training"] == ["carl"]
+    shut = {
+        row["person"]: row["closed_share"] for row in about["clips"] if row["predictor"] == "system"
+    }
+    assert shut["anna"] > 0 and shut["ben"] == shut["dora"] == 0
+    ridge = [row["person"] for row in about["clips"] if row["predictor"] == "ridge_mel"]
+    assert ridge == ["anna", "ben", "dora"]
+
+
 def test_a_checkpoint_that_has_seen_everybody_is_refused_in_one_line(folder, tmp_path, monkeypatch):
-    sources = tuple(file_digest(folder / f"{person}.wav") for person in PEOPLE)
+    sources = [tuple(file_digest(folder / f"{person}.wav") for person in PEOPLE)]
     with pytest.raises(InputError, match="trained on clips of everybody here"):
         measured(folder, tmp_path, monkeypatch, sources=sources)
 
