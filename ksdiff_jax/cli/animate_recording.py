@@ -87,7 +87,7 @@ class RecordingAnimator:
         if transcript.spoken:
             self.outputs.check_words(stem, overwrite=self.args.overwrite)
         utterance = self.animator.read(
-            recording, transcript=transcript.text, noise_id=self.args.noise_id
+            recording, transcript=transcript, noise_id=self.args.noise_id
         )
         read = time.perf_counter()
         duration_s = utterance.frames / 25
@@ -103,7 +103,7 @@ class RecordingAnimator:
                 **self.options,
             )
         if self.poses:
-            poses = self.poses(recording, transcript.text, self.args.seed, self.args.samples)
+            poses = self.poses(recording, transcript, self.args.seed, self.args.samples)
             source = f"--pose {self.args.pose}"
             motions = [m.with_pose(p, source=source) for m, p in zip(motions, poses, strict=True)]
         sampled = time.perf_counter()
