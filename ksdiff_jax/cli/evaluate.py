@@ -12,6 +12,14 @@ from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
+from ksdiff_jax.cli.evaluate_sampling import (
+    FILE,
+    add_sampling_arguments,
+    check_table,
+    is_table,
+    run_table,
+    single_values,
+)
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import cache_folder
 from ksdiff_jax.outputs import check_output, same_place, write_document
@@ -34,6 +42,8 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
   ksdiff-jax evaluate --metrics real --real faces --out figures    real people, with baselines
+  ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
+                                            a table of sampling options, on the validation split
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
@@ -76,7 +86,16 @@ def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
         help="motion space (builtin, flame) of a checkpoint or data set "
         "of an earlier version that does not record it",
     )
-    add("--split", default="test", help="split of the data set (default: test)")
+    add(
+        "--split",
+        help="split of the data set (default: test; val for a table of sampling options)",
+    )
+    add(
+        "--choose-on-test",
+        action="store_true",
+        help="allow a table of sampling options on the test split, e.g. to report a choice that "
+        "was made elsewhere",
+    )
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
     add(
         "--languages",
@@ -121,7 +140,7 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
     )
     add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
-    add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
+    add_sampling_arguments(add)
     add("--seed", type=int, default=0, metavar="N", help="same seed, same samples; default 0")
     add(
         "--control",
@@ -136,7 +155,11 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             option = name.replace("_", "-")
             raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
-    _check_real(args)
+    args.split = args.split or ("val" if is_table(args) else "test")
+    if is_table(args):
+        check_table(args)
+    else:
+        _check_real(args)
     from ksdiff_jax.animate.engine import Engine, check_seed
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
@@ -150,13 +173,16 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
     system = build_system(pretrained.config, pretrained.space)
+    if is_table(args):
+        clips = _clips(args, system, console)
+        return run_table(args, system, pretrained, clips, out=out, console=console)
     started = time.perf_counter()
     if isinstance(system, Sync):
         figures, curves = _of_sync_model(args, system, pretrained, console), []
         real_curves, about_real = [], {}
     else:
         engine = Engine(system, pretrained.params)
-        engine = engine.with_options(steps=args.steps, guidance=args.guidance)
+        engine = engine.with_options(steps=args.steps, **single_values(args))
         system = engine.system
         figures, curves = _on_split(args, engine, console)
         real_figures, real_curves, about_real = _on_real(args, engine, pretrained, console)
@@ -224,7 +250,7 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
     )
     if same := next((name for name in inputs if same_place(out, name)), None):
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
-    for name, purpose in OUTPUTS.items():
+    for name, purpose in ({FILE: "sampling"} if is_table(args) else OUTPUTS).items():
         check_output(out / name, purpose, overwrite=args.overwrite, inputs=inputs)
     return make_folder(out)
 
