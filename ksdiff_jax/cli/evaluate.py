@@ -5,6 +5,7 @@ Its voices and sentences do not occur in the training data.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from ksdiff_jax.cli.evaluate_sampling import (
     run_table,
     single_values,
 )
+from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import cache_folder
 from ksdiff_jax.outputs import check_output, same_place, write_document
@@ -150,7 +152,7 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print and write the figures."""
+    """Check the options, measure, print and write the figures."""
     for name in ("clips", "samples", "real_seeds"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             option = name.replace("_", "-")
@@ -160,22 +162,30 @@ def run(args: argparse.Namespace) -> int:
         check_table(args)
     else:
         _check_real(args)
-    from ksdiff_jax.animate.engine import Engine, check_seed
-    from ksdiff_jax.evaluate import report
+    from ksdiff_jax.animate.engine import check_seed
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
-    from ksdiff_jax.models.sync.system import Sync
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
     keep_compilations()
-    out = _out_folder(args)
+    _check_out(args)
     check_seed(args.seed)
     pretrained = load_pretrained(args.checkpoint, encoder=args.encoder, space=args.space)
     system = build_system(pretrained.config, pretrained.space)
-    if is_table(args):
-        clips = _clips(args, system, console)
-        return run_table(args, system, pretrained, clips, out=out, console=console)
+    with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
+        if is_table(args):
+            clips = _clips(args, system, console)
+            return run_table(args, system, pretrained, clips, out=out, console=console)
+        return _measure(args, system, pretrained, out=out, console=console)
+
+
+def _measure(args, system, pretrained, *, out: Path | None, console: Console) -> int:
+    """Measure, print and write the groups of figures."""
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.evaluate import report
+    from ksdiff_jax.models.sync.system import Sync
+
     started = time.perf_counter()
     if isinstance(system, Sync):
         figures, curves = _of_sync_model(args, system, pretrained, console), []
@@ -228,11 +238,10 @@ def _check_real(args: argparse.Namespace) -> None:
         raise InputError("--metrics real: no real people; name their folders with --real DIR")
 
 
-def _out_folder(args: argparse.Namespace) -> Path | None:
-    """Return the folder of --out after a check that the results can be written there."""
+def _check_out(args: argparse.Namespace) -> None:
+    """Raise `InputError` unless the results can be written into the folder of --out."""
     if not args.out:
-        return None
-    from ksdiff_jax.files import make_folder
+        return
     from ksdiff_jax.models.pretrained import find_pretrained
 
     out = Path(args.out)
@@ -252,7 +261,6 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
     for name, purpose in ({FILE: "sampling"} if is_table(args) else OUTPUTS).items():
         check_output(out / name, purpose, overwrite=args.overwrite, inputs=inputs)
-    return make_folder(out)
 
 
 def _on_split(args, engine, console):

@@ -102,8 +102,12 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--space", "flame"], "leave --space out"),
     ],
 )
-def test_each_mistake_is_one_line_with_status_two(scene, arguments, says, capsys):
-    assert main(["evaluate", *scene, "--control", "still", *arguments]) == 2
+def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
+    scene, arguments, says, capsys, tmp_path
+):
+    out = ["--out", str(tmp_path / "figures")]
+    assert main(["evaluate", *scene, "--control", "still", *out, *arguments]) == 2
+    assert not (tmp_path / "figures").exists()
     error = capsys.readouterr().err.strip()
     assert says in error
     assert len(error.splitlines()) == 1
