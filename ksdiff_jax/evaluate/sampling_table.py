@@ -12,7 +12,8 @@ averaged first, because they share the speech.
 | precision | share of the closed frames that are within a frame of a truly closed one |
 | amplitude | sum over clips of the opening's standard deviation, over the true sum |
 
-Ratios of sums have the interval of `ratio_interval`, correlations a t interval.
+Ratios of sums have the interval of `ratio_interval`, that of a share cut at 0 and 1; correlations
+have a t interval.
 
 The rule, in this order:
 
@@ -111,8 +112,8 @@ def table_row(options: Options, predictions: Sequence[Prediction], truth: TrueMo
         "opening_correlation": _of_defined(opening),
         "jaw_correlation": _of_defined(jaw),
         "lve_ratio": _ratio(error, truth.constant_m2),
-        "closure_rate": _ratio(closed, list(map(len, spans))),
-        "closure_precision": _ratio(right, shut),
+        "closure_rate": _share(closed, list(map(len, spans))),
+        "closure_precision": _share(right, shut),
         "amplitude_ratio": _ratio(moved, [t.opening.std() for t in truth.moving]),
     }
     return Row(options, figures, opening.tolist())
@@ -142,6 +143,12 @@ def _sums(
 def _of_defined(values: Float[np.ndarray, "n"]) -> Interval:
     defined = values[np.isfinite(values)]
     return t_interval(defined if defined.size else [math.nan])
+
+
+def _share(parts: Float[np.ndarray, "n"], wholes: ArrayLike) -> Interval:
+    """Return a ratio from 0 to 1, the bounds of its interval cut there."""
+    ratio = _ratio(parts, wholes)
+    return ratio._replace(low=max(ratio.low, 0.0), high=min(ratio.high, 1.0))
 
 
 def _ratio(parts: Float[np.ndarray, "n"], wholes: ArrayLike) -> Interval:
