@@ -28,6 +28,7 @@ from ksdiff_jax.models.system import System
 from ksdiff_jax.speech.reading import SpeechSource
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.speech.utterance import Utterance
 
 
@@ -95,7 +96,7 @@ class Animator:
         self,
         speech: SpeechSource,
         *,
-        transcript: str | None = None,
+        transcript: str | Transcript | None = None,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
@@ -123,7 +124,7 @@ class Animator:
         speech: SpeechSource,
         *,
         count: int,
-        transcript: str | None = None,
+        transcript: str | Transcript | None = None,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
@@ -145,7 +146,7 @@ class Animator:
         self,
         speeches: Sequence[SpeechSource],
         *,
-        transcripts: Sequence[str | None] | None = None,
+        transcripts: Sequence[str | Transcript | None] | None = None,
         batch_size: int = 8,
         seed: int = 0,
         sample_rate_hz: float | int | None = None,
@@ -174,7 +175,7 @@ class Animator:
         self,
         speech: SpeechSource,
         *,
-        transcript: str | None = None,
+        transcript: str | Transcript | None = None,
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
         audio_stream: int | None = None,
@@ -187,7 +188,7 @@ class Animator:
         """
         if transcript is None:
             sidecar = find_sidecar(speech) if isinstance(speech, str | Path) else None
-            transcript = "" if sidecar is None else read_transcript(sidecar, recording=speech).text
+            transcript = "" if sidecar is None else read_transcript(sidecar, recording=speech)
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
         utterance = self.engine.read(speech, transcript=transcript, **given)
         return utterance if noise_id is None else utterance._replace(noise_id=noise_id)

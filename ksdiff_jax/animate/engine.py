@@ -26,6 +26,7 @@ import copy
 import dataclasses
 import functools
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -39,8 +40,8 @@ from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import Config, MeshConfig
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody
-from ksdiff_jax.errors import InputError
+from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody, transcript_of_clip
+from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.face.blinks import with_closed_blinks
 from ksdiff_jax.models.speech_encoder import SpeechFeatures, encodes_recordings, speech_features
 from ksdiff_jax.models.system import Sample, System
@@ -49,14 +50,17 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import stream
-from ksdiff_jax.speech import transcript as tokens_of
 from ksdiff_jax.speech.reading import SpeechSource, read_utterance
+from ksdiff_jax.speech.spoken_parts import byte_count, spoken_text
+from ksdiff_jax.speech.transcript import SPECIAL_TOKENS
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.speech.utterance import (
     Speech,
     Utterance,
     cut_utterance,
     noise_id_of,
     pad_utterance,
+    part_of_text,
     stack_rows,
     whole_frames,
 )
@@ -65,6 +69,10 @@ from ksdiff_jax.typing import Array, Int, Key, PyTree
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
 FRAMES_PER_BATCH = 2048  # motion frames, if no batch size is given
 MAX_SEED = 2**32
+
+
+class TranscriptWarning(Notice):
+    """The transcript of a window exceeds the model's tokens and was cut."""
 
 
 class Job(NamedTuple):
@@ -122,7 +130,7 @@ class Engine:
         self,
         speech: SpeechSource,
         *,
-        transcript: str = "",
+        transcript: str | Transcript = "",
         sample_rate_hz: float | int | None = None,
         channel: int | None = None,
         audio_stream: int | None = None,
@@ -130,33 +138,36 @@ class Engine:
         """Return a recording as an utterance.
 
         `speech` is a file or an array; `sample_rate_hz` is the rate of an array in Hz. `channel`
-        and `audio_stream` select the sound of a file. Raise `InputError` if the recording cannot be
-        used.
+        and `audio_stream` select the sound of a file. A window of a long recording reads the part
+        of the transcript that is spoken in it; `TranscriptWarning` if that part is too long. Raise
+        `InputError` if the recording cannot be used.
         """
         utterance = read_utterance(
             speech,
-            transcript_text=transcript,
+            transcript=transcript,
             max_tokens=self.system.config.transcript_tokens,
             sample_rate_hz=sample_rate_hz,
             channel=channel,
             audio_stream=audio_stream,
         )
+        self._warn_of_long_text(utterance)
         return utterance._replace(features=self._encoded(utterance.audio))
 
     def read_clip(self, clip: Clip) -> Utterance:
         """Return a clip of a data set as an utterance."""
         audio = whole_frames(from_int16(clip.audio), clip.frames)
-        max_tokens = self.system.config.transcript_tokens
-        tokens, token_mask = tokens_of.encode(clip.transcript, max_tokens=max_tokens)
-        return Utterance(
+        prosody, max_tokens = raw_prosody(clip), self.system.config.transcript_tokens
+        utterance = Utterance(
             audio,
-            normalise_prosody(raw_prosody(clip)),
-            tokens,
-            token_mask,
+            normalise_prosody(prosody),
+            np.zeros(max_tokens, np.int32),
+            np.zeros(max_tokens, bool),
             digest=hashlib.sha256(clip.audio.tobytes()).hexdigest(),
-            features=self._features_of(clip) if self._features_of else self._encoded(audio),
             noise_id=noise_id_of(clip.audio),
+            spoken=spoken_text(transcript_of_clip(clip), prosody[:, 1]),
         )
+        features = self._features_of(clip) if self._features_of else self._encoded(audio)
+        return cut_utterance(utterance, 0, utterance.frames)._replace(features=features)
 
     def sample(
         self,
@@ -205,6 +216,20 @@ class Engine:
     @functools.cached_property
     def _speech_features(self) -> SpeechFeatures:
         return speech_features(self.system.config, self._given)
+
+    def _warn_of_long_text(self, utterance: Utterance) -> None:
+        """Warn if the transcript of a window does not fit into the tokens of the model."""
+        max_bytes = self.system.config.transcript_tokens - SPECIAL_TOKENS
+        windows = plan_windows(utterance.frames, longest=self.buckets[-1])
+        long = sum(part_of_text(utterance, *window).left_out > 0 for window in windows)
+        if long and max_bytes > 0:
+            warnings.warn(
+                f"the transcript is {byte_count(utterance.spoken.text):,} bytes long; this "
+                f"checkpoint reads {max_bytes} bytes in a window, and {long} of {len(windows)} "
+                "windows have more: of these the words nearest the middle of the window are read",
+                TranscriptWarning,
+                stacklevel=3,
+            )
 
     def _batches(
         self, jobs: list[Job], batch_size: int | None

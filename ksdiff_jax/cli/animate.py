@@ -6,14 +6,14 @@ animate_recording.py    one recording: read, sample, write
 """
 
 import argparse
-import contextlib
 import time
 from pathlib import Path
 
-from ksdiff_jax.cli.animate_outputs import FORMATS, Outputs, file_stems, output_folder
+from ksdiff_jax.cli.animate_outputs import FORMATS, Outputs, file_stems
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
+  ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
 """
 
 
@@ -140,8 +141,9 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--noise-id",
         metavar="TEXT",
-        help="recordings with the same id and seed get the same noise, and similar heads; default: "
-        "a digest of the decoded sound",
+        help="recordings with the same id and seed get the same noise, and similar heads, e.g. "
+        '"stream"; "" is the noise that depends on the seed alone; default: a digest of the '
+        "decoded sound",
     )
     group.add_argument(
         "--samples",
@@ -193,17 +195,10 @@ def run(args: argparse.Namespace) -> int:
     out, reports = Path(args.out), refused
     if not all(refused):  # load the model only if there is work
         transcript_of = transcript_reader(args)
-        out, made = output_folder(args.out)
-        try:
+        with results_folder(args.out):
             work = RecordingAnimator(args, console, outputs, transcript_of)
             jobs = zip(speeches, stems, refused, strict=True)
             reports = [no or work.animate(speech, stem) for speech, stem, no in jobs]
-        finally:
-            # An empty folder would look like a result. rmdir fails, as intended, if the folder
-            # has content or another process has removed it.
-            if made:
-                with contextlib.suppress(OSError):
-                    out.rmdir()
     failed = [report for report in reports if "error" in report]
     _summary(console, reports, failed, out=out, seconds=time.perf_counter() - started)
     return 2 if failed else 0

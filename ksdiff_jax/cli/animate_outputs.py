@@ -87,14 +87,6 @@ def _sidecar(speech: str) -> Path | None:
     return None
 
 
-def output_folder(name: str) -> tuple[Path, bool]:
-    """Create the folder if it does not exist; return it, and whether it was created now."""
-    from ksdiff_jax.files import make_folder
-
-    existed = Path(name).exists()
-    return make_folder(name), not existed
-
-
 def file_stems(speeches: list[str], *, folder: str | Path = ".") -> list[str]:
     """Return one name for the files of each recording: its stem, shortened if it is too long,
     numbered if `folder` would store two of them as one.

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 
 if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.animate.motion import Motion
     from ksdiff_jax.audio.waveform import Recording
 
 # (recording, transcript, seed, samples) -> a motion for each sample
-PoseOf = Callable[["Recording", str, int, int], "Sequence[Motion]"]
+PoseOf = Callable[["Recording", Transcript, int, int], "Sequence[Motion]"]
 
 
 def pose_source(source: str, *, noise_id: str | None = None) -> PoseOf:
@@ -32,7 +33,7 @@ def pose_source(source: str, *, noise_id: str | None = None) -> PoseOf:
     except InputError as error:
         raise InputError(f"--pose {source}: no motion file and no checkpoint ({error})") from error
 
-    def poses(recording: "Recording", transcript: str, seed: int, samples: int):
+    def poses(recording: "Recording", transcript: Transcript, seed: int, samples: int):
         utterance = animator.read(recording, transcript=transcript, noise_id=noise_id)
         return animator.animate([utterance] * samples, numbers=range(samples), seed=seed)
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.cli.animate_outputs import Outputs
 from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
@@ -87,13 +87,14 @@ class RecordingAnimator:
         if transcript.spoken:
             self.outputs.check_words(stem, overwrite=self.args.overwrite)
         utterance = self.animator.read(
-            recording, transcript=transcript.text, noise_id=self.args.noise_id
+            recording, transcript=transcript, noise_id=self.args.noise_id
         )
         read = time.perf_counter()
         duration_s = utterance.frames / 25
         self._describe()
         said = f", transcript of {transcript.source}" if transcript.source else ""
         console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
+        poses = self._poses(recording, transcript, utterance.frames)
         with console.progress("sampling", unit="frames") as update:
             motions = self.animator.animate(
                 [utterance] * self.args.samples,
@@ -103,7 +104,6 @@ class RecordingAnimator:
                 **self.options,
             )
         if self.poses:
-            poses = self.poses(recording, transcript.text, self.args.seed, self.args.samples)
             source = f"--pose {self.args.pose}"
             motions = [m.with_pose(p, source=source) for m, p in zip(motions, poses, strict=True)]
         sampled = time.perf_counter()
@@ -123,6 +123,20 @@ class RecordingAnimator:
             "seconds": seconds,
             "real_time_factor": (finished - started) / duration_s,
         }
+
+    def _poses(self, recording: "Recording", transcript: Transcript, frames: int) -> list:
+        """Return the pose reference of every sample; raise `InputError`, before the motion is
+        sampled, if one does not fit.
+        """
+        if not self.poses:
+            return []
+        from ksdiff_jax.motion.clip import check_pose
+
+        poses = self.poses(recording, transcript, self.args.seed, self.args.samples)
+        space, source = self.animator.pretrained.space.name, f"--pose {self.args.pose}"
+        for pose in poses:
+            check_pose(pose, frames=frames, fps=float(MOTION_RATE_HZ), space=space, source=source)
+        return list(poses)
 
     def _recording(self, speech: str) -> "Recording":
         from ksdiff_jax.audio.waveform import read_recording

@@ -5,6 +5,7 @@ Its voices and sentences do not occur in the training data.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -12,8 +13,17 @@ from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
+from ksdiff_jax.cli.evaluate_clips import clips_of_split
+from ksdiff_jax.cli.evaluate_sampling import (
+    FILE,
+    add_sampling_arguments,
+    check_table,
+    is_table,
+    run_table,
+    single_values,
+)
+from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import cache_folder
 from ksdiff_jax.outputs import check_output, same_place, write_document
 
 SUMMARY = "measure a checkpoint: lips, blinks, keyframes, head motion, real speech, silence"
@@ -35,6 +45,8 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
   ksdiff-jax evaluate --metrics real --real faces --out figures    real people, with baselines
   ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
+  ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
+                                            a table of sampling options, on the validation split
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
@@ -77,7 +89,16 @@ def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
         help="motion space (builtin, flame) of a checkpoint or data set "
         "of an earlier version that does not record it",
     )
-    add("--split", default="test", help="split of the data set (default: test)")
+    add(
+        "--split",
+        help="split of the data set (default: test; val for a table of sampling options)",
+    )
+    add(
+        "--choose-on-test",
+        action="store_true",
+        help="allow a table of sampling options on the test split, e.g. to report a choice that "
+        "was made elsewhere",
+    )
     add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
     add(
         "--languages",
@@ -129,7 +150,7 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
     )
     add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
-    add("--guidance", type=float, metavar="S", help="guidance scale (default: the checkpoint's)")
+    add_sampling_arguments(add)
     add("--seed", type=int, default=0, metavar="N", help="same seed, same samples; default 0")
     add(
         "--control",
@@ -139,26 +160,43 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print and write the figures."""
+    """Check the options, measure, print and write the figures."""
     for name in ("clips", "samples", "real_seeds"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             option = name.replace("_", "-")
             raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
-    _check_real(args)
-    from ksdiff_jax.animate.engine import Engine, check_seed
-    from ksdiff_jax.evaluate import report
+    args.split = args.split or ("val" if is_table(args) else "test")
+    if is_table(args):
+        check_table(args)
+    else:
+        _check_real(args)
+    from ksdiff_jax.animate.engine import check_seed
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
-    from ksdiff_jax.models.sync.system import Sync
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
     keep_compilations()
-    out = _out_folder(args)
+    _check_out(args)
     check_seed(args.seed)
     names = args.folds or [args.checkpoint]
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
-    pretrained, system = several[0], build_system(several[0].config, several[0].space)
+    system = build_system(several[0].config, several[0].space)
+    with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
+        if is_table(args):
+            clips = clips_of_split(args, system, console)
+            return run_table(args, system, several[0], clips, out=out, console=console)
+        return _measure(args, system, several, out=out, console=console)
+
+
+def _measure(args, system, several, *, out: Path | None, console: Console) -> int:
+    """Measure, print and write the groups of figures."""
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.evaluate import report
+    from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.sync.system import Sync
+
+    pretrained, names = several[0], args.folds or [args.checkpoint]
     started = time.perf_counter()
     if isinstance(system, Sync):
         figures, curves = _of_sync_model(args, system, pretrained, console), []
@@ -166,7 +204,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         engines = [
             Engine(build_system(each.config, each.space), each.params).with_options(
-                steps=args.steps, guidance=args.guidance
+                steps=args.steps, **single_values(args)
             )
             for each in several
         ]
@@ -229,11 +267,10 @@ def _check_real(args: argparse.Namespace) -> None:
         raise InputError("--metrics real: no real people; name their folders with --real DIR")
 
 
-def _out_folder(args: argparse.Namespace) -> Path | None:
-    """Return the folder of --out after a check that the results can be written there."""
+def _check_out(args: argparse.Namespace) -> None:
+    """Raise `InputError` unless the results can be written into the folder of --out."""
     if not args.out:
-        return None
-    from ksdiff_jax.files import make_folder
+        return
     from ksdiff_jax.models.pretrained import find_pretrained
 
     out = Path(args.out)
@@ -251,9 +288,8 @@ def _out_folder(args: argparse.Namespace) -> Path | None:
     )
     if same := next((name for name in inputs if same_place(out, name)), None):
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
-    for name, purpose in OUTPUTS.items():
+    for name, purpose in ({FILE: "sampling"} if is_table(args) else OUTPUTS).items():
         check_output(out / name, purpose, overwrite=args.overwrite, inputs=inputs)
-    return make_folder(out)
 
 
 def _on_split(args, engine, console):
@@ -274,7 +310,7 @@ def _on_split(args, engine, console):
 
     space = engine.space.name
     expert = load_expert(args.sync, space=space) if args.sync else None
-    clips = _clips(args, engine.system, console)
+    clips = clips_of_split(args, engine.system, console)
     keyframe_config = evaluation.keyframe_settings(engine.system.config)
     if args.control == "truth":
         predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
@@ -311,28 +347,8 @@ def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
             f"--checkpoint {args.checkpoint}: a lip-sync model itself, which has no motion to "
             "measure; leave --sync, --control and --real out, or name another system's checkpoint"
         )
-    clips = _clips(args, system, console)
+    clips = clips_of_split(args, system, console)
     return sync_figures(Expert(system, pretrained.params, pretrained.digest), clips)
-
-
-def _clips(args, system, console: Console) -> list:
-    """Return the clips of the split; raise `InputError` unless they are of the system's motion
-    space.
-    """
-    from ksdiff_jax.data.earlier_space import known_space
-    from ksdiff_jax.evaluate.run import read_clips
-
-    folder = args.data or _built_in(args, console, system.config.data.corpus_clips)
-    of_data, own = known_space(str(folder), given=args.space), system.space.name
-    if of_data != own:
-        raise InputError(
-            f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
-            f"{args.checkpoint} uses {own}; name data or a checkpoint of the other space"
-        )
-    clips = read_clips(folder, split=args.split, clips=args.clips, space=own)
-    seconds = sum(clip.duration_s for clip in clips)
-    console.say(f"{len(clips)} clips, {seconds:.0f} s of speech, from {folder}")
-    return clips
 
 
 def _on_real(args, engines, several, console: Console):
@@ -354,27 +370,6 @@ def _on_real(args, engines, several, console: Console):
     for folder in args.real:
         figures |= rest(engines[0], folder, seed=args.seed)
     return figures, curves, about
-
-
-def _built_in(args, console: Console, corpus_clips: int) -> Path:
-    """Return the folder of the built-in corpus's split; make it if it does not exist yet."""
-    from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS
-    from ksdiff_jax.data.corpus.write import split_sizes
-    from ksdiff_jax.evaluate.held_out import held_out_corpus
-
-    if args.split not in SPLITS:
-        raise InputError(
-            f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}"
-        )
-    if unknown := [language for language in args.languages or () if language not in LANGUAGES]:
-        raise InputError(
-            f"--languages {' '.join(unknown)}: the built-in corpus has the languages "
-            f"{' '.join(LANGUAGES)}"
-        )
-    console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
-    clips = args.clips or split_sizes(corpus_clips)[args.split]
-    languages = tuple(args.languages or LANGUAGES)
-    return held_out_corpus(cache_folder(), split=args.split, clips=clips, languages=languages)
 
 
 def _print(console: Console, figures: dict[str, float], about: dict, out: Path | None) -> None:

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax prepare videos --out shards
   ksdiff-jax prepare coefficients --audio wavs --coefficient-fps 30 --out shards
   ksdiff-jax prepare videos --coefficients smirk --out shards
+  ksdiff-jax prepare videos --out shards --offset refuse    only clips with sound surely in step
   ksdiff-jax prepare hdtf HDTF --out shards
   ksdiff-jax prepare voxceleb vox2 --out shards --processes 64
   ksdiff-jax prepare videos --out shards --runner flink -- --flink_master=host:8081

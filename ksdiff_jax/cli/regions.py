@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
 
 SUMMARY = "find the dimensions of the motion that move the lips, the eyes and the rest of the face"
@@ -83,20 +84,21 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--clips {args.clips}: need 1 or more")
     space = SPACES[known_space(args.shards, given=args.space)]
     clips = _Clips(args.shards, args.split, count=args.clips, space=space.name)
-    out = _out_folder(args)
-    face, neutral = _face_and_neutral(args, clips, space.name)
-    with console.progress("clips", unit="clips") as update:
-        found = find_regions(
-            clips,
-            neutral,
-            space=space,
-            sizes={"lip": args.lip, "eye": args.eye},
-            statistic=args.statistic,
-            progress=lambda done: update(done, len(clips)),
-        )
-    report = as_json(found, data=_data(dataset_info(args.shards), args.split))
-    _draw(out / "regions.png", found, clips, face=face, overwrite=args.overwrite)
-    write_document(out / "regions.json", report, overwrite=args.overwrite)
+    out = _checked_out(args)
+    with results_folder(out):
+        face, neutral = _face_and_neutral(args, clips, space.name)
+        with console.progress("clips", unit="clips") as update:
+            found = find_regions(
+                clips,
+                neutral,
+                space=space,
+                sizes={"lip": args.lip, "eye": args.eye},
+                statistic=args.statistic,
+                progress=lambda done: update(done, len(clips)),
+            )
+        report = as_json(found, data=_data(dataset_info(args.shards), args.split))
+        _draw(out / "regions.png", found, clips, face=face, overwrite=args.overwrite)
+        write_document(out / "regions.json", report, overwrite=args.overwrite)
     for line in _lines(found, {"lip": args.lip, "eye": args.eye}):
         console.say(line)
     console.say(f"regions.json and regions.png are in {out}")
@@ -120,8 +122,7 @@ class _Clips:
         return (self._reader[place] for place in range(self._count))
 
 
-def _out_folder(args: argparse.Namespace) -> Path:
-    from ksdiff_jax.files import make_folder
+def _checked_out(args: argparse.Namespace) -> Path:
     from ksdiff_jax.outputs import check_output, same_place
 
     out = Path(args.out)
@@ -132,7 +133,7 @@ def _out_folder(args: argparse.Namespace) -> Path:
         raise InputError(f"--out {out}: would write into the input {same}; name another folder")
     for name in OUTPUTS:
         check_output(out / name, PURPOSE, overwrite=args.overwrite, inputs=inputs)
-    return make_folder(out)
+    return out
 
 
 def _face_and_neutral(args: argparse.Namespace, clips: _Clips, space: str):

@@ -5,11 +5,13 @@ arrays.
 
 A row contains arrays of exactly `frames` motion frames.
 
-Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). If the
-words of a clip are timed, a cut contains only the words in it; otherwise it contains the clip's
-whole transcript. Frames beyond the end of the clip are zeros with mask False.
+Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). A cut
+contains the words that are spoken in it (`speech.spoken_parts`): by their times, or, if the words
+of the clip have none, in proportion to the speech before them. Frames beyond the end of the clip
+are zeros with mask False.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +20,7 @@ import numpy as np
 from ksdiff_jax.audio.prosody import extract_prosody, log_energy, normalise_prosody
 from ksdiff_jax.audio.timebase import (
     MOTION_RATE_HZ,
+    SAMPLES_PER_SPEECH_FRAME,
     SPEECH_FRAMES_PER_MOTION_FRAME,
     samples_of_motion_frames,
 )
@@ -28,7 +31,9 @@ from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech.transcript import encode
+from ksdiff_jax.speech.spoken_parts import part_between, spoken_text
+from ksdiff_jax.speech.transcript import SPECIAL_TOKENS, encode
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 from ksdiff_jax.speech.utterance import Speech, zero_padded
 from ksdiff_jax.typing import Bool, Float
 
@@ -107,9 +112,10 @@ def cut(
     )
     first_sample = samples_of_motion_frames(start)
     samples = samples_of_motion_frames(min(frames, clip.frames - start))
-    tokens, token_mask = encode(
-        transcript_of_cut(clip, start=start, frames=frames), max_tokens=max_tokens
+    text = transcript_of_cut(
+        clip, start=start, frames=frames, max_bytes=max_tokens - SPECIAL_TOKENS
     )
+    tokens, token_mask = encode(text, max_tokens=max_tokens)
     sound = from_int16(
         clip.audio[first_sample : first_sample + samples] if with_audio else clip.audio[:0]
     )
@@ -142,13 +148,27 @@ def raw_prosody(clip: Clip) -> Float[np.ndarray, "f 2"]:
     )
 
 
-def transcript_of_cut(clip: Clip, *, start: int, frames: int) -> str:
-    """Return the transcript of frames [start, start + frames): the words whose middle is in it, if
-    words are timed.
+def transcript_of_cut(clip: Clip, *, start: int, frames: int, max_bytes: int) -> str:
+    """Return at most `max_bytes` of what is spoken in frames [start, start + frames); if it is
+    longer, the words nearest the middle.
     """
-    if not clip.words or (start == 0 and frames >= clip.frames):
-        return clip.transcript
-    start_s, end_s = start / clip.fps, (start + frames) / clip.fps
-    return " ".join(
-        word.text for word in clip.words if start_s <= (word.start_s + word.end_s) / 2 < end_s
-    )
+    if not clip.transcript:
+        return ""
+    spoken = spoken_text(transcript_of_clip(clip), _energy(clip))
+    start_s = start / clip.fps if start else -math.inf
+    end_s = (start + frames) / clip.fps if start + frames < clip.frames else math.inf
+    return part_between(spoken, start_s, end_s, max_bytes=max_bytes).text
+
+
+def _energy(clip: Clip) -> Float[np.ndarray, "f"]:
+    """Return the log energy of a clip at 50 Hz; unlike pitch, it is cheap to compute."""
+    if clip.prosody is not None:
+        return clip.prosody[:, 1]
+    whole = len(clip.audio) // SAMPLES_PER_SPEECH_FRAME * SAMPLES_PER_SPEECH_FRAME
+    return log_energy(from_int16(clip.audio[:whole]))
+
+
+def transcript_of_clip(clip: Clip) -> Transcript:
+    """Return the transcript of a clip, with the times of its words if the clip contains them."""
+    words = tuple(Spoken(*word) for word in clip.words)
+    return Transcript(clip.transcript, clip.source, "word", words)

@@ -145,22 +145,8 @@ class MotionClip:
         Raises `InputError` where the reference has another frame rate, fewer frames, or a camera
         where this motion has a translation (`bfm`) or the reverse; `source` names it.
         """
-        ours, theirs = (motion.space or spaces.BUILTIN.name for motion in (self, reference))
-        if spaces.SPACES[ours].parts != spaces.SPACES[theirs].parts:
-            raise InputError(
-                f"{source}: a pose of the {theirs} space, the motion is of the {ours} space, where "
-                "the head's position has other units; give a pose of that space"
-            )
-        if reference.fps != self.fps:
-            raise InputError(
-                f"{source}: {reference.fps:g} frames per second, the motion has {self.fps:g}; "
-                "resample it"
-            )
-        if len(reference) < len(self):
-            raise InputError(
-                f"{source}: {len(reference)} frames, {reference.duration_s:.1f} s; the motion has "
-                f"{len(self)}, {self.duration_s:.1f} s; give one as long as the speech"
-            )
+        space = self.space or spaces.BUILTIN.name
+        check_pose(reference, frames=len(self), fps=self.fps, space=space, source=source)
         frames = slice(len(self))
         return dataclasses.replace(
             self,
@@ -285,3 +271,26 @@ def _read_archive(path: Path, keys: set[str]) -> dict[str, np.ndarray]:
         raise InputError(
             f"{path}: not a readable motion file ({type(error).__name__}: {error})"
         ) from error
+
+
+def check_pose(
+    reference: MotionClip, *, frames: int, fps: float, space: str, source: str = "pose reference"
+) -> None:
+    """Raise `InputError` unless a motion of `frames` frames in `space` can take the pose of
+    `reference`; `source` names it.
+    """
+    theirs = reference.space or spaces.BUILTIN.name
+    if spaces.SPACES[space].parts != spaces.SPACES[theirs].parts:
+        raise InputError(
+            f"{source}: a pose of the {theirs} space, the motion is of the {space} space, where "
+            "the head's position has other units; give a pose of that space"
+        )
+    if reference.fps != fps:
+        raise InputError(
+            f"{source}: {reference.fps:g} frames per second, the motion has {fps:g}; resample it"
+        )
+    if len(reference) < frames:
+        raise InputError(
+            f"{source}: {len(reference)} frames, {reference.duration_s:.1f} s; the motion has "
+            f"{frames}, {frames / fps:.1f} s; give one as long as the speech"
+        )

@@ -17,31 +17,28 @@ from ksdiff_jax.audio.pcm import scaled
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
-from ksdiff_jax.errors import InputError, Notice
-from ksdiff_jax.speech import transcript
-from ksdiff_jax.speech.utterance import Utterance, noise_id_of, whole_frames
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.spoken_parts import spoken_text
+from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within
+from ksdiff_jax.speech.utterance import Utterance, cut_utterance, noise_id_of, whole_frames
 from ksdiff_jax.typing import Float
 
 SpeechSource = str | Path | Recording | np.ndarray
 
 
-class TranscriptWarning(Notice):
-    """The transcript exceeds the model's tokens and was cut."""
-
-
 def read_utterance(
     speech: SpeechSource,
     *,
-    transcript_text: str = "",
+    transcript: str | Transcript = "",
     max_tokens: int,
     sample_rate_hz: float | int | None = None,
     channel: int | None = None,
     audio_stream: int | None = None,
 ) -> Utterance:
-    """Decode the sound, compute its prosody, encode the transcript.
+    """Decode the sound, compute its prosody, give the pieces of the transcript their times.
 
-    Warns with `TranscriptWarning` if the transcript is cut. `channel` and `audio_stream` select one
-    channel and one sound track of the recording, counted from 1.
+    `max_tokens` is the number of tokens that the model reads in one window. `channel` and
+    `audio_stream` select one channel and one sound track of the recording, counted from 1.
     """
     heard = None
     if isinstance(speech, np.ndarray) or hasattr(speech, "__array__"):
@@ -60,25 +57,22 @@ def read_utterance(
     # Full scale is that of the decoder, so that the samples of a 16-bit file are found again.
     decoded = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)
     audio = whole_frames(audio)
-    reads_transcript = max_tokens > 2  # more than begin and end
-    if reads_transcript and not transcript.fits(transcript_text, max_tokens=max_tokens):
-        size = len(transcript_text.encode("utf-8", errors="replace"))
-        warnings.warn(
-            f"the transcript is {size:,} bytes long; this checkpoint reads the first "
-            f"{max_tokens - 2} and the rest is left out",
-            TranscriptWarning,
-            stacklevel=2,
-        )
-    tokens, token_mask = transcript.encode(transcript_text, max_tokens=max_tokens)
-    return Utterance(
+    if isinstance(transcript, str):
+        transcript = Transcript(transcript, "")
+    elif transcript.spoken:
+        transcript = within(transcript, duration_s=len(audio) / SAMPLE_RATE_HZ)
+    prosody = extract_prosody(audio)
+    utterance = Utterance(
         audio,
-        normalise_prosody(extract_prosody(audio)),
-        tokens,
-        token_mask,
+        normalise_prosody(prosody),
+        np.zeros(max_tokens, np.int32),
+        np.zeros(max_tokens, bool),
         digest,
         heard=heard,
         noise_id=noise_id_of(decoded),
+        spoken=spoken_text(transcript, prosody[:, 1]),
     )
+    return cut_utterance(utterance, 0, utterance.frames)
 
 
 def samples_at_16_khz(

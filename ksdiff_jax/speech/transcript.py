@@ -11,6 +11,7 @@ from ksdiff_jax.typing import Bool, Int
 PADDING, BEGIN, END = 0, 1, 2
 SPECIALS = 3
 VOCABULARY = 256 + SPECIALS
+SPECIAL_TOKENS = 2  # begin and end of every transcript
 
 
 def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np.ndarray, "l"]]:
@@ -19,7 +20,7 @@ def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np
     The cut falls between characters, never inside one. An empty text gives only begin and end.
     """
     content = (
-        text.encode("utf-8", errors="replace")[: max_tokens - 2]
+        text.encode("utf-8", errors="replace")[: max_tokens - SPECIAL_TOKENS]
         .decode("utf-8", errors="ignore")
         .encode()
     )
@@ -27,8 +28,3 @@ def encode(text: str, *, max_tokens: int) -> tuple[Int[np.ndarray, "l"], Bool[np
     tokens = np.zeros(max_tokens, np.int32)
     tokens[: len(ids)] = ids
     return tokens, np.arange(max_tokens) < len(ids)
-
-
-def fits(text: str, *, max_tokens: int) -> bool:
-    """Return whether `encode` keeps the whole text."""
-    return len(text.encode("utf-8", errors="replace")) <= max_tokens - 2

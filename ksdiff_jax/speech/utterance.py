@@ -10,6 +10,7 @@ Values after the end of the clip are zero, and their mask is False.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,11 +18,14 @@ import jax
 import numpy as np
 
 from ksdiff_jax.audio.timebase import (
+    MOTION_RATE_HZ,
     SAMPLES_PER_MOTION_FRAME,
     SPEECH_FRAMES_PER_MOTION_FRAME,
     motion_frames,
     samples_of_motion_frames,
 )
+from ksdiff_jax.speech.spoken_parts import Part, SpokenText, part_between
+from ksdiff_jax.speech.transcript import SPECIAL_TOKENS, encode
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 if TYPE_CHECKING:  # the import needs packages that `bench device` does not require
@@ -54,6 +58,7 @@ class Utterance(NamedTuple):
     heard: "VoiceSource | None" = None  # channels and track of the file; None for an array
     # recordings of one id and seed get the same noise; that of "" depends on the seed alone
     noise_id: str = ""
+    spoken: SpokenText = SpokenText("", ())  # the text of `tokens`, with times
 
     @property
     def frames(self) -> int:
@@ -95,13 +100,30 @@ def stack_rows(rows: Sequence[Speech]) -> Speech:
     return jax.tree.map(lambda *arrays: np.stack(arrays), *rows)
 
 
+def part_of_text(utterance: Utterance, start: int, stop: int) -> Part:
+    """Return the transcript of motion frames [start, stop), in the bytes that the model reads.
+
+    What is spoken before the first or after the last frame belongs to that frame.
+    """
+    max_bytes = len(utterance.tokens) - SPECIAL_TOKENS
+    start_s = start / MOTION_RATE_HZ if start else -math.inf
+    end_s = stop / MOTION_RATE_HZ if stop < utterance.frames else math.inf
+    return part_between(utterance.spoken, start_s, end_s, max_bytes=max_bytes)
+
+
 def cut_utterance(utterance: Utterance, start: int, stop: int) -> Utterance:
-    """Return motion frames [start, stop) of an utterance, with the whole transcript."""
+    """Return motion frames [start, stop) of an utterance, with the part of the transcript that is
+    spoken in them.
+    """
+    part = part_of_text(utterance, start, stop)
+    tokens, token_mask = encode(part.text, max_tokens=len(utterance.tokens))
     first, last = (SPEECH_FRAMES_PER_MOTION_FRAME * frame for frame in (start, stop))
     features = utterance.features
     return utterance._replace(
         audio=utterance.audio[samples_of_motion_frames(start) : samples_of_motion_frames(stop)],
         prosody=utterance.prosody[first:last],
+        tokens=tokens,
+        token_mask=token_mask,
         features=None if features is None else features[first:last],
     )
 

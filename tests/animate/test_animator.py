@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from ksdiff_jax.animate.animator import Animator
+from ksdiff_jax.animate.engine import TranscriptWarning
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, motion_frames
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.errors import InputError
@@ -18,7 +19,6 @@ from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BFM
-from ksdiff_jax.speech.reading import TranscriptWarning
 from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
 from tests.conftest import REPOSITORY
 

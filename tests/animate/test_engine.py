@@ -1,12 +1,13 @@
 """The engine around systems whose answer is known: what is scored is what ships."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
 
 from ksdiff_jax.animate.animator import Animator
-from ksdiff_jax.animate.engine import BUCKETS, Engine
+from ksdiff_jax.animate.engine import BUCKETS, Engine, TranscriptWarning
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
@@ -18,6 +19,9 @@ from ksdiff_jax.motion.space import EXPRESSION, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import on_every_device
 from ksdiff_jax.rng import frame_noise, stream
+from ksdiff_jax.speech.spoken_parts import spoken_text
+from ksdiff_jax.speech.transcript import SPECIALS
+from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
 from ksdiff_jax.speech.utterance import Utterance
 from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
 
@@ -85,6 +89,39 @@ def test_a_later_engine_of_the_same_system_compiles_nothing_also_on_one_device_o
 def test_a_bucket_holds_its_frames():
     assert [engine().bucket(frames) for frames in (1, 64, 65, 1024)] == [64, 64, 128, 1024]
     assert list(BUCKETS) == sorted(BUCKETS)
+
+
+class Spelling(FakeSystem):
+    """Its track is the first letter of the window's text, or -1 if no text is read."""
+
+    def sample(self, params, speech, keys, first):
+        sample = super().sample(params, speech, keys, first)
+        letters = jnp.where(speech.token_mask[:, 1], speech.tokens[:, 1] - SPECIALS, -1)
+        letters = jnp.where(speech.mask, letters[:, None], 0).astype(jnp.float32)
+        return sample._replace(tracks={"letter": letters})
+
+
+def test_every_window_of_a_long_recording_reads_its_own_part_of_the_transcript():
+    words = tuple(Spoken(chr(97 + i), float(i), i + 1.0) for i in range(24))
+    text = " ".join(word.text for word in words)
+    own = engine(Spelling(), buckets=(256,))  # windows begin at 0, 5, 10 and 15 s
+    silent = tone(600)._replace(tokens=np.zeros(64, np.int32))
+    for transcript in (Transcript(text, ""), Transcript(text, "", "word", words)):
+        spoken = spoken_text(transcript, np.zeros(1200))
+        (sample,) = own.sample([silent._replace(spoken=spoken)])
+        letters = [chr(int(letter)) for letter in sample.tracks["letter"][[0, 174, 175, 300, 599]]]
+        assert letters == ["a", "a", "f", "k", "p"]
+    (sample,) = own.sample([silent])
+    assert [int(letter) for letter in sample.tracks["letter"][[0, 599]]] == [2 - SPECIALS] * 2
+
+
+def test_a_transcript_that_does_not_fit_into_its_windows_is_reported(recwarn):
+    sound, own = np.sin(np.arange(8000) / 20).astype(np.float32), engine()
+    text, limit = "sixteen letters " * 10, CONFIG.transcript_tokens - 2
+    own.read(sound, transcript=text[:limit], sample_rate_hz=16_000)
+    assert not recwarn.list
+    with pytest.warns(TranscriptWarning, match=f"reads {limit} bytes in a window, and 1 of 1"):
+        own.read(sound, transcript=text * 10, sample_rate_hz=16_000)
 
 
 def test_progress_counts_every_frame_of_every_window():

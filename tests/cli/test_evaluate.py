@@ -1,13 +1,18 @@
+import argparse
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from ksdiff_jax.cli import evaluate
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.evaluate_sampling import run_table
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import save_pretrained
-from tests.evaluate.pretend import STILL, talking_clip
+from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
 from tests.models.sync.conftest import TINY, tiny  # noqa: F401
 
 
@@ -98,8 +103,68 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--space", "flame"], "leave --space out"),
     ],
 )
-def test_each_mistake_is_one_line_with_status_two(scene, arguments, says, capsys):
-    assert main(["evaluate", *scene, "--control", "still", *arguments]) == 2
+def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
+    scene, arguments, says, capsys, tmp_path
+):
+    out = ["--out", str(tmp_path / "figures")]
+    assert main(["evaluate", *scene, "--control", "still", *out, *arguments]) == 2
+    assert not (tmp_path / "figures").exists()
     error = capsys.readouterr().err.strip()
     assert says in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--split", "test"], "--split test: options chosen on the test split"),
+        (["--real", "real"], "--real: not used for a table"),
+        (["--control", "still"], "--control: not used for a table"),
+        (["--lip-temperature", "2"], "lip_temperature 2"),
+    ],
+)
+def test_a_table_of_sampling_options_refuses_the_test_split_and_what_it_does_not_measure(
+    scene, arguments, says, capsys
+):
+    own = [*scene, "--split", "train", "--guidance", "1", "2"]
+    assert main(["evaluate", *own, *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert says in error and len(error.splitlines()) == 1
+
+
+def test_a_table_of_sampling_options_is_continued_and_names_its_choice(tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    system, clips = LoudnessSystem(), [talking_clip(number) for number in range(2)]
+    trained = SimpleNamespace(params={"offset": np.float32(0)}, digest="0" * 64)
+
+    def table(*guidance: str, seed: int = 0) -> tuple[dict, list[str]]:
+        args = parser.parse_args(["--guidance", *guidance, "--seed", str(seed), "--samples", "1"])
+        assert (
+            run_table(args, system, trained, clips, out=tmp_path, console=Console("evaluate")) == 0
+        )
+        content = json.loads((tmp_path / "sampling.json").read_text())
+        return content, capsys.readouterr().out.splitlines()
+
+    content, lines = table("1", "2")
+    assert [(row["guidance"], row["lip_temperature"]) for row in content["rows"]] == [
+        (1.0, 1.0),
+        (2.0, 1.0),
+    ]
+    assert (
+        content["chosen"]
+        == content["checkpoints_own"]
+        == {
+            "guidance": 1.0,
+            "lip_temperature": 1.0,
+        }
+    )
+    assert any(line.endswith("| checkpoint's, plain, chosen |") for line in lines)
+    assert sum("s): opening r" in line for line in lines) == 2  # both were measured now
+    again, lines = table("1", "3")
+    assert [row["guidance"] for row in again["rows"]] == [1.0, 2.0, 3.0]
+    assert again["rows"][:2] == content["rows"]
+    assert sum("s): opening r" in line for line in lines) == 1
+    assert any("continues with its 2 finished rows" in line for line in lines)
+    other, lines = table("1", "2", seed=1)
+    assert len(other["rows"]) == 2 and any("it is replaced" in line for line in lines)

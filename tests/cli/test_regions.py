@@ -91,6 +91,7 @@ def test_pairs_that_a_user_brings_need_no_face(deep, tmp_path, capsys):
 def test_each_mistake_is_one_line_with_status_two(shards, deep, tmp_path, arguments, says, capsys):
     given = [argument.format(shards=shards, deep=deep) for argument in arguments]
     assert main(["regions", str(deep / "own"), "--out", str(tmp_path / "out"), *given]) == 2
+    assert not (tmp_path / "out").exists()
     error = capsys.readouterr().err.strip()
     assert says in error and len(error.splitlines()) == 1
 

@@ -60,16 +60,26 @@ def test_what_lies_beyond_the_clip_is_zero_and_masked():
 def test_a_cut_reads_the_words_whose_middle_it_holds():
     clip = make_clip(3, frames=100)  # words of half a second, w0 to w7
     # 1.0 to 2.2 s; the middle of w4 is at 2.25 s
-    assert transcript_of_cut(clip, start=25, frames=30) == "w2 w3"
-    assert transcript_of_cut(clip, start=0, frames=128) == clip.transcript
+    assert transcript_of_cut(clip, start=25, frames=30, max_bytes=62) == "w2 w3"
+    assert transcript_of_cut(clip, start=0, frames=128, max_bytes=62) == clip.transcript
     tokens, _ = encode("w2 w3", max_tokens=64)
     row = cut(clip, start=25, frames=30, max_tokens=64)
     np.testing.assert_array_equal(row.speech.tokens, tokens)
 
 
-def test_a_clip_without_word_times_is_read_whole():
-    clip = make_clip(4, frames=100, words=(), transcript="all of it")
-    assert transcript_of_cut(clip, start=25, frames=30) == "all of it"
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_cut_of_a_clip_without_word_times_reads_its_share_of_the_text(stored):
+    sound = np.zeros(SAMPLES_PER_MOTION_FRAME * 100, np.int16)
+    sound[: len(sound) // 2] = 3000  # two seconds of sound, two of silence
+    prosody = np.zeros((200, 2), np.float32)
+    prosody[100:, 1] = -9
+    words = {"words": (), "transcript": "aa bb cc dd", "audio": sound}
+    clip = make_clip(4, frames=100, prosody=prosody if stored else None, **words)
+    assert transcript_of_cut(clip, start=0, frames=25, max_bytes=62) == "aa bb"
+    assert transcript_of_cut(clip, start=25, frames=30, max_bytes=62) == "cc dd"
+    assert transcript_of_cut(clip, start=60, frames=30, max_bytes=62) == ""
+    assert transcript_of_cut(clip, start=0, frames=100, max_bytes=62) == "aa bb cc dd"
+    assert transcript_of_cut(clip, start=0, frames=100, max_bytes=5) == "bb cc"
 
 
 def test_random_cuts_reach_every_start_and_never_pass_the_end():

@@ -1,11 +1,17 @@
 """Utterances, padding and cutting: zeros and masks at the right places."""
 
-import warnings
-
 import numpy as np
+import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
-from ksdiff_jax.speech.reading import TranscriptWarning, read_utterance
+from ksdiff_jax.speech.reading import read_utterance
+from ksdiff_jax.speech.spoken_parts import Piece, SpokenText
+from ksdiff_jax.speech.transcript import encode
+from ksdiff_jax.speech.transcripts.spoken_words import (
+    Spoken,
+    Transcript,
+    TranscriptFileWarning,
+)
 from ksdiff_jax.speech.utterance import (
     Utterance,
     cut_utterance,
@@ -55,13 +61,18 @@ def test_padding_is_zero_and_masked():
     assert speech.tokens.tolist() == [1, 5, 2, 0] and speech.token_mask.sum() == 3
 
 
-def test_a_cut_holds_the_frames_of_its_window_and_the_whole_transcript():
-    cut = cut_utterance(numbered(6), 2, 5)
+def test_a_cut_holds_the_frames_of_its_window_and_the_words_spoken_in_them():
+    middles_s = (-0.5, 0.05, 0.1, 0.19, 0.3)  # frames 2 to 5 are 0.08 to 0.2 s
+    pieces = tuple(Piece(f"{'abcde'[i]} ", middle) for i, middle in enumerate(middles_s))
+    said = numbered(6)._replace(spoken=SpokenText("A b c d e", pieces), tokens=np.zeros(12, int))
+    cut = cut_utterance(said, 2, 5)
     assert cut.frames == 3
     assert (cut.audio[0], cut.audio[-1]) == (2 * FRAME + 1, 5 * FRAME)
     np.testing.assert_array_equal(cut.prosody[:, 0], np.arange(5, 11))
     np.testing.assert_array_equal(cut.features[:, 0], np.arange(5, 11))
-    assert cut.tokens.tolist() == [1, 5, 2, 0]
+    for start, stop, text in ((2, 5, "c d"), (0, 2, "a b"), (5, 6, "e"), (0, 6, "A b c d e")):
+        cut, (tokens, mask) = cut_utterance(said, start, stop), encode(text, max_tokens=12)
+        assert (cut.tokens == tokens).all() and (cut.token_mask == mask).all()
 
 
 def test_rows_are_stacked_and_features_may_be_missing():
@@ -71,11 +82,9 @@ def test_rows_are_stacked_and_features_may_be_missing():
     assert batch.mask.sum(axis=1).tolist() == [1, 3]
 
 
-def test_a_transcript_is_left_out_without_a_warning_where_none_is_read():
+def test_words_that_begin_after_the_recording_are_left_out_with_a_warning():
     sound = np.sin(np.arange(16_000) / 20).astype(np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", TranscriptWarning)
-        read = read_utterance(
-            sound, transcript_text="hello there", max_tokens=2, sample_rate_hz=16_000
-        )
-    assert read.tokens.shape == (2,) and read.token_mask.all()
+    late = Transcript("in out", "f", "word", (Spoken("in", 0.1, 0.4), Spoken("out", 3.0, 3.2)))
+    with pytest.warns(TranscriptFileWarning, match="1 of 2 words begin after the end"):
+        read = read_utterance(sound, transcript=late, max_tokens=16, sample_rate_hz=16_000)
+    np.testing.assert_array_equal(read.tokens, encode("in", max_tokens=16)[0])

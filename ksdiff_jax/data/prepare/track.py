@@ -33,7 +33,7 @@ from ksdiff_jax.data.tracking.speaker import (
     audio_visual_offset,
 )
 from ksdiff_jax.data.tracking.tracker import Tracker
-from ksdiff_jax.data.tracking.video import has_sound
+from ksdiff_jax.data.tracking.video import can_be_opened, has_sound
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import (
     FaceModel,
@@ -128,6 +128,9 @@ def sound_of_video(source: Source, settings: Settings) -> Recording:
     if not source.audio and not has_sound(source.video):
         if not Path(source.video).is_file() or not Path(source.video).stat().st_size:
             raise Rejected("unreadable", f"{source.video}: no such file, or 0 bytes")
+        if not can_be_opened(source.video):
+            detail = "not a video that FFmpeg can read; a broken or incomplete file"
+            raise Rejected("unreadable", f"{source.video}: {detail}")
         raise Rejected(
             "no_sound",
             f"{path}: no sound track, and no recording of that name beside it or in --audio",

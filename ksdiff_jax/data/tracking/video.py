@@ -121,6 +121,15 @@ def frames(path: str | Path) -> Iterator[Frame]:
         raise InputError(f"{path}: not a video that FFmpeg can read ({reason})") from error
 
 
+def can_be_opened(path: str | Path) -> bool:
+    """Return True if FFmpeg finds a container with streams in the file."""
+    try:
+        with open_container(path) as container:
+            return len(container.streams) > 0
+    except av.error.FFmpegError:
+        return False
+
+
 def has_sound(path: str | Path) -> bool:
     """Return True if the file has a sound track that can be decoded."""
     try:

@@ -1,0 +1,48 @@
+"""The clips that `ksdiff-jax evaluate` measures: a split of a data set or the built-in corpus."""
+
+from pathlib import Path
+
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import cache_folder
+
+
+def clips_of_split(args, system, console: Console) -> list:
+    """Return the clips of the split; raise `InputError` unless they are of the system's motion
+    space.
+    """
+    from ksdiff_jax.data.earlier_space import known_space
+    from ksdiff_jax.evaluate.run import read_clips
+
+    folder = args.data or _built_in(args, console, system.config.data.corpus_clips)
+    of_data, own = known_space(str(folder), given=args.space), system.space.name
+    if of_data != own:
+        raise InputError(
+            f"{folder}: its coefficients are of the {of_data} space, the checkpoint "
+            f"{args.checkpoint} uses {own}; name data or a checkpoint of the other space"
+        )
+    clips = read_clips(folder, split=args.split, clips=args.clips, space=own)
+    seconds = sum(clip.duration_s for clip in clips)
+    console.say(f"{len(clips)} clips, {seconds:.0f} s of speech, from {folder}")
+    return clips
+
+
+def _built_in(args, console: Console, corpus_clips: int) -> Path:
+    """Return the folder of the built-in corpus's split; make it if it does not exist yet."""
+    from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS
+    from ksdiff_jax.data.corpus.write import split_sizes
+    from ksdiff_jax.evaluate.held_out import held_out_corpus
+
+    if args.split not in SPLITS:
+        raise InputError(
+            f"--split {args.split}: the built-in corpus has the splits {', '.join(SPLITS)}"
+        )
+    if unknown := [language for language in args.languages or () if language not in LANGUAGES]:
+        raise InputError(
+            f"--languages {' '.join(unknown)}: the built-in corpus has the languages "
+            f"{' '.join(LANGUAGES)}"
+        )
+    console.say("looking for the built-in corpus, made on first use (about a second a clip) ...")
+    clips = args.clips or split_sizes(corpus_clips)[args.split]
+    languages = tuple(args.languages or LANGUAGES)
+    return held_out_corpus(cache_folder(), split=args.split, clips=clips, languages=languages)

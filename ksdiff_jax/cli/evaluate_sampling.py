@@ -1,0 +1,229 @@
+"""The part of `ksdiff-jax evaluate` that compares sampling options: several values of --guidance or
+--lip-temperature make a table of their combinations.
+
+Rows of the checkpoint's own options and of the plain sampler are always in the table. Every row is
+stored in `sampling.json` when it is finished. A later call with the same checkpoint, clips, samples
+and seed keeps the rows there and measures those that are missing.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.outputs import write_document
+from ksdiff_jax.ownership import purpose_of
+
+if TYPE_CHECKING:  # slow to import
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.data.schema import Clip
+    from ksdiff_jax.evaluate.sampling_table import Options, Row
+    from ksdiff_jax.models.pretrained import Pretrained
+    from ksdiff_jax.models.system import System
+
+FILE = "sampling.json"
+SCHEMA = "ksdiff-sampling/1"
+
+
+def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
+    """Add the options of the sampler that may have several values."""
+    add(
+        "--guidance",
+        type=float,
+        nargs="+",
+        metavar="S",
+        help="guidance scale (default: the checkpoint's); several values here or in "
+        "--lip-temperature measure only the mouth, in a table of all combinations with a choice "
+        "(sampling.json), which the same command continues after an interruption",
+    )
+    add(
+        "--lip-temperature",
+        type=float,
+        nargs="+",
+        metavar="T",
+        help="initial noise of the lips, 0 to 1, e.g. 0 0.5 1 (default: the checkpoint's)",
+    )
+
+
+def is_table(args: argparse.Namespace) -> bool:
+    """Return whether the command line asks for a table of sampling options."""
+    return any(len(values or ()) > 1 for values in (args.guidance, args.lip_temperature))
+
+
+def check_table(args: argparse.Namespace) -> None:
+    """Raise `InputError` for options that a table does not use, and for the test split."""
+    for option in ("real", "folds", "sync", "control"):
+        if getattr(args, option):
+            raise InputError(
+                f"--{option}: not used for a table of sampling options; omit it, or give one value "
+                "of --guidance and of --lip-temperature"
+            )
+    if args.split == "test" and not args.choose_on_test:
+        raise InputError(
+            "--split test: options chosen on the test split make its figures too good; use "
+            "--split val, or add --choose-on-test"
+        )
+
+
+def single_values(args: argparse.Namespace) -> dict[str, float]:
+    """Return the sampling options that have one value."""
+    given = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
+    return {name: values[0] for name, values in given.items() if values}
+
+
+def run_table(
+    args: argparse.Namespace,
+    system: "System",
+    pretrained: "Pretrained",
+    clips: "list[Clip]",
+    *,
+    out: Path | None,
+    console: Console,
+) -> int:
+    """Measure, print and write a table of sampling options."""
+    from ksdiff_jax.animate.engine import BUCKETS, Engine
+
+    fitting = [bucket for bucket in BUCKETS if bucket >= max(clip.frames for clip in clips)]
+    # one length for all clips: every pair of options compiles the sampler once
+    engine = Engine(system, pretrained.params, buckets=fitting[:1] or BUCKETS)
+    about = {
+        "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
+        "data": args.data or "built-in corpus",
+    }
+    engine = engine.with_options(steps=args.steps)
+    document = measure_table(args, engine, clips, about, out=out, console=console)
+    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
+        console.say(line)
+    if out:
+        console.say(f"{out / FILE} contains the table and the figures of every row")
+    console.result(document)
+    return 0
+
+
+def measure_table(
+    args: argparse.Namespace,
+    engine: "Engine",
+    clips: "list[Clip]",
+    about: dict,
+    *,
+    out: Path | None,
+    console: Console,
+) -> dict:
+    """Return the document of `sampling.json`; print and store every row when it is finished.
+
+    `about` describes the checkpoint and the data. Raise `InputError` for an invalid option, before
+    any row is measured.
+    """
+    from ksdiff_jax.evaluate.prediction import prediction_of
+    from ksdiff_jax.evaluate.sampling_table import TITLES, shown, table_row, true_mouths
+    from ksdiff_jax.face import builtin_face, check_face
+
+    check_face(builtin_face(), engine.space.name, what="a table of sampling options")
+    own, wanted = _options(args, engine)
+    engines = {options: engine.with_options(**options._asdict()) for options in wanted}
+    about |= _what_is_measured(args, engine, clips)
+    rows = _finished(out, about, console)
+    truth, utterances = true_mouths(builtin_face(), clips), []
+    for number, options in enumerate(wanted, start=1):
+        label = ", ".join(f"{n.replace('_', ' ')} {v:g}" for n, v in options._asdict().items())
+        if options not in rows:
+            started = time.perf_counter()
+            utterances = utterances or [engine.read_clip(clip) for clip in clips]
+            with console.progress(label, unit="frames") as update:
+                found = engines[options].sample(
+                    [utterance for utterance in utterances for _ in range(args.samples)],
+                    seed=args.seed,
+                    numbers=[*range(args.samples)] * len(utterances),
+                    progress=update,
+                )
+            each = [found[i : i + args.samples] for i in range(0, len(found), args.samples)]
+            rows[options] = table_row(options, [prediction_of(one) for one in each], truth)
+            _store(rows, own, about, out, args)
+            label += f" ({time.perf_counter() - started:.0f} s)"
+        figures = (f"{title} {shown(rows[options].figures[n])}" for n, title in TITLES.items())
+        console.say(f"row {number} of {len(wanted)}, {label}: {', '.join(figures)}")
+    rows = dict(sorted(rows.items()))
+    return _store(rows, own, about, out, args, complete=True)
+
+
+def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list[Options]]":
+    """Return the checkpoint's own options, and the options of all rows."""
+    from ksdiff_jax.evaluate.sampling_table import Options
+
+    sample = engine.system.config.sample
+    if not all(hasattr(sample, name) for name in Options._fields):
+        raise InputError(
+            f"--checkpoint {args.checkpoint}: its sampler has no guidance and lip temperature; "
+            "name the checkpoint of a system that has"
+        )
+    own = Options(*(float(getattr(sample, name)) for name in Options._fields))
+    grid = (args.guidance or [own.guidance], args.lip_temperature or [own.lip_temperature])
+    wanted = [own, Options(1.0, 1.0), *itertools.starmap(Options, itertools.product(*grid))]
+    return own, sorted(dict.fromkeys(wanted))
+
+
+def _what_is_measured(args: argparse.Namespace, engine: "Engine", clips: "list[Clip]") -> dict:
+    """Return what rows must share to stand in one table."""
+    digest = hashlib.sha256()
+    for clip in clips:
+        digest.update(clip.clip_id.encode("utf-8", "backslashreplace"))
+        digest.update(clip.audio.tobytes())
+    sample = dataclasses.asdict(engine.system.config.sample)
+    others = {n: v for n, v in sample.items() if n not in ("guidance", "lip_temperature")}
+    return {
+        "split": args.split,
+        "clips": len(clips),
+        "clips_sha256": digest.hexdigest(),
+        "samples": args.samples,
+        "seed": args.seed,
+        "options": others,
+    }
+
+
+def _finished(out: Path | None, about: dict, console: Console) -> "dict[Options, Row]":
+    """Return the rows of an earlier call that measured the same."""
+    from ksdiff_jax.evaluate.sampling_table import from_json
+
+    if out is None or purpose_of(out / FILE) != "sampling":
+        return {}
+    content = json.loads((out / FILE).read_text(encoding="utf-8"))
+    if content.get("about") != json.loads(json.dumps(about)):
+        console.say(f"{out / FILE}: of another checkpoint, data or seed; it is replaced")
+        return {}
+    rows = [from_json(row) for row in content["rows"]]
+    console.say(f"{out / FILE}: continues with its {len(rows)} finished rows")
+    return {row.options: row for row in rows}
+
+
+def _store(
+    rows: "dict[Options, Row]",
+    own: "Options",
+    about: dict,
+    out: Path | None,
+    args: argparse.Namespace,
+    *,
+    complete: bool = False,
+) -> dict:
+    """Return the document of the rows, and write it if there is a folder for it."""
+    from ksdiff_jax.evaluate.sampling_table import RULE, as_json, chosen, markdown
+
+    choice = chosen(list(rows.values())) if complete else None
+    document = {
+        "schema": SCHEMA,
+        "about": about,
+        "rule": RULE,
+        "checkpoints_own": own._asdict(),
+        "chosen": choice.options._asdict() if choice else None,
+        "rows": [as_json(row) for row in rows.values()],
+        "table": markdown(list(rows.values()), shipped=own, choice=choice),
+    }
+    if out is not None:
+        write_document(out / FILE, document, overwrite=args.overwrite)
+    return document
