@@ -15,7 +15,7 @@ from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.corpus.articulation import refine_closures
 from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime, Utterance, WordTime
 from ksdiff_jax.data.corpus.sentences import Split, draw_sentence
-from ksdiff_jax.data.corpus.speakers import Speaker, draw_speaker
+from ksdiff_jax.data.corpus.speakers import draw_speaker
 from ksdiff_jax.typing import Int
 
 SHORTEST_CLIP_S, LONGEST_CLIP_S = 3.0, 9.0
@@ -31,7 +31,7 @@ class SpokenClip(NamedTuple):
     phonemes: tuple[PhonemeTime, ...]
     words: tuple[WordTime, ...]
     transcript: str
-    speaker: Speaker
+    speaker_id: str
     language: str
 
 
@@ -62,7 +62,7 @@ def speak_clip(
     audio, phonemes, words = _join(utterances, silences_s, tract_factor=speaker.tract_factor)
     audio = _at_level(audio, level_dbfs=rng.uniform(*LEVEL_DBFS))
     phonemes = refine_closures(phonemes, audio / 32768.0, sample_rate_hz=SAMPLE_RATE_HZ)
-    return SpokenClip(audio, phonemes, words, " ".join(sentences), speaker, language)
+    return SpokenClip(audio, phonemes, words, " ".join(sentences), speaker.speaker_id, language)
 
 
 def _silences_s(

@@ -49,8 +49,10 @@ def synthesise_block(
         yield animate_clip(spoken, _stream(seed, split, index, "motion"), clip_id=clip_id)
 
 
-def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) -> Clip:
-    """Generate the face motion for a recording."""
+def animate_clip(
+    spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str, source: str = SOURCE
+) -> Clip:
+    """Generate the face motion for a recording; `source` names the set that it belongs to."""
     turning, zooming = rng.spawn(2)  # streams of their own for head and camera
     frames = motion_frames(len(spoken.audio))
     samples = spoken.audio / np.float32(32768.0)
@@ -73,9 +75,9 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
     return Clip(
         clip_id=clip_id,
         space=BUILTIN.name,
-        speaker_id=spoken.speaker.speaker_id,
+        speaker_id=spoken.speaker_id,
         language=spoken.language,
-        source=SOURCE,
+        source=source,
         audio=spoken.audio,
         expression=np.asarray(actions_to_expression(mouth.actions + upper), np.float32),
         rotation=rotation,
