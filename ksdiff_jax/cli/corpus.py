@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   ksdiff-jax corpus --out corpus --clips 200
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
+  ksdiff-jax corpus --out mixed --voices espeak flite kokoro=kokoro_files
   ksdiff-jax corpus --out spoken --speech recordings
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
@@ -51,32 +52,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as en es fr de it pt zh nl ru; default all",
     )
     parser.add_argument(
+        "--voices",
+        nargs="+",
+        metavar="V",
+        help="espeak, flite (English; the program, or flite=PATH) and kokoro=DIR (English, es, fr, "
+        "it, pt; the package kokoro-onnx and a folder with its model), each for an equal share of "
+        "the clips; default espeak",
+    )
+    parser.add_argument(
         "--processes",
         type=int,
         metavar="N",
         help="worker processes; default one per core, at most 4",
     )
     _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
-    parser.add_argument(
+    _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
+    add_output_arguments(parser)
+
+
+def _add_feature_arguments(features: argparse._ArgumentGroup) -> None:
+    features.add_argument(
         "--encoder",
         metavar="PATH",
         help="store the features of this pretrained encoder too: folder of `convert encoder`, or "
         "hub name",
     )
-    parser.add_argument(
+    features.add_argument(
         "--from",
         dest="source",
         metavar="DIR",
         help="with --encoder: use the clips of this data set instead of making any",
     )
-    parser.add_argument(
+    features.add_argument(
         "--space",
         default="",
         metavar="NAME",
         help="with --from: motion space (builtin, flame, bfm) of a data set "
         "of an earlier version that does not record it",
     )
-    add_output_arguments(parser)
 
 
 def _add_speech_arguments(speech: argparse._ArgumentGroup) -> None:
@@ -156,6 +169,8 @@ def _check_speech(args: argparse.Namespace) -> None:
         for option in ("speaker", "phones", "licence"):
             if getattr(args, option):
                 raise InputError(f"--{option} is about recordings; name their folder by --speech")
+    elif args.voices:
+        raise InputError(f"--speech {args.speech} has its own voices; leave --voices out")
     elif args.source:
         raise InputError(
             f"--speech {args.speech} and --from {args.source}: one of them; add the features of "
@@ -211,6 +226,7 @@ def _encoder(path: str | None):
 def _made(args: argparse.Namespace, out, console: Console):
     """Write the built-in corpus into `out`."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES
+    from ksdiff_jax.data.corpus.voices import ESPEAK
     from ksdiff_jax.data.corpus.write import write_corpus
 
     with console.progress("corpus", unit="clips") as update:
@@ -219,6 +235,7 @@ def _made(args: argparse.Namespace, out, console: Console):
             clips=args.clips,
             seed=args.seed,
             languages=tuple(args.languages or LANGUAGES),
+            voices=tuple(args.voices or ESPEAK),
             processes=args.processes,
             progress=_Progress(console, update, total=args.clips),
             overwrite=args.overwrite,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.audio.waveform import write_wav
+from ksdiff_jax.audio.waveform import load_audio, write_wav
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.data.corpus.recordings.cutting import cuts, part
@@ -154,6 +154,18 @@ def test_without_times_a_transcript_is_aligned_where_the_aligner_is(tmp_path, mo
     assert found.aligned == len(found.recordings) == 1
     phones = (Spoken("m", 0.3, 0.5), Spoken("æ", 0.5, 0.8), Spoken("p", 0.8, 1.0))
     assert found.recordings[0].times == (phones, (Spoken("map", 0.3, 1.0),))
+
+
+def test_real_speech_is_aligned(shared_data, tmp_path):
+    """A sentence by one person: its words in order, silence where it is quiet."""
+    pytest.importorskip("pocketsphinx", reason="needs ksdiff-jax[align]")
+    sound = load_audio(shared_data / "audio" / "en_spk2_snt1_16k.wav")
+    write_wav(tmp_path / "a.wav", sound)
+    (tmp_path / "a.txt").write_text("We are sure that one war is enough.")
+    times = read_speech(tmp_path).recordings[0].times
+    assert " ".join(word.text for word in times.words) == "we are sure that one war is enough"
+    assert "".join(phone.text for phone in times.phones).endswith("wɔɹɪzɪnʌf")
+    assert times.phones[-1].end_s <= len(sound) / 16000
 
 
 def test_long_recordings_are_cut_in_their_longest_pauses():
