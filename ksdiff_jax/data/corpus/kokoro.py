@@ -3,7 +3,11 @@
 The model predicts the duration of every letter of its input, which is IPA with stress marks,
 punctuation and blanks. Only exports with the output `duration` return them. A stress mark and a
 length mark have durations of their own; they belong to the vowel after and the letter before them.
-What is no letter is a pause. Any voice speaks any language, with its own accent.
+Blanks and punctuation have durations too, whether the voice pauses or not: where the sound is
+silent they are a pause, elsewhere the letters on both sides share their time. The sound is ahead of
+the durations by `LEAD_S`: in two English sentences by four voices the energy correlates best with
+vowels that are 40 to 60 ms earlier (in flite's by four voices, 0 to 10 ms later). Any voice speaks
+any language, with its own accent.
 """
 
 from collections.abc import Iterable
@@ -15,6 +19,7 @@ import numpy as np
 from ksdiff_jax.data.corpus.espeak import PhonemeTime, Utterance
 from ksdiff_jax.data.corpus.recordings.phone_names import ipa
 from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.typing import Float
 
 # Of the corpus, by the names that the package's conversion to IPA has for them.
 LANGUAGES = {"en": "en-us", "es": "es", "fr": "fr-fr", "it": "it", "pt": "pt-br"}
@@ -22,6 +27,8 @@ HOW_TO_GET = (
     "kokoro-v1.0.onnx and voices-v1.0.bin of "
     "https://github.com/thewh1teagle/kokoro-onnx/releases/tag/model-files-v1.1"
 )
+LEAD_S = 0.05
+SILENT_SHARE = 0.01  # of the median power of the letters
 _STRESS, _AFTER = "ˈˌ", "ːˑʰʲ̩̃"
 
 
@@ -74,26 +81,50 @@ class Kokoro:
         )
         peak = max(float(np.abs(audio).max(initial=0.0)), 1.0)
         samples = np.round(audio / peak * 32767).astype(np.int16)
-        times = ((part.phoneme, part.start, part.end) for part in spoken)
-        return Utterance(samples, rate_hz, phonemes_of(times), words=())
+        times = [
+            (part.phoneme, max(0.0, part.start - LEAD_S), max(0.0, part.end - LEAD_S))
+            for part in spoken
+        ]
+        phonemes = without_false_pauses(phonemes_of(times), samples / 32768.0, rate_hz=rate_hz)
+        return Utterance(samples, rate_hz, phonemes, words=())
 
 
 def phonemes_of(letters: Iterable[tuple[str, float, float]]) -> tuple[PhonemeTime, ...]:
-    """Return the phonemes of single letters with their times."""
+    """Return the phonemes of single letters with their times, and pauses where no letter is."""
     phonemes: list[PhonemeTime] = []
     mark, mark_s = "", 0.0
     for letter, start_s, end_s in letters:
         if letter in _STRESS:
             mark, mark_s = letter, start_s
             continue
-        if letter in _AFTER:
-            if phonemes and not mark:
-                phonemes[-1] = phonemes[-1]._replace(end_s=end_s)
-            continue
         name = ipa(letter) or ""
-        if end_s > start_s:
-            phonemes.append(
-                PhonemeTime(mark + name if name else "", mark_s if mark else start_s, end_s)
-            )
+        follows = bool(phonemes) and not mark
+        if follows and (letter in _AFTER or not (name or phonemes[-1].ipa)):
+            phonemes[-1] = phonemes[-1]._replace(end_s=end_s)
+        elif end_s > start_s:
+            start_s = mark_s if mark else start_s
+            phonemes.append(PhonemeTime(mark + name if name else "", start_s, end_s))
         mark = ""
     return tuple(phonemes)
+
+
+def without_false_pauses(
+    phonemes: tuple[PhonemeTime, ...], samples: Float[np.ndarray, "n"], *, rate_hz: int
+) -> tuple[PhonemeTime, ...]:
+    """Divide the pauses that are not silent among the phonemes beside them."""
+    level = [_power(samples[int(p.start_s * rate_hz) : int(p.end_s * rate_hz)]) for p in phonemes]
+    spoken = [own for own, phoneme in zip(level, phonemes, strict=True) if phoneme.ipa]
+    quiet = SILENT_SHARE * float(np.median(spoken)) if spoken else 0.0
+    kept = list(phonemes)
+    for at in range(len(phonemes) - 2, 0, -1):
+        pause = kept[at]
+        if not pause.ipa and level[at] > quiet:
+            middle_s = (pause.start_s + pause.end_s) / 2
+            kept[at - 1] = kept[at - 1]._replace(end_s=middle_s)
+            kept[at + 1] = kept[at + 1]._replace(start_s=middle_s)
+            del kept[at]
+    return tuple(kept)
+
+
+def _power(samples: Float[np.ndarray, "n"]) -> float:
+    return float(np.mean(samples**2)) if samples.size else 0.0

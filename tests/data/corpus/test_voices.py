@@ -15,7 +15,7 @@ from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.corpus import flite, kokoro
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.data.corpus.flite import Flite, FliteVoice
-from ksdiff_jax.data.corpus.kokoro import Kokoro, KokoroVoice
+from ksdiff_jax.data.corpus.kokoro import LEAD_S, Kokoro, KokoroVoice
 from ksdiff_jax.data.corpus.speakers import FLITE_VOICES, draw_flite_speaker, kokoro_split
 from ksdiff_jax.data.corpus.synthesis import synthesise_block
 from ksdiff_jax.data.corpus.voices import check_voices, open_voice
@@ -121,8 +121,32 @@ def test_marks_of_stress_and_length_are_part_of_the_letter_beside_them(model_fol
     folder, _ = model_folder
     spoken = Kokoro(str(folder)).speak("Boat.", voice=KokoroVoice("af_3"))
     assert spoken.sample_rate_hz == 24_000 and spoken.samples.dtype == np.int16
-    assert [phoneme.ipa for phoneme in spoken.phonemes] == ["b", "", "ˈo", "ʊ", "t", ""]
-    assert spoken.phonemes[2] == PhonemeTime("ˈo", 0.3, 0.8)  # from the mark to its length
+    # The blank is not silent: the letters beside it share its time. The end is a pause.
+    assert [phoneme.ipa for phoneme in spoken.phonemes] == ["b", "ˈo", "ʊ", "t", ""]
+    # The model's times, which are late: from the middle of the blank to the mark of length.
+    start_s, end_s = 0.2 - LEAD_S, 0.8 - LEAD_S
+    assert spoken.phonemes[1][1:] == (pytest.approx(start_s), pytest.approx(end_s))
+
+
+def test_only_silent_blanks_are_pauses():
+    letters = [
+        ("m", 0.0, 0.2),
+        (" ", 0.2, 0.3),
+        ("i", 0.3, 0.5),
+        (",", 0.5, 0.55),
+        (" ", 0.55, 0.7),
+    ]
+    phonemes = kokoro.phonemes_of([*letters, ("a", 0.7, 1.0)])
+    assert [phoneme.ipa for phoneme in phonemes] == ["m", "", "i", "", "a"]
+    samples = np.ones(1000)
+    assert kokoro.without_false_pauses(phonemes, samples, rate_hz=1000) == (
+        PhonemeTime("m", 0.0, 0.25),
+        PhonemeTime("i", 0.25, 0.6),
+        PhonemeTime("a", 0.6, 1.0),
+    )
+    samples[500:700] = 0.01
+    quiet = kokoro.without_false_pauses(phonemes, samples, rate_hz=1000)
+    assert quiet[2] == PhonemeTime("", 0.5, 0.7)
 
 
 def test_clips_are_spoken_by_the_voices_in_turn(program, model_folder):
