@@ -1,6 +1,7 @@
 """`ksdiff-jax corpus --out DIR`: makes the built-in corpus and writes it as shards.
 
-With `--encoder`, the shards also store the features of a pretrained speech encoder, so that
+With `--speech`, the clips are the recordings of a folder instead, labelled by the times of their
+phones. With `--encoder`, the shards also store the features of a pretrained speech encoder, so that
 training need not compute them. With `--from` as well, the features are added to a copy of any data
 set.
 """
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   ksdiff-jax corpus --out corpus --clips 200
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
+  ksdiff-jax corpus --out mixed --voices espeak flite kokoro=kokoro_files
+  ksdiff-jax corpus --out spoken --speech recordings
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
     parser.add_argument(
@@ -49,31 +52,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as en es fr de it pt zh nl ru; default all",
     )
     parser.add_argument(
+        "--voices",
+        nargs="+",
+        metavar="V",
+        help="espeak, flite (English; the program, or flite=PATH) and kokoro=DIR (English, es, fr, "
+        "it, pt; the package kokoro-onnx and a folder with its model), each for an equal share of "
+        "the clips; default espeak",
+    )
+    parser.add_argument(
         "--processes",
         type=int,
         metavar="N",
         help="worker processes; default one per core, at most 4",
     )
-    parser.add_argument(
+    _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
+    _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
+    add_output_arguments(parser)
+
+
+def _add_feature_arguments(features: argparse._ArgumentGroup) -> None:
+    features.add_argument(
         "--encoder",
         metavar="PATH",
         help="store the features of this pretrained encoder too: folder of `convert encoder`, or "
         "hub name",
     )
-    parser.add_argument(
+    features.add_argument(
         "--from",
         dest="source",
         metavar="DIR",
         help="with --encoder: use the clips of this data set instead of making any",
     )
-    parser.add_argument(
+    features.add_argument(
         "--space",
         default="",
         metavar="NAME",
         help="with --from: motion space (builtin, flame, bfm) of a data set "
         "of an earlier version that does not record it",
     )
-    add_output_arguments(parser)
+
+
+def _add_speech_arguments(speech: argparse._ArgumentGroup) -> None:
+    speech.add_argument(
+        "--speech",
+        metavar="DIR",
+        help="recordings (wav, flac, ...), each with the times of its phones beside it (.TextGrid, "
+        ".lab), or with its English words (.txt) where pocketsphinx is installed; folders in DIR "
+        "are speakers",
+    )
+    speech.add_argument(
+        "--speaker", default="", metavar="NAME", help="one speaker of all recordings of --speech"
+    )
+    speech.add_argument(
+        "--phones",
+        nargs="+",
+        default=[],
+        metavar="NAME=IPA",
+        help="IPA of phone names that are not ARPABET, X-SAMPA or IPA, such as 'rr=r' or, for "
+        "silence, 'noise='",
+    )
+    speech.add_argument(
+        "--licence", default="", metavar="TEXT", help="of the recordings, for dataset.json"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,12 +133,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"--from {args.source}: name the --encoder whose features are to be added to its clips"
         )
-    check_output_folder(
-        out, DATA_SET, overwrite=args.overwrite, inputs=filter(None, (args.source, args.encoder))
-    )
+    _check_speech(args)
+    inputs = filter(None, (args.source, args.encoder, args.speech))
+    check_output_folder(out, DATA_SET, overwrite=args.overwrite, inputs=inputs)
     encoder = _encoder(args.encoder)
     started = time.monotonic()
-    info = None if args.source else _made(args, out, console)
+    made = _recorded if args.speech else _made
+    info = None if args.source else made(args, out, console)
     if encoder is not None:
         info = _encoded(
             Path(args.source or args.out),
@@ -122,6 +163,55 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_speech(args: argparse.Namespace) -> None:
+    """Raise `InputError` for options that do not go together."""
+    if args.speech is None:
+        for option in ("speaker", "phones", "licence"):
+            if getattr(args, option):
+                raise InputError(f"--{option} is about recordings; name their folder by --speech")
+    elif args.voices:
+        raise InputError(f"--speech {args.speech} has its own voices; leave --voices out")
+    elif args.source:
+        raise InputError(
+            f"--speech {args.speech} and --from {args.source}: one of them; add the features of "
+            "--encoder to the clips of --speech in the same call"
+        )
+    elif len(args.languages or ()) > 1:
+        raise InputError(
+            f"--languages {' '.join(args.languages)}: recordings are of one language; name it alone"
+        )
+    if wrong := [pair for pair in args.phones if not pair.partition("=")[1]]:
+        raise InputError(f"--phones {wrong[0]}: NAME=IPA is needed, such as 'rr=r'")
+
+
+def _recorded(args: argparse.Namespace, out, console: Console):
+    """Write the recordings of `--speech` into `out`."""
+    from pathlib import Path
+
+    from ksdiff_jax.data.corpus.recordings.read import read_speech
+    from ksdiff_jax.data.corpus.recordings.write import LICENCE, times_from, write_speech
+
+    folder = Path(args.speech)
+    given = dict(pair.split("=", 1) for pair in args.phones)
+    with console.progress("alignment", unit="recordings") as update:
+        speech = read_speech(folder, speaker=args.speaker, phones=given, progress=update)
+    people = len({recording.speaker_id for recording in speech.recordings})
+    console.say(
+        f"{folder}: {len(speech.recordings):,} recordings, {people} speakers; {times_from(speech)}"
+    )
+    with console.progress("corpus", unit="recordings") as update:
+        return write_speech(
+            out,
+            speech,
+            name=folder.resolve().name,
+            seed=args.seed,
+            language=(args.languages or [""])[0],
+            licence=args.licence or LICENCE,
+            progress=_Progress(console, update, total=len(speech.recordings), unit="recordings"),
+            overwrite=args.overwrite,
+        )
+
+
 def _encoder(path: str | None):
     """Load the encoder at `path` before any clip is made, so that a wrong path fails at once."""
     if path is None:
@@ -136,6 +226,7 @@ def _encoder(path: str | None):
 def _made(args: argparse.Namespace, out, console: Console):
     """Write the built-in corpus into `out`."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES
+    from ksdiff_jax.data.corpus.voices import ESPEAK
     from ksdiff_jax.data.corpus.write import write_corpus
 
     with console.progress("corpus", unit="clips") as update:
@@ -144,6 +235,7 @@ def _made(args: argparse.Namespace, out, console: Console):
             clips=args.clips,
             seed=args.seed,
             languages=tuple(args.languages or LANGUAGES),
+            voices=tuple(args.voices or ESPEAK),
             processes=args.processes,
             progress=_Progress(console, update, total=args.clips),
             overwrite=args.overwrite,
@@ -166,8 +258,8 @@ def _encoded(source, out, encoder, console: Console, *, overwrite: bool, space: 
 class _Progress:
     """Shows a bar on a terminal (the console's), otherwise a plain line every ten seconds."""
 
-    def __init__(self, console: Console, update, *, total: int):
-        self._console, self._update, self._total = console, update, total
+    def __init__(self, console: Console, update, *, total: int, unit: str = "clips"):
+        self._console, self._update, self._total, self._unit = console, update, total, unit
         self._started = self._last = time.monotonic()
 
     def __call__(self, done: int) -> None:
@@ -180,4 +272,4 @@ class _Progress:
             left_s = (now - self._started) / done * (self._total - done)
             # Clips arrive in blocks: the first few do not predict the time for the rest.
             left = f", about {left_s:.0f} s left" if done >= FEWEST_CLIPS_TO_JUDGE else ""
-            self._console.say(f"{done}/{self._total} clips{left}")
+            self._console.say(f"{done}/{self._total} {self._unit}{left}")

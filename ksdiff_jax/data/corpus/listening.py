@@ -30,7 +30,12 @@ def listen_clip(
     )
     audio = _room(rng, samples=frames * SAMPLES_PER_MOTION_FRAME)
     return SpokenClip(
-        audio, phonemes=(), words=(), transcript="", speaker=speaker, language=language
+        audio,
+        phonemes=(),
+        words=(),
+        transcript="",
+        speaker_id=speaker.speaker_id,
+        language=language,
     )
 
 

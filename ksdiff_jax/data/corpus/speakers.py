@@ -5,15 +5,22 @@ A voice is an espeak variant (a set of formant shifts, pitch, breath and roughne
 belongs to one split in every language, so that the voices of the test split do not occur in
 training. The rate, pitch and pitch range of a voice vary between clips. In addition, the recording
 is resampled by a factor that stretches the spectrum as a longer or shorter vocal tract would (its
-times are stretched too).
+times are stretched too). The speakers of flite and Kokoro vary in the same ways, as far as they
+can.
 """
 
+import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ksdiff_jax.data.corpus.espeak import Voice
+from ksdiff_jax.data.corpus.flite import FliteVoice
+from ksdiff_jax.data.corpus.kokoro import LANGUAGES as KOKORO_LANGUAGES
+from ksdiff_jax.data.corpus.kokoro import KokoroVoice
 from ksdiff_jax.data.corpus.sentences import Split
+from ksdiff_jax.errors import InputError
 
 # Robots, whispers and echo effects are excluded, because no filmed speaker sounds like them.
 VARIANTS: dict[Split, tuple[str, ...]] = {
@@ -91,6 +98,14 @@ VARIANTS: dict[Split, tuple[str, ...]] = {
     ),
 }
 
+# flite's voices, each of one person, with the pitch of the recordings in Hz.
+FLITE_VOICES: dict[Split, dict[str, float]] = {
+    "test": {"rms": 104.0},
+    "val": {"kal16": 97.0},
+    "train": {"slt": 169.0, "awb": 118.0},
+}
+TRACT_FACTOR = (0.85, 1.18)
+
 # espeak's language names (with accents) for each language of the phrasebook.
 ACCENTS: dict[str, tuple[str, ...]] = {
     "en": (
@@ -115,8 +130,8 @@ ACCENTS: dict[str, tuple[str, ...]] = {
 
 
 class Speaker(NamedTuple):
-    speaker_id: str  # espeak language + variant
-    voice: Voice
+    speaker_id: str  # espeak language + variant, flite/voice or kokoro/voice
+    voice: Voice | FliteVoice | KokoroVoice
     tract_factor: float  # > 1: shorter vocal tract, higher formants and shorter times
 
 
@@ -125,7 +140,7 @@ def draw_speaker(rng: np.random.Generator, *, language: str, split: Split) -> Sp
     accents, variants = ACCENTS[language], VARIANTS[split]
     accent = accents[int(rng.integers(len(accents)))]
     variant = variants[int(rng.integers(len(variants)))]
-    tract_factor = float(rng.uniform(0.85, 1.18))
+    tract_factor = float(rng.uniform(*TRACT_FACTOR))
     # The rate of the recording is espeak's rate times the factor; divide by it, so that both vary
     # independently.
     words_per_minute = int(np.clip(rng.normal(165, 25), 110, 230) / tract_factor)
@@ -136,3 +151,42 @@ def draw_speaker(rng: np.random.Generator, *, language: str, split: Split) -> Sp
         pitch_range=int(np.clip(rng.normal(55, 20), 10, 99)),
     )
     return Speaker(voice.name, voice, tract_factor)
+
+
+def draw_flite_speaker(rng: np.random.Generator, *, language: str, split: Split) -> Speaker:
+    """Draw a random speaker among flite's voices of a split, which speak English only."""
+    pitches = FLITE_VOICES[split]
+    name = tuple(pitches)[int(rng.integers(len(pitches)))]
+    tract_factor = float(rng.uniform(*TRACT_FACTOR))
+    voice = FliteVoice(
+        name=name,
+        duration_stretch=float(np.clip(rng.normal(1.0, 0.15), 0.75, 1.4)) * tract_factor,
+        pitch_hz=pitches[name] * float(np.clip(rng.normal(1.0, 0.12), 0.75, 1.35)) / tract_factor,
+    )
+    return Speaker(f"flite/{name}", voice, tract_factor)
+
+
+def draw_kokoro_speaker(
+    rng: np.random.Generator, *, language: str, split: Split, names: Sequence[str]
+) -> Speaker:
+    """Draw a random speaker among those of Kokoro's voices that belong to a split."""
+    own = [name for name in names if kokoro_split(name) == split]
+    if not own:
+        raise InputError(
+            f"none of the {len(names)} voices of kokoro belongs to the split {split}; use the file "
+            "with all of its voices"
+        )
+    name = own[int(rng.integers(len(own)))]
+    tract_factor = float(rng.uniform(*TRACT_FACTOR))
+    voice = KokoroVoice(
+        name=name,
+        language=KOKORO_LANGUAGES[language],
+        speed=float(np.clip(rng.normal(1.0, 0.12) / tract_factor, 0.5, 2.0)),
+    )
+    return Speaker(f"kokoro/{name}", voice, tract_factor)
+
+
+def kokoro_split(name: str) -> Split:
+    """Return the only split in which a voice of Kokoro may occur, by a checksum of its name."""
+    residue = zlib.crc32(name.encode()) % 10
+    return {0: "test", 1: "val"}.get(residue, "train")

@@ -13,9 +13,9 @@ import soxr
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.corpus.articulation import refine_closures
-from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime, Utterance, WordTime
+from ksdiff_jax.data.corpus.espeak import PhonemeTime, Utterance, WordTime
 from ksdiff_jax.data.corpus.sentences import Split, draw_sentence
-from ksdiff_jax.data.corpus.speakers import Speaker, draw_speaker
+from ksdiff_jax.data.corpus.voices import Synthesiser
 from ksdiff_jax.typing import Int
 
 SHORTEST_CLIP_S, LONGEST_CLIP_S = 3.0, 9.0
@@ -31,23 +31,25 @@ class SpokenClip(NamedTuple):
     phonemes: tuple[PhonemeTime, ...]
     words: tuple[WordTime, ...]
     transcript: str
-    speaker: Speaker
+    speaker_id: str
     language: str
 
 
 def speak_clip(
-    espeak: Espeak, rng: np.random.Generator, *, languages: tuple[str, ...], split: Split
+    synthesiser: Synthesiser, rng: np.random.Generator, *, languages: tuple[str, ...], split: Split
 ) -> SpokenClip:
-    """Draw language, speaker and sentences, and record them."""
+    """Draw language, speaker and sentences, and record them; the languages are those of the
+    synthesiser.
+    """
     language = languages[int(rng.integers(len(languages)))]
-    speaker = draw_speaker(rng, language=language, split=split)
+    speaker = synthesiser.draw_speaker(rng, language=language, split=split)
     wanted_s = rng.uniform(*USUAL_CLIP_S)
     sentences: list[str] = []
     utterances: list[Utterance] = []
     spoken_s = 0.0
     for _ in range(MAX_DRAWS):
         sentence = draw_sentence(rng, language=language, split=split)
-        utterance = espeak.speak(sentence, voice=speaker.voice)
+        utterance = synthesiser.speak(sentence, voice=speaker.voice)
         length_s = len(utterance.samples) / utterance.sample_rate_hz / speaker.tract_factor
         if utterance.phonemes and spoken_s + length_s < LONGEST_CLIP_S - 1.0 and length_s > 0.4:
             sentences.append(sentence)
@@ -62,7 +64,7 @@ def speak_clip(
     audio, phonemes, words = _join(utterances, silences_s, tract_factor=speaker.tract_factor)
     audio = _at_level(audio, level_dbfs=rng.uniform(*LEVEL_DBFS))
     phonemes = refine_closures(phonemes, audio / 32768.0, sample_rate_hz=SAMPLE_RATE_HZ)
-    return SpokenClip(audio, phonemes, words, " ".join(sentences), speaker, language)
+    return SpokenClip(audio, phonemes, words, " ".join(sentences), speaker.speaker_id, language)
 
 
 def _silences_s(

@@ -7,7 +7,7 @@ index and purpose.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from ksdiff_jax.audio.prosody import extract_prosody
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, motion_frames
 from ksdiff_jax.data.corpus import phonemes as ph
 from ksdiff_jax.data.corpus.articulation import mouth_motion
-from ksdiff_jax.data.corpus.espeak import Espeak, PhonemeTime
+from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.data.corpus.expression_motion import upper_face_actions
 from ksdiff_jax.data.corpus.head_motion import camera, head_rotation
 from ksdiff_jax.data.corpus.listening import LISTENING_SHARE, listen_clip
 from ksdiff_jax.data.corpus.sentences import Split
 from ksdiff_jax.data.corpus.speech import SpokenClip, speak_clip
+from ksdiff_jax.data.corpus.voices import ESPEAK, open_voice
 from ksdiff_jax.data.schema import Clip, Timed
 from ksdiff_jax.face.actions import actions_to_expression
 from ksdiff_jax.motion.space import BUILTIN
@@ -31,26 +32,35 @@ SOURCE = "ksdiff-jax built-in corpus"
 
 
 def synthesise_block(
-    *, seed: int, split: Split, first: int, count: int, languages: tuple[str, ...]
+    *,
+    seed: int,
+    split: Split,
+    first: int,
+    count: int,
+    languages: Sequence[str],
+    voices: Sequence[str] = ESPEAK,
 ) -> Iterator[Clip]:
-    """Generate clips `first` to `first + count` of a split.
+    """Generate clips `first` to `first + count` of a split, by the voices in turn.
 
     The result is deterministic only if these are the first calls of a fresh process.
     """
-    espeak = Espeak()
+    synthesisers = [open_voice(voice, languages=languages) for voice in voices]
     for index in range(first, first + count):
         rng = _stream(seed, split, index, "speech")
         listens = split == "train" and rng.random() < LISTENING_SHARE
         if listens:
-            spoken = listen_clip(rng, languages=languages, split=split)
+            spoken = listen_clip(rng, languages=tuple(languages), split=split)
         else:
-            spoken = speak_clip(espeak, rng, languages=languages, split=split)
+            speaking = synthesisers[index % len(synthesisers)]
+            spoken = speak_clip(speaking, rng, languages=speaking.languages, split=split)
         clip_id = f"{split}-{index:06d}"
         yield animate_clip(spoken, _stream(seed, split, index, "motion"), clip_id=clip_id)
 
 
-def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) -> Clip:
-    """Generate the face motion for a recording."""
+def animate_clip(
+    spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str, source: str = SOURCE
+) -> Clip:
+    """Generate the face motion for a recording; `source` names the set that it belongs to."""
     turning, zooming = rng.spawn(2)  # streams of their own for head and camera
     frames = motion_frames(len(spoken.audio))
     samples = spoken.audio / np.float32(32768.0)
@@ -73,9 +83,9 @@ def animate_clip(spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str) 
     return Clip(
         clip_id=clip_id,
         space=BUILTIN.name,
-        speaker_id=spoken.speaker.speaker_id,
+        speaker_id=spoken.speaker_id,
         language=spoken.language,
-        source=SOURCE,
+        source=source,
         audio=spoken.audio,
         expression=np.asarray(actions_to_expression(mouth.actions + upper), np.float32),
         rotation=rotation,

@@ -21,7 +21,6 @@ def main() -> int:
     with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(2, 1)
         block = json.loads(sys.argv[1])
-        block["languages"] = tuple(block["languages"])
         try:
             for clip in synthesise_block(**block):
                 pickle.dump(clip, pipe, protocol=pickle.HIGHEST_PROTOCOL)

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS, Split
+from ksdiff_jax.data.corpus.voices import ESPEAK, check_voices, voice_names
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
 from ksdiff_jax.errors import InputError
@@ -26,6 +27,7 @@ from ksdiff_jax.errors import InputError
 BLOCK_CLIPS = 64
 HELD_OUT_SHARE = 0.05  # of the clips, for validation and again for test
 LICENCE = "Apache-2.0 (sentences and motion are ours; the sound is the output of espeak-ng)"
+PROGRAMS = {"espeak": "espeak-ng", "flite": "flite", "kokoro": "Kokoro-82M"}
 PACKAGE_ROOT = Path(__file__).parents[3]
 
 # SIGSEGV ended one worker among several hundred, on a block that other processes generated. Each
@@ -46,6 +48,7 @@ def write_corpus(
     clips: int,
     seed: int = 0,
     languages: Sequence[str] = ("en",),
+    voices: Sequence[str] = ESPEAK,
     processes: int | None = None,
     progress: Callable[[int], None] = lambda clips_done: None,
     overwrite: bool = False,
@@ -62,12 +65,13 @@ def write_corpus(
             raise InputError(
                 f"the corpus has no language {language!r}; choose among {' '.join(LANGUAGES)}"
             )
+    check_voices(voices, languages=languages)
     done = 0
 
     def counted(split: Split, count: int) -> Iterator[Clip]:
         nonlocal done
         for clip in corpus_clips(
-            split, count=count, seed=seed, languages=languages, processes=processes
+            split, count=count, seed=seed, languages=languages, voices=voices, processes=processes
         ):
             done += 1
             progress(done)
@@ -76,15 +80,32 @@ def write_corpus(
     return write_dataset(
         folder,
         {split: counted(split, count) for split, count in split_sizes(clips).items()},
-        licence=LICENCE,
-        made_by=f"ksdiff-jax corpus --clips {clips} --seed {seed} --languages "
-        f"{' '.join(languages)}",
+        licence=licence_of(voices),
+        made_by=_command(clips, seed=seed, languages=languages, voices=voices),
         overwrite=overwrite,
     )
 
 
+def licence_of(voices: Sequence[str]) -> str:
+    """Return the licence text of a corpus that these voices speak."""
+    programs = " and ".join(PROGRAMS[name] for name in voice_names(voices))
+    return LICENCE.replace(PROGRAMS["espeak"], programs)
+
+
+def _command(clips: int, *, seed: int, languages: Sequence[str], voices: Sequence[str]) -> str:
+    command = f"ksdiff-jax corpus --clips {clips} --seed {seed} --languages {' '.join(languages)}"
+    names = voice_names(voices)
+    return command if tuple(names) == ESPEAK else f"{command} --voices {' '.join(names)}"
+
+
 def corpus_clips(
-    split: Split, *, count: int, seed: int, languages: Sequence[str], processes: int | None = None
+    split: Split,
+    *,
+    count: int,
+    seed: int,
+    languages: Sequence[str],
+    voices: Sequence[str] = ESPEAK,
+    processes: int | None = None,
 ) -> Iterator[Clip]:
     """Yield the clips of a split in order, generated a few blocks ahead by `processes` processes
     (by default one per core).
@@ -92,7 +113,7 @@ def corpus_clips(
     workers = processes or min(4, os.cpu_count() or 1)
     blocks = [
         {"seed": seed, "split": split, "first": first, "count": min(BLOCK_CLIPS, count - first)}
-        | {"languages": list(languages)}
+        | {"languages": list(languages), "voices": list(voices)}
         for first in range(0, count, BLOCK_CLIPS)
     ]
     waiting: deque[Future[list[Clip]]] = deque()

@@ -123,7 +123,7 @@ def _files_below(paths: Sequence[str | Path]) -> list[Found]:
     there are none.
     """
     kinds = VIDEOS + COEFFICIENTS
-    files = {found.path: found for path in paths for found in _files(Path(path), kinds)}
+    files = {found.path: found for path in paths for found in files_with_endings(Path(path), kinds)}
     if not files:
         raise InputError(
             f"{', '.join(map(str, paths))}: no video and no coefficient file "
@@ -142,7 +142,7 @@ class _FileIndex:
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         if folder and not Path(folder).is_dir():
             raise InputError(f"{option} {folder}: no such folder")
-        for found in _files(Path(folder), endings, deep=deep) if folder else ():
+        for found in files_with_endings(Path(folder), endings, deep=deep) if folder else ():
             for name in {found.name, found.path.stem}:
                 self._by_name[name].append(found.path)
         self._names = sorted(self._by_name)
@@ -163,7 +163,7 @@ class _FileIndex:
         return _only(longer)
 
 
-def _files(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Found]:
+def files_with_endings(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Found]:
     """Return files with these extensions at or below `root`, sorted; hidden ones are skipped."""
     if root.is_file():
         return [Found(root, root.stem)] if _ending(root) in endings else []

@@ -43,13 +43,7 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
 
     `stem` is the recording's name in a master file.
     """
-    lines = [
-        (number, line.split())
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    ]
-    if lines and lines[0][1] == [MASTER]:
-        lines = _of_recording(path, lines[1:], stem)
+    lines = _lines_of(path, text, stem=stem)
     header = next((index for index, (_, fields) in enumerate(lines[:20]) if fields == ["#"]), None)
     if header is not None:
         lines = lines[header + 1 :]
@@ -66,6 +60,44 @@ def read_labels(path: Path, text: str, *, stem: str) -> Transcript:
         words = spoken_text("\n".join(fields))
         return Transcript(" ".join(words.split()), str(path))
     return _labels(path, lines)
+
+
+def timed_labels(path: Path, text: str, *, stem: str) -> tuple[Spoken, ...]:
+    """Return all labels with their times as they stand, silences included; () if none has times.
+
+    The label is the first field after the times; what follows it, such as a score or the word that
+    begins there, is left out.
+    """
+    lines = _lines_of(path, text, stem=stem)
+    header = next((index for index, (_, fields) in enumerate(lines[:20]) if fields == ["#"]), None)
+    lines = lines if header is None else lines[header + 1 :]
+    of_ends = header is not None and _have_colours(lines)
+    if not any(_are_numbers(fields[:2]) for _, fields in lines):
+        return ()
+    scale = 1.0 if of_ends else _scale(path, [fields for _, fields in lines])
+    labels: list[Spoken] = []
+    for number, fields in lines:
+        if not _are_numbers(fields[:2]):
+            raise InputError(
+                f"{path}, line {number}: {' '.join(fields)[:60]!r}; need `start end label` as on "
+                "the others"
+            )
+        name = fields[2].split(";")[0] if len(fields) > 2 else ""
+        if of_ends:
+            start_s, end_s = labels[-1].end_s if labels else 0.0, _value(fields[0])
+        else:
+            start_s, end_s = (_value(field) * scale for field in fields[:2])
+        labels.append(Spoken(name, start_s, end_s))
+    return tuple(labels)
+
+
+def _lines_of(path: Path, text: str, *, stem: str) -> list[_Line]:
+    lines = [
+        (number, line.split())
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip()
+    ]
+    return _of_recording(path, lines[1:], stem) if lines and lines[0][1] == [MASTER] else lines
 
 
 def has_label_lines(text: str) -> bool:

@@ -70,7 +70,9 @@ class _Value(NamedTuple):
     line: int
 
 
-class _Tier(NamedTuple):
+class Tier(NamedTuple):
+    """The intervals of a tier, or its points, which begin and end at the same time."""
+
     name: str
     is_intervals: bool
     texts: list[NumberedText]
@@ -82,12 +84,15 @@ def is_text_grid(text: str) -> bool:
     return _CHRONOLOGICAL in head or ("ooTextFile" in head and "TextGrid" in head)
 
 
+def read_tiers(path: Path, text: str) -> tuple[float, list[Tier]]:
+    """Return the time at which the TextGrid begins, and its tiers as they stand."""
+    values = _Reader(path, _values(text))
+    return _chronological(values) if _CHRONOLOGICAL in text[:400] else _tier_by_tier(values)
+
+
 def read_text_grid(path: Path, text: str) -> Transcript:
     """Read the words of a TextGrid, without silences."""
-    values = _Reader(path, _values(text))
-    start_s, tiers = (
-        _chronological(values) if _CHRONOLOGICAL in text[:400] else _tier_by_tier(values)
-    )
+    start_s, tiers = read_tiers(path, text)
     tier = _tier_of_words(path, [tier for tier in tiers if tier.is_intervals])
     if start_s:
         warnings.warn(
@@ -104,7 +109,7 @@ def read_text_grid(path: Path, text: str) -> Transcript:
     return timed_transcript(path, texts, BrokenLines(path), unit=unit)
 
 
-def _tier_by_tier(values: "_Reader") -> tuple[float, list[_Tier]]:
+def _tier_by_tier(values: "_Reader") -> tuple[float, list[Tier]]:
     kind = values.text("the file type")
     if not kind.startswith("ooTextFile") or values.text("the object class") != "TextGrid":
         raise InputError(
@@ -120,11 +125,11 @@ def _tier_by_tier(values: "_Reader") -> tuple[float, list[_Tier]]:
         values.number("a tier's xmax")
         count = values.count("the number of a tier's intervals")
         is_intervals = kind == "IntervalTier"
-        tiers.append(_Tier(name, is_intervals, [values.entry(is_intervals) for _ in range(count)]))
+        tiers.append(Tier(name, is_intervals, [values.entry(is_intervals) for _ in range(count)]))
     return start_s, tiers
 
 
-def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
+def _chronological(values: "_Reader") -> tuple[float, list[Tier]]:
     values.text("the file type")
     start_s = values.number("xmin")
     values.number("xmax")
@@ -133,7 +138,7 @@ def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
         kind, name = values.text("a tier's class"), values.text("a tier's name")
         values.number("a tier's xmin")
         values.number("a tier's xmax")
-        tiers.append(_Tier(name, kind == "IntervalTier", []))
+        tiers.append(Tier(name, kind == "IntervalTier", []))
     while not values.ended:
         number = values.count("the number of a tier")
         if not 1 <= number <= len(tiers):
@@ -145,7 +150,7 @@ def _chronological(values: "_Reader") -> tuple[float, list[_Tier]]:
     return start_s, tiers
 
 
-def _tier_of_words(path: Path, tiers: list[_Tier]) -> _Tier:
+def _tier_of_words(path: Path, tiers: list[Tier]) -> Tier:
     if not tiers:
         raise InputError(
             f"{path}: a TextGrid without an interval tier; the words are expected in one"

@@ -110,7 +110,7 @@ def test_a_written_corpus_reads_back_with_disjoint_voices_and_sentences(tmp_path
     """
 
     def run_here(block):
-        return list(synthesise_block(**block | {"languages": tuple(block["languages"])}))
+        return list(synthesise_block(**block))
 
     monkeypatch.setattr(write, "_run_worker", run_here)
     done = []

@@ -1,0 +1,1 @@
+"""Recorded speech with phone times, from anyone: labels of the articulation on real acoustics."""
