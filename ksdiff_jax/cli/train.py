@@ -181,6 +181,7 @@ def train_system(
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+    from ksdiff_jax.models.student.teacher import with_teacher
     from ksdiff_jax.train.loop import Watching, train
     from ksdiff_jax.train.report.progress import Progress
     from ksdiff_jax.train.report.step_flops import step_flops
@@ -194,13 +195,14 @@ def train_system(
     if is_main_process():
         _describe(config, console)
     config, encoder = with_encoder(config)
+    config, teacher = with_teacher(config)
 
     def open_data(system):
         return open_training_data(
             system,
             cache=cache_folder(),
             tell=progress.tell,
-            encoder=encoder,
+            encoder=encoder or teacher,
             workdir=workdir,
         )
 
