@@ -33,6 +33,7 @@ examples:
   ksdiff-jax train demo                        the small model, built-in corpus, into runs/demo
   ksdiff-jax train demo --train.steps 200      any field of the configuration by its dotted name
   ksdiff-jax train paper --data.path SHARDS    a data set made by `ksdiff-jax corpus --out SHARDS`
+  ksdiff-jax train student --model.teacher.path openai/whisper-tiny.en    a small speech encoder
 
 The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and exit with
 status 143 and 130; a run without a step for train.hang_s seconds exits with 75.
