@@ -18,6 +18,7 @@ features wherever a window begins.
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
@@ -30,7 +31,7 @@ from ksdiff_jax.layers.kernels.depthwise import depthwise
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.speech.config import StudentEncoderConfig
 from ksdiff_jax.speech.whisper_mel import EDGE, decades
-from ksdiff_jax.typing import Array, Bool, Float
+from ksdiff_jax.typing import Array, Bool, Float, Int
 
 FLOOR = -8.0  # decades
 _FARTHEST = -4.0  # initial bias of the most distant frame of the first head
@@ -104,17 +105,26 @@ class CausalAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b n d"]) -> Float[Array, "b n d"]:
-        config, frames = self.config, x.shape[1]
+        config, frames, window = self.config, x.shape[1], self.config.window_frames
         y = LayerNorm(dtype=self.execution.dtype, name="norm")(x)
         attention = Attention(
             config.hidden_size, config.num_heads, self.execution, name="attention"
         )
-        shape = (config.num_heads, config.window_frames)
-        by_distance = self.param("distance", _fading, shape)
-        distance = np.arange(frames)[:, None] - np.arange(frames)
-        seen = (distance >= 0) & (distance < config.window_frames)
-        bias = of_pairs(by_distance.astype(jnp.float32), frames)
-        return x + attention(y, attention.project(y), mask=jnp.asarray(seen)[None, None], bias=bias)
+        by_distance = self.param("distance", _fading, (config.num_heads, window))
+        by_distance = by_distance.astype(jnp.float32)
+        if frames <= 2 * window:
+            seen = _near(np.arange(frames), window=window)[None, None]
+            bias = of_pairs(by_distance, frames)
+            return x + attention(y, attention.project(y), mask=jnp.asarray(seen), bias=bias)
+        # Of a long input, blocks of one window each attend to themselves and the block before.
+        y = jnp.pad(y, ((0, 0), (0, -frames % window), (0, 0)))
+        memory = jax.tree.map(lambda values: in_blocks(values, window), attention.project(y))
+        queries = y.reshape(-1, window, y.shape[-1])
+        seen = np.tile(_near(np.arange(2 * window), window=window)[window:], (len(queries), 1, 1))
+        seen[:: y.shape[1] // window, :, :window] = False  # nothing is before the first block
+        bias = of_pairs(by_distance, 2 * window)[:, window:]
+        out = attention(queries, memory, mask=jnp.asarray(seen)[:, None], bias=bias)
+        return x + out.reshape(y.shape)[:, :frames]
 
 
 def frames_of(
@@ -142,6 +152,22 @@ def attention_places(config: StudentEncoderConfig) -> list[int]:
     """
     count = config.attention_layers
     return [(2 * place + 1) * config.num_layers // (2 * count) for place in range(count)]
+
+
+def in_blocks(values: Float[Array, "b n *d"], window: int) -> Float[Array, "c w2 *d"]:
+    """Return each block of `window` frames behind the one before it, c = b n / window blocks of 2
+    window frames; zeros are before the first.
+    """
+    own = values.reshape(values.shape[0], -1, window, *values.shape[2:])
+    before = jnp.pad(own[:, :-1], ((0, 0), (1, 0), (0, 0)) + ((0, 0),) * (values.ndim - 2))
+    both = jnp.concatenate([before, own], axis=2)
+    return both.reshape(-1, 2 * window, *values.shape[2:])
+
+
+def _near(frame: Int[np.ndarray, "n"], *, window: int) -> Bool[np.ndarray, "n n"]:
+    """Return whether frame j is i or one of the `window` - 1 before it."""
+    distance = frame[:, None] - frame
+    return (distance >= 0) & (distance < window)
 
 
 def of_pairs(by_distance: Float[Array, "h w"], frames: int) -> Float[Array, "h n n"]:

@@ -16,7 +16,7 @@ from ksdiff_jax.speech.whisper_mel import WINDOW_SAMPLES
 from ksdiff_jax.typing import Float, PyTree
 
 BUCKETS_S = (1, 2, 4, 8, 16)  # short recordings are padded to one of these
-STEP_FRAMES = 1000  # taken of each window of a longer one
+STEP_FRAMES = 1500  # taken of each window of a longer one
 
 
 def whole(

@@ -73,15 +73,18 @@ def test_what_lies_behind_a_short_row_of_a_batch_is_unheard(encoder):
     np.testing.assert_allclose(row[:30], encoder.chunked(noise[0, : 320 * 30]), atol=1e-5)
 
 
-def test_it_computes_what_its_equations_state(encoder):
+def test_it_computes_what_its_equations_state_in_blocks_of_windows_and_without(encoder):
     audio = sound(FRAMES, seed=2)
-    np.testing.assert_allclose(encoder.chunked(audio), plain(audio), atol=2e-4)
+    np.testing.assert_allclose(encoder.chunked(audio), plain(audio, FRAMES), atol=2e-4)
+    short = audio[: 320 * 8]
+    assert 8 + AHEAD <= 2 * LAYOUT.window_frames < FRAMES
+    np.testing.assert_allclose(encoder(short[None])[0], plain(short, 8), atol=2e-4)
 
 
-def plain(audio: np.ndarray) -> np.ndarray:
+def plain(audio: np.ndarray, frames: int) -> np.ndarray:
     """The equations in float64, frame by frame."""
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), student_params())
-    audio = np.pad(audio[: 320 * FRAMES].astype(np.float64), 200)
+    audio = np.pad(audio[: 320 * frames].astype(np.float64), 200)
     filters = mel_filters(LAYOUT.mel_bands, points=400, range_hz=(0.0, 8000.0))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
 
@@ -89,7 +92,7 @@ def plain(audio: np.ndarray) -> np.ndarray:
         power = np.abs(np.fft.rfft(audio[at : at + 400] * window)) ** 2
         return (np.maximum(np.log10(np.maximum(filters @ power, 1e-10)), -8) + 4) / 4
 
-    rows = [np.concatenate([log_mel(320 * i), log_mel(320 * i + 160)]) for i in range(FRAMES)]
+    rows = [np.concatenate([log_mel(320 * i), log_mel(320 * i + 160)]) for i in range(frames)]
     x = dense(np.array(rows + [0 * rows[0]] * AHEAD), params["project"])
     for index in range(LAYOUT.num_layers):
         block = params[f"blocks_{index}"]
