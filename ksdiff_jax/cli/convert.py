@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
   ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
   ksdiff-jax convert encoder openai/whisper-tiny.en --out encoders/whisper-tiny
+  ksdiff-jax convert encoder runs/student --out encoders/student    # a trained one
   ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
 """
 
@@ -20,13 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments: the kind of model, its source and its destination."""
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "kind", choices=("encoder",), help="encoder: a Wav2Vec 2.0, HuBERT, WavLM or Whisper"
+        "kind",
+        choices=("encoder",),
+        help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student",
     )
     parser.add_argument(
         "source",
         metavar="SRC",
         help="a folder of Hugging Face (config.json and weights) or of CTranslate2 (a Whisper's "
-        "model.bin), or a name on the Hugging Face hub",
+        "model.bin), a name on the Hugging Face hub, or the run of a student",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
     add_overwrite_argument(parser)

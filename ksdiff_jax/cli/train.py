@@ -35,6 +35,7 @@ examples:
   ksdiff-jax train paper --data.path SHARDS    a data set made by `ksdiff-jax corpus --out SHARDS`
   ksdiff-jax train demo --data.sources 'weight=0.5 name=corpus, path=SHARDS weight=0.5 name=me'
                                                several data sets, each with its share of the clips
+  ksdiff-jax train student --model.teacher.path openai/whisper-tiny.en    a small speech encoder
 
 The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and exit with
 status 143 and 130; a run without a step for train.hang_s seconds exits with 75.
@@ -183,6 +184,7 @@ def train_system(
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
+    from ksdiff_jax.models.student.teacher import with_teacher
     from ksdiff_jax.train.loop import Watching, train
     from ksdiff_jax.train.report.progress import Progress
     from ksdiff_jax.train.report.step_flops import step_flops
@@ -196,13 +198,14 @@ def train_system(
     if is_main_process():
         _describe(config, console)
     config, encoder = with_encoder(config)
+    config, teacher = with_teacher(config)
 
     def open_data(system):
         return open_training_data(
             system,
             cache=cache_folder(),
             tell=progress.tell,
-            encoder=encoder,
+            encoder=encoder or teacher,
             workdir=workdir,
         )
 

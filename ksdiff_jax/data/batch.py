@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Bool, Float, Int
+from ksdiff_jax.typing import Array, Bool, Float, Int, PyTree
 
 
 class Batch(NamedTuple):
@@ -25,6 +25,6 @@ class Batch(NamedTuple):
     head_weight: Float[Array, "b"] | None = None  # factor of the losses of the head
 
 
-def collate(rows: Sequence[Batch]) -> Batch:
-    """Return rows of one length as a batch; the rows may be of any system's own type."""
+def collate(rows: Sequence[PyTree]) -> PyTree:
+    """Return rows of one length as a batch, a `Batch` or a system's own type."""
     return jax.tree.map(lambda *arrays: np.stack(arrays), *rows)

@@ -133,7 +133,6 @@ class FeatureCache:
 
 
 def kept_features(
-    config: Config,
     folder: PathLike,
     *,
     splits: Sequence[str],
@@ -151,10 +150,8 @@ def kept_features(
         if info.encoder_digest != encoder.digest:
             raise InputError(
                 f"{folder}: its speech features are of encoder {info.encoder_digest[:12]}, "
-                "model.encoder.path "
-                f"{config.model.encoder.path!r} is encoder {encoder.digest[:12]}; name that "
-                "encoder, or compute the "
-                "features again with `ksdiff-jax corpus --from`"
+                f"{encoder.source!r} is encoder {encoder.digest[:12]}; name that encoder, or "
+                "compute the features again with `ksdiff-jax corpus --from`"
             )
         return stored_features
     kept = FeatureCache(private_folder(cache / "features"), encoder.digest)

@@ -7,7 +7,9 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.evaluate.run import evaluate_clips
 from ksdiff_jax.evaluate.scores import groups_without_face
+from ksdiff_jax.evaluate.student import student_figures
 from ksdiff_jax.evaluate.sync import sync_figures
+from ksdiff_jax.models.student.system import Student
 from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.models.system import System
@@ -21,10 +23,12 @@ def validation_figures(
     *,
     features_of: FeaturesOf | None = None,
 ) -> dict[str, float]:
-    """Return the metrics of a system on clips: the accuracy of a lip-sync model, the motion scores
-    of any other system.
+    """Return the metrics of a system on clips: the accuracy of a lip-sync model, how close a
+    student is to its teacher, the motion scores of any other system.
     """
     if isinstance(system, Sync):
         return sync_figures(Expert(system, params), clips)
+    if isinstance(system, Student):
+        return student_figures(system, params, clips, features_of=features_of)
     engine = Engine(system, params, features_of=features_of)
     return evaluate_clips(engine, clips, groups=groups_without_face(system.space.name))

@@ -24,6 +24,7 @@ SYSTEMS = {  # folder, and class in its system.py
     "ksdiff": ("ksdiff_jax.models.ksdiff", "KSDiff"),
     "disenttalk": ("ksdiff_jax.models.disenttalk", "DisentTalk"),
     "sync": ("ksdiff_jax.models.sync", "Sync"),
+    "student": ("ksdiff_jax.models.student", "Student"),
 }
 _FIRST = "ksdiff"  # the system of configurations that were stored without a system name
 

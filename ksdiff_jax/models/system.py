@@ -30,7 +30,9 @@ class Needs(NamedTuple):
     spaces: tuple[str, ...]  # motion spaces that the system can train on
     # settings that are valid on the built-in head only, each with the remedy for other data
     builtin_only: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()  # frozen encoders whose output may be kept per clip: "speech"
+    # encoders whose output may be kept per clip: "speech", a frozen one of its own; "teacher",
+    # whose features of the clean sound are its targets
+    kept: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()  # sources, or speakers as source/speaker, that must be in the data
     # remedy for data of another space
     advice: str = "prepare the videos themselves, or coefficients of such a face"

@@ -1,7 +1,8 @@
 """Speech features and transcripts: our log-mel encoder, pretrained encoders in Flax (KSDiff §2.1),
 transcript readers.
 
-`load_encoder` loads a Wav2Vec 2.0, HuBERT, WavLM or Whisper from a folder or the Hugging Face hub.
+`load_encoder` loads a Wav2Vec 2.0, HuBERT, WavLM or Whisper from a folder or the Hugging Face hub,
+and our own small encoder (`student`) from the run that trained it.
 `mel_encoder` needs no download. `transcripts` reads the text files beside recordings, and
 `transcript` encodes text as bytes. Reading text does not import JAX.
 """

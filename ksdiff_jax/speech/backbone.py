@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.speech import front_end
-from ksdiff_jax.speech.config import EncoderLayout, WhisperEncoderConfig
+from ksdiff_jax.speech.config import EncoderLayout, PretrainedEncoderConfig, StudentEncoderConfig
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
+from ksdiff_jax.speech.student import StudentEncoder
 from ksdiff_jax.speech.whisper import WhisperEncoder
 from ksdiff_jax.speech.whisper_mel import WINDOW_SAMPLES
 from ksdiff_jax.typing import Array, Bool, Float, PyTree
@@ -22,25 +23,25 @@ def encoder_module(
     """Return the module: (audio (b, s), mask (b, f)) -> features (b, f, d), with `hidden_states`
     beside it.
     """
-    if isinstance(config, WhisperEncoderConfig):
-        return WhisperEncoder(config, execution, name=name)
-    return PretrainedEncoder(config, execution, name=name)
+    if isinstance(config, PretrainedEncoderConfig):
+        return PretrainedEncoder(config, execution, name=name)
+    if isinstance(config, StudentEncoderConfig):
+        return StudentEncoder(config, execution, name=name)
+    return WhisperEncoder(config, execution, name=name)
 
 
 def hop_samples(config: EncoderLayout) -> int:
     """Return the number of samples from one frame to the next."""
-    if isinstance(config, WhisperEncoderConfig):
-        return SAMPLES_PER_SPEECH_FRAME
-    return front_end.hop_samples(config)
+    if isinstance(config, PretrainedEncoderConfig):
+        return front_end.hop_samples(config)
+    return SAMPLES_PER_SPEECH_FRAME
 
 
 def receptive_field(config: EncoderLayout) -> int:
     """Return the least number of samples of a recording."""
-    return (
-        WINDOW_SAMPLES
-        if isinstance(config, WhisperEncoderConfig)
-        else front_end.receptive_field(config)
-    )
+    if isinstance(config, PretrainedEncoderConfig):
+        return front_end.receptive_field(config)
+    return WINDOW_SAMPLES
 
 
 @functools.partial(jax.jit, static_argnames=("config", "dtype"))

@@ -24,7 +24,8 @@ from ksdiff_jax.speech.config import EncoderLayout
 from ksdiff_jax.speech.hugging_face import convert_weights
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
 from ksdiff_jax.speech.original import read_original
-from ksdiff_jax.tree import nested
+from ksdiff_jax.speech.student_checkpoint import read_student, student_folder
+from ksdiff_jax.tree import named_leaves, nested
 
 UNKNOWN_LICENCE = "unknown: see the source"
 _LICENCE = re.compile(r"\A---\s*\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+ -]+)", re.MULTILINE)
@@ -41,8 +42,8 @@ class Conversion(NamedTuple):
 
 
 def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Conversion:
-    """Convert a Hugging Face folder, or a model of its hub, into the folder `out`; the result is
-    complete or absent.
+    """Convert a Hugging Face folder, a model of its hub, or the run of a student into the folder
+    `out`; the result is complete or absent.
 
     An encoder of ours at `out` is replaced, other content only with `overwrite`, and the source
     never. Raises `InputError` if the source is not a speech encoder, or its weights do not match
@@ -53,8 +54,12 @@ def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = Fa
     folder = find_folder(source)
     # a name on the hub: its downloaded folder
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])
-    config, weights = read_original(folder)
-    leaves, ignored = convert_weights(weights, config, source=str(source))
+    if (checkpoint := student_folder(folder)) is not None:
+        config, params = read_student(checkpoint)
+        leaves, ignored = named_leaves(params), ()
+    else:
+        config, weights = read_original(folder)
+        leaves, ignored = convert_weights(weights, config, source=str(source))
     conversion = Conversion(
         config=config,
         digest=encoder_digest(nested(leaves), config),

@@ -1,4 +1,5 @@
-"""The speech encoder selected by a configuration: our own, or a pretrained one inside the network.
+"""The speech encoder selected by a configuration: one of our own, or a pretrained one inside the
+network.
 
 A pretrained encoder returns its last hidden state, or, with `layer="weighted"`, the mean of all
 hidden states with learned weights, as in SUPERB (Yang et al. 2021, §2.2):
@@ -35,7 +36,7 @@ def build_encoder(config: EncoderConfig, execution: Execution) -> nn.Module:
             "model.encoder.architecture is not known; models.speech_encoder.with_encoder finds it "
             "out"
         )
-    if not config.finetune:
+    if config.kind == "pretrained" and not config.finetune:
         execution = dataclasses.replace(execution, dtype=frozen_dtype())
     return PretrainedFeatures(config, execution)
 
@@ -46,7 +47,9 @@ def frozen_dtype() -> DTypeLike:
 
 
 class PretrainedFeatures(nn.Module):
-    """A pretrained encoder as a part of the network; its parameters are all under "backbone"."""
+    """A pretrained encoder, or a new student, as a part of the network; its parameters are all
+    under "backbone".
+    """
 
     config: EncoderConfig
     execution: Execution = Execution()

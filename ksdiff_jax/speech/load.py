@@ -3,7 +3,7 @@
     encoder = load_encoder("facebook/wav2vec2-base-960h")
     features = encoder(audio)                   (b, s) at 16 kHz -> (b, f, d) at 50 Hz, f = s // 320
     features = encoder.chunked(long_recording)  (s,) -> (f, d), memory bounded for every s
-    features = encoder.sliding(long_recording)  the same with 0.2 s of look-ahead (Whisper)
+    features = encoder.sliding(long_recording)  the same with 0.2 s of look-ahead (Whisper, student)
 
 Short recordings are padded to a few lengths, so that only a few programs are compiled. A mask
 removes the effect of the padding.
@@ -26,12 +26,18 @@ from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.overrides import from_dict
-from ksdiff_jax.speech import wav2vec2_recording, whisper_recording
+from ksdiff_jax.speech import student_recording, wav2vec2_recording, whisper_recording
 from ksdiff_jax.speech.backbone import encode, encoder_module, hop_samples, receptive_field
-from ksdiff_jax.speech.config import EncoderConfig, EncoderLayout, WhisperEncoderConfig
+from ksdiff_jax.speech.config import (
+    EncoderConfig,
+    EncoderLayout,
+    StudentEncoderConfig,
+    WhisperEncoderConfig,
+)
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.hugging_face import convert_weights
 from ksdiff_jax.speech.original import read_original
+from ksdiff_jax.speech.student_checkpoint import read_student, student_folder
 from ksdiff_jax.speech.weight_checks import sound_weight
 from ksdiff_jax.speech.whisper_config import CTRANSLATE2_FILE
 from ksdiff_jax.tree import named_leaves, nested, tree_digest
@@ -44,6 +50,7 @@ HUB_FILES = (
     "preprocessor_config.json",
     "model*.safetensors",
     "model.safetensors.index.json",
+    "weights.safetensors",  # of a student
     "README.md",
 )
 
@@ -83,10 +90,12 @@ class SpeechEncoder:
         """Return features of one recording of any length, which is processed in chunks.
 
         `chunk_s` is the length of a chunk, and neighbours share `overlap_s`; those of Whisper are
-        fixed, 30 s and 6 s.
+        fixed, 30 s and 6 s, and those of a student are chosen so that chunks change nothing.
         """
         self._check(len(audio))
         run = {"config": self.config, "dtype": self.dtype}
+        if isinstance(self.config, StudentEncoderConfig):
+            return student_recording.whole(self.params, audio, **run)
         if isinstance(self.config, WhisperEncoderConfig):
             return whisper_recording.whole(self.params, audio, **run)
         return wav2vec2_recording.whole(
@@ -102,13 +111,17 @@ class SpeechEncoder:
         step_s: float = whisper_recording.STEP_S,
     ) -> Float[np.ndarray, "f d"]:
         """Return features of one recording of any length with a bounded look-ahead: those of every
-        `step_s` from `past_s` before and `ahead_s` after it. Only Whisper has this form.
+        `step_s` from `past_s` before and `ahead_s` after it. Whisper has this form; the features of
+        a student are such ones, with its own past.
         """
         self._check(len(audio))
+        if isinstance(self.config, StudentEncoderConfig):
+            student_recording.check_look_ahead(self.config, ahead_s)
+            return self.chunked(audio)
         if not isinstance(self.config, WhisperEncoderConfig):
             raise InputError(
                 f"{self.source}: a {self.config.architecture} has no sliding form, its norms are "
-                "over the whole recording; use a Whisper"
+                "over the whole recording; use a Whisper or a student"
             )
         return whisper_recording.sliding(
             self.params,
@@ -130,8 +143,8 @@ class SpeechEncoder:
 
 
 def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> SpeechEncoder:
-    """Load an encoder from a folder that `convert encoder` wrote, from a Hugging Face folder, or by
-    a name on the hub.
+    """Load an encoder from a folder that `convert encoder` wrote, from a Hugging Face folder, from
+    the run of a student (`configs/student.py`) or its checkpoint, or by a name on the hub.
 
     Raises `InputError` in one line if there is none, if its weights are damaged, or if the hub
     cannot be reached. `dtype` is that of the computation.
@@ -142,6 +155,11 @@ def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> Speec
         encoding="utf-8", errors="replace"
     ):
         return _load_converted(folder, dtype=_dtype_name(dtype))
+    if (checkpoint := student_folder(folder)) is not None:
+        config, params = read_student(checkpoint)
+        check_shapes(params, config, source=name)
+        digest = encoder_digest(params, config)
+        return SpeechEncoder(config, params, digest, name, _dtype_name(dtype))
     config, weights = read_original(folder)
     params = nested(convert_weights(weights, config, source=name)[0])
     return SpeechEncoder(config, params, encoder_digest(params, config), name, _dtype_name(dtype))

@@ -63,6 +63,11 @@ def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, fl
     if encoder.kind == "pretrained":
         kept = "finetuned, stored here" if encoder.finetune else "frozen, not stored here"
         lines.append(f"Speech encoder: {encoder.path}, SHA-256 {encoder.digest}, {kept}.")
+    if teacher := getattr(config.model, "teacher", None):
+        lines.append(
+            f"A speech encoder; teacher: {teacher.path}, SHA-256 {teacher.digest}, not needed to "
+            "use it."
+        )
     if metrics:
         lines += ["", "| validation | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4g} |" for name, value in metrics.items()]

@@ -38,6 +38,7 @@ from ksdiff_jax.data.loader import (
 from ksdiff_jax.data.mixture import Mixture, OfSource, pooled_moments, speakers_by_split
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, ShardReader, dataset_info
+from ksdiff_jax.data.teacher_targets import teacher_targets
 from ksdiff_jax.data.transforms import FeaturesOf
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import one_at_a_time
@@ -95,8 +96,8 @@ def open_training_data(
     of a system names.
 
     A generated corpus is stored in `cache`. So are the features of a frozen pretrained `encoder`,
-    if the data set has none. The run in `workdir` keeps its validation clips. Raise `InputError` if
-    the data do not meet the requirements of the system (`System.needs`).
+    or of a teacher, if the data set has none. The run in `workdir` keeps its validation clips.
+    Raise `InputError` if the data do not meet the requirements of the system (`System.needs`).
     """
     config = system.config
     sources = _opened(config, cache, tell)
@@ -108,7 +109,7 @@ def open_training_data(
             f"model.generator.styles {', '.join(system.needs.styles)}: a style is the name of a "
             "source; name the data by data.sources"
         )
-    kept = _kept_features(config, sources, encoder=encoder, cache=cache, tell=tell)
+    kept = _kept_features(system, sources, encoder=encoder, cache=cache, tell=tell)
     chosen = _validation_clips(config, sources, workdir=workdir, tell=tell)
     validation = evaluation_batches(
         system.example, chosen, batch_size=_VALIDATION_ROWS, features_of=kept.get("val")
@@ -298,7 +299,7 @@ def _validation_clips(
 
 
 def _kept_features(
-    config: Config,
+    system: System,
     sources: Sequence[Source],
     *,
     encoder: SpeechEncoder | None,
@@ -306,11 +307,14 @@ def _kept_features(
     tell: Callable[[str], None],
 ) -> dict[str, FeaturesOf]:
     """Return, by split, the function that reads cached features, which need not be computed in
-    training.
+    training. Those of a teacher are returned as targets.
     """
     if encoder is None:
         return {}
-    reasons = {split: why_not_kept(config, split=split) for split in ("train", "val")}
+    config, teaches = system.config, "teacher" in system.needs.kept
+    reasons = {
+        split: None if teaches else why_not_kept(config, split=split) for split in ("train", "val")
+    }
     if reasons["train"]:
         tell(f"the speech encoder runs in every training step: {reasons['train']}")
     wanted = [split for split, reason in reasons.items() if reason is None]
@@ -320,11 +324,15 @@ def _kept_features(
         if splits:
             with one_at_a_time(cache):
                 found[source.name] = kept_features(
-                    config, source.folder, splits=splits, encoder=encoder, cache=cache, tell=tell
+                    source.folder, splits=splits, encoder=encoder, cache=cache, tell=tell
                 )
     if not found:
         return {}
     features_of = FeaturesOfSources(found) if config.data.sources else found[""]
+    if teaches:
+        drawn = [source for source in sources if source.weight]
+        clips = [source.clips(training_reader(source.folder, data=config.data)) for source in drawn]
+        features_of = teacher_targets(features_of, clips)
     present = {split for source in sources for split in source.info.splits}
     return {split: features_of for split in wanted if split in present}
 

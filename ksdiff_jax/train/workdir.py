@@ -102,12 +102,14 @@ def check_workdir(path: str | Path, config: Config, *, overwrite: bool = False) 
 
 
 def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
-    """Raise `InputError` if the run would write into the folder of its data, its encoder or its
-    first parameters.
+    """Raise `InputError` if the run would write into the folder of its data, its encoder, its
+    teacher or its first parameters.
     """
     start = "" if begun else config.train.init_from  # read at the beginning only
     data = (config.data.path, *(source.path for source in config.data.sources))
-    for name in filter(None, (*data, config.model.encoder.path, start)):
+    teacher = getattr(config.model, "teacher", None)  # of a student
+    encoders = (config.model.encoder.path, teacher.path if teacher else "")
+    for name in filter(None, (*data, *encoders, start)):
         if same_place(workdir, name):
             raise InputError(
                 f"{workdir}: the run would write into {name}, which it reads; name another "

@@ -58,8 +58,8 @@ def encoded(folder, tmp_path_factory, encoder):
     return out
 
 
-def kept(config, folder, cache, encoder, said=lambda line: None, splits=("train", "val")):
-    return kept_features(config, folder, splits=splits, encoder=encoder, cache=cache, tell=said)
+def kept(folder, cache, encoder, said=lambda line: None, splits=("train", "val")):
+    return kept_features(folder, splits=splits, encoder=encoder, cache=cache, tell=said)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_a_damaged_file_counts_as_missing_and_is_made_again(tmp_path, encoder, d
 
 
 def test_a_second_run_does_not_run_the_encoder(tmp_path, config, folder, encoder, monkeypatch):
-    first = kept(config, folder, tmp_path, encoder)
+    first = kept(folder, tmp_path, encoder)
 
     def refuse(*_, **__):
         raise AssertionError("the encoder ran again")
 
     monkeypatch.setattr(type(encoder), "chunked", refuse)
-    second = kept(config, folder, tmp_path, encoder)
+    second = kept(folder, tmp_path, encoder)
     for clip in ShardReader(folder, "train"):
         np.testing.assert_array_equal(first(clip), second(clip))
     assert (tmp_path / "features").stat().st_mode & 0o077 == 0
@@ -148,7 +148,7 @@ def test_features_in_the_shards_are_used_and_cropped_with_the_clip(
 ):
     assert dataset_info(encoded).encoder_digest == encoder.digest
     monkeypatch.setattr(type(encoder), "chunked", None)
-    features_of = kept(config, encoded, tmp_path, encoder)
+    features_of = kept(encoded, tmp_path, encoder)
     assert not list(tmp_path.iterdir())
     iterator = cuts(config, encoded, seed=0, features_of=features_of)
     batch = next(iterator)
@@ -191,7 +191,7 @@ def test_shards_of_another_encoder_are_refused_in_one_line(
     with pytest.raises(
         InputError, match=r"its speech features are of encoder .* corpus --from"
     ) as caught:
-        kept(config, encoded, tmp_path, load_encoder(str(other_encoder)))
+        kept(encoded, tmp_path, load_encoder(str(other_encoder)))
     assert "\n" not in str(caught.value)
 
 
