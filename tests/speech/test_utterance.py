@@ -3,11 +3,14 @@
 import warnings
 
 import numpy as np
+import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.reading import TranscriptWarning, read_utterance
 from ksdiff_jax.speech.utterance import (
     Utterance,
+    alike,
     cut_utterance,
     pad_utterance,
     stack_rows,
@@ -79,3 +82,21 @@ def test_a_transcript_is_left_out_without_a_warning_where_none_is_read():
             sound, transcript_text="hello there", max_tokens=2, sample_rate_hz=16_000
         )
     assert read.tokens.shape == (2,) and read.token_mask.all()
+
+
+def test_keyframes_by_hand_follow_their_frames_into_a_window():
+    utterance = numbered(6).with_keyframes(head=[0.0, 0.121, 0.24])
+    assert utterance.keyframes.tolist() == [[-1, 1], [-1, 0], [-1, 0], [-1, 1], [-1, 0], [-1, 1]]
+    assert utterance.with_keyframes(expression=()).keyframes.tolist() == [[0, -1]] * 6
+    row = pad_utterance(cut_utterance(utterance, 2, 5), 4)
+    assert row.keyframes.tolist() == [[-1, 0], [-1, 1], [-1, 0], [0, 0]]
+    plain, marked = alike([numbered(3), numbered(3).with_keyframes(head=[0.04])])
+    stacked = stack_rows([pad_utterance(one, 3) for one in (plain, marked)])
+    assert stacked.keyframes[..., 1].tolist() == [[-1, -1, -1], [0, 1, 0]]
+    assert alike([numbered(3)])[0].keyframes is None
+
+
+@pytest.mark.parametrize("time_s", [-0.1, 0.25, float("nan")])
+def test_a_keyframe_outside_the_speech_is_one_line(time_s):
+    with pytest.raises(InputError, match=r"^keyframe of the head at .* s: need .* 0 to 0.24 s$"):
+        numbered(6).with_keyframes(head=[0.1, time_s])

@@ -109,7 +109,8 @@ class MotionGenerator(nn.Module):
             self.styles = nn.Embed(named, config.width, embedding_init=zeros)
         self.null_speech = self.param("null_speech", nn.initializers.normal(0.02), (config.width,))
         if config.keyframes.enabled:
-            self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
+            codes = 3 + 2 * config.keyframes.reach_frames
+            self.keyframe = [nn.Embed(codes, config.width, dtype=dtype) for _ in range(self.tracks)]
         if self.tracks > 1:
             self.fuse = JoinedDense(config.width, dtype=dtype)
         self.layers = [
@@ -137,7 +138,8 @@ class MotionGenerator(nn.Module):
         )
         if self.config.keyframes.enabled:
             for embed, bits in zip(self.keyframe, keyframes, strict=True):
-                speech = speech + embed(bits)
+                codes = keyframe_offsets(bits, reach=self.config.keyframes.reach_frames)
+                speech = speech + embed(codes)
         speech = speech + self._position(speech.shape[1])
         heard = tuple(layer.speech_attention.project(speech) for layer in self.layers)
         if not self.config.transcript.enabled:
@@ -194,6 +196,21 @@ class MotionGenerator(nn.Module):
     def _position(self, frames: int) -> Float[Array, "t d"]:
         phase = np.arange(frames) % self.config.generator.period_frames
         return sinusoid(phase, width=self.config.width).astype(self.execution.dtype)
+
+
+def keyframe_offsets(bits: Int[Array, "b t"], *, reach: int) -> Int[Array, "b t"]:
+    """Return the code of the nearest keyframe of each frame: bits and `UNKNOWN_BIT` as they are;
+    for a frame d = 1 ... `reach` frames before one 1 + 2 d, and d frames after one 2 + 2 d.
+
+    A frame midway between two keyframes has the code of the one before it.
+    """
+    codes, frames = bits, bits.shape[1]
+    for distance in range(reach, 0, -1):
+        ahead = jnp.pad(bits[:, distance:], ((0, 0), (0, min(distance, frames))))
+        behind = jnp.pad(bits[:, : max(frames - distance, 0)], ((0, 0), (min(distance, frames), 0)))
+        codes = jnp.where((bits == 0) & (ahead == 1), 1 + 2 * distance, codes)
+        codes = jnp.where((bits == 0) & (behind == 1), 2 + 2 * distance, codes)
+    return codes
 
 
 def _after_condition(mask: Bool[Array, "*b k"]) -> Bool[Array, "*b k+2"]:
