@@ -74,10 +74,11 @@ class KeyframeConfig:
     positive_weight: float = 5.0  # R: w_1 of Eq. 4
     negative_weight: float = 1.0  # R: w_0 of Eq. 4
     window_frames: int = 128  # R: length of the self-attention window, that of a training clip
-    # R: the generator also gets the offset to a keyframe that is up to this many frames away, each
-    # with its own embedding; 0: the paper's bit of each frame. Of the offsets of
-    # configs/demo.py the head learned to move near keyframes; of the bit alone it did not
+    # R: the generator also gets the offset to a keyframe up to this many frames away, each with its
+    # own embedding; 0: the paper's bit of each frame
     reach_frames: int = 0
+    # R: the generator gets the keyframes with its noisy coefficients too, not with the speech alone
+    at_motion: bool = False
     # R: probability that a keyframe of the generator's input moves by one frame
     jitter_probability: float = 0.1
     # R: probability that all keyframes of a clip are hidden from the generator

@@ -198,6 +198,8 @@ def denoised(noisy, step, bits, features, text, p, config: ModelConfig):
     codes = [keyframe_code(bits, at, config.keyframes.reach_frames) for at in frame]
     speech = features + p["keyframe_0"]["embedding"][codes] + position
     x = dense(noisy, p["noisy"]) + position
+    if config.keyframes.at_motion:
+        x = x + p["keyframe_motion_0"]["embedding"][codes]
     for n in range(settings.layers):
         layer, before = p[f"layers_{n}"], lambda memory: np.concatenate([condition, memory])
         normed = layer_norm(x, layer["norm_self"])

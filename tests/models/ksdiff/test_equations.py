@@ -24,6 +24,7 @@ CONFIG = override(
         "model.width": "8",
         "model.keyframes.window_frames": "6",
         "model.keyframes.reach_frames": "2",
+        "model.keyframes.at_motion": "true",
         "model.generator.bias_period_frames": "3",
         "model.generator.period_frames": "5",
         "model.generator.alignment_frames": "1",
