@@ -57,6 +57,7 @@ from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.speech.utterance import (
     Speech,
     Utterance,
+    alike,
     cut_utterance,
     noise_id_of,
     pad_utterance,
@@ -187,6 +188,7 @@ class Engine:
         frames. Raise `InputError` for a seed out of range.
         """
         check_seed(seed)
+        utterances = alike(utterances)
         numbers = [0] * len(utterances) if numbers is None else numbers
         jobs = [
             Job(item, window, utterance, sample_key(seed, numbers[item], utterance.noise_id))

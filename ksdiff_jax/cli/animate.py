@@ -18,11 +18,13 @@ from ksdiff_jax.errors import InputError
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
 STANDARD_INPUT = "/dev/stdin"
+KEYFRAME_PATHS = ("head", "expression")
 EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
+  ksdiff-jax animate speech.wav --out out --head-keyframes 0.8 2.4 --keyframe-guidance 3
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
 """
@@ -162,6 +164,22 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="S",
         help="guidance scale, 1 is none; default the checkpoint's",
     )
+    group.add_argument(
+        "--keyframe-guidance",
+        type=float,
+        metavar="G",
+        help="guidance scale of the keyframes, 1 is none; above 1 head and expression move more "
+        "near keyframes than elsewhere; default the checkpoint's",
+    )
+    for path in KEYFRAME_PATHS:
+        group.add_argument(
+            f"--{path}-keyframes",
+            nargs="*",
+            type=float,
+            metavar="S",
+            help=f"keyframes of the {path} placed by hand, at these times in seconds, in place of "
+            "the predicted ones; no time places none",
+        )
     group.add_argument(
         "--lip-temperature",
         type=float,

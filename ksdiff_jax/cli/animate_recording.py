@@ -13,8 +13,9 @@ from ksdiff_jax.cli.console import Console
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
-if TYPE_CHECKING:  # both are slow to import
+if TYPE_CHECKING:  # they are slow to import
     from ksdiff_jax.audio.waveform import Recording
+    from ksdiff_jax.config import Config
     from ksdiff_jax.speech.utterance import Utterance
 
 
@@ -56,6 +57,9 @@ class RecordingAnimator:
             name: getattr(args, name)
             for name in ("steps", "sampler", "guidance", "lip_temperature", "style")
         }
+        self.keyframes = _keyframes_by_hand(args, self.animator.config)
+        if args.keyframe_guidance is not None:
+            self.options["keyframe_guidance"] = args.keyframe_guidance
         # Refuse a wrong option before any work.
         if args.style and not hasattr(self.animator.config.sample, "style"):
             raise InputError(f"--style {args.style}: the model has no styles; leave it out")
@@ -89,6 +93,8 @@ class RecordingAnimator:
         utterance = self.animator.read(
             recording, transcript=transcript, noise_id=self.args.noise_id
         )
+        if self.keyframes:
+            utterance = utterance.with_keyframes(**self.keyframes)
         read = time.perf_counter()
         duration_s = utterance.frames / 25
         self._describe()
@@ -198,3 +204,20 @@ class RecordingAnimator:
             f"device {jax.devices()[0].device_kind}, checkpoint {self.animator.pretrained.path} "
             f"({self.animator.pretrained.digest[:12]}){''.join(chosen)}"
         )
+
+
+def _keyframes_by_hand(args: argparse.Namespace, config: "Config") -> dict[str, list[float]]:
+    """Return the times of keyframes placed by hand, by path; raise `InputError` for options that
+    need a model with keyframes if this one has none.
+    """
+    times = {"head": args.head_keyframes, "expression": args.expression_keyframes}
+    given = {path: seconds for path, seconds in times.items() if seconds is not None}
+    options = [f"--{path}-keyframes" for path in given]
+    if args.keyframe_guidance is not None:
+        options.append("--keyframe-guidance")
+    keyframes = getattr(config.model, "keyframes", None)
+    if options and not (keyframes and keyframes.enabled):
+        raise InputError(f"{options[0]}: the model has no keyframes; leave it out")
+    if "head" in given and args.pose:
+        raise InputError(f"--head-keyframes: the head is that of --pose {args.pose}; leave one out")
+    return given

@@ -221,11 +221,8 @@ def train_system(
         overwrite=overwrite,
     )
     if is_main_process():
-        summary = {
-            "workdir": str(workdir),
-            "step": int(outcome.state.step),
-            "steps": config.train.steps,
-        }
+        steps = {"step": int(outcome.state.step), "steps": config.train.steps}
+        summary = {"workdir": str(workdir)} | steps
         console.result(summary | {"status": outcome.exit_status, "metrics": outcome.metrics})
     return outcome.exit_status
 

@@ -24,12 +24,15 @@ from ksdiff_jax.audio.timebase import (
     motion_frames,
     samples_of_motion_frames,
 )
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.spoken_parts import Part, SpokenText, part_between
 from ksdiff_jax.speech.transcript import SPECIAL_TOKENS, encode
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 if TYPE_CHECKING:  # the import needs packages that `bench device` does not require
     from ksdiff_jax.audio.voice import VoiceSource
+
+PREDICTED = -1  # in place of a keyframe bit: the system predicts it
 
 
 class Speech(NamedTuple):
@@ -43,6 +46,8 @@ class Speech(NamedTuple):
     token_mask: Bool[Array, "b l"]
     # output of the speech encoder; if it is given, the system does not run the encoder
     features: Float[Array, "b f d"] | None = None
+    # keyframes of expression and head placed by hand: 1, or 0 for none, or PREDICTED
+    keyframes: Int[Array, "b t 2"] | None = None
 
 
 class Utterance(NamedTuple):
@@ -59,11 +64,37 @@ class Utterance(NamedTuple):
     # recordings of one id and seed get the same noise; that of "" depends on the seed alone
     noise_id: str = ""
     spoken: SpokenText = SpokenText("", ())  # the text of `tokens`, with times
+    keyframes: Int[np.ndarray, "t 2"] | None = None  # placed by hand; None: all predicted
 
     @property
     def frames(self) -> int:
         """Return the number of motion frames."""
         return len(self.audio) // SAMPLES_PER_MOTION_FRAME
+
+    def with_keyframes(
+        self,
+        *,
+        expression: Sequence[float] | None = None,
+        head: Sequence[float] | None = None,
+    ) -> "Utterance":
+        """Return this clip with keyframes placed by hand, at times in seconds.
+
+        They replace all that the system would predict for that path. An empty list places none;
+        with None the system predicts. Raise `InputError` for a time outside the clip.
+        """
+        bits = np.full((self.frames, 2), PREDICTED, np.int32)
+        for track, (path, times_s) in enumerate({"expression": expression, "head": head}.items()):
+            if times_s is None:
+                continue
+            bits[:, track] = 0
+            for time_s in times_s:
+                if not 0 <= time_s <= self.frames / MOTION_RATE_HZ:  # NaN neither
+                    raise InputError(
+                        f"keyframe of the {path} at {time_s:g} s: need a time within the speech, "
+                        f"0 to {self.frames / MOTION_RATE_HZ:g} s"
+                    )
+                bits[min(round(MOTION_RATE_HZ * time_s), self.frames - 1), track] = 1
+        return self._replace(keyframes=bits)
 
 
 def noise_id_of(samples: Int[np.ndarray, "s"]) -> str:
@@ -84,7 +115,7 @@ def whole_frames(
 def pad_utterance(utterance: Utterance, frames: int) -> Speech:
     """Return an utterance padded to `frames` motion frames, as one row of a batch."""
     rows = SPEECH_FRAMES_PER_MOTION_FRAME * frames
-    features = utterance.features
+    features, keyframes = utterance.features, utterance.keyframes
     return Speech(
         audio=zero_padded(utterance.audio, samples_of_motion_frames(frames)),
         prosody=zero_padded(utterance.prosody, rows),
@@ -92,7 +123,17 @@ def pad_utterance(utterance: Utterance, frames: int) -> Speech:
         tokens=utterance.tokens,
         token_mask=utterance.token_mask,
         features=None if features is None else zero_padded(features, rows),
+        keyframes=None if keyframes is None else zero_padded(keyframes, frames),
     )
+
+
+def alike(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Return utterances that fit into one batch: if some have keyframes placed by hand, the others
+    have `PREDICTED`.
+    """
+    if all(utterance.keyframes is None for utterance in utterances):
+        return list(utterances)
+    return [u.with_keyframes() if u.keyframes is None else u for u in utterances]
 
 
 def stack_rows(rows: Sequence[Speech]) -> Speech:
@@ -118,13 +159,14 @@ def cut_utterance(utterance: Utterance, start: int, stop: int) -> Utterance:
     part = part_of_text(utterance, start, stop)
     tokens, token_mask = encode(part.text, max_tokens=len(utterance.tokens))
     first, last = (SPEECH_FRAMES_PER_MOTION_FRAME * frame for frame in (start, stop))
-    features = utterance.features
+    features, keyframes = utterance.features, utterance.keyframes
     return utterance._replace(
         audio=utterance.audio[samples_of_motion_frames(start) : samples_of_motion_frames(stop)],
         prosody=utterance.prosody[first:last],
         tokens=tokens,
         token_mask=token_mask,
         features=None if features is None else features[first:last],
+        keyframes=None if keyframes is None else keyframes[start:stop],
     )
 
 

@@ -1,5 +1,7 @@
 """The engine around systems whose answer is known: what is scored is what ships."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +24,7 @@ from ksdiff_jax.rng import frame_noise, stream
 from ksdiff_jax.speech.spoken_parts import spoken_text
 from ksdiff_jax.speech.transcript import SPECIALS
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript
-from ksdiff_jax.speech.utterance import Utterance
+from ksdiff_jax.speech.utterance import PREDICTED, Utterance
 from tests.animate.fake_system import CONFIG, FakeSystem, pretrained
 
 PARAMS = {"scale": np.ones((), np.float32)}
@@ -53,6 +55,22 @@ def test_every_utterance_gets_its_own_motion_in_order_whatever_its_bucket():
     for sample, pair in zip(samples, pairs, strict=True):
         np.testing.assert_allclose(sample.motion, expected(*pair, seed=3), atol=1e-6)
         assert sample.tracks["keyframes_head"].shape == sample.motion.shape[:1]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadsKeyframes(FakeSystem):
+    """Returns the keyframes that it is given as a track."""
+
+    def sample(self, params, speech, keys, first):
+        sample = super().sample(params, speech, keys, first)
+        return sample._replace(tracks={"given": speech.keyframes[..., 1]})
+
+
+def test_keyframes_by_hand_reach_the_system_at_their_frames_in_every_window():
+    marked = tone(600).with_keyframes(head=[1.0, 10.0, 23.96])
+    long, other = engine(ReadsKeyframes(), buckets=(64, 256)).sample([marked, tone(60)])
+    assert np.flatnonzero(long.tracks["given"] == 1).tolist() == [25, 250, 599]
+    assert (other.tracks["given"] == PREDICTED).all()
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 2])

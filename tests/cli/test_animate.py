@@ -185,6 +185,9 @@ def test_a_checkpoint_of_another_schema_is_one_line(animate, speech, checkpoint)
         (["--seed", "-5"], "seed: got -5"),
         (["--samples", "0"], "--samples 0"),
         (["--style", "grid"], "style grid: need it empty, the model has no styles"),
+        (["--keyframe-guidance", "-1"], "keyframe_guidance -1.0: need a number of 0 or more"),
+        (["--head-keyframes", "0.1", "99"], "keyframe of the head at 99 s: need a time within"),
+        (["--head-keyframes", "1", "--pose", "demo"], "--pose demo; leave one out"),
         (["--formats", "gif"], "gif"),
         (["--face", "nowhere.npz"], "nowhere.npz"),
         (["--transcript-file", "nowhere.txt"], "nowhere.txt"),
@@ -256,6 +259,17 @@ def test_the_head_pose_comes_from_a_motion_file_or_another_checkpoint(
     posed = MotionClip.load(tmp_path / "posed" / "speech.motion.npz")
     assert status == 0 and np.array_equal(posed.cam, MotionClip.load(reference).cam)
     assert not np.array_equal(posed.exp, MotionClip.load(reference).exp)
+
+
+@pytest.mark.slow  # compiles a sampler of its own
+def test_keyframes_placed_by_hand_are_those_of_the_motion(animate, speech, tmp_path):
+    options = ("--formats", "npz", "--keyframe-guidance", "3", "--expression-keyframes")
+    status, _, errors, files = animate(speech, *options, "--head-keyframes", "0.2", "0.4")
+    assert (status, errors, files) == (0, [], ["speech.motion.npz"])
+    motion = MotionClip.load(tmp_path / "out" / "speech.motion.npz")
+    assert np.flatnonzero(motion.keyframes_head).tolist() == [5, 10]
+    assert not motion.keyframes_expression.any()
+    assert motion.meta["keyframe_guidance"] == 3
 
 
 def test_a_pose_that_does_not_fit_is_one_line_before_anything_is_sampled(

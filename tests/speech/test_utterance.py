@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.reading import read_utterance
 from ksdiff_jax.speech.spoken_parts import Piece, SpokenText
 from ksdiff_jax.speech.transcript import encode
@@ -14,6 +15,7 @@ from ksdiff_jax.speech.transcripts.spoken_words import (
 )
 from ksdiff_jax.speech.utterance import (
     Utterance,
+    alike,
     cut_utterance,
     pad_utterance,
     stack_rows,
@@ -88,3 +90,21 @@ def test_words_that_begin_after_the_recording_are_left_out_with_a_warning():
     with pytest.warns(TranscriptFileWarning, match="1 of 2 words begin after the end"):
         read = read_utterance(sound, transcript=late, max_tokens=16, sample_rate_hz=16_000)
     np.testing.assert_array_equal(read.tokens, encode("in", max_tokens=16)[0])
+
+
+def test_keyframes_by_hand_follow_their_frames_into_a_window():
+    utterance = numbered(6).with_keyframes(head=[0.0, 0.121, 0.24])
+    assert utterance.keyframes.tolist() == [[-1, 1], [-1, 0], [-1, 0], [-1, 1], [-1, 0], [-1, 1]]
+    assert utterance.with_keyframes(expression=()).keyframes.tolist() == [[0, -1]] * 6
+    row = pad_utterance(cut_utterance(utterance, 2, 5), 4)
+    assert row.keyframes.tolist() == [[-1, 0], [-1, 1], [-1, 0], [0, 0]]
+    plain, marked = alike([numbered(3), numbered(3).with_keyframes(head=[0.04])])
+    stacked = stack_rows([pad_utterance(one, 3) for one in (plain, marked)])
+    assert stacked.keyframes[..., 1].tolist() == [[-1, -1, -1], [0, 1, 0]]
+    assert alike([numbered(3)])[0].keyframes is None
+
+
+@pytest.mark.parametrize("time_s", [-0.1, 0.25, float("nan")])
+def test_a_keyframe_outside_the_speech_is_one_line(time_s):
+    with pytest.raises(InputError, match=r"^keyframe of the head at .* s: need .* 0 to 0.24 s$"):
+        numbered(6).with_keyframes(head=[0.1, time_s])

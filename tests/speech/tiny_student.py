@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.speech.config import StudentEncoderConfig
 from ksdiff_jax.speech.load import SpeechEncoder, encoder_digest
 from ksdiff_jax.speech.student import StudentEncoder
@@ -28,7 +29,9 @@ LAYOUT = StudentEncoderConfig(
 @functools.cache
 def student_params(seed: int = 0) -> PyTree:
     """Parameters of which none is constant."""
-    drawn = jit_to_run_once(StudentEncoder(LAYOUT).init)(jax.random.key(0), jnp.zeros((1, 640)))
+    drawn = jit_to_run_once(StudentEncoder(LAYOUT).init)(
+        jax.random.key(0), jnp.zeros((1, SAMPLES_PER_MOTION_FRAME))
+    )
     random = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: np.asarray(leaf + random.normal(scale=0.3, size=leaf.shape), np.float32),

@@ -74,13 +74,18 @@ class KeyframeConfig:
     positive_weight: float = 5.0  # R: w_1 of Eq. 4
     negative_weight: float = 1.0  # R: w_0 of Eq. 4
     window_frames: int = 128  # R: length of the self-attention window, that of a training clip
+    # R: the generator also gets the offset to a keyframe up to this many frames away, each with its
+    # own embedding; 0: the paper's bit of each frame
+    reach_frames: int = 0
+    # R: the generator gets the keyframes with its noisy coefficients too, not with the speech alone
+    at_motion: bool = False
     # R: probability that a keyframe of the generator's input moves by one frame
     jitter_probability: float = 0.1
     # R: probability that all keyframes of a clip are hidden from the generator
     drop_probability: float = 0.1
 
     def __post_init__(self) -> None:
-        at_least(self, "model.keyframes", layers=1, window_frames=1)
+        at_least(self, "model.keyframes", layers=1, window_frames=1, reach_frames=0)
         probabilities(self, "model.keyframes", "jitter_probability", "drop_probability")
         weights(self, "model.keyframes", "positive_weight", "negative_weight")
 
@@ -197,6 +202,8 @@ class SampleConfig:
     sampler: Literal["ddim"] = "ddim"
     steps: int = 50
     guidance: float = 1.0  # 1 is the plain conditional model
+    # R: guidance of the keyframes alone, which makes motion near them stronger; 1 is none
+    keyframe_guidance: float = 1.0
     eta: float = 0.0
     # R: std of the initial noise of `lip_dims`; at 0 speech alone determines the lips
     lip_temperature: float = 1.0
@@ -212,6 +219,8 @@ class SampleConfig:
         at_least(self, "sample", steps=1)
         guided = math.isfinite(self.guidance) and self.guidance >= 0
         need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
+        guided = math.isfinite(self.keyframe_guidance) and self.keyframe_guidance >= 0
+        need(guided, self, "sample.keyframe_guidance", "a number of 0 or more (1: no guidance)")
         weights(self, "sample", "eta")
         noisy = 0 <= self.lip_temperature <= 1
         need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")

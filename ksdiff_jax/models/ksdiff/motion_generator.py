@@ -12,6 +12,9 @@ the periodic distance bias. Cross-attention to speech covers only frames with |i
 speech memory of frame t is f_t plus the embedding of its keyframe bit. It has the same periodic
 position as the queries (R), so that attention can distinguish the k frames.
 
+With `model.keyframes.reach_frames`, frames near a keyframe have embeddings too (R). With
+`model.keyframes.at_motion`, x gets a second embedding of the keyframes (R).
+
 The style is a learned vector, that of the unknown style; a model with named styles
 (models/ksdiff/style.py) adds a learned difference for each, zero at the start of training.
 
@@ -40,10 +43,12 @@ UNKNOWN_BIT = 2  # the keyframe bit if keyframes are hidden from the generator
 
 
 class GeneratorMemory(NamedTuple):
-    """Projected speech (with keyframes) and transcript of every layer."""
+    """Projected speech (with keyframes) and transcript of every layer, and keyframes."""
 
     speech: tuple[KeysValues, ...]
     transcript: tuple[KeysValues, ...]
+    # the keyframes' embedding that the noisy coefficients get (`model.keyframes.at_motion`)
+    keyframes: Float[Array, "b t d"] | None = None
 
 
 class GeneratorLayer(DecoderLayer):
@@ -109,7 +114,9 @@ class MotionGenerator(nn.Module):
             self.styles = nn.Embed(named, config.width, embedding_init=zeros)
         self.null_speech = self.param("null_speech", nn.initializers.normal(0.02), (config.width,))
         if config.keyframes.enabled:
-            self.keyframe = [nn.Embed(3, config.width, dtype=dtype) for _ in range(self.tracks)]
+            self.keyframe = self._embeddings()
+            if config.keyframes.at_motion:
+                self.keyframe_motion = self._embeddings()
         if self.tracks > 1:
             self.fuse = JoinedDense(config.width, dtype=dtype)
         self.layers = [
@@ -135,16 +142,19 @@ class MotionGenerator(nn.Module):
         speech = jnp.where(
             drop_speech[:, None, None], self.null_speech.astype(self.execution.dtype), speech
         )
-        if self.config.keyframes.enabled:
-            for embed, bits in zip(self.keyframe, keyframes, strict=True):
-                speech = speech + embed(bits)
+        settings, marks = self.config.keyframes, None
+        if settings.enabled:
+            codes = [keyframe_offsets(bits, reach=settings.reach_frames) for bits in keyframes]
+            for embed, of_track in zip(self.keyframe, codes, strict=True):
+                speech = speech + embed(of_track)
+            if settings.at_motion:
+                marks = sum(e(c) for e, c in zip(self.keyframe_motion, codes, strict=True))
         speech = speech + self._position(speech.shape[1])
         heard = tuple(layer.speech_attention.project(speech) for layer in self.layers)
         if not self.config.transcript.enabled:
-            return GeneratorMemory(heard, ())
-        return GeneratorMemory(
-            heard, tuple(layer.transcript_attention.project(text) for layer in self.layers)
-        )
+            return GeneratorMemory(heard, (), marks)
+        read = tuple(layer.transcript_attention.project(text) for layer in self.layers)
+        return GeneratorMemory(heard, read, marks)
 
     def __call__(
         self,
@@ -166,6 +176,8 @@ class MotionGenerator(nn.Module):
         stepped = self.step_embedding(sinusoid(step, width=width).astype(self.execution.dtype))
         condition = jnp.stack([stepped, self._style(style, stepped)], axis=1)
         x = self.noisy(noisy.astype(self.execution.dtype)) + self._position(noisy.shape[1])
+        if memory.keyframes is not None:
+            x = x + memory.keyframes
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         def apply(
@@ -191,9 +203,29 @@ class MotionGenerator(nn.Module):
             style = style + jnp.where((number > UNKNOWN_STYLE)[:, None], named, 0.0)
         return jnp.broadcast_to(style.astype(self.execution.dtype), stepped.shape)
 
+    def _embeddings(self) -> list[nn.Embed]:
+        """Return a table for each track: `keyframe_offsets` to vectors."""
+        codes, dtype = 3 + 2 * self.config.keyframes.reach_frames, self.execution.dtype
+        return [nn.Embed(codes, self.config.width, dtype=dtype) for _ in range(self.tracks)]
+
     def _position(self, frames: int) -> Float[Array, "t d"]:
         phase = np.arange(frames) % self.config.generator.period_frames
         return sinusoid(phase, width=self.config.width).astype(self.execution.dtype)
+
+
+def keyframe_offsets(bits: Int[Array, "b t"], *, reach: int) -> Int[Array, "b t"]:
+    """Return the code of the nearest keyframe of each frame: bits and `UNKNOWN_BIT` as they are;
+    for a frame d = 1 ... `reach` frames before one 1 + 2 d, and d frames after one 2 + 2 d.
+
+    A frame midway between two keyframes has the code of the one before it.
+    """
+    codes, frames = bits, bits.shape[1]
+    for distance in range(reach, 0, -1):
+        ahead = jnp.pad(bits[:, distance:], ((0, 0), (0, min(distance, frames))))
+        behind = jnp.pad(bits[:, : max(frames - distance, 0)], ((0, 0), (min(distance, frames), 0)))
+        codes = jnp.where((bits == 0) & (ahead == 1), 1 + 2 * distance, codes)
+        codes = jnp.where((bits == 0) & (behind == 1), 2 + 2 * distance, codes)
+    return codes
 
 
 def _after_condition(mask: Bool[Array, "*b k"]) -> Bool[Array, "*b k+2"]:

@@ -3,7 +3,10 @@
     x_T = frame noise (lip dimensions scaled by `lip_temperature`)
     k_i = [p(k_i = 1 | k_<i, speech) > u_i],   u_i = `keyframe_threshold`, or uniform (Bernoulli)
     x̂₀  = unconditional + guidance · (conditional - unconditional)
+          + (keyframe_guidance - 1) · (conditional - without keyframes)
     x   = DDIM(x_T, x̂₀)
+
+Keyframes placed by hand (`Speech.keyframes`) replace the predicted ones of their track.
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
 keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
@@ -25,7 +28,9 @@ from ksdiff_jax.models.ksdiff.keyframe_predictor import (
     empty_caches,
     pad_speech,
 )
+from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import (
+    TRACKS,
     Encoded,
     Network,
     compute_dtype,
@@ -36,7 +41,7 @@ from ksdiff_jax.models.ksdiff.style import style_number
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import frame_noise, frame_uniform, streams
-from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.speech.utterance import PREDICTED, Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 
@@ -68,6 +73,8 @@ def sample_normalised(
         uniform = frame_uniform(streams(keys, f"keyframes {track}"), first, frames)
         threshold = keyframe_threshold(options, uniform)
         found, score = decode_keyframes(network, params, track, encoded, threshold)
+        if speech.keyframes is not None:
+            found = placed_keyframes(speech.keyframes[..., TRACKS.index(track)], found)
         bits[track] = found.astype(jnp.int32)
         tracks |= {f"keyframes_{track}": found, f"keyframe_score_{track}": score}
     unguided = encode(network, params, speech, ~nothing) if options.guidance != 1.0 else None
@@ -108,18 +115,22 @@ def guided_denoiser(
     """Return x̂₀ of the generator `name` as a function of noisy coefficients and step, in the style
     of the options.
 
-    The function combines both predictions by classifier-free guidance of scale `options.guidance`.
-    It is the plain conditional model if `condition.unguided` is None.
+    The function combines the conditional prediction with one without speech by classifier-free
+    guidance of scale `options.guidance`, and with one that knows the speech but not the keyframes
+    by guidance of scale `options.keyframe_guidance`. It is the plain conditional model if
+    `condition.unguided` is None and the scale for keyframes 1.
     """
     styles = network.config.generator.styles
     number = style_number(options.style, styles)
 
-    def denoiser(encoded: Encoded, *, drop: bool) -> Denoiser:
+    def denoiser(
+        encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool
+    ) -> Denoiser:
         memory = network.apply(
             {"params": params},
             name,
             encoded,
-            condition.keyframes,
+            keyframes,
             drop_speech=jnp.full(len(encoded.mask), drop),
             method=Network.generator_memory,
         )
@@ -140,13 +151,29 @@ def guided_denoiser(
 
         return denoise
 
-    conditional = denoiser(condition.encoded, drop=False)
-    if condition.unguided is None:
-        return conditional
-    unconditional = denoiser(condition.unguided, drop=True)
-    return lambda noisy, step: guide(
-        conditional(noisy, step), unconditional(noisy, step), scale=options.guidance
-    )
+    bits, boost = condition.keyframes, options.keyframe_guidance - 1.0
+    conditional = denoiser(condition.encoded, bits, drop=False)
+    unconditional = without_keyframes = None
+    if condition.unguided is not None:
+        unconditional = denoiser(condition.unguided, bits, drop=True)
+    if boost and bits:
+        hidden = {track: jnp.full_like(of_track, UNKNOWN_BIT) for track, of_track in bits.items()}
+        without_keyframes = denoiser(condition.encoded, hidden, drop=False)
+
+    def guided(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
+        clean = plain = conditional(noisy, step)
+        if unconditional is not None:
+            clean = guide(plain, unconditional(noisy, step), scale=options.guidance)
+        if without_keyframes is not None:
+            clean = clean + boost * (plain - without_keyframes(noisy, step))
+        return clean
+
+    return guided
+
+
+def placed_keyframes(given: Int[Array, "b t"], found: Bool[Array, "b t"]) -> Bool[Array, "b t"]:
+    """Return the bits given by hand where there are any, and those found elsewhere."""
+    return jnp.where(given == PREDICTED, found, given > 0)
 
 
 def keyframe_threshold(options: SampleConfig, uniform: Float[Array, "b t"]) -> Float[Array, "b t"]:

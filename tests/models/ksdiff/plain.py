@@ -167,6 +167,19 @@ def keyframe_logits(bits, features, text, p, config: ModelConfig):
     return dense(layer_norm(x, p["norm_out"]), p["logit"])[:, 0]
 
 
+def keyframe_code(bits, at, reach):
+    """The code of the keyframe nearest to a frame, the earlier of two: 1 here, 1 + 2 d if it is d
+    frames ahead, 2 + 2 d if it is d frames behind, 0 beyond the reach; 2 if they are hidden.
+    """
+    if bits[at] == 2:
+        return 2
+    near = sorted((abs(at - k), k) for k in np.flatnonzero(bits == 1) if abs(at - k) <= reach)
+    if not near:
+        return 0
+    distance, keyframe = near[0]
+    return 1 + 2 * distance + (distance > 0 and keyframe < at)
+
+
 def denoised(noisy, step, bits, features, text, p, config: ModelConfig):
     """x̂₀ of one path's generator."""
     settings, heads, frame = config.generator, config.heads, np.arange(len(noisy))
@@ -182,8 +195,11 @@ def denoised(noisy, step, bits, features, text, p, config: ModelConfig):
         [feed_forward(sinusoid(step, config.width), p["step_embedding"]), p["style"]]
     )
     position = sinusoid(frame % settings.period_frames, config.width)
-    speech = features + p["keyframe_0"]["embedding"][bits] + position
+    codes = [keyframe_code(bits, at, config.keyframes.reach_frames) for at in frame]
+    speech = features + p["keyframe_0"]["embedding"][codes] + position
     x = dense(noisy, p["noisy"]) + position
+    if config.keyframes.at_motion:
+        x = x + p["keyframe_motion_0"]["embedding"][codes]
     for n in range(settings.layers):
         layer, before = p[f"layers_{n}"], lambda memory: np.concatenate([condition, memory])
         normed = layer_norm(x, layer["norm_self"])

@@ -37,6 +37,8 @@ from ksdiff_jax.overrides import override
         ("sample.steps", "5000", "1 to 1000, model.diffusion.steps"),
         ("model.diffusion.steps", "20", "1 to 20, model.diffusion.steps"),
         ("sample.guidance", "inf", "a number of 0 or more"),
+        ("sample.keyframe_guidance", "-1", "a number of 0 or more"),
+        ("model.keyframes.reach_frames", "-1", "0 or more"),
         ("sample.lip_temperature", "2", "0 .speech alone. to 1"),
         ("data.clip_frames", "0", "1 or more"),
         ("data.clip_frames", "-5", "1 or more"),

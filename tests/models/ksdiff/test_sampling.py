@@ -1,8 +1,8 @@
 """Sampling from end to end against a plain loop in NumPy that knows the network as a black box.
 
-Keyframes one bit after the other, guidance, DDIM, lip temperature, denormalisation: all are written
-out here. The loop takes from the package the noise of each frame and, of the network, the encoded
-speech, the logit of a frame given all bits before it, and x̂₀.
+Keyframes one bit after the other or by hand, both guidances, DDIM, lip temperature,
+denormalisation: all are written out here. The loop takes from the package the noise of each frame
+and, of the network, the encoded speech, the logit of a frame given all bits before it, and x̂₀.
 """
 
 import jax
@@ -18,7 +18,9 @@ from tests.models.ksdiff.conftest import TINY, random_batch
 from tests.run_once import jit_to_run_once
 
 FRAMES, VALID, STEPS, GUIDANCE, TEMPERATURE, THRESHOLD = 8, (8, 5), 3, 2.5, 0.25, 0.5
-BEGIN = 2
+KEYFRAME_GUIDANCE = 1.75
+BEGIN, UNKNOWN = 2, 2
+BY_HAND = np.array([[0, 1, 0, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0]])  # of the head's track
 LIPS = (3, 4, 53)  # of both paths
 CONFIG = override(
     TINY,
@@ -31,6 +33,7 @@ CONFIG = override(
         "model.diffusion.beta_end": "0.2",
         "sample.steps": str(STEPS),
         "sample.guidance": str(GUIDANCE),
+        "sample.keyframe_guidance": str(KEYFRAME_GUIDANCE),
         "sample.lip_temperature": str(TEMPERATURE),
         "sample.lip_dims": ",".join(map(str, LIPS)),
         "sample.keyframe_threshold": str(THRESHOLD),
@@ -77,6 +80,7 @@ def plain_sample(box, noise, mask, mean, std):
             bits[track][:, t] = scores[track][:, t] > THRESHOLD
         bits[track], scores[track] = bits[track] * mask, scores[track] * mask
 
+    bits["head"] = BY_HAND
     noise = noise.copy()
     noise[..., LIPS] *= TEMPERATURE
     diffusion = CONFIG.model.diffusion
@@ -85,14 +89,20 @@ def plain_sample(box, noise, mask, mean, std):
     shown = {track: jnp.asarray(bits[track], jnp.int32) for track in TRACKS}
     motion = np.zeros_like(noise)
     for track, dims in generator_dims(CONFIG.model).items():
+        hidden = {name: jnp.full_like(given, UNKNOWN) for name, given in shown.items()}
+        seen, unheard = box.encoded
         memories = [
-            box.memory[track](encoded, shown, drop_speech=jnp.full(clips, drop))
-            for encoded, drop in zip(box.encoded, (False, True), strict=True)
+            (encoded, box.memory[track](encoded, keyframes, drop_speech=jnp.full(clips, drop)))
+            for encoded, keyframes, drop in (
+                (seen, shown, False),
+                (unheard, shown, True),
+                (seen, hidden, False),
+            )
         ]
         x = noise[..., dims]
         for left in range(STEPS, 0, -1):
             step = round(diffusion.steps * left / STEPS) - 1
-            with_speech, without = (
+            with_both, without_speech, without_keyframes = (
                 np.asarray(
                     box.clean[track](
                         jnp.asarray(x, jnp.float32),
@@ -103,9 +113,10 @@ def plain_sample(box, noise, mask, mean, std):
                     ),
                     float,
                 )
-                for memory, e in zip(memories, box.encoded, strict=True)
+                for e, memory in memories
             )
-            clean = without + GUIDANCE * (with_speech - without)
+            clean = with_both + (GUIDANCE - 1) * (with_both - without_speech)
+            clean += (KEYFRAME_GUIDANCE - 1) * (with_both - without_keyframes)
             if left == 1:
                 x = clean  # no noise is left
                 break
@@ -124,6 +135,7 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
         audio=batch.speech.audio * np.repeat(mask, batch.speech.audio.shape[1] // FRAMES, axis=1),
         prosody=batch.speech.prosody * np.repeat(mask, 2, axis=1)[..., None],
         mask=jnp.asarray(mask),
+        keyframes=jnp.asarray(np.stack([np.full_like(BY_HAND, -1), BY_HAND], axis=-1)),
     )
     shapes = jax.eval_shape(system.init, jax.random.key(0))
     params = jax.tree.map(
