@@ -16,7 +16,10 @@ mark stays with its letter, so no piece ends inside a character.
 In proportion to speech means: with n characters in all, m before the piece, k in it, and A(t) the
 time of speech before t within the line or the recording of the end e, the middle of the piece is
 the t with A(t) / A(e) = (m + k / 2) / n. Frames more than 30 dB below the 95th percentile of the
-energy are pauses. If no frame is speech, every frame counts.
+energy are pauses. If no frame is speech, every frame counts. On the 271 words of 16 validation
+clips of the built-in corpus (5 to 9 s) the error of a middle is 0.07 s at the median and 0.2 s at
+the 90th percentile; with pauses counted as speech it is 0.3 and 0.7 s. It grows with the length of
+the recording: over 85 s, joined from eight talkers of as many languages, the median is 1.9 s.
 
 `part_between` returns the pieces whose middle is in a window. If they do not fit into the bytes
 that the model reads, the longest run of pieces around the middle of the window is kept that fits:
