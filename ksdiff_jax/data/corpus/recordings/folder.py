@@ -4,7 +4,7 @@
     DIR/ben/b1.flac   DIR/ben/b1.lab
 
 The first folder below DIR is the speaker, `anna` or `ben`. Recordings in DIR itself are of one
-person, named after DIR. A `.lab` file without times is a transcript.
+person, named after DIR. A `.lab` file without times, or a TextGrid of words alone, is a transcript.
 """
 
 from pathlib import Path
@@ -60,7 +60,8 @@ def _recording(path: Path, name: str, speaker: str) -> Recording:
         if ending in beside and (times := read_times(beside[ending])) is not None:
             times_path = beside[ending]
             break
-    spoken = next((beside[ending] for ending in (".txt", ".lab") if ending in beside), None)
+    endings = (".txt", ".lab", ".textgrid")
+    spoken = next((beside[ending] for ending in endings if ending in beside), None)
     text = ""
     if spoken is not None and spoken != times_path:
         text = read_transcript(spoken).text

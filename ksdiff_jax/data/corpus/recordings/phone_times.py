@@ -40,8 +40,8 @@ class SpeechTimes(NamedTuple):
 
 
 def read_times(path: Path) -> SpeechTimes | None:
-    """Return the times in a file, or None if it is a `.lab` that contains only words, as some
-    aligners read it.
+    """Return the times in a file, or None if it has none of phones: a `.lab` of words, as some
+    aligners read it, or a TextGrid with a tier of words alone.
     """
     text = read_text(path)
     if is_text_grid(text):
@@ -98,6 +98,8 @@ def _tiers(path: Path, tiers: list[Tier]) -> tuple[Tier | None, Tier | None]:
     names = ", ".join(repr(tier.name) for tier in tiers) or "none"
     phones = [tier for tier in tiers if _PHONES.fullmatch(tier.name.strip())]
     words = [tier for tier in tiers if _WORDS.fullmatch(tier.name.strip())]
+    if not phones and words:
+        return None, None
     if len(phones) != 1:
         got = f"{len(phones)} tiers of phones" if phones else "no tier of phones"
         raise InputError(

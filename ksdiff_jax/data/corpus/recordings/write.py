@@ -1,9 +1,11 @@
 """Writes recordings of speech as a data set: labels of the articulation on real acoustics.
 
-People are held apart, as in `prepare`: with fewer than three of them there is a split to train on
-only. Head, brows and blinks of a clip are random, a function of the seed and the clip's name.
+People are held apart, as in `prepare`: of one or two there is a split to train on only, of three
+also one to validate on. Head, brows and blinks of a clip are random, a function of the seed and the
+clip's name.
 """
 
+import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,13 +56,20 @@ def write_speech(
             done += 1
             progress(done)
 
+    seen = [found.path for found in speech.recordings if splits[found.name] != "test"]
     return write_dataset(
         out,
-        {split: of_split(split) for split in SPLITS},
+        {split: of_split(split) for split in SPLITS if split in splits.values()},
         licence=licence,
         made_by=f"ksdiff-jax corpus --speech {name} --seed {seed}; {times_from(speech)}",
+        source_digests=sorted({_digest(path) for path in seen}),
         overwrite=overwrite,
     )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def times_from(speech: LabelledSpeech) -> str:

@@ -77,7 +77,8 @@ def test_label_files_in_every_unit(tmp_path, text):
     assert [phone[1:] for phone in found.phones] == [pytest.approx(phone[1:]) for phone in PHONES]
 
 
-def test_a_label_file_of_words_is_no_times(tmp_path):
+def test_a_file_of_words_has_no_times_of_phones(tmp_path):
+    assert read_times(written(tmp_path, "a.TextGrid", HEAD + "1\n" + WORDS)) is None
     assert read_times(written(tmp_path, "a.lab", "the birch canoe\n")) is None
 
 
@@ -88,7 +89,7 @@ def test_a_label_file_of_words_is_no_times(tmp_path):
         ("a.lab", "0.0 0.3 M\n0.4 0.35 AA1\n", "from 0.4 to 0.35 s"),
         ("a.lab", "0.0 0.3 M\nno times here\n", "line 2.*need `start end label`"),
         ("a.TextGrid", HEAD + "1\n" + TIER.format("phones").replace("0.1", "-0.1"), "-0.1"),
-        ("a.TextGrid", HEAD + "1\n" + WORDS, "no tier of phones among.*'words'"),
+        ("a.TextGrid", HEAD + "1\n" + TIER.format("x"), "no tier of phones among.*'x'"),
         ("a.TextGrid", HEAD + "2\n" + TIER.format("A - phones") + TIER.format("B - phones"), "2 t"),
         ("a.TextGrid", HEAD + "1\n" + TIER.format("phones")[:-20], "not complete"),
         ("a.TextGrid", "phones\n", "not a TextGrid"),

@@ -1,5 +1,6 @@
 """Recordings with their times become a data set with the corpus's articulation."""
 
+import hashlib
 import sys
 import types
 from itertools import pairwise
@@ -15,11 +16,12 @@ from ksdiff_jax.data.corpus.recordings.cutting import cuts, part
 from ksdiff_jax.data.corpus.recordings.folder import find_recordings
 from ksdiff_jax.data.corpus.recordings.labelled import stress_by_loudness
 from ksdiff_jax.data.corpus.recordings.read import read_speech
-from ksdiff_jax.data.shards import ShardReader
+from ksdiff_jax.data.shards import ShardReader, dataset_info
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken
 from tests.recordings import bursts
 
+PEOPLE = ("ada", "ben", "eva", "ida")
 LABELS = "0.0 0.3 sil\n0.3 0.5 m\n0.5 0.8 aa\n0.8 1.0 p\n1.0 1.3 iy\n1.3 1.6 sil\n"
 
 
@@ -27,7 +29,7 @@ def recording(folder, name, *, labels=LABELS, seconds=1.6):
     """A recording that is loudest in its first vowel, and its labels."""
     path = folder / f"{name}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
-    sound = bursts(seconds, seed=len(name))
+    sound = bursts(seconds, seed=sum(name.encode()))
     sound[: int(0.3 * 16000)] *= 0.001
     sound[int(1.0 * 16000) :] *= 0.2
     write_wav(path, sound)
@@ -36,19 +38,19 @@ def recording(folder, name, *, labels=LABELS, seconds=1.6):
     return path
 
 
-def test_three_people_become_three_splits_with_open_vowels(tmp_path, capsys):
-    for person in ("ada", "ben", "eva"):
+def test_four_people_become_three_splits_with_open_vowels(tmp_path, capsys):
+    for person in PEOPLE:
         recording(tmp_path / "set", f"{person}/one")
     (tmp_path / "set/ben/one.txt").write_text("Mapi.")
     arguments = ["corpus", "--speech", str(tmp_path / "set"), "--out", str(tmp_path / "out")]
     assert main([*arguments, "--languages", "en", "--licence", "CC0"]) == 0
     said = capsys.readouterr().out
-    assert "3 recordings, 3 speakers; times of 3 recordings in ARPABET" in said
+    assert "4 recordings, 4 speakers; times of 4 recordings in ARPABET" in said
     clips = [
         clip for split in ("train", "val", "test") for clip in ShardReader(tmp_path / "out", split)
     ]
-    assert sorted(clip.clip_id for clip in clips) == ["ada/one-000", "ben/one-000", "eva/one-000"]
-    assert {clip.speaker_id for clip in clips} == {"ada", "ben", "eva"}
+    assert sorted(clip.clip_id for clip in clips) == [f"{person}/one-000" for person in PEOPLE]
+    assert {clip.speaker_id for clip in clips} == set(PEOPLE)
     assert {clip.source for clip in clips} == {"set"}
     assert {clip.transcript for clip in clips} == {"", "Mapi."}
     for clip in clips:
@@ -56,8 +58,14 @@ def test_three_people_become_three_splits_with_open_vowels(tmp_path, capsys):
         jaw = clip.jaw[:, 0]
         assert jaw[int(0.6 * MOTION_RATE_HZ)] > 1.5 * max(jaw[10], jaw[22])  # m, p
         assert clip.frames == 40 and clip.language == "en"
-    description = (tmp_path / "out/dataset.json").read_text()
-    assert '"CC0"' in description and "corpus --speech set --seed 0" in description
+    info = dataset_info(tmp_path / "out")
+    assert info.licence == "CC0" and info.made_by.startswith("ksdiff-jax corpus --speech set --")
+    tested = next(iter(ShardReader(tmp_path / "out", "test"))).clip_id.removesuffix("-000")
+    assert set(info.source_digests) == {
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (tmp_path / "set").glob("*/*.wav")
+        if path.parent.name != tested.split("/")[0]
+    }
 
 
 @pytest.mark.parametrize(
@@ -142,8 +150,10 @@ class Decoder:
 
 
 def test_without_times_a_transcript_is_aligned_where_the_aligner_is(tmp_path, monkeypatch):
-    for name, text in (("a", "Map!"), ("b", "map 7")):
-        recording(tmp_path, name, labels="").with_suffix(".txt").write_text(text)
+    grid = 'File type = "ooTextFile"\n"TextGrid"\n0 1 <exists> 1\n"IntervalTier" "words" 0 1 1\n'
+    for name, text in (("a.TextGrid", f'{grid} 0 1 "Map"'), ("b.txt", "map 7")):
+        recording(tmp_path, name[0], labels="")
+        (tmp_path / name).write_text(text)
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(InputError, match=r"no times .*\(2 of 2\).*install ksdiff-jax\[align\]"):
         read_speech(tmp_path)
