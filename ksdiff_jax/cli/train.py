@@ -178,8 +178,7 @@ def train_system(
     """Train the system described by `config`, on the data that it names, in `workdir`; return 0, or
     128 + the signal that stopped the run.
     """
-    # Import JAX and the modules that need it only here, so that `--help` and a wrong option are
-    # fast.
+    # Import what needs JAX only here, so that `--help` and a wrong option are fast.
     from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system

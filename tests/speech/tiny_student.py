@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.speech.config import StudentEncoderConfig
 from ksdiff_jax.speech.load import SpeechEncoder, encoder_digest
 from ksdiff_jax.speech.student import StudentEncoder
@@ -27,15 +26,18 @@ LAYOUT = StudentEncoderConfig(
 
 
 @functools.cache
+def _drawn() -> PyTree:
+    drawn = jit_to_run_once(StudentEncoder(LAYOUT).init)(jax.random.key(0), jnp.zeros((1, 1600)))
+    return jax.tree.map(np.asarray, drawn["params"])
+
+
+@functools.cache
 def student_params(seed: int = 0) -> PyTree:
     """Parameters of which none is constant."""
-    drawn = jit_to_run_once(StudentEncoder(LAYOUT).init)(
-        jax.random.key(0), jnp.zeros((1, SAMPLES_PER_MOTION_FRAME))
-    )
     random = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: np.asarray(leaf + random.normal(scale=0.3, size=leaf.shape), np.float32),
-        drawn["params"],
+        _drawn(),
     )
 
 

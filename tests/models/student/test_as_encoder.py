@@ -34,6 +34,7 @@ def test_a_run_its_checkpoint_and_what_is_converted_of_it_are_one_encoder(run, t
             np.testing.assert_array_equal(leaf, named_leaves(student_params())[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "finetune"), [("ksdiff", "false"), ("disenttalk", "true")])
 def test_systems_take_it_by_path_and_digest_frozen_or_finetuned(run, tmp_path, system, finetune):
     base = override(KSDIFF, SMALLEST) if system == "ksdiff" else load_config("disenttalk_demo")

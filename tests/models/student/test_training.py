@@ -103,8 +103,7 @@ def test_the_terms_are_the_mean_error_and_the_mean_surprise_of_the_scored_frames
 
 
 def test_the_head_of_phonemes_exists_only_with_its_loss():
-    names = jax.eval_shape(Student(TINY).init, jax.random.key(0)).keys()
-    assert names == {"encoder", "head", "phonemes"}
+    assert Student(TINY).network.names_phonemes
     off = override(TINY, {"loss.phonemes": "0"})
     assert jax.eval_shape(Student(off).init, jax.random.key(0)).keys() == {"encoder", "head"}
 
