@@ -1,7 +1,8 @@
 """A system whose motion can be computed by hand, for tests of the code around a real one.
 
 Frame i of the motion is mean + std · (noise_i + loudness_i), so each frame depends on its own noise
-and its own 640 samples only; keyframes are the frames whose noise in dimension 0 is positive.
+and its own 640 samples only; keyframes are those placed by hand, and otherwise the frames whose
+noise in dimension 0 is positive.
 """
 
 import dataclasses
@@ -56,10 +57,14 @@ class FakeSystem:
         guidance = self.config.sample.guidance
         motion = self.space.denormalise(params["scale"] * (noise + loudness) * guidance)
         keyframes = noise[..., 0] > 0
+        found = [keyframes, ~keyframes]
+        if speech.keyframes is not None:
+            given = jnp.moveaxis(speech.keyframes, -1, 0)
+            found = [jnp.where(g < 0, own, g > 0) for g, own in zip(given, found, strict=True)]
         score = jnp.where(speech.mask, 0.25, 0.0)
         tracks = {
-            "keyframes_expression": keyframes,
-            "keyframes_head": ~keyframes,
+            "keyframes_expression": found[0],
+            "keyframes_head": found[1],
             "keyframe_score_expression": score,
             "keyframe_score_head": score + 0.5,
         }

@@ -261,7 +261,7 @@ def test_the_head_pose_comes_from_a_motion_file_or_another_checkpoint(
     assert not np.array_equal(posed.exp, MotionClip.load(reference).exp)
 
 
-@pytest.mark.slow  # compiles a sampler of its own
+@pytest.mark.slow
 def test_keyframes_placed_by_hand_are_those_of_the_motion(animate, speech, tmp_path):
     options = ("--formats", "npz", "--keyframe-guidance", "3", "--expression-keyframes")
     status, _, errors, files = animate(speech, *options, "--head-keyframes", "0.2", "0.4")
