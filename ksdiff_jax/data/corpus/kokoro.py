@@ -48,7 +48,8 @@ class Kokoro:
             import kokoro_onnx
         except ImportError as error:
             raise InputError(
-                f"kokoro-onnx is not installed; pip install kokoro-onnx, and download {HOW_TO_GET}"
+                "kokoro-onnx is not installed; install ksdiff-jax[kokoro], and download "
+                f"{HOW_TO_GET}"
             ) from error
         if not folder:
             raise InputError(

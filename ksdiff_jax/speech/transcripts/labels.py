@@ -74,7 +74,7 @@ def timed_labels(path: Path, text: str, *, stem: str) -> tuple[Spoken, ...]:
     of_ends = header is not None and _have_colours(lines)
     if not any(_are_numbers(fields[:2]) for _, fields in lines):
         return ()
-    scale = 1.0 if of_ends else _scale(path, [fields for _, fields in lines])
+    scale = _scale(path, [fields for _, fields in lines])  # not of ends, which are seconds
     labels: list[Spoken] = []
     for number, fields in lines:
         if not _are_numbers(fields[:2]):

@@ -175,7 +175,7 @@ def test_each_person_of_flite_speaks_in_one_split():
     ("voices", "message"),
     [
         (("flite=/nowhere/flite",), "apt install flite"),
-        (("kokoro",), "pip install kokoro-onnx"),
+        (("kokoro",), "install ksdiff-jax[kokoro]"),
         (("espeak", "espeak"), "named twice"),
         (("festival",), "choose among espeak flite kokoro"),
     ],
