@@ -31,7 +31,7 @@ def test_the_configs_of_a_checkout_are_the_folder_beside_the_package():
     assert overrides.OWN_CONFIGS == ROOT / "configs"
 
 
-@pytest.mark.parametrize("name", ["demo", "paper", "paper_bf16"])
+@pytest.mark.parametrize("name", ["demo", "paper", "paper_bf16", "whisper_demo"])
 def test_a_shipped_config_is_found_by_its_name_from_any_folder(name, folder):
     assert load_config(name) == load_config(ROOT / "configs" / f"{name}.py")
 

@@ -1,0 +1,27 @@
+"""The small KSDiff on the features of Whisper's smallest encoder: `ksdiff-jax train whisper_demo`.
+
+It starts from the weights of `demo`; what reads the features is new. The features are computed
+once per clip and kept in the cache, so the sound is not augmented. Real faces join it in a second
+run (README, "Real voices").
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.overrides import load_config
+from ksdiff_jax.speech.config import EncoderConfig
+
+
+def config() -> Config:
+    small = load_config(Path(__file__).with_name("demo.py"))
+    encoder = EncoderConfig(kind="pretrained", path="openai/whisper-tiny.en")
+    return replace(
+        small,
+        name="whisper_demo",
+        model=replace(small.model, encoder=encoder),
+        data=replace(small.data, augment=None, corpus_clips=1000),
+        train=replace(
+            small.train, init_from="demo", learning_rate=1e-3, steps=1000, validate_every=500
+        ),
+    )
