@@ -32,7 +32,7 @@ PACKAGE_ROOT = Path(__file__).parents[3]
 
 # SIGSEGV ended one worker among several hundred, on a block that other processes generated. Each
 # process returns the same samples, so the block is tried again.
-CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
 ATTEMPTS = 3
 
 
@@ -140,7 +140,7 @@ def _run_worker(block: dict) -> list[Clip]:
     ]
     for _ in range(ATTEMPTS):
         result = subprocess.run(command, env=environment, capture_output=True, check=False)
-        if -result.returncode not in CRASHES:
+        if _ending(result) not in CRASHES:
             break
         warnings.warn(
             f"a corpus worker crashed on clips {block['first']} to "
@@ -160,7 +160,7 @@ def _run_worker(block: dict) -> list[Clip]:
 
 def _ending(result: subprocess.CompletedProcess) -> str:
     if result.returncode < 0:
-        return f"signal {signal.Signals(-result.returncode).name}"
+        return signal.Signals(-result.returncode).name
     return f"exit status {result.returncode}"
 
 

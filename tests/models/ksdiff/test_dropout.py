@@ -96,6 +96,9 @@ def test_the_layers_of_the_generator_are_the_identity():
     found = trained(module, variables, noisy, jnp.asarray(BITS, jnp.int32), method="ask")
     position = plain.sinusoid(np.arange(FRAMES) % DROPPED.generator.period_frames, DROPPED.width)
     x = plain.dense(FEATURES, params["noisy"]) + position
+    reach = DROPPED.keyframes.reach_frames
+    codes = [[plain.keyframe_code(row, at, reach) for at in range(FRAMES)] for row in BITS]
+    x = x + params["keyframe_motion_0"]["embedding"][np.array(codes)]
     np.testing.assert_allclose(
         found, plain.dense(plain.layer_norm(x, params["norm_out"]), params["clean"]), atol=1e-4
     )
