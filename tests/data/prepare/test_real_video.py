@@ -89,7 +89,7 @@ def test_a_video_of_the_built_in_head_gives_its_motion_back(tmp_path):
     true = np.asarray(mouth_opening(face, face_vertices(face, still, jaw_pose=jaw))) / face_height(
         face
     )
-    # 0.929; with the head's earlier teeth it was 0.963, at a deviation of the opening of 0.0184 in
+    # 0.929; the tree before the present teeth had 0.963, at a deviation of the opening of 0.0184 in
     # place of 0.0213 (true: 0.0249). Real mouths are held to 0.95.
     assert _correlation(_opening(clip), true) > 0.9
     for axis in range(3):
