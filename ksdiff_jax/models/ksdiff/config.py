@@ -116,6 +116,21 @@ class GeneratorConfig:
 
 
 @dataclass(frozen=True)
+class RegressionConfig:
+    """A linear regression from speech to the expression, as an input of its generator (R;
+    models/ksdiff/speech_regression.py).
+    """
+
+    enabled: bool = False  # not in the paper
+    reach_frames: int = 1  # it reads this many motion frames on either side
+    dropout: float = 0.5  # of speech features, in training
+
+    def __post_init__(self) -> None:
+        at_least(self, "model.regression", reach_frames=0)
+        need(0 <= self.dropout < 1, self, "model.regression.dropout", "a number from 0 to below 1")
+
+
+@dataclass(frozen=True)
 class DiffusionConfig:
     """Noise process (§2.3); the network predicts the clean signal x_0."""
 
@@ -151,6 +166,7 @@ class ModelConfig:
     speech_paths: SpeechPathsConfig = field(default_factory=SpeechPathsConfig)
     keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    regression: RegressionConfig = field(default_factory=RegressionConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     # of dense layers and products of attention
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -180,6 +196,7 @@ class LossConfig:
     diffusion: float = 1.0  # lambda_diff of Eq. 7
     spectral: float = 0.3  # lambda_mr of Eq. 7
     keyframes: float = 0.5  # lambda_BCE of Eq. 7
+    regression: float = 1.0  # R: the error of model.regression
     lip_gap: float = 0.0  # R: distance of the lips on the built-in head; must be 0 for other faces
     spectral_windows: tuple[int, ...] = (
         8,
@@ -188,8 +205,8 @@ class LossConfig:
     )  # R: STFT windows in motion frames, hop = window / 4, Hann
 
     def __post_init__(self) -> None:
-        terms = ("reconstruction", "velocity", "diffusion", "spectral", "keyframes", "lip_gap")
-        weights(self, "loss", *terms)
+        of_eq_7 = ("reconstruction", "velocity", "diffusion", "spectral", "keyframes")
+        weights(self, "loss", *of_eq_7, "lip_gap", "regression")
         # The hop of an STFT is a quarter of its window.
         windows = all(window >= 4 for window in self.spectral_windows)
         need(windows, self, "loss.spectral_windows", "windows of 4 or more motion frames")

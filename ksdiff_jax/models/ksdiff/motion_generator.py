@@ -13,7 +13,9 @@ speech memory of frame t is f_t plus the embedding of its keyframe bit. It has t
 position as the queries (R), so that attention can distinguish the k frames.
 
 With `model.keyframes.reach_frames`, frames near a keyframe have embeddings too (R). With
-`model.keyframes.at_motion`, x gets a second embedding of the keyframes (R).
+`model.keyframes.at_motion`, x gets a second embedding of the keyframes (R). With
+`model.regression`, x of the expression gets a projection of the regression (R), which is zero at
+the start of training.
 
 The style is a learned vector, that of the unknown style; a model with named styles
 (models/ksdiff/style.py) adds a learned difference for each, zero at the start of training.
@@ -25,6 +27,7 @@ import itertools
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -49,8 +52,9 @@ class GeneratorMemory(NamedTuple):
 
     speech: tuple[KeysValues, ...]
     transcript: tuple[KeysValues, ...]
-    # the keyframes' embedding that the noisy coefficients get (`model.keyframes.at_motion`)
-    keyframes: Float[Array, "b t d"] | None = None
+    # what the noisy coefficients get: an embedding of the keyframes (`model.keyframes.at_motion`),
+    # the projected regression (`model.regression`)
+    at_motion: Float[Array, "b t d"] | None = None
 
 
 class GeneratorLayer(DecoderLayer):
@@ -121,6 +125,9 @@ class MotionGenerator(nn.Module):
                 self.keyframe_motion = self._embeddings()
         if self.tracks > 1:
             self.fuse = JoinedDense(config.width, dtype=dtype)
+        if config.regression.enabled:
+            zeros = nn.initializers.zeros
+            self.regressed = Dense(config.width, kernel_init=zeros, use_bias=False, dtype=dtype)
         self.layers = [
             GeneratorLayer(config, self.execution) for _ in range(config.generator.layers)
         ]
@@ -134,11 +141,13 @@ class MotionGenerator(nn.Module):
         text: Float[Array, "b l d"],
         *,
         drop_speech: Bool[Array, "b"],
+        regression: Float[Array, "b t c"] | None = None,
     ) -> GeneratorMemory:
         """Return the projected conditions for every layer.
 
         `keyframes` contains bits or `UNKNOWN_BIT`, one track per feature. Clips of `drop_speech`
-        get the learned null embedding in place of speech.
+        get the learned null embedding in place of speech, and no regression. No gradient reaches
+        the `regression`.
         """
         speech = self.fuse(*features) if self.tracks > 1 else features[0]
         speech = jnp.where(
@@ -151,6 +160,10 @@ class MotionGenerator(nn.Module):
                 speech = speech + embed(of_track)
             if settings.at_motion:
                 marks = sum(e(c) for e, c in zip(self.keyframe_motion, codes, strict=True))
+        if regression is not None:
+            known = jnp.where(drop_speech[:, None, None], 0.0, jax.lax.stop_gradient(regression))
+            projected = self.regressed(known.astype(self.execution.dtype))
+            marks = projected if marks is None else marks + projected
         speech = speech + self._position(speech.shape[1])
         heard = tuple(layer.speech_attention.project(speech) for layer in self.layers)
         if not self.config.transcript.enabled:
@@ -178,8 +191,8 @@ class MotionGenerator(nn.Module):
         stepped = self.step_embedding(sinusoid(step, width=width).astype(self.execution.dtype))
         condition = jnp.stack([stepped, self._style(style, stepped)], axis=1)
         x = self.noisy(noisy.astype(self.execution.dtype)) + self._position(noisy.shape[1])
-        if memory.keyframes is not None:
-            x = x + memory.keyframes
+        if memory.at_motion is not None:
+            x = x + memory.at_motion
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         def apply(

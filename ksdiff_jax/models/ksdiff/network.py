@@ -20,6 +20,7 @@ from ksdiff_jax.models.ksdiff.keyframe_predictor import KeyframePredictor, Predi
 from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, MotionGenerator
 from ksdiff_jax.models.ksdiff.path_split import path_split
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures, SpeechPaths
+from ksdiff_jax.models.ksdiff.speech_regression import SpeechRegression
 from ksdiff_jax.models.ksdiff.transcript_encoder import TranscriptEncoder
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.speech.encoder import build_encoder
@@ -37,6 +38,14 @@ class Encoded(NamedTuple):
     text: Float[Array, "b l d"]
     text_mask: Bool[Array, "b l"]
     mask: Bool[Array, "b t"]
+    # the regression of the expression (`model.regression`), and the same with dropout, for its loss
+    regression: Float[Array, "b t c"] | None = None
+    dropped_regression: Float[Array, "b t c"] | None = None
+
+
+def expression_generator(config: ModelConfig) -> str:
+    """Return the name of the generator that moves the mouth."""
+    return "expression" if config.generator.dual_path else "motion"
 
 
 def generator_dims(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -68,11 +77,20 @@ class Network(nn.Module):
             name: MotionGenerator(config, len(dims), tracks, execution)
             for name, dims in generator_dims(config).items()
         }
+        if config.regression.enabled:
+            dims = len(generator_dims(config)[expression_generator(config)])
+            self.regression = SpeechRegression(config, dims, execution)
 
     def encode(
-        self, speech: Speech, *, drop_transcript: Bool[Array, "b"], deterministic: bool
+        self,
+        speech: Speech,
+        *,
+        drop_transcript: Bool[Array, "b"],
+        deterministic: bool,
+        style: Int[Array, "b"] | None = None,
     ) -> Encoded:
-        """Return the features of DPSE (§2.1) and of the transcript encoder.
+        """Return the features of DPSE (§2.1) and of the transcript encoder, and the regression in a
+        style.
 
         The speech encoder runs only if `speech.features` is None. A dropped transcript is replaced
         with an empty one. Without a transcript encoder, the text is one zero token (b, 1, D).
@@ -86,14 +104,21 @@ class Network(nn.Module):
         features = self.speech_paths(
             speech_features, speech.prosody, frame_mask, deterministic=deterministic
         )
+        regressed = (None, None)
+        if self.config.regression.enabled:
+            regressed = tuple(
+                self.regression(speech_features, speech.mask, style=style, deterministic=each)
+                for each in (True, deterministic)
+            )
         if not self.config.transcript.enabled:
             nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)
-            return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), speech.mask)
+            visible = jnp.ones(nothing.shape[:2], bool)
+            return Encoded(features, nothing, visible, speech.mask, *regressed)
         empty = jnp.zeros_like(speech.tokens).at[:, :2].set(jnp.array([BEGIN, END]))
         tokens = jnp.where(drop_transcript[:, None], empty, speech.tokens)
         text_mask = jnp.where(drop_transcript[:, None], empty > 0, speech.token_mask)
         text = self.transcript_encoder(tokens, text_mask, deterministic=deterministic)
-        return Encoded(features, text, text_mask, speech.mask)
+        return Encoded(features, text, text_mask, speech.mask, *regressed)
 
     def predictor_memory(self, track: str, encoded: Encoded) -> PredictorMemory:
         """Return the memory that the keyframe predictor of `track` attends to."""
@@ -148,7 +173,10 @@ class Network(nn.Module):
         tracks = (name,) if self.config.generator.dual_path else TRACKS
         features = tuple(getattr(encoded.features, track) for track in tracks)
         bits = tuple(keyframes[track] for track in tracks) if self.config.keyframes.enabled else ()
-        return self.generators[name].memory(features, bits, encoded.text, drop_speech=drop_speech)
+        regression = encoded.regression if name == expression_generator(self.config) else None
+        return self.generators[name].memory(
+            features, bits, encoded.text, drop_speech=drop_speech, regression=regression
+        )
 
     def denoise(
         self,

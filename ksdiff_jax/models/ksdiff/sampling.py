@@ -67,7 +67,8 @@ def sample_normalised(
     """
     frames = speech.mask.shape[1]
     nothing = jnp.zeros(len(speech.mask), bool)
-    encoded = encode(network, params, speech, nothing)
+    style = style_of_options(network, options, batch=len(nothing))
+    encoded = encode(network, params, speech, nothing, style=style)
     tracks, bits = {}, {}
     for track in keyframe_tracks(network.config):
         uniform = frame_uniform(streams(keys, f"keyframes {track}"), first, frames)
@@ -77,7 +78,9 @@ def sample_normalised(
             found = placed_keyframes(speech.keyframes[..., TRACKS.index(track)], found)
         bits[track] = found.astype(jnp.int32)
         tracks |= {f"keyframes_{track}": found, f"keyframe_score_{track}": score}
-    unguided = encode(network, params, speech, ~nothing) if options.guidance != 1.0 else None
+    unguided = None
+    if options.guidance != 1.0:
+        unguided = encode(network, params, speech, ~nothing, style=style)
     condition = Condition(encoded, unguided, bits)
 
     noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
@@ -96,7 +99,22 @@ def sample_normalised(
     return Sample(motion, tracks)
 
 
-def encode(network: Network, params: PyTree, speech: Speech, drop: Bool[Array, "b"]) -> Encoded:
+def style_of_options(
+    network: Network, options: SampleConfig, *, batch: int
+) -> Int[Array, "b"] | None:
+    """Return the style of the options for each clip; None if the model has no styles."""
+    styles = network.config.generator.styles
+    return jnp.full(batch, style_number(options.style, styles), jnp.int32) if styles else None
+
+
+def encode(
+    network: Network,
+    params: PyTree,
+    speech: Speech,
+    drop: Bool[Array, "b"],
+    *,
+    style: Int[Array, "b"] | None = None,
+) -> Encoded:
     """Return the features of speech and transcript; the transcript is dropped for the clips of
     `drop`.
     """
@@ -105,6 +123,7 @@ def encode(network: Network, params: PyTree, speech: Speech, drop: Bool[Array, "
         speech,
         drop_transcript=drop,
         deterministic=True,
+        style=style,
         method=Network.encode,
     )
 
@@ -120,8 +139,6 @@ def guided_denoiser(
     by guidance of scale `options.keyframe_guidance`. It is the plain conditional model if
     `condition.unguided` is None and the scale for keyframes 1.
     """
-    styles = network.config.generator.styles
-    number = style_number(options.style, styles)
 
     def denoiser(
         encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool
@@ -145,7 +162,7 @@ def guided_denoiser(
                 mask=encoded.mask,
                 text_mask=encoded.text_mask,
                 deterministic=True,
-                style=jnp.full(len(noisy), number, jnp.int32) if styles else None,
+                style=style_of_options(network, options, batch=len(noisy)),
                 method=Network.denoise,
             )
 

@@ -3,7 +3,8 @@
     L_path = λ_diff (λ₁ L_rec + λ₂ L_vel) + λ_mr L_mr + λ_BCE L_BCE,   L = L_expression + L_head
 
 In addition to the paper, λ_lip L_lip is added on the path of the mouth if `loss.lip_gap` is above
-0. Every term is returned with its λ, as (b,), so the loss of a clip is the sum of its terms.
+0, and the error of the regression if there is one (models/ksdiff/speech_regression.py). Every term
+is returned with its λ, as (b,), so the loss of a clip is the sum of its terms.
 
 The generators get ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias:
 at inference they get predicted ones). Speech and transcript are sometimes dropped, for
@@ -59,12 +60,13 @@ def training_terms(
     dropped = drawn_flags(keys, *hide, train=train)
     hide = "drop transcript", model.transcript.drop_probability
     without_text = dropped | drawn_flags(keys, *hide, train=train)
-    encoded = apply(Network.encode, batch.speech, name="encode", drop_transcript=without_text)
-    terms, shown = _keyframe_terms(apply, batch, encoded, keys, config=config, train=train)
     motion, style = space.normalise(batch.motion), batch.style
     if style is not None:
         hide = "drop style", model.generator.style_drop_probability
         style = jnp.where(drawn_flags(keys, *hide, train=train), UNKNOWN_STYLE, style)
+    hidden = {"drop_transcript": without_text, "style": style}
+    encoded = apply(Network.encode, batch.speech, name="encode", **hidden)
+    terms, shown = _keyframe_terms(apply, batch, encoded, keys, config=config, train=train)
     for name, chosen in generator_dims(model).items():
         dims = jnp.array(chosen)
         clean = motion[..., dims]
@@ -83,6 +85,9 @@ def training_terms(
         given = {"mask": encoded.mask, "text_mask": encoded.text_mask, "style": style}
         prediction = apply(Network.denoise, name, noisy, step, memory, name=name, **given)
         terms |= _path_terms(name, prediction, clean, encoded, config=config)
+        if name != "head" and encoded.dropped_regression is not None:
+            error = losses.reconstruction_loss(encoded.dropped_regression, clean, encoded.mask)
+            terms[f"{name}/regression"] = config.loss.regression * error
         if config.loss.lip_gap and name != "head":
             predicted = motion.at[..., dims].set(prediction)
             gap = _lip_gap_loss(predicted, motion, encoded.mask, space)
