@@ -54,7 +54,7 @@ class SpeechRegression(nn.Module):
         )
         kernel = self.param(
             "kernel",
-            nn.initializers.lecun_normal(batch_axis=0),
+            nn.initializers.zeros,
             (maps, near.shape[-1], self.dims),
         )
         bias = self.param("bias", nn.initializers.zeros, (maps, self.dims))
