@@ -1,19 +1,22 @@
 """`ksdiff-jax convert encoder SRC --out DIR`: converts models of other tools to this package's
-format.
+format. `ksdiff-jax convert checkpoint SRC --out DIR`: makes a checkpoint one small folder.
 """
 
 import argparse
 import time
+from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.errors import InputError, first_line
 
-SUMMARY = "convert models of other tools: speech encoders of Hugging Face and CTranslate2"
+SUMMARY = "convert speech encoders of Hugging Face and CTranslate2, or a run to one small folder"
 EXAMPLES = """examples:
   ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
   ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
   ksdiff-jax convert encoder openai/whisper-tiny.en --out encoders/whisper-tiny
   ksdiff-jax convert encoder runs/student --out encoders/student    # a trained one
   ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
+  ksdiff-jax convert checkpoint runs/mine --out mine --card mine.md    # float16, with its encoder
 """
 
 
@@ -22,25 +25,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "kind",
-        choices=("encoder",),
-        help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student",
+        choices=("encoder", "checkpoint"),
+        help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student; checkpoint: one of ours, "
+        "to a folder that contains its encoder, with weights as float16",
     )
     parser.add_argument(
         "source",
         metavar="SRC",
         help="a folder of Hugging Face (config.json and weights) or of CTranslate2 (a Whisper's "
-        "model.bin), a name on the Hugging Face hub, or the run of a student",
+        "model.bin), a name on the Hugging Face hub, or the run of a student; for a checkpoint its "
+        "folder, run or name",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
+    parser.add_argument(
+        "--encoder", metavar="PATH", help="folder of a checkpoint's speech encoder, if it has moved"
+    )
+    parser.add_argument(
+        "--card", metavar="FILE", help="Markdown card of a checkpoint; default: the one it has"
+    )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print a summary of the result."""
+    console = Console("convert", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    if args.kind == "checkpoint":
+        return _checkpoint(args, console)
+    for name in ("encoder", "card"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name}: of a checkpoint, and {args.source} is an encoder; omit it")
+    return _encoder(args, console)
+
+
+def _checkpoint(args: argparse.Namespace, console: Console) -> int:
+    from ksdiff_jax.models.self_contained import save_self_contained
+
+    card = ""
+    if args.card:
+        try:
+            card = Path(args.card).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"--card {args.card}: {first_line(error)}; name a text file"
+            ) from error
+    options = {"encoder": args.encoder, "card": card, "overwrite": args.overwrite}
+    out = save_self_contained(args.source, args.out, **options)
+    size = sum(file.stat().st_size for file in out.iterdir())
+    console.say(f"{out}: {args.source} with its speech encoder, float16, {size / 1e6:.1f} MB")
+    console.result({"out": str(out), "bytes": size})
+    return 0
+
+
+def _encoder(args: argparse.Namespace, console: Console) -> int:
     from ksdiff_jax.speech.convert import convert_encoder
 
-    console = Console("convert", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     started = time.perf_counter()
     conversion = convert_encoder(args.source, args.out, overwrite=args.overwrite)
     config = conversion.config

@@ -10,7 +10,7 @@ import pytest
 import ksdiff_jax.models
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import ShardReader, dataset_info, write_dataset
-from ksdiff_jax.models.pretrained import save_pretrained
+from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_pretrained
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech import load_encoder
@@ -102,6 +102,46 @@ def test_animate_asks_for_an_encoder_that_moved_and_takes_it(animate, lost, spee
         speech, "--formats", "npz", "--encoder", tiny_encoder, checkpoint=lost
     )
     assert (status, errors, files) == (0, [], ["speech.motion.npz"])
+
+
+def test_a_checkpoint_becomes_one_small_folder_that_needs_no_encoder(
+    tmp_path, lost, animate, speech, tiny_encoder, capsys
+):
+    (tmp_path / "mine.md").write_text("# mine\n")
+    given = ("--encoder", tiny_encoder, "--card", tmp_path / "mine.md")
+    status, said, _ = run(
+        capsys, "convert", "checkpoint", lost, "--out", tmp_path / "whole", *given
+    )
+    assert status == 0 and "float16" in said
+    assert (tmp_path / "whole" / "card.md").read_text() == "# mine\n"
+    before, after = read_pretrained(lost), load_pretrained(tmp_path / "whole")
+    assert after.config == before.config and after.sources == before.sources
+    weights = load_encoder(tiny_encoder).params
+    for there, here in zip(
+        jax.tree.leaves(weights), jax.tree.leaves(after.params["encoder"]["backbone"]), strict=True
+    ):
+        np.testing.assert_array_equal(here, np.asarray(there).astype(np.float16))
+    status, _, errors, files = animate(speech, "--formats", "npz", checkpoint=tmp_path / "whole")
+    assert (status, errors, files) == (0, [], ["speech.motion.npz"])
+
+
+@pytest.mark.parametrize(
+    ("out", "given", "message"),
+    [
+        ("lost", ["--encoder", "ENCODER"], "never overwritten"),
+        ("whole", [], "--encoder"),
+        ("whole", ["--encoder", "ENCODER", "--card", "no.md"], "name a text file"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_converted_is_one_line(
+    tmp_path, lost, tiny_encoder, capsys, out, given, message
+):
+    given = [tiny_encoder if word == "ENCODER" else word for word in given]
+    before = sorted(path.name for path in tmp_path.iterdir())
+    given = ("convert", "checkpoint", lost, "--out", tmp_path / out, *given, "--overwrite")
+    status, _, error = run(capsys, *given)
+    assert status == 2 and error.count("\n") == 1 and message in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_inspect_counts_what_is_frozen_without_the_encoders_folder(

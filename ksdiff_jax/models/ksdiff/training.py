@@ -60,10 +60,8 @@ def training_terms(
     dropped = drawn_flags(keys, *hide, train=train)
     hide = "drop transcript", model.transcript.drop_probability
     without_text = dropped | drawn_flags(keys, *hide, train=train)
-    motion, style = space.normalise(batch.motion), batch.style
-    if style is not None:
-        hide = "drop style", model.generator.style_drop_probability
-        style = jnp.where(drawn_flags(keys, *hide, train=train), UNKNOWN_STYLE, style)
+    motion = space.normalise(batch.motion)
+    style = _shown_style(batch, keys, config=config, train=train)
     hidden = {"drop_transcript": without_text, "style": style}
     encoded = apply(Network.encode, batch.speech, name="encode", **hidden)
     terms, shown = _keyframe_terms(apply, batch, encoded, keys, config=config, train=train)
@@ -96,6 +94,16 @@ def training_terms(
         of_head = {name: term for name, term in terms.items() if name.startswith("head/")}
         terms |= {name: batch.head_weight * term for name, term in of_head.items()}
     return terms
+
+
+def _shown_style(
+    batch: Batch, keys: Key[Array, "b"], *, config: Config, train: bool
+) -> Int[Array, "b"] | None:
+    """Return the style that the networks get: that of the clip, or at random the unknown one."""
+    if batch.style is None:
+        return None
+    hide = "drop style", config.model.generator.style_drop_probability
+    return jnp.where(drawn_flags(keys, *hide, train=train), UNKNOWN_STYLE, batch.style)
 
 
 def _keyframe_terms(
