@@ -1,14 +1,14 @@
 """The small KSDiff on the features of Whisper's smallest encoder: `ksdiff-jax train whisper_demo`.
 
 It starts from the weights of `demo`; what reads the features is new. The features are computed
-once per clip and kept in the cache, so the sound is not augmented. Real faces join it in a second
-run (README, "Real voices").
+once per clip and kept in the cache, so the sound is not augmented. A second run adds real faces
+(README, "Real voices"); its weights are the checkpoint that ships.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.models.ksdiff.config import Config, RegressionConfig
 from ksdiff_jax.overrides import load_config
 from ksdiff_jax.speech.config import EncoderConfig
 
@@ -19,7 +19,9 @@ def config() -> Config:
     return replace(
         small,
         name="whisper_demo",
-        model=replace(small.model, encoder=encoder),
+        model=replace(small.model, encoder=encoder, regression=RegressionConfig(enabled=True)),
+        # Guidance made the mouths of real voices too fast, with the regression and without.
+        sample=replace(small.sample, guidance=1.0),
         data=replace(small.data, augment=None, corpus_clips=1000),
         train=replace(
             small.train, init_from="demo", learning_rate=1e-3, steps=1000, validate_every=500

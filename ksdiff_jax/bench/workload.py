@@ -80,11 +80,13 @@ def scanned(config: Config) -> Config:
 
 
 def demo_config() -> Config:
-    """Return the configuration of the shipped checkpoint, which is configs/demo.py."""
+    """Return the configuration of the small checkpoint without a pretrained encoder, which is
+    configs/demo.py.
+    """
     from ksdiff_jax.models import config_from_dict
-    from ksdiff_jax.models.pretrained import DEFAULT_NAME, SHIPPED, read_manifest
+    from ksdiff_jax.models.pretrained import SHIPPED, read_manifest
 
-    return config_from_dict(read_manifest(SHIPPED / DEFAULT_NAME)["config"])
+    return config_from_dict(read_manifest(SHIPPED / "demo")["config"])
 
 
 def small(config: Config) -> Config:

@@ -68,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
     add(
         "--checkpoint",
-        default="demo",
         metavar="DIR",
-        help="checkpoint folder, training workdir, shipped name or org/name of the hub",
+        help="checkpoint folder, training workdir, shipped name (whisper_demo, the default, or "
+        "demo, without a pretrained encoder) or org/name of the hub",
     )
     add(
         "--encoder",
@@ -172,7 +172,9 @@ def run(args: argparse.Namespace) -> int:
         _check_real(args)
     from ksdiff_jax.animate.engine import check_seed
     from ksdiff_jax.models import build_system
-    from ksdiff_jax.models.pretrained import load_pretrained
+    from ksdiff_jax.models.pretrained import DEFAULT_NAME, load_pretrained
+
+    args.checkpoint = args.checkpoint or DEFAULT_NAME
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
@@ -259,7 +261,7 @@ def _check_real(args: argparse.Namespace) -> None:
             f"--folds {' '.join(args.folds)}: these measure real people only; add --metrics real "
             "--real DIR"
         )
-    if args.folds and args.checkpoint != "demo":
+    if args.folds and args.checkpoint:
         raise InputError(
             f"--folds and --checkpoint {args.checkpoint}: name all checkpoints behind --folds"
         )

@@ -50,6 +50,12 @@ def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
         metavar="T",
         help="initial noise of the lips, 0 to 1, e.g. 0 0.5 1 (default: the checkpoint's)",
     )
+    add(
+        "--style",
+        metavar="NAME",
+        help="move as this source of the training data, e.g. corpus for clips of the built-in "
+        "corpus (default: the checkpoint's)",
+    )
 
 
 def is_table(args: argparse.Namespace) -> bool:
@@ -72,10 +78,11 @@ def check_table(args: argparse.Namespace) -> None:
         )
 
 
-def single_values(args: argparse.Namespace) -> dict[str, float]:
-    """Return the sampling options that have one value."""
-    given = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
-    return {name: values[0] for name, values in given.items() if values}
+def single_values(args: argparse.Namespace) -> dict[str, float | str]:
+    """Return the sampling options that have one value, as far as they are given."""
+    several = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
+    given = {name: values[0] for name, values in several.items() if values}
+    return given | ({"style": args.style} if args.style else {})
 
 
 def run_table(
@@ -97,7 +104,9 @@ def run_table(
         "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
         "data": args.data or "built-in corpus",
     }
-    engine = engine.with_options(steps=args.steps)
+    if args.style:
+        about["style"] = args.style
+    engine = engine.with_options(steps=args.steps, style=args.style)
     document = measure_table(args, engine, clips, about, out=out, console=console)
     for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
         console.say(line)

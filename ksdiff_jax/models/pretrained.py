@@ -47,7 +47,7 @@ from ksdiff_jax.typing import PyTree
 
 SCHEMA = "ksdiff-checkpoint/1"
 SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
-DEFAULT_NAME = "demo"
+DEFAULT_NAME = "whisper_demo"
 HUB_FILES = ("config.json", "weights.safetensors", "card.md", "README.md")
 
 # Number of attempts to read a folder that other processes replace; the last one may raise.

@@ -100,6 +100,7 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--metrics", "lps"], "invalid choice"),
         (["--checkpoint", "no/such/folder"], "no checkpoint"),
         (["--data", "no/such/folder"], "no data set here"),
+        (["--style", "anna"], "style anna: need it empty, the model has no styles"),
         (["--space", "flame"], "leave --space out"),
     ],
 )
@@ -121,6 +122,7 @@ def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
         (["--real", "real"], "--real: not used for a table"),
         (["--control", "still"], "--control: not used for a table"),
         (["--lip-temperature", "2"], "lip_temperature 2"),
+        (["--style", "anna"], "style anna: need it empty"),
     ],
 )
 def test_a_table_of_sampling_options_refuses_the_test_split_and_what_it_does_not_measure(
