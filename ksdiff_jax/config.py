@@ -53,6 +53,8 @@ class SourceConfig:
     name: str = ""  # in styles and reports; empty: the folder's name, of the corpus "corpus"
     # factor of its losses of the head; 0: people who were filmed with their heads still
     head_weight: float = 1.0
+    # drawn: its lids are replaced by random blinks of the built-in corpus (data/drawn_lids.py)
+    lids: Literal["own", "drawn"] = "own"
 
     def __post_init__(self) -> None:
         weights(self, "data.sources", "weight", "head_weight")

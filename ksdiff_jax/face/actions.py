@@ -131,6 +131,12 @@ def actions_to_expression_matrix() -> Float[np.ndarray, "50 50"]:
     return _matrix().copy()
 
 
+def coefficients_of(*groups: str) -> tuple[int, ...]:
+    """Return the expression coefficients of the actions of these groups, which no others use."""
+    rows = [ACTIONS.index(name) for group in groups for name in GROUPS[group]]
+    return tuple(np.flatnonzero(_matrix()[rows].any(axis=0)).tolist())
+
+
 @functools.cache
 def _matrix() -> Float[np.ndarray, "50 50"]:
     return np.load(_STORED, allow_pickle=False)

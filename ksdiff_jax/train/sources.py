@@ -26,6 +26,7 @@ from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
+from ksdiff_jax.data.drawn_lids import DrawnLids
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import (
@@ -65,10 +66,15 @@ class Source(NamedTuple):
     info: DatasetInfo
     weight: float
     name: str  # "" if it is the only one, by `data.path`
+    lids: str = "own"
 
     def clips(self, split: Sequence[Clip]) -> Sequence[Clip]:
         """Return clips of this data set with its name."""
         return OfSource(split, self.name) if self.name else split
+
+    def with_lids(self, clips: Sequence[Clip], *, seed: int) -> Sequence[Clip]:
+        """Return a sequence of clips of this data set with the lids that it is to have."""
+        return DrawnLids(clips, seed) if self.lids == "drawn" else clips
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ def _opened(config: Config, cache: Path, tell: Callable[[str], None]) -> list[So
                 f"{what}: no training clips in it; prepare it with clips in the split `train`"
                 + (", or leave the source out" if name else "")
             )
-        return Source(folder, info, source.weight, name)
+        return Source(folder, info, source.weight, name, source.lids)
 
     if not data.sources:
         return [opened(SourceConfig(path=data.path), "")]
@@ -180,6 +186,11 @@ def _common_space(sources: Sequence[Source], system: System) -> str:
     space = next(iter(names))
     for source in sources:
         system.needs.check(space, what=str(source.folder))
+        if space != BUILTIN.name and source.lids != "own":
+            raise InputError(
+                f"data.sources {source.name} lids={source.lids}: blinks are those of the built-in "
+                f"head, its clips are of the {space} space; leave lids out"
+            )
         if space != BUILTIN.name and config.train.samples_every:
             raise InputError(
                 f"{source.folder}: its coefficients are of the {space} space, train.samples_every "
@@ -216,13 +227,13 @@ def _check_sources(sources: Sequence[Source], system: System, tell: Callable[[st
 
 def _training_clips(config: Config, sources: Sequence[Source]) -> Sequence[Clip]:
     """Return the endless sequence of training clips: of one data set, or of several by weight."""
-    endless = [
-        ShuffledEpochs(
-            source.clips(training_reader(source.folder, data=config.data)), config.train.seed
-        )
-        for source in sources
-        if source.weight
-    ]
+    seed = config.train.seed
+
+    def endless_clips(source: Source) -> Sequence[Clip]:
+        clips = source.clips(training_reader(source.folder, data=config.data))
+        return source.with_lids(ShuffledEpochs(clips, seed), seed=seed)
+
+    endless = [endless_clips(source) for source in sources if source.weight]
     weights = [source.weight for source in sources if source.weight]
     return endless[0] if len(endless) == 1 else Mixture(endless, weights)
 
@@ -283,7 +294,8 @@ def _validation_clips(
     splits = {}
     for source in sources:
         if "val" in source.info.splits and source.info.splits["val"].clips:
-            splits[source.name] = source.clips(ShardReader(source.folder, "val"))
+            clips = source.clips(ShardReader(source.folder, "val"))
+            splits[source.name] = source.with_lids(clips, seed=config.train.seed)
         elif len(sources) > 1:
             tell(f"{source.folder}: no validation clips; the run is validated on the other sources")
     if not splits:

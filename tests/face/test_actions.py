@@ -10,6 +10,7 @@ from ksdiff_jax.face.actions import (
     SPEECH_STD,
     actions_to_expression,
     actions_to_expression_matrix,
+    coefficients_of,
     expression_to_actions,
 )
 
@@ -41,12 +42,14 @@ def test_weights_of_their_speech_size_give_coefficients_of_size_one():
 
 
 def test_no_group_mixes_with_another():
-    matrix = actions_to_expression_matrix()
-    used = []
-    for group in GROUPS.values():
-        rows = matrix[[ACTIONS.index(name) for name in group]]
-        used.append(set(np.flatnonzero(np.abs(rows).max(axis=0) > 1e-12)))
-    assert sum(len(columns) for columns in used) == len(set().union(*used)) == 50
+    of_groups = [coefficients_of(group) for group in GROUPS]
+    assert sorted(sum(of_groups, ())) == list(range(50))
+    assert coefficients_of(*GROUPS) == tuple(range(50))
+    for group, columns in zip(GROUPS, of_groups, strict=True):
+        expression = np.zeros((1, 50))
+        expression[:, columns] = 1.0
+        moved = np.flatnonzero(np.abs(expression_to_actions(expression))[0] > 1e-9)
+        assert {ACTIONS[action] for action in moved} <= set(GROUPS[group])
 
 
 def test_all_actions_are_linearly_independent_on_the_built_in_head():

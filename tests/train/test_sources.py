@@ -7,6 +7,7 @@ import pytest
 
 from ksdiff_jax.data.shards import dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.face.actions import coefficients_of
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.overrides import override
@@ -57,6 +58,18 @@ def test_rows_validation_clips_and_digests_come_from_every_source(folders):
         )
     }
     assert set(styles.values()) <= {0, 1, 2} and 1 in styles.values()
+
+
+def test_a_source_with_drawn_lids_has_blinks_of_the_corpus_in_training_and_validation(folders):
+    data = opened(folders, {"made": "", "real": "lids=drawn"})
+    batch = next(data.batches)
+    data.batches.close()
+    lids = batch.motion[..., list(coefficients_of("blink", "lids"))]
+    # the lids of these clips are noise of deviation 1, those of the corpus rest at 0
+    assert np.sort(np.median(np.abs(lids), axis=(1, 2)) < 0.1).tolist() == [False] * 2 + [True] * 2
+    for clip in data.clips:
+        quiet = np.median(np.abs(clip.expression[:, :2])) < 0.1
+        assert quiet == (clip.data_set == "real")
 
 
 def test_statistics_are_pooled_or_one_sources_or_those_of_the_start(folders, tmp_path):
@@ -127,6 +140,8 @@ def test_styles_without_sources_are_refused(folders):
         ({"made": ""}, {"model.generator.styles": "maid"}, "styles maid: no source .* made"),
         ({"made": ""}, {"model.generator.styles": "made/x"}, "need some of made, made/voice"),
         ({"made": "head_weight=0"}, {}, "model.jaw_path head: need expression"),
+        ({"flame": "lids=drawn"}, {}, "flame lids=drawn: blinks are those of the built-in head"),
+        ({"made": "lids=none"}, {}, "data.sources.lids: got 'none', need one of 'own', 'drawn'"),
         ({"made": "name=a/b"}, {}, "data.sources name=a/b: need a name without /"),
         ({"made": "name=init"}, {}, "data.sources name=init: .* and not init"),
         ({"made": "weight=nan"}, {}, "data.sources.weight nan: need a finite number"),

@@ -49,6 +49,22 @@ def eyelid_closure(
     return shut
 
 
+def lids_actions(rng: np.random.Generator, *, frames: int) -> Float[np.ndarray, "t 50"]:
+    """Return action weights of the eyelids alone, over 25 Hz frames: blinks, and a slow squint."""
+    times = np.arange(frames) / MOTION_RATE_HZ
+    shut = eyelid_closure(times, blink_times_s(rng, duration_s=frames / MOTION_RATE_HZ))
+    actions = np.zeros((frames, len(ACTIONS)), np.float32)
+    for name, weight in (("EyeBlink", shut), ("EyeSquint", squint(rng, frames=frames))):
+        for side in ("Left", "Right"):
+            actions[:, ACTIONS.index(name + side)] = weight
+    return actions
+
+
+def squint(rng: np.random.Generator, *, frames: int) -> Float[np.ndarray, "t"]:
+    """Return the slow narrowing of the eyes."""
+    return np.clip(0.05 * smooth_noise(rng, frames=frames, corner_hz=0.15), 0.0, 1.0)
+
+
 def upper_face_actions(
     rng: np.random.Generator,
     *,
@@ -65,12 +81,11 @@ def upper_face_actions(
             size = BROW_RISE * strength * rng.uniform(0.4, 1.4)
             brows = np.maximum(brows, size * bump(times, time_s, rise_s=0.12, fall_s=0.25))
     mood = 0.06 * smooth_noise(rng, frames=frames, corner_hz=0.1)
-    squint = 0.05 * smooth_noise(rng, frames=frames, corner_hz=0.15)
     weights = {
         "EyeBlink": shut,
         "BrowOuterUp": np.clip(0.8 * brows + mood, 0.0, 1.0),
         "BrowDown": np.clip(-mood, 0.0, 1.0),
-        "EyeSquint": np.clip(squint, 0.0, 1.0),
+        "EyeSquint": squint(rng, frames=frames),
         "EyeWide": np.clip(0.3 * brows, 0.0, 1.0) * (1 - shut),
     }
     actions = np.zeros((frames, len(ACTIONS)), np.float32)
