@@ -144,13 +144,16 @@ class Processes:
                 self._running[place] = (run, process, since, now)
                 tell(f"{run.label}: {progress(self._study, run)} ({clock(now - since)})")
 
-    def stop(self, number: int) -> None:
-        """Send a signal to all processes, and wait for their end."""
-        for _, process, _, _ in self._running.values():
-            with contextlib.suppress(OSError):
-                process.send_signal(number)
-        for _, process, _, _ in self._running.values():
-            process.wait()
+    def stop(self, asked_again: Callable[[], bool]) -> None:
+        """Let all processes save and end, and wait for them; end them at once if asked again."""
+        running = [process for _, process, _, _ in self._running.values()]
+        for process in running:
+            process.terminate()
+        while any(process.poll() is None for process in running):
+            if asked_again():
+                for process in running:
+                    process.kill()
+            time.sleep(_LOOK_S)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -178,23 +181,26 @@ def run_all(
 ) -> None:
     """Make all runs, as many at once as there are slots, and call `finished` after each one.
 
-    Raise `Stopped` after SIGINT or SIGTERM, when all processes have ended.
+    Raise `Stopped` after SIGINT or SIGTERM, when all processes have ended; a second one ends them
+    without a checkpoint.
     """
     waiting, free = list(wanted), list(range(len(slots)))
     with _signals() as received:
-        while waiting or len(processes):
-            if received:
-                processes.stop(signal.SIGTERM)
-                raise Stopped(received[0])
-            while waiting and free:
-                run, place = waiting.pop(0), free.pop(0)
-                processes.start(place, run, slots[place])
-                tell(f"{run.label}: started")
-            for place, ended in processes.ended():
-                free.append(place)
-                finished(ended)
-            processes.report(tell)
-            time.sleep(_LOOK_S)
+        try:
+            while waiting or len(processes):
+                if received:
+                    raise Stopped(received[0])
+                while waiting and free:
+                    run, place = waiting.pop(0), free.pop(0)
+                    processes.start(place, run, slots[place])
+                    tell(f"{run.label}: started")
+                for place, ended in processes.ended():
+                    free.append(place)
+                    finished(ended)
+                processes.report(tell)
+                time.sleep(_LOOK_S)
+        finally:  # none is left at an orderly end
+            processes.stop(lambda: len(received) > 1)
 
 
 class Stopped(Exception):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from ksdiff_jax.cli import ablate, ablate_jobs
 from ksdiff_jax.cli.ablate_folder import Run
 from ksdiff_jax.cli.ablate_jobs import Slot, cpu_slots, gpu_slots
 from ksdiff_jax.cli.main import main
+from ksdiff_jax.data.schema import Timed
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.evaluate.ablations import ABLATIONS, FULL, PAPER_TABLE_3, ablations_of
 from ksdiff_jax.models.ksdiff.config import Config
 from tests.data.clips import make_clip
+from tests.promised import ENDLESS_S
+from tests.started import Started
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = [figure.name for figure in ablations_of(Config()).figures]
@@ -26,29 +30,24 @@ NAMES = [figure.name for figure in ablations_of(Config()).figures]
 # then an entry of the metrics. `fails` names rows that crash or refuse.
 FAKE = """
 import json, os, pathlib, sys, time
-folder, row, seed, behaviour = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-names, clips = json.loads(sys.argv[5]), json.loads(sys.argv[6])
-sys.path.insert(0, {root!r})
-from ksdiff_jax.cli.ablate_folder import Run, Study
-study = Study(folder, None, "", "test", None, 1, 0)
+folder, workdir, scores = map(pathlib.Path, sys.argv[1:4])
+row, seed, behaviour, names, clips = json.loads(sys.argv[4])
 with (folder / "started").open("a") as file:
-    file.write(row + " " + str(seed) + chr(10))
+    file.write(f"{row} {seed}" + chr(10))
 if behaviour == "crash":
     os.abort()
 if behaviour == "refuse":
     print("ksdiff-jax ablate: the data are bad; need better ones", file=sys.stderr)
     sys.exit(2)
 if behaviour == "hang":
-    print("hanging", flush=True)
     time.sleep(600)
-workdir = study.workdir(Run(row, seed))
 workdir.mkdir(parents=True)
 lines = [(step, split) for step in (1, 2) for split in ("train", "val")]
-entries = [{{"step": step, "split": split, "loss": 1 / step}} for step, split in lines]
+entries = [{"step": step, "split": split, "loss": 1 / step} for step, split in lines]
 (workdir / "metrics.jsonl").write_text("".join(json.dumps(e) + chr(10) for e in entries))
-values = {{name: [1.0 * (len(row) + seed + c * c) for c in range(2)] for name in names}}
-content = dict(clips, schema="ksdiff-ablation-scores/1", row=row, seed=seed, rows={{row: values}})
-study.scores(Run(row, seed)).write_text(json.dumps(content))
+values = {name: [1.0 * (len(row) + seed + c * c) for c in range(2)] for name in names}
+content = dict(clips, schema="ksdiff-ablation-scores/1", row=row, seed=seed, rows={row: values})
+scores.write_text(json.dumps(content))
 """
 CLIPS = {"clips": ["a", "b"], "clips_sha256": "0" * 64}
 
@@ -57,13 +56,13 @@ CLIPS = {"clips": ["a", "b"], "clips_sha256": "0" * 64}
 def study(tmp_path, monkeypatch, capsys):
     """Run `ksdiff-jax ablate` with fake processes: (status, lines, standard error)."""
     program = tmp_path / "fake.py"
-    program.write_text(FAKE.format(root=str(REPOSITORY)))
+    program.write_text(FAKE)
     behaviours: dict[str, str] = {}
 
     def command(study, run, slot, device):
-        how = behaviours.get(run.row, "")
-        words = (str(study.folder), run.row, str(run.seed), how, json.dumps(NAMES))
-        return [sys.executable, str(program), *words, json.dumps(CLIPS)]
+        what = [run.row, run.seed, behaviours.get(run.row, ""), NAMES, CLIPS]
+        places = [str(study.folder), str(study.workdir(run)), str(study.scores(run))]
+        return [sys.executable, "-S", str(program), *places, json.dumps(what)]
 
     def beside(study, clips, console):
         rows = {"the truth": {name: [1.0, 2.0] for name in NAMES}}
@@ -173,8 +172,9 @@ def test_a_system_without_a_table_is_refused(study):
 
 
 def test_a_row_that_is_the_full_model_already_is_left_out(study):
-    status, lines, _ = study("--seeds", "1", "--model.transcript.enabled", "false")
-    assert status == 0 and "w/o transcript 0" not in started(study.folder)
+    rows = ("--rows", "w/o transcript", "--model.transcript.enabled", "false")
+    status, lines, _ = study("--seeds", "1", *rows)
+    assert status == 0 and started(study.folder) == ["full model 0"]
     assert any("w/o transcript: left out" in line for line in lines)
 
 
@@ -224,3 +224,63 @@ def test_the_split_that_is_scored_must_have_clips(tmp_path, capsys):
     error = capsys.readouterr().err
     assert status == 2 and "no clips in the split test" in error and error.count("\n") == 1
     assert not out.exists()
+
+
+TINY = """
+from dataclasses import replace
+
+from tests.train.tiny_ksdiff import tiny_config
+
+
+def config():
+    often = {{"log_every": 1, "validate_every": 4, "checkpoint_every": 2, "warmup_steps": 1}}
+    config = tiny_config({data!r}, steps=8, **often)
+    sample = replace(config.sample, steps=2)
+    return replace(config, name="tiny", sample=sample, data=replace(config.data, augment=None))
+"""
+
+
+def wait_for(condition, what):
+    until = time.monotonic() + ENDLESS_S
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail(f"no {what} in {ENDLESS_S:.0f} s")
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_study_that_was_killed_continues_where_it_stopped(tmp_path):
+    clips = [make_clip(i, frames=40 + i, phonemes=(Timed("m", 0.4, 0.5),)) for i in range(8)]
+    splits = {"train": clips[:4], "val": clips[4:5], "test": clips[5:]}
+    write_dataset(tmp_path / "shards", splits, licence="CC0", made_by="a test")
+    (tmp_path / "tiny.py").write_text(TINY.format(data=str(tmp_path / "shards")))
+    folder = tmp_path / "study"
+    words = ("ablate", str(tmp_path / "tiny.py"), "--seeds", "1", "--rows", "w/o transcript")
+    words += ("--jobs", "1", "--out", str(folder))
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(REPOSITORY)}
+    full, cut = (folder / "runs" / Run(row, 0).name for row in (FULL, "w/o transcript"))
+
+    def started():
+        command = [sys.executable, "-m", "ksdiff_jax", *words]
+        return Started(command, cwd=tmp_path, env=environment)
+
+    with started() as process:
+        wait_for((folder / "scores" / f"{full.name}.json").exists, "scores of the full model")
+        wait_for((cut / "checkpoints").exists, "second run")
+        wait_for(lambda: any((cut / "checkpoints").glob("[0-9]*")), "checkpoint")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    before = (full / "metrics.jsonl").read_bytes(), (full / "versions.json").read_bytes()
+    with started() as process:
+        assert process.wait(ENDLESS_S) == 0
+    assert ((full / "metrics.jsonl").read_bytes(), (full / "versions.json").read_bytes()) == before
+    goodput = json.loads((cut / "goodput.json").read_text())
+    assert goodput["starts"] == 2
+    steps = [json.loads(line) for line in (cut / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in steps if entry["split"] == "train"] == [*range(1, 9)]
+    document = json.loads((folder / "table.json").read_text())
+    figures = document["rows"]["w/o transcript"]["differences"]["jaw_correlation"]
+    assert figures["clips"] == 3 and figures["seeds"] == 1
+    truth = document["rows"]["the truth"]["figures"]
+    assert truth["jaw_correlation"]["mean"] == pytest.approx(1.0)
+    assert truth["lve_distance_mm"]["mean"] == 0.0
