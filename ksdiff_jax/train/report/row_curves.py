@@ -19,7 +19,7 @@ from ksdiff_jax.train.report.curves import Entry, curve
 Runs = Mapping[str, Sequence[Sequence[Entry]]]  # the entries of each run, by row
 
 _WIDE = 4  # panels in a row
-_TRAIN, _VALIDATION, _JAW = "#1f6f8b", "#c4483a", "#3c8d5a"
+_TRAIN, _VALIDATION = "#1f6f8b", "#c4483a"
 
 
 def last_changes(runs: Sequence[Sequence[Entry]]) -> dict[str, float]:
@@ -53,8 +53,7 @@ def _mean(values: Sequence[float]) -> float:
 
 @drawing(**{"font.size": 9})
 def draw_rows(runs: Runs) -> bytes:
-    """Return a PNG: for every row the losses of its runs, and the correlation of the jaw on the
-    validation clips where it was measured.
+    """Return a PNG: for every row the losses of its runs, in training and on validation clips.
 
     Raises `InputError` if there is no run.
     """
@@ -73,10 +72,7 @@ def draw_rows(runs: Runs) -> bytes:
     for axis, (row, of_row) in zip(panels.flat, runs.items(), strict=False):
         _draw_row(axis, row, of_row)
     figure.supxlabel("step", fontsize=9)
-    figure.suptitle(
-        "loss in training (blue) and on validation clips (red), left; jaw r, right (green)",
-        fontsize=9,
-    )
+    figure.suptitle("loss in training (blue) and on validation clips (red)", fontsize=9)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
@@ -90,9 +86,3 @@ def _draw_row(axis, row: str, runs: Sequence[Sequence[Entry]]) -> None:
         axis.plot(*curve(entries, "train", "loss"), color=_TRAIN, linewidth=1.0, alpha=0.8)
         look = {"color": _VALIDATION, "marker": "o", "markersize": 3}
         axis.plot(*curve(entries, "val", "loss"), linewidth=1.0, **look)
-    if any("jaw_correlation" in entry for entries in runs for entry in entries):
-        right = axis.twinx()
-        right.set_ylim(0, 1)
-        for entries in runs:
-            look = {"color": _JAW, "marker": "s", "markersize": 3}
-            right.plot(*curve(entries, "val", "jaw_correlation"), linewidth=0.8, **look)
