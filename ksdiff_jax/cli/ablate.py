@@ -31,7 +31,7 @@ EXAMPLES = """examples:
 
 The same command continues a study that was stopped; --seeds and --rows may grow. A folder of
 another configuration is refused. --out has table.md, table.csv, table.json and curves.png of the
-runs that are finished, and a training run in runs/ for each.
+runs that are finished, and a training run in runs/ for each. Exit status 1: a run failed.
 """
 
 

@@ -95,7 +95,8 @@ def check_study(study: Study) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder}: a file is in the way of this folder; name another --out")
     if purpose_of(folder / STUDY) != "ablations":
-        others = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+        # Hidden are the lock, and what a study leaves that is killed before it has its mark.
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         if others:
             raise InputError(
                 f"{folder}: not empty and not a folder of `ksdiff-jax ablate` (it holds "
@@ -114,10 +115,11 @@ def check_study(study: Study) -> None:
 
 def write_study(study: Study) -> None:
     """Write the mark of the folder, and its subfolders."""
+    content = {"schema": SCHEMA, "config": to_dict(study.config), "measured": _measured(study)}
+    # First, because it marks the folder: a study that is killed here can be started again.
+    write_json(study.folder / STUDY, content, strict=False)  # a field may be infinite
     for name in ("runs", "scores", "logs"):
         make_folder(study.folder / name)
-    content = {"schema": SCHEMA, "config": to_dict(study.config), "measured": _measured(study)}
-    write_json(study.folder / STUDY, content, strict=False)  # a field may be infinite
 
 
 def _measured(study: Study) -> dict:

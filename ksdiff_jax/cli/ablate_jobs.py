@@ -108,7 +108,7 @@ class Processes:
 
     def __init__(self, study: Study, *, device: str | None, lock: int | None = None):
         self._study, self._device, self._lock = study, device, lock
-        self._running: dict[Slot | int, tuple[Run, subprocess.Popen, float, float]] = {}
+        self._running: dict[int, tuple[Run, subprocess.Popen, float, float]] = {}
 
     def start(self, place: int, run: Run, slot: Slot) -> None:
         """Start the process of a run in the place of a slot."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ksdiff_jax.cli import ablate, ablate_jobs
+from ksdiff_jax.cli import ablate, ablate_folder, ablate_jobs
 from ksdiff_jax.cli.ablate_folder import Run
 from ksdiff_jax.cli.ablate_jobs import Slot, cpu_slots, gpu_slots
 from ksdiff_jax.cli.main import main
@@ -150,6 +150,15 @@ def test_a_folder_with_something_else_in_it_is_refused(study, tmp_path):
     assert status == 2 and "not a folder of `ksdiff-jax ablate`" in error
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     assert study(out=tmp_path / "fake.py")[0] == 2
+
+
+def test_two_studies_do_not_share_a_folder(study, monkeypatch):
+    monkeypatch.setattr(ablate_folder, "PATIENCE_S", 0.0)
+    with ablate_folder.alone(study.folder, tell=str):
+        status, _, error = study("--seeds", "1")
+    assert status == 2 and "another `ksdiff-jax ablate` is using this folder" in error
+    assert error.splitlines()[-1].startswith("ksdiff-jax ablate: ")
+    assert study("--seeds", "1", "--rows", "w/o prosody")[0] == 0  # hidden files of ours remain
 
 
 @pytest.mark.parametrize(
