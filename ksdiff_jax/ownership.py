@@ -17,6 +17,7 @@ package and the purpose.
 | encoder | an encoder folder | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | run | a --workdir | train | `schema` in versions.json |
+| ablations | the folder of a study | ablate | `schema` in study.json |
 
 A schema is `ksdiff-PURPOSE/NUMBER`; a mark in a text is `ksdiff-jax: ` and a schema. Reading a mark
 costs a millisecond or two and decodes nothing. A file that is empty, truncated or damaged has no

@@ -32,6 +32,7 @@ COMMANDS = (
     "regions",
     "train",
     "evaluate",
+    "ablate",
     "convert",
     "inspect",
     "push",

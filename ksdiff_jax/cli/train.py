@@ -6,6 +6,7 @@ import argparse
 import os
 import textwrap
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -167,16 +168,28 @@ def _describe(config: Config, console: Console) -> None:
             console.detail(f"{name} = {value}")
 
 
+def validation_figures_of(system, params, data) -> dict[str, float]:
+    """Return the figures of `ksdiff-jax evaluate` on the validation clips."""
+    from ksdiff_jax.evaluate.validation import validation_figures
+
+    if not data.clips:
+        return {}
+    return validation_figures(system, params, data.clips, features_of=data.features_of)
+
+
 def train_system(
     config: Config,
     workdir: Path,
     *,
     console: Console,
     profile: range = range(0),
+    evaluate: Callable[..., dict[str, float]] | None = validation_figures_of,
     overwrite: bool = False,
 ) -> int:
     """Train the system described by `config`, on the data that it names, in `workdir`; return 0, or
     128 + the signal that stopped the run.
+
+    `evaluate` (`train.loop.Evaluate`) adds figures to the losses of a validation; None: nothing.
     """
     # Import what needs JAX only here, so that `--help` and a wrong option are fast.
     from ksdiff_jax.cli.device import keep_compilations
@@ -213,7 +226,7 @@ def train_system(
         workdir,
         build_system=build_system,
         open_data=open_data,
-        evaluate=_validation_figures,
+        evaluate=evaluate,
         progress=progress,
         given=encoder_params(encoder),
         watching=Watching(step_flops=step_flops, draw_samples=_draw_samples, profile=profile),
@@ -224,15 +237,6 @@ def train_system(
         summary = {"workdir": str(workdir)} | steps
         console.result(summary | {"status": outcome.exit_status, "metrics": outcome.metrics})
     return outcome.exit_status
-
-
-def _validation_figures(system, params, data) -> dict[str, float]:
-    """Return the figures of `ksdiff-jax evaluate` on the validation clips."""
-    from ksdiff_jax.evaluate.validation import validation_figures
-
-    if not data.clips:
-        return {}
-    return validation_figures(system, params, data.clips, features_of=data.features_of)
 
 
 def _draw_samples(system, params, data, out: Path, step: int) -> None:

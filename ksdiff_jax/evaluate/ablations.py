@@ -1,5 +1,7 @@
-"""The ablations of the paper's Table 3 (§4), each as a change to a configuration, with the paper's
-own figures.
+"""The ablations of a system, each as a change to a configuration, with the paper's own figures and
+ours beside them.
+
+Those of KSDiff are of the paper's Table 3 (§4):
 
 | row | what changes |
 |---|---|
@@ -10,14 +12,18 @@ own figures.
 | w/o transcript | no transcript anywhere |
 | wav2vec only | the output of the speech encoder goes straight to both paths |
 
-With our own small encoder (`model.encoder.kind` "mel") the last row means that encoder only.
+With our own small encoder (`model.encoder.kind` "mel") the last row means that encoder only. Those
+of DisentTalk are in `models/disenttalk/ablations.py`.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from ksdiff_jax.config import Config
+from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.models.disenttalk import ablations as disenttalk
 from ksdiff_jax.overrides import override
 
 FULL = "full model"
@@ -91,13 +97,98 @@ PAPER_TABLE_3 = MappingProxyType(
 )
 
 
+class Figure(NamedTuple):
+    """A figure of the table: its name in `scores.score`, and the paper's for the same, if any."""
+
+    name: str
+    title: str
+    better: str = ""  # "↑" or "↓"; "" if neither applies
+    paper: str = ""  # the column of the paper's table
+
+    @property
+    def heading(self) -> str:
+        """Title and direction."""
+        return f"{self.title} {self.better}".strip()
+
+
+class Ablations(NamedTuple):
+    """The rows of a system's table: the first one is the full model."""
+
+    title: str
+    rows: Mapping[str, Mapping[str, object]]  # changes to the configuration, by row
+    paper: Mapping[str, Mapping[str, float]]  # the paper's figures, by row and column
+    figures: tuple[Figure, ...]
+    groups: tuple[str, ...]  # of `scores.score`, which have the figures
+    unmeasured: Mapping[str, str]  # columns of the paper that have no figure here, and the reason
+
+
+_SYNCNET = "needs the weights of SyncNet, which this package does not have"
+_MOUTH = (
+    Figure("jaw_correlation", "jaw r", "↑"),
+    Figure("opening_correlation", "opening r", "↑"),
+    Figure("closure_rate", "closed in /p b m/", "↑"),
+)
+_OF_SYSTEM = MappingProxyType(
+    {
+        "ksdiff": Ablations(
+            "KSDiff, Table 3",
+            ABLATIONS,
+            PAPER_TABLE_3,
+            (
+                Figure("lve_distance_mm", "LVE, mm", "↓", "LVE"),
+                Figure("diversity_over_time_rad", "Diversity over time, rad", "", "Diversity"),
+                Figure("beat_align", "Beat Align", "", "Beat Align"),
+                *_MOUTH,
+                Figure("keyframe_expression_f1", "keyframe F1, expression", "↑"),
+                Figure("keyframe_head_f1", "keyframe F1, head", "↑"),
+            ),
+            ("lips", "keyframes", "pose", "beats"),
+            MappingProxyType({"LSE-C": _SYNCNET, "LSE-D": _SYNCNET}),
+        ),
+        "disenttalk": Ablations(
+            "DisentTalk, Table IV",
+            disenttalk.ABLATIONS,
+            disenttalk.PAPER_TABLE_4,
+            (
+                Figure("lmd_mm", "LMD, mm", "↓", "LMD"),
+                Figure("blink_rate_hz", "blinks a second", "", "Blink"),
+                Figure("lve_distance_mm", "LVE, mm", "↓"),
+                *_MOUTH,
+            ),
+            ("lips", "landmarks", "blinks"),
+            MappingProxyType({"LSE-C": _SYNCNET}),
+        ),
+    }
+)
+
+
+def ablations_of(config: Config) -> Ablations:
+    """Return the table of a configuration's system; raise `InputError` if it has none."""
+    if config.system not in _OF_SYSTEM:
+        raise InputError(
+            f"{config.name or config.system}: the system {config.system} has no table of "
+            f"ablations; need a configuration of {' or '.join(_OF_SYSTEM)}"
+        )
+    return _OF_SYSTEM[config.system]
+
+
 def ablated(config: Config, row: str, *, seed: int | None = None) -> Config:
     """Return the configuration of a row of the table, named `<config>, <row>`, with that training
     seed if one is given.
 
-    Raises `InputError` for a row that is not in `ABLATIONS`.
+    Raises `InputError` for a row that the system does not have.
     """
-    if row not in ABLATIONS:
-        raise InputError(f"no ablation {row!r}: need one of {', '.join(ABLATIONS)}")
-    changes = ABLATIONS[row] | ({} if seed is None else {"train.seed": seed})
+    rows = ablations_of(config).rows
+    if row not in rows:
+        raise InputError(f"no ablation {row!r}: need one of {', '.join(rows)}")
+    changes = rows[row] | ({} if seed is None else {"train.seed": seed})
     return dataclasses.replace(override(config, changes), name=f"{config.name}, {row}")
+
+
+def changes_nothing(config: Config, row: str) -> str:
+    """Return the changes of a row that this configuration has already, if it has all of them; ""
+    for a row that is another model, and for the full one.
+    """
+    changes, present = ablations_of(config).rows[row], flatten(to_dict(config))
+    same = [f"{name} is {value}" for name, value in changes.items() if present[name] == value]
+    return ", ".join(same) if len(same) == len(changes) else ""
