@@ -73,3 +73,22 @@ def test_a_mouth_that_never_opens_has_the_precision_of_chance():
     assert lips.justified_closures(exact, truth) == (2, 2)
     one_late = np.roll(truth, 1)
     assert lips.justified_closures(one_late, truth) == (2, 2)
+
+
+def test_closures_above_chance_are_those_minus_the_ones_at_all_other_times():
+    opening = np.array([0.1, 0.1, 0.0, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.1])
+    spans = [slice(1, 4), slice(8, 10)]
+    shut = opening < lips.CLOSED_BELOW
+    by_shift = [
+        np.mean([any(shut[(f + shift) % 10] for f in range(s.start, s.stop)) for s in spans])
+        for shift in range(10)
+    ]
+    expected = by_shift[0] - np.mean(by_shift[1:])
+    assert lips.closure_above_chance(opening, spans) == pytest.approx(expected)
+
+
+def test_a_mouth_that_is_always_shut_closes_no_more_than_by_chance():
+    spans = [slice(1, 4), slice(8, 10)]
+    assert lips.closure_above_chance(np.zeros(10), spans) == 0.0
+    assert lips.closure_above_chance(np.ones(10), spans) == 0.0
+    assert np.isnan(lips.closure_above_chance(np.zeros(10), []))
