@@ -17,13 +17,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ksdiff_jax.audio.compiled_librosa import librosa_module
-from ksdiff_jax.audio.prosody import log_energy
-from ksdiff_jax.audio.timebase import (
-    MOTION_RATE_HZ,
-    SAMPLE_RATE_HZ,
-    SPEECH_FRAMES_PER_MOTION_FRAME,
-)
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.evaluate.pose import angular_speed
+from ksdiff_jax.evaluate.speech_level import speech_level
 from ksdiff_jax.evaluate.valid_frames import Mask, valid
 from ksdiff_jax.typing import Float
 
@@ -45,12 +41,10 @@ def level_beats(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "n"]:
     """Return the frames at which the level of a 16 kHz recording, smoothed by a Gaussian, has a
     local maximum above its mean: the middles of loud syllables.
     """
-    whole = len(audio) // (SAMPLE_RATE_HZ // MOTION_RATE_HZ)
-    energy = log_energy(audio)[: whole * SPEECH_FRAMES_PER_MOTION_FRAME]
-    level = energy.reshape(whole, SPEECH_FRAMES_PER_MOTION_FRAME).mean(axis=1)
-    if whole < 3:
+    frames = len(audio) // SAMPLES_PER_MOTION_FRAME
+    if frames < 3:
         return np.zeros(0)
-    level = gaussian_filter1d(level.astype(np.float64), LEVEL_SMOOTHING_FRAMES)
+    level = gaussian_filter1d(speech_level(audio, frames=frames), LEVEL_SMOOTHING_FRAMES)
     peak = (level[1:-1] > level[:-2]) & (level[1:-1] >= level[2:]) & (level[1:-1] > level.mean())
     return np.flatnonzero(peak).astype(np.float64) + 1.0
 

@@ -120,6 +120,19 @@ def pause_ratio(
     return _ratio(pairs)
 
 
+def clip_pause_ratio(rotation: Float[np.ndarray, "t 3"], pauses: Bool[np.ndarray, "t"]) -> float:
+    """Return the mean speed of one head in pauses over that in speech; 1 for a head that never
+    moves, NaN for a clip without pauses or without speech.
+    """
+    speed = speed_of(rotation)
+    if not pauses.any() or pauses.all():
+        return float("nan")
+    quiet, spoken = float(speed[pauses].mean()), float(speed[~pauses].mean())
+    if not quiet and not spoken:
+        return 1.0
+    return quiet / spoken if spoken else float("inf")
+
+
 def speech_share(speeds: Sequence[Float[np.ndarray, "n _"]]) -> Interval:
     """Return the share of the variance of the speed that is common to the samples of a clip."""
     pairs = []

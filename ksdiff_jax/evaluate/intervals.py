@@ -93,6 +93,21 @@ def share_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -
     return ratio._replace(low=max(ratio.low, 0.0), high=min(ratio.high, 1.0))
 
 
+def bootstrap_interval(
+    values: Values, *, confidence: float = 0.95, draws: int = 4000, seed: int = 0
+) -> Interval:
+    """Return the percentile interval of the mean over `draws` samples of the values with
+    replacement. Raise `InputError` for no values.
+    """
+    array = np.asarray(values, np.float64)
+    if array.size == 0:
+        raise InputError("interval: got no values, need one or more")
+    picks = np.random.default_rng(seed).integers(array.size, size=(draws, array.size))
+    tails = (50 * (1 - confidence), 50 * (1 + confidence))
+    low, high = np.percentile(array[picks].mean(axis=1), tails)
+    return Interval(float(array.mean()), float(low), float(high), array.size)
+
+
 def crossed_interval(
     values: Float[np.ndarray, "people seeds"], *, confidence: float = 0.95
 ) -> Interval:
