@@ -19,7 +19,6 @@ Undefined terms (the correlation with a constant truth, the beats of silence) ar
 means.
 """
 
-import dataclasses
 from collections.abc import Collection, Sequence
 
 import jax
@@ -42,6 +41,7 @@ from ksdiff_jax.evaluate.warping import warped_distance
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_height
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.motion import space
+from ksdiff_jax.motion.clip_keyframes import clip_keyframes
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
@@ -277,13 +277,28 @@ def _keyframes(
             ),
             f"keyframe_{path}_f1_fixed": keyframes.fixed_interval_f1(truths),
         }
-    guesses = [prediction.keyframes_head for prediction in predictions]
-    for name, head_jaw in (("with_jaw", "always"), ("without_jaw", "never")):
-        targets = true_keyframes(clips, dataclasses.replace(config, head_jaw=head_jaw))
-        counts = keyframes.pooled(
-            [keyframes.match_keyframes(g, t[1]) for g, t in zip(guesses, targets, strict=True)]
-        )
-        figures[f"keyframe_head_f1_{name}"] = counts.f1
+    return figures | _head_keyframes(clips, predictions, config)
+
+
+def _head_keyframes(
+    clips: Sequence[Clip], predictions: Sequence[Prediction], config: KeyframeConfig
+) -> dict[str, float]:
+    """Return the F1 of the head's keyframes against both definitions of the targets."""
+    figures = {}
+    for name, jaw in (("with_jaw", True), ("without_jaw", False)):
+        counts = [
+            keyframes.match_keyframes(
+                prediction.keyframes_head,
+                clip_keyframes(
+                    motion_of_clip(clip),
+                    smoothing_frames=config.smoothing_frames,
+                    threshold_std=config.threshold_std,
+                    jaw=jaw,
+                )[:, 1],
+            )
+            for clip, prediction in zip(clips, predictions, strict=True)
+        ]
+        figures[f"keyframe_head_f1_{name}"] = keyframes.pooled(counts).f1
     return figures
 
 

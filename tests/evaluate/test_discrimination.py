@@ -30,9 +30,9 @@ def test_the_verdict_is_that_of_the_interval_over_clips():
     assert cell_of(many).verdict == "tells"
     assert cell_of(1 - many).verdict == "fooled"
     assert cell_of(np.full(50, 0.5)).verdict == "cannot tell"
-    share = cell_of(many).share
-    error = np.sqrt(0.75 * 0.25 / 80)
-    assert (share.low, share.high) == pytest.approx((0.75 - 2 * error, 0.75 + 2 * error), abs=0.02)
+    share = cell_of(np.repeat(many, 10)).share
+    reach = 1.96 * np.sqrt(0.75 * 0.25 / 800)
+    assert (share.low, share.high) == pytest.approx((0.75 - reach, 0.75 + reach), abs=0.003)
 
 
 @pytest.mark.parametrize("clips", [5, 50])
