@@ -7,6 +7,7 @@ Its voices and sentences do not occur in the training data.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -254,6 +255,7 @@ def _on_split(args, engine, console):
         return {}, []
     import numpy as np
 
+    from ksdiff_jax.cli.evaluate_real import Steps
     from ksdiff_jax.data.tally import motion_of_clip
     from ksdiff_jax.evaluate import run as evaluation
     from ksdiff_jax.evaluate.articulation import articulate, face_part
@@ -272,7 +274,13 @@ def _on_split(args, engine, console):
     elif args.control == "still":
         predictions = evaluation.still_predictions(clips, pose=np.asarray(engine.space.mean))
     else:
-        predictions = evaluation.predict_clips(engine, clips, seed=args.seed, samples=args.samples)
+        predictions = evaluation.predict_clips(
+            engine,
+            clips,
+            seed=args.seed,
+            samples=args.samples,
+            progress=functools.partial(Steps(console), "motion frames sampled"),
+        )
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
     if expert:
         figures |= sync_figures(expert, clips, [prediction.motion[0] for prediction in predictions])

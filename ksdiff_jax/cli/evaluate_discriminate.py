@@ -3,6 +3,7 @@ how often each ranks the true motion of a clip before wrong ones. No motion is s
 """
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,7 @@ def run_discrimination(
     """Measure, print and write what the metrics can tell."""
     import numpy as np
 
+    from ksdiff_jax.cli.evaluate_real import Steps
     from ksdiff_jax.evaluate.discrimination import ENOUGH_CLIPS, discriminate
     from ksdiff_jax.evaluate.discrimination_table import LEGEND, as_json, markdown
     from ksdiff_jax.evaluate.report import machine
@@ -70,15 +72,14 @@ def run_discrimination(
         console.warn(f"{len(clips)} clips; the test of the metrics is meant for {ENOUGH_CLIPS}")
     expert = load_expert(args.sync, space=space.name) if args.sync else None
     started = time.perf_counter()
-    with console.progress("motions", unit="motions") as update:
-        lines = discriminate(
-            clips,
-            face=builtin_face(),
-            mean=np.asarray(space.mean),
-            expert=expert,
-            seed=args.seed,
-            progress=update,
-        )
+    lines = discriminate(
+        clips,
+        face=builtin_face(),
+        mean=np.asarray(space.mean),
+        expert=expert,
+        seed=args.seed,
+        progress=functools.partial(Steps(console), "motions"),
+    )
     document = {
         "schema": SCHEMA,
         **as_json(lines, clips=len(clips)),

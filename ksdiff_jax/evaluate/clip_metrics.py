@@ -38,8 +38,8 @@ class Metric(NamedTuple):
 
 
 def _fdd(moved: Course, true: Course, heard: Heard) -> float:
-    found, wanted = (lips.upper_face_dynamics(c.upper_face, c.resting) for c in (moved, true))
-    return 1e6 * abs(wanted - found)
+    found = lips.dynamics_deviation(moved.upper_face, true.upper_face, true.resting)
+    return 1e6 * abs(found.squared_m2)
 
 
 def _warped(moved: Course, true: Course, heard: Heard, *, reach: int | None) -> float:

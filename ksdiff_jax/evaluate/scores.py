@@ -150,10 +150,13 @@ def _upper_face(
             articulate(part, motion).upper_face
             for motion in (motion_of_clip(clip), prediction.motion[0])
         )
-        deviations.append(
-            lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template)
-        )
-    return {"fdd_m2": float(np.mean(deviations))}
+        deviations.append(lips.dynamics_deviation(predicted, true, template))
+    squared, distance, absolute = np.mean(deviations, axis=0)
+    return {
+        "fdd_m2": float(squared),
+        "fdd_distance_mm": 1000.0 * float(distance),
+        "fdd_absolute_m2": float(absolute),
+    }
 
 
 def _points(
@@ -264,41 +267,45 @@ def _keyframes(
         counts = keyframes.pooled(
             [keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)]
         )
-        by_truth = [float(np.mean(truth)) for truth in truths]
-        by_guess = [float(np.mean(guess)) for guess in guesses]
         figures |= {
             f"keyframe_{path}_precision": counts.precision,
             f"keyframe_{path}_recall": counts.recall,
             f"keyframe_{path}_f1": counts.f1,
-            # The stronger of two: with as many guesses as the truth has, and with as many as the
-            # system made.
-            f"keyframe_{path}_f1_random": max(
-                keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)
-            ),
+            f"keyframe_{path}_f1_random": _random_f1(truths, guesses),
             f"keyframe_{path}_f1_fixed": keyframes.fixed_interval_f1(truths),
         }
     return figures | _head_keyframes(clips, predictions, config)
 
 
+def _random_f1(truths: list[Bool[np.ndarray, "_"]], guesses: list[Bool[np.ndarray, "_"]]) -> float:
+    """Return the stronger of two random predictors: with as many keyframes as the truth has, and
+    with as many as the system predicts.
+    """
+    rates = ([float(np.mean(track)) for track in tracks] for tracks in (truths, guesses))
+    return max(keyframes.random_keyframes_f1(truths, rate) for rate in rates)
+
+
 def _head_keyframes(
     clips: Sequence[Clip], predictions: Sequence[Prediction], config: KeyframeConfig
 ) -> dict[str, float]:
-    """Return the F1 of the head's keyframes against both definitions of the targets."""
-    figures = {}
+    """Return the F1 of the head's keyframes, and of random ones, against both definitions of the
+    targets.
+    """
+    figures, settings = {}, (config.smoothing_frames, config.threshold_std)
+    guesses = [prediction.keyframes_head for prediction in predictions]
     for name, jaw in (("with_jaw", True), ("without_jaw", False)):
-        counts = [
-            keyframes.match_keyframes(
-                prediction.keyframes_head,
-                clip_keyframes(
-                    motion_of_clip(clip),
-                    smoothing_frames=config.smoothing_frames,
-                    threshold_std=config.threshold_std,
-                    jaw=jaw,
-                )[:, 1],
-            )
-            for clip, prediction in zip(clips, predictions, strict=True)
+        truths = [
+            clip_keyframes(
+                motion_of_clip(clip),
+                smoothing_frames=settings[0],
+                threshold_std=settings[1],
+                jaw=jaw,
+            )[:, 1]
+            for clip in clips
         ]
+        counts = [keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)]
         figures[f"keyframe_head_f1_{name}"] = keyframes.pooled(counts).f1
+        figures[f"keyframe_head_f1_{name}_random"] = _random_f1(truths, guesses)
     return figures
 
 

@@ -30,13 +30,18 @@ def test_lip_vertex_error_agrees_with_plain_loops():
     assert lips.lip_vertex_error(a, b).squared_m2 == pytest.approx(sum(worst) / 5, rel=1e-5)
 
 
-def test_upper_face_dynamics_is_zero_when_still_and_known_when_swinging():
+def test_the_deviation_of_dynamics_is_known_for_vertices_that_swing():
     template = np.zeros((2, 3), np.float32)
     still = np.full((4, 2, 3), 0.01, np.float32)
-    assert lips.upper_face_dynamics(still, template) == 0.0
+    assert lips.dynamics_deviation(still, still, template) == (0.0, 0.0, 0.0)
     swinging = np.zeros((4, 2, 3), np.float32)
     swinging[::2, 0, 1] = 2.0  # squared displacement 4, 0, 4, 0: std 2; the other vertex rests
-    assert lips.upper_face_dynamics(swinging, template) == pytest.approx(1.0)
+    found = lips.dynamics_deviation(still, swinging, template)
+    assert found == pytest.approx((1.0, 0.5, 1.0))  # n is 2, 0, 2, 0: std 1
+    assert lips.dynamics_deviation(swinging, still, template) == pytest.approx((-1.0, -0.5, 1.0))
+    # the wrong vertex swings: the signed forms do not notice
+    other = swinging[:, ::-1].copy()
+    assert lips.dynamics_deviation(other, swinging, template) == pytest.approx((0.0, 0.0, 2.0))
 
 
 def test_pearson_is_one_for_an_affine_copy_zero_for_a_constant_and_undefined_for_a_constant_truth():

@@ -19,7 +19,7 @@ PAUSES = np.arange(PADDED) % 20 < 9
 
 METRICS = {
     "LVE": lambda n, **mask: lips.lip_vertex_error(POINTS[:n], OTHERS[:n], **mask),
-    "S of FDD": lambda n, **mask: lips.upper_face_dynamics(POINTS[:n], OTHERS[0], **mask),
+    "FDD": lambda n, **mask: lips.dynamics_deviation(POINTS[:n], OTHERS[:n], OTHERS[0], **mask),
     "correlation": lambda n, **mask: lips.pearson(*OPENINGS[:, :n], **mask),
     "LMD": lambda n, **mask: landmark_distance(POINTS[:n], OTHERS[:n], **mask),
     "warped distance": lambda n, **mask: warped_distance(*OPENINGS[:, :n], **mask),
