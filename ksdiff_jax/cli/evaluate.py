@@ -49,6 +49,7 @@ EXAMPLES = """examples:
                                             a table of sampling options, on the validation split
   ksdiff-jax evaluate --discriminate --sync sync --out figures
                                             which metrics know true motion from wrong motion?
+  ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """

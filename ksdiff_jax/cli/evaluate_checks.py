@@ -17,6 +17,8 @@ def check_options(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that the chosen measurement does not use or lacks."""
     if args.discriminate:
         check_discrimination(args)
+    elif args.late:
+        raise InputError(f"--late {args.late}: used with --discriminate only; add it, or omit this")
     elif is_table(args):
         check_table(args)
     else:

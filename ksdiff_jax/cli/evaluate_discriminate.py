@@ -31,10 +31,20 @@ def add_discriminate_argument(add: Callable[..., argparse.Action]) -> None:
         "a clip before another clip's, the reversed one, two still faces and noise "
         "(discrimination.json); the checkpoint gives the motion space only",
     )
+    add(
+        "--late",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --discriminate: the true motion is N frames of 40 ms late, which metrics should "
+        "forgive before they forgive wrong motion (default: 0)",
+    )
 
 
 def check_discrimination(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that the test of the metrics does not use."""
+    if args.late < 0:
+        raise InputError(f"--late {args.late}: need a number of frames, 0 or more")
     for option in ("real", "folds", "control", "guidance", "lip_temperature", "steps"):
         if getattr(args, option) is not None:
             name = option.replace("_", "-")
@@ -77,6 +87,7 @@ def run_discrimination(
         face=builtin_face(),
         mean=np.asarray(space.mean),
         expert=expert,
+        late_frames=args.late,
         seed=args.seed,
         progress=functools.partial(Steps(console), "motions"),
     )
@@ -87,6 +98,7 @@ def run_discrimination(
         "split": args.split,
         "clips": len(clips),
         "sync": args.sync,
+        "late_frames": args.late,
         "seed": args.seed,
         "machine": machine(),
         "measured_in_s": round(time.perf_counter() - started, 1),

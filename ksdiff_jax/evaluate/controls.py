@@ -53,6 +53,11 @@ def of_another_clip(truth: Motions, number: int) -> Float[np.ndarray, "t m"]:
     return np.resize(there_and_back, (frames, other.shape[1]))
 
 
+def late(motion: Float[np.ndarray, "t m"], frames: int) -> Float[np.ndarray, "t m"]:
+    """Return a motion `frames` frames late: the first pose is held, the end is cut."""
+    return motion[np.maximum(np.arange(len(motion)) - frames, 0)]
+
+
 def spectral_noise(
     motion: Float[np.ndarray, "t m"], *, rng: np.random.Generator
 ) -> Float[np.ndarray, "t m"]:

@@ -17,8 +17,10 @@ differs, so the bound is that of the binomial: 0.025^(1/n). Scores that differ b
 `EQUAL` of the larger one, or of the unit if both are below it, are a tie.
 
 A metric against the truth, such as LVE, compares the truth with itself and is perfect there; what
-it shows is which controls are perfect too. A metric of the motion alone, or of motion and speech,
-has no such advantage.
+it shows is which controls are perfect too. With `late_frames` the truth is played late, its first
+frame repeated, and still compared with itself at the right time: a slight flaw, which a metric
+should forgive before it forgives a wrong motion. A metric of the motion alone, or of motion and
+speech, has no advantage from the start.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +32,9 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate.articulation import face_part
 from ksdiff_jax.evaluate.clip_metrics import METRICS, Metric
-from ksdiff_jax.evaluate.controls import Motions, control_motions
+from ksdiff_jax.evaluate.controls import Motions, control_motions, late
 from ksdiff_jax.evaluate.course import course_of, heard_in
-from ksdiff_jax.evaluate.face_points import FacePoints, points_of
+from ksdiff_jax.evaluate.face_points import points_of
 from ksdiff_jax.evaluate.intervals import Interval, bootstrap_interval
 from ksdiff_jax.evaluate.sync import judge
 from ksdiff_jax.face import FaceModel
@@ -69,7 +71,7 @@ def discriminate(
     face: FaceModel,
     mean: Float[np.ndarray, "m"],
     expert: Expert | None = None,
-    points: FacePoints | None = None,
+    late_frames: int = 0,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Line]:
@@ -79,8 +81,9 @@ def discriminate(
     `InputError` for fewer than two clips.
     """
     truth = [motion_of_clip(clip).astype(np.float32) for clip in clips]
-    motions = {TRUTH: truth} | control_motions(truth, mean=mean, seed=seed)
-    found = _scores(clips, motions, face=face, points=points_of(face, points), progress=progress)
+    controls = control_motions(truth, mean=mean, seed=seed)
+    motions = {TRUTH: [late(motion, late_frames) for motion in truth]} | controls
+    found = _scores(clips, motions, face=face, progress=progress)
     lines = [line_of(metric, scores) for metric, scores in zip(METRICS, found, strict=True)]
     if expert is not None:
         lines.append(line_of(SYNC, sync_scores(expert, clips, motions)))
@@ -92,17 +95,16 @@ def _scores(
     motions: Mapping[str, Motions],
     *,
     face: FaceModel,
-    points: FacePoints,
     progress: Callable[[int, int], None],
 ) -> list[dict[str, Float[np.ndarray, "clips"]]]:
     """Return for every metric the scores of the truth and of every control."""
-    part = face_part(face, ("lips", "upper_face"))
+    part, points = face_part(face, ("lips", "upper_face")), points_of(face, None)
     table = np.empty((len(METRICS), len(motions), len(clips)))
     for number, clip in enumerate(clips):
         heard = heard_in(clip)
-        true = course_of(motions[TRUTH][number], part, points)
-        for place, (name, series) in enumerate(motions.items()):
-            moved = true if name == TRUTH else course_of(series[number], part, points)
+        true = course_of(motion_of_clip(clip).astype(np.float32), part, points)
+        for place, series in enumerate(motions.values()):
+            moved = course_of(series[number], part, points)
             table[:, place, number] = [metric.of(moved, true, heard) for metric in METRICS]
             progress(number * len(motions) + place + 1, table[0].size)
     return [dict(zip(motions, rows, strict=True)) for rows in table]

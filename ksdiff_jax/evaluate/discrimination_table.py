@@ -9,8 +9,8 @@ from ksdiff_jax.evaluate.discrimination import CHANCE, ENOUGH_CLIPS, Cell, Line
 LEGEND = (
     "cells: per cent of the clips in which the true motion scores better than a wrong one (a tie "
     "counts half), with a 95 % interval over clips. Bold: above chance, the metric tells them "
-    "apart. ✗: below it, it prefers the wrong one. † compares with the truth, which is perfect "
-    "there by definition. Italic: ours"
+    "apart. ✗: below it, it prefers the wrong one. † compares with the true motion, "
+    "which is perfect there by definition if it is not late. Italic: ours"
 )
 
 

@@ -5,6 +5,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.controls import (
     CONTROLS,
     control_motions,
+    late,
     of_another_clip,
     spectral_noise,
     white_noise,
@@ -43,6 +44,11 @@ def test_another_clip_is_the_next_one_that_is_as_long():
     # none is as long as the last one: the longest of the others goes back where it ends
     last = of_another_clip(truth, 2)
     np.testing.assert_array_equal(last, np.concatenate([truth[0], truth[0][:-11:-1]]))
+
+
+def test_a_late_motion_holds_its_first_pose():
+    np.testing.assert_array_equal(late(np.arange(5.0)[:, None], 2)[:, 0], [0, 0, 0, 1, 2])
+    np.testing.assert_array_equal(late(motion(0, 4), 0), motion(0, 4))
 
 
 def test_every_control_has_the_shape_of_its_clip_and_is_reproducible():
