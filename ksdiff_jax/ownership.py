@@ -8,6 +8,7 @@ package and the purpose.
 | plot | *.png | animate, train (samples/) | the text `Software` |
 | words | *.words.json | animate | the key `schema` |
 | metrics | metrics.json | evaluate | the key `schema` |
+| discrimination | discrimination.json | evaluate --discriminate | the key `schema` |
 | openings | openings*.png | evaluate | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |

@@ -7,24 +7,25 @@ Its voices and sentences do not occur in the training data.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
+from ksdiff_jax.cli.evaluate_checks import check_options, check_out
 from ksdiff_jax.cli.evaluate_clips import clips_of_split
+from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument, run_discrimination
 from ksdiff_jax.cli.evaluate_sampling import (
-    FILE,
     add_sampling_arguments,
-    check_table,
     is_table,
     run_table,
     single_values,
 )
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.outputs import check_output, same_place, write_document
+from ksdiff_jax.outputs import write_document
 
 SUMMARY = "measure a checkpoint: lips, blinks, keyframes, head motion, real speech, silence"
 METRICS = (
@@ -39,7 +40,6 @@ METRICS = (
     "real",
 )
 CURVES_SHOWN = 4
-OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real.png": "openings"}
 EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
@@ -47,6 +47,9 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
   ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
                                             a table of sampling options, on the validation split
+  ksdiff-jax evaluate --discriminate --sync sync --out figures
+                                            which metrics know true motion from wrong motion?
+  ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
@@ -157,6 +160,7 @@ def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         choices=("truth", "still"),
         help="score the ground truth, or a face that never moves, instead",
     )
+    add_discriminate_argument(add)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -166,10 +170,7 @@ def run(args: argparse.Namespace) -> int:
             option = name.replace("_", "-")
             raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
     args.split = args.split or ("val" if is_table(args) else "test")
-    if is_table(args):
-        check_table(args)
-    else:
-        _check_real(args)
+    check_options(args)
     from ksdiff_jax.animate.engine import check_seed
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import DEFAULT_NAME, load_pretrained
@@ -179,14 +180,17 @@ def run(args: argparse.Namespace) -> int:
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
     keep_compilations()
-    _check_out(args)
+    check_out(args)
     check_seed(args.seed)
     names = args.folds or [args.checkpoint]
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
     system = build_system(several[0].config, several[0].space)
     with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
-        if is_table(args):
+        if args.discriminate or is_table(args):
             clips = clips_of_split(args, system, console)
+        if args.discriminate:
+            return run_discrimination(args, system, clips, out=out, console=console)
+        if is_table(args):
             return run_table(args, system, several[0], clips, out=out, console=console)
         return _measure(args, system, several, out=out, console=console)
 
@@ -247,53 +251,6 @@ def _plot(args: argparse.Namespace, out: Path, name: str, curves: dict[str, list
             report.plot_openings(out / f"{file}.png", shown, title=title, overwrite=args.overwrite)
 
 
-def _check_real(args: argparse.Namespace) -> None:
-    """Raise `InputError` if --real is given and not used, or needed and not given."""
-    given = f"--real {' '.join(args.real or ())}"
-    if args.real and "real" not in args.metrics:
-        raise InputError(f"{given}: --metrics leaves out the group real; add it, or omit --real")
-    if args.real and args.control:
-        raise InputError(
-            f"{given}: --control {args.control} has no motion for real speech; omit one"
-        )
-    if args.folds and args.metrics != ["real"]:
-        raise InputError(
-            f"--folds {' '.join(args.folds)}: these measure real people only; add --metrics real "
-            "--real DIR"
-        )
-    if args.folds and args.checkpoint:
-        raise InputError(
-            f"--folds and --checkpoint {args.checkpoint}: name all checkpoints behind --folds"
-        )
-    if args.metrics == ["real"] and not args.real and not args.sync:
-        raise InputError("--metrics real: no real people; name their folders with --real DIR")
-
-
-def _check_out(args: argparse.Namespace) -> None:
-    """Raise `InputError` unless the results can be written into the folder of --out."""
-    if not args.out:
-        return
-    from ksdiff_jax.models.pretrained import find_pretrained
-
-    out = Path(args.out)
-    inputs = list(
-        filter(
-            None,
-            (
-                *map(find_pretrained, args.folds or [args.checkpoint]),
-                args.data,
-                args.encoder,
-                args.sync,
-                *(args.real or ()),
-            ),
-        )
-    )
-    if same := next((name for name in inputs if same_place(out, name)), None):
-        raise InputError(f"--out {out}: would write into the input {same}; name another folder")
-    for name, purpose in ({FILE: "sampling"} if is_table(args) else OUTPUTS).items():
-        check_output(out / name, purpose, overwrite=args.overwrite, inputs=inputs)
-
-
 def _on_split(args, engine, console):
     """Return the figures and a few curves on the split of a data set."""
     groups = [group for group in args.metrics if group != "real"]
@@ -301,6 +258,7 @@ def _on_split(args, engine, console):
         return {}, []
     import numpy as np
 
+    from ksdiff_jax.cli.evaluate_real import Steps
     from ksdiff_jax.data.tally import motion_of_clip
     from ksdiff_jax.evaluate import run as evaluation
     from ksdiff_jax.evaluate.articulation import articulate, face_part
@@ -319,7 +277,13 @@ def _on_split(args, engine, console):
     elif args.control == "still":
         predictions = evaluation.still_predictions(clips, pose=np.asarray(engine.space.mean))
     else:
-        predictions = evaluation.predict_clips(engine, clips, seed=args.seed, samples=args.samples)
+        predictions = evaluation.predict_clips(
+            engine,
+            clips,
+            seed=args.seed,
+            samples=args.samples,
+            progress=functools.partial(Steps(console), "motion frames sampled"),
+        )
     figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
     if expert:
         figures |= sync_figures(expert, clips, [prediction.motion[0] for prediction in predictions])

@@ -24,8 +24,10 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.evaluate.intervals import Interval, bounded, ratio_interval
+from ksdiff_jax.evaluate.jitter import head_jitter
 from ksdiff_jax.evaluate.pose import angular_speed
 from ksdiff_jax.evaluate.prediction import Prediction
+from ksdiff_jax.evaluate.spectrum import spectrum_distance
 from ksdiff_jax.motion import space
 from ksdiff_jax.typing import Bool, Float
 
@@ -53,6 +55,12 @@ def head_figures(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> di
     pauses = [pauses_of(clip) for clip in clips]
     figures = _statistics(clips, [samples[0] for samples in turns], suffix="")
     figures |= _statistics(clips, [clip.rotation for clip in clips], suffix="_truth")
+    distances = [
+        spectrum_distance(samples[0], clip.rotation, fps=float(MOTION_RATE_HZ))
+        for clip, samples in zip(clips, turns, strict=True)
+    ]
+    defined = [distance for distance in distances if np.isfinite(distance)]
+    figures["head_spectrum_distance_hz"] = float(np.mean(defined or [np.nan]))
     others = [np.resize(other, len(own)) for own, other in zip(pauses, _next(pauses), strict=True)]
     for suffix, moved, quiet in (
         ("", speeds, pauses),
@@ -112,6 +120,19 @@ def pause_ratio(
     return _ratio(pairs)
 
 
+def clip_pause_ratio(rotation: Float[np.ndarray, "t 3"], pauses: Bool[np.ndarray, "t"]) -> float:
+    """Return the mean speed of one head in pauses over that in speech; 1 for a head that never
+    moves, NaN for a clip without pauses or without speech.
+    """
+    speed = speed_of(rotation)
+    if not pauses.any() or pauses.all():
+        return float("nan")
+    quiet, spoken = float(speed[pauses].mean()), float(speed[~pauses].mean())
+    if not quiet and not spoken:
+        return 1.0
+    return quiet / spoken if spoken else float("inf")
+
+
 def speech_share(speeds: Sequence[Float[np.ndarray, "n _"]]) -> Interval:
     """Return the share of the variance of the speed that is common to the samples of a clip."""
     pairs = []
@@ -140,10 +161,13 @@ def _statistics(
         if clip.duration_s >= min(LONG_CLIP_S, longest)
     ]
     names = ("speed_median_deg_s", "speed_p95_deg_s", "half_power_hz", "power_90_hz")
-    return {
+    figures = {
         f"head_{name}{suffix}": float(np.median(values))
         for name, values in zip(names, zip(*chosen, strict=True), strict=True)
     }
+    shaking = [head_jitter(rotation, fps=float(MOTION_RATE_HZ)) for rotation in rotations]
+    defined = [value for value in shaking if np.isfinite(value)]
+    return figures | {f"head_jitter{suffix}_deg_s3": float(np.median(defined or [np.nan]))}
 
 
 def _next(items: Sequence) -> list:

@@ -21,7 +21,7 @@ from scipy.stats import t as student_t
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import Float
 
-Values = Sequence[float] | Float[np.ndarray, "_"]
+Values = Sequence[float | int] | Float[np.ndarray, "_"]
 
 
 class Interval(NamedTuple):
@@ -81,6 +81,31 @@ def ratio_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -
     spread = t_interval(parts - ratio * wholes, confidence=confidence)
     reach = len(parts) * (spread.high - spread.mean) / wholes.sum()
     return Interval(ratio, ratio - reach, ratio + reach, len(parts))
+
+
+def share_interval(parts: Values, wholes: Values, *, confidence: float = 0.95) -> Interval:
+    """Return the interval of Σ parts / Σ wholes for a ratio from 0 to 1, its bounds cut there;
+    undefined if the wholes add up to nothing.
+    """
+    if not np.sum(wholes) > 0:
+        return Interval(math.nan, math.nan, math.nan, len(wholes))
+    ratio = ratio_interval(parts, wholes, confidence=confidence)
+    return ratio._replace(low=max(ratio.low, 0.0), high=min(ratio.high, 1.0))
+
+
+def bootstrap_interval(
+    values: Values, *, confidence: float = 0.95, draws: int = 4000, seed: int = 0
+) -> Interval:
+    """Return the percentile interval of the mean over `draws` samples of the values with
+    replacement. Raise `InputError` for no values.
+    """
+    array = np.asarray(values, np.float64)
+    if array.size == 0:
+        raise InputError("interval: got no values, need one or more")
+    picks = np.random.default_rng(seed).integers(array.size, size=(draws, array.size))
+    tails = (50 * (1 - confidence), 50 * (1 + confidence))
+    low, high = np.percentile(array[picks].mean(axis=1), tails)
+    return Interval(float(array.mean()), float(low), float(high), array.size)
 
 
 def crossed_interval(

@@ -1,9 +1,9 @@
 """Lip metrics: the distance between predicted and true lips, the correlation of their motion, and
 lip closure.
 
-All functions take one clip. Vertices are in metres with head pose removed: the face model is
-evaluated at the predicted expression and jaw with no global rotation, no neck and no camera, so
-that only articulation is scored.
+All functions take one clip; those with `mask` leave out frames (`valid_frames`). Vertices are in
+metres with head pose removed: the face model is evaluated at the predicted expression and jaw with
+no global rotation, no neck and no camera, so that only articulation is scored.
 
 Lip Vertex Error. Papers use different distances, so `lip_vertex_error` returns every variant. With
 d_t,v = |p_t,v − q_t,v| over lip vertices v of frame t:
@@ -12,9 +12,15 @@ d_t,v = |p_t,v − q_t,v| over lip vertices v of frame t:
     root_m       sqrt(squared_m2) of the clip  ARTalk                         (m)
     distance_m   mean_t max_v d_t,v            (times 1000: mm)               (m)
 
-Upper-face Dynamics Deviation (FDD; DiffSpeaker, CodeTalker), signed, truth minus prediction, m²:
+Upper-face Dynamics Deviation (FDD), signed, truth minus prediction; `dynamics_deviation` returns
+every variant. With n_t,v = |x_t,v − template_v| over vertices v of the upper face:
 
-    S(x) = mean_v std_t |x_t,v − template_v|²
+    squared_m2   S(truth) − S(prediction),  S = mean_v std_t n²_t,v     CodeTalker's, DiffSpeaker's
+                                                                        code                    (m²)
+    distance_m   the same with n in place of n²                         the text of these papers (m)
+    absolute_m2  mean_v |std_t n²_t,v of the truth − that of the prediction|   ours             (m²)
+
+In the signed ones a vertex that moves too much and one that moves too little cancel.
 
 Openings are relative to the face height (chin to hairline), as landmark trackers measure real
 faces. Lips count as closed below 0.015 of it: on 30 tracked clips of real speakers that is 16 % of
@@ -26,6 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ksdiff_jax.evaluate.valid_frames import Mask, valid
 from ksdiff_jax.face.lip_gap import CLOSED_SHARE
 from ksdiff_jax.typing import Bool, Float
 
@@ -40,6 +47,14 @@ class LipVertexError(NamedTuple):
     squared_m2: float
     root_m: float
     distance_m: float
+
+
+class DynamicsDeviation(NamedTuple):
+    """The variants of FDD over one clip; see the module's docstring."""
+
+    squared_m2: float
+    distance_m: float
+    absolute_m2: float
 
 
 class Closure(NamedTuple):
@@ -58,9 +73,10 @@ def squared_lip_error(
 
 
 def lip_vertex_error(
-    predicted: Float[np.ndarray, "t v 3"], truth: Float[np.ndarray, "t v 3"]
+    predicted: Float[np.ndarray, "t v 3"], truth: Float[np.ndarray, "t v 3"], *, mask: Mask = None
 ) -> LipVertexError:
     """Return all variants of LVE over one clip of lip vertices."""
+    predicted, truth = valid(mask, predicted, truth)
     squared = squared_lip_error(predicted, truth)
     mean = float(np.mean(squared))
     return LipVertexError(
@@ -68,24 +84,32 @@ def lip_vertex_error(
     )
 
 
-def upper_face_dynamics(
-    vertices: Float[np.ndarray, "t v 3"], template: Float[np.ndarray, "v 3"]
-) -> float:
-    """Return S of one clip: the mean over upper-face vertices of the temporal std of the squared
-    displacement, m².
-    """
-    squared = np.sum((vertices - template) ** 2, axis=-1)
-    return float(np.mean(np.std(squared, axis=0)))
+def dynamics_deviation(
+    predicted: Float[np.ndarray, "t v 3"],
+    truth: Float[np.ndarray, "t v 3"],
+    template: Float[np.ndarray, "v 3"],
+    *,
+    mask: Mask = None,
+) -> DynamicsDeviation:
+    """Return all variants of FDD over one clip of upper-face vertices."""
+    squared = [np.sum((v - template) ** 2, axis=-1) for v in valid(mask, predicted, truth)]
+    predicted_m2, true_m2 = (np.std(each, axis=0) for each in squared)
+    predicted_m, true_m = (np.std(np.sqrt(each), axis=0) for each in squared)
+    return DynamicsDeviation(
+        squared_m2=float(np.mean(true_m2) - np.mean(predicted_m2)),
+        distance_m=float(np.mean(true_m) - np.mean(predicted_m)),
+        absolute_m2=float(np.mean(np.abs(true_m2 - predicted_m2))),
+    )
 
 
-def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"]) -> float:
+def pearson(a: Float[np.ndarray, "t"], b: Float[np.ndarray, "t"], *, mask: Mask = None) -> float:
     """Return the Pearson correlation; 0 if the first series is constant (a constant predicts
     nothing).
 
     The result is NaN if the second series, the truth, is constant or there are fewer than two
     frames, because the correlation is then undefined.
     """
-    a, b = a.astype(np.float64), b.astype(np.float64)
+    a, b = (each.astype(np.float64) for each in valid(mask, a, b))
     if len(b) < 2 or np.ptp(b) < _STILL:
         return float("nan")
     if np.ptp(a) < _STILL:
@@ -118,6 +142,28 @@ def closures(opening_ratio: Float[np.ndarray, "t"], intervals: Sequence[slice]) 
     """Count the intervals with at least one frame in which the lips are closed."""
     closed = sum(bool(np.min(opening_ratio[interval]) < CLOSED_BELOW) for interval in intervals)
     return Closure(closed=closed, intervals=len(intervals))
+
+
+def closure_above_chance(
+    opening_ratio: Float[np.ndarray, "t"], intervals: Sequence[slice]
+) -> float:
+    """Return the share of /p b m/ in which the lips close, minus that of the same intervals moved
+    through the clip by every other number of frames (in a circle).
+
+    In [−1, 1], ours: a mouth that is always shut has the closure rate 1, and 0 here, as has one
+    that closes often but at any time. NaN for a clip without /p b m/.
+    """
+    if not intervals:
+        return float("nan")
+    shut, shares = closed_frames(opening_ratio), np.zeros(len(opening_ratio))
+    for interval in intervals:
+        length = interval.stop - interval.start
+        # the share of shifts at which frames start ... start + length − 1 contain a closed one
+        around = np.concatenate([shut, shut[: length - 1]])
+        meets = np.lib.stride_tricks.sliding_window_view(around, length).any(axis=1)
+        shares += np.roll(meets, -interval.start) / len(intervals)
+    others = shares[1:].mean() if len(shares) > 1 else shares[0]
+    return float(shares[0] - others)
 
 
 def closed_frames(opening_ratio: Float[np.ndarray, "t"]) -> Bool[np.ndarray, "t"]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ksdiff_jax.evaluate.intervals import bounded, t_interval
+from ksdiff_jax.evaluate.valid_frames import Mask, valid
 from ksdiff_jax.typing import Float
 
 Mouths = Sequence[Float[np.ndarray, "_ m 3"]]
@@ -20,9 +21,12 @@ Mouths = Sequence[Float[np.ndarray, "_ m 3"]]
 def landmark_distance(
     predicted: Float[np.ndarray, "t m 3"] | Float[np.ndarray, "m 3"],
     truth: Float[np.ndarray, "t m 3"],
+    *,
+    mask: Mask = None,
 ) -> float:
     """Return the LMD of one clip in mm; a prediction of one frame is compared with every frame."""
-    return 1000.0 * float(np.mean(np.linalg.norm(predicted - truth, axis=-1)))
+    distances = np.linalg.norm(predicted - truth, axis=-1)
+    return 1000.0 * float(np.mean(*valid(mask, distances)))
 
 
 def landmark_figures(

@@ -1,28 +1,52 @@
 """Head-motion diversity (KSDiff §3.2 mentions it; the two definitions are ours and are reported
 under separate names).
 
-    over time        std over the frames of a clip, then the mean over the axis-angle components
+    over time        std over the frames of a clip, then the mean over the components
     between samples  std over several samples of one input at each frame,
                      then the mean over frames and components
 
-Both are in radians. `lip_difference_mm` measures how much the lips of two samples of one input
-differ. The words are the same, so the difference should be small.
+of the axis-angle in radians, or of yaw, pitch and roll in degrees (`hopenet_angles`). Papers that
+cite SadTalker take the deviation of Hopenet's features of rendered frames, a network's own scale;
+its angles are what Hopenet (Ruiz et al. 2018) is trained to tell, so a figure in them can be
+compared with angles that Hopenet or another estimator finds in a video. More is read as better,
+although white noise has the most.
+
+`lip_difference_mm` measures how much the lips of two samples of one input differ. The words are the
+same, so the difference should be small.
 """
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ksdiff_jax.evaluate.valid_frames import Mask, valid
 from ksdiff_jax.typing import Float
 
 
-def diversity_over_time(rotation: Float[np.ndarray, "t 3"]) -> float:
-    """Return the std of the head rotation over the time of one clip, radians."""
-    return float(np.mean(np.std(rotation, axis=0)))
+def hopenet_angles(rotation: Float[np.ndarray, "... t 3"]) -> Float[np.ndarray, "... t 3"]:
+    """Return yaw, pitch and roll of a head in degrees, without jumps of 360°.
+
+    R = R_x(pitch) R_y(yaw) R_z(roll), the order of the labels of 300W-LP, on which Hopenet is
+    trained. Signs are those of our axes: x to the head's left, y up, z forward.
+    """
+    turns = Rotation.from_rotvec(rotation.reshape(-1, 3)).as_euler("XYZ")
+    pitch, yaw, roll = np.moveaxis(turns.reshape(rotation.shape), -1, 0)
+    return np.degrees(np.unwrap(np.stack([yaw, pitch, roll], axis=-1), axis=-2))
 
 
-def diversity_between_samples(rotations: Float[np.ndarray, "n t 3"]) -> float:
-    """Return the std of the head rotation between n samples of one input, radians."""
-    return float(np.mean(np.std(rotations, axis=0)))
+def diversity_over_time(angles: Float[np.ndarray, "t 3"], *, mask: Mask = None) -> float:
+    """Return the std of the head rotation over the time of one clip, in the unit of its angles:
+    radians of an axis-angle, degrees of `hopenet_angles`.
+    """
+    (angles,) = valid(mask, angles)
+    return float(np.mean(np.std(angles, axis=0)))
+
+
+def diversity_between_samples(angles: Float[np.ndarray, "n t 3"], *, mask: Mask = None) -> float:
+    """Return the std of the head rotation between n samples of one input, in the unit of its
+    angles.
+    """
+    spread = np.std(angles, axis=0)
+    return float(np.mean(*valid(mask, spread)))
 
 
 def head_difference_deg(first: Float[np.ndarray, "t 3"], second: Float[np.ndarray, "t 3"]) -> float:

@@ -9,7 +9,7 @@ ground truth, whose scores must be perfect, the ground truth of other clips, and
 not move.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,16 +59,22 @@ def keyframe_settings(config: Config) -> KeyframeConfig:
 
 
 def predict_clips(
-    engine: Engine, clips: Sequence[Clip], *, seed: int = 0, samples: int = 1
+    engine: Engine,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    samples: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Prediction]:
     """Return `samples` motions for the speech of every clip; sample number n is the animator's
-    number n.
+    number n. `progress(done, total)` counts motion frames.
     """
     utterances = [engine.read_clip(clip) for clip in clips]
     found = engine.sample(
         [utterance for utterance in utterances for _ in range(samples)],
         seed=seed,
         numbers=[*range(samples)] * len(utterances),
+        progress=progress,
     )
     return [prediction_of(found[i : i + samples]) for i in range(0, len(found), samples)]
 

@@ -39,6 +39,7 @@ from ksdiff_jax.evaluate.intervals import (
     Interval,
     difference_interval,
     ratio_interval,
+    share_interval,
     t_interval,
 )
 from ksdiff_jax.evaluate.prediction import Prediction
@@ -112,8 +113,8 @@ def table_row(options: Options, predictions: Sequence[Prediction], truth: TrueMo
         "opening_correlation": _of_defined(opening),
         "jaw_correlation": _of_defined(jaw),
         "lve_ratio": _ratio(error, truth.constant_m2),
-        "closure_rate": _share(closed, list(map(len, spans))),
-        "closure_precision": _share(right, shut),
+        "closure_rate": share_interval(closed, list(map(len, spans))),
+        "closure_precision": share_interval(right, shut),
         "amplitude_ratio": _ratio(moved, [t.opening.std() for t in truth.moving]),
     }
     return Row(options, figures, opening.tolist())
@@ -143,12 +144,6 @@ def _sums(
 def _of_defined(values: Float[np.ndarray, "n"]) -> Interval:
     defined = values[np.isfinite(values)]
     return t_interval(defined if defined.size else [math.nan])
-
-
-def _share(parts: Float[np.ndarray, "n"], wholes: ArrayLike) -> Interval:
-    """Return a ratio from 0 to 1, the bounds of its interval cut there."""
-    ratio = _ratio(parts, wholes)
-    return ratio._replace(low=max(ratio.low, 0.0), high=min(ratio.high, 1.0))
 
 
 def _ratio(parts: Float[np.ndarray, "n"], wholes: ArrayLike) -> Interval:

@@ -3,13 +3,15 @@
 | group | figures |
 |---|---|
 | lips | LVE variants, best constant pose and the ratio to it, correlations, closures |
+| lips | warped distance of the opening, jitter of the lips, movement of the mouth in pauses |
 | upper_face | FDD |
 | landmarks | LMD: distance of the mouth's landmarks |
 | blinks | blinks a second and how long they last, of prediction and truth |
 | keyframes | precision, recall, F1 of both tracks; F1 of random and fixed-interval predictors |
+| keyframes | F1 of the head against targets with and without the jaw |
 | pose | diversity of the head over time and between samples, lip difference of two samples |
 | beats | Beat Align of prediction and truth |
-| head | speed and spectrum of the head, and what of it depends on the speech (`head_speech.py`) |
+| head | speed, jitter and spectrum of the head, and what of it depends on the speech |
 
 A correlation without a qualifier is the mean over clips; `_pooled` is over all frames together. LVE
 and its best constant pose are over all frames of the split, so long clips have more weight.
@@ -29,13 +31,17 @@ from ksdiff_jax.evaluate import beats, blinks, keyframes, lips, pose
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips, constant_lip_error
 from ksdiff_jax.evaluate.face_points import FacePoints, moving_points, points_of
-from ksdiff_jax.evaluate.head_speech import head_figures
-from ksdiff_jax.evaluate.intervals import bounded, t_interval
+from ksdiff_jax.evaluate.head_speech import head_figures, pauses_of
+from ksdiff_jax.evaluate.intervals import bounded, share_interval, t_interval
+from ksdiff_jax.evaluate.jitter import jitter
 from ksdiff_jax.evaluate.mouth_landmarks import landmark_figures
 from ksdiff_jax.evaluate.prediction import Prediction
+from ksdiff_jax.evaluate.silence import silence_ratio, silence_speed
+from ksdiff_jax.evaluate.warping import warped_distance
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_height
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.motion import space
+from ksdiff_jax.motion.clip_keyframes import clip_keyframes
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.typing import Bool, Float
 
@@ -98,6 +104,7 @@ def score(
         figures |= _lip_errors(part, predicted, true)
         figures |= _lip_movements(clips, predictions, predicted, true)
         figures |= _closures(clips, predicted, true, height_m=face_height(part))
+        figures |= _lip_steadiness(clips, predicted, true, height_m=face_height(part))
     if "upper_face" in groups:
         figures |= _upper_face(clips, predictions, face)
     if any(group in groups for group in POINT_GROUPS):
@@ -143,10 +150,13 @@ def _upper_face(
             articulate(part, motion).upper_face
             for motion in (motion_of_clip(clip), prediction.motion[0])
         )
-        deviations.append(
-            lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, template)
-        )
-    return {"fdd_m2": float(np.mean(deviations))}
+        deviations.append(lips.dynamics_deviation(predicted, true, template))
+    squared, distance, absolute = np.mean(deviations, axis=0)
+    return {
+        "fdd_m2": float(squared),
+        "fdd_distance_mm": 1000.0 * float(distance),
+        "fdd_absolute_m2": float(absolute),
+    }
 
 
 def _points(
@@ -191,7 +201,8 @@ def _lip_movements(
         figures |= bounded(f"{name}_correlation", t_interval(defined or [np.nan]))
         together = [np.concatenate(series) for series in zip(*pairs, strict=True)]
         figures[f"{name}_correlation_pooled"] = lips.pearson(*together)
-    return figures
+    warped = [1000.0 * warped_distance(p, t) for p, t in opening]
+    return figures | bounded("opening_warped_distance_mm", t_interval(warped))
 
 
 def _closures(
@@ -201,25 +212,48 @@ def _closures(
     *,
     height_m: float,
 ) -> dict[str, float]:
-    counts = {"": lips.Closure(0, 0), "_truth": lips.Closure(0, 0)}
+    counts = {"": [], "_truth": []}
     closed, justified = {"": [], "_truth": []}, []
     for clip, p, t in zip(clips, predicted, true, strict=True):
         intervals = lips.bilabial_frames(clip.phonemes, frames=clip.frames, fps=float(clip.fps))
         for suffix, moving in (("", p), ("_truth", t)):
-            found = lips.closures(moving.opening / height_m, intervals)
-            counts[suffix] = lips.Closure(
-                *(a + b for a, b in zip(counts[suffix], found, strict=True))
-            )
+            counts[suffix].append(lips.closures(moving.opening / height_m, intervals))
             closed[suffix].append(lips.closed_frames(moving.opening / height_m))
         justified.append(lips.justified_closures(closed[""][-1], closed["_truth"][-1]))
-    right, total = np.sum(justified, axis=0)
-    figures = {"closure_intervals": float(counts[""].intervals)}
-    for suffix, count in counts.items():
-        figures[f"closure_rate{suffix}"] = (
-            count.closed / count.intervals if count.intervals else float("nan")
-        )
+    figures = {"closure_intervals": float(sum(count.intervals for count in counts[""]))}
+    for suffix, of_clips in counts.items():
+        figures |= bounded(f"closure_rate{suffix}", share_interval(*zip(*of_clips, strict=True)))
         figures[f"closed_share{suffix}"] = float(np.mean(np.concatenate(closed[suffix])))
-    return figures | {"closure_precision": float(right / total) if total else 0.0}
+    precision = share_interval(*zip(*justified, strict=True))
+    return figures | (
+        {"closure_precision": 0.0}
+        if np.isnan(precision.mean)
+        else bounded("closure_precision", precision)
+    )
+
+
+def _lip_steadiness(
+    clips: Sequence[Clip],
+    predicted: list[Articulation],
+    true: list[Articulation],
+    *,
+    height_m: float,
+) -> dict[str, float]:
+    """Return what the lips do beside speaking: jitter, and movement in pauses if there are any."""
+    pauses = [pauses_of(clip) for clip in clips]
+    figures = {}
+    for suffix, series in (("", predicted), ("_truth", true)):
+        moving = list(zip(clips, series, pauses, strict=True))
+        figures[f"lip_jitter{suffix}_m_s3"] = _mean(
+            [jitter(each.lips, fps=float(clip.fps)) for clip, each, _ in moving]
+        )
+        if not any(quiet.any() for quiet in pauses):
+            continue
+        for name, measure in (("speed", silence_speed), ("ratio", silence_ratio)):
+            figures[f"silence_{name}{suffix}"] = _mean(
+                [measure(m.opening / height_m, quiet, fps=float(c.fps)) for c, m, quiet in moving]
+            )
+    return figures
 
 
 def _keyframes(
@@ -233,19 +267,45 @@ def _keyframes(
         counts = keyframes.pooled(
             [keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)]
         )
-        by_truth = [float(np.mean(truth)) for truth in truths]
-        by_guess = [float(np.mean(guess)) for guess in guesses]
         figures |= {
             f"keyframe_{path}_precision": counts.precision,
             f"keyframe_{path}_recall": counts.recall,
             f"keyframe_{path}_f1": counts.f1,
-            # The stronger of two: with as many guesses as the truth has, and with as many as the
-            # system made.
-            f"keyframe_{path}_f1_random": max(
-                keyframes.random_keyframes_f1(truths, r) for r in (by_truth, by_guess)
-            ),
+            f"keyframe_{path}_f1_random": _random_f1(truths, guesses),
             f"keyframe_{path}_f1_fixed": keyframes.fixed_interval_f1(truths),
         }
+    return figures | _head_keyframes(clips, predictions, config)
+
+
+def _random_f1(truths: list[Bool[np.ndarray, "_"]], guesses: list[Bool[np.ndarray, "_"]]) -> float:
+    """Return the stronger of two random predictors: with as many keyframes as the truth has, and
+    with as many as the system predicts.
+    """
+    rates = ([float(np.mean(track)) for track in tracks] for tracks in (truths, guesses))
+    return max(keyframes.random_keyframes_f1(truths, rate) for rate in rates)
+
+
+def _head_keyframes(
+    clips: Sequence[Clip], predictions: Sequence[Prediction], config: KeyframeConfig
+) -> dict[str, float]:
+    """Return the F1 of the head's keyframes, and of random ones, against both definitions of the
+    targets.
+    """
+    figures, settings = {}, (config.smoothing_frames, config.threshold_std)
+    guesses = [prediction.keyframes_head for prediction in predictions]
+    for name, jaw in (("with_jaw", True), ("without_jaw", False)):
+        truths = [
+            clip_keyframes(
+                motion_of_clip(clip),
+                smoothing_frames=settings[0],
+                threshold_std=settings[1],
+                jaw=jaw,
+            )[:, 1]
+            for clip in clips
+        ]
+        counts = [keyframes.match_keyframes(g, t) for g, t in zip(guesses, truths, strict=True)]
+        figures[f"keyframe_head_f1_{name}"] = keyframes.pooled(counts).f1
+        figures[f"keyframe_head_f1_{name}_random"] = _random_f1(truths, guesses)
     return figures
 
 
@@ -276,18 +336,22 @@ def _pose(
     clips: Sequence[Clip], predictions: Sequence[Prediction], part: FaceModel
 ) -> dict[str, float]:
     turns = [prediction.motion[..., space.ROTATION] for prediction in predictions]
-    figures = {
-        "diversity_over_time_rad": _mean([pose.diversity_over_time(turn[0]) for turn in turns]),
-        "diversity_over_time_truth_rad": _mean(
-            [pose.diversity_over_time(clip.rotation) for clip in clips]
-        ),
-    }
+    first, true = [turn[0] for turn in turns], [clip.rotation for clip in clips]
+    figures = {}
+    for suffix, series in (("", first), ("_truth", true)):
+        over_time = [pose.diversity_over_time(each) for each in series]
+        angles = [pose.diversity_over_time(pose.hopenet_angles(each)) for each in series]
+        figures[f"diversity_over_time{suffix}_rad"] = _mean(over_time)
+        figures[f"diversity_of_angles_over_time{suffix}_deg"] = _mean(angles)
     if any(len(turn) < 2 for turn in turns):
         return figures
     openings = [[articulate(part, motion).opening for motion in p.motion[:2]] for p in predictions]
     return figures | {
         "diversity_between_samples_rad": _mean(
             [pose.diversity_between_samples(turn) for turn in turns]
+        ),
+        "diversity_of_angles_between_samples_deg": _mean(
+            [pose.diversity_between_samples(pose.hopenet_angles(turn)) for turn in turns]
         ),
         "head_difference_deg": _mean(
             [pose.head_difference_deg(turn[0], turn[1]) for turn in turns]

@@ -102,6 +102,7 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--data", "no/such/folder"], "no data set here"),
         (["--style", "anna"], "style anna: need it empty, the model has no styles"),
         (["--space", "flame"], "leave --space out"),
+        (["--late", "2"], "--late 2: used with --discriminate only"),
     ],
 )
 def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
@@ -113,6 +114,41 @@ def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
     error = capsys.readouterr().err.strip()
     assert says in error
     assert len(error.splitlines()) == 1
+
+
+def test_the_metrics_are_tested_on_the_clips_of_a_split(scene, tmp_path, capsys):
+    out = tmp_path / "figures"
+    late = ["--late", "2"]
+    assert main(["evaluate", *scene, "--discriminate", *late, "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "2 clips; the test of the metrics is meant for 30" in printed.err
+    content = json.loads((out / "discrimination.json").read_text())
+    assert content["table"] in printed.out
+    assert content["schema"] == "ksdiff-discrimination/1" and not content["enough_clips"]
+    lve = content["metrics"][0]
+    assert lve["name"].startswith("LVE") and lve["truth"] > 0  # of the truth 80 ms late
+    best = lve["controls"]["lips closed"]
+    assert best["share"] == 1.0 and best["clips"] == 2 and best["verdict"] == "cannot tell"
+    assert [path.name for path in out.iterdir()] == ["discrimination.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--control", "still"], "--control: not used with --discriminate"),
+        (["--guidance", "1", "2"], "--guidance: not used with --discriminate"),
+        (["--late", "-1"], "--late -1: need a number of frames"),
+        (["--clips", "1"], "--discriminate: got 1 clip, need two or more"),
+    ],
+)
+def test_a_test_of_the_metrics_refuses_what_it_does_not_use(
+    scene, arguments, says, capsys, tmp_path
+):
+    out = ["--out", str(tmp_path / "figures")]
+    assert main(["evaluate", *scene, "--discriminate", *out, *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert says in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "figures").exists()
 
 
 @pytest.mark.parametrize(

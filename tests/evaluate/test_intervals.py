@@ -10,6 +10,7 @@ from ksdiff_jax.evaluate.intervals import (
     crossed_interval,
     difference_interval,
     ratio_interval,
+    share_interval,
     t_interval,
 )
 
@@ -108,3 +109,10 @@ def test_the_crossed_interval_covers_the_truth_as_often_as_it_promises(of_people
         found = crossed_interval(table + 0.5 * random.normal(size=(12, 4)))
         covered += found.low <= 0 <= found.high
     assert 0.92 <= covered / 300 <= 0.99
+
+
+def test_the_bounds_of_a_share_stay_between_0_and_1():
+    found = share_interval([3, 4, 1], [3, 4, 3])
+    assert found.mean == pytest.approx(0.8) and found.high == 1.0
+    assert found.low == 0.0 > ratio_interval([3, 4, 1], [3, 4, 3]).low
+    assert math.isnan(share_interval([0, 0], [0, 0]).mean)

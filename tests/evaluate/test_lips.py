@@ -30,13 +30,18 @@ def test_lip_vertex_error_agrees_with_plain_loops():
     assert lips.lip_vertex_error(a, b).squared_m2 == pytest.approx(sum(worst) / 5, rel=1e-5)
 
 
-def test_upper_face_dynamics_is_zero_when_still_and_known_when_swinging():
+def test_the_deviation_of_dynamics_is_known_for_vertices_that_swing():
     template = np.zeros((2, 3), np.float32)
     still = np.full((4, 2, 3), 0.01, np.float32)
-    assert lips.upper_face_dynamics(still, template) == 0.0
+    assert lips.dynamics_deviation(still, still, template) == (0.0, 0.0, 0.0)
     swinging = np.zeros((4, 2, 3), np.float32)
     swinging[::2, 0, 1] = 2.0  # squared displacement 4, 0, 4, 0: std 2; the other vertex rests
-    assert lips.upper_face_dynamics(swinging, template) == pytest.approx(1.0)
+    found = lips.dynamics_deviation(still, swinging, template)
+    assert found == pytest.approx((1.0, 0.5, 1.0))  # n is 2, 0, 2, 0: std 1
+    assert lips.dynamics_deviation(swinging, still, template) == pytest.approx((-1.0, -0.5, 1.0))
+    # the wrong vertex swings: the signed forms do not notice
+    other = swinging[:, ::-1].copy()
+    assert lips.dynamics_deviation(other, swinging, template) == pytest.approx((0.0, 0.0, 2.0))
 
 
 def test_pearson_is_one_for_an_affine_copy_zero_for_a_constant_and_undefined_for_a_constant_truth():
@@ -73,3 +78,23 @@ def test_a_mouth_that_never_opens_has_the_precision_of_chance():
     assert lips.justified_closures(exact, truth) == (2, 2)
     one_late = np.roll(truth, 1)
     assert lips.justified_closures(one_late, truth) == (2, 2)
+
+
+def test_closures_above_chance_are_those_minus_the_ones_at_all_other_times():
+    opening = np.array([0.1, 0.1, 0.0, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.1])
+    spans = [slice(1, 4), slice(5, 7)]  # both closed, and the second one ends at a closed frame
+    shut = opening < lips.CLOSED_BELOW
+    by_shift = [
+        np.mean([any(shut[(f + shift) % 10] for f in range(s.start, s.stop)) for s in spans])
+        for shift in range(10)
+    ]
+    expected = by_shift[0] - np.mean(by_shift[1:])
+    assert by_shift[0] == 1.0 > expected > 0.5
+    assert lips.closure_above_chance(opening, spans) == pytest.approx(expected)
+
+
+def test_a_mouth_that_is_always_shut_closes_no_more_than_by_chance():
+    spans = [slice(1, 4), slice(8, 10)]
+    assert lips.closure_above_chance(np.zeros(10), spans) == 0.0
+    assert lips.closure_above_chance(np.ones(10), spans) == 0.0
+    assert np.isnan(lips.closure_above_chance(np.zeros(10), []))

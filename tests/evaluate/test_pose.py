@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from ksdiff_jax.evaluate import pose
 
@@ -34,3 +35,30 @@ def test_angular_speed_of_a_steady_turn_is_its_rate():
     rotation = np.stack([np.zeros(8), angle, np.zeros(8)], axis=1)
     assert pose.angular_speed(rotation, fps=25.0) == pytest.approx(np.full(8, 0.5))
     assert pose.angular_speed(rotation[:1], fps=25.0) == pytest.approx([0.0])
+
+
+def test_a_turn_to_the_side_is_yaw_a_nod_is_pitch_and_a_tilt_is_roll():
+    degrees = np.linspace(-170, 190, 40)  # across 180°
+    for axis, place in ((1, 0), (0, 1), (2, 2)):
+        if axis == 1:
+            degrees = np.linspace(-60, 60, 40)  # the middle angle of three is within ±90°
+        rotation = np.radians(degrees)[:, None] * np.eye(3)[axis]
+        angles = pose.hopenet_angles(rotation)
+        expected = np.zeros((40, 3))
+        expected[:, place] = degrees
+        assert angles - angles[:1] == pytest.approx(expected - expected[:1], abs=1e-6)
+        assert pose.diversity_over_time(angles) == pytest.approx(np.std(degrees) / 3)
+        degrees = np.linspace(-170, 190, 40)
+
+
+def test_a_head_is_pitched_then_turned_then_rolled_in_its_own_axes():
+    def about(axis, degrees):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        matrix = np.eye(3)
+        matrix[i, i] = matrix[j, j] = c
+        matrix[j, i], matrix[i, j] = s, -s
+        return matrix
+
+    turned = Rotation.from_matrix(about(0, 10.0) @ about(1, -25.0) @ about(2, 40.0))
+    assert pose.hopenet_angles(turned.as_rotvec()[None])[0] == pytest.approx([-25.0, 10.0, 40.0])

@@ -40,6 +40,16 @@ def test_the_truth_scores_perfectly(clips):
     # this expression never moves: no keyframes to find
     assert figures["keyframe_expression_f1"] in (0.0, 1.0)
     assert figures["keyframe_head_f1"] == 1.0 > figures["keyframe_head_f1_random"]
+    # these settings, without a model's path of the jaw, count it
+    assert figures["keyframe_head_f1_with_jaw"] == 1.0 > figures["keyframe_head_f1_without_jaw"]
+    assert figures["opening_warped_distance_mm"] == 0.0
+    assert figures["lip_jitter_m_s3"] == figures["lip_jitter_truth_m_s3"] > 0.0
+    assert figures["head_spectrum_distance_hz"] == 0.0
+    assert figures["head_jitter_deg_s3"] == figures["head_jitter_truth_deg_s3"] > 0.0
+    assert figures["diversity_of_angles_over_time_deg"] == pytest.approx(
+        np.degrees(figures["diversity_over_time_rad"]),
+        rel=1e-3,  # they turn about one axis
+    )
     assert figures["beat_align"] == figures["beat_align_truth"]
 
 

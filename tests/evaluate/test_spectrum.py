@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ksdiff_jax.evaluate.spectrum import power_band
+from ksdiff_jax.evaluate.spectrum import power_band, spectrum_distance
 
 
 def test_a_sine_has_all_its_power_at_its_frequency():
@@ -19,3 +19,26 @@ def test_two_sines_in_two_dimensions_share_the_power():
 
 def test_a_still_series_has_no_spectrum():
     assert np.isnan(power_band(np.ones((50, 3)), fps=25.0)).all()
+
+
+def test_two_sines_are_as_far_apart_as_their_frequencies():
+    t = np.arange(500) / 25
+    slow, fast = (np.sin(2 * np.pi * hz * t)[:, None] for hz in (1.0, 3.5))
+    assert spectrum_distance(slow, fast, fps=25.0) == pytest.approx(2.5, abs=0.02)
+    assert spectrum_distance(slow, 9 * slow + 2, fps=25.0) == pytest.approx(0.0, abs=1e-9)
+    assert np.isnan(spectrum_distance(slow, np.ones((500, 1)), fps=25.0))
+
+
+def test_the_distance_is_the_area_between_the_cumulative_spectra():
+    one, other = np.random.default_rng(0).normal(size=(2, 60, 3))
+
+    def cumulative(series):
+        moving = (series - series.mean(axis=0)) * np.hanning(60)[:, None]
+        power = (np.abs(np.fft.rfft(moving, axis=0)) ** 2).sum(axis=1)[1:]
+        shares = np.concatenate([[0.0], power.cumsum()]) / power.sum()
+        at_hz = (np.arange(31) + 0.5) * 25 / 60
+        return np.interp(grid, at_hz, shares)
+
+    grid = np.linspace(0, 13, 200_001)
+    area = np.mean(np.abs(cumulative(one) - cumulative(other))) * 13
+    assert spectrum_distance(one, other, fps=25.0) == pytest.approx(area, rel=1e-4)

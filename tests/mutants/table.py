@@ -268,12 +268,10 @@ MUTANTS = (
     ),
     _mutant(
         "sign-of-the-dynamics-deviation",
-        "_upper_face",
+        "dynamics_deviation",
         (
-            "lips.upper_face_dynamics(true, template) - lips.upper_face_dynamics(predicted, "
-            "template)",
-            "lips.upper_face_dynamics(predicted, template) - lips.upper_face_dynamics(true, "
-            "template)",
+            "np.mean(true_m2) - np.mean(predicted_m2)",
+            "np.mean(predicted_m2) - np.mean(true_m2)",
         ),
         tests=MEASURES,
     ),
