@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cores", default="")
     parser.add_argument("--device")
     args = parser.parse_args(argv)
-    if args.cores:
+    if args.cores and hasattr(os, "sched_setaffinity"):  # Linux
         os.sched_setaffinity(0, set(map(int, args.cores.split(","))))
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     console = Console("ablate")
