@@ -37,6 +37,7 @@ class Encoded(NamedTuple):
     text: Float[Array, "b l d"]
     text_mask: Bool[Array, "b l"]
     mask: Bool[Array, "b t"]
+    causal: Bool[Array, "b"] | None = None  # clips in the causal mode; None: none is
 
 
 def generator_dims(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -75,25 +76,39 @@ class Network(nn.Module):
         """Return the features of DPSE (§2.1) and of the transcript encoder.
 
         The speech encoder runs only if `speech.features` is None. A dropped transcript is replaced
-        with an empty one. Without a transcript encoder, the text is one zero token (b, 1, D).
+        with an empty one, as is that of a causal clip. Without a transcript encoder, the text is
+        one zero token (b, 1, D).
         """
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        speech_features = (
-            self.encoder(speech.audio, frame_mask)
-            if speech.features is None
-            else speech.features.astype(jnp.float32)
-        )
         features = self.speech_paths(
-            speech_features, speech.prosody, frame_mask, deterministic=deterministic
+            self._speech_features(speech, frame_mask),
+            speech.prosody,
+            frame_mask,
+            deterministic=deterministic,
+            causal=speech.causal,
         )
+        ends = {"mask": speech.mask, "causal": speech.causal}
         if not self.config.transcript.enabled:
             nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)
-            return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), speech.mask)
+            return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), **ends)
+        if speech.causal is not None:
+            drop_transcript = drop_transcript | speech.causal
         empty = jnp.zeros_like(speech.tokens).at[:, :2].set(jnp.array([BEGIN, END]))
         tokens = jnp.where(drop_transcript[:, None], empty, speech.tokens)
         text_mask = jnp.where(drop_transcript[:, None], empty > 0, speech.token_mask)
         text = self.transcript_encoder(tokens, text_mask, deterministic=deterministic)
-        return Encoded(features, text, text_mask, speech.mask)
+        return Encoded(features, text, text_mask, **ends)
+
+    def _speech_features(self, speech: Speech, mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
+        """Return the given features of the speech, or those of the encoder. Only the encoder that
+        is trained with the model has a causal form here; a pretrained one reads the whole clip.
+        """
+        if speech.features is not None:
+            return speech.features.astype(jnp.float32)
+        if speech.causal is None or self.config.encoder.kind != "mel":
+            return self.encoder(speech.audio, mask)
+        ahead = self.config.causal.look_ahead_speech_frames
+        return self.encoder(speech.audio, mask, causal=speech.causal, ahead=ahead)
 
     def predictor_memory(self, track: str, encoded: Encoded) -> PredictorMemory:
         """Return the memory that the keyframe predictor of `track` attends to."""
@@ -112,6 +127,7 @@ class Network(nn.Module):
             mask=encoded.mask,
             text_mask=encoded.text_mask,
             deterministic=deterministic,
+            causal=encoded.causal,
         )
 
     def keyframe_step(
@@ -125,14 +141,13 @@ class Network(nn.Module):
         *,
         mask: Bool[Array, "b t2"],
         text_mask: Bool[Array, "b l"],
+        causal: Bool[Array, "b"] | None = None,
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
         """Return the logit of one frame of `track` and the new caches; see
         `KeyframePredictor.step`.
         """
-        predictor = self.predictors[track]
-        return predictor.step(
-            previous, feature, caches, memory, frame, mask=mask, text_mask=text_mask
-        )
+        masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
+        return self.predictors[track].step(previous, feature, caches, memory, frame, **masks)
 
     def generator_memory(
         self,
@@ -148,7 +163,8 @@ class Network(nn.Module):
         tracks = (name,) if self.config.generator.dual_path else TRACKS
         features = tuple(getattr(encoded.features, track) for track in tracks)
         bits = tuple(keyframes[track] for track in tracks) if self.config.keyframes.enabled else ()
-        return self.generators[name].memory(features, bits, encoded.text, drop_speech=drop_speech)
+        flags = {"drop_speech": drop_speech, "causal": encoded.causal}
+        return self.generators[name].memory(features, bits, encoded.text, **flags)
 
     def denoise(
         self,
@@ -161,6 +177,7 @@ class Network(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
         style: Int[Array, "b"] | None = None,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t c"]:
         """Return x̂₀ of the generator `name`; c is the number of its motion dimensions."""
         return self.generators[name](
@@ -171,6 +188,7 @@ class Network(nn.Module):
             text_mask=text_mask,
             deterministic=deterministic,
             style=style,
+            causal=causal,
         )
 
     def __call__(self, speech: Speech) -> None:

@@ -6,7 +6,9 @@
           + (keyframe_guidance - 1) · (conditional - without keyframes)
     x   = DDIM(x_T, x̂₀)
 
-Keyframes placed by hand (`Speech.keyframes`) replace the predicted ones of their track.
+Keyframes placed by hand (`Speech.keyframes`) replace the predicted ones of their track. With
+`sample.causal` every clip is in the causal mode: the network has the same parameters, and frame t
+depends on no feature of speech after its own.
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
 keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
@@ -67,6 +69,8 @@ def sample_normalised(
     """
     frames = speech.mask.shape[1]
     nothing = jnp.zeros(len(speech.mask), bool)
+    if options.causal:
+        speech = speech._replace(causal=~nothing)
     encoded = encode(network, params, speech, nothing)
     tracks, bits = {}, {}
     for track in keyframe_tracks(network.config):
@@ -146,6 +150,7 @@ def guided_denoiser(
                 text_mask=encoded.text_mask,
                 deterministic=True,
                 style=jnp.full(len(noisy), number, jnp.int32) if styles else None,
+                causal=encoded.causal,
                 method=Network.denoise,
             )
 
@@ -218,6 +223,7 @@ def decode_keyframes(
             frame,
             mask=mask,
             text_mask=encoded.text_mask,
+            causal=encoded.causal,
             method=Network.keyframe_step,
         )
         probability = jax.nn.sigmoid(logit)
