@@ -25,7 +25,7 @@ def causal_form(
     """Return an utterance whose prosody and features at a speech frame depend on the sound up to
     `ahead` frames after it; `features_of` is the sliding form of a pretrained encoder.
     """
-    automatic = utterance.noise_id == utterance.sound_id
+    automatic = utterance.sound_id and utterance.noise_id == utterance.sound_id
     utterance = utterance._replace(
         prosody=normalise_so_far(sliding_prosody(utterance.audio, ahead=ahead)),
         features=None if features_of is None else features_of(utterance.audio),

@@ -133,7 +133,8 @@ class KeyframePredictor(nn.Module):
         near = jnp.asarray((behind <= window // 2) & (behind > -(window - window // 2)))
         speech_mask = near[None, None] & mask[:, None, None, :]
         if causal is not None:
-            speech_mask &= jnp.asarray(behind >= 0) | ~causal[:, None, None, None]
+            past = jnp.asarray(frame[:, None] >= frame)
+            speech_mask &= past | ~causal[:, None, None, None]
         x = self.bit(previous) + self.speech(features)
 
         def apply(

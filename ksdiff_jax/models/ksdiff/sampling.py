@@ -126,6 +126,7 @@ def guided_denoiser(
     """
     styles = network.config.generator.styles
     number = style_number(options.style, styles)
+    style = jnp.full(len(condition.encoded.mask), number, jnp.int32) if styles else None
 
     def denoiser(
         encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool
@@ -142,14 +143,11 @@ def guided_denoiser(
         def denoise(noisy, step):
             return network.apply(
                 {"params": params},
-                name,
-                noisy,
-                jnp.full(len(noisy), step),
-                memory,
+                *(name, noisy, jnp.full(len(noisy), step), memory),
                 mask=encoded.mask,
                 text_mask=encoded.text_mask,
                 deterministic=True,
-                style=jnp.full(len(noisy), number, jnp.int32) if styles else None,
+                style=style,
                 causal=encoded.causal,
                 method=Network.denoise,
             )
