@@ -215,6 +215,7 @@ class Animator:
         memory.
         """
         engine = self.engine.with_options(**options)
+        utterances = engine.prepared(utterances)
         numbers = [0] * len(utterances) if numbers is None else numbers
         samples = engine.sample(
             utterances,

@@ -9,6 +9,10 @@ evaluation measures the sampler that users run. Sample number n of an utterance 
 
     stream(stream(key(seed), "sample", n), "noise " + noise_id)
 
+With `sample.causal` no frame depends on sound more than the look-ahead after it. The engine then
+computes prosody and features of an utterance again (`causal_form`), and its noise id, unless the
+caller gave one, is "stream".
+
 The noise id is a digest of the decoded sound unless the caller gives one, so that different
 recordings get different noise. The empty id has the key without the second `stream`, the noise of
 which depends on the seed alone. The random numbers of a frame depend on this key and the frame's
@@ -35,6 +39,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from ksdiff_jax.animate.causal_form import causal_form
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
@@ -43,7 +48,12 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody, transcript_of_clip
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.face.blinks import with_closed_blinks
-from ksdiff_jax.models.speech_encoder import SpeechFeatures, encodes_recordings, speech_features
+from ksdiff_jax.models.speech_encoder import (
+    SpeechFeatures,
+    encodes_recordings,
+    sliding_features,
+    speech_features,
+)
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.motion.space import BUILTIN, EXPRESSION, MotionSpace
 from ksdiff_jax.overrides import override
@@ -165,6 +175,7 @@ class Engine:
             np.zeros(max_tokens, bool),
             digest=hashlib.sha256(clip.audio.tobytes()).hexdigest(),
             noise_id=noise_id_of(clip.audio),
+            sound_id=noise_id_of(clip.audio),
             spoken=spoken_text(transcript_of_clip(clip), prosody[:, 1]),
         )
         features = self._features_of(clip) if self._features_of else self._encoded(audio)
@@ -188,7 +199,7 @@ class Engine:
         frames. Raise `InputError` for a seed out of range.
         """
         check_seed(seed)
-        utterances = alike(utterances)
+        utterances = alike(self.prepared(utterances))
         numbers = [0] * len(utterances) if numbers is None else numbers
         jobs = [
             Job(item, window, utterance, sample_key(seed, numbers[item], utterance.noise_id))
@@ -205,6 +216,21 @@ class Engine:
                 progress(done, total)
         return [self._joined(*pair) for pair in zip(utterances, parts, strict=True)]
 
+    def prepared(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        """Return utterances as `sample` uses them: with a bounded look-ahead if `sample.causal`,
+        unchanged otherwise.
+        """
+        config = self.system.config
+        if not getattr(config.sample, "causal", False):
+            return list(utterances)
+        settings = {"ahead": config.model.causal.look_ahead_speech_frames}
+        settings["features_of"] = self._sliding_features
+        different = {id(u): u for u in utterances}  # computed once for several samples of one
+        found = {
+            name: u if u.causal else causal_form(u, **settings) for name, u in different.items()
+        }
+        return [found[id(u)] for u in utterances]
+
     def bucket(self, frames: int) -> int:
         """Return the padded length for `frames` motion frames, at most the last bucket."""
         return next(bucket for bucket in self.buckets if frames <= bucket)
@@ -218,6 +244,19 @@ class Engine:
     @functools.cached_property
     def _speech_features(self) -> SpeechFeatures:
         return speech_features(self.system.config, self._given)
+
+    @functools.cached_property
+    def _sliding_features(self) -> SpeechFeatures | None:
+        config = self.system.config
+        if encodes_recordings(config):
+            ahead = config.model.causal.look_ahead_speech_frames
+            return sliding_features(config, self._given, ahead=ahead)
+        if config.model.encoder.kind == "pretrained":
+            raise InputError(
+                f"sample.causal: model.encoder.layer {config.model.encoder.layer} reads the whole "
+                "recording; need a model with layer last"
+            )
+        return None
 
     def _warn_of_long_text(self, utterance: Utterance) -> None:
         """Warn if the transcript of a window does not fit into the tokens of the model."""
@@ -280,7 +319,10 @@ class Engine:
             for name in parts[0].tracks
         }
         motion = join_windows([part.motion for part in parts], windows, frames=frames)
-        if self.space.name == BUILTIN.name and self.system.config.sample.close_blinks:
+        options = self.system.config.sample
+        # Whether a blink closes on its own is not known before its end.
+        closes = options.close_blinks and not utterance.causal
+        if self.space.name == BUILTIN.name and closes:
             motion[:, EXPRESSION] = with_closed_blinks(motion[:, EXPRESSION])
         return Sample(motion, tracks)
 

@@ -24,6 +24,8 @@ WINDOW_SAMPLES = 2 * SAMPLES_PER_SPEECH_FRAME  # 40 ms
 FFT_POINTS = 1024
 MEL_RANGE_HZ = (60.0, 7600.0)
 POWER_FLOOR = 1e-5
+# of running statistics: mean and deviation of log-mel frames over clips of the built-in corpus
+PRIOR_FRAMES, PRIOR_MEAN, PRIOR_DEVIATION = 50.0, -7.5, 3.0
 _LOGARITHMIC_HZ, _HZ_PER_MEL = 1000.0, 200.0 / 3
 _LOG_PER_MEL = math.log(6.4) / 27
 
@@ -58,6 +60,21 @@ def normalise_mel(
     # The floor keeps constant bands (digital silence) at 0; in bands with sound the standard
     # deviation exceeds 1 neper.
     return (mel - mean) * weight / jnp.sqrt(variance + 1e-2)
+
+
+def normalise_mel_so_far(
+    mel: Float[Array, "b f bands"], mask: Bool[Array, "b f"]
+) -> Float[Array, "b f bands"]:
+    """Normalise each frame of each band by mean and variance of the frames up to it, and of a prior
+    that counts as `PRIOR_FRAMES` frames; invalid frames become 0.
+    """
+    weight = mask[..., None].astype(mel.dtype)
+    count = jnp.cumsum(weight, axis=1) + PRIOR_FRAMES
+    about = (mel - PRIOR_MEAN) * weight
+    mean = jnp.cumsum(about, axis=1) / count
+    squares = jnp.cumsum(jnp.square(about), axis=1) + PRIOR_FRAMES * PRIOR_DEVIATION**2
+    variance = jnp.maximum(squares / count - jnp.square(mean), 0.0)
+    return (about - mean) * weight / jnp.sqrt(variance + 1e-2)
 
 
 @functools.lru_cache

@@ -52,7 +52,7 @@ def extract_prosody(
     audio = audio[:samples].astype(np.float32)
     audio -= audio.mean() if audio.size else 0  # a constant offset of the recorder is not energy
     audio = np.pad(audio, (0, samples - len(audio)))
-    return np.stack([_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
+    return np.stack([track_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
 
 
 def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
@@ -84,8 +84,8 @@ def _standardise(values: np.ndarray, *, reference: np.ndarray) -> np.ndarray:
     return (values - reference.mean()) / deviation
 
 
-def _pitch_hz(audio: Float[np.ndarray, "s"]) -> np.ndarray:
-    """Return f0 per frame, 0 where unvoiced.
+def track_pitch_hz(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
+    """Return f0 per frame of 20 ms, 0 where unvoiced; s is a multiple of 320.
 
     Long sound is processed in chunks, so that memory is bounded.
     """

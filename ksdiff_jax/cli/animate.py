@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --head-keyframes 0.8 2.4 --keyframe-guidance 3
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
+  ksdiff-jax animate speech.wav --out out --checkpoint runs/me --causal
 """
 
 
@@ -58,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_checkpoint_arguments(parser.add_argument_group("checkpoint and face"))
     _add_recording_arguments(parser.add_argument_group("recording"))
     _add_transcript_arguments(parser.add_argument_group("transcript (at most one)"))
-    _add_sampling_arguments(parser.add_argument_group("sampling"))
+    sampling = parser.add_argument_group("sampling")
+    _add_sampling_arguments(sampling)
+    _add_causal_argument(sampling)
 
 
 def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
@@ -192,6 +195,16 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="move as this source of the training data, or as its speaker (SOURCE/SPEAKER); one of "
         "the checkpoint's styles, if it has any; default the checkpoint's",
+    )
+
+
+def _add_causal_argument(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--causal",
+        action="store_true",
+        help="animate as live speech: no frame depends on sound more than the model's look-ahead "
+        "(0.2 s) after it, and no transcript is read; for models trained with "
+        "model.causal.probability above 0",
     )
 
 

@@ -63,6 +63,8 @@ class RecordingAnimator:
         # Refuse a wrong option before any work.
         if args.style and not hasattr(self.animator.config.sample, "style"):
             raise InputError(f"--style {args.style}: the model has no styles; leave it out")
+        if args.causal:
+            self._want_causal()
         self.animator.options(**self.options)
         check_seed(args.seed)
         if args.samples < 1:
@@ -73,6 +75,19 @@ class RecordingAnimator:
             check_face(self.face, self.animator.pretrained.space.name, what=what)
         self.poses = pose_source(args.pose, noise_id=args.noise_id) if args.pose else None
         self._described = False
+
+    def _want_causal(self) -> None:
+        """Select the causal mode; raise `InputError` if the model has none."""
+        if not hasattr(self.animator.config.sample, "causal"):
+            raise InputError("--causal: the model has no causal mode; leave it out")
+        if self.args.transcript or self.args.transcript_file or self.args.transcribe:
+            raise InputError("--causal: the causal mode reads no transcript; leave one of them out")
+        if self.animator.config.model.causal.probability == 0:
+            self.console.warn(
+                "--causal: this model was not trained for the causal mode, its mouth follows the "
+                "speech less well; train with model.causal.probability above 0"
+            )
+        self.options["causal"] = True
 
     def animate(self, speech: str, stem: str) -> dict:
         """Animate one recording; return its report, which contains the files or the error."""

@@ -5,7 +5,8 @@ arrays.
 
 A row contains arrays of exactly `frames` motion frames.
 
-Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance). A cut
+Prosody is normalised over the whole utterance before the cut (KSDiff §2.1: per utterance), that of
+a causal row by running statistics from the utterance's beginning. A cut
 contains the words that are spoken in it (`speech.spoken_parts`): by their times, or, if the words
 of the clip have none, in proportion to the speech before them. Frames beyond the end of the clip
 are zeros with mask False.
@@ -18,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from ksdiff_jax.audio.prosody import extract_prosody, log_energy, normalise_prosody
+from ksdiff_jax.audio.running_prosody import normalise_so_far
 from ksdiff_jax.audio.timebase import (
     MOTION_RATE_HZ,
     SAMPLES_PER_SPEECH_FRAME,
@@ -49,12 +51,14 @@ def clip_row(
     rng: np.random.Generator | None = None,
     features: Float[np.ndarray, "f2 d"] | None = None,
     keyframes: Bool[np.ndarray, "t 2"] | None = None,
+    causal: bool | None = None,
 ) -> Batch:
     """Return one row of a batch: `System.example` of a system that generates motion from speech.
 
     With `rng` the row is a random cut, with its sound changed as in `config.data.augment`;
     `features` are those of the recorded sound, `keyframes` those of the whole clip. Without `rng`
-    the row is the clip from its start, unchanged.
+    the row is the clip from its start, unchanged. `causal` is whether it is in the causal mode;
+    None: the system has none.
     """
     changes = config.data.augment if rng is not None else None
     if changes is not None and rng.random() < changes.pitch_loss:
@@ -66,6 +70,7 @@ def clip_row(
         max_tokens=config.transcript_tokens,
         features=features,
         keyframes=keyframes,
+        causal=causal,
         with_audio=features is None or rng is None or changes is not None,
     )
     return row if changes is None else _augmented(row, rng, changes=changes)
@@ -80,7 +85,8 @@ def _augmented(row: Batch, rng: np.random.Generator, *, changes: AugmentConfig) 
     audio, prosody = np.zeros_like(speech.audio), np.zeros_like(speech.prosody)
     audio[:samples] = augment(speech.audio[:samples], rng, config=changes)
     energy = log_energy(audio[:samples])
-    contour = normalise_prosody(np.stack([np.zeros_like(energy), energy], axis=-1))
+    normalise = normalise_so_far if speech.causal else normalise_prosody
+    contour = normalise(np.stack([np.zeros_like(energy), energy], axis=-1))
     prosody[:, 0] = speech.prosody[:, 0]
     prosody[: len(energy), 1] = contour[:, 1]
     return row._replace(speech=speech._replace(audio=audio, prosody=prosody))
@@ -94,6 +100,7 @@ def cut(
     max_tokens: int,
     features: Float[np.ndarray, "f2 d"] | None = None,
     keyframes: Bool[np.ndarray, "t 2"] | None = None,
+    causal: bool | None = None,
     with_audio: bool = True,
 ) -> Batch:
     """Return motion frames [start, start + frames) of a clip, zero padded past its end; `features`
@@ -119,13 +126,15 @@ def cut(
     sound = from_int16(
         clip.audio[first_sample : first_sample + samples] if with_audio else clip.audio[:0]
     )
+    normalise = normalise_so_far if causal else normalise_prosody
     speech = Speech(
         audio=zero_padded(sound, samples_of_motion_frames(frames) if with_audio else 0),
-        prosody=zero_padded(normalise_prosody(raw_prosody(clip))[first:last], last - first),
+        prosody=zero_padded(normalise(raw_prosody(clip))[first:last], last - first),
         mask=np.arange(start, start + frames) < clip.frames,
         tokens=tokens,
         token_mask=token_mask,
         features=None if features is None else zero_padded(features[first:last], last - first),
+        causal=None if causal is None else np.bool_(causal),
     )
     motion, bits = (
         None if whole is None else zero_padded(whole[start : start + frames], frames)

@@ -62,9 +62,10 @@ def attend_near(
     *,
     reach: int,
     mask: Bool[Array, "b t"],
+    causal: Bool[Array, "b"] | None = None,
 ) -> Float[Array, "b t h d"]:
     """Attention of frame i to all of `prefix` and to the valid frames j of `memory` with |i − j| <=
-    reach.
+    reach; in clips of `causal` to those with j <= i.
 
     It equals `attend` under `alignment_mask`, at a cost of t (2 reach + 1) instead of t² scores.
     """
@@ -85,9 +86,13 @@ def attend_near(
     def score(keys: Float[Array, "b #t h d"]) -> Float[Array, "b t h"]:
         return jnp.sum((queries * keys).astype(jnp.float32), axis=-1) * scale
 
+    visible = neighbours(mask)
+    if causal is not None:
+        later = [seen & ~causal[:, None] for seen in visible[reach + 1 :]]
+        visible = visible[: reach + 1] + later
     near = [
         jnp.where(seen[..., None], score(keys), _MASKED)
-        for keys, seen in zip(neighbours(memory.keys), neighbours(mask), strict=True)
+        for keys, seen in zip(neighbours(memory.keys), visible, strict=True)
     ]
     scores = jnp.stack([score(keys) for keys in each_of(prefix.keys)] + near)
     weights = jax.nn.softmax(scores, axis=0).astype(memory.values.dtype)[..., None]
@@ -141,9 +146,11 @@ class Attention(nn.Module):
         *,
         reach: int,
         mask: Bool[Array, "b t"],
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t d"]:
         """`attend_near` with this layer's projections."""
-        answer = attend_near(self._split(self.query(x)), prefix, memory, reach=reach, mask=mask)
+        queries, options = self._split(self.query(x)), {"reach": reach, "mask": mask}
+        answer = attend_near(queries, prefix, memory, **options, causal=causal)
         return self.out(answer.reshape(x.shape))
 
     def _split(self, x: Float[Array, "b n d"]) -> Float[Array, "b n h d2"]:

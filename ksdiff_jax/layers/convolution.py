@@ -2,6 +2,10 @@
 
 Every function takes the validity mask (b, f) and treats invalid frames as if the clip ended before
 them. On its valid frames a padded clip therefore gives the same result as the clip alone.
+
+Convolution and normalisation also have a causal form with the same parameters, for the clips that
+`causal` (b,) marks: taps that read later frames count as zero, and the statistics of a frame are
+those of the frames up to it.
 """
 
 import functools
@@ -32,14 +36,32 @@ class DepthwiseConvolution(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b f d"], mask: Bool[Array, "b f"]) -> Float[Array, "b f n"]:
+    def __call__(
+        self,
+        x: Float[Array, "b f d"],
+        mask: Bool[Array, "b f"],
+        *,
+        causal: Bool[Array, "b"] | None = None,
+        ahead: int = 0,
+    ) -> Float[Array, "b f n"]:
+        """Return the filtered frames; those of a causal clip depend on `ahead` later frames at
+        most.
+        """
         channels = x.shape[-1]
         shape = (self.kernel_size, channels * self.multiplier)
         kernel = self.param(
             "kernel", nn.initializers.lecun_normal(in_axis=0, out_axis=1), shape
         ).astype(self.dtype)
         bias = self.param("bias", nn.initializers.zeros, shape[1:]).astype(self.dtype)
-        return depthwise(zero_invalid(x, mask).astype(self.dtype), kernel, self.dilation) + bias
+        x = zero_invalid(x, mask).astype(self.dtype)
+        filtered = depthwise(x, kernel, self.dilation)
+        if causal is not None:
+            taps = np.arange(self.kernel_size)
+            later = taps * self.dilation - self.dilation * (self.kernel_size - 1) // 2
+            known = jnp.asarray(later <= ahead, self.dtype)[:, None]
+            limited = depthwise(x, kernel * known, self.dilation)
+            filtered = jnp.where(causal[:, None, None], limited, filtered)
+        return filtered + bias
 
 
 class MaskedGroupNorm(nn.Module):
@@ -51,7 +73,14 @@ class MaskedGroupNorm(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b f d"], mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
+    def __call__(
+        self,
+        x: Float[Array, "b f d"],
+        mask: Bool[Array, "b f"],
+        *,
+        causal: Bool[Array, "b"] | None = None,
+    ) -> Float[Array, "b f d"]:
+        """Return the normalised frames, those of a causal clip by the frames up to each."""
         batch, _, channels = x.shape
         each = channels // self.groups
         x, valid = x.astype(jnp.float32), mask[..., None]
@@ -71,21 +100,49 @@ class MaskedGroupNorm(nn.Module):
         centred = x - over_group(x)
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        factor = jax.lax.rsqrt(over_group(centred**2) + 1e-5) * scale
-        return (centred * factor + bias).astype(self.dtype)
+        normed = centred * (jax.lax.rsqrt(over_group(centred**2) + 1e-5) * scale) + bias
+        if causal is not None:
+            so_far = self._by_the_past(x, mask) * scale + bias
+            normed = jnp.where(causal[:, None, None], so_far, normed)
+        return normed.astype(self.dtype)
+
+    def _by_the_past(
+        self, x: Float[Array, "b f d"], mask: Bool[Array, "b f"]
+    ) -> Float[Array, "b f d"]:
+        """Return each frame normalised by mean and variance of its group up to and with it."""
+        batch, frames, channels = x.shape
+        each = channels // self.groups
+        count = jnp.maximum(jnp.cumsum(mask, axis=1), 1)[..., None] * each
+
+        def over_past(values: Float[Array, "b f d"]) -> Float[Array, "b f d"]:
+            sums = zero_invalid(values, mask).reshape(batch, frames, self.groups, each).sum(axis=3)
+            return jnp.repeat(jnp.cumsum(sums, axis=1) / count, each, axis=2)
+
+        mean = over_past(x)
+        variance = jnp.maximum(over_past(x**2) - mean**2, 0.0)
+        return (x - mean) * jax.lax.rsqrt(variance + 1e-5)
 
 
 def window_pool(
-    x: Float[Array, "b f d"], mask: Bool[Array, "b f"], *, window: int, stride: int
+    x: Float[Array, "b f d"],
+    mask: Bool[Array, "b f"],
+    *,
+    window: int,
+    stride: int,
+    last: int | None = None,
 ) -> tuple[Float[Array, "b n d"], Bool[Array, "b n"]]:
     """Average over `window` valid frames centred on every cell of `stride` frames: n = ⌈f / stride⌉
     tokens.
 
-    Returns the tokens and their validity (a cell is valid if any of its frames is).
+    With `last` no frame later than `last` after the first of the cell counts. Returns the tokens
+    and their validity (a cell is valid if any of its frames is).
     """
     frames = x.shape[1]
     tokens = -(-frames // stride)
     left = (window - stride) // 2
+    if last is not None:
+        left = max(left, -last)
+        window = min(window, left + last + 1)
     weight = mask[..., None].astype(jnp.float32)
     sums = functools.partial(_windowed_sum, stride=stride, tokens=tokens)
     total = sums(zero_invalid(x, mask).astype(jnp.float32), window=window, before=left)

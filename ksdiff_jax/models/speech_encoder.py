@@ -8,9 +8,11 @@ of the weights, by which every later run and every checkpoint identifies the enc
 
 Inside the network an encoder reads the cuts and windows of the network's input. `speech_features`
 computes the features of a whole recording of any length, once for all its windows and samples. If
-`Speech.features` contains them, the network does not run its encoder.
+`Speech.features` contains them, the network does not run its encoder. `sliding_features` computes
+them with a bounded look-ahead, for the causal mode.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +20,16 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SPEECH_RATE_HZ
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import BACKBONE
+from ksdiff_jax.speech.config import WhisperEncoderConfig
 from ksdiff_jax.speech.encoder import frozen_dtype
 from ksdiff_jax.speech.load import SpeechEncoder, load_encoder
 from ksdiff_jax.typing import Float, PyTree
+
+SLIDING_STEP_FRAMES = 4  # of a Whisper's sliding form, at 50 Hz: 80 ms
 
 SpeechFeatures = Callable[[np.ndarray], Float[np.ndarray, "f d"]]
 
@@ -85,14 +91,31 @@ def encodes_recordings(config: Config) -> bool:
 
 def speech_features(config: Config, params: PyTree) -> SpeechFeatures:
     """Return the encoder in `params` as a function of one recording (s,) of any length."""
+    return _recording_encoder(config, params).chunked
+
+
+def sliding_features(config: Config, params: PyTree, *, ahead: int) -> SpeechFeatures:
+    """Return the same encoder with a look-ahead: the features of frame i depend on the sound before
+    the end of frame i + `ahead`, at 50 Hz, only.
+
+    Raise `InputError` if the encoder, a Wav2Vec 2.0, has no such form.
+    """
+    encoder = _recording_encoder(config, params)
+    if not isinstance(encoder.config, WhisperEncoderConfig):
+        return functools.partial(encoder.sliding, ahead_s=(ahead + 1) / SPEECH_RATE_HZ)
+    step = min(SLIDING_STEP_FRAMES, ahead + 1)
+    seconds = {"step_s": step / SPEECH_RATE_HZ, "ahead_s": (ahead + 1 - step) / SPEECH_RATE_HZ}
+    return functools.partial(encoder.sliding, **seconds)
+
+
+def _recording_encoder(config: Config, params: PyTree) -> SpeechEncoder:
     settings, weights = config.model.encoder, params
     for name in BACKBONE:
         weights = weights[name]
-    encoder = SpeechEncoder(
+    return SpeechEncoder(
         config=settings.architecture,
         params=jax.device_put(weights),  # copied once, not at every call
         digest=settings.digest,
         source=settings.path,
         dtype=config.model.compute_dtype if settings.finetune else str(frozen_dtype()),
     )
-    return encoder.chunked

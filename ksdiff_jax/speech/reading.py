@@ -70,6 +70,7 @@ def read_utterance(
         digest,
         heard=heard,
         noise_id=noise_id_of(decoded),
+        sound_id=noise_id_of(decoded),
         spoken=spoken_text(transcript, prosody[:, 1]),
     )
     return cut_utterance(utterance, 0, utterance.frames)

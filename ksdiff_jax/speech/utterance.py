@@ -48,6 +48,8 @@ class Speech(NamedTuple):
     features: Float[Array, "b f d"] | None = None
     # keyframes of expression and head placed by hand: 1, or 0 for none, or PREDICTED
     keyframes: Int[Array, "b t 2"] | None = None
+    # clips in the causal mode, whose prosody has running statistics; None: none is
+    causal: Bool[Array, "b"] | None = None
 
 
 class Utterance(NamedTuple):
@@ -65,6 +67,8 @@ class Utterance(NamedTuple):
     noise_id: str = ""
     spoken: SpokenText = SpokenText("", ())  # the text of `tokens`, with times
     keyframes: Int[np.ndarray, "t 2"] | None = None  # placed by hand; None: all predicted
+    sound_id: str = ""  # noise id of the decoded sound
+    causal: bool = False  # prosody and features have a bounded look-ahead
 
     @property
     def frames(self) -> int:

@@ -213,3 +213,24 @@ def test_half_a_blink_closes_in_the_motion_and_an_option_leaves_it():
     np.testing.assert_array_equal(motion[:10], half[:10])
     np.testing.assert_array_equal(motion[:, EXPRESSION.stop :], half[:, EXPRESSION.stop :])
     np.testing.assert_array_equal(plain._joined(tone(40), given).motion, half)
+
+
+def test_the_causal_form_of_an_utterance_has_nothing_that_depends_on_later_sound():
+    draw = np.random.default_rng(0)
+    sound = np.cumsum(draw.normal(size=40 * FRAME)).astype(np.float32) * 1e-3
+    causal = engine().with_options(causal=True)
+    read = {"transcript": "some words", "sample_rate_hz": 16_000}
+    whole = causal.read(sound, **read)
+    (form,) = causal.prepared([whole])
+    assert form.noise_id == "stream" and form.spoken.text == ""
+    assert form.token_mask.sum() == 2  # begin and end
+    assert causal.prepared([form]) == [form] and engine().prepared([whole])[0] is whole
+    first, second = causal.prepared([whole._replace(noise_id="take-2")] * 2)
+    assert first is second or first.noise_id == "take-2"
+    assert second.noise_id == "take-2"
+
+    ahead = causal.system.config.model.causal.look_ahead_speech_frames
+    (early,) = causal.prepared([causal.read(sound[: 20 * FRAME], **read)])
+    known = 40 - ahead
+    np.testing.assert_array_equal(early.prosody[:known], form.prosody[:known])
+    assert (early.prosody[:known] != whole.prosody[:known]).any()

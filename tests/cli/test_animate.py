@@ -280,3 +280,14 @@ def test_a_pose_that_does_not_fit_is_one_line_before_anything_is_sampled(
     for source, what in ((short, "5 frames, 0.2 s; the motion has 25"), ("nothing", "no motion")):
         status, _, lines, _ = animate(speech, "--formats", "npz", "--pose", source)
         assert status == 2 and len([line for line in lines if what in line]) == 1, lines
+
+
+def test_the_causal_mode_is_recorded_and_an_untrained_model_gets_a_warning(
+    animate, speech, tmp_path
+):
+    status, _, err, _ = animate(speech, "--formats", "npz", "--causal")
+    assert status == 0 and len(err) == 1 and "not trained for the causal mode" in err[0]
+    meta = MotionClip.load(tmp_path / "out" / "speech.motion.npz").meta
+    assert meta["causal"] is True and meta["noise_id"] == "stream"
+    status, _, err, _ = animate(speech, "--causal", "--transcript", "words", out="other")
+    assert status == 2 and "--causal: the causal mode reads no transcript" in err[0]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.audio.prosody import extract_prosody, normalise_prosody
+from ksdiff_jax.audio.running_prosody import normalise_so_far
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.batch import collate
 from ksdiff_jax.data.tally import motion_of_clip
@@ -18,6 +19,7 @@ from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.ksdiff.system import KSDiff
 from ksdiff_jax.motion.clip_keyframes import clip_keyframes
 from ksdiff_jax.motion.space import MOTION_DIMS
+from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.transcript import encode
 from tests.data.clips import make_clip
 
@@ -43,6 +45,22 @@ def test_a_training_crop_has_the_keyframes_of_its_clip():
     np.testing.assert_array_equal(row.keyframes, bits[start : start + 60])
     assert (row.keyframes != clip_keyframes(row.motion)).any()
     assert not system.example(clip, 256).keyframes[200:].any()
+
+
+def test_a_causal_row_has_prosody_by_running_statistics_from_the_beginning_of_its_clip():
+    clip, system = make_clip(4, frames=100), KSDiff(Config())
+    assert system.example(clip, 60, rng=np.random.default_rng(1)).speech.causal is None
+    system = KSDiff(override(system.config, {"model.causal.probability": "0.5"}))
+    assert system.example(clip, 60).speech.causal is None  # validation: whole recordings
+    random = np.random.default_rng(1)
+    rows = [system.example(clip, 60, rng=random) for _ in range(20)]
+    assert 0 < sum(bool(row.speech.causal) for row in rows) < 20
+    forms = {True: normalise_so_far(clip.prosody), False: normalise_prosody(clip.prosody)}
+    for row in rows:
+        (start,) = (s for s in range(41) if np.array_equal(row.motion[0], motion_of_clip(clip)[s]))
+        expected = forms[bool(row.speech.causal)][2 * start : 2 * start + 120]
+        np.testing.assert_array_equal(row.speech.prosody, expected)
+    assert collate([row.speech for row in rows]).causal.shape == (20,)
 
 
 def test_what_lies_beyond_the_clip_is_zero_and_masked():

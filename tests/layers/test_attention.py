@@ -44,6 +44,13 @@ def test_near_attention_is_full_attention_under_the_alignment_mask(reach):
     found = attend_near(q, prefix, KeysValues(k, v), reach=reach, mask=valid)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
+    causal = jnp.array([True, False])
+    past = jnp.tril(jnp.ones((12, 12), bool)) | ~causal[:, None, None]
+    mask &= jnp.pad(past, ((0, 0), (0, 0), (2, 0)), constant_values=True)[:, None]
+    expected = attend(q, prefix.joined(KeysValues(k, v)), mask=mask)
+    found = attend_near(q, prefix, KeysValues(k, v), reach=reach, mask=valid, causal=causal)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
 
 def test_a_query_that_sees_nothing_is_finite_also_backwards():
     layer = Attention(8, 2)

@@ -13,6 +13,7 @@ from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_
 from ksdiff_jax.models.speech_encoder import (
     encoder_params,
     encodes_recordings,
+    sliding_features,
     speech_features,
     with_encoder,
 )
@@ -166,3 +167,26 @@ def test_a_configuration_written_before_there_were_such_encoders_is_read_as_it_w
     for name in ("path", "layer", "finetune", "digest", "architecture"):
         del values["model"]["encoder"][name]
     assert config_from_dict(values) == TINY
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ahead", [2, 10])
+def test_features_with_a_look_ahead_depend_on_no_later_sound(ahead, tmp_path):
+    path = {"model.encoder.path": str(write_folder(tmp_path))}
+    config, encoder = with_encoder(override(TINY, SMALLEST | path))
+    features = sliding_features(config, encoder_params(encoder), ahead=ahead)
+    sound = np.random.default_rng(0).normal(size=320 * 80).astype(np.float32) * 0.1
+    whole, known = features(sound), 50
+    changed = sound.copy()
+    changed[320 * known :] *= 0.2
+    later = features(changed)
+    np.testing.assert_array_equal(later[: known - ahead], whole[: known - ahead])
+    assert (later[known - 1] != whole[known - 1]).any()
+
+
+def test_an_encoder_without_a_sliding_form_cannot_be_causal(tiny_encoder):
+    path = {"model.encoder.path": str(tiny_encoder)}
+    config, encoder = with_encoder(override(TINY, SMALLEST | path))
+    features = sliding_features(config, encoder_params(encoder), ahead=10)
+    with pytest.raises(InputError, match="has no sliding form"):
+        features(np.zeros(16_000, np.float32))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
+from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
 from ksdiff_jax.limits import at_least, need, probabilities, weights
 from ksdiff_jax.speech.config import EncoderConfig
@@ -146,6 +147,32 @@ class DiffusionConfig:
 
 
 @dataclass(frozen=True)
+class CausalConfig:
+    """The causal mode (R): masks and running statistics with the same parameters, so that one
+    model computes motion of whole recordings and of live speech.
+
+    Motion frame t depends on the sound up to `look_ahead_frames` motion frames after it. Encoder
+    and prosody use this look-ahead; the network behind them has none, because look-aheads of
+    consecutive layers add up. A causal clip has no transcript.
+    """
+
+    # of a training clip to be in the causal mode. Its prosody has running statistics; the raw
+    # pitch and the features of a pretrained encoder are those of the whole recording
+    probability: float = 0.0
+    look_ahead_frames: int = 5  # motion frames: 0.2 s
+
+    def __post_init__(self) -> None:
+        probabilities(self, "model.causal", "probability")
+        possible = self.look_ahead_frames in range(1, 6)
+        need(possible, self, "model.causal.look_ahead_frames", "1 to 5 motion frames (0.2 s)")
+
+    @property
+    def look_ahead_speech_frames(self) -> int:
+        """Return the look-ahead in speech frames, at 50 Hz."""
+        return SPEECH_FRAMES_PER_MOTION_FRAME * self.look_ahead_frames
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The whole of KSDiff (§2; sizes: §3.3).
 
@@ -168,6 +195,7 @@ class ModelConfig:
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     regression: RegressionConfig = field(default_factory=RegressionConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    causal: CausalConfig = field(default_factory=CausalConfig)
     # of dense layers and products of attention
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     output_dtype: Literal["float32", "bfloat16", "float16"] = "float32"  # of sampled motion
@@ -230,6 +258,9 @@ class SampleConfig:
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
     # R: every blink of the built-in head is closed entirely (face/blinks.py)
     close_blinks: bool = True
+    # R: frame t depends on sound up to model.causal.look_ahead_frames after it, as live speech
+    # requires. No blink is closed afterwards then: that a blink ends half way shows at its end
+    causal: bool = False
     style: str = ""  # one of model.generator.styles; empty: the unknown one
 
     def __post_init__(self) -> None:

@@ -6,7 +6,8 @@ the speech feature f_t. Every layer has causal self-attention over the last W fr
 cross-attention to the speech features in a window of W frames around t, cross-attention to the
 transcript, and feed-forward; all are pre-norm. The output is one logit per frame. Positions are
 rotary, so the attention of a frame does not depend on its place in the clip. W, the length of a
-training clip, bounds the cost per frame (R).
+training clip, bounds the cost per frame (R). In a causal clip the window of cross-attention ends
+at frame t (R).
 
 Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one
 `lax.scan`, with a ring buffer of W keys and values per layer as its carry. Both compute the same
@@ -118,6 +119,7 @@ class KeyframePredictor(nn.Module):
         mask: Bool[Array, "b t"],
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t"]:
         """Return the logits of all frames at once; that of frame t depends on bits before t only.
 
@@ -129,6 +131,10 @@ class KeyframePredictor(nn.Module):
         behind = frame[:, None] - frame[None]
         own_mask = jnp.asarray((behind >= 0) & (behind < window))[None, None]
         near = jnp.asarray((behind <= window // 2) & (behind > -(window - window // 2)))
+        speech_mask = near[None, None] & mask[:, None, None, :]
+        if causal is not None:
+            past = jnp.asarray(frame[:, None] >= frame)
+            speech_mask &= past | ~causal[:, None, None, None]
         x = self.bit(previous) + self.speech(features)
 
         def apply(
@@ -140,7 +146,7 @@ class KeyframePredictor(nn.Module):
                 *own,
                 time_s=_time_s(frame),
                 own_mask=own_mask,
-                speech_mask=near[None, None] & mask[:, None, None, :],
+                speech_mask=speech_mask,
                 transcript_mask=text_mask,
                 deterministic=deterministic,
             )
@@ -159,6 +165,7 @@ class KeyframePredictor(nn.Module):
         *,
         mask: Bool[Array, "b t2"],
         text_mask: Bool[Array, "b l"],
+        causal: Bool[Array, "b"] | None = None,
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
         """Return the logit of one frame, computed from ring buffers of the frames before it, and
         the buffers with this frame added.
@@ -170,6 +177,9 @@ class KeyframePredictor(nn.Module):
         time_s = _time_s(frame)[None]
         own_mask = ((jnp.arange(window) <= frame) | (frame >= window))[None, None, None]
         speech_mask = jax.lax.dynamic_slice_in_dim(mask, frame, window, axis=1)[:, None, None]
+        if causal is not None:
+            past = jnp.arange(window) <= window // 2  # the slice begins W // 2 frames before t
+            speech_mask &= past | ~causal[:, None, None, None]
         x = (self.bit(previous) + self.speech(feature))[:, None]
         updated = []
         for index, layer in enumerate(self.layers):

@@ -20,6 +20,9 @@ the start of training.
 The style is a learned vector, that of the unknown style; a model with named styles
 (models/ksdiff/style.py) adds a learned difference for each, zero at the start of training.
 
+In a causal clip (R) attention covers no frame after its own, and a frame has no embedding of a
+keyframe after it. A look-ahead here would grow with every layer and every step of the sampler.
+
 `memory` returns everything that does not depend on the diffusion step; a sampler computes it once.
 """
 
@@ -70,6 +73,7 @@ class GeneratorLayer(DecoderLayer):
         mask: Bool[Array, "b t"],
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t d"]:
         def dropped(value: Array) -> Array:
             return self.dropout(value, deterministic=deterministic)
@@ -81,14 +85,17 @@ class GeneratorLayer(DecoderLayer):
             frame, frame, heads=self.config.heads, period=generator.bias_period_frames
         )
         bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
-        x = x + dropped(
-            self.self_attention(normed, own, mask=_after_condition(mask)[:, None, None], bias=bias)
-        )
+        visible = mask[:, None, None]
+        if causal is not None:
+            past = frame[:, None] >= frame
+            visible = visible & (past | ~causal[:, None, None, None])
+        visible = _after_condition(visible)
+        x = x + dropped(self.self_attention(normed, own, mask=visible, bias=bias))
 
         before = self.speech_attention.project(condition)
         reach = generator.alignment_frames
         heard = self.speech_attention.near(
-            self.norm_speech(x), before, speech, reach=reach, mask=mask
+            self.norm_speech(x), before, speech, reach=reach, mask=mask, causal=causal
         )
         x = x + dropped(heard)
         if transcript is not None:
@@ -142,6 +149,7 @@ class MotionGenerator(nn.Module):
         *,
         drop_speech: Bool[Array, "b"],
         regression: Float[Array, "b t c"] | None = None,
+        causal: Bool[Array, "b"] | None = None,
     ) -> GeneratorMemory:
         """Return the projected conditions for every layer.
 
@@ -155,7 +163,8 @@ class MotionGenerator(nn.Module):
         )
         settings, marks = self.config.keyframes, None
         if settings.enabled:
-            codes = [keyframe_offsets(bits, reach=settings.reach_frames) for bits in keyframes]
+            reach = settings.reach_frames
+            codes = [keyframe_offsets(bits, reach=reach, causal=causal) for bits in keyframes]
             for embed, of_track in zip(self.keyframe, codes, strict=True):
                 speech = speech + embed(of_track)
             if settings.at_motion:
@@ -181,6 +190,7 @@ class MotionGenerator(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
         style: Int[Array, "b"] | None = None,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t c"]:
         """Return the clean coefficients x̂₀ of noisy ones at diffusion step `step`, in float32.
 
@@ -198,9 +208,8 @@ class MotionGenerator(nn.Module):
         def apply(
             layer: GeneratorLayer, x: Array, own: tuple[KeysValues, KeysValues | None]
         ) -> Array:
-            x = layer(
-                x, condition, *own, mask=mask, text_mask=text_mask, deterministic=deterministic
-            )
+            masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
+            x = layer(x, condition, *own, **masks, deterministic=deterministic)
             return nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         own = list(itertools.zip_longest(memory.speech, memory.transcript))
@@ -232,16 +241,20 @@ class MotionGenerator(nn.Module):
         return sinusoid(phase, width=self.config.width).astype(self.execution.dtype)
 
 
-def keyframe_offsets(bits: Int[Array, "b t"], *, reach: int) -> Int[Array, "b t"]:
+def keyframe_offsets(
+    bits: Int[Array, "b t"], *, reach: int, causal: Bool[Array, "b"] | None = None
+) -> Int[Array, "b t"]:
     """Return the code of the nearest keyframe of each frame: bits and `UNKNOWN_BIT` as they are;
     for a frame d = 1 ... `reach` frames before one 1 + 2 d, and d frames after one 2 + 2 d.
 
-    A frame midway between two keyframes has the code of the one before it.
+    A frame midway between two keyframes has the code of the one before it. In a causal clip no
+    frame has the code of a keyframe after it.
     """
     codes, frames = bits, bits.shape[1]
     for distance in range(reach, 0, -1):
         ahead = jnp.pad(bits[:, distance:], ((0, 0), (0, min(distance, frames))))
         behind = jnp.pad(bits[:, : max(frames - distance, 0)], ((0, 0), (min(distance, frames), 0)))
+        ahead = ahead if causal is None else jnp.where(causal[:, None], 0, ahead)
         codes = jnp.where((bits == 0) & (ahead == 1), 1 + 2 * distance, codes)
         codes = jnp.where((bits == 0) & (behind == 1), 2 + 2 * distance, codes)
     return codes

@@ -41,6 +41,7 @@ class Encoded(NamedTuple):
     # the regression of the expression (`model.regression`), and the same with dropout, for its loss
     regression: Float[Array, "b t c"] | None = None
     dropped_regression: Float[Array, "b t c"] | None = None
+    causal: Bool[Array, "b"] | None = None  # clips in the causal mode; None: none is
 
 
 def expression_generator(config: ModelConfig) -> str:
@@ -93,32 +94,57 @@ class Network(nn.Module):
         style.
 
         The speech encoder runs only if `speech.features` is None. A dropped transcript is replaced
-        with an empty one. Without a transcript encoder, the text is one zero token (b, 1, D).
+        with an empty one, as is that of a causal clip. Without a transcript encoder, the text is
+        one zero token (b, 1, D).
         """
         frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        speech_features = (
-            self.encoder(speech.audio, frame_mask)
-            if speech.features is None
-            else speech.features.astype(jnp.float32)
-        )
+        speech_features = self._speech_features(speech, frame_mask)
         features = self.speech_paths(
-            speech_features, speech.prosody, frame_mask, deterministic=deterministic
+            speech_features,
+            speech.prosody,
+            frame_mask,
+            deterministic=deterministic,
+            causal=speech.causal,
         )
-        regressed = (None, None)
+        ends = {"mask": speech.mask, "causal": speech.causal}
         if self.config.regression.enabled:
-            regressed = tuple(
-                self.regression(speech_features, speech.mask, style=style, deterministic=each)
-                for each in (True, deterministic)
-            )
+            ends |= self._regressions(speech_features, speech, style, deterministic=deterministic)
         if not self.config.transcript.enabled:
             nothing = jnp.zeros((speech.mask.shape[0], 1, self.config.width), features.head.dtype)
-            visible = jnp.ones(nothing.shape[:2], bool)
-            return Encoded(features, nothing, visible, speech.mask, *regressed)
+            return Encoded(features, nothing, jnp.ones(nothing.shape[:2], bool), **ends)
+        if speech.causal is not None:
+            drop_transcript = drop_transcript | speech.causal
         empty = jnp.zeros_like(speech.tokens).at[:, :2].set(jnp.array([BEGIN, END]))
         tokens = jnp.where(drop_transcript[:, None], empty, speech.tokens)
         text_mask = jnp.where(drop_transcript[:, None], empty > 0, speech.token_mask)
         text = self.transcript_encoder(tokens, text_mask, deterministic=deterministic)
-        return Encoded(features, text, text_mask, speech.mask, *regressed)
+        return Encoded(features, text, text_mask, **ends)
+
+    def _regressions(
+        self,
+        features: Float[Array, "b f d"],
+        speech: Speech,
+        style: Int[Array, "b"] | None,
+        *,
+        deterministic: bool,
+    ) -> dict[str, Float[Array, "b t c"]]:
+        """Return both regressions of `Encoded` by their names."""
+        given = {"style": style, "causal": speech.causal}
+        return {
+            name: self.regression(features, speech.mask, deterministic=each, **given)
+            for name, each in (("regression", True), ("dropped_regression", deterministic))
+        }
+
+    def _speech_features(self, speech: Speech, mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:
+        """Return the given features of the speech, or those of the encoder. Only the encoder that
+        is trained with the model has a causal form here; a pretrained one reads the whole clip.
+        """
+        if speech.features is not None:
+            return speech.features.astype(jnp.float32)
+        if speech.causal is None or self.config.encoder.kind != "mel":
+            return self.encoder(speech.audio, mask)
+        ahead = self.config.causal.look_ahead_speech_frames
+        return self.encoder(speech.audio, mask, causal=speech.causal, ahead=ahead)
 
     def predictor_memory(self, track: str, encoded: Encoded) -> PredictorMemory:
         """Return the memory that the keyframe predictor of `track` attends to."""
@@ -137,6 +163,7 @@ class Network(nn.Module):
             mask=encoded.mask,
             text_mask=encoded.text_mask,
             deterministic=deterministic,
+            causal=encoded.causal,
         )
 
     def keyframe_step(
@@ -150,14 +177,13 @@ class Network(nn.Module):
         *,
         mask: Bool[Array, "b t2"],
         text_mask: Bool[Array, "b l"],
+        causal: Bool[Array, "b"] | None = None,
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
         """Return the logit of one frame of `track` and the new caches; see
         `KeyframePredictor.step`.
         """
-        predictor = self.predictors[track]
-        return predictor.step(
-            previous, feature, caches, memory, frame, mask=mask, text_mask=text_mask
-        )
+        masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
+        return self.predictors[track].step(previous, feature, caches, memory, frame, **masks)
 
     def generator_memory(
         self,
@@ -174,9 +200,8 @@ class Network(nn.Module):
         features = tuple(getattr(encoded.features, track) for track in tracks)
         bits = tuple(keyframes[track] for track in tracks) if self.config.keyframes.enabled else ()
         regression = encoded.regression if name == expression_generator(self.config) else None
-        return self.generators[name].memory(
-            features, bits, encoded.text, drop_speech=drop_speech, regression=regression
-        )
+        given = {"drop_speech": drop_speech, "regression": regression, "causal": encoded.causal}
+        return self.generators[name].memory(features, bits, encoded.text, **given)
 
     def denoise(
         self,
@@ -189,6 +214,7 @@ class Network(nn.Module):
         text_mask: Bool[Array, "b l"],
         deterministic: bool,
         style: Int[Array, "b"] | None = None,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t c"]:
         """Return x̂₀ of the generator `name`; c is the number of its motion dimensions."""
         return self.generators[name](
@@ -199,6 +225,7 @@ class Network(nn.Module):
             text_mask=text_mask,
             deterministic=deterministic,
             style=style,
+            causal=causal,
         )
 
     def __call__(self, speech: Speech) -> None:

@@ -6,7 +6,9 @@
           + (keyframe_guidance - 1) · (conditional - without keyframes)
     x   = DDIM(x_T, x̂₀)
 
-Keyframes placed by hand (`Speech.keyframes`) replace the predicted ones of their track.
+Keyframes placed by hand (`Speech.keyframes`) replace the predicted ones of their track. With
+`sample.causal` every clip is in the causal mode: the network has the same parameters, and frame t
+depends on no feature of speech after its own.
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
 keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
@@ -68,6 +70,8 @@ def sample_normalised(
     frames = speech.mask.shape[1]
     nothing = jnp.zeros(len(speech.mask), bool)
     style = style_of_options(network, options, batch=len(nothing))
+    if options.causal:
+        speech = speech._replace(causal=~nothing)
     encoded = encode(network, params, speech, nothing, style=style)
     tracks, bits = {}, {}
     for track in keyframe_tracks(network.config):
@@ -139,6 +143,7 @@ def guided_denoiser(
     by guidance of scale `options.keyframe_guidance`. It is the plain conditional model if
     `condition.unguided` is None and the scale for keyframes 1.
     """
+    style = style_of_options(network, options, batch=len(condition.encoded.mask))
 
     def denoiser(
         encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool
@@ -155,14 +160,12 @@ def guided_denoiser(
         def denoise(noisy, step):
             return network.apply(
                 {"params": params},
-                name,
-                noisy,
-                jnp.full(len(noisy), step),
-                memory,
+                *(name, noisy, jnp.full(len(noisy), step), memory),
                 mask=encoded.mask,
                 text_mask=encoded.text_mask,
                 deterministic=True,
-                style=style_of_options(network, options, batch=len(noisy)),
+                style=style,
+                causal=encoded.causal,
                 method=Network.denoise,
             )
 
@@ -235,6 +238,7 @@ def decode_keyframes(
             frame,
             mask=mask,
             text_mask=encoded.text_mask,
+            causal=encoded.causal,
             method=Network.keyframe_step,
         )
         probability = jax.nn.sigmoid(logit)

@@ -10,12 +10,18 @@ expression features f_e.
 
 Queries and keys have rotary positions of their time in seconds, which aligns tokens of different
 strides (R).
+
+Causal mode (R). In a clip that `causal` marks, feature t of either path depends on the speech
+frames up to 2 t + 1, its own last, and on none after them: filters and statistics are the causal
+ones of layers/convolution.py, a token of expression pools and attends up to the end of its cell,
+and one of the head up to the first motion frame that reads it.
 """
 
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME, SPEECH_RATE_HZ
 from ksdiff_jax.layers.attention import Attention, FeedForward
@@ -51,7 +57,12 @@ class MultiScaleDilatedConvolution(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "b f d"], mask: Bool[Array, "b f"], *, deterministic: bool
+        self,
+        x: Float[Array, "b f d"],
+        mask: Bool[Array, "b f"],
+        *,
+        deterministic: bool,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b f d"]:
         paths = self.config.speech_paths
         branches = []
@@ -63,9 +74,9 @@ class MultiScaleDilatedConvolution(nn.Module):
                 multiplier=2,
                 dtype=self.execution.dtype,
                 name=f"{name}_depthwise",
-            )(x, mask)
+            )(x, mask, causal=causal)
             wide = MaskedGroupNorm(paths.groups, dtype=self.execution.dtype, name=f"{name}_norm")(
-                wide, mask
+                wide, mask, causal=causal
             )
             gated = nn.glu(wide, axis=-1)
             branches.append(
@@ -81,12 +92,14 @@ class ScaleBranch(nn.Module):
     """One scale: pools `source` with a window of `window_s` seconds, then attends to `memory`
     (pre-norm, residual attention and FFN).
 
-    It returns the tokens at one per `stride` speech frames, and their mask.
+    It returns the tokens at one per `stride` speech frames, and their mask. In a causal clip, token
+    n depends on speech frames up to n · `stride` + `last`.
     """
 
     config: ModelConfig
     window_s: float
     stride: int
+    last: int
     execution: Execution = Execution()
 
     @nn.compact
@@ -97,10 +110,14 @@ class ScaleBranch(nn.Module):
         mask: Bool[Array, "b f"],
         *,
         deterministic: bool,
+        causal: Bool[Array, "b"] | None = None,
     ) -> tuple[Float[Array, "b n d"], Bool[Array, "b n"]]:
         config, width = self.config, self.config.width
-        window = round(self.window_s * SPEECH_RATE_HZ)
-        pooled, token_mask = window_pool(source, mask, window=window, stride=self.stride)
+        size = {"window": round(self.window_s * SPEECH_RATE_HZ), "stride": self.stride}
+        pooled, token_mask = window_pool(source, mask, **size)
+        if causal is not None:
+            past, _ = window_pool(source, mask, **size, last=self.last)
+            pooled = jnp.where(causal[:, None, None], past, pooled)
         tokens = Dense(width, dtype=self.execution.dtype, name="pooled")(pooled)
 
         query_s = token_times(tokens.shape[1], stride=self.stride, rate_hz=SPEECH_RATE_HZ)
@@ -109,6 +126,10 @@ class ScaleBranch(nn.Module):
         if config.speech_paths.context_s > 0:
             near = jnp.abs(query_s[:, None] - key_s[None]) <= config.speech_paths.context_s
             visible = visible & near[None, None]
+        if causal is not None:
+            known = np.maximum(np.arange(tokens.shape[1]) * self.stride + self.last, 0)
+            past = np.arange(memory.shape[1]) <= known[:, None]
+            visible = visible & (past[None, None] | ~causal[:, None, None, None])
 
         def dropped(x: Array) -> Array:
             return nn.Dropout(config.dropout)(x, deterministic=deterministic)
@@ -143,6 +164,7 @@ class SpeechPaths(nn.Module):
         mask: Bool[Array, "b f"],
         *,
         deterministic: bool,
+        causal: Bool[Array, "b"] | None = None,
     ) -> PathFeatures:
         paths, width = self.config.speech_paths, self.config.width
         projected = Dense(width, dtype=self.execution.dtype, name="adapt")(features)
@@ -156,15 +178,16 @@ class SpeechPaths(nn.Module):
             return PathFeatures(expression=plain, head=plain)
 
         hidden = MultiScaleDilatedConvolution(self.config, self.execution, name="msdc")(
-            projected, mask, deterministic=deterministic
+            projected, mask, deterministic=deterministic, causal=causal
         )
         modulated = self._film(hidden, prosody) if paths.prosody else hidden
 
         def branch(name: str, window_s: float, stride: int, *inputs: Array) -> tuple[Array, Array]:
             def ask(layer: ScaleBranch, *inputs: Array) -> tuple[Array, Array]:
-                return layer(*inputs, mask, deterministic=deterministic)
+                return layer(*inputs, mask, deterministic=deterministic, causal=causal)
 
-            layer = ScaleBranch(self.config, window_s, stride, self.execution, name=name)
+            last = last_frame(stride)
+            layer = ScaleBranch(self.config, window_s, stride, last, self.execution, name=name)
             return rematerialise(self.execution.remat, ask, layer, *inputs)
 
         coarse, coarse_mask = branch(
@@ -211,3 +234,15 @@ class SpeechPaths(nn.Module):
         return upsample_linear(
             tokens, mask, token_times(tokens.shape[1], stride=stride, rate_hz=SPEECH_RATE_HZ), at_s
         )
+
+
+def last_frame(stride: int) -> int:
+    """Return up to which speech frame after the first of its cell a token may depend on speech, so
+    that no motion frame that reads it depends on a later speech frame than its own last.
+
+    Motion frame t reads the tokens on both sides of its middle (`upsample_linear`).
+    """
+    per_frame = SPEECH_FRAMES_PER_MOTION_FRAME
+    own_last = per_frame * np.arange(1, stride + 2) - 1
+    position = np.maximum((own_last - (per_frame - 1) / 2 - (stride - 1) / 2) / stride, 0)
+    return int(np.min(own_last - stride * np.ceil(position)))

@@ -38,8 +38,11 @@ class SpeechRegression(nn.Module):
         *,
         style: Int[Array, "b"] | None,
         deterministic: bool,
+        causal: Bool[Array, "b"] | None = None,
     ) -> Float[Array, "b t c"]:
-        """Return r in float32, zero on padding; `features` are those of the speech encoder."""
+        """Return r in float32, zero on padding; `features` are those of the speech encoder. Clips
+        of `causal` have frame t in place of those after it.
+        """
         settings, maps = self.config.regression, 1 + len(self.config.generator.styles)
         pairs = features.reshape(
             len(features), -1, SPEECH_FRAMES_PER_MOTION_FRAME, features.shape[-1]
@@ -49,9 +52,11 @@ class SpeechRegression(nn.Module):
         rows = jnp.where(mask[..., None], rows, 0.0).astype(self.execution.dtype)
         frames, reach = mask.shape[1], settings.reach_frames
         padded = jnp.pad(rows, ((0, 0), (reach, reach), (0, 0)))
-        near = jnp.concatenate(
-            [padded[:, shift : shift + frames] for shift in range(2 * reach + 1)], axis=-1
-        )
+        near = [padded[:, shift : shift + frames] for shift in range(2 * reach + 1)]
+        if causal is not None:
+            after = near[reach + 1 :]
+            near[reach + 1 :] = [jnp.where(causal[:, None, None], rows, each) for each in after]
+        near = jnp.concatenate(near, axis=-1)
         kernel = self.param(
             "kernel",
             nn.initializers.zeros,

@@ -63,7 +63,11 @@ class KSDiff:
         from ksdiff_jax.data.transforms import clip_row
 
         bits = keyframes_of_clip(clip, self.config.keyframe_settings)
-        row = clip_row(clip, frames, config=self.config, rng=rng, features=features, keyframes=bits)
+        causal, share = None, self.config.model.causal.probability
+        if rng is not None and share > 0:
+            causal = bool(rng.random() < share)
+        given = {"features": features, "keyframes": bits, "causal": causal}
+        row = clip_row(clip, frames, config=self.config, rng=rng, **given)
         if styles := self.config.model.generator.styles:
             row = row._replace(style=np.int32(style_of_clip(clip, styles)))
         if self.config.weights_head:

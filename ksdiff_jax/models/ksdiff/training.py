@@ -8,9 +8,10 @@ is returned with its λ, as (b,), so the loss of a clip is the sum of its terms.
 
 The generators get ground-truth keyframes, jittered and sometimes hidden (R, against exposure bias:
 at inference they get predicted ones). Speech and transcript are sometimes dropped, for
-classifier-free guidance (R). The random numbers of a clip depend only on the key of the clip and,
-frame by frame, on the index of the frame: neither the other clips of the batch nor padding changes
-them. Dropout is the exception: it draws for the whole batch, from the key of its first clip.
+classifier-free guidance (R). A row of the batch may be in the causal mode (`Speech.causal`, R). The
+random numbers of a clip depend only on the key of the clip and, frame by frame, on the index of the
+frame: neither the other clips of the batch nor padding changes them. Dropout is the exception: it
+draws for the whole batch, from the key of its first clip.
 """
 
 from collections.abc import Callable
@@ -81,6 +82,7 @@ def training_terms(
             method=Network.generator_memory,
         )
         given = {"mask": encoded.mask, "text_mask": encoded.text_mask, "style": style}
+        given["causal"] = encoded.causal
         prediction = apply(Network.denoise, name, noisy, step, memory, name=name, **given)
         terms |= _path_terms(name, prediction, clean, encoded, config=config)
         if name != "head" and encoded.dropped_regression is not None:

@@ -39,6 +39,8 @@ from ksdiff_jax.overrides import override
         ("sample.guidance", "inf", "a number of 0 or more"),
         ("sample.keyframe_guidance", "-1", "a number of 0 or more"),
         ("model.keyframes.reach_frames", "-1", "0 or more"),
+        ("model.causal.probability", "1.5", "a number from 0 to 1"),
+        ("model.causal.look_ahead_frames", "6", "1 to 5 motion frames"),
         ("sample.lip_temperature", "2", "0 .speech alone. to 1"),
         ("data.clip_frames", "0", "1 or more"),
         ("data.clip_frames", "-5", "1 or more"),

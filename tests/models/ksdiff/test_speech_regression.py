@@ -31,9 +31,9 @@ def params(draw):
     return {"kernel": kernel, "bias": draw.normal(size=(3, DIMS)).astype(np.float32)}
 
 
-def regress(params, features, mask, *, style=None):
+def regress(params, features, mask, *, style=None, causal=None):
     regression = SpeechRegression(STYLED.model, DIMS)
-    options = {"style": style, "deterministic": True}
+    options = {"style": style, "causal": causal, "deterministic": True}
     return np.asarray(regression.apply({"params": params}, jnp.asarray(features), mask, **options))
 
 
@@ -57,6 +57,18 @@ def test_padding_changes_no_frame_and_gets_zero(params, draw):
     padded = regress(params, features, jnp.arange(5)[None] < 3)
     np.testing.assert_allclose(padded[:, :3], alone, rtol=1e-5, atol=1e-5)
     assert not padded[:, 3:].any()
+
+
+def test_a_causal_clip_does_not_depend_on_later_frames(params, draw):
+    features = draw.normal(size=(2, 10, FEATURES)).astype(np.float32)
+    mask, causal = jnp.ones((2, 5), bool), jnp.array([True, False])
+    before = regress(params, features, mask, causal=causal)
+    features[:, 6:] += 1.0 * draw.normal(size=(2, 4, FEATURES)).astype(np.float32)
+    after = regress(params, features, mask, causal=causal)
+    np.testing.assert_array_equal(after[0, :3], before[0, :3])
+    assert (after[1, 2] != before[1, 2]).any() and (after[0, 3] != before[0, 3]).any()
+    alone = regress(params, features[1:], mask[1:])
+    np.testing.assert_allclose(after[1:], alone, rtol=1e-6)
 
 
 def test_dropped_speech_hides_the_regression_and_no_gradient_reaches_it(draw):
