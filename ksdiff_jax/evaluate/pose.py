@@ -6,10 +6,9 @@ under separate names).
                      then the mean over frames and components
 
 of the axis-angle in radians, or of yaw, pitch and roll in degrees (`hopenet_angles`). KSDiff
-cites Hopenet (Ruiz et al. 2018) for its figure and gives no unit; SadTalker takes the deviation of
-Hopenet's features of rendered frames, a network's own scale. The angles are what Hopenet is trained
-to tell, so a figure in them can be compared with those that an estimator finds in a video. More is
-read as better, although jitter adds to it.
+cites Hopenet (Ruiz et al. 2018) for its figure and gives neither formula nor unit. Hopenet returns
+these angles, so a figure in them can be compared with those that it or another estimator finds in a
+video. More is read as better, although jitter adds to it.
 
 `lip_difference_mm` measures how much the lips of two samples of one input differ. The words are the
 same, so the difference should be small.
