@@ -15,9 +15,8 @@ d_t,v = |p_t,v − q_t,v| over lip vertices v of frame t:
 Upper-face Dynamics Deviation (FDD), signed, truth minus prediction; `dynamics_deviation` returns
 every variant. With n_t,v = |x_t,v − template_v| over vertices v of the upper face:
 
-    squared_m2   S(truth) − S(prediction),  S = mean_v std_t n²_t,v     CodeTalker's, DiffSpeaker's
-                                                                        code                    (m²)
-    distance_m   the same with n in place of n²                         the text of these papers (m)
+    squared_m2   S(truth) − S(prediction),  S = mean_v std_t n²_t,v   DiffSpeaker, CodeTalker   (m²)
+    distance_m   the same with n in place of n²                                                 (m)
     absolute_m2  mean_v |std_t n²_t,v of the truth − that of the prediction|   ours             (m²)
 
 In the signed ones a vertex that moves too much and one that moves too little cancel.

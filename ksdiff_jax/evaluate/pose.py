@@ -5,11 +5,10 @@ under separate names).
     between samples  std over several samples of one input at each frame,
                      then the mean over frames and components
 
-of the axis-angle in radians, or of yaw, pitch and roll in degrees (`hopenet_angles`). Papers that
-cite SadTalker take the deviation of Hopenet's features of rendered frames, a network's own scale;
-its angles are what Hopenet (Ruiz et al. 2018) is trained to tell, so a figure in them can be
-compared with angles that Hopenet or another estimator finds in a video. More is read as better,
-although white noise has the most.
+of the axis-angle in radians, or of yaw, pitch and roll in degrees (`hopenet_angles`). KSDiff
+cites Hopenet (Ruiz et al. 2018) for its figure and gives neither formula nor unit. Hopenet returns
+these angles, so a figure in them can be compared with those that it or another estimator finds in a
+video. More is read as better, although jitter adds to it.
 
 `lip_difference_mm` measures how much the lips of two samples of one input differ. The words are the
 same, so the difference should be small.

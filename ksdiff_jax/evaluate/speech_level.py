@@ -6,9 +6,10 @@ need no true motion, and `ksdiff-jax evaluate --discriminate` measures what they
                                 Gaussian, σ = 4 frames): a head rests in pauses and moves most where
                                 a phrase is loud
 
-in [-1, 1]; 0 for a face that does not move, NaN for speech of one level. The two widths were
-chosen on validation clips of the built-in corpus. The level is the logarithm of the energy, cut
-30 dB below the loud frames (95th percentile), so that the depth of silence does not matter.
+in [-1, 1]; 0 for a face that does not move, NaN for speech of one level. The smoothing of the head
+was chosen on validation clips of the built-in corpus, that of the opening was not varied. The level
+is the logarithm of the energy, cut 30 dB below the loud frames (95th percentile), so that the depth
+of silence does not matter.
 """
 
 import numpy as np
