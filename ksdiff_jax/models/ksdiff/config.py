@@ -213,6 +213,9 @@ class SampleConfig:
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
     # R: every blink of the built-in head is closed entirely (face/blinks.py)
     close_blinks: bool = True
+    # R: drawn: blinks of the built-in head follow the law of the built-in corpus, at random
+    # (animate/drawn_blinks.py); sampled: the model's own
+    blinks: Literal["sampled", "drawn"] = "sampled"
     style: str = ""  # one of model.generator.styles; empty: the unknown one
 
     def __post_init__(self) -> None:
