@@ -16,7 +16,7 @@ from pathlib import Path
 import jax
 
 from ksdiff_jax import __version__
-from ksdiff_jax.animate.engine import BUCKETS, Engine, with_sampling
+from ksdiff_jax.animate.engine import BUCKETS, Engine
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import to_dict
@@ -195,7 +195,7 @@ class Animator:
 
     def options(self, **options) -> SampleConfig:
         """Return the checkpoint's sampling options with the given ones replaced and checked."""
-        return with_sampling(self.config, **options).sample
+        return self.engine.with_options(**options).system.config.sample
 
     def animate(
         self,

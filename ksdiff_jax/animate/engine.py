@@ -40,6 +40,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from ksdiff_jax.animate.causal_form import causal_form
+from ksdiff_jax.animate.drawn_blinks import with_drawn_blinks
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
@@ -133,6 +134,11 @@ class Engine:
         copied.
         """
         config = with_sampling(self.system.config, **options)
+        if config.sample.blinks == "drawn" and self.space.name != BUILTIN.name:
+            raise InputError(
+                "blinks drawn: these are blinks of the built-in head, the checkpoint's motion is "
+                f"of the {self.space.name} space; need sampled"
+            )
         other = copy.copy(self)
         other.system = dataclasses.replace(self.system, config=config)
         return other
@@ -214,7 +220,8 @@ class Engine:
                 done += job.window.frames
             if progress:
                 progress(done, total)
-        return [self._joined(*pair) for pair in zip(utterances, parts, strict=True)]
+        keys = [sample_key(seed, n, u.noise_id) for n, u in zip(numbers, utterances, strict=True)]
+        return [self._joined(*each) for each in zip(utterances, parts, keys, strict=True)]
 
     def prepared(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         """Return utterances as `sample` uses them: with a bounded look-ahead if `sample.causal`,
@@ -310,8 +317,8 @@ class Engine:
             for row, job in enumerate(group)
         ]
 
-    def _joined(self, utterance: Utterance, parts: list[Sample]) -> Sample:
-        """Return the windows of an utterance as one sample."""
+    def _joined(self, utterance: Utterance, parts: list[Sample], key: Key[Array, ""]) -> Sample:
+        """Return the windows of an utterance as the sample of this key."""
         frames = utterance.frames
         windows = plan_windows(frames, longest=self.buckets[-1])
         tracks = {
@@ -319,12 +326,22 @@ class Engine:
             for name in parts[0].tracks
         }
         motion = join_windows([part.motion for part in parts], windows, frames=frames)
-        options = self.system.config.sample
-        # Whether a blink closes on its own is not known before its end.
-        closes = options.close_blinks and not utterance.causal
-        if self.space.name == BUILTIN.name and closes:
-            motion[:, EXPRESSION] = with_closed_blinks(motion[:, EXPRESSION])
+        if self.space.name == BUILTIN.name:
+            closes = not utterance.causal
+            motion[:, EXPRESSION] = self._blinking(motion[:, EXPRESSION], key, closes=closes)
         return Sample(motion, tracks)
+
+    def _blinking(self, expression: np.ndarray, key: Key[Array, ""], *, closes: bool) -> np.ndarray:
+        """Return the coefficients of the built-in head with the blinks that the options ask for.
+
+        Blinks are not closed if `closes` is False: whether a blink closes on its own is not known
+        before its end.
+        """
+        options = self.system.config.sample
+        if options.blinks == "drawn":
+            expression = with_drawn_blinks(expression, key)
+        closes = closes and options.close_blinks
+        return with_closed_blinks(expression) if closes else expression
 
 
 def sample_key(seed: int, number: int, noise_id: str) -> Key[Array, ""]:

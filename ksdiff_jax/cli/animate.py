@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --causal
+  ksdiff-jax animate speech.wav --out out --checkpoint runs/me --blinks drawn
 """
 
 
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling = parser.add_argument_group("sampling")
     _add_sampling_arguments(sampling)
     _add_causal_argument(sampling)
+    _add_manner_arguments(sampling)
 
 
 def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
@@ -183,6 +185,9 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
             help=f"keyframes of the {path} placed by hand, at these times in seconds, in place of "
             "the predicted ones; no time places none",
         )
+
+
+def _add_manner_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--lip-temperature",
         type=float,
@@ -195,6 +200,12 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="move as this source of the training data, or as its speaker (SOURCE/SPEAKER); one of "
         "the checkpoint's styles, if it has any; default the checkpoint's",
+    )
+    group.add_argument(
+        "--blinks",
+        choices=("sampled", "drawn"),
+        help="sampled: the model's own; drawn: at random, 0.28 to 0.45 a second, on the built-in "
+        "head; default the checkpoint's",
     )
 
 

@@ -55,7 +55,7 @@ class RecordingAnimator:
         )
         self.options = {
             name: getattr(args, name)
-            for name in ("steps", "sampler", "guidance", "lip_temperature", "style")
+            for name in ("steps", "sampler", "guidance", "lip_temperature", "style", "blinks")
         }
         self.keyframes = _keyframes_by_hand(args, self.animator.config)
         if args.keyframe_guidance is not None:

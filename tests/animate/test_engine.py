@@ -13,8 +13,14 @@ from ksdiff_jax.animate.engine import BUCKETS, Engine, TranscriptWarning
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.run import predict_clips
-from ksdiff_jax.face.actions import ACTIONS, actions_to_expression, expression_to_actions
+from ksdiff_jax.face.actions import (
+    ACTIONS,
+    actions_to_expression,
+    coefficients_of,
+    expression_to_actions,
+)
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import EXPRESSION, MOTION_DIMS
@@ -208,11 +214,36 @@ def test_half_a_blink_closes_in_the_motion_and_an_option_leaves_it():
     half[:, EXPRESSION] = actions_to_expression(weights)
     given = [Sample(half, {})]
     closing, plain = engine(), engine().with_options(close_blinks=False)
-    motion = closing._joined(tone(40), given).motion
+    key = jax.random.key(0)
+    motion = closing._joined(tone(40), given, key).motion
     np.testing.assert_allclose(expression_to_actions(motion[12, EXPRESSION])[:2], 1, atol=1e-5)
     np.testing.assert_array_equal(motion[:10], half[:10])
     np.testing.assert_array_equal(motion[:, EXPRESSION.stop :], half[:, EXPRESSION.stop :])
-    np.testing.assert_array_equal(plain._joined(tone(40), given).motion, half)
+    np.testing.assert_array_equal(plain._joined(tone(40), given, key).motion, half)
+
+
+def test_drawn_blinks_are_refused_on_another_face():
+    of_flame = FakeSystem(space=dataclasses.replace(FakeSystem().space, name="flame"))
+    with pytest.raises(InputError, match="of the flame space; need sampled"):
+        engine(of_flame).with_options(blinks="drawn")
+
+
+def test_drawn_blinks_replace_those_of_the_model_by_seed_and_number_in_any_length():
+    drawing, lids = engine().with_options(blinks="drawn"), slice(0, 2)
+    utterances = [tone(1000), tone(1000), tone(800)]
+    samples = drawing.sample(utterances, seed=3, numbers=[0, 1, 0])
+    first, other, shorter = (sample.motion[:, EXPRESSION] for sample in samples)
+    plain = engine().with_options(close_blinks=False).sample(utterances[:1], seed=3)[0].motion
+    changed = np.flatnonzero(np.abs(first - plain[:, EXPRESSION]).max(axis=0) > 1e-6)
+    assert set(changed) <= set(coefficients_of("blink", "lids"))  # EyeWide yields to a blink
+    np.testing.assert_array_equal(shorter[:, lids], first[:800, lids])
+    assert not np.array_equal(other[:, lids], first[:, lids])
+    for motion in (first, other):
+        blink = expression_to_actions(motion)[:, :2]
+        begun = np.flatnonzero((blink[1:, 0] > 0.5) & (blink[:-1, 0] <= 0.5))
+        assert 0.8 * 0.28 < len(begun) / 40 < 1.2 * 0.45  # 1000 frames are 40 s
+        assert all(blink[frame : frame + 5].max(axis=0).min() > 0.999 for frame in begun)
+        assert np.median(np.abs(blink)) < 1e-6
 
 
 def test_the_causal_form_of_an_utterance_has_nothing_that_depends_on_later_sound():

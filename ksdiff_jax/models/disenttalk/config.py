@@ -126,6 +126,9 @@ class SampleConfig:
     lip_temperature: float = 1.0
     # R: every blink of the built-in head is closed entirely (face/blinks.py)
     close_blinks: bool = True
+    # R: drawn: blinks of the built-in head follow the law of the built-in corpus, at random
+    # (animate/drawn_blinks.py); sampled: the model's own
+    blinks: Literal["sampled", "drawn"] = "sampled"
 
     def __post_init__(self) -> None:
         at_least(self, "sample", steps=1)

@@ -261,6 +261,9 @@ class SampleConfig:
     # R: frame t depends on sound up to model.causal.look_ahead_frames after it, as live speech
     # requires. No blink is closed afterwards then: that a blink ends half way shows at its end
     causal: bool = False
+    # R: drawn: blinks of the built-in head follow the law of the built-in corpus, at random
+    # (animate/drawn_blinks.py); sampled: the model's own
+    blinks: Literal["sampled", "drawn"] = "sampled"
     style: str = ""  # one of model.generator.styles; empty: the unknown one
 
     def __post_init__(self) -> None:

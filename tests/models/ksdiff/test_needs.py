@@ -20,6 +20,7 @@ def test_the_default_configuration_trains_on_both_spaces_of_its_width():
     [
         ("bfm", {}, "of the bfm space, this system trains on builtin and flame"),
         ("flame", {"loss.lip_gap": 0.5}, "set --loss.lip_gap 0"),
+        ("flame", {"sample.blinks": "drawn"}, "set --sample.blinks sampled"),
         ("flame", {"sample.lip_dims": (20, 21, 53)}, "names 2 expression directions"),
     ],
 )
