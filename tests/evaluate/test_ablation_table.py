@@ -88,8 +88,10 @@ def test_one_seed_gives_an_interval_over_clips_and_none_over_seeds():
     low, high = stats.t.interval(0.95, 19, values.mean(), stats.sem(values[:, 0]))
     assert found.shown[1:3] == pytest.approx((low, high))
     assert not math.isfinite(found.over_seeds.low)
+    far = difference_of(random_scores(seeds=1, lost=9.0), CUT, FULL, "closure_rate")
+    assert far.shown.high < -8 and far.verdict == "not resolved"
     text = markdown(scores, TABLE, beside={})
-    assert "how trainings differ is not in them" in text
+    assert "how trainings differ is not in them" in text and "none of these is resolved" in text
     assert "how trainings differ" not in markdown(random_scores(), TABLE, beside={})
 
 
