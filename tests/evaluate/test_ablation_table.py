@@ -120,6 +120,8 @@ def test_a_difference_takes_the_seeds_that_both_rows_have():
     assert found.over_clips.mean == pytest.approx(
         np.mean(by_clip(scores, CUT, "beat_align") - paired)
     )
+    del scores[CUT][2]
+    assert "of rows with one run over clips" in markdown(scores, TABLE, beside={})
     assert difference_of({CUT: scores[CUT]}, CUT, FULL, "beat_align") is None
 
 
