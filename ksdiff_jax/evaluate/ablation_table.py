@@ -113,9 +113,9 @@ def markdown(scores: Scores, table: Ablations, *, beside: Scores) -> str:
     the table is the reference.
     """
     reference, few = next(iter(table.rows)), max(map(len, scores.values()), default=0) < 2
-    over = (
-        "clips (one run a row: how trainings differ is not in them)" if few else "clips and seeds"
-    )
+    over = "clips (one run a row: how trainings differ is not in them)" if few else "seeds"
+    if not few and min(map(len, scores.values())) < 2:
+        over += " (of rows with one run over clips, and resolved in none of these)"
     lines = [f"**{table.title}.** Mean and 95 % interval over {over}.", ""]
     lines += _beside_the_paper(scores, table, beside)
     if rest := [figure for figure in table.figures if not figure.paper]:

@@ -92,7 +92,7 @@ def test_one_seed_gives_an_interval_over_clips_and_none_over_seeds():
     assert far.shown.high < -8 and far.verdict == "not resolved"
     text = markdown(scores, TABLE, beside={})
     assert "how trainings differ is not in them" in text and "none of these is resolved" in text
-    assert "how trainings differ" not in markdown(random_scores(), TABLE, beside={})
+    assert "95 % interval over seeds.\n" in markdown(random_scores(), TABLE, beside={})
 
 
 def test_clips_without_a_figure_are_left_out_of_it_and_rows_without_it_are_undefined():
