@@ -9,7 +9,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ksdiff_jax.cli.ablate_folder import Run, Study, alone, check_study, read_scores, write_study
+from ksdiff_jax.cli.ablate_folder import (
+    Run,
+    Study,
+    alone,
+    check_study,
+    finished_runs,
+    read_scores,
+    write_study,
+)
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.cli.device import PLATFORMS, use_device
 from ksdiff_jax.config import Config
@@ -181,7 +189,7 @@ def _make(study: Study, runs: list[Run], args, *, console: Console, lock: int | 
         rest = f", about {clock(left_s)} left" if left else ""
         took = clock(ended.seconds)
         console.say(f"{ended.run.label}: finished ({took}); {len(done)} of {len(runs)} runs{rest}")
-        write_tables(study, done)
+        write_tables(study, finished_runs(study))
 
     if missing:
         console.say(f"{len(missing)} runs to make, {len(slots)} at once, in {study.folder}")
@@ -189,8 +197,9 @@ def _make(study: Study, runs: list[Run], args, *, console: Console, lock: int | 
         run_all(processes, missing, slots, tell=console.say, finished=finished)
     if not done:
         return 1
-    write_curves(study, done)
-    for line in ("", *write_tables(study, done).splitlines()):
+    every = finished_runs(study)  # also of rows and seeds that are not asked for now
+    write_curves(study, every)
+    for line in ("", *write_tables(study, every).splitlines()):
         console.say(line)
     console.say(f"{study.folder} has table.md, table.csv, table.json and curves.png")
     console.result(_document(study))

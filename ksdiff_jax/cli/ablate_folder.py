@@ -157,6 +157,15 @@ def read_scores(path: Path, *, clips_sha256: str = "") -> dict | None:
     return content
 
 
+def finished_runs(study: Study) -> list[Run]:
+    """Return all runs of the folder that are trained and scored, also by earlier calls."""
+    paths = sorted(
+        path for path in (study.folder / "scores").glob("*.json") if path != study.beside
+    )
+    found = [_content(path) for path in paths if not path.name.startswith(".")]
+    return [Run(content["row"], content["seed"]) for content in found]
+
+
 def trained_steps(workdir: Path) -> int:
     """Return the step of the exported weights of a run; 0 if there are none."""
     path = workdir / "pretrained" / "config.json"

@@ -24,9 +24,9 @@ def write_tables(study: Study, runs: Sequence[Run]) -> str:
         [
             f"# Ablations of {study.config.name}",
             "",
-            f"{len(reference['clips'])} clips of the split {study.split}, {study.samples} samples "
-            f"of each; {study.config.train.steps} steps of {study.config.data.batch_size} clips "
-            "for every row.",
+            f"{len(reference['clips'])} clips of the split {study.split}, samples of each: "
+            f"{study.samples}; {study.config.train.steps} steps of "
+            f"{study.config.data.batch_size} clips for every row.",
             "",
             tables.markdown(scores, table, beside=beside),
             *_learning(entries),

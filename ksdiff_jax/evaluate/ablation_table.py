@@ -10,10 +10,10 @@ the same seeds and scored on the same clips.
 A mean has two t intervals, each of one-way means: over seeds, of the means over clips, and over
 clips, of the means over seeds. The one over seeds holds how trainings differ, and not how clips do;
 the other one the reverse. The tables show the one over seeds; with one seed there is none, and they
-show the one over clips. A difference is resolved if all intervals that it has lie on one side of
-zero. Otherwise it is *not resolved*, which is no evidence that a part does nothing. Clips for which
-a figure is not defined in one of the runs are left out of it. Nothing is corrected for the number
-of comparisons.
+show the one over clips. A difference is resolved if both intervals lie on one side of zero, so
+never with one seed. Otherwise it is *not resolved*, which is no evidence that a part does nothing.
+Clips for which a figure is not defined in one of the runs are left out of it. Nothing is corrected
+for the number of comparisons.
 """
 
 import csv
@@ -45,7 +45,8 @@ _COLUMNS = (
     *("clips", "seeds", "verdict", "paper"),
 )
 _ONE_RUN = (
-    "With one run a row, a resolved difference is one of two trainings; the seed may have made it."
+    "With one run a row none of these is resolved: two seeds of one row may differ as much. "
+    "Add seeds."
 )
 _PAPERS = (
     "The paper's figures are of other data, another face tracker and its own units: compare "
@@ -67,7 +68,7 @@ class Mean(NamedTuple):
     @property
     def sign(self) -> int:
         """Return 1 or -1 if the difference is resolved, otherwise 0."""
-        signs = {each.sign for each in self if each.count > 1}
+        signs = {each.sign for each in self}
         return signs.pop() if len(signs) == 1 else 0
 
     @property
@@ -112,9 +113,9 @@ def markdown(scores: Scores, table: Ablations, *, beside: Scores) -> str:
     the table is the reference.
     """
     reference, few = next(iter(table.rows)), max(map(len, scores.values()), default=0) < 2
-    over = (
-        "clips (one run a row: how trainings differ is not in them)" if few else "clips and seeds"
-    )
+    over = "clips (one run a row: how trainings differ is not in them)" if few else "seeds"
+    if not few and min(map(len, scores.values())) < 2:
+        over += " (of rows with one run over clips, and resolved in none of these)"
     lines = [f"**{table.title}.** Mean and 95 % interval over {over}.", ""]
     lines += _beside_the_paper(scores, table, beside)
     if rest := [figure for figure in table.figures if not figure.paper]:
@@ -130,8 +131,7 @@ def markdown(scores: Scores, table: Ablations, *, beside: Scores) -> str:
             "",
         ]
         lines += _differences(scores, table.figures, compared, reference)
-        lines += ["", counted(scores, table, compared, reference)]
-        lines += [_ONE_RUN] if few else []
+        lines += ["", _ONE_RUN if few else counted(scores, table, compared, reference)]
     return "\n".join(lines) + "\n"
 
 
@@ -263,6 +263,8 @@ def _change(mean: Mean | None) -> str:
         return "undefined"
     value, low, high, _ = mean.shown
     text = f"{value:+.3f}" + (f" [{low:+.3f}, {high:+.3f}]" if math.isfinite(low) else "")
+    if mean.over_seeds.count < 2:
+        return text
     return f"**{text}**" if mean.sign else f"{text}, not resolved"
 
 

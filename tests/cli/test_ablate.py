@@ -109,6 +109,8 @@ def test_seven_rows_are_made_once_and_more_seeds_are_added_to_them(study):
     assert (study.folder / "table.md").read_text() == table
     assert study("--seeds", "2", "--rows", "w/o prosody")[0] == 0
     assert sorted(started(study.folder)) == ["full model 1", "w/o prosody 1"]
+    table = (study.folder / "table.md").read_text()
+    assert all(f"| {row} | {1 + (row in (FULL, 'w/o prosody'))} |" in table for row in ABLATIONS)
 
 
 def test_a_crash_loses_one_run_which_the_same_command_makes_again(study):

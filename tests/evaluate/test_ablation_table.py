@@ -88,9 +88,11 @@ def test_one_seed_gives_an_interval_over_clips_and_none_over_seeds():
     low, high = stats.t.interval(0.95, 19, values.mean(), stats.sem(values[:, 0]))
     assert found.shown[1:3] == pytest.approx((low, high))
     assert not math.isfinite(found.over_seeds.low)
+    far = difference_of(random_scores(seeds=1, lost=9.0), CUT, FULL, "closure_rate")
+    assert far.shown.high < -8 and far.verdict == "not resolved"
     text = markdown(scores, TABLE, beside={})
-    assert "how trainings differ is not in them" in text
-    assert "how trainings differ" not in markdown(random_scores(), TABLE, beside={})
+    assert "how trainings differ is not in them" in text and "none of these is resolved" in text
+    assert "95 % interval over seeds.\n" in markdown(random_scores(), TABLE, beside={})
 
 
 def test_clips_without_a_figure_are_left_out_of_it_and_rows_without_it_are_undefined():
@@ -118,6 +120,8 @@ def test_a_difference_takes_the_seeds_that_both_rows_have():
     assert found.over_clips.mean == pytest.approx(
         np.mean(by_clip(scores, CUT, "beat_align") - paired)
     )
+    del scores[CUT][2]
+    assert "of rows with one run over clips" in markdown(scores, TABLE, beside={})
     assert difference_of({CUT: scores[CUT]}, CUT, FULL, "beat_align") is None
 
 
