@@ -28,7 +28,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --causal
-  ksdiff-jax animate speech.wav --out out --checkpoint runs/me --blinks drawn
+  ksdiff-jax animate speech.wav --out out --checkpoint runs/me --blinks drawn --head-guidance 3
 """
 
 
@@ -188,6 +188,13 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_manner_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--head-guidance",
+        type=float,
+        metavar="S",
+        help="guidance scale of the head alone, the higher the faster it moves; default the "
+        "checkpoint's, or that of --guidance",
+    )
     group.add_argument(
         "--lip-temperature",
         type=float,

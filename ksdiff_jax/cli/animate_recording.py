@@ -58,8 +58,9 @@ class RecordingAnimator:
             for name in ("steps", "sampler", "guidance", "lip_temperature", "style", "blinks")
         }
         self.keyframes = _keyframes_by_hand(args, self.animator.config)
-        if args.keyframe_guidance is not None:
-            self.options["keyframe_guidance"] = args.keyframe_guidance
+        for name in ("keyframe_guidance", "head_guidance"):
+            if getattr(args, name) is not None:
+                self.options[name] = getattr(args, name)
         # Refuse a wrong option before any work.
         if args.style and not hasattr(self.animator.config.sample, "style"):
             raise InputError(f"--style {args.style}: the model has no styles; leave it out")

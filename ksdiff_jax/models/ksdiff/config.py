@@ -247,6 +247,9 @@ class SampleConfig:
     sampler: Literal["ddim"] = "ddim"
     steps: int = 50
     guidance: float = 1.0  # 1 is the plain conditional model
+    # R: guidance of the head's generator, whose samples move more slowly than its data; none: that
+    # of the mouth, `guidance`
+    head_guidance: float | None = None
     # R: guidance of the keyframes alone, which makes motion near them stronger; 1 is none
     keyframe_guidance: float = 1.0
     eta: float = 0.0
@@ -270,12 +273,23 @@ class SampleConfig:
         at_least(self, "sample", steps=1)
         guided = math.isfinite(self.guidance) and self.guidance >= 0
         need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
+        guided = self.head_guidance is None or (
+            math.isfinite(self.head_guidance) and self.head_guidance >= 0
+        )
+        need(guided, self, "sample.head_guidance", "a number of 0 or more, or none: as guidance")
         guided = math.isfinite(self.keyframe_guidance) and self.keyframe_guidance >= 0
         need(guided, self, "sample.keyframe_guidance", "a number of 0 or more (1: no guidance)")
         weights(self, "sample", "eta")
         noisy = 0 <= self.lip_temperature <= 1
         need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
         probabilities(self, "sample", "keyframe_threshold")
+
+    def guidance_of(self, generator: str) -> float:
+        """Return the guidance scale of a generator, `expression`, `head` or `motion`."""
+        of_head = self.head_guidance
+        if generator == "head" and of_head is not None:
+            return of_head
+        return self.guidance
 
 
 @dataclass(frozen=True)
@@ -298,6 +312,9 @@ class Config:
         styles = self.model.generator.styles
         known = f"one of {', '.join(styles)}" if styles else "it empty, the model has no styles"
         need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
+        if self.sample.head_guidance is not None:
+            apart = self.model.generator.dual_path
+            need(apart, self.sample, "sample.head_guidance", "none, the model has one generator")
         if self.weights_head:
             apart = self.model.generator.dual_path and self.model.jaw_path == "expression"
             need(

@@ -6,9 +6,8 @@
           + (keyframe_guidance - 1) · (conditional - without keyframes)
     x   = DDIM(x_T, x̂₀)
 
-Keyframes placed by hand (`Speech.keyframes`) replace the predicted ones of their track. With
-`sample.causal` every clip is in the causal mode: the network has the same parameters, and frame t
-depends on no feature of speech after its own.
+The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
+hand (`Speech.keyframes`) replace the predicted ones of their track.
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
 keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
@@ -51,7 +50,7 @@ class Condition(NamedTuple):
     """The conditions of the generators."""
 
     encoded: Encoded
-    unguided: Encoded | None  # with the transcript dropped; None without guidance
+    unguided: Encoded | None  # with the transcript dropped; None if no generator is guided
     keyframes: dict[str, Int[Array, "b t"]]  # bits by track
 
 
@@ -82,9 +81,8 @@ def sample_normalised(
             found = placed_keyframes(speech.keyframes[..., TRACKS.index(track)], found)
         bits[track] = found.astype(jnp.int32)
         tracks |= {f"keyframes_{track}": found, f"keyframe_score_{track}": score}
-    unguided = None
-    if options.guidance != 1.0:
-        unguided = encode(network, params, speech, ~nothing, style=style)
+    guided = any(options.guidance_of(name) != 1.0 for name in generator_dims(network.config))
+    unguided = encode(network, params, speech, ~nothing, style=style) if guided else None
     condition = Condition(encoded, unguided, bits)
 
     noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
@@ -138,10 +136,9 @@ def guided_denoiser(
     """Return x̂₀ of the generator `name` as a function of noisy coefficients and step, in the style
     of the options.
 
-    The function combines the conditional prediction with one without speech by classifier-free
-    guidance of scale `options.guidance`, and with one that knows the speech but not the keyframes
-    by guidance of scale `options.keyframe_guidance`. It is the plain conditional model if
-    `condition.unguided` is None and the scale for keyframes 1.
+    The function guides the conditional prediction away from one without speech by the scale
+    `options.guidance_of(name)`, and away from one that knows the speech but not the keyframes by
+    the scale `options.keyframe_guidance`. It is the plain conditional model if both are 1.
     """
     style = style_of_options(network, options, batch=len(condition.encoded.mask))
 
@@ -171,10 +168,11 @@ def guided_denoiser(
 
         return denoise
 
+    scale = options.guidance_of(name)
     bits, boost = condition.keyframes, options.keyframe_guidance - 1.0
     conditional = denoiser(condition.encoded, bits, drop=False)
     unconditional = without_keyframes = None
-    if condition.unguided is not None:
+    if scale != 1.0:
         unconditional = denoiser(condition.unguided, bits, drop=True)
     if boost and bits:
         hidden = {track: jnp.full_like(of_track, UNKNOWN_BIT) for track, of_track in bits.items()}
@@ -183,7 +181,7 @@ def guided_denoiser(
     def guided(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
         clean = plain = conditional(noisy, step)
         if unconditional is not None:
-            clean = guide(plain, unconditional(noisy, step), scale=options.guidance)
+            clean = guide(plain, unconditional(noisy, step), scale=scale)
         if without_keyframes is not None:
             clean = clean + boost * (plain - without_keyframes(noisy, step))
         return clean

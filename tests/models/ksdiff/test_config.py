@@ -38,6 +38,7 @@ from ksdiff_jax.overrides import override
         ("model.diffusion.steps", "20", "1 to 20, model.diffusion.steps"),
         ("sample.guidance", "inf", "a number of 0 or more"),
         ("sample.keyframe_guidance", "-1", "a number of 0 or more"),
+        ("sample.head_guidance", "nan", "a number of 0 or more, or none: as guidance"),
         ("model.keyframes.reach_frames", "-1", "0 or more"),
         ("model.causal.probability", "1.5", "a number from 0 to 1"),
         ("model.causal.look_ahead_frames", "6", "1 to 5 motion frames"),
@@ -71,6 +72,15 @@ def test_a_replaced_configuration_is_checked_again():
     short = override(Config(), {"sample.steps": 10, "model.diffusion.steps": 20})
     with pytest.raises(InputError, match=r"sample.steps 30: need 1 to 20"):
         dataclasses.replace(short, sample=dataclasses.replace(short.sample, steps=30))
+
+
+def test_guidance_of_the_head_needs_a_generator_of_the_head():
+    apart = override(Config(), {"sample.head_guidance": "3", "sample.guidance": "2"}).sample
+    assert (apart.guidance_of("head"), apart.guidance_of("expression")) == (3, 2)
+    alike = override(Config(), {"sample.head_guidance": "none", "sample.guidance": "2"}).sample
+    assert (alike.guidance_of("head"), alike.guidance_of("expression")) == (2, 2)
+    with pytest.raises(InputError, match=r"sample.head_guidance 3.0: need none, the model has one"):
+        override(Config(), {"sample.head_guidance": "3", "model.generator.dual_path": "false"})
 
 
 def test_fields_that_fit_together_only_are_set_together():

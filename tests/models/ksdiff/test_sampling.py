@@ -1,6 +1,6 @@
 """Sampling from end to end against a plain loop in NumPy that knows the network as a black box.
 
-Keyframes one bit after the other or by hand, both guidances, DDIM, lip temperature,
+Keyframes one bit after the other or by hand, all guidances, DDIM, lip temperature,
 denormalisation: all are written out here. The loop takes from the package the noise of each frame
 and, of the network, the encoded speech, the logit of a frame given all bits before it, and x̂₀.
 """
@@ -17,7 +17,8 @@ from ksdiff_jax.rng import frame_noise, streams
 from tests.models.ksdiff.conftest import TINY, random_batch
 from tests.run_once import jit_to_run_once
 
-FRAMES, VALID, STEPS, GUIDANCE, TEMPERATURE, THRESHOLD = 8, (8, 5), 3, 2.5, 0.25, 0.5
+FRAMES, VALID, STEPS, TEMPERATURE, THRESHOLD = 8, (8, 5), 3, 0.25, 0.5
+GUIDANCE = {"expression": 2.5, "head": 3.25}
 KEYFRAME_GUIDANCE = 1.75
 BEGIN, UNKNOWN = 2, 2
 BY_HAND = np.array([[0, 1, 0, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0]])  # of the head's track
@@ -32,7 +33,8 @@ CONFIG = override(
         "model.diffusion.beta_start": "0.01",
         "model.diffusion.beta_end": "0.2",
         "sample.steps": str(STEPS),
-        "sample.guidance": str(GUIDANCE),
+        "sample.guidance": str(GUIDANCE["expression"]),
+        "sample.head_guidance": str(GUIDANCE["head"]),
         "sample.keyframe_guidance": str(KEYFRAME_GUIDANCE),
         "sample.lip_temperature": str(TEMPERATURE),
         "sample.lip_dims": ",".join(map(str, LIPS)),
@@ -115,7 +117,7 @@ def plain_sample(box, noise, mask, mean, std):
                 )
                 for e, memory in memories
             )
-            clean = with_both + (GUIDANCE - 1) * (with_both - without_speech)
+            clean = with_both + (GUIDANCE[track] - 1) * (with_both - without_speech)
             clean += (KEYFRAME_GUIDANCE - 1) * (with_both - without_keyframes)
             if left == 1:
                 x = clean  # no noise is left
