@@ -7,7 +7,9 @@
     x   = DDIM(x_T, x̂₀)
 
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
-hand (`Speech.keyframes`) replace the predicted ones of their track.
+hand (`Speech.keyframes`) replace the predicted ones of their track. With `sample.causal` every clip
+is in the causal mode: the network has the same parameters, and frame t depends on no feature of
+speech after its own.
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
 keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
