@@ -13,6 +13,7 @@ NEEDED = (
     "assets/demo.wav",
     "assets/checkpoints/demo/config.json",
     "assets/checkpoints/sync/config.json",
+    "assets/checkpoints/whisper_demo/config.json",
 )
 
 
