@@ -47,6 +47,7 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
   ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
                                             a table of sampling options, on the validation split
+  ksdiff-jax evaluate --metrics real --real faces --head-guidance 3 --blinks drawn
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """

@@ -33,7 +33,7 @@ SCHEMA = "ksdiff-sampling/1"
 
 
 def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
-    """Add the options of the sampler that may have several values."""
+    """Add the options of the sampler; two of them may have several values."""
     add(
         "--guidance",
         type=float,
@@ -50,6 +50,17 @@ def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
         metavar="T",
         help="initial noise of the lips, 0 to 1, e.g. 0 0.5 1 (default: the checkpoint's)",
     )
+    add(
+        "--head-guidance",
+        type=float,
+        metavar="S",
+        help="guidance scale of the head alone (default: the checkpoint's, or that of --guidance)",
+    )
+    add(
+        "--blinks",
+        choices=("sampled", "drawn"),
+        help="the model's own, or drawn at random (default: the checkpoint's)",
+    )
 
 
 def is_table(args: argparse.Namespace) -> bool:
@@ -59,11 +70,11 @@ def is_table(args: argparse.Namespace) -> bool:
 
 def check_table(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that a table does not use, and for the test split."""
-    for option in ("real", "folds", "sync", "control"):
+    for option in ("real", "folds", "sync", "control", "head_guidance", "blinks"):
         if getattr(args, option):
             raise InputError(
-                f"--{option}: not used for a table of sampling options; omit it, or give one value "
-                "of --guidance and of --lip-temperature"
+                f"--{option.replace('_', '-')}: not used for a table of sampling options; omit it, "
+                "or give one value of --guidance and of --lip-temperature"
             )
     if args.split == "test" and not args.choose_on_test:
         raise InputError(
@@ -72,10 +83,13 @@ def check_table(args: argparse.Namespace) -> None:
         )
 
 
-def single_values(args: argparse.Namespace) -> dict[str, float]:
+def single_values(args: argparse.Namespace) -> dict[str, float | str]:
     """Return the sampling options that have one value."""
     given = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
-    return {name: values[0] for name, values in given.items() if values}
+    alone = {"head_guidance": args.head_guidance, "blinks": args.blinks}
+    return {name: values[0] for name, values in given.items() if values} | {
+        name: value for name, value in alone.items() if value is not None
+    }
 
 
 def run_table(

@@ -120,6 +120,7 @@ def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
         (["--split", "test"], "--split test: options chosen on the test split"),
         (["--real", "real"], "--real: not used for a table"),
         (["--control", "still"], "--control: not used for a table"),
+        (["--head-guidance", "3"], "--head-guidance: not used for a table"),
         (["--lip-temperature", "2"], "lip_temperature 2"),
     ],
 )
