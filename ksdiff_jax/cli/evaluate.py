@@ -47,6 +47,7 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
   ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
                                             a table of sampling options, on the validation split
+  ksdiff-jax evaluate --metrics real --real faces --head-guidance 3 --blinks drawn
   ksdiff-jax evaluate --discriminate --sync sync --out figures
                                             which metrics know true motion from wrong motion?
   ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?

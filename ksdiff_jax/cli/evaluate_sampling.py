@@ -33,7 +33,7 @@ SCHEMA = "ksdiff-sampling/1"
 
 
 def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
-    """Add the options of the sampler that may have several values."""
+    """Add the options of the sampler; two of them may have several values."""
     add(
         "--guidance",
         type=float,
@@ -56,6 +56,17 @@ def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
         help="move as this source of the training data, e.g. corpus for clips of the built-in "
         "corpus (default: the checkpoint's)",
     )
+    add(
+        "--head-guidance",
+        type=float,
+        metavar="S",
+        help="guidance scale of the head alone (default: the checkpoint's, or that of --guidance)",
+    )
+    add(
+        "--blinks",
+        choices=("sampled", "drawn"),
+        help="the model's own, or drawn at random (default: the checkpoint's)",
+    )
 
 
 def is_table(args: argparse.Namespace) -> bool:
@@ -65,11 +76,11 @@ def is_table(args: argparse.Namespace) -> bool:
 
 def check_table(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that a table does not use, and for the test split."""
-    for option in ("real", "folds", "sync", "control"):
+    for option in ("real", "folds", "sync", "control", "head_guidance", "blinks"):
         if getattr(args, option):
             raise InputError(
-                f"--{option}: not used for a table of sampling options; omit it, or give one value "
-                "of --guidance and of --lip-temperature"
+                f"--{option.replace('_', '-')}: not used for a table of sampling options; omit it, "
+                "or give one value of --guidance and of --lip-temperature"
             )
     if args.split == "test" and not args.choose_on_test:
         raise InputError(
@@ -81,8 +92,9 @@ def check_table(args: argparse.Namespace) -> None:
 def single_values(args: argparse.Namespace) -> dict[str, float | str]:
     """Return the sampling options that have one value, as far as they are given."""
     several = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
+    alone = {name: getattr(args, name) for name in ("style", "head_guidance", "blinks")}
     given = {name: values[0] for name, values in several.items() if values}
-    return given | ({"style": args.style} if args.style else {})
+    return given | {name: value for name, value in alone.items() if value is not None}
 
 
 def run_table(

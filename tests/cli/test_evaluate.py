@@ -157,6 +157,7 @@ def test_a_test_of_the_metrics_refuses_what_it_does_not_use(
         (["--split", "test"], "--split test: options chosen on the test split"),
         (["--real", "real"], "--real: not used for a table"),
         (["--control", "still"], "--control: not used for a table"),
+        (["--head-guidance", "3"], "--head-guidance: not used for a table"),
         (["--lip-temperature", "2"], "lip_temperature 2"),
         (["--style", "anna"], "style anna: need it empty"),
     ],
