@@ -93,13 +93,12 @@ class ScaleBranch(nn.Module):
     (pre-norm, residual attention and FFN).
 
     It returns the tokens at one per `stride` speech frames, and their mask. In a causal clip, token
-    n depends on speech frames up to n · `stride` + `last`.
+    n depends on speech frames up to n · `stride` + `last_frame(stride)`.
     """
 
     config: ModelConfig
     window_s: float
     stride: int
-    last: int
     execution: Execution = Execution()
 
     @nn.compact
@@ -116,7 +115,7 @@ class ScaleBranch(nn.Module):
         size = {"window": round(self.window_s * SPEECH_RATE_HZ), "stride": self.stride}
         pooled, token_mask = window_pool(source, mask, **size)
         if causal is not None:
-            past, _ = window_pool(source, mask, **size, last=self.last)
+            past, _ = window_pool(source, mask, **size, last=last_frame(self.stride))
             pooled = jnp.where(causal[:, None, None], past, pooled)
         tokens = Dense(width, dtype=self.execution.dtype, name="pooled")(pooled)
 
@@ -127,7 +126,9 @@ class ScaleBranch(nn.Module):
             near = jnp.abs(query_s[:, None] - key_s[None]) <= config.speech_paths.context_s
             visible = visible & near[None, None]
         if causal is not None:
-            known = np.maximum(np.arange(tokens.shape[1]) * self.stride + self.last, 0)
+            known = np.maximum(
+                np.arange(tokens.shape[1]) * self.stride + last_frame(self.stride), 0
+            )
             past = np.arange(memory.shape[1]) <= known[:, None]
             visible = visible & (past[None, None] | ~causal[:, None, None, None])
 
@@ -186,8 +187,7 @@ class SpeechPaths(nn.Module):
             def ask(layer: ScaleBranch, *inputs: Array) -> tuple[Array, Array]:
                 return layer(*inputs, mask, deterministic=deterministic, causal=causal)
 
-            last = last_frame(stride)
-            layer = ScaleBranch(self.config, window_s, stride, last, self.execution, name=name)
+            layer = ScaleBranch(self.config, window_s, stride, self.execution, name=name)
             return rematerialise(self.execution.remat, ask, layer, *inputs)
 
         coarse, coarse_mask = branch(
