@@ -4,6 +4,7 @@ writes, and checks them.
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
@@ -336,5 +337,8 @@ def _as_text(value) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_as_text(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return " ".join(map(_as_text, value))
+        words = [_as_text(item) for item in value]
+        if len(words) > 1 and all(re.fullmatch("[0-9a-f]{64}", word) for word in words):
+            words = [f"{len(words)} digests, {words[0][:12]} ... (all with --json)"]
+        return " ".join(words)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
