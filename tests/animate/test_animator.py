@@ -231,7 +231,9 @@ def test_a_motion_has_the_space_of_its_checkpoint(animator):
     sample = Sample(np.zeros((5, BFM.width), np.float32))
     config = SimpleNamespace(sample=SampleConfig())
     engine = SimpleNamespace(
-        sample=lambda *_, **__: [sample], system=SimpleNamespace(config=config)
+        prepared=list,
+        sample=lambda *_, **__: [sample],
+        system=SimpleNamespace(config=config),
     )
     of_bfm = SimpleNamespace(
         engine=SimpleNamespace(with_options=lambda: engine),
