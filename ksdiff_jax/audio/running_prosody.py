@@ -18,7 +18,7 @@ only. An unvoiced frame has the last voiced log f0; before the first one, the va
 import numpy as np
 import scipy.signal
 
-from ksdiff_jax.audio.prosody import log_energy, track_pitch_hz
+from ksdiff_jax.audio.prosody import SMALLEST_DEVIATION, log_energy, track_pitch_hz
 from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME
 from ksdiff_jax.typing import Bool, Float
 
@@ -82,4 +82,5 @@ def _statistics(
     count = faded(np.ones(len(values)), PRIOR_FRAMES)
     mean = faded(about, 0.0) / count
     square = faded(about**2, PRIOR_FRAMES * prior[1] ** 2) / count
-    return mean + prior[0], np.sqrt(square - mean**2)
+    # of a long constant, which the prior has left, the difference is rounding of either sign
+    return mean + prior[0], np.sqrt(np.maximum(square - mean**2, SMALLEST_DEVIATION**2))

@@ -115,6 +115,8 @@ class RecordingAnimator:
         duration_s = utterance.frames / 25
         self._describe()
         said = f", transcript of {transcript.source}" if transcript.source else ""
+        if said and self.options.get("causal"):
+            said += ", which the causal mode does not read"
         console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
         poses = self._poses(recording, transcript, utterance.frames)
         with console.progress("sampling", unit="frames") as update:

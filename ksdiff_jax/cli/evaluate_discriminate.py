@@ -45,7 +45,8 @@ def check_discrimination(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that the test of the metrics does not use."""
     if args.late < 0:
         raise InputError(f"--late {args.late}: need a number of frames, 0 or more")
-    for option in ("real", "folds", "control", "guidance", "lip_temperature", "steps"):
+    sampling = ("guidance", "lip_temperature", "steps", "style", "head_guidance", "blinks")
+    for option in ("real", "folds", "control", *sampling):
         if getattr(args, option) is not None:
             name = option.replace("_", "-")
             raise InputError(

@@ -182,6 +182,8 @@ def ablated(config: Config, row: str, *, seed: int | None = None) -> Config:
     if row not in rows:
         raise InputError(f"no ablation {row!r}: need one of {', '.join(rows)}")
     changes = rows[row] | ({} if seed is None else {"train.seed": seed})
+    if "model.generator.dual_path" in changes:  # one generator has one guidance
+        changes |= {"sample.head_guidance": None}
     return dataclasses.replace(override(config, changes), name=f"{config.name}, {row}")
 
 

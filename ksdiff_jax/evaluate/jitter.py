@@ -5,7 +5,7 @@
 over frames t and points k: the mean jerk (TransPose, Yi et al. 2021), in units of the points per
 s³. The lips' is in m/s³ (head pose removed), that of the head in degrees/s³: its axis-angle in
 degrees is one point. Papers read less as better, and then a still face is the best of all;
-`jitter_ratio` compares with the truth instead.
+`log_ratio` compares with the truth instead.
 """
 
 import math

@@ -19,6 +19,7 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.data.tally import motion_of_clip
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.prediction import Prediction, prediction_of
 from ksdiff_jax.evaluate.scores import VALIDATION_GROUPS, score, true_keyframes
 from ksdiff_jax.face import FaceModel
@@ -91,7 +92,12 @@ def true_predictions(clips: Sequence[Clip], *, keyframe_config: KeyframeConfig) 
 def swapped_predictions(
     clips: Sequence[Clip], *, keyframe_config: KeyframeConfig
 ) -> list[Prediction]:
-    """Return for each clip the true motion of the next one, repeated or cut to its length."""
+    """Return for each clip the true motion of the next one, repeated or cut to its length.
+
+    Raise `InputError` for less than two clips.
+    """
+    if len(clips) < 2:
+        raise InputError(f"{len(clips)} clip: another clip's motion needs 2 or more")
     true = true_predictions(clips, keyframe_config=keyframe_config)
     others = [*true[1:], *true[:1]]
     return [

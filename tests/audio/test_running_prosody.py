@@ -49,3 +49,8 @@ def test_sliding_prosody_is_that_of_the_recording_and_ignores_what_comes_later()
     # without sound behind frame 20 + 10 the frames up to 20 are the same
     early = sliding_prosody(audio[: 31 * 320], ahead=10)
     np.testing.assert_array_equal(early[:21], sliding[:21])
+
+
+def test_minutes_of_silence_give_finite_numbers():
+    raw = np.tile(np.array([0.0, LOG_ENERGY[0] - 3.0]), (40_000, 1))
+    assert np.isfinite(normalise_so_far(raw)).all()

@@ -4,9 +4,15 @@ import itertools
 import pytest
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.ablations import ABLATIONS, FULL, PAPER_TABLE_3, ablated
+from ksdiff_jax.evaluate.ablations import (
+    ABLATIONS,
+    FULL,
+    PAPER_TABLE_3,
+    ablated,
+    ablations_of,
+)
 from ksdiff_jax.models.ksdiff.config import Config
-from ksdiff_jax.overrides import override
+from ksdiff_jax.overrides import load_config, override
 
 
 def test_each_row_changes_one_field_and_the_full_model_none():
@@ -44,3 +50,10 @@ def test_the_papers_table_has_the_same_rows_with_all_figures():
 def test_an_unknown_row_is_named():
     with pytest.raises(InputError, match="no ablation 'w/o sound': need one of full model"):
         ablated(Config(), "w/o sound")
+
+
+def test_a_model_that_guides_its_head_apart_has_every_row():
+    config = load_config("whisper_demo")
+    assert config.sample.head_guidance == 3.0
+    assert ablated(config, "w/o dual-path diff").sample.head_guidance is None
+    assert all(ablated(config, row) for row in ablations_of(config).rows)

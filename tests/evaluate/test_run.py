@@ -119,3 +119,8 @@ def test_the_motion_of_other_clips_is_natural_and_to_other_words(clips):
     assert figures["diversity_over_time_rad"] == pytest.approx(
         figures["diversity_over_time_truth_rad"], rel=0.2
     )
+
+
+def test_one_clip_has_no_other(clips):
+    with pytest.raises(InputError, match="needs 2 or more"):
+        swapped_predictions(clips[:1], keyframe_config=KeyframeConfig())
