@@ -3,10 +3,11 @@
 librosa compiles its vectorised functions when a module is imported or a function is first called,
 and stores the machine code on disk (numba's cache). Two processes that do so at the same moment can
 leave two files that do not match. Every process that loads them then crashes (numba, issue 10128).
-The first call is therefore made under a lock.
+The first call is therefore made under a lock. It lies in the folder of the machine code, because
+processes with different caches of this package share that folder.
 
-If the installation is not writable (a container run by another user), numba's cache is a folder in
-the user's cache.
+If the installation is not writable (a container run by another user), that folder is in the user's
+cache.
 """
 
 import contextlib
@@ -37,26 +38,31 @@ def librosa_module(name: str) -> ModuleType:
     "onset".
     """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(InputError):  # no folder for the lock: compile without it
-            stack.enter_context(one_at_a_time(cache_folder() / "librosa"))
         set_home()
-        _set_numba_folder()
+        with contextlib.suppress(InputError):  # no folder for the lock: compile without it
+            stack.enter_context(one_at_a_time(_numba_folder()))
         _suppress_bar_warning()
         module = importlib.import_module(f"librosa.{name}")
         _CALLS[name](module)
     return module
 
 
-def _set_numba_folder() -> None:
-    """Set a folder for the machine code if it cannot be stored beside librosa's source; numba
-    raises if it finds none.
+def _numba_folder() -> Path:
+    """Return the folder of the machine code, beside librosa's source; if nothing can be stored
+    there, set another one for numba, which raises if it finds none.
+
+    Raise `InputError` if there is no cache folder either.
     """
-    if os.environ.get("NUMBA_CACHE_DIR") or "numba" in sys.modules:
-        return
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(given)
     source = Path(importlib.util.find_spec("librosa").origin).parent
     kept = next(folder for folder in (source / "__pycache__", source) if folder.is_dir())
-    if not os.access(kept, os.W_OK | os.X_OK):
-        os.environ["NUMBA_CACHE_DIR"] = str(cache_folder() / "numba")
+    if os.access(kept, os.W_OK | os.X_OK):
+        return kept
+    own = cache_folder() / "numba"
+    if "numba" not in sys.modules:
+        os.environ["NUMBA_CACHE_DIR"] = str(own)
+    return own
 
 
 def _suppress_bar_warning() -> None:
