@@ -259,7 +259,7 @@ def wait_for(condition, what):
         time.sleep(0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_that_was_killed_continues_where_it_stopped(tmp_path):
     clips = [make_clip(i, frames=40 + i, phonemes=(Timed("m", 0.4, 0.5),)) for i in range(8)]
     splits = {"train": clips[:4], "val": clips[4:5], "test": clips[5:]}
