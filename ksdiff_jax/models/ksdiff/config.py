@@ -125,9 +125,11 @@ class RegressionConfig:
     enabled: bool = False  # not in the paper
     reach_frames: int = 1  # it reads this many motion frames on either side
     dropout: float = 0.5  # of speech features, in training
+    share: float = 0.0  # of the first style's map in what the generator gets in every style
 
     def __post_init__(self) -> None:
         at_least(self, "model.regression", reach_frames=0)
+        probabilities(self, "model.regression", "share")
         need(0 <= self.dropout < 1, self, "model.regression.dropout", "a number from 0 to below 1")
 
 
@@ -212,6 +214,10 @@ class ModelConfig:
             self.speech_paths,
             "model.speech_paths.groups",
             f"a divisor of model.width {self.width}",
+        )
+        shared = self.regression.share == 0 or bool(self.generator.styles)
+        need(
+            shared, self.regression, "model.regression.share", "0: model.generator.styles is empty"
         )
 
 

@@ -130,9 +130,13 @@ class Network(nn.Module):
     ) -> dict[str, Float[Array, "b t c"]]:
         """Return both regressions of `Encoded` by their names."""
         given = {"style": style, "causal": speech.causal}
+        share = self.config.regression.share
+        dropped = {"share": 0.0, "deterministic": deterministic}
         return {
-            name: self.regression(features, speech.mask, deterministic=each, **given)
-            for name, each in (("regression", True), ("dropped_regression", deterministic))
+            "regression": self.regression(
+                features, speech.mask, share=share, deterministic=True, **given
+            ),
+            "dropped_regression": self.regression(features, speech.mask, **dropped, **given),
         }
 
     def _speech_features(self, speech: Speech, mask: Bool[Array, "b f"]) -> Float[Array, "b f d"]:

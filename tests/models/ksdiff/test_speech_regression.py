@@ -2,6 +2,8 @@
 gets.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
+from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.speech_regression import SpeechRegression
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
@@ -31,9 +34,9 @@ def params(draw):
     return {"kernel": kernel, "bias": draw.normal(size=(3, DIMS)).astype(np.float32)}
 
 
-def regress(params, features, mask, *, style=None, causal=None):
+def regress(params, features, mask, *, style=None, causal=None, share=0.0):
     regression = SpeechRegression(STYLED.model, DIMS)
-    options = {"style": style, "causal": causal, "deterministic": True}
+    options = {"style": style, "causal": causal, "share": share, "deterministic": True}
     return np.asarray(regression.apply({"params": params}, jnp.asarray(features), mask, **options))
 
 
@@ -49,6 +52,29 @@ def test_each_style_has_its_map_of_three_normalised_frames(params, draw):
         rows = np.concatenate([near[:-2], near[1:-1], near[2:]], axis=1)
         expected = rows @ params["kernel"][number] + params["bias"][number]
         np.testing.assert_allclose(found[clip], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_share_of_the_first_styles_map_is_added_to_that_of_every_style(params, draw):
+    features, mask = draw.normal(size=(3, 10, FEATURES)).astype(np.float32), jnp.ones((3, 5), bool)
+    own = regress(params, features, mask, style=jnp.array([0, 1, 2]))
+    first = regress(params, features, mask, style=jnp.array([1, 1, 1]))
+    found = regress(params, features, mask, style=jnp.array([0, 1, 2]), share=0.3)
+    np.testing.assert_allclose(found, 0.7 * own + 0.3 * first, rtol=1e-4, atol=1e-5)
+
+
+def test_the_generator_gets_the_share_and_the_loss_does_not(draw):
+    network = Network(override(STYLED, {"model.regression.share": "1.0"}).model)
+    batch = random_batch(12)
+    arguments = {"drop_transcript": jnp.ones(2, bool), "deterministic": True}
+    given = {"style": jnp.array([2, 2]), **arguments}
+    start = functools.partial(network.init, method="encode", **given)
+    init = jax.eval_shape(start, jax.random.key(0), batch.speech)
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), init["params"])
+    params["regression"]["bias"] += jnp.array([[0.0], [1.0], [2.0]])
+    encoded = network.apply({"params": params}, batch.speech, method="encode", **given)
+    valid = np.asarray(batch.speech.mask)
+    np.testing.assert_allclose(np.asarray(encoded.regression)[valid], 1.0)
+    np.testing.assert_allclose(np.asarray(encoded.dropped_regression)[valid], 2.0)
 
 
 def test_padding_changes_no_frame_and_gets_zero(params, draw):
@@ -135,3 +161,7 @@ def test_its_settings_are_checked():
         override(TINY, {"model.regression.dropout": "1.0"})
     with pytest.raises(InputError, match=r"model\.regression\.reach_frames -1: need"):
         override(TINY, {"model.regression.reach_frames": "-1"})
+    with pytest.raises(InputError, match=r"model\.regression\.share .*1\.5: need"):
+        override(STYLED, {"model.regression.share": "1.5"})
+    with pytest.raises(InputError, match=r"share 0\.3: need 0: model\.generator\.styles is empty"):
+        override(ON, {"model.regression.share": "0.3"})
