@@ -263,6 +263,10 @@ class SampleConfig:
     lip_temperature: float = 1.0
     # motion dimensions (motion/space.py) that move the lips
     lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
+    # R: share of `model.regression` in the clean `lip_dims` of every sampling step, and the factor
+    # of its distance from its mean: a regression moves less than what it is fitted to
+    regression_weight: float = 0.0
+    regression_gain: float = 1.0
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
     # R: every blink of the built-in head is closed entirely (face/blinks.py)
@@ -285,7 +289,8 @@ class SampleConfig:
         need(guided, self, "sample.head_guidance", "a number of 0 or more, or none: as guidance")
         guided = math.isfinite(self.keyframe_guidance) and self.keyframe_guidance >= 0
         need(guided, self, "sample.keyframe_guidance", "a number of 0 or more (1: no guidance)")
-        weights(self, "sample", "eta")
+        weights(self, "sample", "eta", "regression_gain")
+        probabilities(self, "sample", "regression_weight")
         noisy = 0 <= self.lip_temperature <= 1
         need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
         probabilities(self, "sample", "keyframe_threshold")
@@ -318,6 +323,8 @@ class Config:
         styles = self.model.generator.styles
         known = f"one of {', '.join(styles)}" if styles else "it empty, the model has no styles"
         need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
+        known = self.model.regression.enabled or self.sample.regression_weight == 0
+        need(known, self.sample, "sample.regression_weight", "0, the model has no regression")
         if self.sample.head_guidance is not None:
             apart = self.model.generator.dual_path
             need(apart, self.sample, "sample.head_guidance", "none, the model has one generator")

@@ -4,6 +4,8 @@
     k_i = [p(k_i = 1 | k_<i, speech) > u_i],   u_i = `keyframe_threshold`, or uniform (Bernoulli)
     x̂₀  = unconditional + guidance · (conditional - unconditional)
           + (keyframe_guidance - 1) · (conditional - without keyframes)
+    x̂₀  = (1 - w) x̂₀ + w (m + g (r - m))       lip dimensions, r of `model.regression`, m its mean,
+                                               w `regression_weight`, g `regression_gain`
     x   = DDIM(x_T, x̂₀)
 
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
@@ -37,6 +39,7 @@ from ksdiff_jax.models.ksdiff.network import (
     Encoded,
     Network,
     compute_dtype,
+    expression_generator,
     generator_dims,
     keyframe_tracks,
 )
@@ -98,6 +101,8 @@ def sample_normalised(
 
         dims = jnp.array(dims)
         denoise = guided_denoiser(network, params, name, condition, options=options)
+        if options.regression_weight and name == expression_generator(network.config):
+            denoise = blended_denoiser(denoise, dims, encoded, options=options)
         path = ddim(denoise, noise[..., dims], draw, steps=steps, eta=options.eta)
         motion = motion.at[..., dims].set(path)
     return Sample(motion, tracks)
@@ -189,6 +194,41 @@ def guided_denoiser(
         return clean
 
     return guided
+
+
+def blended_denoiser(
+    denoise: Denoiser, dims: Int[Array, "c"], encoded: Encoded, *, options: SampleConfig
+) -> Denoiser:
+    """Return the denoiser with the share `options.regression_weight` of the amplified regression
+    in the dimensions that move the lips.
+    """
+    weight = options.regression_weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
+    about = {"gain": options.regression_gain, "causal": encoded.causal}
+    regressed = amplified(encoded.regression, encoded.mask, **about)
+
+    def blended(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
+        return (1 - weight) * denoise(noisy, step) + weight * regressed
+
+    return blended
+
+
+def amplified(
+    regression: Float[Array, "b t c"],
+    mask: Bool[Array, "b t"],
+    *,
+    gain: float,
+    causal: Bool[Array, "b"] | None,
+) -> Float[Array, "b t c"]:
+    """Return m + gain · (r − m), where m is the mean of r over the valid frames of a clip, and over
+    those up to a frame in a causal clip.
+    """
+    valid = mask[..., None]
+    total = jnp.cumsum(jnp.where(valid, regression, 0.0), axis=1)
+    running = total / jnp.maximum(jnp.cumsum(valid, axis=1), 1)
+    mean = running[:, -1:]
+    if causal is not None:
+        mean = jnp.where(causal[:, None, None], running, mean)
+    return mean + gain * (regression - mean)
 
 
 def placed_keyframes(given: Int[Array, "b t"], found: Bool[Array, "b t"]) -> Bool[Array, "b t"]:

@@ -1,8 +1,9 @@
 """Sampling from end to end against a plain loop in NumPy that knows the network as a black box.
 
-Keyframes one bit after the other or by hand, all guidances, DDIM, lip temperature,
-denormalisation: all are written out here. The loop takes from the package the noise of each frame
-and, of the network, the encoded speech, the logit of a frame given all bits before it, and x̂₀.
+Keyframes one bit after the other or by hand, all guidances, the share of the regression, DDIM, lip
+temperature, denormalisation: all are written out here. The loop takes from the package the noise of
+each frame and, of the network, the encoded speech with its regression, the logit of a frame given
+all bits before it, and x̂₀.
 """
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
+from ksdiff_jax.models.ksdiff.sampling import amplified
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.rng import frame_noise, streams
@@ -20,6 +22,7 @@ from tests.run_once import jit_to_run_once
 FRAMES, VALID, STEPS, TEMPERATURE, THRESHOLD = 8, (8, 5), 3, 0.25, 0.5
 GUIDANCE = {"expression": 2.5, "head": 3.25}
 KEYFRAME_GUIDANCE = 1.75
+REGRESSION_WEIGHT, REGRESSION_GAIN = 0.375, 1.5
 BEGIN, UNKNOWN = 2, 2
 BY_HAND = np.array([[0, 1, 0, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0]])  # of the head's track
 LIPS = (3, 4, 53)  # of both paths
@@ -32,6 +35,9 @@ CONFIG = override(
         "model.diffusion.steps": "40",
         "model.diffusion.beta_start": "0.01",
         "model.diffusion.beta_end": "0.2",
+        "model.regression.enabled": "true",
+        "sample.regression_weight": str(REGRESSION_WEIGHT),
+        "sample.regression_gain": str(REGRESSION_GAIN),
         "sample.steps": str(STEPS),
         "sample.guidance": str(GUIDANCE["expression"]),
         "sample.head_guidance": str(GUIDANCE["head"]),
@@ -90,6 +96,10 @@ def plain_sample(box, noise, mask, mean, std):
     alpha_bar = np.cumprod(1 - roots**2)
     shown = {track: jnp.asarray(bits[track], jnp.int32) for track in TRACKS}
     motion = np.zeros_like(noise)
+    regression = np.asarray(box.encoded[0].regression, float)
+    for clip, valid in enumerate(VALID):
+        centre = regression[clip, :valid].mean(axis=0)
+        regression[clip] = centre + REGRESSION_GAIN * (regression[clip] - centre)
     for track, dims in generator_dims(CONFIG.model).items():
         hidden = {name: jnp.full_like(given, UNKNOWN) for name, given in shown.items()}
         seen, unheard = box.encoded
@@ -119,6 +129,10 @@ def plain_sample(box, noise, mask, mean, std):
             )
             clean = with_both + (GUIDANCE[track] - 1) * (with_both - without_speech)
             clean += (KEYFRAME_GUIDANCE - 1) * (with_both - without_keyframes)
+            for place, dim in enumerate(dims):
+                if track == "expression" and dim in LIPS:
+                    own = (1 - REGRESSION_WEIGHT) * clean[..., place]
+                    clean[..., place] = own + REGRESSION_WEIGHT * regression[..., place]
             if left == 1:
                 x = clean  # no noise is left
                 break
@@ -130,7 +144,7 @@ def plain_sample(box, noise, mask, mean, std):
 
 
 def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
-    draw, system = np.random.default_rng(14), build_system(CONFIG)
+    draw, system = np.random.default_rng(16), build_system(CONFIG)
     batch = random_batch(FRAMES)
     mask = np.arange(FRAMES) < np.array(VALID)[:, None]
     speech = batch.speech._replace(
@@ -158,3 +172,21 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
         score = found.tracks[f"keyframe_score_{track}"]
         np.testing.assert_allclose(score, scores[track], atol=1e-4)
     np.testing.assert_allclose(found.motion, motion, atol=2e-3, rtol=2e-4)
+
+
+def test_the_regression_of_a_causal_clip_is_amplified_about_its_mean_up_to_a_frame():
+    draw, lengths = np.random.default_rng(3), (6, 4)
+    regression = draw.normal(size=(2, 6, 3))
+    mask = np.arange(6) < np.array(lengths)[:, None]
+    regression = np.where(mask[..., None], regression, 0.0)
+    found = amplified(
+        jnp.asarray(regression, jnp.float32),
+        jnp.asarray(mask),
+        gain=2.0,
+        causal=jnp.array([True, False]),
+    )
+    for t in range(6):
+        expected = 2 * regression[0, t] - regression[0, : t + 1].mean(axis=0)
+        np.testing.assert_allclose(found[0, t], expected, atol=1e-5)
+    expected = 2 * regression[1, :4] - regression[1, :4].mean(axis=0)
+    np.testing.assert_allclose(found[1, :4], expected, atol=1e-5)
