@@ -155,8 +155,15 @@ def people_figures(found: PeopleFigures) -> dict[str, float]:
     for name, scored in found.scored.items():
         suffix = "" if name == SYSTEM else f"_{name}"
         at_zero = scored.of_people(lambda score: score.correlation_at_zero)
-        figures |= bounded(f"real_correlation{suffix}", yardstick.correlation_interval(scored))
-        figures |= bounded(f"real_correlation_lag0{suffix}", crossed_interval(at_zero))
+        figures |= bounded(
+            f"real_correlation{suffix}",
+            yardstick.correlation_interval(scored),
+            low=-1.0,
+            high=1.0,
+        )
+        figures |= bounded(
+            f"real_correlation_lag0{suffix}", crossed_interval(at_zero), low=-1.0, high=1.0
+        )
         lags = [score.lag for seed in scored.scores for score in seed]
         figures[f"real_lag_frames{suffix}"] = float(np.median(lags))
         if name != LEVEL:  # the level is not an opening
