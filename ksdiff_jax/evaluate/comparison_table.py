@@ -124,8 +124,11 @@ def _cell(of: Interval, *, bounds: bool = True) -> str:
 
 
 def _number(value: float) -> str:
-    if 1e-9 < abs(value) < 0.01:
+    size = abs(value)
+    if 1e-9 < size < 0.0005:
         return f"{value:.1e}"
+    if 1e-9 < size < 0.1:
+        return f"{value:.3f}" if size >= 0.01 else f"{value:.4f}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
