@@ -30,7 +30,7 @@ from ksdiff_jax.evaluate.head_and_lids import (
     head_figures,
     head_score,
 )
-from ksdiff_jax.evaluate.intervals import Interval, bounded, crossed_interval
+from ksdiff_jax.evaluate.intervals import FEWEST_CLIPS, Interval, bounded, crossed_interval
 from ksdiff_jax.evaluate.lip_ridge import ridge_openings
 from ksdiff_jax.evaluate.measured import MeasuredClip
 from ksdiff_jax.evaluate.people_folds import people_folds
@@ -229,7 +229,7 @@ def people_table(found: PeopleFigures) -> str:
 def _cell(interval: Interval) -> str:
     if not np.isfinite(interval.mean):
         return ""
-    if not np.isfinite(interval.low):
+    if not np.isfinite(interval.low) or interval.count < FEWEST_CLIPS:
         return f"{interval.mean:.2f}"
     return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 

@@ -93,7 +93,8 @@ def chance_correlations(
 
 def correlation_interval(scored: Scored) -> Interval:
     """Return the interval of the correlation at the best lag."""
-    return crossed_interval(scored.of_people(lambda score: score.correlation))
+    found = crossed_interval(scored.of_people(lambda score: score.correlation))
+    return found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
 
 
 def difference_interval(scored: Scored, other: Scored) -> Interval:
