@@ -9,6 +9,9 @@ package and the purpose.
 | words | *.words.json | animate | the key `schema` |
 | metrics | metrics.json | evaluate | the key `schema` |
 | discrimination | discrimination.json | evaluate --discriminate | the key `schema` |
+| comparison | comparison.md | evaluate | a comment in its first line |
+| comparison | comparison.csv | evaluate | its first column, `schema` |
+| comparison | distributions, courses, spectra (png) | evaluate | the text `Software` |
 | openings | openings*.png | evaluate | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
@@ -42,6 +45,7 @@ _HEAD_BYTES = 1024
 _MOST_PNG_CHUNKS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SCHEMA = re.compile(r"ksdiff-([a-z-]+)/\d+")
+_COMMENT = re.compile(rb"<!-- ([^>]*) -->")
 _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
 
 
@@ -178,10 +182,24 @@ def _schema_in_html(path: Path) -> str | None:
     return _unmarked(found[1].decode("latin-1")) if found else None
 
 
+def _schema_in_markdown(path: Path) -> str | None:
+    with path.open("rb") as file:
+        found = _COMMENT.match(file.read(_HEAD_BYTES))
+    return _unmarked(found[1].decode("latin-1")) if found else None
+
+
+def _schema_in_csv(path: Path) -> str | None:
+    with path.open("rb") as file:
+        _, *rest = file.read(_HEAD_BYTES).decode("utf-8", "replace").splitlines()
+    return rest[0].partition(",")[0] if rest else None
+
+
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ...] = (
     (lambda head: head.startswith(b"PK"), _schema_in_npz),
     (lambda head: head.startswith(_PNG_SIGNATURE), _schema_in_png),
     (lambda head: head[4:8] == b"ftyp", _schema_in_mp4),
     (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
     (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),
+    (lambda head: head.startswith(b"<!-- "), _schema_in_markdown),
+    (lambda head: head.startswith(b"schema,"), _schema_in_csv),
 )

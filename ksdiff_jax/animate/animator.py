@@ -10,13 +10,14 @@ recording, and a record of the inputs and settings in each `Motion`.
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
 
 from ksdiff_jax import __version__
-from ksdiff_jax.animate.engine import BUCKETS, Engine
+from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import to_dict
@@ -140,6 +141,7 @@ class Animator:
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
         given |= {"noise_id": noise_id}
         utterance = self.read(speech, transcript=transcript, **given)
+        self._warn_of_unread([transcript], options)
         return self.animate([utterance] * count, seed=seed, numbers=range(count), **options)
 
     def batch(
@@ -169,6 +171,7 @@ class Animator:
             self.read(speech, transcript=text, **given)
             for speech, text in zip(speeches, transcripts, strict=True)
         ]
+        self._warn_of_unread(transcripts, options)
         return self.animate(utterances, batch_size=batch_size, seed=seed, **options)
 
     def read(
@@ -235,6 +238,13 @@ class Animator:
             )
             for utterance, sample, number in zip(utterances, samples, numbers, strict=True)
         ]
+
+    def _warn_of_unread(self, transcripts: Sequence[object], options: Mapping) -> None:
+        """Warn of given transcripts in the causal mode, which reads none."""
+        causal = options.get("causal", getattr(self.config.sample, "causal", False))
+        if causal and any(getattr(text, "spoken", text) for text in transcripts):
+            message = "causal: the causal mode reads no transcript; the given one is not used"
+            warnings.warn(message, CausalWarning, stacklevel=3)
 
     def _meta(self, utterance: Utterance) -> dict:
         packages = {

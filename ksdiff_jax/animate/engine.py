@@ -87,6 +87,10 @@ class TranscriptWarning(Notice):
     """The transcript of a window exceeds the model's tokens and was cut."""
 
 
+class CausalWarning(Notice):
+    """The causal mode of a model that was not trained for it, or a transcript that it ignores."""
+
+
 class Job(NamedTuple):
     """One window of one sample of an utterance."""
 
@@ -139,6 +143,12 @@ class Engine:
                 "blinks drawn: these are blinks of the built-in head, the checkpoint's motion is "
                 f"of the {self.space.name} space; need sampled"
             )
+        if options.get("causal") and config.model.causal.probability == 0:
+            message = (
+                "causal: this model was not trained for the causal mode, its mouth follows the "
+                "speech less well; train with model.causal.probability above 0"
+            )
+            warnings.warn(message, CausalWarning, stacklevel=2)
         other = copy.copy(self)
         other.system = dataclasses.replace(self.system, config=config)
         return other

@@ -83,11 +83,6 @@ class RecordingAnimator:
             raise InputError("--causal: the model has no causal mode; leave it out")
         if self.args.transcript or self.args.transcript_file or self.args.transcribe:
             raise InputError("--causal: the causal mode reads no transcript; leave one of them out")
-        if self.animator.config.model.causal.probability == 0:
-            self.console.warn(
-                "--causal: this model was not trained for the causal mode, its mouth follows the "
-                "speech less well; train with model.causal.probability above 0"
-            )
         self.options["causal"] = True
 
     def animate(self, speech: str, stem: str) -> dict:

@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checkpoint(args: argparse.Namespace, console: Console) -> int:
+    from ksdiff_jax.models.pretrained import read_pretrained
     from ksdiff_jax.models.self_contained import save_self_contained
 
     card = ""
@@ -76,7 +77,9 @@ def _checkpoint(args: argparse.Namespace, console: Console) -> int:
     options = {"encoder": args.encoder, "card": card, "overwrite": args.overwrite}
     out = save_self_contained(args.source, args.out, **options)
     size = sum(file.stat().st_size for file in out.iterdir())
-    console.say(f"{out}: {args.source} with its speech encoder, float16, {size / 1e6:.1f} MB")
+    pretrained = read_pretrained(out).config.model.encoder.kind == "pretrained"
+    held = " with its speech encoder" if pretrained else ""
+    console.say(f"{out}: {args.source}{held}, float16, {size / 1e6:.1f} MB")
     console.result({"out": str(out), "bytes": size})
     return 0
 

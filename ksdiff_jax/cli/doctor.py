@@ -26,7 +26,11 @@ OPTIONAL = {
         "the built-in corpus (ksdiff-jax corpus, train)",
         "pip install 'ksdiff-jax[corpus]'",
     ),
-    "torch": ("Whisper, make test-parity", "pip install 'ksdiff-jax[transcribe]'"),
+    "torch": (
+        "recognition of words (animate --transcribe), which no checkpoint needs, and "
+        "make test-parity",
+        "pip install 'ksdiff-jax[transcribe]'",
+    ),
     "pytest": ("the test suite", "pip install 'ksdiff-jax[test]'"),
 }
 

@@ -1,4 +1,4 @@
-"""`ksdiff-jax evaluate`: measures a checkpoint and writes a table, `metrics.json` and plots.
+"""`ksdiff-jax evaluate`: measures checkpoints, beside baselines, and writes tables and plots.
 
 Without `--data`, espeak-ng synthesises the test split of the built-in corpus into the user's cache.
 Its voices and sentences do not occur in the training data.
@@ -7,42 +7,39 @@ Its voices and sentences do not occur in the training data.
 import argparse
 import contextlib
 import dataclasses
-import functools
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
+from ksdiff_jax.cli.evaluate_arguments import add_checkpoint, add_data, add_figures_and_sampling
 from ksdiff_jax.cli.evaluate_checks import check_options, check_out
 from ksdiff_jax.cli.evaluate_clips import clips_of_split
-from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument, run_discrimination
-from ksdiff_jax.cli.evaluate_sampling import (
-    add_sampling_arguments,
-    is_table,
-    run_table,
-    single_values,
+from ksdiff_jax.cli.evaluate_compare import compare_runs, draw_comparison, write_comparison
+from ksdiff_jax.cli.evaluate_discriminate import run_discrimination
+from ksdiff_jax.cli.evaluate_measure import (
+    about_run,
+    clips_of_data,
+    instruments,
+    labels_of_data,
+    measure_run,
+    trained_systems,
 )
+from ksdiff_jax.cli.evaluate_sampling import is_table, run_table
+from ksdiff_jax.cli.evaluate_videos import write_videos
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import write_document
 
-SUMMARY = "measure a checkpoint: lips, blinks, keyframes, head motion, real speech, silence"
-METRICS = (
-    "lips",
-    "upper_face",
-    "landmarks",
-    "blinks",
-    "keyframes",
-    "pose",
-    "beats",
-    "head",
-    "real",
-)
-CURVES_SHOWN = 4
+SUMMARY = "measure checkpoints beside baselines: lips, blinks, keyframes, head, real speech"
 EXAMPLES = """examples:
   ksdiff-jax evaluate --out figures
   ksdiff-jax evaluate --checkpoint runs/demo --data shards --metrics lips keyframes
+  ksdiff-jax evaluate --checkpoint runs/a runs/b demo --data shards corpus --out figures
+                                            several checkpoints and data sets in one table
+  ksdiff-jax evaluate --clips 20 --videos 3 --out figures    truth and prediction side by side
+  ksdiff-jax evaluate --checkpoint runs/flame --data shards --face FLAME.npz
+  ksdiff-jax evaluate --checkpoint runs/live --causal    as live speech would be animated
   ksdiff-jax evaluate --metrics real --real faces --out figures    real people, with baselines
   ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
   ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
@@ -59,131 +56,48 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = EXAMPLES
-    _add_checkpoint_and_data(parser.add_argument)
-    _add_figures_and_sampling(parser.add_argument)
+    add_checkpoint(parser.add_argument)
+    add_data(parser.add_argument)
+    add_figures_and_sampling(parser.add_argument)
     parser.add_argument(
         "--device", choices=tuple(PLATFORMS), help="where to compute (default: JAX's choice)"
     )
-    parser.add_argument("--out", metavar="DIR", help="write metrics.json and plots here")
+    parser.add_argument(
+        "--out", metavar="DIR", help="write metrics.json, comparison.md, comparison.csv, plots here"
+    )
+    parser.add_argument(
+        "--videos",
+        type=int,
+        metavar="N",
+        help="with --out: videos of N clips from the worst to the best, with sound, the truth at "
+        "the left and each checkpoint beside it",
+    )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
 
 
-def _add_checkpoint_and_data(add: Callable[..., argparse.Action]) -> None:
-    add(
-        "--checkpoint",
-        metavar="DIR",
-        help="checkpoint folder, training workdir, shipped name (whisper_demo, the default, or "
-        "demo, without a pretrained encoder) or org/name of the hub",
-    )
-    add(
-        "--encoder",
-        metavar="PATH",
-        help="folder of the checkpoint's pretrained speech encoder, if it has moved",
-    )
-    add(
-        "--data",
-        metavar="DIR",
-        help="a folder of shards (default: the built-in corpus, made on first use)",
-    )
-    add(
-        "--space",
-        default="",
-        metavar="NAME",
-        help="motion space (builtin, flame) of a checkpoint or data set "
-        "of an earlier version that does not record it",
-    )
-    add(
-        "--split",
-        help="split of the data set (default: test; val for a table of sampling options)",
-    )
-    add(
-        "--choose-on-test",
-        action="store_true",
-        help="allow a table of sampling options on the test split, e.g. to report a choice that "
-        "was made elsewhere",
-    )
-    add("--clips", type=int, metavar="N", help="use the first N clips (default: the whole split)")
-    add(
-        "--languages",
-        nargs="+",
-        metavar="L",
-        help="languages of the built-in corpus (default: all of them)",
-    )
-
-
-def _add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
-    add(
-        "--metrics",
-        nargs="+",
-        choices=METRICS,
-        default=list(METRICS),
-        help="groups of figures (default: all)",
-    )
-    add(
-        "--real",
-        nargs="+",
-        metavar="DIR",
-        help="real people: DIR/lips/*.npz (measured openings and the sound files named there), or "
-        "a folder of videos, one folder per person, which are tracked once (`make tracker`)",
-    )
-    add(
-        "--folds",
-        nargs="+",
-        metavar="DIR",
-        help="with --metrics real, in place of --checkpoint: checkpoints that were trained on "
-        "different people; each person is measured by the first that saw none of their files",
-    )
-    add(
-        "--real-seeds",
-        type=int,
-        default=3,
-        metavar="N",
-        help="samples of each real clip, of the seeds --seed, --seed + 1 ... (default: 3)",
-    )
-    add(
-        "--sync",
-        metavar="DIR",
-        help="a lip-sync model (as `ksdiff-jax train sync_demo` makes one): its accuracy on the "
-        "clips, and its confidence in the motion",
-    )
-    add(
-        "--samples",
-        type=int,
-        default=2,
-        help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
-    )
-    add("--steps", type=int, metavar="N", help="sampler steps (default: the checkpoint's)")
-    add_sampling_arguments(add)
-    add("--seed", type=int, default=0, metavar="N", help="same seed, same samples; default 0")
-    add(
-        "--control",
-        choices=("truth", "still"),
-        help="score the ground truth, or a face that never moves, instead",
-    )
-    add_discriminate_argument(add)
-
-
 def run(args: argparse.Namespace) -> int:
     """Check the options, measure, print and write the figures."""
-    for name in ("clips", "samples", "real_seeds"):
+    for name in ("clips", "samples", "real_seeds", "videos"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             option = name.replace("_", "-")
             raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
     args.split = args.split or ("val" if is_table(args) else "test")
+    args.checkpoints, args.datas = args.checkpoint, args.data or [None]
+    args.checkpoint, args.data = " ".join(args.checkpoint or ()), args.datas[0]
     check_options(args)
     from ksdiff_jax.animate.engine import check_seed
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import DEFAULT_NAME, load_pretrained
 
-    args.checkpoint = args.checkpoint or DEFAULT_NAME
+    names = args.folds or args.checkpoints or [DEFAULT_NAME]
+    args.checkpoint = names[0]
 
     console = Console("evaluate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     use_device(args.device)
     keep_compilations()
-    check_out(args)
+    check_out(args, names)
     check_seed(args.seed)
-    names = args.folds or [args.checkpoint]
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
     system = build_system(several[0].config, several[0].space)
     with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
@@ -193,53 +107,101 @@ def run(args: argparse.Namespace) -> int:
             return run_discrimination(args, system, clips, out=out, console=console)
         if is_table(args):
             return run_table(args, system, several[0], clips, out=out, console=console)
-        return _measure(args, system, several, out=out, console=console)
+        return _measure(args, names, several, out=out, console=console)
 
 
-def _measure(args, system, several, *, out: Path | None, console: Console) -> int:
+def _measure(args, names: list[str], several, *, out: Path | None, console: Console) -> int:
     """Measure, print and write the groups of figures."""
-    from ksdiff_jax.animate.engine import Engine
     from ksdiff_jax.evaluate import report
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.sync.system import Sync
 
-    pretrained, names = several[0], args.folds or [args.checkpoint]
     started = time.perf_counter()
-    if isinstance(system, Sync):
-        figures, curves = _of_sync_model(args, system, pretrained, console), []
-        real_curves, about_real = [], {}
+    systems = [build_system(each.config, each.space) for each in several]
+    found = Found()
+    if any(isinstance(system, Sync) for system in systems):
+        options = dataclasses.asdict(systems[0].config.sample)
+        found.figures.append(_of_sync_model(args, systems[0], several, console))
     else:
-        engines = [
-            Engine(build_system(each.config, each.space), each.params).with_options(
-                steps=args.steps, **single_values(args)
-            )
-            for each in several
-        ]
-        engine, system = engines[0], engines[0].system
-        figures, curves = _on_split(args, engine, console)
-        real_figures, real_curves, about_real = _on_real(args, engines, several, console)
-        figures |= real_figures
+        trained = trained_systems(args, names, several)
+        options = dataclasses.asdict(trained[0].engine.system.config.sample)
+        if args.sync or args.metrics != ["real"]:
+            measure_on_data(args, trained, found, out=out, console=console)
+        _on_real(args, trained, found, console)
+    figures = found.figures[0] | found.real if found.figures else found.real
     about = {
         "machine": report.machine(),
-        "checkpoint": {"name": names[0], "digest": pretrained.digest},
+        "checkpoint": {"name": names[0], "digest": several[0].digest},
         "folds": [
             {"name": n, "digest": each.digest} for n, each in zip(names, several, strict=True)
         ],
         "data": args.data or "built-in corpus",
         "split": args.split,
-        "options": dataclasses.asdict(system.config.sample),
+        "options": options,
         "sync": args.sync,
         "seed": args.seed,
+        "samples": args.samples,
         "control": args.control,
         "measured_in_s": round(time.perf_counter() - started, 1),
-    } | ({"real": about_real} if about_real else {})
+        **found.about,
+    }
     if out:
         write_document(
             out / "metrics.json", report.as_json(figures, about), overwrite=args.overwrite
         )
-        _plot(args, out, Path(names[0]).name, {args.split: curves, "real speech": real_curves})
-    _print(console, figures, about, out)
+        curves = {args.split: found.curves, "real speech": found.real_curves}
+        _plot(args, out, Path(names[0]).name, curves)
+    _print(console, found, figures, about, out)
     return 0
+
+
+@dataclasses.dataclass
+class Found:
+    """What was measured: figures of every checkpoint on every data set, and on real people."""
+
+    figures: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    titles: list[str] = dataclasses.field(default_factory=list)
+    curves: list = dataclasses.field(default_factory=list)
+    real: dict[str, float] = dataclasses.field(default_factory=dict)
+    real_curves: list = dataclasses.field(default_factory=list)
+    tables: list[str] = dataclasses.field(default_factory=list)
+    about: dict = dataclasses.field(default_factory=dict)
+
+
+def measure_on_data(args, trained, found: Found, *, out: Path | None, console: Console) -> None:
+    """Measure every checkpoint on every data set, compare them, and write the comparison."""
+    from ksdiff_jax.evaluate.comparison_table import as_json, plain
+    from ksdiff_jax.evaluate.report import as_json as figures_json
+
+    clips = clips_of_data(args, trained, console)
+    using = instruments(args, trained[0].engine.space.name, console)
+    comparisons, runs, videos = {}, [], []
+    for data, folder in zip(labels_of_data(args), args.datas, strict=True):
+        own = [
+            measure_run(args, each, data, clips[data], using=using, console=console)
+            for each in trained
+        ]
+        runs += own
+        if args.control or args.metrics == ["real"]:
+            continue
+        comparisons[data] = compare_runs(
+            args, own, clips[data], data=folder, using=using, console=console
+        )
+        if out and args.videos and not videos and using.face is not None:
+            videos = write_videos(
+                args, own, clips[data], comparisons[data], face=using.face, out=out, console=console
+            )
+    found.figures = [run.figures for run in runs]
+    found.titles = [f"{run.trained.label} on {run.data}" for run in runs]
+    found.curves = runs[0].curves
+    labels = [each.label for each in trained]
+    found.tables = [plain(each, data, systems=labels) for data, each in comparisons.items()]
+    found.about["runs"] = [figures_json(run.figures, about_run(run)) for run in runs]
+    found.about["comparison"] = {data: as_json(each) for data, each in comparisons.items()}
+    found.about["videos"] = videos
+    if out and comparisons:
+        write_comparison(args, comparisons, out)
+        draw_comparison(args, comparisons, runs, clips, out)
 
 
 def _plot(args: argparse.Namespace, out: Path, name: str, curves: dict[str, list]) -> None:
@@ -252,103 +214,66 @@ def _plot(args: argparse.Namespace, out: Path, name: str, curves: dict[str, list
             report.plot_openings(out / f"{file}.png", shown, title=title, overwrite=args.overwrite)
 
 
-def _on_split(args, engine, console):
-    """Return the figures and a few curves on the split of a data set."""
-    groups = [group for group in args.metrics if group != "real"]
-    if not groups and not args.sync:
-        return {}, []
-    import numpy as np
-
-    from ksdiff_jax.cli.evaluate_real import Steps
-    from ksdiff_jax.data.tally import motion_of_clip
-    from ksdiff_jax.evaluate import run as evaluation
-    from ksdiff_jax.evaluate.articulation import articulate, face_part
-    from ksdiff_jax.evaluate.report import Curves
-    from ksdiff_jax.evaluate.scores import score
-    from ksdiff_jax.evaluate.sync import sync_figures
-    from ksdiff_jax.face import builtin_face, face_height
-    from ksdiff_jax.models.sync.expert import load_expert
-
-    space = engine.space.name
-    expert = load_expert(args.sync, space=space) if args.sync else None
-    clips = clips_of_split(args, engine.system, console)
-    keyframe_config = evaluation.keyframe_settings(engine.system.config)
-    if args.control == "truth":
-        predictions = evaluation.true_predictions(clips, keyframe_config=keyframe_config)
-    elif args.control == "still":
-        predictions = evaluation.still_predictions(clips, pose=np.asarray(engine.space.mean))
-    else:
-        predictions = evaluation.predict_clips(
-            engine,
-            clips,
-            seed=args.seed,
-            samples=args.samples,
-            progress=functools.partial(Steps(console), "motion frames sampled"),
-        )
-    figures = score(clips, predictions, groups=groups, keyframe_config=keyframe_config)
-    if expert:
-        figures |= sync_figures(expert, clips, [prediction.motion[0] for prediction in predictions])
-    if space != builtin_face().space:
-        return figures, []
-    part, height = face_part(builtin_face()), face_height(builtin_face())
-    curves = [
-        Curves(
-            f"{clip.clip_id}: {clip.transcript[:90]}",
-            articulate(part, prediction.motion[0]).opening / height,
-            articulate(part, motion_of_clip(clip)).opening / height,
-        )
-        for clip, prediction in list(zip(clips, predictions, strict=True))[:CURVES_SHOWN]
-    ]
-    return figures, curves
-
-
-def _of_sync_model(args, system, pretrained, console) -> dict[str, float]:
+def _of_sync_model(args, system, several, console) -> dict[str, float]:
     """Return the accuracy of a lip-sync model, which generates no motion, on the split of a data
     set.
     """
     from ksdiff_jax.evaluate.sync import sync_figures
     from ksdiff_jax.models.sync.expert import Expert
 
-    if args.sync or args.control or args.real:
+    if args.sync or args.control or args.real or len(several) > 1 or len(args.datas) > 1:
         raise InputError(
             f"--checkpoint {args.checkpoint}: a lip-sync model itself, which has no motion to "
-            "measure; leave --sync, --control and --real out, or name another system's checkpoint"
+            "measure; leave --sync, --control and --real out, name one checkpoint and one data "
+            "set, or name another system's checkpoint"
         )
     clips = clips_of_split(args, system, console)
-    return sync_figures(Expert(system, pretrained.params, pretrained.digest), clips)
+    return sync_figures(Expert(system, several[0].params, several[0].digest), clips)
 
 
-def _on_real(args, engines, several, console: Console):
-    """Return the figures on real people, silence and noise, the curves of three people, and a
-    description, if folders are given.
+def _on_real(args, trained, found: Found, console: Console) -> None:
+    """Measure the checkpoints on real people, silence and noise, if folders are given: those of
+    --folds together, or the first one.
     """
     if not args.real or "real" not in args.metrics or args.control:
-        return {}, [], {}
+        return
     from ksdiff_jax.cli.evaluate_real import measure_real
     from ksdiff_jax.evaluate.rest import rest
     from ksdiff_jax.face import builtin_face, check_face
 
-    for engine in engines:
-        check_face(builtin_face(), engine.space.name, what="--metrics real")
+    used = trained if args.folds else trained[:1]
+    if len(used) < len(trained):
+        console.say(f"real people: measured with {used[0].label} alone (--folds for several)")
+    for each in used:
+        check_face(builtin_face(), each.engine.space.name, what="--metrics real")
     seeds = range(args.seed, args.seed + args.real_seeds)
-    figures, curves, about = measure_real(
-        args.real, list(zip(engines, several, strict=True)), seeds=seeds, console=console
+    pairs = [(each.engine, each.pretrained) for each in used]
+    found.real, found.real_curves, about = measure_real(
+        args.real, pairs, seeds=seeds, console=console
     )
     for folder in args.real:
-        figures |= rest(engines[0], folder, seed=args.seed)
-    return figures, curves, about
+        found.real |= rest(used[0].engine, folder, seed=args.seed)
+    found.about["real"] = about
 
 
-def _print(console: Console, figures: dict[str, float], about: dict, out: Path | None) -> None:
+def _print(console: Console, found: Found, figures: dict, about: dict, out: Path | None) -> None:
     from ksdiff_jax.evaluate import report
 
-    for line in (*report.table(report.rows(figures)).splitlines(), ""):
-        console.say(line)
+    shown = found.figures or [{}]
+    for number, each in enumerate(shown):
+        if len(shown) > 1:
+            console.say(f"\n{found.titles[number]}")
+        both = each | found.real if number == 0 else each
+        for line in (*report.table(report.rows(both)).splitlines(), ""):
+            console.say(line)
+    for table in found.tables:
+        for line in (*table.splitlines(), ""):
+            console.say(line)
     machine = about["machine"]
     console.say(
         f"measured in {about['measured_in_s']} s on {machine['processor']}, {machine['cores']} "
         f"cores, {machine['device']}, Python {machine['python']}, jax {machine['jax']}"
     )
     if out:
-        console.say(f"metrics.json and plots are in {out}")
+        console.say(f"metrics.json, the tables and plots are in {out}")
     console.result(report.as_json(figures, about))

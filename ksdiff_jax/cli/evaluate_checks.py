@@ -3,18 +3,35 @@
 import argparse
 from pathlib import Path
 
+from ksdiff_jax.cli.evaluate_compare import PURPOSE as COMPARISON
+from ksdiff_jax.cli.evaluate_compare import TABLES, picture_names
 from ksdiff_jax.cli.evaluate_discriminate import FILE as DISCRIMINATION_FILE
 from ksdiff_jax.cli.evaluate_discriminate import PURPOSE, check_discrimination
 from ksdiff_jax.cli.evaluate_sampling import FILE as SAMPLING_FILE
 from ksdiff_jax.cli.evaluate_sampling import check_table, is_table
+from ksdiff_jax.cli.evaluate_videos import video_names
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import check_output, same_place
 
 OUTPUTS = {"metrics.json": "metrics", "openings.png": "openings", "openings-real.png": "openings"}
+LONE_OPTIONS = ("checkpoints", "datas")  # of which --discriminate and a table use one
 
 
 def check_options(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that the chosen measurement does not use or lacks."""
+    if args.videos and not args.out:
+        raise InputError(f"--videos {args.videos}: need a folder for them; add --out DIR")
+    if args.landmarks and not args.face:
+        raise InputError(f"--landmarks {args.landmarks}: these are of a --face; add it")
+    if args.training_clips < 0:
+        raise InputError(f"--training-clips {args.training_clips}: need 0 or more")
+    if args.discriminate or is_table(args):
+        for name in LONE_OPTIONS:
+            if len(getattr(args, name) or ()) > 1:
+                raise InputError(
+                    f"--{name.removesuffix('s')}: got {len(getattr(args, name))}, need one for "
+                    "--discriminate and for a table of sampling options"
+                )
     if args.discriminate:
         check_discrimination(args)
     elif args.late:
@@ -47,7 +64,7 @@ def _check_real(args: argparse.Namespace) -> None:
         raise InputError("--metrics real: no real people; name their folders with --real DIR")
 
 
-def check_out(args: argparse.Namespace) -> None:
+def check_out(args: argparse.Namespace, checkpoints: list[str]) -> None:
     """Raise `InputError` unless the results can be written into the folder of --out."""
     if not args.out:
         return
@@ -58,8 +75,10 @@ def check_out(args: argparse.Namespace) -> None:
         filter(
             None,
             (
-                *map(find_pretrained, args.folds or [args.checkpoint]),
-                args.data,
+                *map(find_pretrained, checkpoints),
+                *args.datas,
+                args.face,
+                args.landmarks,
                 args.encoder,
                 args.sync,
                 *(args.real or ()),
@@ -76,4 +95,8 @@ def _outputs_of(args: argparse.Namespace) -> dict[str, str]:
     """Return the names of the files that the command may write, and their purposes."""
     if args.discriminate:
         return {DISCRIMINATION_FILE: PURPOSE}
-    return {SAMPLING_FILE: "sampling"} if is_table(args) else OUTPUTS
+    if is_table(args):
+        return {SAMPLING_FILE: "sampling"}
+    compared = dict.fromkeys((*TABLES, *picture_names(len(args.datas))), COMPARISON)
+    videos = dict.fromkeys(video_names(args.videos or 0), "video")
+    return OUTPUTS | ({} if args.control else compared) | videos

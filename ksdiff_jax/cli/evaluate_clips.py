@@ -1,5 +1,6 @@
 """The clips that `ksdiff-jax evaluate` measures: a split of a data set or the built-in corpus."""
 
+import argparse
 from pathlib import Path
 
 from ksdiff_jax.cli.console import Console
@@ -11,10 +12,17 @@ def clips_of_split(args, system, console: Console) -> list:
     """Return the clips of the split; raise `InputError` unless they are of the system's motion
     space.
     """
+    from ksdiff_jax.data.description import DESCRIPTION
     from ksdiff_jax.data.earlier_space import known_space
     from ksdiff_jax.evaluate.run import read_clips
 
-    folder = args.data or _built_in(args, console, system.config.data.corpus_clips)
+    if args.data and Path(args.data).is_dir() and not (Path(args.data) / DESCRIPTION).is_file():
+        raise InputError(
+            f"{args.data}: no data set here ({DESCRIPTION} is missing), so no true motion to "
+            "compare with; make shards of videos with `ksdiff-jax prepare`, or animate recordings "
+            "with `ksdiff-jax animate`"
+        )
+    folder = args.data or _built_in(args, console, corpus_clips=system.config.data.corpus_clips)
     of_data, own = known_space(str(folder), given=args.space), system.space.name
     if of_data != own:
         raise InputError(
@@ -27,7 +35,18 @@ def clips_of_split(args, system, console: Console) -> list:
     return clips
 
 
-def _built_in(args, console: Console, corpus_clips: int) -> Path:
+def training_clips(args, system, console: Console) -> list:
+    """Return the clips of the training split to which baselines are fitted."""
+    from ksdiff_jax.evaluate.run import read_clips
+
+    own = argparse.Namespace(**vars(args) | {"split": "train", "clips": args.training_clips})
+    folder = args.data or _built_in(own, console)
+    clips = read_clips(folder, split="train", clips=args.training_clips, space=system.space.name)
+    console.say(f"{len(clips)} training clips for the baselines, from {folder}")
+    return clips
+
+
+def _built_in(args, console: Console, *, corpus_clips: int = 0) -> Path:
     """Return the folder of the built-in corpus's split; make it if it does not exist yet."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS
     from ksdiff_jax.data.corpus.write import split_sizes

@@ -46,8 +46,8 @@ def check_discrimination(args: argparse.Namespace) -> None:
     if args.late < 0:
         raise InputError(f"--late {args.late}: need a number of frames, 0 or more")
     sampling = ("guidance", "lip_temperature", "steps", "style", "head_guidance", "blinks")
-    for option in ("real", "folds", "control", *sampling):
-        if getattr(args, option) is not None:
+    for option in ("real", "folds", "control", "causal", "face", "videos", *sampling):
+        if getattr(args, option) not in (None, False):
             name = option.replace("_", "-")
             raise InputError(
                 f"--{name}: not used with --discriminate, which samples no motion; omit one of them"

@@ -63,6 +63,12 @@ def add_sampling_arguments(add: Callable[..., argparse.Action]) -> None:
         help="guidance scale of the head alone (default: the checkpoint's, or that of --guidance)",
     )
     add(
+        "--causal",
+        action="store_true",
+        help="sample as live speech would be: no frame depends on sound more than the model's "
+        "look-ahead (0.2 s) after it, and no transcript is read",
+    )
+    add(
         "--blinks",
         choices=("sampled", "drawn"),
         help="the model's own, or drawn at random (default: the checkpoint's)",
@@ -94,7 +100,8 @@ def single_values(args: argparse.Namespace) -> dict[str, float | str]:
     several = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
     alone = {name: getattr(args, name) for name in ("style", "head_guidance", "blinks")}
     given = {name: values[0] for name, values in several.items() if values}
-    return given | {name: value for name, value in alone.items() if value is not None}
+    given |= {name: value for name, value in alone.items() if value is not None}
+    return given | ({"causal": True} if args.causal else {})
 
 
 def run_table(
@@ -118,7 +125,9 @@ def run_table(
     }
     if args.style:
         about["style"] = args.style
-    engine = engine.with_options(steps=args.steps, style=args.style)
+    engine = engine.with_options(
+        steps=args.steps, style=args.style, causal=True if args.causal else None
+    )
     document = measure_table(args, engine, clips, about, out=out, console=console)
     for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
         console.say(line)

@@ -3,6 +3,7 @@ writes, and checks them.
 """
 
 import argparse
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -153,8 +154,20 @@ def _checkpoint(path: str | Path, *, verify: bool, space: str) -> dict:
     else:  # only the layout of the encoder that it refers to is available here
         facts |= _parameters(_shapes(pretrained.config, pretrained.space), pretrained.config)
     facts |= _encoder(pretrained.config, stored=embeds_encoder(pretrained))
+    facts |= _sampling(pretrained.config)
     facts["megabytes"] = round(size / 1e6, 2)
     return facts | ({"extra": manifest["extra"]} if manifest.get("extra") else {})
+
+
+def _sampling(config) -> dict:
+    """Return the styles of a model and its own sampling options; empty for one without."""
+    styles = getattr(getattr(config.model, "generator", None), "styles", ())
+    facts = {"styles": list(styles)} if styles else {}
+    if not hasattr(config, "sample"):
+        return facts
+    options = dataclasses.asdict(config.sample)
+    options.pop("lip_dims", None)  # a list of numbers of motion dimensions
+    return facts | ({"sampling": options} if options else {})
 
 
 def _is_encoder(folder: Path) -> bool:

@@ -10,16 +10,20 @@ They can therefore replace those of any clip: the seven expression coefficients 
 "blink" and "lids", which move nothing else. Brows, cheeks and mouth stay as they were tracked.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ksdiff_jax.data.corpus.expression_motion import lids_actions
+from ksdiff_jax.data.description import DatasetInfo
 from ksdiff_jax.data.schema import Clip
+from ksdiff_jax.data.tally import SMALLEST_STD
 from ksdiff_jax.face.actions import actions_to_expression, coefficients_of
 
 _LIDS = "blink", "lids"
+_LIDS_CLIPS, _CLIP_FRAMES = 200, 200  # for the statistics: 27 minutes
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,22 @@ def with_drawn_lids(clip: Clip, rng: np.random.Generator) -> Clip:
     expression = clip.expression.copy()
     expression[:, lids] = actions_to_expression(lids_actions(rng, frames=clip.frames))[:, lids]
     return replace(clip, expression=expression)
+
+
+@functools.cache
+def _moments() -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Return the coefficients of lids, and mean and deviation of drawn ones."""
+    lids, rng = list(coefficients_of(*_LIDS)), np.random.default_rng(0)
+    actions = [lids_actions(rng, frames=_CLIP_FRAMES) for _ in range(_LIDS_CLIPS)]
+    drawn = actions_to_expression(np.concatenate(actions))[:, lids]
+    return lids, drawn.mean(axis=0), drawn.std(axis=0)
+
+
+def with_lids_statistics(info: DatasetInfo) -> DatasetInfo:
+    """Return the description of a data set with the mean and deviation that its motion has once its
+    lids are drawn.
+    """
+    lids, of_mean, of_std = _moments()
+    mean, std = np.array(info.mean), np.array(info.std)
+    mean[lids], std[lids] = of_mean, np.where(of_std < SMALLEST_STD, 1.0, of_std)
+    return replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))

@@ -72,7 +72,7 @@ def blink_figures(clips: Sequence[ClipBlinks], *, suffix: str = "") -> dict[str,
     nothing = float("nan")
     return {
         f"blinks{suffix}": float(len(durations)),
-        **bounded(f"blink_rate{suffix}_hz", rate),
+        **bounded(f"blink_rate{suffix}_hz", rate, low=0.0),
         f"blink_usual_share{suffix}": float(np.mean(usual)) if len(durations) else nothing,
         f"blink_duration{suffix}_ms": 1000 * float(np.mean(durations))
         if len(durations)

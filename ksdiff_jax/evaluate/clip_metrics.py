@@ -32,6 +32,7 @@ class Metric(NamedTuple):
     name: str
     unit: str
     better: str  # "↑" or "↓"
+    group: str  # of `scores.GROUPS`
     of: Callable[[Course, Course, Heard], float]
     against_truth: bool = False
     ours: bool = False
@@ -53,8 +54,11 @@ def _precision(moved: Course, true: Course, heard: Heard) -> float:
     return right / shut if shut else 0.0
 
 
-def _keyframe_f1(moved: Course, true: Course, heard: Heard, *, track: int) -> float:
-    return match_keyframes(moved.keyframes[:, track], true.keyframes[:, track]).f1
+def _keyframes(
+    moved: Course, true: Course, heard: Heard, *, track: int, share: str = "f1"
+) -> float:
+    found = match_keyframes(moved.keyframes[:, track], true.keyframes[:, track])
+    return getattr(found, share) if found.true else float("nan")
 
 
 def _blink_rate(moved: Course, true: Course, heard: Heard) -> float:
@@ -87,38 +91,60 @@ METRICS = (
         "LVE, mean of squares",
         "mm²",
         "↓",
+        "lips",
         lambda m, t, h: 1e6 * lips.lip_vertex_error(m.lips, t.lips).squared_m2,
+        against_truth=True,
+    ),
+    Metric(
+        "LVE, root of the mean of squares",
+        "mm",
+        "↓",
+        "lips",
+        lambda m, t, h: 1000 * lips.lip_vertex_error(m.lips, t.lips).root_m,
         against_truth=True,
     ),
     Metric(
         "LVE, mean of distances",
         "mm",
         "↓",
+        "lips",
         lambda m, t, h: 1000 * lips.lip_vertex_error(m.lips, t.lips).distance_m,
         against_truth=True,
     ),
     Metric(
-        "LMD", "mm", "↓", lambda m, t, h: landmark_distance(m.mouth, t.mouth), against_truth=True
+        "LMD",
+        "mm",
+        "↓",
+        "landmarks",
+        lambda m, t, h: landmark_distance(m.mouth, t.mouth),
+        against_truth=True,
     ),
-    Metric("FDD, without its sign", "mm²", "↓", _fdd, against_truth=True),
+    Metric("FDD, without its sign", "mm²", "↓", "upper_face", _fdd, against_truth=True),
     Metric(
-        "opening r", "", "↑", lambda m, t, h: lips.pearson(m.opening, t.opening), against_truth=True
+        "opening r",
+        "",
+        "↑",
+        "lips",
+        lambda m, t, h: lips.pearson(m.opening, t.opening),
+        against_truth=True,
     ),
-    Metric("opening, warped", "mm", "↓", partial(_warped, reach=None), against_truth=True),
+    Metric("opening, warped", "mm", "↓", "lips", partial(_warped, reach=None), against_truth=True),
     Metric(
         f"opening, warped by {WINDOW_FRAMES} frames at most",
         "mm",
         "↓",
+        "lips",
         partial(_warped, reach=WINDOW_FRAMES),
         against_truth=True,
         ours=True,
     ),
-    Metric("closure precision", "", "↑", _precision, against_truth=True),
-    Metric("closure rate of /p b m/", "", "↑", _closure_rate),
+    Metric("closure precision", "", "↑", "lips", _precision, against_truth=True),
+    Metric("closure rate of /p b m/", "", "↑", "lips", _closure_rate),
     Metric(
         "closures above chance",
         "",
         "↑",
+        "lips",
         lambda m, t, h: lips.closure_above_chance(m.opening, h.bilabials),
         ours=True,
     ),
@@ -126,6 +152,7 @@ METRICS = (
         "opening with the level, r",
         "",
         "↑",
+        "lips",
         lambda m, t, h: opening_level_correlation(m.opening, h.level),
         ours=True,
     ),
@@ -133,51 +160,81 @@ METRICS = (
         "mouth speed in pauses",
         "1/s",
         "↓",
+        "lips",
         lambda m, t, h: silence_speed(m.opening, h.pauses, fps=h.fps),
     ),
     Metric(
         "mouth speed in pauses over speech",
         "",
         "↓",
+        "lips",
         lambda m, t, h: silence_ratio(m.opening, h.pauses, fps=h.fps),
         ours=True,
     ),
-    Metric("jitter of the lips", "m/s³", "↓", lambda m, t, h: _lip_jitter(m, h)),
+    Metric("jitter of the lips", "m/s³", "↓", "lips", lambda m, t, h: _lip_jitter(m, h)),
     Metric(
         "jitter of the lips, distance from the truth's",
         "octaves",
         "↓",
+        "lips",
         lambda m, t, h: log_ratio(_lip_jitter(m, h), _lip_jitter(t, h)),
         against_truth=True,
         ours=True,
     ),
-    Metric("blink rate, difference", "Hz", "↓", _blink_rate, against_truth=True),
-    Metric("keyframe F1, expression", "", "↑", partial(_keyframe_f1, track=0), against_truth=True),
+    Metric("blink rate, difference", "Hz", "↓", "blinks", _blink_rate, against_truth=True),
+    Metric(
+        "keyframe precision, head without the jaw",
+        "",
+        "↑",
+        "keyframes",
+        partial(_keyframes, track=2, share="precision"),
+        against_truth=True,
+    ),
+    Metric(
+        "keyframe recall, head without the jaw",
+        "",
+        "↑",
+        "keyframes",
+        partial(_keyframes, track=2, share="recall"),
+        against_truth=True,
+    ),
+    Metric(
+        "keyframe F1, expression",
+        "",
+        "↑",
+        "keyframes",
+        partial(_keyframes, track=0),
+        against_truth=True,
+    ),
     Metric(
         "keyframe F1, head with the jaw",
         "",
         "↑",
-        partial(_keyframe_f1, track=1),
+        "keyframes",
+        partial(_keyframes, track=1),
         against_truth=True,
     ),
     Metric(
         "keyframe F1, head without the jaw",
         "",
         "↑",
-        partial(_keyframe_f1, track=2),
+        "keyframes",
+        partial(_keyframes, track=2),
         against_truth=True,
     ),
-    Metric("Diversity, axis-angle", "rad", "↑", lambda m, t, h: _diversity(m)),
+    Metric("Diversity, axis-angle", "rad", "↑", "pose", lambda m, t, h: _diversity(m)),
     Metric(
         "Diversity, yaw, pitch and roll",
         "°",
         "↑",
+        "pose",
         lambda m, t, h: pose.diversity_over_time(pose.hopenet_angles(m.rotation)),
     ),
     Metric(
         "Diversity, distance from the truth's",
         "octaves",
         "↓",
+        "pose",
         lambda m, t, h: log_ratio(_diversity(m), _diversity(t)),
         against_truth=True,
         ours=True,
@@ -186,19 +243,27 @@ METRICS = (
         "head spectrum, distance",
         "Hz",
         "↓",
+        "head",
         lambda m, t, h: spectrum_distance(m.rotation, t.rotation, fps=h.fps),
         against_truth=True,
         ours=True,
     ),
-    Metric("Beat Align", "", "↑", _beat_align),
-    Metric("Beat Align without smoothing", "", "↑", partial(_beat_align, smoothing_frames=0.0)),
+    Metric("Beat Align", "", "↑", "beats", _beat_align),
     Metric(
-        "Beat Align, beats of the level", "", "↑", partial(_beat_align, source=beats.level_beats)
+        "Beat Align without smoothing", "", "↑", "beats", partial(_beat_align, smoothing_frames=0.0)
+    ),
+    Metric(
+        "Beat Align, beats of the level",
+        "",
+        "↑",
+        "beats",
+        partial(_beat_align, source=beats.level_beats),
     ),
     Metric(
         "head speed with the level, r",
         "",
         "↑",
+        "head",
         lambda m, t, h: head_level_correlation(m.rotation, h.level),
         ours=True,
     ),
@@ -206,14 +271,16 @@ METRICS = (
         "head speed in pauses over speech",
         "",
         "↓",
+        "head",
         lambda m, t, h: clip_pause_ratio(m.rotation, h.pauses),
         ours=True,
     ),
-    Metric("jitter of the head", "°/s³", "↓", lambda m, t, h: _head_jitter(m, h)),
+    Metric("jitter of the head", "°/s³", "↓", "head", lambda m, t, h: _head_jitter(m, h)),
     Metric(
         "jitter of the head, distance from the truth's",
         "octaves",
         "↓",
+        "head",
         lambda m, t, h: log_ratio(_head_jitter(m, h), _head_jitter(t, h)),
         against_truth=True,
         ours=True,

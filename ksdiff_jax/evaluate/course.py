@@ -6,7 +6,7 @@ import numpy as np
 
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.evaluate.articulation import articulate
+from ksdiff_jax.evaluate.articulation import Articulation, articulate
 from ksdiff_jax.evaluate.blinks import blink_runs, lid_gaps
 from ksdiff_jax.evaluate.face_points import FacePoints, moving_points
 from ksdiff_jax.evaluate.head_speech import pauses_of
@@ -42,20 +42,31 @@ class Heard(NamedTuple):
     fps: float
 
 
-def course_of(motion: Float[np.ndarray, "t m"], part: FaceModel, points: FacePoints) -> Course:
-    """Return the course of a motion; `part` is a face reduced to lips and upper face."""
-    moved, marked = articulate(part, motion), moving_points(points, motion)
-    height_m = face_height(part)
+def course_of(
+    motion: Float[np.ndarray, "t m"], part: FaceModel | None, points: FacePoints | None
+) -> Course:
+    """Return the course of a motion; `part` is a face reduced to lips and upper face.
+
+    Without a face, or without points, what they show is empty, or NaN.
+    """
+    nothing = np.zeros((len(motion), 0, 3), np.float32)
+    moved = Articulation(nothing, nothing, np.full(len(motion), np.nan))
+    height_m, mouth, blinks = float("nan"), nothing, 0
+    if part is not None:
+        moved, height_m = articulate(part, motion), face_height(part)
+    if points is not None:
+        marked = moving_points(points, motion)
+        mouth, blinks = marked[:, points.mouth], len(blink_runs(lid_gaps(marked, points.lids)))
     with_jaw, without = (clip_keyframes(motion, jaw=jaw) for jaw in (True, False))
     return Course(
         lips=moved.lips,
         upper_face=moved.upper_face,
-        resting=part.template[part.regions["upper_face"]],
-        mouth=marked[:, points.mouth],
+        resting=part.template[part.regions["upper_face"]] if part is not None else nothing[0],
+        mouth=mouth,
         opening=moved.opening / height_m,
         height_m=height_m,
         rotation=motion[:, space.ROTATION].astype(np.float64),
-        blinks=len(blink_runs(lid_gaps(marked, points.lids))),
+        blinks=blinks,
         keyframes=np.concatenate([with_jaw, without[:, 1:]], axis=1),
     )
 

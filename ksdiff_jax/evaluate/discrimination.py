@@ -45,7 +45,7 @@ CHANCE = 0.5
 ENOUGH_CLIPS = 30
 EQUAL = 1e-5
 TRUTH = "truth"
-SYNC = Metric("sync confidence", "", "↑", lambda moved, true, heard: np.nan, ours=True)
+SYNC = Metric("sync confidence", "", "↑", "sync", lambda moved, true, heard: np.nan, ours=True)
 
 Scores = Mapping[str, Float[np.ndarray, "clips"]]  # of the truth and of every control
 

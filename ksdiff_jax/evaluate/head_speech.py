@@ -67,12 +67,12 @@ def head_figures(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> di
         ("_truth", truth, pauses),
         ("_shuffled", speeds, others),
     ):
-        figures |= bounded(f"head_pause_speed_ratio{suffix}", pause_ratio(moved, quiet))
+        figures |= bounded(f"head_pause_speed_ratio{suffix}", pause_ratio(moved, quiet), low=0.0)
     if all(len(samples) > 1 for samples in speeds):
-        figures |= bounded("head_speech_share", speech_share(speeds))
+        figures |= bounded("head_speech_share", speech_share(speeds), high=1.0)
         mixed = [mixed_pair(*pair) for pair in zip(speeds, _next(speeds), strict=True)]
         if len(mixed) > 1:
-            figures |= bounded("head_speech_share_shuffled", speech_share(mixed))
+            figures |= bounded("head_speech_share_shuffled", speech_share(mixed), high=1.0)
     return figures
 
 

@@ -21,6 +21,9 @@ from scipy.stats import t as student_t
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import Float
 
+# An interval over fewer clips (or people) is not shown: it would be wider than what the figure can be.
+FEWEST_CLIPS = 5
+
 Values = Sequence[float | int] | Float[np.ndarray, "_"]
 
 
@@ -108,6 +111,22 @@ def bootstrap_interval(
     return Interval(float(array.mean()), float(low), float(high), array.size)
 
 
+def clip_interval(values: Values) -> Interval:
+    """Return the bootstrap interval of the mean over the clips that have a value (not NaN).
+
+    It is inside the range of the values, so a share stays in [0, 1]. It is too narrow for few
+    clips: of 5, 10, 20 and 40 normal values it holds the true mean in 85, 88, 92 and 93 %. For
+    fewer than `FEWEST_CLIPS` of them it has no bounds; for none it is undefined.
+    """
+    array = np.asarray(values, np.float64)
+    defined = array[~np.isnan(array)]
+    if not defined.size:
+        return Interval(math.nan, -math.inf, math.inf, 0)
+    if defined.size < FEWEST_CLIPS or not np.isfinite(defined).all():
+        return Interval(float(defined.mean()), -math.inf, math.inf, defined.size)
+    return bootstrap_interval(defined)
+
+
 def crossed_interval(
     values: Float[np.ndarray, "people seeds"], *, confidence: float = 0.95
 ) -> Interval:
@@ -141,11 +160,21 @@ def crossed_interval(
     return Interval(float(mean), float(mean - reach), float(mean + reach), people)
 
 
-def bounded(name: str, interval: Interval) -> dict[str, float]:
-    """Return a figure and, if they are finite, its bounds: `name`, `name_low`, `name_high`."""
+def bounded(
+    name: str, interval: Interval, *, low: float = -math.inf, high: float = math.inf
+) -> dict[str, float]:
+    """Return a figure and its bounds: `name`, `name_low`, `name_high`.
+
+    `low` and `high` are what the figure can be at most; its bounds are cut there. Without bounds if
+    they are not finite, or of fewer than `FEWEST_CLIPS` clips or people.
+    """
     figures = {name: interval.mean}
-    if math.isfinite(interval.low) and math.isfinite(interval.high):
-        figures |= {f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+    finite = math.isfinite(interval.low) and math.isfinite(interval.high)
+    if finite and interval.count >= FEWEST_CLIPS:
+        figures |= {
+            f"{name}_low": max(low, float(interval.low)),
+            f"{name}_high": min(high, float(interval.high)),
+        }
     return figures
 
 

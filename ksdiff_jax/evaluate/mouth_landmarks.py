@@ -38,7 +38,7 @@ def landmark_figures(
     mean = np.concatenate(list(truth)).mean(axis=0)
     distances = [landmark_distance(p, t) for p, t in zip(predicted, truth, strict=True)]
     return {
-        **bounded("lmd_mm", t_interval(distances)),
+        **bounded("lmd_mm", t_interval(distances), low=0.0),
         "lmd_rest_mm": float(np.mean([landmark_distance(resting, t) for t in truth])),
         "lmd_mean_mm": float(np.mean([landmark_distance(mean, t) for t in truth])),
     }

@@ -30,7 +30,7 @@ from ksdiff_jax.evaluate.head_and_lids import (
     head_figures,
     head_score,
 )
-from ksdiff_jax.evaluate.intervals import Interval, bounded, crossed_interval
+from ksdiff_jax.evaluate.intervals import FEWEST_CLIPS, Interval, bounded, crossed_interval
 from ksdiff_jax.evaluate.lip_ridge import ridge_openings
 from ksdiff_jax.evaluate.measured import MeasuredClip
 from ksdiff_jax.evaluate.people_folds import people_folds
@@ -155,8 +155,15 @@ def people_figures(found: PeopleFigures) -> dict[str, float]:
     for name, scored in found.scored.items():
         suffix = "" if name == SYSTEM else f"_{name}"
         at_zero = scored.of_people(lambda score: score.correlation_at_zero)
-        figures |= bounded(f"real_correlation{suffix}", yardstick.correlation_interval(scored))
-        figures |= bounded(f"real_correlation_lag0{suffix}", crossed_interval(at_zero))
+        figures |= bounded(
+            f"real_correlation{suffix}",
+            yardstick.correlation_interval(scored),
+            low=-1.0,
+            high=1.0,
+        )
+        figures |= bounded(
+            f"real_correlation_lag0{suffix}", crossed_interval(at_zero), low=-1.0, high=1.0
+        )
         lags = [score.lag for seed in scored.scores for score in seed]
         figures[f"real_lag_frames{suffix}"] = float(np.median(lags))
         if name != LEVEL:  # the level is not an opening
@@ -222,7 +229,7 @@ def people_table(found: PeopleFigures) -> str:
 def _cell(interval: Interval) -> str:
     if not np.isfinite(interval.mean):
         return ""
-    if not np.isfinite(interval.low):
+    if not np.isfinite(interval.low) or interval.count < FEWEST_CLIPS:
         return f"{interval.mean:.2f}"
     return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 

@@ -9,6 +9,8 @@ centred sums C = Σ (x − x̄)(x − x̄)ᵀ and c = Σ (x − x̄)(y − ȳ) t
 
     w = (C + λ diag(v))⁻¹ c,      b = ȳ − w · x̄
 
+Several targets of the same rows (k columns) are fitted at once: c, w and b then have k columns.
+
 `Moments` are sums, so those of a set of clips without some of them are a difference; leaving one
 group of people out after the other needs no second pass over the rows.
 """
@@ -30,9 +32,9 @@ class Moments(NamedTuple):
 
     count: int
     x: Float[np.ndarray, "d"]
-    y: float
+    y: Float[np.ndarray, "*k"]
     xx: Float[np.ndarray, "d d"]
-    xy: Float[np.ndarray, "d"]
+    xy: Float[np.ndarray, "d *k"]
 
     def plus(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of rows."""
@@ -46,18 +48,18 @@ class Moments(NamedTuple):
 class Ridge(NamedTuple):
     """A fitted linear map."""
 
-    weights: Float[np.ndarray, "d"]
-    intercept: float
+    weights: Float[np.ndarray, "d *k"]
+    intercept: Float[np.ndarray, "*k"]
 
-    def predict(self, rows: Float[np.ndarray, "t d"]) -> Float[np.ndarray, "t"]:
-        """Return the map's value of each row."""
+    def predict(self, rows: Float[np.ndarray, "t d"]) -> Float[np.ndarray, "t *k"]:
+        """Return the map's values of each row."""
         return rows @ self.weights + self.intercept
 
 
-def moments(rows: Float[np.ndarray, "t d"], targets: Float[np.ndarray, "t"]) -> Moments:
+def moments(rows: Float[np.ndarray, "t d"], targets: Float[np.ndarray, "t *k"]) -> Moments:
     """Return the sums of rows with their targets, in double precision."""
     x, y = rows.astype(np.float64), targets.astype(np.float64)
-    return Moments(len(x), x.sum(axis=0), float(y.sum()), x.T @ x, x.T @ y)
+    return Moments(len(x), x.sum(axis=0), y.sum(axis=0), x.T @ x, x.T @ y)
 
 
 def fit_ridge(sums: Moments, *, penalty: float) -> Ridge:
@@ -71,14 +73,14 @@ def fit_ridge(sums: Moments, *, penalty: float) -> Ridge:
         )
     mean_x, mean_y = sums.x / sums.count, sums.y / sums.count
     centred = sums.xx - sums.count * np.outer(mean_x, mean_x)
-    together = sums.xy - sums.count * mean_y * mean_x
+    together = sums.xy - sums.count * np.multiply.outer(mean_x, mean_y)
     variance = np.diag(centred) / sums.count
     varies = variance > CONSTANT_VARIANCE
-    weights = np.zeros(len(mean_x))
+    weights = np.zeros(sums.xy.shape)
     kept = np.ix_(varies, varies)
     lifted = centred[kept] + penalty * np.diag(variance[varies])
     weights[varies] = solve(lifted, together[varies], assume_a="pos")
-    return Ridge(weights, float(mean_y - weights @ mean_x))
+    return Ridge(weights, mean_y - mean_x @ weights)
 
 
 def with_neighbours(rows: Float[np.ndarray, "t d"], *, reach: int) -> Float[np.ndarray, "t k"]:

@@ -66,11 +66,17 @@ def predict_clips(
     seed: int = 0,
     samples: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    read: Callable[[int, int], None] | None = None,
 ) -> list[Prediction]:
     """Return `samples` motions for the speech of every clip; sample number n is the animator's
-    number n. `progress(done, total)` counts motion frames.
+    number n. `progress(done, total)` counts motion frames, `read(done, total)` clips whose speech
+    was encoded.
     """
-    utterances = [engine.read_clip(clip) for clip in clips]
+    utterances = []
+    for number, clip in enumerate(clips, start=1):
+        utterances.append(engine.read_clip(clip))
+        if read:
+            read(number, len(clips))
     found = engine.sample(
         [utterance for utterance in utterances for _ in range(samples)],
         seed=seed,

@@ -36,6 +36,7 @@ from ksdiff_jax.evaluate import lips
 from ksdiff_jax.evaluate.articulation import Articulation, articulate, face_part
 from ksdiff_jax.evaluate.baselines import best_constant_lips
 from ksdiff_jax.evaluate.intervals import (
+    FEWEST_CLIPS,
     Interval,
     difference_interval,
     ratio_interval,
@@ -143,7 +144,8 @@ def _sums(
 
 def _of_defined(values: Float[np.ndarray, "n"]) -> Interval:
     defined = values[np.isfinite(values)]
-    return t_interval(defined if defined.size else [math.nan])
+    found = t_interval(defined if defined.size else [math.nan])
+    return found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))  # a correlation
 
 
 def _ratio(parts: Float[np.ndarray, "n"], wholes: ArrayLike) -> Interval:
@@ -210,7 +212,8 @@ def shown(interval: Interval) -> str:
     """Return a figure with its interval as text."""
     if not math.isfinite(interval.mean):
         return "undefined"
-    bounds = f" [{interval.low:.3f}, {interval.high:.3f}]" if math.isfinite(interval.low) else ""
+    known = math.isfinite(interval.low) and interval.count >= FEWEST_CLIPS
+    bounds = f" [{interval.low:.3f}, {interval.high:.3f}]" if known else ""
     return f"{interval.mean:.3f}{bounds}"
 
 

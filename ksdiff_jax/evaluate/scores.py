@@ -198,11 +198,13 @@ def _lip_movements(
     for name, pairs in (("jaw", jaw), ("opening", opening)):
         each = [lips.pearson(p, t) for p, t in pairs]
         defined = [value for value in each if not np.isnan(value)]
-        figures |= bounded(f"{name}_correlation", t_interval(defined or [np.nan]))
+        figures |= bounded(
+            f"{name}_correlation", t_interval(defined or [np.nan]), low=-1.0, high=1.0
+        )
         together = [np.concatenate(series) for series in zip(*pairs, strict=True)]
         figures[f"{name}_correlation_pooled"] = lips.pearson(*together)
     warped = [1000.0 * warped_distance(p, t) for p, t in opening]
-    return figures | bounded("opening_warped_distance_mm", t_interval(warped))
+    return figures | bounded("opening_warped_distance_mm", t_interval(warped), low=0.0)
 
 
 def _closures(

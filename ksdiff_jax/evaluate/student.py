@@ -57,6 +57,6 @@ def student_figures(
     return {
         "teacher_r2": float(1 - error.sum() / max(spread.sum(), 1e-9)),
         "teacher_r2_low": each.low,
-        "teacher_r2_high": each.high,
+        "teacher_r2_high": min(each.high, 1.0),
         "teacher_cosine": float(np.concatenate(cosines).mean()),
     }

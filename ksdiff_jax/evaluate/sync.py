@@ -31,7 +31,7 @@ from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PE
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
-from ksdiff_jax.evaluate.intervals import t_interval
+from ksdiff_jax.evaluate.intervals import bounded, t_interval
 from ksdiff_jax.models.sync.expert import Expert, window_vectors
 from ksdiff_jax.models.sync.training import numbered_partner, partner_counts, probability
 from ksdiff_jax.speech.utterance import Speech, stack_rows, whole_frames, zero_padded
@@ -65,9 +65,7 @@ def sync_figures(
     truth = judge(expert, clips, [motion_of_clip(clip) for clip in clips])
     accuracy = t_interval(_means(truth, "won") or [float("nan")])
     figures = {
-        "sync_accuracy": accuracy.mean,
-        "sync_accuracy_low": accuracy.low,
-        "sync_accuracy_high": accuracy.high,
+        **bounded("sync_accuracy", accuracy, low=0.0, high=1.0),
         "sync_accuracy_all": _mean(_means(truth, "won", spoken=False)),
         "sync_chance": 0.5,
         "sync_clips": float(accuracy.count),

@@ -93,7 +93,8 @@ def chance_correlations(
 
 def correlation_interval(scored: Scored) -> Interval:
     """Return the interval of the correlation at the best lag."""
-    return crossed_interval(scored.of_people(lambda score: score.correlation))
+    found = crossed_interval(scored.of_people(lambda score: score.correlation))
+    return found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
 
 
 def difference_interval(scored: Scored, other: Scored) -> Interval:
@@ -106,14 +107,15 @@ def difference_interval(scored: Scored, other: Scored) -> Interval:
 
 def closure_interval(scored: Scored) -> Interval:
     """Return the share of /p b m/ with closed lips; NaN without phone times."""
-    return _ratio(scored, lambda score: score.closed, lambda score: score.bilabials)
+    return _share(_ratio(scored, lambda score: score.closed, lambda score: score.bilabials))
 
 
 def precision_interval(scored: Scored) -> Interval:
     """Return the share of predicted closed frames near a closed frame of the real lips; NaN if
     none is closed.
     """
-    return _ratio(scored, lambda score: score.right_frames, lambda score: score.closed_frames)
+    found = _ratio(scored, lambda score: score.right_frames, lambda score: score.closed_frames)
+    return _share(found)
 
 
 def real_closure_interval(scored: Scored) -> Interval:
@@ -125,7 +127,8 @@ def real_closure_interval(scored: Scored) -> Interval:
         shut, count = real_closures(clip, offset=int(score.lag))
         closed[clip.person] = closed.get(clip.person, 0) + shut
         intervals[clip.person] = intervals.get(clip.person, 0) + count
-    return _ratio_of(np.array(list(closed.values())), np.array(list(intervals.values())))
+    counts = (np.array(list(each.values())) for each in (closed, intervals))
+    return _share(_ratio_of(*counts))
 
 
 def movement_ratio(scored: Scored, name: str) -> Interval:
@@ -176,3 +179,8 @@ def _ratio_of(parts: np.ndarray, wholes: np.ndarray) -> Interval:
     if not counted.any():
         return Interval(float("nan"), float("nan"), float("nan"), 0)
     return ratio_interval(parts[counted], wholes[counted])
+
+
+def _share(ratio: Interval) -> Interval:
+    """Return the interval of a ratio from 0 to 1, its bounds cut there."""
+    return ratio._replace(low=max(ratio.low, 0.0), high=min(ratio.high, 1.0))

@@ -31,11 +31,12 @@ ABOVE_HEAD = 0.09  # of the picture's height, room for nods
 
 
 class VideoForm(NamedTuple):
-    """The length, the frame rate and the size of a video."""
+    """The length, the frame rate and the size of a video: `across` square pictures side by side."""
 
     frames: int
     fps: float | int
-    size: int = 512  # pixels, of width and of height
+    size: int = 512  # pixels, of width and of height of one picture
+    across: int = 1
 
 
 def write_motion_video(
@@ -90,8 +91,8 @@ def write_video(
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Encode `form.frames` pictures (size, size, 3) uint8 and blocks of 48 kHz stereo; the file is
-    complete or absent.
+    """Encode `form.frames` pictures (size, across * size, 3) uint8 and blocks of 48 kHz stereo; the
+    file is complete or absent.
 
     A video of ours at `path` is replaced; another file is replaced only with `overwrite`.
     """
@@ -107,7 +108,7 @@ def write_video(
     ):
         container.metadata["comment"] = mark("video")
         video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
-        video.width = video.height = form.size
+        video.width, video.height = form.across * form.size, form.size
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = 1 / rate
         voice = None

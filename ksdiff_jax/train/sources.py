@@ -26,7 +26,7 @@ from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import write_corpus
 from ksdiff_jax.data.description import PathLike
-from ksdiff_jax.data.drawn_lids import DrawnLids
+from ksdiff_jax.data.drawn_lids import DrawnLids, with_lids_statistics
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
 from ksdiff_jax.data.loader import (
@@ -71,6 +71,10 @@ class Source(NamedTuple):
     def clips(self, split: Sequence[Clip]) -> Sequence[Clip]:
         """Return clips of this data set with its name."""
         return OfSource(split, self.name) if self.name else split
+
+    def info_as_trained(self) -> DatasetInfo:
+        """Return the description with the statistics of the lids that the clips are to have."""
+        return with_lids_statistics(self.info) if self.lids == "drawn" else self.info
 
     def with_lids(self, clips: Sequence[Clip], *, seed: int) -> Sequence[Clip]:
         """Return a sequence of clips of this data set with the lids that it is to have."""
@@ -243,7 +247,9 @@ def _with_statistics(
 ) -> MotionSpace:
     """Return the motion space with the mean and deviation that `data.statistics` names."""
     name, start = config.data.statistics, config.train.init_from
-    if name == "init" and (kept := kept_statistics(workdir)) is not None:
+    drawn = any(source.lids == "drawn" for source in sources)
+    # Earlier versions had the statistics of tracked lids; a run that began with them keeps them.
+    if (name == "init" or drawn) and (kept := kept_statistics(workdir)) is not None:
         return SPACES[space].with_statistics(*kept)
     mean, std = pooled = _pooled(sources)
     if name == "init":
@@ -261,7 +267,7 @@ def _with_statistics(
 
 def _pooled(sources: Sequence[Source]) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
     weights = [source.weight for source in sources] if len(sources) > 1 else [1.0]
-    return pooled_moments([source.info for source in sources], weights)
+    return pooled_moments([source.info_as_trained() for source in sources], weights)
 
 
 def known_deviation(

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from ksdiff_jax.animate.animator import Animator
-from ksdiff_jax.animate.engine import TranscriptWarning
+from ksdiff_jax.animate.engine import CausalWarning, TranscriptWarning
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, motion_frames
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.errors import InputError
@@ -189,6 +189,15 @@ def test_a_transcript_that_is_too_long_is_cut_with_a_warning(animator):
     with pytest.warns(TranscriptWarning, match="50,000 bytes"):
         motion = animator(tone(1.0), sample_rate_hz=16_000, transcript="x" * 50_000)
     assert np.isfinite(motion.coefficients).all()
+
+
+def test_the_causal_mode_gives_notice_of_a_transcript_that_it_does_not_read(animator):
+    with pytest.warns(CausalWarning) as found:
+        animator(tone(0.5), sample_rate_hz=16_000, transcript="words", causal=True)
+    assert sorted(str(each.message)[:40] for each in found) == [
+        "causal: the causal mode reads no transcr",
+        "causal: this model was not trained for t",
+    ]
 
 
 def test_a_long_transcript_with_a_byte_that_is_no_utf_8_is_cut_as_well(animator):

@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import Mesh
 
 from ksdiff_jax.animate.animator import Animator
-from ksdiff_jax.animate.engine import BUCKETS, Engine, TranscriptWarning
+from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine, TranscriptWarning
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
@@ -249,7 +249,8 @@ def test_drawn_blinks_replace_those_of_the_model_by_seed_and_number_in_any_lengt
 def test_the_causal_form_of_an_utterance_has_nothing_that_depends_on_later_sound():
     draw = np.random.default_rng(0)
     sound = np.cumsum(draw.normal(size=40 * FRAME)).astype(np.float32) * 1e-3
-    causal = engine().with_options(causal=True)
+    with pytest.warns(CausalWarning, match="not trained for the causal mode"):
+        causal = engine().with_options(causal=True)
     read = {"transcript": "some words", "sample_rate_hz": 16_000}
     whole = causal.read(sound, **read)
     (form,) = causal.prepared([whole])

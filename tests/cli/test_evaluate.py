@@ -7,12 +7,14 @@ import pytest
 
 from ksdiff_jax.cli import evaluate
 from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.evaluate_measure import Trained, distinct_labels
 from ksdiff_jax.cli.evaluate_sampling import run_table
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import save_pretrained
-from tests.evaluate.pretend import STILL, LoudnessSystem, talking_clip
+from tests.evaluate.pretend import STILL, LoudnessSystem, loudness_engine, talking_clip
 from tests.models.sync.conftest import TINY, tiny  # noqa: F401
 
 
@@ -51,6 +53,48 @@ def test_a_still_face_as_a_control_misses_its_targets(scene, capsys):
     assert content["targets"]["jaw_correlation"]["reached"] is False
     assert content["targets"]["lve_ratio"]["reached"] is False
     assert content["targets"]["keyframe_head_f1"]["reached"] is False
+
+
+def test_a_comparison_has_checkpoints_baselines_tables_and_pictures(scene, tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    args = parser.parse_args([*scene, "--metrics", "lips", "head", "--samples", "1"])
+    args.datas, args.data, args.split = args.data, args.data[0], "test"
+    trained = [
+        Trained(label, label, loudness_engine(offset=offset), SimpleNamespace(digest="0" * 64))
+        for label, offset in (("good", 0.0), ("open", 0.1))
+    ]
+    found = evaluate.Found()
+    evaluate.measure_on_data(args, trained, found, out=tmp_path, console=Console("evaluate"))
+    names = ["another clip", "best constant pose", "good", "log-mel ridge", "nearest neighbour"]
+    names += ["open", "speech level", "truth"]
+    metrics = {line["name"]: line for line in found.about["comparison"]["data"]["metrics"]}
+    lve = metrics["LVE, mean of distances"]["predictors"]
+    assert sorted(lve) == names
+    assert lve["truth"]["mean"] == 0.0 < lve["good"]["mean"] < lve["open"]["mean"]
+    assert len(found.figures) == len(found.about["runs"]) == 2
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"comparison.md", "comparison.csv", "distributions.png", "courses.png"} | {
+        "spectra.png"
+    }
+    printed = capsys.readouterr().out
+    assert "2 training clips for the baselines" in printed and "motions scored" in printed
+
+    args.datas, args.training_clips = [args.data, str(tmp_path / "nothing")], 0
+    with pytest.raises(InputError, match="nothing: no data set here"):
+        evaluate.measure_on_data(args, trained, found, out=None, console=Console("evaluate"))
+
+
+def test_checkpoints_of_one_name_get_different_labels():
+    assert distinct_labels(["runs/a/", "runs/b"]) == ["a", "b"]
+    assert distinct_labels(["one/run", "two/run"]) == ["one/run", "two/run"]
+    assert distinct_labels(["demo", "demo"]) == ["demo (1)", "demo (2)"]
+
+
+def test_data_without_true_motion_is_one_line(scene, tmp_path, capsys):
+    (tmp_path / "a.wav").write_bytes(b"")
+    assert main(["evaluate", *scene[:2], "--data", str(tmp_path)]) == 2
+    assert "so no true motion to compare with" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -103,6 +147,10 @@ def test_what_a_lip_sync_model_cannot_do_is_one_line_with_status_two(scene, sync
         (["--style", "anna"], "style anna: need it empty, the model has no styles"),
         (["--space", "flame"], "leave --space out"),
         (["--late", "2"], "--late 2: used with --discriminate only"),
+        (["--landmarks", "file"], "--landmarks file: these are of a --face"),
+        (["--face", "no.npz"], "no.npz: no such file"),
+        (["--training-clips", "-1"], "--training-clips -1: need 0 or more"),
+        (["--videos", "0"], "--videos 0: need 1 or more"),
     ],
 )
 def test_each_mistake_is_one_line_with_status_two_and_leaves_no_folder(
@@ -139,6 +187,8 @@ def test_the_metrics_are_tested_on_the_clips_of_a_split(scene, tmp_path, capsys)
         (["--guidance", "1", "2"], "--guidance: not used with --discriminate"),
         (["--late", "-1"], "--late -1: need a number of frames"),
         (["--clips", "1"], "--discriminate: got 1 clip, need two or more"),
+        (["--causal"], "--causal: not used with --discriminate"),
+        (["--data", "a", "b"], "--data: got 2, need one"),
     ],
 )
 def test_a_test_of_the_metrics_refuses_what_it_does_not_use(

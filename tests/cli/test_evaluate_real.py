@@ -55,7 +55,7 @@ def test_people_are_scored_beside_baselines_without_those_that_training_saw(
     assert about["people_seen_in_training"] == ["ben"]
     assert figures["real_people"] == 3
     assert figures["real_correlation"] > 0.98
-    assert figures["real_correlation_low"] <= figures["real_correlation"]
+    assert "real_correlation_low" not in figures  # of three people
     assert figures["real_lag_frames"] == 0
     # of white noise nothing can be guessed
     assert figures["real_correlation_chance"] < 0.6

@@ -42,6 +42,7 @@ def test_a_motion_file_is_described(tmp_path, capsys):
 def test_a_checkpoint_is_described_and_a_corrupt_one_named(checkpoint, capsys):
     facts, _ = inspected(capsys, checkpoint, "--verify")
     assert facts["kind"] == "checkpoint" and facts["parameters"] == 1 and facts["verified"]
+    assert facts["sampling"]["guidance"] == 1.0 and "styles" not in facts
     weights = checkpoint / "weights.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1

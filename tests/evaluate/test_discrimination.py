@@ -46,7 +46,7 @@ def test_a_metric_that_always_wins_has_the_bound_of_the_binomial(clips):
 
 
 def test_a_line_shows_who_wins_and_who_is_preferred():
-    metric = Metric("movement", "mm", "↑", lambda moved, true, heard: 0.0, ours=True)
+    metric = Metric("movement", "mm", "↑", "pose", lambda moved, true, heard: 0.0, ours=True)
     truth = np.arange(50.0)
     scores = {TRUTH: truth} | dict.fromkeys(CONTROLS, truth)
     scores["reversed"], scores["white noise"] = truth - 1, truth + 1

@@ -7,6 +7,7 @@ from scipy import stats
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.intervals import (
     bounded,
+    clip_interval,
     crossed_interval,
     difference_interval,
     ratio_interval,
@@ -76,8 +77,11 @@ def test_about_95_of_100_intervals_of_a_ratio_hold_the_true_one():
 
 def test_bounds_are_figures_only_where_there_are_some():
     assert bounded("lmd", t_interval([2.0])) == {"lmd": 2.0}
-    figures = bounded("lmd", t_interval([1.0, 2.0, 3.0]))
-    assert list(figures) == ["lmd", "lmd_low", "lmd_high"] and figures["lmd_low"] < 2.0
+    assert bounded("lmd", t_interval([1.0, 2.0, 3.0, 4.0])) == {"lmd": 2.5}  # of too few clips
+    figures = bounded("lmd", t_interval([1.0, 2.0, 3.0, 4.0, 5.0]))
+    assert list(figures) == ["lmd", "lmd_low", "lmd_high"] and figures["lmd_low"] < 3.0
+    share = t_interval([1.0, 1.0, 1.0, 1.0, 0.5])
+    assert share.high > 1.0 and bounded("f1", share, low=0.0, high=1.0)["f1_high"] == 1.0
     with pytest.raises(InputError, match="got 2 and 1 values"):
         ratio_interval([1.0, 2.0], [1.0])
 
@@ -116,3 +120,22 @@ def test_the_bounds_of_a_share_stay_between_0_and_1():
     assert found.mean == pytest.approx(0.8) and found.high == 1.0
     assert found.low == 0.0 > ratio_interval([3, 4, 1], [3, 4, 3]).low
     assert math.isnan(share_interval([0, 0], [0, 0]).mean)
+
+
+def test_the_interval_over_clips_is_scipys_percentile_bootstrap_of_those_that_are_defined():
+    values = np.random.default_rng(3).beta(5, 2, 30)
+    expected = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0)
+    ).confidence_interval
+    found = clip_interval([*values, math.nan])
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.01)
+    assert found.mean == pytest.approx(values.mean()) and found.count == 30
+
+
+def test_the_interval_over_clips_of_a_share_stays_a_share_and_needs_five_clips():
+    found = clip_interval([1.0, 1.0, 1.0, 1.0, 0.2])
+    assert 0.0 <= found.low < found.mean < found.high <= 1.0
+    few = clip_interval([1.0, 0.5, math.nan, 1.0, 1.0])
+    assert few.mean == 0.875 and few.count == 4 and few.low == -math.inf
+    nothing = clip_interval([math.nan, math.nan])
+    assert math.isnan(nothing.mean) and nothing.count == 0

@@ -67,3 +67,12 @@ def test_neighbours_are_before_and_after_and_the_ends_repeat():
     np.testing.assert_array_equal(
         with_neighbours(rows, reach=1), [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
     )
+
+
+def test_several_targets_are_fitted_as_each_alone():
+    rows, targets = rows_and_targets()
+    both = np.stack([targets, targets[::-1]], axis=1)
+    found = fit_ridge(moments(rows, both), penalty=4.0)
+    for column in range(2):
+        alone = fit_ridge(moments(rows, both[:, column]), penalty=4.0)
+        np.testing.assert_allclose(found.predict(rows)[:, column], alone.predict(rows))

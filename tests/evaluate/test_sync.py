@@ -89,7 +89,7 @@ def test_the_figures_are_means_over_the_clips_that_can_be_judged(expert):
     shares = [j.won[j.spoken].mean() for j in (found[0], found[2])]
     assert figures["sync_accuracy"] == pytest.approx(np.mean(shares))
     assert figures["sync_clips"] == 2 and figures["sync_chance"] == 0.5
-    assert figures["sync_accuracy_low"] <= figures["sync_accuracy"] <= figures["sync_accuracy_high"]
+    assert "sync_accuracy_low" not in figures  # of two clips
     every = [j.won.mean() for j in (found[0], found[2])]
     assert figures["sync_accuracy_all"] == pytest.approx(np.mean(every))
     assert figures["sync_confidence"] == figures["sync_confidence_truth"]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from ksdiff_jax.data.drawn_lids import with_drawn_lids
 from ksdiff_jax.data.shards import dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face.actions import coefficients_of
@@ -88,6 +89,27 @@ def test_statistics_are_pooled_or_one_sources_or_those_of_the_start(folders, tmp
     keep_run_space(tmp_path, own)  # a resumed run keeps its own, without the starting weights
     (tmp_path / "checkpoints" / "1").mkdir(parents=True)
     assert opened(folders, both, workdir=tmp_path, **init).space == own
+
+
+def test_the_statistics_of_drawn_lids_are_those_of_the_corpus_unless_the_run_began_before(
+    folders, tmp_path
+):
+    info, lids = dataset_info(folders / "real"), list(coefficients_of("blink", "lids"))
+    drawn = {"real": "lids=drawn"}
+    own = opened(folders, drawn)
+    clips = [with_drawn_lids(make_clip(0, frames=4000), np.random.default_rng(n)) for n in range(9)]
+    motion = np.concatenate([clip.expression[:, lids] for clip in clips])
+    np.testing.assert_allclose(np.array(own.space.mean)[lids], motion.mean(axis=0), atol=0.02)
+    std = motion.std(axis=0)  # one lid moves as the other: half of the numbers are constant
+    known = np.where(std < 1e-6, 1.0, std)
+    np.testing.assert_allclose(np.array(own.space.std)[lids], known, rtol=0.1)
+    others = np.delete(np.arange(len(info.mean)), lids)
+    np.testing.assert_allclose(np.array(own.space.mean)[others], np.array(info.mean)[others])
+    own.batches.close()
+    before = opened(folders, {"real": ""}).space
+    keep_run_space(tmp_path, before)
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    assert opened(folders, drawn, workdir=tmp_path).space == before
 
 
 def test_a_number_that_the_named_statistics_hardly_know_has_the_deviation_of_all_data():
