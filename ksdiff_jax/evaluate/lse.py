@@ -25,17 +25,20 @@ If even the truth is in step no more often than chance, then the network does no
 pictures, or its weights are not the authors', and no figure of it means anything.
 """
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.mfcc import MFCC_RATE_HZ, mfcc
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.evaluate.comparison import SampleMetric
 from ksdiff_jax.evaluate.face_crops import face_crops
 from ksdiff_jax.evaluate.intervals import bounded, t_interval
 from ksdiff_jax.face import FaceModel
@@ -59,45 +62,59 @@ class LipSync(NamedTuple):
 
     distance: float  # LSE-D
     confidence: float  # LSE-C
-    offset_frames: int  # positive: the pictures are late
+    offset_frames: float  # positive: the pictures are late
 
 
-def lse_figures(
+UNDEFINED = LipSync(math.nan, math.nan, math.nan)
+LINES = (  # of a comparison, with the field of a result
+    (SampleMetric("LSE-C", "", "↑", "lse", lambda courses: math.nan), "confidence"),
+    (SampleMetric("LSE-D", "", "↓", "lse", lambda courses: math.nan), "distance"),
+)
+
+
+def judged(
     params: PyTree,
     face: FaceModel,
     clips: Sequence[Clip],
     motions: Sequence[Float[np.ndarray, "_ m"]],
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, float]:
-    """Return the figures of `motions`, one for each clip, and of the clips' own motion.
-
-    `progress(done, total)` counts motion frames. Raise `InputError` if no clip is long enough.
+) -> list[LipSync]:
+    """Return the result of every clip with a motion of its length; `UNDEFINED` for a clip without a
+    window. `progress(done, total)` counts motion frames.
     """
-    pairs = [pair for pair in zip(clips, motions, strict=True) if windows_of(pair[0]) > 0]
-    if not pairs:
+    found, done, total = [], 0, sum(clip.frames for clip in clips)
+    for clip, motion in zip(clips, motions, strict=True):
+        found.append(UNDEFINED)
+        if windows_of(clip) > 0:
+            sound = embed_sound(params, clip.audio)[: windows_of(clip)]
+            lips = embed_lips(params, face_crops(face, motion))[: len(sound)]
+            found[-1] = lip_sync(lips, sound)
+        done += clip.frames
+        if progress:
+            progress(done, total)
+    return found
+
+
+def lse_figures(predicted: Sequence[LipSync], truth: Sequence[LipSync]) -> dict[str, float]:
+    """Return the figures of the results of a system and of the truth; raise `InputError` if no clip
+    is long enough.
+    """
+    counted = [not math.isnan(each.distance) for each in truth]
+    if not any(counted):
         raise InputError(
-            f"{len(clips)} clips, none with {LEAST_FRAMES} frames or more of motion and sound, "
+            f"{len(truth)} clips, none with {LEAST_FRAMES} frames or more of motion and sound, "
             "which LSE-C and LSE-D need; give longer ones"
         )
-    total, done = 2 * sum(clip.frames for clip, _ in pairs), 0
-    found: dict[str, list[LipSync]] = {"": [], "_truth": []}
-    for clip, motion in pairs:
-        sound = embed_sound(params, clip.audio)[: windows_of(clip)]
-        for name, each in (("", motion), ("_truth", motion_of_clip(clip))):
-            lips = embed_lips(params, face_crops(face, each))[: len(sound)]
-            found[name].append(lip_sync(lips, sound))
-            done += clip.frames
-            if progress:
-                progress(done, total)
     figures: dict[str, float] = {}
-    for name, results in found.items():
-        distances, confidences, offsets = map(np.array, zip(*results, strict=True))
+    for name, results in (("", predicted), ("_truth", truth)):
+        columns = zip(*itertools.compress(results, counted), strict=True)
+        distances, confidences, offsets = map(np.array, columns)
         figures |= bounded(f"lse_d{name}", t_interval(distances))
         figures |= bounded(f"lse_c{name}", t_interval(confidences))
         figures[f"lse_in_step{name}"] = float(np.mean(np.abs(offsets) <= IN_STEP_FRAMES))
     chance = (2 * IN_STEP_FRAMES + 1) / (2 * MAX_OFFSET_FRAMES + 1)
-    return figures | {"lse_in_step_chance": chance, "lse_clips": float(len(pairs))}
+    return figures | {"lse_in_step_chance": chance, "lse_clips": float(sum(counted))}
 
 
 def windows_of(clip: Clip) -> int:
@@ -110,7 +127,7 @@ def lip_sync(lips: Float[np.ndarray, "w e"], sound: Float[np.ndarray, "w e"]) ->
     means = mean_distances(lips, sound)
     best = int(np.argmin(means))
     confidence = float(np.median(means) - means[best])
-    return LipSync(float(means[best]), confidence, MAX_OFFSET_FRAMES - best)
+    return LipSync(float(means[best]), confidence, float(MAX_OFFSET_FRAMES - best))
 
 
 def mean_distances(
@@ -163,6 +180,7 @@ def _filled(rows: np.ndarray, count: int) -> np.ndarray:
 
 @jax.jit
 def _embed_lips(params: PyTree, pictures):
+    pictures = pictures.astype(jnp.float32)
     return SyncNet().apply({"params": params}, pictures, method=SyncNet.embed_lips)
 
 

@@ -6,6 +6,9 @@ import pytest
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.lse import (
     MAX_OFFSET_FRAMES,
+    UNDEFINED,
+    LipSync,
+    judged,
     lip_sync,
     lse_figures,
     mean_distances,
@@ -64,8 +67,24 @@ def test_the_means_equal_a_loop_over_windows_and_shifts():
         )
 
 
-def test_clips_without_a_window_are_refused_in_one_line():
+def test_clips_without_a_window_have_no_result_and_are_refused_alone_in_one_line():
     clips = [talking_clip(0, frames=1), talking_clip(1, frames=5)]
     assert [windows_of(clip) for clip in clips] == [-4, 0]
+    motions = [np.zeros((clip.frames, 1)) for clip in clips]
+    short = judged({}, builtin_face(), clips, motions)
+    assert short == [UNDEFINED] * 2
     with pytest.raises(InputError, match="2 clips, none with 6 frames or more"):
-        lse_figures({}, builtin_face(), clips, [np.zeros((1, 1)), np.zeros((5, 1))])
+        lse_figures(short, short)
+
+
+def test_figures_are_means_over_the_clips_that_have_a_window_with_intervals():
+    predicted = [LipSync(9.0, 1.0, 0), UNDEFINED, LipSync(11.0, 2.0, -2)]
+    truth = [LipSync(7.0, 5.0, 1), UNDEFINED, LipSync(7.0, 7.0, -1)]
+    found = lse_figures(predicted, truth)
+    assert (found["lse_d"], found["lse_c"], found["lse_in_step"]) == (10.0, 1.5, 0.5)
+    assert (found["lse_d_truth"], found["lse_c_truth"], found["lse_in_step_truth"]) == (7, 6, 1)
+    assert found["lse_clips"] == 2 and found["lse_in_step_chance"] == 3 / 31
+    assert "lse_d_high" not in found, "an interval over two clips is not given"
+    found = lse_figures(3 * [predicted[0], predicted[2]], 6 * [truth[0]])
+    error = 2.5706 * (1.2 / 6) ** 0.5  # t(5) at 97.5 %
+    assert found["lse_d_high"] == pytest.approx(10 + error, abs=1e-4)
