@@ -19,6 +19,7 @@ package and the purpose.
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
 | bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
+| syncnet | the folder of a converted SyncNet | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | run | a --workdir | train | `schema` in versions.json |
 | ablations | the folder of a study | ablate | `schema` in study.json |
@@ -105,6 +106,9 @@ DATA_SET = FolderKind(
     ("dataset.json", "dataset_info.json", "features.json", "report.json"),
 )
 ENCODER = FolderKind("an encoder", "config.json", "encoder", ("config.json", "weights.safetensors"))
+SYNCNET = FolderKind(
+    "a converted SyncNet", "config.json", "syncnet", ("config.json", "weights.safetensors")
+)
 CHECKPOINT = FolderKind(
     "a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md")
 )

@@ -1,5 +1,6 @@
-"""`ksdiff-jax convert encoder SRC --out DIR`: converts models of other tools to this package's
-format. `ksdiff-jax convert checkpoint SRC --out DIR`: makes a checkpoint one small folder.
+"""`ksdiff-jax convert encoder|syncnet SRC --out DIR`: converts models of other tools to this
+package's format. `ksdiff-jax convert checkpoint SRC --out DIR`: makes a checkpoint one small
+folder.
 """
 
 import argparse
@@ -9,12 +10,13 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError, first_line
 
-SUMMARY = "convert speech encoders of Hugging Face and CTranslate2, or a run to one small folder"
+SUMMARY = "convert speech encoders, SyncNet, or a run to one small folder"
 EXAMPLES = """examples:
   ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
   ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
   ksdiff-jax convert encoder openai/whisper-tiny.en --out encoders/whisper-tiny
   ksdiff-jax convert encoder runs/student --out encoders/student    # a trained one
+  ksdiff-jax convert syncnet syncnet_v2.model --out syncnet    # for evaluate --syncnet syncnet
   ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
   ksdiff-jax convert checkpoint runs/mine --out mine --card mine.md    # float16, with its encoder
 """
@@ -25,16 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "kind",
-        choices=("encoder", "checkpoint"),
-        help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student; checkpoint: one of ours, "
-        "to a folder that contains its encoder, with weights as float16",
+        choices=("encoder", "syncnet", "checkpoint"),
+        help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student; syncnet: the weights that "
+        "LSE-C and LSE-D need; checkpoint: one of ours, to a folder that contains its encoder, "
+        "with weights as float16",
     )
     parser.add_argument(
         "source",
         metavar="SRC",
         help="a folder of Hugging Face (config.json and weights) or of CTranslate2 (a Whisper's "
-        "model.bin), a name on the Hugging Face hub, or the run of a student; for a checkpoint its "
-        "folder, run or name",
+        "model.bin), a name on the Hugging Face hub, or the run of a student; for "
+        "SyncNet its authors' file syncnet_v2.model; for a checkpoint its folder, run or name",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the converted model")
     parser.add_argument(
@@ -54,8 +57,9 @@ def run(args: argparse.Namespace) -> int:
         return _checkpoint(args, console)
     for name in ("encoder", "card"):
         if getattr(args, name) is not None:
-            raise InputError(f"--{name}: of a checkpoint, and {args.source} is an encoder; omit it")
-    return _encoder(args, console)
+            kind = {"encoder": "an encoder", "syncnet": "a SyncNet"}[args.kind]
+            raise InputError(f"--{name}: of a checkpoint, and {args.source} is {kind}; omit it")
+    return {"encoder": _encoder, "syncnet": _syncnet}[args.kind](args, console)
 
 
 def _checkpoint(args: argparse.Namespace, console: Console) -> int:
@@ -77,6 +81,18 @@ def _checkpoint(args: argparse.Namespace, console: Console) -> int:
     held = " with its speech encoder" if pretrained else ""
     console.say(f"{out}: {args.source}{held}, float16, {size / 1e6:.1f} MB")
     console.result({"out": str(out), "bytes": size})
+    return 0
+
+
+def _syncnet(args: argparse.Namespace, console: Console) -> int:
+    from ksdiff_jax.models.syncnet.folder import convert_syncnet
+
+    found = convert_syncnet(args.source, args.out, overwrite=args.overwrite)
+    console.say(f"{args.source}: SyncNet, {found.parameters / 1e6:.1f} M parameters")
+    console.say(f"  SHA-256 of the file {found.source_sha256}; digest {found.digest[:12]}")
+    console.say(f"next: ksdiff-jax evaluate --metrics lse --syncnet {args.out}")
+    facts = {"parameters": found.parameters, "digest": found.digest}
+    console.result({"out": str(args.out), "source_sha256": found.source_sha256} | facts)
     return 0
 
 

@@ -17,6 +17,7 @@ from ksdiff_jax.cli.evaluate_checks import check_options, check_out
 from ksdiff_jax.cli.evaluate_clips import clips_of_split
 from ksdiff_jax.cli.evaluate_compare import compare_runs, draw_comparison, write_comparison
 from ksdiff_jax.cli.evaluate_discriminate import run_discrimination
+from ksdiff_jax.cli.evaluate_lse import add_to_comparison, lse_tool, measure_lse
 from ksdiff_jax.cli.evaluate_measure import (
     about_run,
     clips_of_data,
@@ -49,6 +50,7 @@ EXAMPLES = """examples:
                                             which metrics know true motion from wrong motion?
   ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
+  ksdiff-jax evaluate --metrics lse --syncnet syncnet --clips 20    LSE-C and LSE-D
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
@@ -175,6 +177,10 @@ def measure_on_data(args, trained, found: Found, *, out: Path | None, console: C
 
     clips = clips_of_data(args, trained, console)
     using = instruments(args, trained[0].engine.space.name, console)
+    tool = lse_tool(args, using.face)
+    found.about |= {"lse": tool.about(), "empty": tool.empty}
+    if args.control and tool.empty:
+        console.say(tool.reason())
     comparisons, runs, videos = {}, [], []
     for data, folder in zip(labels_of_data(args), args.datas, strict=True):
         own = [
@@ -182,11 +188,13 @@ def measure_on_data(args, trained, found: Found, *, out: Path | None, console: C
             for each in trained
         ]
         runs += own
+        lse = measure_lse(tool, own, clips[data], console=console)
         if args.control or args.metrics == ["real"]:
             continue
         comparisons[data] = compare_runs(
             args, own, clips[data], data=folder, using=using, console=console
         )
+        add_to_comparison(comparisons[data], tool, lse)
         if out and args.videos and not videos and using.face is not None:
             videos = write_videos(
                 args, own, clips[data], comparisons[data], face=using.face, out=out, console=console

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument
+from ksdiff_jax.cli.evaluate_lse import add_syncnet_argument
 from ksdiff_jax.cli.evaluate_sampling import add_sampling_arguments
 
 TRAINING_CLIPS = 48
@@ -17,6 +18,7 @@ METRICS = (
     "beats",
     "head",
     "sync",
+    "lse",
     "real",
 )
 
@@ -129,6 +131,7 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         "the clips and its confidence in the motion (default with the group sync: the shipped one, "
         "for the built-in head's motion)",
     )
+    add_syncnet_argument(add)
     add(
         "--samples",
         type=int,

@@ -7,6 +7,7 @@ from ksdiff_jax.cli.evaluate_compare import PURPOSE as COMPARISON
 from ksdiff_jax.cli.evaluate_compare import TABLES, picture_names
 from ksdiff_jax.cli.evaluate_discriminate import FILE as DISCRIMINATION_FILE
 from ksdiff_jax.cli.evaluate_discriminate import PURPOSE, check_discrimination
+from ksdiff_jax.cli.evaluate_lse import check_lse
 from ksdiff_jax.cli.evaluate_sampling import FILE as SAMPLING_FILE
 from ksdiff_jax.cli.evaluate_sampling import check_table, is_table
 from ksdiff_jax.cli.evaluate_videos import video_names
@@ -40,6 +41,7 @@ def check_options(args: argparse.Namespace) -> None:
         check_table(args)
     else:
         _check_real(args)
+        check_lse(args)
 
 
 def _check_real(args: argparse.Namespace) -> None:
@@ -81,6 +83,7 @@ def check_out(args: argparse.Namespace, checkpoints: list[str]) -> None:
                 args.landmarks,
                 args.encoder,
                 args.sync,
+                args.syncnet,
                 *(args.real or ()),
             ),
         )

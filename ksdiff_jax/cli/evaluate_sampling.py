@@ -82,7 +82,7 @@ def is_table(args: argparse.Namespace) -> bool:
 
 def check_table(args: argparse.Namespace) -> None:
     """Raise `InputError` for options that a table does not use, and for the test split."""
-    for option in ("real", "folds", "sync", "control", "head_guidance", "blinks"):
+    for option in ("real", "folds", "syncnet", "sync", "control", "head_guidance", "blinks"):
         if getattr(args, option) not in (None, [], ""):
             raise InputError(
                 f"--{option.replace('_', '-')}: not used for a table of sampling options; omit it, "

@@ -100,6 +100,7 @@ def describe(path: str | Path, *, verify: bool, space: str = "") -> dict:
     from ksdiff_jax.data.verify import verify_dataset
     from ksdiff_jax.models.pretrained import shipped_names
     from ksdiff_jax.overrides import find_config
+    from ksdiff_jax.ownership import SYNCNET
 
     found = Path(path)
     if "://" in str(path) or (found.is_dir() and (found / DESCRIPTION).is_file()):
@@ -109,6 +110,8 @@ def describe(path: str | Path, *, verify: bool, space: str = "") -> dict:
         return facts
     if found.is_dir() and _is_encoder(found):
         return _encoder_folder(found)
+    if found.is_dir() and SYNCNET.owns(found):
+        return _syncnet_folder(found)
     if found.is_dir() or (not found.exists() and str(path) in shipped_names()):
         return _checkpoint(path, verify=verify, space=space)
     if not found.exists():
@@ -194,6 +197,15 @@ def _encoder_folder(folder: Path) -> dict:
     }
     facts |= {"digest": encoder.digest, "layers": layout.num_layers, "width": encoder.width}
     return facts | {"parameters": parameter_count(encoder.params)}
+
+
+def _syncnet_folder(folder: Path) -> dict:
+    from ksdiff_jax.models.syncnet.folder import SCHEMA, load_syncnet
+
+    found = load_syncnet(folder)  # always verified
+    facts = {"kind": "SyncNet", "schema": SCHEMA, "source": found.source}
+    facts |= {"source_sha256": found.source_sha256, "digest": found.digest}
+    return facts | {"parameters": found.parameters}
 
 
 def _config(path: str | Path) -> dict:

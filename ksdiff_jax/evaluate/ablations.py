@@ -24,6 +24,7 @@ from typing import NamedTuple
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.disenttalk import ablations as disenttalk
+from ksdiff_jax.models.syncnet.folder import NEEDED
 from ksdiff_jax.overrides import override
 
 FULL = "full model"
@@ -122,7 +123,7 @@ class Ablations(NamedTuple):
     unmeasured: Mapping[str, str]  # columns of the paper that have no figure here, and the reason
 
 
-_SYNCNET = "needs the weights of SyncNet, which this package does not have"
+_SYNCNET = f"needs {NEEDED}"
 _MOUTH = (
     Figure("jaw_correlation", "jaw r", "↑"),
     Figure("opening_correlation", "opening r", "↑"),

@@ -23,7 +23,6 @@ LEGEND = (
     "fitted to the training split."
 )
 UNMEASURED = {
-    "LSE-C, LSE-D": "need the weights of SyncNet, which are not part of this package",
     "FID": "needs the weights of an image network and real video",
 }
 

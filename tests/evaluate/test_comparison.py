@@ -87,7 +87,7 @@ def test_the_tables_have_every_mean_and_mark_their_files(tmp_path):
     text = markdown(found, title="data, test", predictors=["a", "b"])
     row = next(line for line in text.splitlines() if line.startswith("| opening r"))
     assert row.startswith("| opening r ↑ | 0.60 [0.50, 0.80] | 0.25 [0.25, 0.25] |")
-    assert "LSE-C, LSE-D: need the weights of SyncNet" in text
+    assert "FID: needs the weights of an image network" in text
     terminal = plain(found, "data", systems=["a"]).splitlines()[3].split("  ")
     assert [cell.strip() for cell in terminal if cell] == [
         "opening r ↑",

@@ -1,0 +1,73 @@
+"""LSE-C and LSE-D in `ksdiff-jax evaluate`: empty with the reason, or of the motion beside the
+truth.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+from ksdiff_jax.cli.main import main
+from ksdiff_jax.data.shards import write_dataset
+from ksdiff_jax.models.syncnet.folder import convert_syncnet
+from tests.cli.test_evaluate import scene  # noqa: F401
+from tests.evaluate.pretend import talking_clip
+from tests.foreign.torch_writer import plain_tensors, pretend_torch, write_zipped
+from tests.models.syncnet.random_weights import random_weights
+
+
+def test_without_weights_the_columns_are_empty_with_the_reason_and_the_rest_is_measured(
+    scene,  # noqa: F811
+    capsys,
+):
+    assert main(["evaluate", *scene, "--control", "still", "--metrics", "head", "lse"]) == 0
+    printed = capsys.readouterr().out
+    assert "LSE-C, LSE-D: left empty, need the weights of SyncNet" in printed
+    assert "lse_" not in printed
+    assert "head_" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--metrics", "lse"], "--metrics lse: needs the weights of SyncNet"),
+        (["--metrics", "head", "--syncnet", "x"], "--metrics leaves out the group lse"),
+        (["--metrics", "head", "lse", "--syncnet", "absent"], "absent: not a converted SyncNet"),
+        (["--discriminate", "--syncnet", "x"], "--syncnet: not used with --discriminate"),
+        (["--guidance", "1", "2", "--syncnet", "x"], "--syncnet: not used for a table"),
+    ],
+)
+def test_weights_that_are_not_used_not_given_or_not_there_are_one_line(
+    scene,  # noqa: F811
+    arguments,
+    says,
+    capsys,
+):
+    assert main(["evaluate", *scene, *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert says in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.slow  # 36 pictures are drawn and embedded by the whole network
+def test_a_still_face_and_the_truth_go_through_one_renderer_and_network(
+    scene,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    capsys,
+):
+    pretend_torch(monkeypatch)
+    source = write_zipped(tmp_path / "a.model", *plain_tensors(random_weights()))
+    converted = convert_syncnet(source, tmp_path / "net")
+    clips = [talking_clip(0, frames=18), talking_clip(1, frames=5)]  # the second has no window
+    splits = {"train": clips, "test": clips}
+    write_dataset(tmp_path / "data", splits, licence="none", made_by="test")
+    given = ["--metrics", "lse", "--syncnet", str(tmp_path / "net"), "--control", "still", "--json"]
+    assert main(["evaluate", *scene[:2], "--data", str(tmp_path / "data"), *given]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["lse"]["source_sha256"] == converted.source_sha256
+    assert "built-in head" in content["lse"]["pictures"]
+    assert content["empty"] == {}
+    figures = content["figures"]
+    assert figures["lse_clips"] == 1
+    assert figures["lse_d"] != figures["lse_d_truth"]
+    assert np.isfinite([figures[f"lse_{name}"] for name in ("d", "c", "d_truth", "c_truth")]).all()
