@@ -1,6 +1,6 @@
 """ARKit's 52 face shapes on a face, and the weights of a motion.
 
-On the built-in head the shapes are known by construction:
+On the built-in head the shapes are known by construction; other faces get them by transfer:
 
 | shapes | displacement at weight 1 |
 |---|---|
@@ -14,6 +14,7 @@ The eight actions that ARKit does not have (lips parting, chin raiser, ...) and 
 actions are expressed by the nearest combination of the 52 (`box_least_squares`).
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -26,7 +27,9 @@ from ksdiff_jax.face.actions import (
 )
 from ksdiff_jax.face.box_least_squares import PENALTIES, Penalties, box_least_squares
 from ksdiff_jax.face.builtin import builtin_face
+from ksdiff_jax.face.deformation_transfer import transferred
 from ksdiff_jax.face.model import FaceModel, check_face, face_vertices
+from ksdiff_jax.face.retargeting import retargeting
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.typing import Float, Int
@@ -57,25 +60,55 @@ _MOVED_M = 1e-5  # a vertex that no shape moves by this much takes no part in th
 
 
 def arkit_basis(face: FaceModel) -> Float[np.ndarray, "52 v 3"]:
-    """Return the displacement of every vertex, in metres, at weight 1 of each of `ARKIT_NAMES`."""
-    check_face(face, BUILTIN.name, what="ARKit shapes")
-    directions = np.asarray(face.expression_directions)
+    """Return the displacement of every vertex, in metres, at weight 1 of each of `ARKIT_NAMES`.
+
+    On another face than the built-in head they are transferred from it, except the looks, which
+    turn the face's own eyes.
+    """
+    head = builtin_face()
+    own = face.space == BUILTIN.name
+    shapes = _constructed(head)
+    if not own:
+        fields = np.stack(list(shapes.values())).astype(np.float64)
+        moved = transferred(fields, retargeting(head, face).correspondence, head, face)
+        shapes = dict(zip(shapes, moved, strict=True))
+    shapes |= _looks(face)
+    return np.stack([shapes[name] for name in ARKIT_NAMES]).astype(np.float32)
+
+
+def _constructed(head: FaceModel) -> dict[str, Float[np.ndarray, "v 3"]]:
+    """Return the shapes of the built-in head except the looks."""
+    directions = np.asarray(head.expression_directions)
     fields = np.tensordot(actions_to_expression_matrix().astype(np.float32), directions, 1)
-    shapes = {
-        name[0].lower() + name[1:]: field for name, field in zip(ACTIONS, fields, strict=True)
-    }
+    shapes = {_arkit_name(name): field for name, field in zip(ACTIONS, fields, strict=True)}
+    shapes = {name: field for name, field in shapes.items() if name in ARKIT_NAMES}
     rest, opened = np.zeros(50, np.float32), np.array([MOUTH_CLOSE_JAW_RAD, 0, 0], np.float32)
     shut = actions_to_expression(np.eye(len(ACTIONS), dtype=np.float32)[_MOUTH_CLOSE])
-    posed = np.asarray(face_vertices(face, np.stack([rest, shut]), jaw_pose=np.stack([opened] * 2)))
-    shapes["jawOpen"], shapes["mouthClose"] = posed[0] - face.template, posed[1] - posed[0]
+    posed = np.asarray(face_vertices(head, np.stack([rest, shut]), jaw_pose=np.stack([opened] * 2)))
+    shapes["jawOpen"], shapes["mouthClose"] = posed[0] - head.template, posed[1] - posed[0]
+    shapes["tongueOut"] = np.zeros_like(head.template)
+    return shapes
+
+
+def _looks(face: FaceModel) -> dict[str, Float[np.ndarray, "v 3"]]:
+    eyes = np.stack(list(_look_poses().values())).astype(np.float32)
+    posed = face_vertices(face, np.zeros((len(eyes), 50), np.float32), eyes_pose=eyes)
+    return dict(zip(_look_poses(), np.asarray(posed) - face.template, strict=True))
+
+
+def _look_poses() -> dict[str, Float[np.ndarray, "6"]]:
+    """Return `eyes_pose` at weight 1 of each look."""
+    poses = {}
     for side, sign, start in (("Left", 1, 0), ("Right", -1, 3)):
         for look, (pitch, yaw) in _LOOKS.items():
-            eyes = np.zeros(6, np.float32)
+            eyes = np.zeros(6)
             eyes[start : start + 2] = EYE_LOOK_RAD * pitch, EYE_LOOK_RAD * yaw * sign
-            posed = np.asarray(face_vertices(face, rest, eyes_pose=eyes))
-            shapes[f"eyeLook{look}{side}"] = posed - face.template
-    shapes["tongueOut"] = np.zeros_like(face.template)
-    return np.stack([shapes[name] for name in ARKIT_NAMES]).astype(np.float32)
+            poses[f"eyeLook{look}{side}"] = eyes
+    return poses
+
+
+def _arkit_name(action: str) -> str:
+    return action[0].lower() + action[1:]
 
 
 def arkit_weights(
@@ -136,3 +169,23 @@ def _mirrored() -> Int[np.ndarray, "52"]:
         next((n.removesuffix(s) + swap[s] for s in swap if n.endswith(s)), n) for n in ARKIT_NAMES
     ]
     return np.array([ARKIT_NAMES.index(name) for name in names])
+
+
+def motion_of_arkit(weights: Float[np.ndarray, "t 52"], *, fps: float) -> MotionClip:
+    """Return the motion of the built-in head with these weights of `ARKIT_NAMES`: the inverse of
+    `arkit_weights`, for recordings of a face.
+
+    Looks turn the eyes and jawOpen the jaw; the others are actions. tongueOut is not shown.
+    """
+    weights = np.asarray(weights, np.float64)
+    named = dict(zip(ARKIT_NAMES, weights.T, strict=True))
+    actions = [named.get(_arkit_name(name), np.zeros(len(weights))) for name in ACTIONS]
+    exp = actions_to_expression(np.stack(actions, axis=1))
+    jaw = np.zeros((len(weights), 3))
+    jaw[:, 0] = MOUTH_CLOSE_JAW_RAD * named["jawOpen"]
+    eyes = sum(named[name][:, None] * pose for name, pose in _look_poses().items())
+    still = np.zeros_like(jaw)
+    clip = MotionClip.from_coefficients(
+        np.concatenate([exp, still, jaw, np.tile([1.0, 0.0, 0.0], (len(jaw), 1))], axis=1), fps=fps
+    )
+    return dataclasses.replace(clip, eyes_pose=eyes)
