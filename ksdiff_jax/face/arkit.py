@@ -4,7 +4,7 @@ On the built-in head the shapes are known by construction; other faces get them 
 
 | shapes | displacement at weight 1 |
 |---|---|
-| 41 of the 52 | the action of that name (`actions`) |
+| 41 of the 52 | the action of that name (`actions`), with `_WITH` for three of them |
 | jawOpen | the jaw opened by `MOUTH_CLOSE_JAW_RAD` |
 | mouthClose | what MouthClose does to that open jaw: both shapes at one weight keep the lips shut |
 | eyeLook..., 8 | the eyeball turned by `EYE_LOOK_RAD`, "in" towards the nose |
@@ -51,10 +51,16 @@ ARKIT_NAMES: tuple[str, ...] = (
     *("noseSneerLeft", "noseSneerRight", "tongueOut"),
 )
 EYE_LOOK_RAD = np.pi / 6
+# What ARKit's shape moves besides the action of its name.
+_WITH = {
+    "mouthShrugLower": {"ChinRaiser": 1.0},
+    "noseSneerLeft": {"MouthUpperUpLeft": 0.5},
+    "noseSneerRight": {"MouthUpperUpRight": 0.5},
+}
 _MOUTH_CLOSE = ACTIONS.index("MouthClose")
 # Axis of each look as (pitch, yaw) signs for the left eye; a right eye mirrors the yaw.
 _LOOKS = {"Down": (1, 0), "Up": (-1, 0), "Out": (0, 1), "In": (0, -1)}
-_LIPS_WEIGHT = 4.0  # squared error on the lips, against 1 elsewhere: speech is on the lips
+_LIPS_WEIGHT = 16.0  # squared error on the lips, against 1 elsewhere: speech is on the lips
 _BLOCK_FRAMES = 128  # frames posed at once: one compiled shape for every length
 _MOVED_M = 1e-5  # a vertex that no shape moves by this much takes no part in the fit
 
@@ -78,16 +84,25 @@ def arkit_basis(face: FaceModel) -> Float[np.ndarray, "52 v 3"]:
 
 def _constructed(head: FaceModel) -> dict[str, Float[np.ndarray, "v 3"]]:
     """Return the shapes of the built-in head except the looks."""
-    directions = np.asarray(head.expression_directions)
-    fields = np.tensordot(actions_to_expression_matrix().astype(np.float32), directions, 1)
-    shapes = {_arkit_name(name): field for name, field in zip(ACTIONS, fields, strict=True)}
-    shapes = {name: field for name, field in shapes.items() if name in ARKIT_NAMES}
+    to_expression = (_actions() @ actions_to_expression_matrix()).astype(np.float32)
+    fields = np.tensordot(to_expression, np.asarray(head.expression_directions), 1)
+    shapes = dict(zip(ARKIT_NAMES, fields, strict=True))
     rest, opened = np.zeros(50, np.float32), np.array([MOUTH_CLOSE_JAW_RAD, 0, 0], np.float32)
     shut = actions_to_expression(np.eye(len(ACTIONS), dtype=np.float32)[_MOUTH_CLOSE])
     posed = np.asarray(face_vertices(head, np.stack([rest, shut]), jaw_pose=np.stack([opened] * 2)))
     shapes["jawOpen"], shapes["mouthClose"] = posed[0] - head.template, posed[1] - posed[0]
-    shapes["tongueOut"] = np.zeros_like(head.template)
-    return shapes
+    return {name: shape for name, shape in shapes.items() if name not in _look_poses()}
+
+
+@functools.cache
+def _actions() -> Float[np.ndarray, "52 50"]:
+    """Return the action weights of each shape; zero for looks, jawOpen and tongueOut."""
+    names = [_arkit_name(name) for name in ACTIONS]
+    matrix = np.array([[float(name == own) for own in names] for name in ARKIT_NAMES])
+    for name, others in _WITH.items():
+        for action, weight in others.items():
+            matrix[ARKIT_NAMES.index(name), ACTIONS.index(action)] = weight
+    return matrix
 
 
 def _looks(face: FaceModel) -> dict[str, Float[np.ndarray, "v 3"]]:
@@ -171,7 +186,7 @@ def _mirrored() -> Int[np.ndarray, "52"]:
     return np.array([ARKIT_NAMES.index(name) for name in names])
 
 
-def motion_of_arkit(weights: Float[np.ndarray, "t 52"], *, fps: float) -> MotionClip:
+def motion_of_arkit(weights: Float[np.ndarray, "t 52"], *, fps: float | int) -> MotionClip:
     """Return the motion of the built-in head with these weights of `ARKIT_NAMES`: the inverse of
     `arkit_weights`, for recordings of a face.
 
@@ -179,8 +194,7 @@ def motion_of_arkit(weights: Float[np.ndarray, "t 52"], *, fps: float) -> Motion
     """
     weights = np.asarray(weights, np.float64)
     named = dict(zip(ARKIT_NAMES, weights.T, strict=True))
-    actions = [named.get(_arkit_name(name), np.zeros(len(weights))) for name in ACTIONS]
-    exp = actions_to_expression(np.stack(actions, axis=1))
+    exp = actions_to_expression(weights @ _actions())
     jaw = np.zeros((len(weights), 3))
     jaw[:, 0] = MOUTH_CLOSE_JAW_RAD * named["jawOpen"]
     eyes = sum(named[name][:, None] * pose for name, pose in _look_poses().items())

@@ -29,7 +29,7 @@ class Penalties(NamedTuple):
     """The factors of the penalties of the module docstring."""
 
     l2: float = 1e-3
-    l1: float = 2e-3
+    l1: float = 1e-3
     smooth: float = 0.02
     symmetry: float = 2e-3
 

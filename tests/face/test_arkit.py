@@ -3,13 +3,14 @@ import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import builtin_face, face_vertices, mouth_opening
-from ksdiff_jax.face.actions import ACTIONS, actions_to_expression
+from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD, actions_to_expression
 from ksdiff_jax.face.arkit import (
     ARKIT_NAMES,
     EYE_LOOK_RAD,
     arkit_basis,
     arkit_vertices,
     arkit_weights,
+    motion_of_arkit,
 )
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import MOTION_DIMS
@@ -31,6 +32,12 @@ def motion_of(frames: int, **given) -> MotionClip:
 
 def of(weights, name):
     return weights[:, ARKIT_NAMES.index(name)]
+
+
+def posed(motion):
+    """The built-in head without head and neck."""
+    pose = {"jaw_pose": motion.jaw_pose, "eyes_pose": motion.eyes_pose}
+    return np.asarray(face_vertices(builtin_face(), motion.exp, **pose))
 
 
 def test_the_names_are_arkits_52_with_left_before_right():
@@ -78,11 +85,29 @@ def test_the_rig_shows_what_the_motion_shows():
     random = np.random.default_rng(0)
     waves = np.sin(np.cumsum(random.normal(size=(40, 50)) * 0.3, axis=0)) * 0.25
     made = motion_of(40, jaw=0.1 + 0.1 * waves[:, 0], **dict(zip(ACTIONS, waves.T, strict=True)))
-    shown = np.asarray(face_vertices(builtin_face(), made.exp, jaw_pose=made.jaw_pose))
+    shown = posed(made)
     away = 1000 * np.linalg.norm(arkit_vertices(arkit_weights(made)) - shown, axis=-1)
     moved = 1000 * np.linalg.norm(shown - builtin_face().template, axis=-1)
     lips = builtin_face().regions["lips"]
     assert away[:, lips].mean() < 0.35 * moved[:, lips].mean()
+
+
+def test_weights_become_a_motion_and_come_back():
+    random, rise = np.random.default_rng(1), np.linspace(0, 1, 20)
+    weights = np.zeros((20, 52), np.float32)
+    given = ("jawOpen", "mouthSmileLeft", "eyeLookInRight", "browDownLeft", "noseSneerRight")
+    for name in given:
+        weights[:, ARKIT_NAMES.index(name)] = random.uniform(0.3, 0.8) * rise
+    made = motion_of_arkit(weights, fps=60)
+    assert made.space == "builtin" and made.fps == 60 and len(made) == 20
+    assert made.jaw_pose[-1, 0] == pytest.approx(of(weights, "jawOpen")[-1] * MOUTH_CLOSE_JAW_RAD)
+    assert made.eyes_pose[-1, 4] > 0.1 and not made.eyes_pose[:, :3].any()  # to the left
+    again = arkit_weights(made)
+    for name in given:
+        np.testing.assert_allclose(of(again, name), of(weights, name), atol=0.08, err_msg=name)
+    twice = motion_of_arkit(again, fps=60)
+    away = posed(twice) - posed(made)
+    assert 1000 * np.linalg.norm(away, axis=-1).max() < 1.0
 
 
 def test_a_motion_of_another_space_is_refused_in_one_line():

@@ -28,9 +28,11 @@ def talking(frames: int, seed: int, *, std: float = 1.0) -> Motion:
     return Motion.from_coefficients(np.float32(waves))
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+@pytest.fixture(scope="module", autouse=True)
+def shared_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,7 @@ def test_a_face_with_the_same_mesh_gets_the_same_motion():
 
 
 def test_a_pair_is_computed_once_and_a_damaged_copy_is_replaced(made, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     first = retargeting.retargeting(builtin_face(), made.face)
     (kept,) = (tmp_path / "cache" / "ksdiff-jax" / "retargeting").iterdir()
 
@@ -126,6 +129,7 @@ def test_displacements_carried_to_a_turned_and_larger_copy_are_turned_and_larger
     np.testing.assert_allclose(carried, 1.3 * fields @ turn.T, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_arkit_shapes_of_another_face_fit_its_motion(made):
     basis = arkit_basis(made.face)
     truth = made.scale * np.stack([made.rows @ shape for shape in arkit_basis(builtin_face())])
@@ -165,7 +169,7 @@ def test_what_cannot_be_put_on_a_face_is_refused_in_one_line(made):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [201, 202, 203])
+@pytest.mark.parametrize("seed", [201, 202])
 def test_faces_of_other_seeds_are_near_the_known_truth(seed, tmp_path):
     made = made_face(seed)
     face = load_face(written(made, tmp_path / "face.npz"))
