@@ -14,10 +14,12 @@ from ksdiff_jax.face.arkit import ARKIT_NAMES
 from ksdiff_jax.face.head.parts import inside_polygon
 from ksdiff_jax.typing import Float
 
-# Ranges of vertices: face, head and neck, sockets and gums, teeth, then the eyeballs.
+# Vertices of the file that are kept, face with head and neck, and eyeballs; sockets, gums and teeth
+# are left out. Then their ranges among those kept.
+IN_FILE = np.r_[0:11248, 21451:24591]
 SKIN = slice(0, 11248)
-BALLS = (slice(21451, 23021), slice(23021, 24591))
-KEPT = 24591
+BALLS = (slice(11248, 12818), slice(12818, 14388))
+KEPT = len(IN_FILE)
 OUTER_LIPS, INNER_LIP_PAIRS = slice(48, 60), ((61, 67), (62, 66), (63, 65))  # of 68 landmarks
 CHIN, NOSE_ROOT = 8, 27
 # The parts of ICT's face that carry a shape by itself, not by joints.
@@ -31,10 +33,10 @@ class IctFace(NamedTuple):
 
 def ict_face(folder: Path) -> IctFace:
     with np.load(folder / "ict_facekit_compact.npz") as stored:
-        points = stored["neutral"][:KEPT].astype(np.float64) / 100
+        points = stored["neutral"][IN_FILE].astype(np.float64) / 100
         quads = stored["faces_quad"]
         names = [str(name) for name in stored["expr_names"]]
-        deltas = stored["expr_delta"][:, :KEPT].astype(np.float64) / 100
+        deltas = stored["expr_delta"][:, IN_FILE].astype(np.float64) / 100
     marks = np.array(
         json.loads((folder / "ict_vertex_indices.json").read_text())["idx_to_landmark_verts"]
     )
@@ -49,6 +51,9 @@ def ict_face(folder: Path) -> IctFace:
     places[:, 1] = 1 - places.sum(axis=1)
     joints = np.stack([hinge * [0, 1, 1]] * 3 + [points[ball].mean(axis=0) for ball in BALLS])
     faces = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]][quads[:, 3] >= 0]])
+    row = np.full(quads.max() + 1, -1)
+    row[IN_FILE] = np.arange(KEPT)
+    faces = row[faces]
     face = FaceModel(
         template=np.float32(points),
         shape_directions=np.zeros((100, KEPT, 3), np.float32),
@@ -56,7 +61,7 @@ def ict_face(folder: Path) -> IctFace:
         pose_correctives=None,
         joint_regressor=np.float32(_regressor(points, joints)),
         skinning_weights=np.float32(places),
-        faces=faces[(faces < KEPT).all(axis=1)].astype(np.int32),
+        faces=faces[(faces >= 0).all(axis=1)].astype(np.int32),
         colours=np.full((KEPT, 3), 0.5, np.float32),
         gloss=np.full(KEPT, 0.2, np.float32),
         regions=_regions(points, marks),
