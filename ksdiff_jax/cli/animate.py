@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
+  ksdiff-jax animate speech.wav --out out --face FLAME2020.pkl
   ksdiff-jax animate speech.wav --out out --head-keyframes 0.8 2.4 --keyframe-guidance 3
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
@@ -87,9 +88,8 @@ def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--face",
         metavar="FILE",
-        help="face for the video, of the checkpoint's motion space; the shipped checkpoint's "
-        "expression coefficients are the built-in head's own, not FLAME's; default the built-in "
-        "head",
+        help="face in FLAME's form (.npz, .pkl) for motion file, video and plot: motions of the "
+        "built-in head are retargeted to it, and the error is printed; default: the built-in head",
     )
     group.add_argument(
         "--pose",

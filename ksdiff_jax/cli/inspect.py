@@ -292,6 +292,11 @@ def _motion(path: Path, *, space: str) -> dict:
         "guidance",
         "audio_sha256",
     )
+    if moved := clip.meta.get("retargeting"):
+        facts["retargeted"] = f"from {moved['from']} to {moved['to']}"
+        facts["retargeting_mean_error_mm"] = {
+            name: error["mean"] for name, error in moved["error_mm"].items()
+        }
     return facts | {name: clip.meta[name] for name in known if name in clip.meta}
 
 

@@ -1,5 +1,6 @@
 """`ksdiff-jax animate`: its outputs, and each kind of bad input."""
 
+import dataclasses
 import json
 import os
 import wave
@@ -8,11 +9,14 @@ import av
 import numpy as np
 import pytest
 
+from ksdiff_jax import Motion
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.cli import animate as animate_command
 from ksdiff_jax.cli.animate_outputs import file_stems
+from ksdiff_jax.face import load_face
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import MOTION_DIMS
+from tests.face.made_faces import made_face, written
 
 
 def wav_of(path, samples, *, width=2):
@@ -291,3 +295,25 @@ def test_the_causal_mode_is_recorded_and_an_untrained_model_gets_a_warning(
     assert meta["causal"] is True and meta["noise_id"] == "stream"
     status, _, err, _ = animate(speech, "--causal", "--transcript", "words", out="other")
     assert status == 2 and "--causal: the causal mode reads no transcript" in err[0]
+
+
+@pytest.mark.slow
+def test_a_face_of_another_topology_gets_the_motion_and_the_error_is_printed(
+    animate, speech, checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = written(made_face(11, share=-0.35), tmp_path / "mine.npz")
+    status, out, err, files = animate(speech, "--face", file, "--formats", "npz", "png")
+    assert status == 0 and err == [] and files == ["speech.motion.npz", "speech.png"]
+    (line,) = [line for line in out if "retargeted to mine (3535 vertices)" in line]
+    assert "lips 0." in line and "mean error in mm" in line
+    motion = Motion.load(tmp_path / "out" / "speech.motion.npz")
+    assert motion.space == "flame" and motion.meta["retargeting"]["to"].startswith("mine")
+    assert motion.vertices(face=load_face(file)).shape[1:] == (3535, 3)
+    flat = load_face(file)
+    flat = made_face(11, share=-0.35)._replace(
+        face=dataclasses.replace(flat, expression_directions=0 * flat.expression_directions)
+    )
+    written(flat, tmp_path / "flat.npz")
+    status, _, err, files = animate(speech, "--face", tmp_path / "flat.npz", out="second")
+    assert status == 2 and files == [] and len(err) == 1 and "all zero" in err[0]
