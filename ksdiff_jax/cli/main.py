@@ -33,6 +33,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "ablate",
+    "rate",
     "convert",
     "inspect",
     "push",
