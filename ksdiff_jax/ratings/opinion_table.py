@@ -22,8 +22,8 @@ OPINIONS_FOLDER = FolderKind("results of a rating study", _FILES[0], "opinions",
 LEGEND = (
     "Scores from 1 (very poor) to 5 (excellent). 95 % intervals of a bootstrap over participants "
     "and clips, both drawn. Differences are of the same participant and clip; bold: the interval "
-    "leaves out zero. Preferred: per cent of participants and clips with the higher score, ties, the lower one, "
-    "and the interval of the first with half of the ties. "
+    "leaves out zero. Preferred: per cent of participants and clips with the higher score, ties, "
+    "the lower one, and the interval of the first with half of the ties. "
     "Nothing is corrected for the number of comparisons."
 )
 

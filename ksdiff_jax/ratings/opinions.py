@@ -12,8 +12,8 @@ Participants and clips are both samples of more, and neither the scores of one p
 of one clip are independent. The bootstrap therefore draws participants and clips, both with
 replacement, and weights the cell (p, c) by the product of how often p and c were drawn (the
 pigeonhole bootstrap, Owen 2007). It is conservative: where participant and clip do not matter, its
-intervals are too wide. With one participant, or one clip, how others differ is unknown, and there are
-no bounds.
+intervals are too wide. One participant or one clip does not show how others differ, so there are no
+bounds.
 """
 
 from collections.abc import Sequence
