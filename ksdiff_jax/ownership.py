@@ -23,6 +23,8 @@ package and the purpose.
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | run | a --workdir | train | `schema` in versions.json |
 | ablations | the folder of a study | ablate | `schema` in study.json |
+| rating | the folder of a study | rate | `schema` in key.json |
+| opinions | the folder of its results | rate --results | `schema` in opinions.json |
 
 A schema is `ksdiff-PURPOSE/NUMBER`; a mark in a text is `ksdiff-jax: ` and a schema. Reading a mark
 costs a millisecond or two and decodes nothing. A file that is empty, truncated or damaged has no

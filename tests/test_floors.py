@@ -44,7 +44,7 @@ FLOORS = [
     ["animate"],
     ["evaluate"],
     ["train"],
-    ["bench", "asset_builders"],
+    ["bench", "asset_builders", "ratings"],
     ["cli"],
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

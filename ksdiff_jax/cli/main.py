@@ -34,6 +34,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "ablate",
+    "rate",
     "convert",
     "inspect",
     "push",

@@ -12,8 +12,10 @@ Those of KSDiff are of the paper's Table 3 (§4):
 | w/o transcript | no transcript anywhere |
 | wav2vec only | the output of the speech encoder goes straight to both paths |
 
-With our own small encoder (`model.encoder.kind` "mel") the last row means that encoder only. Those
-of DisentTalk are in `models/disenttalk/ablations.py`.
+With our own small encoder (`model.encoder.kind` "mel") the last row means that encoder only. The
+table has one more row, the paper's baseline DiffSpeaker (`models/ksdiff/diffspeaker.py`), which
+changes several fields at once. The ablations of DisentTalk are in
+`models/disenttalk/ablations.py`.
 """
 
 import dataclasses
@@ -24,6 +26,7 @@ from typing import NamedTuple
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.disenttalk import ablations as disenttalk
+from ksdiff_jax.models.ksdiff import diffspeaker
 from ksdiff_jax.models.syncnet.folder import NEEDED
 from ksdiff_jax.overrides import override
 
@@ -133,8 +136,8 @@ _OF_SYSTEM = MappingProxyType(
     {
         "ksdiff": Ablations(
             "KSDiff, Table 3",
-            ABLATIONS,
-            PAPER_TABLE_3,
+            MappingProxyType(ABLATIONS | {diffspeaker.NAME: diffspeaker.DIFFSPEAKER}),
+            MappingProxyType(PAPER_TABLE_3 | {diffspeaker.NAME: diffspeaker.PAPER_TABLE_1}),
             (
                 Figure("lve_distance_mm", "LVE, mm", "↓", "LVE"),
                 Figure("diversity_over_time_rad", "Diversity over time, rad", "", "Diversity"),

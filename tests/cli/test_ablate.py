@@ -25,6 +25,7 @@ from tests.started import Started
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = [figure.name for figure in ablations_of(Config()).figures]
+ROWS = (*ABLATIONS, "DiffSpeaker")
 
 # What a process of a run does here: it writes down that it was started, then scores of two clips,
 # then an entry of the metrics. `fails` names rows that crash or refuse.
@@ -89,14 +90,14 @@ def started(folder):
     return (folder / "started").read_text().splitlines()
 
 
-def test_seven_rows_are_made_once_and_more_seeds_are_added_to_them(study):
+def test_all_rows_are_made_once_and_more_seeds_are_added_to_them(study):
     status, lines, _ = study("--seeds", "1")
     assert status == 0
-    assert sorted(started(study.folder)) == sorted(f"{row} 0" for row in ABLATIONS)
+    assert sorted(started(study.folder)) == sorted(f"{row} 0" for row in ROWS)
     table = (study.folder / "table.md").read_text()
     for row, paper in PAPER_TABLE_3.items():
         assert f"| {row} | 1 |" in table and f"{paper['LVE']:.3f}" in table
-    assert "*the truth*" in table and any("7 of 7 runs" in line for line in lines)
+    assert "*the truth*" in table and any("8 of 8 runs" in line for line in lines)
     assert (study.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((study.folder / "table.json").read_text())["learning"][FULL] == {
         "train": None,
@@ -110,7 +111,7 @@ def test_seven_rows_are_made_once_and_more_seeds_are_added_to_them(study):
     assert study("--seeds", "2", "--rows", "w/o prosody")[0] == 0
     assert sorted(started(study.folder)) == ["full model 1", "w/o prosody 1"]
     table = (study.folder / "table.md").read_text()
-    assert all(f"| {row} | {1 + (row in (FULL, 'w/o prosody'))} |" in table for row in ABLATIONS)
+    assert all(f"| {row} | {1 + (row in (FULL, 'w/o prosody'))} |" in table for row in ROWS)
 
 
 def test_a_crash_loses_one_run_which_the_same_command_makes_again(study):
