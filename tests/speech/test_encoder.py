@@ -15,6 +15,7 @@ from ksdiff_jax.speech.load import load_encoder
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
 from ksdiff_jax.tree import named_leaves, nested
 from tests.models.ksdiff.conftest import lively
+from tests.run_once import jit_to_run_once
 from tests.tiny_encoder import LAYOUT
 
 FRAMES = 30
@@ -30,7 +31,7 @@ def heard(encoder):
     """Sound, the mask of its frames, and all hidden states by the encoder itself."""
     audio = jax.random.normal(jax.random.key(0), (2, 320 * FRAMES)) * 0.1
     mask = jnp.arange(FRAMES) < jnp.array([[FRAMES], [20]])
-    states = jax.jit(
+    states = jit_to_run_once(
         lambda params: PretrainedEncoder(encoder.config).apply(
             {"params": params}, audio, mask, method=PretrainedEncoder.hidden_states
         )
@@ -45,7 +46,9 @@ def features(encoder, heard, layer, **params):
     )
     audio, mask, _ = heard
     return np.asarray(
-        jax.jit(module.apply)({"params": {"backbone": encoder.params} | params}, audio, mask)
+        jit_to_run_once(module.apply)(
+            {"params": {"backbone": encoder.params} | params}, audio, mask
+        )
     )
 
 
@@ -106,7 +109,7 @@ def test_layers_in_a_loop_give_the_same_features_and_gradients(heard):
         def loss(params, others):
             return jnp.sum(module.apply({"params": nested(params | others)}, audio, mask) ** 2)
 
-        value, gradient = jax.device_get(jax.jit(jax.value_and_grad(loss))(params, others))
+        value, gradient = jax.device_get(jit_to_run_once(jax.value_and_grad(loss))(params, others))
         return {"loss": value, **gradient}
 
     expected, looped = found(False), found(True)

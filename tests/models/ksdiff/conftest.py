@@ -84,3 +84,19 @@ def lively(params, seed: int = 5):
     keys = jax.random.split(jax.random.key(seed), len(leaves))
     moved = [x + 0.05 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
     return jax.tree.unflatten(tree, moved)
+
+
+def drawn(system, seed: int = 5):
+    """Random parameters of a system, of about the size of initial ones, none of them zero. The
+    program of `init`, which takes seconds to compile, is not needed for their shapes.
+    """
+    draw = np.random.default_rng(seed)
+
+    def leaf(path, shape):
+        noise = draw.normal(size=shape.shape).astype(np.float32)
+        if len(shape.shape) > 1:
+            return noise / np.float32(np.sqrt(np.prod(shape.shape[:-1])))
+        return 0.05 * noise + ("scale" in jax.tree_util.keystr(path[-1:]))
+
+    shapes = jax.eval_shape(system.init, jax.random.key(0))
+    return jax.tree.map(jnp.asarray, jax.tree_util.tree_map_with_path(leaf, shapes))

@@ -16,7 +16,7 @@ from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.speech_regression import SpeechRegression
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
-from tests.models.ksdiff.conftest import TINY, lively, random_batch
+from tests.models.ksdiff.conftest import TINY, drawn, random_batch
 
 ON = override(TINY, {"model.regression.enabled": "true", "model.jaw_path": "expression"})
 STYLED = override(ON, {"model.generator.styles": "made,real"})
@@ -138,7 +138,7 @@ def test_it_adds_its_map_and_one_projection_and_changes_no_other_parameter():
 @pytest.mark.slow
 def test_its_error_is_a_term_and_it_moves_the_mouth_of_a_sample():
     system = build_system(override(ON, {"loss.regression": "0.5"}))
-    params = lively(jax.jit(system.init)(jax.random.key(0)))
+    params = drawn(system)
     batch, keys = random_batch(12), jax.random.split(jax.random.key(1), 2)
     params["regression"] = jax.tree.map(np.zeros_like, params["regression"])
     terms = jax.jit(lambda p: system.loss(p, batch, keys, train=False))(params)

@@ -14,7 +14,7 @@ from ksdiff_jax.models.ksdiff.style import style_number, style_of_clip
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.data.clips import make_clip
-from tests.models.ksdiff.conftest import TINY, lively, random_batch
+from tests.models.ksdiff.conftest import TINY, drawn, random_batch
 
 STYLES = ("made", "real", "real/anna")
 STYLED = override(TINY, {"model.generator.styles": ",".join(STYLES)})
@@ -70,7 +70,7 @@ def test_an_unknown_style_is_refused_with_the_known_ones():
 @pytest.mark.slow
 def test_the_style_changes_the_generators_terms_and_the_head_weight_scales_the_head_s():
     system = build_system(override(STYLED, {"model.jaw_path": "expression"}))
-    params = lively(jax.jit(system.init)(jax.random.key(0)))
+    params = drawn(system)
     keys = jax.random.split(jax.random.key(1), 2)
     loss = jax.jit(lambda batch: system.loss(params, batch, keys, train=False))
     batch = random_batch(12)._replace(style=np.array([0, 0]), head_weight=np.array([1.0, 1.0]))
