@@ -12,7 +12,7 @@ import numpy as np
 from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_vertices, mouth_opening
-from ksdiff_jax.face.retargeting import face_digest, retargeted, retargeting
+from ksdiff_jax.face.retargeting import check_owner, face_digest, retargeted, retargeting
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.typing import Float
@@ -43,7 +43,7 @@ class Motion(MotionClip):
         self._check_space()
         face = builtin_face() if face is None else face
         check_face(face, self.space, what="motion")
-        self._check_owner(face, "give that face")
+        check_owner(self, face, remedy="give that face")
         return face
 
     def on(self, face: FaceModel, *, source: FaceModel | None = None) -> "Motion":
@@ -68,7 +68,7 @@ class Motion(MotionClip):
                 "of a flame motion: motion.on(face, source=load_face(FILE))"
             )
         check_face(source, self.space, what="motion")
-        self._check_owner(source, "give it as source")
+        check_owner(self, source, remedy="give that one as source")
         return retargeted(self, retargeting(source, face), source, face)
 
     def _check_space(self) -> None:
@@ -76,15 +76,6 @@ class Motion(MotionClip):
             raise InputError(
                 "this motion is of an earlier version, and nothing in it shows whose expression "
                 "coefficients it holds; name them, as in Motion.load(path, space='builtin')"
-            )
-
-    def _check_owner(self, face: FaceModel, remedy: str) -> None:
-        """Raise `InputError` if this motion was retargeted to another face than `face`."""
-        stated = self.meta.get("retargeting") or {}
-        if stated.get("to_digest") not in (None, face_digest(face)):
-            raise InputError(
-                f"motion: its coefficients are of the face {stated.get('to')}, to which it was "
-                f"retargeted, and the face {face.name or 'given'} is another one; {remedy}"
             )
 
     def _blocks(self, face: FaceModel) -> Iterator[Float[np.ndarray, "t v 3"]]:

@@ -29,7 +29,7 @@ from ksdiff_jax.face.box_least_squares import PENALTIES, Penalties, box_least_sq
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.deformation_transfer import transferred
 from ksdiff_jax.face.model import FaceModel, check_face, face_vertices
-from ksdiff_jax.face.retargeting import retargeting
+from ksdiff_jax.face.retargeting import check_owner, retargeting
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.typing import Float, Int
@@ -136,10 +136,11 @@ def arkit_weights(
     without its head and neck, at the motion's frame rate.
 
     The face is the built-in head unless another is given. Raises `InputError` if the motion is not
-    of its space.
+    of its space, or was retargeted to another face.
     """
     face = builtin_face() if face is None else face
     check_face(face, motion.space, what="ARKit weights")
+    check_owner(motion, face, remedy="give that face")
     basis = arkit_basis(face)
     used = np.flatnonzero(np.abs(basis).max(axis=(0, 2)) > _MOVED_M)
     importance = np.where(np.isin(used, face.regions["lips"]), _LIPS_WEIGHT, 1.0)

@@ -145,6 +145,16 @@ def check_retargetable(face: FaceModel) -> None:
             )
 
 
+def check_owner(clip: MotionClip, face: FaceModel, *, remedy: str) -> None:
+    """Raise `InputError` if the clip was retargeted to another face than `face`."""
+    stated = clip.meta.get("retargeting") or {}
+    if stated.get("to_digest") not in (None, face_digest(face)):
+        raise InputError(
+            f"motion: its coefficients are of the face {stated.get('to')}, to which it was "
+            f"retargeted, and the face {face.name or 'given'} is another one; {remedy}"
+        )
+
+
 def face_digest(face: FaceModel) -> str:
     """Return the SHA-256 of everything of a face that a retargeting depends on."""
     return tree_digest(

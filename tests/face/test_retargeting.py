@@ -159,6 +159,8 @@ def test_what_cannot_be_put_on_a_face_is_refused_in_one_line(made):
     other = dataclasses.replace(face, template=face.template * 1.01, name="another face")
     with pytest.raises(InputError, match=r"are of the face made, .* another face is another one"):
         moved.vertices(face=other)
+    with pytest.raises(InputError, match="are of the face made"):
+        arkit_weights(moved, face=other)
     for change, said in (
         ({"expression_directions": 0 * face.expression_directions}, "all zero"),
         ({"regions": {**face.regions, "lips": face.regions["lips"][:0]}}, "no region lips"),
