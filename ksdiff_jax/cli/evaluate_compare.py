@@ -57,7 +57,7 @@ def compare_runs(
     )
     if using.expert is not None:
         found.lines.append(sync_line(using.expert, clips, samples))
-    else:
+    elif "sync" in args.metrics:
         found.left_out["sync confidence"] = "needs a lip-sync model (--sync DIR)"
     return found
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.cli.evaluate_measure import Run
-from ksdiff_jax.typing import Float
 
 if TYPE_CHECKING:  # slow to import
+    import numpy as np
+
     from ksdiff_jax.data.schema import Clip
     from ksdiff_jax.evaluate.comparison import Comparison
     from ksdiff_jax.face import FaceModel
@@ -40,6 +39,8 @@ def write_videos(
     """Write the videos of the worst, the best and clips between them; return file, clip and order
     of the faces of each.
     """
+    import numpy as np
+
     from ksdiff_jax.cli.evaluate_real import Steps
     from ksdiff_jax.evaluate.comparison import best_and_worst
     from ksdiff_jax.evaluate.reference_motions import true_motions
@@ -65,7 +66,7 @@ def write_videos(
 
 def write_side_by_side(
     path: Path,
-    motions: Sequence[np.ndarray],
+    motions: "Sequence[np.ndarray]",
     clip: "Clip",
     *,
     face: "FaceModel",
@@ -73,6 +74,7 @@ def write_side_by_side(
     overwrite: bool = False,
 ) -> None:
     """Write a video of several motions of one clip, one beside the other, with its sound."""
+    import numpy as np
     import soxr
 
     from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
@@ -90,7 +92,7 @@ def write_side_by_side(
     write_video(path, pictures, form=form, sound=stereo, progress=progress, overwrite=overwrite)
 
 
-def _pictures(motion: Float[np.ndarray, "t m"], face: "FaceModel") -> Iterator[np.ndarray]:
+def _pictures(motion: "np.ndarray", face: "FaceModel") -> "Iterator[np.ndarray]":
     from ksdiff_jax.animate.motion import Motion
     from ksdiff_jax.export.raster import Surface, render_frames
     from ksdiff_jax.export.video import portrait_camera

@@ -21,7 +21,7 @@ from scipy.stats import t as student_t
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.typing import Float
 
-# An interval over fewer clips (or people) is not shown: it would be wider than what the figure can be.
+# Over fewer clips (or people) no interval is shown: it would be wider than what the figure can be.
 FEWEST_CLIPS = 5
 
 Values = Sequence[float | int] | Float[np.ndarray, "_"]
