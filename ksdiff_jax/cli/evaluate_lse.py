@@ -87,11 +87,12 @@ def measure_lse(
     tool: LseTool, runs: "list[Run]", clips: "list[Clip]", *, console: Console
 ) -> "dict[str, list[LipSync]]":
     """Return the results of the truth and of the first sample of each checkpoint on one data set,
-    and add the figures to the runs; empty without weights.
+    and add the figures to the runs; empty without weights, and with weights that do not find the
+    truth in step, which is printed.
     """
     from ksdiff_jax.cli.evaluate_real import Steps
     from ksdiff_jax.data.tally import motion_of_clip
-    from ksdiff_jax.evaluate.lse import judged, lse_figures
+    from ksdiff_jax.evaluate.lse import judged, lse_figures, useless
     from ksdiff_jax.evaluate.reference_motions import TRUTH
 
     if tool.syncnet is None:
@@ -102,6 +103,10 @@ def measure_lse(
     for name, series in motions.items():
         progress = functools.partial(step, f"{name}: frames through SyncNet")
         found[name] = judged(tool.syncnet.params, tool.face, clips, series, progress=progress)
+    if reason := useless(found[TRUTH]):
+        tool.empty.update(dict.fromkeys(COLUMNS, reason))
+        console.say(tool.reason())
+        return {}
     for run in runs:
         run.figures.update(lse_figures(found[run.trained.label], found[TRUTH]))
     return found

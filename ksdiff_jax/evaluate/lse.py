@@ -21,8 +21,9 @@ Wav2Lip's scores of whole data sets, the data set's own frames; ours are `face_c
 | lse_in_step_chance | 3 / 31, of an offset drawn at random |
 | lse_clips | clips of 6 frames or more; shorter ones have no window |
 
-If even the truth is in step no more often than chance, then the network does not understand these
-pictures, or its weights are not the authors', and no figure of it means anything.
+If the truth itself is in step in less than half of the clips, then the network does not understand
+these pictures, or its weights are not the authors'. No figure of it means anything then, and the
+report has none (`useless`).
 """
 
 import itertools
@@ -52,6 +53,7 @@ from ksdiff_jax.typing import Float, Int, PyTree, UInt8
 MAX_OFFSET_FRAMES = 15
 DISTANCE_EPS = 1e-6
 IN_STEP_FRAMES = 1
+LEAST_IN_STEP = 0.5  # of the clips
 LEAST_FRAMES = WINDOW_FRAMES + 1
 _WINDOWS_AT_ONCE = 16  # 70 MB in the first layer
 _CEPSTRA_PER_FRAME = MFCC_RATE_HZ // MOTION_RATE_HZ
@@ -96,16 +98,30 @@ def judged(
     return found
 
 
-def lse_figures(predicted: Sequence[LipSync], truth: Sequence[LipSync]) -> dict[str, float]:
-    """Return the figures of the results of a system and of the truth; raise `InputError` if no clip
-    is long enough.
+def useless(truth: Sequence[LipSync]) -> str:
+    """Return why a network with these results of the truth measures nothing; "" if it does. Raise
+    `InputError` if no clip is long enough.
     """
-    counted = [not math.isnan(each.distance) for each in truth]
-    if not any(counted):
+    offsets = [each.offset_frames for each in truth if not math.isnan(each.distance)]
+    if not offsets:
         raise InputError(
             f"{len(truth)} clips, none with {LEAST_FRAMES} frames or more of motion and sound, "
             "which LSE-C and LSE-D need; give longer ones"
         )
+    in_step = sum(abs(offset) <= IN_STEP_FRAMES for offset in offsets)
+    if in_step >= LEAST_IN_STEP * len(offsets):
+        return ""
+    return (
+        f"the weights of --syncnet find the truth in step in {in_step} of {len(offsets)} clips: "
+        "they are not the authors', or SyncNet does not read these pictures"
+    )
+
+
+def lse_figures(predicted: Sequence[LipSync], truth: Sequence[LipSync]) -> dict[str, float]:
+    """Return the figures of the results of a system and of the truth; one clip at least has a
+    window.
+    """
+    counted = [not math.isnan(each.distance) for each in truth]
     figures: dict[str, float] = {}
     for name, results in (("", predicted), ("_truth", truth)):
         columns = zip(*itertools.compress(results, counted), strict=True)

@@ -12,6 +12,7 @@ from ksdiff_jax.evaluate.lse import (
     lip_sync,
     lse_figures,
     mean_distances,
+    useless,
     windows_of,
 )
 from ksdiff_jax.face import builtin_face
@@ -74,7 +75,13 @@ def test_clips_without_a_window_have_no_result_and_are_refused_alone_in_one_line
     short = judged({}, builtin_face(), clips, motions)
     assert short == [UNDEFINED] * 2
     with pytest.raises(InputError, match="2 clips, none with 6 frames or more"):
-        lse_figures(short, short)
+        useless(short)
+
+
+def test_a_network_that_does_not_find_the_truth_in_step_in_half_of_the_clips_is_useless():
+    known, lost = LipSync(7.0, 5.0, -1), LipSync(7.0, 5.0, 2)
+    assert useless([known, lost, UNDEFINED]) == ""
+    assert "in step in 1 of 3 clips" in useless([known, lost, lost, UNDEFINED])
 
 
 def test_figures_are_means_over_the_clips_that_have_a_window_with_intervals():
