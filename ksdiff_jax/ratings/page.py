@@ -114,7 +114,7 @@ def page_of(key: Key) -> str:
     }
     template = resources.files("ksdiff_jax") / "assets" / "rating" / "page.html"
     text = template.read_text(encoding="utf-8").replace("{{MARK}}", mark("rating-page"))
-    return text.replace("{{STUDY}}", json.dumps(content).replace("<", "\\u003c"))
+    return text.replace("{{STUDY}}", json.dumps(content))
 
 
 def read_key(folder: Path) -> Key:

@@ -63,7 +63,9 @@ def answer(folder: Path, name: str, scores: dict[str, int], **changed) -> Path:
 def test_answers_become_opinions_and_files_that_must_not_count_are_named(made, tmp_path, capsys):
     files = [answer(made, f"p{n}", {"ours": 2 + n, "truth": 4}) for n in range(2)]
     copied = answer(made, "p1", {"ours": 3, "truth": 4}, file="z-copy", participant="other")
-    again = answer(made, "p0", {"ours": 5, "truth": 5}, file="again", session="x", started="2027")
+    again = answer(
+        made, "p0", {"ours": 5, "truth": 5}, file="again", session="x", started="2025", trials=[]
+    )
     half = answer(made, "p9", {"ours": 1, "truth": 1}, planned=5)
     given = [*map(str, files), str(copied), str(again), str(half)]
     out = tmp_path / "opinions"
