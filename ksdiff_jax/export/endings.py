@@ -4,6 +4,8 @@ This module imports nothing, so that the command line can name the formats at on
 that write them are in `writers`.
 """
 
+# Only from motions of the flame space.
+FLAME_ARCHIVES = ("deca", "diffposetalk", "emote", "vhap", "smplx", "artalk")
 ENDINGS = {
     "livelink": ".csv",  # Faceit finds the sound by this stem
     "arkit": ".arkit.json",
@@ -21,10 +23,5 @@ ENDINGS = {
     "obj": ".obj",  # a folder
     "usd": ".usda",
     "words": ".words.TextGrid",
-    "deca": ".deca.npz",
-    "diffposetalk": ".diffposetalk.npz",
-    "emote": ".emote.npz",
-    "vhap": ".vhap.npz",
-    "smplx": ".smplx.npz",
-    "artalk": ".artalk.npz",
+    **{name: f".{name}.npz" for name in FLAME_ARCHIVES},
 }
