@@ -125,7 +125,9 @@ def _export(
     return {"motion": name, "files": files, "frames": len(take), "fps": take.fps}
 
 
-def open_take(name: str, stem: str, *, fps: float | None, face: str | None, space: str) -> "Take":
+def open_take(
+    name: str, stem: str, *, fps: float | int | None, face: str | None, space: str
+) -> "Take":
     """Read a motion file, its face and the words beside it; raise `InputError` with the fault."""
     from ksdiff_jax.export.foreign_motion import check_ours
     from ksdiff_jax.export.take import Take
