@@ -12,7 +12,9 @@ import numpy as np
 from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_vertices, mouth_opening
+from ksdiff_jax.face.retargeting import face_digest, retargeted, retargeting
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.typing import Float
 
 # Number of frames posed at once: one compiled shape for every clip length, and a bound on memory.
@@ -35,17 +37,55 @@ class Motion(MotionClip):
     def face_for(self, face: FaceModel | None = None) -> FaceModel:
         """Return the face for this motion: the given one, or the built-in head.
 
-        Raises `InputError` if its space is not that of the motion, or if the motion's space is not
-        known.
+        Raises `InputError` if its space is not that of the motion, if the motion was retargeted to
+        another face, or if the motion's space is not known.
         """
+        self._check_space()
+        face = builtin_face() if face is None else face
+        check_face(face, self.space, what="motion")
+        self._check_owner(face, "give that face")
+        return face
+
+    def on(self, face: FaceModel, *, source: FaceModel | None = None) -> "Motion":
+        """Return this motion in the coefficients of another face (face/retargeting.py).
+
+        `source` is the face that the motion's coefficients belong to; without it, the built-in
+        head. `meta["retargeting"]["error_mm"]` of the result has the error per region. A motion
+        whose space is that of `face` is returned unchanged unless `source` is given. Raises
+        `InputError` if the motion's space belongs to no known face.
+        """
+        self._check_space()
+        owner = (self.meta.get("retargeting") or {}).get("to_digest")
+        if source is None and face.space == self.space and owner in (None, face_digest(face)):
+            return self
+        if source is None and self.space == BUILTIN.name:
+            source = builtin_face()
+        if self.space == BFM.name or source is None:
+            why = "no face of it can be posed" if self.space == BFM.name else "its face is needed"
+            raise InputError(
+                f"motion: the coefficients are of the {self.space} space, and {why} to put them on "
+                f"{face.name or 'another face'}; give a motion of the builtin space, or the face "
+                "of a flame motion: motion.on(face, source=load_face(FILE))"
+            )
+        check_face(source, self.space, what="motion")
+        self._check_owner(source, "give it as source")
+        return retargeted(self, retargeting(source, face), source, face)
+
+    def _check_space(self) -> None:
         if not self.space:
             raise InputError(
                 "this motion is of an earlier version, and nothing in it shows whose expression "
                 "coefficients it holds; name them, as in Motion.load(path, space='builtin')"
             )
-        face = builtin_face() if face is None else face
-        check_face(face, self.space, what="motion")
-        return face
+
+    def _check_owner(self, face: FaceModel, remedy: str) -> None:
+        """Raise `InputError` if this motion was retargeted to another face than `face`."""
+        stated = self.meta.get("retargeting") or {}
+        if stated.get("to_digest") not in (None, face_digest(face)):
+            raise InputError(
+                f"motion: its coefficients are of the face {stated.get('to')}, to which it was "
+                f"retargeted, and the face {face.name or 'given'} is another one; {remedy}"
+            )
 
     def _blocks(self, face: FaceModel) -> Iterator[Float[np.ndarray, "t v 3"]]:
         for start in range(0, len(self), BLOCK_FRAMES):

@@ -14,6 +14,7 @@ from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
 if TYPE_CHECKING:  # they are slow to import
+    from ksdiff_jax.animate.motion import Motion
     from ksdiff_jax.audio.waveform import Recording
     from ksdiff_jax.config import Config
     from ksdiff_jax.speech.utterance import Utterance
@@ -43,7 +44,7 @@ class RecordingAnimator:
 
         from ksdiff_jax.animate.animator import Animator
         from ksdiff_jax.animate.engine import check_seed
-        from ksdiff_jax.face import builtin_face, check_face, load_face
+        from ksdiff_jax.face import builtin_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
         self.args, self.console = args, console
@@ -71,11 +72,34 @@ class RecordingAnimator:
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
         self.face = load_face(args.face) if args.face else builtin_face()
-        if args.face or set(outputs.formats) - {"npz"}:
-            what = "--face" if args.face else "video and plot (--face FILE, or --formats npz)"
-            check_face(self.face, self.animator.pretrained.space.name, what=what)
+        self._prepare_face()
         self.poses = pose_source(args.pose, noise_id=args.noise_id) if args.pose else None
         self._described = False
+
+    def _prepare_face(self) -> None:
+        """Raise `InputError`, before any work, if the motions cannot be put on the face."""
+        from ksdiff_jax.face import builtin_face, check_face
+        from ksdiff_jax.face.retargeting import retargeting
+
+        space = self.animator.pretrained.space.name
+        self.retargets = bool(self.args.face) and self.face.space != space == builtin_face().space
+        if self.retargets:
+            self.console.detail(f"retargeting the built-in head to {self.face.name}")
+            retargeting(builtin_face(), self.face)  # the cache keeps it
+        elif self.args.face or set(self.outputs.formats) - {"npz"}:
+            named = self.args.face
+            what = "--face" if named else "video and plot (--face FILE, or --formats npz)"
+            check_face(self.face, space, what=what)
+
+    def _on_face(self, motion: "Motion") -> "Motion":
+        """Return the motion on the face of `--face`; print the error of the retargeting."""
+        if not self.retargets:
+            return motion
+        motion = motion.on(self.face)
+        error = motion.meta["retargeting"]["error_mm"]
+        parts = [f"{name.replace('_', ' ')} {e['mean']:.2f}" for name, e in error.items()]
+        self.console.say(f"  retargeted to {self.face.name}, mean error in mm: {', '.join(parts)}")
+        return motion
 
     def _want_causal(self) -> None:
         """Select the causal mode; raise `InputError` if the model has none."""
@@ -133,7 +157,7 @@ class RecordingAnimator:
         sampled = time.perf_counter()
         files = []
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
-            files += self._write(motion, name, speech=speech, utterance=utterance)
+            files += self._write(self._on_face(motion), name, speech=speech, utterance=utterance)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
