@@ -40,7 +40,7 @@ LARGEST_META_BYTES = 4_000_000
 _HEAD_BYTES = 1024
 _MOST_PNG_CHUNKS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SCHEMA = re.compile(r"ksdiff-([a-z-]+)/\d+")
+_SCHEMA = re.compile(r"ksdiff-([a-z0-9-]+)/\d+")
 _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
 
 
@@ -174,9 +174,21 @@ def _schema_in_html(path: Path) -> str | None:
     return _unmarked(found[1].decode("latin-1")) if found else None
 
 
+def _schema_in_glb(path: Path) -> str | None:
+    """Return the generator in the JSON chunk, which follows 12 bytes of header and 8 of its own."""
+    with path.open("rb") as file:
+        head = file.read(20)
+        length = int.from_bytes(head[12:16], "little")
+        if int.from_bytes(head[8:12], "little") != path.stat().st_size:
+            return None
+        document = json.loads(file.read(length)) if length <= LARGEST_JSON_BYTES else {}
+    return _unmarked(document.get("asset", {}).get("generator"))
+
+
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ...] = (
     (lambda head: head.startswith(b"PK"), _schema_in_npz),
     (lambda head: head.startswith(_PNG_SIGNATURE), _schema_in_png),
+    (lambda head: head.startswith(b"glTF"), _schema_in_glb),
     (lambda head: head[4:8] == b"ftyp", _schema_in_mp4),
     (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
     (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),

@@ -27,6 +27,7 @@ from ksdiff_jax.plain_text import one_line
 
 COMMANDS = (
     "animate",
+    "export",
     "corpus",
     "prepare",
     "regions",

@@ -18,7 +18,19 @@ from ksdiff_jax.ownership import purpose_of
 from ksdiff_jax.train.workdir import check_workdir, open_workdir
 from tests.data.clips import make_clip
 
-WRITING = ("animate", "corpus", "prepare", "regions", "train", "evaluate", "convert", "inspect")
+WRITING = (
+    *(
+        "animate",
+        "export",
+        "corpus",
+        "prepare",
+        "regions",
+        "train",
+        "evaluate",
+        "convert",
+        "inspect",
+    ),
+)
 
 
 @pytest.mark.parametrize("command", WRITING)

@@ -1,0 +1,162 @@
+"""`ksdiff-jax export MOTION... --format F [F ...] --out FILE|DIR`: motion files into the files of
+other programs.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.results_folder import results_folder
+from ksdiff_jax.errors import InputError, paths_as_input
+from ksdiff_jax.export.endings import ENDINGS
+from ksdiff_jax.outputs import check_output
+
+if TYPE_CHECKING:
+    from ksdiff_jax.export.take import Take
+
+SUMMARY = "a motion file into the formats of other programs: Live Link, glTF, Audio2Face, ..."
+FRAME_RATES = (24, 25, 30, 50, 60)
+EXAMPLES = """examples:
+  ksdiff-jax export out/talk.motion.npz --format livelink --out talk.csv --fps 60
+  ksdiff-jax export out/*.motion.npz --format arkit glb visemes --out out
+  ksdiff-jax export flame.motion.npz --format glb --face generic_model.pkl --out out
+
+Which program opens which format, and how: the section "Formats and guides" of the README.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments: motion files, formats, destination."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("motion", nargs="+", metavar="MOTION", help="a .motion.npz file")
+    parser.add_argument(
+        "--format",
+        "--formats",
+        dest="formats",
+        nargs="+",
+        required=True,
+        choices=ENDINGS,
+        metavar="F",
+        help=f"one or more of {', '.join(ENDINGS)}",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE|DIR",
+        help="folder for <stem>.<what>.<ending>; for one motion in one format also a file name",
+    )
+    parser.add_argument(
+        "--fps",
+        type=int,
+        choices=FRAME_RATES,
+        help="frame rate of the files, e.g. 60; default: that of the motion",
+    )
+    parser.add_argument(
+        "--face",
+        metavar="FILE",
+        help="the face that the coefficients are of, for motions of the flame space; default: the "
+        "built-in head",
+    )
+    parser.add_argument(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="motion space of a file of an earlier version that does not name it",
+    )
+    add_overwrite_argument(parser)
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write every format of every motion; return 2 if a motion failed."""
+    console = Console("export", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    formats = list(dict.fromkeys(args.formats))
+    single = len(args.motion) == len(formats) == 1 and _names_a_file(args.out, formats[0])
+    stems = [motion_stem(name) for name in args.motion]
+    if alike := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise InputError(f"two motions are named {alike[0]}; export them into two folders")
+    folder = Path(args.out).parent if single else Path(args.out)
+    reports = []
+    with results_folder(folder):
+        for name, stem in zip(args.motion, stems, strict=True):
+            paths = {
+                kind: Path(args.out) if single else folder / f"{stem}{ENDINGS[kind]}"
+                for kind in formats
+            }
+            try:
+                with paths_as_input():
+                    reports.append(_export(name, stem, paths, args, console))
+            except InputError as error:
+                message = str(error)
+                console.fail(message if name in message else f"{name}: {message}")
+                reports.append({"motion": name, "error": message})
+    console.result({"results": reports, "out": args.out})
+    return 2 if any("error" in report for report in reports) else 0
+
+
+def motion_stem(name: str) -> str:
+    """Return `talk` for `out/talk.motion.npz`."""
+    return Path(name).name.removesuffix(".npz").removesuffix(".motion")
+
+
+def _names_a_file(out: str, kind: str) -> bool:
+    ending = Path(ENDINGS[kind]).suffix
+    return bool(ending) and Path(out).suffix == ending and not Path(out).is_dir()
+
+
+def _export(
+    name: str, stem: str, paths: dict[str, Path], args: argparse.Namespace, console: Console
+) -> dict:
+    from ksdiff_jax.export.writers import write_take
+
+    inputs = [given for given in (*args.motion, args.face) if given]
+    for kind, path in paths.items():
+        check_output(path, kind, overwrite=args.overwrite, inputs=inputs)
+    take = open_take(name, stem, fps=args.fps, face=args.face, space=args.space)
+    files = {}
+    for kind, path in paths.items():
+        started = time.perf_counter()
+        write_take(path, take, kind, overwrite=args.overwrite, inputs=inputs)
+        files[kind] = str(path)
+        console.say(f"  wrote {path}")
+        console.detail(f"    {kind}: {time.perf_counter() - started:.2f} s")
+    return {"motion": name, "files": files, "frames": len(take), "fps": take.fps}
+
+
+def open_take(name: str, stem: str, *, fps: float | None, face: str | None, space: str) -> "Take":
+    """Read a motion file, its face and the words beside it; raise `InputError` with the fault."""
+    from ksdiff_jax.export.foreign_motion import check_ours
+    from ksdiff_jax.export.take import Take
+    from ksdiff_jax.face import load_face
+    from ksdiff_jax.motion.clip import MotionClip
+
+    check_ours(name)
+    motion = MotionClip.load(name, space=space)
+    return Take(
+        motion,
+        fps or motion.fps,
+        stem,
+        face=load_face(face) if face else None,
+        words=_words_beside(Path(name).parent / f"{stem}.words.json"),
+    )
+
+
+def _words_beside(path: Path) -> tuple[tuple[str, float, float], ...]:
+    """Return the words with their times that `animate` wrote beside the motion; empty if there are
+    none.
+    """
+    if not path.is_file():
+        return ()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["unit"] != "word":
+            return ()
+        return tuple(
+            (str(word["text"]), float(word["start_s"]), float(word["end_s"]))
+            for word in content["spoken"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a file of words of ksdiff-jax ({error!r})") from error

@@ -1,0 +1,111 @@
+"""A motion at the frame rate of a file, in the terms that rigs use.
+
+| quantity | resampled | from |
+|---|---|---|
+| weights of ARKit's 52 shapes | linearly, which keeps them in 0..1 | `face.arkit.arkit_weights` |
+| expression | linearly | the motion |
+| head, neck, jaw, eyes | by slerp (`motion.resample`) | the motion |
+| 15 visemes | linearly | phonemes if they are known, otherwise the weights |
+
+Frame k is at k / fps seconds, computed from k, so that times do not drift. The number of frames is
+the duration times the frame rate, rounded.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.face.arkit import arkit_weights
+from ksdiff_jax.face.builtin import builtin_face
+from ksdiff_jax.face.model import FaceModel, check_face
+from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.resample import resampled, resampled_rotations
+from ksdiff_jax.typing import Float
+
+Timed = tuple[str, float, float]  # text, start_s, end_s
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One motion, its face and its name; what several writers need is computed once."""
+
+    motion: MotionClip
+    fps: float | int
+    name: str  # stem of the recording
+    face: FaceModel | None = None  # the built-in head if None
+    words: tuple[Timed, ...] = ()
+    phonemes: tuple[Timed, ...] = ()
+
+    def __post_init__(self):
+        if not 1 <= self.fps <= 1000:
+            raise InputError(f"fps: got {self.fps:g}, need 1 to 1000; for example 24, 25, 30, 60")
+
+    def __len__(self) -> int:
+        return max(1, round(self.motion.duration_s * self.fps))
+
+    @property
+    def times_s(self) -> Float[np.ndarray, "t"]:
+        """Seconds of each frame from the first."""
+        return np.arange(len(self)) / self.fps
+
+    @functools.cached_property
+    def own_face(self) -> FaceModel:
+        """The face; raises `InputError` if the motion's coefficients are not of it."""
+        face = builtin_face() if self.face is None else self.face
+        check_face(face, self.motion.space, what="motion (give its face with --face FILE)")
+        return face
+
+    @functools.cached_property
+    def arkit(self) -> Float[np.ndarray, "t 52"]:
+        """Weights of `ARKIT_NAMES`, 0 to 1."""
+        weights = arkit_weights(self.motion, face=self.own_face)
+        return np.clip(self.at_frames(weights), 0, 1)
+
+    @functools.cached_property
+    def visemes(self) -> Float[np.ndarray, "t 15"]:
+        """Weights of the 15 visemes, which sum to 1 in each frame."""
+        from ksdiff_jax.export.visemes import viseme_weights
+
+        return viseme_weights(self)
+
+    @property
+    def expression(self) -> Float[np.ndarray, "t e"]:
+        """Expression coefficients."""
+        return self.at_frames(self.motion.exp)
+
+    def rotations(self, joint: str) -> Float[np.ndarray, "t 3"]:
+        """Return the axis-angle vectors of `head`, `neck`, `jaw`, `left_eye` or `right_eye`."""
+        motion = self.motion
+        source = {
+            "head": motion.global_orient,
+            "neck": motion.neck_pose,
+            "jaw": motion.jaw_pose,
+            "left_eye": motion.eyes_pose[:, :3],
+            "right_eye": motion.eyes_pose[:, 3:],
+        }[joint]
+        return resampled_rotations(source, self._recorded_s, self.times_s)
+
+    @functools.cached_property
+    def head(self) -> Rotation:
+        """The turn of the head in the world: the root's, then the neck's."""
+        return Rotation.from_rotvec(self.rotations("head")) * Rotation.from_rotvec(
+            self.rotations("neck")
+        )
+
+    @property
+    def _recorded_s(self) -> Float[np.ndarray, "n"]:
+        return self.motion.timestamps - self.motion.timestamps[0]
+
+    def at_frames(self, values: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "t *k"]:
+        """Resample values of the motion's frames to those of the file."""
+        return resampled(values, self._recorded_s, self.times_s)
+
+
+def yaw_pitch_roll(turns: Rotation) -> Float[np.ndarray, "t 3"]:
+    """Return radians about y (to the subject's left), x (down) and z, applied in this order with
+    the head's own axes.
+    """
+    return turns.as_euler("YXZ")
