@@ -14,6 +14,7 @@ package and the purpose.
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
+| names of export/endings.py | exported files | export, animate | `schema`, or a text in glTF, USD |
 | bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
@@ -41,6 +42,7 @@ _HEAD_BYTES = 1024
 _MOST_PNG_CHUNKS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SCHEMA = re.compile(r"ksdiff-([a-z0-9-]+)/\d+")
+_USD_DOC = re.compile(rb'doc = "([^"]*)"')
 _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
 
 
@@ -174,6 +176,12 @@ def _schema_in_html(path: Path) -> str | None:
     return _unmarked(found[1].decode("latin-1")) if found else None
 
 
+def _schema_in_usda(path: Path) -> str | None:
+    with path.open("rb") as file:
+        found = _USD_DOC.search(file.read(_HEAD_BYTES))
+    return _unmarked(found[1].decode("latin-1")) if found else None
+
+
 def _schema_in_glb(path: Path) -> str | None:
     """Return the generator in the JSON chunk, which follows 12 bytes of header and 8 of its own."""
     with path.open("rb") as file:
@@ -189,6 +197,7 @@ _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ..
     (lambda head: head.startswith(b"PK"), _schema_in_npz),
     (lambda head: head.startswith(_PNG_SIGNATURE), _schema_in_png),
     (lambda head: head.startswith(b"glTF"), _schema_in_glb),
+    (lambda head: head.startswith(b"#usda"), _schema_in_usda),
     (lambda head: head[4:8] == b"ftyp", _schema_in_mp4),
     (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
     (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),

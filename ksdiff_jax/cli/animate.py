@@ -9,12 +9,13 @@ import argparse
 import time
 from pathlib import Path
 
-from ksdiff_jax.cli.animate_outputs import FORMATS, Outputs, file_stems
+from ksdiff_jax.cli.animate_outputs import FORMATS, OWN_FORMATS, Outputs, file_stems
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.endings import ENDINGS
 
 SUMMARY = "speech in; motion file, video with sound and plot out"
 STANDARD_INPUT = "/dev/stdin"
@@ -22,6 +23,7 @@ KEYFRAME_PATHS = ("head", "expression")
 EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
+  ksdiff-jax animate speech.wav --out out --formats npz mp4 livelink glb visemes
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
   ksdiff-jax animate speech.wav --out out --head-keyframes 0.8 2.4 --keyframe-guidance 3
@@ -49,9 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--formats",
         nargs="+",
         choices=FORMATS,
-        default=list(FORMATS),
+        default=list(OWN_FORMATS),
         metavar="F",
-        help="what to write: npz (motion), mp4 (video), png (plot); default all",
+        help="what to write: npz (motion), mp4 (video), png (plot), by default these three; files "
+        f"for other programs: {', '.join(ENDINGS)}",
     )
     parser.add_argument(
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the fastest that JAX finds"

@@ -1,7 +1,8 @@
 """The files that `ksdiff-jax animate` writes: their names, and whether each may be written.
 
 A recording `talk.wav` becomes `talk.motion.npz`, `talk.mp4` and `talk.png`; with several samples
-`talk.1.motion.npz` and so on; with known words `talk.words.json`.
+`talk.1.motion.npz` and so on; with known words `talk.words.json`. Files for other programs have the
+endings of export/endings.py.
 """
 
 import argparse
@@ -10,11 +11,13 @@ import warnings
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.endings import ENDINGS
 from ksdiff_jax.outputs import check_output, stored_alike
 from ksdiff_jax.plain_text import fitting
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 
-FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
+OWN_FORMATS = {"npz": ".motion.npz", "mp4": ".mp4", "png": ".png"}
+FORMATS = OWN_FORMATS | ENDINGS
 PURPOSES = {"npz": "motion", "mp4": "video", "png": "plot"}
 LONGEST_STEM = 235  # bytes, of the 255 of a file name; numbers and endings come after it
 
@@ -63,14 +66,18 @@ class Outputs:
         """Raise `InputError` if a file of a recording may not be written."""
         for name in self.names(stem):
             for kind in self.formats:
-                check_output(
-                    self.path(name, kind),
-                    PURPOSES[kind],
-                    overwrite=self.overwrite,
-                    inputs=self.inputs,
-                )
+                self._check(self.path(name, kind), kind)
         # Without a transcriber it is not yet known whether there will be words to write.
         self.check_words(stem, overwrite=self.overwrite or not self.words_are_sure)
+
+    def _check(self, path: Path, kind: str) -> None:
+        may = {"overwrite": self.overwrite, "inputs": self.inputs}
+        if kind in OWN_FORMATS:
+            check_output(path, PURPOSES[kind], **may)
+        else:
+            from ksdiff_jax.export.writers import check_place  # slow to import
+
+            check_place(path, kind, **may)
 
     def check_words(self, stem: str, *, overwrite: bool) -> None:
         """Raise `InputError` if the words of a recording may not be written."""

@@ -11,6 +11,7 @@ from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.errors import InputError, paths_as_input
+from ksdiff_jax.export.endings import ENDINGS, FLAME_ARCHIVES
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
 
 if TYPE_CHECKING:  # they are slow to import
@@ -80,13 +81,20 @@ class RecordingAnimator:
         """Raise `InputError`, before any work, if the motions cannot be put on the face."""
         from ksdiff_jax.face import builtin_face, check_face
         from ksdiff_jax.face.retargeting import retargeting
+        from ksdiff_jax.motion.space import FLAME
 
         space = self.animator.pretrained.space.name
+        archives = [kind for kind in self.outputs.formats if kind in FLAME_ARCHIVES]
+        if archives and FLAME.name not in (space, self.face.space):
+            raise InputError(
+                f"--formats {archives[0]}: for FLAME's coefficients only, and the motions are of "
+                f"the {space} space; give a FLAME file with --face, or leave it out"
+            )
         self.retargets = bool(self.args.face) and self.face.space != space == builtin_face().space
         if self.retargets:
             self.console.detail(f"retargeting the built-in head to {self.face.name}")
             retargeting(builtin_face(), self.face)  # the cache keeps it
-        elif self.args.face or set(self.outputs.formats) - {"npz"}:
+        elif self.args.face or set(self.outputs.formats) - {"npz", *FLAME_ARCHIVES}:
             named = self.args.face
             what = "--face" if named else "video and plot (--face FILE, or --formats npz)"
             check_face(self.face, space, what=what)
@@ -157,7 +165,9 @@ class RecordingAnimator:
         sampled = time.perf_counter()
         files = []
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
-            files += self._write(self._on_face(motion), name, speech=speech, utterance=utterance)
+            motion = self._on_face(motion)
+            files += self._write(motion, name, speech=speech, utterance=utterance)
+            files += self._export(motion, name, stem, transcript)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
         finished = time.perf_counter()
@@ -198,7 +208,7 @@ class RecordingAnimator:
 
     def _write(self, motion, name: str, *, speech: str, utterance: "Utterance") -> list[Path]:
         files, overwrite = [], self.args.overwrite
-        for kind in self.outputs.formats:
+        for kind in (kind for kind in self.outputs.formats if kind not in ENDINGS):
             path = self.outputs.path(name, kind)
             if kind == "npz":
                 motion.save(path, overwrite=overwrite)
@@ -219,6 +229,33 @@ class RecordingAnimator:
                 write_plot(
                     path, motion, opening_m=opening_m, audio=audio, title=title, overwrite=overwrite
                 )
+            self.console.say(f"  wrote {path}")
+            files.append(path)
+        return files
+
+    def _export(self, motion: "Motion", name: str, stem: str, transcript: Transcript) -> list[Path]:
+        """Write the files for other programs; return their paths."""
+        kinds = [kind for kind in self.outputs.formats if kind in ENDINGS]
+        if not kinds:
+            return []
+        from ksdiff_jax.export.take import Take
+        from ksdiff_jax.export.writers import write_take
+
+        words = tuple(map(tuple, transcript.spoken)) if transcript.unit == "word" else ()
+        take = Take(motion, motion.fps, name, face=self.face, words=words)
+        files = []
+        for kind in kinds:
+            if kind == "words" and not words:
+                self.console.warn(f"{stem}: no times of words are known, words not written")
+                continue
+            path = self.outputs.path(name, kind)
+            write_take(
+                path,
+                take,
+                kind,
+                overwrite=self.args.overwrite,
+                inputs=self.outputs.inputs,
+            )
             self.console.say(f"  wrote {path}")
             files.append(path)
         return files

@@ -12,7 +12,6 @@ from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.export.endings import ENDINGS
-from ksdiff_jax.outputs import check_output
 
 if TYPE_CHECKING:
     from ksdiff_jax.export.take import Take
@@ -104,17 +103,17 @@ def motion_stem(name: str) -> str:
 
 def _names_a_file(out: str, kind: str) -> bool:
     ending = Path(ENDINGS[kind]).suffix
-    return bool(ending) and Path(out).suffix == ending and not Path(out).is_dir()
+    return kind != "obj" and Path(out).suffix == ending and not Path(out).is_dir()
 
 
 def _export(
     name: str, stem: str, paths: dict[str, Path], args: argparse.Namespace, console: Console
 ) -> dict:
-    from ksdiff_jax.export.writers import write_take
+    from ksdiff_jax.export.writers import check_place, write_take
 
     inputs = [given for given in (*args.motion, args.face) if given]
     for kind, path in paths.items():
-        check_output(path, kind, overwrite=args.overwrite, inputs=inputs)
+        check_place(path, kind, overwrite=args.overwrite, inputs=inputs)
     take = open_take(name, stem, fps=args.fps, face=args.face, space=args.space)
     files = {}
     for kind, path in paths.items():

@@ -4,6 +4,8 @@ This module imports nothing, so that the command line can name the formats at on
 that write them are in `writers`.
 """
 
+# Only from motions of the flame space.
+FLAME_ARCHIVES = ("deca", "diffposetalk", "emote", "vhap", "smplx", "artalk")
 ENDINGS = {
     "livelink": ".csv",  # Faceit finds the sound by this stem
     "arkit": ".arkit.json",
@@ -11,4 +13,15 @@ ENDINGS = {
     "a2f-json": ".a2f.json",
     "glb": ".glb",
     "glb-exact": ".exact.glb",
+    "visemes": ".visemes.json",
+    "talkinghead": ".talkinghead.json",
+    "azure": ".azure.json",
+    "lam": ".lam.json",
+    "rhubarb": ".rhubarb.json",
+    "rhubarb-tsv": ".rhubarb.tsv",
+    "vrm": ".vrma",
+    "obj": ".obj",  # a folder
+    "usd": ".usda",
+    "words": ".words.TextGrid",
+    **{name: f".{name}.npz" for name in FLAME_ARCHIVES},
 }

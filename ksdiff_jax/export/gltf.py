@@ -12,7 +12,7 @@ targets are there to be driven by a rig; at weight 0 they do not add to ARKit's.
 Joints do not depend on the expression, so a face without pose correctives is exact in `glb-exact`;
 a FLAME file's pose correctives are left out.
 
-A file is a header of 12 bytes, a chunk of JSON and a chunk of arrays: `_Chunk` collects the arrays.
+A file is a header of 12 bytes, a chunk of JSON and a chunk of arrays: `Chunk` collects the arrays.
 """
 
 import json
@@ -73,7 +73,7 @@ def _write(
     face = take.own_face
     points = identity(face, take.motion.shape)
     check_size(vertices=len(points), targets=len(targets), frames=len(take), name=str(take.name))
-    chunk = _Chunk()
+    chunk = Chunk()
     attributes = _attributes(chunk, face, points)
     primitive = {
         "attributes": attributes,
@@ -138,7 +138,7 @@ def joint_places(face: FaceModel, points: Float[np.ndarray, "v 3"]) -> Float[np.
     return np.asarray(face.joint_regressor, np.float64) @ points
 
 
-class _Chunk:
+class Chunk:
     """The arrays of a file: each becomes a buffer view and an accessor."""
 
     def __init__(self):
@@ -194,7 +194,7 @@ class _Chunk:
         )
 
 
-def _attributes(chunk: _Chunk, face: FaceModel, points: np.ndarray) -> dict:
+def _attributes(chunk: Chunk, face: FaceModel, points: np.ndarray) -> dict:
     faces = np.asarray(face.faces)
     weights = np.asarray(face.skinning_weights, np.float32)
     order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
@@ -216,7 +216,7 @@ def _attributes(chunk: _Chunk, face: FaceModel, points: np.ndarray) -> dict:
 
 
 def _targets(
-    chunk: _Chunk, face: FaceModel, points: np.ndarray, targets: Float[np.ndarray, "n v 3"]
+    chunk: Chunk, face: FaceModel, points: np.ndarray, targets: Float[np.ndarray, "n v 3"]
 ) -> list[dict]:
     faces = np.asarray(face.faces)
     rest = normals(points, faces)
@@ -229,7 +229,7 @@ def _targets(
     ]
 
 
-def _skeleton(chunk: _Chunk, face: FaceModel, points: np.ndarray) -> tuple[list[dict], dict]:
+def _skeleton(chunk: Chunk, face: FaceModel, points: np.ndarray) -> tuple[list[dict], dict]:
     """Return the nodes of the joints, numbered from 1, and the skin."""
     places = joint_places(face, points)
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(JOINTS), 1, 1))
@@ -248,7 +248,7 @@ def _skeleton(chunk: _Chunk, face: FaceModel, points: np.ndarray) -> tuple[list[
 
 
 def _animation(
-    chunk: _Chunk, take: Take, weights: Float[np.ndarray, "t n"], turning: tuple[str, ...]
+    chunk: Chunk, take: Take, weights: Float[np.ndarray, "t n"], turning: tuple[str, ...]
 ) -> dict:
     times = chunk.add(take.times_s.astype(np.float32), bounds=True)
     samplers = [{"input": times, "output": chunk.add(weights.astype(np.float32).ravel())}]

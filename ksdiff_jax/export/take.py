@@ -12,20 +12,19 @@ the duration times the frame rate, rounded.
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.visemes import RATE_HZ, Timed, motion_visemes, viseme_track
 from ksdiff_jax.face.arkit import arkit_weights
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.model import FaceModel, check_face
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.resample import resampled, resampled_rotations
 from ksdiff_jax.typing import Float
-
-Timed = tuple[str, float, float]  # text, start_s, end_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +60,30 @@ class Take:
     @functools.cached_property
     def arkit(self) -> Float[np.ndarray, "t 52"]:
         """Weights of `ARKIT_NAMES`, 0 to 1."""
-        weights = arkit_weights(self.motion, face=self.own_face)
-        return np.clip(self.at_frames(weights), 0, 1)
+        return np.clip(self.at_frames(self._solved), 0, 1)
+
+    @functools.cached_property
+    def _solved(self) -> Float[np.ndarray, "n 52"]:
+        return arkit_weights(self.motion, face=self.own_face)
+
+    def at(self, fps: float | int) -> "Take":
+        """Return this take at another frame rate; the weights are not solved again."""
+        if fps == self.fps:
+            return self
+        other = replace(self, fps=fps)
+        vars(other)["_solved"] = self._solved
+        return other
 
     @functools.cached_property
     def visemes(self) -> Float[np.ndarray, "t 15"]:
         """Weights of the 15 visemes, which sum to 1 in each frame."""
-        from ksdiff_jax.export.visemes import viseme_weights
-
-        return viseme_weights(self)
+        if self.phonemes:
+            return viseme_track(self.phonemes, self.times_s)
+        slow = self.at(RATE_HZ)
+        columns = motion_visemes(slow.arkit).T
+        return np.stack(
+            [np.interp(self.times_s, slow.times_s, column) for column in columns], axis=1
+        )
 
     @property
     def expression(self) -> Float[np.ndarray, "t e"]:
