@@ -40,6 +40,7 @@ FLOORS = [
     ["face", "layers"],
     ["speech"],
     ["data", "export"],
+    ["live"],
     ["models"],
     ["animate"],
     ["evaluate"],

@@ -1,65 +1,137 @@
-"""`ksdiff-jax send MOTION --to livelink`: a motion file to a running program, in real time."""
+"""`ksdiff-jax send MOTION --to PROTOCOL`: a motion file, in real time, to programs that show it."""
 
 import argparse
+import contextlib
+from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
-from ksdiff_jax.cli.export import FRAME_RATES, motion_stem, open_take
+from ksdiff_jax.cli.export import motion_stem, open_take
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.live.ports import PORTS
 
-SUMMARY = "a motion file to a running program, in real time: Live Link, VMC, iFacialMocap"
-TARGETS = ("livelink", "vmc", "ifacialmocap")
+if TYPE_CHECKING:
+    from ksdiff_jax.live.destination import Destination
+
+SUMMARY = "a motion file, in real time, to Live Link Face, VMC or iFacialMocap receivers"
+LONGEST_SUBJECT = 200  # bytes
 EXAMPLES = """examples:
   ksdiff-jax send out/talk.motion.npz --to livelink
-  ksdiff-jax send out/talk.motion.npz --to vmc --host 192.168.1.20 --port 39540 --fps 60
+  ksdiff-jax send out/talk.motion.npz --to livelink --host 192.168.1.20 --fps 60 --loop
+  ksdiff-jax send out/talk.motion.npz --to vmc --port 39540
 
-Without --host, the datagrams go to this machine only.
+Ports: livelink 11111, vmc 39539 (avatar programs; 39540 for others), ifacialmocap 49983. Packets
+stay on this machine unless --host names another. Start the player of the sound yourself.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments: motion, program and address."""
+    """Add the arguments: motion file, protocols, address."""
     parser.epilog = EXAMPLES
     parser.add_argument("motion", metavar="MOTION", help="a .motion.npz file")
-    parser.add_argument("--to", required=True, choices=TARGETS, help="the protocol")
-    parser.add_argument("--host", default="127.0.0.1", help="default: this machine")
     parser.add_argument(
-        "--port", type=int, metavar="N", help="default: livelink 11111, vmc 39539, others 49983"
+        "--to",
+        nargs="+",
+        required=True,
+        choices=PORTS,
+        metavar="PROTOCOL",
+        help=f"one or more of {', '.join(PORTS)}",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the receiver; default: this machine")
+    parser.add_argument(
+        "--port", type=int, help="the receiver's UDP port, for one protocol; default: its usual one"
     )
     parser.add_argument(
-        "--fps",
-        type=int,
-        choices=FRAME_RATES,
-        help="frames a second, e.g. 60; default the motion's",
+        "--from-port", type=int, default=0, help="UDP port to send from; default: any free one"
     )
-    parser.add_argument("--face", metavar="FILE", help="the face of a motion of the flame space")
-    parser.add_argument("--space", default="", metavar="NAME", help="see export")
+    parser.add_argument(
+        "--fps", type=float, help="frames a second, e.g. 60; default: that of the motion"
+    )
+    parser.add_argument("--subject", help="the name that the receiver lists; default: the file's")
+    parser.add_argument("--loop", action="store_true", help="repeat until interrupted (Ctrl+C)")
+    parser.add_argument(
+        "--face",
+        metavar="FILE",
+        help="the face that the coefficients are of, for motions of the flame space",
+    )
+    parser.add_argument(
+        "--space",
+        default="",
+        metavar="NAME",
+        help="motion space of a file of an earlier version that does not name it",
+    )
     add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send every frame at its time."""
-    from ksdiff_jax.export.live_packets import FRAMES, PORTS
-    from ksdiff_jax.export.live_sender import only_sender, send_frames
-
+    """Send the motion; return 2 if every packet to a receiver was refused."""
+    protocols = list(dict.fromkeys(args.to))
+    if len(protocols) > 1 and (args.port is not None or args.from_port):
+        raise InputError(f"port: got one for {' and '.join(protocols)}; send to each on its own")
+    if args.fps is not None and not args.fps > 0:
+        raise InputError(f"fps: got {args.fps:g}, need a positive number; for example 30 or 60")
+    stem = motion_stem(args.motion)
+    subject = stem if args.subject is None else args.subject
+    if not subject or len(subject.encode(errors="surrogateescape")) > LONGEST_SUBJECT:
+        raise InputError(f"subject: got {subject!r}, need 1 to {LONGEST_SUBJECT} bytes")
     console = Console("send", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-    port = PORTS[args.to] if args.port is None else args.port
-    if not 1 <= port <= 65535:
-        raise InputError(f"--port {port}: need 1 to 65535")
-    with only_sender(port):  # before the work of solving
-        pass
-    take = open_take(
-        args.motion, motion_stem(args.motion), fps=args.fps, face=args.face, space=args.space
-    )
-    frames = list(FRAMES[args.to](take))  # solved before the clock starts
-    console.say(f"sending {len(frames)} frames to {args.host} port {port}")
-    sent = send_frames(frames, host=args.host, port=port)
-    console.say(
-        f"{sent.frames} frames in {sent.seconds:.2f} s, at most {1000 * sent.latest_s:.1f} ms late"
-    )
-    if sent.refused:
-        console.warn(
-            f"{args.host} port {port}: nothing received {sent.refused} of {sent.frames} datagrams; "
-            "start the program that listens there first"
+    return _send(args, protocols, stem, subject, console)
+
+
+def _send(
+    args: argparse.Namespace, protocols: list[str], stem: str, subject: str, console: Console
+) -> int:
+    from ksdiff_jax.live.destination import Destination
+    from ksdiff_jax.live.frame import frames_of, stream_of
+    from ksdiff_jax.live.senders import PACKETS, send
+
+    with contextlib.ExitStack() as open_ones:
+        places: dict[str, Destination] = {
+            name: open_ones.enter_context(
+                Destination(
+                    args.host,
+                    PORTS[name] if args.port is None else args.port,
+                    from_port=args.from_port,
+                )
+            )
+            for name in protocols
+        }
+        take = open_take(args.motion, stem, fps=args.fps, face=args.face, space=args.space)
+        frames = frames_of(take)
+        where = ", ".join(f"{name} {place.name}" for name, place in places.items())
+        console.say(f"sending {len(frames)} frames, {take.fps:g} a second, to {where}")
+        done = send(
+            stream_of(frames, fps=take.fps, endless=args.loop),
+            [(PACKETS[name], place) for name, place in places.items()],
+            subject=subject,
+            fps=take.fps,
+            refused=lambda place: console.warn(
+                f"{place.name}: nothing listens there (yet); sending goes on"
+            ),
         )
-    console.result(sent._asdict() | {"host": args.host, "port": port})
-    return 2 if sent.frames > 1 and sent.refused >= sent.frames // 2 else 0
+    console.say(f"sent {done.sent} frames; the latest was {1000 * done.latest_s:.1f} ms late")
+    if done.left_out:
+        console.warn(f"{done.left_out} frames were due too long ago and were left out")
+    return _finished(places, done.sent, console, left_out=done.left_out, latest_s=done.latest_s)
+
+
+def _finished(
+    places: dict[str, "Destination"], sent: int, console: Console, *, left_out: int, latest_s: float
+) -> int:
+    """Report, and return the exit status. The refusal of a packet is seen when the next one is
+    sent, so that an absent receiver refuses all but the last.
+    """
+    absent = [place for place in places.values() if place.refused and place.refused >= sent - 1]
+    for place in absent:
+        console.fail(f"{place.name}: nothing listened there; start the receiver, or name --host")
+    console.result(
+        {
+            "frames": sent,
+            "left_out": left_out,
+            "latest_s": round(latest_s, 4),
+            "to": {
+                name: {"address": place.name, "refused": place.refused}
+                for name, place in places.items()
+            },
+        }
+    )
+    return 2 if absent else 0

@@ -25,6 +25,7 @@ ANGLE_NAMES = tuple(
 _IN_FILE = {"jawLeft": "jawRight", "jawRight": "jawLeft"}
 _IN_FILE |= {"mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 CSV_ORDER = tuple(_IN_FILE.get(name, name) for name in ARKIT_NAMES)
+ANGLE_SIGNS = (-1, 1, -1)  # of yaw, pitch and roll, relative to turns about +y, +x and +z
 ANGLE_UNITS = {"radians": 1.0, "degrees": 180 / np.pi, "degrees/180": 1 / np.pi}
 
 
@@ -39,7 +40,7 @@ def live_link_angles(take: Take) -> Float[np.ndarray, "t 9"]:
     """
     eyes = (Rotation.from_rotvec(take.rotations(name)) for name in ("left_eye", "right_eye"))
     return np.concatenate([yaw_pitch_roll(turn) for turn in (take.head, *eyes)], axis=1) * [
-        *(-1, 1, -1) * 3
+        *ANGLE_SIGNS * 3
     ]
 
 
