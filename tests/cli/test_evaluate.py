@@ -55,6 +55,7 @@ def test_a_still_face_as_a_control_misses_its_targets(scene, capsys):
     assert content["targets"]["keyframe_head_f1"]["reached"] is False
 
 
+@pytest.mark.slow
 def test_a_comparison_has_checkpoints_baselines_tables_and_pictures(scene, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)

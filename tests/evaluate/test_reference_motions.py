@@ -29,6 +29,7 @@ def test_the_truth_is_the_clips_own_motion_and_another_clip_is_not():
     assert list(unfitted_motions(CLIPS[:1])) == [TRUTH]
 
 
+@pytest.mark.slow
 def test_baselines_follow_the_speech_of_new_clips_as_far_as_their_features_allow():
     counts = []
     found = fitted_motions(
