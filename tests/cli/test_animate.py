@@ -51,6 +51,16 @@ def test_only_the_formats_asked_for_are_written(animate, speech):
     assert animate(speech, "--formats", "npz")[3] == ["speech.motion.npz"]
 
 
+def test_archives_of_flame_tools_are_refused_before_any_work_for_another_space(animate, speech):
+    status, _, err, files = animate(speech, "--formats", "npz", "deca")
+    assert status == 2 and files == [] and "--formats deca: for FLAME" in err[0]
+
+
+def test_files_for_other_programs_come_with_the_motion(animate, speech):
+    files = animate(speech, "--formats", "npz", "livelink", "talkinghead")[3]
+    assert files == ["speech.csv", "speech.motion.npz", "speech.talkinghead.json"]
+
+
 def test_samples_are_numbered_and_differ(animate, speech, tmp_path):
     files = animate(speech, "--formats", "npz", "--samples", "2")[3]
     assert files == ["speech.1.motion.npz", "speech.2.motion.npz"]
