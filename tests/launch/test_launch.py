@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from ksdiff_jax.cli.animate_outputs import FORMATS
+from ksdiff_jax.cli.animate_outputs import OWN_FORMATS
 from ksdiff_jax.cli.main import CommandParser
 from ksdiff_jax.parallel.distributed import plan
 from ksdiff_jax.train.watchdog import EXIT_STATUS
@@ -161,5 +161,5 @@ def test_workflows_run_the_whole_on_linux_and_animate_elsewhere():
             parser = CommandParser()
             module.add_arguments(parser)
             parser.parse_args(command.split()[2:])  # leaves with status 2 where the command is none
-        assert f"--formats {' '.join(FORMATS)}" in commands[1]
+        assert f"--formats {' '.join(OWN_FORMATS)}" in commands[1]
         assert (REPOSITORY / commands[1].split()[2]).is_file()
