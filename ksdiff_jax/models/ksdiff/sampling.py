@@ -5,7 +5,8 @@
     x̂₀  = unconditional + guidance · (conditional - unconditional)
           + (keyframe_guidance - 1) · (conditional - without keyframes)
     x̂₀  = (1 - w) x̂₀ + w (m + g (r - m))       lip dimensions, r of `model.regression`, m its mean,
-                                               w `regression_weight`, g `regression_gain`
+                                               w `regression_weight` where there is sound,
+                                               g `regression_gain`
     x   = DDIM(x_T, x̂₀)
 
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
@@ -102,7 +103,9 @@ def sample_normalised(
         dims = jnp.array(dims)
         denoise = guided_denoiser(network, params, name, condition, options=options)
         if options.regression_weight and name == expression_generator(network.config):
-            denoise = blended_denoiser(denoise, dims, encoded, options=options)
+            weight = options.regression_weight * audible(speech.audio, frames)[..., None]
+            weight = weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
+            denoise = blended_denoiser(denoise, encoded, weight, gain=options.regression_gain)
         path = ddim(denoise, noise[..., dims], draw, steps=steps, eta=options.eta)
         motion = motion.at[..., dims].set(path)
     return Sample(motion, tracks)
@@ -197,19 +200,25 @@ def guided_denoiser(
 
 
 def blended_denoiser(
-    denoise: Denoiser, dims: Int[Array, "c"], encoded: Encoded, *, options: SampleConfig
+    denoise: Denoiser, encoded: Encoded, weight: Float[Array, "b t c"], *, gain: float
 ) -> Denoiser:
-    """Return the denoiser with the share `options.regression_weight` of the amplified regression
-    in the dimensions that move the lips.
-    """
-    weight = options.regression_weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
-    about = {"gain": options.regression_gain, "causal": encoded.causal}
-    regressed = amplified(encoded.regression, encoded.mask, **about)
+    """Return the denoiser with the share `weight` of the amplified regression."""
+    regressed = amplified(encoded.regression, encoded.mask, gain=gain, causal=encoded.causal)
 
     def blended(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
         return (1 - weight) * denoise(noisy, step) + weight * regressed
 
     return blended
+
+
+def audible(audio: Float[Array, "b s"], frames: int) -> Float[Array, "b t"]:
+    """Return 0 where a frame and the four before it are below -65 dB of full scale, 1 where all
+    are above -55 dB. A regression does not close the mouth in silence, which its real faces lack.
+    """
+    power = jnp.square(audio.reshape(len(audio), frames, -1)).mean(axis=-1)
+    share = jnp.clip((10 * jnp.log10(power + 1e-12) + 65) / 10, 0.0, 1.0)
+    total = jnp.cumsum(jnp.pad(share, ((0, 0), (5, 0))), axis=1)
+    return (total[:, 5:] - total[:, :-5]) / jnp.minimum(jnp.arange(frames) + 1, 5)
 
 
 def amplified(

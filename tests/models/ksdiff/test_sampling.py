@@ -12,7 +12,7 @@ import numpy as np
 
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
-from ksdiff_jax.models.ksdiff.sampling import amplified
+from ksdiff_jax.models.ksdiff.sampling import amplified, audible
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.rng import frame_noise, streams
@@ -190,3 +190,14 @@ def test_the_regression_of_a_causal_clip_is_amplified_about_its_mean_up_to_a_fra
         np.testing.assert_allclose(found[0, t], expected, atol=1e-5)
     expected = 2 * regression[1, :4] - regression[1, :4].mean(axis=0)
     np.testing.assert_allclose(found[1, :4], expected, atol=1e-5)
+
+
+def test_silence_is_not_audible_and_sound_is_after_five_frames():
+    draw = np.random.default_rng(4)
+    level = 10.0 ** (np.array([-90.0] * 6 + [-60.0] * 5 + [-20.0] * 6) / 20)
+    noise = draw.choice([-1.0, 1.0], size=(1, len(level), 640)) * level[:, None]
+    found = np.asarray(audible(jnp.asarray(noise.reshape(1, -1), jnp.float32), len(level)))[0]
+    np.testing.assert_allclose(found[:6], 0, atol=1e-6)
+    np.testing.assert_allclose(found[6:11], np.arange(1, 6) / 10, atol=1e-4)
+    np.testing.assert_allclose(found[11:16], 0.5 + np.arange(1, 6) / 10, atol=1e-4)
+    np.testing.assert_allclose(found[16], 1, atol=1e-6)
