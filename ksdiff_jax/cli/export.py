@@ -102,7 +102,7 @@ def motion_stem(name: str) -> str:
 
 
 def _names_a_file(out: str, kind: str) -> bool:
-    ending = Path(ENDINGS[kind]).suffix
+    ending = Path(f"name{ENDINGS[kind]}").suffix
     return kind != "obj" and Path(out).suffix == ending and not Path(out).is_dir()
 
 

@@ -50,11 +50,14 @@ def read_answers(path: Path, key: Key) -> Answers:
             f"{path}: answers to another study ({content['study']}, not {key.study}); name the "
             "study that they belong to with --study"
         )
-    found, done = [], 0
+    found, done, shown = [], 0, set()
     for number, trial in enumerate(content["trials"], start=1):
         scores, where = trial["scores"], f"{path}: trial {number}"
         if sorted(trial["items"]) not in (allowed := [sorted(each) for each in key.trials]):
             raise InputError(f"{where} is none of the {len(allowed)} of this study; left as sent?")
+        if tuple(sorted(trial["items"])) in shown:
+            raise InputError(f"{where} shows what one before it showed; left as sent?")
+        shown.add(tuple(sorted(trial["items"])))
         for item, by_criterion in scores.items():
             _check_scores(by_criterion, item=item, items=trial["items"], where=where)
         complete = all(scores.get(item, {}).keys() == set(_NAMES) for item in trial["items"])
@@ -78,11 +81,14 @@ def _content(path: Path) -> dict:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError("too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r}")
-        _ = [content[name] for name in ("participant", "session", "started")]
-        wrong = not isinstance(content["trials"], list) or type(content["planned"]) is not int
+        texts = [content[name] for name in ("participant", "session", "started")]
+        wrong = not all(isinstance(each, str) for each in texts)
+        wrong = (
+            wrong or not isinstance(content["trials"], list) or type(content["planned"]) is not int
+        )
         wrong = wrong or not all(
             isinstance(trial["items"], list)
             and isinstance(trial["scores"], dict)
@@ -92,7 +98,7 @@ def _content(path: Path) -> dict:
         if wrong:
             raise ValueError("its trials have another form")
         return {**content, "study": str(content["study"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         text = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)[:80]
         raise InputError(
             f"{path}: not the answers of a participant ({text}); need a .json file that the page "

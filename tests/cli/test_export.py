@@ -42,6 +42,12 @@ def test_several_formats_go_into_a_folder_and_one_into_a_file(capsys, motion, tm
         capsys, "export", motion, "--format", "a2f", "--out", tmp_path / "frames.csv"
     )
     assert status == 0 and (tmp_path / "frames.csv").read_text().startswith(",timeCode,")
+    status, _, _ = run(
+        capsys, "export", motion, "--format", "livelink", "--out", tmp_path / "take.csv"
+    )
+    assert status == 0 and (tmp_path / "take.csv").read_text().startswith("Timecode,")
+    status, _, _ = run(capsys, "export", motion, "--format", "livelink", "--out", tmp_path / "new")
+    assert status == 0 and (tmp_path / "new" / "talk.csv").is_file()
 
 
 def test_words_beside_the_motion_go_with_it(capsys, motion, tmp_path):

@@ -106,12 +106,25 @@ def refused(capsys, *arguments) -> str:
         ({"trials": [{"items": ["x"], "scores": {}}]}, "trial 1 is none of the 4 of this study"),
         ({"trials": [[]]}, "not the answers of a participant"),
         ({"planned": "4"}, "its trials have another form"),
+        ({"participant": None}, "its trials have another form"),
     ],
 )
 def test_answers_that_do_not_fit_are_one_line(made, changed, said, capsys):
     path = answer(made, "bad", {"ours": 1, "truth": 1}, **changed)
     line = refused(capsys, "--results", path, "--study", made / "study")
     assert said in line and str(path) in line
+
+
+def test_a_trial_that_is_there_twice_and_a_file_nested_without_end_are_one_line(made, capsys):
+    path = answer(made, "bad", {"ours": 1, "truth": 1})
+    content = json.loads(path.read_text())
+    content["trials"] = content["trials"][:1] * content["planned"]
+    path.write_text(json.dumps(content))
+    line = refused(capsys, "--results", path, "--study", made / "study")
+    assert "trial 2 shows what one before it showed" in line
+    path.write_text("[" * 100_000)
+    line = refused(capsys, "--results", path, "--study", made / "study")
+    assert "not the answers of a participant" in line
 
 
 @pytest.mark.parametrize("score", [0, 6, 2.5, True, "3"])

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
 from ksdiff_jax.models.ksdiff.sampling import amplified, audible
@@ -195,7 +196,9 @@ def test_the_regression_of_a_causal_clip_is_amplified_about_its_mean_up_to_a_fra
 def test_silence_is_not_audible_and_sound_is_after_five_frames():
     draw = np.random.default_rng(4)
     level = 10.0 ** (np.array([-90.0] * 6 + [-60.0] * 5 + [-20.0] * 6) / 20)
-    noise = draw.choice([-1.0, 1.0], size=(1, len(level), 640)) * level[:, None]
+    noise = (
+        draw.choice([-1.0, 1.0], size=(1, len(level), SAMPLES_PER_MOTION_FRAME)) * level[:, None]
+    )
     found = np.asarray(audible(jnp.asarray(noise.reshape(1, -1), jnp.float32), len(level)))[0]
     np.testing.assert_allclose(found[:6], 0, atol=1e-6)
     np.testing.assert_allclose(found[6:11], np.arange(1, 6) / 10, atol=1e-4)
