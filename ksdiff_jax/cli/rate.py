@@ -76,7 +76,7 @@ def _only(args: argparse.Namespace, names: tuple[str, ...], beside: str) -> None
 
 def _make(args: argparse.Namespace, console: Console) -> int:
     from ksdiff_jax.outputs import check_output_folder
-    from ksdiff_jax.ratings.page import STUDY_FOLDER, plan, write_study
+    from ksdiff_jax.ratings.page import KEY, STUDY_FOLDER, plan, read_key, write_study
     from ksdiff_jax.ratings.questions import CRITERIA
     from ksdiff_jax.ratings.videos import system_folders, videos_of
 
@@ -86,6 +86,11 @@ def _make(args: argparse.Namespace, console: Console) -> int:
     check_output_folder(out, STUDY_FOLDER, overwrite=args.overwrite, inputs=inputs)
     videos = videos_of(folders)
     key = plan(videos, pairs=args.pairs, per_participant=args.trials)
+    if (out / KEY).exists() and not args.overwrite and (old := read_key(out).study) != key.study:
+        raise InputError(
+            f"--out {out}: has another study ({old}), whose answers would count no more; name "
+            "another folder, or use --overwrite"
+        )
     write_study(out, key, videos, inputs=inputs, overwrite=args.overwrite)
     clips = len(next(iter(videos.values())))
     console.say(f"{len(folders)} systems ({', '.join(folders)}), {clips} clips each")

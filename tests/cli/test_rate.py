@@ -115,6 +115,17 @@ def test_answers_that_do_not_fit_are_one_line(made, changed, said, capsys):
     assert said in line and str(path) in line
 
 
+def test_a_study_is_made_again_as_it_was_but_not_replaced_by_another(made, tmp_path, capsys):
+    systems = [f"ours={made}/ours", f"{made}/truth"]
+    given = ["rate", *systems, "--out", str(tmp_path / "study"), "--quiet"]
+    assert main(given) == 0 and main(given) == 0
+    before = (tmp_path / "study" / "key.json").read_bytes()
+    line = refused(capsys, *given[1:], "--trials", 2)
+    assert "has another study" in line and "whose answers would count no more" in line
+    assert (tmp_path / "study" / "key.json").read_bytes() == before
+    assert main([*given, "--trials", "2", "--overwrite"]) == 0
+
+
 def test_a_trial_that_is_there_twice_and_a_file_nested_without_end_are_one_line(made, capsys):
     path = answer(made, "bad", {"ours": 1, "truth": 1})
     content = json.loads(path.read_text())
