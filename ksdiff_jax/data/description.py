@@ -65,8 +65,8 @@ def dataset_info(folder: PathLike) -> DatasetInfo:
     path = epath.Path(folder) / DESCRIPTION
     if not path.exists():
         raise InputError(
-            f"{folder}: no data set here ({DESCRIPTION} is missing); make one with `ksdiff-jax "
-            "corpus`"
+            f"{folder}: no data set here ({DESCRIPTION} is missing); `ksdiff-jax prepare` "
+            "makes one of videos or coefficients, `ksdiff-jax corpus` a synthetic one"
         )
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
