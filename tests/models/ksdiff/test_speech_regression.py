@@ -2,8 +2,6 @@
 gets.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,17 +62,20 @@ def test_a_share_of_the_first_styles_map_is_added_to_that_of_every_style(params,
 
 def test_the_generator_gets_the_share_and_the_loss_does_not(draw):
     network = Network(override(STYLED, {"model.regression.share": "1.0"}).model)
-    batch = random_batch(12)
-    arguments = {"drop_transcript": jnp.ones(2, bool), "deterministic": True}
-    given = {"style": jnp.array([2, 2]), **arguments}
-    start = functools.partial(network.init, method="encode", **given)
-    init = jax.eval_shape(start, jax.random.key(0), batch.speech)
-    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), init["params"])
-    params["regression"]["bias"] += jnp.array([[0.0], [1.0], [2.0]])
-    encoded = network.apply({"params": params}, batch.speech, method="encode", **given)
-    valid = np.asarray(batch.speech.mask)
-    np.testing.assert_allclose(np.asarray(encoded.regression)[valid], 1.0)
-    np.testing.assert_allclose(np.asarray(encoded.dropped_regression)[valid], 2.0)
+    speech, style = random_batch(5).speech, jnp.array([2, 2])
+    dims = 53
+    bias = np.repeat(np.array([[0.0], [1.0], [2.0]], np.float32), dims, axis=1)
+    weights = {"kernel": np.zeros((3, 3 * FEATURES, dims), np.float32), "bias": bias}
+    found = network.apply(
+        {"params": {"regression": weights}},
+        jnp.asarray(draw.normal(size=(2, 10, FEATURES)), jnp.float32),
+        speech,
+        style,
+        deterministic=True,
+        method="_regressions",
+    )
+    np.testing.assert_allclose(found["regression"], 1.0)
+    np.testing.assert_allclose(found["dropped_regression"], 2.0)
 
 
 def test_padding_changes_no_frame_and_gets_zero(params, draw):
