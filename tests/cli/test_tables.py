@@ -6,12 +6,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import dataset_info
 from ksdiff_jax.data.tracking.tracker import tracker_python
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.evaluate.run import read_clips
 from ksdiff_jax.overrides import load_config, override
 
 SMALL = (
@@ -71,6 +73,12 @@ def test_table_1_is_four_commands(lay_out, shared_data, tiny_encoder, tmp_path, 
     assert main([*prepare, "--tracker", str(tracker)]) == 0
     splits = dataset_info(shards).splits
     assert (splits["train"].clips, splits["test"].clips) == (2, 1)
+    speakers = [
+        {clip.speaker_id for clip in read_clips(shards, split=split)}
+        for split, info in splits.items()
+        if info.clips
+    ]
+    assert len(set.union(*speakers)) == sum(map(len, speakers)) == 3, "a speaker in two splits"
     assert main(["train", name, *small]) == 0
     other = ["--data.path", shards, "--workdir", f"runs/{name}-diffspeaker"]
     assert main(["train", "diffspeaker", *other, *small]) == 0
@@ -79,3 +87,10 @@ def test_table_1_is_four_commands(lay_out, shared_data, tiny_encoder, tmp_path, 
         assert main(["evaluate", "--checkpoint", f"runs/{run}", "--data", shards, *options]) == 0
         document = json.loads(Path(f"eval/{run}/metrics.json").read_text())
         assert set(FIGURES) <= document["figures"].keys(), document.keys()
+        # without transcripts nobody knows where /p b m/ are, and there is no rate of their closures
+        wrong = [
+            name
+            for name, value in document["figures"].items()
+            if not name.startswith("closure_rate") and (value is None or not np.isfinite(value))
+        ]
+        assert not wrong
