@@ -19,6 +19,7 @@ from ksdiff_jax.plain_text import fitting, json_text
 
 # A file name has at most 255 bytes on Linux and macOS; `tempfile` adds 8 characters.
 _LONGEST_PREFIX = 200
+SHIPPED = Path(__file__).parent / "assets" / "checkpoints"  # the checkpoints in the package
 
 
 def cache_folder() -> Path:

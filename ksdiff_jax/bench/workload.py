@@ -83,8 +83,9 @@ def demo_config() -> Config:
     """Return the configuration of the small checkpoint without a pretrained encoder, which is
     configs/demo.py.
     """
+    from ksdiff_jax.files import SHIPPED
     from ksdiff_jax.models import config_from_dict
-    from ksdiff_jax.models.pretrained import SHIPPED, read_manifest
+    from ksdiff_jax.models.pretrained import read_manifest
 
     return config_from_dict(read_manifest(SHIPPED / "demo")["config"])
 

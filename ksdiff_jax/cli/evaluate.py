@@ -17,7 +17,7 @@ from ksdiff_jax.cli.evaluate_checks import check_options, check_out
 from ksdiff_jax.cli.evaluate_clips import clips_of_split
 from ksdiff_jax.cli.evaluate_compare import compare_runs, draw_comparison, write_comparison
 from ksdiff_jax.cli.evaluate_discriminate import run_discrimination
-from ksdiff_jax.cli.evaluate_lse import add_to_comparison, lse_tool, measure_lse
+from ksdiff_jax.cli.evaluate_lse import add_to_comparison, lse_tool, measure_filmed, measure_lse
 from ksdiff_jax.cli.evaluate_measure import (
     about_run,
     clips_of_data,
@@ -179,6 +179,9 @@ def measure_on_data(args, trained, found: Found, *, out: Path | None, console: C
     using = instruments(args, trained[0].engine.space.name, console)
     tool = lse_tool(args, using.face)
     found.about |= {"lse": tool.about(), "empty": tool.empty}
+    found.real, filmed = measure_filmed(args, tool, console=console)
+    if filmed:
+        found.about["lse"] |= {"filmed": filmed}
     if args.control and tool.empty:
         console.say(tool.reason())
     comparisons, runs, videos = {}, [], []
@@ -256,9 +259,8 @@ def _on_real(args, trained, found: Found, console: Console) -> None:
         check_face(builtin_face(), each.engine.space.name, what="--metrics real")
     seeds = range(args.seed, args.seed + args.real_seeds)
     pairs = [(each.engine, each.pretrained) for each in used]
-    found.real, found.real_curves, about = measure_real(
-        args.real, pairs, seeds=seeds, console=console
-    )
+    real, found.real_curves, about = measure_real(args.real, pairs, seeds=seeds, console=console)
+    found.real |= real
     for folder in args.real:
         found.real |= rest(used[0].engine, folder, seed=args.seed)
     found.about["real"] = about

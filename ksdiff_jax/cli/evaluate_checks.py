@@ -47,9 +47,9 @@ def check_options(args: argparse.Namespace) -> None:
 def _check_real(args: argparse.Namespace) -> None:
     """Raise `InputError` if --real is given and not used, or needed and not given."""
     given = f"--real {' '.join(args.real or ())}"
-    if args.real and "real" not in args.metrics:
+    if args.real and "real" not in args.metrics and not args.syncnet:
         raise InputError(f"{given}: --metrics leaves out the group real; add it, or omit --real")
-    if args.real and args.control:
+    if args.real and args.control and "real" in args.metrics:
         raise InputError(
             f"{given}: --control {args.control} has no motion for real speech; omit one"
         )

@@ -28,8 +28,8 @@ def add_syncnet_argument(add: Callable[..., argparse.Action]) -> None:
         "--syncnet",
         metavar="DIR",
         help="weights of SyncNet from `ksdiff-jax convert syncnet`, for LSE-C and LSE-D of the "
-        "motion and of the truth, both drawn (about 0.3 s a frame on one core); without them the "
-        "columns are empty",
+        "motion and of the truth, both drawn, and of the videos of --real (about 0.3 s a frame on "
+        "one core); without them the columns are empty",
     )
 
 
@@ -110,6 +110,36 @@ def measure_lse(
     for run in runs:
         run.figures.update(lse_figures(found[run.trained.label], found[TRUTH]))
     return found
+
+
+def measure_filmed(
+    args: argparse.Namespace, tool: LseTool, *, console: Console
+) -> tuple[dict[str, float], dict]:
+    """Return the figures of the videos of --real and their description for `metrics.json`; both
+    empty without weights or videos, and the figures with weights that do not find the videos in
+    step, which is printed.
+    """
+    from ksdiff_jax.cli.evaluate_real import Steps
+    from ksdiff_jax.data.tracking.tracker import Tracker
+    from ksdiff_jax.evaluate.filmed_crops import DESCRIPTION
+    from ksdiff_jax.evaluate.lse import useless
+    from ksdiff_jax.evaluate.lse_filmed import filmed_figures, judged_videos, videos_of
+
+    if tool.syncnet is None or not args.real:
+        return {}, {}
+    videos = videos_of(args.real)[: args.clips]
+    progress = functools.partial(Steps(console), "filmed faces through SyncNet")
+    with Tracker() as tracker:
+        judged = judged_videos(tool.syncnet.params, videos, tracker, progress=progress)
+    for line in judged.unusable:
+        console.warn(f"not measured: {line}")
+    about = {"pictures": DESCRIPTION, "videos": judged.names, "not_measured": judged.unusable}
+    if not judged.results:
+        reason = f"none of {len(videos)} videos shows one face for long enough"
+    elif not (reason := useless(judged.results)):
+        return filmed_figures(judged.results), about
+    console.say(f"LSE-C, LSE-D of filmed faces: left empty, {reason}")
+    return {}, about | {"empty": reason}
 
 
 def add_to_comparison(

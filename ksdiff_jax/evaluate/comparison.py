@@ -31,7 +31,7 @@ from ksdiff_jax.evaluate.face_points import FacePoints
 from ksdiff_jax.evaluate.intervals import Interval, clip_interval
 from ksdiff_jax.evaluate.reference_motions import true_motions
 from ksdiff_jax.evaluate.scores import FACE_GROUPS, POINT_GROUPS
-from ksdiff_jax.evaluate.sync import judge
+from ksdiff_jax.evaluate.sync import judge, recorded_features
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.typing import Float
@@ -160,9 +160,10 @@ def sync_line(expert: Expert, clips: Sequence[Clip], samples: Samples) -> Line:
     """Return the mean confidence of a lip-sync model in the first sample of every clip, over its
     spoken windows; NaN for a clip without one.
     """
-    values = {}
+    values, features = {}, recorded_features(expert, clips)
     for name, series in samples.items():
-        judged = judge(expert, clips, [motions[0] for motions in series])
+        first = [motions[0] for motions in series]
+        judged = judge(expert, clips, first, features=features)
         values[name] = np.array(
             [j.probability[j.spoken].mean() if j.spoken.any() else np.nan for j in judged]
         )

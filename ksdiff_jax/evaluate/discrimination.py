@@ -36,7 +36,7 @@ from ksdiff_jax.evaluate.controls import Motions, control_motions, late
 from ksdiff_jax.evaluate.course import course_of, heard_in
 from ksdiff_jax.evaluate.face_points import points_of
 from ksdiff_jax.evaluate.intervals import Interval, bootstrap_interval
-from ksdiff_jax.evaluate.sync import judge
+from ksdiff_jax.evaluate.sync import judge, recorded_features
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.typing import Float
@@ -116,9 +116,9 @@ def sync_scores(
     """Return the mean confidence of a lip-sync model in every motion, over its spoken windows; NaN
     for a clip without one.
     """
-    found = {}
+    found, features = {}, recorded_features(expert, clips)
     for name, series in motions.items():
-        judged = judge(expert, clips, series)
+        judged = judge(expert, clips, series, features=features)
         found[name] = np.array(
             [j.probability[j.spoken].mean() if j.spoken.any() else np.nan for j in judged]
         )

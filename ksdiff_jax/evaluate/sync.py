@@ -29,9 +29,11 @@ import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.audio.waveform import from_int16
+from ksdiff_jax.data.features import clip_sound
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.tally import motion_of_clip
 from ksdiff_jax.evaluate.intervals import bounded, t_interval
+from ksdiff_jax.models.speech_encoder import encodes_recordings, speech_features
 from ksdiff_jax.models.sync.expert import Expert, window_vectors
 from ksdiff_jax.models.sync.training import numbered_partner, partner_counts, probability
 from ksdiff_jax.speech.utterance import Speech, stack_rows, whole_frames, zero_padded
@@ -43,6 +45,7 @@ MAX_OFFSET_FRAMES = 8
 # Clips are padded to whole blocks and processed in batches of this size, so that few programs are
 # compiled.
 _BLOCK_FRAMES, _ROWS = 128, 8
+Features = Sequence[Float[np.ndarray, "f d"] | None]
 _vectors = jax.jit(window_vectors, static_argnames="system")
 
 
@@ -62,7 +65,8 @@ def sync_figures(
     motions: Sequence[Float[np.ndarray, "_ m"]] | None = None,
 ) -> dict[str, float]:
     """Return the figures of the clips' own motion, and of `motions`, one for each clip."""
-    truth = judge(expert, clips, [motion_of_clip(clip) for clip in clips])
+    features, own = recorded_features(expert, clips), [motion_of_clip(clip) for clip in clips]
+    truth = judge(expert, clips, own, features=features)
     accuracy = t_interval(_means(truth, "won") or [float("nan")])
     figures = {
         **bounded("sync_accuracy", accuracy, low=0.0, high=1.0),
@@ -73,24 +77,42 @@ def sync_figures(
     }
     if motions is None:
         return figures
-    predicted = judge(expert, clips, motions)
+    predicted = judge(expert, clips, motions, features=features)
     return figures | {
         "sync_confidence": _mean(_means(predicted, "probability")),
         "sync_accuracy_predicted": _mean(_means(predicted, "won")),
     }
 
 
+def recorded_features(expert: Expert, clips: Sequence[Clip]) -> Features:
+    """Return the features of a pretrained encoder for each clip, to be computed once for several
+    motions; None for each where the network computes them.
+    """
+    config = expert.system.config
+    if not encodes_recordings(config) or not clips:
+        return [None] * len(clips)
+    encode = speech_features(config, expert.params)
+    return [np.asarray(encode(clip_sound(clip)), np.float32) for clip in clips]
+
+
 def judge(
-    expert: Expert, clips: Sequence[Clip], motions: Sequence[Float[np.ndarray, "_ m"]]
+    expert: Expert,
+    clips: Sequence[Clip],
+    motions: Sequence[Float[np.ndarray, "_ m"]],
+    *,
+    features: Features | None = None,
 ) -> list[Judgement]:
-    """Return the judgement of each clip with a motion of its length."""
+    """Return the judgement of each clip with a motion of its length. `features` are those of
+    `recorded_features`, computed here if they are not given.
+    """
+    features = recorded_features(expert, clips) if features is None else features
     order = sorted(range(len(clips)), key=lambda index: clips[index].frames)
     found: list[Judgement | None] = [None] * len(clips)
     for first in range(0, len(order), _ROWS):
         some = order[first : first + _ROWS]
         frames = -(-clips[some[-1]].frames // _BLOCK_FRAMES) * _BLOCK_FRAMES
         rows = some + [some[-1]] * (_ROWS - len(some))
-        speech = stack_rows([_speech_row(clips[index], frames) for index in rows])
+        speech = stack_rows([_speech_row(clips[index], frames, features[index]) for index in rows])
         motion = np.stack([zero_padded(motions[index], frames) for index in rows])
         vectors = jax.device_get(
             _vectors(
@@ -162,16 +184,20 @@ def unit(vectors: Float[np.ndarray, "w e"]) -> Float[np.ndarray, "w e"]:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
-def _speech_row(clip: Clip, frames: int) -> Speech:
-    """Return the sound of a clip; a lip-sync model reads no other field."""
-    sound = whole_frames(from_int16(clip.audio), clip.frames)
-    return Speech(
-        audio=zero_padded(sound, SAMPLES_PER_MOTION_FRAME * frames),
-        prosody=np.zeros((SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2), np.float32),
+def _speech_row(clip: Clip, frames: int, features: Float[np.ndarray, "f d"] | None) -> Speech:
+    """Return the sound of a clip, or its features; a lip-sync model reads no other field."""
+    speech_frames = SPEECH_FRAMES_PER_MOTION_FRAME * frames
+    row = Speech(
+        audio=np.zeros(0, np.float32),
+        prosody=np.zeros((speech_frames, 2), np.float32),
         mask=np.arange(frames) < clip.frames,
         tokens=np.zeros(2, np.int32),
         token_mask=np.ones(2, bool),
     )
+    if features is not None:
+        return row._replace(features=zero_padded(features, speech_frames))
+    sound = whole_frames(from_int16(clip.audio), clip.frames)
+    return row._replace(audio=zero_padded(sound, SAMPLES_PER_MOTION_FRAME * frames))
 
 
 def _means(judgements: Sequence[Judgement], field: str, *, spoken: bool = True) -> list[float]:

@@ -33,7 +33,7 @@ import numpy as np
 from ksdiff_jax import hub
 from ksdiff_jax.config import Config, to_dict
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import moved_away
+from ksdiff_jax.files import SHIPPED, moved_away
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.models import config_from_dict
 from ksdiff_jax.models.frozen import BACKBONE, join, part
@@ -46,7 +46,6 @@ from ksdiff_jax.tree import leaf_digest, named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
 SCHEMA = "ksdiff-checkpoint/1"
-SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
 DEFAULT_NAME = "whisper_demo"
 HUB_FILES = ("config.json", "weights.safetensors", "card.md", "README.md")
 

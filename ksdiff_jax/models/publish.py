@@ -15,7 +15,13 @@ from pathlib import Path
 
 from ksdiff_jax import hub
 from ksdiff_jax.errors import InputError, first_line
-from ksdiff_jax.models.pretrained import Pretrained, embeds_encoder, read_pretrained, read_whole
+from ksdiff_jax.models.pretrained import (
+    Pretrained,
+    embeds_encoder,
+    read_pretrained,
+    read_whole,
+    shipped_names,
+)
 from ksdiff_jax.ownership import CHECKPOINT
 from ksdiff_jax.plain_text import printable
 
@@ -77,6 +83,8 @@ def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | 
     if embeds_encoder(pretrained):
         return
     encoder = pretrained.config.model.encoder
+    if encoder.path in shipped_names():  # in every installation
+        return
     name = None if Path(encoder.path).exists() else hub.find_name(encoder.path)
     # a local path may have the form of such a name
     if name is not None and hub.existing(name.repo, ["config.json"], token=token):

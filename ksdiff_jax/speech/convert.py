@@ -21,10 +21,10 @@ from ksdiff_jax.config import to_dict
 from ksdiff_jax.outputs import check_output_folder, writing_folder
 from ksdiff_jax.ownership import ENCODER
 from ksdiff_jax.speech.config import EncoderLayout
+from ksdiff_jax.speech.encoder_checkpoint import encoder_checkpoint, read_encoder_checkpoint
 from ksdiff_jax.speech.hugging_face import convert_weights
 from ksdiff_jax.speech.load import SCHEMA, WEIGHTS_FILE, encoder_digest, find_folder
 from ksdiff_jax.speech.original import read_original
-from ksdiff_jax.speech.student_checkpoint import read_student, student_folder
 from ksdiff_jax.tree import named_leaves, nested
 
 UNKNOWN_LICENCE = "unknown: see the source"
@@ -54,8 +54,8 @@ def convert_encoder(source: str | Path, out: str | Path, *, overwrite: bool = Fa
     folder = find_folder(source)
     # a name on the hub: its downloaded folder
     check_output_folder(out, ENCODER, overwrite=overwrite, inputs=[folder])
-    if (checkpoint := student_folder(folder)) is not None:
-        config, params = read_student(checkpoint)
+    if (checkpoint := encoder_checkpoint(folder)) is not None:
+        config, params = read_encoder_checkpoint(checkpoint)
         leaves, ignored = named_leaves(params), ()
     else:
         config, weights = read_original(folder)

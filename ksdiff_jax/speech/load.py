@@ -23,6 +23,7 @@ from ksdiff_jax import hub
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.files import SHIPPED
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.overrides import from_dict
@@ -35,9 +36,9 @@ from ksdiff_jax.speech.config import (
     WhisperEncoderConfig,
 )
 from ksdiff_jax.speech.config_fields import read_json_object
+from ksdiff_jax.speech.encoder_checkpoint import encoder_checkpoint, read_encoder_checkpoint
 from ksdiff_jax.speech.hugging_face import convert_weights
 from ksdiff_jax.speech.original import read_original
-from ksdiff_jax.speech.student_checkpoint import read_student, student_folder
 from ksdiff_jax.speech.weight_checks import sound_weight
 from ksdiff_jax.speech.whisper_config import CTRANSLATE2_FILE
 from ksdiff_jax.tree import named_leaves, nested, tree_digest
@@ -144,7 +145,8 @@ class SpeechEncoder:
 
 def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> SpeechEncoder:
     """Load an encoder from a folder that `convert encoder` wrote, from a Hugging Face folder, from
-    the run of a student (`configs/student.py`) or its checkpoint, or by a name on the hub.
+    the run of a student (`configs/student.py`) or its checkpoint, from a checkpoint that contains
+    its encoder, or by a name on the hub.
 
     Raises `InputError` in one line if there is none, if its weights are damaged, or if the hub
     cannot be reached. `dtype` is that of the computation.
@@ -155,8 +157,8 @@ def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> Speec
         encoding="utf-8", errors="replace"
     ):
         return _load_converted(folder, dtype=_dtype_name(dtype))
-    if (checkpoint := student_folder(folder)) is not None:
-        config, params = read_student(checkpoint)
+    if (checkpoint := encoder_checkpoint(folder)) is not None:
+        config, params = read_encoder_checkpoint(checkpoint)
         check_shapes(params, config, source=name)
         digest = encoder_digest(params, config)
         return SpeechEncoder(config, params, digest, name, _dtype_name(dtype))
@@ -166,12 +168,14 @@ def load_encoder(source: str | Path, *, dtype: DTypeLike | None = None) -> Speec
 
 
 def find_folder(source: str | Path) -> Path:
-    """Return the folder of an encoder: the path itself, or the downloaded files of a name on the
-    hub.
+    """Return the folder of an encoder: the path itself, a checkpoint of the package by its name, or
+    the downloaded files of a name on the hub.
     """
     path, name = Path(source), str(source)
     if path.is_dir():
         return path
+    if path.name == name and (SHIPPED / name).is_dir():
+        return SHIPPED / name
     if path.exists():
         raise InputError(
             f"{path}: a file; a speech encoder is a folder with config.json and its weights"

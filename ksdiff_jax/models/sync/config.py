@@ -16,6 +16,11 @@ from ksdiff_jax.speech.config import EncoderConfig
 class ModelConfig:
     """Both encoders of a window: speech features -> vector, mouth motion -> vector."""
 
+    # convolutions: two encoders, as the paper has them. linear (R): the mouth that a linear map of
+    # the speech features suggests, and the mouth itself; width, layers, kernel_frames and embedding
+    # are not used
+    form: Literal["convolutions", "linear"] = "convolutions"
+    context_frames: int = 1  # linear: neighbours on either side of a frame that the map reads
     width: int = 256  # R
     layers: int = 3  # R: convolutions over time, without padding
     kernel_frames: int = 5  # R: kernel of each convolution, motion frames
@@ -28,14 +33,16 @@ class ModelConfig:
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        at_least(self, "model", width=1, layers=0, kernel_frames=1, embedding=1)
-        least = self.layers * (self.kernel_frames - 1) + 1
+        at_least(self, "model", width=1, layers=0, kernel_frames=1, embedding=1, context_frames=0)
+        least = self.layers * (self.kernel_frames - 1) + 1 if self.form == "convolutions" else 2
         need(
             self.window_frames >= least,
             self,
             "model.window_frames",
-            f"{least} or more: {self.layers} convolutions of {self.kernel_frames} frames shorten "
-            f"a window by {least - 1}",
+            f"{least} or more: a window of one frame has no movement"
+            if self.form == "linear"
+            else f"{least} or more: {self.layers} convolutions of {self.kernel_frames} frames "
+            f"shorten a window by {least - 1}",
         )
         distinct = len(set(self.mouth)) == len(self.mouth) and min(self.mouth, default=0) >= 0
         need(distinct, self, "model.mouth", "distinct numbers of a motion frame, from 0")

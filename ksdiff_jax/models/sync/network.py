@@ -10,6 +10,16 @@ padding compute the vectors of all windows of a clip at once. A vector depends o
 its window, as normalised over the clip. The speech encoder has its own receptive field (0.18 s on
 either side for the built-in one) and also normalises over the whole clip.
 
+The form `linear` (R) has one linear map W and no encoder of motion. With F the mean of the two
+features of a motion frame, concatenated with those of `context_frames` neighbours on either side
+(beyond the ends: the first and the last frame),
+
+    a_i = p_i .. p_{i+24} − their mean,   p = W F        m_i = E_i .. E_{i+24} − their mean
+
+so that cos(i, i) is the correlation of the mouth with the one that the speech suggests, over all
+numbers of the mouth and frames of the window. W may be trained by the loss, or fitted by ridge
+regression (asset_builders/sync_expert.py).
+
 A window is valid if all its frames are. A clip of fewer frames than a window has no valid window.
 """
 
@@ -114,6 +124,35 @@ def _shifted(x: Float[Array, "b t d"], count: int) -> list[Float[Array, "b n d"]
     return [x[:, first : first + frames] for first in range(count)]
 
 
+class SuggestedMouth(nn.Module):
+    """The windows of the mouth that speech suggests, without their means: a linear map of the
+    features of each motion frame and its neighbours.
+    """
+
+    config: ModelConfig
+    numbers: int  # of the mouth
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "b t 2 d"], mask: Bool[Array, "b t"]
+    ) -> Float[Array, "b w e"]:
+        rows = features.astype(jnp.float32).mean(axis=2)
+        reach, frames = self.config.context_frames, jnp.arange(rows.shape[1])
+        last = jnp.maximum(mask.sum(axis=1), 1)[:, None] - 1
+        around = [
+            jnp.take_along_axis(rows, jnp.clip(frames + k, 0, last)[..., None], axis=1)
+            for k in range(-reach, reach + 1)
+        ]
+        suggested = nn.Dense(self.numbers, use_bias=False, name="map")(jnp.concatenate(around, -1))
+        return movements(suggested, window=self.config.window_frames)
+
+
+def movements(x: Float[Array, "b t c"], *, window: int) -> Float[Array, "b w e"]:
+    """Return the frames of every window, minus their mean over the window."""
+    frames = jnp.stack(_shifted(x, window), axis=2)  # (b, w, window, c)
+    return (frames - frames.mean(axis=2, keepdims=True)).reshape(*frames.shape[:2], -1)
+
+
 class Network(nn.Module):
     """The parameters of the model and the computations that use them: the speech encoder and both
     window encoders.
@@ -121,9 +160,11 @@ class Network(nn.Module):
 
     config: ModelConfig
     execution: Execution = Execution()
+    numbers: int = 0  # of the mouth, for the form `linear`
 
     def setup(self) -> None:
         self.encoder = build_encoder(self.config.encoder, self.execution)
+        self.suggested_mouth = SuggestedMouth(self.config, self.numbers)
         self.speech_norm = LayerNorm(dtype=self.execution.dtype)
         self.speech_windows = WindowEncoder(self.config, self.execution)
         self.motion_windows = WindowEncoder(self.config, self.execution)
@@ -137,11 +178,16 @@ class Network(nn.Module):
             features = speech.features.astype(jnp.float32)
         else:
             features = self.encoder(speech.audio, frame_mask)
+        if self.config.form == "linear":
+            pairs = features.reshape(*speech.mask.shape, SPEECH_FRAMES_PER_MOTION_FRAME, -1)
+            return self.suggested_mouth(pairs, speech.mask)
         features = self.speech_norm(features)
         return self.speech_windows(features.reshape(*speech.mask.shape, -1))  # two concatenated
 
     def embed_motion(self, mouth: Float[Array, "b t c"]) -> Float[Array, "b w e"]:
         """Return the vectors m of all windows, from the numbers of the mouth (`mouth_of`)."""
+        if self.config.form == "linear":
+            return movements(mouth.astype(jnp.float32), window=self.config.window_frames)
         return self.motion_windows(mouth)
 
     def __call__(self, speech: Speech, mouth: Float[Array, "b t c"]) -> None:

@@ -61,11 +61,12 @@ class Sync:
     def network(self) -> Network:
         """Return the Linen module of the parameters."""
         model = self.config.model
-        return Network(model, Execution(dtype=jnp.dtype(model.compute_dtype)))
+        numbers = len(mouth_numbers(model, self.space))
+        return Network(model, Execution(dtype=jnp.dtype(model.compute_dtype)), numbers)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Return new parameters, a nested dict: encoder, speech_norm, speech_windows,
-        motion_windows.
+        """Return new parameters, a nested dict: encoder, and speech_norm, speech_windows,
+        motion_windows or, in the form `linear`, suggested_mouth.
         """
         model = self.config.model
         mouth = jnp.zeros((1, model.window_frames, len(mouth_numbers(model, self.space))))

@@ -89,9 +89,14 @@ def test_weights_that_are_damaged_not_finite_or_of_another_layout_are_refused(ru
     refused(swapped, r"is corrupt \(SHA-256 differs\)")
 
 
-def test_the_checkpoint_of_another_system_is_no_encoder():
-    with pytest.raises(InputError, match=r"a checkpoint of the system 'sync', which is no speech"):
-        load_encoder("ksdiff_jax/assets/checkpoints/sync")
+def test_a_checkpoint_that_contains_its_encoder_is_one_and_one_without_is_not():
+    shipped = load_encoder("whisper_demo")
+    kept = load_pretrained("whisper_demo").params["encoder"]["backbone"]
+    for name, leaf in named_leaves(shipped.params).items():
+        np.testing.assert_array_equal(leaf, named_leaves(kept)[name])
+    for name in ("sync", "demo"):
+        with pytest.raises(InputError, match=r"which is no speech encoder and contains no pre"):
+            load_encoder(name)
 
 
 def test_the_configuration_of_a_student_keeps_its_own_kind():

@@ -42,6 +42,21 @@ def window_vector(frames: np.ndarray, params: dict, config: ModelConfig) -> np.n
     return last @ p["embed"]["kernel"] + p["embed"]["bias"]
 
 
+def suggested_mouth(features: np.ndarray, kernel: np.ndarray, *, reach: int) -> np.ndarray:
+    """The mouth (t, c) that a linear map of features (2t, d) at 50 Hz suggests."""
+    rows = np.float64(features).reshape(len(features) // 2, 2, -1).mean(axis=1)
+    out = []
+    for frame in range(len(rows)):
+        around = [rows[min(max(frame + k, 0), len(rows) - 1)] for k in range(-reach, reach + 1)]
+        out.append(np.concatenate(around) @ np.float64(kernel))
+    return np.stack(out)
+
+
+def movement(frames: np.ndarray) -> np.ndarray:
+    """The frames of one window minus their mean, as one vector."""
+    return (np.float64(frames) - np.float64(frames).mean(axis=0)).reshape(-1)
+
+
 def cosine(a, b) -> float:
     """cos between two vectors."""
     a, b = np.float64(a), np.float64(b)

@@ -99,3 +99,26 @@ def test_a_cosine_is_that_of_numpy_and_0_for_a_vector_of_zeros():
     expected = [plain.cosine(x, y) for x, y in zip(a, b, strict=True)]
     np.testing.assert_allclose(cosines(jnp.asarray(a), jnp.asarray(b)), expected, atol=1e-6)
     assert float(cosines(jnp.zeros(5), jnp.asarray(b[0]))) == 0.0
+
+
+def test_the_linear_form_correlates_the_mouth_with_the_one_that_the_features_suggest():
+    encoder = EncoderConfig(kind="pretrained", architecture=LAYOUT)
+    config = with_model(TINY, form="linear", context_frames=2, encoder=encoder, mouth=(20, 22, 53))
+    system, batch, rng = Sync(config), random_batch(FRAMES), np.random.default_rng(4)
+    features = rng.normal(size=(2, 2 * FRAMES, 8)).astype(np.float32)
+    kernel = rng.normal(size=(5 * 8, 3)).astype(np.float32)
+    params = {"suggested_mouth": {"map": {"kernel": kernel}}}
+    long, short = FRAMES, FRAMES - 4  # the second clip is padded: garbage beyond its end
+    mask = jnp.arange(FRAMES) < jnp.array([[long], [short]])
+    speech = batch.speech._replace(features=jnp.asarray(features), mask=mask)
+    found = _vectors(params, speech, batch.motion, mask, system=system)
+    mouths = np.asarray(batch.motion)[..., [20, 22, 53]]
+    for clip, count in enumerate((long, short)):
+        suggested = plain.suggested_mouth(features[clip, : 2 * count], kernel, reach=2)
+        mouth = plain.normalised(mouths[clip, :count])
+        for start in range(count - WINDOW + 1):
+            window = slice(start, start + WINDOW)
+            ours = (found.speech[clip, start], found.motion[clip, start])
+            for vector, frames in zip(ours, (suggested, mouth), strict=True):
+                expected = plain.movement(frames[window])
+                np.testing.assert_allclose(vector, expected, rtol=2e-4, atol=2e-4)

@@ -12,6 +12,7 @@ from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import DataConfig, TrainConfig, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system, config_from_dict
+from ksdiff_jax.models.frozen import part
 from ksdiff_jax.models.sync.config import Config, LossConfig, ModelConfig
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.motion.space import BFM
@@ -62,6 +63,10 @@ def test_features_are_kept_and_frozen_where_a_pretrained_encoder_makes_them():
         (lambda: DataConfig(clip_frames=20), "data.clip_frames 20: need 45 or more"),
         (lambda: TrainConfig(samples_every=5), "train.samples_every 5: need 0"),
         (lambda: ModelConfig(window_frames=10), "model.window_frames 10: need 13 or more"),
+        (
+            lambda: ModelConfig(form="linear", window_frames=1),
+            "model.window_frames 1: need 2 or more: a window of one frame has no movement",
+        ),
         (lambda: ModelConfig(mouth=(3, 3)), "model.mouth .*: need distinct numbers"),
         (lambda: LossConfig(near_frames=9), "loss.near_frames 9: need 10 or more"),
     ],
@@ -78,4 +83,4 @@ def test_its_configurations_are_stored_and_read_back_and_the_demo_is_small():
         config = load_config(name)
         assert config_from_dict(to_dict(config)) == config
     shapes = jax.eval_shape(build_system(config).init, jax.random.key(0))
-    assert parameter_count(shapes) < 1_000_000
+    assert parameter_count(part(shapes, config).trainable) < 100_000

@@ -1,5 +1,9 @@
-"""The encoder in the checkpoint of a student (`configs/student.py`): layout and weights, read and
-verified without the rest of it.
+"""The speech encoder in a checkpoint of this package: layout and weights, read and verified without
+the rest of it.
+
+It is that of a student (`configs/student.py`), or the pretrained encoder of a self-contained
+checkpoint (`ksdiff-jax convert checkpoint`), as the shipped `whisper_demo` is one. Its weights are
+float16 there, so its digest is another one than that of the original encoder.
 
 A checkpoint is what `models.pretrained` writes. It is read here as well because an encoder is
 loaded below the systems; of its manifest only the layout and the digests of the weights are used.
@@ -12,23 +16,22 @@ import numpy as np
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.overrides import from_dict
-from ksdiff_jax.speech.config import EncoderConfig, StudentEncoderConfig
+from ksdiff_jax.speech.config import EncoderConfig, EncoderLayout
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.weight_checks import sound_weight
 from ksdiff_jax.tree import leaf_digest, nested
 from ksdiff_jax.typing import PyTree
 
 CHECKPOINT_SCHEMA = "ksdiff-checkpoint/1"
-SYSTEM = "student"
 PREFIX = "encoder/backbone/"  # of the encoder's weights in the system's tree
 _AGAIN = "fetch the checkpoint again"
 
 
-def student_folder(folder: Path) -> Path | None:
+def encoder_checkpoint(folder: Path) -> Path | None:
     """Return the checkpoint in a folder: itself, or `pretrained` in it, as a run has it; None if
     there is none.
 
-    Raise `InputError` for the checkpoint of another system, which is no speech encoder.
+    Raise `InputError` for a checkpoint that does not contain the weights of a speech encoder.
     """
     for place in (folder, folder / "pretrained"):
         path = place / "config.json"
@@ -38,16 +41,18 @@ def student_folder(folder: Path) -> Path | None:
             continue
         manifest = read_json_object(path)
         system = (manifest.get("config") or {}).get("system")
-        if manifest.get("schema") != CHECKPOINT_SCHEMA or system != SYSTEM:
+        leaves = manifest.get("leaves")
+        holds_one = isinstance(leaves, dict) and any(name.startswith(PREFIX) for name in leaves)
+        if manifest.get("schema") != CHECKPOINT_SCHEMA or not holds_one:
             raise InputError(
-                f"{folder}: a checkpoint of the system {system!r:.60}, which is no speech encoder; "
-                "name a run of configs/student.py, or an encoder"
+                f"{folder}: a checkpoint of the system {system!r:.60}, which is no speech encoder "
+                "and contains no pretrained one; name a run of configs/student.py, or an encoder"
             )
         return place
     return None
 
 
-def read_student(folder: Path) -> tuple[StudentEncoderConfig, PyTree]:
+def read_encoder_checkpoint(folder: Path) -> tuple[EncoderLayout, PyTree]:
     """Return layout and parameters of the encoder in a checkpoint; raise `InputError` with the name
     of what is damaged.
     """
@@ -58,8 +63,8 @@ def read_student(folder: Path) -> tuple[StudentEncoderConfig, PyTree]:
         digests = dict(manifest["leaves"])
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / 'config.json'}: {first_line(error)}; {_AGAIN}") from error
-    if not isinstance(config, StudentEncoderConfig):
-        raise InputError(f"{folder / 'config.json'}: has no layout of a student; {_AGAIN}")
+    if config is None:
+        raise InputError(f"{folder / 'config.json'}: has no layout of an encoder; {_AGAIN}")
     path = folder / "weights.safetensors"
     leaves = read_tensors(path, what="file of weights", remedy=_AGAIN)
     params = {}
