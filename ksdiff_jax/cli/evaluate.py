@@ -50,7 +50,7 @@ EXAMPLES = """examples:
                                             which metrics know true motion from wrong motion?
   ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
-  ksdiff-jax evaluate --metrics lse --syncnet syncnet --clips 20    LSE-C and LSE-D; --real faces: of videos too
+  ksdiff-jax evaluate --metrics lse --syncnet syncnet --clips 20  LSE-C, LSE-D (--real DIR: videos)
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
