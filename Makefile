@@ -7,7 +7,7 @@ TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker notebooks demo test test-slow test-long test-parity mutants lint wheel clean
+.PHONY: help install tracker web notebooks demo test test-slow test-long test-parity mutants lint wheel clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -20,6 +20,7 @@ help:
 	@echo "make notebooks    runs the notebooks at full size and stores what they show (an hour)"
 	@echo "make wheel        dist/*.whl, tried in an empty environment and an empty folder"
 	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
+	@echo "make web          .web with glTF's validator, three.js and Chromium from npm, for the tests of .glb in a browser"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
 
 install: $(VENV)/installed
@@ -38,6 +39,10 @@ $(TRACKER)/installed: $(TRACKER_NEEDS)
 	@echo "installing the face tracker into $(TRACKER) ..."
 	@$(TRACKER)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRACKER_NEEDS)
 	@touch $@
+
+# Needs Node.js. Without it the tests of .glb files in a browser are skipped.
+web:
+	@.ci/web
 
 notebooks: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,notebooks]"
@@ -72,4 +77,4 @@ wheel:
 	PYTHON=$(PYTHON) .ci/wheel
 
 clean:
-	rm -rf $(VENV) $(TRACKER) out build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRACKER) .web out build dist *.egg-info .pytest_cache .ruff_cache
