@@ -13,7 +13,8 @@ the built-in head.
 Columns are found by name, in any order and spelling (`JawOpen`, `jawOpen`, `blendShapes.JawOpen`,
 `eyeBlink_L`). Everything but `TongueOut`, which the built-in head does not show, is needed. A clip
 has no place for the turns of the eyes, so that the looks and the columns of the eyes' angles are
-not used. The frames of a timecode count at the smallest usual rate that is above all of them.
+not used. The frames of a timecode count at the smallest usual rate that is above all of them; in a
+recording within one second, whose rate does not show, at the smallest of the phone's rates.
 """
 
 import csv
@@ -34,6 +35,7 @@ from ksdiff_jax.typing import Float
 SUFFIXES = (".csv", ".json")
 MAX_BYTES = 400_000_000
 TIMECODE_RATES_HZ = (24, 25, 30, 48, 50, 60, 120, 240)
+PHONE_RATES_HZ = (30, 60, 120, 240)
 _SNIFFED_BYTES = 1 << 16
 _FEW_NAMES = 10  # a file with this many of the 52 names is a recording, though names may be missing
 _NOT_NEEDED = {"tongueout"}
@@ -131,7 +133,8 @@ def timecode_seconds(path: Path, codes: Sequence[str]) -> Float[np.ndarray, "t"]
             f"{path}, row {number + 2}: Timecode {codes[number]!r}; need HH:MM:SS:FF.mmm"
         )
     hours, minutes, seconds, frames = np.array([match.groups() for match in found], float).T
-    rate = next((rate for rate in TIMECODE_RATES_HZ if frames.max() < rate), None)
+    rates = TIMECODE_RATES_HZ if np.ptp(seconds) else PHONE_RATES_HZ
+    rate = next((rate for rate in rates if frames.max() < rate), None)
     if rate is None:
         raise InputError(f"{path}: a timecode counts to frame {frames.max():g}; need below 240")
     times_s = 3600 * hours + 60 * minutes + seconds + frames / rate

@@ -101,7 +101,7 @@ def test_folders_find_recordings_by_content_and_their_sound_by_the_stem(exported
 def test_timecodes_run_over_midnight_at_the_rate_of_their_frames(tmp_path):
     codes = [f"23:59:59:{n:02d}.500" for n in range(30)] + ["00:00:00:00.500"]
     np.testing.assert_allclose(np.diff(timecode_seconds(tmp_path, codes)), 1 / 30)
-    assert timecode_seconds(tmp_path, ["00:00:01:45.000"])[0] == 1 + 45 / 48
+    assert timecode_seconds(tmp_path, ["00:00:01:45.000"])[0] == 1.75
 
 
 HEADING = ["Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in ARKIT_NAMES)]
