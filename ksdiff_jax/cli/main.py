@@ -29,6 +29,7 @@ COMMANDS = (
     "animate",
     "export",
     "send",
+    "audio2face",
     "corpus",
     "prepare",
     "regions",
