@@ -25,7 +25,8 @@ EXAMPLES = """examples:
   ksdiff-jax export flame.motion.npz --format glb --face generic_model.pkl --out out
   ksdiff-jax export --blender-script ksdiff_face.py
 
-Which program opens which format, and how: the section "Formats and guides" of the README.
+Guides for Blender, Unreal and MetaHuman, Unity, Maya, VRoid and VTuber programs, web avatars and
+clients of Audio2Face: the section "Formats and guides" of the README.
 """
 
 
