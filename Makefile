@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRACKER := .venv-tracker
+BLENDER := .venv-blender
 TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker notebooks demo test test-slow test-long test-parity mutants lint wheel clean
+.PHONY: help install tracker web blender notebooks demo test test-slow test-long test-parity mutants lint wheel clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -20,6 +21,8 @@ help:
 	@echo "make notebooks    runs the notebooks at full size and stores what they show (an hour)"
 	@echo "make wheel        dist/*.whl, tried in an empty environment and an empty folder"
 	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
+	@echo "make web          .web with glTF's validator, three.js and Chromium from npm, for the tests of .glb in a browser"
+	@echo "make blender      $(BLENDER) with Blender as a module (bpy), for the tests of its script in \`make test-long\`"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
 
 install: $(VENV)/installed
@@ -39,6 +42,20 @@ $(TRACKER)/installed: $(TRACKER_NEEDS)
 	@$(TRACKER)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRACKER_NEEDS)
 	@touch $@
 
+# Needs Node.js. Without it the tests of .glb files in a browser are skipped.
+web:
+	@.ci/web
+
+# Blender's module supports one version of Python for each of its own. Without it the test of its script is skipped.
+blender: $(BLENDER)/installed
+
+$(BLENDER)/installed:
+	@for python in $(PYTHON) python3.11 python3.13; do \
+	  "$$python" -m venv --clear $(BLENDER) 2>/dev/null && $(BLENDER)/bin/python -m pip install --quiet \
+	    --disable-pip-version-check --no-compile --only-binary :all: bpy 2>/dev/null && \
+	  $(BLENDER)/bin/python -c "import bpy; print('Blender', bpy.app.version_string)" && touch $@ && exit 0; \
+	done; echo "no bpy for the versions of Python here: the test of the Blender script is skipped"
+
 notebooks: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,notebooks]"
 	rm -rf out/notebooks && mkdir -p out/notebooks && cp notebooks/*.ipynb out/notebooks
@@ -54,7 +71,7 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest -m slow --numprocesses 2
 
-test-long: install
+test-long: install blender
 	$(BIN)/python -m pytest -m long
 
 test-parity: install
@@ -72,4 +89,4 @@ wheel:
 	PYTHON=$(PYTHON) .ci/wheel
 
 clean:
-	rm -rf $(VENV) $(TRACKER) out build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRACKER) $(BLENDER) .web out build dist *.egg-info .pytest_cache .ruff_cache

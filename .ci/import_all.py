@@ -5,7 +5,7 @@ import pkgutil
 
 import ksdiff_jax
 
-OPTIONAL = {"torch", "setuptools", "mediapipe", "cv2", "apache_beam"}
+OPTIONAL = {"torch", "setuptools", "mediapipe", "cv2", "apache_beam", "bpy", "grpc"}
 
 imported = 0
 for module in pkgutil.walk_packages(ksdiff_jax.__path__, "ksdiff_jax."):

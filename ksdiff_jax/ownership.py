@@ -17,6 +17,7 @@ package and the purpose.
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
+| blender-script | FILE.py | export --blender-script | a comment in its first line |
 | names of export/endings.py | exported files | export, animate | `schema`, or a text in glTF, USD |
 | bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
@@ -192,6 +193,11 @@ def _schema_in_markdown(path: Path) -> str | None:
     return _unmarked(found[1].decode("latin-1")) if found else None
 
 
+def _schema_in_script(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return _unmarked(file.readline(_HEAD_BYTES).decode("latin-1").strip().removeprefix("# "))
+
+
 def _schema_in_csv(path: Path) -> str | None:
     with path.open("rb") as file:
         _, *rest = file.read(_HEAD_BYTES).decode("utf-8", "replace").splitlines()
@@ -224,5 +230,6 @@ _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ..
     (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
     (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),
     (lambda head: head.startswith(b"<!-- "), _schema_in_markdown),
+    (lambda head: head.startswith(b"# ksdiff-jax: "), _schema_in_script),
     (lambda head: head.startswith(b"schema,"), _schema_in_csv),
 )

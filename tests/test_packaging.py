@@ -17,10 +17,10 @@ import ksdiff_jax
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Names of modules that are not those of their distributions.
-DISTRIBUTIONS = {"orbax": "orbax-checkpoint", "absl": "absl-py"}
-# Used where somebody has installed them: Weights & Biases, and the library that TPU machines come
-# with.
-WHERE_PRESENT = {"wandb", "libtpu"}
+DISTRIBUTIONS = {"orbax": "orbax-checkpoint", "absl": "absl-py", "grpc": "grpcio"}
+# Used where somebody has installed them: Weights & Biases, the library that TPU machines come with,
+# and Blender, in which export/blender_script.py runs.
+WHERE_PRESENT = {"wandb", "libtpu", "bpy", "bpy_extras"}
 # The environment of the face tracker has what this requirements file names, and OpenCV with it.
 TRACKER = ROOT / "ksdiff_jax" / "data" / "tracking" / "mediapipe_worker.py"
 TRACKER_MODULES = {"mediapipe", "cv2"}

@@ -11,7 +11,14 @@ import numpy as np
 
 from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.face import FaceModel, builtin_face, check_face, face_vertices, mouth_opening
+from ksdiff_jax.face import (
+    FaceModel,
+    builtin_face,
+    check_face,
+    face_vertices,
+    load_face,
+    mouth_opening,
+)
 from ksdiff_jax.face.retargeting import check_owner, face_digest, retargeted, retargeting
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BFM, BUILTIN
@@ -46,15 +53,20 @@ class Motion(MotionClip):
         check_owner(self, face, remedy="give that face")
         return face
 
-    def on(self, face: FaceModel, *, source: FaceModel | None = None) -> "Motion":
+    def on(
+        self, face: FaceModel | str | Path, *, source: FaceModel | str | Path | None = None
+    ) -> "Motion":
         """Return this motion in the coefficients of another face (face/retargeting.py).
 
-        `source` is the face that the motion's coefficients belong to; without it, the built-in
-        head. `meta["retargeting"]["error_mm"]` of the result has the error per region. A motion
-        whose space is that of `face` is returned unchanged unless `source` is given. Raises
-        `InputError` if the motion's space belongs to no known face.
+        `face` and `source` are faces or their files. `source` is the face that the motion's
+        coefficients belong to; without it, the built-in head. `meta["retargeting"]["error_mm"]` of
+        the result has the error per region. A motion whose space is that of `face` is returned
+        unchanged unless `source` is given. Raises `InputError` if the motion's space belongs to no
+        known face.
         """
         self._check_space()
+        face = load_face(face) if isinstance(face, str | Path) else face
+        source = load_face(source) if isinstance(source, str | Path) else source
         owner = (self.meta.get("retargeting") or {}).get("to_digest")
         if source is None and face.space == self.space and owner in (None, face_digest(face)):
             return self

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksdiff_jax.cli.blender_option import WriteBlenderScript
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError, paths_as_input
@@ -22,8 +23,10 @@ EXAMPLES = """examples:
   ksdiff-jax export out/talk.motion.npz --format livelink --out talk.csv --fps 60
   ksdiff-jax export out/*.motion.npz --format arkit glb visemes --out out
   ksdiff-jax export flame.motion.npz --format glb --face generic_model.pkl --out out
+  ksdiff-jax export --blender-script ksdiff_face.py
 
-Which program opens which format, and how: the section "Formats and guides" of the README.
+Guides for Blender, Unreal and MetaHuman, Unity, Maya, VRoid and VTuber programs, web avatars and
+clients of Audio2Face: the section "Formats and guides" of the README.
 """
 
 
@@ -64,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="NAME",
         help="motion space of a file of an earlier version that does not name it",
+    )
+    parser.add_argument(
+        "--blender-script",
+        action=WriteBlenderScript,
+        metavar="FILE.py",
+        help="write the script that puts a .csv or .glb onto a rig in Blender, and exit",
     )
     add_overwrite_argument(parser)
     add_output_arguments(parser)

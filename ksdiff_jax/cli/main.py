@@ -2,18 +2,19 @@
 error with a traceback.
 
 Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 an internal failure,
-with a traceback; 130 interrupted. A command is a module `ksdiff_jax.cli.<command>` with `SUMMARY`
-(one line), `add_arguments(parser)` and `run(args) -> int`. Those modules import heavy packages
-inside `run`, so that `--help` is fast. A command that defines `DOTTED_OVERRIDES = True` also
-accepts any configuration field by its dotted name (`--train.steps 2000`); `args.overrides` is a
-dict of these strings. For a command that defines `PASSES_ON = True`, `args.passed_on` is the list
-of arguments after `--`, which are options of another program.
+with a traceback; 130 interrupted, 143 terminated. A command is a module `ksdiff_jax.cli.<command>`
+with `SUMMARY` (one line), `add_arguments(parser)` and `run(args) -> int`. Those modules import
+heavy packages inside `run`, so that `--help` is fast. A command that defines `DOTTED_OVERRIDES =
+True` also accepts any configuration field by its dotted name (`--train.steps 2000`);
+`args.overrides` is a dict of these strings. For a command that defines `PASSES_ON = True`,
+`args.passed_on` is the list of arguments after `--`, which are options of another program.
 """
 
 import argparse
 import difflib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -29,6 +30,7 @@ COMMANDS = (
     "animate",
     "export",
     "send",
+    "audio2face",
     "corpus",
     "prepare",
     "regions",
@@ -50,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         repair_streams()
         set_home()
         keep_freed_memory()
+        signal.signal(signal.SIGTERM, _terminated)
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _dispatch(argv)
@@ -71,6 +74,12 @@ def main(argv: list[str] | None = None) -> int:
         return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
     finally:
         flush_errors()
+
+
+def _terminated(number: int, frame) -> NoReturn:
+    """Leave through the blocks that remove unfinished files; a second signal ends at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise SystemExit(128 + number)
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax prepare videos --out shards
   ksdiff-jax prepare coefficients --audio wavs --coefficient-fps 30 --out shards
   ksdiff-jax prepare videos --coefficients smirk --out shards
+  ksdiff-jax prepare takes --out shards    Live Link Face: each .csv with its .mov or .wav
   ksdiff-jax prepare videos --out shards --offset refuse    only clips with sound surely in step
   ksdiff-jax prepare hdtf HDTF --out shards
   ksdiff-jax prepare voxceleb vox2 --out shards --processes 64
@@ -33,8 +34,9 @@ a second run resumes where the first one stopped: finished sources are kept in D
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="video or coefficient file, or a folder of them; the first may be `hdtf` or "
-        "`voxceleb`, the layout of the folders after it",
+        help="video, coefficient file or recording of ARKit's weights (Live Link Face's .csv), or "
+        "a folder of them; the first may be `hdtf` or `voxceleb`, the layout of the folders after "
+        "it",
     )
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one"

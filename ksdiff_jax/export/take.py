@@ -26,6 +26,15 @@ from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.resample import resampled, resampled_rotations
 from ksdiff_jax.typing import Float
 
+# Beyond the motion of any face: coefficients have a deviation near 1 in speech, angles are radians.
+_LARGEST = {
+    "exp": 100.0,
+    "global_orient": 2 * np.pi,
+    "neck_pose": 2 * np.pi,
+    "jaw_pose": np.pi / 2,
+    "eyes_pose": np.pi / 2,
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Take:
@@ -41,6 +50,12 @@ class Take:
     def __post_init__(self):
         if not 1 <= self.fps <= 1000:
             raise InputError(f"fps: got {self.fps:g}, need 1 to 1000; for example 24, 25, 30, 60")
+        for name, most in _LARGEST.items():
+            if (got := float(np.abs(getattr(self.motion, name)).max())) > most:
+                raise InputError(
+                    f"{self.name}: {name} reaches {got:.4g}, and no face exceeds {most:.4g}; the "
+                    "motion is damaged or in other units, animate the speech again"
+                )
 
     def __len__(self) -> int:
         return max(1, round(self.motion.duration_s * self.fps))

@@ -81,6 +81,12 @@ class MotionClip:
     def __len__(self) -> int:
         return len(self.exp)
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self)} frames, {self.fps:g} fps, {self.duration_s:.2f} s, "
+            f"space {self.space or 'not known'})"
+        )
+
     @property
     def space(self) -> str:
         """The name of the motion space; "" for a file of an earlier version that does not

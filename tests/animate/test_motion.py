@@ -71,3 +71,14 @@ def test_a_motion_is_put_on_faces_of_its_own_space_only(tmp_path):
         with pytest.raises(InputError, match=says):
             motion.render(tmp_path / "a.mp4", face=face)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_motion_is_shown_in_one_line():
+    still = Motion.from_coefficients(np.zeros((50, MOTION_DIMS)), fps=25.0)
+    assert repr(still) == "Motion(50 frames, 25 fps, 2.00 s, space builtin)"
+
+
+def test_a_face_to_be_put_on_may_be_named_by_its_file(tmp_path):
+    still = Motion.from_coefficients(np.zeros((5, MOTION_DIMS)), fps=25.0)
+    with pytest.raises(InputError, match=r"x\.pkl: no such file"):
+        still.on(str(tmp_path / "x.pkl"))

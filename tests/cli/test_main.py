@@ -3,6 +3,8 @@ help.
 """
 
 import importlib
+import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -12,6 +14,7 @@ import pytest
 
 from ksdiff_jax.cli import main as cli
 from ksdiff_jax.cli.main import COMMANDS, main
+from tests.conftest import REPOSITORY
 
 
 def test_the_overview_lists_every_command_with_a_summary(capsys):
@@ -225,3 +228,27 @@ def test_a_file_whose_name_begins_with_a_dash_is_told_from_an_option(tmp_path, m
     assert main(["animate", "-lead.wav", "--out", "o"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "./-lead.wav" in line
+
+
+TERMINATED = """
+import os, signal, sys
+from ksdiff_jax.cli import main as cli
+from ksdiff_jax.files import replacing
+
+def run(argv):
+    with replacing("out.csv") as temporary:
+        temporary.write_text("half")
+        os.kill(os.getpid(), signal.SIGTERM)
+        temporary.write_text("never")
+
+cli._dispatch = run
+sys.exit(cli.main())
+"""
+
+
+def test_a_terminated_command_leaves_no_unfinished_file(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINATED], cwd=tmp_path, env=environment, check=False
+    )
+    assert done.returncode == 128 + signal.SIGTERM and list(tmp_path.iterdir()) == []

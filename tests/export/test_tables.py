@@ -143,3 +143,11 @@ def test_frames_are_at_their_times_and_rotations_on_the_shorter_arc():
 def test_a_frame_rate_of_nothing_is_refused():
     with pytest.raises(InputError, match="fps: got 0, need"):
         Take(known_take().motion, 0.0, "talk")
+
+
+@pytest.mark.parametrize(("name", "factor"), [("exp", 1e6), ("jaw_pose", 57.3)])
+def test_a_motion_beyond_any_face_is_refused(name, factor):
+    motion = known_take().motion
+    damaged = dataclasses.replace(motion, **{name: getattr(motion, name) * factor})
+    with pytest.raises(InputError, match=f"talk: {name} reaches .*no face exceeds"):
+        Take(damaged, 25.0, "talk")

@@ -1,9 +1,9 @@
 """Converts a coefficient file and its sound to clips at 25 Hz.
 
-The times of the frames come from, in order of priority: the run's settings, the file's own rate,
-the frame times of the source video, 25 Hz. The result is compared with the length of the sound,
-because a wrong rate has no other visible effect. The error gives the usual rate that would fit. The
-rest is cut to the part that motion and sound share (../prepare/overlap.py).
+The times of the frames come from, in order of priority: the run's settings, the file's own times
+or rate, the frame times of the source video, 25 Hz. The result is compared with the length of the
+sound, because a wrong rate has no other visible effect. The error gives the usual rate that would
+fit. The rest is cut to the part that motion and sound share (../prepare/overlap.py).
 """
 
 from pathlib import Path
@@ -101,6 +101,10 @@ def frame_times(
     fps, origin = settings.coefficient_fps, "as requested"
     if fps is None:
         fps, origin = coefficients.fps, "by the file"
+    if fps is None and coefficients.times_s is not None:
+        steps = np.diff(coefficients.times_s)
+        period_s = float(np.median(steps)) if len(steps) else 1 / MOTION_RATE_HZ
+        return coefficients.times_s, period_s, "by its times"
     if fps is None and source.video:
         try:
             seen_s = np.array([frame.time_s for frame in video_frames(source.video)])

@@ -8,6 +8,9 @@ There is one identity per clip: the median over frames if a tool gives one for e
 without a weak-perspective camera get scale 1. VHAP's translation, which is the camera's in metres,
 becomes tx and ty, and its depth is dropped. In the space of the Basel face model there is no jaw
 (zeros), `camera` is the translation, and the 80 identity numbers are followed by zeros.
+
+Recordings of ARKit's weights (arkit_files.py) become coefficients of the built-in head, by the
+shapes of the same names (face/arkit.py).
 """
 
 from pathlib import Path
@@ -16,11 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ksdiff_jax.data.importing.arkit_files import SUFFIXES as ARKIT_SUFFIXES
+from ksdiff_jax.data.importing.arkit_files import read_arkit_recording
 from ksdiff_jax.data.importing.arrays import read_arrays
 from ksdiff_jax.data.importing.layouts import LAYOUTS, WIDTHS, Layout, recognised
 from ksdiff_jax.data.prepare.source import Rejected
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.motion.space import SHAPE_DIMS, SPACES
+from ksdiff_jax.face.arkit import motion_of_arkit
+from ksdiff_jax.motion.space import BUILTIN, SHAPE_DIMS, SPACES
 from ksdiff_jax.typing import Float
 
 FPS_KEY = "fps"
@@ -42,9 +48,10 @@ class Coefficients(NamedTuple):
     jaw: Float[np.ndarray, "t 3"]  # axis-angle, radians
     camera: Float[np.ndarray, "t 3"]  # scale, tx, ty; in bfm space a translation
     shape: Float[np.ndarray, "100"]
-    space: str  # "flame" or "bfm"
+    space: str  # "flame", "bfm" or "builtin"
     fps: float | None  # None: the file does not contain it
     tool: str
+    times_s: Float[np.ndarray, "t"] | None = None  # None: the file has no times, at most a rate
 
 
 def read_coefficients(path: str | Path) -> Coefficients:
@@ -53,6 +60,8 @@ def read_coefficients(path: str | Path) -> Coefficients:
     Raises `Rejected("bad_coefficients")` with a description of the fault.
     """
     path = Path(path)
+    if path.suffix.lower() in ARKIT_SUFFIXES:
+        return _of_arkit(path)
     keys = {part.key for layout in LAYOUTS.values() for part in layout.parts.values()} | {FPS_KEY}
     try:
         arrays = read_arrays(path, keys)
@@ -75,6 +84,29 @@ def read_coefficients(path: str | Path) -> Coefficients:
         return _coefficients(parts, layout=layout, tool=tool, fps=_fps(path, arrays))
     except InputError as error:
         raise Rejected("bad_coefficients", str(error)) from error
+
+
+def _of_arkit(path: Path) -> Coefficients:
+    """Return the motion of the built-in head in a recording of ARKit's weights."""
+    try:
+        recording = read_arkit_recording(path)
+        motion = motion_of_arkit(recording.weights, fps=1.0)  # times are the recording's own
+        rotation = recording.head.astype(np.float32)
+        parts = {"expression": motion.exp, "jaw": motion.jaw_pose, "rotation": rotation}
+        _check_moves(path, parts)
+    except InputError as error:
+        raise Rejected("bad_coefficients", str(error)) from error
+    return Coefficients(
+        expression=motion.exp,
+        rotation=rotation,
+        jaw=motion.jaw_pose,
+        camera=motion.cam,
+        shape=np.zeros(SHAPE_DIMS, np.float32),
+        space=BUILTIN.name,
+        fps=None,
+        tool=recording.tool,
+        times_s=recording.times_s,
+    )
 
 
 def _tool(path: Path, keys: set[str]) -> str:

@@ -1,7 +1,9 @@
 """Finds the sources to prepare: every video and coefficient file below the given paths, each with
 its sound and speaker.
 
-Videos and coefficient files are recognised by their extension. If a folder contains `clip.mp4` and
+Videos and coefficient files are recognised by their extension; in folders, `.csv` and `.json` only
+if they name ARKit's weights (importing/arkit_files.py), since transcripts have these extensions
+too. The sound of `clip.arkit.json` is that of `clip`. If a folder contains `clip.mp4` and
 `clip.mat`, the coefficients are used, and the video provides the sound if nothing better is found.
 The sound of any file may be in `--audio`, that of a coefficient file or a silent video also beside
 it: under the same name, otherwise the one file whose name continues after `_` or `.`
@@ -24,6 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from ksdiff_jax.data.importing.arkit_files import SUFFIXES as ARKIT
+from ksdiff_jax.data.importing.arkit_files import is_arkit_recording
 from ksdiff_jax.data.prepare.source import Source
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.plain_text import printable
@@ -46,7 +50,8 @@ VIDEOS = (
     ".ogv",
     ".vob",
 )
-COEFFICIENTS = (".npz", ".npy", ".pkl", ".mat")
+COEFFICIENTS = (".npz", ".npy", ".pkl", ".mat", *ARKIT)
+_ARKIT_NAMES = (".arkit", ".a2f", ".lam", ".talkinghead")  # before .json or .csv in our exports
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff")
 
 
@@ -77,15 +82,13 @@ def find_sources(
         _FileIndex(coefficients, COEFFICIENTS, "--coefficients"),
         _FileIndex(audio, SOUNDS, "--audio"),
     )
-    videos = {found.path.with_suffix(""): found for found in files if _ending(found.path) in VIDEOS}
-    tracked = {
-        found.path.with_suffix(""): found for found in files if _ending(found.path) in COEFFICIENTS
-    }
+    videos = {_stem(found.path): found for found in files if _ending(found.path) in VIDEOS}
+    tracked = {_stem(found.path): found for found in files if _ending(found.path) in COEFFICIENTS}
     names = _unique_names(files)
     beside = functools.cache(lambda folder: _FileIndex(folder, SOUNDS, "", deep=False))
     sources = []
     for found in files:
-        stem = found.path.with_suffix("")
+        stem = _stem(found.path)
         if _ending(found.path) in VIDEOS and stem in tracked:
             continue  # it belongs to the coefficients of the same name
         video = videos.get(stem) if _ending(found.path) in COEFFICIENTS else found
@@ -143,7 +146,7 @@ class _FileIndex:
         if folder and not Path(folder).is_dir():
             raise InputError(f"{option} {folder}: no such folder")
         for found in files_with_endings(Path(folder), endings, deep=deep) if folder else ():
-            for name in {found.name, found.path.stem}:
+            for name in {found.name, _stem(found.path).name}:
                 self._by_name[name].append(found.path)
         self._names = sorted(self._by_name)
 
@@ -151,11 +154,12 @@ class _FileIndex:
         """Return the file of that name: the path below the root has priority, then the stem, then a
         name that continues the stem.
         """
-        for name in (wanted.name, wanted.path.stem):
+        stem = _stem(wanted.path).name
+        for name in (wanted.name, stem):
             if paths := self._by_name.get(name):
                 return _best(paths)
         longer: set[Path] = set()
-        for start in (f"{wanted.path.stem}_", f"{wanted.path.stem}."):
+        for start in (f"{stem}_", f"{stem}."):
             for name in self._names[bisect_left(self._names, start) :]:
                 if not name.startswith(start):
                     break
@@ -164,9 +168,11 @@ class _FileIndex:
 
 
 def files_with_endings(root: Path, endings: Sequence[str], *, deep: bool = True) -> list[Found]:
-    """Return files with these extensions at or below `root`, sorted; hidden ones are skipped."""
+    """Return files with these extensions at or below `root`, sorted; hidden ones are skipped, and
+    in a folder text files that are no recording of ARKit's weights.
+    """
     if root.is_file():
-        return [Found(root, root.stem)] if _ending(root) in endings else []
+        return [Found(root, _stem(root).name)] if _ending(root) in endings else []
     if not root.is_dir():
         raise InputError(f"{root}: no such file or folder")
     found = []
@@ -174,9 +180,18 @@ def files_with_endings(root: Path, endings: Sequence[str], *, deep: bool = True)
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if not name.startswith(".") and _ending(path) in endings:
-                found.append(Found(path, path.relative_to(root).with_suffix("").as_posix()))
+            if name.startswith(".") or _ending(path) not in endings:
+                continue
+            if _ending(path) not in ARKIT or is_arkit_recording(path):
+                found.append(Found(path, _stem(path.relative_to(root)).as_posix()))
     return found
+
+
+def _stem(path: Path) -> Path:
+    """Return the path without its extension, `talk` also for `talk.arkit.json`."""
+    stem = path.with_suffix("")
+    double = _ending(path) in ARKIT and _ending(stem) in _ARKIT_NAMES
+    return stem.with_suffix("") if double else stem
 
 
 def _unique_names(files: Sequence[Found]) -> dict[Path, str]:
@@ -208,7 +223,7 @@ def _sound(
     """
     if asked_for := sounds.find(found):
         return asked_for
-    candidate = beside.find(Found(found.path, found.path.stem))
+    candidate = beside.find(Found(found.path, _stem(found.path).name))
     if video is None or candidate is None:
         return candidate
     from ksdiff_jax.data.tracking.video import has_sound
