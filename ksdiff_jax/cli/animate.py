@@ -32,6 +32,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --causal
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --blinks drawn --head-guidance 3
+  ksdiff-jax animate speech.wav --out out --gaze none
 """
 
 
@@ -210,6 +211,12 @@ def _add_manner_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="move as this source of the training data, or as its speaker (SOURCE/SPEAKER); one of "
         "the checkpoint's styles, if it has any; default the checkpoint's",
+    )
+    group.add_argument(
+        "--gaze",
+        choices=("drawn", "none"),
+        help="drawn: eyes that look at the viewer, glance aside and stay on their point while the "
+        "head turns, at random; none: eyes fixed in the head; default: drawn on the built-in head",
     )
     group.add_argument(
         "--blinks",

@@ -44,6 +44,7 @@ class RecordingAnimator:
         keep_compilations()
 
         from ksdiff_jax.animate.animator import Animator
+        from ksdiff_jax.animate.drawn_gaze import chosen_gaze
         from ksdiff_jax.animate.engine import check_seed
         from ksdiff_jax.face import builtin_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
@@ -69,6 +70,7 @@ class RecordingAnimator:
         if args.causal:
             self._want_causal()
         self.animator.options(**self.options)
+        self.gaze = chosen_gaze(args.gaze, self.animator.pretrained.space.name)
         check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
@@ -152,11 +154,11 @@ class RecordingAnimator:
                 numbers=range(self.args.samples),
                 seed=self.args.seed,
                 progress=update,
+                gaze="none" if self.poses else self.gaze,
                 **self.options,
             )
         if self.poses:
-            source = f"--pose {self.args.pose}"
-            motions = [m.with_pose(p, source=source) for m, p in zip(motions, poses, strict=True)]
+            motions = [self._posed(*each, utterance) for each in zip(motions, poses, strict=True)]
         sampled = time.perf_counter()
         files = []
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
@@ -190,6 +192,13 @@ class RecordingAnimator:
         for pose in poses:
             check_pose(pose, frames=frames, fps=float(MOTION_RATE_HZ), space=space, source=source)
         return list(poses)
+
+    def _posed(self, motion: "Motion", pose: "Motion", utterance: "Utterance") -> "Motion":
+        """Return the motion with the head of `pose`, and a gaze that follows this head."""
+        from ksdiff_jax.animate.drawn_gaze import with_drawn_gaze
+
+        motion = motion.with_pose(pose, source=f"--pose {self.args.pose}")
+        return with_drawn_gaze(motion, utterance.audio) if self.gaze == "drawn" else motion
 
     def _recording(self, speech: str) -> "Recording":
         from ksdiff_jax.audio.waveform import read_recording
