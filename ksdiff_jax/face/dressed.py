@@ -9,6 +9,7 @@ With an identity (shape coefficients) they move as the head's vertices around th
 Motions, scores, retargeting and the ARKit solver use the built-in head alone.
 """
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scipy.spatial import cKDTree
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.head.file import load_head
 from ksdiff_jax.face.head.rig import neck_weight
+from ksdiff_jax.face.head.tongue import POSES, tongue_displacements
 from ksdiff_jax.face.model import FaceModel
 from ksdiff_jax.typing import Float
 
@@ -75,9 +77,50 @@ def dressed_spans() -> dict[str, slice]:
     }
 
 
+@functools.cache
+def dressed_pieces() -> tuple[FaceModel, FaceModel]:
+    """Return the dressed head in two: the head with its tongue, which shapes move, and hair with
+    shirt, which they do not.
+    """
+    stop = dressed_spans()["tongue"].stop
+    return _piece(slice(stop)), _piece(slice(stop, None))
+
+
+def tongue_shape(face: FaceModel, pose: str, *, jaw_rad: float) -> Float[np.ndarray, "v 3"]:
+    """Return the displacement in metres of the vertices of a face by a pose of the tongue
+    (`head.tongue.POSES`) over a jaw that is open by an angle; zero for a face without this tongue.
+    """
+    shape, span = np.zeros(np.asarray(face.template).shape, np.float32), dressed_spans()["tongue"]
+    if face is dressed_head() or face is dressed_pieces()[0]:
+        weights = np.eye(len(POSES))[POSES.index(pose)]
+        shape[span] = tongue_displacements(weights, np.array(jaw_rad))
+    return shape
+
+
 def is_dressed(face: FaceModel) -> bool:
     """Return whether this is the dressed head."""
     return face is dressed_head()
+
+
+def _piece(vertices: slice) -> FaceModel:
+    face = dressed_head()
+    start, stop, _ = vertices.indices(len(face.template))
+    inside = ((face.faces >= start) & (face.faces < stop)).all(axis=1)
+    empty = np.zeros(0, np.int32)
+    first = start == 0
+    return dataclasses.replace(
+        face,
+        template=face.template[vertices],
+        shape_directions=face.shape_directions[:, vertices],
+        expression_directions=face.expression_directions[:, vertices],
+        joint_regressor=face.joint_regressor[:, vertices],
+        skinning_weights=face.skinning_weights[vertices],
+        faces=face.faces[inside] - start,
+        colours=face.colours[vertices],
+        gloss=face.gloss[vertices],
+        regions=face.regions if first else dict.fromkeys(face.regions, empty),
+        inner_lip_pairs=face.inner_lip_pairs if first else np.zeros((0, 2), np.int32),
+    )
 
 
 @functools.cache
