@@ -10,6 +10,7 @@ from ksdiff_jax.cli.animate_outputs import Outputs
 from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
 from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.picture_arguments import picture_options
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.export.endings import ENDINGS, FLAME_ARCHIVES
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
@@ -70,6 +71,7 @@ class RecordingAnimator:
         if args.causal:
             self._want_causal()
         self.animator.options(**self.options)
+        self.picture = picture_options(args)
         self.gaze = chosen_gaze(args.gaze, self.animator.pretrained.space.name)
         check_seed(args.seed)
         if args.samples < 1:
@@ -224,6 +226,7 @@ class RecordingAnimator:
                         face=self.face,
                         progress=update,
                         overwrite=overwrite,
+                        **self.picture,
                     )
             else:
                 from ksdiff_jax.export.plot import write_plot

@@ -28,6 +28,7 @@ from ksdiff_jax.plain_text import one_line
 COMMANDS = (
     "animate",
     "export",
+    "render",
     "send",
     "corpus",
     "prepare",
