@@ -40,9 +40,7 @@ def picture_options(args: argparse.Namespace) -> dict:
 
     found = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", args.size)
     if not found:
-        raise InputError(
-            f"--size {args.size}: need pixels as N or WxH, such as 1280x720"
-        )
+        raise InputError(f"--size {args.size}: need pixels as N or WxH, such as 1280x720")
     width, height = int(found[1]), int(found[2] or found[1])
     options = {"size": (width, height), "view": tuple(args.view), "look": args.look}
     try:

@@ -56,13 +56,17 @@ def viseme_shapes(
 ) -> Float[np.ndarray, "15 v 3"]:
     """Return the displacement of every vertex at weight 1 of each viseme, in metres.
 
-    On the dressed head as `face`, the tongue also rises to the ridge behind the teeth in
-    `TONGUE_UP`.
+    On the dressed head as `face` they have the tongue's own poses: up in `TONGUE_UP`, and between
+    the teeth in TH in place of a share of tongueOut.
     """
-    shapes = np.tensordot(viseme_poses().astype(np.float32), arkit, 1)
-    for name in TONGUE_UP if face is not None else ():
+    poses = viseme_poses()
+    if face is None:
+        return np.tensordot(poses.astype(np.float32), arkit, 1)
+    poses[:, ARKIT_NAMES.index("tongueOut")] = 0.0
+    shapes = np.tensordot(poses.astype(np.float32), arkit, 1)
+    for name, pose in {"TH": "out", **dict.fromkeys(TONGUE_UP, "up")}.items():
         jaw_rad = MOUTH_CLOSE_JAW_RAD * _POSES[name]["jawOpen"]
-        shapes[VISEMES.index(name)] += tongue_shape(face, "up", jaw_rad=jaw_rad)
+        shapes[VISEMES.index(name)] += tongue_shape(face, pose, jaw_rad=jaw_rad)
     return shapes
 
 

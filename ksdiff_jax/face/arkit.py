@@ -63,7 +63,7 @@ _WITH = {
 _MOUTH_CLOSE = ACTIONS.index("MouthClose")
 # Axis of each look as (pitch, yaw) signs for the left eye; a right eye mirrors the yaw.
 _LOOKS = {"Down": (1, 0), "Up": (-1, 0), "Out": (0, 1), "In": (0, -1)}
-_TONGUE_OUT = 2.5  # of the pose between the teeth
+_TONGUE_OUT = np.array([1.0, 1.0, 2.5])  # of the pose between the teeth, along each axis
 _LIPS_WEIGHT = 16.0  # squared error on the lips, against 1 elsewhere: speech is on the lips
 _BLOCK_FRAMES = 128  # frames posed at once: one compiled shape for every length
 _MOVED_M = 1e-5  # a vertex that no shape moves by this much takes no part in the fit

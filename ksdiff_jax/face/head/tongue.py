@@ -20,8 +20,8 @@ POSES = ("up", "out")
 _ROWS, _AROUND = 12, 16
 _ROOT_Z, _TIP_Z = 0.036, 0.0712
 _UP = (0.0110, -0.0015)  # metres of the tip, y and z, with closed teeth
-_OUT = (0.0035, 0.0085)
-_TEETH_APART_RAD = 0.10
+_OUT = (0.0115, 0.0100)  # over the edge of the lower teeth
+_TEETH_APART_RAD = 0.07
 
 
 def make_tongue_body() -> Part:
@@ -60,7 +60,7 @@ def tongue_displacements(
     out = out * np.minimum(jaw_rad / _TEETH_APART_RAD, 1.0)
     lever = _TIP_Z - JAW_JOINT[2]  # a jaw open by an angle lowers the tip by angle times this
     lift = up * raised * (_UP[0] + 0.85 * lever * jaw_rad)
-    lift = lift + out * pushed * (_OUT[0] + 0.45 * lever * jaw_rad)
+    lift = lift + out * pushed * _OUT[0]
     forward = up * raised * _UP[1] + out * pushed * _OUT[1]
     return np.stack([np.zeros_like(lift), lift, forward], axis=-1)
 
