@@ -6,6 +6,7 @@ face model and the exporters.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -20,6 +21,9 @@ from ksdiff_jax.face.retargeting import check_owner, face_digest, retargeted, re
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.typing import Float
+
+if TYPE_CHECKING:
+    from ksdiff_jax.export.side_by_side import Shown
 
 # Number of frames posed at once: one compiled shape for every clip length, and a bound on memory.
 BLOCK_FRAMES = 128
@@ -176,15 +180,26 @@ class Motion(MotionClip):
         were read. A video of ours at `path` is replaced; another file is replaced only with
         `overwrite`, and `audio` itself never.
         """
-        from ksdiff_jax.animate.side_by_side import render_side_by_side
+        from ksdiff_jax.export.side_by_side import write_side_by_side
 
-        return render_side_by_side(
+        return write_side_by_side(
             path,
-            {"": self},
-            faces=[face],
-            tongues=[tongue],
+            [self.shown(face=face, tongue=tongue)],
             audio=audio,
             progress=progress,
             overwrite=overwrite,
             **picture,
         )
+
+    def shown(
+        self,
+        label: str = "",
+        *,
+        face: FaceModel | None = None,
+        tongue: Float[np.ndarray, "t 2"] | None = None,
+    ) -> "Shown":
+        """Return this motion for `export.side_by_side.write_side_by_side`, under a label."""
+        from ksdiff_jax.export.side_by_side import Shown
+
+        blocks = self.drawn_blocks(face=face, tongue=tongue)
+        return Shown(label, len(self), self.fps, self.drawn_face(face), blocks)

@@ -9,7 +9,9 @@ VIEWS = ("front", "three-quarter", "side")
 LOOKS = ("textured", "clay")
 
 
-def add_picture_arguments(group: argparse._ArgumentGroup) -> None:
+def add_picture_arguments(
+    group: argparse.ArgumentParser | argparse._ArgumentGroup,
+) -> None:
     """Add --view, --look and --size."""
     group.add_argument(
         "--view",

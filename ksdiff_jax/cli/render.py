@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
     labels = _labels(args)
     with results_folder(out.parent):
         from ksdiff_jax.animate.motion import Motion
-        from ksdiff_jax.animate.side_by_side import render_side_by_side
         from ksdiff_jax.export.foreign_motion import check_ours
+        from ksdiff_jax.export.side_by_side import write_side_by_side
         from ksdiff_jax.face import load_face
 
         started = time.perf_counter()
@@ -89,11 +89,12 @@ def run(args: argparse.Namespace) -> int:
         face = load_face(args.face) if args.face else None
         motions = [Motion.load(name, space=args.space) for name in args.motion]
         with console.progress("rendering", unit="frames") as update:
-            render_side_by_side(
+            write_side_by_side(
                 out,
-                dict(zip(labels, motions, strict=True)),
-                faces=[face] * len(motions),
-                tongues=[_tongue(motion) if args.tongue else None for motion in motions],
+                [
+                    motion.shown(label, face=face, tongue=_tongue(motion) if args.tongue else None)
+                    for label, motion in zip(labels, motions, strict=True)
+                ],
                 audio=args.audio,
                 progress=update,
                 overwrite=args.overwrite,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ksdiff_jax import Motion
-from ksdiff_jax.animate.side_by_side import render_side_by_side
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.side_by_side import write_side_by_side
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.ownership import purpose_of
 
@@ -28,9 +28,9 @@ def decoded(path, codec=None, form="rgb24"):
 
 
 def test_views_and_labelled_motions_stand_side_by_side(tmp_path):
-    path = render_side_by_side(
+    path = write_side_by_side(
         tmp_path / "a.mp4",
-        {"one": moving(2), "two": moving(1)},
+        [moving(2).shown("one"), moving(1).shown("two")],
         size=(64, 48),
         view=("front", "side"),
         look="clay",
@@ -67,7 +67,7 @@ def test_what_cannot_be_drawn_is_refused_before_any_work(tmp_path):
         with pytest.raises(InputError, match=message):
             moving(1).render(tmp_path / "a.mp4", **options)
     with pytest.raises(InputError, match="got 25 and 30 frames per second"):
-        render_side_by_side(tmp_path / "a.mp4", {"a": moving(1), "b": moving(1, fps=30)})
+        write_side_by_side(tmp_path / "a.mp4", [moving(1).shown(), moving(1, fps=30).shown()])
     with pytest.raises(InputError, match="tongue: got"):
         moving(2).render(tmp_path / "a.mp4", size=64, tongue=np.zeros((3, 2)))
     assert not list(tmp_path.iterdir())
