@@ -4,7 +4,7 @@ package and the purpose.
 | purpose | file | written by | mark |
 |---|---|---|---|
 | motion | *.motion.npz | animate | `schema` in the JSON of its array `meta` |
-| video | *.mp4 | animate, train (samples/) | the tag `comment` |
+| video | *.mp4, *.mov, *.webm | animate, render, train (samples/) | the tag `comment` |
 | plot | *.png | animate, train (samples/) | the text `Software` |
 | words | *.words.json | animate | the key `schema` |
 | metrics | metrics.json | evaluate | the key `schema` |
@@ -161,6 +161,14 @@ def _schema_in_mp4(path: Path) -> str | None:
         return _unmarked(container.metadata.get("comment"))
 
 
+def _schema_in_webm(path: Path) -> str | None:
+    import av
+
+    with path.open("rb") as file, av.open(file, format="matroska") as container:
+        tags = {name.lower(): text for name, text in container.metadata.items()}
+        return _unmarked(tags.get("comment"))
+
+
 def _schema_in_png(path: Path) -> str | None:
     """Return the text `Software`, which comes before the picture: chunks are length, name, data and
     a checksum.
@@ -227,6 +235,7 @@ _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ..
     (lambda head: head.startswith(b"glTF"), _schema_in_glb),
     (lambda head: head.startswith(b"#usda"), _schema_in_usda),
     (lambda head: head[4:8] == b"ftyp", _schema_in_mp4),
+    (lambda head: head.startswith(b"\x1aE\xdf\xa3"), _schema_in_webm),
     (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
     (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),
     (lambda head: head.startswith(b"<!-- "), _schema_in_markdown),

@@ -17,6 +17,7 @@ from pathlib import Path
 import jax
 
 from ksdiff_jax import __version__
+from ksdiff_jax.animate.drawn_gaze import chosen_gaze, with_drawn_gaze
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
@@ -112,7 +113,7 @@ class Animator:
         tracks; both are counted from 1. The noise of sampling depends on `seed` and `noise_id`, by
         default a digest of the decoded sound, so that different recordings get different heads; ""
         is the noise that all recordings share. `options` are those of `SampleConfig`, as `steps=`,
-        `guidance=`, `sampler=`; the defaults are the checkpoint's.
+        `guidance=`, `sampler=`; the defaults are the checkpoint's; and `gaze=` ("drawn" or "none").
         """
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
         given |= {"noise_id": noise_id}
@@ -208,15 +209,18 @@ class Animator:
         numbers: Sequence[int] | None = None,
         batch_size: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        gaze: str | None = None,
         **options,
     ) -> list[Motion]:
         """Return the motions of utterances that are already read. `numbers` distinguish samples of
         one utterance (default: all 0).
 
-        `progress(done, total)` is called with motion frames. On a CPU, windows are computed one at
-        a time unless `batch_size` is given, because a batch gains little speed there and costs
-        memory.
+        `gaze` is `drawn` (`drawn_gaze`; the default on the built-in head) or `none`, which leaves
+        `eyes_pose` at zero. `progress(done, total)` is called with motion frames. On a CPU, windows
+        are computed one at a time unless `batch_size` is given, because a batch gains little speed
+        there and costs memory.
         """
+        gaze = chosen_gaze(gaze, self.pretrained.space.name)
         engine = self.engine.with_options(**options)
         utterances = engine.prepared(utterances)
         numbers = [0] * len(utterances) if numbers is None else numbers
@@ -228,15 +232,21 @@ class Animator:
             progress=progress,
         )
         about = dataclasses.asdict(engine.system.config.sample) | {"seed": seed}
-        return [
+        motions = [
             Motion.from_coefficients(
                 sample.motion,
                 fps=MOTION_RATE_HZ,
                 space=self.pretrained.space.name,
-                meta=self._meta(utterance) | about | {"sample": number},
+                meta=self._meta(utterance) | about | {"sample": number, "gaze": "none"},
                 tracks=sample.tracks,
             )
             for utterance, sample, number in zip(utterances, samples, numbers, strict=True)
+        ]
+        if gaze == "none":
+            return motions
+        return [
+            with_drawn_gaze(motion, utterance.audio)
+            for motion, utterance in zip(motions, utterances, strict=True)
         ]
 
     def _warn_of_unread(self, transcripts: Sequence[object], options: Mapping) -> None:

@@ -6,8 +6,10 @@ face model and the exporters.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
@@ -19,10 +21,16 @@ from ksdiff_jax.face import (
     load_face,
     mouth_opening,
 )
+from ksdiff_jax.face.drawn_pose import DrawnPose, drawn_pose
+from ksdiff_jax.face.dressed import dressed_head, dressed_spans, is_dressed
+from ksdiff_jax.face.head.tongue import POSES, tongue_displacements
 from ksdiff_jax.face.retargeting import check_owner, face_digest, retargeted, retargeting
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.typing import Float
+
+if TYPE_CHECKING:
+    from ksdiff_jax.export.side_by_side import Shown
 
 # Number of frames posed at once: one compiled shape for every clip length, and a bound on memory.
 BLOCK_FRAMES = 128
@@ -90,24 +98,64 @@ class Motion(MotionClip):
                 "coefficients it holds; name them, as in Motion.load(path, space='builtin')"
             )
 
-    def _blocks(self, face: FaceModel) -> Iterator[Float[np.ndarray, "t v 3"]]:
-        for start in range(0, len(self), BLOCK_FRAMES):
-            frames = slice(start, min(start + BLOCK_FRAMES, len(self)))
-            missing = BLOCK_FRAMES - (frames.stop - start)
+    def drawn_blocks(
+        self,
+        *,
+        face: FaceModel | None = None,
+        tongue: Float[np.ndarray, "t 2"] | None = None,
+    ) -> Iterator[Float[np.ndarray, "t v 3"]]:
+        """Yield the vertices of `drawn_face(face)` as they are drawn, `BLOCK_FRAMES` frames at a
+        time, in metres.
 
-            def padded(array, frames=frames, missing=missing):
-                return np.pad(array[frames], [(0, missing), (0, 0)])
+        The built-in head is dressed: its shoulders stay behind when the head turns, its lids follow
+        the eyes (`face.drawn_pose`), and `tongue` are weights, 0 to 1, of `face.head.tongue.POSES`.
+        """
+        drawn = self.drawn_face(face)
+        if not is_dressed(drawn):
+            yield from self._blocks(drawn)
+            return
+        blocks = self._blocks(drawn, drawn_pose(self))
+        if tongue is None:
+            yield from blocks
+            return
+        if tongue.shape != (len(self), len(POSES)):
+            raise InputError(f"tongue: got {tongue.shape}, need {(len(self), len(POSES))}")
+        for number, block in enumerate(blocks):
+            frames = slice(number * BLOCK_FRAMES, number * BLOCK_FRAMES + len(block))
+            yield self._with_tongue(block, tongue[frames], frames)
 
-            vertices = face_vertices(
-                face,
-                padded(self.exp),
-                shape=self.shape,
-                global_orient=padded(self.global_orient),
-                neck_pose=padded(self.neck_pose),
-                jaw_pose=padded(self.jaw_pose),
-                eyes_pose=padded(self.eyes_pose),
+    def drawn_face(self, face: FaceModel | None = None) -> FaceModel:
+        """Return the face that pictures show: the dressed head for the built-in one."""
+        face = self.face_for(face)
+        return dressed_head() if face is builtin_face() else face
+
+    def _with_tongue(
+        self, vertices: Float[np.ndarray, "t v 3"], tongue: Float[np.ndarray, "t 2"], frames: slice
+    ) -> Float[np.ndarray, "t v 3"]:
+        jaw = self.jaw_pose[frames]
+        moved = tongue_displacements(tongue.astype(np.float64), jaw[:, 0].astype(np.float64))
+        turns = [self.global_orient[frames], self.neck_pose[frames], jaw]
+        root, neck, lower = (Rotation.from_rotvec(turn).as_matrix() for turn in turns)
+        turned = np.einsum("tij,tjk,tkl,tnl->tni", root, neck, lower, moved)
+        result = vertices.copy()
+        result[:, dressed_spans()["tongue"]] += turned.astype(np.float32)
+        return result
+
+    def _blocks(
+        self, face: FaceModel, pose: DrawnPose | None = None
+    ) -> Iterator[Float[np.ndarray, "t v 3"]]:
+        if pose is None:
+            pose = DrawnPose(
+                self.exp, self.global_orient, self.neck_pose, self.jaw_pose, self.eyes_pose
             )
-            yield np.asarray(vertices)[: frames.stop - start]
+        for start in range(0, len(self), BLOCK_FRAMES):
+            stop = min(start + BLOCK_FRAMES, len(self))
+            missing = BLOCK_FRAMES - (stop - start)
+            padded = DrawnPose(
+                *(np.pad(array[start:stop], [(0, missing), (0, 0)]) for array in pose)
+            )
+            vertices = face_vertices(face, shape=self.shape, **padded._asdict())
+            yield np.asarray(vertices)[: stop - start]
 
     def vertices(self, *, face: FaceModel | None = None) -> Float[np.ndarray, "t v 3"]:
         """Return the posed face in metres, on the built-in head unless another is given (60 kB a
@@ -129,26 +177,41 @@ class Motion(MotionClip):
         *,
         audio: str | Path | VoiceSource | None = None,
         face: FaceModel | None = None,
-        size: int = 512,
+        tongue: Float[np.ndarray, "t 2"] | None = None,
         progress: Callable[[int, int], None] | None = None,
         overwrite: bool = False,
+        **picture,
     ) -> Path:
-        """Write an mp4 of the face, with the sound of the recording `audio`; `progress(done,
-        total)` counts frames.
+        """Write a video of the face (.mp4, .mov or .webm), with the sound of the recording `audio`;
+        `progress(done, total)` counts frames.
 
-        With `Animator.read(...).heard` as `audio`, the sound is that of the channel and the track
-        that were read. A video of ours at `path` is replaced; another file is replaced only with
+        `picture` are the options of `export.picture.PictureForm`: `size=512` or (width, height) in
+        pixels, `view=` one or more of front, three-quarter and side, `look=` textured or clay,
+        `transparent=True` (.mov and .webm). `tongue` is that of `drawn_blocks`. With
+        `Animator.read(...).heard` as `audio`, the sound is that of the channel and the track that
+        were read. A video of ours at `path` is replaced; another file is replaced only with
         `overwrite`, and `audio` itself never.
         """
-        from ksdiff_jax.export.video import VideoForm, write_motion_video
+        from ksdiff_jax.export.side_by_side import write_side_by_side
 
-        face = self.face_for(face)
-        return write_motion_video(
+        return write_side_by_side(
             path,
-            self.vertex_blocks(face=face),
-            face,
-            form=VideoForm(frames=len(self), fps=self.fps, size=size),
+            [self.shown(face=face, tongue=tongue)],
             audio=audio,
             progress=progress,
             overwrite=overwrite,
+            **picture,
         )
+
+    def shown(
+        self,
+        label: str = "",
+        *,
+        face: FaceModel | None = None,
+        tongue: Float[np.ndarray, "t 2"] | None = None,
+    ) -> "Shown":
+        """Return this motion for `export.side_by_side.write_side_by_side`, under a label."""
+        from ksdiff_jax.export.side_by_side import Shown
+
+        blocks = self.drawn_blocks(face=face, tongue=tongue)
+        return Shown(label, len(self), self.fps, self.drawn_face(face), blocks)

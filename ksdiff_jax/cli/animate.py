@@ -13,6 +13,7 @@ from ksdiff_jax.cli.animate_outputs import FORMATS, OWN_FORMATS, Outputs, file_s
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.picture_arguments import add_picture_arguments
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.endings import ENDINGS
@@ -32,6 +33,8 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --style me --noise-id take-2
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --causal
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --blinks drawn --head-guidance 3
+  ksdiff-jax animate speech.wav --out out --gaze none
+  ksdiff-jax animate speech.wav --out out --view front side --look clay --size 640x480
 """
 
 
@@ -64,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_checkpoint_arguments(parser.add_argument_group("checkpoint and face"))
     _add_recording_arguments(parser.add_argument_group("recording"))
     _add_transcript_arguments(parser.add_argument_group("transcript (at most one)"))
+    add_picture_arguments(parser.add_argument_group("video"))
     sampling = parser.add_argument_group("sampling")
     _add_sampling_arguments(sampling)
     _add_causal_argument(sampling)
@@ -210,6 +214,12 @@ def _add_manner_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="move as this source of the training data, or as its speaker (SOURCE/SPEAKER); one of "
         "the checkpoint's styles, if it has any; default the checkpoint's",
+    )
+    group.add_argument(
+        "--gaze",
+        choices=("drawn", "none"),
+        help="drawn: eyes that look at the viewer, glance aside and stay on their point while the "
+        "head turns, at random; none: eyes fixed in the head; default: drawn on the built-in head",
     )
     group.add_argument(
         "--blinks",

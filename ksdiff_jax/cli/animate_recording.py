@@ -10,6 +10,7 @@ from ksdiff_jax.cli.animate_outputs import Outputs
 from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
 from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.picture_arguments import picture_options
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.export.endings import ENDINGS, FLAME_ARCHIVES
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within, write_words
@@ -44,6 +45,7 @@ class RecordingAnimator:
         keep_compilations()
 
         from ksdiff_jax.animate.animator import Animator
+        from ksdiff_jax.animate.drawn_gaze import chosen_gaze
         from ksdiff_jax.animate.engine import check_seed
         from ksdiff_jax.face import builtin_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
@@ -69,6 +71,8 @@ class RecordingAnimator:
         if args.causal:
             self._want_causal()
         self.animator.options(**self.options)
+        self.picture = picture_options(args)
+        self.gaze = chosen_gaze(args.gaze, self.animator.pretrained.space.name)
         check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
@@ -152,11 +156,11 @@ class RecordingAnimator:
                 numbers=range(self.args.samples),
                 seed=self.args.seed,
                 progress=update,
+                gaze="none" if self.poses else self.gaze,
                 **self.options,
             )
         if self.poses:
-            source = f"--pose {self.args.pose}"
-            motions = [m.with_pose(p, source=source) for m, p in zip(motions, poses, strict=True)]
+            motions = [self._posed(*each, utterance) for each in zip(motions, poses, strict=True)]
         sampled = time.perf_counter()
         files = []
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
@@ -191,6 +195,13 @@ class RecordingAnimator:
             check_pose(pose, frames=frames, fps=float(MOTION_RATE_HZ), space=space, source=source)
         return list(poses)
 
+    def _posed(self, motion: "Motion", pose: "Motion", utterance: "Utterance") -> "Motion":
+        """Return the motion with the head of `pose`, and a gaze that follows this head."""
+        from ksdiff_jax.animate.drawn_gaze import with_drawn_gaze
+
+        motion = motion.with_pose(pose, source=f"--pose {self.args.pose}")
+        return with_drawn_gaze(motion, utterance.audio) if self.gaze == "drawn" else motion
+
     def _recording(self, speech: str) -> "Recording":
         from ksdiff_jax.audio.waveform import read_recording
 
@@ -215,6 +226,7 @@ class RecordingAnimator:
                         face=self.face,
                         progress=update,
                         overwrite=overwrite,
+                        **self.picture,
                     )
             else:
                 from ksdiff_jax.export.plot import write_plot

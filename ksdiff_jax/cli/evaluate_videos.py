@@ -94,8 +94,8 @@ def write_side_by_side(
 
 def _pictures(motion: "np.ndarray", face: "FaceModel") -> "Iterator[np.ndarray]":
     from ksdiff_jax.animate.motion import Motion
+    from ksdiff_jax.export.picture import portrait_camera
     from ksdiff_jax.export.raster import Surface, render_frames
-    from ksdiff_jax.export.video import portrait_camera
 
     surface, camera = Surface(face.faces, face.colours, face.gloss), portrait_camera(face)
     moving = Motion.from_coefficients(motion, space=face.space)

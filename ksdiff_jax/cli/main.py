@@ -29,6 +29,7 @@ from ksdiff_jax.plain_text import one_line
 COMMANDS = (
     "animate",
     "export",
+    "render",
     "send",
     "audio2face",
     "corpus",

@@ -6,8 +6,10 @@
 | glb-exact | the 50 expression components of the face | the motion's own, of any sign |
 
 Both are skinned: the joints head, neck, jaw, left eye and right eye have the rotations of the
-motion. In `glb`, the shapes contain jaw and eyes, so that only head and neck turn. The viseme
-targets are there to be driven by a rig; at weight 0 they do not add to ARKit's.
+motion. In `glb`, the shapes contain jaw and eyes, so that only head and neck turn; the built-in
+head has its tongue, hair and shirt (`face.dressed`), and shares its turn between root and neck, so
+that the shoulders stay behind. `glb-exact` is the head alone with the motion's own rotations. The
+viseme targets are there to be driven by a rig; at weight 0 they do not add to ARKit's.
 
 Joints do not depend on the expression, so a face without pose correctives is exact in `glb-exact`;
 a FLAME file's pose correctives are left out.
@@ -17,6 +19,7 @@ A file is a header of 12 bytes, a chunk of JSON and a chunk of arrays: `Chunk` c
 
 import json
 import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.take import Take
 from ksdiff_jax.export.viseme_shapes import VISEME_TARGETS, viseme_shapes
 from ksdiff_jax.face.arkit import ARKIT_NAMES, arkit_basis
+from ksdiff_jax.face.dressed import dressed_pieces
 from ksdiff_jax.face.model import FaceModel
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
@@ -38,25 +42,31 @@ _ARRAY_BUFFER, _INDEX_BUFFER = 34962, 34963
 
 def write_glb(path: Path, take: Take) -> None:
     """Write the head with ARKit's 52 targets and the 15 visemes."""
-    face = take.own_face
-    shapes = arkit_basis(face)
-    targets = np.concatenate([shapes, viseme_shapes(shapes)])
+    dressed = take.shown_face is not take.own_face
+    faces = dressed_pieces() if dressed else (take.own_face,)
+    shapes = arkit_basis(faces[0])
+    targets = np.concatenate([shapes, viseme_shapes(shapes, faces[0])])
     weights = np.pad(take.arkit, [(0, 0), (0, len(VISEME_TARGETS))])
     names = (*ARKIT_NAMES, *VISEME_TARGETS)
-    _write(path, take, "glb", names=names, targets=targets, weights=weights, turning=JOINTS[:2])
+    _write(
+        *(path, take, "glb"),
+        faces=faces,
+        targets=dict(zip(names, targets, strict=True)),
+        weights=weights,
+        turning=take.shown_turns,
+    )
 
 
 def write_glb_exact(path: Path, take: Take) -> None:
     """Write the head with the expression components as targets and all five joints turning."""
     face = take.own_face
     targets = np.asarray(face.expression_directions, np.float32)
-    names = tuple(f"expression_{number:02d}" for number in range(len(targets)))
     _write(
         *(path, take, "glb-exact"),
-        names=names,
-        targets=targets,
+        faces=(face,),
+        targets={f"expression_{number:02d}": shape for number, shape in enumerate(targets)},
         weights=take.expression,
-        turning=JOINTS,
+        turning={name: take.rotations(name) for name in JOINTS},
     )
 
 
@@ -65,12 +75,13 @@ def _write(
     take: Take,
     kind: str,
     *,
-    names: tuple[str, ...],
-    targets: Float[np.ndarray, "n v 3"],
+    faces: Sequence[FaceModel],
+    targets: Mapping[str, Float[np.ndarray, "v 3"]],
     weights: Float[np.ndarray, "t n"],
-    turning: tuple[str, ...],
+    turning: Mapping[str, Float[np.ndarray, "t 3"]],
 ) -> None:
-    face = take.own_face
+    """Write `targets` on the first of `faces`; the others are meshes without targets."""
+    face, *others = faces
     points = identity(face, take.motion.shape)
     check_size(vertices=len(points), targets=len(targets), frames=len(take), name=str(take.name))
     chunk = Chunk()
@@ -79,21 +90,21 @@ def _write(
         "attributes": attributes,
         "indices": chunk.add(np.asarray(face.faces, np.uint32).ravel(), target=_INDEX_BUFFER),
         "material": 0,
-        "targets": _targets(chunk, face, points, targets),
+        "targets": _targets(chunk, face, points, list(targets.values())),
     }
     mesh = {
         "name": "head",
         "primitives": [primitive],
-        "weights": [0.0] * len(names),
-        "extras": {"targetNames": list(names)},
+        "weights": [0.0] * len(targets),
+        "extras": {"targetNames": list(targets)},
     }
     nodes, skin = _skeleton(chunk, face, points)
     document = {
         "asset": {"version": "2.0", "generator": mark(kind)},
         "scene": 0,
-        "scenes": [{"nodes": [0, 1]}],
-        "nodes": [{"name": take.name, "mesh": 0, "skin": 0}, *nodes],
-        "meshes": [mesh],
+        "scenes": [{"nodes": [0, 1, *range(1 + len(nodes), 1 + len(nodes) + len(others))]}],
+        "nodes": [{"name": take.name, "mesh": 0, "skin": 0}, *nodes, *_other_nodes(others)],
+        "meshes": [mesh, *(_plain_mesh(chunk, other, take) for other in others)],
         "skins": [skin],
         "materials": [
             {"name": "skin", "pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": 0.7}}
@@ -216,7 +227,7 @@ def _attributes(chunk: Chunk, face: FaceModel, points: np.ndarray) -> dict:
 
 
 def _targets(
-    chunk: Chunk, face: FaceModel, points: np.ndarray, targets: Float[np.ndarray, "n v 3"]
+    chunk: Chunk, face: FaceModel, points: np.ndarray, targets: Sequence[np.ndarray]
 ) -> list[dict]:
     faces = np.asarray(face.faces)
     rest = normals(points, faces)
@@ -227,6 +238,23 @@ def _targets(
         }
         for shape in targets
     ]
+
+
+def _other_nodes(others: Sequence[FaceModel]) -> list[dict]:
+    return [
+        {"name": "hair and shirt", "mesh": 1 + number, "skin": 0} for number in range(len(others))
+    ]
+
+
+def _plain_mesh(chunk: Chunk, face: FaceModel, take: Take) -> dict:
+    points = identity(face, take.motion.shape)
+    indices = chunk.add(np.asarray(face.faces, np.uint32).ravel(), target=_INDEX_BUFFER)
+    primitive = {
+        "attributes": _attributes(chunk, face, points),
+        "indices": indices,
+        "material": 0,
+    }
+    return {"name": "hair and shirt", "primitives": [primitive]}
 
 
 def _skeleton(chunk: Chunk, face: FaceModel, points: np.ndarray) -> tuple[list[dict], dict]:
@@ -248,13 +276,13 @@ def _skeleton(chunk: Chunk, face: FaceModel, points: np.ndarray) -> tuple[list[d
 
 
 def _animation(
-    chunk: Chunk, take: Take, weights: Float[np.ndarray, "t n"], turning: tuple[str, ...]
+    chunk: Chunk, take: Take, weights: Float[np.ndarray, "t n"], turning: Mapping[str, np.ndarray]
 ) -> dict:
     times = chunk.add(take.times_s.astype(np.float32), bounds=True)
     samplers = [{"input": times, "output": chunk.add(weights.astype(np.float32).ravel())}]
     channels = [{"sampler": 0, "target": {"node": 0, "path": "weights"}}]
-    for name in turning:
-        turns = Rotation.from_rotvec(take.rotations(name)).as_quat().astype(np.float32)
+    for name, rotations in turning.items():
+        turns = Rotation.from_rotvec(rotations).as_quat().astype(np.float32)
         turns /= np.linalg.norm(turns, axis=1, keepdims=True)
         channels.append(
             {

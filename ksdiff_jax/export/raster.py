@@ -41,6 +41,19 @@ class Camera(NamedTuple):
     pitch_rad: float = 0.0  # positive: looks down from above
 
 
+class Frame(NamedTuple):
+    """The size of a picture in pixels, and whether its background is transparent."""
+
+    width: int
+    height: int
+    transparent: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a pixel: red, green, blue and, if transparent, alpha."""
+        return 4 if self.transparent else 3
+
+
 class Surface(NamedTuple):
     """Triangles of a mesh, counter-clockwise seen from outside, and the colour and gloss of each
     vertex.
@@ -71,23 +84,25 @@ def render_frames(
     surface: Surface,
     *,
     camera: Camera | None = None,
-    size: int = 512,
+    size: int | Frame = 512,
     supersample: int = 2,
     threads: int = 2,
 ) -> Iterator[np.ndarray]:
-    """Yield one uint8 picture (size, size, 3) per frame, in order; `camera` defaults to
-    `framed_on(vertices)`.
+    """Yield one uint8 picture (height, width, 3, or 4 if transparent) per frame, in order; a number
+    is the size of a square. `camera` defaults to `framed_on(vertices)`; its `height_m` fills the
+    height of the picture.
     """
+    form = size if isinstance(size, Frame) else Frame(size, size)
     camera = framed_on(vertices) if camera is None else camera
     faces, colours, gloss = surface
     gloss = np.full(len(colours), 0.25, np.float32) if gloss is None else gloss
     paint = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
-    turn, view = _view(camera, size)
+    turn, view = _view(camera, form.height)
 
     def draw(frame: np.ndarray) -> np.ndarray:
         points = (np.asarray(frame, np.float32) - np.float32(camera.target)) @ turn.T
-        picture = np.empty((size, size, 3), np.uint8)
+        picture = np.empty((form.height, form.width, form.channels), np.uint8)
         _draw(np.ascontiguousarray(points), triangles, paint, view, supersample, picture)
         return picture
 
@@ -269,27 +284,34 @@ def _shade(x, y, corners, screen, normals, paint):
 
 
 @_compiled
-def _draw(points, triangles, paint, view, supersample, picture):
-    """Draw one frame into `picture`: `points` in camera axes, metres, relative to the target."""
-    size = picture.shape[0]
-    fine = size * supersample
-    focal, distance = view[0] * np.float32(supersample), view[1]
+def _projected(points, focal, distance, wide, tall):
+    """Return screen x and y in pixels, and the inverse distance from the camera."""
     screen = np.empty_like(points)
     for i in range(points.shape[0]):
         inverse = np.float32(1.0) / (distance - points[i, 2])
-        screen[i, 0] = np.float32(0.5 * (fine - 1)) + points[i, 0] * focal * inverse
-        screen[i, 1] = np.float32(0.5 * (fine - 1)) - points[i, 1] * focal * inverse
+        screen[i, 0] = np.float32(0.5 * (wide - 1)) + points[i, 0] * focal * inverse
+        screen[i, 1] = np.float32(0.5 * (tall - 1)) - points[i, 1] * focal * inverse
         screen[i, 2] = inverse
+    return screen
+
+
+@_compiled
+def _draw(points, triangles, paint, view, supersample, picture):
+    """Draw one frame into `picture`: `points` in camera axes, metres, relative to the target."""
+    height, width, channels = picture.shape
+    wide, tall = width * supersample, height * supersample
+    focal, distance = view[0] * np.float32(supersample), view[1]
+    screen = _projected(points, focal, distance, wide, tall)
     normals = _normals(points, triangles)
-    depth = np.zeros((fine, fine), np.float32)
-    owner = np.full((fine, fine), -1, np.int32)
+    depth = np.zeros((tall, wide), np.float32)
+    owner = np.full((tall, wide), -1, np.int32)
     _fill_buffers(screen, triangles, depth, owner)
     samples = supersample * supersample
     middle = np.float32(0.5 * (supersample - 1))
     light = np.zeros(3, np.float32)
-    for y in range(size):
-        along = np.float32(y) / np.float32(size)
-        for x in range(size):
+    for y in range(height):
+        along = np.float32(y) / np.float32(height)
+        for x in range(width):
             light[:] = 0
             first = owner[y * supersample, x * supersample]
             same = True
@@ -299,15 +321,11 @@ def _draw(points, triangles, paint, view, supersample, picture):
                     != first
                 ):
                     same = False
+            counted = 0
             for s in range(1 if same else samples):
                 dy, dx = s // supersample, s % supersample
                 n = owner[y * supersample + dy, x * supersample + dx]
-                if n < 0:
-                    for k in range(3):
-                        light[k] += (
-                            _BACKGROUND[0, k] * (np.float32(1) - along) + _BACKGROUND[1, k] * along
-                        )
-                else:
+                if n >= 0:
                     offset_y = middle if same else np.float32(dy)
                     offset_x = middle if same else np.float32(dx)
                     px, py = (
@@ -318,6 +336,15 @@ def _draw(points, triangles, paint, view, supersample, picture):
                     light[0] += red
                     light[1] += green
                     light[2] += blue
-            scale = np.float32(4095.0) if same else np.float32(4095.0 / samples)
+                    counted += 1
+                elif channels == 3:
+                    for k in range(3):
+                        light[k] += (
+                            _BACKGROUND[0, k] * (np.float32(1) - along) + _BACKGROUND[1, k] * along
+                        )
+                    counted += 1
+            scale = np.float32(4095.0) / np.float32(max(counted, 1))
             for k in range(3):
                 picture[y, x, k] = _SRGB[min(int(light[k] * scale), 4095)]
+            if channels == 4:
+                picture[y, x, 3] = (255 * counted) // (1 if same else samples)

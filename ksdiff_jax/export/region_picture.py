@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.export.drawing import drawing, title_of
+from ksdiff_jax.export.picture import portrait_camera
 from ksdiff_jax.export.raster import Surface, render_frames
-from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import FaceModel, face_vertices
 from ksdiff_jax.motion.space import EXPRESSION_DIMS, STD_FLOOR
 from ksdiff_jax.outputs import writing

@@ -10,8 +10,8 @@ import numpy as np
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.drawing import drawing, title_of
+from ksdiff_jax.export.picture import portrait_camera
 from ksdiff_jax.export.raster import Surface, render_frames
-from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.typing import Float
 

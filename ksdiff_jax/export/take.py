@@ -21,6 +21,8 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.visemes import RATE_HZ, Timed, motion_visemes, viseme_track
 from ksdiff_jax.face.arkit import arkit_weights
 from ksdiff_jax.face.builtin import builtin_face
+from ksdiff_jax.face.drawn_pose import shared_turn
+from ksdiff_jax.face.dressed import dressed_head
 from ksdiff_jax.face.model import FaceModel, check_face
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.resample import resampled, resampled_rotations
@@ -71,6 +73,21 @@ class Take:
         face = builtin_face() if self.face is None else self.face
         check_face(face, self.motion.space, what="motion (give its face with --face FILE)")
         return face
+
+    @functools.cached_property
+    def shown_face(self) -> FaceModel:
+        """The face that is seen: the dressed head for the built-in one, otherwise the face."""
+        return dressed_head() if self.own_face is builtin_face() else self.own_face
+
+    @functools.cached_property
+    def shown_turns(self) -> dict[str, Float[np.ndarray, "t 3"]]:
+        """The rotations of `head` (the root) and `neck` with which `shown_face` is seen; the
+        shoulders of the dressed head stay behind (face/drawn_pose.py).
+        """
+        turns = (self.rotations("head"), self.rotations("neck"))
+        if self.shown_face is not self.own_face:
+            turns = shared_turn(*turns)
+        return dict(zip(("head", "neck"), turns, strict=True))
 
     @functools.cached_property
     def arkit(self) -> Float[np.ndarray, "t 52"]:

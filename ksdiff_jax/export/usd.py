@@ -24,7 +24,7 @@ _TURNING = JOINTS[:2]  # the shapes contain jaw and eyes
 
 def write_usd(path: Path, take: Take) -> None:
     """Write the stage."""
-    face = take.own_face
+    face = take.shown_face
     points = identity(face, take.motion.shape)
     last = len(take) - 1
     header = [
@@ -63,14 +63,14 @@ def _skeleton(face: FaceModel, points: np.ndarray) -> str:
 
 
 def _animation(take: Take) -> str:
-    face = take.own_face
+    face = take.shown_face
     places = joint_places(face, identity(face, take.motion.shape))
     turning = [JOINTS.index(name) for name in _TURNING]
     rest = [
         places[joint] - (places[face.parents[joint]] if face.parents[joint] >= 0 else 0)
         for joint in turning
     ]
-    turns = [Rotation.from_rotvec(take.rotations(name)).as_quat() for name in _TURNING]
+    turns = [Rotation.from_rotvec(take.shown_turns[name]).as_quat() for name in _TURNING]
     turns = np.roll(np.stack(turns, axis=1), 1, axis=2)  # the real part first
     weights = [
         f"            {frame}: [{', '.join(f'{w:.5g}' for w in row)}],"

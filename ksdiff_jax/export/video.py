@@ -1,13 +1,18 @@
-"""Writes a motion as a widely playable video: H.264 (yuv420p) with AAC in an mp4, lips in sync with
-the sound.
+"""Writes pictures as a video, lips in sync with the sound.
+
+| ending | video | sound | transparent |
+|---|---|---|---|
+| .mp4 | H.264, yuv420p, played everywhere | AAC | no |
+| .mov | ProRes 4444, for editing programs | AAC | yes |
+| .webm | VP9, for browsers and streaming programs | Opus | yes |
 
 Pictures are drawn and encoded one after another, so memory does not grow with the clip. The video
 is exactly as long as the motion; the sound is cut or padded with silence to the same length. The
 AAC encoder prepends 1024 samples of its own ("priming"). Their negative time stamps become an edit
-list of the mp4, and players skip them.
+list of the file, and players skip them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -15,71 +20,50 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.export.raster import Camera, Surface, framed_on, render_frames
-from ksdiff_jax.export.soundtrack import RATE_HZ, soundtrack
-from ksdiff_jax.face import FaceModel
-from ksdiff_jax.outputs import check_output, writing
+from ksdiff_jax.export.soundtrack import RATE_HZ
+from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import Float
 
 X264_OPTIONS = {"crf": "20", "preset": "veryfast"}
+VP9_OPTIONS = {"crf": "28", "b": "0", "deadline": "realtime", "cpu-used": "6", "auto-alt-ref": "0"}
 AAC_BIT_RATE = 128_000
-BELOW_CHIN = 0.28  # of the head's height
-ABOVE_HEAD = 0.09  # of the picture's height, room for nods
+_CONTAINER_OPTIONS = {"movflags": "+faststart"}  # other containers ignore it
+
+
+class Encoding(NamedTuple):
+    """The codecs of a container; `clear` is the pixel format with transparency, if it has one."""
+
+    container: str
+    video: str
+    pixels: str
+    clear: str
+    audio: str
+    options: Mapping[str, str]
+
+
+ENCODINGS = {
+    ".mp4": Encoding("mp4", "libx264", "yuv420p", "", "aac", X264_OPTIONS),
+    ".mov": Encoding("mov", "prores_ks", "yuv444p10le", "yuva444p10le", "aac", {"profile": "4444"}),
+    ".webm": Encoding("webm", "libvpx-vp9", "yuv420p", "yuva420p", "libopus", VP9_OPTIONS),
+}
 
 
 class VideoForm(NamedTuple):
-    """The length, the frame rate and the size of a video: `across` square pictures side by side."""
+    """The length, the frame rate and the size of a video: `across` pictures side by side."""
 
     frames: int
     fps: float | int
-    size: int = 512  # pixels, of width and of height of one picture
+    size: int | tuple[int, int] = 512  # pixels of one picture: a square, or width and height
     across: int = 1
+    transparent: bool = False
 
-
-def write_motion_video(
-    path: str | Path,
-    vertex_blocks: Iterable[Float[np.ndarray, "t v 3"]],
-    face: FaceModel,
-    *,
-    form: VideoForm,
-    audio: str | Path | VoiceSource | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Draw blocks of posed vertices of `face` and write them as `path`, with the sound of the
-    recording `audio`.
-
-    A video of ours at `path` is replaced; another file is replaced only with `overwrite`, and
-    `audio` itself never.
-    """
-    given = () if audio is None else (audio.path if isinstance(audio, VoiceSource) else audio,)
-    check_output(path, "video", overwrite=overwrite, inputs=given)
-    camera = portrait_camera(face)
-    surface = Surface(face.faces, face.colours, face.gloss)
-    pictures = (
-        picture
-        for block in vertex_blocks
-        for picture in render_frames(block, surface, camera=camera, size=form.size)
-    )
-    sound = None if audio is None else soundtrack(audio)
-    return write_video(
-        path, pictures, form=form, sound=sound, progress=progress, overwrite=overwrite
-    )
-
-
-def portrait_camera(face: FaceModel) -> Camera:
-    """Return a fixed camera on the resting head, from above the hair to below the chin, the same
-    for every clip.
-    """
-    template = np.asarray(face.template)
-    top, chin = float(template[:, 1].max()), float(template[face.height_pair[1], 1])
-    bottom = chin - BELOW_CHIN * (top - chin)  # the picture ends at the neck, as in a portrait
-    height_m = (top - bottom) / (1 - ABOVE_HEAD)
-    middle = framed_on(template[None]).target
-    return Camera(target=(middle[0], bottom + height_m / 2, middle[2]), height_m=height_m)
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the video."""
+        width, height = (self.size,) * 2 if isinstance(self.size, int) else self.size
+        return self.across * width, height
 
 
 def write_video(
@@ -91,34 +75,36 @@ def write_video(
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Encode `form.frames` pictures (size, across * size, 3) uint8 and blocks of 48 kHz stereo; the
-    file is complete or absent.
+    """Encode `form.frames` pictures (height, width, 3, or 4 if transparent) uint8 and blocks of
+    48 kHz stereo; the file is complete or absent.
 
-    A video of ours at `path` is replaced; another file is replaced only with `overwrite`.
+    The ending of `path` chooses one of `ENCODINGS`; an unknown one is an mp4. A video of ours at
+    `path` is replaced; another file is replaced only with `overwrite`.
     """
-    if form.size % 2:
-        raise InputError(f"video size: got {form.size}, need an even number of pixels (yuv420p)")
+    encoding, (width, height) = encoding_of(path, form), form.pixels
     rate = Fraction(form.fps).limit_denominator(1001)
     with (
         writing(path, "video", overwrite=overwrite) as temporary,
         # The explicit protocol makes FFmpeg treat a name such as `a:b` as a path.
         av.open(
-            f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"}
+            f"file:{temporary}", "w", format=encoding.container, options=_CONTAINER_OPTIONS
         ) as container,
     ):
         container.metadata["comment"] = mark("video")
-        video = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
-        video.width, video.height = form.across * form.size, form.size
-        video.pix_fmt = "yuv420p"
+        video = container.add_stream(encoding.video, rate=rate, options=dict(encoding.options))
+        video.width, video.height = width, height
+        video.pix_fmt = encoding.clear if form.transparent else encoding.pixels
         video.codec_context.time_base = 1 / rate
         voice = None
         if sound is not None:
-            voice = container.add_stream("aac", rate=RATE_HZ, layout="stereo")
+            voice = container.add_stream(encoding.audio, rate=RATE_HZ, layout="stereo")
             voice.bit_rate = AAC_BIT_RATE
             blocks = _per_picture(sound, frames=form.frames, rate=rate)
         written = 0
         for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                picture, format="rgba" if form.transparent else "rgb24"
+            )
             frame.pts, frame.time_base = index, 1 / rate
             container.mux(video.encode(frame))
             if voice is not None:
@@ -128,6 +114,24 @@ def write_video(
         for stream in filter(None, (video, voice)):
             container.mux(stream.encode(None))
     return Path(path)
+
+
+def encoding_of(path: str | Path, form: VideoForm) -> Encoding:
+    """Return the encoding that the ending of `path` chooses; raise `InputError` for a size or a
+    transparency that it does not have.
+    """
+    ending = Path(path).suffix.lower()
+    encoding = ENCODINGS.get(ending, ENCODINGS[".mp4"])
+    width, height = form.pixels
+    if form.transparent and not encoding.clear:
+        raise InputError(
+            f"{path}: a transparent background needs a file named .mov (ProRes 4444) or .webm (VP9)"
+        )
+    if (width % 2 or height % 2) and "420" in encoding.pixels:
+        raise InputError(
+            f"video size: got {width} x {height}, need an even number of pixels (yuv420p)"
+        )
+    return encoding
 
 
 def _mux_sound(container, voice, block: np.ndarray, *, start: int) -> int:

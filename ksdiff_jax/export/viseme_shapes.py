@@ -7,12 +7,16 @@ weights below are choices of this package, after the places of articulation.
 
 import numpy as np
 
+from ksdiff_jax.face.actions import MOUTH_CLOSE_JAW_RAD
 from ksdiff_jax.face.arkit import ARKIT_NAMES
+from ksdiff_jax.face.dressed import tongue_shape
+from ksdiff_jax.face.model import FaceModel
 from ksdiff_jax.typing import Float
 
 VISEMES = (
     *("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou"),
 )
+TONGUE_UP = ("DD", "nn")
 _AVATAR_NAMES = {"ih": "I", "oh": "O", "ou": "U"}
 VISEME_TARGETS = tuple(f"viseme_{_AVATAR_NAMES.get(name, name)}" for name in VISEMES)
 
@@ -47,6 +51,28 @@ def viseme_poses() -> Float[np.ndarray, "15 52"]:
     return poses
 
 
-def viseme_shapes(arkit: Float[np.ndarray, "52 v 3"]) -> Float[np.ndarray, "15 v 3"]:
-    """Return the displacement of every vertex at weight 1 of each viseme, in metres."""
-    return np.tensordot(viseme_poses().astype(np.float32), arkit, 1)
+def viseme_shapes(
+    arkit: Float[np.ndarray, "52 v 3"], face: FaceModel | None = None
+) -> Float[np.ndarray, "15 v 3"]:
+    """Return the displacement of every vertex at weight 1 of each viseme, in metres.
+
+    On the dressed head as `face` they have the tongue's own poses: up in `TONGUE_UP`, and between
+    the teeth in TH in place of a share of tongueOut.
+    """
+    poses = viseme_poses()
+    if face is None:
+        return np.tensordot(poses.astype(np.float32), arkit, 1)
+    poses[:, ARKIT_NAMES.index("tongueOut")] = 0.0
+    shapes = np.tensordot(poses.astype(np.float32), arkit, 1)
+    for name, pose in {"TH": "out", **dict.fromkeys(TONGUE_UP, "up")}.items():
+        jaw_rad = MOUTH_CLOSE_JAW_RAD * _POSES[name]["jawOpen"]
+        shapes[VISEMES.index(name)] += tongue_shape(face, pose, jaw_rad=jaw_rad)
+    return shapes
+
+
+def tongue_weights(visemes: Float[np.ndarray, "t 15"]) -> Float[np.ndarray, "t 2"]:
+    """Return the weights of the tongue's poses (`face.head.tongue.POSES`) of a viseme track: `up`
+    for `TONGUE_UP`, `out` for TH.
+    """
+    up = visemes[:, [VISEMES.index(name) for name in TONGUE_UP]].sum(axis=1)
+    return np.clip(np.stack([up, visemes[:, VISEMES.index("TH")]], axis=1), 0, 1)

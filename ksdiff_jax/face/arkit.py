@@ -8,7 +8,9 @@ On the built-in head the shapes are known by construction; other faces get them 
 | jawOpen | the jaw opened by `MOUTH_CLOSE_JAW_RAD` |
 | mouthClose | what MouthClose does to that open jaw: both shapes at one weight keep the lips shut |
 | eyeLook..., 8 | the eyeball turned by `EYE_LOOK_RAD`, "in" towards the nose |
-| tongueOut | zero: the head's tongue does not move |
+| tongueOut | the tongue of the dressed head between the lips; zero on other faces |
+
+The tongue has no coefficient, so that the weight of tongueOut is 0 in every motion.
 
 The eight actions that ARKit does not have (lips parting, chin raiser, ...) and negative weights of
 actions are expressed by the nearest combination of the 52 (`box_least_squares`).
@@ -28,6 +30,7 @@ from ksdiff_jax.face.actions import (
 from ksdiff_jax.face.box_least_squares import PENALTIES, Penalties, box_least_squares
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.deformation_transfer import transferred
+from ksdiff_jax.face.dressed import tongue_shape
 from ksdiff_jax.face.model import FaceModel, check_face, face_vertices
 from ksdiff_jax.face.retargeting import check_owner, retargeting
 from ksdiff_jax.motion.clip import MotionClip
@@ -60,6 +63,7 @@ _WITH = {
 _MOUTH_CLOSE = ACTIONS.index("MouthClose")
 # Axis of each look as (pitch, yaw) signs for the left eye; a right eye mirrors the yaw.
 _LOOKS = {"Down": (1, 0), "Up": (-1, 0), "Out": (0, 1), "In": (0, -1)}
+_TONGUE_OUT = np.array([1.0, 1.0, 2.5])  # of the pose between the teeth, along each axis
 _LIPS_WEIGHT = 16.0  # squared error on the lips, against 1 elsewhere: speech is on the lips
 _BLOCK_FRAMES = 128  # frames posed at once: one compiled shape for every length
 _MOVED_M = 1e-5  # a vertex that no shape moves by this much takes no part in the fit
@@ -73,7 +77,7 @@ def arkit_basis(face: FaceModel) -> Float[np.ndarray, "52 v 3"]:
     """
     head = builtin_face()
     own = face.space == BUILTIN.name
-    shapes = _constructed(head)
+    shapes = _constructed(face if own else head)
     if not own:
         fields = np.stack(list(shapes.values())).astype(np.float64)
         moved = transferred(fields, retargeting(head, face).correspondence, head, face)
@@ -83,7 +87,7 @@ def arkit_basis(face: FaceModel) -> Float[np.ndarray, "52 v 3"]:
 
 
 def _constructed(head: FaceModel) -> dict[str, Float[np.ndarray, "v 3"]]:
-    """Return the shapes of the built-in head except the looks."""
+    """Return the shapes of the built-in or the dressed head except the looks."""
     to_expression = (_actions() @ actions_to_expression_matrix()).astype(np.float32)
     fields = np.tensordot(to_expression, np.asarray(head.expression_directions), 1)
     shapes = dict(zip(ARKIT_NAMES, fields, strict=True))
@@ -91,6 +95,7 @@ def _constructed(head: FaceModel) -> dict[str, Float[np.ndarray, "v 3"]]:
     shut = actions_to_expression(np.eye(len(ACTIONS), dtype=np.float32)[_MOUTH_CLOSE])
     posed = np.asarray(face_vertices(head, np.stack([rest, shut]), jaw_pose=np.stack([opened] * 2)))
     shapes["jawOpen"], shapes["mouthClose"] = posed[0] - head.template, posed[1] - posed[0]
+    shapes["tongueOut"] = _TONGUE_OUT * tongue_shape(head, "out", jaw_rad=MOUTH_CLOSE_JAW_RAD)
     return {name: shape for name, shape in shapes.items() if name not in _look_poses()}
 
 

@@ -15,6 +15,7 @@ from ksdiff_jax.export.gltf import check_size
 from ksdiff_jax.export.writers import write_take
 from ksdiff_jax.face import builtin_face, face_vertices
 from ksdiff_jax.face.arkit import ARKIT_NAMES, arkit_basis
+from ksdiff_jax.face.dressed import dressed_pieces
 from ksdiff_jax.ownership import purpose_of
 from tests.export.takes import known_take
 
@@ -115,10 +116,20 @@ def test_the_arkit_file_has_the_weights_the_names_and_a_head_that_turns(glbs):
     weights = read.channel("weights", 0).reshape(-1, 67)
     np.testing.assert_allclose(weights[:, :52], take.arkit, atol=1e-7)
     assert not weights[:, 52:].any()
-    face = builtin_face()
+    face = dressed_pieces()[0]
     shown = np.tensordot(take.arkit[5], arkit_basis(face), 1) + face.template
-    turn, place = take.head[5].as_matrix(), np.asarray(face.joint_regressor[0] @ face.template)
-    np.testing.assert_allclose(read.posed(5)[:, :3], (shown - place) @ turn.T + place, atol=2e-6)
+    root, neck = (Rotation.from_rotvec(take.shown_turns[name][5]) for name in ("head", "neck"))
+    below, above = np.asarray(face.joint_regressor[:2] @ face.template)
+    moved = root.apply(shown - below) + below
+    turned = root.apply(neck.apply(shown - above) + above - below) + below
+    # The shapes move jaw and eyes, whose joints stay on the neck.
+    share = np.asarray(face.skinning_weights[:, :1])
+    np.testing.assert_allclose(
+        read.posed(5)[:, :3], share * moved + (1 - share) * turned, atol=2e-6
+    )
+    assert (root * neck * take.head[5].inv()).magnitude() < 1e-6
+    hair = read.json["meshes"][1]["primitives"][0]
+    assert "targets" not in hair and len(read.array(hair["attributes"]["POSITION"])) > 3000
     normals = read.array(read.json["meshes"][0]["primitives"][0]["attributes"]["NORMAL"])
     assert np.mean((normals * face.template)[:, [0, 2]].sum(axis=1) > 0) > 0.7  # outwards
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.picture import portrait_camera
 from ksdiff_jax.export.raster import Surface, render_frames
 from ksdiff_jax.export.strip import draw_strip
-from ksdiff_jax.export.video import portrait_camera
 from ksdiff_jax.face import builtin_face
 
 SIZE = 64

@@ -75,7 +75,7 @@ def make_hair() -> Part:
     columns, rows = 52, 15
     # 0 in front, counter-clockwise from above
     azimuth = np.linspace(0, 2 * np.pi, columns, endpoint=False)
-    lowest = _hairline(azimuth)
+    lowest = hairline(azimuth)
     share = np.linspace(0, 1, rows) ** 1.15
     elevation = lowest + share[:, None] * (np.pi / 2 - 0.03 - lowest)
     flat = np.cos(elevation)
@@ -126,10 +126,10 @@ def hair_cover(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
     """
     local = points - CENTRE
     elevation = np.arctan2(local[:, 1], np.hypot(local[:, 0], local[:, 2]))
-    return elevation - _hairline(np.arctan2(local[:, 0], local[:, 2]))
+    return elevation - hairline(np.arctan2(local[:, 0], local[:, 2]))
 
 
-def _hairline(azimuth: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+def hairline(azimuth: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     """Return the elevation of the edge of the hair: high over the forehead, down the sideburns, low
     at the nape.
     """

@@ -38,9 +38,13 @@ def skinning_weights(head: HeadMesh) -> Float[np.ndarray, "v 5"]:
     for k, name in enumerate(("left_eye", "right_eye")):
         jaw[head.spans[name]] = 0.0
         eyes[head.spans[name], k] = 1.0
-    below = 1 - smoothstep((points[:, 1] + 0.175) / 0.085)
-    base = below * (1 - jaw) * (1 - eyes.sum(axis=1))
+    base = (1 - neck_weight(points)) * (1 - jaw) * (1 - eyes.sum(axis=1))
     return np.column_stack([base, 1 - base - jaw - eyes.sum(axis=1), jaw, eyes])
+
+
+def neck_weight(points: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v"]:
+    """Return the share of the neck joint in vertices of neck and collar: 0 at the cut edge."""
+    return smoothstep((points[:, 1] + 0.175) / 0.085)
 
 
 def joint_regressor(head: HeadMesh) -> Float[np.ndarray, "5 v"]:

@@ -1,4 +1,5 @@
-"""The skull, face and neck of the built-in head as one smooth implicit surface.
+"""The skull, face and neck of the built-in head as one smooth implicit surface, and its clothed
+shoulders as another.
 
 The surface is the zero set of a signed function. The function combines ellipsoids, round cones and
 balls, each positioned in metres on the head, by smooth minima (unions) and smooth differences. It
@@ -7,11 +8,14 @@ out of the face. Eyes at y = 0.030, base of the nose -0.022, mouth -0.043, botto
 -0.088, crown 0.137.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ksdiff_jax.typing import Float
 
 CENTRE = np.array([0.0, 0.005, 0.0])
+TORSO_CENTRE = np.array([0.0, -0.300, -0.055])
 NECK_CUT_Y = -0.185
 
 
@@ -52,15 +56,38 @@ def signed_distance(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
     return np.maximum(d, NECK_CUT_Y - p[:, 1])
 
 
+def torso_distance(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
+    """Return the approximate signed distance in metres to the clothed shoulders, upper arms and
+    chest, and to a collar's width around the neck.
+    """
+    p = np.concatenate([np.abs(points[:, :1]), points[:, 1:]], axis=1)
+    neck = _cone(p, (0, -0.040, -0.024), (0, -0.230, -0.042), 0.0480, 0.0560)
+    # the skin of the neck lies inside
+    neck = _join(neck, _ellipsoid(p, (0, -0.225, -0.046), (0.084, 0.066, 0.070)), 0.050)
+    p = p - np.array([0.0, 0.012, 0.004])
+    d = _ellipsoid(p, (0, -0.380, -0.060), (0.150, 0.205, 0.096))  # rib cage
+    d = _join(d, _ellipsoid(p, (0.062, -0.315, 0.000), (0.075, 0.075, 0.045)), 0.040)  # chest
+    # shoulder and upper arm
+    d = _join(d, _cone(p, (0.060, -0.222, -0.066), (0.158, -0.240, -0.064), 0.040, 0.045), 0.060)
+    d = _join(d, _cone(p, (0.158, -0.240, -0.064), (0.182, -0.420, -0.062), 0.047, 0.042), 0.030)
+    # the slope from neck to shoulder
+    d = _join(d, _cone(p, (0.012, -0.152, -0.062), (0.118, -0.222, -0.066), 0.030, 0.028), 0.040)
+    return _join(d, neck, 0.030)
+
+
 def cast(
-    origins: Float[np.ndarray, "n 3"], directions: Float[np.ndarray, "n 3"], *, steps: int = 48
+    origins: Float[np.ndarray, "n 3"],
+    directions: Float[np.ndarray, "n 3"],
+    *,
+    distance: Callable[[np.ndarray], np.ndarray] = signed_distance,
+    steps: int = 48,
 ) -> Float[np.ndarray, "n 3"]:
     """Return the first points of the surface along unit `directions`, from outside."""
     travelled = np.zeros(len(origins))
     for _ in range(steps):
         # Steps shorter than the distance: smooth unions of scaled ellipsoids overestimate it a
         # little.
-        travelled += 0.8 * signed_distance(origins + travelled[:, None] * directions)
+        travelled += 0.8 * distance(origins + travelled[:, None] * directions)
     return origins + travelled[:, None] * directions
 
 
