@@ -21,25 +21,18 @@ on the clip and the frame only (`rng.frame_keys`).
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.sample import Denoiser, ddim
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.models.ksdiff.config import SampleConfig
-from ksdiff_jax.models.ksdiff.keyframe_predictor import (
-    BEGIN_BIT,
-    PredictorMemory,
-    empty_caches,
-    pad_speech,
-)
+from ksdiff_jax.models.ksdiff.keyframe_decoding import decode_keyframes
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import (
     TRACKS,
     Encoded,
     Network,
-    compute_dtype,
     expression_generator,
     generator_dims,
     keyframe_tracks,
@@ -82,7 +75,9 @@ def sample_normalised(
     for track in keyframe_tracks(network.config):
         uniform = frame_uniform(streams(keys, f"keyframes {track}"), first, frames)
         threshold = keyframe_threshold(options, uniform)
-        found, score = decode_keyframes(network, params, track, encoded, threshold)
+        found, score, _ = decode_keyframes(
+            network, params, track, encoded, threshold, decoder=options.keyframe_decoder
+        )
         if speech.keyframes is not None:
             found = placed_keyframes(speech.keyframes[..., TRACKS.index(track)], found)
         bits[track] = found.astype(jnp.int32)
@@ -252,52 +247,3 @@ def keyframe_threshold(options: SampleConfig, uniform: Float[Array, "b t"]) -> F
     if options.keyframe_decoding == "bernoulli":
         return uniform
     return jnp.full_like(uniform, options.keyframe_threshold)
-
-
-def decode_keyframes(
-    network: Network,
-    params: PyTree,
-    track: str,
-    encoded: Encoded,
-    threshold: Float[Array, "b t"],
-) -> tuple[Bool[Array, "b t"], Float[Array, "b t"]]:
-    """Return the autoregressive keyframe bits of a track and their probabilities (§2.2).
-
-    One scan over the frames computes both, with cached keys and values. Both are zero on padding.
-    """
-    variables, window = {"params": params}, network.config.keyframes.window_frames
-    batch, frames = encoded.mask.shape
-    memory = network.apply(variables, track, encoded, method=Network.predictor_memory)
-    memory = PredictorMemory(
-        jax.tree.map(lambda a: pad_speech(a, window=window), memory.speech), memory.transcript
-    )
-    mask = pad_speech(encoded.mask, window=window)
-    features = jnp.moveaxis(getattr(encoded.features, track), 1, 0)
-
-    def visit(carry, inputs):
-        previous, caches = carry
-        frame, feature, threshold = inputs
-        logit, caches = network.apply(
-            variables,
-            track,
-            previous,
-            feature,
-            caches,
-            memory,
-            frame,
-            mask=mask,
-            text_mask=encoded.text_mask,
-            causal=encoded.causal,
-            method=Network.keyframe_step,
-        )
-        probability = jax.nn.sigmoid(logit)
-        bit = probability > threshold
-        return (bit.astype(jnp.int32), caches), (bit, probability)
-
-    caches = empty_caches(network.config, batch=batch, dtype=compute_dtype(network.config))
-    _, (bits, probabilities) = jax.lax.scan(
-        visit,
-        (jnp.full(batch, BEGIN_BIT), caches),
-        (jnp.arange(frames), features, threshold.T),
-    )
-    return jnp.moveaxis(bits, 0, 1) & encoded.mask, jnp.moveaxis(probabilities, 0, 1) * encoded.mask
