@@ -37,9 +37,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from ksdiff_jax.animate.batches import Job, Runner, bucket_of
+from ksdiff_jax.animate.batches import Runner, bucket_of
 from ksdiff_jax.animate.causal_form import causal_form
-from ksdiff_jax.animate.joining import joined_windows, with_blinks
+from ksdiff_jax.animate.editing import check_edits, sample_edited
+from ksdiff_jax.animate.joining import sample_whole, with_blinks
 from ksdiff_jax.animate.windows import plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
@@ -197,27 +198,28 @@ class Engine:
         `numbers` distinguishes samples of one utterance (default: all 0). `batch_size` is the
         maximum number of windows that are sampled together (default: as many as make
         `FRAMES_PER_BATCH` frames). `progress(done, total)` is called after each batch, in motion
-        frames. Raise `InputError` for a seed out of range.
+        frames. An edited utterance (`animate.editing`) is sampled again where its edit reaches.
+        Raise `InputError` for a seed out of range.
         """
         check_seed(seed)
         utterances = alike(self.prepared(utterances))
         numbers = [0] * len(utterances) if numbers is None else numbers
-        jobs = [
-            Job(item, window, utterance, sample_key(seed, numbers[item], utterance.noise_id))
-            for item, utterance in enumerate(utterances)
-            for window in plan_windows(utterance.frames, longest=self.buckets[-1])
-        ]
-        parts: list[list[Sample]] = [[] for _ in utterances]
-        done, total = 0, sum(job.window.frames for job in jobs)
-        runner = Runner(self.system, self._params, self.mesh, self.buckets)
-        for group, samples in runner.run(jobs, batch_size):
-            for job, sample in zip(group, samples, strict=True):
-                parts[job.item].append(sample)
-                done += job.window.frames
-            if progress:
-                progress(done, total)
         keys = [sample_key(seed, n, u.noise_id) for n, u in zip(numbers, utterances, strict=True)]
-        return [self._joined(*each) for each in zip(utterances, parts, keys, strict=True)]
+        runner = Runner(self.system, self._params, self.mesh, self.buckets)
+        windows = functools.partial(sample_whole, runner, batch_size=batch_size, progress=progress)
+        samples = windows(utterances, keys)
+        finished = [
+            with_blinks(*each, system=self.system)
+            for each in zip(samples, utterances, keys, strict=True)
+        ]
+        if edited := [i for i, utterance in enumerate(utterances) if utterance.edit is not None]:
+            check_edits(self.system)
+            rows = [(utterances[i], samples[i], finished[i], keys[i]) for i in edited]
+            again = sample_edited(windows, rows, system=self.system)
+            finished = [
+                again[edited.index(i)] if i in edited else each for i, each in enumerate(finished)
+            ]
+        return finished
 
     def prepared(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         """Return utterances as `sample` uses them: with a bounded look-ahead if `sample.causal`,
@@ -274,11 +276,6 @@ class Engine:
                 TranscriptWarning,
                 stacklevel=3,
             )
-
-    def _joined(self, utterance: Utterance, parts: list[Sample], key: Key[Array, ""]) -> Sample:
-        """Return the windows of an utterance as the sample of this key."""
-        sample = joined_windows(parts, frames=utterance.frames, longest=self.buckets[-1])
-        return with_blinks(sample, utterance, key, system=self.system)
 
 
 def sample_key(seed: int, number: int, noise_id: str) -> Key[Array, ""]:

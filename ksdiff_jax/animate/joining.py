@@ -2,15 +2,62 @@
 ask for.
 """
 
+from collections.abc import Callable, Sequence
+
+import jax
 import numpy as np
 
+from ksdiff_jax.animate.batches import Job, Runner
 from ksdiff_jax.animate.drawn_blinks import with_drawn_blinks
-from ksdiff_jax.animate.windows import join_windows, owned_frames, plan_windows
+from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.face.blinks import with_closed_blinks
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.motion.space import BUILTIN, EXPRESSION
 from ksdiff_jax.speech.utterance import Utterance
 from ksdiff_jax.typing import Array, Key
+
+
+def sample_whole(
+    runner: Runner,
+    utterances: Sequence[Utterance],
+    keys: Sequence[Key[Array, ""]],
+    *,
+    batch_size: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    known: Sequence[Sample] | None = None,
+) -> list[Sample]:
+    """Return the samples of whole utterances with these keys, before blinks.
+
+    With `known`, the samples without the edits of the utterances, a window in which no frame may
+    change is not sampled again. `progress(done, total)` is called after each batch, in motion
+    frames.
+    """
+    longest = runner.buckets[-1]
+    parts: list[dict[Window, Sample]] = [{} for _ in utterances]
+    jobs = []
+    for item, (utterance, key) in enumerate(zip(utterances, keys, strict=True)):
+        for window in plan_windows(utterance.frames, longest=longest):
+            frames = slice(*window)
+            if known is not None and not utterance.held.free[frames].any():
+                cut = lambda array, frames=frames: array[frames]  # noqa: E731
+                parts[item][window] = jax.tree.map(cut, known[item])
+            else:
+                jobs.append(Job(item, window, utterance, key))
+    done, total = 0, sum(job.window.frames for job in jobs)
+    for group, samples in runner.run(jobs, batch_size):
+        for job, sample in zip(group, samples, strict=True):
+            parts[job.item][job.window] = sample
+            done += job.window.frames
+        if progress:
+            progress(done, total)
+    return [
+        joined_windows(
+            [of_item[window] for window in sorted(of_item)],
+            frames=utterance.frames,
+            longest=longest,
+        )
+        for of_item, utterance in zip(parts, utterances, strict=True)
+    ]
 
 
 def joined_windows(parts: list[Sample], *, frames: int, longest: int) -> Sample:
