@@ -18,6 +18,7 @@ import jax
 
 from ksdiff_jax import __version__
 from ksdiff_jax.animate.drawn_gaze import chosen_gaze, with_drawn_gaze
+from ksdiff_jax.animate.editing import Edited, Pins, edited
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
@@ -112,14 +113,29 @@ class Animator:
         (`speech.transcripts`). `channel` selects one channel, `audio_stream` one of several sound
         tracks; both are counted from 1. The noise of sampling depends on `seed` and `noise_id`, by
         default a digest of the decoded sound, so that different recordings get different heads; ""
-        is the noise that all recordings share. `options` are those of `SampleConfig`, as `steps=`,
-        `guidance=`, `sampler=`; the defaults are the checkpoint's; and `gaze=` ("drawn" or "none").
+        is the noise that all recordings share.
+
+        `keyframes=`, a motion or bits, replace those of the model, and `pins=` hold values of
+        another motion; both change their neighbourhood only (`edited`). The other `options` are
+        those of `SampleConfig`, as `steps=`, `guidance=`, `sampler=`; the defaults are the
+        checkpoint's; and `gaze=` ("drawn" or "none").
         """
         given = {"sample_rate_hz": sample_rate_hz, "channel": channel, "audio_stream": audio_stream}
-        given |= {"noise_id": noise_id}
-        return self.samples(speech, count=1, transcript=transcript, seed=seed, **given, **options)[
-            0
-        ]
+        utterance = self.read(speech, transcript=transcript, noise_id=noise_id, **given)
+        self._warn_of_unread([transcript], options)
+        edits = {name: options.pop(name) for name in ("keyframes", "pins") if name in options}
+        utterance = self.edited(utterance, **edits)
+        return self.animate([utterance], seed=seed, **options)[0]
+
+    def edited(
+        self,
+        utterance: Utterance,
+        *,
+        keyframes: Edited | None = None,
+        pins: Pins | Sequence[Pins] = (),
+    ) -> Utterance:
+        """Return an utterance whose motion is edited, for `animate`; see `editing.edited`."""
+        return edited(utterance, keyframes=keyframes, pins=pins, space=self.pretrained.space)
 
     def samples(
         self,
@@ -144,6 +160,33 @@ class Animator:
         utterance = self.read(speech, transcript=transcript, **given)
         self._warn_of_unread([transcript], options)
         return self.animate([utterance] * count, seed=seed, numbers=range(count), **options)
+
+    def best(
+        self,
+        utterance: Utterance,
+        *,
+        of: int,
+        count: int = 1,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+        **options,
+    ) -> list[Motion]:
+        """Return the `count` best of `of` different motions of an utterance, the best first, by the
+        score of `animate.best`, which is in `meta["best_of"]`; raise `InputError` for `of` below
+        `count`, and for another space than that of the built-in head.
+        """
+        from ksdiff_jax.animate.best import SCORE, check_count, sync_score
+
+        check_count(of, wanted=count, space=self.pretrained.space.name)
+        given = {"seed": seed, "progress": progress, "numbers": range(of)}
+        motions = self.animate([utterance] * of, **given, **options)
+        scores = [sync_score(utterance, motion.coefficients) for motion in motions]
+        order = sorted(range(of), key=lambda number: -scores[number])[:count]
+        about = {"of": of, "score": SCORE, "scores": scores}
+        return [
+            dataclasses.replace(motions[number], meta=motions[number].meta | {"best_of": about})
+            for number in order
+        ]
 
     def batch(
         self,

@@ -31,24 +31,23 @@ import dataclasses
 import functools
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from ksdiff_jax.animate.batches import Runner, bucket_of
 from ksdiff_jax.animate.causal_form import causal_form
-from ksdiff_jax.animate.drawn_blinks import with_drawn_blinks
-from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
+from ksdiff_jax.animate.editing import check_edits, sample_edited
+from ksdiff_jax.animate.joining import sample_whole, with_blinks
+from ksdiff_jax.animate.windows import plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
 from ksdiff_jax.config import Config, MeshConfig
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.transforms import FeaturesOf, raw_prosody, transcript_of_clip
 from ksdiff_jax.errors import InputError, Notice
-from ksdiff_jax.face.blinks import with_closed_blinks
 from ksdiff_jax.models.speech_encoder import (
     SpeechFeatures,
     encodes_recordings,
@@ -56,9 +55,9 @@ from ksdiff_jax.models.speech_encoder import (
     speech_features,
 )
 from ksdiff_jax.models.system import Sample, System
-from ksdiff_jax.motion.space import BUILTIN, EXPRESSION, MotionSpace
+from ksdiff_jax.motion.space import BUILTIN, MotionSpace
 from ksdiff_jax.overrides import override
-from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.parallel.mesh import make_mesh
 from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.reading import SpeechSource, read_utterance
@@ -66,20 +65,16 @@ from ksdiff_jax.speech.spoken_parts import byte_count, spoken_text
 from ksdiff_jax.speech.transcript import SPECIAL_TOKENS
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript
 from ksdiff_jax.speech.utterance import (
-    Speech,
     Utterance,
     alike,
     cut_utterance,
     noise_id_of,
-    pad_utterance,
     part_of_text,
-    stack_rows,
     whole_frames,
 )
-from ksdiff_jax.typing import Array, Int, Key, PyTree
+from ksdiff_jax.typing import Array, Key, PyTree
 
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
-FRAMES_PER_BATCH = 2048  # motion frames, if no batch size is given
 MAX_SEED = 2**32
 
 
@@ -89,15 +84,6 @@ class TranscriptWarning(Notice):
 
 class CausalWarning(Notice):
     """The causal mode of a model that was not trained for it, or a transcript that it ignores."""
-
-
-class Job(NamedTuple):
-    """One window of one sample of an utterance."""
-
-    item: int  # index of the utterance in the caller's list
-    window: Window
-    utterance: Utterance
-    key: Key[Array, ""]
 
 
 class Engine:
@@ -212,26 +198,28 @@ class Engine:
         `numbers` distinguishes samples of one utterance (default: all 0). `batch_size` is the
         maximum number of windows that are sampled together (default: as many as make
         `FRAMES_PER_BATCH` frames). `progress(done, total)` is called after each batch, in motion
-        frames. Raise `InputError` for a seed out of range.
+        frames. An edited utterance (`animate.editing`) is sampled again where its edit reaches.
+        Raise `InputError` for a seed out of range.
         """
         check_seed(seed)
         utterances = alike(self.prepared(utterances))
         numbers = [0] * len(utterances) if numbers is None else numbers
-        jobs = [
-            Job(item, window, utterance, sample_key(seed, numbers[item], utterance.noise_id))
-            for item, utterance in enumerate(utterances)
-            for window in plan_windows(utterance.frames, longest=self.buckets[-1])
-        ]
-        parts: list[list[Sample]] = [[] for _ in utterances]
-        done, total = 0, sum(job.window.frames for job in jobs)
-        for bucket, size, group in self._batches(jobs, batch_size):
-            for job, sample in zip(group, self._run(group, bucket, size), strict=True):
-                parts[job.item].append(sample)
-                done += job.window.frames
-            if progress:
-                progress(done, total)
         keys = [sample_key(seed, n, u.noise_id) for n, u in zip(numbers, utterances, strict=True)]
-        return [self._joined(*each) for each in zip(utterances, parts, keys, strict=True)]
+        runner = Runner(self.system, self._params, self.mesh, self.buckets)
+        windows = functools.partial(sample_whole, runner, batch_size=batch_size, progress=progress)
+        samples = windows(utterances, keys)
+        finished = [
+            with_blinks(*each, system=self.system)
+            for each in zip(samples, utterances, keys, strict=True)
+        ]
+        if edited := [i for i, utterance in enumerate(utterances) if utterance.edit is not None]:
+            check_edits(self.system)
+            rows = [(utterances[i], samples[i], finished[i], keys[i]) for i in edited]
+            again = sample_edited(windows, rows, system=self.system)
+            finished = [
+                again[edited.index(i)] if i in edited else each for i, each in enumerate(finished)
+            ]
+        return finished
 
     def prepared(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         """Return utterances as `sample` uses them: with a bounded look-ahead if `sample.causal`,
@@ -250,7 +238,7 @@ class Engine:
 
     def bucket(self, frames: int) -> int:
         """Return the padded length for `frames` motion frames, at most the last bucket."""
-        return next(bucket for bucket in self.buckets if frames <= bucket)
+        return bucket_of(frames, self.buckets)
 
     def _encoded(self, audio: np.ndarray) -> np.ndarray | None:
         """Return the features (f, d) of a whole recording, or None if the encoder runs in the
@@ -289,88 +277,11 @@ class Engine:
                 stacklevel=3,
             )
 
-    def _batches(
-        self, jobs: list[Job], batch_size: int | None
-    ) -> Iterator[tuple[int, int, list[Job]]]:
-        """Yield (bucket, size, jobs): at most `size` jobs of one bucket; all batches of a bucket
-        have the same size. The windows of every utterance stay in order.
-        """
-        by_bucket: dict[int, list[Job]] = {}
-        for job in jobs:
-            by_bucket.setdefault(self.bucket(job.window.frames), []).append(job)
-        for bucket, group in by_bucket.items():
-            limit = batch_size or max(1, FRAMES_PER_BATCH // bucket)
-            size = min(limit, 1 << (len(group) - 1).bit_length())
-            if size > 1:
-                size = -(-size // self.mesh.size) * self.mesh.size
-            for start in range(0, len(group), size):
-                yield bucket, size, group[start : start + size]
-
-    def _run(self, group: list[Job], bucket: int, size: int) -> list[Sample]:
-        """Sample a batch of windows, filled with copies of the last one, and cut each result to its
-        window.
-        """
-        rows = [*group, *[group[-1]] * (size - len(group))]
-        inputs = (
-            stack_rows(
-                [pad_utterance(cut_utterance(r.utterance, *r.window), bucket) for r in rows]
-            ),
-            jnp.stack([row.key for row in rows]),
-            np.array([row.window.start for row in rows], np.int32),
-        )
-        sharding = batch_sharding(self.mesh) if size > 1 else replicated(self.mesh)
-        inputs = jax.device_put(inputs, sharding)
-        sample = _sample(self._params, *inputs, system=self.system)
-        sample = jax.device_get(sample)
-        return [
-            jax.tree.map(lambda array, row=row, job=job: array[row, : job.window.frames], sample)
-            for row, job in enumerate(group)
-        ]
-
-    def _joined(self, utterance: Utterance, parts: list[Sample], key: Key[Array, ""]) -> Sample:
-        """Return the windows of an utterance as the sample of this key."""
-        frames = utterance.frames
-        windows = plan_windows(frames, longest=self.buckets[-1])
-        tracks = {
-            name: owned_frames([part.tracks[name] for part in parts], windows, frames=frames)
-            for name in parts[0].tracks
-        }
-        motion = join_windows([part.motion for part in parts], windows, frames=frames)
-        if self.space.name == BUILTIN.name:
-            closes = not utterance.causal
-            motion[:, EXPRESSION] = self._blinking(motion[:, EXPRESSION], key, closes=closes)
-        return Sample(motion, tracks)
-
-    def _blinking(self, expression: np.ndarray, key: Key[Array, ""], *, closes: bool) -> np.ndarray:
-        """Return the coefficients of the built-in head with the blinks that the options ask for.
-
-        Blinks are not closed if `closes` is False: whether a blink closes on its own is not known
-        before its end.
-        """
-        options = self.system.config.sample
-        if options.blinks == "drawn":
-            expression = with_drawn_blinks(expression, key)
-        closes = closes and options.close_blinks
-        return with_closed_blinks(expression) if closes else expression
-
 
 def sample_key(seed: int, number: int, noise_id: str) -> Key[Array, ""]:
     """Return the key of sample `number` of an utterance with this noise id."""
     key = stream(jax.random.key(seed), "sample", number)
     return stream(key, f"noise {noise_id}") if noise_id else key
-
-
-@functools.partial(jax.jit, static_argnames="system")
-def _sample(
-    params: PyTree,
-    speech: Speech,
-    keys: Key[Array, "b"],
-    first: Int[Array, "b"],
-    *,
-    system: System,
-) -> Sample:
-    """Return `System.sample`, compiled once per system and shape."""
-    return system.sample(params, speech, keys, first)
 
 
 def _mesh_of(params: PyTree) -> Mesh | None:

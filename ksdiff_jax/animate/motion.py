@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ksdiff_jax.animate.head_style import with_head_style
+from ksdiff_jax.animate.silence_guard import with_silence_guard
+from ksdiff_jax.animate.strengths import mouth_only, strengthened
 from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face import (
@@ -26,6 +29,7 @@ from ksdiff_jax.face.dressed import dressed_head, dressed_spans, is_dressed
 from ksdiff_jax.face.head.tongue import POSES, tongue_displacements
 from ksdiff_jax.face.retargeting import check_owner, face_digest, retargeted, retargeting
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.frame_rate import at_frame_rate
 from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.typing import Float
 
@@ -90,6 +94,39 @@ class Motion(MotionClip):
         check_face(source, self.space, what="motion")
         check_owner(self, source, remedy="give that one as source")
         return retargeted(self, retargeting(source, face), source, face)
+
+    def with_strengths(
+        self,
+        *,
+        lips: float | int | None = None,
+        head: float | int | None = None,
+        brows: float | int | None = None,
+        blinks: float | int | None = None,
+    ) -> "Motion":
+        """Return this motion with parts of the face that move more (above 1) or less; see
+        `animate.strengths`.
+        """
+        return strengthened(self, lips=lips, head=head, brows=brows, blinks=blinks)
+
+    def mouth_only(self) -> "Motion":
+        """Return the motion of mouth and jaw alone, on a head at rest; see `animate.strengths`."""
+        return mouth_only(self)
+
+    def with_head_style(self, reference: MotionClip) -> "Motion":
+        """Return this motion with the mean pose of a reference's head, and moving about as far and
+        as fast as that; see `animate.head_style`.
+        """
+        return with_head_style(self, reference)
+
+    def with_silence_guard(self, audio: Float[np.ndarray, "s"]) -> "Motion":
+        """Return this motion, at 25 frames per second, with the mouth closed where its sound at 16
+        kHz is silent; see `animate.silence_guard`.
+        """
+        return with_silence_guard(self, audio)
+
+    def at_fps(self, fps: float | int) -> "Motion":
+        """Return this motion at another frame rate, without drift; see `motion.frame_rate`."""
+        return at_frame_rate(self, fps)
 
     def _check_space(self) -> None:
         if not self.space:

@@ -3,12 +3,14 @@
 animate_outputs.py      names and permission of the files
 animate_transcripts.py  the transcript of each recording
 animate_recording.py    one recording: read, sample, write
+animate_controls.py     edits, strengths, frame rate, best of several
 """
 
 import argparse
 import time
 from pathlib import Path
 
+from ksdiff_jax.cli.animate_controls import add_control_arguments
 from ksdiff_jax.cli.animate_outputs import FORMATS, OWN_FORMATS, Outputs, file_stems
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
@@ -35,6 +37,9 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --checkpoint runs/me --blinks drawn --head-guidance 3
   ksdiff-jax animate speech.wav --out out --gaze none
   ksdiff-jax animate speech.wav --out out --view front side --look clay --size 640x480
+  ksdiff-jax animate speech.wav --out out --lip-strength 1.2 --head-strength 0.5 --fps 60
+  ksdiff-jax animate speech.wav --out new --pin old/speech.motion.npz --pin-frames 2.0-3.5
+  ksdiff-jax animate speech.wav --out out --lip-temperature 1 --best-of 8
 """
 
 
@@ -72,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sampling_arguments(sampling)
     _add_causal_argument(sampling)
     _add_manner_arguments(sampling)
+    add_control_arguments(parser.add_argument_group("a hand on the controls"))
 
 
 def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:

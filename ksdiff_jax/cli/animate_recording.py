@@ -2,10 +2,12 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
+from ksdiff_jax.cli.animate_controls import Controls
 from ksdiff_jax.cli.animate_outputs import Outputs
 from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
@@ -73,6 +75,7 @@ class RecordingAnimator:
         self.animator.options(**self.options)
         self.picture = picture_options(args)
         self.gaze = chosen_gaze(args.gaze, self.animator.pretrained.space.name)
+        self.controls = Controls(args, space=self.animator.pretrained.space.name)
         check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
@@ -142,6 +145,7 @@ class RecordingAnimator:
         )
         if self.keyframes:
             utterance = utterance.with_keyframes(**self.keyframes)
+        utterance = self.controls.edited(self.animator, utterance)
         read = time.perf_counter()
         duration_s = utterance.frames / 25
         self._describe()
@@ -151,16 +155,10 @@ class RecordingAnimator:
         console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
         poses = self._poses(recording, transcript, utterance.frames)
         with console.progress("sampling", unit="frames") as update:
-            motions = self.animator.animate(
-                [utterance] * self.args.samples,
-                numbers=range(self.args.samples),
-                seed=self.args.seed,
-                progress=update,
-                gaze="none" if self.poses else self.gaze,
-                **self.options,
-            )
+            motions = self._sampled(utterance, update)
         if self.poses:
             motions = [self._posed(*each, utterance) for each in zip(motions, poses, strict=True)]
+        motions = [self.controls.applied(motion, utterance) for motion in motions]
         sampled = time.perf_counter()
         files = []
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
@@ -180,6 +178,25 @@ class RecordingAnimator:
             "seconds": seconds,
             "real_time_factor": (finished - started) / duration_s,
         }
+
+    def _sampled(
+        self, utterance: "Utterance", progress: Callable[[int, int], None]
+    ) -> "list[Motion]":
+        """Return as many motions as are wanted, of more if the best are."""
+        gaze = "none" if self.poses else self.gaze
+        given = {"seed": self.args.seed, "progress": progress, "gaze": gaze, **self.options}
+        count, of = self.args.samples, self.controls.best_of
+        if of is None:
+            numbers = range(count)
+            return self.animator.animate([utterance] * count, numbers=numbers, **given)
+        motions = self.animator.best(utterance, of=of, count=count, **given)
+        about = motions[0].meta["best_of"]
+        scores = sorted(about["scores"])
+        self.console.say(
+            f"  best of {of} by {about['score']}: {scores[-1]:.3f}, of all "
+            f"{scores[0]:.3f} to {scores[-1]:.3f}"
+        )
+        return motions
 
     def _poses(self, recording: "Recording", transcript: Transcript, frames: int) -> list:
         """Return the pose reference of every sample; raise `InputError`, before the motion is

@@ -35,6 +35,15 @@ if TYPE_CHECKING:  # the import needs packages that `bench device` does not requ
 PREDICTED = -1  # in place of a keyframe bit: the system predicts it
 
 
+class Held(NamedTuple):
+    """What an edited sample keeps (diffusion/in_painting.py)."""
+
+    motion: Float[AnyArray, "*b t m"]  # raw coefficients (motion/space.py)
+    pinned: Bool[AnyArray, "*b t m"]  # whether the sample has this number of `motion`
+    free: Bool[AnyArray, "*b t"]  # frames that may differ from the sample without the edit
+    keyframes: Int[AnyArray, "*b t 2"]  # bits of the sample without the edit
+
+
 class Speech(NamedTuple):
     """A batch of speech. Padding follows the valid part; masks are True where valid."""
 
@@ -50,6 +59,7 @@ class Speech(NamedTuple):
     keyframes: Int[Array, "b t 2"] | None = None
     # clips in the causal mode, whose prosody has running statistics; None: none is
     causal: Bool[Array, "b"] | None = None
+    held: Held | None = None  # what an edit keeps; None: nothing is edited
 
 
 class Utterance(NamedTuple):
@@ -69,6 +79,8 @@ class Utterance(NamedTuple):
     keyframes: Int[np.ndarray, "t 2"] | None = None  # placed by hand; None: all predicted
     sound_id: str = ""  # noise id of the decoded sound
     causal: bool = False  # prosody and features have a bounded look-ahead
+    held: Held | None = None  # what an edit keeps; None: nothing is edited
+    edit: object = None  # what is changed in its motion (animate/editing.py)
 
     @property
     def frames(self) -> int:
@@ -119,7 +131,7 @@ def whole_frames(
 def pad_utterance(utterance: Utterance, frames: int) -> Speech:
     """Return an utterance padded to `frames` motion frames, as one row of a batch."""
     rows = SPEECH_FRAMES_PER_MOTION_FRAME * frames
-    features, keyframes = utterance.features, utterance.keyframes
+    features, keyframes, held = utterance.features, utterance.keyframes, utterance.held
     return Speech(
         audio=zero_padded(utterance.audio, samples_of_motion_frames(frames)),
         prosody=zero_padded(utterance.prosody, rows),
@@ -128,6 +140,7 @@ def pad_utterance(utterance: Utterance, frames: int) -> Speech:
         token_mask=utterance.token_mask,
         features=None if features is None else zero_padded(features, rows),
         keyframes=None if keyframes is None else zero_padded(keyframes, frames),
+        held=None if held is None else Held(*(zero_padded(values, frames) for values in held)),
     )
 
 
@@ -163,7 +176,7 @@ def cut_utterance(utterance: Utterance, start: int, stop: int) -> Utterance:
     part = part_of_text(utterance, start, stop)
     tokens, token_mask = encode(part.text, max_tokens=len(utterance.tokens))
     first, last = (SPEECH_FRAMES_PER_MOTION_FRAME * frame for frame in (start, stop))
-    features, keyframes = utterance.features, utterance.keyframes
+    features, keyframes, held = utterance.features, utterance.keyframes, utterance.held
     return utterance._replace(
         audio=utterance.audio[samples_of_motion_frames(start) : samples_of_motion_frames(stop)],
         prosody=utterance.prosody[first:last],
@@ -171,6 +184,7 @@ def cut_utterance(utterance: Utterance, start: int, stop: int) -> Utterance:
         token_mask=token_mask,
         features=None if features is None else features[first:last],
         keyframes=None if keyframes is None else keyframes[start:stop],
+        held=None if held is None else Held(*(values[start:stop] for values in held)),
     )
 
 

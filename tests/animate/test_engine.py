@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine, TranscriptWarning
+from ksdiff_jax.animate.joining import with_blinks
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
@@ -212,14 +213,16 @@ def test_half_a_blink_closes_in_the_motion_and_an_option_leaves_it():
     weights = np.zeros((40, len(ACTIONS)), np.float32)
     weights[10:15, :2] = np.array([0.3, 0.5, 0.6, 0.4, 0.2])[:, None]
     half[:, EXPRESSION] = actions_to_expression(weights)
-    given = [Sample(half, {})]
-    closing, plain = engine(), engine().with_options(close_blinks=False)
-    key = jax.random.key(0)
-    motion = closing._joined(tone(40), given, key).motion
+    plain = dataclasses.replace(
+        CONFIG, sample=dataclasses.replace(CONFIG.sample, close_blinks=False)
+    )
+    given, key = Sample(half, {}), jax.random.key(0)
+    motion = with_blinks(given, tone(40), key, system=FakeSystem()).motion
     np.testing.assert_allclose(expression_to_actions(motion[12, EXPRESSION])[:2], 1, atol=1e-5)
     np.testing.assert_array_equal(motion[:10], half[:10])
     np.testing.assert_array_equal(motion[:, EXPRESSION.stop :], half[:, EXPRESSION.stop :])
-    np.testing.assert_array_equal(plain._joined(tone(40), given, key).motion, half)
+    unchanged = with_blinks(given, tone(40), key, system=FakeSystem(plain)).motion
+    np.testing.assert_array_equal(unchanged, half)
 
 
 def test_drawn_blinks_are_refused_on_another_face():

@@ -269,6 +269,8 @@ class SampleConfig:
     regression_gain: float = 1.0
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
+    # how the bits are computed (models/ksdiff/keyframe_decoding.py), which does not change them
+    keyframe_decoder: Literal["auto", "sequential", "jacobi", "block_jacobi"] = "auto"
     # R: every blink of the built-in head is closed entirely (face/blinks.py)
     close_blinks: bool = True
     # R: frame t depends on sound up to model.causal.look_ahead_frames after it, as live speech

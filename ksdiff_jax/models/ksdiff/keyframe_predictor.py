@@ -10,8 +10,8 @@ training clip, bounds the cost per frame (R). In a causal clip the window of cro
 at frame t (R).
 
 Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one
-`lax.scan`, with a ring buffer of W keys and values per layer as its carry. Both compute the same
-logits.
+`lax.scan`, with a ring buffer of W keys and values per layer as its carry, or `block` on several
+frames at once (models/ksdiff/keyframe_decoding.py). All compute the same logits.
 """
 
 import itertools
@@ -206,6 +206,53 @@ class KeyframePredictor(nn.Module):
                 deterministic=True,
             )
         return self.logit(self.norm_out(x))[:, 0, 0], tuple(updated)
+
+    def block(
+        self,
+        previous: Int[Array, "b n"],
+        features: Float[Array, "b n d"],
+        caches: tuple[KeysValues, ...],
+        memory: PredictorMemory,
+        start: Int[Array, ""],
+        *,
+        mask: Bool[Array, "b m"],
+        text_mask: Bool[Array, "b l"],
+        causal: Bool[Array, "b"] | None = None,
+    ) -> tuple[Float[Array, "b n"], tuple[KeysValues, ...]]:
+        """Return the logits of frames start ... start + n - 1 at once, as `__call__` does, and the
+        keys and values of these frames behind those of `caches`, the last W of each.
+
+        `caches` are of the W frames before `start`; those of frames before the clip are masked.
+        `memory.speech` and `mask` are the n + W frames from frame `start` of `pad_speech`.
+        """
+        window, frames = self.config.keyframes.window_frames, previous.shape[1]
+        frame = np.arange(frames)
+        time_s = _time_s(start + frame)
+        before = np.arange(-window, frames)
+        behind = frame[:, None] - before
+        own_mask = jnp.asarray((behind >= 0) & (behind < window)) & (before + start >= 0)
+        behind = frame[:, None] - np.arange(-(window // 2), frames + window - window // 2)
+        near = jnp.asarray((behind <= window // 2) & (behind > -(window - window // 2)))
+        speech_mask = near[None, None] & mask[:, None, None, :]
+        if causal is not None:
+            speech_mask &= jnp.asarray(behind >= 0) | ~causal[:, None, None, None]
+        x = self.bit(previous) + self.speech(features)
+        updated = []
+        for index, layer in enumerate(self.layers):
+            own = caches[index].joined(layer.own_memory(x, time_s))
+            updated.append(KeysValues(*(values[:, -window:] for values in own)))
+            x = layer(
+                x,
+                own,
+                memory.speech[index],
+                memory.transcript[index] if memory.transcript else None,
+                time_s=time_s,
+                own_mask=own_mask[None, None],
+                speech_mask=speech_mask,
+                transcript_mask=text_mask,
+                deterministic=True,
+            )
+        return self.logit(self.norm_out(x))[..., 0], tuple(updated)
 
 
 def shifted_bits(bits: Bool[Array, "b t"]) -> Int[Array, "b t"]:

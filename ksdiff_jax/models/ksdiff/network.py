@@ -189,6 +189,25 @@ class Network(nn.Module):
         masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
         return self.predictors[track].step(previous, feature, caches, memory, frame, **masks)
 
+    def keyframe_block(
+        self,
+        track: str,
+        previous: Int[Array, "b n"],
+        features: Float[Array, "b n d"],
+        caches: tuple[KeysValues, ...],
+        memory: PredictorMemory,
+        start: Int[Array, ""],
+        *,
+        mask: Bool[Array, "b n2"],
+        text_mask: Bool[Array, "b l"],
+        causal: Bool[Array, "b"] | None = None,
+    ) -> tuple[Float[Array, "b n"], tuple[KeysValues, ...]]:
+        """Return the logits of a block of frames of `track` and the new caches; see
+        `KeyframePredictor.block`.
+        """
+        masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
+        return self.predictors[track].block(previous, features, caches, memory, start, **masks)
+
     def generator_memory(
         self,
         name: str,

@@ -10,36 +10,32 @@
     x   = DDIM(x_T, x̂₀)
 
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
-hand (`Speech.keyframes`) replace the predicted ones of their track. With `sample.causal` every clip
-is in the causal mode: the network has the same parameters, and frame t depends on no feature of
-speech after its own.
+hand (`Speech.keyframes`) replace the predicted ones of their track. An edited motion
+(`Speech.held`, normalised) is sampled beside the one without the edit (diffusion/in_painting.py).
+With `sample.causal` every clip is in the causal mode: the network has the same parameters, and
+frame t depends on no feature of speech after its own.
 
 Everything that does not depend on the diffusion step (speech features, transcript, keyframes, all
 keys and values of cross-attention) is computed before the sampling loop. All random numbers depend
 on the clip and the frame only (`rng.frame_keys`).
 """
 
+from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.guidance import guide
+from ksdiff_jax.diffusion.in_painting import side_by_side
 from ksdiff_jax.diffusion.sample import Denoiser, ddim
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.models.ksdiff.config import SampleConfig
-from ksdiff_jax.models.ksdiff.keyframe_predictor import (
-    BEGIN_BIT,
-    PredictorMemory,
-    empty_caches,
-    pad_speech,
-)
+from ksdiff_jax.models.ksdiff.keyframe_decoding import decode_keyframes
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import (
     TRACKS,
     Encoded,
     Network,
-    compute_dtype,
     expression_generator,
     generator_dims,
     keyframe_tracks,
@@ -82,7 +78,9 @@ def sample_normalised(
     for track in keyframe_tracks(network.config):
         uniform = frame_uniform(streams(keys, f"keyframes {track}"), first, frames)
         threshold = keyframe_threshold(options, uniform)
-        found, score = decode_keyframes(network, params, track, encoded, threshold)
+        found, score, _ = decode_keyframes(
+            network, params, track, encoded, threshold, decoder=options.keyframe_decoder
+        )
         if speech.keyframes is not None:
             found = placed_keyframes(speech.keyframes[..., TRACKS.index(track)], found)
         bits[track] = found.astype(jnp.int32)
@@ -100,15 +98,46 @@ def sample_normalised(
         def draw(step, name=name, dims=dims):
             return frame_noise(streams(keys, f"sampler {name}", step), first, frames, (len(dims),))
 
-        dims = jnp.array(dims)
-        denoise = guided_denoiser(network, params, name, condition, options=options)
-        if options.regression_weight and name == expression_generator(network.config):
-            weight = options.regression_weight * audible(speech.audio, frames)[..., None]
-            weight = weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
-            denoise = blended_denoiser(denoise, encoded, weight, gain=options.regression_gain)
-        path = ddim(denoise, noise[..., dims], draw, steps=steps, eta=options.eta)
-        motion = motion.at[..., dims].set(path)
+        of_path = partial(path_denoiser, network, params, name, speech=speech, options=options)
+        denoise, start, dims = of_path(condition), noise[..., jnp.array(dims)], jnp.array(dims)
+        if speech.held is not None:
+            held = speech.held
+            unedited = {track: held.keyframes[..., TRACKS.index(track)] for track in bits}
+            denoise = side_by_side(
+                of_path(condition._replace(keyframes=unedited)),
+                denoise,
+                held.motion[..., dims],
+                pinned=held.pinned[..., dims],
+                free=held.free,
+            )
+            start, draw = twice(start), lambda step, draw=draw: twice(draw(step))
+        path = ddim(denoise, start, draw, steps=steps, eta=options.eta)
+        motion = motion.at[..., dims].set(path[..., -len(dims) :])
     return Sample(motion, tracks)
+
+
+def twice(values: Float[Array, "b t c"]) -> Float[Array, "b t c2"]:
+    """Return the values of both samples of an edit, which are the same."""
+    return jnp.concatenate([values, values], axis=-1)
+
+
+def path_denoiser(
+    network: Network,
+    params: PyTree,
+    name: str,
+    condition: Condition,
+    *,
+    speech: Speech,
+    options: SampleConfig,
+) -> Denoiser:
+    """Return x̂₀ of the generator `name`, guided and with its share of the regression."""
+    denoise = guided_denoiser(network, params, name, condition, options=options)
+    if not options.regression_weight or name != expression_generator(network.config):
+        return denoise
+    dims = jnp.array(generator_dims(network.config)[name])
+    weight = options.regression_weight * audible(speech.audio, speech.mask.shape[1])[..., None]
+    weight = weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
+    return blended_denoiser(denoise, condition.encoded, weight, gain=options.regression_gain)
 
 
 def style_of_options(
@@ -252,52 +281,3 @@ def keyframe_threshold(options: SampleConfig, uniform: Float[Array, "b t"]) -> F
     if options.keyframe_decoding == "bernoulli":
         return uniform
     return jnp.full_like(uniform, options.keyframe_threshold)
-
-
-def decode_keyframes(
-    network: Network,
-    params: PyTree,
-    track: str,
-    encoded: Encoded,
-    threshold: Float[Array, "b t"],
-) -> tuple[Bool[Array, "b t"], Float[Array, "b t"]]:
-    """Return the autoregressive keyframe bits of a track and their probabilities (§2.2).
-
-    One scan over the frames computes both, with cached keys and values. Both are zero on padding.
-    """
-    variables, window = {"params": params}, network.config.keyframes.window_frames
-    batch, frames = encoded.mask.shape
-    memory = network.apply(variables, track, encoded, method=Network.predictor_memory)
-    memory = PredictorMemory(
-        jax.tree.map(lambda a: pad_speech(a, window=window), memory.speech), memory.transcript
-    )
-    mask = pad_speech(encoded.mask, window=window)
-    features = jnp.moveaxis(getattr(encoded.features, track), 1, 0)
-
-    def visit(carry, inputs):
-        previous, caches = carry
-        frame, feature, threshold = inputs
-        logit, caches = network.apply(
-            variables,
-            track,
-            previous,
-            feature,
-            caches,
-            memory,
-            frame,
-            mask=mask,
-            text_mask=encoded.text_mask,
-            causal=encoded.causal,
-            method=Network.keyframe_step,
-        )
-        probability = jax.nn.sigmoid(logit)
-        bit = probability > threshold
-        return (bit.astype(jnp.int32), caches), (bit, probability)
-
-    caches = empty_caches(network.config, batch=batch, dtype=compute_dtype(network.config))
-    _, (bits, probabilities) = jax.lax.scan(
-        visit,
-        (jnp.full(batch, BEGIN_BIT), caches),
-        (jnp.arange(frames), features, threshold.T),
-    )
-    return jnp.moveaxis(bits, 0, 1) & encoded.mask, jnp.moveaxis(probabilities, 0, 1) * encoded.mask

@@ -1,6 +1,7 @@
 """KSDiff as a `System`: pure functions of a configuration and a motion space."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +45,7 @@ class KSDiff:
 
     config: Config
     space: MotionSpace = BUILTIN
+    holds_motion: ClassVar[bool] = True  # `sample` reads `Speech.held`
 
     @property
     def needs(self) -> Needs:
@@ -110,6 +112,9 @@ class KSDiff:
         # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
         network = Network(self.config.model, replace(self._execution, scan_layers=False))
         options = self.config.sample
+        if speech.held is not None:
+            given = self.space.normalise(speech.held.motion)
+            speech = speech._replace(held=speech.held._replace(motion=given))
         sample = sample_normalised(network, params, speech, keys, first, options=options)
         motion = jnp.where(speech.mask[..., None], self.space.denormalise(sample.motion), 0.0)
         return sample._replace(motion=motion.astype(jnp.dtype(self.config.model.output_dtype)))
