@@ -210,15 +210,15 @@ def _times(
     count = max(1, FRAMES_PER_BATCH // any_engine.buckets[-1])
     batch = list(itertools.islice(itertools.cycle(utterances), count))
     works = {
-        options: lambda engine=engine: [s.motion for s in engine.sample(batch, seed=seed)]
+        str(options): lambda engine=engine: [s.motion for s in engine.sample(batch, seed=seed)]
         for options, engine in engines.items()
     }
     console.say(f"times of {len(works)} rows, in turn, {REPEATS} times")
     in_turn(works, repeats=1)
     spent = in_turn(works, repeats=REPEATS)
     ratios = {
-        options: [one / other for one, other in zip(each, spent[REFERENCE], strict=True)]
-        for options, each in spent.items()
+        o: [one / other for one, other in zip(spent[str(o)], spent[str(REFERENCE)], strict=True)]
+        for o in engines
     }
     return {o: (statistics.median(each), min(each), max(each)) for o, each in ratios.items()}
 
