@@ -18,6 +18,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.limits import at_least, need, probabilities, weights
 
+# of sampling options, here because a configuration is read without JAX
+SamplerName = Literal["ddim", "dpm++2m", "unipc"]  # diffusion/samplers.py
+Spacing = Literal["trailing", "log_snr"]  # diffusion/schedule.py
+
 
 @dataclass(frozen=True)
 class AugmentConfig:

@@ -8,6 +8,7 @@ package and the purpose.
 | plot | *.png | animate, train (samples/) | the text `Software` |
 | words | *.words.json | animate | the key `schema` |
 | metrics | metrics.json | evaluate | the key `schema` |
+| sampling, samplers | sampling.json, samplers.json | evaluate, its tables | the key `schema` |
 | discrimination | discrimination.json | evaluate --discriminate | the key `schema` |
 | comparison | comparison.md | evaluate | a comment in its first line |
 | comparison | comparison.csv | evaluate | its first column, `schema` |

@@ -175,7 +175,11 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--steps", type=int, metavar="N", help="denoising steps; default the checkpoint's"
     )
-    group.add_argument("--sampler", metavar="NAME", help="ddim; default the checkpoint's")
+    group.add_argument(
+        "--sampler",
+        metavar="NAME",
+        help="ddim, dpm++2m (DPM-Solver++) or unipc; default the checkpoint's",
+    )
     group.add_argument(
         "--guidance",
         type=float,

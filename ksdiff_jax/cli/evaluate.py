@@ -26,6 +26,7 @@ from ksdiff_jax.cli.evaluate_measure import (
     measure_run,
     trained_systems,
 )
+from ksdiff_jax.cli.evaluate_samplers import run_samplers, use_one_value
 from ksdiff_jax.cli.evaluate_sampling import is_table, run_table
 from ksdiff_jax.cli.evaluate_videos import write_videos
 from ksdiff_jax.cli.results_folder import results_folder
@@ -45,6 +46,8 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --metrics real --real faces --folds runs/a runs/b    people held out
   ksdiff-jax evaluate --guidance 1 1.5 2 3 --lip-temperature 0 0.5 1 --clips 16 --out figures
                                             a table of sampling options, on the validation split
+  ksdiff-jax evaluate --samplers ddim dpm++2m unipc --steps 4 6 8 10 --samples 5 --out figures
+                                            which sampler with few steps equals 50 steps of DDIM?
   ksdiff-jax evaluate --metrics real --real faces --head-guidance 3 --blinks drawn
   ksdiff-jax evaluate --discriminate --sync sync --out figures
                                             which metrics know true motion from wrong motion?
@@ -84,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             option = name.replace("_", "-")
             raise InputError(f"--{option} {getattr(args, name)}: need 1 or more")
-    args.split = args.split or ("val" if is_table(args) else "test")
+    use_one_value(args)
+    args.split = args.split or ("val" if args.samplers or is_table(args) else "test")
     args.checkpoints, args.datas = args.checkpoint, args.data or [None]
     args.checkpoint, args.data = " ".join(args.checkpoint or ()), args.datas[0]
     check_options(args)
@@ -103,10 +107,12 @@ def run(args: argparse.Namespace) -> int:
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
     system = build_system(several[0].config, several[0].space)
     with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
-        if args.discriminate or is_table(args):
+        if args.discriminate or args.samplers or is_table(args):
             clips = clips_of_split(args, system, console)
         if args.discriminate:
             return run_discrimination(args, system, clips, out=out, console=console)
+        if args.samplers:
+            return run_samplers(args, system, several[0], clips, out=out, console=console)
         if is_table(args):
             return run_table(args, system, several[0], clips, out=out, console=console)
         return _measure(args, names, several, out=out, console=console)

@@ -8,6 +8,8 @@ from ksdiff_jax.cli.evaluate_compare import TABLES, picture_names
 from ksdiff_jax.cli.evaluate_discriminate import FILE as DISCRIMINATION_FILE
 from ksdiff_jax.cli.evaluate_discriminate import PURPOSE, check_discrimination
 from ksdiff_jax.cli.evaluate_lse import check_lse
+from ksdiff_jax.cli.evaluate_samplers import FILE as SAMPLERS_FILE
+from ksdiff_jax.cli.evaluate_samplers import check_samplers
 from ksdiff_jax.cli.evaluate_sampling import FILE as SAMPLING_FILE
 from ksdiff_jax.cli.evaluate_sampling import check_table, is_table
 from ksdiff_jax.cli.evaluate_videos import video_names
@@ -26,7 +28,7 @@ def check_options(args: argparse.Namespace) -> None:
         raise InputError(f"--landmarks {args.landmarks}: these are of a --face; add it")
     if args.training_clips < 0:
         raise InputError(f"--training-clips {args.training_clips}: need 0 or more")
-    if args.discriminate or is_table(args):
+    if args.discriminate or args.samplers or is_table(args):
         for name in LONE_OPTIONS:
             if len(getattr(args, name) or ()) > 1:
                 raise InputError(
@@ -37,6 +39,8 @@ def check_options(args: argparse.Namespace) -> None:
         check_discrimination(args)
     elif args.late:
         raise InputError(f"--late {args.late}: used with --discriminate only; add it, or omit this")
+    elif args.samplers:
+        check_samplers(args)
     elif is_table(args):
         check_table(args)
     else:
@@ -98,6 +102,8 @@ def _outputs_of(args: argparse.Namespace) -> dict[str, str]:
     """Return the names of the files that the command may write, and their purposes."""
     if args.discriminate:
         return {DISCRIMINATION_FILE: PURPOSE}
+    if args.samplers:
+        return {SAMPLERS_FILE: "samplers"}
     if is_table(args):
         return {SAMPLING_FILE: "sampling"}
     compared = dict.fromkeys((*TABLES, *picture_names(len(args.datas))), COMPARISON)

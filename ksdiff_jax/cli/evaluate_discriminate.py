@@ -46,6 +46,7 @@ def check_discrimination(args: argparse.Namespace) -> None:
     if args.late < 0:
         raise InputError(f"--late {args.late}: need a number of frames, 0 or more")
     sampling = ("guidance", "lip_temperature", "steps", "style", "head_guidance", "blinks")
+    sampling += ("sampler", "samplers", "spacing")
     for option in ("real", "folds", "syncnet", "control", "causal", "face", "videos", *sampling):
         if getattr(args, option) not in (None, False):
             name = option.replace("_", "-")

@@ -98,7 +98,8 @@ def check_table(args: argparse.Namespace) -> None:
 def single_values(args: argparse.Namespace) -> dict[str, float | str]:
     """Return the sampling options that have one value, as far as they are given."""
     several = {"guidance": args.guidance, "lip_temperature": args.lip_temperature}
-    alone = {name: getattr(args, name) for name in ("style", "head_guidance", "blinks")}
+    names = ("style", "head_guidance", "blinks", "sampler", "spacing")
+    alone = {name: getattr(args, name) for name in names}
     given = {name: values[0] for name, values in several.items() if values}
     given |= {name: value for name, value in alone.items() if value is not None}
     return given | ({"causal": True} if args.causal else {})
@@ -125,9 +126,8 @@ def run_table(
     }
     if args.style:
         about["style"] = args.style
-    engine = engine.with_options(
-        steps=args.steps, style=args.style, causal=True if args.causal else None
-    )
+    own = {name: getattr(args, name) for name in ("steps", "style", "sampler", "spacing")}
+    engine = engine.with_options(**own, causal=True if args.causal else None)
     document = measure_table(args, engine, clips, about, out=out, console=console)
     for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
         console.say(line)
@@ -158,7 +158,7 @@ def measure_table(
     check_face(builtin_face(), engine.space.name, what="a table of sampling options")
     own, wanted = _options(args, engine)
     engines = {options: engine.with_options(**options._asdict()) for options in wanted}
-    about |= _what_is_measured(args, engine, clips)
+    about |= what_is_measured(args, engine, clips, without=("guidance", "lip_temperature"))
     rows = _finished(out, about, console)
     truth, utterances = true_mouths(builtin_face(), clips), []
     for number, options in enumerate(wanted, start=1):
@@ -199,14 +199,16 @@ def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list
     return own, sorted(dict.fromkeys(wanted))
 
 
-def _what_is_measured(args: argparse.Namespace, engine: "Engine", clips: "list[Clip]") -> dict:
-    """Return what rows must share to stand in one table."""
+def what_is_measured(
+    args: argparse.Namespace, engine: "Engine", clips: "list[Clip]", *, without: tuple[str, ...]
+) -> dict:
+    """Return what rows must share to stand in one table; they differ in the options `without`."""
     digest = hashlib.sha256()
     for clip in clips:
         digest.update(clip.clip_id.encode("utf-8", "backslashreplace"))
         digest.update(clip.audio.tobytes())
     sample = dataclasses.asdict(engine.system.config.sample)
-    others = {n: v for n, v in sample.items() if n not in ("guidance", "lip_temperature")}
+    others = {n: v for n, v in sample.items() if n not in without}
     return {
         "split": args.split,
         "clips": len(clips),

@@ -6,6 +6,10 @@
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ksdiff_jax.config import Spacing
+from ksdiff_jax.typing import Float, Int
 
 
 @runtime_checkable
@@ -33,14 +37,37 @@ def alpha_bars(config: Schedule) -> np.ndarray:
     return np.cumprod(1.0 - root**2).astype(np.float32)
 
 
-def sampling_steps(config: Schedule, *, steps: int) -> SamplingSteps:
-    """Return `steps` evenly spaced training steps up to the last one ("trailing" spacing, starting
-    at the noisiest).
+def half_log_snr(alpha_bar: ArrayLike) -> Float[np.ndarray, "n"]:
+    """Return λ = log(√ᾱ / √(1 − ᾱ)) in float64; infinite at ᾱ = 1."""
+    alpha_bar = np.asarray(alpha_bar, np.float64)
+    with np.errstate(divide="ignore"):
+        return (np.log(alpha_bar) - np.log1p(-alpha_bar)) / 2
+
+
+def sampling_steps(config: Schedule, *, steps: int, spacing: Spacing = "trailing") -> SamplingSteps:
+    """Return `steps` training steps that begin with the noisiest.
+
+    With the spacing "trailing" they are evenly spaced. With "log_snr" the log-SNR of the training
+    steps is evenly spaced, from that of the noisiest to that of the least noisy, which is left out
+    (Lu et al. 2022, §4.3, up to rounding).
 
     Raises `ValueError` unless 1 <= steps <= the number of training steps.
     """
     if not 1 <= steps <= config.steps:
         raise ValueError(f"sampling steps: got {steps}, need 1 to {config.steps}")
-    visited = np.round(np.linspace(config.steps, 0, steps + 1)[:-1]).astype(np.int32) - 1
-    alpha_bar = alpha_bars(config)[visited]
+    bars = alpha_bars(config)
+    if spacing == "trailing":
+        visited = np.round(np.linspace(config.steps, 0, steps + 1)[:-1]).astype(np.int32) - 1
+    else:
+        visited = _of_even_log_snr(half_log_snr(bars), steps)
+    alpha_bar = bars[visited]
     return SamplingSteps(visited, alpha_bar, np.append(alpha_bar[1:], 1.0).astype(np.float32))
+
+
+def _of_even_log_snr(halves: Float[np.ndarray, "n"], steps: int) -> Int[np.ndarray, "k"]:
+    """Return the training steps that are nearest to evenly spaced values; all are distinct."""
+    wanted = np.linspace(halves[-1], halves[0], steps + 1)[:-1]
+    nearest = np.abs(halves - wanted[:, None]).argmin(axis=1)
+    order = np.arange(steps)
+    distinct = np.minimum.accumulate(nearest + order) - order
+    return np.maximum(distinct, steps - 1 - order).astype(np.int32)

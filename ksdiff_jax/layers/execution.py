@@ -20,3 +20,5 @@ class Execution:
     attention: str = "xla"  # see fused_attention.fuses
     remat: str = "none"  # what a layer stores for the backward pass, see remat.py
     scan_layers: bool = False  # one layer of a stack is compiled and looped, see stack.py
+    # whether the predictions of guidance are one batch; None: on accelerators (diffusion/guidance)
+    batch_guidance: bool | None = None

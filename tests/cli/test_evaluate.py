@@ -8,6 +8,7 @@ import pytest
 from ksdiff_jax.cli import evaluate
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.cli.evaluate_measure import Trained, distinct_labels
+from ksdiff_jax.cli.evaluate_samplers import run_samplers, use_one_value
 from ksdiff_jax.cli.evaluate_sampling import run_table
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
@@ -220,6 +221,62 @@ def test_a_table_of_sampling_options_refuses_the_test_split_and_what_it_does_not
     assert main(["evaluate", *own, *arguments]) == 2
     error = capsys.readouterr().err.strip()
     assert says in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--samplers", "euler"], "sampler euler: need one of ddim, dpm++2m, unipc"),
+        (
+            ["--samplers", "ddim", "--spacing", "even"],
+            "spacing even: need one of trailing, log_snr",
+        ),
+        (["--steps", "4", "6"], "--steps 4 6: several make a table; add --samplers"),
+        (["--samplers", "ddim", "--split", "test"], "--split test: a sampler chosen on the test"),
+        (["--samplers", "ddim", "--control", "still"], "--control: not used with --samplers"),
+        (["--samplers", "ddim", "--guidance", "1", "2"], "--guidance: several values are another"),
+        (["--sampler", "unipc", "--steps", "0"], "steps 0"),
+        (["--samplers", "unipc", "--steps", "4", "1001"], "steps 1001"),
+    ],
+)
+def test_samplers_that_cannot_be_compared_are_one_line(scene, arguments, says, capsys, tmp_path):
+    own = [*scene, "--out", str(tmp_path / "figures")]
+    own += [] if "--split" in arguments else ["--split", "train"]
+    assert main(["evaluate", *own, *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert says in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_table_of_samplers_is_continued_and_names_its_choice(tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    system, clips = LoudnessSystem(), [talking_clip(number) for number in range(5)]
+    trained = SimpleNamespace(params={"offset": np.float32(0)}, digest="0" * 64)
+
+    def table(*steps: str, seed: int = 0) -> tuple[dict, list[str]]:
+        args = parser.parse_args(
+            ["--samplers", "unipc", "--steps", *steps, "--seed", str(seed), "--samples", "2"]
+        )
+        use_one_value(args)
+        console = Console("evaluate")
+        assert run_samplers(args, system, trained, clips, out=tmp_path, console=console) == 0
+        content = json.loads((tmp_path / "samplers.json").read_text())
+        return content, capsys.readouterr().out.splitlines()
+
+    content, lines = table("4", "6")
+    kept = [(row["sampler"], row["steps"]) for row in content["rows"]]
+    assert kept == [("ddim", 50), ("unipc", 4), ("unipc", 6)]
+    # this system's motion does not depend on the sampler: the fewest steps are as good
+    assert (content["chosen"]["sampler"], content["chosen"]["steps"]) == ("unipc", 4)
+    assert "chosen: unipc, 4 steps" in lines
+    assert len(content["times"]) == 3 and content["changes"][1]["amplitude"][0] == 0
+    again, lines = table("4", "8")
+    assert [row["steps"] for row in again["rows"]] == [50, 4, 6, 8] and len(again["times"]) == 4
+    assert sum(line.endswith(" s)") for line in lines) == 1  # one row was measured now
+    assert any("continues with its 3 finished rows" in line for line in lines)
+    other, lines = table("4", seed=1)
+    assert len(other["rows"]) == 2 and any("it is replaced" in line for line in lines)
 
 
 def test_a_table_of_sampling_options_is_continued_and_names_its_choice(tmp_path, capsys):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.diffusion.guidance import guide
+from ksdiff_jax.diffusion.guidance import guide, one_batch, under_each
 from ksdiff_jax.diffusion.process import add_noise, implied_noise
 from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
@@ -87,3 +87,31 @@ def test_guidance_at_one_is_the_conditional_model_and_at_zero_the_unconditional(
     np.testing.assert_allclose(
         guide(conditional, unconditional, scale=0.0), unconditional, atol=1e-6
     )
+
+
+def test_predictions_under_each_condition_are_the_same_in_turn_and_in_one_batch():
+    draw = np.random.default_rng(0)
+    noisy = jnp.asarray(draw.normal(size=(3, 4, 2)), jnp.float32)
+    added = [jnp.asarray(draw.normal(size=(3, 1, 2)), jnp.float32) for _ in range(3)]
+    conditions = [{"add": each, "none": None} for each in added]
+    sizes = []
+
+    def predict(noisy, step, condition):
+        sizes.append(len(noisy))
+        return noisy * step + condition["add"]
+
+    found = {
+        together: under_each(predict, conditions, together=together)(noisy, jnp.int32(7))
+        for together in (False, True)
+    }
+    assert sizes == [3, 3, 3, 9]
+    for number in range(3):
+        expected = 7 * noisy + added[number]
+        np.testing.assert_allclose(found[False][number], expected, rtol=1e-6)
+        np.testing.assert_array_equal(found[True][number], found[False][number])
+
+
+def test_guidance_is_one_batch_where_jax_computes_on_no_cpu(monkeypatch):
+    assert not one_batch(None) and one_batch(True)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert one_batch(None) and not one_batch(False)

@@ -1,9 +1,9 @@
-"""From speech to normalised motion: encode once, denoise with DDIM, decode.
+"""From speech to normalised motion: encode once, denoise, decode.
 
     Z_T = frame noise (channels of the lips scaled by `lip_temperature`)
     ε   = s ε_θ(Z_n, n, A) + (1 − s) ε_θ(Z_n, n, ∅)                             (Eq. 9)
     Z_0 = (Z_n − √(1 − ᾱ_n) ε) / √ᾱ_n
-    Z   = DDIM(Z_T, Z_0),   E = decode(Z)
+    Z   = sampler(Z_T, Z_0),   E = decode(Z)                    diffusion/samplers.py
 
 The head pose is not generated: it is the mean of the data, 0 when normalised. All random numbers
 depend on the clip and the frame only (`rng.frame_keys`).
@@ -11,9 +11,10 @@ depend on the clip and the frame only (`rng.frame_keys`).
 
 import jax.numpy as jnp
 
-from ksdiff_jax.diffusion.guidance import guide
+from ksdiff_jax.diffusion.guidance import guide, one_batch, under_each
 from ksdiff_jax.diffusion.process import implied_clean
-from ksdiff_jax.diffusion.sample import Denoiser, ddim
+from ksdiff_jax.diffusion.sample import Denoiser
+from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
 from ksdiff_jax.models.disenttalk.config import ModelConfig, SampleConfig
 from ksdiff_jax.models.disenttalk.latent import Regions, channels_of, latent_widths
@@ -44,9 +45,9 @@ def sample_normalised(
     def draw(step):
         return frame_noise(streams(keys, "sampler", step), first, frames, shape)
 
-    steps = sampling_steps(config.diffusion, steps=options.steps)
+    steps = sampling_steps(config.diffusion, steps=options.steps, spacing=options.spacing)
     denoise = guided_denoiser(network, params, speech, guidance=options.guidance)
-    latent = ddim(denoise, noise, draw, steps=steps, eta=options.eta)
+    latent = sampler_of(options.sampler, eta=options.eta)(denoise, noise, draw, steps=steps)
     expression = network.apply({"params": params}, latent, method=Network.decode_motion)
     motion = jnp.zeros((*speech.mask.shape, space.width), jnp.float32)
     return motion.at[..., expression_columns(space)].set(expression)
@@ -59,25 +60,24 @@ def guided_denoiser(
     variables = {"params": params}
     encoded = network.apply(variables, speech, method=Network.encode_speech)
 
-    def noise_of(drop: bool) -> Denoiser:
+    def given(*, drop: bool) -> PyTree:
         drops = jnp.full(len(speech.mask), drop)
-        memory = network.apply(variables, encoded, drop=drops, method=Network.memory)
+        return network.apply(variables, encoded, drop=drops, method=Network.memory), speech.mask
 
-        def noise(noisy, step):
-            steps = jnp.full(len(noisy), step)
-            arrays = (noisy, steps, memory)
-            return network.apply(variables, *arrays, mask=speech.mask, method=Network.denoise)
+    def predict(noisy: Float[Array, "b t z"], step: Int[Array, ""], condition: PyTree):
+        memory, mask = condition
+        arrays = (noisy, jnp.full(len(noisy), step), memory)
+        return network.apply(variables, *arrays, mask=mask, method=Network.denoise)
 
-        return noise
-
-    conditional = noise_of(drop=False)
-    unconditional = noise_of(drop=True) if guidance != 1.0 else None
+    conditions = [given(drop=drop) for drop in ((False, True) if guidance != 1.0 else (False,))]
+    together = one_batch(network.execution.batch_guidance)
+    predictions = under_each(predict, conditions, together=together)
     levels = jnp.asarray(alpha_bars(network.config.diffusion))
 
     def denoise(noisy, step):
-        noise = conditional(noisy, step)
-        if unconditional is not None:
-            noise = guide(noise, unconditional(noisy, step), scale=guidance)
+        noise, *unconditional = predictions(noisy, step)
+        if unconditional:
+            noise = guide(noise, *unconditional, scale=guidance)
         return implied_clean(noisy, noise, levels[step])
 
     return denoise

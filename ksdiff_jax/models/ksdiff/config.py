@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
-from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.config import DataConfig, MeshConfig, SamplerName, Spacing, TrainConfig
 from ksdiff_jax.limits import at_least, need, probabilities, weights
 from ksdiff_jax.speech.config import EncoderConfig
 
@@ -250,7 +250,8 @@ class LossConfig:
 class SampleConfig:
     """Defaults of inference; `ksdiff-jax animate` has options for the common ones."""
 
-    sampler: Literal["ddim"] = "ddim"
+    sampler: SamplerName = "ddim"
+    spacing: Spacing = "trailing"  # R: of the steps, see diffusion/schedule.py
     steps: int = 50
     guidance: float = 1.0  # 1 is the plain conditional model
     # R: guidance of the head's generator, whose samples move more slowly than its data; none: that
@@ -292,6 +293,8 @@ class SampleConfig:
         guided = math.isfinite(self.keyframe_guidance) and self.keyframe_guidance >= 0
         need(guided, self, "sample.keyframe_guidance", "a number of 0 or more (1: no guidance)")
         weights(self, "sample", "eta", "regression_gain")
+        noisy = self.eta == 0 or self.sampler == "ddim"
+        need(noisy, self, "sample.eta", f"0: the sampler {self.sampler} draws no noise")
         probabilities(self, "sample", "regression_weight")
         noisy = 0 <= self.lip_temperature <= 1
         need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")

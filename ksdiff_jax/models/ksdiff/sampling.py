@@ -1,4 +1,4 @@
-"""From speech to normalised motion: encode once, predict the keyframes, denoise with DDIM.
+"""From speech to normalised motion: encode once, predict the keyframes, denoise.
 
     x_T = frame noise (lip dimensions scaled by `lip_temperature`)
     k_i = [p(k_i = 1 | k_<i, speech) > u_i],   u_i = `keyframe_threshold`, or uniform (Bernoulli)
@@ -7,7 +7,7 @@
     x̂₀  = (1 - w) x̂₀ + w (m + g (r - m))       lip dimensions, r of `model.regression`, m its mean,
                                                w `regression_weight` where there is sound,
                                                g `regression_gain`
-    x   = DDIM(x_T, x̂₀)
+    x   = sampler(x_T, x̂₀)                      diffusion/samplers.py
 
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
 hand (`Speech.keyframes`) replace the predicted ones of their track. An edited motion
@@ -25,9 +25,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from ksdiff_jax.diffusion.guidance import guide
+from ksdiff_jax.diffusion.guidance import guide, one_batch, under_each
 from ksdiff_jax.diffusion.in_painting import side_by_side
-from ksdiff_jax.diffusion.sample import Denoiser, ddim
+from ksdiff_jax.diffusion.sample import Denoiser
+from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.ksdiff.keyframe_decoding import decode_keyframes
@@ -91,7 +92,8 @@ def sample_normalised(
 
     noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
     noise = noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)
-    steps = sampling_steps(network.config.diffusion, steps=options.steps)
+    schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
+    steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)
     motion = jnp.zeros_like(noise)
     for name, dims in generator_dims(network.config).items():
 
@@ -111,7 +113,7 @@ def sample_normalised(
                 free=held.free,
             )
             start, draw = twice(start), lambda step, draw=draw: twice(draw(step))
-        path = ddim(denoise, start, draw, steps=steps, eta=options.eta)
+        path = sampler(denoise, start, draw, steps=steps)
         motion = motion.at[..., dims].set(path[..., -len(dims) :])
     return Sample(motion, tracks)
 
@@ -181,9 +183,7 @@ def guided_denoiser(
     """
     style = style_of_options(network, options, batch=len(condition.encoded.mask))
 
-    def denoiser(
-        encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool
-    ) -> Denoiser:
+    def given(encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool) -> PyTree:
         memory = network.apply(
             {"params": params},
             name,
@@ -192,40 +192,34 @@ def guided_denoiser(
             drop_speech=jnp.full(len(encoded.mask), drop),
             method=Network.generator_memory,
         )
+        others = {"mask": encoded.mask, "text_mask": encoded.text_mask, "causal": encoded.causal}
+        return memory, others | {"style": style}
 
-        def denoise(noisy, step):
-            return network.apply(
-                {"params": params},
-                *(name, noisy, jnp.full(len(noisy), step), memory),
-                mask=encoded.mask,
-                text_mask=encoded.text_mask,
-                deterministic=True,
-                style=style,
-                causal=encoded.causal,
-                method=Network.denoise,
-            )
-
-        return denoise
+    def predict(noisy: Float[Array, "b t c"], step: Int[Array, ""], condition: PyTree):
+        memory, others = condition
+        arrays = (name, noisy, jnp.full(len(noisy), step), memory)
+        settings = {"deterministic": True, "method": Network.denoise}
+        return network.apply({"params": params}, *arrays, **others, **settings)
 
     scale = options.guidance_of(name)
     bits, boost = condition.keyframes, options.keyframe_guidance - 1.0
-    conditional = denoiser(condition.encoded, bits, drop=False)
-    unconditional = without_keyframes = None
-    if scale != 1.0:
-        unconditional = denoiser(condition.unguided, bits, drop=True)
+    conditions = [given(condition.encoded, bits, drop=False)]
+    if guided := scale != 1.0:
+        conditions.append(given(condition.unguided, bits, drop=True))
     if boost and bits:
         hidden = {track: jnp.full_like(of_track, UNKNOWN_BIT) for track, of_track in bits.items()}
-        without_keyframes = denoiser(condition.encoded, hidden, drop=False)
+        conditions.append(given(condition.encoded, hidden, drop=False))
+    together = one_batch(network.execution.batch_guidance)
+    predictions = under_each(predict, conditions, together=together)
 
-    def guided(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
-        clean = plain = conditional(noisy, step)
-        if unconditional is not None:
-            clean = guide(plain, unconditional(noisy, step), scale=scale)
-        if without_keyframes is not None:
-            clean = clean + boost * (plain - without_keyframes(noisy, step))
+    def denoise(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
+        plain, *others = predictions(noisy, step)
+        clean = guide(plain, others.pop(0), scale=scale) if guided else plain
+        if others:
+            clean = clean + boost * (plain - others.pop())
         return clean
 
-    return guided
+    return denoise
 
 
 def blended_denoiser(

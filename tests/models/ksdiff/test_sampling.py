@@ -6,6 +6,8 @@ each frame and, of the network, the encoded speech with its regression, the logi
 all bits before it, and x̂₀.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,13 @@ import numpy as np
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.network import TRACKS, Network, generator_dims
-from ksdiff_jax.models.ksdiff.sampling import amplified, audible
+from ksdiff_jax.models.ksdiff.sampling import (
+    Condition,
+    amplified,
+    audible,
+    encode,
+    guided_denoiser,
+)
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.rng import frame_noise, streams
@@ -173,6 +181,37 @@ def test_a_sample_is_what_a_plain_loop_around_the_denoiser_makes():
         score = found.tracks[f"keyframe_score_{track}"]
         np.testing.assert_allclose(score, scores[track], atol=1e-4)
     np.testing.assert_allclose(found.motion, motion, atol=2e-3, rtol=2e-4)
+
+
+def test_guidance_in_one_batch_is_that_in_turn():
+    system, batch = build_system(CONFIG), random_batch(FRAMES)
+    draw = np.random.default_rng(5)
+    shapes = jax.eval_shape(system.init, jax.random.key(0))
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.4, jnp.float32), shapes
+    )
+    clips = len(batch.motion)
+    bits = {track: jnp.asarray(draw.integers(0, 2, (clips, FRAMES))) for track in TRACKS}
+    noisy = jnp.asarray(draw.normal(size=(clips, FRAMES, MOTION_DIMS)), jnp.float32)
+    dims = jnp.array(generator_dims(CONFIG.model)["head"])
+
+    def predictions(params, speech):
+        encoded = [
+            encode(system.network, params, speech, jnp.full(clips, drop)) for drop in (False, True)
+        ]
+        condition = Condition(*encoded, bits)
+        found = []
+        for together in (False, True):
+            execution = dataclasses.replace(system.network.execution, batch_guidance=together)
+            network = system.network.clone(execution=execution)
+            given = (network, params, "head", condition)
+            denoise = guided_denoiser(*given, options=CONFIG.sample)
+            found.append(denoise(noisy[..., dims], jnp.int32(20)))
+        return found
+
+    in_turn, together = jit_to_run_once(predictions)(params, batch.speech)
+    assert np.ptp(np.asarray(in_turn)) > 1
+    np.testing.assert_allclose(together, in_turn, atol=1e-5, rtol=1e-5)
 
 
 def test_the_regression_of_a_causal_clip_is_amplified_about_its_mean_up_to_a_frame():

@@ -1,0 +1,291 @@
+"""The part of `ksdiff-jax evaluate` that compares samplers: `--samplers A B --steps N M` makes a
+table of every sampler with every number of steps against 50 steps of DDIM.
+
+Every row is stored in `samplers.json` when it is finished. A later call with the same checkpoint,
+clips, samples, seed and other options keeps the rows there and measures those that are missing. The
+times of the rows of a call are measured at its end, in turn, as ratios to that of the reference.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.evaluate_sampling import single_values, what_is_measured
+from ksdiff_jax.config import SamplerName, Spacing
+from ksdiff_jax.errors import InputError
+from ksdiff_jax.outputs import write_document
+from ksdiff_jax.ownership import purpose_of
+
+if TYPE_CHECKING:  # slow to import
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.data.schema import Clip
+    from ksdiff_jax.evaluate.sampler_table import Options, Row, Truth
+    from ksdiff_jax.models.pretrained import Pretrained
+    from ksdiff_jax.models.system import System
+    from ksdiff_jax.speech.utterance import Utterance
+
+FILE = "samplers.json"
+SCHEMA = "ksdiff-samplers/1"
+STEPS = (4, 6, 8, 10, 15, 25, 50)
+REPEATS = 5  # of the times
+Times = tuple[float, float, float]
+UNUSED = ("real", "folds", "syncnet", "sync", "control", "sampler", "videos")
+
+
+def add_sampler_arguments(add: Callable[..., argparse.Action]) -> None:
+    """Add the options of samplers and steps, some of which may have several values."""
+    names = ", ".join(get_args(SamplerName))
+    add(
+        "--steps",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="sampler steps (default: the checkpoint's); several with --samplers",
+    )
+    add("--sampler", metavar="NAME", help=f"{names} (default: the checkpoint's)")
+    add(
+        "--samplers",
+        nargs="+",
+        metavar="NAME",
+        help=f"several of {names}: a table of each with every number of --steps "
+        f"(default: {' '.join(map(str, STEPS))}) against 50 steps of ddim, with a choice "
+        f"({FILE}), which the same command continues after an interruption; five samples "
+        "(--samples 5) separate 3 %%",
+    )
+    add(
+        "--spacing",
+        nargs="+",
+        metavar="NAME",
+        help=f"how the steps are placed: {', '.join(get_args(Spacing))} (default: the "
+        "checkpoint's); several with --samplers",
+    )
+
+
+def use_one_value(args: argparse.Namespace) -> None:
+    """Keep the lists of --steps and --spacing for the table, and one value of each for everything
+    else; raise `InputError` for several values without --samplers, and for unknown names.
+    """
+    for option, known in (("sampler", SamplerName), ("spacing", Spacing)):
+        given = [*(getattr(args, "samplers", None) or ())] if option == "sampler" else []
+        given += [getattr(args, option)] if option == "sampler" else getattr(args, option) or []
+        for name in filter(None, given):
+            if name not in get_args(known):
+                raise InputError(f"{option} {name}: need one of {', '.join(get_args(known))}")
+    for option in ("steps", "spacing"):
+        several = getattr(args, option) or []
+        setattr(args, f"every_{option}", several)
+        if len(several) > 1 and not args.samplers:
+            raise InputError(
+                f"--{option} {' '.join(map(str, several))}: several make a table; add --samplers, "
+                "or give one value"
+            )
+        setattr(args, option, several[0] if len(several) == 1 else None)
+
+
+def check_samplers(args: argparse.Namespace) -> None:
+    """Raise `InputError` for options that the table does not use, and for the test split."""
+    for option in UNUSED:
+        if getattr(args, option) not in (None, [], ""):
+            raise InputError(f"--{option}: not used with --samplers; omit one of them")
+    for option in ("guidance", "lip_temperature"):
+        if len(getattr(args, option) or ()) > 1:
+            name = option.replace("_", "-")
+            raise InputError(f"--{name}: several values are another table; omit --samplers")
+    if args.split == "test" and not args.choose_on_test:
+        raise InputError(
+            "--split test: a sampler chosen on the test split makes its figures too good; use "
+            "--split val, or add --choose-on-test"
+        )
+
+
+def run_samplers(
+    args: argparse.Namespace,
+    system: "System",
+    pretrained: "Pretrained",
+    clips: "list[Clip]",
+    *,
+    out: Path | None,
+    console: Console,
+) -> int:
+    """Measure, print and write the table of samplers."""
+    from ksdiff_jax.animate.engine import BUCKETS, Engine
+
+    if not hasattr(system.config.sample, "sampler"):
+        raise InputError(f"--checkpoint {args.checkpoint}: it samples no motion; name another")
+    fitting = [bucket for bucket in BUCKETS if bucket >= max(clip.frames for clip in clips)]
+    # one length for all clips: every row compiles the sampler once
+    engine = Engine(system, pretrained.params, buckets=fitting[:1] or BUCKETS)
+    about = {
+        "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
+        "data": args.data or "built-in corpus",
+    }
+    engine = engine.with_options(**single_values(args) | {"sampler": None, "spacing": None})
+    document = measure_samplers(args, engine, clips, about, out=out, console=console)
+    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
+        console.say(line)
+    console.say(f"chosen: {document['chosen']['sampler']}, {document['chosen']['steps']} steps")
+    if out:
+        console.say(f"{out / FILE} contains the table and the figures of every row")
+    console.result(document)
+    return 0
+
+
+def measure_samplers(
+    args: argparse.Namespace,
+    engine: "Engine",
+    clips: "list[Clip]",
+    about: dict,
+    *,
+    out: Path | None,
+    console: Console,
+) -> dict:
+    """Return the document of `samplers.json`; store every row when it is finished.
+
+    `about` describes the checkpoint and the data. Raise `InputError` for an invalid option, before
+    any row is measured.
+    """
+    from ksdiff_jax.evaluate.sampler_table import row_of, truth_of
+    from ksdiff_jax.face import builtin_face, check_face
+
+    check_face(builtin_face(), engine.space.name, what="a table of samplers")
+    own, wanted = _options(args, engine)
+    engines = {options: engine.with_options(**options._asdict()) for options in wanted}
+    about |= what_is_measured(args, engine, clips, without=("sampler", "spacing", "steps"))
+    rows, times = _finished(out, about, console)
+    truth, utterances = truth_of(builtin_face(), clips), [engine.read_clip(c) for c in clips]
+    samples = args.samples
+    for number, options in enumerate(wanted, start=1):
+        label = f"row {number} of {len(wanted)}, {options}"
+        if options not in rows:
+            started = time.perf_counter()
+            with console.progress(label, unit="frames") as update:
+                found = engines[options].sample(
+                    [utterance for utterance in utterances for _ in range(samples)],
+                    seed=args.seed,
+                    numbers=[*range(samples)] * len(utterances),
+                    progress=update,
+                )
+            motions = [
+                [one.motion for one in found[i : i + samples]]
+                for i in range(0, len(found), samples)
+            ]
+            rows[options] = row_of(options, motions, truth)
+            _store(rows, times, truth, own, about, out=out, overwrite=args.overwrite)
+            label += f" ({time.perf_counter() - started:.0f} s)"
+        console.say(label)
+    times |= _times(engines, utterances, seed=args.seed, console=console)
+    saved = {"out": out, "overwrite": args.overwrite}
+    return _store(rows, times, truth, own, about, **saved, complete=True)
+
+
+def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list[Options]]":
+    """Return the checkpoint's own options, and those of all rows, the reference first."""
+    from ksdiff_jax.evaluate.sampler_table import REFERENCE, Options
+
+    sample = engine.system.config.sample
+    own = Options(sample.sampler, sample.spacing, sample.steps)
+    steps = sorted(args.every_steps or STEPS)
+    spacings = args.every_spacing or [sample.spacing]
+    rows = itertools.starmap(Options, itertools.product(args.samplers, spacings, steps))
+    return own, [*dict.fromkeys([REFERENCE, *rows])]
+
+
+def _times(
+    engines: "dict[Options, Engine]", utterances: "list[Utterance]", *, seed: int, console: Console
+) -> "dict[Options, Times]":
+    """Return the time of one batch of every row over that of the reference, interleaved: median,
+    lowest and highest. The speech encoder and compilation are left out.
+    """
+    from ksdiff_jax.animate.engine import FRAMES_PER_BATCH
+    from ksdiff_jax.bench.timing import in_turn
+    from ksdiff_jax.evaluate.sampler_table import REFERENCE
+
+    any_engine = next(iter(engines.values()))
+    count = max(1, FRAMES_PER_BATCH // any_engine.buckets[-1])
+    batch = list(itertools.islice(itertools.cycle(utterances), count))
+    works = {
+        str(options): lambda engine=engine: [s.motion for s in engine.sample(batch, seed=seed)]
+        for options, engine in engines.items()
+    }
+    console.say(f"times of {len(works)} rows, in turn, {REPEATS} times")
+    in_turn(works, repeats=1)
+    spent = in_turn(works, repeats=REPEATS)
+    ratios = {
+        o: [one / other for one, other in zip(spent[str(o)], spent[str(REFERENCE)], strict=True)]
+        for o in engines
+    }
+    return {o: (statistics.median(each), min(each), max(each)) for o, each in ratios.items()}
+
+
+def _finished(
+    out: Path | None, about: dict, console: Console
+) -> "tuple[dict[Options, Row], dict[Options, Times]]":
+    """Return the rows and times of an earlier call that measured the same."""
+    from ksdiff_jax.evaluate.sampler_table import Options, from_json
+
+    if out is None or purpose_of(out / FILE) != "samplers":
+        return {}, {}
+    content = json.loads((out / FILE).read_text(encoding="utf-8"))
+    if content.get("about") != json.loads(json.dumps(about)):
+        console.say(f"{out / FILE}: of another checkpoint, data or seed; it is replaced")
+        return {}, {}
+    rows = [from_json(row) for row in content["rows"]]
+    console.say(f"{out / FILE}: continues with its {len(rows)} finished rows")
+    times = {
+        Options(*(of[name] for name in Options._fields)): tuple(of["ratio"])
+        for of in content["times"]
+    }
+    return {row.options: row for row in rows}, times
+
+
+def _store(
+    rows: "dict[Options, Row]",
+    times: "dict[Options, Times]",
+    truth: "Truth",
+    own: "Options",
+    about: dict,
+    *,
+    out: Path | None,
+    overwrite: bool,
+    complete: bool = False,
+) -> dict:
+    """Return the document of the rows, and write it if there is a folder for it."""
+    from ksdiff_jax.evaluate.sampler_table import (
+        RULE,
+        as_json,
+        changes,
+        chosen,
+        markdown,
+        reference_of,
+    )
+
+    every = sorted(rows.values(), key=lambda row: row.options)
+    choice = chosen(every, truth.dynamics_m2) if complete else None
+    table = {"times": times, "shipped": own, "choice": choice}
+    document = {
+        "schema": SCHEMA,
+        "about": about,
+        "rule": RULE,
+        "checkpoints_own": own._asdict(),
+        "chosen": choice.options._asdict() if choice else None,
+        "changes": [
+            row.options._asdict()
+            | {
+                name: [x if abs(x) < 1e9 else None for x in map(float, change[:3])]
+                for name, change in changes(row, reference_of(every), truth.dynamics_m2).items()
+            }
+            for row in every
+        ],
+        "times": [options._asdict() | {"ratio": each} for options, each in times.items()],
+        "rows": [as_json(row) for row in every],
+        "table": markdown(every, truth.dynamics_m2, **table),
+    }
+    if out is not None:
+        write_document(out / FILE, document, overwrite=overwrite)
+    return document
