@@ -93,8 +93,8 @@ class MotionStream:
     @property
     def state(self) -> StreamState:
         """The state behind the last part that was returned."""
-        leaves = named_leaves(jax.device_get(self._progress))
-        return StreamState({n: np.asarray(leaf) for n, leaf in leaves.items()}, self._settings)
+        leaves = jax.tree.map(np.asarray, jax.device_get(self._progress))
+        return StreamState(dict(named_leaves(leaves)), self._settings)
 
     @property
     def look_ahead_ms(self) -> int:
@@ -170,11 +170,12 @@ def _restored(start: Progress, state: StreamState, settings: dict) -> Progress:
                 f"stream: {name} is {value!r}, the state was saved with "
                 f"{state.settings.get(name)!r}; begin the stream as that one was begun"
             )
-    leaves, tree = named_leaves(start), jax.tree.structure(start)
-    if leaves.keys() != state.arrays.keys():
+    leaves, tree = jax.tree.flatten(start)
+    names = named_leaves(jax.tree.map(np.asarray, start)).keys()
+    if names != state.arrays.keys():
         raise InputError("stream: this state is of another version; begin a new stream")
     found = [
         array if isinstance(leaf, (np.ndarray, jax.Array)) else type(leaf)(array[()])
-        for leaf, array in zip(leaves.values(), (state.arrays[n] for n in leaves), strict=True)
+        for leaf, array in zip(leaves, (state.arrays[name] for name in names), strict=True)
     ]
     return jax.tree.unflatten(tree, found)

@@ -126,7 +126,7 @@ def ended(sound: LiveSound, samples: int) -> LiveSound:
 
 
 @functools.lru_cache(maxsize=4)
-def _polyphase(rate_hz: int) -> tuple[int, int, Float[np.ndarray, "up taps"]]:
+def _polyphase(rate_hz: int) -> tuple[int, int, Float[np.ndarray, "p n"]]:
     """Return up, down with 16000 / rate = up / down, and the filter of each phase (up, taps)."""
     ratio = fractions.Fraction(SAMPLE_RATE_HZ, rate_hz)
     up, down = ratio.numerator, ratio.denominator

@@ -84,7 +84,7 @@ class ProsodySoFar(NamedTuple):
 
 def next_prosody(
     so_far: ProsodySoFar, sound: Float[np.ndarray, "s"], *, count: int, past: int
-) -> tuple[ProsodySoFar, Float[np.ndarray, "{count} 2"]]:
+) -> tuple[ProsodySoFar, Float[np.ndarray, "n 2"]]:
     """Return the prosody of the next `count` frames of a stream, normalised by the statistics so
     far, and the state behind them.
 

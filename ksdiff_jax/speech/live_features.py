@@ -61,7 +61,7 @@ class LiveFeatures:
 
     def next(
         self, so_far: FeaturesSoFar, sound: LiveSound, *, first: int, end: int
-    ) -> tuple[FeaturesSoFar, Float[np.ndarray, "{self.count} d"]]:
+    ) -> tuple[FeaturesSoFar, Float[np.ndarray, "n d"]]:
         """Return the features of the frames from `first` on and the state behind them; the sound is
         known before the end of frame `end` - 1, and silent after it.
         """
@@ -69,9 +69,7 @@ class LiveFeatures:
             return self._of_whisper(so_far, sound, first=first, end=end)
         return so_far, self._of_student(sound, first=first, end=end)
 
-    def _of_student(
-        self, sound: LiveSound, *, first: int, end: int
-    ) -> Float[np.ndarray, "{self.count} d"]:
+    def _of_student(self, sound: LiveSound, *, first: int, end: int) -> Float[np.ndarray, "n d"]:
         hop, begin = SAMPLES_PER_SPEECH_FRAME, max(0, first - self.past_frames)
         length = self.past_frames + self.reach + 1
         audio = np.zeros((1, length * hop), np.float32)
@@ -83,7 +81,7 @@ class LiveFeatures:
 
     def _of_whisper(
         self, so_far: FeaturesSoFar, sound: LiveSound, *, first: int, end: int
-    ) -> tuple[FeaturesSoFar, Float[np.ndarray, "{self.count} d"]]:
+    ) -> tuple[FeaturesSoFar, Float[np.ndarray, "n d"]]:
         config, begin = self.encoder.config, max(0, first - _WHISPER_PAST_FRAMES)
         length = _WHISPER_PAST_FRAMES + self.reach + SILENCE_FRAMES
         # the last log-mel frame of the known sound reads beyond it

@@ -287,7 +287,7 @@ def _generated(
     noise: Float[Array, "b k c"],
     keys: Key[Array, "b"],
     *,
-    bits: dict[str, Int[Array, "b r+k"]],
+    bits: dict[str, Int[Array, "b n"]],
     blend: tuple[Float[Array, "b k c"], Float[Array, "b k c"]] | None,
 ) -> tuple[Float[Array, "b k c"], tuple[tuple[KeysValues, ...], ...]]:
     """Return the new frames of a generator, and its caches."""
@@ -347,7 +347,7 @@ def _masks(new: _New, *, batch: int) -> NextMasks:
 
 
 def _memory(
-    new: _New, name: str, bits: dict[str, Int[Array, "b r+k"]], drop: bool
+    new: _New, name: str, bits: dict[str, Int[Array, "b n"]], drop: bool
 ) -> GeneratorMemory:
     """Return the memory of the new frames and of those before that they attend to."""
     config = new.network.config

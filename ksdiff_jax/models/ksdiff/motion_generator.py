@@ -65,8 +65,8 @@ class NextMasks(NamedTuple):
     the speech of themselves and the a frames before, the transcript.
     """
 
-    own: Bool[Array, "b k p+k"]
-    speech: Bool[Array, "b k a+k"]
+    own: Bool[Array, "b k n"]
+    speech: Bool[Array, "b k n2"]
     text: Bool[Array, "b l"]
 
 
