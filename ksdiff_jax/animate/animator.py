@@ -272,8 +272,7 @@ class Animator:
             engine.live_sampler(),
             sample_key(seed, 0, noise_id),
             chunks=chunks,
-            sample_rate_hz=sample_rate_hz,
-            settings=settings,
+            settings=settings | {"sample_rate_hz": sample_rate_hz},
             meta={"checkpoint": self.pretrained.digest} | about,
             state=state,
         )

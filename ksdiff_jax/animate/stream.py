@@ -77,13 +77,12 @@ class MotionStream:
         key: Key[Array, ""],
         *,
         chunks: Iterable[np.ndarray] | None,
-        sample_rate_hz: float | int,
         settings: dict,
         meta: dict,
         state: StreamState | None,
     ):
         self._sampler, self._key, self._chunks = sampler, key, chunks
-        self._rate_hz, self._meta = check_rate(sample_rate_hz), meta
+        self._rate_hz, self._meta = check_rate(settings["sample_rate_hz"]), meta
         self._settings = settings | {"sample_rate_hz": self._rate_hz}
         self._blinks, self._ended = blinks_of(sampler.system, key), False
         self._progress = sampler.start()

@@ -10,6 +10,7 @@ import pytest
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.stream import StreamState
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.pretrained import Pretrained
@@ -66,8 +67,8 @@ def test_a_stream_is_the_causal_recording_bit_for_bit_in_chunks_of_any_length(an
 
 def test_frames_depend_on_no_sound_beyond_the_look_ahead(animator):
     changed = SOUND.copy()
-    changed[9 * 640 :] = 0  # the first block reads 6 frames, the second 10
-    one, other = joined(streamed(animator, 640)), joined(streamed(animator, 640, changed))
+    changed[9 * FRAME :] = 0  # the first block reads 6 frames, the second 10
+    one, other = joined(streamed(animator, FRAME)), joined(streamed(animator, FRAME, changed))
     np.testing.assert_array_equal(one[:4], other[:4])
     assert (one[4:8] != other[4:8]).any()
 
