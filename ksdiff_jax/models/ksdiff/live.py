@@ -131,7 +131,7 @@ def live_step(
     style = style_of_options(network, options, batch=len(nothing))
     speech = window.speech._replace(causal=~nothing)
     encoded = encode(network, params, speech, nothing, style=style)
-    new = _New(network, params, window, encoded, style, frames, options)
+    new = _New(network, params, window, encoded, style, frames, options, keys)
 
     tracks, bits, previous, predictors = {}, {}, {}, {}
     for track in keyframe_tracks(config):
@@ -154,7 +154,7 @@ def live_step(
         given = blend if name == expression_generator(config) else None
         dims = jnp.array(dims)
         path, generators[name] = _generated(
-            new, state.generators[name], name, noise[..., dims], keys, bits=bits, blend=given
+            new, state.generators[name], name, noise[..., dims], bits=bits, blend=given
         )
         motion = motion.at[..., dims].set(path)
     recent = {track: of_track[:, frames:] for track, of_track in bits.items()}
@@ -171,6 +171,7 @@ class _New(NamedTuple):
     style: Int[Array, "b"] | None
     frames: int
     options: SampleConfig
+    keys: Key[Array, "b"]
 
     def latest(self, values: Array, before: int) -> Array:
         """Return the new frames of values (b, t, ...) of the window, and `before` ones before."""
@@ -285,7 +286,6 @@ def _generated(
     caches: tuple[tuple[KeysValues, ...], ...],
     name: str,
     noise: Float[Array, "b k c"],
-    keys: Key[Array, "b"],
     *,
     bits: dict[str, Int[Array, "b n"]],
     blend: tuple[Float[Array, "b k c"], Float[Array, "b k c"]] | None,
@@ -302,7 +302,6 @@ def _generated(
         clean, known = new.apply(
             *(name, noisy, jnp.full(len(noisy), step), memories[index], past),
             masks=masks,
-            first=new.window.first,
             style=new.style,
             method=Network.live_denoise,
         )
@@ -322,8 +321,8 @@ def _generated(
         return clean if blend is None else (1 - blend[0]) * clean + blend[0] * blend[1]
 
     def draw(step: Array) -> Array:
-        streamed = streams(keys, f"sampler {name}", step)
-        return frame_noise(streamed, _all(keys, new.window), new.frames, noise.shape[2:])
+        streamed = streams(new.keys, f"sampler {name}", step)
+        return frame_noise(streamed, _all(new.keys, new.window), new.frames, noise.shape[2:])
 
     steps = sampling_steps(config.diffusion, steps=options.steps)
     path = ddim(denoise, noise, draw, steps=steps, eta=options.eta)
@@ -343,6 +342,7 @@ def _masks(new: _New, *, batch: int) -> NextMasks:
         own=of_batch(new.visible(before=CONTEXT_FRAMES, reach=CONTEXT_FRAMES)),
         speech=of_batch(new.visible(before=near, reach=near)),
         text=new.encoded.text_mask,
+        first=new.window.first,
     )
 
 

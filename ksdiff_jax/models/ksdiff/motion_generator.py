@@ -68,6 +68,7 @@ class NextMasks(NamedTuple):
     own: Bool[Array, "b k n"]
     speech: Bool[Array, "b k n2"]
     text: Bool[Array, "b l"]
+    first: Int[AnyArray, ""]  # index of the first of the k frames
 
 
 class GeneratorLayer(DecoderLayer):
@@ -272,17 +273,16 @@ class MotionGenerator(nn.Module):
         past: tuple[KeysValues, ...],
         *,
         masks: NextMasks,
-        first: Int[AnyArray, ""],
         style: Int[Array, "b"] | None = None,
     ) -> tuple[Float[Array, "b k c"], tuple[KeysValues, ...]]:
         """Return x̂₀ of k frames of live speech, as `__call__` does for a causal clip, and what
         every layer must have of them in `past` for the frames after them.
 
         `memory.speech` covers the k frames and those before that they attend to, `at_motion` the k
-        frames; `first` is the index of the first of them.
+        frames.
         """
         condition = self._condition(step, style)
-        x, known = self._input(noisy, memory, first), []
+        x, known = self._input(noisy, memory, masks.first), []
         own = itertools.zip_longest(memory.speech, memory.transcript)
         for layer, before, (speech, transcript) in zip(self.layers, past, own, strict=True):
             x, new = layer.next_frames(x, condition, before, speech, transcript, masks=masks)
