@@ -11,16 +11,20 @@ recording, and a record of the inputs and settings in each `Motion`.
 import dataclasses
 import importlib.metadata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from ksdiff_jax import __version__
+from ksdiff_jax.animate.causal_form import STREAM
 from ksdiff_jax.animate.drawn_gaze import chosen_gaze, with_drawn_gaze
 from ksdiff_jax.animate.editing import Edited, Pins, edited
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine
+from ksdiff_jax.animate.keys import check_seed, sample_key
 from ksdiff_jax.animate.motion import Motion
+from ksdiff_jax.animate.stream import MotionStream, StreamState
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
@@ -291,6 +295,40 @@ class Animator:
             with_drawn_gaze(motion, utterance.audio)
             for motion, utterance in zip(motions, utterances, strict=True)
         ]
+
+    def stream(
+        self,
+        chunks: Iterable[np.ndarray] | None = None,
+        *,
+        sample_rate_hz: float | int = 16_000,
+        seed: int = 0,
+        noise_id: str = STREAM,
+        look_ahead_ms: float | int | None = None,
+        state: StreamState | None = None,
+        **options,
+    ) -> MotionStream:
+        """Return the stream of live speech (animate/stream.py): iterate over its parts, each a
+        `Motion` of one to four frames with timestamps, or push chunks.
+
+        `chunks` are arrays (n,) of float32 or int16 of any length. `look_ahead_ms` is a multiple of
+        40 up to 200, by default the model's. `state` continues a stream that had the same
+        arguments. The frames are those of `animator(speech, causal=True, noise_id=noise_id)`.
+        """
+        check_seed(seed)
+        engine = self.engine.with_options(**options, causal=True).with_look_ahead(look_ahead_ms)
+        config = engine.system.config
+        settings = {"checkpoint": self.pretrained.digest, "seed": seed, "noise_id": noise_id}
+        settings |= {"look_ahead_frames": config.model.causal.look_ahead_frames}
+        settings |= {"options": dataclasses.asdict(config.sample)}
+        about = settings["options"] | {"seed": seed, "noise_id": noise_id}
+        return MotionStream(
+            engine.live_sampler(),
+            sample_key(seed, 0, noise_id),
+            chunks=chunks,
+            settings=settings | {"sample_rate_hz": sample_rate_hz},
+            meta={"checkpoint": self.pretrained.digest} | about,
+            state=state,
+        )
 
     def _warn_of_unread(self, transcripts: Sequence[object], options: Mapping) -> None:
         """Warn of given transcripts in the causal mode, which reads none."""

@@ -25,10 +25,18 @@ def causal_form(
     """Return an utterance whose prosody and features at a speech frame depend on the sound up to
     `ahead` frames after it; `features_of` is the sliding form of a pretrained encoder.
     """
-    automatic = utterance.sound_id and utterance.noise_id == utterance.sound_id
-    utterance = utterance._replace(
+    return live_form(utterance)._replace(
         prosody=normalise_so_far(sliding_prosody(utterance.audio, ahead=ahead)),
         features=None if features_of is None else features_of(utterance.audio),
+    )
+
+
+def live_form(utterance: Utterance) -> Utterance:
+    """Return an utterance without its transcript, with the noise id of live speech unless another
+    one was given. A stream computes prosody and features itself.
+    """
+    automatic = utterance.sound_id and utterance.noise_id == utterance.sound_id
+    utterance = utterance._replace(
         spoken=SpokenText("", ()),
         noise_id=STREAM if automatic else utterance.noise_id,
         causal=True,

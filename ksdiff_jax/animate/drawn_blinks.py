@@ -10,25 +10,46 @@ The blinks depend on the key of a sample and on time alone: those of the beginni
 are the beginning of those of the whole. Only the two coefficients of the blinks change.
 """
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.data.corpus.expression_motion import blink_times_s, eyelid_closure
+from ksdiff_jax.data.corpus.expression_motion import blink_onsets_s, eyelid_closure
 from ksdiff_jax.face.actions import ACTIONS, GROUPS, actions_to_expression, coefficients_of
 from ksdiff_jax.rng import stream
 from ksdiff_jax.typing import Array, Float, Key
+
+_LONGEST_S = 2.0  # a blink has ended by then
 
 
 def with_drawn_blinks(
     expression: Float[np.ndarray, "t e"], key: Key[Array, ""]
 ) -> Float[np.ndarray, "t e"]:
     """Return the coefficients of t frames at 25 Hz with the blinks of this key."""
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, "blinks"))))
-    times_s = np.arange(len(expression)) / MOTION_RATE_HZ
-    weights = np.zeros((len(expression), len(ACTIONS)))
-    closure = eyelid_closure(times_s, blink_times_s(rng, duration_s=len(times_s) / MOTION_RATE_HZ))
-    weights[:, [ACTIONS.index(name) for name in GROUPS["blink"]]] = closure[:, None]
-    blinks, result = list(coefficients_of("blink")), expression.copy()
-    result[:, blinks] = actions_to_expression(weights)[:, blinks]
-    return result
+    return DrawnBlinks(key).drawn(expression, first=0)
+
+
+class DrawnBlinks:
+    """The blinks of a key, for the frames of a stream in their order."""
+
+    def __init__(self, key: Key[Array, ""]):
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, "blinks"))))
+        self._following: Iterator[float] = blink_onsets_s(rng)
+        self._onsets_s = [next(self._following)]  # the last one is after all frames so far
+
+    def drawn(self, expression: Float[np.ndarray, "t e"], *, first: int) -> np.ndarray:
+        """Return the coefficients of t frames from frame `first` on with their blinks; `first` does
+        not decrease from call to call.
+        """
+        times_s = np.arange(first, first + len(expression)) / MOTION_RATE_HZ
+        while self._onsets_s[-1] <= times_s[-1]:
+            self._onsets_s.append(next(self._following))
+        self._onsets_s = [s for s in self._onsets_s if s > times_s[0] - _LONGEST_S]
+        weights = np.zeros((len(expression), len(ACTIONS)))
+        closure = eyelid_closure(times_s, np.array(self._onsets_s))
+        weights[:, [ACTIONS.index(name) for name in GROUPS["blink"]]] = closure[:, None]
+        blinks, result = list(coefficients_of("blink")), expression.copy()
+        result[:, blinks] = actions_to_expression(weights)[:, blinks]
+        return result

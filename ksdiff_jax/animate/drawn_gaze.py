@@ -28,7 +28,7 @@ import jax
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ksdiff_jax.animate.engine import sample_key
+from ksdiff_jax.animate.keys import sample_key
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError

@@ -105,6 +105,8 @@ def check_edits(system: System) -> None:
             "pins, keyframes: this model cannot hold a part of its motion while it samples the "
             "rest; leave them out, or use a checkpoint of the system ksdiff"
         )
+    if getattr(system.config.sample, "causal", False):
+        raise InputError("pins, keyframes: the causal mode edits no motion; leave one of them out")
 
 
 def sample_edited(

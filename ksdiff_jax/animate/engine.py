@@ -9,9 +9,9 @@ evaluation measures the sampler that users run. Sample number n of an utterance 
 
     stream(stream(key(seed), "sample", n), "noise " + noise_id)
 
-With `sample.causal` no frame depends on sound more than the look-ahead after it. The engine then
-computes prosody and features of an utterance again (`causal_form`), and its noise id, unless the
-caller gave one, is "stream".
+With `sample.causal` no frame depends on sound more than the look-ahead after it. A recording is
+sampled as a stream (`live.py`; a system without streams has a `causal_form` of the recording), and
+its noise id, unless the caller gave one, is "stream".
 
 The noise id is a digest of the decoded sound unless the caller gives one, so that different
 recordings get different noise. The empty id has the key without the second `stream`, the noise of
@@ -38,9 +38,12 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from ksdiff_jax.animate.batches import Runner, bucket_of
-from ksdiff_jax.animate.causal_form import causal_form
+from ksdiff_jax.animate.causal_form import causal_form, live_form
 from ksdiff_jax.animate.editing import check_edits, sample_edited
 from ksdiff_jax.animate.joining import sample_whole, with_blinks
+from ksdiff_jax.animate.keys import check_seed, sample_key
+from ksdiff_jax.animate.live import LiveSampler, LiveSystem, live_samples
+from ksdiff_jax.animate.options import with_look_ahead, with_sampling
 from ksdiff_jax.animate.windows import plan_windows
 from ksdiff_jax.audio.prosody import normalise_prosody
 from ksdiff_jax.audio.waveform import from_int16
@@ -56,10 +59,8 @@ from ksdiff_jax.models.speech_encoder import (
 )
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
-from ksdiff_jax.overrides import override
 from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.parallel.mesh import make_mesh
-from ksdiff_jax.rng import stream
 from ksdiff_jax.speech.reading import SpeechSource, read_utterance
 from ksdiff_jax.speech.spoken_parts import byte_count, spoken_text
 from ksdiff_jax.speech.transcript import SPECIAL_TOKENS
@@ -72,10 +73,9 @@ from ksdiff_jax.speech.utterance import (
     part_of_text,
     whole_frames,
 )
-from ksdiff_jax.typing import Array, Key, PyTree
+from ksdiff_jax.typing import PyTree
 
 BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)  # motion frames: 2.6 s to 41 s
-MAX_SEED = 2**32
 
 
 class TranscriptWarning(Notice):
@@ -135,6 +135,13 @@ class Engine:
                 "speech less well; train with model.causal.probability above 0"
             )
             warnings.warn(message, CausalWarning, stacklevel=2)
+        return self._with_config(config)
+
+    def with_look_ahead(self, milliseconds: float | int | None) -> "Engine":
+        """Return this engine with another look-ahead of streams; None: the model's."""
+        return self._with_config(with_look_ahead(self.system.config, milliseconds))
+
+    def _with_config(self, config: Config) -> "Engine":
         other = copy.copy(self)
         other.system = dataclasses.replace(self.system, config=config)
         return other
@@ -205,6 +212,11 @@ class Engine:
         utterances = alike(self.prepared(utterances))
         numbers = [0] * len(utterances) if numbers is None else numbers
         keys = [sample_key(seed, n, u.noise_id) for n, u in zip(numbers, utterances, strict=True)]
+        edited = [i for i, utterance in enumerate(utterances) if utterance.edit is not None]
+        if edited:
+            check_edits(self.system)
+        if self._streams:
+            return live_samples(self.live_sampler(), utterances, keys, progress=progress)
         runner = Runner(self.system, self._params, self.mesh, self.buckets)
         windows = functools.partial(sample_whole, runner, batch_size=batch_size, progress=progress)
         samples = windows(utterances, keys)
@@ -212,8 +224,7 @@ class Engine:
             with_blinks(*each, system=self.system)
             for each in zip(samples, utterances, keys, strict=True)
         ]
-        if edited := [i for i, utterance in enumerate(utterances) if utterance.edit is not None]:
-            check_edits(self.system)
+        if edited:
             rows = [(utterances[i], samples[i], finished[i], keys[i]) for i in edited]
             again = sample_edited(windows, rows, system=self.system)
             finished = [
@@ -228,6 +239,8 @@ class Engine:
         config = self.system.config
         if not getattr(config.sample, "causal", False):
             return list(utterances)
+        if self._streams:
+            return [u if u.causal else live_form(u) for u in utterances]
         settings = {"ahead": config.model.causal.look_ahead_speech_frames}
         settings["features_of"] = self._sliding_features
         different = {id(u): u for u in utterances}  # computed once for several samples of one
@@ -235,6 +248,15 @@ class Engine:
             name: u if u.causal else causal_form(u, **settings) for name, u in different.items()
         }
         return [found[id(u)] for u in utterances]
+
+    @property
+    def _streams(self) -> bool:
+        causal = getattr(self.system.config.sample, "causal", False)
+        return causal and isinstance(self.system, LiveSystem)
+
+    def live_sampler(self) -> LiveSampler:
+        """Return the sampler of streams of this system."""
+        return LiveSampler(self.system, self._params, self._given)
 
     def bucket(self, frames: int) -> int:
         """Return the padded length for `frames` motion frames, at most the last bucket."""
@@ -278,12 +300,6 @@ class Engine:
             )
 
 
-def sample_key(seed: int, number: int, noise_id: str) -> Key[Array, ""]:
-    """Return the key of sample `number` of an utterance with this noise id."""
-    key = stream(jax.random.key(seed), "sample", number)
-    return stream(key, f"noise {noise_id}") if noise_id else key
-
-
 def _mesh_of(params: PyTree) -> Mesh | None:
     """Return the mesh on which arrays are placed; None for arrays of the host or of a single
     device.
@@ -291,21 +307,3 @@ def _mesh_of(params: PyTree) -> Mesh | None:
     shardings = [leaf.sharding for leaf in jax.tree.leaves(params) if isinstance(leaf, jax.Array)]
     meshes = [sharding.mesh for sharding in shardings if isinstance(sharding, NamedSharding)]
     return meshes[0] if meshes else None
-
-
-def with_sampling(config: Config, **options) -> Config:
-    """Return a configuration with these sampling options; an option None keeps its value.
-
-    Raise `InputError` with the name of an unknown option or of one with an invalid value.
-    """
-    given = {f"sample.{name}": value for name, value in options.items() if value is not None}
-    try:
-        return override(config, given)
-    except InputError as error:  # its message names fields of a configuration
-        raise InputError(str(error).replace("sample.", "")) from error
-
-
-def check_seed(seed: int) -> None:
-    """Raise `InputError` unless `seed` is a whole number from 0 to 2^32 - 1."""
-    if not 0 <= seed < MAX_SEED:
-        raise InputError(f"seed: got {seed}, need a whole number from 0 to {MAX_SEED - 1}")

@@ -15,6 +15,8 @@ with n, s and q of the prior before the first frame. The statistics of log f0 co
 only. An unvoiced frame has the last voiced log f0; before the first one, the value is 0.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.signal
 
@@ -66,6 +68,60 @@ def normalise_so_far(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
     pitch = np.where(latest >= 0, (held - mean) / std, 0.0)
     mean, std = _statistics(energy, np.ones(len(raw), bool), LOG_ENERGY)
     return np.stack([pitch, (energy - mean) / std], axis=-1).astype(np.float32)
+
+
+class ProsodySoFar(NamedTuple):
+    """What the prosody of later frames of a stream needs of those before."""
+
+    frames: int = 0
+    total: float = 0.0  # sum of all samples
+    voiced: bool = False  # whether a frame was
+    log_f0: float = LOG_F0[0]  # of the last voiced frame
+    # n, s and q of log f0 and of log energy, of the distances from the means of the priors
+    pitch: tuple[float, float, float] = (PRIOR_FRAMES, 0.0, PRIOR_FRAMES * LOG_F0[1] ** 2)
+    energy: tuple[float, float, float] = (PRIOR_FRAMES, 0.0, PRIOR_FRAMES * LOG_ENERGY[1] ** 2)
+
+
+def next_prosody(
+    so_far: ProsodySoFar, sound: Float[np.ndarray, "s"], *, count: int, past: int
+) -> tuple[ProsodySoFar, Float[np.ndarray, "n 2"]]:
+    """Return the prosody of the next `count` frames of a stream, normalised by the statistics so
+    far, and the state behind them.
+
+    `sound` begins `past` frames before them, at most `PAST_FRAMES`, and ends with the look-ahead.
+    """
+    hop = SAMPLES_PER_SPEECH_FRAME
+    new = sound[past * hop : (past + count) * hop].astype(np.float32)
+    sums = np.cumsum(new.astype(np.float64).reshape(count, hop).sum(axis=1)) + so_far.total
+    offset = sums / (hop * np.arange(so_far.frames + 1, so_far.frames + count + 1))
+    energy = log_energy(new - np.repeat(offset, hop))
+    f0_hz = track_pitch_hz(sound.astype(np.float32))[past : past + count]
+    rows = np.zeros((count, 2), np.float32)
+    for index in range(count):
+        voiced = bool(f0_hz[index] > 0)
+        log_f0 = float(np.log(f0_hz[index])) if voiced else so_far.log_f0
+        so_far = so_far._replace(
+            voiced=so_far.voiced or voiced,
+            log_f0=log_f0,
+            pitch=_counted(so_far.pitch, log_f0 - LOG_F0[0] if voiced else None),
+            energy=_counted(so_far.energy, float(energy[index]) - LOG_ENERGY[0]),
+        )
+        rows[index, 0] = _standard(so_far.pitch, log_f0 - LOG_F0[0]) if so_far.voiced else 0.0
+        rows[index, 1] = _standard(so_far.energy, float(energy[index]) - LOG_ENERGY[0])
+    return so_far._replace(frames=so_far.frames + count, total=float(sums[-1])), rows
+
+
+def _counted(sums: tuple[float, float, float], value: float | None) -> tuple[float, float, float]:
+    """Return n, s and q with one frame more, whose value does not count if it is None."""
+    faded = [float(np.exp(-1 / MEMORY_FRAMES)) * each for each in sums]
+    new = (0.0, 0.0, 0.0) if value is None else (1.0, value, value**2)
+    return (faded[0] + new[0], faded[1] + new[1], faded[2] + new[2])
+
+
+def _standard(sums: tuple[float, float, float], value: float) -> float:
+    count, total, square = sums
+    mean = total / count
+    return (value - mean) / float(np.sqrt(max(square / count - mean**2, SMALLEST_DEVIATION**2)))
 
 
 def _statistics(

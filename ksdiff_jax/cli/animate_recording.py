@@ -48,7 +48,7 @@ class RecordingAnimator:
 
         from ksdiff_jax.animate.animator import Animator
         from ksdiff_jax.animate.drawn_gaze import chosen_gaze
-        from ksdiff_jax.animate.engine import check_seed
+        from ksdiff_jax.animate.keys import check_seed
         from ksdiff_jax.face import builtin_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     args.checkpoints, args.datas = args.checkpoint, args.data or [None]
     args.checkpoint, args.data = " ".join(args.checkpoint or ()), args.datas[0]
     check_options(args)
-    from ksdiff_jax.animate.engine import check_seed
+    from ksdiff_jax.animate.keys import check_seed
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import DEFAULT_NAME, load_pretrained
 

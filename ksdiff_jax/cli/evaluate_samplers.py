@@ -202,7 +202,7 @@ def _times(
     """Return the time of one batch of every row over that of the reference, interleaved: median,
     lowest and highest. The speech encoder and compilation are left out.
     """
-    from ksdiff_jax.animate.engine import FRAMES_PER_BATCH
+    from ksdiff_jax.animate.batches import FRAMES_PER_BATCH
     from ksdiff_jax.bench.timing import in_turn
     from ksdiff_jax.evaluate.sampler_table import REFERENCE
 

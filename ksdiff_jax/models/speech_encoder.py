@@ -91,7 +91,7 @@ def encodes_recordings(config: Config) -> bool:
 
 def speech_features(config: Config, params: PyTree) -> SpeechFeatures:
     """Return the encoder in `params` as a function of one recording (s,) of any length."""
-    return _recording_encoder(config, params).chunked
+    return recording_encoder(config, params).chunked
 
 
 def sliding_features(config: Config, params: PyTree, *, ahead: int) -> SpeechFeatures:
@@ -100,7 +100,7 @@ def sliding_features(config: Config, params: PyTree, *, ahead: int) -> SpeechFea
 
     Raise `InputError` if the encoder, a Wav2Vec 2.0, has no such form.
     """
-    encoder = _recording_encoder(config, params)
+    encoder = recording_encoder(config, params)
     if not isinstance(encoder.config, WhisperEncoderConfig):
         return functools.partial(encoder.sliding, ahead_s=(ahead + 1) / SPEECH_RATE_HZ)
     step = min(SLIDING_STEP_FRAMES, ahead + 1)
@@ -108,7 +108,8 @@ def sliding_features(config: Config, params: PyTree, *, ahead: int) -> SpeechFea
     return functools.partial(encoder.sliding, **seconds)
 
 
-def _recording_encoder(config: Config, params: PyTree) -> SpeechEncoder:
+def recording_encoder(config: Config, params: PyTree) -> SpeechEncoder:
+    """Return the pretrained encoder in `params`, for use outside the network."""
     settings, weights = config.model.encoder, params
     for name in BACKBONE:
         weights = weights[name]

@@ -44,7 +44,7 @@ def whole(
         cut = y[2 * start : 2 * (start + length)]
         cut = np.pad(cut, ((0, 2 * length - len(cut)), (0, 0)))[None]
         valid = np.full(1, min(known - start, length), np.int32)
-        out = _encode(params, cut, maximum, valid, config=config, dtype=dtype)
+        out = encode_log_mel(params, cut, maximum, valid, config=config, dtype=dtype)
         features[keep] = np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
     return features
 
@@ -80,13 +80,13 @@ def sliding(
         starts += starts[-1:] * (_TOGETHER - len(starts))
         begins = [max(0, start - past) for start in starts]
         ends = [min(frames, start + step + ahead) for start in starts]
-        cuts = np.full((_TOGETHER, 2 * length, config.mel_bands), _SILENT, np.float32)
+        cuts = silent_frames(_TOGETHER, 2 * length, bands=config.mel_bands)
         for cut, begin, end in zip(cuts, begins, ends, strict=True):
             cut[: 2 * (end - begin) - 1] = y[2 * begin : 2 * end - 1]
         maximum = loudest[[2 * end - 2 for end in ends]]
         valid = np.array(ends, np.int32) - np.array(begins, np.int32) + SILENCE_FRAMES
         out = np.asarray(
-            _encode(params, cuts, maximum, valid, config=config, dtype=dtype), np.float32
+            encode_log_mel(params, cuts, maximum, valid, config=config, dtype=dtype), np.float32
         )
         for row, start, begin in zip(out, starts, begins, strict=True):
             stop = min(frames, start + step)
@@ -110,19 +110,25 @@ def _log_mel(
     behind = (blocks - 1) * size * HOP_SAMPLES + samples - EDGE - len(audio)
     padded = np.concatenate([audio[EDGE:0:-1], audio, np.zeros(max(0, behind), np.float32)])
     parts = [
-        np.asarray(_decades(padded[None, at : at + samples], bands=config.mel_bands)[0])
+        np.asarray(log_mel_of(padded[None, at : at + samples], bands=config.mel_bands)[0])
         for at in range(0, blocks * size * HOP_SAMPLES, size * HOP_SAMPLES)
     ]
     return np.concatenate(parts)[:count]
 
 
+def silent_frames(count: int, frames: int, *, bands: int) -> Float[np.ndarray, "b n m"]:
+    """Return y of windows of silence."""
+    return np.full((count, frames, bands), _SILENT, np.float32)
+
+
 @functools.partial(jax.jit, static_argnames="bands")
-def _decades(padded: Float[Array, "b s"], *, bands: int) -> Float[Array, "b n m"]:
+def log_mel_of(padded: Float[Array, "b s"], *, bands: int) -> Float[Array, "b n m"]:
+    """Return y of sound with its edges."""
     return decades(padded, bands=bands)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "dtype"))
-def _encode(
+def encode_log_mel(
     params: PyTree,
     y: Float[Array, "b n m"],
     maximum: Float[Array, "b"],
@@ -131,6 +137,9 @@ def _encode(
     config: WhisperEncoderConfig,
     dtype: str,
 ) -> Float[Array, "b f d"]:
+    """Return the last hidden state of windows of y; `maximum` is the largest y that is known, and
+    the first `valid` frames of a window exist.
+    """
     encoder = WhisperEncoder(config, Execution(dtype=jnp.dtype(dtype)))
     mel = normalised(y, maximum)
     return encoder.apply({"params": params}, mel, valid=valid, method=WhisperEncoder.states).last

@@ -6,6 +6,9 @@ random with a lower bound, so that two never overlap. Brows rise on some of the 
 to a slow random offset.
 """
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
@@ -22,16 +25,20 @@ BROW_RISE = 0.3
 
 def blink_times_s(rng: np.random.Generator, *, duration_s: float) -> Float[np.ndarray, "n"]:
     """Return the onsets of blinks in a clip: a renewal process that started before the clip."""
+    return np.array(list(itertools.takewhile(lambda s: s < duration_s, blink_onsets_s(rng))))
+
+
+def blink_onsets_s(rng: np.random.Generator) -> Iterator[float]:
+    """Yield the onsets of blinks of a face that is never switched off."""
     mean_gap_s = 1.0 / rng.uniform(*BLINK_RATE_HZ)
     excess_s = mean_gap_s - SHORTEST_BLINK_GAP_S
     # It starts long before the clip, so that a blink is as likely in the first second as in any
     # other.
-    time_s, times = -20.0 * rng.uniform(0.5, 1.0), []
-    while time_s < duration_s:
+    time_s = -20.0 * rng.uniform(0.5, 1.0)
+    while True:
         if time_s >= 0:
-            times.append(time_s)
+            yield time_s
         time_s += SHORTEST_BLINK_GAP_S + rng.gamma(2.0, excess_s / 2.0)
-    return np.array(times)
 
 
 def eyelid_closure(

@@ -28,6 +28,7 @@ from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
+from ksdiff_jax.layers.position import rotary
 from ksdiff_jax.layers.stack import apply_layers
 from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
@@ -253,6 +254,49 @@ class KeyframePredictor(nn.Module):
                 deterministic=True,
             )
         return self.logit(self.norm_out(x))[..., 0], tuple(updated)
+
+    def live_step(
+        self,
+        previous: Int[Array, "b"],
+        feature: Float[Array, "b d"],
+        caches: tuple[KeysValues, ...],
+        memory: PredictorMemory,
+        *,
+        place: int,
+        own_mask: Bool[Array, "b w"],
+        speech_mask: Bool[Array, "b n"],
+        text_mask: Bool[Array, "b l"],
+    ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
+        """Return the logit of one frame of live speech, as `step` does for a causal clip, and the
+        caches with this frame in place of the oldest.
+
+        The caches contain keys of the last W frames before their rotation, so that the result does
+        not depend on the age of the stream; `memory` is of the n frames around, of which the frame
+        is number `place`. The masks mark the frames that it attends to.
+        """
+        window = self.config.keyframes.window_frames
+        own_s = _time_s(np.arange(window) - window + 1 + place)
+        time_s = own_s[-1:]
+        x = (self.bit(previous) + self.speech(feature))[:, None]
+        updated = []
+        for layer, cache, speech, transcript in itertools.zip_longest(
+            self.layers, caches, memory.speech, memory.transcript
+        ):
+            new = layer.self_attention.project(layer.norm_self(x))
+            cache = KeysValues(*(a[:, 1:] for a in cache)).joined(new)
+            updated.append(cache)
+            x = layer(
+                x,
+                cache._replace(keys=rotary(cache.keys, own_s)),
+                speech,
+                transcript,
+                time_s=time_s,
+                own_mask=own_mask[:, None, None],
+                speech_mask=speech_mask[:, None, None],
+                transcript_mask=text_mask,
+                deterministic=True,
+            )
+        return self.logit(self.norm_out(x))[:, 0, 0], tuple(updated)
 
 
 def shifted_bits(bits: Bool[Array, "b t"]) -> Int[Array, "b t"]:

@@ -43,7 +43,7 @@ from ksdiff_jax.layers.stack import apply_layers
 from ksdiff_jax.models.ksdiff.config import ModelConfig
 from ksdiff_jax.models.ksdiff.decoder_layer import DecoderLayer
 from ksdiff_jax.models.ksdiff.style import UNKNOWN_STYLE
-from ksdiff_jax.typing import Array, Bool, Float, Int
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
 
 UNKNOWN_BIT = 2  # the keyframe bit if keyframes are hidden from the generator
 # R: with the usual initial deviation, 1 / √D, 300 steps taught the head less than half as much
@@ -58,6 +58,17 @@ class GeneratorMemory(NamedTuple):
     # what the noisy coefficients get: an embedding of the keyframes (`model.keyframes.at_motion`),
     # the projected regression (`model.regression`)
     at_motion: Float[Array, "b t d"] | None = None
+
+
+class NextMasks(NamedTuple):
+    """What k frames of live speech attend to, behind the condition: p past frames and themselves,
+    the speech of themselves and the a frames before, the transcript.
+    """
+
+    own: Bool[Array, "b k n"]
+    speech: Bool[Array, "b k n2"]
+    text: Bool[Array, "b l"]
+    first: Int[AnyArray, ""]  # index of the first of the k frames
 
 
 class GeneratorLayer(DecoderLayer):
@@ -99,12 +110,53 @@ class GeneratorLayer(DecoderLayer):
         )
         x = x + dropped(heard)
         if transcript is not None:
-            read = self.transcript_attention.project(condition).joined(transcript)
-            text_visible = _after_condition(text_mask)[:, None, None]
-            x = x + dropped(
-                self.transcript_attention(self.norm_transcript(x), read, mask=text_visible)
-            )
+            x = x + dropped(self._read(x, condition, transcript, text_mask))
         return x + dropped(self.feed_forward(self.norm_feed_forward(x)))
+
+    def next_frames(
+        self,
+        x: Float[Array, "b k d"],
+        condition: Float[Array, "b 2 d"],
+        past: KeysValues,
+        speech: KeysValues,
+        transcript: KeysValues | None,
+        *,
+        masks: "NextMasks",
+    ) -> tuple[Float[Array, "b k d"], KeysValues]:
+        """Return the output of k frames of live speech, and their keys and values in
+        self-attention. `past` are those of the frames before them, `speech` the memory of the k
+        frames and the a before them.
+        """
+        generator, frames = self.config.generator, past.keys.shape[1] + x.shape[1]
+        normed, frame = self.norm_self(x), jnp.arange(frames)
+        new = self.self_attention.project(normed)
+        own = self.self_attention.project(condition).joined(past).joined(new)
+        bias = periodic_distance_bias(
+            frame[-x.shape[1] :],
+            frame,
+            heads=self.config.heads,
+            period=generator.bias_period_frames,
+        )
+        bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
+        visible = _after_condition(masks.own)[:, None]
+        x = x + self.self_attention(normed, own, mask=visible, bias=bias)
+        heard = self.speech_attention.project(condition).joined(speech)
+        visible = _after_condition(masks.speech)[:, None]
+        x = x + self.speech_attention(self.norm_speech(x), heard, mask=visible)
+        if transcript is not None:
+            x = x + self._read(x, condition, transcript, masks.text)
+        return x + self.feed_forward(self.norm_feed_forward(x)), new
+
+    def _read(
+        self,
+        x: Float[Array, "b t d"],
+        condition: Float[Array, "b 2 d"],
+        transcript: KeysValues,
+        text_mask: Bool[Array, "b l"],
+    ) -> Float[Array, "b t d"]:
+        read = self.transcript_attention.project(condition).joined(transcript)
+        visible = _after_condition(text_mask)[:, None, None]
+        return self.transcript_attention(self.norm_transcript(x), read, mask=visible)
 
 
 class MotionGenerator(nn.Module):
@@ -150,12 +202,13 @@ class MotionGenerator(nn.Module):
         drop_speech: Bool[Array, "b"],
         regression: Float[Array, "b t c"] | None = None,
         causal: Bool[Array, "b"] | None = None,
+        first: Int[AnyArray, ""] | int = 0,
     ) -> GeneratorMemory:
         """Return the projected conditions for every layer.
 
         `keyframes` contains bits or `UNKNOWN_BIT`, one track per feature. Clips of `drop_speech`
         get the learned null embedding in place of speech, and no regression. No gradient reaches
-        the `regression`.
+        the `regression`. `first` is the index of the first frame.
         """
         speech = self.fuse(*features) if self.tracks > 1 else features[0]
         speech = jnp.where(
@@ -173,7 +226,7 @@ class MotionGenerator(nn.Module):
             known = jnp.where(drop_speech[:, None, None], 0.0, jax.lax.stop_gradient(regression))
             projected = self.regressed(known.astype(self.execution.dtype))
             marks = projected if marks is None else marks + projected
-        speech = speech + self._position(speech.shape[1])
+        speech = speech + self._position(speech.shape[1], first)
         heard = tuple(layer.speech_attention.project(speech) for layer in self.layers)
         if not self.config.transcript.enabled:
             return GeneratorMemory(heard, (), marks)
@@ -197,12 +250,8 @@ class MotionGenerator(nn.Module):
         `mask` marks the valid frames, `text_mask` the valid tokens. `deterministic` disables
         dropout. `style` None is the unknown style.
         """
-        width = self.config.width
-        stepped = self.step_embedding(sinusoid(step, width=width).astype(self.execution.dtype))
-        condition = jnp.stack([stepped, self._style(style, stepped)], axis=1)
-        x = self.noisy(noisy.astype(self.execution.dtype)) + self._position(noisy.shape[1])
-        if memory.at_motion is not None:
-            x = x + memory.at_motion
+        condition = self._condition(step, style)
+        x = self._input(noisy, memory, 0)
         x = nn.with_logical_constraint(x, ("batch", "time", "width"))
 
         def apply(
@@ -215,6 +264,47 @@ class MotionGenerator(nn.Module):
         own = list(itertools.zip_longest(memory.speech, memory.transcript))
         x = apply_layers(self.layers, apply, x, own, execution=self.execution)[-1]
         return self.clean(self.norm_out(x))
+
+    def next_frames(
+        self,
+        noisy: Float[Array, "b k c"],
+        step: Int[Array, "b"],
+        memory: GeneratorMemory,
+        past: tuple[KeysValues, ...],
+        *,
+        masks: NextMasks,
+        style: Int[Array, "b"] | None = None,
+    ) -> tuple[Float[Array, "b k c"], tuple[KeysValues, ...]]:
+        """Return x̂₀ of k frames of live speech, as `__call__` does for a causal clip, and what
+        every layer must have of them in `past` for the frames after them.
+
+        `memory.speech` covers the k frames and those before that they attend to, `at_motion` the k
+        frames.
+        """
+        condition = self._condition(step, style)
+        x, known = self._input(noisy, memory, masks.first), []
+        own = itertools.zip_longest(memory.speech, memory.transcript)
+        for layer, before, (speech, transcript) in zip(self.layers, past, own, strict=True):
+            x, new = layer.next_frames(x, condition, before, speech, transcript, masks=masks)
+            known.append(new)
+        return self.clean(self.norm_out(x)), tuple(known)
+
+    def _condition(
+        self, step: Int[Array, "b"], style: Int[Array, "b"] | None
+    ) -> Float[Array, "b 2 d"]:
+        """Return the embeddings of step and style."""
+        embedded = sinusoid(step, width=self.config.width).astype(self.execution.dtype)
+        stepped = self.step_embedding(embedded)
+        return jnp.stack([stepped, self._style(style, stepped)], axis=1)
+
+    def _input(
+        self, noisy: Float[Array, "b t c"], memory: GeneratorMemory, first: Int[AnyArray, ""] | int
+    ) -> Float[Array, "b t d"]:
+        """Return what the first layer reads of noisy coefficients, of which `first` is the index
+        of the first frame.
+        """
+        x = self.noisy(noisy.astype(self.execution.dtype)) + self._position(noisy.shape[1], first)
+        return x if memory.at_motion is None else x + memory.at_motion
 
     def _style(
         self, number: Int[Array, "b"] | None, stepped: Float[Array, "b d"]
@@ -236,8 +326,8 @@ class MotionGenerator(nn.Module):
         codes = 3 + 2 * settings.reach_frames
         return [nn.Embed(codes, width, **options) for _ in range(self.tracks)]
 
-    def _position(self, frames: int) -> Float[Array, "t d"]:
-        phase = np.arange(frames) % self.config.generator.period_frames
+    def _position(self, frames: int, first: Int[AnyArray, ""] | int) -> Float[Array, "t d"]:
+        phase = (np.arange(frames) + first) % self.config.generator.period_frames
         return sinusoid(phase, width=self.config.width).astype(self.execution.dtype)
 
 

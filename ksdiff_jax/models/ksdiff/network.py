@@ -26,7 +26,7 @@ from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.transcript import BEGIN, END
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Bool, Float, Int
+from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int, PyTree
 
 TRACKS = ("expression", "head")  # the paths of speech features and of keyframes
 
@@ -208,6 +208,18 @@ class Network(nn.Module):
         masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
         return self.predictors[track].block(previous, features, caches, memory, start, **masks)
 
+    def live_keyframe_step(
+        self, track: str, *inputs: PyTree, **options: PyTree
+    ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
+        """Return what `KeyframePredictor.live_step` of `track` returns."""
+        return self.predictors[track].live_step(*inputs, **options)
+
+    def live_denoise(
+        self, name: str, *inputs: PyTree, **options: PyTree
+    ) -> tuple[Float[Array, "b k c"], tuple[KeysValues, ...]]:
+        """Return what `MotionGenerator.next_frames` of the generator `name` returns."""
+        return self.generators[name].next_frames(*inputs, **options)
+
     def generator_memory(
         self,
         name: str,
@@ -215,16 +227,17 @@ class Network(nn.Module):
         keyframes: dict[str, Int[Array, "b t"]],
         *,
         drop_speech: Bool[Array, "b"],
+        first: Int[AnyArray, ""] | int = 0,
     ) -> GeneratorMemory:
         """Return the memory that the generator `name` attends to; `keyframes` are bits or
-        `UNKNOWN_BIT` per track.
+        `UNKNOWN_BIT` per track, `first` is the index of the first frame.
         """
         tracks = (name,) if self.config.generator.dual_path else TRACKS
         features = tuple(getattr(encoded.features, track) for track in tracks)
         bits = tuple(keyframes[track] for track in tracks) if self.config.keyframes.enabled else ()
         regression = encoded.regression if name == expression_generator(self.config) else None
         given = {"drop_speech": drop_speech, "regression": regression, "causal": encoded.causal}
-        return self.generators[name].memory(features, bits, encoded.text, **given)
+        return self.generators[name].memory(features, bits, encoded.text, **given, first=first)
 
     def denoise(
         self,

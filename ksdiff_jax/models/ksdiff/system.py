@@ -12,6 +12,7 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
+from ksdiff_jax.models.ksdiff.live import LiveState, LiveWindow, empty_live_state, live_step
 from ksdiff_jax.models.ksdiff.needs import needs_of
 from ksdiff_jax.models.ksdiff.network import Network, example_speech
 from ksdiff_jax.models.ksdiff.sampling import sample_normalised
@@ -109,15 +110,40 @@ class KSDiff:
         """Return raw motion (b, t, 59) in `model.output_dtype`, zero on padding, and keyframe
         tracks (b, t).
         """
-        # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
-        network = Network(self.config.model, replace(self._execution, scan_layers=False))
         options = self.config.sample
         if speech.held is not None:
             given = self.space.normalise(speech.held.motion)
             speech = speech._replace(held=speech.held._replace(motion=given))
-        sample = sample_normalised(network, params, speech, keys, first, options=options)
+        sample = sample_normalised(self._sampled, params, speech, keys, first, options=options)
         motion = jnp.where(speech.mask[..., None], self.space.denormalise(sample.motion), 0.0)
         return sample._replace(motion=motion.astype(jnp.dtype(self.config.model.output_dtype)))
+
+    @property
+    def _sampled(self) -> Network:
+        # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
+        return Network(self.config.model, replace(self._execution, scan_layers=False))
+
+    def live_state(self) -> LiveState:
+        """Return the state of a stream before its first frame."""
+        return empty_live_state(self.config.model, self.config.sample)
+
+    def live_step(
+        self,
+        params: PyTree,
+        state: LiveState,
+        window: LiveWindow,
+        keys: Key[Array, "b"],
+        *,
+        frames: int,
+    ) -> tuple[LiveState, Sample]:
+        """Return the state behind the next `frames` frames of a stream, and what `sample` returns
+        for them in the causal mode.
+        """
+        given = {"frames": frames, "options": self.config.sample}
+        state, sample = live_step(self._sampled, params, state, window, keys, **given)
+        motion = self.space.denormalise(sample.motion)
+        motion = motion.astype(jnp.dtype(self.config.model.output_dtype))
+        return state, sample._replace(motion=motion)
 
 
 def _head_weight(clip: Clip, config: Config) -> float:
