@@ -11,12 +11,13 @@ recording, and a record of the inputs and settings in each `Motion`.
 import dataclasses
 import importlib.metadata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
 
 from ksdiff_jax import __version__
+from ksdiff_jax.animate import many
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
@@ -174,6 +175,28 @@ class Animator:
         self._warn_of_unread(transcripts, options)
         return self.animate(utterances, batch_size=batch_size, seed=seed, **options)
 
+    def each(
+        self,
+        speeches: Iterable[SpeechSource],
+        *,
+        seed: int = 0,
+        batch_size: int | None = None,
+        read: Callable[[SpeechSource], Utterance] | None = None,
+        **options,
+    ) -> Iterator[tuple[SpeechSource, Motion | InputError]]:
+        """Yield every recording with its motion, or with the `InputError` why there is none, in
+        bounded memory: for thousands of recordings.
+
+        Threads call `read` (default: `animator.read`) ahead of the sampling. Recordings of similar
+        length are sampled `batch_size` at a time (default: 1 on a CPU, 8 on an accelerator); above
+        1 the order is not that of `speeches`. Each motion equals `animator(speech, seed=seed)`
+        except for rounding in a batch. `ksdiff-jax animate` also writes a manifest and continues a
+        stopped run.
+        """
+        return many.motions_of(
+            self, speeches, seed=seed, batch_size=batch_size, read=read, options=options
+        )
+
     def read(
         self,
         speech: SpeechSource,
@@ -200,6 +223,15 @@ class Animator:
         """Return the checkpoint's sampling options with the given ones replaced and checked."""
         return self.engine.with_options(**options).system.config.sample
 
+    @property
+    def batch_size(self) -> int:
+        """Return the number of windows that are sampled together unless one is given."""
+        return 1 if jax.default_backend() == "cpu" else 8
+
+    def bucket(self, frames: int) -> int:
+        """Return the padded length of a recording of so many motion frames."""
+        return self.engine.bucket(min(frames, self.engine.buckets[-1]))
+
     def animate(
         self,
         utterances: Sequence[Utterance],
@@ -224,7 +256,7 @@ class Animator:
             utterances,
             seed=seed,
             numbers=numbers,
-            batch_size=batch_size or (1 if jax.default_backend() == "cpu" else 8),
+            batch_size=batch_size or self.batch_size,
             progress=progress,
         )
         about = dataclasses.asdict(engine.system.config.sample) | {"seed": seed}

@@ -2,9 +2,11 @@
 
 import argparse
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ksdiff_jax.animate.many import filled
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.cli.animate_outputs import Outputs
 from ksdiff_jax.cli.animate_pose import pose_source
@@ -21,11 +23,38 @@ if TYPE_CHECKING:  # they are slow to import
     from ksdiff_jax.speech.utterance import Utterance
 
 
-def failure_report(speech: str, error: InputError, console: Console) -> dict:
+def failure_report(speech: str, error: InputError | str, console: Console) -> dict:
     """Print the error of one recording; return the recording's report."""
     message = str(error)
     console.fail(message if speech in message else f"{speech}: {message}")
     return {"speech": speech, "error": message}
+
+
+class Ready(NamedTuple):
+    """A recording that is read, with all that sampling and writing need."""
+
+    speech: str
+    stem: str
+    transcript: Transcript
+    utterance: "Utterance"
+    poses: "list[Motion]"  # of every sample, for `--pose`
+    read_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Return the length of the motion in seconds."""
+        return self.utterance.frames / MOTION_RATE_HZ
+
+    def report(self, files: "Sequence[Path]", seconds: dict[str, float]) -> dict:
+        """Return what `--json` prints of a recording."""
+        return {
+            "speech": self.speech,
+            "duration_s": self.duration_s,
+            "transcript": self.transcript.source,
+            "files": [str(file) for file in files],
+            "seconds": seconds,
+            "real_time_factor": sum(seconds.values()) / self.duration_s,
+        }
 
 
 class RecordingAnimator:
@@ -126,7 +155,25 @@ class RecordingAnimator:
             return failure_report(speech, error, self.console)
 
     def _animate(self, speech: str, stem: str) -> dict:
-        console, started = self.console, time.perf_counter()
+        console, ready = self.console, self.read(speech, stem)
+        self._describe()
+        said = f", transcript of {ready.transcript.source}" if ready.transcript.source else ""
+        if said and self.options.get("causal"):
+            said += ", which the causal mode does not read"
+        console.say(f"{speech}: {ready.duration_s:.1f} s of speech{said}")
+        started = time.perf_counter()
+        with console.progress("sampling", unit="frames") as update:
+            (motions,) = self.motions([ready], progress=update)
+        sampled = time.perf_counter()
+        files = self.write(ready, motions)
+        finished = time.perf_counter()
+        seconds = {"read": ready.read_s, "sample": sampled - started, "write": finished - sampled}
+        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
+        return ready.report(files, seconds)
+
+    def read(self, speech: str, stem: str) -> "Ready":
+        """Read a recording and its transcript; raise `InputError` if one cannot be used."""
+        started = time.perf_counter()
         recording = self._recording(speech)
         transcript = self.transcript_of(speech, recording)
         if transcript.spoken:
@@ -138,44 +185,47 @@ class RecordingAnimator:
         )
         if self.keyframes:
             utterance = utterance.with_keyframes(**self.keyframes)
-        read = time.perf_counter()
-        duration_s = utterance.frames / 25
-        self._describe()
-        said = f", transcript of {transcript.source}" if transcript.source else ""
-        if said and self.options.get("causal"):
-            said += ", which the causal mode does not read"
-        console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
         poses = self._poses(recording, transcript, utterance.frames)
-        with console.progress("sampling", unit="frames") as update:
-            motions = self.animator.animate(
-                [utterance] * self.args.samples,
-                numbers=range(self.args.samples),
-                seed=self.args.seed,
-                progress=update,
-                **self.options,
-            )
-        if self.poses:
-            source = f"--pose {self.args.pose}"
-            motions = [m.with_pose(p, source=source) for m, p in zip(motions, poses, strict=True)]
-        sampled = time.perf_counter()
-        files = []
+        return Ready(speech, stem, transcript, utterance, poses, time.perf_counter() - started)
+
+    def motions(
+        self,
+        recordings: "Sequence[Ready]",
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "list[list[Motion]]":
+        """Return the motions of recordings that are read, `--samples` of each.
+
+        With `batch_size` they are sampled so many at a time, and every batch has that size.
+        """
+        samples = self.args.samples
+        rows = [(r.utterance, number) for r in recordings for number in range(samples)]
+        if batch_size is not None:
+            rows = filled(rows, batch_size)
+        utterances, numbers = zip(*rows, strict=True)
+        given = {"numbers": numbers, "seed": self.args.seed, "progress": progress}
+        motions = self.animator.animate(utterances, batch_size=batch_size, **given, **self.options)
+        found = []
+        for place, ready in enumerate(recordings):
+            own = motions[samples * place : samples * (place + 1)]
+            if self.poses:
+                source = f"--pose {self.args.pose}"
+                pairs = zip(own, ready.poses, strict=True)
+                own = [motion.with_pose(pose, source=source) for motion, pose in pairs]
+            found.append(own)
+        return found
+
+    def write(self, ready: "Ready", motions: "Sequence[Motion]") -> list[Path]:
+        """Write every file of a recording; return their paths."""
+        files, stem, transcript = [], ready.stem, ready.transcript
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
             motion = self._on_face(motion)
-            files += self._write(motion, name, speech=speech, utterance=utterance)
+            files += self._write(motion, name, speech=ready.speech, utterance=ready.utterance)
             files += self._export(motion, name, stem, transcript)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
-        finished = time.perf_counter()
-        seconds = {"read": read - started, "sample": sampled - read, "write": finished - sampled}
-        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
-        return {
-            "speech": speech,
-            "duration_s": duration_s,
-            "transcript": transcript.source,
-            "files": [str(file) for file in files],
-            "seconds": seconds,
-            "real_time_factor": (finished - started) / duration_s,
-        }
+        return files
 
     def _poses(self, recording: "Recording", transcript: Transcript, frames: int) -> list:
         """Return the pose reference of every sample; raise `InputError`, before the motion is
@@ -249,7 +299,7 @@ class RecordingAnimator:
                 take,
                 kind,
                 overwrite=self.args.overwrite,
-                inputs=self.outputs.inputs,
+                inputs=self.outputs.inputs_at(path),
             )
             self.console.say(f"  wrote {path}")
             files.append(path)
