@@ -27,6 +27,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained, load_pretrained
 from ksdiff_jax.models.system import System
+from ksdiff_jax.parallel.compilations import keep_compilations
 from ksdiff_jax.speech.reading import SpeechSource
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
@@ -67,7 +68,11 @@ class Animator:
         `encoder` is the folder of the pretrained speech encoder that the checkpoint refers to, if
         it has moved. `space` is the motion space of a checkpoint of an earlier version that does
         not show it.
+
+        Compiled programs are kept for later processes (`parallel.compilations`), unless JAX's
+        cache is switched off or has a folder of its own.
         """
+        keep_compilations()
         return cls(load_pretrained(checkpoint, encoder=encoder, space=space))
 
     def push_to_hub(
