@@ -24,6 +24,8 @@ package and the purpose.
 | encoder | an encoder folder | convert | `schema` in config.json |
 | syncnet | the folder of a converted SyncNet | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
+| animations | manifest*.jsonl | animate of many recordings | `schema` in its first line |
+| exported-model | the folder of export-model | export-model | `schema` in manifest.json |
 | run | a --workdir | train | `schema` in versions.json |
 | ablations | the folder of a study | ablate | `schema` in study.json |
 | rating | the folder of a study | rate | `schema` in key.json |
@@ -95,7 +97,9 @@ class FolderKind(NamedTuple):
         """Return names in the folder that this package did not write."""
         manifest = (folder / self.manifest).read_text(encoding="utf-8") if self.owns(folder) else ""
 
-        def named(name: str) -> bool:  # a shard by its own name, an index by that of its shard
+        def named(name: str) -> bool:  # a program or a shard, an index by the name of its shard
+            if name.endswith(".jaxexport"):
+                return f'"{name}"' in manifest
             return (
                 name.endswith((".tfrecord", ".index"))
                 and f'"{name.rpartition(".")[0]}.tfrecord"' in manifest
@@ -117,6 +121,12 @@ SYNCNET = FolderKind(
 )
 CHECKPOINT = FolderKind(
     "a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md")
+)
+EXPORTED_MODEL = FolderKind(
+    "an exported model",
+    "manifest.json",
+    "exported-model",
+    ("manifest.json", "weights.safetensors", "run.py", "prosody.py", "README.md", "example.npz"),
 )
 
 

@@ -11,13 +11,14 @@ recording, and a record of the inputs and settings in each `Motion`.
 import dataclasses
 import importlib.metadata
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from ksdiff_jax import __version__
+from ksdiff_jax.animate import many
 from ksdiff_jax.animate.causal_form import STREAM
 from ksdiff_jax.animate.drawn_gaze import chosen_gaze, with_drawn_gaze
 from ksdiff_jax.animate.editing import Edited, Pins, edited
@@ -32,6 +33,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.config import SampleConfig
 from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained, load_pretrained
 from ksdiff_jax.models.system import System
+from ksdiff_jax.parallel.compilations import keep_compilations
 from ksdiff_jax.speech.reading import SpeechSource
 from ksdiff_jax.speech.transcripts.read import read_transcript
 from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
@@ -72,7 +74,11 @@ class Animator:
         `encoder` is the folder of the pretrained speech encoder that the checkpoint refers to, if
         it has moved. `space` is the motion space of a checkpoint of an earlier version that does
         not show it.
+
+        Compiled programs are kept for later processes (`parallel.compilations`), unless JAX's
+        cache is switched off or has a folder of its own.
         """
+        keep_compilations()
         return cls(load_pretrained(checkpoint, encoder=encoder, space=space))
 
     def push_to_hub(
@@ -222,6 +228,28 @@ class Animator:
         self._warn_of_unread(transcripts, options)
         return self.animate(utterances, batch_size=batch_size, seed=seed, **options)
 
+    def each(
+        self,
+        speeches: Iterable[SpeechSource],
+        *,
+        seed: int = 0,
+        batch_size: int | None = None,
+        read: Callable[[SpeechSource], Utterance] | None = None,
+        **options,
+    ) -> Iterator[tuple[SpeechSource, Motion | InputError]]:
+        """Yield every recording with its motion, or with the `InputError` why there is none, in
+        bounded memory: for thousands of recordings.
+
+        Threads call `read` (default: `animator.read`) ahead of the sampling. Recordings of similar
+        length are sampled `batch_size` at a time (default: 1 on a CPU, 8 on an accelerator); above
+        1 the order is not that of `speeches`. Each motion equals `animator(speech, seed=seed)`
+        except for rounding in a batch. `ksdiff-jax animate` also writes a manifest and continues a
+        stopped run.
+        """
+        return many.motions_of(
+            self, speeches, seed=seed, batch_size=batch_size, read=read, options=options
+        )
+
     def read(
         self,
         speech: SpeechSource,
@@ -247,6 +275,15 @@ class Animator:
     def options(self, **options) -> SampleConfig:
         """Return the checkpoint's sampling options with the given ones replaced and checked."""
         return self.engine.with_options(**options).system.config.sample
+
+    @property
+    def batch_size(self) -> int:
+        """Return the number of windows that are sampled together unless one is given."""
+        return 1 if jax.default_backend() == "cpu" else 8
+
+    def bucket(self, frames: int) -> int:
+        """Return the padded length of a recording of so many motion frames."""
+        return self.engine.bucket(min(frames, self.engine.buckets[-1]))
 
     def animate(
         self,
@@ -275,7 +312,7 @@ class Animator:
             utterances,
             seed=seed,
             numbers=numbers,
-            batch_size=batch_size or (1 if jax.default_backend() == "cpu" else 8),
+            batch_size=batch_size or self.batch_size,
             progress=progress,
         )
         about = dataclasses.asdict(engine.system.config.sample) | {"seed": seed}

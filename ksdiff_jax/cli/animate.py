@@ -4,6 +4,7 @@ animate_outputs.py      names and permission of the files
 animate_transcripts.py  the transcript of each recording
 animate_recording.py    one recording: read, sample, write
 animate_controls.py     edits, strengths, frame rate, best of several
+animate_many.py         thousands: folders, lists, several hosts, a manifest, restart
 """
 
 import argparse
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 from ksdiff_jax.cli.animate_controls import add_control_arguments
+from ksdiff_jax.cli.animate_inputs import add_many_arguments, asks_for_many
 from ksdiff_jax.cli.animate_outputs import FORMATS, OWN_FORMATS, Outputs, file_stems
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
@@ -27,6 +29,8 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out
   ksdiff-jax animate a.mp3 b.flac c.mp4 --out out --formats npz
   ksdiff-jax animate speech.wav --out out --formats npz mp4 livelink glb visemes
+  ksdiff-jax animate recordings/ --out out --formats npz          the same again continues
+  ksdiff-jax animate --from-list files.txt --out out --formats npz --hosts 4 --host-index 0
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
   ksdiff-jax animate speech.wav --out out --face FLAME2020.pkl
@@ -48,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "speech",
-        nargs="+",
+        nargs="*",
         metavar="SPEECH",
-        help="recording, or video with sound, of any format; - is standard input",
+        help="recording, or video with sound, of any format; - is standard input; a folder or a "
+        "quoted pattern is all recordings in it",
     )
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the results; created if missing"
@@ -69,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the fastest that JAX finds"
     )
     add_output_arguments(parser)
+    add_many_arguments(parser.add_argument_group("many recordings (manifest.jsonl, resumable)"))
     _add_checkpoint_arguments(parser.add_argument_group("checkpoint and face"))
     _add_recording_arguments(parser.add_argument_group("recording"))
     _add_transcript_arguments(parser.add_argument_group("transcript (at most one)"))
@@ -257,6 +263,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"-: this system has no {STANDARD_INPUT}; save the recording to a file and name it"
         )
+    if not args.speech and args.from_list is None:
+        raise InputError("nothing to animate; need a recording, a folder, or --from-list FILE")
+    if asks_for_many(args):
+        from ksdiff_jax.cli.animate_many import run_many
+
+        return run_many(args, console)
     outputs = Outputs(args)
     speeches = [STANDARD_INPUT if speech == "-" else speech for speech in args.speech]
     stems = file_stems(speeches, folder=args.out)

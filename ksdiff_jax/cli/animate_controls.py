@@ -14,6 +14,12 @@ if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.speech.utterance import Utterance
 
 STRENGTH_OPTIONS = {"lips": "lip", "head": "head", "brows": "brow", "blinks": "blink"}
+CONTROL_FILES = ("keyframes", "pin", "head_style")
+CONTROL_OPTIONS = (
+    *CONTROL_FILES,
+    *("pin_frames", "pin_parts", "mouth_only", "silence_guard", "best_of", "fps"),
+    *(f"{option}_strength" for option in STRENGTH_OPTIONS.values()),
+)
 PIN_PARTS = ("exp", "jaw", "head", "cam")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 

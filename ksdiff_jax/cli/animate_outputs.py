@@ -70,8 +70,12 @@ class Outputs:
         # Without a transcriber it is not yet known whether there will be words to write.
         self.check_words(stem, overwrite=self.overwrite or not self.words_are_sure)
 
+    def inputs_at(self, path: Path) -> list:
+        """Return the inputs that a result at `path` might overwrite."""
+        return self.inputs
+
     def _check(self, path: Path, kind: str) -> None:
-        may = {"overwrite": self.overwrite, "inputs": self.inputs}
+        may = {"overwrite": self.overwrite, "inputs": self.inputs_at(path)}
         if kind in OWN_FORMATS:
             check_output(path, PURPOSES[kind], **may)
         else:
@@ -81,7 +85,8 @@ class Outputs:
 
     def check_words(self, stem: str, *, overwrite: bool) -> None:
         """Raise `InputError` if the words of a recording may not be written."""
-        check_output(self.words(stem), "words", overwrite=overwrite, inputs=self.inputs)
+        path = self.words(stem)
+        check_output(path, "words", overwrite=overwrite, inputs=self.inputs_at(path))
 
 
 def _sidecar(speech: str) -> Path | None:

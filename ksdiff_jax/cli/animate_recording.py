@@ -2,10 +2,11 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ksdiff_jax.animate.many import filled
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ
 from ksdiff_jax.cli.animate_controls import Controls
 from ksdiff_jax.cli.animate_outputs import Outputs
@@ -24,11 +25,38 @@ if TYPE_CHECKING:  # they are slow to import
     from ksdiff_jax.speech.utterance import Utterance
 
 
-def failure_report(speech: str, error: InputError, console: Console) -> dict:
+def failure_report(speech: str, error: InputError | str, console: Console) -> dict:
     """Print the error of one recording; return the recording's report."""
     message = str(error)
     console.fail(message if speech in message else f"{speech}: {message}")
     return {"speech": speech, "error": message}
+
+
+class Ready(NamedTuple):
+    """A recording that is read, with all that sampling and writing need."""
+
+    speech: str
+    stem: str
+    transcript: Transcript
+    utterance: "Utterance"
+    poses: "list[Motion]"  # of every sample, for `--pose`
+    read_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Return the length of the motion in seconds."""
+        return self.utterance.frames / MOTION_RATE_HZ
+
+    def report(self, files: "Sequence[Path]", seconds: dict[str, float]) -> dict:
+        """Return what `--json` prints of a recording."""
+        return {
+            "speech": self.speech,
+            "duration_s": self.duration_s,
+            "transcript": self.transcript.source,
+            "files": [str(file) for file in files],
+            "seconds": seconds,
+            "real_time_factor": sum(seconds.values()) / self.duration_s,
+        }
 
 
 class RecordingAnimator:
@@ -133,7 +161,25 @@ class RecordingAnimator:
             return failure_report(speech, error, self.console)
 
     def _animate(self, speech: str, stem: str) -> dict:
-        console, started = self.console, time.perf_counter()
+        console, ready = self.console, self.read(speech, stem)
+        self._describe()
+        said = f", transcript of {ready.transcript.source}" if ready.transcript.source else ""
+        if said and self.options.get("causal"):
+            said += ", which the causal mode does not read"
+        console.say(f"{speech}: {ready.duration_s:.1f} s of speech{said}")
+        started = time.perf_counter()
+        with console.progress("sampling", unit="frames") as update:
+            (motions,) = self.motions([ready], progress=update)
+        sampled = time.perf_counter()
+        files = self.write(ready, motions)
+        finished = time.perf_counter()
+        seconds = {"read": ready.read_s, "sample": sampled - started, "write": finished - sampled}
+        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
+        return ready.report(files, seconds)
+
+    def read(self, speech: str, stem: str) -> "Ready":
+        """Read a recording and its transcript; raise `InputError` if one cannot be used."""
+        started = time.perf_counter()
         recording = self._recording(speech)
         transcript = self.transcript_of(speech, recording)
         if transcript.spoken:
@@ -146,49 +192,58 @@ class RecordingAnimator:
         if self.keyframes:
             utterance = utterance.with_keyframes(**self.keyframes)
         utterance = self.controls.edited(self.animator, utterance)
-        read = time.perf_counter()
-        duration_s = utterance.frames / 25
-        self._describe()
-        said = f", transcript of {transcript.source}" if transcript.source else ""
-        if said and self.options.get("causal"):
-            said += ", which the causal mode does not read"
-        console.say(f"{speech}: {duration_s:.1f} s of speech{said}")
         poses = self._poses(recording, transcript, utterance.frames)
-        with console.progress("sampling", unit="frames") as update:
-            motions = self._sampled(utterance, update)
+        return Ready(speech, stem, transcript, utterance, poses, time.perf_counter() - started)
+
+    def motions(
+        self,
+        recordings: "Sequence[Ready]",
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "list[list[Motion]]":
+        """Return the motions of recordings that are read, `--samples` of each.
+
+        With `batch_size` they are sampled so many at a time, and every batch has that size.
+        """
+        samples = self.args.samples
+        gaze = "none" if self.poses else self.gaze
+        given = {"seed": self.args.seed, "progress": progress, "gaze": gaze, **self.options}
+        if self.controls.best_of is not None:
+            found = [self._best(ready.utterance, given) for ready in recordings]
+        else:
+            rows = [(r.utterance, number) for r in recordings for number in range(samples)]
+            if batch_size is not None:
+                rows = filled(rows, batch_size)
+            utterances, numbers = zip(*rows, strict=True)
+            made = self.animator.animate(
+                utterances, batch_size=batch_size, numbers=numbers, **given
+            )
+            found = [made[samples * k : samples * (k + 1)] for k in range(len(recordings))]
+        return [self._finished(*each) for each in zip(found, recordings, strict=True)]
+
+    def _finished(self, motions: "Sequence[Motion]", ready: "Ready") -> "list[Motion]":
+        """Return the motions of a recording with the pose of `--pose` and the controls applied."""
+        utterance = ready.utterance
         if self.poses:
-            motions = [self._posed(*each, utterance) for each in zip(motions, poses, strict=True)]
-        motions = [self.controls.applied(motion, utterance) for motion in motions]
-        sampled = time.perf_counter()
-        files = []
+            pairs = zip(motions, ready.poses, strict=True)
+            motions = [self._posed(*pair, utterance) for pair in pairs]
+        return [self.controls.applied(motion, utterance) for motion in motions]
+
+    def write(self, ready: "Ready", motions: "Sequence[Motion]") -> list[Path]:
+        """Write every file of a recording; return their paths."""
+        files, stem, transcript = [], ready.stem, ready.transcript
         for name, motion in zip(self.outputs.names(stem), motions, strict=True):
             motion = self._on_face(motion)
-            files += self._write(motion, name, speech=speech, utterance=utterance)
+            files += self._write(motion, name, speech=ready.speech, utterance=ready.utterance)
             files += self._export(motion, name, stem, transcript)
         if transcript.spoken:
             files.append(self._write_words(transcript, stem))
-        finished = time.perf_counter()
-        seconds = {"read": read - started, "sample": sampled - read, "write": finished - sampled}
-        console.detail("  " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
-        return {
-            "speech": speech,
-            "duration_s": duration_s,
-            "transcript": transcript.source,
-            "files": [str(file) for file in files],
-            "seconds": seconds,
-            "real_time_factor": (finished - started) / duration_s,
-        }
+        return files
 
-    def _sampled(
-        self, utterance: "Utterance", progress: Callable[[int, int], None]
-    ) -> "list[Motion]":
-        """Return as many motions as are wanted, of more if the best are."""
-        gaze = "none" if self.poses else self.gaze
-        given = {"seed": self.args.seed, "progress": progress, "gaze": gaze, **self.options}
-        count, of = self.args.samples, self.controls.best_of
-        if of is None:
-            numbers = range(count)
-            return self.animator.animate([utterance] * count, numbers=numbers, **given)
+    def _best(self, utterance: "Utterance", given: dict) -> "list[Motion]":
+        """Return the `--samples` best motions of `--best-of`."""
+        of, count = self.controls.best_of, self.args.samples
         motions = self.animator.best(utterance, of=of, count=count, **given)
         about = motions[0].meta["best_of"]
         scores = sorted(about["scores"])
@@ -278,7 +333,7 @@ class RecordingAnimator:
                 take,
                 kind,
                 overwrite=self.args.overwrite,
-                inputs=self.outputs.inputs,
+                inputs=self.outputs.inputs_at(path),
             )
             self.console.say(f"  wrote {path}")
             files.append(path)

@@ -1,11 +1,9 @@
-"""Selects the device a command runs on, and caches compiled programs between runs."""
+"""Selects the device that a command runs on."""
 
-import hashlib
 import os
 from pathlib import Path
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.files import belongs_to_user, cache_folder
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda", "tpu": "tpu"}
 
@@ -40,38 +38,7 @@ def use_device(name: str | None, *, cpu_too: bool = False) -> None:
 
 
 def keep_compilations() -> Path | None:
-    """Let JAX cache compiled programs in a folder of the user's; return None if no such folder can
-    be created.
-    """
-    import jax
+    """Keep compiled programs; see `ksdiff_jax.parallel.compilations`, which imports JAX."""
+    from ksdiff_jax.parallel.compilations import keep_compilations as keep
 
-    # The text of a program for several devices contains the address of a Python object for each of
-    # our transforms (fourier.py). The address changes at every trace, so such a program would never
-    # be found in the cache. The rest of the text determines the program.
-    jax.config.update("jax_remove_custom_partitioning_ptr_from_cache_key", True)
-    if jax.config.jax_compilation_cache_dir:  # chosen by the user with JAX_COMPILATION_CACHE_DIR
-        return Path(jax.config.jax_compilation_cache_dir)
-    try:
-        folder = cache_folder() / "compilations" / _processor_name()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (belongs_to_user(folder.stat()) and os.access(folder, os.W_OK)):
-            return None
-    except (OSError, InputError):
-        return None
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-    return folder
-
-
-def _processor_name() -> str:
-    """Return the processor's name. A program compiled for one processor may crash on another, and
-    machines with different processors may share a home folder.
-    """
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "generic"
-    lines = sorted(
-        {line for line in text.splitlines() if line.startswith(("model name", "flags", "Features"))}
-    )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    return keep()

@@ -2,11 +2,11 @@
 error with a traceback.
 
 Exit status: 0 done; 2 the caller's mistake, with one line on standard error; 1 an internal failure,
-with a traceback; 130 interrupted, 143 terminated. A command is a module `ksdiff_jax.cli.<command>`
-with `SUMMARY` (one line), `add_arguments(parser)` and `run(args) -> int`. Those modules import
-heavy packages inside `run`, so that `--help` is fast. A command that defines `DOTTED_OVERRIDES =
-True` also accepts any configuration field by its dotted name (`--train.steps 2000`);
-`args.overrides` is a dict of these strings. For a command that defines `PASSES_ON = True`,
+with a traceback; 130 interrupted, 143 terminated. A command is a module `ksdiff_jax.cli.<command>`,
+with _ for -, that has `SUMMARY` (one line), `add_arguments(parser)` and `run(args) -> int`. Those
+modules import heavy packages inside `run`, so that `--help` is fast. A command that defines
+`DOTTED_OVERRIDES = True` also accepts any configuration field by its dotted name (`--train.steps
+2000`); `args.overrides` is a dict of these strings. For a command that defines `PASSES_ON = True`,
 `args.passed_on` is the list of arguments after `--`, which are options of another program.
 """
 
@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
@@ -30,6 +31,7 @@ COMMANDS = (
     "animate",
     "export",
     "render",
+    "export-model",
     "send",
     "audio2face",
     "corpus",
@@ -97,7 +99,7 @@ def _dispatch(argv: list[str]) -> int:
         raise InputError(
             f"unknown {kind} {argv[0]!r}{_nearest(argv[0], COMMANDS)} (see {PROGRAM} --help)"
         )
-    module = importlib.import_module(f"ksdiff_jax.cli.{argv[0]}")
+    module = _module(argv[0])
     parser = CommandParser(
         prog=f"{PROGRAM} {argv[0]}",
         description=module.SUMMARY,
@@ -193,6 +195,10 @@ def _overrides(given: list[str], parser: CommandParser) -> tuple[list[str], dict
     return rest, overrides
 
 
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"ksdiff_jax.cli.{command.replace('-', '_')}")
+
+
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [
@@ -201,10 +207,7 @@ def _overview() -> str:
         f"usage: {PROGRAM} COMMAND [options]      {PROGRAM} COMMAND --help shows a command's "
         "options",
         "",
-        *(
-            f"  {name:<{width}}  {importlib.import_module(f'ksdiff_jax.cli.{name}').SUMMARY}"
-            for name in COMMANDS
-        ),
+        *(f"  {name:<{width}}  {_module(name).SUMMARY}" for name in COMMANDS),
         "",
         f"start with: {PROGRAM} animate speech.wav --out out",
     ]

@@ -1,4 +1,4 @@
-"""Compiled programs are found in the cache, also those for several devices."""
+"""Compiled programs for several devices are found in the cache."""
 
 import os
 import subprocess
