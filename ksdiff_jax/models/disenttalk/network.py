@@ -15,7 +15,7 @@ from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.models.disenttalk.config import ModelConfig
 from ksdiff_jax.models.disenttalk.denoiser import Denoiser, Memory
 from ksdiff_jax.models.disenttalk.latent import Latent, Regions
-from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.encoder import build_encoder, paired_features
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -37,13 +37,7 @@ class Network(nn.Module):
 
     def encode_speech(self, speech: Speech) -> Float[Array, "b t d"]:
         """Return A of Eq. 6."""
-        frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        features = (
-            self.encoder(speech.audio, frame_mask)
-            if speech.features is None
-            else speech.features.astype(jnp.float32)
-        )
-        pairs = features.reshape(*speech.mask.shape, -1).astype(self.execution.dtype)
+        pairs = paired_features(self.encoder, speech).astype(self.execution.dtype)
         return self.norm_speech(self.speech(pairs))
 
     def encode_motion(self, expression: Float[Array, "b t n"]) -> Float[Array, "b t z"]:

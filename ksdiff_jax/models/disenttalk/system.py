@@ -14,9 +14,9 @@ from ksdiff_jax.models.disenttalk.latent import Regions
 from ksdiff_jax.models.disenttalk.network import Network, example_speech
 from ksdiff_jax.models.disenttalk.regions import region_numbers
 from ksdiff_jax.models.disenttalk.sampling import sample_normalised
-from ksdiff_jax.models.disenttalk.sync import configured_sync_loss
 from ksdiff_jax.models.disenttalk.training import training_terms
 from ksdiff_jax.models.frozen import stop_frozen
+from ksdiff_jax.models.sync.configured_loss import configured_sync_loss
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import SPACES, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
