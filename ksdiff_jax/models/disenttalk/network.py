@@ -8,7 +8,6 @@ concatenated, projected and normalised (R), so A of Eq. 6 has one token per moti
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
@@ -71,14 +70,3 @@ class Network(nn.Module):
         latent = self.encode_motion(jnp.zeros((batch, frames, numbers)))
         self.denoise(latent, jnp.zeros(batch, jnp.int32), memory, mask=speech.mask)
         self.decode_motion(latent)
-
-
-def example_speech(*, frames: int = 8) -> Speech:
-    """Return silence (1 clip of `frames` motion frames) as input of initialisation."""
-    return Speech(
-        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
-        prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),
-        mask=jnp.ones((1, frames), bool),
-        tokens=jnp.zeros((1, 2), jnp.int32),
-        token_mask=jnp.ones((1, 2), bool),
-    )
