@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.fields = sorted(
         {
             name
-            for system in ("ksdiff", "disenttalk")
+            for system in ("ksdiff", "disenttalk", "fd2talk_motion")
             for name in field_names(default_config(system))
         }
     )

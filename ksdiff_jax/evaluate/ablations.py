@@ -14,8 +14,8 @@ Those of KSDiff are of the paper's Table 3 (§4):
 
 With our own small encoder (`model.encoder.kind` "mel") the last row means that encoder only. The
 table has one more row, the paper's baseline DiffSpeaker (`models/ksdiff/diffspeaker.py`), which
-changes several fields at once. The ablations of DisentTalk are in
-`models/disenttalk/ablations.py`.
+changes several fields at once. The ablations of DisentTalk and of FD2Talk's motion stage are in
+`models/disenttalk/ablations.py` and `models/fd2talk/motion/ablations.py`.
 """
 
 import dataclasses
@@ -26,6 +26,7 @@ from typing import NamedTuple
 from ksdiff_jax.config import Config, flatten, to_dict
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.disenttalk import ablations as disenttalk
+from ksdiff_jax.models.fd2talk.motion import ablations as fd2talk_motion
 from ksdiff_jax.models.ksdiff import diffspeaker
 from ksdiff_jax.models.syncnet.folder import NEEDED
 from ksdiff_jax.overrides import override
@@ -127,6 +128,10 @@ class Ablations(NamedTuple):
 
 
 _SYNCNET = f"needs {NEEDED}"
+_POSE = (
+    Figure("diversity_over_time_rad", "Diversity over time, rad", "", "Diversity"),
+    Figure("beat_align", "Beat Align", "", "Beat Align"),
+)
 _MOUTH = (
     Figure("jaw_correlation", "jaw r", "↑"),
     Figure("opening_correlation", "opening r", "↑"),
@@ -140,8 +145,7 @@ _OF_SYSTEM = MappingProxyType(
             MappingProxyType(PAPER_TABLE_3 | {diffspeaker.NAME: diffspeaker.PAPER_TABLE_1}),
             (
                 Figure("lve_distance_mm", "LVE, mm", "↓", "LVE"),
-                Figure("diversity_over_time_rad", "Diversity over time, rad", "", "Diversity"),
-                Figure("beat_align", "Beat Align", "", "Beat Align"),
+                *_POSE,
                 *_MOUTH,
                 Figure("keyframe_expression_f1", "keyframe F1, expression", "↑"),
                 Figure("keyframe_head_f1", "keyframe F1, head", "↑"),
@@ -161,6 +165,18 @@ _OF_SYSTEM = MappingProxyType(
             ),
             ("lips", "landmarks", "blinks"),
             MappingProxyType({"LSE-C": _SYNCNET}),
+        ),
+        "fd2talk_motion": Ablations(
+            "FD2Talk, motion rows of Tables 2 and 3",
+            fd2talk_motion.ABLATIONS,
+            fd2talk_motion.PAPER_TABLES_2_AND_3,
+            (
+                *_POSE,
+                *_MOUTH,
+                Figure("lve_distance_mm", "LVE, mm", "↓"),
+            ),
+            ("lips", "pose", "beats"),
+            MappingProxyType({"LSE-C": _SYNCNET, "SyncNet": _SYNCNET}),
         ),
     }
 )

@@ -23,6 +23,7 @@ __all__ = ["SYSTEMS", "build_system", "config_from_dict", "default_config"]
 SYSTEMS = {  # folder, and class in its system.py
     "ksdiff": ("ksdiff_jax.models.ksdiff", "KSDiff"),
     "disenttalk": ("ksdiff_jax.models.disenttalk", "DisentTalk"),
+    "fd2talk_motion": ("ksdiff_jax.models.fd2talk.motion", "FD2TalkMotion"),
     "sync": ("ksdiff_jax.models.sync", "Sync"),
     "student": ("ksdiff_jax.models.student", "Student"),
 }

@@ -19,11 +19,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.speech.backbone import encoder_module
 from ksdiff_jax.speech.config import EncoderConfig
 from ksdiff_jax.speech.mel_encoder import MelEncoder
+from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float
 
 
@@ -39,6 +41,19 @@ def build_encoder(config: EncoderConfig, execution: Execution) -> nn.Module:
     if config.kind == "pretrained" and not config.finetune:
         execution = dataclasses.replace(execution, dtype=frozen_dtype())
     return PretrainedFeatures(config, execution)
+
+
+def paired_features(encoder: nn.Module, speech: Speech) -> Float[Array, "b t e"]:
+    """Return the two features of every motion frame side by side: the kept ones of the batch in
+    float32, or what the encoder computes from its sound.
+    """
+    frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
+    features = (
+        encoder(speech.audio, frame_mask)
+        if speech.features is None
+        else speech.features.astype(jnp.float32)
+    )
+    return features.reshape(*speech.mask.shape, -1)
 
 
 def frozen_dtype() -> DTypeLike:

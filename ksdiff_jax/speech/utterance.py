@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import (
@@ -111,6 +112,19 @@ class Utterance(NamedTuple):
                     )
                 bits[min(round(MOTION_RATE_HZ * time_s), self.frames - 1), track] = 1
         return self._replace(keyframes=bits)
+
+
+def silent_speech(*, frames: int = 8, tokens: int = SPECIAL_TOKENS) -> Speech:
+    """Return silence (one clip of `frames` motion frames) without a transcript, as input of
+    initialisation.
+    """
+    return Speech(
+        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
+        prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),
+        mask=jnp.ones((1, frames), bool),
+        tokens=jnp.zeros((1, tokens), jnp.int32),
+        token_mask=jnp.ones((1, tokens), bool),
+    )
 
 
 def noise_id_of(samples: Int[np.ndarray, "s"]) -> str:

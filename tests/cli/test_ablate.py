@@ -180,7 +180,7 @@ def test_a_wrong_option_is_one_line_and_leaves_no_folder(study, arguments, said)
 
 def test_a_system_without_a_table_is_refused(study):
     status, _, error = study(config="sync_demo")
-    assert status == 2 and "need a configuration of ksdiff or disenttalk" in error
+    assert status == 2 and "need a configuration of ksdiff" in error
 
 
 def test_a_row_that_is_the_full_model_already_is_left_out(study):

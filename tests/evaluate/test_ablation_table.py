@@ -156,7 +156,7 @@ def test_csv_and_json_have_the_same_numbers():
 
 
 def test_every_figure_of_a_table_has_a_column_of_the_paper_or_none_and_all_columns_are_named():
-    for system in ("ksdiff", "disenttalk"):
+    for system in ("ksdiff", "disenttalk", "fd2talk_motion"):
         config = default_config(system)
         table = ablations_of(config)
         columns = {name for row in table.paper.values() for name in row}

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ksdiff_jax.config import DataConfig, MeshConfig, SamplerName, Spacing, TrainConfig
 from ksdiff_jax.limits import at_least, need, probabilities, weights
+from ksdiff_jax.models.sync.reference import SyncModelConfig
 from ksdiff_jax.speech.config import EncoderConfig
 
 
@@ -43,14 +44,6 @@ class DiffusionConfig:
     def __post_init__(self) -> None:
         at_least(self, "model.diffusion", steps=1)
         probabilities(self, "model.diffusion", "condition_drop_probability")
-
-
-@dataclass(frozen=True)
-class SyncModelConfig:
-    """The frozen lip-sync model of Eq. 10, a run of the system `sync`."""
-
-    path: str = ""  # checkpoint folder, workdir, shipped name or org/name of the hub
-    digest: str = ""  # digest of that checkpoint; another one is refused
 
 
 @dataclass(frozen=True)

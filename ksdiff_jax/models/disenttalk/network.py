@@ -8,14 +8,13 @@ concatenated, projected and normalised (R), so A of Eq. 6 has one token per moti
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.models.disenttalk.config import ModelConfig
 from ksdiff_jax.models.disenttalk.denoiser import Denoiser, Memory
 from ksdiff_jax.models.disenttalk.latent import Latent, Regions
-from ksdiff_jax.speech.encoder import build_encoder
+from ksdiff_jax.speech.encoder import build_encoder, paired_features
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
@@ -37,13 +36,7 @@ class Network(nn.Module):
 
     def encode_speech(self, speech: Speech) -> Float[Array, "b t d"]:
         """Return A of Eq. 6."""
-        frame_mask = jnp.repeat(speech.mask, SPEECH_FRAMES_PER_MOTION_FRAME, axis=1)
-        features = (
-            self.encoder(speech.audio, frame_mask)
-            if speech.features is None
-            else speech.features.astype(jnp.float32)
-        )
-        pairs = features.reshape(*speech.mask.shape, -1).astype(self.execution.dtype)
+        pairs = paired_features(self.encoder, speech).astype(self.execution.dtype)
         return self.norm_speech(self.speech(pairs))
 
     def encode_motion(self, expression: Float[Array, "b t n"]) -> Float[Array, "b t z"]:
@@ -77,14 +70,3 @@ class Network(nn.Module):
         latent = self.encode_motion(jnp.zeros((batch, frames, numbers)))
         self.denoise(latent, jnp.zeros(batch, jnp.int32), memory, mask=speech.mask)
         self.decode_motion(latent)
-
-
-def example_speech(*, frames: int = 8) -> Speech:
-    """Return silence (1 clip of `frames` motion frames) as input of initialisation."""
-    return Speech(
-        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
-        prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),
-        mask=jnp.ones((1, frames), bool),
-        tokens=jnp.zeros((1, 2), jnp.int32),
-        token_mask=jnp.ones((1, 2), bool),
-    )

@@ -11,15 +11,15 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.latent import Regions
-from ksdiff_jax.models.disenttalk.network import Network, example_speech
+from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.regions import region_numbers
 from ksdiff_jax.models.disenttalk.sampling import sample_normalised
-from ksdiff_jax.models.disenttalk.sync import configured_sync_loss
 from ksdiff_jax.models.disenttalk.training import training_terms
 from ksdiff_jax.models.frozen import stop_frozen
+from ksdiff_jax.models.sync.configured_loss import configured_sync_loss
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import SPACES, MotionSpace
-from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.speech.utterance import Speech, silent_speech
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 
@@ -91,7 +91,7 @@ class DisentTalk:
         """Return new parameters, a nested dict: encoder, speech, norm_speech, latent (if it has
         parameters) and denoiser.
         """
-        return self.network.init(key, example_speech())["params"]
+        return self.network.init(key, silent_speech())["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
         """Return every weighted term of each clip; frozen parameters get no gradient."""

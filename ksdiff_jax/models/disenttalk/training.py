@@ -6,12 +6,7 @@
 
 The means are over the valid frames of a clip and all channels. At high noise Ê is mostly the error
 of ε_θ, so ᾱ_t weights its loss (R). The speech of a clip is dropped with probability p.
-
-The random numbers of a clip depend only on the key of the clip and, frame by frame, on the index of
-the frame: neither the other clips of the batch nor padding changes them.
 """
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +17,11 @@ from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
+from ksdiff_jax.models.sync.configured_loss import SyncLoss
 from ksdiff_jax.models.system import Terms
+from ksdiff_jax.models.training_noise import drawn_noise, dropped_speech
 from ksdiff_jax.motion.space import MotionSpace, expression_columns
-from ksdiff_jax.rng import frame_noise, streams
-from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
-
-# The loss of Eq. 10 of each clip, from its speech and its raw motion; its parameters are constant.
-SyncLoss = Callable[[Speech, Float[Array, "b t m"]], Float[Array, "b"]]
+from ksdiff_jax.typing import Array, Float, Key, PyTree
 
 
 def training_terms(
@@ -81,18 +73,3 @@ def error_weight(alpha_bar: Float[Array, "b"], *, error_of: str) -> Float[Array,
     """
     weights = {"noise": jnp.ones_like(alpha_bar), "velocity": 1 / alpha_bar}
     return (weights | {"motion": (1 - alpha_bar) / alpha_bar})[error_of]
-
-
-def dropped_speech(keys: Key[Array, "b"], probability: float) -> Bool[Array, "b"]:
-    """Return True with `probability` for each clip."""
-    return jax.vmap(jax.random.uniform)(streams(keys, "drop speech")) < probability
-
-
-def drawn_noise(
-    keys: Key[Array, "b"], shape: tuple[int, int], *, steps: int
-) -> tuple[Int[Array, "b"], Float[Array, "b t z"]]:
-    """Return the diffusion step of each clip, and its noise of `shape` (frames, channels)."""
-    frames, channels = shape
-    drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, steps))(streams(keys, "step"))
-    first = jnp.zeros(keys.shape, jnp.int32)
-    return drawn, frame_noise(streams(keys, "noise"), first, frames, (channels,))

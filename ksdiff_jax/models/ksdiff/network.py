@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.ksdiff.config import ModelConfig
@@ -286,20 +286,6 @@ class Network(nn.Module):
                 text_mask=encoded.text_mask,
                 deterministic=True,
             )
-
-
-def example_speech(config: ModelConfig, *, frames: int = 8) -> Speech:
-    """Return silence (1 clip of `frames` motion frames) without a transcript, as input of
-    initialisation.
-    """
-    tokens = jnp.zeros((1, config.transcript.max_tokens), jnp.int32)
-    return Speech(
-        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
-        prosody=jnp.zeros((1, 2 * frames, 2)),
-        mask=jnp.ones((1, frames), bool),
-        tokens=tokens,
-        token_mask=jnp.ones(tokens.shape, bool),
-    )
 
 
 def keyframe_tracks(config: ModelConfig) -> tuple[str, ...]:

@@ -14,13 +14,13 @@ from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.models.ksdiff.live import LiveState, LiveWindow, empty_live_state, live_step
 from ksdiff_jax.models.ksdiff.needs import needs_of
-from ksdiff_jax.models.ksdiff.network import Network, example_speech
+from ksdiff_jax.models.ksdiff.network import Network
 from ksdiff_jax.models.ksdiff.sampling import sample_normalised
 from ksdiff_jax.models.ksdiff.style import style_of_clip
 from ksdiff_jax.models.ksdiff.training import training_terms
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
-from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.speech.utterance import Speech, silent_speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 
@@ -96,7 +96,9 @@ class KSDiff:
         """Return new parameters, a nested dict: encoder, speech_paths, transcript_encoder,
         predictors_*, generators_*.
         """
-        return self.network.init(key, example_speech(self.config.model))["params"]
+        return self.network.init(
+            key, silent_speech(tokens=self.config.model.transcript.max_tokens)
+        )["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
         """Return every weighted term of Eq. 7 of each clip; frozen parameters get no gradient."""

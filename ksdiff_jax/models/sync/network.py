@@ -27,7 +27,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.layers.dense import Dense, JoinedDense
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
@@ -194,16 +194,3 @@ class Network(nn.Module):
         """Use every parameter once; for initialisation only."""
         self.embed_speech(speech)
         self.embed_motion(mouth)
-
-
-def example_speech(config: ModelConfig) -> Speech:
-    """Return one window of silence, as input of initialisation."""
-    frames = config.window_frames
-    tokens = jnp.zeros((1, 2), jnp.int32)
-    return Speech(
-        audio=jnp.zeros((1, SAMPLES_PER_MOTION_FRAME * frames)),
-        prosody=jnp.zeros((1, SPEECH_FRAMES_PER_MOTION_FRAME * frames, 2)),
-        mask=jnp.ones((1, frames), bool),
-        tokens=tokens,
-        token_mask=jnp.ones(tokens.shape, bool),
-    )

@@ -13,11 +13,11 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.frozen import stop_frozen
-from ksdiff_jax.models.sync.network import Network, example_speech, mouth_numbers
+from ksdiff_jax.models.sync.network import Network, mouth_numbers
 from ksdiff_jax.models.sync.training import training_terms
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
-from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.speech.utterance import Speech, silent_speech
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 
@@ -70,7 +70,7 @@ class Sync:
         """
         model = self.config.model
         mouth = jnp.zeros((1, model.window_frames, len(mouth_numbers(model, self.space))))
-        return self.network.init(key, example_speech(model), mouth)["params"]
+        return self.network.init(key, silent_speech(frames=model.window_frames), mouth)["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
         """Return the cross-entropy of true and of shifted pairs of each clip (training.py)."""

@@ -13,11 +13,12 @@ import pytest
 from ksdiff_jax.models.disenttalk.config import ModelConfig, RegionsConfig
 from ksdiff_jax.models.disenttalk.denoiser import Denoiser, implied_by
 from ksdiff_jax.models.disenttalk.latent import latent_widths
-from ksdiff_jax.models.disenttalk.network import Network, example_speech
+from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.regions import region_numbers
 from ksdiff_jax.models.disenttalk.system import DisentTalk
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.overrides import override
+from ksdiff_jax.speech.utterance import silent_speech
 from tests.models.disenttalk import plain
 from tests.models.disenttalk.conftest import REGIONS, TINY
 from tests.models.ksdiff.conftest import random_batch
@@ -100,7 +101,7 @@ def test_speech_has_one_token_per_motion_frame_of_both_its_features():
     network, batch = DisentTalk(TINY).network, random_batch(6)
     features = np.random.default_rng(2).normal(size=(2, 12, 16))
     speech = batch.speech._replace(features=jnp.asarray(features, jnp.float32))
-    shapes = jax.eval_shape(lambda k: network.init(k, example_speech()), jax.random.key(0))
+    shapes = jax.eval_shape(lambda k: network.init(k, silent_speech()), jax.random.key(0))
     params = random_params({k: shapes["params"][k] for k in ("speech", "norm_speech")})
     as_float32 = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), params)
     found = network.apply({"params": as_float32}, speech, method=Network.encode_speech)

@@ -9,11 +9,11 @@ import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system, default_config
-from ksdiff_jax.models.disenttalk import sync
 from ksdiff_jax.models.disenttalk.config import RegionsConfig
 from ksdiff_jax.models.disenttalk.denoiser import frame_times
 from ksdiff_jax.models.disenttalk.local_block import LocalBlock
 from ksdiff_jax.models.disenttalk.system import DisentTalk
+from ksdiff_jax.models.sync import configured_loss
 from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.motion.space import BFM, BUILTIN
 from ksdiff_jax.overrides import override
@@ -107,14 +107,14 @@ def test_the_lip_sync_model_hears_sound_unless_the_kept_features_are_of_its_own_
         return jnp.zeros(2)
 
     with (
-        mock.patch.object(sync, "_expert", lambda path, space: expert),
-        mock.patch.object(sync, "sync_loss", seen),
+        mock.patch.object(configured_loss, "_expert", lambda path, space: expert),
+        mock.patch.object(configured_loss, "sync_loss", seen),
     ):
-        loss = sync.configured_sync_loss(system.config, BUILTIN)
+        loss = configured_loss.configured_sync_loss(system.config, BUILTIN)
         loss(kept, jnp.zeros((2, 4, BUILTIN.width)))
         assert judged[0].features is None and judged[0].audio is kept.audio
         with pytest.raises(InputError, match=r"^named: this lip-sync model uses another"):
             loss(kept._replace(audio=speech.audio[:, :0]), jnp.zeros((2, 4, BUILTIN.width)))
         other = override(system.config, {"model.sync.digest": "123456"})
         with pytest.raises(InputError, match=r"^named: .* has digest abcdef, .* names 123456"):
-            sync.configured_sync_loss(other, BUILTIN)
+            configured_loss.configured_sync_loss(other, BUILTIN)

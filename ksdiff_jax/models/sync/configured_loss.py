@@ -1,19 +1,23 @@
-"""The frozen lip-sync model of Eq. 10 as a loss of DisentTalk.
+"""The frozen lip-sync model that a system's configuration names, as a loss of that system
+(DisentTalk Eq. 10, FD2Talk Eq. 11).
 
 `model.sync.path` names a checkpoint of the system `sync`. Its weights are constants of the training
-step; they are not part of DisentTalk's parameters or checkpoints. The model reads the cached
-features of a batch if its encoder is DisentTalk's, and the sound otherwise.
+step; they are not part of the parameters or checkpoints of the system that it trains. The model
+reads the cached features of a batch if both have the same encoder, and the sound otherwise.
 """
 
 import functools
+from collections.abc import Callable
 
+from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.disenttalk.config import Config
-from ksdiff_jax.models.disenttalk.training import SyncLoss
 from ksdiff_jax.models.sync.expert import Expert, load_expert, sync_loss
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Float
+
+# The loss of each clip, from its speech and its raw motion; the model's parameters are constant.
+SyncLoss = Callable[[Speech, Float[Array, "b t m"]], Float[Array, "b"]]
 
 
 def configured_sync_loss(config: Config, space: MotionSpace) -> SyncLoss | None:

@@ -1,0 +1,79 @@
+"""From speech to normalised motion: encode once, denoise both parts with DDIM (Eq. 5).
+
+    x_T = frame noise, that of the expression scaled by `lip_temperature`
+    x̂₀  = θ(x_t, t, ∅) + s (θ(x_t, t, A) − θ(x_t, t, ∅))       s = `guidance`, 1 in the paper
+    x   = DDIM(x_T, x̂₀)
+
+Eq. 5 is printed with σ² outside of the root; DDIM's (Song et al. 2021, Eq. 12) is computed (R). The
+coefficients that no transformer generates are the mean of the data, 0 when normalised. All random
+numbers depend on the clip and the frame only (`rng.frame_keys`).
+"""
+
+import jax.numpy as jnp
+
+from ksdiff_jax.diffusion.guidance import guide
+from ksdiff_jax.diffusion.sample import Denoiser, ddim
+from ksdiff_jax.diffusion.schedule import sampling_steps
+from ksdiff_jax.models.fd2talk.motion.config import SampleConfig
+from ksdiff_jax.models.fd2talk.motion.network import Network
+from ksdiff_jax.models.fd2talk.motion.parts import Parts
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
+from ksdiff_jax.rng import frame_noise, streams
+from ksdiff_jax.speech.utterance import Speech
+from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
+
+
+def sample_normalised(
+    network: Network,
+    params: PyTree,
+    speech: Speech,
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
+    *,
+    space: MotionSpace,
+    parts: Parts,
+    options: SampleConfig,
+) -> Float[Array, "b t m"]:
+    """Return normalised motion (b, t, m); see `models.system.System.sample`."""
+    frames = speech.mask.shape[1]
+    steps = sampling_steps(network.config.diffusion, steps=options.steps)
+    denoisers = guided_denoisers(network, params, speech, guidance=options.guidance)
+    noise = frame_noise(streams(keys, "noise"), first, frames, (space.width,))
+    noise = noise.at[..., expression_columns(space)].multiply(options.lip_temperature)
+    motion = jnp.zeros_like(noise)
+    for name, columns in parts.items():
+        columns = jnp.array(columns)
+
+        def draw(step, name=name, columns=columns):
+            drawn = streams(keys, f"sampler {name}", step)
+            return frame_noise(drawn, first, frames, (len(columns),))
+
+        denoise = denoisers[name]
+        clean = ddim(denoise, noise[..., columns], draw, steps=steps, eta=options.eta)
+        motion = motion.at[..., columns].set(clean)
+    return motion
+
+
+def guided_denoisers(
+    network: Network, params: PyTree, speech: Speech, *, guidance: float
+) -> dict[str, Denoiser]:
+    """Return x̂₀ of every transformer, by name, as a function of noisy coefficients and step."""
+    variables = {"params": params}
+    encoded = network.apply(variables, speech, method=Network.encode_speech)
+    nothing = jnp.ones(len(speech.mask), bool)
+    dropped = network.apply(variables, encoded, nothing, method=Network.dropped)
+
+    def denoiser(name: str) -> Denoiser:
+        def clean_of(condition, noisy, step):
+            arrays = (name, noisy, jnp.full(len(noisy), step), condition)
+            return network.apply(variables, *arrays, mask=speech.mask, method=Network.denoise)
+
+        def denoise(noisy, step):
+            clean = clean_of(encoded, noisy, step)
+            if guidance != 1.0:
+                clean = guide(clean, clean_of(dropped, noisy, step), scale=guidance)
+            return clean
+
+        return denoise
+
+    return {name: denoiser(name) for name in network.channels}
