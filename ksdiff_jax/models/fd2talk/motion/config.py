@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.config import DataConfig, MeshConfig, SamplerName, Spacing, TrainConfig
 from ksdiff_jax.limits import at_least, need, probabilities, weights
 from ksdiff_jax.models.sync.reference import SyncModelConfig
 from ksdiff_jax.speech.config import EncoderConfig
@@ -80,7 +80,8 @@ class LossConfig:
 class SampleConfig:
     """Defaults of inference; `ksdiff-jax animate` has options for the common ones."""
 
-    sampler: Literal["ddim"] = "ddim"  # Eq. 5
+    sampler: SamplerName = "ddim"  # Eq. 5
+    spacing: Spacing = "trailing"  # R: of the steps, see diffusion/schedule.py
     steps: int = 50  # §4.1
     guidance: float = 1.0  # R; 1 is the plain conditional model, as in the paper
     eta: float = 0.0  # σ_t of Eq. 5 over that of DDPM
@@ -97,6 +98,8 @@ class SampleConfig:
         guided = math.isfinite(self.guidance) and self.guidance >= 0
         need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
         weights(self, "sample", "eta")
+        noisy = self.eta == 0 or self.sampler == "ddim"
+        need(noisy, self, "sample.eta", f"0: the sampler {self.sampler} draws no noise")
         noisy = 0 <= self.lip_temperature <= 1
         need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
 

@@ -1,8 +1,8 @@
-"""From speech to normalised motion: encode once, denoise both parts with DDIM (Eq. 5).
+"""From speech to normalised motion: encode once, denoise both parts, by default with DDIM (Eq. 5).
 
     x_T = frame noise, that of the expression scaled by `lip_temperature`
     x̂₀  = θ(x_t, t, ∅) + s (θ(x_t, t, A) − θ(x_t, t, ∅))       s = `guidance`, 1 in the paper
-    x   = DDIM(x_T, x̂₀)
+    x   = sampler(x_T, x̂₀)                                     diffusion/samplers.py
 
 Eq. 5 is printed with σ² outside of the root; DDIM's (Song et al. 2021, Eq. 12) is computed (R). The
 coefficients that no transformer generates are the mean of the data, 0 when normalised. All random
@@ -12,7 +12,8 @@ numbers depend on the clip and the frame only (`rng.frame_keys`).
 import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.guidance import guide
-from ksdiff_jax.diffusion.sample import Denoiser, ddim
+from ksdiff_jax.diffusion.sample import Denoiser
+from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.models.fd2talk.motion.config import SampleConfig
 from ksdiff_jax.models.fd2talk.motion.network import Network
@@ -36,7 +37,8 @@ def sample_normalised(
 ) -> Float[Array, "b t m"]:
     """Return normalised motion (b, t, m); see `models.system.System.sample`."""
     frames = speech.mask.shape[1]
-    steps = sampling_steps(network.config.diffusion, steps=options.steps)
+    schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
+    steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)
     denoisers = guided_denoisers(network, params, speech, guidance=options.guidance)
     noise = frame_noise(streams(keys, "noise"), first, frames, (space.width,))
     noise = noise.at[..., expression_columns(space)].multiply(options.lip_temperature)
@@ -49,7 +51,7 @@ def sample_normalised(
             return frame_noise(drawn, first, frames, (len(columns),))
 
         denoise = denoisers[name]
-        clean = ddim(denoise, noise[..., columns], draw, steps=steps, eta=options.eta)
+        clean = sampler(denoise, noise[..., columns], draw, steps=steps)
         motion = motion.at[..., columns].set(clean)
     return motion
 
