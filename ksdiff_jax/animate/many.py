@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from ksdiff_jax.errors import InputError, paths_as_input
 
@@ -27,6 +27,7 @@ Item = TypeVar("Item")
 Read = TypeVar("Read")
 
 
+@runtime_checkable
 class Animating(Protocol):
     """What `motions_of` uses of an `Animator`, which imports this module."""
 

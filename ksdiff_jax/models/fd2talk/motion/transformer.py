@@ -90,9 +90,9 @@ class MotionTransformer(nn.Module):
         spread = jnp.broadcast_to(stepped[:, None], (*mask.shape, config.width))
         condition = self.condition(spread, speech.astype(dtype))
         valid = mask[:, None, None]
-        frame = np.arange(mask.shape[1])
+        frame = jnp.arange(mask.shape[1])
         near = alignment_mask(frame, frame, reach=config.reach_frames)
-        aligned = valid & near if config.alignment else jnp.broadcast_to(valid, valid.shape)
+        aligned = valid & near if config.alignment else valid
         x = nn.with_logical_constraint(self.input(noisy.astype(dtype)), ("batch", "time", "width"))
 
         def apply(layer: Layer, x: Array, _: None) -> Array:
