@@ -69,7 +69,8 @@ class Covariance:
     def add(self, channels: Float[np.ndarray, "c s"]) -> None:
         """Add finite samples to the sums."""
         for start in range(0, channels.shape[1], PART_SAMPLES):
-            part = channels[:, start : start + PART_SAMPLES]
+            # float64: in float32 the products of a constant offset do not cancel its mean's
+            part = channels[:, start : start + PART_SAMPLES].astype(np.float64)
             total, products = part.sum(axis=1), part @ part.T
             self._sum += total
             self._products += products

@@ -247,6 +247,7 @@ def test_a_motion_has_the_space_of_its_checkpoint(animator):
     of_bfm = SimpleNamespace(
         engine=SimpleNamespace(with_options=lambda: engine),
         pretrained=SimpleNamespace(space=BFM),
+        batch_size=1,
         _meta=lambda utterance: {},
     )
     (motion,) = Animator.animate(of_bfm, [utterance])

@@ -186,8 +186,11 @@ MUTANTS = (
     ),
     _mutant(
         "diffusion-step-ignored",
-        "MotionGenerator.__call__",
-        ("sinusoid(step, width=width)", "sinusoid(jnp.zeros_like(step), width=width)"),
+        "MotionGenerator._condition",
+        (
+            "sinusoid(step, width=self.config.width)",
+            "sinusoid(jnp.zeros_like(step), width=self.config.width)",
+        ),
         tests=EQUATIONS,
     ),
     _mutant(
@@ -210,7 +213,7 @@ MUTANTS = (
     ),
     _mutant(
         "generator-reads-the-transcripts-padding",
-        "GeneratorLayer.__call__",
+        "GeneratorLayer._read",
         ("_after_condition(text_mask)", "_after_condition(jnp.ones_like(text_mask))"),
         tests=EQUATIONS,
     ),

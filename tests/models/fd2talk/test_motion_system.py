@@ -14,7 +14,7 @@ import pytest
 
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system, default_config
-from ksdiff_jax.models.fd2talk.motion import training
+from ksdiff_jax.models.fd2talk.motion import system as system_module
 from ksdiff_jax.models.fd2talk.motion.ablations import ABLATIONS, FULL, PAPER_TABLES_2_AND_3
 from ksdiff_jax.models.fd2talk.motion.config import Config
 from ksdiff_jax.models.fd2talk.motion.network import Network
@@ -74,7 +74,6 @@ def objective(config=CONFIG, judge=None):
     lip expert, and the normalised motion.
     """
     batch, system = random_batch(FRAMES), FD2TalkMotion(config, SYSTEM.space)
-    options = {"config": config, "space": system.space, "parts": system.parts, "train": False}
 
     @jit_to_run_once
     def computed(batch, keys):
@@ -92,11 +91,9 @@ def objective(config=CONFIG, judge=None):
             return jnp.asarray(judge)
 
         sync_loss = None if judge is None else expert
-        with mock.patch.object(Network, "apply", apply):
-            terms = training.training_terms(
-                system.network, {}, batch, keys, **options, sync_loss=sync_loss
-            )
-        return terms, given
+        named = mock.patch.object(system_module, "configured_sync_loss", lambda *_: sync_loss)
+        with mock.patch.object(Network, "apply", apply), named:
+            return system.loss({}, batch, keys, train=False), given
 
     terms, given = jax.device_get(computed(batch, KEYS))
     return terms, given, (np.asarray(batch.motion, float) - MEAN) / STD

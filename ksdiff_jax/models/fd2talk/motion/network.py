@@ -7,6 +7,7 @@ read the same A.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -15,7 +16,9 @@ from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.layers.layer_norm import LayerNorm
 from ksdiff_jax.models.fd2talk.motion.config import ModelConfig
+from ksdiff_jax.models.fd2talk.motion.parts import Parts
 from ksdiff_jax.models.fd2talk.motion.transformer import MotionTransformer
+from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.encoder import build_encoder, paired_features
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int
@@ -73,3 +76,11 @@ class Network(nn.Module):
         for name, count in self.channels.items():
             noisy = jnp.zeros((*speech.mask.shape, count))
             self.denoise(name, noisy, jnp.zeros(batch, jnp.int32), encoded, mask=speech.mask)
+
+
+class Generators(NamedTuple):
+    """A network, and what its transformers generate in a motion space."""
+
+    network: Network
+    space: MotionSpace
+    parts: Parts

@@ -16,26 +16,24 @@ from ksdiff_jax.diffusion.sample import Denoiser
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.models.fd2talk.motion.config import SampleConfig
-from ksdiff_jax.models.fd2talk.motion.network import Network
-from ksdiff_jax.models.fd2talk.motion.parts import Parts
-from ksdiff_jax.motion.space import MotionSpace, expression_columns
+from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
+from ksdiff_jax.motion.space import expression_columns
 from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
 
 
 def sample_normalised(
-    network: Network,
+    generators: Generators,
     params: PyTree,
     speech: Speech,
     keys: Key[Array, "b"],
     first: Int[Array, "b"],
     *,
-    space: MotionSpace,
-    parts: Parts,
     options: SampleConfig,
 ) -> Float[Array, "b t m"]:
     """Return normalised motion (b, t, m); see `models.system.System.sample`."""
+    network, space, parts = generators
     frames = speech.mask.shape[1]
     schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
     steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)

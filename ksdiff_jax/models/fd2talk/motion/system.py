@@ -9,7 +9,7 @@ from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.fd2talk.motion.config import Config
-from ksdiff_jax.models.fd2talk.motion.network import Network
+from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
 from ksdiff_jax.models.fd2talk.motion.parts import Parts, generated_parts
 from ksdiff_jax.models.fd2talk.motion.sampling import sample_normalised
 from ksdiff_jax.models.fd2talk.motion.training import training_terms
@@ -80,11 +80,11 @@ class FD2TalkMotion:
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
         """Return every weighted term of Eq. 12 of each clip; frozen parameters get no gradient."""
-        params = stop_frozen(params, self.config)
-        settings = {"config": self.config, "space": self.space, "parts": self.parts}
+        params, weights = stop_frozen(params, self.config), self.config.loss
         sync_loss = configured_sync_loss(self.config, self.space)
-        settings |= {"train": train, "sync_loss": sync_loss}
-        return training_terms(self.network, params, batch, keys, **settings)
+        generators = Generators(self.network, self.space, self.parts)
+        terms = training_terms(generators, params, batch, keys, train=train, sync_loss=sync_loss)
+        return {name: getattr(weights, name) * term for name, term in terms.items()}
 
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
@@ -93,7 +93,7 @@ class FD2TalkMotion:
         # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
         execution = replace(self._execution, scan_layers=False)
         network = Network(self.config.model, self._channels, execution)
-        options = {"space": self.space, "parts": self.parts, "options": self.config.sample}
-        motion = sample_normalised(network, params, speech, keys, first, **options)
+        generators, options = Generators(network, self.space, self.parts), self.config.sample
+        motion = sample_normalised(generators, params, speech, keys, first, options=options)
         motion = jnp.where(speech.mask[..., None], self.space.denormalise(motion), 0.0)
         return Sample(motion.astype(jnp.dtype(self.config.model.output_dtype)))

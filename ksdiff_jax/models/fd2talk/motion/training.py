@@ -1,4 +1,4 @@
-"""From a batch to the loss: λ_exp L_exp + λ_pose L_pose + λ_sync L_sync (Eq. 8-12), per clip.
+"""From a batch to the terms of λ_exp L_exp + λ_pose L_pose + λ_sync L_sync (Eq. 8-12), per clip.
 
     x_t    = √ᾱ_t x₀ + √(1 − ᾱ_t) ε                       of β and p, each with its own t and ε
     L_exp  = mean |β₀ − θ_exp(β_t, t, A)|²                                               (Eq. 8)
@@ -17,38 +17,34 @@ from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.diffusion.process import add_noise
 from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.models.clip_mean import clip_mean
-from ksdiff_jax.models.fd2talk.motion.config import Config
-from ksdiff_jax.models.fd2talk.motion.network import Network
-from ksdiff_jax.models.fd2talk.motion.parts import Parts
+from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
 from ksdiff_jax.models.sync.configured_loss import SyncLoss
 from ksdiff_jax.models.system import Terms
 from ksdiff_jax.models.training_noise import drawn_noise, dropped_speech
-from ksdiff_jax.motion.space import MotionSpace, expression_columns
+from ksdiff_jax.motion.space import expression_columns
 from ksdiff_jax.rng import streams
 from ksdiff_jax.typing import Array, Key, PyTree
 
 
 def training_terms(
-    network: Network,
+    generators: Generators,
     params: PyTree,
     batch: Batch,
     keys: Key[Array, "b"],
     *,
-    config: Config,
-    space: MotionSpace,
-    parts: Parts,
     train: bool,
     sync_loss: SyncLoss | None = None,
 ) -> Terms:
-    """Return every weighted term of each clip; without `sync_loss` there is no term of Eq. 11.
+    """Return L_exp, L_pose and, with `sync_loss`, L_sync of each clip, before their weights.
 
     With `train=False` no speech is dropped; diffusion steps and noise are still drawn.
     """
+    network, space, parts = generators
 
     def apply(method, *args, **kwargs):
         return network.apply({"params": params}, *args, method=method, **kwargs)
 
-    mask, diffusion = batch.speech.mask, config.model.diffusion
+    mask, diffusion = batch.speech.mask, network.config.diffusion
     motion = jnp.asarray(space.normalise(batch.motion))
     drop = dropped_speech(keys, diffusion.condition_drop_probability if train else 0.0)
     encoded = apply(Network.dropped, apply(Network.encode_speech, batch.speech), drop)
@@ -63,11 +59,10 @@ def training_terms(
     pose = jnp.array([n for columns in parts.values() for n in columns if n not in face])
     error = (generated - motion) ** 2
     terms: Terms = {
-        "expression": config.loss.expression * clip_mean(error[..., face], mask),
-        "pose": config.loss.pose * clip_mean(error[..., pose], mask),
+        "expression": clip_mean(error[..., face], mask),
+        "pose": clip_mean(error[..., pose], mask),
     }
     if sync_loss is not None:
         spoken = motion.at[..., face].set(generated[..., face])
-        judged = sync_loss(batch.speech, space.denormalise(spoken))
-        terms["sync"] = config.loss.sync * judged
+        terms["sync"] = sync_loss(batch.speech, space.denormalise(spoken))
     return terms
