@@ -5,7 +5,9 @@ import pytest
 
 import ksdiff_jax.animate.animator
 import ksdiff_jax.models
-import ksdiff_jax.models.sync.expert  # noqa: F401  a first import under the patch below would keep it
+
+# A first import under the patch below would keep the patched function.
+import ksdiff_jax.models.sync.expert
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.models.pretrained import save_pretrained
