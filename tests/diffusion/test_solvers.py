@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from ksdiff_jax.diffusion.unipc import unipc
 from ksdiff_jax.models.ksdiff.config import DiffusionConfig
 
 CONFIG = DiffusionConfig()
+# Early versions of JAX have it under `experimental` only.
+enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
 MEAN, STD = 0.3, 0.6
 SOLVERS = {
     "ddim": ddim,
@@ -50,7 +53,7 @@ def posterior_mean(alpha_bar):
 
 def error(solver, count):
     """The largest error of `count` steps of equal log-SNR from ᾱ = 0.02 to 0.98."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         halves = np.linspace(*(np.log(bar / (1 - bar)) / 2 for bar in (0.02, 0.98)), count + 1)
         bars = 1 / (1 + np.exp(-2 * halves))
         steps = SamplingSteps(np.arange(count), bars[:-1], bars[1:])
