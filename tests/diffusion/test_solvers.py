@@ -17,7 +17,7 @@ from ksdiff_jax.models.ksdiff.config import DiffusionConfig
 
 CONFIG = DiffusionConfig()
 # Early versions of JAX have it under `experimental` only.
-enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 MEAN, STD = 0.3, 0.6
 SOLVERS = {
     "ddim": ddim,
