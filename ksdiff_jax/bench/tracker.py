@@ -88,16 +88,14 @@ def _motion():
 
 def _drawn(folder: Path, voice, *, still, rotation, jaw) -> Path:
     from ksdiff_jax.audio.waveform import write_wav
-    from ksdiff_jax.export.video import VideoForm, write_motion_video
+    from ksdiff_jax.export.picture import picture_form, pictures
+    from ksdiff_jax.export.soundtrack import soundtrack
+    from ksdiff_jax.export.video import VideoForm, write_video
     from ksdiff_jax.face import builtin_face, face_vertices
 
     face = builtin_face()
     write_wav(folder / "voice.wav", voice)
     vertices = face_vertices(face, still, global_orient=rotation, jaw_pose=jaw)
-    return write_motion_video(
-        folder / "head.mp4",
-        iter([vertices.__array__()]),
-        face,
-        form=VideoForm(frames=FRAMES, fps=25),
-        audio=folder / "voice.wav",
-    )
+    drawn = pictures([vertices.__array__()], face, picture_form())
+    form, sound = VideoForm(frames=FRAMES, fps=25), soundtrack(folder / "voice.wav")
+    return write_video(folder / "head.mp4", drawn, form=form, sound=sound)

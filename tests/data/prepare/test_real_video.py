@@ -67,7 +67,9 @@ def test_a_speech_of_26_seconds_is_followed_and_cut(shared_data):
 def test_a_video_of_the_built_in_head_gives_its_motion_back(tmp_path):
     """Rendered, encoded, seen by MediaPipe, fitted: rotation and mouth come out as they went in."""
     from ksdiff_jax.audio.waveform import to_int16, write_wav
-    from ksdiff_jax.export.video import VideoForm, write_motion_video
+    from ksdiff_jax.export.picture import picture_form, pictures
+    from ksdiff_jax.export.soundtrack import soundtrack
+    from ksdiff_jax.export.video import VideoForm, write_video
 
     face, t = builtin_face(), np.arange(75) / 25
     rotation = np.stack(
@@ -82,9 +84,9 @@ def test_a_video_of_the_built_in_head_gives_its_motion_back(tmp_path):
     sound = 0.1 * np.sin(np.arange(48_000) / 20).astype(np.float32)
     assert to_int16(sound).any()
     write_wav(tmp_path / "v.wav", sound)
-    video = write_motion_video(
-        tmp_path / "v.mp4", [vertices], face, form=VideoForm(75, 25), audio=tmp_path / "v.wav"
-    )
+    video, sound = tmp_path / "v.mp4", soundtrack(tmp_path / "v.wav")
+    drawn = pictures([vertices], face, picture_form())
+    write_video(video, drawn, form=VideoForm(75, 25), sound=sound)
     (clip,), *_ = clips_of_video(Source("head", video=str(video)), Settings())
     true = np.asarray(mouth_opening(face, face_vertices(face, still, jaw_pose=jaw))) / face_height(
         face
