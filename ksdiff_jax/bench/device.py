@@ -52,7 +52,7 @@ FIGURES = {
         "loss, gradients and a sample against this machine's CPU, demo configuration", "agreement"
     ),
     "sample-demo": Figure(
-        "latency of 10 s and 53 s, 16 clips at once, demo configuration", "sampling", "demo_parts"
+        "latency of 10 s and 53 s, 64 clips at once, demo configuration", "sampling", "demo_parts"
     ),
     "train-demo": Figure("training step of the demo configuration", "training", "demo_parts"),
     "train": Figure(
@@ -61,8 +61,19 @@ FIGURES = {
         "paper_parts",
     ),
     "sample": Figure(
-        "latency of 10 s and 53 s, 16 clips at once, paper configuration", "sampling", "paper_parts"
+        "latency of 10 s and 53 s, 64 clips at once, paper configuration", "sampling", "paper_parts"
     ),
+    "keyframes": Figure(
+        "keyframes of 10 s and 53 s, paper configuration: decoded frame by frame, by Jacobi "
+        "iteration, in blocks",
+        "keyframes",
+    ),
+    "samplers": Figure(
+        "latency of 10 s and 53 s with samplers of few steps, paper configuration",
+        "sampling",
+        "few_step_parts",
+    ),
+    "stream": Figure("one block of live speech, 160 ms: p50 and p95", "streaming"),
     "train-variants": Figure(
         "the paper's step with plain attention, and unrolled", "training", "variant_parts"
     ),

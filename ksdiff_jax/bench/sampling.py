@@ -7,24 +7,25 @@
 | keyframes | a third program: features to dual paths, transcript and the keyframes of both tracks |
 | diffusion | the sampler minus that third program, in pairs: the generators' steps |
 
-The sampler is `System.sample` with the configuration's own options. A clip is sampled in one piece
-of its own length; `ksdiff-jax animate` rounds lengths up and cuts recordings of more than 41 s into
-windows. The real-time factor is the total in seconds per second of speech. Weights are synthetic.
+The sampler is `System.sample` with the configuration's own options, or with one of `FEW_STEPS`. A
+clip is sampled in one piece of its own length; `ksdiff-jax animate` rounds lengths up and cuts
+recordings of more than 41 s into windows. The real-time factor is the total in seconds per second
+of speech. Weights are synthetic.
 """
 
 import functools
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ksdiff_jax.bench.keyframes import unrolled_network
 from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Programs, in_turn, spread
-from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params
+from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params, with_sampler
 from ksdiff_jax.config import Config
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.ksdiff.network import compute_dtype, keyframe_tracks
@@ -34,6 +35,8 @@ from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import PyTree
+
+FEW_STEPS = (("ddim", 10), ("dpm++2m", 25), ("dpm++2m", 10), ("unipc", 10))
 
 
 class Stages:
@@ -53,8 +56,7 @@ class Stages:
 
     def keyframes(self, params: PyTree, speech: Speech) -> PyTree:
         """Return the keyframes of both tracks and their scores, from features."""
-        config, network = self._config, self._system.network
-        network = network.clone(execution=replace(network.execution, scan_layers=False))
+        config, network = self._config, unrolled_network(self._config)
         encoded = encode(network, params, speech, jnp.zeros(len(speech.mask), bool))
         threshold = jnp.full(speech.mask.shape, config.sample.keyframe_threshold)
         return {
@@ -69,33 +71,42 @@ class Stages:
         return self._system.sample(params, speech, keys, first).motion
 
 
+class _Clips(NamedTuple):
+    """What is sampled at once."""
+
+    config: Config
+    clips: int
+    frames: int
+    split: bool  # whether the parts of the total are measured too
+
+
 class _Work:
     """Clips of one length on the device, with their programs."""
 
-    def __init__(self, config: Config, params: PyTree, *, clips: int, frames: int, split: bool):
-        batch, space = made_up_batch(config, clips=clips, frames=frames, features=False)
-        self.clips, self.seconds, self.split = clips, frames / 25, split
-        self.sound = jax.device_put(batch.speech)
-        self._params, self._stages = params, Stages(config, space)
-        self._programs: Programs | None = None
+    def __init__(self, name: str, of: _Clips, params: PyTree):
+        batch, space = made_up_batch(of.config, clips=of.clips, frames=of.frames, features=False)
+        self.of, self.sound = of, jax.device_put(batch.speech)
+        self._params, self._stages = params, Stages(of.config, space)
+        # The encoder does not depend on the sampler.
+        self.names = {"encoder": f"encoder {of.clips} {of.frames}", "sampler": f"sampler {name}"}
+        if of.split:
+            self.names["keyframes"] = f"keyframes {name}"
 
     def lowerings(self) -> dict[str, Callable]:
-        """Return a function per program that lowers it."""
+        """Return a function per program that lowers it, by the program's name."""
         features = jax.eval_shape(self._stages.encoder, self._params, self.sound)
-        with_features = self.sound._replace(features=features)
-        found = {
-            "encoder": lambda: jax.jit(self._stages.encoder).lower(self._params, self.sound),
-            "sampler": lambda: jax.jit(self._stages.sampler).lower(self._params, with_features),
-        }
-        if self.split:
-            found["keyframes"] = lambda: jax.jit(self._stages.keyframes).lower(
-                self._params, with_features
-            )
-        return found
+        speech = {"encoder": self.sound}
 
-    def measure(self, programs: Programs, prefix: str, config: Config, *, repeats: int) -> dict:
+        def lower(part: str) -> Callable:
+            given = speech.get(part, self.sound._replace(features=features))
+            return lambda: jax.jit(getattr(self._stages, part)).lower(self._params, given)
+
+        return {name: lower(part) for part, name in self.names.items()}
+
+    def measure(self, programs: Programs, *, repeats: int) -> dict:
         """Return the figures of one line."""
-        of = {name: programs[f"{prefix}{name}"] for name in self.lowerings()}
+        of = {part: programs[name] for part, name in self.names.items()}
+        config, clips, seconds = self.of.config, self.of.clips, self.of.frames / 25
         features = of["encoder"].call(self._params, self.sound)
         speech = self.sound._replace(features=features)
 
@@ -105,13 +116,13 @@ class _Work:
             return np.asarray(of["sampler"].call(self._params, speech))
 
         works: dict[str, Callable[[], Any]] = {"total": total}
-        if self.split:
+        if self.of.split:
             works["speech_encoder"] = lambda: of["encoder"].call(self._params, self.sound)
             works["keyframes"] = lambda: of["keyframes"].call(self._params, speech)
             works["sampler"] = lambda: of["sampler"].call(self._params, speech)
         first_s = in_turn(works, repeats=1)["total"][0]
         times = in_turn(works, repeats=repeats)
-        if self.split:
+        if self.of.split:
             pairs = zip(times.pop("sampler"), times["keyframes"], strict=True)
             times["diffusion"] = [whole - before for whole, before in pairs]
         total_s = statistics.median(times["total"])
@@ -127,8 +138,8 @@ class _Work:
             },
             "first_s": round(first_s, 3),
             "programs": costs,
-            "real_time_factor": round(total_s / (self.clips * self.seconds), 6),
-            "clips_per_s": round(self.clips / total_s, 3),
+            "real_time_factor": round(total_s / (clips * seconds), 6),
+            "clips_per_s": round(clips / total_s, 3),
             "finite": bool(np.isfinite(total()).all()),
         }
 
@@ -137,44 +148,60 @@ def paper_parts(size: Size, *, repeats: int) -> list[Part]:
     """Return the latencies of both lengths and the throughput of many clips, for the paper's
     configuration.
     """
-    return _parts("paper", size.paper, size, repeats)
+    return _own_parts("paper", size.paper, size, repeats)
 
 
 def demo_parts(size: Size, *, repeats: int) -> list[Part]:
     """Return the same for the demo's configuration."""
-    return _parts("demo", size.demo, size, repeats)
+    return _own_parts("demo", size.demo, size, repeats)
 
 
-def _parts(name: str, config: Config, size: Size, repeats: int) -> list[Part]:
-    shapes = {
-        "short": (1, size.frames),
-        "long": (1, size.long_frames),
-        "many": (size.many, size.frames),
-    }
+def few_step_parts(size: Size, *, repeats: int) -> list[Part]:
+    """Return the latencies of both lengths with each of `FEW_STEPS`, for the paper's
+    configuration. The programs of the long clip are compiled and measured first.
+    """
 
+    def clips(frames: int) -> dict[str, _Clips]:
+        work = f"paper configuration, 1 clip of {frames / 25:g} s"
+        configs = {given: with_sampler(size.paper, *given) for given in FEW_STEPS}
+        return {
+            f"{work}, {sampler} {steps}": _Clips(config, 1, frames, split=False)
+            for (sampler, steps), config in configs.items()
+        }
+
+    return [
+        part
+        for frames in (size.long_frames, size.frames)
+        for part in _parts(clips(frames), repeats)
+    ]
+
+
+def _own_parts(name: str, config: Config, size: Size, repeats: int) -> list[Part]:
+    shapes = ((1, size.frames), (1, size.long_frames), (size.many, size.frames))
+    return _parts(
+        {
+            f"{name} configuration, {clips} clip{'s' * (clips > 1)} of {frames / 25:g} s": _Clips(
+                config, clips, frames, split=clips == 1
+            )
+            for clips, frames in shapes
+        },
+        repeats,
+    )
+
+
+def _parts(of: dict[str, _Clips], repeats: int) -> list[Part]:
     @functools.cache
     def ready() -> tuple[dict[str, _Work], Programs]:
-        """Return all programs of this configuration, compiled concurrently."""
-        params = jax.device_put(made_up_params(config))
-        works = {
-            kind: _Work(config, params, clips=clips, frames=frames, split=kind != "many")
-            for kind, (clips, frames) in shapes.items()
-        }
+        """Return all programs, compiled concurrently; all configurations have the same model."""
+        params = jax.device_put(made_up_params(next(iter(of.values())).config))
+        works = {name: _Work(name, clips, params) for name, clips in of.items()}
         lowerings = {
-            f"{kind} {part}": lower
-            for kind, work in works.items()
-            for part, lower in work.lowerings().items()
+            name: lower for work in works.values() for name, lower in work.lowerings().items()
         }
         return works, Programs(lowerings)
 
-    def measure(kind: str) -> dict:
+    def measure(name: str) -> dict:
         works, programs = ready()
-        return works[kind].measure(programs, f"{kind} ", config, repeats=repeats)
+        return works[name].measure(programs, repeats=repeats)
 
-    return [
-        (
-            f"{name} configuration, {clips} clip{'s' * (clips > 1)} of {frames / 25:g} s",
-            functools.partial(measure, kind),
-        )
-        for kind, (clips, frames) in shapes.items()
-    ]
+    return [(name, functools.partial(measure, name)) for name in of]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksdiff_jax.config import SamplerName
 from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
 from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 
@@ -30,7 +31,8 @@ class Size:
     clips: int = 32
     frames: int = 250  # motion frames of a short clip: 10 s
     long_frames: int = 1325  # of a long one: 53 s
-    many: int = 16  # clips sampled at once
+    many: int = 64  # clips sampled at once
+    blocks: int = 100  # of live speech, each timed
     agreement_clips: int = 4
     agreement_frames: int = 128
     agreement_steps: int = 4  # of the sampler
@@ -56,6 +58,7 @@ def small_size() -> Size:
         frames=24,
         long_frames=40,
         many=2,
+        blocks=3,
         agreement_clips=2,
         agreement_frames=24,
         agreement_steps=2,
@@ -77,6 +80,12 @@ def scanned(config: Config) -> Config:
     less time.
     """
     return dataclasses.replace(config, train=dataclasses.replace(config.train, scan_layers=True))
+
+
+def with_sampler(config: Config, sampler: SamplerName, steps: int) -> Config:
+    """Return the configuration with another sampler, of this many steps and without noise."""
+    sample = dataclasses.replace(config.sample, sampler=sampler, steps=steps, eta=0.0)
+    return dataclasses.replace(config, sample=sample)
 
 
 def demo_config() -> Config:
