@@ -34,6 +34,8 @@ class Needs(NamedTuple):
     # whose features of the clean sound are its targets
     kept: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()  # sources, or speakers as source/speaker, that must be in the data
+    # patterns of parameters whose rows are the unknown style and then `styles`
+    per_style: tuple[str, ...] = ()
     # remedy for data of another space
     advice: str = "prepare the videos themselves, or coefficients of such a face"
 

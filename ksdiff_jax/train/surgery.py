@@ -11,6 +11,9 @@ Patterns are shell patterns on the path of a parameter, and `*` also matches `/`
 error. The origin of every parameter is written to `<workdir>/init_report.json`. A resumed run reads
 none of this, because its checkpoint is complete.
 
+Where a system has a row of a parameter for each style (`Needs.per_style`), every style starts from
+the row of a checkpoint without named styles.
+
 A frozen parameter has no gradient, no moments of the optimiser and no weight decay. It stays in the
 state, so that checkpoints and exports are complete.
 """
@@ -87,14 +90,17 @@ def starting_weights(config: Config, system: System) -> Start | None:
     _each_matches(
         "train.init_patterns", settings.init_patterns, there, f"the checkpoint {source.path}"
     )
-    loaded, reshaped, skipped = {}, {}, []
+    loaded, reshaped, repeated, skipped = {}, {}, [], []
     for name, leaf in there.items():
         if name not in here or not _matches(name, settings.init_patterns):
             skipped.append(name)
-        elif tuple(leaf.shape) != here[name]:
-            reshaped[name] = {"checkpoint": list(leaf.shape), "model": list(here[name])}
-        else:
+        elif tuple(leaf.shape) == here[name]:
             loaded[name] = np.asarray(leaf, np.float32)
+        elif _matches(name, system.needs.per_style) and len(leaf) == 1:
+            loaded[name] = np.repeat(np.asarray(leaf, np.float32), here[name][0], axis=0)
+            repeated.append(name)
+        else:
+            reshaped[name] = {"checkpoint": list(leaf.shape), "model": list(here[name])}
     if not loaded:
         raise InputError(
             f"train.init_from {settings.init_from}: none of its {len(there)} parameters that "
@@ -107,6 +113,7 @@ def starting_weights(config: Config, system: System) -> Start | None:
         "init_patterns": list(settings.init_patterns),
         "freeze_patterns": list(settings.freeze_patterns),
         "loaded": sorted(loaded),
+        "repeated": sorted(repeated),  # of those loaded: one row there, every style's here
         "skipped": sorted(skipped),  # in the checkpoint, not copied
         "reshaped": reshaped,  # in both, with another shape here: new values
         "new": sorted(name for name in here if name not in there or (name in skipped)),

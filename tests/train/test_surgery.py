@@ -105,6 +105,33 @@ def test_another_shape_starts_anew_and_is_named_with_both_shapes(trained):
     assert named_leaves(start.params).keys() == {"first/kernel", "second/bias"}
 
 
+class OneMap(ToySystem):
+    """The toy with one row of a parameter that has a row for each style."""
+
+    needs = ToySystem.needs._replace(per_style=("maps",))
+    maps = 1
+
+    def init(self, key):
+        return super().init(key) | {"maps": jax.random.normal(key, (self.maps, 3))}
+
+
+class ThreeMaps(OneMap):
+    maps = 3
+
+
+def test_every_style_starts_from_the_map_of_a_run_without_styles(tmp_path):
+    run(tmp_path, system=OneMap, steps=1, validate_every=1, checkpoint_every=1)
+    config = toy_config(init_from=str(tmp_path))
+    start = starting_weights(config, ThreeMaps(config))
+    learned = named_leaves(load_pretrained(tmp_path).params)["maps"]
+    np.testing.assert_array_equal(start.params["maps"], np.repeat(learned, 3, axis=0))
+    assert start.report["repeated"] == ["maps"]
+    assert start.report["reshaped"] == {}
+    same = starting_weights(config, OneMap(config))
+    assert same.report["repeated"] == []
+    np.testing.assert_array_equal(same.params["maps"], learned)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

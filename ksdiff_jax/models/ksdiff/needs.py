@@ -35,4 +35,5 @@ def needs_of(config: Config) -> Needs:
         builtin_only=tuple(builtin_only),
         kept=("speech",) if config.model.encoder.kind == "pretrained" else (),
         styles=config.model.generator.styles,
+        per_style=("regression/*",),
     )

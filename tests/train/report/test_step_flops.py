@@ -15,7 +15,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.train.report.step_flops import step_flops
+from ksdiff_jax.train.report.step_flops import counted_flops, step_flops
 from tests.train.tiny_ksdiff import tiny_config
 
 CLIPS, FRAMES, WIDTH, TOKENS = 2, 64, 128, 48
@@ -84,3 +84,18 @@ def test_what_a_device_adds_to_fit_does_not_count(counted):
     deeper = dataclasses.replace(SMALL, model=dataclasses.replace(SMALL.model, generator=twice))
     looped = override(deeper, {"train.scan_layers": True})
     assert step_flops(build_system(looped), shapes()) > 1.5 * counted
+
+
+def test_a_jax_that_cannot_count_counts_nothing(monkeypatch):
+    matrices = jax.ShapeDtypeStruct((4, 8), jnp.float32), jax.ShapeDtypeStruct((8, 3), jnp.float32)
+    assert counted_flops(jnp.matmul, *matrices) == 2 * 4 * 8 * 3
+    # the plugin of an accelerator
+    monkeypatch.setattr(jax.stages.Lowered, "cost_analysis", lambda lowered: None)
+    assert counted_flops(jnp.matmul, *matrices) == 0
+    # JAX_PLATFORMS without cpu
+    monkeypatch.setattr(jax, "devices", _none)
+    assert counted_flops(jnp.matmul, *matrices) == 0
+
+
+def _none(backend):
+    raise RuntimeError(f"Unknown backend {backend}")
