@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # slow to import
 TABLES = ("comparison.md", "comparison.csv")
 PICTURES = ("distributions", "courses", "spectra")
 PURPOSE = "comparison"
+# figures of the lip-sync model itself, which are the same for every checkpoint
+OF_SYNC_MODEL = ("sync_accuracy", "sync_chance", "sync_clips", "sync_held_out")
 
 
 def picture_names(datas: int) -> list[str]:
@@ -39,7 +41,7 @@ def compare_runs(
     the built-in corpus, with the baselines.
     """
     from ksdiff_jax.cli.evaluate_real import Steps
-    from ksdiff_jax.evaluate.comparison import compare, sync_line
+    from ksdiff_jax.evaluate.comparison import compare, sync_lines
     from ksdiff_jax.evaluate.reference_motions import unfitted_motions
 
     step = Steps(console)
@@ -56,7 +58,9 @@ def compare_runs(
         progress=functools.partial(step, f"{runs[0].data}: motions scored"),
     )
     if using.expert is not None:
-        found.lines.append(sync_line(using.expert, clips, samples))
+        found.lines.extend(sync_lines(using.expert, clips, samples))
+        of_model = {k: v for k, v in runs[0].figures.items() if k.startswith(OF_SYNC_MODEL)}
+        found = found._replace(sync=of_model)
     elif "sync" in args.metrics:
         found.left_out["sync confidence"] = "needs a lip-sync model (--sync DIR)"
     return found

@@ -67,6 +67,7 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
         "lve_ratio": ("<= 0.5", lambda value: value <= 0.5),
         "closure_rate": (">= 0.90", lambda value: value >= 0.90),
         "sync_accuracy": (">= 0.90", lambda value: value >= 0.90),
+        "sync_held_out_accuracy": (">= 0.75", lambda value: value >= 0.75),
         "real_speech_correlation": ("> 0.40", lambda value: value > 0.40),
         "real_closure": (">= 0.82", lambda value: value >= 0.82),
         **{f"real_{each}_ratio": _within(0.8, 1.25) for each in ("closed_share", "std", "speed")},
