@@ -111,6 +111,8 @@ def run_discrimination(
     }
     for line in ("", *document["table"].splitlines(), "", LEGEND):
         console.say(line)
+    for name, reason in document["not_tested"].items():
+        console.say(f"not tested: {name}: {reason}")
     for name, value in document["sync_model"].items():
         console.say(f"{name} (recorded by {args.sync}): {value:.4g}")
     if out:

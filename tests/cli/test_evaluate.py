@@ -175,6 +175,8 @@ def test_the_metrics_are_tested_on_the_clips_of_a_split(scene, tmp_path, capsys)
     content = json.loads((out / "discrimination.json").read_text())
     assert content["table"] in printed.out
     assert content["schema"] == "ksdiff-discrimination/1" and not content["enough_clips"]
+    assert "not tested: LSE-C; LSE-D: need the weights of SyncNet" in printed.out
+    assert "--sync sync" in content["not_tested"]["sync confidence"]
     lve = content["metrics"][0]
     assert lve["name"].startswith("LVE") and lve["truth"] > 0  # of the truth 80 ms late
     best = lve["controls"]["lips closed"]
