@@ -18,8 +18,6 @@ if TYPE_CHECKING:  # slow to import
 TABLES = ("comparison.md", "comparison.csv")
 PICTURES = ("distributions", "courses", "spectra")
 PURPOSE = "comparison"
-# figures of the lip-sync model itself, which are the same for every checkpoint
-OF_SYNC_MODEL = ("sync_accuracy", "sync_chance", "sync_clips", "sync_held_out")
 
 
 def picture_names(datas: int) -> list[str]:
@@ -59,11 +57,17 @@ def compare_runs(
     )
     if using.expert is not None:
         found.lines.extend(sync_lines(using.expert, clips, samples))
-        of_model = {k: v for k, v in runs[0].figures.items() if k.startswith(OF_SYNC_MODEL)}
+        of_model = {k: v for k, v in runs[0].figures.items() if _is_of_sync_model(k)}
         found = found._replace(sync=of_model)
     elif "sync" in args.metrics:
         found.left_out["sync confidence"] = "needs a lip-sync model (--sync DIR)"
     return found
+
+
+def _is_of_sync_model(figure: str) -> bool:
+    """Return whether a figure is the lip-sync model's own, the same for every checkpoint."""
+    own = ("sync_accuracy", "sync_chance", "sync_clips", "sync_held_out")
+    return figure.startswith(own) and not figure.endswith("_predicted")
 
 
 def _fitted(own, run: Run, clips, using: Instruments, console: Console) -> dict[str, list]:

@@ -74,6 +74,10 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
         "real_head_speed_95_deg": _within(18.0, 52.0),
         "real_blinks_closed": (">= 0.90", lambda value: value >= 0.90),
         "silence_opening_max": (f"< {CLOSED_BELOW}", lambda value: value < CLOSED_BELOW),
+        **{
+            f"rest_{kind}_opening_max": (f"< {CLOSED_BELOW}", lambda value: value < CLOSED_BELOW)
+            for kind in ("silence", "noise", "hum", "music")
+        },
         "noise_opening_range": (f"<= {NOISE_RANGE}", lambda value: value <= NOISE_RANGE),
         "lip_difference_mm": (f"<= {LIP_TOLERANCE_MM}", lambda value: value <= LIP_TOLERANCE_MM),
         "head_difference_deg": (
