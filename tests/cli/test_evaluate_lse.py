@@ -69,10 +69,11 @@ def test_a_still_face_and_the_truth_go_through_one_renderer_and_network(
     assert content["lse"]["source_sha256"] == converted.source_sha256
     assert "built-in head" in content["lse"]["pictures"]
     # random weights do not find the truth in step, so nothing of them is printed as LSE
-    assert "find the truth in step in 0 of 1 clips" in content["empty"]["LSE-C"]
+    assert "0 clips of 35 frames or more, need 5" in content["empty"]["LSE-C"]
     assert not [name for name in content["figures"] if name.startswith("lse")]
 
-    monkeypatch.setattr("ksdiff_jax.evaluate.lse.LEAST_IN_STEP", 0.0)  # to compute the figures
+    for least in ("LEAST_IN_STEP", "LEAST_CLIPS"):  # to compute the figures
+        monkeypatch.setattr(f"ksdiff_jax.evaluate.lse.{least}", 0)
     assert main(["evaluate", *scene[:2], "--data", str(tmp_path / "data"), *given]) == 0
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert figures["lse_clips"] == 1
@@ -108,10 +109,11 @@ def test_a_filmed_face_goes_through_tracker_and_network(
     content = json.loads(capsys.readouterr().out)
     filmed = content["lse"]["filmed"]
     assert [name.rpartition("/")[2] for name in filmed["videos"]] == ["a"]
-    assert len(filmed["not_measured"]) == 1 and "in step in 0 of 1 clips" in filmed["empty"]
+    assert len(filmed["not_measured"]) == 1 and "need 5" in filmed["empty"]
     assert not [name for name in content["figures"] if name.startswith("lse")]
 
-    monkeypatch.setattr("ksdiff_jax.evaluate.lse.LEAST_IN_STEP", 0.0)  # to compute the figures
+    for least in ("LEAST_IN_STEP", "LEAST_CLIPS"):  # to compute the figures
+        monkeypatch.setattr(f"ksdiff_jax.evaluate.lse.{least}", 0)
     assert main(command) == 0
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert figures["lse_filmed_clips"] == 1
