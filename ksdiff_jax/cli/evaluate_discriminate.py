@@ -109,7 +109,15 @@ def run_discrimination(
         "legend": LEGEND,
         "table": markdown(lines),
     }
-    for line in ("", *document["table"].splitlines(), "", LEGEND):
+    _report(document, args, out=out, console=console)
+    return 0
+
+
+def _report(
+    document: dict, args: argparse.Namespace, *, out: Path | None, console: Console
+) -> None:
+    """Print and write the results."""
+    for line in ("", *document["table"].splitlines(), "", document["legend"]):
         console.say(line)
     for name, reason in document["not_tested"].items():
         console.say(f"not tested: {name}: {reason}")
@@ -119,4 +127,3 @@ def run_discrimination(
         write_document(out / FILE, document, overwrite=args.overwrite)
         console.say(f"{out / FILE} contains the table and every share")
     console.result(document)
-    return 0
