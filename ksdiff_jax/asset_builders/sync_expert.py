@@ -1,17 +1,18 @@
 """Fits the lip-sync model that ships, `assets/checkpoints/sync`, measured on held-out people.
 
-    python -m ksdiff_jax.asset_builders.sync_expert SHARDS OUT
+    python -m ksdiff_jax.asset_builders.sync_expert SHARDS OUT [UNSEEN]
 
-SHARDS is the data set of real people that `ksdiff-jax prepare` makes of a folder of each person.
-The map of the form `linear` (models/sync/network.py) is the ridge regression of the mouth's
-numbers, as the model normalises them, on the rows of speech features. Its moments are those of
-`CLIPS` clips of the built-in corpus and of the people, with equal weight.
+SHARDS is the data set of real people that `ksdiff-jax prepare --held-out 0` makes of a folder of
+each person; it records the files of all its clips, which the checkpoint then lists. The map of the
+form `linear` (models/sync/network.py) is the ridge regression of the mouth's numbers, as the model
+normalises them, on the rows of speech features. Its moments are those of `CLIPS` clips of the
+built-in corpus and of the people, with equal weight.
 
 People of a fold (`assets/people_folds.json`) are judged by a map of the corpus and of the people of
 the other folds, whose penalty is the one that wins the most trials of the people of each of those
-folds by a map without them. People of `never` are judged by the map that ships, and never fitted;
-anybody else is left out. The normalisation is that of the corpus, so that no held-out person enters
-it.
+folds by a map without them. People of UNSEEN, a second data set, are judged by the map that ships
+and never fitted; they are of `never`. Anybody else is left out. The normalisation is that of the
+corpus, so that no held-out person enters it.
 """
 
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
@@ -38,9 +40,11 @@ from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.models.sync.network import mouth_of
 from ksdiff_jax.models.sync.system import Sync
+from ksdiff_jax.outputs import check_output_folder
 from ksdiff_jax.overrides import load_config, override
+from ksdiff_jax.ownership import CHECKPOINT
 
-CLIPS, PENALTIES = 256, (1e3, 3e3, 1e4, 3e4)
+CLIPS, PENALTIES, FEWEST_FOLDS = 256, (1e3, 3e3, 1e4, 3e4), 3
 
 
 class Heard(NamedTuple):
@@ -62,27 +66,32 @@ class Trials(NamedTuple):
     windows: int
 
 
-def main(shards: str, out: str) -> None:
-    """Measure, fit and write the checkpoint; a `card.md` that is in OUT stays."""
+def main(shards: str, out: str, unseen: str = "") -> None:
+    """Measure, fit and write the checkpoint; the `card.md` of an earlier one in OUT stays.
+
+    Raise `InputError` before any work for people or files that are not known, and for another
+    folder than an earlier checkpoint in OUT.
+    """
+    check_output_folder(Path(out), CHECKPOINT)
+    files, clips = source_digests(shards), people_clips(shards)
+    others = people_clips(unseen, never=True) if unseen else []
     config, encoder = with_encoder(override(load_config("sync_demo"), {"name": "sync"}))
     folder = held_out_corpus(cache_folder(), split="train", clips=CLIPS, languages=tuple(LANGUAGES))
     untrained = Expert(
         Sync(config, motion_space(dataset_info(folder), "builtin")), encoder_params(encoder)
     )
     corpus = _sums(untrained, _heard(untrained, read_clips(folder, split="train")))
-    groups = _by_group(_heard(untrained, people_clips(shards)))
-    folds = {name: heard for name, heard in groups.items() if name.startswith("fold")}
+    folds = _by_group(_heard(untrained, clips))
     sums = {name: _sums(untrained, heard) for name, heard in folds.items()}
     trials: dict[str, Trials] = {}
     for name, heard in folds.items():
-        others = {other: part for other, part in sums.items() if other != name}
-        penalty = chosen_penalty(untrained, corpus, others, folds)
+        rest = {other: part for other, part in sums.items() if other != name}
+        penalty = chosen_penalty(untrained, corpus, rest, folds)
         print(f"{name}: penalty {penalty:g}", flush=True)
-        trials |= judged(fitted(untrained, corpus, others.values(), penalty=penalty), heard)
+        trials |= judged(fitted(untrained, corpus, rest.values(), penalty=penalty), heard)
     penalty = chosen_penalty(untrained, corpus, sums, folds)
     expert = fitted(untrained, corpus, sums.values(), penalty=penalty)
-    unseen = [each for name, heard in groups.items() if name not in folds for each in heard]
-    figures = _figures(trials, judged(expert, unseen), penalty=penalty)
+    figures = _figures(trials, judged(expert, _heard(untrained, others)), penalty=penalty)
     for name, value in figures.items():
         print(f"{name}: {value}")
     card = Path(out) / "card.md"
@@ -95,26 +104,59 @@ def main(shards: str, out: str) -> None:
         extra={
             "metrics": figures,
             "data": f"{CLIPS} clips of the built-in corpus and {len(trials)} people",
-            "sources_digests": list(dataset_info(shards).source_digests),
+            "sources_digests": files,
         },
         float16=True,
     )
 
 
-def people_clips(shards: str) -> list[Clip]:
-    """Return the clips of all splits whose speaker is in the folds or among `never`."""
+def source_digests(shards: str) -> list[str]:
+    """Return the SHA-256 of the files of all clips, and raise `InputError` if the data set does not
+    record them all: `prepare` leaves out those of its test split.
+    """
+    info = dataset_info(shards)
+    if not info.source_digests:
+        raise InputError(
+            f"{shards}: the files of the clips are not recorded; prepare videos with this version"
+        )
+    if "test" in info.splits and info.splits["test"].clips:
+        raise InputError(
+            f"{shards}: the files of the clips of the test split are not recorded; prepare them "
+            "with --held-out 0"
+        )
+    return list(info.source_digests)
+
+
+def people_clips(shards: str, *, never: bool = False) -> list[Clip]:
+    """Return the clips of all splits whose speaker is in the folds, or with `never` is one that
+    nothing is fitted to.
+
+    Raise `InputError` if there is nobody, or if somebody of `never` is among the others.
+    """
     folds = people_folds()
-    known = {person for people in folds.folds for person in people} | folds.never
+    fitted_to = {person for people in folds.folds for person in people}
     found = [
         clip
         for split, info in dataset_info(shards).splits.items()
         if info.clips
         for clip in read_clips(shards, split=split)
-        if _person(clip) in known
     ]
-    if not {_person(clip) for clip in found} - folds.never:
-        raise InputError(f"{shards}: nobody here is in the folds of people_folds.json")
-    return sorted(found, key=lambda clip: (_person(clip), clip.clip_id))
+    met = {_person(clip) for clip in found}
+    if not never and (wrong := sorted(met & folds.never)):
+        raise InputError(
+            f"{shards}: nothing is fitted to {', '.join(wrong)}; prepare them apart, as UNSEEN"
+        )
+    wanted = folds.never if never else fitted_to
+    if not met & wanted:
+        raise InputError(f"{shards}: nobody here is of {sorted(wanted)} (people_folds.json)")
+    groups = {folds.group(person) for person in met & wanted}
+    if not never and len(groups) < FEWEST_FOLDS:
+        raise InputError(
+            f"{shards}: people of {len(groups)} folds (people_folds.json), need {FEWEST_FOLDS}: "
+            "one is judged, one fitted to, one to choose the penalty"
+        )
+    wanted_clips = [clip for clip in found if _person(clip) in wanted]
+    return sorted(wanted_clips, key=lambda clip: (_person(clip), clip.clip_id))
 
 
 def fitted(
@@ -211,8 +253,8 @@ def _sums(untrained: Expert, heard: Sequence[Heard]) -> Moments:
     for each in heard:
         pairs = each.features.reshape(each.clip.frames, -1, each.features.shape[1])
         rows.append(with_neighbours(pairs.mean(axis=1), reach=config.context_frames))
-        motion = motion_of_clip(each.clip)[None]
-        mask = np.ones(motion.shape[:2], bool)
+        motion = jnp.asarray(motion_of_clip(each.clip)[None], jnp.float32)
+        mask = jnp.ones(motion.shape[:2], bool)
         mouths.append(np.asarray(mouth_of(motion, mask, config=config, space=system.space))[0])
     return moments(np.concatenate(rows), np.concatenate(mouths))
 

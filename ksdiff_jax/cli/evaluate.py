@@ -236,7 +236,7 @@ def _of_sync_model(args, system, several, console) -> dict[str, float]:
     set.
     """
     from ksdiff_jax.evaluate.sync import sync_figures
-    from ksdiff_jax.models.sync.expert import Expert
+    from ksdiff_jax.models.sync.expert import expert_of
 
     if args.sync or args.control or args.real or len(several) > 1 or len(args.datas) > 1:
         raise InputError(
@@ -245,7 +245,7 @@ def _of_sync_model(args, system, several, console) -> dict[str, float]:
             "set, or name another system's checkpoint"
         )
     clips = clips_of_split(args, system, console)
-    return sync_figures(Expert(system, several[0].params, several[0].digest), clips)
+    return sync_figures(expert_of(several[0]), clips)
 
 
 def _on_real(args, trained, found: Found, console: Console) -> None:

@@ -20,6 +20,7 @@ METRICS = (
     "head",
     "sync",
     "lse",
+    "rest",
     "real",
 )
 

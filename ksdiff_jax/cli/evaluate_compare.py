@@ -39,7 +39,7 @@ def compare_runs(
     the built-in corpus, with the baselines.
     """
     from ksdiff_jax.cli.evaluate_real import Steps
-    from ksdiff_jax.evaluate.comparison import compare, sync_line
+    from ksdiff_jax.evaluate.comparison import compare, sync_lines
     from ksdiff_jax.evaluate.reference_motions import unfitted_motions
 
     step = Steps(console)
@@ -56,10 +56,18 @@ def compare_runs(
         progress=functools.partial(step, f"{runs[0].data}: motions scored"),
     )
     if using.expert is not None:
-        found.lines.append(sync_line(using.expert, clips, samples))
+        found.lines.extend(sync_lines(using.expert, clips, samples))
+        of_model = {k: v for k, v in runs[0].figures.items() if _is_of_sync_model(k)}
+        found = found._replace(sync=of_model)
     elif "sync" in args.metrics:
         found.left_out["sync confidence"] = "needs a lip-sync model (--sync DIR)"
     return found
+
+
+def _is_of_sync_model(figure: str) -> bool:
+    """Return whether a figure is the lip-sync model's own, the same for every checkpoint."""
+    own = ("sync_accuracy", "sync_chance", "sync_clips", "sync_held_out")
+    return figure.startswith(own) and not figure.endswith("_predicted")
 
 
 def _fitted(own, run: Run, clips, using: Instruments, console: Console) -> dict[str, list]:

@@ -70,6 +70,7 @@ def run_discrimination(
     from ksdiff_jax.evaluate.discrimination import ENOUGH_CLIPS, discriminate
     from ksdiff_jax.evaluate.discrimination_table import LEGEND, as_json, markdown
     from ksdiff_jax.evaluate.report import machine
+    from ksdiff_jax.evaluate.sync import held_out_figures
     from ksdiff_jax.face import builtin_face, check_face
     from ksdiff_jax.models.sync.expert import load_expert
 
@@ -100,6 +101,7 @@ def run_discrimination(
         "split": args.split,
         "clips": len(clips),
         "sync": args.sync,
+        "sync_model": held_out_figures(expert) if expert else {},
         "late_frames": args.late,
         "seed": args.seed,
         "machine": machine(),
@@ -107,10 +109,21 @@ def run_discrimination(
         "legend": LEGEND,
         "table": markdown(lines),
     }
-    for line in ("", *document["table"].splitlines(), "", LEGEND):
+    _report(document, args, out=out, console=console)
+    return 0
+
+
+def _report(
+    document: dict, args: argparse.Namespace, *, out: Path | None, console: Console
+) -> None:
+    """Print and write the results."""
+    for line in ("", *document["table"].splitlines(), "", document["legend"]):
         console.say(line)
+    for name, reason in document["not_tested"].items():
+        console.say(f"not tested: {name}: {reason}")
+    for name, value in document["sync_model"].items():
+        console.say(f"{name} (recorded by {args.sync}): {value:.4g}")
     if out:
         write_document(out / FILE, document, overwrite=args.overwrite)
         console.say(f"{out / FILE} contains the table and every share")
     console.result(document)
-    return 0

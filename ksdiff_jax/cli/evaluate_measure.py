@@ -149,7 +149,13 @@ def usable_groups(args: argparse.Namespace, using: Instruments, console: Console
         except ImportError as error:
             console.warn(f"--metrics beats: left out, librosa cannot be imported ({error})")
             groups.remove("beats")
-    without = FACE_GROUPS if using.face is None else POINT_GROUPS if using.points is None else ()
+    without = (
+        (*FACE_GROUPS, "rest")
+        if using.face is None
+        else POINT_GROUPS
+        if using.points is None
+        else ()
+    )
     return [group for group in groups if group not in without]
 
 
@@ -163,6 +169,7 @@ def measure_run(
     console: Console,
 ) -> Run:
     """Return the figures and a few curves of a checkpoint on the clips of a data set."""
+    from ksdiff_jax.evaluate.rest import synthetic_rest
     from ksdiff_jax.evaluate.run import keyframe_settings
     from ksdiff_jax.evaluate.scores import score
     from ksdiff_jax.evaluate.sync import sync_figures
@@ -180,6 +187,8 @@ def measure_run(
     if using.expert is not None:
         first = [each.motion[0] for each in predictions]
         figures |= sync_figures(using.expert, clips, first)
+    if "rest" in groups and not args.control:
+        figures |= synthetic_rest(trained.engine, seed=args.seed, face=using.face)
     return Run(trained, data, figures, _curves(clips, predictions, using), predictions)
 
 

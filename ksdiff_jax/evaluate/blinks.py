@@ -6,6 +6,8 @@ blink is a run of at least `SHORTEST_FRAMES` frames in which the gap of both eye
 `BLINK_BELOW` of that eye's median over the clip. Its duration is that of the run: at 25 Hz 80 ms or
 more.
 
+The definitions are ours; papers count blinks by other thresholds.
+
     rate   blinks of all clips over their seconds, with the interval of a ratio (`intervals`)
     usual  share of blinks with a duration from 80 to 400 ms
 
@@ -22,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ksdiff_jax.evaluate.intervals import bounded, ratio_interval
+from ksdiff_jax.evaluate.valid_frames import Mask, valid
 from ksdiff_jax.typing import Float, Int
 
 BLINK_BELOW = 0.1  # of the median gap
@@ -53,8 +56,9 @@ def blink_runs(gaps: Float[np.ndarray, "t 2"]) -> Int[np.ndarray, "n 2"]:
     return runs[runs[:, 1] - runs[:, 0] >= SHORTEST_FRAMES]
 
 
-def clip_blinks(gaps: Float[np.ndarray, "t 2"], *, fps: float) -> ClipBlinks:
+def clip_blinks(gaps: Float[np.ndarray, "t 2"], *, fps: float, mask: Mask = None) -> ClipBlinks:
     """Return the blinks of a clip of t frames."""
+    (gaps,) = valid(mask, gaps)
     runs = blink_runs(gaps)
     return ClipBlinks((runs[:, 1] - runs[:, 0]) / fps, len(gaps) / fps)
 

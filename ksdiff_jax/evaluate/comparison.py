@@ -18,6 +18,7 @@ They are undefined for the truth and the baselines, which are one motion.
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ from ksdiff_jax.evaluate.scores import FACE_GROUPS, POINT_GROUPS
 from ksdiff_jax.evaluate.sync import judge, recorded_features
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.models.sync.expert import Expert
-from ksdiff_jax.typing import Float
+from ksdiff_jax.typing import Bool, Float
 
 # For every predictor: of every clip its samples.
 Samples = Mapping[str, Sequence[Float[np.ndarray, "n _ m"]]]
@@ -76,6 +77,7 @@ SAMPLE_METRICS = (
     ),
 )
 SYNC = SampleMetric("sync confidence", "", "↑", "sync", lambda courses: math.nan)
+SYNC_ACCURACY = SYNC._replace(name="sync accuracy, own pairs against shifted ones")
 
 
 class Line(NamedTuple):
@@ -100,6 +102,7 @@ class Comparison(NamedTuple):
     lines: list[Line]
     courses: dict[str, list[Course]]
     left_out: dict[str, str]  # by metric: why it was not measured
+    sync: Mapping[str, float] = MappingProxyType({})  # figures of the lip-sync model itself
 
 
 def compare(
@@ -156,18 +159,24 @@ def _value(
     return float(np.mean([metric.of(course, true, heard) for course in moved]))
 
 
-def sync_line(expert: Expert, clips: Sequence[Clip], samples: Samples) -> Line:
-    """Return the mean confidence of a lip-sync model in the first sample of every clip, over its
-    spoken windows; NaN for a clip without one.
+def sync_lines(expert: Expert, clips: Sequence[Clip], samples: Samples) -> list[Line]:
+    """Return the mean confidence of a lip-sync model in the first sample of every clip, and the
+    share of trials that it wins, over the spoken windows; NaN for a clip without one.
     """
-    values, features = {}, recorded_features(expert, clips)
+    confidence, accuracy = {}, {}
+    features = recorded_features(expert, clips)
     for name, series in samples.items():
         first = [motions[0] for motions in series]
         judged = judge(expert, clips, first, features=features)
-        values[name] = np.array(
-            [j.probability[j.spoken].mean() if j.spoken.any() else np.nan for j in judged]
-        )
-    return Line(SYNC, values)
+        confidence[name] = np.array([mean_of(j.probability, j.spoken) for j in judged])
+        accuracy[name] = np.array([mean_of(j.won, j.spoken) for j in judged])
+    return [Line(SYNC, confidence), Line(SYNC_ACCURACY, accuracy)]
+
+
+def mean_of(values: Float[np.ndarray, "w"], counted: Bool[np.ndarray, "w"]) -> float:
+    """Return the mean of the counted values that are defined; NaN without one."""
+    kept = values[counted & np.isfinite(values)]
+    return float(kept.mean()) if len(kept) else math.nan
 
 
 def best_and_worst(found: Comparison, predictor: str) -> list[int]:

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 
 from ksdiff_jax.evaluate.comparison import Comparison, Line
 from ksdiff_jax.evaluate.intervals import FEWEST_CLIPS, Interval
+from ksdiff_jax.evaluate.sync import accuracy_note
 from ksdiff_jax.ownership import mark
 
 PURPOSE = "comparison"
 SCHEMA = f"ksdiff-{PURPOSE}/1"
+HELD_OUT = "sync_held_out_accuracy"
 LEGEND = (
     "Mean over clips [95 % bootstrap interval over clips]; intervals hold how clips differ, not "
     f"how trainings do, are not given for fewer than {FEWEST_CLIPS} clips, and are too narrow for "
@@ -39,6 +41,7 @@ def markdown(found: Comparison, *, title: str, predictors: Sequence[str]) -> str
         cells = [_cell(line.interval(name)) for name in predictors]
         lines.append(f"| {_heading(line)} | {' | '.join(cells)} |")
     lines += ["", LEGEND]
+    lines += ["", accuracy_note(found.sync)] if found.sync else []
     for reason, names in _by_reason(found).items():
         lines += ["", f"Not measured: {names}: {reason}."]
     return "\n".join(lines) + "\n"
@@ -58,11 +61,14 @@ def plain(found: Comparison, title: str, *, systems: Sequence[str]) -> str:
     ]
     left_out = [f"not measured: {names}: {reason}" for reason, names in _by_reason(found).items()]
     rule = "  ".join("-" * width for width in widths)
-    return "\n".join([title, lines[0], rule, *lines[1:], LEGEND, *left_out])
+    note = [accuracy_note(found.sync)] if found.sync else []
+    return "\n".join([title, lines[0], rule, *lines[1:], LEGEND, *note, *left_out])
 
 
 def csv_text(found: dict[str, Comparison]) -> str:
-    """Return one line per data set, metric and predictor."""
+    """Return one line per data set, metric and predictor, and one for the accuracy of the lip-sync
+    model on held-out pairs, if its checkpoint records it.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     names = ("schema", "data", "metric", "unit", "better", "predictor")
@@ -75,6 +81,13 @@ def csv_text(found: dict[str, Comparison]) -> str:
                 numbers = map(_finite, of[:3])
                 which = (data, metric.name, metric.unit, metric.better, name)
                 writer.writerow((SCHEMA, *which, *numbers, of.count))
+        if HELD_OUT in comparison.sync:
+            bounds = [
+                comparison.sync.get(f"{HELD_OUT}{end}", math.nan) for end in ("_low", "_high")
+            ]
+            numbers = map(_finite, (comparison.sync[HELD_OUT], *bounds))
+            which = ("recorded by the lip-sync model", HELD_OUT, "", "↑", "truth")
+            writer.writerow((SCHEMA, *which, *numbers, ""))
     return text.getvalue()
 
 
@@ -92,7 +105,8 @@ def as_json(found: Comparison) -> dict:
                 "of_each_clip": [_null(float(value)) for value in values],
             }
         lines.append(metric | {"predictors": predictors})
-    return {"metrics": lines, "not_measured": found.left_out | UNMEASURED}
+    sync = {name: _null(value) for name, value in found.sync.items()}
+    return {"metrics": lines, "not_measured": found.left_out | UNMEASURED, "sync_model": sync}
 
 
 def marked(text: str) -> str:

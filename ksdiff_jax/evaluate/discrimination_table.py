@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ksdiff_jax.evaluate.controls import CONTROLS
-from ksdiff_jax.evaluate.discrimination import CHANCE, ENOUGH_CLIPS, Cell, Line
+from ksdiff_jax.evaluate.discrimination import CHANCE, ENOUGH_CLIPS, SYNC, Cell, Line
 
 LEGEND = (
     "cells: per cent of the clips in which the true motion scores better than a wrong one (a tie "
@@ -12,6 +12,21 @@ LEGEND = (
     "apart. ✗: below it, it prefers the wrong one. † compares with the true motion, "
     "which is perfect there by definition if it is not late. Italic: ours"
 )
+
+ONE_SAMPLE = "is of several samples of one clip, and the truth is one"
+UNTESTED = {
+    "LSE-C; LSE-D": "need the weights of SyncNet",
+    "FID": "needs the weights of an image network and real video",
+    "Diversity between samples": ONE_SAMPLE,
+    "share of the speech in the head's speed": f"{ONE_SAMPLE}; see head speed with the level",
+}
+
+
+def untested(lines: Sequence[Line]) -> dict[str, str]:
+    """Return the metrics of `evaluate` that the lines leave out, and why."""
+    if any(line.metric.name == SYNC.name for line in lines):
+        return UNTESTED
+    return UNTESTED | {SYNC.name: "needs a lip-sync model (--sync sync: the shipped one)"}
 
 
 def markdown(lines: Sequence[Line]) -> str:
@@ -53,6 +68,7 @@ def as_json(lines: Sequence[Line], *, clips: int) -> dict:
     return {
         "tells": f"the 95 % interval of the share of clips is above {CHANCE:g}",
         "enough_clips": clips >= ENOUGH_CLIPS,
+        "not_tested": untested(lines),
         "metrics": [
             {
                 "name": line.metric.name,

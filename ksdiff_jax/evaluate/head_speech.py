@@ -10,6 +10,8 @@ single samples; for few it has no bias, where the variance of a mean of n sample
 of their noise. The baseline `_shuffled` pairs the first sample of a clip with the second one of the
 next clip.
 
+The definitions are ours; the shares have no unit.
+
 A pause is half a second or more of sound that is 30 dB below the clip's loud frames (95th
 percentile). Speeds and spectra are medians over the clips of 7 s or more, or over all clips if none
 is as long; the figures of recordings from data.md's real people are in the same units.
@@ -28,6 +30,7 @@ from ksdiff_jax.evaluate.jitter import head_jitter
 from ksdiff_jax.evaluate.pose import angular_speed
 from ksdiff_jax.evaluate.prediction import Prediction
 from ksdiff_jax.evaluate.spectrum import spectrum_distance
+from ksdiff_jax.evaluate.valid_frames import Mask, valid_steps
 from ksdiff_jax.motion import space
 from ksdiff_jax.typing import Bool, Float
 
@@ -120,11 +123,16 @@ def pause_ratio(
     return _ratio(pairs)
 
 
-def clip_pause_ratio(rotation: Float[np.ndarray, "t 3"], pauses: Bool[np.ndarray, "t"]) -> float:
+def clip_pause_ratio(
+    rotation: Float[np.ndarray, "t 3"], pauses: Bool[np.ndarray, "t"], *, mask: Mask = None
+) -> float:
     """Return the mean speed of one head in pauses over that in speech; 1 for a head that never
     moves, NaN for a clip without pauses or without speech.
     """
     speed = speed_of(rotation)
+    if mask is not None:  # a speed is that of the step into a frame
+        counted = np.concatenate([mask[:1], valid_steps(mask, len(mask), order=1)])
+        speed, pauses = speed[counted], pauses[counted]
     if not pauses.any() or pauses.all():
         return float("nan")
     quiet, spoken = float(speed[pauses].mean()), float(speed[~pauses].mean())

@@ -138,9 +138,15 @@ def crossed_interval(
         (P + max(0, S − R)) / (people · seeds)
 
     so the interval holds how people differ, which more seeds cannot reduce, and what one seed does
-    to all people alike. Its degrees of freedom are Satterthwaite's. With one seed, or seeds without
-    an effect of their own, it is the t interval of the people's means. Raise `InputError` for no
-    values.
+    to all people alike. Its degrees of freedom are Satterthwaite's, but no fewer than those of the
+    parts they combine: the difference S − R can be so small beside R that Satterthwaite's are near
+    zero, and the bounds beyond any number. With one seed, or seeds without an effect of their own,
+    it is the t interval of the people's means. Raise `InputError` for no values.
+
+    Measured with normal numbers of known mean (4000 tables each; 2 to 24 people; deviations of
+    person, seed and rest of 1, 0, 0.5; 1, 0.3, 0.5; 1, 1, 0.5; 0.2, 1, 0.5; 0, 0, 1; 0, 1, 0.1):
+    the 95 % interval holds the mean in 93 to 98 % of the tables with three or five seeds. With two
+    seeds it is 88 to 98 %, the least where seeds matter as much as people; use three or more.
     """
     table = np.asarray(values, np.float64)
     people, seeds = table.shape
@@ -152,10 +158,11 @@ def crossed_interval(
     squares = [seeds * np.var(of_people), people * np.var(of_seeds), np.mean(rest**2)]
     squares = np.array(squares) * [people, seeds, people * seeds] / freedom
     excess = squares[1] - squares[2]
-    parts = squares if excess > 0 else squares[:1]
+    used = 3 if excess > 0 else 1
     variance = squares[0] + max(0.0, excess)
-    spread = float(np.sum(parts**2 / freedom[: len(parts)]))
-    degrees = variance**2 / spread if spread > 0 else float(people - 1)
+    spread = float(np.sum(squares[:used] ** 2 / freedom[:used]))
+    least = float(min(freedom[:used]))
+    degrees = max(least, variance**2 / spread) if spread > 0 else least
     reach = student_t.ppf((1 + confidence) / 2, degrees) * math.sqrt(variance / table.size)
     return Interval(float(mean), float(mean - reach), float(mean + reach), people)
 

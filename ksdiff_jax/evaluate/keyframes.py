@@ -1,6 +1,9 @@
 """Keyframe precision, recall and F1 with a tolerance of two frames (KSDiff's KEL against its
 targets).
 
+Shares without unit. The paper predicts keyframes (§2.2) and reports no such figure; the tolerance
+is ours.
+
 A predicted keyframe hits a true one at most two frames (80 ms) away, and each is used once: the
 matching is one-to-one and of maximum size. Counts add up over clips, so scores are pooled, not
 averaged.
@@ -18,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ksdiff_jax.evaluate.valid_frames import Mask
 from ksdiff_jax.typing import Bool
 
 TOLERANCE_FRAMES = 2
@@ -49,11 +53,14 @@ def match_keyframes(
     truth: Bool[np.ndarray, "t"],
     *,
     tolerance_frames: int = TOLERANCE_FRAMES,
+    mask: Mask = None,
 ) -> KeyframeCounts:
-    """Return the counts of one clip.
+    """Return the counts of one clip; keyframes at frames outside the mask are left out.
 
     Two sorted lists are matched from the left, which on a line is a maximum matching.
     """
+    if mask is not None:
+        predicted, truth = predicted & mask, truth & mask
     guesses, targets = np.flatnonzero(predicted), np.flatnonzero(truth)
     hits = i = j = 0
     while i < len(guesses) and j < len(targets):

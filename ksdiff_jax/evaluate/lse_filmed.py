@@ -106,7 +106,7 @@ def _judged(params: PyTree, video: Video, tracker: FaceTracker) -> LipSync:
 
 def filmed_figures(results: Sequence[LipSync]) -> dict[str, float]:
     """Return the figures of the module's table; there is one result at least."""
-    distances, confidences, offsets = map(np.array, zip(*results, strict=True))
+    distances, confidences, offsets = map(np.array, zip(*(r[:3] for r in results), strict=True))
     return {
         **bounded("lse_d_filmed", t_interval(distances)),
         **bounded("lse_c_filmed", t_interval(confidences)),

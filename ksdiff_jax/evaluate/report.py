@@ -67,12 +67,17 @@ def _target(name: str, figures: dict[str, float]) -> tuple[str, Callable[[float]
         "lve_ratio": ("<= 0.5", lambda value: value <= 0.5),
         "closure_rate": (">= 0.90", lambda value: value >= 0.90),
         "sync_accuracy": (">= 0.90", lambda value: value >= 0.90),
+        "sync_held_out_accuracy": (">= 0.75", lambda value: value >= 0.75),
         "real_speech_correlation": ("> 0.40", lambda value: value > 0.40),
         "real_closure": (">= 0.82", lambda value: value >= 0.82),
         **{f"real_{each}_ratio": _within(0.8, 1.25) for each in ("closed_share", "std", "speed")},
         "real_head_speed_95_deg": _within(18.0, 52.0),
         "real_blinks_closed": (">= 0.90", lambda value: value >= 0.90),
         "silence_opening_max": (f"< {CLOSED_BELOW}", lambda value: value < CLOSED_BELOW),
+        **{
+            f"rest_{kind}_opening_max": (f"< {CLOSED_BELOW}", lambda value: value < CLOSED_BELOW)
+            for kind in ("silence", "noise", "hum", "music")
+        },
         "noise_opening_range": (f"<= {NOISE_RANGE}", lambda value: value <= NOISE_RANGE),
         "lip_difference_mm": (f"<= {LIP_TOLERANCE_MM}", lambda value: value <= LIP_TOLERANCE_MM),
         "head_difference_deg": (

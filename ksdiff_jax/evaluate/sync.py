@@ -18,10 +18,12 @@ are of spoken windows only; those with `_all` are of all windows.
 | sync_chance | 0.5 |
 | sync_confidence_truth | p = (1 + cos) / 2 of the clips' own motion: the mean over clips |
 | sync_confidence, sync_accuracy_predicted | the same of the motion of a system |
+| sync_held_out_accuracy, _low, _high | as the checkpoint records it, of pairs held out of the fit |
+| sync_held_out_people, _windows | the number of these people and windows, if it is recorded |
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -74,6 +76,7 @@ def sync_figures(
         "sync_chance": 0.5,
         "sync_clips": float(accuracy.count),
         "sync_confidence_truth": _mean(_means(truth, "probability")),
+        **held_out_figures(expert),
     }
     if motions is None:
         return figures
@@ -82,6 +85,48 @@ def sync_figures(
         "sync_confidence": _mean(_means(predicted, "probability")),
         "sync_accuracy_predicted": _mean(_means(predicted, "won")),
     }
+
+
+def held_out_figures(expert: Expert) -> dict[str, float]:
+    """Return the accuracy of the model on held-out pairs as its checkpoint records it, under names
+    that begin with `sync_held_out_`; empty if it does not.
+    """
+    recorded = expert.recorded
+    source = next((name for name in ("held_out", "sync") if f"{name}_accuracy" in recorded), None)
+    if source is None:
+        return {}
+    accuracy = [f"accuracy{end}" for end in ("", "_low", "_high")]
+    found = {name: recorded.get(f"{source}_{name}") for name in accuracy}
+    if source == "held_out":
+        found |= {name: recorded.get(name) for name in ("people", "windows")}
+    return {f"sync_held_out_{k}": float(v) for k, v in found.items() if v is not None}
+
+
+def accuracy_note(figures: Mapping[str, float]) -> str:
+    """Return a sentence on the accuracy of the model: on the clips of the figures, and on the
+    held-out pairs that its checkpoint records.
+    """
+    parts = [f"on these clips it tells {_per_cent(figures, 'sync_accuracy')} of the true pairs"]
+    if "sync_held_out_accuracy" in figures:
+        people = figures.get("sync_held_out_people")
+        who = f" of {people:.0f} people" if people else ""
+        share = _per_cent(figures, "sync_held_out_accuracy")
+        parts.append(
+            f"of the pairs{who} held out of its training {share}, as its checkpoint records"
+        )
+    else:
+        parts.append("its checkpoint records no accuracy on held-out pairs")
+    return f"The lip-sync model: {'; '.join(parts)}; chance is 50 %."
+
+
+def _per_cent(figures: Mapping[str, float], name: str) -> str:
+    if not np.isfinite(figures[name]):
+        return "an undefined share"
+    bounds = [
+        100 * figures[f"{name}_{end}"] for end in ("low", "high") if f"{name}_{end}" in figures
+    ]
+    shown = " [{:.1f}, {:.1f}]".format(*bounds) if len(bounds) == 2 else ""
+    return f"{100 * figures[name]:.1f} %{shown}"
 
 
 def recorded_features(expert: Expert, clips: Sequence[Clip]) -> Features:

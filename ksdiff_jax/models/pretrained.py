@@ -23,9 +23,10 @@ others.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -67,6 +68,7 @@ class Pretrained(NamedTuple):
     path: Path
     # SHA-256 of the files that it was trained on; None: the checkpoint does not record them
     sources: tuple[str, ...] | None = None
+    recorded: Mapping[str, float] = MappingProxyType({})  # figures that the checkpoint reports
 
 
 def shipped_names() -> list[str]:
@@ -263,9 +265,11 @@ def _read(folder: Path) -> Pretrained:
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     leaves = _read_weights(folder / "weights.safetensors", manifest["leaves"])
-    space, sources = _space(folder, manifest), manifest.get("extra", {}).get("sources_digests")
+    extra = manifest.get("extra", {})
+    space, sources = _space(folder, manifest), extra.get("sources_digests")
     sources = None if sources is None else tuple(map(str, sources))
-    return Pretrained(config, nested(leaves), space, manifest["digest"], folder, sources)
+    made = config, nested(leaves), space, manifest["digest"], folder
+    return Pretrained(*made, sources, extra.get("metrics", {}))
 
 
 def space_name(manifest: dict) -> str:

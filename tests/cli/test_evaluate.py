@@ -60,7 +60,8 @@ def test_a_still_face_as_a_control_misses_its_targets(scene, capsys):
 def test_a_comparison_has_checkpoints_baselines_tables_and_pictures(scene, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
-    args = parser.parse_args([*scene, "--metrics", "lips", "head", "--samples", "1"])
+    groups = ["lips", "head", "sync", "rest"]
+    args = parser.parse_args([*scene, "--metrics", *groups, "--samples", "1"])
     args.datas, args.data, args.split = args.data, args.data[0], "test"
     trained = [
         Trained(label, label, loudness_engine(offset=offset), SimpleNamespace(digest="0" * 64))
@@ -75,6 +76,15 @@ def test_a_comparison_has_checkpoints_baselines_tables_and_pictures(scene, tmp_p
     assert sorted(lve) == names
     assert lve["truth"]["mean"] == 0.0 < lve["good"]["mean"] < lve["open"]["mean"]
     assert len(found.figures) == len(found.about["runs"]) == 2
+    shut, hanging = (each["rest_silence_opening_max"] for each in found.figures)
+    assert shut < 0.015 < hanging
+    # the shipped lip-sync model reports its accuracy on people held out
+    of_model = found.about["comparison"]["data"]["sync_model"]
+    assert of_model["sync_held_out_people"] == 13 and of_model["sync_held_out_accuracy"] > 0.75
+    assert "sync_accuracy_predicted" not in of_model
+    for text in ((tmp_path / "comparison.md").read_text(encoding="utf-8"), found.tables[0]):
+        assert "of the pairs of 13 people held out of its training 97.9 %" in text
+    assert "sync_held_out_accuracy" in (tmp_path / "comparison.csv").read_text(encoding="utf-8")
     files = {path.name for path in tmp_path.iterdir()}
     assert files == {"comparison.md", "comparison.csv", "distributions.png", "courses.png"} | {
         "spectra.png"
@@ -175,6 +185,8 @@ def test_the_metrics_are_tested_on_the_clips_of_a_split(scene, tmp_path, capsys)
     content = json.loads((out / "discrimination.json").read_text())
     assert content["table"] in printed.out
     assert content["schema"] == "ksdiff-discrimination/1" and not content["enough_clips"]
+    assert "not tested: LSE-C; LSE-D: need the weights of SyncNet" in printed.out
+    assert "--sync sync" in content["not_tested"]["sync confidence"]
     lve = content["metrics"][0]
     assert lve["name"].startswith("LVE") and lve["truth"] > 0  # of the truth 80 ms late
     best = lve["controls"]["lips closed"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.evaluate import clip_metrics
-from ksdiff_jax.evaluate.comparison import Comparison, Line, best_and_worst, compare
+from ksdiff_jax.evaluate.comparison import Comparison, Line, best_and_worst, compare, mean_of
 from ksdiff_jax.evaluate.comparison_plots import head_spectrum, plot_spectra
 from ksdiff_jax.evaluate.comparison_table import SCHEMA, as_json, csv_text, markdown, marked, plain
 from ksdiff_jax.evaluate.face_points import builtin_points
@@ -105,6 +105,24 @@ def test_the_tables_have_every_mean_and_mark_their_files(tmp_path):
     assert purpose_of(tmp_path / "a.md") == purpose_of(tmp_path / "a.csv") == "comparison"
     (tmp_path / "a.csv").write_text("schema,x\nmine,1\n", encoding="utf-8")
     assert purpose_of(tmp_path / "a.csv") is None
+
+
+def test_the_accuracy_of_the_lip_sync_model_is_in_every_table():
+    of_model = {"sync_accuracy": 0.875, "sync_held_out_accuracy": 0.75}
+    of_model |= {"sync_held_out_accuracy_low": 0.7, "sync_held_out_accuracy_high": 0.8}
+    found = lines(a=[0.5] * 5)._replace(sync=of_model)
+    for text in (markdown(found, title="t", predictors=["a"]), plain(found, "t", systems=["a"])):
+        assert "87.5 % of the true pairs" in text and "training 75.0 % [70.0, 80.0]" in text
+    *_, row = csv.DictReader(io.StringIO(csv_text({"data": found})))
+    assert row["metric"] == "sync_held_out_accuracy" and row["high"] == "0.8"
+    assert as_json(found)["sync_model"] == of_model
+    assert "lip-sync model" not in markdown(lines(a=[0.5] * 5), title="t", predictors=["a"])
+
+
+def test_the_shares_of_trials_are_those_of_spoken_windows():
+    won, spoken = np.array([1.0, 0.0, np.nan, 0.0]), np.array([True, True, True, False])
+    assert mean_of(won, spoken) == 0.5
+    assert math.isnan(mean_of(won, ~spoken & np.isnan(won)))
 
 
 def test_the_spectrum_of_a_nod_has_its_power_at_the_nods_frequency(tmp_path):

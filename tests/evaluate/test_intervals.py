@@ -115,6 +115,21 @@ def test_the_crossed_interval_covers_the_truth_as_often_as_it_promises(of_people
     assert 0.92 <= covered / 300 <= 0.99
 
 
+@pytest.mark.parametrize(("people", "seeds"), [(2, 2), (5, 3), (13, 3)])
+def test_the_crossed_interval_of_few_is_no_wider_than_students_t_of_the_fewest(people, seeds):
+    random = np.random.default_rng(0)
+    covered = []
+    for _ in range(400):  # nothing but noise: the parts of people and seeds are near zero
+        table = random.normal(size=(people, seeds))
+        found = crossed_interval(table)
+        deviation = math.sqrt(table.mean(axis=1).var(ddof=1) / people)
+        deviation += math.sqrt(table.mean(axis=0).var(ddof=1) / seeds)
+        most = stats.t.ppf(0.975, min(people, seeds) - 1) * deviation
+        assert found.high - found.mean <= most * (1 + 1e-9)
+        covered.append(found.low <= 0 <= found.high)
+    assert 0.93 <= np.mean(covered) <= 0.995
+
+
 def test_the_bounds_of_a_share_stay_between_0_and_1():
     found = share_interval([3, 4, 1], [3, 4, 3])
     assert found.mean == pytest.approx(0.8) and found.high == 1.0

@@ -26,7 +26,7 @@ def test_the_offset_is_the_delay_of_the_pictures(late):
     sound = spoken[20:70]
     lips = spoken[20 - late : 70 - late]
     found = lip_sync(lips, sound)
-    assert found.offset_frames == late
+    assert found.offset_frames == found.overlap_offset_frames == late
     inside = 1 - abs(late) / 50  # the rest is compared with the zeros beyond the end
     assert found.distance < (1 - inside) * 4 + 1e-4
     assert lip_sync(lips, np.roll(sound, 7, axis=0)).distance > found.distance
@@ -79,9 +79,18 @@ def test_clips_without_a_window_have_no_result_and_are_refused_alone_in_one_line
 
 
 def test_a_network_that_does_not_find_the_truth_in_step_in_half_of_the_clips_is_useless():
-    known, lost = LipSync(7.0, 5.0, -1), LipSync(7.0, 5.0, 2)
-    assert useless([known, lost, UNDEFINED]) == ""
-    assert "in step in 1 of 3 clips" in useless([known, lost, lost, UNDEFINED])
+    known, lost = LipSync(7.0, 5.0, -1, -1), LipSync(7.0, 5.0, 2, 2)
+    assert useless([known] * 3 + [lost] * 3 + [UNDEFINED]) == ""
+    assert "in step in 2 of 6 clips" in useless([known] * 2 + [lost] * 4 + [UNDEFINED])
+    few = useless([known] * 4 + [LipSync(7.0, 5.0, 0), UNDEFINED])
+    assert "4 clips of 35 frames or more, need 5" in few
+
+
+def test_vectors_that_hardly_differ_are_not_in_step_although_the_zeros_beyond_the_ends_are_far():
+    random = np.random.default_rng(4)
+    found = [lip_sync(*(1.0 + 0.1 * random.standard_normal((2, 60, 8)))) for _ in range(12)]
+    assert {each.offset_frames for each in found} == {0}  # as the original's evaluation has it
+    assert "find the truth in step in" in useless(found)
 
 
 def test_figures_are_means_over_the_clips_that_have_a_window_with_intervals():

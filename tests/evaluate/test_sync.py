@@ -82,6 +82,30 @@ def test_a_clip_is_judged_alike_beside_others_and_one_of_every_length_is_counted
         np.testing.assert_allclose(found.probability, alone.probability, rtol=1e-4)
 
 
+def test_the_accuracy_on_held_out_pairs_that_a_checkpoint_records_is_among_the_figures(expert):
+    recorded = {"held_out_accuracy": 0.9, "people": 7, "windows": 120, "loss": 0.1}
+    recorded |= {"held_out_accuracy_low": 0.8, "held_out_accuracy_high": 0.96}
+    known = expert._replace(recorded=recorded)
+    clips = [clip_with_pause(1)]
+    figures = sync.sync_figures(known, clips)
+    assert {n: v for n, v in figures.items() if n.startswith("sync_held_out")} == {
+        "sync_held_out_accuracy": 0.9,
+        "sync_held_out_accuracy_low": 0.8,
+        "sync_held_out_accuracy_high": 0.96,
+        "sync_held_out_people": 7.0,
+        "sync_held_out_windows": 120.0,
+    }
+    note = sync.accuracy_note(figures | {"sync_accuracy": 0.75})
+    assert "tells 75.0 % of the true pairs" in note and "chance is 50 %" in note
+    assert "of 7 people held out of its training 90.0 % [80.0, 96.0]" in note
+    # a training run records its last validation
+    trained = sync.held_out_figures(expert._replace(recorded={"sync_accuracy": 0.7}))
+    assert trained == {"sync_held_out_accuracy": 0.7}
+    assert "sync_held_out_accuracy" not in sync.sync_figures(expert, clips)
+    unknown = sync.accuracy_note({"sync_accuracy": float("nan")})
+    assert "an undefined share" in unknown and "records no accuracy on held-out pairs" in unknown
+
+
 def test_the_figures_are_means_over_the_clips_that_can_be_judged(expert):
     clips = [clip_with_pause(n, frames=frames) for n, frames in ((1, 30), (2, 4), (3, 24))]
     figures = sync.sync_figures(expert, clips, [motion_of_clip(clip) for clip in clips])

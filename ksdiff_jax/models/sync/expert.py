@@ -14,7 +14,9 @@ about one half, and almost no gradient.
 The motion is raw coefficients of the space that the model was trained on.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -23,7 +25,7 @@ import jax.numpy as jnp
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.clip_mean import clip_mean
-from ksdiff_jax.models.pretrained import load_pretrained
+from ksdiff_jax.models.pretrained import Pretrained, load_pretrained
 from ksdiff_jax.models.sync.network import Network, cosines, mouth_of, valid_windows
 from ksdiff_jax.models.sync.system import Sync
 from ksdiff_jax.models.sync.training import probability
@@ -32,11 +34,14 @@ from ksdiff_jax.typing import Array, Bool, Float, PyTree
 
 
 class Expert(NamedTuple):
-    """A lip-sync model and its weights; `digest` is that of its checkpoint, or "" without one."""
+    """A lip-sync model and its weights; `digest` is that of its checkpoint, or "" without one, and
+    `recorded` what the checkpoint reports of itself.
+    """
 
     system: Sync
     params: PyTree
     digest: str = ""
+    recorded: Mapping[str, float] = MappingProxyType({})
 
 
 class WindowVectors(NamedTuple):
@@ -63,7 +68,13 @@ def load_expert(folder_or_name: str | Path, *, space: str, encoder: str | None =
             f"{folder_or_name}: a lip-sync model of the {found.space.name} space, the motion is of "
             f"the {space} space; name a lip-sync model that was trained on it"
         )
-    return Expert(build_system(found.config, found.space), found.params, found.digest)
+    return expert_of(found)
+
+
+def expert_of(found: Pretrained) -> Expert:
+    """Return the lip-sync model of a checkpoint that was read."""
+    system = build_system(found.config, found.space)
+    return Expert(system, found.params, found.digest, found.recorded)
 
 
 def window_vectors(
