@@ -15,7 +15,6 @@ windows. The real-time factor is the total in seconds per second of speech. Weig
 import functools
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -54,7 +53,7 @@ class Stages:
     def keyframes(self, params: PyTree, speech: Speech) -> PyTree:
         """Return the keyframes of both tracks and their scores, from features."""
         config, network = self._config, self._system.network
-        network = network.clone(execution=replace(network.execution, scan_layers=False))
+        network = network.clone(execution=network.execution.unrolled)
         encoded = encode(network, params, speech, jnp.zeros(len(speech.mask), bool))
         threshold = jnp.full(speech.mask.shape, config.sample.keyframe_threshold)
         return {
