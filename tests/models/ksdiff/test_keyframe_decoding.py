@@ -14,6 +14,7 @@ from ksdiff_jax.models.ksdiff.network import Encoded, Network
 from ksdiff_jax.models.ksdiff.speech_paths import PathFeatures
 from ksdiff_jax.overrides import override
 from tests.models.ksdiff.conftest import TINY, drawn
+from tests.run_once import jit_to_run_once
 
 FRAMES, TEXT, WIDTH, TRACK = 44, 5, 8, "head"  # not a multiple of the predictor's 12 frames
 CONFIG = override(TINY, {"model.width": "8", "model.speech_paths.dilations": "1"})
@@ -27,11 +28,11 @@ def decoder_of_a_tiny_system():
     own["bit"]["embedding"] *= 2
     own["logit"]["bias"] -= 0.5
 
-    @functools.partial(jax.jit, static_argnames="decoder")
+    @functools.partial(jit_to_run_once, static_argnames="decoder")
     def decode(encoded, threshold, *, decoder):
         return decode_keyframes(network, params, TRACK, encoded, threshold, decoder=decoder)
 
-    @jax.jit
+    @jit_to_run_once
     def taught(encoded, bits):
         given = {"deterministic": True, "method": Network.keyframe_logits}
         inputs = (TRACK, shifted_bits(bits), encoded)
