@@ -101,3 +101,15 @@ def stored_table(file: Path | None, purpose: str, about: dict, console: Console)
         return None
     console.say(f"{file}: continues with its {len(content['rows'])} finished rows")
     return content
+
+
+def show_table(document: dict, file: Path | None, console: Console, *, choice: str = "") -> int:
+    """Print a finished table, its rule and the line `choice`; return the exit status."""
+    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
+        console.say(line)
+    if choice:
+        console.say(choice)
+    if file:
+        console.say(f"{file} contains the table and the figures of every row")
+    console.result(document)
+    return 0

@@ -18,6 +18,7 @@ from ksdiff_jax.cli.evaluate_rows import (
     about_sources,
     refuse_test_split,
     sample_row,
+    show_table,
     stored_table,
     table_engine,
     what_is_measured,
@@ -120,13 +121,8 @@ def run_samplers(
     about, engine = about_sources(args, pretrained), table_engine(system, pretrained, clips)
     engine = engine.with_options(**single_values(args) | {"sampler": None, "spacing": None})
     document = measure_samplers(args, engine, clips, about, out=out, console=console)
-    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
-        console.say(line)
-    console.say(f"chosen: {document['chosen']['sampler']}, {document['chosen']['steps']} steps")
-    if out:
-        console.say(f"{out / FILE} contains the table and the figures of every row")
-    console.result(document)
-    return 0
+    choice = f"chosen: {document['chosen']['sampler']}, {document['chosen']['steps']} steps"
+    return show_table(document, out and out / FILE, console, choice=choice)
 
 
 def measure_samplers(

@@ -17,6 +17,7 @@ from ksdiff_jax.cli.evaluate_rows import (
     about_sources,
     refuse_test_split,
     sample_row,
+    show_table,
     stored_table,
     table_engine,
     what_is_measured,
@@ -120,12 +121,7 @@ def run_table(
     own = {name: getattr(args, name) for name in ("steps", "style", "sampler", "spacing")}
     engine = engine.with_options(**own, causal=True if args.causal else None)
     document = measure_table(args, engine, clips, about, out=out, console=console)
-    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
-        console.say(line)
-    if out:
-        console.say(f"{out / FILE} contains the table and the figures of every row")
-    console.result(document)
-    return 0
+    return show_table(document, out and out / FILE, console)
 
 
 def measure_table(
