@@ -16,11 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.limits import at_least, need, probabilities, weights
-
-# of sampling options, here because a configuration is read without JAX
-SamplerName = Literal["ddim", "dpm++2m", "unipc"]  # diffusion/samplers.py
-Spacing = Literal["trailing", "log_snr"]  # diffusion/schedule.py
+from ksdiff_jax.limits import at_least, below_one, need, probabilities, weights
 
 
 @dataclass(frozen=True)
@@ -169,7 +165,7 @@ class TrainConfig:
         rate = self.learning_rate
         need(math.isfinite(rate) and rate > 0, self, "train.learning_rate", "a number above 0")
         need(self.clip_norm > 0, self, "train.clip_norm", "a number above 0")
-        need(0 <= self.ema_decay < 1, self, "train.ema_decay", "a number from 0 to below 1")
+        below_one(self, "train", "ema_decay")
         need(self.hang_s >= 0, self, "train.hang_s", "seconds, or 0 for no watchdog")
         need(0 <= self.seed < 2**32, self, "train.seed", "a whole number from 0 to below 2^32")
 

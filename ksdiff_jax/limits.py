@@ -23,16 +23,21 @@ def at_least(config, group: str, **least: int) -> None:
         need(getattr(config, name) >= limit, config, f"{group}.{name}", f"{limit} or more")
 
 
-def probabilities(config, group: str, *names: str) -> None:
+def probabilities(config, group: str, *names: str, what: str = "a number from 0 to 1") -> None:
     """Check that each named field is a number from 0 to 1."""
     for name in names:
+        need(0 <= getattr(config, name) <= 1, config, f"{group}.{name}", what)
+
+
+def below_one(config, group: str, *names: str) -> None:
+    """Check that each named field is a number from 0 to below 1."""
+    for name in names:
         value = getattr(config, name)
-        need(0 <= value <= 1, config, f"{group}.{name}", "a number from 0 to 1")
+        need(0 <= value < 1, config, f"{group}.{name}", "a number from 0 to below 1")
 
 
-def weights(config, group: str, *names: str) -> None:
+def weights(config, group: str, *names: str, what: str = "a finite number, 0 or more") -> None:
     """Check that each named field is a finite number of at least 0."""
     for name in names:
         value = getattr(config, name)
-        finite = math.isfinite(value) and value >= 0
-        need(finite, config, f"{group}.{name}", "a finite number, 0 or more")
+        need(math.isfinite(value) and value >= 0, config, f"{group}.{name}", what)

@@ -40,7 +40,7 @@ from jax.sharding import Mesh, NamedSharding
 from ksdiff_jax.animate.batches import Runner, bucket_of
 from ksdiff_jax.animate.causal_form import causal_form, live_form
 from ksdiff_jax.animate.editing import check_edits, sample_edited
-from ksdiff_jax.animate.joining import sample_whole, with_blinks
+from ksdiff_jax.animate.joining import part_of_progress, sample_whole, window_frames, with_blinks
 from ksdiff_jax.animate.keys import check_seed, sample_key
 from ksdiff_jax.animate.live import LiveSampler, LiveSystem, live_samples
 from ksdiff_jax.animate.options import with_look_ahead, with_sampling
@@ -218,18 +218,22 @@ class Engine:
         if self._streams:
             return live_samples(self.live_sampler(), utterances, keys, progress=progress)
         runner = Runner(self.system, self._params, self.mesh, self.buckets)
-        windows = functools.partial(sample_whole, runner, batch_size=batch_size, progress=progress)
-        samples = windows(utterances, keys)
+        windows = functools.partial(sample_whole, runner, batch_size=batch_size)
+        changed = [utterances[i] for i in edited]
+        first, later = (window_frames(u, longest=self.buckets[-1]) for u in (utterances, changed))
+        progress_first = part_of_progress(progress, after=later)
+        samples = windows(utterances, keys, progress=progress_first)
         finished = [
             with_blinks(*each, system=self.system)
             for each in zip(samples, utterances, keys, strict=True)
         ]
         if edited:
             rows = [(utterances[i], samples[i], finished[i], keys[i]) for i in edited]
+            progress_again = part_of_progress(progress, before=first)
+            windows = functools.partial(windows, progress=progress_again)
             again = sample_edited(windows, rows, system=self.system)
-            finished = [
-                again[edited.index(i)] if i in edited else each for i, each in enumerate(finished)
-            ]
+            for i, sample in zip(edited, again, strict=True):
+                finished[i] = sample
         return finished
 
     def prepared(self, utterances: Sequence[Utterance]) -> list[Utterance]:

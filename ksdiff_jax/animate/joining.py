@@ -29,8 +29,8 @@ def sample_whole(
     """Return the samples of whole utterances with these keys, before blinks.
 
     With `known`, the samples without the edits of the utterances, a window in which no frame may
-    change is not sampled again. `progress(done, total)` is called after each batch, in motion
-    frames.
+    change is not sampled again and counts as done. `progress(done, total)` is called after each
+    batch, in motion frames.
     """
     longest = runner.buckets[-1]
     parts: list[dict[Window, Sample]] = [{} for _ in utterances]
@@ -43,7 +43,10 @@ def sample_whole(
                 parts[item][window] = jax.tree.map(cut, known[item])
             else:
                 jobs.append(Job(item, window, utterance, key))
-    done, total = 0, sum(job.window.frames for job in jobs)
+    total = window_frames(utterances, longest=longest)
+    done = total - sum(job.window.frames for job in jobs)
+    if progress and not jobs:
+        progress(done, total)
     for group, samples in runner.run(jobs, batch_size):
         for job, sample in zip(group, samples, strict=True):
             parts[job.item][job.window] = sample
@@ -58,6 +61,23 @@ def sample_whole(
         )
         for of_item, utterance in zip(parts, utterances, strict=True)
     ]
+
+
+def window_frames(utterances: Sequence[Utterance], *, longest: int) -> int:
+    """Return the motion frames of all windows of the utterances."""
+    windows = (plan_windows(utterance.frames, longest=longest) for utterance in utterances)
+    return sum(window.frames for of_one in windows for window in of_one)
+
+
+def part_of_progress(
+    progress: Callable[[int, int], None] | None, *, before: int = 0, after: int = 0
+) -> Callable[[int, int], None] | None:
+    """Return the progress function of one part of a work, for which `before` frames are done
+    earlier and `after` frames follow.
+    """
+    if progress is None:
+        return None
+    return lambda done, total: progress(before + done, before + total + after)
 
 
 def joined_windows(parts: list[Sample], *, frames: int, longest: int) -> Sample:

@@ -1,6 +1,6 @@
 """A configuration with other options of sampling."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.config import Config
@@ -11,8 +11,14 @@ from ksdiff_jax.overrides import override
 def with_sampling(config: Config, **options) -> Config:
     """Return a configuration with these sampling options; an option None keeps its value.
 
-    Raise `InputError` with the name of an unknown option or of one with an invalid value.
+    Raise `InputError` with the name of an unknown option or of one with an invalid value, and for a
+    system that generates no motion.
     """
+    if not fields(config.sample):
+        raise InputError(
+            f"{config.name or config.system}: a checkpoint of the system {config.system} generates "
+            "no motion; animate with another checkpoint"
+        )
     given = {f"sample.{name}": value for name, value in options.items() if value is not None}
     try:
         return override(config, given)

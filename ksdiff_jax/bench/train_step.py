@@ -171,19 +171,20 @@ def our_draws(config: Config, batch, keys):
     from ksdiff_jax.bench.train_torch import Draws
     from ksdiff_jax.models.ksdiff import training
     from ksdiff_jax.models.ksdiff.network import generator_dims
+    from ksdiff_jax.models.training_noise import drawn_flags, drawn_noise
     from ksdiff_jax.rng import streams
 
     batch, model = jax.tree.map(jax.numpy.asarray, batch), config.model
     target = training.true_keyframes(batch, config)
     noise = {
-        name: training.drawn_noise(
-            keys, name, frames=batch.motion.shape[1], dims=len(dims), config=config
+        name: drawn_noise(
+            keys, (batch.motion.shape[1], len(dims)), steps=model.diffusion.steps, name=name
         )
         for name, dims in generator_dims(model).items()
     }
     drawn = Draws(
-        training.drawn_flags(keys, "drop all", model.diffusion.condition_drop_probability),
-        training.drawn_flags(keys, "drop transcript", model.transcript.drop_probability),
+        drawn_flags(keys, "drop all", model.diffusion.condition_drop_probability),
+        drawn_flags(keys, "drop transcript", model.transcript.drop_probability),
         targets=target,
         shown={
             track: training.shown_keyframes(

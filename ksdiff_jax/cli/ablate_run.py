@@ -27,6 +27,7 @@ from ksdiff_jax.cli.ablate_folder import (
     trained_steps,
 )
 from ksdiff_jax.cli.console import Console, notices_as_lines, without_library_logs
+from ksdiff_jax.cli.evaluate_rows import table_engine
 from ksdiff_jax.cli.streams import put_error, repair_streams
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import set_home, write_json
@@ -91,7 +92,6 @@ def make(study: Study, run: Run, *, device: str | None = None) -> int:
 
 def scored(study: Study, run: Run) -> dict:
     """Return the figures of a trained run for every clip of the study."""
-    from ksdiff_jax.animate.engine import BUCKETS, Engine
     from ksdiff_jax.evaluate.run import keyframe_settings, predict_clips
     from ksdiff_jax.models import build_system
     from ksdiff_jax.models.pretrained import load_pretrained
@@ -103,9 +103,7 @@ def scored(study: Study, run: Run) -> dict:
     wanted = (read_scores(study.beside) or {}).get("clips_sha256", digest_of(clips))
     if digest_of(clips) != wanted:
         raise InputError(f"{study.data}: its clips changed since the study began")
-    fitting = [bucket for bucket in BUCKETS if bucket >= max(clip.frames for clip in clips)]
-    # one length for all clips: the sampler is compiled once a row
-    engine = Engine(system, pretrained.params, buckets=fitting[:1] or BUCKETS)
+    engine = table_engine(system, pretrained, clips)
     predictions = predict_clips(engine, clips, seed=study.seed, samples=study.samples)
     figures = figures_of(study, clips, predictions, keyframe_settings(study.config))
     about = {"row": run.row, "seed": run.seed, "digest": pretrained.digest}

@@ -10,11 +10,9 @@ Every host takes each N-th recording.
 import argparse
 import contextlib
 import dataclasses
-import functools
 import os
 import re
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +30,7 @@ from ksdiff_jax.cli.many_progress import Progress, summary
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.parallel.shares import Share, share
-from ksdiff_jax.speech.transcripts.sidecar import ENDINGS, find_sidecar
+from ksdiff_jax.speech.transcripts.sidecar import find_sidecar
 
 UNWRITTEN = 4  # batches that wait for the writer
 _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}(?:\.\w+)?")
@@ -317,20 +315,4 @@ class Transcripts:
             return True
         if said := record["transcript"]:
             return sha256_of(said["source"]) == said["sha256"]
-        stem = unicodedata.normalize("NFC", Path(path).stem)
-        near = any(name.startswith(stem) for name in _texts(str(Path(path).parent)))
-        return not near or find_sidecar(path) is None
-
-
-@functools.lru_cache(maxsize=64)
-def _texts(folder: str) -> tuple[str, ...]:
-    """Return the names in a folder that have the ending of a transcript."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208  names only, of thousands of files
-    except OSError:
-        return ()
-    return tuple(
-        unicodedata.normalize("NFC", name)
-        for name in names
-        if os.path.splitext(name)[1].lower() in ENDINGS  # noqa: PTH122
-    )
+        return find_sidecar(path) is None

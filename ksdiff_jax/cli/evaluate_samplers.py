@@ -8,19 +8,25 @@ times of the rows of a call are measured at its end, in turn, as ratios to that 
 
 import argparse
 import itertools
-import json
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ksdiff_jax.cli.console import Console
-from ksdiff_jax.cli.evaluate_sampling import single_values, what_is_measured
-from ksdiff_jax.config import SamplerName, Spacing
+from ksdiff_jax.cli.evaluate_rows import (
+    about_sources,
+    refuse_test_split,
+    sample_row,
+    show_table,
+    stored_table,
+    table_engine,
+    what_is_measured,
+)
+from ksdiff_jax.cli.evaluate_sampling import single_values
+from ksdiff_jax.diffusion.config import SamplerName, Spacing
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import write_document
-from ksdiff_jax.ownership import purpose_of
 
 if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.animate.engine import Engine
@@ -97,11 +103,7 @@ def check_samplers(args: argparse.Namespace) -> None:
         if len(getattr(args, option) or ()) > 1:
             name = option.replace("_", "-")
             raise InputError(f"--{name}: several values are another table; omit --samplers")
-    if args.split == "test" and not args.choose_on_test:
-        raise InputError(
-            "--split test: a sampler chosen on the test split makes its figures too good; use "
-            "--split val, or add --choose-on-test"
-        )
+    refuse_test_split(args, "a sampler")
 
 
 def run_samplers(
@@ -114,26 +116,13 @@ def run_samplers(
     console: Console,
 ) -> int:
     """Measure, print and write the table of samplers."""
-    from ksdiff_jax.animate.engine import BUCKETS, Engine
-
     if not hasattr(system.config.sample, "sampler"):
         raise InputError(f"--checkpoint {args.checkpoint}: it samples no motion; name another")
-    fitting = [bucket for bucket in BUCKETS if bucket >= max(clip.frames for clip in clips)]
-    # one length for all clips: every row compiles the sampler once
-    engine = Engine(system, pretrained.params, buckets=fitting[:1] or BUCKETS)
-    about = {
-        "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
-        "data": args.data or "built-in corpus",
-    }
+    about, engine = about_sources(args, pretrained), table_engine(system, pretrained, clips)
     engine = engine.with_options(**single_values(args) | {"sampler": None, "spacing": None})
     document = measure_samplers(args, engine, clips, about, out=out, console=console)
-    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
-        console.say(line)
-    console.say(f"chosen: {document['chosen']['sampler']}, {document['chosen']['steps']} steps")
-    if out:
-        console.say(f"{out / FILE} contains the table and the figures of every row")
-    console.result(document)
-    return 0
+    choice = f"chosen: {document['chosen']['sampler']}, {document['chosen']['steps']} steps"
+    return show_table(document, out and out / FILE, console, choice=choice)
 
 
 def measure_samplers(
@@ -159,25 +148,15 @@ def measure_samplers(
     about |= what_is_measured(args, engine, clips, without=("sampler", "spacing", "steps"))
     rows, times = _finished(out, about, console)
     truth, utterances = truth_of(builtin_face(), clips), [engine.read_clip(c) for c in clips]
-    samples = args.samples
     for number, options in enumerate(wanted, start=1):
         label = f"row {number} of {len(wanted)}, {options}"
         if options not in rows:
-            started = time.perf_counter()
-            with console.progress(label, unit="frames") as update:
-                found = engines[options].sample(
-                    [utterance for utterance in utterances for _ in range(samples)],
-                    seed=args.seed,
-                    numbers=[*range(samples)] * len(utterances),
-                    progress=update,
-                )
-            motions = [
-                [one.motion for one in found[i : i + samples]]
-                for i in range(0, len(found), samples)
-            ]
+            given = {"label": label, "console": console}
+            each, took_s = sample_row(args, engines[options], utterances, **given)
+            motions = [[one.motion for one in samples] for samples in each]
             rows[options] = row_of(options, motions, truth)
             _store(rows, times, truth, own, about, out=out, overwrite=args.overwrite)
-            label += f" ({time.perf_counter() - started:.0f} s)"
+            label += f" ({took_s:.0f} s)"
         console.say(label)
     times |= _times(engines, utterances, seed=args.seed, console=console)
     saved = {"out": out, "overwrite": args.overwrite}
@@ -229,14 +208,10 @@ def _finished(
     """Return the rows and times of an earlier call that measured the same."""
     from ksdiff_jax.evaluate.sampler_table import Options, from_json
 
-    if out is None or purpose_of(out / FILE) != "samplers":
-        return {}, {}
-    content = json.loads((out / FILE).read_text(encoding="utf-8"))
-    if content.get("about") != json.loads(json.dumps(about)):
-        console.say(f"{out / FILE}: of another checkpoint, data or seed; it is replaced")
+    content = stored_table(out and out / FILE, "samplers", about, console)
+    if content is None:
         return {}, {}
     rows = [from_json(row) for row in content["rows"]]
-    console.say(f"{out / FILE}: continues with its {len(rows)} finished rows")
     times = {
         Options(*(of[name] for name in Options._fields)): tuple(of["ratio"])
         for of in content["times"]

@@ -7,19 +7,23 @@ and seed keeps the rows there and measures those that are missing.
 """
 
 import argparse
-import dataclasses
-import hashlib
 import itertools
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.evaluate_rows import (
+    about_sources,
+    refuse_test_split,
+    sample_row,
+    show_table,
+    stored_table,
+    table_engine,
+    what_is_measured,
+)
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import write_document
-from ksdiff_jax.ownership import purpose_of
 
 if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.animate.engine import Engine
@@ -88,11 +92,7 @@ def check_table(args: argparse.Namespace) -> None:
                 f"--{option.replace('_', '-')}: not used for a table of sampling options; omit it, "
                 "or give one value of --guidance and of --lip-temperature"
             )
-    if args.split == "test" and not args.choose_on_test:
-        raise InputError(
-            "--split test: options chosen on the test split make its figures too good; use "
-            "--split val, or add --choose-on-test"
-        )
+    refuse_test_split(args, "options")
 
 
 def single_values(args: argparse.Namespace) -> dict[str, float | str]:
@@ -115,26 +115,13 @@ def run_table(
     console: Console,
 ) -> int:
     """Measure, print and write a table of sampling options."""
-    from ksdiff_jax.animate.engine import BUCKETS, Engine
-
-    fitting = [bucket for bucket in BUCKETS if bucket >= max(clip.frames for clip in clips)]
-    # one length for all clips: every pair of options compiles the sampler once
-    engine = Engine(system, pretrained.params, buckets=fitting[:1] or BUCKETS)
-    about = {
-        "checkpoint": {"name": args.checkpoint, "digest": pretrained.digest},
-        "data": args.data or "built-in corpus",
-    }
+    about, engine = about_sources(args, pretrained), table_engine(system, pretrained, clips)
     if args.style:
         about["style"] = args.style
     own = {name: getattr(args, name) for name in ("steps", "style", "sampler", "spacing")}
     engine = engine.with_options(**own, causal=True if args.causal else None)
     document = measure_table(args, engine, clips, about, out=out, console=console)
-    for line in ("", *document["table"].splitlines(), "", f"rule: {document['rule']}"):
-        console.say(line)
-    if out:
-        console.say(f"{out / FILE} contains the table and the figures of every row")
-    console.result(document)
-    return 0
+    return show_table(document, out and out / FILE, console)
 
 
 def measure_table(
@@ -164,19 +151,12 @@ def measure_table(
     for number, options in enumerate(wanted, start=1):
         label = ", ".join(f"{n.replace('_', ' ')} {v:g}" for n, v in options._asdict().items())
         if options not in rows:
-            started = time.perf_counter()
             utterances = utterances or [engine.read_clip(clip) for clip in clips]
-            with console.progress(label, unit="frames") as update:
-                found = engines[options].sample(
-                    [utterance for utterance in utterances for _ in range(args.samples)],
-                    seed=args.seed,
-                    numbers=[*range(args.samples)] * len(utterances),
-                    progress=update,
-                )
-            each = [found[i : i + args.samples] for i in range(0, len(found), args.samples)]
+            given = {"label": label, "console": console}
+            each, took_s = sample_row(args, engines[options], utterances, **given)
             rows[options] = table_row(options, [prediction_of(one) for one in each], truth)
             _store(rows, own, about, out, args)
-            label += f" ({time.perf_counter() - started:.0f} s)"
+            label += f" ({took_s:.0f} s)"
         figures = (f"{title} {shown(rows[options].figures[n])}" for n, title in TITLES.items())
         console.say(f"row {number} of {len(wanted)}, {label}: {', '.join(figures)}")
     rows = dict(sorted(rows.items()))
@@ -199,38 +179,12 @@ def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list
     return own, sorted(dict.fromkeys(wanted))
 
 
-def what_is_measured(
-    args: argparse.Namespace, engine: "Engine", clips: "list[Clip]", *, without: tuple[str, ...]
-) -> dict:
-    """Return what rows must share to stand in one table; they differ in the options `without`."""
-    digest = hashlib.sha256()
-    for clip in clips:
-        digest.update(clip.clip_id.encode("utf-8", "backslashreplace"))
-        digest.update(clip.audio.tobytes())
-    sample = dataclasses.asdict(engine.system.config.sample)
-    others = {n: v for n, v in sample.items() if n not in without}
-    return {
-        "split": args.split,
-        "clips": len(clips),
-        "clips_sha256": digest.hexdigest(),
-        "samples": args.samples,
-        "seed": args.seed,
-        "options": others,
-    }
-
-
 def _finished(out: Path | None, about: dict, console: Console) -> "dict[Options, Row]":
     """Return the rows of an earlier call that measured the same."""
     from ksdiff_jax.evaluate.sampling_table import from_json
 
-    if out is None or purpose_of(out / FILE) != "sampling":
-        return {}
-    content = json.loads((out / FILE).read_text(encoding="utf-8"))
-    if content.get("about") != json.loads(json.dumps(about)):
-        console.say(f"{out / FILE}: of another checkpoint, data or seed; it is replaced")
-        return {}
-    rows = [from_json(row) for row in content["rows"]]
-    console.say(f"{out / FILE}: continues with its {len(rows)} finished rows")
+    content = stored_table(out and out / FILE, "sampling", about, console)
+    rows = [from_json(row) for row in content["rows"]] if content else []
     return {row.options: row for row in rows}
 
 

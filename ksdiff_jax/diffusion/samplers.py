@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from ksdiff_jax.config import SamplerName
+from ksdiff_jax.diffusion.config import SamplerName
 from ksdiff_jax.diffusion.dpm_solver import dpm_solver_pp_2m
 from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.unipc import unipc

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ksdiff_jax.config import Spacing
+from ksdiff_jax.diffusion.config import Spacing
 from ksdiff_jax.typing import Float, Int
 
 

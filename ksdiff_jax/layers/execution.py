@@ -4,10 +4,12 @@ computes.
 They are passed together from a configuration through the network to each layer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
+
+from ksdiff_jax.config import Config
 
 
 @dataclass(frozen=True)
@@ -22,3 +24,21 @@ class Execution:
     scan_layers: bool = False  # one layer of a stack is compiled and looped, see stack.py
     # whether the predictions of guidance are one batch; None: on accelerators (diffusion/guidance)
     batch_guidance: bool | None = None
+
+    @property
+    def unrolled(self) -> "Execution":
+        """Return the settings of a sampler, which runs each layer many times: unrolled layers avoid
+        copies of their weights.
+        """
+        return replace(self, scan_layers=False)
+
+
+def configured_execution(config: Config) -> Execution:
+    """Return the execution settings that a configuration has in `model` and `train`."""
+    model, train = config.model, config.train
+    return Execution(
+        dtype=jnp.dtype(model.compute_dtype),
+        attention=model.attention,
+        remat=train.remat,
+        scan_layers=train.scan_layers,
+    )

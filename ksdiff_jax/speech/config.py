@@ -150,3 +150,9 @@ class EncoderConfig:
             "pretrained, with the run of a student in model.encoder.path; only configs/student.py "
             "trains a new one",
         )
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Return the path prefix of pretrained weights, unless they are finetuned."""
+        held = self.kind == "pretrained" and not self.finetune
+        return ("encoder/backbone",) if held else ()

@@ -88,13 +88,9 @@ def make_train_step(
         state: TrainState, batch: PyTree, frozen: PyTree, seed: UInt[Array, "_"]
     ) -> tuple[TrainState, Metrics]:
         key = stream(jax.random.wrap_key_data(seed), "train", state.step)
+        held = config.train.freeze_patterns
         (loss, terms), gradients = accumulated(
-            loss_gradient(
-                system,
-                frozen,
-                shardings.params,
-                held=config.train.freeze_patterns,
-            ),
+            loss_gradient(system, frozen, shardings.params, held=held),
             state.params,
             batch,
             numbered(key, jnp.arange(rows_of(batch))),
@@ -114,13 +110,8 @@ def make_train_step(
             skipped=state.skipped + jnp.where(finite, 0, 1).astype(state.skipped.dtype),
         )
         rate = learning_rate_at(state.step - state.skipped, config.train)
-        metrics = {
-            "loss": loss,
-            **terms,
-            "grad_norm": norm,
-            "learning_rate": rate,
-            "skipped": new.skipped,
-        }
+        metrics = {"loss": loss, **terms, "grad_norm": norm}
+        metrics |= {"learning_rate": rate, "skipped": new.skipped}
         return new, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), metrics)
 
     compiled = jax.jit(
@@ -133,10 +124,7 @@ def make_train_step(
 
 
 def loss_gradient(
-    system: System,
-    frozen: PyTree,
-    shardings: PyTree,
-    held: tuple[str, ...] = (),
+    system: System, frozen: PyTree, shardings: PyTree, held: tuple[str, ...] = ()
 ) -> Callable[..., Gradient]:
     """Return a function (params, batch, keys) -> ((loss, means of its terms), gradient by the
     trainable parameters).
@@ -161,11 +149,7 @@ def loss_gradient(
 
 
 def make_validation_step(
-    system: System,
-    *,
-    abstract: TrainState,
-    mesh: Mesh,
-    frozen: PyTree | None = None,
+    system: System, *, abstract: TrainState, mesh: Mesh, frozen: PyTree | None = None
 ) -> Step:
     """Return the compiled pass without dropout: (averaged parameters, `NumberedBatch`) -> the terms
     of each clip, replicated on every device.

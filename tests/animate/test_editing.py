@@ -73,6 +73,18 @@ def test_the_keyframes_of_a_motion_and_the_same_keyframes_change_nothing(animato
     np.testing.assert_array_equal(of(animator, keyframes=base).coefficients, base.coefficients)
 
 
+def test_progress_of_an_edit_counts_once_up_to_its_total(animator, base):
+    bits = base.keyframes_head.copy()
+    bits[200] = ~bits[200]
+    for keyframes in (base, {"head": bits}):  # no window is sampled again, and one is
+        counts = []
+        utterances = [tone(30), animator.edited(tone(FRAMES), keyframes=keyframes)]
+        animator.animate(utterances, progress=lambda *seen, to=counts: to.append(seen))
+        done, totals = zip(*counts, strict=True)
+        assert len(set(totals)) == 1 and done[-1] == totals[0]
+        assert list(done) == sorted(set(done)) and len(done) > 1
+
+
 def test_pins_come_back_bit_for_bit_across_windows_and_lead_there(animator, base):
     take = animator.animate([tone(FRAMES)], seed=9)[0]
     motion = of(animator, pins=Pins.between(take, 5.0, 9.0, parts=["head", 7]))

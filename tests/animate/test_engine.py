@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine, TranscriptWarning
 from ksdiff_jax.animate.joining import with_blinks
+from ksdiff_jax.animate.options import with_sampling
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
 from ksdiff_jax.data.schema import Clip
@@ -22,6 +23,7 @@ from ksdiff_jax.face.actions import (
     coefficients_of,
     expression_to_actions,
 )
+from ksdiff_jax.models import default_config
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import EXPRESSION, MOTION_DIMS
@@ -269,3 +271,9 @@ def test_the_causal_form_of_an_utterance_has_nothing_that_depends_on_later_sound
     known = 40 - ahead
     np.testing.assert_array_equal(early.prosody[:known], form.prosody[:known])
     assert (early.prosody[:known] != whole.prosody[:known]).any()
+
+
+@pytest.mark.parametrize("system", ["sync", "student"])
+def test_a_system_that_generates_no_motion_is_named_before_any_work(system):
+    with pytest.raises(InputError, match=rf"^{system}: .* generates no motion; animate with ano"):
+        with_sampling(default_config(system), steps=None)

@@ -26,6 +26,7 @@ from tests.models.ksdiff.conftest import (
     random_batch,
     total_loss,
 )
+from tests.run_once import jit_to_run_once
 from tests.speech.tiny_whisper_encoder import LAYOUT as WHISPER
 from tests.speech.tiny_whisper_encoder import write_folder
 
@@ -72,7 +73,7 @@ def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_lay
     choice = {"model.encoder.path": str(tiny_encoder), "model.encoder.layer": "weighted"}
     config, encoder = with_encoder(override(TINY, SMALLEST | choice))
     system = build_system(config)
-    params = jax.jit(system.init)(KEY)
+    params = jit_to_run_once(system.init)(KEY)
     assert jax.tree.structure(params["encoder"]["backbone"]) == jax.tree.structure(encoder.params)
     params = join(params, encoder_params(encoder))
     batch = random_batch(8)
@@ -80,7 +81,7 @@ def test_no_gradient_flows_into_a_frozen_encoder_but_into_the_weights_of_its_lay
     def loss(params):
         return total_loss(system, params, batch, train=False)
 
-    gradients = named_leaves(jax.jit(jax.grad(loss))(lively(params)))
+    gradients = named_leaves(jit_to_run_once(jax.grad(loss))(lively(params)))
     assert not any(np.any(leaf) for name, leaf in gradients.items() if "backbone" in name)
     assert np.abs(gradients["encoder/layer_weights"]).min() > 0
 

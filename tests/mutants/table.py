@@ -112,8 +112,8 @@ MUTANTS = (
         "transcript-kept-where-all-conditions-go",
         "training_terms",
         (
-            "dropped | drawn_flags(keys, *hide, train=train)",
-            "drawn_flags(keys, *hide, train=train)",
+            'dropped | drawn_flags(keys, "drop transcript", share)',
+            'drawn_flags(keys, "drop transcript", share)',
         ),
         tests=OBJECTIVE,
     ),
@@ -196,12 +196,15 @@ MUTANTS = (
     _mutant(
         "alignment-window-one-wider",
         "GeneratorLayer.__call__",
-        ("generator.alignment_frames", "generator.alignment_frames + 1"),
+        (
+            "self.config.generator.alignment_frames",
+            "self.config.generator.alignment_frames + 1",
+        ),
         tests=EQUATIONS,
     ),
     _mutant(
         "self-attention-without-bias",
-        "GeneratorLayer.__call__",
+        "GeneratorLayer._bias",
         ("jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))", "0 * jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))"),
         tests=EQUATIONS,
     ),

@@ -20,6 +20,7 @@ from ksdiff_jax.train.optimizer import make_optimizer
 from ksdiff_jax.train.state import abstract_state
 from ksdiff_jax.train.steps import make_train_step
 from tests.models.ksdiff.conftest import TINY, lively, random_batch
+from tests.run_once import jit_to_run_once
 
 # What norms, softmax, spectra, positions, schedules and losses are made of.
 DELICATE = {
@@ -93,7 +94,7 @@ def test_a_step_is_finite_near_that_of_float32_and_leaves_float32_behind():
         state = state._replace(params=lively(state.params))
         key = stream(jax.random.key(config.train.seed), "train", 0)
         keys = numbered(key, jnp.arange(2))
-        terms = jax.jit(lambda p: build_system(plain).loss(p, batch, keys, train=True))(
+        terms = jit_to_run_once(lambda p: build_system(plain).loss(p, batch, keys, train=True))(
             state.params
         )
         expected = float(sum(terms.values()).mean())

@@ -50,7 +50,7 @@ class WordTime(NamedTuple):
     end_s: float
 
 
-class Utterance(NamedTuple):
+class SpokenText(NamedTuple):
     samples: Int[np.ndarray, "n"]  # int16
     sample_rate_hz: int
     phonemes: tuple[PhonemeTime, ...]
@@ -117,7 +117,7 @@ class Espeak:
         self._callback = _Callback(self._receive)  # referenced as long as the library may call it
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def speak(self, text: str, *, voice: Voice) -> Utterance:
+    def speak(self, text: str, *, voice: Voice) -> SpokenText:
         """Synthesise one text.
 
         Times are espeak's own event times, in seconds of the returned samples.
@@ -137,7 +137,7 @@ class Espeak:
         self._library.espeak_Synth(data, len(data) + 1, 0, 0, 0, CHARS_UTF8 | ENDPAUSE, None, None)
         samples = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.int16)
         end_s = len(samples) / self.sample_rate_hz
-        return Utterance(
+        return SpokenText(
             samples,
             self.sample_rate_hz,
             _phonemes(self._events, end_s=end_s),

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.data.corpus.espeak import PhonemeTime, Utterance
+from ksdiff_jax.data.corpus.espeak import PhonemeTime, SpokenText
 from ksdiff_jax.data.corpus.recordings.phone_names import arpabet, is_silence
 from ksdiff_jax.errors import InputError
 
@@ -47,7 +47,7 @@ class Flite:
             )
         self.names = tuple(self._run("-lv").partition(":")[2].split())
 
-    def speak(self, text: str, *, voice: FliteVoice) -> Utterance:
+    def speak(self, text: str, *, voice: FliteVoice) -> SpokenText:
         """Synthesise one sentence."""
         if voice.name not in self.names:
             raise InputError(
@@ -64,7 +64,7 @@ class Flite:
             stresses = self._run(*options, "-psstress", "-o", "none")
             samples, rate_hz = _samples(path)
         phonemes = phonemes_of(ends, stresses, end_s=len(samples) / rate_hz)
-        return Utterance(samples, rate_hz, phonemes, words=())
+        return SpokenText(samples, rate_hz, phonemes, words=())
 
     def _run(self, *arguments: str) -> str:
         try:

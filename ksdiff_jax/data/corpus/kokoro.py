@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.data.corpus.espeak import PhonemeTime, Utterance
+from ksdiff_jax.data.corpus.espeak import PhonemeTime, SpokenText
 from ksdiff_jax.data.corpus.recordings.phone_names import ipa
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.typing import Float
@@ -75,7 +75,7 @@ class Kokoro:
             )
         self.names = tuple(sorted(self._model.voices.keys()))
 
-    def speak(self, text: str, *, voice: KokoroVoice) -> Utterance:
+    def speak(self, text: str, *, voice: KokoroVoice) -> SpokenText:
         """Synthesise one sentence."""
         audio, rate_hz, spoken = self._model.create_timed(
             text, voice=voice.name, speed=voice.speed, lang=voice.language
@@ -87,7 +87,7 @@ class Kokoro:
             for part in spoken
         ]
         phonemes = without_false_pauses(phonemes_of(times), samples / 32768.0, rate_hz=rate_hz)
-        return Utterance(samples, rate_hz, phonemes, words=())
+        return SpokenText(samples, rate_hz, phonemes, words=())
 
 
 def phonemes_of(letters: Iterable[tuple[str, float, float]]) -> tuple[PhonemeTime, ...]:

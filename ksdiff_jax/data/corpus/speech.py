@@ -13,7 +13,7 @@ import soxr
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.corpus.articulation import refine_closures
-from ksdiff_jax.data.corpus.espeak import PhonemeTime, Utterance, WordTime
+from ksdiff_jax.data.corpus.espeak import PhonemeTime, SpokenText, WordTime
 from ksdiff_jax.data.corpus.sentences import Split, draw_sentence
 from ksdiff_jax.data.corpus.voices import Synthesiser
 from ksdiff_jax.typing import Int
@@ -45,7 +45,7 @@ def speak_clip(
     speaker = synthesiser.draw_speaker(rng, language=language, split=split)
     wanted_s = rng.uniform(*USUAL_CLIP_S)
     sentences: list[str] = []
-    utterances: list[Utterance] = []
+    utterances: list[SpokenText] = []
     spoken_s = 0.0
     for _ in range(MAX_DRAWS):
         sentence = draw_sentence(rng, language=language, split=split)
@@ -82,7 +82,7 @@ def _silences_s(
 
 
 def _join(
-    utterances: list[Utterance], silences_s: np.ndarray, *, tract_factor: float
+    utterances: list[SpokenText], silences_s: np.ndarray, *, tract_factor: float
 ) -> tuple[np.ndarray, tuple[PhonemeTime, ...], tuple[WordTime, ...]]:
     """Return float samples at 16 kHz of the utterances between silences, and the times in them."""
     rate = utterances[0].sample_rate_hz
@@ -110,7 +110,7 @@ def _join(
     return audio[: frames * SAMPLES_PER_MOTION_FRAME], tuple(phonemes), tuple(words)
 
 
-def _without_pauses(utterance: Utterance) -> list[WordTime]:
+def _without_pauses(utterance: SpokenText) -> list[WordTime]:
     """End the last word before a pause at its last sounding phoneme; espeak extends it through the
     pause.
     """

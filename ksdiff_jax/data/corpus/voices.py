@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ksdiff_jax.data.corpus import flite, kokoro
-from ksdiff_jax.data.corpus.espeak import Espeak, Utterance
+from ksdiff_jax.data.corpus.espeak import Espeak, SpokenText
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.speakers import (
     Speaker,
@@ -28,7 +28,7 @@ class Synthesiser(NamedTuple):
 
     languages: tuple[str, ...]
     draw_speaker: Callable[..., Speaker]
-    speak: Callable[..., Utterance]
+    speak: Callable[..., SpokenText]
 
 
 def check_voices(voices: Sequence[str], *, languages: Sequence[str]) -> None:

@@ -4,12 +4,13 @@ Defaults are the paper's (Eq. n and §n are its numbers); `R` marks our choice w
 a value open.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ksdiff_jax.config import DataConfig, MeshConfig, SamplerName, Spacing, TrainConfig
-from ksdiff_jax.limits import at_least, need, probabilities, weights
+from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.diffusion import config as diffusion
+from ksdiff_jax.diffusion.config import SampleConfig, check_steps
+from ksdiff_jax.limits import at_least, need, weights
 from ksdiff_jax.models.sync.reference import SyncModelConfig
 from ksdiff_jax.speech.config import EncoderConfig
 
@@ -30,20 +31,14 @@ class RegionsConfig:
 
 
 @dataclass(frozen=True)
-class DiffusionConfig:
+class DiffusionConfig(diffusion.DiffusionConfig):
     """Noise process (Eq. 3, with ᾱ_t for its 1 - β_t); the network predicts the noise ε."""
 
     steps: int = 400  # T, §IV-A
-    # R: scaled-linear; the β of latent diffusion times 1000 / 400, for the same final ᾱ of 0.005
+    # R: the β of latent diffusion times 1000 / 400, for the same final ᾱ of 0.005
     beta_start: float = 0.002125
     beta_end: float = 0.03
-    condition_drop_probability: float = (
-        0.1  # p of §III-B: probability of dropping speech, for Eq. 9
-    )
-
-    def __post_init__(self) -> None:
-        at_least(self, "model.diffusion", steps=1)
-        probabilities(self, "model.diffusion", "condition_drop_probability")
+    condition_drop_probability: float = 0.1  # p of §III-B, for Eq. 9
 
 
 @dataclass(frozen=True)
@@ -108,34 +103,6 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class SampleConfig:
-    """Defaults of inference; `ksdiff-jax animate` has options for the common ones."""
-
-    sampler: SamplerName = "ddim"  # R
-    spacing: Spacing = "trailing"  # R: of the steps, see diffusion/schedule.py
-    steps: int = 50  # R
-    guidance: float = 1.0  # s of Eq. 9; 1 is the plain conditional model
-    eta: float = 0.0
-    # R: std of the initial noise of the lip region; at 0 speech alone determines the lips
-    lip_temperature: float = 1.0
-    # R: every blink of the built-in head is closed entirely (face/blinks.py)
-    close_blinks: bool = True
-    # R: drawn: blinks of the built-in head follow the law of the built-in corpus, at random
-    # (animate/drawn_blinks.py); sampled: the model's own
-    blinks: Literal["sampled", "drawn"] = "sampled"
-
-    def __post_init__(self) -> None:
-        at_least(self, "sample", steps=1)
-        guided = math.isfinite(self.guidance) and self.guidance >= 0
-        need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
-        weights(self, "sample", "eta")
-        noisy = self.eta == 0 or self.sampler == "ddim"
-        need(noisy, self, "sample.eta", f"0: the sampler {self.sampler} draws no noise")
-        noisy = 0 <= self.lip_temperature <= 1
-        need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
-
-
-@dataclass(frozen=True)
 class Config:
     """One experiment with DisentTalk; a `ksdiff_jax.config.Config`."""
 
@@ -149,16 +116,12 @@ class Config:
     system: Literal["disenttalk"] = "disenttalk"
 
     def __post_init__(self) -> None:
-        steps = self.model.diffusion.steps
-        few = self.sample.steps <= steps
-        need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
+        check_steps(self)
 
     @property
     def frozen(self) -> tuple[str, ...]:
         """Return the path prefix of a pretrained encoder, unless it is finetuned."""
-        encoder = self.model.encoder
-        held = encoder.kind == "pretrained" and not encoder.finetune
-        return ("encoder/backbone",) if held else ()
+        return self.model.encoder.frozen
 
     @property
     def transcript_tokens(self) -> int:

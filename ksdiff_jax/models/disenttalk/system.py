@@ -1,6 +1,6 @@
 """DisentTalk as a `System`: pure functions of a configuration and a motion space."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.execution import configured_execution
 from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.latent import Regions
 from ksdiff_jax.models.disenttalk.network import Network
@@ -70,22 +70,12 @@ class DisentTalk:
     @property
     def network(self) -> Network:
         """Return the Linen module of the parameters."""
-        return Network(self.config.model, self.regions, self._execution)
+        return Network(self.config.model, self.regions, configured_execution(self.config))
 
     @property
     def regions(self) -> Regions:
         """Return the indices into E of every region, in the order of Eq. 4."""
         return region_numbers(self.config.model.regions, self.space)
-
-    @property
-    def _execution(self) -> Execution:
-        model, train = self.config.model, self.config.train
-        return Execution(
-            dtype=jnp.dtype(model.compute_dtype),
-            attention=model.attention,
-            remat=train.remat,
-            scan_layers=train.scan_layers,
-        )
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Return new parameters, a nested dict: encoder, speech, norm_speech, latent (if it has
@@ -111,8 +101,7 @@ class DisentTalk:
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
         """Return expression and jaw for speech, with the head at rest."""
-        # A sampler runs each block many times; unrolled blocks avoid copies of their weights.
-        execution = replace(self._execution, scan_layers=False)
+        execution = configured_execution(self.config).unrolled
         network = Network(self.config.model, self.regions, execution)
         options = {"space": self.space, "options": self.config.sample}
         motion = sample_normalised(network, params, speech, keys, first, **options)

@@ -19,7 +19,7 @@ from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.sync.configured_loss import SyncLoss
 from ksdiff_jax.models.system import Terms
-from ksdiff_jax.models.training_noise import drawn_noise, dropped_speech
+from ksdiff_jax.models.training_noise import drawn_flags, drawn_noise
 from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.typing import Array, Float, Key, PyTree
 
@@ -51,7 +51,8 @@ def training_terms(
     step, noise = drawn_noise(keys, clean.shape[1:], steps=config.model.diffusion.steps)
     alpha_bar = jnp.asarray(alpha_bars(config.model.diffusion))[step]
     noisy = add_noise(clean, noise, alpha_bar)
-    drop = dropped_speech(keys, config.model.diffusion.condition_drop_probability if train else 0.0)
+    share = config.model.diffusion.condition_drop_probability if train else 0.0
+    drop = drawn_flags(keys, "drop speech", share)
     memory = apply(Network.memory, apply(Network.encode_speech, batch.speech), drop=drop)
     predicted = apply(Network.denoise, noisy, step, memory, mask=mask)
     weight = config.loss.noise * error_weight(alpha_bar, error_of=config.loss.error_of)

@@ -5,14 +5,15 @@ open. Every dataclass checks its fields on creation and raises `InputError` for 
 one.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
-from ksdiff_jax.config import DataConfig, MeshConfig, SamplerName, Spacing, TrainConfig
-from ksdiff_jax.limits import at_least, need, probabilities, weights
+from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.diffusion import config as diffusion
+from ksdiff_jax.diffusion.config import DiffusionConfig, check_steps
+from ksdiff_jax.limits import at_least, below_one, need, probabilities, weights
 from ksdiff_jax.speech.config import EncoderConfig
 
 
@@ -130,22 +131,7 @@ class RegressionConfig:
     def __post_init__(self) -> None:
         at_least(self, "model.regression", reach_frames=0)
         probabilities(self, "model.regression", "share")
-        need(0 <= self.dropout < 1, self, "model.regression.dropout", "a number from 0 to below 1")
-
-
-@dataclass(frozen=True)
-class DiffusionConfig:
-    """Noise process (§2.3); the network predicts the clean signal x_0."""
-
-    steps: int = 1000  # training steps of the schedule
-    beta_start: float = 0.00085  # scaled-linear schedule
-    beta_end: float = 0.012
-    # R: probability of dropping speech and transcript, for classifier-free guidance
-    condition_drop_probability: float = 0.1
-
-    def __post_init__(self) -> None:
-        at_least(self, "model.diffusion", steps=1)
-        probabilities(self, "model.diffusion", "condition_drop_probability")
+        below_one(self, "model.regression", "dropout")
 
 
 @dataclass(frozen=True)
@@ -208,7 +194,7 @@ class ModelConfig:
         at_least(self, "model", width=2, heads=1, ffn_ratio=1)
         pairs = f"a multiple of twice the heads, 2 · {self.heads}: positions turn pairs"
         need(self.width % (2 * self.heads) == 0, self, "model.width", pairs)
-        need(0 <= self.dropout < 1, self, "model.dropout", "a number from 0 to below 1")
+        below_one(self, "model", "dropout")
         need(
             self.width % self.speech_paths.groups == 0,
             self.speech_paths,
@@ -247,21 +233,14 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class SampleConfig:
+class SampleConfig(diffusion.SampleConfig):
     """Defaults of inference; `ksdiff-jax animate` has options for the common ones."""
 
-    sampler: SamplerName = "ddim"
-    spacing: Spacing = "trailing"  # R: of the steps, see diffusion/schedule.py
-    steps: int = 50
-    guidance: float = 1.0  # 1 is the plain conditional model
     # R: guidance of the head's generator, whose samples move more slowly than its data; none: that
     # of the mouth, `guidance`
     head_guidance: float | None = None
     # R: guidance of the keyframes alone, which makes motion near them stronger; 1 is none
     keyframe_guidance: float = 1.0
-    eta: float = 0.0
-    # R: std of the initial noise of `lip_dims`; at 0 speech alone determines the lips
-    lip_temperature: float = 1.0
     # motion dimensions (motion/space.py) that move the lips
     lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
     # R: share of `model.regression` in the clean `lip_dims` of every sampling step, and the factor
@@ -272,33 +251,19 @@ class SampleConfig:
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
     # how the bits are computed (models/ksdiff/keyframe_decoding.py), which does not change them
     keyframe_decoder: Literal["auto", "sequential", "jacobi", "block_jacobi"] = "auto"
-    # R: every blink of the built-in head is closed entirely (face/blinks.py)
-    close_blinks: bool = True
     # R: frame t depends on sound up to model.causal.look_ahead_frames after it, as live speech
     # requires. No blink is closed afterwards then: that a blink ends half way shows at its end
     causal: bool = False
-    # R: drawn: blinks of the built-in head follow the law of the built-in corpus, at random
-    # (animate/drawn_blinks.py); sampled: the model's own
-    blinks: Literal["sampled", "drawn"] = "sampled"
     style: str = ""  # one of model.generator.styles; empty: the unknown one
 
     def __post_init__(self) -> None:
-        at_least(self, "sample", steps=1)
-        guided = math.isfinite(self.guidance) and self.guidance >= 0
-        need(guided, self, "sample.guidance", "a number of 0 or more (1: no guidance)")
-        guided = self.head_guidance is None or (
-            math.isfinite(self.head_guidance) and self.head_guidance >= 0
-        )
-        need(guided, self, "sample.head_guidance", "a number of 0 or more, or none: as guidance")
-        guided = math.isfinite(self.keyframe_guidance) and self.keyframe_guidance >= 0
-        need(guided, self, "sample.keyframe_guidance", "a number of 0 or more (1: no guidance)")
-        weights(self, "sample", "eta", "regression_gain")
-        noisy = self.eta == 0 or self.sampler == "ddim"
-        need(noisy, self, "sample.eta", f"0: the sampler {self.sampler} draws no noise")
-        probabilities(self, "sample", "regression_weight")
-        noisy = 0 <= self.lip_temperature <= 1
-        need(noisy, self, "sample.lip_temperature", "0 (speech alone) to 1 (all noise)")
-        probabilities(self, "sample", "keyframe_threshold")
+        super().__post_init__()
+        if self.head_guidance is not None:
+            as_mouth = "a number of 0 or more, or none: as guidance"
+            weights(self, "sample", "head_guidance", what=as_mouth)
+        weights(self, "sample", "keyframe_guidance", what="a number of 0 or more (1: no guidance)")
+        weights(self, "sample", "regression_gain")
+        probabilities(self, "sample", "regression_weight", "keyframe_threshold")
 
     def guidance_of(self, generator: str) -> float:
         """Return the guidance scale of a generator, `expression`, `head` or `motion`."""
@@ -322,9 +287,7 @@ class Config:
     system: Literal["ksdiff"] = "ksdiff"
 
     def __post_init__(self) -> None:
-        steps = self.model.diffusion.steps
-        few = self.sample.steps <= steps
-        need(few, self.sample, "sample.steps", f"1 to {steps}, model.diffusion.steps")
+        check_steps(self)
         styles = self.model.generator.styles
         known = f"one of {', '.join(styles)}" if styles else "it empty, the model has no styles"
         need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
@@ -364,6 +327,4 @@ class Config:
     @property
     def frozen(self) -> tuple[str, ...]:
         """Return the path prefix of a pretrained encoder, unless it is finetuned."""
-        encoder = self.model.encoder
-        held = encoder.kind == "pretrained" and not encoder.finetune
-        return ("encoder/backbone",) if held else ()
+        return self.model.encoder.frozen

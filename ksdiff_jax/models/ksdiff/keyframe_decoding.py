@@ -4,21 +4,21 @@
 
 | decoder | computes |
 |---|---|
-| sequential | one frame after the other, with cached keys and values, as one `lax.scan` |
+| sequential | one frame after the other: blocks of one frame, each of one pass |
 | jacobi | all frames at once from guessed bits, again with the bits found, until they stay |
 | block_jacobi | the same, block after block: no frame waits for a later block |
 
 With the thresholds u fixed, sequential decoding is the only fixed point of k = [p(k) > u], because
 p at frame i depends on bits before i only: after n passes of the Jacobi iteration (Song et al.
 2021, "Accelerating feedforward computation via parallel nonlinear equation solving") at least the
-first n bits are right. The guess is a track without keyframes, and a pass corrects everything up to
-the first bit that is wrong, so a block with few keyframes has few passes. The logits of the
-decoders differ in rounding only.
+first n bits are right, so a block needs no more passes than it has frames. The guess is a track
+without keyframes, and a pass corrects everything up to the first bit that is wrong, so a block with
+few keyframes has few passes. The logits of the decoders differ in rounding only.
 
-On a CPU, blocks of 16 frames took the least time at the shipped size, 0.52 to 0.68 of that of the
-sequential decoder in five clips of 5 to 20 s; blocks of 128 frames took 0.7 to 1.0 of it. On other
-devices the number of programs that are launched counts, so blocks are as long as the predictor's
-window there.
+On a CPU, blocks of 16 frames took the least time at the shipped size, 0.52 to 0.68 of that of a
+sequential decoder with ring buffers in five clips of 5 to 20 s; blocks of 128 frames took 0.7 to
+1.0 of it. On other devices the number of programs that are launched counts, so blocks are as long
+as the predictor's window there.
 """
 
 from functools import partial
@@ -63,12 +63,10 @@ def decode_keyframes(
     decoder = "block_jacobi" if decoder == "auto" else decoder
     clip = _Clip.of(network, params, track, encoded)
     threshold = jnp.where(encoded.mask, threshold, 1.0)  # no pass decides about padding
-    if decoder == "sequential":
-        bits, probabilities, passes = _sequential(clip, threshold)
-    else:
-        frames = threshold.shape[1]
-        block = frames if decoder == "jacobi" else min(frames, _block_frames(network))
-        bits, probabilities, passes = _jacobi(clip, threshold, block=block)
+    frames = threshold.shape[1]
+    blocks = {"sequential": 1, "jacobi": frames, "block_jacobi": _block_frames(network)}
+    block = min(frames, blocks[decoder])
+    bits, probabilities, passes = _jacobi(clip, threshold, block=block)
     return DecodedKeyframes(bits & encoded.mask, probabilities * encoded.mask, passes)
 
 
@@ -112,34 +110,6 @@ class _Clip(NamedTuple):
         """Return the keys and values before the first frame."""
         config = self.network.config
         return empty_caches(config, batch=len(self.mask), dtype=compute_dtype(config))
-
-
-def _sequential(
-    clip: _Clip, threshold: Float[Array, "b t"]
-) -> tuple[Bool[Array, "b t"], Float[Array, "b t"], Int[Array, ""]]:
-    """Return bits and probabilities of one scan over the frames, and the number of frames."""
-    batch, frames = threshold.shape
-
-    def visit(carry, inputs):
-        previous, caches = carry
-        frame, feature, threshold = inputs
-        logit, caches = clip.network.apply(
-            clip.variables,
-            *(clip.track, previous, feature, caches, clip.memory, frame),
-            mask=clip.mask,
-            **clip.others,
-            method=Network.keyframe_step,
-        )
-        probability = jax.nn.sigmoid(logit)
-        bit = probability > threshold
-        return (bit.astype(jnp.int32), caches), (bit, probability)
-
-    _, (bits, probabilities) = jax.lax.scan(
-        visit,
-        (jnp.full(batch, BEGIN_BIT), clip.caches()),
-        (jnp.arange(frames), jnp.moveaxis(clip.features, 1, 0), threshold.T),
-    )
-    return jnp.moveaxis(bits, 0, 1), jnp.moveaxis(probabilities, 0, 1), jnp.int32(frames)
 
 
 def _jacobi(
@@ -186,7 +156,7 @@ def _jacobi(
 
         def unsettled(state):
             given, found, _, _, passed = state
-            return (given != found).any() & (passed <= block)
+            return (given != found).any() & (passed < block)
 
         def iterate(state):
             _, found, _, _, passed = state

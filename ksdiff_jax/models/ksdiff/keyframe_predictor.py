@@ -9,16 +9,16 @@ rotary, so the attention of a frame does not depend on its place in the clip. W,
 training clip, bounds the cost per frame (R). In a causal clip the window of cross-attention ends
 at frame t (R).
 
-Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `step` inside one
-`lax.scan`, with a ring buffer of W keys and values per layer as its carry, or `block` on several
-frames at once (models/ksdiff/keyframe_decoding.py). All compute the same logits.
+Training runs `__call__` on the shifted targets (teacher forcing). Inference runs `block` on one or
+several frames inside one `lax.scan`, with the last W keys and values of each layer as its carry
+(models/ksdiff/keyframe_decoding.py). Both compute the same logits.
 """
 
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
@@ -156,58 +156,6 @@ class KeyframePredictor(nn.Module):
         x = apply_layers(self.layers, apply, x, own, execution=self.execution)[-1]
         return self.logit(self.norm_out(x))[..., 0]
 
-    def step(
-        self,
-        previous: Int[Array, "b"],
-        feature: Float[Array, "b d"],
-        caches: tuple[KeysValues, ...],
-        memory: PredictorMemory,
-        frame: Int[Array, ""],
-        *,
-        mask: Bool[Array, "b t2"],
-        text_mask: Bool[Array, "b l"],
-        causal: Bool[Array, "b"] | None = None,
-    ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
-        """Return the logit of one frame, computed from ring buffers of the frames before it, and
-        the buffers with this frame added.
-
-        `memory.speech` and `mask` are padded in time by `pad_speech`. `frame` is the index of the
-        frame, the same for all clips of the batch.
-        """
-        window = self.config.keyframes.window_frames
-        time_s = _time_s(frame)[None]
-        own_mask = ((jnp.arange(window) <= frame) | (frame >= window))[None, None, None]
-        speech_mask = jax.lax.dynamic_slice_in_dim(mask, frame, window, axis=1)[:, None, None]
-        if causal is not None:
-            past = jnp.arange(window) <= window // 2  # the slice begins W // 2 frames before t
-            speech_mask &= past | ~causal[:, None, None, None]
-        x = (self.bit(previous) + self.speech(feature))[:, None]
-        updated = []
-        for index, layer in enumerate(self.layers):
-            slot = frame % window
-            own = KeysValues(
-                *(
-                    jax.lax.dynamic_update_slice_in_dim(cache, new, slot, axis=1)
-                    for cache, new in zip(caches[index], layer.own_memory(x, time_s), strict=True)
-                )
-            )
-            updated.append(own)
-            near = KeysValues(
-                *(jax.lax.dynamic_slice_in_dim(a, frame, window, 1) for a in memory.speech[index])
-            )
-            x = layer(
-                x,
-                own,
-                near,
-                memory.transcript[index] if memory.transcript else None,
-                time_s=time_s,
-                own_mask=own_mask,
-                speech_mask=speech_mask,
-                transcript_mask=text_mask,
-                deterministic=True,
-            )
-        return self.logit(self.norm_out(x))[:, 0, 0], tuple(updated)
-
     def block(
         self,
         previous: Int[Array, "b n"],
@@ -238,22 +186,13 @@ class KeyframePredictor(nn.Module):
         if causal is not None:
             speech_mask &= jnp.asarray(behind >= 0) | ~causal[:, None, None, None]
         x = self.bit(previous) + self.speech(features)
-        updated = []
-        for index, layer in enumerate(self.layers):
+
+        def attended(index: int, layer: PredictorLayer, x: Array) -> tuple[KeysValues, KeysValues]:
             own = caches[index].joined(layer.own_memory(x, time_s))
-            updated.append(KeysValues(*(values[:, -window:] for values in own)))
-            x = layer(
-                x,
-                own,
-                memory.speech[index],
-                memory.transcript[index] if memory.transcript else None,
-                time_s=time_s,
-                own_mask=own_mask[None, None],
-                speech_mask=speech_mask,
-                transcript_mask=text_mask,
-                deterministic=True,
-            )
-        return self.logit(self.norm_out(x))[..., 0], tuple(updated)
+            return own, KeysValues(*(values[:, -window:] for values in own))
+
+        masks = {"own_mask": own_mask[None, None], "speech_mask": speech_mask}
+        return self._logits(x, memory, attended, time_s, **masks, transcript_mask=text_mask)
 
     def live_step(
         self,
@@ -267,7 +206,7 @@ class KeyframePredictor(nn.Module):
         speech_mask: Bool[Array, "b n"],
         text_mask: Bool[Array, "b l"],
     ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
-        """Return the logit of one frame of live speech, as `step` does for a causal clip, and the
+        """Return the logit of one frame of live speech, as `block` does for a causal clip, and the
         caches with this frame in place of the oldest.
 
         The caches contain keys of the last W frames before their rotation, so that the result does
@@ -276,27 +215,38 @@ class KeyframePredictor(nn.Module):
         """
         window = self.config.keyframes.window_frames
         own_s = _time_s(np.arange(window) - window + 1 + place)
-        time_s = own_s[-1:]
         x = (self.bit(previous) + self.speech(feature))[:, None]
-        updated = []
-        for layer, cache, speech, transcript in itertools.zip_longest(
-            self.layers, caches, memory.speech, memory.transcript
-        ):
+
+        def attended(index: int, layer: PredictorLayer, x: Array) -> tuple[KeysValues, KeysValues]:
             new = layer.self_attention.project(layer.norm_self(x))
-            cache = KeysValues(*(a[:, 1:] for a in cache)).joined(new)
-            updated.append(cache)
-            x = layer(
-                x,
-                cache._replace(keys=rotary(cache.keys, own_s)),
-                speech,
-                transcript,
-                time_s=time_s,
-                own_mask=own_mask[:, None, None],
-                speech_mask=speech_mask[:, None, None],
-                transcript_mask=text_mask,
-                deterministic=True,
-            )
-        return self.logit(self.norm_out(x))[:, 0, 0], tuple(updated)
+            cache = KeysValues(*(a[:, 1:] for a in caches[index])).joined(new)
+            return cache._replace(keys=rotary(cache.keys, own_s)), cache
+
+        masks = {"own_mask": own_mask[:, None, None], "speech_mask": speech_mask[:, None, None]}
+        masks["transcript_mask"] = text_mask
+        logits, caches = self._logits(x, memory, attended, own_s[-1:], **masks)
+        return logits[:, 0], caches
+
+    def _logits(
+        self,
+        x: Float[Array, "b n d"],
+        memory: PredictorMemory,
+        attended: Callable[[int, PredictorLayer, Array], tuple[KeysValues, KeysValues]],
+        time_s: Float[AnyArray, "n"],
+        **masks: Bool[Array, "..."],
+    ) -> tuple[Float[Array, "b n"], tuple[KeysValues, ...]]:
+        """Return the logits of embedded frames, and the caches of every layer behind them.
+
+        `attended` returns the keys and values of a layer's self-attention, and its new cache.
+        """
+        caches = []
+        for index, layer in enumerate(self.layers):
+            own, cache = attended(index, layer, x)
+            caches.append(cache)
+            read = memory.transcript[index] if memory.transcript else None
+            others = {"time_s": time_s, "deterministic": True}
+            x = layer(x, own, memory.speech[index], read, **masks, **others)
+        return self.logit(self.norm_out(x))[..., 0], tuple(caches)
 
 
 def shifted_bits(bits: Bool[Array, "b t"]) -> Int[Array, "b t"]:
@@ -314,7 +264,7 @@ def pad_speech(values: Array, *, window: int) -> Array:
 
 
 def empty_caches(config: ModelConfig, *, batch: int, dtype: DTypeLike) -> tuple[KeysValues, ...]:
-    """Return ring buffers of zeros, one per layer: keys and values (batch, W, heads, width /
+    """Return caches of zeros, one per layer: keys and values (batch, W, heads, width /
     heads).
     """
     shape = (batch, config.keyframes.window_frames, config.heads, config.width // config.heads)

@@ -21,13 +21,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
 from ksdiff_jax.layers.attention import KeysValues
 from ksdiff_jax.models.ksdiff.config import ModelConfig, SampleConfig
 from ksdiff_jax.models.ksdiff.keyframe_predictor import BEGIN_BIT, empty_caches
-from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT, GeneratorMemory, NextMasks
+from ksdiff_jax.models.ksdiff.motion_generator import GeneratorMemory, NextMasks
 from ksdiff_jax.models.ksdiff.network import (
     TRACKS,
     Encoded,
@@ -40,8 +39,11 @@ from ksdiff_jax.models.ksdiff.network import (
 from ksdiff_jax.models.ksdiff.sampling import (
     audible,
     encode,
+    guidance_conditions,
+    guided_prediction,
     keyframe_threshold,
     placed_keyframes,
+    regression_share,
     style_of_options,
 )
 from ksdiff_jax.models.system import Sample
@@ -92,6 +94,7 @@ def empty_live_state(config: ModelConfig, options: SampleConfig, *, batch: int =
     dtype, tracks = compute_dtype(config), keyframe_tracks(config)
     shape = (options.steps, batch, CONTEXT_FRAMES, config.heads, config.width // config.heads)
     recent, regressed = _recent_frames(config), None
+    bits = {track: jnp.zeros((batch, recent), jnp.int32) for track in tracks}
     if config.regression.enabled:
         regressed = jnp.zeros((batch, len(generator_dims(config)[expression_generator(config)])))
 
@@ -104,11 +107,11 @@ def empty_live_state(config: ModelConfig, options: SampleConfig, *, batch: int =
 
     return LiveState(
         previous={track: jnp.full(batch, BEGIN_BIT) for track in tracks},
-        bits={track: jnp.zeros((batch, recent), jnp.int32) for track in tracks},
+        bits=bits,
         predictors={track: empty_caches(config, batch=batch, dtype=dtype) for track in tracks},
         regressed=regressed,
         generators={
-            name: tuple(layers() for _ in _conditions(config, options, name, {}))
+            name: tuple(layers() for _ in guidance_conditions(options, name, bits))
             for name in generator_dims(config)
         },
     )
@@ -252,7 +255,7 @@ def _regression(
     """Return the sum of the regression up to the last new frame, and its share and amplified value
     in x̂₀ of the new frames (`sampling.blended_denoiser`), or None if it has no share.
     """
-    options, config = new.options, new.network.config
+    options = new.options
     regression = new.latest(new.encoded.regression, 0)
     total = state.regressed[:, None] + jnp.cumsum(regression, axis=1)
     if not options.regression_weight:
@@ -261,24 +264,8 @@ def _regression(
     mean = total / count[:, None]
     amplified = mean + options.regression_gain * (regression - mean)
     heard = audible(new.window.speech.audio, new.encoded.mask.shape[1])
-    dims = jnp.array(generator_dims(config)[expression_generator(config)])
-    weight = options.regression_weight * new.latest(heard, 0)[..., None]
-    weight = weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
+    weight = regression_share(new.network.config, options, new.latest(heard, 0))
     return total[:, -1], (weight, amplified)
-
-
-def _conditions(
-    config: ModelConfig, options: SampleConfig, name: str, bits: dict[str, Array]
-) -> list[tuple[dict[str, Array], bool]]:
-    """Return keyframes, and whether speech is dropped, of the predictions that guidance uses: the
-    conditional one, without speech, without keyframes (`sampling.guided_denoiser`).
-    """
-    found = [(bits, False)]
-    if options.guidance_of(name) != 1.0:
-        found.append((bits, True))
-    if options.keyframe_guidance != 1.0 and keyframe_tracks(config):
-        found.append(({track: jnp.full_like(a, UNKNOWN_BIT) for track, a in bits.items()}, False))
-    return found
 
 
 def _generated(
@@ -292,7 +279,7 @@ def _generated(
 ) -> tuple[Float[Array, "b k c"], tuple[tuple[KeysValues, ...], ...]]:
     """Return the new frames of a generator, and its caches."""
     options, config = new.options, new.network.config
-    conditions = _conditions(config, options, name, bits)
+    conditions = guidance_conditions(options, name, bits)
     memories = [_memory(new, name, *condition) for condition in conditions]
     masks, calls = _masks(new, batch=len(noise)), jax.new_ref(jnp.int32(0))
     made = jax.tree.map(lambda a: jax.new_ref(jnp.zeros_like(a[:, :, : new.frames])), caches)
@@ -312,12 +299,8 @@ def _generated(
     def denoise(noisy: Array, step: Array) -> Array:
         call = calls[...]
         calls[...] = call + 1
-        plain, *others = (predict(index, noisy, step, call) for index in range(len(conditions)))
-        clean, scale = plain, options.guidance_of(name)
-        if scale != 1.0:
-            clean = guide(plain, others.pop(0), scale=scale)
-        if others:
-            clean = clean + (options.keyframe_guidance - 1.0) * (plain - others.pop(0))
+        predictions = [predict(index, noisy, step, call) for index in range(len(conditions))]
+        clean = guided_prediction(predictions, options, name)
         return clean if blend is None else (1 - blend[0]) * clean + blend[0] * blend[1]
 
     def draw(step: Array) -> Array:

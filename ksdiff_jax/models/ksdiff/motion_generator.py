@@ -89,13 +89,9 @@ class GeneratorLayer(DecoderLayer):
         def dropped(value: Array) -> Array:
             return self.dropout(value, deterministic=deterministic)
 
-        generator, frame = self.config.generator, jnp.arange(x.shape[1])
-        normed = self.norm_self(x)
+        normed, frame = self.norm_self(x), jnp.arange(x.shape[1])
         own = self.self_attention.project(jnp.concatenate([condition, normed], axis=1))
-        bias = periodic_distance_bias(
-            frame, frame, heads=self.config.heads, period=generator.bias_period_frames
-        )
-        bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
+        bias = self._bias(frame, frame)
         visible = mask[:, None, None]
         if causal is not None:
             past = frame[:, None] >= frame
@@ -104,7 +100,7 @@ class GeneratorLayer(DecoderLayer):
         x = x + dropped(self.self_attention(normed, own, mask=visible, bias=bias))
 
         before = self.speech_attention.project(condition)
-        reach = generator.alignment_frames
+        reach = self.config.generator.alignment_frames
         heard = self.speech_attention.near(
             self.norm_speech(x), before, speech, reach=reach, mask=mask, causal=causal
         )
@@ -127,17 +123,10 @@ class GeneratorLayer(DecoderLayer):
         self-attention. `past` are those of the frames before them, `speech` the memory of the k
         frames and the a before them.
         """
-        generator, frames = self.config.generator, past.keys.shape[1] + x.shape[1]
-        normed, frame = self.norm_self(x), jnp.arange(frames)
+        normed, frame = self.norm_self(x), jnp.arange(past.keys.shape[1] + x.shape[1])
         new = self.self_attention.project(normed)
         own = self.self_attention.project(condition).joined(past).joined(new)
-        bias = periodic_distance_bias(
-            frame[-x.shape[1] :],
-            frame,
-            heads=self.config.heads,
-            period=generator.bias_period_frames,
-        )
-        bias = jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
+        bias = self._bias(frame[-x.shape[1] :], frame)
         visible = _after_condition(masks.own)[:, None]
         x = x + self.self_attention(normed, own, mask=visible, bias=bias)
         heard = self.speech_attention.project(condition).joined(speech)
@@ -146,6 +135,12 @@ class GeneratorLayer(DecoderLayer):
         if transcript is not None:
             x = x + self._read(x, condition, transcript, masks.text)
         return x + self.feed_forward(self.norm_feed_forward(x)), new
+
+    def _bias(self, query: Int[Array, "k"], key: Int[Array, "n"]) -> Float[Array, "h k n+2"]:
+        """Return the bias of self-attention between frames, 0 to the condition."""
+        period = self.config.generator.bias_period_frames
+        bias = periodic_distance_bias(query, key, heads=self.config.heads, period=period)
+        return jnp.pad(bias, ((0, 0), (0, 0), (2, 0)))
 
     def _read(
         self,

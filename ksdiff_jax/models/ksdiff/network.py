@@ -170,43 +170,11 @@ class Network(nn.Module):
             causal=encoded.causal,
         )
 
-    def keyframe_step(
-        self,
-        track: str,
-        previous: Int[Array, "b"],
-        feature: Float[Array, "b d"],
-        caches: tuple[KeysValues, ...],
-        memory: PredictorMemory,
-        frame: Int[Array, ""],
-        *,
-        mask: Bool[Array, "b t2"],
-        text_mask: Bool[Array, "b l"],
-        causal: Bool[Array, "b"] | None = None,
-    ) -> tuple[Float[Array, "b"], tuple[KeysValues, ...]]:
-        """Return the logit of one frame of `track` and the new caches; see
-        `KeyframePredictor.step`.
-        """
-        masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
-        return self.predictors[track].step(previous, feature, caches, memory, frame, **masks)
-
     def keyframe_block(
-        self,
-        track: str,
-        previous: Int[Array, "b n"],
-        features: Float[Array, "b n d"],
-        caches: tuple[KeysValues, ...],
-        memory: PredictorMemory,
-        start: Int[Array, ""],
-        *,
-        mask: Bool[Array, "b n2"],
-        text_mask: Bool[Array, "b l"],
-        causal: Bool[Array, "b"] | None = None,
+        self, track: str, *inputs: PyTree, **options: PyTree
     ) -> tuple[Float[Array, "b n"], tuple[KeysValues, ...]]:
-        """Return the logits of a block of frames of `track` and the new caches; see
-        `KeyframePredictor.block`.
-        """
-        masks = {"mask": mask, "text_mask": text_mask, "causal": causal}
-        return self.predictors[track].block(previous, features, caches, memory, start, **masks)
+        """Return what `KeyframePredictor.block` of `track` returns."""
+        return self.predictors[track].block(*inputs, **options)
 
     def live_keyframe_step(
         self, track: str, *inputs: PyTree, **options: PyTree
@@ -239,30 +207,11 @@ class Network(nn.Module):
         given = {"drop_speech": drop_speech, "regression": regression, "causal": encoded.causal}
         return self.generators[name].memory(features, bits, encoded.text, **given, first=first)
 
-    def denoise(
-        self,
-        name: str,
-        noisy: Float[Array, "b t c"],
-        step: Int[Array, "b"],
-        memory: GeneratorMemory,
-        *,
-        mask: Bool[Array, "b t"],
-        text_mask: Bool[Array, "b l"],
-        deterministic: bool,
-        style: Int[Array, "b"] | None = None,
-        causal: Bool[Array, "b"] | None = None,
-    ) -> Float[Array, "b t c"]:
-        """Return x̂₀ of the generator `name`; c is the number of its motion dimensions."""
-        return self.generators[name](
-            noisy,
-            step,
-            memory,
-            mask=mask,
-            text_mask=text_mask,
-            deterministic=deterministic,
-            style=style,
-            causal=causal,
-        )
+    def denoise(self, name: str, *inputs: PyTree, **options: PyTree) -> Float[Array, "b t c"]:
+        """Return x̂₀ of the generator `name`; c is the number of its motion dimensions. The inputs
+        and options are those of `MotionGenerator.__call__`.
+        """
+        return self.generators[name](*inputs, **options)
 
     def __call__(self, speech: Speech) -> None:
         """Use every parameter once; for initialisation only."""
@@ -277,15 +226,8 @@ class Network(nn.Module):
             memory = self.generator_memory(name, encoded, bits, drop_speech=nothing)
             noisy = jnp.zeros((batch, frames, len(dims)))
             step = jnp.zeros(batch, jnp.int32)
-            self.denoise(
-                name,
-                noisy,
-                step,
-                memory,
-                mask=encoded.mask,
-                text_mask=encoded.text_mask,
-                deterministic=True,
-            )
+            masks = {"mask": encoded.mask, "text_mask": encoded.text_mask}
+            self.denoise(name, noisy, step, memory, **masks, deterministic=True)
 
 
 def keyframe_tracks(config: ModelConfig) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ keys and values of cross-attention) is computed before the sampling loop. All ra
 on the clip and the frame only (`rng.frame_keys`).
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ from ksdiff_jax.diffusion.in_painting import side_by_side
 from ksdiff_jax.diffusion.sample import Denoiser
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
-from ksdiff_jax.models.ksdiff.config import SampleConfig
+from ksdiff_jax.models.ksdiff.config import ModelConfig, SampleConfig
 from ksdiff_jax.models.ksdiff.keyframe_decoding import decode_keyframes
 from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import (
@@ -136,9 +137,8 @@ def path_denoiser(
     denoise = guided_denoiser(network, params, name, condition, options=options)
     if not options.regression_weight or name != expression_generator(network.config):
         return denoise
-    dims = jnp.array(generator_dims(network.config)[name])
-    weight = options.regression_weight * audible(speech.audio, speech.mask.shape[1])[..., None]
-    weight = weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
+    heard = audible(speech.audio, speech.mask.shape[1])
+    weight = regression_share(network.config, options, heard)
     return blended_denoiser(denoise, condition.encoded, weight, gain=options.regression_gain)
 
 
@@ -201,25 +201,44 @@ def guided_denoiser(
         settings = {"deterministic": True, "method": Network.denoise}
         return network.apply({"params": params}, *arrays, **others, **settings)
 
-    scale = options.guidance_of(name)
-    bits, boost = condition.keyframes, options.keyframe_guidance - 1.0
-    conditions = [given(condition.encoded, bits, drop=False)]
-    if guided := scale != 1.0:
-        conditions.append(given(condition.unguided, bits, drop=True))
-    if boost and bits:
-        hidden = {track: jnp.full_like(of_track, UNKNOWN_BIT) for track, of_track in bits.items()}
-        conditions.append(given(condition.encoded, hidden, drop=False))
+    conditions = [
+        given(condition.unguided if drop else condition.encoded, bits, drop=drop)
+        for bits, drop in guidance_conditions(options, name, condition.keyframes)
+    ]
     together = one_batch(network.execution.batch_guidance)
     predictions = under_each(predict, conditions, together=together)
 
     def denoise(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
-        plain, *others = predictions(noisy, step)
-        clean = guide(plain, others.pop(0), scale=scale) if guided else plain
-        if others:
-            clean = clean + boost * (plain - others.pop())
-        return clean
+        return guided_prediction(predictions(noisy, step), options, name)
 
     return denoise
+
+
+def guidance_conditions(
+    options: SampleConfig, name: str, bits: dict[str, Int[Array, "b t"]]
+) -> list[tuple[dict[str, Int[Array, "b t"]], bool]]:
+    """Return the keyframes, and whether speech is dropped, of each prediction that the guidance of
+    a generator uses: the conditional one, without speech, without keyframes.
+    """
+    found = [(bits, False)]
+    if options.guidance_of(name) != 1.0:
+        found.append((bits, True))
+    if options.keyframe_guidance != 1.0 and bits:
+        found.append(({track: jnp.full_like(a, UNKNOWN_BIT) for track, a in bits.items()}, False))
+    return found
+
+
+def guided_prediction(
+    predictions: Sequence[Float[Array, "b t c"]], options: SampleConfig, name: str
+) -> Float[Array, "b t c"]:
+    """Return the guided x̂₀ of predictions under `guidance_conditions`."""
+    plain, *others = predictions
+    clean, scale = plain, options.guidance_of(name)
+    if scale != 1.0:
+        clean = guide(plain, others.pop(0), scale=scale)
+    if others:
+        clean = clean + (options.keyframe_guidance - 1.0) * (plain - others.pop())
+    return clean
 
 
 def blended_denoiser(
@@ -232,6 +251,15 @@ def blended_denoiser(
         return (1 - weight) * denoise(noisy, step) + weight * regressed
 
     return blended
+
+
+def regression_share(
+    config: ModelConfig, options: SampleConfig, heard: Float[Array, "b t"]
+) -> Float[Array, "b t c"]:
+    """Return the share of the regression in x̂₀ of the mouth, where `heard` is from 0 to 1."""
+    dims = jnp.array(generator_dims(config)[expression_generator(config)])
+    weight = options.regression_weight * heard[..., None]
+    return weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
 
 
 def audible(audio: Float[Array, "b s"], frames: int) -> Float[Array, "b t"]:

@@ -214,14 +214,10 @@ class SpeechPaths(nn.Module):
         """Return h' = (1 + γ) ⊙ h_s + β. γ and β start near zero, so training starts from
         unmodulated speech features.
         """
-        small = nn.initializers.normal(0.02)
         prosody = prosody.astype(self.execution.dtype)
-        scale = Dense(
-            self.config.width, dtype=self.execution.dtype, kernel_init=small, name="film_scale"
-        )(prosody)
-        shift = Dense(
-            self.config.width, dtype=self.execution.dtype, kernel_init=small, name="film_shift"
-        )(prosody)
+        settings = {"kernel_init": nn.initializers.normal(0.02), "dtype": self.execution.dtype}
+        scale = Dense(self.config.width, name="film_scale", **settings)(prosody)
+        shift = Dense(self.config.width, name="film_shift", **settings)(prosody)
         return (1 + scale) * hidden + shift
 
     def _at_motion_rate(

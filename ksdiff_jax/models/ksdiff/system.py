@@ -1,6 +1,6 @@
 """KSDiff as a `System`: pure functions of a configuration and a motion space."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import numpy as np
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.execution import configured_execution
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.models.ksdiff.live import LiveState, LiveWindow, empty_live_state, live_step
@@ -80,17 +80,7 @@ class KSDiff:
     @property
     def network(self) -> Network:
         """Return the Linen module of the parameters."""
-        return Network(self.config.model, self._execution)
-
-    @property
-    def _execution(self) -> Execution:
-        model, train = self.config.model, self.config.train
-        return Execution(
-            dtype=jnp.dtype(model.compute_dtype),
-            attention=model.attention,
-            remat=train.remat,
-            scan_layers=train.scan_layers,
-        )
+        return Network(self.config.model, configured_execution(self.config))
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Return new parameters, a nested dict: encoder, speech_paths, transcript_encoder,
@@ -122,8 +112,7 @@ class KSDiff:
 
     @property
     def _sampled(self) -> Network:
-        # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
-        return Network(self.config.model, replace(self._execution, scan_layers=False))
+        return Network(self.config.model, configured_execution(self.config).unrolled)
 
     def live_state(self) -> LiveState:
         """Return the state of a stream before its first frame."""

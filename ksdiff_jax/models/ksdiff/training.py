@@ -16,7 +16,6 @@ draws for the whole batch, from the key of its first clip.
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.data.batch import Batch
@@ -30,9 +29,10 @@ from ksdiff_jax.models.ksdiff.motion_generator import UNKNOWN_BIT
 from ksdiff_jax.models.ksdiff.network import TRACKS, Encoded, Network, generator_dims
 from ksdiff_jax.models.ksdiff.style import UNKNOWN_STYLE
 from ksdiff_jax.models.system import Terms
+from ksdiff_jax.models.training_noise import drawn_flags, drawn_noise
 from ksdiff_jax.motion.keyframes import keyframe_targets
 from ksdiff_jax.motion.space import MotionSpace
-from ksdiff_jax.rng import frame_noise, frame_uniform, stream, streams
+from ksdiff_jax.rng import frame_uniform, stream, streams
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
 
@@ -57,10 +57,10 @@ def training_terms(
         return network.apply({"params": params}, *args, method=method, **kwargs)
 
     model = config.model
-    hide = "drop all", model.diffusion.condition_drop_probability
-    dropped = drawn_flags(keys, *hide, train=train)
-    hide = "drop transcript", model.transcript.drop_probability
-    without_text = dropped | drawn_flags(keys, *hide, train=train)
+    share = model.diffusion.condition_drop_probability if train else 0.0
+    dropped = drawn_flags(keys, "drop all", share)
+    share = model.transcript.drop_probability if train else 0.0
+    without_text = dropped | drawn_flags(keys, "drop transcript", share)
     motion = space.normalise(batch.motion)
     style = _shown_style(batch, keys, config=config, train=train)
     hidden = {"drop_transcript": without_text, "style": style}
@@ -69,18 +69,10 @@ def training_terms(
     for name, chosen in generator_dims(model).items():
         dims = jnp.array(chosen)
         clean = motion[..., dims]
-        step, noise = drawn_noise(
-            keys, name, frames=clean.shape[1], dims=len(chosen), config=config
-        )
+        step, noise = drawn_noise(keys, clean.shape[1:], steps=model.diffusion.steps, name=name)
         noisy = add_noise(clean, noise, jnp.asarray(alpha_bars(model.diffusion))[step])
-        memory = network.apply(
-            {"params": params},
-            name,
-            encoded,
-            shown,
-            drop_speech=dropped,
-            method=Network.generator_memory,
-        )
+        given = {"drop_speech": dropped, "method": Network.generator_memory}
+        memory = network.apply({"params": params}, name, encoded, shown, **given)
         given = {"mask": encoded.mask, "text_mask": encoded.text_mask, "style": style}
         given["causal"] = encoded.causal
         prediction = apply(Network.denoise, name, noisy, step, memory, name=name, **given)
@@ -104,8 +96,8 @@ def _shown_style(
     """Return the style that the networks get: that of the clip, or at random the unknown one."""
     if batch.style is None:
         return None
-    hide = "drop style", config.model.generator.style_drop_probability
-    return jnp.where(drawn_flags(keys, *hide, train=train), UNKNOWN_STYLE, batch.style)
+    share = config.model.generator.style_drop_probability if train else 0.0
+    return jnp.where(drawn_flags(keys, "drop style", share), UNKNOWN_STYLE, batch.style)
 
 
 def _keyframe_terms(
@@ -154,27 +146,6 @@ def true_keyframes(batch: Batch, config: Config) -> dict[str, Bool[Array, "b t"]
     return dict(zip(TRACKS, targets, strict=True))
 
 
-def drawn_flags(
-    keys: Key[Array, "b"], name: str, probability: float, *, train: bool = True
-) -> Bool[Array, "b"]:
-    """Return True with `probability` for each clip in training, and always False otherwise."""
-    if not train:
-        return jnp.zeros(keys.shape, bool)
-    return jax.vmap(jax.random.uniform)(streams(keys, name)) < probability
-
-
-def drawn_noise(
-    keys: Key[Array, "b"], name: str, *, frames: int, dims: int, config: Config
-) -> tuple[Int[Array, "b"], Float[Array, "b t c"]]:
-    """Return the diffusion step of each clip and its noise for the generator `name`; c = `dims`."""
-    last = config.model.diffusion.steps
-    steps = jax.vmap(lambda key: jax.random.randint(key, (), 0, last))(
-        streams(keys, f"step {name}")
-    )
-    first = jnp.zeros(keys.shape, jnp.int32)
-    return steps, frame_noise(streams(keys, f"noise {name}"), first, frames, (dims,))
-
-
 def shown_keyframes(
     target: Bool[Array, "b t"], keys: Key[Array, "b"], *, config: KeyframeConfig
 ) -> Int[Array, "b t"]:
@@ -204,10 +175,9 @@ def _path_terms(
     """Return the terms of one path of the motion, Eq. 5 and 6."""
     loss, arrays = config.loss, (prediction, clean, encoded.mask)
     spectral = losses.spectral_loss(*arrays, windows=loss.spectral_windows)
+    reconstruction = losses.reconstruction_loss(*arrays)
     return {
-        f"{name}/reconstruction": loss.diffusion
-        * loss.reconstruction
-        * losses.reconstruction_loss(*arrays),
+        f"{name}/reconstruction": loss.diffusion * loss.reconstruction * reconstruction,
         f"{name}/velocity": loss.diffusion * loss.velocity * losses.velocity_loss(*arrays),
         f"{name}/spectral": loss.spectral * spectral,
     }

@@ -95,9 +95,7 @@ class Config:
     @property
     def frozen(self) -> tuple[str, ...]:
         """Return the path prefix of a pretrained encoder, unless it is finetuned."""
-        encoder = self.model.encoder
-        held = encoder.kind == "pretrained" and not encoder.finetune
-        return ("encoder/backbone",) if held else ()
+        return self.model.encoder.frozen
 
     @property
     def transcript_tokens(self) -> int:

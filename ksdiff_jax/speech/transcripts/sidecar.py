@@ -15,7 +15,10 @@ is read. Without such a mark none is read, with a warning, because a translation
 the spoken words.
 """
 
+import functools
+import os
 import re
+import time
 import unicodedata
 import warnings
 from pathlib import Path
@@ -46,6 +49,7 @@ ENDINGS = (
 )
 _USUAL = {".TextGrid", *ENDINGS}
 _RECOGNISED = {".json": is_transcript, ".csv": has_heading, ".tsv": has_heading}
+_SETTLED_NS = 2_000_000_000  # some file systems store times in steps of 2 s
 _LANGUAGE = re.compile(
     r"\.([a-z]{2,3})(?:[-_](?!orig)[a-z0-9]{2,8})*(-orig)?(?:\.(?:sdh|cc|hi|default|auto|asr|orig))*",
     re.IGNORECASE,
@@ -71,21 +75,46 @@ def _beside(speech: Path) -> dict[str, list[tuple[int, Path]]]:
     that name and the extension.
     """
     stem = unicodedata.normalize("NFC", speech.stem)
-    try:  # skip most names of a large folder quickly
-        everything = (path.name for path in speech.parent.iterdir())
-        names = [name for name in everything if unicodedata.normalize("NFC", name).startswith(stem)]
-    except OSError:
-        return {}
+    names = _transcript_names(speech.parent).get(stem, ())
     found: dict[str, list[tuple[int, Path]]] = {}
     for name in sorted(names, key=lambda name: (Path(name).suffix not in _USUAL, name)):
         rest, ending = unicodedata.normalize("NFC", name), Path(name).suffix.lower()
-        if ending not in ENDINGS:
-            continue
         middle = rest[len(stem) : -len(ending)].lower()
         is_near = middle in ("", speech.suffix.lower()) or _LANGUAGE.fullmatch(middle)
         if is_near and _is_transcript(speech.parent / name, ending, speech):
             found.setdefault(middle, []).append((ENDINGS.index(ending), speech.parent / name))
     return {middle: sorted(paths, key=lambda item: item[0]) for middle, paths in found.items()}
+
+
+def _transcript_names(folder: Path) -> dict[str, list[str]]:
+    """Return the names in a folder that have the ending of a transcript, by every stem of a
+    recording that they may be of: `talk.en.srt` is of `talk.en` and of `talk`.
+
+    A folder is listed once, until its time of modification changes. A folder that was modified
+    recently is listed at every call, because a further change might leave that time the same.
+    """
+    try:
+        status = folder.stat()
+        if time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
+            return _list_transcripts(str(folder))
+        return _listed_transcripts(str(folder), status.st_dev, status.st_ino, status.st_mtime_ns)
+    except OSError:
+        return {}
+
+
+def _list_transcripts(folder: str, *_: int) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name in os.listdir(folder):  # noqa: PTH208  names only, of thousands of files
+        ending = os.path.splitext(name)[1]  # noqa: PTH122
+        if ending.lower() not in ENDINGS:
+            continue
+        rest = unicodedata.normalize("NFC", name[: -len(ending)])
+        for end in (len(rest), *(at for at, letter in enumerate(rest) if letter == ".")):
+            names.setdefault(rest[:end], []).append(name)
+    return names
+
+
+_listed_transcripts = functools.lru_cache(maxsize=64)(_list_transcripts)
 
 
 def _is_transcript(path: Path, ending: str, speech: Path) -> bool:

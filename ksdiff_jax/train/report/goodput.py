@@ -25,7 +25,7 @@ from pathlib import Path
 from ksdiff_jax.files import write_json
 from ksdiff_jax.parallel.distributed import is_main_process
 
-BUCKETS = ("step", "start", "compile", "data", "checkpoint", "validation", "restart", "lost")
+TIME_BUCKETS = ("step", "start", "compile", "data", "checkpoint", "validation", "restart", "lost")
 FILE_NAME = "goodput.json"
 _OF_TRAINING = ("step", "data")  # the buckets over which the speed of a log interval is measured
 
@@ -43,7 +43,7 @@ class Goodput:
         now: Callable[[], float] = time.time,
     ):
         self._clock, self._now = clock, now
-        self._seconds = dict.fromkeys(BUCKETS, 0.0)
+        self._seconds = dict.fromkeys(TIME_BUCKETS, 0.0)
         self._open, self._since = ["start"], clock()
         self._starts = 1
         self._step_s_at = {0: 0.0}  # by step of a checkpoint, the seconds of `step` until then
@@ -154,7 +154,7 @@ def read_goodput(workdir: Path) -> dict | None:
 def _read(path: Path) -> dict | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        known = set(content["seconds"]) == set(BUCKETS) and {
+        known = set(content["seconds"]) == set(TIME_BUCKETS) and {
             "ended",
             "written_at",
             "starts",

@@ -19,7 +19,7 @@ from ksdiff_jax.models import default_config
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.plain_text import printable
 from ksdiff_jax.train.report.curves import Entry, draw_curves
-from ksdiff_jax.train.report.goodput import BUCKETS, read_goodput
+from ksdiff_jax.train.report.goodput import TIME_BUCKETS, read_goodput
 from ksdiff_jax.train.report.metrics_log import read_entries
 from ksdiff_jax.train.report.progress import clock
 
@@ -27,7 +27,7 @@ FILE_NAME = "run.html"
 _SAMPLES_SHOWN = 2
 _COLOURS = dict(
     zip(
-        BUCKETS,
+        TIME_BUCKETS,
         ("#3c8d5a", "#8a94a6", "#6a4c93", "#d98e04", "#1f6f8b", "#4fa3b8", "#b05f8f", "#c4483a"),
         strict=True,
     )
@@ -129,7 +129,7 @@ def _goodput(record: dict | None) -> str:
     if record is None:
         return ""
     wall_s = max(record["wall_s"], 1e-9)
-    spent = {bucket: record["seconds"][bucket] for bucket in BUCKETS}
+    spent = {bucket: record["seconds"][bucket] for bucket in TIME_BUCKETS}
     bar = "".join(
         f'<div style="width:{100 * seconds / wall_s:.3f}%;background:{_COLOURS[bucket]}"></div>'
         for bucket, seconds in spent.items()

@@ -15,6 +15,7 @@ from ksdiff_jax.models.ksdiff.speech_regression import SpeechRegression
 from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import TINY, drawn, random_batch
+from tests.run_once import jit_to_run_once
 
 ON = override(TINY, {"model.regression.enabled": "true", "model.jaw_path": "expression"})
 STYLED = override(ON, {"model.generator.styles": "made,real"})
@@ -142,14 +143,14 @@ def test_its_error_is_a_term_and_it_moves_the_mouth_of_a_sample():
     params = drawn(system)
     batch, keys = random_batch(12), jax.random.split(jax.random.key(1), 2)
     params["regression"] = jax.tree.map(np.zeros_like, params["regression"])
-    terms = jax.jit(lambda p: system.loss(p, batch, keys, train=False))(params)
+    terms = jit_to_run_once(lambda p: system.loss(p, batch, keys, train=False))(params)
     motion = system.space.normalise(batch.motion)[..., [*range(50), 53, 54, 55]]
     mask = batch.speech.mask
     expected = [0.5 * np.square(m[v]).mean() for m, v in zip(motion, mask, strict=True)]
     np.testing.assert_allclose(terms["expression/regression"], expected, rtol=1e-5)
 
     first = jnp.zeros(2, jnp.int32)
-    sample = jax.jit(lambda p: system.sample(p, batch.speech, keys, first).motion)
+    sample = jit_to_run_once(lambda p: system.sample(p, batch.speech, keys, first).motion)
     before = np.asarray(sample(params))
     params["regression"]["bias"] = np.ones_like(params["regression"]["bias"])
     changed = np.abs(np.asarray(sample(params)) - before)[np.asarray(mask)]

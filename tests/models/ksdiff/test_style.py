@@ -15,6 +15,7 @@ from ksdiff_jax.overrides import override
 from ksdiff_jax.tree import named_leaves
 from tests.data.clips import make_clip
 from tests.models.ksdiff.conftest import TINY, drawn, random_batch
+from tests.run_once import jit_to_run_once
 
 STYLES = ("made", "real", "real/anna")
 STYLED = override(TINY, {"model.generator.styles": ",".join(STYLES)})
@@ -72,7 +73,7 @@ def test_the_style_changes_the_generators_terms_and_the_head_weight_scales_the_h
     system = build_system(override(STYLED, {"model.jaw_path": "expression"}))
     params = drawn(system)
     keys = jax.random.split(jax.random.key(1), 2)
-    loss = jax.jit(lambda batch: system.loss(params, batch, keys, train=False))
+    loss = jit_to_run_once(lambda batch: system.loss(params, batch, keys, train=False))
     batch = random_batch(12)._replace(style=np.array([0, 0]), head_weight=np.array([1.0, 1.0]))
     before = loss(batch)
     styled = loss(batch._replace(style=np.array([0, 2])))

@@ -183,8 +183,12 @@ def test_the_keyframe_predictor_is_causal_in_its_bits_and_bounded_by_its_window(
     assert np.all(changed[reach:] < 1e-6)
 
 
-def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not(system, params):
-    speech = random_batch(FRAMES).speech
+def test_guidance_at_one_is_the_conditional_model_and_elsewhere_it_is_not():
+    # Of three programs, each with one generator that reads speech and nothing else.
+    parts = ("transcript.enabled", "keyframes.enabled", "generator.dual_path")
+    parts += ("speech_paths.refine",)
+    system = build_system(override(TINY, {f"model.{part}": False for part in parts}))
+    params, speech = drawn(system), random_batch(FRAMES).speech
     plain = _sample(system, params, speech).motion
     nearly_one = _sample(system, params, speech, **{"sample.guidance": 1.0 + 1e-6}).motion
     strong = _sample(system, params, speech, **{"sample.guidance": 3.0}).motion

@@ -1,5 +1,7 @@
 """The file beside a recording that is its transcript."""
 
+import os
+import time
 import unicodedata
 import warnings
 
@@ -93,3 +95,26 @@ def test_no_folder_is_no_transcript(tmp_path):
         warnings.simplefilter("error")
         assert find_sidecar(tmp_path / "none" / "talk.wav") is None
         assert find_sidecar(".") is None
+
+
+def test_a_folder_is_listed_once_for_all_its_recordings_until_it_changes(tmp_path, monkeypatch):
+    names = [f"talk{number}" for number in range(30)]
+    for name in names:
+        (tmp_path / f"{name}.txt").write_text("hello")
+    os.utime(tmp_path, (1e9, 1e9))  # long ago
+    listed, list_folder = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(path) or list_folder(path))
+    found = [find_sidecar(tmp_path / f"{name}.wav") for name in [*names, "other"]]
+    assert found == [*(tmp_path / f"{name}.txt" for name in names), None]
+    assert listed == [str(tmp_path)]
+    (tmp_path / "other.txt").write_text("hello")
+    assert find_sidecar(tmp_path / "other.wav") == tmp_path / "other.txt"
+
+
+def test_a_change_that_leaves_the_time_of_its_folder_is_seen(tmp_path):
+    now = time.time()
+    os.utime(tmp_path, (now, now))
+    assert find_sidecar(tmp_path / "talk.wav") is None
+    (tmp_path / "talk.txt").write_text("hello")
+    os.utime(tmp_path, (now, now))  # as on a file system with coarse times
+    assert find_sidecar(tmp_path / "talk.wav") == tmp_path / "talk.txt"

@@ -9,7 +9,7 @@ from jax.sharding import AxisType
 
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.loop import Watching, train
-from ksdiff_jax.train.report.goodput import BUCKETS, Goodput, read_goodput
+from ksdiff_jax.train.report.goodput import TIME_BUCKETS, Goodput, read_goodput
 from ksdiff_jax.train.report.progress import Progress, progress_line
 from ksdiff_jax.train.report.utilisation import Utilisation, peak_flops_per_s
 from tests.train.toy import ToySystem, open_toy, toy_batch, toy_config
@@ -166,9 +166,9 @@ def test_a_real_run_adds_up_and_says_so_in_every_log(tmp_path):
 
     first = toy_run(10)
     record = toy_run(20)
-    assert set(record["seconds"]) == set(BUCKETS) and record["ended"] and record["starts"] == 2
+    assert set(record["seconds"]) == set(TIME_BUCKETS) and record["ended"] and record["starts"] == 2
     assert sum(record["seconds"].values()) == pytest.approx(record["wall_s"])
-    assert all(record["seconds"][bucket] > 0 for bucket in BUCKETS if bucket != "lost")
+    assert all(record["seconds"][bucket] > 0 for bucket in TIME_BUCKETS if bucket != "lost")
     assert record["seconds"]["lost"] < 1 and record["wall_s"] > first["wall_s"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     last = [line for line in lines if line["split"] == "train"][-1]

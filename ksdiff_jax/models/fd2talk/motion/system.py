@@ -1,13 +1,13 @@
 """FD2Talk's motion stage as a `System`: pure functions of a configuration and a motion space."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.execution import configured_execution
 from ksdiff_jax.models.fd2talk.motion.config import Config
 from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
 from ksdiff_jax.models.fd2talk.motion.parts import Parts, generated_parts
@@ -56,21 +56,11 @@ class FD2TalkMotion:
     @property
     def network(self) -> Network:
         """Return the Linen module of the parameters."""
-        return Network(self.config.model, self._channels, self._execution)
+        return Network(self.config.model, self._channels, configured_execution(self.config))
 
     @property
     def _channels(self) -> dict[str, int]:
         return {name: len(columns) for name, columns in self.parts.items()}
-
-    @property
-    def _execution(self) -> Execution:
-        model, train = self.config.model, self.config.train
-        return Execution(
-            dtype=jnp.dtype(model.compute_dtype),
-            attention=model.attention,
-            remat=train.remat,
-            scan_layers=train.scan_layers,
-        )
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Return new parameters, a nested dict: encoder, speech, norm_speech, null_speech and
@@ -90,8 +80,7 @@ class FD2TalkMotion:
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
     ) -> Sample:
         """Return motion (b, t, m) for speech, zero on padding."""
-        # A sampler runs each layer many times; unrolled layers avoid copies of their weights.
-        execution = replace(self._execution, scan_layers=False)
+        execution = configured_execution(self.config).unrolled
         network = Network(self.config.model, self._channels, execution)
         generators, options = Generators(network, self.space, self.parts), self.config.sample
         motion = sample_normalised(generators, params, speech, keys, first, options=options)

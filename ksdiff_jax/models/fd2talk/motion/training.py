@@ -20,7 +20,7 @@ from ksdiff_jax.models.clip_mean import clip_mean
 from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
 from ksdiff_jax.models.sync.configured_loss import SyncLoss
 from ksdiff_jax.models.system import Terms
-from ksdiff_jax.models.training_noise import drawn_noise, dropped_speech
+from ksdiff_jax.models.training_noise import drawn_flags, drawn_noise
 from ksdiff_jax.motion.space import expression_columns
 from ksdiff_jax.rng import streams
 from ksdiff_jax.typing import Array, Key, PyTree
@@ -46,7 +46,8 @@ def training_terms(
 
     mask, diffusion = batch.speech.mask, network.config.diffusion
     motion = jnp.asarray(space.normalise(batch.motion))
-    drop = dropped_speech(keys, diffusion.condition_drop_probability if train else 0.0)
+    share = diffusion.condition_drop_probability if train else 0.0
+    drop = drawn_flags(keys, "drop speech", share)
     encoded = apply(Network.dropped, apply(Network.encode_speech, batch.speech), drop)
     generated = motion
     for name, columns in parts.items():
