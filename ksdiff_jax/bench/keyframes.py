@@ -84,7 +84,7 @@ def parts(size: Size, *, repeats: int) -> list[Part]:
 def unrolled_network(config: Config) -> Network:
     """Return the network that samples, without `train.scan_layers`."""
     network = KSDiff(config).network
-    return network.clone(execution=replace(network.execution, scan_layers=False))
+    return network.clone(execution=network.execution.unrolled)
 
 
 def thresholds_for(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.config import SamplerName
+from ksdiff_jax.diffusion.config import SamplerName
 from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
 from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 

@@ -8,7 +8,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ksdiff_jax.config import DataConfig, MeshConfig, SamplerName, Spacing, TrainConfig
+from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
+from ksdiff_jax.diffusion.config import SamplerName, Spacing
 from ksdiff_jax.limits import at_least, need, weights
 from ksdiff_jax.models.fd2talk.frames.layout import UNetConfig
 from ksdiff_jax.models.fd2talk.motion.config import DiffusionConfig
