@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
-from ksdiff_jax.cli.export import motion_stem
+from ksdiff_jax.cli.export import motion_stem, words_beside
 from ksdiff_jax.cli.picture_arguments import add_picture_arguments, picture_options
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tongue",
         action="store_true",
-        help="move the tongue of the built-in head, by visemes that are read from the motion",
+        help="move the tongue of the built-in head, by the phones that animate wrote beside the "
+        "motion, otherwise by visemes that are read from the motion",
     )
     parser.add_argument(
         "--face",
@@ -92,8 +93,10 @@ def run(args: argparse.Namespace) -> int:
             write_side_by_side(
                 out,
                 [
-                    motion.shown(label, face=face, tongue=_tongue(motion) if args.tongue else None)
-                    for label, motion in zip(labels, motions, strict=True)
+                    motion.shown(
+                        label, face=face, tongue=_tongue(name, motion) if args.tongue else None
+                    )
+                    for label, name, motion in zip(labels, args.motion, motions, strict=True)
                 ],
                 audio=args.audio,
                 progress=update,
@@ -122,8 +125,9 @@ def _labels(args: argparse.Namespace) -> list[str]:
     return labels
 
 
-def _tongue(motion: "Motion") -> "np.ndarray":
+def _tongue(name: str, motion: "Motion") -> "np.ndarray":
     from ksdiff_jax.export.take import Take
     from ksdiff_jax.export.viseme_shapes import tongue_weights
 
-    return tongue_weights(Take(motion, motion.fps, "").visemes)
+    _, phonemes = words_beside(name)
+    return tongue_weights(Take(motion, motion.fps, "", phonemes=phonemes).visemes)
