@@ -18,6 +18,7 @@ from ksdiff_jax.export.vrm import VOWELS, vrm_expressions
 from ksdiff_jax.export.writers import write_take
 from ksdiff_jax.face import builtin_face, face_vertices
 from ksdiff_jax.face.arkit import ARKIT_NAMES
+from ksdiff_jax.face.dressed import dressed_head
 from ksdiff_jax.ownership import purpose_of
 from tests.export.takes import known_take
 from tests.export.test_gltf import Glb
@@ -250,4 +251,4 @@ def test_usd_core_reads_the_stage(tmp_path):
     skeleton = UsdSkel.Skeleton(stage.GetPrimAtPath("/Head/Skeleton"))
     assert cache.GetSkelQuery(skeleton).GetAnimQuery()
     mesh = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Mesh"))
-    assert len(mesh.GetPointsAttr().Get()) == len(builtin_face().template)
+    assert len(mesh.GetPointsAttr().Get()) == len(dressed_head().template)
