@@ -6,7 +6,8 @@ mild perspective, and area-weighted normals are computed. Second, the triangles 
 buffer of (depth, triangle id), at twice the resolution of the picture if `supersample` is 2. Third,
 every pixel is shaded once for each triangle visible in it, from interpolated normal and colour: a
 key light from above left, a fill light, sky light, a rim light, and a highlight scaled by the
-vertex's gloss. Shading is in linear light; a table encodes the result to sRGB.
+vertex's gloss. Shading is in linear light; a table encodes the result to sRGB. With `grain`, noise
+at the pixel's place in the resting mesh changes its colour and its normal.
 
     screen = (x, −y) · focal / (distance − z)
 
@@ -23,6 +24,8 @@ import numpy as np
 
 from ksdiff_jax.typing import Float, Int
 
+GRAIN_COLUMNS = 5
+FINER = np.float32(3)  # grains in the normal for one in the colour, along each axis
 # Linear-light colours of the background at the top and bottom of the picture.
 _BACKGROUND = np.array([[0.30, 0.36, 0.43], [0.10, 0.12, 0.15]], np.float32)
 # Directions towards the lights, in camera axes (x right, y up, z to the viewer).
@@ -62,6 +65,8 @@ class Surface(NamedTuple):
     faces: Int[np.ndarray, "n 3"]
     colours: Float[np.ndarray, "v 3"]  # linear-light albedo, 0 to 1
     gloss: Float[np.ndarray, "v"] | None = None  # strength of the highlight; None is 0.25
+    # place in the noise, in grains, and its strength in the colour and in the normal; None: none
+    grain: Float[np.ndarray, "v 5"] | None = None
 
 
 def framed_on(
@@ -94,9 +99,10 @@ def render_frames(
     """
     form = size if isinstance(size, Frame) else Frame(size, size)
     camera = framed_on(vertices) if camera is None else camera
-    faces, colours, gloss = surface
+    faces, colours, gloss, grain = surface
     gloss = np.full(len(colours), 0.25, np.float32) if gloss is None else gloss
-    paint = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
+    columns = [colours, gloss[:, None]] + ([] if grain is None else [grain])
+    paint = np.concatenate(columns, axis=1).astype(np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
     turn, view = _view(camera, form.height)
 
@@ -227,9 +233,36 @@ def _fill_buffers(screen, triangles, depth, owner):
 
 
 @_compiled
+def _lattice(i, j, k):
+    """Return a number from -1 to 1 that belongs to a point of the lattice."""
+    mixed = i * 374761393 + j * 668265263 + k * 1440662683
+    mixed = (mixed ^ (mixed >> 13)) * 1274126177
+    return np.float32((mixed ^ (mixed >> 16)) & 0xFFFF) / np.float32(32767.5) - np.float32(1)
+
+
+@_compiled
+def _noise(x, y, z):
+    """Return the value at a point, -1 to 1, of noise that is smooth between the lattice's points,
+    and how it changes along x and y.
+    """
+    fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
+    i, j, k = int(fx), int(fy), int(fz)
+    x, y, z = x - fx, y - fy, z - fz
+    slope_x, slope_y = 6 * x * (1 - x), 6 * y * (1 - y)
+    x, y, z = x * x * (3 - 2 * x), y * y * (3 - 2 * y), z * z * (3 - 2 * z)
+    near = _lattice(i, j, k) * (1 - z) + _lattice(i, j, k + 1) * z
+    right = _lattice(i + 1, j, k) * (1 - z) + _lattice(i + 1, j, k + 1) * z
+    up = _lattice(i, j + 1, k) * (1 - z) + _lattice(i, j + 1, k + 1) * z
+    both = _lattice(i + 1, j + 1, k) * (1 - z) + _lattice(i + 1, j + 1, k + 1) * z
+    low, high = near * (1 - x) + right * x, up * (1 - x) + both * x
+    across = (right - near) * (1 - y) + (both - up) * y
+    return low * (1 - y) + high * y, across * slope_x, (high - low) * slope_y
+
+
+@_compiled
 def _shade(x, y, corners, screen, normals, paint):
     """Return the light (red, green, blue) of the triangle of these corners at screen point (x, y);
-    `paint` is the colour and the gloss of every vertex.
+    `paint` is the colour, the gloss and, if any, the grain of every vertex.
     """
     a, b, c = corners[0], corners[1], corners[2]
     ax, ay, bx, by, cx, cy = (
@@ -255,6 +288,21 @@ def _shade(x, y, corners, screen, normals, paint):
     nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
     length = np.float32(1.0) / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-12))
     nx, ny, nz = nx * length, ny * length, nz * length
+    tone = np.float32(1.0)
+    if paint.shape[1] > 4:
+        strength = wa * paint[a, 7] + wb * paint[b, 7] + wc * paint[c, 7]
+        rough = wa * paint[a, 8] + wb * paint[b, 8] + wc * paint[c, 8]
+        px = wa * paint[a, 4] + wb * paint[b, 4] + wc * paint[c, 4]
+        py = wa * paint[a, 5] + wb * paint[b, 5] + wc * paint[c, 5]
+        pz = wa * paint[a, 6] + wb * paint[b, 6] + wc * paint[c, 6]
+        if strength > 0:
+            value, across, along = _noise(px, py, pz)
+            tone += strength * value
+        if rough > 0:
+            value, across, along = _noise(FINER * px, FINER * py, FINER * pz)
+            nx, ny = nx + rough * across, ny + rough * along
+            length = np.float32(1.0) / np.sqrt(nx * nx + ny * ny + nz * nz)
+            nx, ny, nz = nx * length, ny * length, nz * length
     # Wrapped key light: skin scatters light, so the edge of its shadow is soft.
     key = max(
         (nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25),
@@ -276,6 +324,7 @@ def _shade(x, y, corners, screen, normals, paint):
         + gloss * gloss * shine * shine * shine * shine
     )
     diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
+    diffuse *= tone
     return (
         (wa * paint[a, 0] + wb * paint[b, 0] + wc * paint[c, 0]) * diffuse + white,
         (wa * paint[a, 1] + wb * paint[b, 1] + wc * paint[c, 1]) * diffuse + white,
