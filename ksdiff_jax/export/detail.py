@@ -18,7 +18,7 @@ import functools
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ksdiff_jax.export.raster import FINER, GRAIN_COLUMNS
+from ksdiff_jax.export.grain_noise import FINER, GRAIN_COLUMNS
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.face.builtin import builtin_face
 from ksdiff_jax.face.dressed import dressed_spans, is_dressed

@@ -14,18 +14,15 @@ at the pixel's place in the resting mesh changes its colour and its normal.
 with z towards the camera, in metres, and the origin at the camera's target.
 """
 
-import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from ksdiff_jax.export.grain_noise import compiled, grained
 from ksdiff_jax.typing import Float, Int
 
-GRAIN_COLUMNS = 5
-FINER = np.float32(3)  # grains in the normal for one in the colour, along each axis
 # Linear-light colours of the background at the top and bottom of the picture.
 _BACKGROUND = np.array([[0.30, 0.36, 0.43], [0.10, 0.12, 0.15]], np.float32)
 # Directions towards the lights, in camera axes (x right, y up, z to the viewer).
@@ -142,19 +139,7 @@ def _srgb_table() -> np.ndarray:
 _SRGB = _srgb_table()
 
 
-def _compiled(function):
-    """Compile; cache the machine code on disk if a folder (the package's or the user's cache) is
-    writable.
-    """
-    # A type-checking import hook wraps the function in Python code that cannot be compiled.
-    function = inspect.unwrap(function)
-    try:
-        return numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
-
-
-@_compiled
+@compiled
 def _normals(points, triangles):
     """Return unit vertex normals, each triangle weighted by its area."""
     normals = np.zeros_like(points)
@@ -183,7 +168,7 @@ def _normals(points, triangles):
     return normals
 
 
-@_compiled
+@compiled
 def _fill_buffers(screen, triangles, depth, owner):
     """Draw triangles: `depth` stores the nearest (largest) inverse distance, `owner` its
     triangle.
@@ -232,34 +217,7 @@ def _fill_buffers(screen, triangles, depth, owner):
                     owner[y, left + i] = n
 
 
-@_compiled
-def _lattice(i, j, k):
-    """Return a number from -1 to 1 that belongs to a point of the lattice."""
-    mixed = i * 374761393 + j * 668265263 + k * 1440662683
-    mixed = (mixed ^ (mixed >> 13)) * 1274126177
-    return np.float32((mixed ^ (mixed >> 16)) & 0xFFFF) / np.float32(32767.5) - np.float32(1)
-
-
-@_compiled
-def _noise(x, y, z):
-    """Return the value at a point, -1 to 1, of noise that is smooth between the lattice's points,
-    and how it changes along x and y.
-    """
-    fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
-    i, j, k = int(fx), int(fy), int(fz)
-    x, y, z = x - fx, y - fy, z - fz
-    slope_x, slope_y = 6 * x * (1 - x), 6 * y * (1 - y)
-    x, y, z = x * x * (3 - 2 * x), y * y * (3 - 2 * y), z * z * (3 - 2 * z)
-    near = _lattice(i, j, k) * (1 - z) + _lattice(i, j, k + 1) * z
-    right = _lattice(i + 1, j, k) * (1 - z) + _lattice(i + 1, j, k + 1) * z
-    up = _lattice(i, j + 1, k) * (1 - z) + _lattice(i, j + 1, k + 1) * z
-    both = _lattice(i + 1, j + 1, k) * (1 - z) + _lattice(i + 1, j + 1, k + 1) * z
-    low, high = near * (1 - x) + right * x, up * (1 - x) + both * x
-    across = (right - near) * (1 - y) + (both - up) * y
-    return low * (1 - y) + high * y, across * slope_x, (high - low) * slope_y
-
-
-@_compiled
+@compiled
 def _shade(x, y, corners, screen, normals, paint):
     """Return the light (red, green, blue) of the triangle of these corners at screen point (x, y);
     `paint` is the colour, the gloss and, if any, the grain of every vertex.
@@ -290,19 +248,7 @@ def _shade(x, y, corners, screen, normals, paint):
     nx, ny, nz = nx * length, ny * length, nz * length
     tone = np.float32(1.0)
     if paint.shape[1] > 4:
-        strength = wa * paint[a, 7] + wb * paint[b, 7] + wc * paint[c, 7]
-        rough = wa * paint[a, 8] + wb * paint[b, 8] + wc * paint[c, 8]
-        px = wa * paint[a, 4] + wb * paint[b, 4] + wc * paint[c, 4]
-        py = wa * paint[a, 5] + wb * paint[b, 5] + wc * paint[c, 5]
-        pz = wa * paint[a, 6] + wb * paint[b, 6] + wc * paint[c, 6]
-        if strength > 0:
-            value, across, along = _noise(px, py, pz)
-            tone += strength * value
-        if rough > 0:
-            value, across, along = _noise(FINER * px, FINER * py, FINER * pz)
-            nx, ny = nx + rough * across, ny + rough * along
-            length = np.float32(1.0) / np.sqrt(nx * nx + ny * ny + nz * nz)
-            nx, ny, nz = nx * length, ny * length, nz * length
+        tone, nx, ny, nz = grained(paint, (a, b, c), (wa, wb, wc), (nx, ny, nz))
     # Wrapped key light: skin scatters light, so the edge of its shadow is soft.
     key = max(
         (nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25),
@@ -332,7 +278,7 @@ def _shade(x, y, corners, screen, normals, paint):
     )
 
 
-@_compiled
+@compiled
 def _projected(points, focal, distance, wide, tall):
     """Return screen x and y in pixels, and the inverse distance from the camera."""
     screen = np.empty_like(points)
@@ -344,7 +290,7 @@ def _projected(points, focal, distance, wide, tall):
     return screen
 
 
-@_compiled
+@compiled
 def _draw(points, triangles, paint, view, supersample, picture):
     """Draw one frame into `picture`: `points` in camera axes, metres, relative to the target."""
     height, width, channels = picture.shape
