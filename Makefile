@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 TRACKER := .venv-tracker
 BLENDER := .venv-blender
+READERS := .venv-readers
 TRACKER_NEEDS := ksdiff_jax/data/tracking/requirements.txt
 AUDIO ?= ksdiff_jax/assets/demo.wav
 OUT ?= out/demo
 
-.PHONY: help install tracker web blender notebooks demo test test-slow test-long test-parity mutants lint wheel clean
+.PHONY: help install tracker web blender readers notebooks demo test test-slow test-long test-parity mutants lint wheel clean
 
 help:
 	@echo "make demo         install, then animate a spoken sentence into $(OUT)/ (or AUDIO=your.wav)"
@@ -23,6 +24,7 @@ help:
 	@echo "make tracker      $(TRACKER) with MediaPipe, for \`ksdiff-jax prepare\` on raw video"
 	@echo "make web          .web with glTF's validator, three.js and Chromium from npm, for the tests of .glb in a browser"
 	@echo "make blender      $(BLENDER) with Blender as a module (bpy), for the tests of its script in \`make test-long\`"
+	@echo "make readers      $(READERS) with usd-core, trimesh, pygltflib and praatio, for the test of all exported files"
 	@echo "make install      $(VENV) with the package and the test extras; nothing to do when up to date"
 
 install: $(VENV)/installed
@@ -55,6 +57,15 @@ $(BLENDER)/installed:
 	    --disable-pip-version-check --no-compile --only-binary :all: bpy 2>/dev/null && \
 	  $(BLENDER)/bin/python -c "import bpy; print('Blender', bpy.app.version_string)" && touch $@ && exit 0; \
 	done; echo "no bpy for the versions of Python here: the test of the Blender script is skipped"
+
+# Readers of files that are not ours. Without them the test of all exported files is skipped.
+readers: $(READERS)/installed
+
+$(READERS)/installed:
+	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+	  usd-core trimesh pygltflib praatio numpy
+	@touch $@
 
 notebooks: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,notebooks]"
@@ -89,4 +100,4 @@ wheel:
 	PYTHON=$(PYTHON) .ci/wheel
 
 clean:
-	rm -rf $(VENV) $(TRACKER) $(BLENDER) .web out build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRACKER) $(BLENDER) $(READERS) .web out build dist *.egg-info .pytest_cache .ruff_cache

@@ -19,7 +19,7 @@ package and the purpose.
 | run-page | run.html | train | `<meta name="generator">` |
 | clip | a data set folder | corpus, prepare | `schema` in dataset.json |
 | blender-script | FILE.py | export --blender-script | a comment in its first line |
-| names of export/endings.py | exported files | export, animate | `schema`, or a text in glTF, USD |
+| names in export/endings.py | their files | export, animate | `schema`, or a text of the format |
 | bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
 | syncnet | the folder of a converted SyncNet | convert | `schema` in config.json |
@@ -51,7 +51,7 @@ LARGEST_META_BYTES = 4_000_000
 _HEAD_BYTES = 1024
 _MOST_PNG_CHUNKS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COMMENT = re.compile(rb"<!-- ([^>]*) -->")
+_COMMENT = re.compile(rb"(?:<\?xml [^>]*\?>\s*)?<!-- ([^>]*) -->")
 _SCHEMA = re.compile(r"ksdiff-([a-z0-9-]+)/\d+")
 _USD_DOC = re.compile(rb'doc = "([^"]*)"')
 _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
@@ -206,7 +206,7 @@ def _schema_in_html(path: Path) -> str | None:
     return _unmarked(found[1].decode("latin-1")) if found else None
 
 
-def _schema_in_markdown(path: Path) -> str | None:
+def _schema_in_comment(path: Path) -> str | None:
     with path.open("rb") as file:
         found = _COMMENT.match(file.read(_HEAD_BYTES))
     return _unmarked(found[1].decode("latin-1")) if found else None
@@ -249,7 +249,7 @@ _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str | None]], ..
     (lambda head: head.startswith(b"\x1aE\xdf\xa3"), _schema_in_webm),
     (lambda head: head.lstrip().startswith(b"{"), _schema_in_json),
     (lambda head: head.lower().startswith(b"<!doctype html"), _schema_in_html),
-    (lambda head: head.startswith(b"<!-- "), _schema_in_markdown),
+    (lambda head: head.startswith((b"<!-- ", b"<?xml ")), _schema_in_comment),
     (lambda head: head.startswith(b"# ksdiff-jax: "), _schema_in_script),
     (lambda head: head.startswith(b"schema,"), _schema_in_csv),
 )

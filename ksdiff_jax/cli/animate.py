@@ -17,6 +17,7 @@ from ksdiff_jax.cli.animate_outputs import FORMATS, OWN_FORMATS, Outputs, file_s
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.phones_option import add_phonemes_argument
 from ksdiff_jax.cli.picture_arguments import add_picture_arguments
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
@@ -33,6 +34,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate --from-list files.txt --out out --formats npz --hosts 4 --host-index 0
   ksdiff-jax animate speech.wav --out out --transcript "What is said." --samples 3 --seed 7
   ksdiff-jax animate speech.wav --out out --transcribe openai/whisper-tiny
+  ksdiff-jax animate speech.wav --out out --formats npz visemes glb --phonemes speech.TextGrid
   ksdiff-jax animate speech.wav --out out --face FLAME2020.pkl
   ksdiff-jax animate speech.wav --out out --head-keyframes 0.8 2.4 --keyframe-guidance 3
   ksdiff-jax animate speech.wav --out out --checkpoint runs/disenttalk_demo --pose demo
@@ -76,7 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
     add_many_arguments(parser.add_argument_group("many recordings (manifest.jsonl, resumable)"))
     _add_checkpoint_arguments(parser.add_argument_group("checkpoint and face"))
-    _add_recording_arguments(parser.add_argument_group("recording"))
+    recording = parser.add_argument_group("recording")
+    _add_recording_arguments(recording)
+    add_phonemes_argument(recording)
     _add_transcript_arguments(parser.add_argument_group("transcript (at most one)"))
     add_picture_arguments(parser.add_argument_group("video"))
     sampling = parser.add_argument_group("sampling")

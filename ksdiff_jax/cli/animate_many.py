@@ -10,6 +10,7 @@ Every host takes each N-th recording.
 import argparse
 import contextlib
 import dataclasses
+import hashlib
 import os
 import re
 import time
@@ -27,6 +28,7 @@ from ksdiff_jax.cli.animate_recording import Ready, RecordingAnimator, failure_r
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.cli.many_progress import Progress, summary
+from ksdiff_jax.cli.phones_option import Phones
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.parallel.shares import Share, share
@@ -209,7 +211,19 @@ def _work(args: argparse.Namespace, work: RecordingAnimator) -> dict:
         "gaze": work.gaze,
         "picture": {name: str(value) for name, value in work.picture.items()},
         "controls": _controls(args),
+        **_phonemes(work.outputs.phones),
         **options,
+    }
+
+
+def _phonemes(phones: Phones) -> dict[str, str]:
+    """Return the digest of the files of `--phonemes`; nothing without the option."""
+    if phones.path is None:
+        return {}
+    files = sorted(phones.path.rglob("*")) if phones.path.is_dir() else [phones.path]
+    parts = [f"{file.name} {sha256_of(file)}" for file in files if phones.reads(file)]
+    return {
+        "phonemes": hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
     }
 
 
@@ -277,6 +291,8 @@ class OutputsOfMany(Outputs):
     number instead of by a list of names.
     """
 
+    several = True
+
     def __init__(self, args: argparse.Namespace, recordings: Sequence[Recording]):
         folders = [given for given in args.speech if Path(given).is_dir()]
         super().__init__(argparse.Namespace(**vars(args) | {"speech": folders}))
@@ -293,7 +309,8 @@ class OutputsOfMany(Outputs):
         except OSError:
             return self.inputs
         found = self._recording_at.get((status.st_dev, status.st_ino))
-        return self.inputs if found is None else [found, *self.inputs]
+        given = super().inputs_at(path)
+        return given if found is None else [found, *given]
 
     def paths(self, stem: str) -> Iterator[Path]:
         """Yield the paths of every file of a recording."""

@@ -10,6 +10,7 @@ import contextlib
 import warnings
 from pathlib import Path
 
+from ksdiff_jax.cli.phones_option import Phones
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.endings import ENDINGS
 from ksdiff_jax.outputs import check_output, stored_alike
@@ -27,10 +28,13 @@ class Outputs:
     done; `inputs` are the files that the call reads.
     """
 
+    several = False  # whether the call is for many recordings, however many there are
+
     def __init__(self, args: argparse.Namespace):
         self.folder, self.overwrite, self.samples = Path(args.out), args.overwrite, args.samples
         self.formats = list(dict.fromkeys(args.formats))
-        self.words_are_sure = bool(args.transcribe)
+        self.words_are_sure = bool(args.transcribe or args.phonemes)
+        self.phones = Phones(args.phonemes, several=self.several or len(args.speech) > 1)
         found = (
             []
             if args.transcript or args.transcript_file or args.no_sidecar
@@ -72,7 +76,7 @@ class Outputs:
 
     def inputs_at(self, path: Path) -> list:
         """Return the inputs that a result at `path` might overwrite."""
-        return self.inputs
+        return [*self.inputs, path] if self.phones.reads(path) else self.inputs
 
     def _check(self, path: Path, kind: str) -> None:
         may = {"overwrite": self.overwrite, "inputs": self.inputs_at(path)}

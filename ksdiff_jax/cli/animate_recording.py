@@ -13,6 +13,7 @@ from ksdiff_jax.cli.animate_outputs import Outputs
 from ksdiff_jax.cli.animate_pose import pose_source
 from ksdiff_jax.cli.animate_transcripts import TranscriptOf
 from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.phones_option import phones_of_transcript
 from ksdiff_jax.cli.picture_arguments import picture_options
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.export.endings import ENDINGS, FLAME_ARCHIVES
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # they are slow to import
     from ksdiff_jax.animate.motion import Motion
     from ksdiff_jax.audio.waveform import Recording
     from ksdiff_jax.config import Config
+    from ksdiff_jax.data.corpus.recordings.phone_times import SpeechTimes
     from ksdiff_jax.speech.utterance import Utterance
 
 
@@ -38,6 +40,7 @@ class Ready(NamedTuple):
     speech: str
     stem: str
     transcript: Transcript
+    times: "SpeechTimes"  # of phones, and of words if their file has them
     utterance: "Utterance"
     poses: "list[Motion]"  # of every sample, for `--pose`
     read_s: float
@@ -182,9 +185,11 @@ class RecordingAnimator:
         started = time.perf_counter()
         recording = self._recording(speech)
         transcript = self.transcript_of(speech, recording)
+        duration_s = len(recording.audio) / SAMPLE_RATE_HZ
         if transcript.spoken:
-            transcript = within(transcript, duration_s=len(recording.audio) / SAMPLE_RATE_HZ)
-        if transcript.spoken:
+            transcript = within(transcript, duration_s=duration_s)
+        times = self._times(speech, stem, transcript, duration_s)
+        if transcript.spoken or times.phones:
             self.outputs.check_words(stem, overwrite=self.args.overwrite)
         utterance = self.animator.read(
             recording, transcript=transcript, noise_id=self.args.noise_id
@@ -193,7 +198,17 @@ class RecordingAnimator:
             utterance = utterance.with_keyframes(**self.keyframes)
         utterance = self.controls.edited(self.animator, utterance)
         poses = self._poses(recording, transcript, utterance.frames)
-        return Ready(speech, stem, transcript, utterance, poses, time.perf_counter() - started)
+        read_s = time.perf_counter() - started
+        return Ready(speech, stem, transcript, times, utterance, poses, read_s)
+
+    def _times(
+        self, speech: str, stem: str, transcript: Transcript, duration_s: float
+    ) -> "SpeechTimes":
+        """Return the phones of `--phonemes`, or those of the transcript if it is a TextGrid."""
+        named = Path(stem).parent / Path(speech).stem
+        if self.outputs.phones.given:
+            return self.outputs.phones.read(str(named), duration_s=duration_s)
+        return phones_of_transcript(transcript.source, stem=named.name, duration_s=duration_s)
 
     def motions(
         self,
@@ -232,13 +247,16 @@ class RecordingAnimator:
 
     def write(self, ready: "Ready", motions: "Sequence[Motion]") -> list[Path]:
         """Write every file of a recording; return their paths."""
-        files, stem, transcript = [], ready.stem, ready.transcript
-        for name, motion in zip(self.outputs.names(stem), motions, strict=True):
+        files, transcript, phones = [], ready.transcript, ready.times.phones
+        for name, motion in zip(self.outputs.names(ready.stem), motions, strict=True):
             motion = self._on_face(motion)
             files += self._write(motion, name, speech=ready.speech, utterance=ready.utterance)
-            files += self._export(motion, name, stem, transcript)
-        if transcript.spoken:
-            files.append(self._write_words(transcript, stem))
+            files += self._export(motion, name, ready)
+        if transcript.spoken or phones:
+            path = self.outputs.words(ready.stem)
+            write_words(path, transcript, phones=phones, overwrite=self.args.overwrite)
+            self.console.say(f"  wrote {path}")
+            files.append(path)
         return files
 
     def _best(self, utterance: "Utterance", given: dict) -> "list[Motion]":
@@ -312,7 +330,7 @@ class RecordingAnimator:
             files.append(path)
         return files
 
-    def _export(self, motion: "Motion", name: str, stem: str, transcript: Transcript) -> list[Path]:
+    def _export(self, motion: "Motion", name: str, ready: "Ready") -> list[Path]:
         """Write the files for other programs; return their paths."""
         kinds = [kind for kind in self.outputs.formats if kind in ENDINGS]
         if not kinds:
@@ -320,12 +338,13 @@ class RecordingAnimator:
         from ksdiff_jax.export.take import Take
         from ksdiff_jax.export.writers import write_take
 
-        words = tuple(map(tuple, transcript.spoken)) if transcript.unit == "word" else ()
-        take = Take(motion, motion.fps, name, face=self.face, words=words)
+        words = ready.transcript.spoken if ready.transcript.unit == "word" else ()
+        words, phones = words or ready.times.words, ready.times.phones
+        take = Take(motion, motion.fps, name, face=self.face, words=words, phonemes=phones)
         files = []
         for kind in kinds:
-            if kind == "words" and not words:
-                self.console.warn(f"{stem}: no times of words are known, words not written")
+            if kind == "words" and not (words or phones):
+                self.console.warn(f"{ready.stem}: no times of words are known, words not written")
                 continue
             path = self.outputs.path(name, kind)
             write_take(
@@ -338,12 +357,6 @@ class RecordingAnimator:
             self.console.say(f"  wrote {path}")
             files.append(path)
         return files
-
-    def _write_words(self, transcript: Transcript, stem: str) -> Path:
-        path = self.outputs.words(stem)
-        write_words(path, transcript, overwrite=self.args.overwrite)
-        self.console.say(f"  wrote {path}")
-        return path
 
     def _describe(self) -> None:
         """Print the device, the checkpoint and the options, once per call."""

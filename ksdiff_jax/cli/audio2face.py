@@ -1,6 +1,7 @@
 """`ksdiff-jax audio2face`: animates speech for clients of NVIDIA's Audio2Face-3D over gRPC."""
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     if not 1 <= args.fps <= 240:
         raise InputError(f"--fps {args.fps:g}: need 1 to 240; for example 30 or 60")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its errors are raised, and printed here
     from ksdiff_jax.live.audio2face_service import Audio2FaceServer
 
     console = Console("audio2face", quiet=args.quiet, verbose=args.verbose, as_json=args.json)

@@ -3,25 +3,28 @@ other programs.
 """
 
 import argparse
-import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.blender_option import WriteBlenderScript
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
+from ksdiff_jax.cli.phones_option import Phones, add_phonemes_argument
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.export.endings import ENDINGS
 
 if TYPE_CHECKING:
     from ksdiff_jax.export.take import Take
+    from ksdiff_jax.speech.transcripts.spoken_words import Spoken
 
 SUMMARY = "a motion file into the formats of other programs: Live Link, glTF, Audio2Face, ..."
 FRAME_RATES = (24, 25, 30, 50, 60)
 EXAMPLES = """examples:
   ksdiff-jax export out/talk.motion.npz --format livelink --out talk.csv --fps 60
   ksdiff-jax export out/*.motion.npz --format arkit glb visemes --out out
+  ksdiff-jax export out/talk.motion.npz --format visemes --phonemes talk.TextGrid --out out
   ksdiff-jax export flame.motion.npz --format glb --face generic_model.pkl --out out
   ksdiff-jax export --blender-script ksdiff_face.py
 
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FRAME_RATES,
         help="frame rate of the files, e.g. 60; default: that of the motion",
     )
+    add_phonemes_argument(parser)
     parser.add_argument(
         "--face",
         metavar="FILE",
@@ -87,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if alike := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise InputError(f"two motions are named {alike[0]}; export them into two folders")
     folder = Path(args.out).parent if single else Path(args.out)
-    reports = []
+    phones, reports = Phones(args.phonemes, several=len(stems) > 1), []
     with results_folder(folder):
         for name, stem in zip(args.motion, stems, strict=True):
             paths = {
@@ -96,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             }
             try:
                 with paths_as_input():
-                    reports.append(_export(name, stem, paths, args, console))
+                    reports.append(_export(name, paths, args, phones, console))
             except InputError as error:
                 message = str(error)
                 console.fail(message if name in message else f"{name}: {message}")
@@ -116,14 +120,15 @@ def _names_a_file(out: str, kind: str) -> bool:
 
 
 def _export(
-    name: str, stem: str, paths: dict[str, Path], args: argparse.Namespace, console: Console
+    name: str, paths: dict[str, Path], args: argparse.Namespace, phones: Phones, console: Console
 ) -> dict:
     from ksdiff_jax.export.writers import check_place, write_take
 
-    inputs = [given for given in (*args.motion, args.face) if given]
+    stem = motion_stem(name)
+    inputs = [given for given in (*args.motion, args.face, phones.file_of(stem)) if given]
     for kind, path in paths.items():
         check_place(path, kind, overwrite=args.overwrite, inputs=inputs)
-    take = open_take(name, stem, fps=args.fps, face=args.face, space=args.space)
+    take = open_take(name, fps=args.fps, face=args.face, space=args.space, phones=phones)
     files = {}
     for kind, path in paths.items():
         started = time.perf_counter()
@@ -135,38 +140,47 @@ def _export(
 
 
 def open_take(
-    name: str, stem: str, *, fps: float | int | None, face: str | None, space: str
+    name: str,
+    *,
+    fps: float | int | None,
+    face: str | None,
+    space: str,
+    phones: Phones | None = None,
 ) -> "Take":
-    """Read a motion file, its face and the words beside it; raise `InputError` with the fault."""
+    """Read a motion file, its face, and the words and phones of `phones` or of the file that
+    `animate` wrote beside the motion; raise `InputError` with the fault.
+    """
     from ksdiff_jax.export.foreign_motion import check_ours
     from ksdiff_jax.export.take import Take
     from ksdiff_jax.face import load_face
     from ksdiff_jax.motion.clip import MotionClip
 
     check_ours(name)
-    motion = MotionClip.load(name, space=space)
+    motion, stem = MotionClip.load(name, space=space), motion_stem(name)
+    words, phonemes = words_beside(name)
+    if phones is not None and phones.given:
+        given = phones.read(stem, duration_s=motion.duration_s)
+        words, phonemes = given.words or words, given.phones
     return Take(
         motion,
         fps or motion.fps,
         stem,
         face=load_face(face) if face else None,
-        words=_words_beside(Path(name).parent / f"{stem}.words.json"),
+        words=words,
+        phonemes=phonemes,
     )
 
 
-def _words_beside(path: Path) -> tuple[tuple[str, float, float], ...]:
-    """Return the words with their times that `animate` wrote beside the motion; empty if there are
-    none.
+def words_beside(name: str) -> "tuple[tuple[Spoken, ...], tuple[Spoken, ...]]":
+    """Return the words and the phones with their times that `animate` wrote beside a motion; empty
+    if there are none. The samples `talk.1`, `talk.2` of a recording share those of `talk`.
     """
-    if not path.is_file():
-        return ()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["unit"] != "word":
-            return ()
-        return tuple(
-            (str(word["text"]), float(word["start_s"]), float(word["end_s"]))
-            for word in content["spoken"]
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a file of words of ksdiff-jax ({error!r})") from error
+    from ksdiff_jax.speech.transcripts.encoding import read_text
+    from ksdiff_jax.speech.transcripts.spoken_words import read_words
+
+    stem = motion_stem(name)
+    for own in dict.fromkeys([stem, re.sub(r"\.\d+$", "", stem)]):
+        path = Path(name).parent / f"{own}.words.json"
+        if path.is_file():
+            return read_words(path, read_text(path))
+    return (), ()

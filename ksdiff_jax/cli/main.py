@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ksdiff_jax.cli.console import PROGRAM, Console, notices_as_lines, without_library_logs
+from ksdiff_jax.cli.interrupts import Interrupts, leave
 from ksdiff_jax.cli.streams import discard, flush_errors, is_broken, put_error, repair_streams
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.files import set_home
@@ -51,38 +52,43 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    if argv is None:  # called as a program
+    interrupts, is_program = Interrupts(), argv is None
+    if is_program:
         repair_streams()
         set_home()
         keep_freed_memory()
-        signal.signal(signal.SIGTERM, _terminated)
+        interrupts.install()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _dispatch(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
         return status
-    except InputError as error:
-        command = argv[0] if argv and argv[0] in COMMANDS else ""
-        return _mistake(f"{PROGRAM} {command}".strip(), str(error))
-    except KeyboardInterrupt:
-        put_error(f"{PROGRAM}: interrupted")
-        return 130
-    except OSError as error:
-        if not is_broken(sys.stdout):
-            raise
-        discard(sys.stdout)
-        if isinstance(error, BrokenPipeError):  # the reader (head, less) has exited
-            return 0
-        return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
+    except BaseException as error:
+        if not interrupts.ends(error):
+            return _failed(error, argv)
+        if interrupts.status == 128 + signal.SIGINT:
+            put_error(f"{PROGRAM}: interrupted")
+        if is_program:
+            leave(interrupts.status)
+        return interrupts.status
     finally:
         flush_errors()
 
 
-def _terminated(number: int, frame) -> NoReturn:
-    """Leave through the blocks that remove unfinished files; a second signal ends at once."""
-    signal.signal(number, signal.SIG_DFL)
-    raise SystemExit(128 + number)
+def _failed(error: BaseException, argv: list[str]) -> int:
+    """Return the exit status of a mistake by the caller or of a broken standard output, of which
+    one line is printed; raise any other error.
+    """
+    if isinstance(error, InputError):
+        command = argv[0] if argv and argv[0] in COMMANDS else ""
+        return _mistake(f"{PROGRAM} {command}".strip(), str(error))
+    if not isinstance(error, OSError) or not is_broken(sys.stdout):
+        raise error
+    discard(sys.stdout)
+    if isinstance(error, BrokenPipeError):  # the reader (head, less) has exited
+        return 0
+    return _mistake(PROGRAM, f"standard output cannot be written ({error.strerror})")
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
-from ksdiff_jax.cli.export import motion_stem
+from ksdiff_jax.cli.export import motion_stem, words_beside
 from ksdiff_jax.cli.picture_arguments import add_picture_arguments, picture_options
 from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.errors import InputError
@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tongue",
         action="store_true",
-        help="move the tongue of the built-in head, by visemes that are read from the motion",
+        help="move the tongue of the built-in head, by the phones that animate wrote beside the "
+        "motion, otherwise by visemes that are read from the motion",
     )
     parser.add_argument(
         "--face",
@@ -81,19 +82,24 @@ def run(args: argparse.Namespace) -> int:
         from ksdiff_jax.animate.motion import Motion
         from ksdiff_jax.export.foreign_motion import check_ours
         from ksdiff_jax.export.side_by_side import write_side_by_side
-        from ksdiff_jax.face import load_face
+        from ksdiff_jax.face import builtin_face, check_face, load_face
 
         started = time.perf_counter()
         for name in args.motion:
             check_ours(name)
         face = load_face(args.face) if args.face else None
         motions = [Motion.load(name, space=args.space) for name in args.motion]
+        for name, motion in zip(args.motion, motions, strict=True):
+            what = f"{name} (give its face with --face FILE)"
+            check_face(face or builtin_face(), motion.space, what=what)
         with console.progress("rendering", unit="frames") as update:
             write_side_by_side(
                 out,
                 [
-                    motion.shown(label, face=face, tongue=_tongue(motion) if args.tongue else None)
-                    for label, motion in zip(labels, motions, strict=True)
+                    motion.shown(
+                        label, face=face, tongue=_tongue(name, motion) if args.tongue else None
+                    )
+                    for label, name, motion in zip(labels, args.motion, motions, strict=True)
                 ],
                 audio=args.audio,
                 progress=update,
@@ -122,8 +128,9 @@ def _labels(args: argparse.Namespace) -> list[str]:
     return labels
 
 
-def _tongue(motion: "Motion") -> "np.ndarray":
+def _tongue(name: str, motion: "Motion") -> "np.ndarray":
     from ksdiff_jax.export.take import Take
     from ksdiff_jax.export.viseme_shapes import tongue_weights
 
-    return tongue_weights(Take(motion, motion.fps, "").visemes)
+    _, phonemes = words_beside(name)
+    return tongue_weights(Take(motion, motion.fps, "", phonemes=phonemes).visemes)

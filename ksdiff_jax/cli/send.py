@@ -95,7 +95,7 @@ def _send(
             )
             for name in protocols
         }
-        take = open_take(args.motion, stem, fps=args.fps, face=args.face, space=args.space)
+        take = open_take(args.motion, fps=args.fps, face=args.face, space=args.space)
         frames = frames_of(take)
         where = ", ".join(f"{name} {place.name}" for name, place in places.items())
         console.say(f"sending {len(frames)} frames, {take.fps:g} a second, to {where}")

@@ -19,6 +19,7 @@ ENDINGS = {
     "lam": ".lam.json",
     "rhubarb": ".rhubarb.json",
     "rhubarb-tsv": ".rhubarb.tsv",
+    "rhubarb-xml": ".rhubarb.xml",
     "vrm": ".vrma",
     "obj": ".obj",  # a folder
     "usd": ".usda",

@@ -2,7 +2,7 @@
 
 | look | colours |
 |---|---|
-| textured | those of the face |
+| textured | those of the face, on the built-in head with fine detail (`detail`) |
 | clay | one matt colour; darker irises and mouth, so that gaze and opening stay visible |
 
 | view | the camera is |
@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.detail import grain
 from ksdiff_jax.export.raster import Camera, Frame, Surface, framed_on, render_frames
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.face.builtin import builtin_face
@@ -80,6 +81,9 @@ def pictures(
     surface = painted_surface(face, form.look)
     frame = Frame(form.width, form.height, form.transparent)
     cameras = [portrait_camera(face, yaw_rad=VIEWS[view]) for view in form.views]
+    if form.look == "textured":
+        fine = grain(face, metres_a_pixel=cameras[0].height_m / form.height)
+        surface = surface._replace(grain=fine)
     for block in vertex_blocks:
         drawn = [render_frames(block, surface, camera=camera, size=frame) for camera in cameras]
         for row in zip(*drawn, strict=True):

@@ -6,21 +6,21 @@ mild perspective, and area-weighted normals are computed. Second, the triangles 
 buffer of (depth, triangle id), at twice the resolution of the picture if `supersample` is 2. Third,
 every pixel is shaded once for each triangle visible in it, from interpolated normal and colour: a
 key light from above left, a fill light, sky light, a rim light, and a highlight scaled by the
-vertex's gloss. Shading is in linear light; a table encodes the result to sRGB.
+vertex's gloss. Shading is in linear light; a table encodes the result to sRGB. With `grain`, noise
+at the pixel's place in the resting mesh changes its colour and its normal.
 
     screen = (x, −y) · focal / (distance − z)
 
 with z towards the camera, in metres, and the origin at the camera's target.
 """
 
-import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from ksdiff_jax.export.grain_noise import compiled, grained
 from ksdiff_jax.typing import Float, Int
 
 # Linear-light colours of the background at the top and bottom of the picture.
@@ -62,6 +62,8 @@ class Surface(NamedTuple):
     faces: Int[np.ndarray, "n 3"]
     colours: Float[np.ndarray, "v 3"]  # linear-light albedo, 0 to 1
     gloss: Float[np.ndarray, "v"] | None = None  # strength of the highlight; None is 0.25
+    # place in the noise, in grains, and its strength in the colour and in the normal; None: none
+    grain: Float[np.ndarray, "v 5"] | None = None
 
 
 def framed_on(
@@ -94,9 +96,10 @@ def render_frames(
     """
     form = size if isinstance(size, Frame) else Frame(size, size)
     camera = framed_on(vertices) if camera is None else camera
-    faces, colours, gloss = surface
+    faces, colours, gloss, grain = surface
     gloss = np.full(len(colours), 0.25, np.float32) if gloss is None else gloss
-    paint = np.concatenate([colours, gloss[:, None]], axis=1).astype(np.float32)
+    columns = [colours, gloss[:, None]] + ([] if grain is None else [grain])
+    paint = np.concatenate(columns, axis=1).astype(np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
     turn, view = _view(camera, form.height)
 
@@ -136,19 +139,7 @@ def _srgb_table() -> np.ndarray:
 _SRGB = _srgb_table()
 
 
-def _compiled(function):
-    """Compile; cache the machine code on disk if a folder (the package's or the user's cache) is
-    writable.
-    """
-    # A type-checking import hook wraps the function in Python code that cannot be compiled.
-    function = inspect.unwrap(function)
-    try:
-        return numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
-
-
-@_compiled
+@compiled
 def _normals(points, triangles):
     """Return unit vertex normals, each triangle weighted by its area."""
     normals = np.zeros_like(points)
@@ -177,7 +168,7 @@ def _normals(points, triangles):
     return normals
 
 
-@_compiled
+@compiled
 def _fill_buffers(screen, triangles, depth, owner):
     """Draw triangles: `depth` stores the nearest (largest) inverse distance, `owner` its
     triangle.
@@ -226,10 +217,10 @@ def _fill_buffers(screen, triangles, depth, owner):
                     owner[y, left + i] = n
 
 
-@_compiled
+@compiled
 def _shade(x, y, corners, screen, normals, paint):
     """Return the light (red, green, blue) of the triangle of these corners at screen point (x, y);
-    `paint` is the colour and the gloss of every vertex.
+    `paint` is the colour, the gloss and, if any, the grain of every vertex.
     """
     a, b, c = corners[0], corners[1], corners[2]
     ax, ay, bx, by, cx, cy = (
@@ -255,6 +246,9 @@ def _shade(x, y, corners, screen, normals, paint):
     nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
     length = np.float32(1.0) / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-12))
     nx, ny, nz = nx * length, ny * length, nz * length
+    tone = np.float32(1.0)
+    if paint.shape[1] > 4:
+        tone, nx, ny, nz = grained(paint, (a, b, c), (wa, wb, wc), (nx, ny, nz))
     # Wrapped key light: skin scatters light, so the edge of its shadow is soft.
     key = max(
         (nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25),
@@ -276,6 +270,7 @@ def _shade(x, y, corners, screen, normals, paint):
         + gloss * gloss * shine * shine * shine * shine
     )
     diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
+    diffuse *= tone
     return (
         (wa * paint[a, 0] + wb * paint[b, 0] + wc * paint[c, 0]) * diffuse + white,
         (wa * paint[a, 1] + wb * paint[b, 1] + wc * paint[c, 1]) * diffuse + white,
@@ -283,7 +278,7 @@ def _shade(x, y, corners, screen, normals, paint):
     )
 
 
-@_compiled
+@compiled
 def _projected(points, focal, distance, wide, tall):
     """Return screen x and y in pixels, and the inverse distance from the camera."""
     screen = np.empty_like(points)
@@ -295,7 +290,7 @@ def _projected(points, focal, distance, wide, tall):
     return screen
 
 
-@_compiled
+@compiled
 def _draw(points, triangles, paint, view, supersample, picture):
     """Draw one frame into `picture`: `points` in camera axes, metres, relative to the target."""
     height, width, channels = picture.shape

@@ -9,7 +9,7 @@ from ksdiff_jax.export.coefficient_archives import KEYS, coefficient_writer
 from ksdiff_jax.export.gltf import write_glb, write_glb_exact
 from ksdiff_jax.export.live_link import write_live_link
 from ksdiff_jax.export.obj_sequence import sequence_kind, write_obj_sequence
-from ksdiff_jax.export.rhubarb import write_rhubarb, write_rhubarb_tsv
+from ksdiff_jax.export.rhubarb import write_rhubarb, write_rhubarb_tsv, write_rhubarb_xml
 from ksdiff_jax.export.take import Take
 from ksdiff_jax.export.text_grid import write_words
 from ksdiff_jax.export.usd import write_usd
@@ -35,6 +35,7 @@ WRITERS: dict[str, Callable[[Path, Take], None]] = {
     "lam": write_lam,
     "rhubarb": write_rhubarb,
     "rhubarb-tsv": write_rhubarb_tsv,
+    "rhubarb-xml": write_rhubarb_xml,
     "vrm": write_vrm_animation,
     "obj": write_obj_sequence,
     "usd": write_usd,

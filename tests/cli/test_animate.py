@@ -121,6 +121,23 @@ def test_the_transcript_beside_a_recording_is_read_and_its_words_are_written(ani
     assert status == 2 and len(err) == 1 and "line 2" in err[0]
 
 
+def test_phones_of_the_text_grid_beside_it_or_of_an_option_are_written(animate, speech, tmp_path):
+    grid = """File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n0.8\n<exists>\n2
+"IntervalTier"\n"words"\n0\n0.8\n1\n0.1 0.4 "be"
+"IntervalTier"\n"phones"\n0\n0.8\n2\n0.1 0.2 "B"\n0.2 0.4 "IY1"\n"""
+    speech.with_suffix(".TextGrid").write_text(grid)
+    status, _, _, files = animate(speech, "--formats", "words")
+    assert status == 0 and files == ["speech.words.TextGrid", "speech.words.json"]
+    written = json.loads((tmp_path / "out" / "speech.words.json").read_text(encoding="utf-8"))
+    assert [phone["text"] for phone in written["phones"]] == ["b", "ˈi"]
+    assert '"phones"' in (tmp_path / "out" / "speech.words.TextGrid").read_text(encoding="utf-8")
+    (tmp_path / "speech.lab").write_text("0.1 0.3 m\n0.3 0.4 iy\n")
+    given = ("--phonemes", tmp_path / "speech.lab", "--no-sidecar")
+    assert animate(speech, "--formats", "npz", *given, out="of_labels")[0] == 0
+    written = json.loads((tmp_path / "of_labels" / "speech.words.json").read_text(encoding="utf-8"))
+    assert [phone["text"] for phone in written["phones"]] == ["m", "i"] and not written["spoken"]
+
+
 def test_the_lips_take_a_temperature_between_0_and_1(animate, speech):
     assert animate(speech, "--formats", "npz", "--lip-temperature", "0.5")[0] == 0
     status, _, err, _ = animate(speech, "--lip-temperature", "-1")

@@ -4,18 +4,21 @@ import dataclasses
 import json
 import re
 import shutil
+import xml.dom.minidom
 
 import numpy as np
 import pytest
 
 from ksdiff_jax.asset_builders.viseme_network import scores
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.export.rhubarb import mouth_cues
 from ksdiff_jax.export.viseme_shapes import VISEME_TARGETS, VISEMES, viseme_poses
 from ksdiff_jax.export.visemes import motion_visemes, phoneme_visemes
 from ksdiff_jax.export.vrm import VOWELS, vrm_expressions
 from ksdiff_jax.export.writers import write_take
 from ksdiff_jax.face import builtin_face, face_vertices
 from ksdiff_jax.face.arkit import ARKIT_NAMES
+from ksdiff_jax.face.dressed import dressed_head
 from ksdiff_jax.ownership import purpose_of
 from tests.export.takes import known_take
 from tests.export.test_gltf import Glb
@@ -108,6 +111,26 @@ def test_rhubarb_cues_follow_the_visemes_in_both_files(tmp_path):
     pairs = [line.split("\t") for line in lines]
     assert [shape for _, shape in pairs[:-1]] == [cue["value"] for cue in cues]
     assert pairs[-1] == ["2.00", "X"] and float(pairs[3][0]) == cues[3]["start"]
+    path = write_take(tmp_path / "a.xml", take, "rhubarb-xml")
+    page = xml.dom.minidom.parse(str(path))
+    shapes = page.documentElement.getElementsByTagName("mouthCue")
+    assert purpose_of(path) == "rhubarb-xml" and page.documentElement.tagName == "rhubarbResult"
+    assert [
+        {"start": float(s.getAttribute("start")), "end": float(s.getAttribute("end"))}
+        | {"value": s.firstChild.data}
+        for s in shapes
+    ] == cues
+    (sound,) = page.getElementsByTagName("soundFile")
+    assert sound.firstChild.data == "talk.wav"
+
+
+def test_a_long_l_has_a_mouth_cue_of_its_own():
+    found = {}
+    for ipa in ("l", "n"):
+        take = known_take(fps=50.0, phonemes=(("a", 0.2, 0.5), (ipa, 0.5, 0.7), ("a", 0.7, 0.9)))
+        del vars(take)["visemes"]
+        found[ipa] = [shape for shape, _, _ in mouth_cues(take)]
+    assert found == {"l": ["X", "D", "H", "D", "X"], "n": ["X", "D", "B", "D", "X"]}
 
 
 def test_words_become_a_text_grid_without_gaps(tmp_path):
@@ -228,4 +251,4 @@ def test_usd_core_reads_the_stage(tmp_path):
     skeleton = UsdSkel.Skeleton(stage.GetPrimAtPath("/Head/Skeleton"))
     assert cache.GetSkelQuery(skeleton).GetAnimQuery()
     mesh = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Mesh"))
-    assert len(mesh.GetPointsAttr().Get()) == len(builtin_face().template)
+    assert len(mesh.GetPointsAttr().Get()) == len(dressed_head().template)

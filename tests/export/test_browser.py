@@ -2,10 +2,6 @@
 a window. Both come from npm (`make web`); without them these tests are skipped.
 """
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import matplotlib.image
@@ -17,10 +13,7 @@ from ksdiff_jax.export.take import Take
 from ksdiff_jax.export.writers import write_take
 from ksdiff_jax.motion.clip import MotionClip
 from ksdiff_jax.motion.space import BUILTIN
-from tests.conftest import REPOSITORY
 
-SCRIPTS = Path(__file__).parent / "web"
-INSTALLED = REPOSITORY / ".web"
 DARK = 200 / (3 * 255)  # darker than skin and lips: the inside of the mouth
 # The mouth in a picture of 512 pixels, and the least number of dark ones in an open one. The
 # dressed head of `glb` has shoulders, so that its mouth is smaller in the picture.
@@ -31,28 +24,6 @@ MOUTH = {
 DARK_PIXELS = {"glb": 150, "glb-exact": 500}
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def node():
-    """A function that runs one of our scripts and returns the JSON that it prints."""
-    if not (INSTALLED / "installed").exists():
-        pytest.skip("needs Node.js, three.js and Chromium: `make web`")
-    for script in SCRIPTS.glob("*.mjs"):
-        shutil.copy(script, INSTALLED)
-    own = {"TMPDIR": str(INSTALLED / "unpacked")}
-    if (named := INSTALLED / "chromium").exists():
-        own["CHROMIUM"] = named.read_text().strip()
-
-    def run(script: str, *arguments: object):
-        command = ["node", str(INSTALLED / script), *map(str, arguments)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=os.environ | own, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import numpy as np
 from numba.core import caching
 
-from ksdiff_jax.export.raster import Camera, Surface, _compiled, framed_on, render_frames
+from ksdiff_jax.export.grain_noise import compiled
+from ksdiff_jax.export.raster import Camera, Surface, framed_on, render_frames
 from ksdiff_jax.face import builtin_face
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
@@ -106,7 +107,7 @@ def test_the_built_in_head_fills_its_frame_and_is_symmetric():
 
 def test_compilation_works_where_nothing_can_be_cached(monkeypatch):
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
-    assert _compiled(_twice)(21) == 42
+    assert compiled(_twice)(21) == 42
 
 
 def _twice(x):

@@ -1,9 +1,9 @@
-"""The times of the phones and words of a recording, from the TextGrid or label file beside it.
+"""The times of the phones and words of a recording, from a TextGrid or a file of labels.
 
 | file | phones | words |
 |---|---|---|
 | `.TextGrid` | the tier `phones`, `MAU`, `Ada - phones` or similar | `words`, `ORT-MAU`, if any |
-| `.lab` of HTK or festival, `.phn` of TIMIT | all labels | none |
+| `.lab` of HTK or festival, `.phn` of TIMIT, `.ctm` | all labels | none |
 
 Phones follow each other: one that begins before the other ends is an error, up to a millisecond of
 rounding. What no phone covers is silence. Of a name in HTK's full-context form `a^b-c+d=e` the
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ksdiff_jax.data.corpus.recordings.phone_names import is_silence
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.transcripts.ctm import read_ctm
 from ksdiff_jax.speech.transcripts.encoding import read_text
 from ksdiff_jax.speech.transcripts.labels import timed_labels
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, lasts
@@ -39,10 +40,12 @@ class SpeechTimes(NamedTuple):
     words: tuple[Spoken, ...] = ()
 
 
-def read_times(path: Path) -> SpeechTimes | None:
+def read_times(path: Path, *, stem: str = "") -> SpeechTimes | None:
     """Return the times in a file, or None if it has none of phones: a `.lab` of words, as some
-    aligners read it, or a TextGrid with a tier of words alone.
+    aligners read it, or a TextGrid with a tier of words alone. `stem` names the recording in a file
+    of several, by default that of the file.
     """
+    stem = stem or path.stem
     text = read_text(path)
     if is_text_grid(text):
         start_s, tiers = read_tiers(path, text)
@@ -55,8 +58,10 @@ def read_times(path: Path) -> SpeechTimes | None:
         )
     elif path.suffix.lower() == ENDINGS[0]:
         raise InputError(f"{path}: not a TextGrid in Praat's text form; save it as a text file")
+    elif path.suffix.lower() == ".ctm":
+        phones, words = read_ctm(path, text, stem=stem).spoken, ()
     else:
-        labels, words = timed_labels(path, text, stem=path.stem), ()
+        labels, words = timed_labels(path, text, stem=stem), ()
         phones = tuple(label._replace(text=_centre(label.text)) for label in labels)
     if not phones:
         return None
