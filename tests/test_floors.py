@@ -40,7 +40,7 @@ FLOORS = [
     ["face", "layers"],
     ["speech"],
     ["data", "export"],
-    ["live"],
+    ["live", "pictures"],
     ["models"],
     ["animate"],
     ["evaluate"],

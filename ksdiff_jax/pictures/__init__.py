@@ -1,0 +1,1 @@
+"""Pictures of faces: rendered people to train on, and what computes with pictures."""
