@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS, Split
 from ksdiff_jax.data.corpus.voices import ESPEAK, check_voices, voice_names
@@ -37,6 +37,7 @@ CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
 ATTEMPTS = 3
 
 
+@runtime_checkable
 class DrawnWith(Protocol):
     """Returns a clip with pictures of `side` pixels (pictures/rendered.py)."""
 
