@@ -18,6 +18,7 @@ from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.typing import Float, Int, UInt8
 
 QUALITY = 95  # of JPEG
+SMALLEST, LARGEST, STEP = 32, 512, 8  # pixels
 _COUNT = np.dtype("<u4")
 
 
@@ -71,6 +72,15 @@ class CodedPictures:
         return np.array([len(self), self.side, *lengths], _COUNT).tobytes() + self.data
 
 
+def check_side(side: int) -> int:
+    """Return `side`; raise `InputError` unless data sets can have pictures of so many pixels."""
+    if not SMALLEST <= side <= LARGEST or side % STEP:
+        raise InputError(
+            f"pictures of {side} pixels: need {SMALLEST} to {LARGEST}, a multiple of {STEP}"
+        )
+    return side
+
+
 def coded_pictures(
     pictures: Iterable[UInt8[np.ndarray, "h w 3"]],
     *,
@@ -80,18 +90,28 @@ def coded_pictures(
     """Return pictures of `side` x `side` pixels, coded; without `boxes` each shows a whole picture
     of this size.
     """
-    coded = []
-    for picture in pictures:
-        if picture.shape != (side, side, 3):
-            raise ValueError(f"picture of shape {picture.shape}; need {(side, side, 3)}")
-        stream = io.BytesIO()
-        image = Image.fromarray(np.ascontiguousarray(picture))
-        image.save(stream, "JPEG", quality=QUALITY, subsampling=0)
-        coded.append(stream.getvalue())
+    jpegs = [jpeg_of(picture, side=side) for picture in pictures]
     if boxes is None:
-        boxes = np.tile(np.float32([0, 0, side]), (len(coded), 1))
-    stops = np.cumsum([len(one) for one in coded], dtype=np.int64)
-    return CodedPictures(b"".join(coded), stops, np.asarray(boxes, np.float32), side)
+        boxes = np.tile(np.float32([0, 0, side]), (len(jpegs), 1))
+    return joined_jpegs(jpegs, side=side, boxes=boxes)
+
+
+def jpeg_of(picture: UInt8[np.ndarray, "h w 3"], *, side: int) -> bytes:
+    """Return one picture of `side` x `side` pixels, coded."""
+    if picture.shape != (side, side, 3):
+        raise ValueError(f"picture of shape {picture.shape}; need {(side, side, 3)}")
+    stream = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    image.save(stream, "JPEG", quality=QUALITY, subsampling=0)
+    return stream.getvalue()
+
+
+def joined_jpegs(
+    jpegs: Sequence[bytes], *, side: int, boxes: Float[np.ndarray, "t 3"]
+) -> CodedPictures:
+    """Return coded pictures as those of one clip."""
+    stops = np.cumsum([len(one) for one in jpegs], dtype=np.int64)
+    return CodedPictures(b"".join(jpegs), stops, np.asarray(boxes, np.float32), side)
 
 
 def pictures_from_record(data: bytes, boxes: Float[np.ndarray, "t 3"]) -> CodedPictures:

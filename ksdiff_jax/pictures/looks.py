@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ksdiff_jax.data.tracking.crops import SQUARE_OF_FACE
 from ksdiff_jax.export.raster import Camera, Studio, Surface
 from ksdiff_jax.face import FaceModel
 from ksdiff_jax.face.dressed import dressed_head, dressed_spans
@@ -18,7 +19,6 @@ from ksdiff_jax.face.head.parts import HAIR, IRIS, SKIN
 from ksdiff_jax.motion.space import SHAPE_DIMS
 from ksdiff_jax.typing import Float
 
-SQUARE_OF_FACE = 1.4  # side of a crop over the height of the face, forehead to chin
 # Linear-light colours, each a line along which a person's colour lies.
 SKINS = np.array([[0.70, 0.47, 0.37], [0.52, 0.30, 0.20], [0.26, 0.13, 0.075], [0.09, 0.045, 0.03]])
 HAIRS = np.array(

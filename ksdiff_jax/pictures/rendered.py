@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ksdiff_jax.data.coded_pictures import coded_pictures
+from ksdiff_jax.data.coded_pictures import check_side, coded_pictures
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.raster import Frame, render_frames
@@ -25,7 +25,6 @@ from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.pictures.looks import Look, drawn_look
 from ksdiff_jax.typing import Float, UInt8
 
-SMALLEST, LARGEST = 32, 512  # pixels
 BLOCK_FRAMES = 64  # posed at once: one compiled program
 
 
@@ -39,10 +38,7 @@ class Renderer:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not SMALLEST <= self.side <= LARGEST or self.side % 8:
-            raise InputError(
-                f"pictures of {self.side} pixels: need {SMALLEST} to {LARGEST}, a multiple of 8"
-            )
+        check_side(self.side)
 
     def look(self, clip_id: str) -> Look:
         """Return the person, the light and the camera of a clip."""
