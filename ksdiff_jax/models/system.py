@@ -66,6 +66,33 @@ class Sample(NamedTuple):
     tracks: Mapping[str, Shaped[Array, "b t"]] = {}
 
 
+@runtime_checkable
+class PaintingSystem(Protocol):
+    """A system that paints a person from one picture and a motion, such as FD2Talk's second stage.
+
+    It is a frozen dataclass as a `System` is; speech is no input of it.
+    """
+
+    space: MotionSpace  # of the motion that it reads
+
+    @property
+    def picture_side(self) -> int:
+        """Return the side in pixels of its aligned crops (data/tracking/crops.py)."""
+
+    def paint(
+        self,
+        params: PyTree,
+        reference: Float[Array, "b h w 3"],
+        motion: Float[Array, "b t m"],
+        keys: Key[Array, "b"],
+        first: Int[Array, "b"],
+    ) -> Float[Array, "b t h w 3"]:
+        """Return one picture per frame of raw `motion`; pictures are in [-1, 1].
+
+        The random numbers of a frame depend only on the key of the clip and on `first + i`.
+        """
+
+
 Terms = dict[str, Float[Array, "b"]]  # the weighted terms of a loss, per clip
 
 

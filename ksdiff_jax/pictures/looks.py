@@ -28,6 +28,9 @@ IRISES = np.array(
     [[0.03, 0.015, 0.008], [0.09, 0.055, 0.02], [0.06, 0.10, 0.05], [0.09, 0.17, 0.25]]
 )
 GREY_SHARE = 0.15
+# MediaPipe's landmarks of forehead and chin on drawn faces are nearer to each other than the head's
+# own points; mean of 12 people, standard deviation 0.03.
+TRACKED_HEIGHT = 0.91
 SHIRT = np.array([0.037, 0.058, 0.079])  # the head's own
 HAIR_STYLES = ("locks", "cap", "cropped")
 _LARGEST_SHAPE = 2.5  # standard deviations
@@ -107,7 +110,7 @@ def drawn_camera(rng: np.random.Generator, shape: Float[np.ndarray, "100"]) -> C
     target = (top + chin) / 2 + rng.normal(scale=0.015, size=3) * height
     return Camera(
         target=tuple(map(float, target)),
-        height_m=SQUARE_OF_FACE * height * float(rng.uniform(0.95, 1.05)),
+        height_m=SQUARE_OF_FACE * TRACKED_HEIGHT * height * float(rng.uniform(0.95, 1.05)),
         yaw_rad=float(rng.normal(scale=0.08)),
         pitch_rad=float(rng.normal(scale=0.05)),
     )
