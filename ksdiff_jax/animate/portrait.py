@@ -34,8 +34,8 @@ from ksdiff_jax.data.tracking.tracker import FaceTracker, Tracker, TrackerDied
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.soundtrack import soundtrack
 from ksdiff_jax.export.video import VideoForm, write_video
-from ksdiff_jax.models import build_system
-from ksdiff_jax.models.pretrained import read_pretrained
+from ksdiff_jax.models import build_system, config_from_dict
+from ksdiff_jax.models.pretrained import find_pretrained, read_manifest, read_pretrained
 from ksdiff_jax.models.system import PaintingSystem
 from ksdiff_jax.outputs import check_output
 from ksdiff_jax.pictures.read import read_picture
@@ -74,14 +74,15 @@ class Painter:
     @classmethod
     def from_pretrained(cls, checkpoint: str | Path, *, seed: int = 0) -> "Painter":
         """Return the painter of a checkpoint; raise `InputError` if its system paints nothing."""
-        found = read_pretrained(checkpoint)
-        system = build_system(found.config, found.space)
-        if not isinstance(system, PaintingSystem):
+        folder = find_pretrained(checkpoint)
+        config = config_from_dict(read_manifest(folder)["config"])
+        if not isinstance(build_system(config), PaintingSystem):  # before the weights are read
             raise InputError(
-                f"{found.path}: its system, {found.config.system}, generates motion and paints no "
-                "frames; name a frames checkpoint with --checkpoint and this one with --motion"
+                f"{folder}: its system, {config.system}, generates motion and paints no frames; "
+                "name a frames checkpoint with --checkpoint and this one with --motion"
             )
-        return cls(system, found.params, seed=seed)
+        found = read_pretrained(checkpoint)
+        return cls(build_system(found.config, found.space), found.params, seed=seed)
 
     def paint(
         self, reference: UInt8[np.ndarray, "h w 3"], motion: Float[np.ndarray, "t m"]

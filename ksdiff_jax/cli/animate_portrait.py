@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.animate_outputs import FORMATS, file_stems
+from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.errors import InputError, paths_as_input
 from ksdiff_jax.outputs import check_output
@@ -125,6 +126,7 @@ def _motion_source(args: argparse.Namespace) -> "Callable[[str], tuple[Motion, o
     """Return a function from a recording to its motion and the sound to go with it."""
     from ksdiff_jax.animate.animator import Animator
     from ksdiff_jax.animate.motion import Motion
+    from ksdiff_jax.audio.waveform import read_recording
     from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
     if args.motion is not None and Path(args.motion).is_file():
@@ -132,13 +134,15 @@ def _motion_source(args: argparse.Namespace) -> "Callable[[str], tuple[Motion, o
         return lambda speech: (motion, speech)
     source = DEFAULT_NAME if args.motion is None else args.motion
     animator = Animator.from_pretrained(source, encoder=args.encoder, space=args.space)
+    transcript_of = transcript_reader(args)
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     animator.options(**options)  # refuse a wrong one before any work
     reading = {"channel": args.channel, "audio_stream": args.audio_stream}
 
     def sampled(speech: str):
-        words = args.transcript or None
-        utterance = animator.read(speech, transcript=words, noise_id=args.noise_id, **reading)
+        recording = read_recording(speech, **reading)
+        transcript = transcript_of(speech, recording)
+        utterance = animator.read(recording, transcript=transcript, noise_id=args.noise_id)
         (motion,) = animator.animate([utterance], seed=args.seed, gaze="none", **options)
         return motion, utterance.heard
 
