@@ -29,7 +29,7 @@ from ksdiff_jax.data.description import PathLike, check_pictures
 from ksdiff_jax.data.drawn_lids import DrawnLids, with_lids_statistics
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
-from ksdiff_jax.data.latents import kept_latents
+from ksdiff_jax.data.latents import PictureEncoder, kept_latents
 from ksdiff_jax.data.loader import (
     RandomCut,
     ShuffledEpochs,
@@ -101,14 +101,15 @@ def open_training_data(
     *,
     cache: Path,
     tell: Callable[[str], None],
-    encoder: SpeechEncoder | None = None,
+    encoder: SpeechEncoder | PictureEncoder | None = None,
     workdir: Path | None = None,
 ) -> TrainingData:
     """Return the batches, the validation clips and the motion space of the data that `config.data`
     of a system names.
 
     A generated corpus is stored in `cache`. So are the features of a frozen pretrained `encoder`,
-    or of a teacher, if the data set has none. The run in `workdir` keeps its validation clips.
+    or of a teacher, if the data set has none, and the latents of a frozen encoder of pictures. The
+    run in `workdir` keeps its validation clips.
     Raise `InputError` if the data do not meet the requirements of the system (`System.needs`).
     """
     config = system.config
@@ -329,7 +330,7 @@ def _kept_features(
     system: System,
     sources: Sequence[Source],
     *,
-    encoder: SpeechEncoder | None,
+    encoder: SpeechEncoder | PictureEncoder | None,
     cache: Path,
     tell: Callable[[str], None],
 ) -> dict[str, FeaturesOf]:

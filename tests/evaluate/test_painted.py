@@ -19,8 +19,10 @@ from ksdiff_jax.evaluate.painted import (
     targets_of,
     turn_deg,
 )
+from ksdiff_jax.evaluate.painted_strip import painted_strip, write_painted_strip
 from ksdiff_jax.evaluate.painting_baselines import fit_painters
 from ksdiff_jax.evaluate.picture_opening import Mouths, mouths_of, train_picture_opening
+from ksdiff_jax.ownership import purpose_of
 from tests.data.clips import make_clip
 
 SIDE = 32
@@ -125,6 +127,7 @@ def test_the_regressor_reads_the_height_of_a_dark_mouth_in_faces_of_any_colour()
     assert np.corrcoef(regressor(whole), unseen.openings)[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_regressor_reads_one_number_from_each_crop():
     mouths = Mouths(np.zeros((4, 18, 22, 3), np.uint8), np.zeros(4, np.float32))
     regressor = train_picture_opening(mouths, steps=2)
@@ -140,3 +143,20 @@ def test_mouths_are_frames_with_the_opening_of_their_person():
     found = mouths_of([clip, dataclasses.replace(clip, clip_id="b")], every=2)
     assert found.pictures.shape[:1] == found.openings.shape == (10,)
     assert found.openings[2] > 0.05 > found.openings[0]
+
+
+def test_a_strip_shows_reference_truth_painted_and_error(weights, tmp_path):
+    one = targets(0, weights=weights)
+    painted = one.truth.copy()
+    painted[-1] = one.truth[-1] // 2
+    strip = painted_strip(one, {"ours": painted}, shown=3)
+    assert strip.shape == (4 * SIDE, 3 * SIDE, 3)
+    np.testing.assert_array_equal(strip[:SIDE, :SIDE], one.reference)
+    np.testing.assert_array_equal(strip[SIDE : 2 * SIDE, -SIDE:], one.truth[-1])
+    assert not strip[3 * SIDE :, :SIDE].any() and strip[3 * SIDE :, -SIDE:].mean() > 100
+    path = write_painted_strip(tmp_path / "a.png", one, {"ours": painted})
+    assert purpose_of(path) == "painted-strip"
+    write_painted_strip(path, one, {"ours": painted})
+    (tmp_path / "b.png").write_bytes(b"mine")
+    with pytest.raises(InputError):
+        write_painted_strip(tmp_path / "b.png", one, {})
