@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ksdiff_jax.evaluate.painted import Pictures, Targets
+from ksdiff_jax.evaluate.frame_scores import Pictures, Targets
 from ksdiff_jax.outputs import writing
 from ksdiff_jax.ownership import mark
 from ksdiff_jax.typing import UInt8

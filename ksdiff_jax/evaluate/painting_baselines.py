@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.evaluate.painted import Painter, Pictures, Targets, psnr_db
+from ksdiff_jax.evaluate.frame_scores import Painter, Pictures, Targets, psnr_db
 from ksdiff_jax.evaluate.ridge import Moments, Ridge, fit_ridge, moments
 
 PENALTIES = (10.0, 1e3, 1e4, 1e5)

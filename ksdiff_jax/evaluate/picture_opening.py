@@ -17,7 +17,7 @@ import optax
 
 from ksdiff_jax.data.latents import pictures_of
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.evaluate.painted import Pictures, true_opening
+from ksdiff_jax.evaluate.frame_scores import Pictures, true_opening
 from ksdiff_jax.typing import AnyArray, Array, Float, PyTree, UInt8
 
 TOP, BOTTOM, LEFT, RIGHT = 0.44, 1.0, 0.16, 0.84  # shares of the side

@@ -7,7 +7,7 @@ import pytest
 
 from ksdiff_jax.data.coded_pictures import coded_pictures
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.evaluate.painted import (
+from ksdiff_jax.evaluate.frame_scores import (
     BOXES,
     TURNED_DEG,
     Targets,
