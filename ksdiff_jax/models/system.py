@@ -31,11 +31,12 @@ class Needs(NamedTuple):
     # settings that are valid on the built-in head only, each with the remedy for other data
     builtin_only: tuple[str, ...] = ()
     # encoders whose output may be kept per clip: "speech", a frozen one of its own; "teacher",
-    # whose features of the clean sound are its targets
+    # whose features of the clean sound are its targets; "latents", a frozen one of pictures
     kept: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()  # sources, or speakers as source/speaker, that must be in the data
     # remedy for data of another space
     advice: str = "prepare the videos themselves, or coefficients of such a face"
+    pictures: int = 0  # side in pixels of the crops of the face in the data; 0: none
 
     def check(self, space: str, *, what: str) -> None:
         """Raise `InputError` if data of the motion space `space` cannot be used; `what` names the
