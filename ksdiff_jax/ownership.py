@@ -24,6 +24,7 @@ package and the purpose.
 | bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
 | syncnet | the folder of a converted SyncNet | convert | `schema` in config.json |
+| picture-network | a converted autoencoder, LPIPS, Inception | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | animations | manifest*.jsonl | animate of many recordings | `schema` in its first line |
 | exported-model | the folder of export-model | export-model | `schema` in manifest.json |
@@ -119,6 +120,12 @@ DATA_SET = FolderKind(
 ENCODER = FolderKind("an encoder", "config.json", "encoder", ("config.json", "weights.safetensors"))
 SYNCNET = FolderKind(
     "a converted SyncNet", "config.json", "syncnet", ("config.json", "weights.safetensors")
+)
+PICTURE_NETWORK = FolderKind(
+    "a converted picture network",
+    "config.json",
+    "picture-network",
+    ("config.json", "weights.safetensors"),
 )
 CHECKPOINT = FolderKind(
     "a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md")

@@ -66,6 +66,10 @@ FIGURES = {
     "train-variants": Figure(
         "the paper's step with plain attention, and unrolled", "training", "variant_parts"
     ),
+    "frames": Figure(
+        "FD2Talk's frames at the paper's size: parameters, FLOPs, training, 25 frames of 256²",
+        "frames",
+    ),
 }
 
 

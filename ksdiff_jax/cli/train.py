@@ -195,6 +195,7 @@ def train_system(
     from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.fd2talk.frames.first_stage import with_first_stage
     from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
     from ksdiff_jax.models.student.teacher import with_teacher
     from ksdiff_jax.train.loop import Watching, train
@@ -211,13 +212,14 @@ def train_system(
         _describe(config, console)
     config, encoder = with_encoder(config)
     config, teacher = with_teacher(config)
+    config, first_stage = with_first_stage(config)
 
     def open_data(system):
         return open_training_data(
             system,
             cache=cache_folder(),
             tell=progress.tell,
-            encoder=encoder or teacher,
+            encoder=encoder or teacher or first_stage,
             workdir=workdir,
         )
 

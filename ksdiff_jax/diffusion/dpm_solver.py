@@ -20,8 +20,8 @@ from ksdiff_jax.typing import Array, Float
 
 
 def dpm_solver_pp_2m(
-    denoise: Denoiser, noise: Float[Array, "b t c"], draw: Noise, *, steps: SamplingSteps
-) -> Float[Array, "b t c"]:
+    denoise: Denoiser, noise: Float[Array, "b *n"], draw: Noise, *, steps: SamplingSteps
+) -> Float[Array, "b *n"]:
     """Return a sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`; `draw` is
     not called.
     """

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ksdiff_jax.typing import Array, Float, Int, PyTree
 
-Predictor = Callable[[Float[Array, "b t c"], Int[Array, ""], PyTree], Float[Array, "b t c"]]
+Predictor = Callable[[Float[Array, "b *n"], Int[Array, ""], PyTree], Float[Array, "b *n"]]
 
 
 def guide(
@@ -29,7 +29,7 @@ def one_batch(setting: bool | None) -> bool:
 
 def under_each(
     predict: Predictor, conditions: Sequence[PyTree], *, together: bool
-) -> Callable[[Float[Array, "b t c"], Int[Array, ""]], list[Float[Array, "b t c"]]]:
+) -> Callable[[Float[Array, "b *n"], Int[Array, ""]], list[Float[Array, "b *n"]]]:
     """Return the function of noisy signal and step that returns the predictions under all
     `conditions`, whose arrays have the batch as their first axis; as one batch if `together`.
 
@@ -41,7 +41,7 @@ def under_each(
         return lambda noisy, step: [predict(noisy, step, condition) for condition in conditions]
     joined = _interleaved(conditions)
 
-    def predictions(noisy: Float[Array, "b t c"], step: Int[Array, ""]):
+    def predictions(noisy: Float[Array, "b *n"], step: Int[Array, ""]):
         found = predict(_interleaved([noisy] * count), step, joined)
         return list(jnp.moveaxis(found.reshape(-1, count, *found.shape[1:]), 1, 0))
 

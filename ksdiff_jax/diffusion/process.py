@@ -6,10 +6,10 @@ from ksdiff_jax.typing import Array, Float
 
 
 def add_noise(
-    clean: Float[Array, "b t c"], noise: Float[Array, "b t c"], alpha_bar: Float[Array, "b"]
-) -> Float[Array, "b t c"]:
+    clean: Float[Array, "b *n"], noise: Float[Array, "b *n"], alpha_bar: Float[Array, "b"]
+) -> Float[Array, "b *n"]:
     """Return x_n of the equation above, with one ᾱ per batch element."""
-    alpha_bar = alpha_bar[:, None, None]
+    alpha_bar = alpha_bar.reshape(-1, *(1,) * (clean.ndim - 1))
     return jnp.sqrt(alpha_bar) * clean + jnp.sqrt(1 - alpha_bar) * noise
 
 

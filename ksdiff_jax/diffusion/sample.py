@@ -17,18 +17,18 @@ from ksdiff_jax.diffusion.process import implied_noise
 from ksdiff_jax.diffusion.schedule import SamplingSteps
 from ksdiff_jax.typing import Array, Float, Int
 
-Denoiser = Callable[[Float[Array, "b t c"], Int[Array, ""]], Float[Array, "b t c"]]
-Noise = Callable[[Int[Array, ""]], Float[Array, "b t c"]]  # standard normal
+Denoiser = Callable[[Float[Array, "b *n"], Int[Array, ""]], Float[Array, "b *n"]]
+Noise = Callable[[Int[Array, ""]], Float[Array, "b *n"]]  # standard normal
 
 
 def ddim(
     denoise: Denoiser,
-    noise: Float[Array, "b t c"],
+    noise: Float[Array, "b *n"],
     draw: Noise,
     *,
     steps: SamplingSteps,
     eta: float = 0.0,
-) -> Float[Array, "b t c"]:
+) -> Float[Array, "b *n"]:
     """Return a sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`;
     `draw(step) -> z` is called only if η > 0.
     """

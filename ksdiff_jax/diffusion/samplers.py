@@ -9,7 +9,7 @@ from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.unipc import unipc
 from ksdiff_jax.typing import Array, Float
 
-Sampler = Callable[..., Float[Array, "b t c"]]  # (denoise, noise, draw, *, steps)
+Sampler = Callable[..., Float[Array, "b *n"]]  # (denoise, noise, draw, *, steps)
 
 
 def sampler_of(name: SamplerName, *, eta: float = 0.0) -> Sampler:

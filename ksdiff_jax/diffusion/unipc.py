@@ -37,13 +37,13 @@ Variant = Literal["bh1", "bh2"]
 
 def unipc(
     denoise: Denoiser,
-    noise: Float[Array, "b t c"],
+    noise: Float[Array, "b *n"],
     draw: Noise,
     *,
     steps: SamplingSteps,
     order: int = 2,
     variant: Variant = "bh2",
-) -> Float[Array, "b t c"]:
+) -> Float[Array, "b *n"]:
     """Return a sample from the model `denoise(noisy, step) -> x̂₀`, starting at `noise`, by
     UniPC-`order`; `draw` is not called.
 

@@ -18,10 +18,10 @@ def dropped_speech(keys: Key[Array, "b"], probability: float) -> Bool[Array, "b"
 
 
 def drawn_noise(
-    keys: Key[Array, "b"], shape: tuple[int, int], *, steps: int
-) -> tuple[Int[Array, "b"], Float[Array, "b t z"]]:
-    """Return the diffusion step of each clip, and its noise of `shape` (frames, channels)."""
-    frames, channels = shape
+    keys: Key[Array, "b"], shape: tuple[int, ...], *, steps: int
+) -> tuple[Int[Array, "b"], Float[Array, "b t *z"]]:
+    """Return the diffusion step of each clip, and its noise of `shape`, frames first."""
+    frames, *rest = shape
     drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, steps))(streams(keys, "step"))
     first = jnp.zeros(keys.shape, jnp.int32)
-    return drawn, frame_noise(streams(keys, "noise"), first, frames, (channels,))
+    return drawn, frame_noise(streams(keys, "noise"), first, frames, tuple(rest))
