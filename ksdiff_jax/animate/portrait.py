@@ -39,6 +39,7 @@ from ksdiff_jax.models.pretrained import find_pretrained, read_manifest, read_pr
 from ksdiff_jax.models.system import PaintingSystem
 from ksdiff_jax.outputs import check_output
 from ksdiff_jax.pictures.read import read_picture
+from ksdiff_jax.pictures.values import to_bytes
 from ksdiff_jax.typing import Float, Int, PyTree, UInt8
 
 SMALLEST_PICTURE, SMALLEST_CROP = 96, 64  # pixels
@@ -68,8 +69,7 @@ class Painter:
 
     def __init__(self, system: PaintingSystem, params: PyTree, *, seed: int = 0):
         self.side, self.space = system.picture_side, system.space.name
-        self._system, self._params, self._seed = system, params, seed
-        self._paint = jax.jit(system.paint)
+        self._paint, self._seed = system.painter(params), seed
 
     @classmethod
     def from_pretrained(cls, checkpoint: str | Path, *, seed: int = 0) -> "Painter":
@@ -88,15 +88,13 @@ class Painter:
         self, reference: UInt8[np.ndarray, "h w 3"], motion: Float[np.ndarray, "t m"]
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Yield one picture per frame of motion, `BLOCK_FRAMES` computed at a time."""
-        shown = jnp.asarray(reference, jnp.float32)[None] / 127.5 - 1
-        keys = jax.random.key(self._seed)[None]
+        shown, keys = jnp.asarray(reference)[None], jax.random.key(self._seed)[None]
         for start in range(0, len(motion), BLOCK_FRAMES):
             some = motion[start : start + BLOCK_FRAMES]
             padded = np.pad(some, [(0, BLOCK_FRAMES - len(some)), (0, 0)], mode="edge")
             first = jnp.array([start], jnp.int32)
-            frames = self._paint(self._params, shown, jnp.asarray(padded)[None], keys, first)[0]
-            levels = np.clip(np.rint((np.asarray(frames[: len(some)]) + 1) * 127.5), 0, 255)
-            yield from levels.astype(np.uint8)
+            frames = self._paint(shown, jnp.asarray(padded, jnp.float32)[None], keys, first)[0]
+            yield from to_bytes(frames[: len(some)])
 
 
 class Portrait(NamedTuple):

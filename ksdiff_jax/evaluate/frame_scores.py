@@ -27,6 +27,7 @@ from ksdiff_jax.evaluate.intervals import Interval, t_interval
 from ksdiff_jax.evaluate.lips import pearson
 from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
 from ksdiff_jax.motion import space
+from ksdiff_jax.pictures.metrics import psnr
 from ksdiff_jax.typing import Bool, Float, UInt8
 
 TARGETS = 25  # of each clip
@@ -95,9 +96,8 @@ def psnr_db(painted: Pictures, truth: Pictures, box: str) -> Float[np.ndarray, "
     """Return the peak signal-to-noise ratio of each frame in a box of `BOXES`."""
     side = truth.shape[1]
     top, bottom, left, right = (round(share * side) for share in BOXES[box])
-    a, b = (x[:, top:bottom, left:right].astype(np.float64) for x in (painted, truth))
-    errors = np.mean((a - b) ** 2, axis=(1, 2, 3))
-    return -10 * np.log10(np.maximum(errors / 255**2, 10 ** (-LARGEST_PSNR_DB / 10)))
+    inside = slice(None), slice(top, bottom), slice(left, right)
+    return np.minimum(psnr(painted[inside], truth[inside]), LARGEST_PSNR_DB)
 
 
 def frame_scores(painted: Pictures, targets: Targets, opening_of: OpeningOf) -> dict[str, float]:

@@ -11,7 +11,7 @@ provides one.
     sample    params, speech, keys, first -> motion
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,7 +21,7 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Float, Int, Key, PyTree, Shaped
+from ksdiff_jax.typing import AnyArray, Array, Float, Int, Key, PyTree, Shaped
 
 
 class Needs(NamedTuple):
@@ -66,11 +66,16 @@ class Sample(NamedTuple):
     tracks: Mapping[str, Shaped[Array, "b t"]] = {}
 
 
+# Reference pictures (b y x 3) in bytes, raw motion (b t m), keys (b) and the index of the first
+# frame (b) -> pictures (b t y x 3) in [-1, 1].
+Paint = Callable[[AnyArray, AnyArray, Array, Array], Array]
+
+
 @runtime_checkable
 class PaintingSystem(Protocol):
     """A system that paints a person from one picture and a motion, such as FD2Talk's second stage.
 
-    It is a frozen dataclass as a `System` is; speech is no input of it.
+    It is a frozen dataclass as a `System` is; speech is no input of its painting.
     """
 
     space: MotionSpace  # of the motion that it reads
@@ -79,17 +84,11 @@ class PaintingSystem(Protocol):
     def picture_side(self) -> int:
         """Return the side in pixels of its aligned crops (data/tracking/crops.py)."""
 
-    def paint(
-        self,
-        params: PyTree,
-        reference: Float[Array, "b h w 3"],
-        motion: Float[Array, "b t m"],
-        keys: Key[Array, "b"],
-        first: Int[Array, "b"],
-    ) -> Float[Array, "b t h w 3"]:
-        """Return one picture per frame of raw `motion`; pictures are in [-1, 1].
+    def painter(self, params: PyTree) -> Paint:
+        """Return the compiled function that paints, with all that it needs beside `params` loaded.
 
-        The random numbers of a frame depend only on the key of the clip and on `first + i`.
+        Raises `InputError` if that is missing. The random numbers of a frame depend only on the key
+        of the clip and on `first + i`.
         """
 
 

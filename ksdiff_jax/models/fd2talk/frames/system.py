@@ -15,11 +15,11 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.fd2talk.frames.config import Config
-from ksdiff_jax.models.fd2talk.frames.first_stage import FirstStage
+from ksdiff_jax.models.fd2talk.frames.first_stage import FirstStage, with_first_stage
 from ksdiff_jax.models.fd2talk.frames.network import Network
 from ksdiff_jax.models.fd2talk.frames.sampling import decode_frames, sample_latents
 from ksdiff_jax.models.fd2talk.frames.training import latent_terms
-from ksdiff_jax.models.system import Needs, Sample, Terms
+from ksdiff_jax.models.system import Needs, Paint, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
 from ksdiff_jax.pictures.autoencoder import latent_shape
 from ksdiff_jax.speech.utterance import Speech
@@ -99,6 +99,25 @@ class FD2TalkFrames:
             return first_stage.system.pictures(first_stage.params, *arrays)
 
         return decode_frames(decode, latents, reference)
+
+    @property
+    def picture_side(self) -> int:
+        """Return the side of its pictures in pixels."""
+        return self.config.model.picture_side
+
+    def painter(self, params: PyTree) -> Paint:
+        """Return `paint` compiled, with the autoencoder that the configuration names."""
+        _, first_stage = with_first_stage(self.config)
+
+        @jax.jit
+        def run(params: PyTree, weights: PyTree, pictures, motion, noise_of) -> Array:
+            stage = first_stage._replace(params=weights)
+            return self.paint(params, stage, pictures, motion, noise_of)
+
+        def paint(pictures, motion, keys, first) -> Array:
+            return run(params, first_stage.params, pictures, motion, (keys, first))
+
+        return paint
 
     def sample(
         self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
