@@ -1,6 +1,7 @@
 """A person in a picture: found, cropped, painted and pasted back, and refused where it must be."""
 
 import av
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -157,14 +158,14 @@ class Levels:
 
     space, picture_side = BUILTIN, SIDE
 
-    def paint(self, params, reference, motion, keys, first):
-        import jax.numpy as jnp
+    def painter(self, params):
+        def paint(reference, motion, keys, first):
+            frames = motion.shape[1]
+            levels = (first[:, None] + jnp.arange(frames)) / 100 * params["gain"]
+            shape = len(motion), frames, *reference.shape[1:]
+            return jnp.broadcast_to(levels[:, :, None, None, None], shape)
 
-        frames = motion.shape[1]
-        levels = (first[:, None] + jnp.arange(frames)) / 100 * params["gain"]
-        return jnp.broadcast_to(
-            levels[:, :, None, None, None], (len(motion), frames, *reference.shape[1:])
-        )
+        return paint
 
 
 def test_a_system_paints_in_blocks_that_continue_each_other():
