@@ -88,7 +88,7 @@ class Painter:
         self, reference: UInt8[np.ndarray, "h w 3"], motion: Float[np.ndarray, "t m"]
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Yield one picture per frame of motion, `BLOCK_FRAMES` computed at a time."""
-        shown, keys = jnp.asarray(reference)[None], jax.random.key(self._seed)[None]
+        shown, keys = jnp.asarray(reference)[None], jax.random.split(jax.random.key(self._seed), 1)
         for start in range(0, len(motion), BLOCK_FRAMES):
             some = motion[start : start + BLOCK_FRAMES]
             padded = np.pad(some, [(0, BLOCK_FRAMES - len(some)), (0, 0)], mode="edge")
