@@ -31,7 +31,7 @@ def psnr(
     weights = np.ones(squares.shape) if where is None else np.float64(where)
     error = np.sum(squares * weights, axis=(-2, -1)) / np.sum(weights, axis=(-2, -1))
     with np.errstate(divide="ignore"):
-        return 10 * np.log10(_PEAK**2 / error)
+        return np.asarray(10 * np.log10(_PEAK**2 / error))
 
 
 def ssim(pictures: Pictures, true: Pictures) -> Float[np.ndarray, "*n"]:
@@ -53,7 +53,7 @@ def ssim(pictures: Pictures, true: Pictures) -> Float[np.ndarray, "*n"]:
     above = (2 * mean * mean_other + _C1) * (2 * covariance + _C2)
     below = (mean**2 + mean_other**2 + _C1) * (variance + variance_other + _C2)
     inside = slice(_MARGIN, -_MARGIN)
-    return np.mean((above / below)[..., inside, inside, :], axis=(-3, -2, -1))
+    return np.asarray(np.mean((above / below)[..., inside, inside, :], axis=(-3, -2, -1)))
 
 
 def frechet_distance(features: Float[np.ndarray, "n f"], others: Float[np.ndarray, "m f"]) -> float:

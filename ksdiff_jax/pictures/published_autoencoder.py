@@ -6,6 +6,7 @@ norms, an activation other than SiLU, no attention in the middle, no 1 × 1 conv
 latent, codes of another width than the latent.
 """
 
+import functools
 from pathlib import Path
 
 import jax
@@ -107,6 +108,7 @@ def read_layout(path: Path) -> AutoencoderConfig:
     )
 
 
+@functools.lru_cache(maxsize=8)
 def _shapes(config: AutoencoderConfig) -> dict[str, jax.ShapeDtypeStruct]:
     side = config.factor
     pictures = jnp.zeros((1, side, side, 3))
