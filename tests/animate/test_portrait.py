@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ksdiff_jax.animate import animator
 from ksdiff_jax.animate import portrait as module
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.animate.portrait import (
@@ -19,7 +20,8 @@ from ksdiff_jax.animate.portrait import (
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.data.tracking.crops import FACE_HEIGHT, RIGID_POINTS, SQUARE_OF_FACE
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.pretrained import DEFAULT_NAME
+from ksdiff_jax.models.fd2talk.frames.config import Config as FramesConfig
+from ksdiff_jax.models.pretrained import DEFAULT_NAME, Pretrained
 from ksdiff_jax.motion.space import BUILTIN, MOTION_DIMS
 from ksdiff_jax.ownership import purpose_of
 from tests.data.tracking.scripted import ScriptedTracker, face_at
@@ -174,6 +176,13 @@ def test_a_system_paints_in_blocks_that_continue_each_other():
     frames = list(painter.paint(np.zeros((SIDE, SIDE, 3), np.uint8), still(count).coefficients))
     found = np.array([frame.mean() for frame in frames])
     np.testing.assert_allclose(found, np.rint((np.arange(count) / 100 + 1) * 127.5).clip(0, 255))
+
+
+def test_a_checkpoint_that_paints_generates_no_motion(tmp_path, monkeypatch):
+    given = Pretrained(FramesConfig(), {}, BUILTIN, "", tmp_path)
+    monkeypatch.setattr(animator, "load_pretrained", lambda *_, **__: given)
+    with pytest.raises(InputError, match="fd2talk_frames generates no motion from speech"):
+        animator.Animator.from_pretrained("frames")
 
 
 def test_a_checkpoint_of_motion_paints_nothing():
