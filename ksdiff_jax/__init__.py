@@ -6,8 +6,8 @@
     motion.render("speech.mp4", audio="speech.wav")
 
 Subpackages: `audio` and `speech` (the input), `face` and `motion` (the output), `models` and
-`diffusion` (the method), `data`, `train`, `evaluate` (training and scoring), `animate` and `export`
-(inference and files), `bench` (device measurements), `cli` (the commands).
+`diffusion` (the method), `pictures` (of faces), `data`, `train`, `evaluate` (training and scoring),
+`animate` and `export` (inference and files), `bench` (device measurements), `cli` (the commands).
 """
 
 import importlib
@@ -17,15 +17,18 @@ __version__ = "0.1.0"
 # README's pictures on an index.
 PROJECT_ADDRESS = ""
 
-__all__ = ["Animator", "Motion", "__version__"]
+__all__ = ["Animator", "Motion", "Painter", "Portrait", "__version__"]
 
-_LAZY = {"Animator": "ksdiff_jax.animate.animator", "Motion": "ksdiff_jax.animate.motion"}
+_LAZY = {
+    "Animator": "ksdiff_jax.animate.animator",
+    "Motion": "ksdiff_jax.animate.motion",
+    "Painter": "ksdiff_jax.animate.portrait",
+    "Portrait": "ksdiff_jax.animate.portrait",
+}
 
 
 def __getattr__(name: str):
-    """Import `Animator` and `Motion` on first use, so that `import ksdiff_jax` is fast (PEP
-    562).
-    """
+    """Import the classes of `_LAZY` on first use, so that `import ksdiff_jax` is fast (PEP 562)."""
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'ksdiff_jax' has no attribute {name!r}")

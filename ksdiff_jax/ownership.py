@@ -14,6 +14,7 @@ package and the purpose.
 | comparison | comparison.csv | evaluate | its first column, `schema` |
 | comparison | distributions, courses, spectra (png) | evaluate | the text `Software` |
 | openings | openings*.png | evaluate | the text `Software` |
+| painted-strip | FILE.png | evaluate.painted_strip | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |
@@ -23,6 +24,7 @@ package and the purpose.
 | bench | FILE of bench device --out | `schema` in its first line |
 | encoder | an encoder folder | convert | `schema` in config.json |
 | syncnet | the folder of a converted SyncNet | convert | `schema` in config.json |
+| picture-network | a converted autoencoder, LPIPS, Inception | convert | `schema` in config.json |
 | checkpoint | a checkpoint folder | train (pretrained/) | `schema` in config.json |
 | animations | manifest*.jsonl | animate of many recordings | `schema` in its first line |
 | exported-model | the folder of export-model | export-model | `schema` in manifest.json |
@@ -118,6 +120,12 @@ DATA_SET = FolderKind(
 ENCODER = FolderKind("an encoder", "config.json", "encoder", ("config.json", "weights.safetensors"))
 SYNCNET = FolderKind(
     "a converted SyncNet", "config.json", "syncnet", ("config.json", "weights.safetensors")
+)
+PICTURE_NETWORK = FolderKind(
+    "a converted picture network",
+    "config.json",
+    "picture-network",
+    ("config.json", "weights.safetensors"),
 )
 CHECKPOINT = FolderKind(
     "a checkpoint", "config.json", "checkpoint", ("config.json", "weights.safetensors", "card.md")

@@ -17,7 +17,12 @@ import ksdiff_jax
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Names of modules that are not those of their distributions.
-DISTRIBUTIONS = {"orbax": "orbax-checkpoint", "absl": "absl-py", "grpc": "grpcio"}
+DISTRIBUTIONS = {
+    "orbax": "orbax-checkpoint",
+    "absl": "absl-py",
+    "grpc": "grpcio",
+    "PIL": "pillow",
+}
 # Used where somebody has installed them: Weights & Biases, the library that TPU machines come with,
 # and Blender, in which export/blender_script.py runs.
 WHERE_PRESENT = {"wandb", "libtpu", "bpy", "bpy_extras"}

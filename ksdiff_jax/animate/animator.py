@@ -79,7 +79,13 @@ class Animator:
         cache is switched off or has a folder of its own.
         """
         keep_compilations()
-        return cls(load_pretrained(checkpoint, encoder=encoder, space=space))
+        found = load_pretrained(checkpoint, encoder=encoder, space=space)
+        if not hasattr(found.config.model, "encoder"):  # a system of pictures
+            raise InputError(
+                f"{found.path}: the system {found.config.system} generates no motion from speech; "
+                "name a motion checkpoint here, and one that paints frames beside --portrait"
+            )
+        return cls(found)
 
     def push_to_hub(
         self,

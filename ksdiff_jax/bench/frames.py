@@ -30,7 +30,7 @@ from ksdiff_jax.models.fd2talk.frames.network import Network
 from ksdiff_jax.models.fd2talk.frames.sampling import decode_frames, sample_latents
 from ksdiff_jax.models.fd2talk.frames.training import latent_terms
 from ksdiff_jax.motion.space import BFM
-from ksdiff_jax.pictures.autoencoder import AutoencoderConfig, latent_shape
+from ksdiff_jax.pictures.autoencoder import Autoencoder, AutoencoderConfig, latent_shape
 from ksdiff_jax.train.optimizer import make_optimizer, update_average
 from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 from ksdiff_jax.tree import named_leaves, nested, parameter_count
@@ -55,16 +55,28 @@ class Work(NamedTuple):
         """Return the shape of a latent."""
         return latent_shape(self.model.autoencoder, self.model.picture_side)
 
+    def execution(self, remat: str = "none") -> Execution:
+        """Return the settings with a policy of rematerialisation."""
+        return Execution(jnp.dtype(self.model.compute_dtype), self.model.attention, remat)
+
     def network(self, remat: str = "none") -> Network:
-        """Return the network with a policy of rematerialisation."""
-        dtype = jnp.dtype(self.model.compute_dtype)
-        return Network(self.model, BFM.width, Execution(dtype, self.model.attention, remat))
+        """Return the network that is trained."""
+        return Network(self.model, BFM.width, self.execution(remat))
+
+    @property
+    def autoencoder(self) -> Autoencoder:
+        """Return the autoencoder, whose decoder takes the reference too."""
+        return Autoencoder(self.model.autoencoder, True, self.execution())
 
     def shapes(self) -> PyTree:
-        """Return the shapes of all parameters."""
-        side = self.model.picture_side
-        pictures, motion = jnp.zeros((1, side, side, 3)), jnp.zeros((1, BFM.width))
-        return jax.eval_shape(self.network().init, jax.random.key(0), pictures, motion)["params"]
+        """Return the shapes of all parameters: unet, null_motion and autoencoder."""
+        side, key = self.model.picture_side, jax.random.key(0)
+        latents, motion = jnp.zeros((1, *self.latent)), jnp.zeros((1, BFM.width))
+        shapes = jax.eval_shape(self.network().init, key, latents, motion)["params"]
+        pictures = jnp.zeros((1, side, side, 3))
+        return shapes | {
+            "autoencoder": jax.eval_shape(self.autoencoder.init, key, pictures)["params"]
+        }
 
     def params(self) -> PyTree:
         """Return made-up parameters on the device: kernels of variance 1 / fan-in, no zeros."""
@@ -138,26 +150,30 @@ def _shapes(arrays: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arrays)
 
 
-def _loss(network: Network, trained: PyTree, fixed: PyTree, inputs: tuple) -> Array:
+def _loss(network: Network, trained: PyTree, inputs: tuple) -> Array:
     reference, clean, motion = inputs
     keys = jax.random.split(jax.random.key(3), len(motion))
     arguments = ((reference, clean), motion, keys)
-    terms = latent_terms(network, trained | fixed, *arguments, train=True)
+    terms = latent_terms(network, trained, *arguments, train=True)
     return jnp.mean(terms["latent"])
 
 
-def _split(params: PyTree) -> tuple[PyTree, PyTree]:
-    """Return the trained parameters and those of the autoencoder."""
-    fixed = {"autoencoder": params["autoencoder"]}
-    return {name: tree for name, tree in params.items() if name not in fixed}, fixed
+def _trained(params: PyTree) -> PyTree:
+    """Return the parameters without those of the autoencoder."""
+    return {name: tree for name, tree in params.items() if name != "autoencoder"}
+
+
+def _decode(work: Work, params: PyTree, latents: Array, reference: Array) -> Array:
+    variables = {"params": params["autoencoder"]}
+    return work.autoencoder.apply(variables, latents, reference, method=Autoencoder.decode)
 
 
 def _sampled(work: Work, params: PyTree, motion: Array, reference: Array) -> Array:
     network = work.network()
     noise_of = jax.random.split(jax.random.key(4), len(motion)), jnp.zeros(len(motion), int)
-    arguments = (network, params, motion, reference)
+    arguments = (network, _trained(params), motion, reference)
     latents = sample_latents(*arguments, noise_of, options=work.sample)
-    return decode_frames(network, params, latents, reference)
+    return decode_frames(functools.partial(_decode, work, params), latents, reference)
 
 
 def _flops(function: Any, *shapes: Any) -> float:
@@ -170,17 +186,18 @@ def _plain(work: Work) -> Work:
 
 def _training_flops(work: Work) -> float:
     """Return XLA's count of the gradient of one frame."""
-    trained, fixed = _split(work.shapes())
     inputs = jax.eval_shape(lambda: _inputs(work, 1))
     loss = functools.partial(_loss, _plain(work).network())
-    return _flops(jax.grad(loss), trained, fixed, inputs)
+    return _flops(jax.grad(loss), _trained(work.shapes()), inputs)
 
 
 def _step_flops(work: Work) -> dict[str, float]:
     """Return XLA's counts of one frame: a diffusion step whose conditions are known, and the
     decoder.
     """
-    network, shapes = _plain(work).network(), {"params": work.shapes()}
+    work = _plain(work)
+    network, params = work.network(), work.shapes()
+    shapes = {"params": _trained(params)}
     latent = jax.ShapeDtypeStruct((1, *work.latent), jnp.float32)
     motion = jax.ShapeDtypeStruct((1, BFM.width), jnp.float32)
 
@@ -192,12 +209,12 @@ def _step_flops(work: Work) -> dict[str, float]:
         step = jnp.zeros(1, jnp.int32)
         return network.apply(variables, noisy, step, memory, method=Network.denoise)
 
-    decode = functools.partial(network.apply, method=Network.decode)
+    decode = functools.partial(_decode, work)
     known = jax.eval_shape(memories, shapes, motion, latent)
     return {
         "denoise": _flops(denoise, shapes, latent, known),
         "conditions": _flops(memories, shapes, motion, latent),
-        "decode": _flops(decode, shapes, latent, latent),
+        "decode": _flops(decode, params, latent, latent),
     }
 
 
@@ -245,17 +262,17 @@ class _TrainingStep:
 
     def lower(self) -> jax.stages.Lowered:
         """Return the lowered step."""
-        shapes = jax.eval_shape(self._first, self._work.shapes())
-        return jax.jit(self._step, donate_argnums=0).lower(*shapes, _shapes(self._inputs))
+        state = jax.eval_shape(self._first, _trained(self._work.shapes()))
+        return jax.jit(self._step, donate_argnums=0).lower(state, _shapes(self._inputs))
 
     def measure(self, program: Program, *, steps: int, repeats: int) -> dict:
         """Return the figures of one line."""
-        state, fixed = jax.jit(self._first)(self._work.params())
+        state = jax.jit(self._first)(_trained(self._work.params()))
 
         def take(count: int) -> Array:
             nonlocal state
             for _ in range(count):
-                state, loss = program.call(state, fixed, self._inputs)
+                state, loss = program.call(state, self._inputs)
             return loss
 
         first_s, loss = seconds(lambda: take(1)), float(take(1))
@@ -275,16 +292,14 @@ class _TrainingStep:
             "second_loss": loss,
         }
 
-    def _first(self, params: PyTree) -> tuple[tuple, PyTree]:
-        trained, fixed = _split(params)
-        average = jax.tree.map(jnp.copy, trained)
-        count = jnp.zeros((), jnp.int32)
-        return (count, trained, average, self._optimizer.init(trained)), fixed
+    def _first(self, trained: PyTree) -> tuple:
+        average, count = jax.tree.map(jnp.copy, trained), jnp.zeros((), jnp.int32)
+        return count, trained, average, self._optimizer.init(trained)
 
-    def _step(self, state: tuple, fixed: PyTree, inputs: tuple) -> tuple[tuple, Array]:
+    def _step(self, state: tuple, inputs: tuple) -> tuple[tuple, Array]:
         count, trained, average, moments = state
         loss_of = functools.partial(_loss, self._network)
-        loss, gradient = jax.value_and_grad(loss_of)(trained, fixed, inputs)
+        loss, gradient = jax.value_and_grad(loss_of)(trained, inputs)
         updates, moments = self._optimizer.update(gradient, moments, trained)
         trained = optax.apply_updates(trained, updates)
         average = update_average(average, trained, count, decay=self._config.ema_decay)

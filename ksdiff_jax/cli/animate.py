@@ -4,6 +4,7 @@ animate_outputs.py      names and permission of the files
 animate_transcripts.py  the transcript of each recording
 animate_recording.py    one recording: read, sample, write
 animate_controls.py     edits, strengths, frame rate, best of several
+animate_portrait.py     the person in a picture instead of a drawn head
 animate_many.py         thousands: folders, lists, several hosts, a manifest, restart
 """
 
@@ -14,6 +15,11 @@ from pathlib import Path
 from ksdiff_jax.cli.animate_controls import add_control_arguments
 from ksdiff_jax.cli.animate_inputs import add_many_arguments, asks_for_many
 from ksdiff_jax.cli.animate_outputs import FORMATS, OWN_FORMATS, Outputs, file_stems
+from ksdiff_jax.cli.animate_portrait import (
+    add_portrait_arguments,
+    check_motion_option,
+    run_portrait,
+)
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
@@ -46,6 +52,7 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out out --lip-strength 1.2 --head-strength 0.5 --fps 60
   ksdiff-jax animate speech.wav --out new --pin old/speech.motion.npz --pin-frames 2.0-3.5
   ksdiff-jax animate speech.wav --out out --lip-temperature 1 --best-of 8
+  ksdiff-jax animate speech.wav --out out --portrait me.jpg --checkpoint runs/frames
 """
 
 
@@ -78,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
     add_many_arguments(parser.add_argument_group("many recordings (manifest.jsonl, resumable)"))
     _add_checkpoint_arguments(parser.add_argument_group("checkpoint and face"))
+    add_portrait_arguments(parser.add_argument_group("a person in a picture"))
     recording = parser.add_argument_group("recording")
     _add_recording_arguments(recording)
     add_phonemes_argument(recording)
@@ -267,6 +275,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"-: this system has no {STANDARD_INPUT}; save the recording to a file and name it"
         )
+    check_motion_option(args)
+    if args.portrait is not None:
+        return run_portrait(args, console)
     if not args.speech and args.from_list is None:
         raise InputError("nothing to animate; need a recording, a folder, or --from-list FILE")
     if asks_for_many(args):

@@ -1,5 +1,5 @@
-"""`ksdiff-jax convert encoder|syncnet SRC --out DIR`: converts models of other tools to this
-package's format. `ksdiff-jax convert checkpoint SRC --out DIR`: makes a checkpoint one small
+"""`ksdiff-jax convert encoder|syncnet|... SRC --out DIR`: converts models of other tools to
+this package's format. `ksdiff-jax convert checkpoint SRC --out DIR`: makes a checkpoint one small
 folder.
 """
 
@@ -10,13 +10,15 @@ from pathlib import Path
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.errors import InputError, first_line
 
-SUMMARY = "convert speech encoders, SyncNet, or a run to one small folder"
+SUMMARY = "convert speech encoders, SyncNet, picture networks, or a run to one small folder"
 EXAMPLES = """examples:
   ksdiff-jax convert encoder facebook/wav2vec2-base-960h --out encoders/wav2vec2-base-960h
   ksdiff-jax convert encoder ~/models/hubert-large --out encoders/hubert-large
   ksdiff-jax convert encoder openai/whisper-tiny.en --out encoders/whisper-tiny
   ksdiff-jax convert encoder runs/student --out encoders/student    # a trained one
   ksdiff-jax convert syncnet syncnet_v2.model --out syncnet    # for evaluate --syncnet syncnet
+  ksdiff-jax convert autoencoder ~/models/ldm-celebahq-256/vqvae --out autoencoders/vq-f4
+  ksdiff-jax convert lpips lpips_vgg.pt --out lpips    # the state of LPIPS(net="vgg")
   ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
   ksdiff-jax convert checkpoint runs/mine --out mine --card mine.md    # float16, with its encoder
 """
@@ -27,10 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "kind",
-        choices=("encoder", "syncnet", "checkpoint"),
+        choices=("encoder", "syncnet", "autoencoder", "lpips", "inception", "checkpoint"),
         help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student; syncnet: the weights that "
-        "LSE-C and LSE-D need; checkpoint: one of ours, to a folder that contains its encoder, "
-        "with weights as float16",
+        "LSE-C and LSE-D need; autoencoder: a VQModel or AutoencoderKL of diffusers; lpips, "
+        "inception: networks of picture metrics; checkpoint: one of ours, to a folder that "
+        "contains its encoder, with weights as float16",
     )
     parser.add_argument(
         "source",
@@ -57,9 +60,10 @@ def run(args: argparse.Namespace) -> int:
         return _checkpoint(args, console)
     for name in ("encoder", "card"):
         if getattr(args, name) is not None:
-            kind = {"encoder": "an encoder", "syncnet": "a SyncNet"}[args.kind]
+            kind = {"encoder": "an encoder", "syncnet": "a SyncNet"}.get(args.kind, args.kind)
             raise InputError(f"--{name}: of a checkpoint, and {args.source} is {kind}; omit it")
-    return {"encoder": _encoder, "syncnet": _syncnet}[args.kind](args, console)
+    commands = {"encoder": _encoder, "syncnet": _syncnet}
+    return commands.get(args.kind, _picture_network)(args, console)
 
 
 def _checkpoint(args: argparse.Namespace, console: Console) -> int:
@@ -92,6 +96,22 @@ def _syncnet(args: argparse.Namespace, console: Console) -> int:
     console.say(f"  SHA-256 of the file {found.source_sha256}; digest {found.digest[:12]}")
     console.say(f"next: ksdiff-jax evaluate --metrics lse --syncnet {args.out}")
     facts = {"parameters": found.parameters, "digest": found.digest}
+    console.result({"out": str(args.out), "source_sha256": found.source_sha256} | facts)
+    return 0
+
+
+def _picture_network(args: argparse.Namespace, console: Console) -> int:
+    from ksdiff_jax.pictures.inception import convert_inception
+    from ksdiff_jax.pictures.lpips import convert_lpips
+    from ksdiff_jax.pictures.published_autoencoder import convert_autoencoder
+
+    kinds = {"lpips": convert_lpips, "inception": convert_inception}
+    convert = kinds.get(args.kind, convert_autoencoder)
+    found = convert(args.source, args.out, overwrite=args.overwrite)
+    layout = "".join(f", {name} {value}" for name, value in found.layout.items())
+    console.say(f"{args.source}: {found.kind}, {found.parameters / 1e6:.1f} M parameters{layout}")
+    console.say(f"  SHA-256 of the weights {found.source_sha256}; digest {found.digest[:12]}")
+    facts = {"kind": found.kind, "parameters": found.parameters, "digest": found.digest}
     console.result({"out": str(args.out), "source_sha256": found.source_sha256} | facts)
     return 0
 

@@ -1,5 +1,6 @@
 """`ksdiff-jax corpus --out DIR`: makes the built-in corpus and writes it as shards.
 
+With `--pictures`, every clip also has pictures of its own person, for systems that paint faces.
 With `--speech`, the clips are the recordings of a folder instead, labelled by the times of their
 phones. With `--encoder`, the shards also store the features of a pretrained speech encoder, so that
 training need not compute them. With `--from` as well, the features are added to a copy of any data
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax corpus --out corpus --clips 200
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
   ksdiff-jax corpus --out mixed --voices espeak flite kokoro=kokoro_files
+  ksdiff-jax corpus --out faces --clips 400 --pictures 64
   ksdiff-jax corpus --out spoken --speech recordings
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
@@ -58,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="espeak, flite (English; the program, or flite=PATH) and kokoro=DIR (English, es, fr, "
         "it, pt; the package kokoro-onnx and a folder with its model), each for an equal share of "
         "the clips; default espeak",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        metavar="PIXELS",
+        help="render the built-in head as well, each clip as another person in another light, in "
+        "pictures of this side: 64 to train a small system that paints faces",
     )
     parser.add_argument(
         "--processes",
@@ -134,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
             f"--from {args.source}: name the --encoder whose features are to be added to its clips"
         )
     _check_speech(args)
+    _check_pictures(args)
     inputs = filter(None, (args.source, args.encoder, args.speech))
     check_output_folder(out, DATA_SET, overwrite=args.overwrite, inputs=inputs)
     encoder = _encoder(args.encoder)
@@ -184,6 +194,23 @@ def _check_speech(args: argparse.Namespace) -> None:
         raise InputError(f"--phones {wrong[0]}: NAME=IPA is needed, such as 'rr=r'")
 
 
+def _check_pictures(args: argparse.Namespace) -> None:
+    """Raise `InputError` for pictures of a size that is not possible, or of clips that are not
+    made here.
+    """
+    if args.pictures is None:
+        return
+    from ksdiff_jax.pictures.rendered import Renderer
+
+    Renderer(args.pictures)
+    if other := next((name for name in ("source", "speech") if getattr(args, name)), ""):
+        option = {"source": "--from", "speech": "--speech"}[other]
+        raise InputError(
+            f"--pictures {args.pictures} {option} {getattr(args, other)}: pictures are rendered of "
+            "the built-in corpus; leave one of them out"
+        )
+
+
 def _recorded(args: argparse.Namespace, out, console: Console):
     """Write the recordings of `--speech` into `out`."""
     from pathlib import Path
@@ -229,6 +256,11 @@ def _made(args: argparse.Namespace, out, console: Console):
     from ksdiff_jax.data.corpus.voices import ESPEAK
     from ksdiff_jax.data.corpus.write import write_corpus
 
+    drawn = None
+    if args.pictures is not None:
+        from ksdiff_jax.pictures.rendered import Renderer
+
+        drawn = Renderer(args.pictures, args.seed)
     with console.progress("corpus", unit="clips") as update:
         return write_corpus(
             out,
@@ -239,6 +271,7 @@ def _made(args: argparse.Namespace, out, console: Console):
             processes=args.processes,
             progress=_Progress(console, update, total=args.clips),
             overwrite=args.overwrite,
+            drawn=drawn,
         )
 
 

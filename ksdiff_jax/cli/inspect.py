@@ -245,8 +245,8 @@ def _parameters(params, config) -> dict:
 
 def _encoder(config, *, stored: bool = False) -> dict:
     """Return the facts of a configuration's pretrained encoder; empty for the built-in encoder."""
-    encoder = config.model.encoder
-    if encoder.kind != "pretrained":
+    encoder = getattr(config.model, "encoder", None)  # not of picture systems
+    if encoder is None or encoder.kind != "pretrained":
         return {}
     facts = {
         "path": encoder.path,

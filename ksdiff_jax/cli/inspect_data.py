@@ -38,6 +38,8 @@ def describe_dataset(folder: PathLike, *, space: str = "") -> dict:
     facts |= {"licence": info.licence, "made_by": info.made_by}
     if info.encoder_digest:
         facts["speech_features_of"] = info.encoder_digest
+    if info.pictures:
+        facts["pictures_pixels"] = info.pictures
     for name, split in info.splits.items():
         facts[name] = {
             "clips": split.clips,

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax prepare videos --coefficients smirk --out shards
   ksdiff-jax prepare takes --out shards    Live Link Face: each .csv with its .mov or .wav
   ksdiff-jax prepare videos --out shards --offset refuse    only clips with sound surely in step
+  ksdiff-jax prepare videos --out shards --pictures 256    face crops too, for FD2Talk's frames
   ksdiff-jax prepare hdtf HDTF --out shards
   ksdiff-jax prepare voxceleb vox2 --out shards --processes 64
   ksdiff-jax prepare videos --out shards --runner flink -- --flink_master=host:8081
@@ -146,6 +147,11 @@ def _add_tracking_arguments(face: argparse._ArgumentGroup) -> None:
         "leaves out those that are not sure",
     )
     face.add_argument(
+        "--pictures",
+        **{"type": int, "default": 0, "metavar": "PIXELS"},
+        help="side of face crops to keep, for systems that paint faces; default: keep none",
+    )
+    face.add_argument(
         "--tracker", default="", metavar="PYTHON", help="Python of the tracker's environment"
     )
 
@@ -191,6 +197,9 @@ def run(args: argparse.Namespace) -> int:
     )
     published = LAYOUTS[layout].splits(sources, [Path(path) for path in paths]) if layout else {}
     _say_sources(sources, args, console)
+    if args.pictures and (given := next((s for s in sources if s.coefficients), None)):
+        remedy = "its face is not tracked; give videos alone, or leave --pictures out"
+        raise InputError(f"--pictures {args.pictures}: {given.coefficients}: {remedy}")
     if any(not source.coefficients for source in sources):
         settings = _with_tracker(settings, runner_name=args.runner)
     ledger = Ledger(work)
@@ -221,6 +230,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace):
+    from ksdiff_jax.data.coded_pictures import check_side
     from ksdiff_jax.data.prepare.source import Settings
 
     if not 0 < args.min_s <= args.max_s:
@@ -250,6 +260,7 @@ def _settings(args: argparse.Namespace):
         landmarks=args.landmarks,
         tracker_python=args.tracker,
         offset=args.offset,
+        pictures=args.pictures and check_side(args.pictures),
     )
 
 

@@ -177,6 +177,20 @@ def validation_figures_of(system, params, data) -> dict[str, float]:
     return validation_figures(system, params, data.clips, features_of=data.features_of)
 
 
+def _with_fixed_networks(config: Config):
+    """Return the configuration with the networks that it names, its speech encoder, and the one of
+    them whose output is kept per clip; None for those that it does not have.
+    """
+    from ksdiff_jax.models.fd2talk.frames.first_stage import with_first_stage
+    from ksdiff_jax.models.speech_encoder import with_encoder
+    from ksdiff_jax.models.student.teacher import with_teacher
+
+    config, encoder = with_encoder(config)
+    config, teacher = with_teacher(config)
+    config, first_stage = with_first_stage(config)
+    return config, encoder, encoder or teacher or first_stage
+
+
 def train_system(
     config: Config,
     workdir: Path,
@@ -195,8 +209,7 @@ def train_system(
     from ksdiff_jax.cli.device import keep_compilations
     from ksdiff_jax.files import cache_folder
     from ksdiff_jax.models import build_system
-    from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
-    from ksdiff_jax.models.student.teacher import with_teacher
+    from ksdiff_jax.models.speech_encoder import encoder_params
     from ksdiff_jax.train.loop import Watching, train
     from ksdiff_jax.train.report.progress import Progress
     from ksdiff_jax.train.report.step_flops import step_flops
@@ -209,15 +222,14 @@ def train_system(
     progress = Progress(config.train.steps, stream=stream)
     if is_main_process():
         _describe(config, console)
-    config, encoder = with_encoder(config)
-    config, teacher = with_teacher(config)
+    config, encoder, kept = _with_fixed_networks(config)
 
     def open_data(system):
         return open_training_data(
             system,
             cache=cache_folder(),
             tell=progress.tell,
-            encoder=encoder or teacher,
+            encoder=kept,
             workdir=workdir,
         )
 

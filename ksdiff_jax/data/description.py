@@ -56,6 +56,7 @@ class DatasetInfo:
     keyframes_per_s: dict[str, float] | None = None
     # SHA-256 of the videos and recordings that the clips outside the split "test" are made of
     source_digests: tuple[str, ...] = ()
+    pictures: int = 0  # side in pixels of the clips' crops of the face; 0: no pictures
 
 
 def dataset_info(folder: PathLike) -> DatasetInfo:
@@ -115,6 +116,18 @@ def _parsed(raw: dict) -> DatasetInfo:
         encoder_digest=(raw.get("speech_features") or {}).get("encoder_digest", ""),
         keyframes_per_s=raw["statistics"].get("keyframes_per_s"),
         source_digests=tuple(raw.get("source_digests", ())),
+        pictures=int((raw.get("pictures") or {}).get("side", 0)),
+    )
+
+
+def check_pictures(info: DatasetInfo, side: int, *, what: str) -> None:
+    """Raise `InputError` unless a data set has pictures of `side` pixels; 0: none are needed."""
+    if not side or info.pictures == side:
+        return
+    found = f"its pictures are of {info.pictures} pixels" if info.pictures else "no pictures in it"
+    raise InputError(
+        f"{what}: {found}, {side} are needed; make it again with `--pictures {side}` "
+        "(`ksdiff-jax prepare` for videos, `ksdiff-jax corpus` for rendered heads)"
     )
 
 
@@ -153,6 +166,7 @@ def write_description(path: Path, info: DatasetInfo) -> None:
         "speech_features": {"dtype": "bfloat16", "encoder_digest": info.encoder_digest}
         if info.encoder_digest
         else None,
+        "pictures": {"side": info.pictures, "coding": "jpeg"} if info.pictures else None,
         "splits": {
             name: {
                 "clips": split.clips,

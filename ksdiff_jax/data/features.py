@@ -160,7 +160,7 @@ def kept_features(
         tell(
             f"speech features of {len(clips):,} {split} clips, computed if not yet in {kept.folder}"
         )
-        kept.fill(clips, encoder, done=_tenths(len(clips), tell))
+        kept.fill(clips, encoder, done=tenths(len(clips), tell))
     return kept
 
 
@@ -211,7 +211,7 @@ def write_features(
     )
 
 
-def _tenths(total: int, tell: Callable[[str], None]) -> Callable[[int], None]:
+def tenths(total: int, tell: Callable[[str], None]) -> Callable[[int], None]:
     def done(count: int) -> None:
         if count % max(1, total // 10) == 0:
             tell(f"  {count:,} of {total:,} clips")

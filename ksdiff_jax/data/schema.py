@@ -7,7 +7,8 @@ bytes in scalar bytes features: with numeric features a 5 s clip has 2.7 times t
 takes 17.5 ms to write it and 6.4 ms to read it. `ARRAYS` gives dtype and trailing shape of each;
 `dataset.json` repeats it for readers in other languages. Times of words and phonemes are JSON.
 `speech_features`, the output of a frozen encoder, is present or absent for a whole data set and has
-the encoder's width.
+the encoder's width. So are `pictures`, crops of the face for each motion frame, with their squares
+in the source as `picture_boxes` (coded_pictures.py); records without pictures lack both.
 
 `space` names the motion space of the expression (motion/space.py). It belongs to the data set and
 is stored in `dataset.json`, not in the records. In the space `bfm` there is no jaw (zeros) and
@@ -27,6 +28,7 @@ import ml_dtypes
 import numpy as np
 
 from ksdiff_jax.audio.timebase import MOTION_RATE_HZ, SAMPLE_RATE_HZ, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.data.coded_pictures import CodedPictures, pictures_from_record
 from ksdiff_jax.data.example_record import decode_example, encode_example
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.space import EXPRESSION_DIMS, SHAPE_DIMS, SPACES
@@ -70,6 +72,7 @@ class Clip:
     prosody: Float[np.ndarray, "f 2"] | None = None  # raw: f0 in Hz (0 unvoiced), log energy; 50 Hz
     # bfloat16, output of the encoder that `dataset.json` names
     speech_features: Float[np.ndarray, "f d"] | None = None
+    pictures: CodedPictures | None = None  # of the face, one per motion frame
     measures: dict[str, float] = field(default_factory=dict)
     space: str = ""  # name of a motion space; "": not known, as in data of earlier versions
     data_set: str = ""  # name of its source in a run with several (data/mixture.py); not stored
@@ -110,6 +113,9 @@ TEXTS = ("clip_id", "speaker_id", "language", "source", "transcript")
 TIMED = ("words", "phonemes")
 MEASURES = "measures"  # JSON too; absent from records of earlier versions
 OPTIONAL = (FEATURES, MEASURES)
+PICTURES = "pictures"  # bytes of `CodedPictures.record`; absent from records without pictures
+BOXES = ArrayField("<f4", (3,))  # left, top, side
+PICTURE_BOXES = "picture_boxes"
 
 
 def encode_clip(clip: Clip) -> bytes:
@@ -126,6 +132,9 @@ def encode_clip(clip: Clip) -> bytes:
     record[FEATURES] = (
         b"" if clip.speech_features is None else features_to_bytes(clip.speech_features)
     )
+    if clip.pictures is not None:
+        record[PICTURES] = clip.pictures.record()
+        record[PICTURE_BOXES] = np.ascontiguousarray(clip.pictures.boxes, BOXES.dtype).tobytes()
     for name in TIMED:
         record[name] = json_text([list(item) for item in getattr(clip, name)])
     record[MEASURES] = json.dumps(clip.measures)
@@ -153,6 +162,9 @@ def decode_clip(record: bytes, *, space: str = "") -> Clip:
         values["prosody"] = None
     if raw.get(FEATURES):
         values[FEATURES] = features_from_bytes(raw[FEATURES], frames=len(values["expression"]))
+    if raw.get(PICTURES):
+        boxes = _array(raw.get(PICTURE_BOXES) or b"", name=PICTURE_BOXES, field=BOXES)
+        values[PICTURES] = pictures_from_record(raw[PICTURES], boxes)
     for name in TIMED:
         values[name] = tuple(
             Timed(str(text), float(start), float(end)) for text, start, end in json.loads(raw[name])
@@ -210,6 +222,10 @@ def _problem(clip: Clip) -> str | None:
         return (
             f"speech_features has {len(clip.speech_features)} frames; {prosody_shape[0]} are needed"
         )
+    if clip.pictures is not None:
+        counts = len(clip.pictures), len(clip.pictures.boxes)
+        if counts != (clip.frames, clip.frames):
+            return f"{counts[0]} pictures with {counts[1]} boxes; {clip.frames} each are needed"
     for item in (*clip.words, *clip.phonemes):
         if not 0 <= item[1] <= item[2]:
             return f"{item[0]!r} lasts from {item[1]} to {item[2]} s"

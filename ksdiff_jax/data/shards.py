@@ -71,10 +71,10 @@ def write_dataset(
     `encoder_digest` names the encoder of the clips' `speech_features`, if they have any.
     `source_digests` are the SHA-256 of the files that the clips to train on were made of. The split
     "train", or the first one if there is none, determines the statistics. All clips have one frame
-    rate and one coefficient space. `beside` are texts by file name that belong to the data set and
-    are written with it.
+    rate and one coefficient space, and pictures of one size or none. `beside` are texts by file
+    name that belong to the data set and are written with it.
     """
-    motion, kinds = MotionTally(), set()
+    motion, kinds, sides = MotionTally(), set(), set()
     reference = "train" if "train" in splits else next(iter(splits))
     with writing_folder(folder, DATA_SET, overwrite=overwrite) as temporary:
         infos = {}
@@ -82,6 +82,7 @@ def write_dataset(
             seen = _of_one_kind(
                 clips, kinds, folder=folder, motion=motion if split == reference else None
             )
+            seen = _of_one_side(seen, sides, folder=folder)
             infos[split] = _write_split(temporary, split, seen, clips_per_shard=clips_per_shard)
         if not kinds:
             raise InputError(f"{folder}: no clips; a data set needs at least one")
@@ -99,6 +100,7 @@ def write_dataset(
             encoder_digest=encoder_digest,
             keyframes_per_s=motion.keyframes_per_s(),
             source_digests=tuple(source_digests),
+            pictures=sides.pop(),
         )
         write_description(temporary / DESCRIPTION, info)
         write_tfds_files(temporary, info)
@@ -258,6 +260,19 @@ def _of_one_kind(
         yield clip
         if motion is not None:
             motion.add(clip)
+
+
+def _of_one_side(clips: Iterable[Clip], sides: set[int], *, folder: str | Path) -> Iterable[Clip]:
+    """Yield the clips if they agree in the size of their pictures, 0 for a clip without."""
+    for clip in clips:
+        sides.add(0 if clip.pictures is None else clip.pictures.side)
+        if len(sides) > 1:
+            found = " and ".join(f"{side} pixels" if side else "none" for side in sorted(sides))
+            raise InputError(
+                f"{folder}: clip {clip.clip_id!r} makes the pictures {found}; a data set has "
+                "pictures of one size, or none"
+            )
+        yield clip
 
 
 def _write_split(

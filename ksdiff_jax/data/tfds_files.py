@@ -16,7 +16,15 @@ from types import ModuleType
 import numpy as np
 
 from ksdiff_jax.data.description import DatasetInfo
-from ksdiff_jax.data.schema import ARRAYS, FEATURES, MEASURES, TEXTS, TIMED
+from ksdiff_jax.data.schema import (
+    ARRAYS,
+    FEATURES,
+    MEASURES,
+    PICTURE_BOXES,
+    PICTURES,
+    TEXTS,
+    TIMED,
+)
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.plain_text import json_text
 
@@ -31,7 +39,9 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
 
     Splits without clips are left out, because TFDS cannot read them.
     """
-    (folder / "features.json").write_text(json.dumps(_features(), indent=4), encoding="utf-8")
+    (folder / "features.json").write_text(
+        json.dumps(_features(info.pictures > 0), indent=4), encoding="utf-8"
+    )
     splits = [
         {
             "name": name,
@@ -54,16 +64,16 @@ def write_tfds_files(folder: Path, info: DatasetInfo) -> None:
     (folder / "dataset_info.json").write_text(text, encoding="utf-8")
 
 
-def record_features():
+def record_features(*, pictures: bool = False):
     """Return the codec of our records in TFDS, a `tfds.features.FeaturesDict`; it reads and writes
-    without TensorFlow.
+    without TensorFlow. `pictures` is whether the records have them.
 
     Raises `InputError` if TFDS cannot be imported.
     """
     tfds = import_tfds()
     raw_bytes = tfds.features.Tensor(shape=(), dtype=np.object_)
     return tfds.features.FeaturesDict(
-        dict.fromkeys((*ARRAYS, FEATURES), raw_bytes)
+        dict.fromkeys(_byte_strings(pictures), raw_bytes)
         | {name: tfds.features.Text() for name in (*TEXTS, *TIMED, MEASURES)}
         | {"fps": tfds.features.Scalar(np.float32)}
     )
@@ -88,7 +98,11 @@ def import_tfds() -> ModuleType:
     return tfds
 
 
-def _features() -> dict:
+def _byte_strings(pictures: bool) -> tuple[str, ...]:
+    return (*ARRAYS, FEATURES, *((PICTURES, PICTURE_BOXES) if pictures else ()))
+
+
+def _features(pictures: bool) -> dict:
     """Return the data that `record_features().save_config` writes to features.json."""
 
     def scalar(dtype: str, kind: str) -> dict:
@@ -97,7 +111,7 @@ def _features() -> dict:
 
     text = {"pythonClassName": f"{_FEATURES_MODULE}.text_feature.Text", "text": {}}
     features = (
-        dict.fromkeys((*ARRAYS, FEATURES), scalar("string", "tensor_feature.Tensor"))
+        dict.fromkeys(_byte_strings(pictures), scalar("string", "tensor_feature.Tensor"))
         | dict.fromkeys((*TEXTS, *TIMED, MEASURES), text)
         | {"fps": scalar("float32", "scalar.Scalar")}
     )

@@ -23,12 +23,22 @@ import numpy as np
 from ksdiff_jax.export.grain_noise import compiled, grained
 from ksdiff_jax.typing import Float, Int
 
-# Linear-light colours of the background at the top and bottom of the picture.
-_BACKGROUND = np.array([[0.30, 0.36, 0.43], [0.10, 0.12, 0.15]], np.float32)
-# Directions towards the lights, in camera axes (x right, y up, z to the viewer).
-_KEY = np.array([-0.45, 0.55, 0.71], np.float32)
-_FILL = np.array([0.70, 0.10, 0.70], np.float32)
-_HALF = np.array([-0.24, 0.30, 0.92], np.float32)
+
+class Studio(NamedTuple):
+    """Lights and background, in linear light. Directions are towards the lights, in camera axes (x
+    right, y up, z to the viewer), of length 1.
+    """
+
+    key: tuple[float, float, float] = (-0.45, 0.55, 0.71)
+    fill: tuple[float, float, float] = (0.70, 0.10, 0.70)
+    highlight: tuple[float, float, float] = (-0.24, 0.30, 0.92)  # half-way from key to viewer
+    key_colour: tuple[float, float, float] = (0.86, 0.86, 0.86)
+    fill_colour: tuple[float, float, float] = (0.20, 0.20, 0.20)
+    top: tuple[float, float, float] = (0.30, 0.36, 0.43)  # background
+    bottom: tuple[float, float, float] = (0.10, 0.12, 0.15)
+
+
+STUDIO = Studio()
 
 
 class Camera(NamedTuple):
@@ -42,11 +52,12 @@ class Camera(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The size of a picture in pixels, and whether its background is transparent."""
+    """The size of a picture in pixels, whether its background is transparent, and its lights."""
 
     width: int
     height: int
     transparent: bool = False
+    studio: Studio = STUDIO
 
     @property
     def channels(self) -> int:
@@ -102,11 +113,12 @@ def render_frames(
     paint = np.concatenate(columns, axis=1).astype(np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
     turn, view = _view(camera, form.height)
+    scene = view, np.array(form.studio, np.float32)
 
     def draw(frame: np.ndarray) -> np.ndarray:
         points = (np.asarray(frame, np.float32) - np.float32(camera.target)) @ turn.T
         picture = np.empty((form.height, form.width, form.channels), np.uint8)
-        _draw(np.ascontiguousarray(points), triangles, paint, view, supersample, picture)
+        _draw(np.ascontiguousarray(points), triangles, paint, scene, supersample, picture)
         return picture
 
     # A few frames in flight keep the threads busy without storing the whole clip.
@@ -218,10 +230,12 @@ def _fill_buffers(screen, triangles, depth, owner):
 
 
 @compiled
-def _shade(x, y, corners, screen, normals, paint):
-    """Return the light (red, green, blue) of the triangle of these corners at screen point (x, y);
-    `paint` is the colour, the gloss and, if any, the grain of every vertex.
+def _shade(at, corners, screen, normals, paint, lights):
+    """Return the light (red, green, blue) of the triangle of these corners at a screen point;
+    `paint` is the colour, the gloss and, if any, the grain of every vertex, `lights` are the rows
+    of a `Studio`.
     """
+    x, y = at
     a, b, c = corners[0], corners[1], corners[2]
     ax, ay, bx, by, cx, cy = (
         screen[a, 0],
@@ -251,30 +265,32 @@ def _shade(x, y, corners, screen, normals, paint):
         tone, nx, ny, nz = grained(paint, (a, b, c), (wa, wb, wc), (nx, ny, nz))
     # Wrapped key light: skin scatters light, so the edge of its shadow is soft.
     key = max(
-        (nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2] + np.float32(0.25)) / np.float32(1.25),
+        (nx * lights[0, 0] + ny * lights[0, 1] + nz * lights[0, 2] + np.float32(0.25))
+        / np.float32(1.25),
         np.float32(0),
     )
-    fill = max(nx * _FILL[0] + ny * _FILL[1] + nz * _FILL[2], np.float32(0))
-    half = max(nx * _HALF[0] + ny * _HALF[1] + nz * _HALF[2], np.float32(0))
+    fill = max(nx * lights[1, 0] + ny * lights[1, 1] + nz * lights[1, 2], np.float32(0))
+    half = max(nx * lights[2, 0] + ny * lights[2, 1] + nz * lights[2, 2], np.float32(0))
     shine = half * half
     shine = shine * shine
     shine = shine * shine
     shine = shine * shine * shine  # 24th power
     rim = np.float32(1.0) - max(nz, np.float32(0))
-    rim = rim * rim * rim
-    sky = np.float32(0.16) + np.float32(0.08) * ny
     gloss = wa * paint[a, 3] + wb * paint[b, 3] + wc * paint[c, 3]
     # Matt surfaces have a broad highlight, glossy ones (eyes) a narrow one.
     white = (
         np.float32(0.55) * gloss * (np.float32(1.05) - gloss) * shine
         + gloss * gloss * shine * shine * shine * shine
     )
-    diffuse = np.float32(0.86) * key + np.float32(0.20) * fill + sky + np.float32(0.22) * rim
-    diffuse *= tone
+    # sky light and rim light
+    around = np.float32(0.16) + np.float32(0.08) * ny + np.float32(0.22) * (rim * rim * rim)
+    red = (lights[3, 0] * key + lights[4, 0] * fill + around) * tone
+    green = (lights[3, 1] * key + lights[4, 1] * fill + around) * tone
+    blue = (lights[3, 2] * key + lights[4, 2] * fill + around) * tone
     return (
-        (wa * paint[a, 0] + wb * paint[b, 0] + wc * paint[c, 0]) * diffuse + white,
-        (wa * paint[a, 1] + wb * paint[b, 1] + wc * paint[c, 1]) * diffuse + white,
-        (wa * paint[a, 2] + wb * paint[b, 2] + wc * paint[c, 2]) * diffuse + white,
+        (wa * paint[a, 0] + wb * paint[b, 0] + wc * paint[c, 0]) * red + white,
+        (wa * paint[a, 1] + wb * paint[b, 1] + wc * paint[c, 1]) * green + white,
+        (wa * paint[a, 2] + wb * paint[b, 2] + wc * paint[c, 2]) * blue + white,
     )
 
 
@@ -291,8 +307,9 @@ def _projected(points, focal, distance, wide, tall):
 
 
 @compiled
-def _draw(points, triangles, paint, view, supersample, picture):
+def _draw(points, triangles, paint, scene, supersample, picture):
     """Draw one frame into `picture`: `points` in camera axes, metres, relative to the target."""
+    view, lights = scene
     height, width, channels = picture.shape
     wide, tall = width * supersample, height * supersample
     focal, distance = view[0] * np.float32(supersample), view[1]
@@ -327,16 +344,16 @@ def _draw(points, triangles, paint, view, supersample, picture):
                         np.float32(x * supersample) + offset_x,
                         np.float32(y * supersample) + offset_y,
                     )
-                    red, green, blue = _shade(px, py, triangles[n], screen, normals, paint)
+                    red, green, blue = _shade(
+                        (px, py), triangles[n], screen, normals, paint, lights
+                    )
                     light[0] += red
                     light[1] += green
                     light[2] += blue
                     counted += 1
                 elif channels == 3:
                     for k in range(3):
-                        light[k] += (
-                            _BACKGROUND[0, k] * (np.float32(1) - along) + _BACKGROUND[1, k] * along
-                        )
+                        light[k] += lights[5, k] * (np.float32(1) - along) + lights[6, k] * along
                     counted += 1
             scale = np.float32(4095.0) / np.float32(max(counted, 1))
             for k in range(3):

@@ -58,6 +58,7 @@ class VideoForm(NamedTuple):
     size: int | tuple[int, int] = 512  # pixels of one picture: a square, or width and height
     across: int = 1
     transparent: bool = False
+    description: str = ""  # a tag of the file, in addition to the mark of this package
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -91,6 +92,8 @@ def write_video(
         ) as container,
     ):
         container.metadata["comment"] = mark("video")
+        if form.description:
+            container.metadata["description"] = form.description
         video = container.add_stream(encoding.video, rate=rate, options=dict(encoding.options))
         video.width, video.height = width, height
         video.pix_fmt = encoding.clear if form.transparent else encoding.pixels

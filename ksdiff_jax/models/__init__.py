@@ -24,6 +24,8 @@ SYSTEMS = {  # folder, and class in its system.py
     "ksdiff": ("ksdiff_jax.models.ksdiff", "KSDiff"),
     "disenttalk": ("ksdiff_jax.models.disenttalk", "DisentTalk"),
     "fd2talk_motion": ("ksdiff_jax.models.fd2talk.motion", "FD2TalkMotion"),
+    "fd2talk_autoencoder": ("ksdiff_jax.models.fd2talk.autoencoder", "FD2TalkAutoencoder"),
+    "fd2talk_frames": ("ksdiff_jax.models.fd2talk.frames", "FD2TalkFrames"),
     "sync": ("ksdiff_jax.models.sync", "Sync"),
     "student": ("ksdiff_jax.models.student", "Student"),
 }

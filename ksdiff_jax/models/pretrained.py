@@ -208,8 +208,12 @@ def load_pretrained(
 
 def embeds_encoder(pretrained: Pretrained) -> bool:
     """Return whether a checkpoint, as read, has every weight of its speech encoder."""
-    settings = pretrained.config.model.encoder
-    return settings.kind != "pretrained" or BACKBONE[1] in pretrained.params.get(BACKBONE[0], {})
+    settings = getattr(pretrained.config.model, "encoder", None)  # None of picture systems
+    return (
+        settings is None
+        or settings.kind != "pretrained"
+        or BACKBONE[1] in pretrained.params.get(BACKBONE[0], {})
+    )
 
 
 def read_whole(folder_or_name: str | Path, read: Callable[[Path], T]) -> T:

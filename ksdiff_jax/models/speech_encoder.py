@@ -38,13 +38,15 @@ def with_encoder(
     config: Config, *, path: str | Path | None = None
 ) -> tuple[Config, SpeechEncoder | None]:
     """Return the configuration with its pretrained encoder written into it, and that encoder;
-    (config, None) if it has none.
+    (config, None) if it has none, or reads no speech.
 
     `path` is the location of the encoder here, if it differs from the one in the configuration.
     Raise `InputError` if there is no such encoder, or if its weights are not those that the
     configuration was trained with.
     """
-    settings = config.model.encoder
+    settings = getattr(config.model, "encoder", None)
+    if settings is None:
+        return config, None
     if settings.kind != "pretrained":
         if path is not None:
             raise InputError(

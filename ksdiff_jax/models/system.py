@@ -11,7 +11,7 @@ provides one.
     sample    params, speech, keys, first -> motion
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,7 +21,7 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Float, Int, Key, PyTree, Shaped
+from ksdiff_jax.typing import AnyArray, Array, Float, Int, Key, PyTree, Shaped
 
 
 class Needs(NamedTuple):
@@ -31,13 +31,14 @@ class Needs(NamedTuple):
     # settings that are valid on the built-in head only, each with the remedy for other data
     builtin_only: tuple[str, ...] = ()
     # encoders whose output may be kept per clip: "speech", a frozen one of its own; "teacher",
-    # whose features of the clean sound are its targets
+    # whose features of the clean sound are its targets; "latents", a frozen one of pictures
     kept: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()  # sources, or speakers as source/speaker, that must be in the data
     # patterns of parameters whose rows are the unknown style and then `styles`
     per_style: tuple[str, ...] = ()
     # remedy for data of another space
     advice: str = "prepare the videos themselves, or coefficients of such a face"
+    pictures: int = 0  # side in pixels of the crops of the face in the data; 0: none
 
     def check(self, space: str, *, what: str) -> None:
         """Raise `InputError` if data of the motion space `space` cannot be used; `what` names the
@@ -65,6 +66,32 @@ class Sample(NamedTuple):
 
     motion: Float[Array, "b t m"]  # raw coefficients, motion/space.py
     tracks: Mapping[str, Shaped[Array, "b t"]] = {}
+
+
+# Reference pictures (b y x 3) in bytes, raw motion (b t m), keys (b) and the index of the first
+# frame (b) -> pictures (b t y x 3) in [-1, 1].
+Paint = Callable[[AnyArray, AnyArray, Array, Array], Array]
+
+
+@runtime_checkable
+class PaintingSystem(Protocol):
+    """A system that paints a person from one picture and a motion, such as FD2Talk's second stage.
+
+    It is a frozen dataclass as a `System` is; speech is no input of its painting.
+    """
+
+    space: MotionSpace  # of the motion that it reads
+
+    @property
+    def picture_side(self) -> int:
+        """Return the side in pixels of its aligned crops (data/tracking/crops.py)."""
+
+    def painter(self, params: PyTree) -> Paint:
+        """Return the compiled function that paints, with all that it needs beside `params` loaded.
+
+        Raises `InputError` if that is missing. The random numbers of a frame depend only on the key
+        of the clip and on `first + i`.
+        """
 
 
 Terms = dict[str, Float[Array, "b"]]  # the weighted terms of a loss, per clip

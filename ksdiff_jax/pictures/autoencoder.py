@@ -130,7 +130,7 @@ class Autoencoder(nn.Module):
 
     def quantise(self, latents: Float[Array, "b h w d"]) -> Float[Array, "b h w d"]:
         """Return the nearest code of every latent."""
-        return self.codebook[self.nearest(latents)]
+        return jnp.asarray(self.codebook)[self.nearest(latents)]
 
     def nearest(self, latents: Float[Array, "b h w d"]) -> Int[Array, "b h w"]:
         """Return the index of the nearest code of every latent."""

@@ -59,10 +59,13 @@ def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, fl
         f"{', '.join(sorted(set(made_with['devices'])))}, "
         f"source revision {made_with['git_revision'] or 'unknown'}.",
     ]
-    encoder = config.model.encoder
-    if encoder.kind == "pretrained":
+    encoder = getattr(config.model, "encoder", None)  # not of picture systems
+    if encoder is not None and encoder.kind == "pretrained":
         kept = "finetuned, stored here" if encoder.finetune else "frozen, not stored here"
         lines.append(f"Speech encoder: {encoder.path}, SHA-256 {encoder.digest}, {kept}.")
+    if first_stage := getattr(config.model, "autoencoder_path", ""):
+        digest = config.model.autoencoder_digest
+        lines.append(f"Autoencoder: {first_stage}, SHA-256 {digest}, fixed, not stored here.")
     if teacher := getattr(config.model, "teacher", None):
         lines.append(
             f"A speech encoder; teacher: {teacher.path}, SHA-256 {teacher.digest}, not needed to "

@@ -25,10 +25,11 @@ from ksdiff_jax.data.chosen import shares
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import write_corpus
-from ksdiff_jax.data.description import PathLike
+from ksdiff_jax.data.description import PathLike, check_pictures
 from ksdiff_jax.data.drawn_lids import DrawnLids, with_lids_statistics
 from ksdiff_jax.data.earlier_space import known_space
 from ksdiff_jax.data.features import kept_features, why_not_kept
+from ksdiff_jax.data.latents import PictureEncoder, kept_latents
 from ksdiff_jax.data.loader import (
     RandomCut,
     ShuffledEpochs,
@@ -46,6 +47,7 @@ from ksdiff_jax.files import one_at_a_time
 from ksdiff_jax.models.pretrained import read_pretrained
 from ksdiff_jax.models.system import System
 from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
+from ksdiff_jax.pictures.rendered import Renderer
 from ksdiff_jax.speech.load import SpeechEncoder
 from ksdiff_jax.train.feed import TrainingData, ValidationBatch
 from ksdiff_jax.train.run_space import kept_statistics
@@ -99,18 +101,19 @@ def open_training_data(
     *,
     cache: Path,
     tell: Callable[[str], None],
-    encoder: SpeechEncoder | None = None,
+    encoder: SpeechEncoder | PictureEncoder | None = None,
     workdir: Path | None = None,
 ) -> TrainingData:
     """Return the batches, the validation clips and the motion space of the data that `config.data`
     of a system names.
 
     A generated corpus is stored in `cache`. So are the features of a frozen pretrained `encoder`,
-    or of a teacher, if the data set has none. The run in `workdir` keeps its validation clips.
+    or of a teacher, if the data set has none, and the latents of a frozen encoder of pictures. The
+    run in `workdir` keeps its validation clips.
     Raise `InputError` if the data do not meet the requirements of the system (`System.needs`).
     """
     config = system.config
-    sources = _opened(config, cache, tell)
+    sources = _opened(config, cache, tell, pictures=system.needs.pictures)
     space = _common_space(sources, system)
     if config.data.sources:
         _check_sources(sources, system, tell)
@@ -145,13 +148,20 @@ def open_training_data(
     )
 
 
-def _opened(config: Config, cache: Path, tell: Callable[[str], None]) -> list[Source]:
-    """Return the data sets of a run; the built-in corpus is generated if it is one of them."""
+def _opened(
+    config: Config, cache: Path, tell: Callable[[str], None], *, pictures: int
+) -> list[Source]:
+    """Return the data sets of a run; the built-in corpus is generated if it is one of them. Raise
+    `InputError` for one without pictures of that side, if they are needed.
+    """
     data = config.data
 
     def opened(source: SourceConfig, name: str) -> Source:
-        folder = _folder(source.path) or built_in_corpus(data.corpus_clips, cache, tell=tell)
+        folder = _folder(source.path) or built_in_corpus(
+            data.corpus_clips, cache, tell=tell, pictures=pictures
+        )
         info = dataset_info(folder)
+        check_pictures(info, pictures, what=str(folder))
         if source.weight and not ("train" in info.splits and info.splits["train"].clips):
             what = f"data.sources {name} ({folder})" if name else str(folder)
             raise InputError(
@@ -320,7 +330,7 @@ def _kept_features(
     system: System,
     sources: Sequence[Source],
     *,
-    encoder: SpeechEncoder | None,
+    encoder: SpeechEncoder | PictureEncoder | None,
     cache: Path,
     tell: Callable[[str], None],
 ) -> dict[str, FeaturesOf]:
@@ -330,8 +340,10 @@ def _kept_features(
     if encoder is None:
         return {}
     config, teaches = system.config, "teacher" in system.needs.kept
+    coded = "latents" in system.needs.kept
     reasons = {
-        split: None if teaches else why_not_kept(config, split=split) for split in ("train", "val")
+        split: None if teaches or coded else why_not_kept(config, split=split)
+        for split in ("train", "val")
     }
     if reasons["train"]:
         tell(f"the speech encoder runs in every training step: {reasons['train']}")
@@ -341,7 +353,7 @@ def _kept_features(
         splits = [split for split in wanted if split in source.info.splits]
         if splits:
             with one_at_a_time(cache):
-                found[source.name] = kept_features(
+                found[source.name] = (kept_latents if coded else kept_features)(
                     source.folder, splits=splits, encoder=encoder, cache=cache, tell=tell
                 )
     if not found:
@@ -355,11 +367,14 @@ def _kept_features(
     return {split: features_of for split in wanted if split in present}
 
 
-def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> Path:
+def built_in_corpus(
+    clips: int, cache: Path, *, tell: Callable[[str], None], pictures: int = 0
+) -> Path:
     """Return the folder of the built-in corpus of this many clips, in all its languages; generate
-    it if it does not exist.
+    it if it does not exist. `pictures` is the side of its rendered pictures; 0: none.
     """
-    folder = cache / f"corpus-{clips}-{VERSION}"
+    drawn = Renderer(pictures) if pictures else None
+    folder = cache / (f"corpus-{clips}-{VERSION}" + (f"-pictures{pictures}" if pictures else ""))
 
     def report(done: int) -> None:
         if done % max(1, clips // 10) == 0:
@@ -369,6 +384,11 @@ def built_in_corpus(clips: int, cache: Path, *, tell: Callable[[str], None]) -> 
         if not (folder / "dataset.json").exists():
             tell(f"generating the built-in corpus of {clips:,} clips in {folder} (once)")
             write_corpus(
-                folder, clips=clips, languages=tuple(LANGUAGES), progress=report, overwrite=True
+                folder,
+                clips=clips,
+                languages=tuple(LANGUAGES),
+                progress=report,
+                overwrite=True,
+                drawn=drawn,
             )
     return folder

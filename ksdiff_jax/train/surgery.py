@@ -6,6 +6,8 @@
 | train.init_patterns | parameters copied from there; the others start as in any new run |
 | train.freeze_patterns | parameters that keep their start values |
 
+An autoencoder also starts from a folder of `ksdiff-jax convert autoencoder`.
+
 Patterns are shell patterns on the path of a parameter, and `*` also matches `/`:
 "generators_head/*" is a whole generator, "*/bias" every bias. A pattern without a match is an
 error. The origin of every parameter is written to `<workdir>/init_report.json`. A resumed run reads
@@ -32,6 +34,9 @@ from ksdiff_jax.files import write_json
 from ksdiff_jax.models.frozen import part
 from ksdiff_jax.models.pretrained import read_pretrained
 from ksdiff_jax.models.system import System
+from ksdiff_jax.ownership import PICTURE_NETWORK
+from ksdiff_jax.pictures.converted import PictureNetwork
+from ksdiff_jax.pictures.published_autoencoder import load_autoencoder, paired
 from ksdiff_jax.tree import named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
@@ -85,10 +90,10 @@ def starting_weights(config: Config, system: System) -> Start | None:
     settings = config.train
     if not settings.init_from:
         return None
-    source = read_pretrained(settings.init_from)
+    source = _published(config) or read_pretrained(settings.init_from)
     there, here = named_leaves(source.params), _shapes(config, system)
     _each_matches(
-        "train.init_patterns", settings.init_patterns, there, f"the checkpoint {source.path}"
+        "train.init_patterns", settings.init_patterns, there, f"the checkpoint {settings.init_from}"
     )
     loaded, reshaped, repeated, skipped = {}, {}, [], []
     for name, leaf in there.items():
@@ -108,7 +113,7 @@ def starting_weights(config: Config, system: System) -> Start | None:
             "another shape); choose another checkpoint"
         )
     report = {
-        "init_from": str(source.path),
+        "init_from": str(getattr(source, "path", settings.init_from)),
         "digest": source.digest,
         "init_patterns": list(settings.init_patterns),
         "freeze_patterns": list(settings.freeze_patterns),
@@ -120,6 +125,15 @@ def starting_weights(config: Config, system: System) -> Start | None:
         "frozen": sorted(name for name in here if _matches(name, settings.freeze_patterns)),
     }
     return Start(nested(loaded), report)
+
+
+def _published(config: Config) -> PictureNetwork | None:
+    """Return the converted autoencoder that an autoencoder is to start from, if it is one."""
+    path = Path(config.train.init_from)
+    if config.system != "fd2talk_autoencoder" or not PICTURE_NETWORK.owns(path):
+        return None
+    _, network = load_autoencoder(path)
+    return network._replace(params=paired(network.params), source=str(path))
 
 
 def write_report(start: Start, workdir: Path, *, tell: Callable[[str], None]) -> None:

@@ -107,8 +107,11 @@ def _check_inputs(workdir: Path, config: Config, *, begun: bool) -> None:
     """
     start = "" if begun else config.train.init_from  # read at the beginning only
     data = (config.data.path, *(source.path for source in config.data.sources))
-    teacher = getattr(config.model, "teacher", None)  # of a student
-    encoders = (config.model.encoder.path, teacher.path if teacher else "")
+    of_model = (getattr(config.model, name, None) for name in ("encoder", "teacher"))
+    encoders = [found.path for found in of_model if found is not None]
+    encoders += [
+        getattr(config.model, name, "") for name in ("autoencoder_path", "perceptual_path")
+    ]
     for name in filter(None, (*data, *encoders, start)):
         if same_place(workdir, name):
             raise InputError(

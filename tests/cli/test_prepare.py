@@ -140,3 +140,14 @@ def test_a_missing_tracker_is_said_once_before_any_work(tmp_path, capsys):
         capsys, tmp_path, "--out", tmp_path / "out", "--tracker", tmp_path / "python"
     )
     assert status == 2 and "make tracker" in errors and not (tmp_path / "out.work").exists()
+
+
+def test_pictures_of_what_is_not_tracked_or_of_an_odd_size_are_refused(tmp_path, capsys):
+    (tmp_path / "a.npz").write_bytes(b"")
+    for given, message in (
+        (("--pictures", 64), "a.npz: its face is not tracked; give videos alone"),
+        (("--pictures", 100), "pictures of 100 pixels: need 32 to 512, a multiple of 8"),
+    ):
+        status, _, errors = prepare(capsys, tmp_path / "a.npz", "--out", tmp_path / "out", *given)
+        assert status == 2 and message in errors and len(errors.splitlines()) == 1
+        assert not (tmp_path / "out").exists()

@@ -5,17 +5,22 @@ import json
 import numpy as np
 import pytest
 
+from ksdiff_jax.data.coded_pictures import coded_pictures
 from ksdiff_jax.data.drawn_lids import with_drawn_lids
+from ksdiff_jax.data.picture_rows import frame_pair
 from ksdiff_jax.data.shards import dataset_info, write_dataset
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face.actions import coefficients_of
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.models.system import Needs
+from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.run_space import keep_run_space
 from ksdiff_jax.train.sources import known_deviation, open_training_data
 from ksdiff_jax.train.validation_clips import write_validation_clips
 from tests.data.clips import make_clip
+from tests.data.test_picture_rows import Convolution
 
 SMALL = {"data.batch_size": 4, "data.clip_frames": 20, "train.validate_clips": 4}
 
@@ -178,3 +183,35 @@ def test_sources_that_cannot_be_used_are_refused_in_one_line(folders, sources, f
         write_dataset(folders / "flame", {"train": [clip]}, licence="", made_by="")
     with pytest.raises(InputError, match=says):
         opened(folders, sources, **fields)
+
+
+class Painting:
+    """What `open_training_data` reads of a system that paints from kept latents."""
+
+    def __init__(self, path, *, side, kept=()):
+        self.config = override(Config(), SMALL | {"data.path": str(path)})
+        self.needs = Needs(("builtin",), kept=kept, pictures=side)
+        self.space = BUILTIN
+
+    def init(self, key):
+        raise NotImplementedError
+
+    loss = sample = init
+
+    def example(self, clip, frames, *, rng=None, features=None):
+        return frame_pair(clip, rng, latents=features)
+
+
+def test_a_system_that_paints_gets_pictures_and_kept_latents_or_a_refusal(folders, tmp_path):
+    with pytest.raises(InputError, match=r"made: no pictures in it, 16 are needed"):
+        open_training_data(Painting(folders / "made", side=16), cache=tmp_path, tell=print)
+    pictures = coded_pictures(np.zeros((20, 16, 16, 3), np.uint8), side=16)
+    clips = [make_clip(i, frames=20, pictures=pictures) for i in range(3)]
+    write_dataset(tmp_path / "set", {"train": clips[:2], "val": clips[2:]}, licence="", made_by="")
+    system = Painting(tmp_path / "set", side=16, kept=("latents",))
+    data = open_training_data(system, cache=tmp_path, tell=print, encoder=Convolution())
+    batch = next(data.batches)
+    data.batches.close()
+    assert batch.target.shape == (4, 16, 16, 3)
+    assert batch.target_latent.shape == (4, 4, 4, 3)
+    assert data.validation[0].batch.reference_latent.shape == (8, 4, 4, 3)

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS, Split
 from ksdiff_jax.data.corpus.voices import ESPEAK, check_voices, voice_names
@@ -36,6 +37,15 @@ CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
 ATTEMPTS = 3
 
 
+@runtime_checkable
+class DrawnWith(Protocol):
+    """Returns a clip with pictures of `side` pixels (pictures/rendered.py)."""
+
+    side: int
+
+    def __call__(self, clip: Clip) -> Clip: ...
+
+
 def split_sizes(clips: int) -> dict[Split, int]:
     """Return the clips per split: at least one in each."""
     held_out = max(1, round(HELD_OUT_SHARE * clips))
@@ -52,9 +62,10 @@ def write_corpus(
     processes: int | None = None,
     progress: Callable[[int], None] = lambda clips_done: None,
     overwrite: bool = False,
+    drawn: DrawnWith | None = None,
 ) -> DatasetInfo:
     """Generate `clips` clips and write them into `folder`; `progress` is called with the number of
-    finished clips after each one.
+    finished clips after each one. With `drawn` every clip is written with pictures.
     """
     if clips < len(SPLITS):
         raise InputError(
@@ -73,15 +84,17 @@ def write_corpus(
         for clip in corpus_clips(
             split, count=count, seed=seed, languages=languages, voices=voices, processes=processes
         ):
+            pictured = clip if drawn is None else drawn(clip)
             done += 1
             progress(done)
-            yield clip
+            yield pictured
 
     return write_dataset(
         folder,
         {split: counted(split, count) for split, count in split_sizes(clips).items()},
         licence=licence_of(voices),
-        made_by=_command(clips, seed=seed, languages=languages, voices=voices),
+        made_by=_command(clips, seed=seed, languages=languages, voices=voices)
+        + ("" if drawn is None else f" --pictures {drawn.side}"),
         overwrite=overwrite,
     )
 

@@ -55,6 +55,8 @@ def source_key(source: Source, settings: Settings) -> str:
         files |= _transcripts(path)
     # The path of the tracker's Python does not change its results.
     relevant = dataclasses.asdict(settings) | {"tracker_python": ""}
+    if not settings.pictures:  # sources finished by versions without pictures stay finished
+        del relevant["pictures"]
     content = [VERSION, dataclasses.asdict(source), relevant, files]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

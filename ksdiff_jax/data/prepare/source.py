@@ -62,6 +62,7 @@ class Settings:
     # of sound and tracked face: correct those that are sure and keep the others, keep all, or
     # correct and refuse the others (data/tracking/speaker.py)
     offset: Literal["correct", "keep", "refuse"] = "correct"
+    pictures: int = 0  # side in pixels of crops of the face to keep in the clips; 0: none
 
 
 class Rejection(NamedTuple):

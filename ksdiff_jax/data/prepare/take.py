@@ -17,6 +17,7 @@ from ksdiff_jax.audio.timebase import (
     samples_of_motion_frames,
 )
 from ksdiff_jax.audio.waveform import to_int16
+from ksdiff_jax.data.coded_pictures import CodedPictures
 from ksdiff_jax.data.prepare.source import Rejection, Settings, Source
 from ksdiff_jax.data.schema import Clip, Timed
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript
@@ -43,6 +44,7 @@ class Take(NamedTuple):
     space: str  # name of the motion space of the expression
     # the mouth moves this much later than the sound in the source; `audio` is moved by it
     offset_s: float = 0.0
+    pictures: CodedPictures | None = None  # crops of the face, one per frame
 
 
 def sound_of_take(
@@ -130,6 +132,7 @@ def _clip(
         transcript=text,
         words=words,
         prosody=extract_prosody(audio, frames=SPEECH_FRAMES_PER_MOTION_FRAME * (last - first)),
+        pictures=None if take.pictures is None else take.pictures.part(first, last),
         measures=take.measures | {"start_s": from_s},
         space=take.space,
     )

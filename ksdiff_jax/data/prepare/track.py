@@ -26,6 +26,7 @@ from ksdiff_jax.data.prepare.source import (
     Source,
 )
 from ksdiff_jax.data.prepare.take import Take, clips_of_take, sound_of_take
+from ksdiff_jax.data.prepare.take_pictures import with_pictures
 from ksdiff_jax.data.tracking.follow import FollowedFace, follow, single_face, survey
 from ksdiff_jax.data.tracking.speaker import (
     SURE_LEAD,
@@ -97,7 +98,7 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
         followed = follow(
             source.video, seen, crops, tracker, start_s=source.start_s, end_s=source.end_s
         )
-    clips, offsets = [], []
+    takes, offsets = [], []
     all_words = len(seen.shots) == 1 and cut.sound_s <= ALL_WORDS_S
     for shot_face in followed.values():
         kept_face = part_of_face(shot_face, shared, stretch=cut.stretch)
@@ -114,9 +115,12 @@ def clips_of_video(source: Source, settings: Settings) -> Outcome:
                 rejections.append(Rejection(name, reason.reason, reason.detail))
                 continue
             offsets[-1] = offsets[-1]._replace(corrected_s=take.offset_s)
-            kept, refused = clips_of_take(take, source, transcript, settings)
-            clips += kept
-            rejections += refused
+            takes.append((take, stretch))
+    clips = []
+    for take in with_pictures(takes, source, side=settings.pictures, stretch=cut.stretch):
+        kept, refused = clips_of_take(take, source, transcript, settings)
+        clips += kept
+        rejections += refused
     return Outcome(tuple(clips), tuple(rejections), cut, offsets=tuple(offsets))
 
 

@@ -63,7 +63,7 @@ def survey(
         if frame.time_s >= next_detection_s:
             picture = frame.rgb(largest_side=DETECTION_SIDE)
             scale = max(frame.size) / max(picture.shape[:2])
-            detections.append(Detections(len(times), _largest_first(tracker.faces(picture), scale)))
+            detections.append(Detections(len(times), largest_first(tracker.faces(picture), scale)))
             next_detection_s = frame.time_s + DETECTION_INTERVAL_S
         times.append(frame.time_s)
         thumbnails.append(frame.thumbnail())
@@ -144,7 +144,8 @@ def _part(path: str | Path, start_s: float, end_s: float | None) -> Iterator:
             yield frame
 
 
-def _largest_first(faces: list[FoundFace], scale: float) -> tuple[FoundFace, ...]:
+def largest_first(faces: list[FoundFace], scale: float) -> tuple[FoundFace, ...]:
+    """Return faces found in a picture that was shrunk by `scale`, in pixels of the full picture."""
     full = [FoundFace(*(scale * value for value in face[:4]), face.score) for face in faces]
     return tuple(sorted(full, key=lambda face: -face.height))
 

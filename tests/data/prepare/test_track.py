@@ -227,3 +227,17 @@ def test_pictures_without_sound_are_cut_and_stretched_only_if_asked(tmp_path):
     assert shared_part(times_s[:50], read_recording(source.audio), own, stretch=True)[1] == Cut(
         sound_tail_s=1.2
     )
+
+
+def test_clips_have_crops_of_their_face_where_pictures_are_asked_for(scripted, fitted, tmp_path):
+    times_s = np.arange(80) / 25
+    scripted(_seen(times_s, jaw_rad=0.0))
+    fitted(jaw_rad=0.1, error=0.001)
+    source = Source("v", video=_video(tmp_path, times_s))
+    (clip,) = clips_of_video(source, Settings(pictures=32, max_s=2.5, offset="keep")).clips[:1]
+    check_clip(clip)
+    assert clip.frames < len(times_s)  # it was cut in two
+    assert (len(clip.pictures), clip.pictures.side) == (clip.frames, 32)
+    assert clip.pictures[clip.frames - 1].shape == (32, 32, 3)
+    centre = clip.pictures.boxes[:, :2] + clip.pictures.boxes[:, 2:] / 2
+    assert np.abs(centre - CENTRE).max() < SIDE

@@ -18,7 +18,7 @@ from ksdiff_jax.pictures.autoencoder import AutoencoderConfig
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The UNet, and the autoencoder whose latents it generates.
+    """The UNet, and the run whose autoencoder's latents it generates.
 
     `compute_dtype` does not apply to norms, softmax, diffusion and losses; these are always
     computed in float32.
@@ -26,7 +26,10 @@ class ModelConfig:
 
     picture_side: int = 256  # pixels, §4.1
     unet: UNetConfig = field(default_factory=UNetConfig)
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    # a run or a checkpoint of the system fd2talk_autoencoder, which stays fixed
+    autoencoder_path: str = ""
+    autoencoder_digest: str = ""  # of its checkpoint; empty: any, a run stores the one it uses
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)  # its layout
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     # R: latents are multiplied by it for diffusion, so that their standard deviation is about 1
     latent_scale: float = 1.0
@@ -93,8 +96,8 @@ class Config:
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Return the path prefix of the autoencoder, which this stage does not train."""
-        return ("autoencoder",)
+        """Return (): all parameters are trained; the autoencoder is not among them."""
+        return ()
 
     @property
     def transcript_tokens(self) -> int:

@@ -1,7 +1,5 @@
-"""All parameters of FD2Talk's frames stage in one Linen module: the UNet and the autoencoder of an
-earlier run, which this stage holds fixed.
-
-Pictures are in [-1, 1], latents of the UNet are scaled to a standard deviation of about 1.
+"""All parameters of FD2Talk's frames stage in one Linen module: the UNet, and the motion of no
+condition. Latents are scaled to a standard deviation of about 1.
 """
 
 import flax.linen as nn
@@ -11,7 +9,6 @@ from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.fd2talk.frames.config import ModelConfig
 from ksdiff_jax.models.fd2talk.frames.transformer import Conditions, Memories
 from ksdiff_jax.models.fd2talk.frames.unet import UNet
-from ksdiff_jax.pictures.autoencoder import Autoencoder
 from ksdiff_jax.typing import Array, Bool, Float, Int
 
 
@@ -24,20 +21,8 @@ class Network(nn.Module):
 
     def setup(self) -> None:
         config, execution = self.config, self.execution
-        self.autoencoder = Autoencoder(config.autoencoder, paired=True, execution=execution)
         self.unet = UNet(config.unet, config.autoencoder.latent_channels, execution)
         self.null_motion = self.param("null_motion", nn.initializers.zeros, (self.channels,))
-
-    def encode(self, pictures: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 d"]:
-        """Return the scaled latents of pictures."""
-        return self.config.latent_scale * self.autoencoder.encode(pictures)
-
-    def decode(
-        self, latents: Float[Array, "b h w d"], reference: Float[Array, "b h w d"]
-    ) -> Float[Array, "b h2 w2 3"]:
-        """Return pictures of scaled latents (§3.3), clipped to [-1, 1]."""
-        scale = self.config.latent_scale
-        return jnp.clip(self.autoencoder.decode(latents / scale, reference / scale), -1, 1)
 
     def conditions(
         self,
@@ -65,9 +50,7 @@ class Network(nn.Module):
         """Return x̂₀ of noisy scaled latents."""
         return self.unet(noisy, step, conditions)
 
-    def __call__(self, pictures: Float[Array, "b h w 3"], motion: Float[Array, "b m"]) -> None:
+    def __call__(self, latents: Float[Array, "b h w d"], motion: Float[Array, "b m"]) -> None:
         """Use every parameter once; for initialisation only."""
-        self.autoencoder(pictures)
-        latents = self.encode(pictures)
         conditions = self.conditions(motion, latents, jnp.zeros(len(motion), bool))
         self.denoise(latents, jnp.zeros(len(motion), jnp.int32), conditions)

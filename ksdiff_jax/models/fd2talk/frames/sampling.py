@@ -8,6 +8,9 @@ The frames of all clips are one batch. Keys and values of the conditions are com
 steps, those of the reference once for all frames of a clip.
 """
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.guidance import guide
@@ -67,19 +70,12 @@ def sample_latents(
 
 
 def decode_frames(
-    network: Network,
-    params: PyTree,
+    decode: Callable[[Array, Array], Array],
     latents: Float[Array, "b t h w d"],
     reference: Float[Array, "b h w d"],
 ) -> Float[Array, "b t h2 w2 3"]:
-    """Return pictures in [-1, 1] of scaled latents; the frames are decoded one by one, which bounds
-    the memory.
+    """Return `decode(latents, reference)` of all frames; the frames of a clip are decoded in turn,
+    which bounds the memory.
     """
-    import jax
-
-    def decode(pair: tuple[Array, Array]) -> Array:
-        return network.apply({"params": params}, *pair, method=Network.decode)
-
-    shared = jnp.broadcast_to(reference[:, None], latents.shape)
-    swapped = (jnp.swapaxes(latents, 0, 1), jnp.swapaxes(shared, 0, 1))
-    return jnp.swapaxes(jax.lax.map(decode, swapped), 0, 1)
+    frames = jnp.swapaxes(latents, 0, 1)
+    return jnp.swapaxes(jax.lax.map(lambda frame: decode(frame, reference), frames), 0, 1)
