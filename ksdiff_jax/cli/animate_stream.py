@@ -3,12 +3,13 @@
 Standard output gets JSON lines: one that describes the stream, then one for each frame as soon as
 it is computed. The first line is printed when all programs are compiled; sound that arrives earlier
 waits, and its frames are late. With `--send` the frames go to programs that show a face instead
-(`ksdiff-jax send`), by one clock that starts with the first frame. A thread computes the next part
-while the frames of the last one wait until they are due.
+(`ksdiff-jax send`), by one clock that starts with the first frame; late ones are sent at once. A
+thread computes the next part while the frames of the last one wait until they are due.
 """
 
 import argparse
 import contextlib
+import math
 import os
 import queue
 import sys
@@ -46,7 +47,7 @@ _ALLOWED = {
     *("checkpoint", "encoder", "space", "device", "seed", "noise_id", "causal"),
     *("quiet", "verbose", "defaults", "passed_on"),
 }
-_READ_BYTES = 65_536
+_READ_BYTES = 4096  # 64 ms of 32-bit floats at 16 kHz: the parts of one read are computed at once
 _PARTS_AHEAD = 2
 _WARM_UP_S = 1
 
@@ -111,7 +112,7 @@ def run_stream(args: argparse.Namespace, defaults: Callable[[str], object]) -> i
             _print(parts, about | {"look_ahead_ms": stream.look_ahead_ms})
             return 0
         console.say(f"ready; sending to {', '.join(place.name for place in places.values())}")
-        given = {"subject": args.subject, "fps": MOTION_RATE_HZ}
+        given = {"subject": args.subject, "fps": MOTION_RATE_HZ, "too_late_s": math.inf}
         return send_to(places, _frames(parts), console, **given)
 
 

@@ -122,8 +122,10 @@ def send_to(
     *,
     subject: str,
     fps: float | int,
+    too_late_s: float | None = None,
 ) -> int:
     """Send a stream to the opened places and report; return 2 if one refused every packet."""
+    from ksdiff_jax.live.clock import TOO_LATE_S
     from ksdiff_jax.live.senders import PACKETS, send
 
     done = send(
@@ -131,6 +133,7 @@ def send_to(
         [(PACKETS[name], place) for name, place in places.items()],
         subject=subject,
         fps=fps,
+        too_late_s=TOO_LATE_S if too_late_s is None else too_late_s,
         refused=lambda place: console.warn(
             f"{place.name}: nothing listens there (yet); sending goes on"
         ),
