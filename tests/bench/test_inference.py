@@ -13,6 +13,7 @@ from ksdiff_jax.bench.keyframes import thresholds_for
 from ksdiff_jax.bench.live_stream import measured
 from ksdiff_jax.bench.streaming import percentiles
 from ksdiff_jax.models.ksdiff.keyframe_decoding import DecodedKeyframes
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 def arguments(*, long=False):
@@ -93,7 +94,7 @@ class FakeStream:
         return [self._part(self._given // 640 - self._frames, level=0.0)]
 
     def _part(self, frames, *, level):
-        motion = Motion.from_coefficients(np.full((frames, 59), level / 1e6, np.float32))
+        motion = Motion.from_coefficients(np.full((frames, MOTION_DIMS), level / 1e6, np.float32))
         times_s = (self._frames + np.arange(frames)) / 25
         self._frames += frames
         return dataclasses.replace(motion, timestamps=times_s)
