@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ksdiff_jax.animate.motion import Motion
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.bench import inference
 from ksdiff_jax.bench.inference import Goal, Row, padded_lengths, rows
 from ksdiff_jax.bench.keyframes import thresholds_for
@@ -86,12 +87,12 @@ class FakeStream:
     def push(self, chunk):
         self._given += len(chunk)
         parts = []
-        while self._given >= 640 * (self._frames + 6):
+        while self._given >= FRAME * (self._frames + 6):
             parts.append(self._part(4, level=len(chunk) if self._wrong else 0.0))
         return parts
 
     def finish(self):
-        return [self._part(self._given // 640 - self._frames, level=0.0)]
+        return [self._part(self._given // FRAME - self._frames, level=0.0)]
 
     def _part(self, frames, *, level):
         motion = Motion.from_coefficients(np.full((frames, MOTION_DIMS), level / 1e6, np.float32))
