@@ -64,7 +64,7 @@ def measure(args: argparse.Namespace) -> dict:
     from ksdiff_jax.speech.load import load_encoder
     from ksdiff_jax.tree import parameter_count
 
-    theirs = _random_model(args.architecture, args.size)
+    theirs = random_model(args.architecture, args.size)
     with tempfile.TemporaryDirectory() as folder:
         theirs.save_pretrained(folder)
         encoder = load_encoder(folder, dtype=jnp.float32)
@@ -159,7 +159,7 @@ def installed_torch():
     return torch
 
 
-def _random_model(architecture: str, size: str):
+def random_model(architecture: str, size: str):
     """Return the original with random weights, for inference."""
     import torch
     import transformers

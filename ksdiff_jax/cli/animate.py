@@ -6,6 +6,7 @@ animate_recording.py    one recording: read, sample, write
 animate_controls.py     edits, strengths, frame rate, best of several
 animate_portrait.py     the person in a picture instead of a drawn head
 animate_many.py         thousands: folders, lists, several hosts, a manifest, restart
+animate_stream.py       live speech from standard input
 """
 
 import argparse
@@ -21,6 +22,11 @@ from ksdiff_jax.cli.animate_portrait import (
     run_portrait,
 )
 from ksdiff_jax.cli.animate_recording import RecordingAnimator, failure_report
+from ksdiff_jax.cli.animate_stream import (
+    add_stream_arguments,
+    refuse_stream_options,
+    run_stream,
+)
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.phones_option import add_phonemes_argument
@@ -53,6 +59,8 @@ EXAMPLES = """examples:
   ksdiff-jax animate speech.wav --out new --pin old/speech.motion.npz --pin-frames 2.0-3.5
   ksdiff-jax animate speech.wav --out out --lip-temperature 1 --best-of 8
   ksdiff-jax animate speech.wav --out out --portrait me.jpg --checkpoint runs/frames
+  arecord -q -t raw -f S16_LE -r 16000 -c 1 | ksdiff-jax animate --stream - > frames.jsonl
+  ffmpeg -re -i talk.mp3 -f s16le -ac 1 -ar 16000 - | ksdiff-jax animate --stream - --send vmc
 """
 
 
@@ -66,9 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recording, or video with sound, of any format; - is standard input; a folder or a "
         "quoted pattern is all recordings in it",
     )
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for the results; created if missing"
-    )
+    parser.add_argument("--out", metavar="DIR", help="folder for the results; created if missing")
     add_overwrite_argument(parser)
     parser.add_argument(
         "--formats",
@@ -96,6 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_causal_argument(sampling)
     _add_manner_arguments(sampling)
     add_control_arguments(parser.add_argument_group("a hand on the controls"))
+    add_stream_arguments(parser.add_argument_group("live speech"))
+    parser.set_defaults(defaults=parser.get_default)
 
 
 def _add_checkpoint_arguments(group: argparse._ArgumentGroup) -> None:
@@ -199,6 +207,12 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         help="ddim, dpm++2m (DPM-Solver++) or unipc; default the checkpoint's",
     )
     group.add_argument(
+        "--spacing",
+        metavar="NAME",
+        help="of the steps: trailing, evenly, or log_snr, evenly in log-SNR; default the "
+        "checkpoint's",
+    )
+    group.add_argument(
         "--guidance",
         type=float,
         metavar="S",
@@ -269,6 +283,11 @@ def _add_causal_argument(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Animate every recording that can be read; return 2 if any failed."""
+    if args.stream is not None:
+        return run_stream(args, args.defaults)
+    refuse_stream_options(args, args.defaults)
+    if args.out is None:
+        raise InputError("the following arguments are required: --out")
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     if "-" in args.speech and not Path(STANDARD_INPUT).exists():  # Windows

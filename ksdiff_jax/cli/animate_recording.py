@@ -92,7 +92,10 @@ class RecordingAnimator:
         )
         self.options = {
             name: getattr(args, name)
-            for name in ("steps", "sampler", "guidance", "lip_temperature", "style", "blinks")
+            for name in (
+                *("steps", "sampler", "spacing", "guidance"),
+                *("lip_temperature", "style", "blinks"),
+            )
         }
         self.keyframes = _keyframes_by_hand(args, self.animator.config)
         for name in ("keyframe_guidance", "head_guidance"):

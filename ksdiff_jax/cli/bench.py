@@ -1,5 +1,5 @@
-"""`ksdiff-jax bench animate|encoder|data|tracker|train|device`: measures the speed of this machine
-on fixed work and prints JSON.
+"""`ksdiff-jax bench animate|stream|all|encoder|data|tracker|train|device`: measures the speed of
+this machine on fixed work and prints JSON.
 
 The module of `ksdiff_jax.bench` that implements a measurement describes it.
 """
@@ -10,6 +10,8 @@ from ksdiff_jax.bench.animate import measure as measure_animate
 from ksdiff_jax.bench.data import measure as measure_data
 from ksdiff_jax.bench.encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.bench.encoder import measure as measure_encoder
+from ksdiff_jax.bench.inference import measure as measure_all
+from ksdiff_jax.bench.live_stream import measure as measure_stream
 from ksdiff_jax.bench.tracker import measure as measure_tracker
 from ksdiff_jax.bench.train_paper import measure_paper
 from ksdiff_jax.bench.train_plan import paper_counts, plan
@@ -22,6 +24,8 @@ SUMMARY = "speed of this machine on fixed work, as JSON"
 EXAMPLES = """examples:
   ksdiff-jax bench animate
   ksdiff-jax bench animate --steps 10 --repeats 9 --checkpoint runs/demo
+  ksdiff-jax bench stream
+  ksdiff-jax bench all > bench.json                    the table is on standard error
   ksdiff-jax bench encoder
   ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
   ksdiff-jax bench encoder --architecture whisper --size tiny --threads 1
@@ -40,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "what",
-        choices=("animate", "encoder", "data", "tracker", "train", "device"),
-        help="animate: 10 s of speech to motion and video; encoder: our pretrained encoder "
+        choices=("animate", "stream", "all", "encoder", "data", "tracker", "train", "device"),
+        help="animate: 10 s of speech to motion and video; stream: the same speech live; all: the "
+        "figures of inference, with their goals and a table; encoder: our pretrained encoder "
         "against torch's; data: shards to training batches; tracker: raw video to coefficients "
         "(needs `make tracker`); train: training steps of the demo model against torch's; device: "
         "accuracy and speed of an accelerator on this model, one line per figure",
@@ -55,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the one that JAX selects"
+    )
+    parser.add_argument(
+        "--long", action="store_true", help="all: also the first call ever and an hour of speech"
     )
     parser.add_argument(
         "--workers",
@@ -115,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     keep_compilations()
     measures = {
         "animate": measure_animate,
+        "stream": measure_stream,
+        "all": measure_all,
         "encoder": measure_whisper if args.architecture == "whisper" else measure_encoder,
         "tracker": measure_tracker,
         "train": measure_train,

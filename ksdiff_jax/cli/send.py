@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
@@ -11,6 +12,7 @@ from ksdiff_jax.live.ports import PORTS
 
 if TYPE_CHECKING:
     from ksdiff_jax.live.destination import Destination
+    from ksdiff_jax.live.frame import Stream
 
 SUMMARY = "a motion file, in real time, to Live Link Face, VMC or iFacialMocap receivers"
 LONGEST_SUBJECT = 200  # bytes
@@ -64,28 +66,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Send the motion; return 2 if every packet to a receiver was refused."""
-    protocols = list(dict.fromkeys(args.to))
-    if len(protocols) > 1 and (args.port is not None or args.from_port):
-        raise InputError(f"port: got one for {' and '.join(protocols)}; send to each on its own")
+    stem = motion_stem(args.motion)
+    args.subject = stem if args.subject is None else args.subject
+    protocols = check_sending(args, args.to)
     if args.fps is not None and not args.fps > 0:
         raise InputError(f"fps: got {args.fps:g}, need a positive number; for example 30 or 60")
-    stem = motion_stem(args.motion)
-    subject = stem if args.subject is None else args.subject
+    console = Console("send", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
+    with opened(protocols, args) as places:
+        take = open_take(args.motion, fps=args.fps, face=args.face, space=args.space)
+
+        from ksdiff_jax.live.frame import frames_of, stream_of
+
+        frames = frames_of(take)
+        where = ", ".join(f"{name} {place.name}" for name, place in places.items())
+        console.say(f"sending {len(frames)} frames, {take.fps:g} a second, to {where}")
+        stream = stream_of(frames, fps=take.fps, endless=args.loop)
+        return send_to(places, stream, console, subject=args.subject, fps=take.fps)
+
+
+def check_sending(args: argparse.Namespace, protocols: Sequence[str]) -> list[str]:
+    """Return the distinct protocols; raise `InputError` for ports and a subject that do not fit."""
+    protocols = list(dict.fromkeys(protocols))
+    if len(protocols) > 1 and (args.port is not None or args.from_port):
+        raise InputError(f"port: got one for {' and '.join(protocols)}; send to each on its own")
+    subject = args.subject
     if not subject or len(subject.encode(errors="surrogateescape")) > LONGEST_SUBJECT:
         raise InputError(f"subject: got {subject!r}, need 1 to {LONGEST_SUBJECT} bytes")
-    console = Console("send", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
-    return _send(args, protocols, stem, subject, console)
+    return protocols
 
 
-def _send(
-    args: argparse.Namespace, protocols: list[str], stem: str, subject: str, console: Console
-) -> int:
+@contextlib.contextmanager
+def opened(
+    protocols: Sequence[str], args: argparse.Namespace
+) -> Iterator[dict[str, "Destination"]]:
+    """Yield the sockets of the protocols by name, to the host and the ports of the options."""
     from ksdiff_jax.live.destination import Destination
-    from ksdiff_jax.live.frame import frames_of, stream_of
-    from ksdiff_jax.live.senders import PACKETS, send
 
     with contextlib.ExitStack() as open_ones:
-        places: dict[str, Destination] = {
+        yield {
             name: open_ones.enter_context(
                 Destination(
                     args.host,
@@ -95,19 +113,31 @@ def _send(
             )
             for name in protocols
         }
-        take = open_take(args.motion, fps=args.fps, face=args.face, space=args.space)
-        frames = frames_of(take)
-        where = ", ".join(f"{name} {place.name}" for name, place in places.items())
-        console.say(f"sending {len(frames)} frames, {take.fps:g} a second, to {where}")
-        done = send(
-            stream_of(frames, fps=take.fps, endless=args.loop),
-            [(PACKETS[name], place) for name, place in places.items()],
-            subject=subject,
-            fps=take.fps,
-            refused=lambda place: console.warn(
-                f"{place.name}: nothing listens there (yet); sending goes on"
-            ),
-        )
+
+
+def send_to(
+    places: dict[str, "Destination"],
+    stream: "Stream",
+    console: Console,
+    *,
+    subject: str,
+    fps: float | int,
+    too_late_s: float | None = None,
+) -> int:
+    """Send a stream to the opened places and report; return 2 if one refused every packet."""
+    from ksdiff_jax.live.clock import TOO_LATE_S
+    from ksdiff_jax.live.senders import PACKETS, send
+
+    done = send(
+        stream,
+        [(PACKETS[name], place) for name, place in places.items()],
+        subject=subject,
+        fps=fps,
+        too_late_s=TOO_LATE_S if too_late_s is None else too_late_s,
+        refused=lambda place: console.warn(
+            f"{place.name}: nothing listens there (yet); sending goes on"
+        ),
+    )
     console.say(f"sent {done.sent} frames; the latest was {1000 * done.latest_s:.1f} ms late")
     if done.left_out:
         console.warn(f"{done.left_out} frames were due too long ago and were left out")

@@ -18,6 +18,7 @@ actions are expressed by the nearest combination of the 52 (`box_least_squares`)
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,7 +66,8 @@ _MOUTH_CLOSE = ACTIONS.index("MouthClose")
 _LOOKS = {"Down": (1, 0), "Up": (-1, 0), "Out": (0, 1), "In": (0, -1)}
 _TONGUE_OUT = np.array([1.0, 1.0, 2.5])  # of the pose between the teeth, along each axis
 _LIPS_WEIGHT = 16.0  # squared error on the lips, against 1 elsewhere: speech is on the lips
-_BLOCK_FRAMES = 128  # frames posed at once: one compiled shape for every length
+# Frames posed at once: one compiled shape for every length, and one for the parts of a stream.
+_BLOCK_FRAMES, _FEW_FRAMES = 128, 8
 _MOVED_M = 1e-5  # a vertex that no shape moves by this much takes no part in the fit
 
 
@@ -146,30 +148,44 @@ def arkit_weights(
     face = builtin_face() if face is None else face
     check_face(face, motion.space, what="ARKit weights")
     check_owner(motion, face, remedy="give that face")
-    basis = arkit_basis(face)
-    used = np.flatnonzero(np.abs(basis).max(axis=(0, 2)) > _MOVED_M)
-    importance = np.where(np.isin(used, face.regions["lips"]), _LIPS_WEIGHT, 1.0)
-    shapes = basis[:, used].reshape(len(basis), -1).astype(np.float64)
-    weighted = shapes * np.repeat(importance, 3)
-    frames = len(motion)
-    padded = -(-frames // _BLOCK_FRAMES) * _BLOCK_FRAMES
+    fit, frames = _fit(face), len(motion)
+    block = _FEW_FRAMES if frames <= _FEW_FRAMES else _BLOCK_FRAMES
+    padded = -(-frames // block) * block
 
     def filled(values: np.ndarray) -> np.ndarray:
         return np.pad(values, [(0, padded - frames), (0, 0)])
 
     poses = [filled(getattr(motion, name)) for name in ("exp", "jaw_pose", "eyes_pose")]
     blocks = []
-    for start in range(0, padded, _BLOCK_FRAMES):
-        exp, jaw, eyes = (values[start : start + _BLOCK_FRAMES] for values in poses)
+    for start in range(0, padded, block):
+        exp, jaw, eyes = (values[start : start + block] for values in poses)
         posed = np.asarray(face_vertices(face, exp, jaw_pose=jaw, eyes_pose=eyes))
-        moved = (posed - face.template)[:, used].reshape(len(posed), -1)
-        blocks.append(moved @ weighted.T.astype(np.float32))
+        moved = (posed - face.template)[:, fit.used].reshape(len(posed), -1)
+        blocks.append(moved @ fit.weighted)
     return box_least_squares(
-        weighted @ shapes.T,
+        fit.products,
         np.concatenate(blocks)[:frames],
         mirrored=_mirrored(),
         penalties=penalties,
     )
+
+
+class _Fit(NamedTuple):
+    """The least-squares problem of a face."""
+
+    used: Int[np.ndarray, "n"]  # vertices that take part
+    weighted: Float[np.ndarray, "n3 52"]  # their displacements, by importance
+    products: Float[np.ndarray, "52 52"]
+
+
+@functools.lru_cache(maxsize=2)
+def _fit(face: FaceModel) -> _Fit:
+    basis = arkit_basis(face)
+    used = np.flatnonzero(np.abs(basis).max(axis=(0, 2)) > _MOVED_M)
+    importance = np.where(np.isin(used, face.regions["lips"]), _LIPS_WEIGHT, 1.0)
+    shapes = basis[:, used].reshape(len(basis), -1).astype(np.float64)
+    weighted = shapes * np.repeat(importance, 3)
+    return _Fit(used, weighted.T.astype(np.float32), weighted @ shapes.T)
 
 
 def arkit_vertices(

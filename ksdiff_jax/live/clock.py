@@ -28,6 +28,7 @@ def on_time(
     stream: Stream,
     punctuality: Punctuality,
     *,
+    too_late_s: float = TOO_LATE_S,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[float, LiveFrame]]:
@@ -39,7 +40,7 @@ def on_time(
         due = start + time_s
         while (wait := due - now()) > 0:
             sleep(wait)
-        if -wait > TOO_LATE_S:
+        if -wait > too_late_s:
             punctuality.left_out += 1
             continue
         punctuality.sent += 1

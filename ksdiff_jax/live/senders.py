@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ksdiff_jax.live.clock import Punctuality, on_time
+from ksdiff_jax.live.clock import TOO_LATE_S, Punctuality, on_time
 from ksdiff_jax.live.destination import Destination
 from ksdiff_jax.live.frame import Stream
 from ksdiff_jax.live.ifacialmocap import ifacialmocap_text
@@ -25,15 +25,16 @@ def send(
     *,
     subject: str,
     fps: float | int,
+    too_late_s: float = TOO_LATE_S,
     refused: Callable[[Destination], None] = lambda destination: None,
 ) -> Punctuality:
     """Send every frame of a stream when it is due to all destinations, by one clock.
 
-    `refused` is called once for each destination that refuses a packet; sending continues, so that
-    a receiver may be started later.
+    A frame that is late by more than `too_late_s` is left out. `refused` is called once for each
+    destination that refuses a packet; sending continues, so that a receiver may be started later.
     """
     punctuality = Punctuality()
-    for time_s, frame in on_time(stream, punctuality):
+    for time_s, frame in on_time(stream, punctuality, too_late_s=too_late_s):
         for packet_of, destination in destinations:
             packet = packet_of(time_s, frame, subject=subject, fps=fps)
             if not destination.send(packet) and destination.refused == 1:

@@ -1,6 +1,9 @@
 """Streams of a small model: equal to recordings, whatever the chunks, and never changed later."""
 
+import contextlib
 import dataclasses
+import io
+import json
 import warnings
 
 import jax
@@ -11,6 +14,10 @@ import pytest
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.stream import StreamState
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
+from ksdiff_jax.cli import animate_stream
+from ksdiff_jax.cli.animate_stream import computed_ahead, pcm_chunks
+from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.main import main
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.pretrained import Pretrained
@@ -110,3 +117,90 @@ def test_streams_without_sound_and_with_impossible_settings_are_refused(animator
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert dataclasses.is_dataclass(animator.stream(look_ahead_ms=40).state)
+
+
+def test_zero_samples_change_nothing(animator):
+    stream = animator.stream()
+    assert stream.push(np.zeros(0, np.float32)) == []
+    parts = stream.push(SOUND[:9_000]) + stream.push(SOUND[:0]) + stream.push(SOUND[9_000:])
+    np.testing.assert_array_equal(
+        joined(parts + stream.finish()), joined(streamed(animator, 20_000))
+    )
+    with pytest.raises(InputError, match="it has ended"):
+        stream.push(SOUND)
+
+
+@pytest.fixture
+def given(animator, monkeypatch, tmp_path):
+    """The command's model is the small one; call this with what is on standard input."""
+
+    def standard_input(data):
+        (tmp_path / "speech.raw").write_bytes(data)
+        file = stack.enter_context((tmp_path / "speech.raw").open("rb"))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+
+    monkeypatch.setattr(animate_stream, "_animator", lambda args: animator)
+    with contextlib.ExitStack() as stack:
+        yield standard_input
+
+
+@pytest.mark.parametrize("form", ["s16le", "f32le"])
+def test_the_command_prints_the_frames_of_the_stream(animator, given, capsys, form):
+    sound = SOUND if form == "s16le" else (SOUND / 32768).astype(np.float32)
+    given(sound.tobytes() + b"x")
+    assert main(["animate", "--stream", "-", "--sample-format", form, "--seed", "3"]) == 0
+    printed = capsys.readouterr()
+    about, *lines = map(json.loads, printed.out.splitlines())
+    assert about["schema"] == "ksdiff-frames/1" and about["fps"] == 25
+    assert [line["frame"] for line in lines] == list(range(31)) and lines[30]["time_s"] == 1.2
+    names = ("exp", "global_orient", "jaw_pose", "cam")
+    values = np.float32([[value for name in names for value in line[name]] for line in lines])
+    np.testing.assert_array_equal(values, joined(streamed(animator, 320, sound, seed=3)))
+    assert "ended within a sample" in printed.err
+
+
+def test_the_frames_before_a_nan_are_printed(given, capsys):
+    sound = np.zeros(30_000, np.float32)
+    sound[25_000] = np.nan
+    given(sound.tobytes())
+    assert main(["animate", "--stream", "-", "--sample-format", "f32le"]) == 2
+    printed = capsys.readouterr()
+    assert "sample 25,000 (1.562 s) is NaN" in printed.err and printed.err.count("\n") <= 2
+    assert len(printed.out.splitlines()) == 1 + round(24 * 1024 / FRAME)  # a read is 1,024
+
+
+def test_a_sample_may_be_spread_over_two_reads():
+    reads = iter([b"\x01", b"\x00\x02\x00\x03", b"\x00", b""])
+    chunks = list(pcm_chunks(lambda: next(reads), "s16le", Console("animate")))
+    assert [chunk.tolist() for chunk in chunks] == [[], [1, 2], [3]]
+
+
+def test_an_error_is_raised_after_the_parts_before_it():
+    def parts():
+        yield from "abc"
+        raise InputError("no more")
+
+    ahead, got = computed_ahead(parts()), []
+    with pytest.raises(InputError, match="no more"):
+        for part in ahead:
+            got.append(part)
+    assert got == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stream", "a.wav"], "need -, standard input"),
+        (["--stream", "-", "--formats", "npz"], "--formats: not for live speech"),
+        (["--stream", "-", "--json"], "--json: not for live speech"),
+        (["--stream", "-", "--port", "9"], "--port: an option of --send"),
+        (["--stream", "-", "--send", "vmc", "livelink", "--port", "9"], "port: got one for vmc"),
+        (["--stream", "-"], "ended before the first sample"),
+        (["a.wav", "--out", "out", "--send", "vmc"], "--send: for --stream only"),
+        (["a.wav"], "required: --out"),
+    ],
+)
+def test_a_mistake_with_live_speech_is_one_line(given, capsys, options, message):
+    given(b"")
+    assert main(["animate", *options]) == 2
+    assert message in capsys.readouterr().err

@@ -5,8 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
+from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.motion.space import MOTION_DIMS
+from tests.conftest import REPOSITORY as ROOT
 
 
 @pytest.mark.parametrize("frames", [1, 64, 65, 100, 128, 129, 200, 1000, 99_999])
@@ -48,3 +50,23 @@ def test_each_frame_is_owned_by_the_window_whose_border_is_farther():
     windows = [Window(0, 60), Window(40, 100)]
     owners = owned_frames([np.zeros(60), np.ones(60)], windows, frames=100)
     assert owners[:50].max() == 0 and owners[50:].min() == 1
+
+
+@pytest.mark.long
+def test_no_jump_in_position_or_velocity_at_the_seams_of_the_shipped_model():
+    animator = Animator.from_pretrained()
+    demo = animator.read(ROOT / "ksdiff_jax" / "assets" / "demo.wav").audio
+    speech = np.tile(demo, -(-100 * 16_000 // len(demo)))[: 100 * 16_000]
+    motion = animator(speech, sample_rate_hz=16_000).coefficients
+    moving = motion[:, motion.std(axis=0) > 1e-6]
+    seams = list(itertools.pairwise(plan_windows(len(motion), longest=1024)))
+    assert len(seams) >= 2
+    shared = np.zeros(len(motion), bool)
+    for left, right in seams:
+        shared[right.start : left.stop] = True
+    borders = np.array([frame for left, right in seams for frame in (right.start, left.stop)])
+    for order in (1, 2):  # steps of position, and of velocity
+        steps = np.abs(np.diff(moving, order, axis=0)) / moving.std(axis=0)
+        inside, at_seams = steps[~shared[order:]], steps[shared[order:]]
+        assert 0.7 < at_seams.mean() / inside.mean() < 1.3
+        assert steps[borders - order].max() < inside.max()

@@ -32,7 +32,8 @@ def manifest(path):
 def test_each_is_short_and_holds_the_one_command(path):
     text = path.read_text()
     assert len(text.splitlines()) < 60
-    assert re.search(r"(ksdiff-jax|\$command),? train", text)
+    what = "animate" if path.name.startswith("animate") else "train"
+    assert re.search(rf"(ksdiff-jax|\$command),? {what}", text)
     assert f"| `{path.name}" in (LAUNCH / "README.md").read_text()
 
 
@@ -42,6 +43,23 @@ def test_scripts_are_sound_shell(path):
     done = subprocess.run([bash, "-n", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "\nset -u\n" in path.read_text()  # a misspelt variable is an error
+
+
+@pytest.mark.parametrize(("status", "requeued"), [(0, False), (2, False), (1, True)])
+def test_each_job_of_the_array_animates_its_share(tmp_path, status, requeued):
+    bash = shutil.which("bash") or pytest.skip("no bash here")
+    for name, code in {"ksdiff": f"exit {status}", "scontrol": ""}.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $@"\n{code}\n')
+        (tmp_path / name).chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "REPOSITORY": str(tmp_path), "OUT": "/out"}
+    environ |= {"KSDIFF_JAX": "ksdiff", "RECORDINGS": "/in", "SLURM_ARRAY_TASK_COUNT": "4"}
+    environ |= {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_JOB_ID": "7"}
+    command = [bash, str(LAUNCH / "animate.sbatch")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    assert done.returncode == status, done.stderr
+    animated, *others = done.stdout.splitlines()
+    assert animated == "ksdiff animate /in --out /out --formats npz --hosts 4 --host-index 3"
+    assert others == (["scontrol requeue 7_3"] if requeued else [])
 
 
 def test_local_says_how_it_is_called_and_passes_the_status_on(tmp_path):
