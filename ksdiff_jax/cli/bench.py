@@ -11,7 +11,6 @@ from ksdiff_jax.bench.data import measure as measure_data
 from ksdiff_jax.bench.encoder import CLASSES, SIZES, use_cores
 from ksdiff_jax.bench.encoder import measure as measure_encoder
 from ksdiff_jax.bench.inference import measure as measure_all
-from ksdiff_jax.bench.live_stream import measure as measure_stream
 from ksdiff_jax.bench.tracker import measure as measure_tracker
 from ksdiff_jax.bench.train_paper import measure_paper
 from ksdiff_jax.bench.train_plan import paper_counts, plan
@@ -121,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
         use_cores(args.threads)  # before JAX counts the cores
     use_device(args.device or ("cpu" if args.what in ("encoder", "train") else None))
     keep_compilations()
+    from ksdiff_jax.bench.live_stream import measure as measure_stream
+
     measures = {
         "animate": measure_animate,
         "stream": measure_stream,
