@@ -24,6 +24,7 @@ from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.pictures.autoencoder import AutoencoderConfig
 from ksdiff_jax.pictures.values import from_bytes, to_bytes
 from ksdiff_jax.rng import numbered
+from ksdiff_jax.speech.utterance import silent_speech
 
 UNET = UNetConfig(
     channels=8,
@@ -222,7 +223,7 @@ def test_bad_settings_have_one_line():
         jax.eval_shape(lambda params: system.loss(params, rows(), keys, train=True), params)
     for config in (AUTOENCODER, FRAMES):
         with pytest.raises(InputError, match="generates n"):
-            build_system(config, BUILTIN).sample({}, None, keys, jnp.zeros(3, int))
+            build_system(config, BUILTIN).sample({}, silent_speech(), keys, jnp.zeros(3, int))
 
 
 def test_bytes_and_values_are_each_others_inverse():
