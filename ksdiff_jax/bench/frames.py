@@ -32,6 +32,7 @@ from ksdiff_jax.models.fd2talk.frames.training import latent_terms
 from ksdiff_jax.motion.space import BFM
 from ksdiff_jax.pictures.autoencoder import Autoencoder, AutoencoderConfig, latent_shape
 from ksdiff_jax.train.optimizer import make_optimizer, update_average
+from ksdiff_jax.train.report.step_flops import counted_flops
 from ksdiff_jax.train.report.utilisation import peak_flops_per_s
 from ksdiff_jax.tree import named_leaves, nested, parameter_count
 from ksdiff_jax.typing import Array, PyTree
@@ -176,10 +177,6 @@ def _sampled(work: Work, params: PyTree, motion: Array, reference: Array) -> Arr
     return decode_frames(functools.partial(_decode, work, params), latents, reference)
 
 
-def _flops(function: Any, *shapes: Any) -> float:
-    return float(jax.jit(function).lower(*shapes).cost_analysis()["flops"])
-
-
 def _plain(work: Work) -> Work:
     return work._replace(model=dataclasses.replace(work.model, attention="xla"))
 
@@ -188,7 +185,7 @@ def _training_flops(work: Work) -> float:
     """Return XLA's count of the gradient of one frame."""
     inputs = jax.eval_shape(lambda: _inputs(work, 1))
     loss = functools.partial(_loss, _plain(work).network())
-    return _flops(jax.grad(loss), _trained(work.shapes()), inputs)
+    return counted_flops(jax.grad(loss), _trained(work.shapes()), inputs)
 
 
 def _step_flops(work: Work) -> dict[str, float]:
@@ -212,9 +209,9 @@ def _step_flops(work: Work) -> dict[str, float]:
     decode = functools.partial(_decode, work)
     known = jax.eval_shape(memories, shapes, motion, latent)
     return {
-        "denoise": _flops(denoise, shapes, latent, known),
-        "conditions": _flops(memories, shapes, motion, latent),
-        "decode": _flops(decode, params, latent, latent),
+        "denoise": counted_flops(denoise, shapes, latent, known),
+        "conditions": counted_flops(memories, shapes, motion, latent),
+        "decode": counted_flops(decode, params, latent, latent),
     }
 
 

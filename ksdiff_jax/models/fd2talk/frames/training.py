@@ -13,7 +13,7 @@ from ksdiff_jax.diffusion.process import add_noise
 from ksdiff_jax.diffusion.schedule import alpha_bars
 from ksdiff_jax.models.fd2talk.frames.network import Network
 from ksdiff_jax.models.system import Terms
-from ksdiff_jax.models.training_noise import drawn_noise, dropped_speech
+from ksdiff_jax.models.training_noise import drawn_flags, drawn_noise
 from ksdiff_jax.typing import Array, Float, Key, PyTree
 
 
@@ -31,7 +31,8 @@ def latent_terms(
     """
     diffusion, variables = network.config.diffusion, {"params": params}
     reference, clean = latents
-    drop = dropped_speech(keys, diffusion.condition_drop_probability if train else 0.0)
+    probability = diffusion.condition_drop_probability if train else 0.0
+    drop = drawn_flags(keys, "condition drop", probability)
     step, noise = drawn_noise(keys, clean.shape[1:], steps=diffusion.steps)
     noisy = add_noise(clean, noise, jnp.asarray(alpha_bars(diffusion))[step])
     conditions = network.apply(variables, motion, reference, drop, method=Network.conditions)
