@@ -230,6 +230,11 @@ def _fill_buffers(screen, triangles, depth, owner):
 
 
 @compiled
+def _towards(light, nx, ny, nz):
+    return nx * light[0] + ny * light[1] + nz * light[2]
+
+
+@compiled
 def _shade(at, corners, screen, normals, paint, lights):
     """Return the light (red, green, blue) of the triangle of these corners at a screen point;
     `paint` is the colour, the gloss and, if any, the grain of every vertex, `lights` are the rows
@@ -265,12 +270,10 @@ def _shade(at, corners, screen, normals, paint, lights):
         tone, nx, ny, nz = grained(paint, (a, b, c), (wa, wb, wc), (nx, ny, nz))
     # Wrapped key light: skin scatters light, so the edge of its shadow is soft.
     key = max(
-        (nx * lights[0, 0] + ny * lights[0, 1] + nz * lights[0, 2] + np.float32(0.25))
-        / np.float32(1.25),
-        np.float32(0),
+        (_towards(lights[0], nx, ny, nz) + np.float32(0.25)) / np.float32(1.25), np.float32(0)
     )
-    fill = max(nx * lights[1, 0] + ny * lights[1, 1] + nz * lights[1, 2], np.float32(0))
-    half = max(nx * lights[2, 0] + ny * lights[2, 1] + nz * lights[2, 2], np.float32(0))
+    fill = max(_towards(lights[1], nx, ny, nz), np.float32(0))
+    half = max(_towards(lights[2], nx, ny, nz), np.float32(0))
     shine = half * half
     shine = shine * shine
     shine = shine * shine

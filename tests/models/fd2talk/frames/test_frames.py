@@ -127,6 +127,7 @@ def test_the_layout_of_a_unet_is_checked():
         dataclasses.replace(FRAMES.model, picture_side=18)
 
 
+@pytest.mark.slow  # compiles the gradient of the UNet
 def test_one_step_of_the_gradient_lowers_the_loss_of_the_frames_stage(frames):
     system, params = frames
     batch, keys = rows(), numbered(jax.random.key(3), np.arange(3))
