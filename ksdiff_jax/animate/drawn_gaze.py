@@ -20,6 +20,10 @@ rotation of an eye has no component about its line of sight in the primary posit
 Frame t depends on the key, on t, and on the head, the lids and the sound up to t. Frames computed
 block by block are therefore those of the whole, and the gaze of a part is the beginning of the
 whole's.
+
+Horizontal shifts above 2 degrees, found by one detector: 0.50 a second here, median 3.6 degrees,
+90th percentile 9.2; in 184 s of 14 people who read aloud, tracked with MediaPipe, 0.44 to 1.5 a
+second, 2.5 to 3.2, and 3.6 to 6.1. The constants were not changed after that.
 """
 
 import dataclasses

@@ -20,6 +20,7 @@ from ksdiff_jax.cli.ablate_folder import (
 )
 from ksdiff_jax.cli.console import Console, add_output_arguments
 from ksdiff_jax.cli.device import PLATFORMS, use_device
+from ksdiff_jax.cli.results_folder import results_folder
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import default_config
@@ -103,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
     study = Study(folder, config, data, SPLIT, args.clips, args.samples, seed=0)
     check_study(study)
     use_device("cpu")  # this process trains nothing, and must not take the memory of a GPU
-    clips = _clips(study, console)
+    with results_folder(folder):  # before the corpus is made
+        clips = _clips(study, console)
     runs = [Run(row, config.train.seed + k) for k in range(args.seeds) for row in rows]
     with alone(folder, tell=console.warn) as lock:
         check_study(study)  # again, alone

@@ -8,6 +8,20 @@
 
 W and W' are ridge regressions (ridge.py) on frames of the training split; the reference of a clip
 is its first frame, as in the scores. The penalty is chosen on validation clips.
+
+On `corpus --clips 400 --pictures 64` (English, seed 0), 25 frames of each of the 20 people of its
+test split, they reach (mean ± half the 95 % interval over people; one regressor of the opening,
+whose r on the true frames is 0.981 ± 0.006):
+
+| | PSNR face, dB | turned ≥ 5° | PSNR mouth, dB | turned ≥ 5° | r of the lips' opening |
+|---|---|---|---|---|---|
+| copied | 20.7 ± 0.8 | 18.7 ± 0.9 | 22.1 ± 0.8 | 20.3 ± 0.7 | 0 |
+| linear | 17.0 ± 1.0 | 17.1 ± 1.1 | 18.0 ± 1.2 | 18.1 ± 1.2 | 0.807 ± 0.045 |
+| difference | 20.9 ± 0.8 | 19.0 ± 0.9 | 22.5 ± 0.7 | 20.9 ± 0.7 | 0.836 ± 0.053 |
+
+Person by person the difference is above the copy by 0.15 dB (0.04 to 0.26) of the face and 0.44 dB
+(0.27 to 0.61) of the mouth. The scores were seen three times while the regressor's steps and the
+size of the crops were set.
 """
 
 from collections.abc import Iterable, Sequence

@@ -178,6 +178,13 @@ def test_a_wrong_option_is_one_line_and_leaves_no_folder(study, arguments, said)
     assert not study.folder.exists()
 
 
+def test_a_folder_that_cannot_be_made_is_refused_before_the_clips_are(study, monkeypatch, tmp_path):
+    monkeypatch.setattr(ablate, "_clips", None)  # the corpus would be made
+    (tmp_path / "file").write_text("")
+    status, _, error = study(out=tmp_path / "file" / "out")
+    assert status == 2 and error.count("\n") == 1
+
+
 def test_a_system_without_a_table_is_refused(study):
     status, _, error = study(config="sync_demo")
     assert status == 2 and "need a configuration of ksdiff" in error
