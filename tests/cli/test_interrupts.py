@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+# A program that a shell starts with `&` ignores Ctrl-C, as its children do. The tests may be one.
+HEEDED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 WORK = """
     import gc, os, signal, sys, time
     from pathlib import Path
@@ -56,7 +58,8 @@ WORK = """
     ],
 )
 def test_a_signal_ends_the_program_wherever_it_arrives(tmp_path, place, number, said):
-    command = [sys.executable, "-c", textwrap.dedent(WORK), "-", str(tmp_path), place, str(number)]
+    program = HEEDED + textwrap.dedent(WORK)
+    command = [sys.executable, "-c", program, "-", str(tmp_path), place, str(number)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=15)
     assert (done.returncode, done.stderr, done.stdout) == (128 + number, said, "")
     assert list(tmp_path.iterdir()) == []
@@ -76,5 +79,5 @@ def test_a_second_signal_ends_a_program_that_does_not_leave(tmp_path):
             signal.raise_signal(signal.SIGINT)
             time.sleep(20)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=15)
+    done = subprocess.run([sys.executable, "-c", HEEDED + textwrap.dedent(code)], timeout=15)
     assert done.returncode == -2
