@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from ksdiff_jax.animate.motion import Motion
-from ksdiff_jax.cli.console import Console
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.labels import label_row
 from ksdiff_jax.export.picture import PictureForm, pictures
@@ -84,11 +83,10 @@ def main(out: str) -> None:
 
 
 if __name__ == "__main__":
-    console = Console("head_picture")
     try:
         if len(sys.argv) != 2:
             raise InputError(f"got {len(sys.argv) - 1} arguments, need one: the PNG to write")
         main(sys.argv[1])
     except InputError as error:
-        console.fail(str(error))
+        print(f"head_picture: {error}", file=sys.stderr)
         sys.exit(2)
