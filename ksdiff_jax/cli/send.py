@@ -25,6 +25,7 @@ Ports: livelink 11111, vmc 39539 (avatar programs; 39540 for others), ifacialmoc
 stay on this machine unless --host names another. Start the player of the sound yourself.
 The status is 2 if packets were reported as refused or unreachable to the end. UDP has no answers: a
 host that drops packets without a report cannot be told from one that receives them, and gives 0.
+Packets of vmc (2.8 KB) are sent in fragments, for which some networks report nothing.
 """
 
 
