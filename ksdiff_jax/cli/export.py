@@ -3,8 +3,10 @@ other programs.
 """
 
 import argparse
+import contextlib
 import re
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console("export", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     formats = list(dict.fromkeys(args.formats))
     single = len(args.motion) == len(formats) == 1 and _names_a_file(args.out, formats[0])
+    _check_out(args.out, formats, single=single)
     stems = [motion_stem(name) for name in args.motion]
     if alike := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise InputError(f"two motions are named {alike[0]}; export them into two folders")
@@ -99,14 +102,24 @@ def run(args: argparse.Namespace) -> int:
                 for kind in formats
             }
             try:
-                with paths_as_input():
+                with paths_as_input(), naming(name):
                     reports.append(_export(name, paths, args, phones, console))
             except InputError as error:
-                message = str(error)
-                console.fail(message if name in message else f"{name}: {message}")
-                reports.append({"motion": name, "error": message})
+                console.fail(str(error))
+                reports.append({"motion": name, "error": str(error)})
     console.result({"results": reports, "out": args.out})
     return 2 if any("error" in report for report in reports) else 0
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the motion file's name before an `InputError` that lacks it."""
+    try:
+        yield
+    except InputError as error:
+        if name in str(error):
+            raise
+        raise InputError(f"{name}: {error}") from error
 
 
 def motion_stem(name: str) -> str:
@@ -117,6 +130,17 @@ def motion_stem(name: str) -> str:
 def _names_a_file(out: str, kind: str) -> bool:
     ending = Path(f"name{ENDINGS[kind]}").suffix
     return kind != "obj" and Path(out).suffix == ending and not Path(out).is_dir()
+
+
+def _check_out(out: str, formats: Sequence[str], *, single: bool) -> None:
+    """Raise `InputError` if a folder of several results would have the ending of a file."""
+    endings = {Path(f"name{ending}").suffix for ending in ENDINGS.values()} - {".obj"}
+    if single or Path(out).suffix not in endings or Path(out).is_dir():
+        return
+    raise InputError(
+        f"--out {out}: named as a file, which can hold one motion in the one format of its ending; "
+        f"got {', '.join(formats)}; give a folder"
+    )
 
 
 def _export(

@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         from ksdiff_jax.animate.motion import Motion
         from ksdiff_jax.export.foreign_motion import check_ours
         from ksdiff_jax.export.side_by_side import write_side_by_side
-        from ksdiff_jax.face import builtin_face, check_face, load_face
+        from ksdiff_jax.export.take import check_shown
+        from ksdiff_jax.face import builtin_face, load_face
 
         started = time.perf_counter()
         for name in args.motion:
@@ -90,8 +91,7 @@ def run(args: argparse.Namespace) -> int:
         face = load_face(args.face) if args.face else None
         motions = [Motion.load(name, space=args.space) for name in args.motion]
         for name, motion in zip(args.motion, motions, strict=True):
-            what = f"{name} (give its face with --face FILE)"
-            check_face(face or builtin_face(), motion.space, what=what)
+            check_shown(face or builtin_face(), motion.space, what=name)
         with console.progress("rendering", unit="frames") as update:
             write_side_by_side(
                 out,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console, add_output_arguments
-from ksdiff_jax.cli.export import motion_stem, open_take
+from ksdiff_jax.cli.export import motion_stem, naming, open_take
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.live.ports import PORTS
 
@@ -23,6 +23,9 @@ EXAMPLES = """examples:
 
 Ports: livelink 11111, vmc 39539 (avatar programs; 39540 for others), ifacialmocap 49983. Packets
 stay on this machine unless --host names another. Start the player of the sound yourself.
+The status is 2 if packets were reported as refused or unreachable to the end. UDP has no answers: a
+host that drops packets without a report cannot be told from one that receives them, and gives 0.
+Packets of vmc (2.8 KB) are sent in fragments, for which some networks report nothing.
 """
 
 
@@ -65,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send the motion; return 2 if every packet to a receiver was refused."""
+    """Send the motion; return 2 if a receiver refused packets to the end."""
     stem = motion_stem(args.motion)
     args.subject = stem if args.subject is None else args.subject
     protocols = check_sending(args, args.to)
@@ -77,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
 
         from ksdiff_jax.live.frame import frames_of, stream_of
 
-        frames = frames_of(take)
+        with naming(args.motion):
+            frames = frames_of(take)
         where = ", ".join(f"{name} {place.name}" for name, place in places.items())
         console.say(f"sending {len(frames)} frames, {take.fps:g} a second, to {where}")
         stream = stream_of(frames, fps=take.fps, endless=args.loop)
@@ -124,7 +128,7 @@ def send_to(
     fps: float | int,
     too_late_s: float | None = None,
 ) -> int:
-    """Send a stream to the opened places and report; return 2 if one refused every packet."""
+    """Send a stream to the opened places and report; return 2 if one refused packets to the end."""
     from ksdiff_jax.live.clock import TOO_LATE_S
     from ksdiff_jax.live.senders import PACKETS, send
 
@@ -134,8 +138,8 @@ def send_to(
         subject=subject,
         fps=fps,
         too_late_s=TOO_LATE_S if too_late_s is None else too_late_s,
-        refused=lambda place: console.warn(
-            f"{place.name}: nothing listens there (yet); sending goes on"
+        refused=lambda place: console.say(
+            f"{place.name}: cannot be reached (yet); sending goes on"
         ),
     )
     console.say(f"sent {done.sent} frames; the latest was {1000 * done.latest_s:.1f} ms late")
@@ -147,12 +151,11 @@ def send_to(
 def _finished(
     places: dict[str, "Destination"], sent: int, console: Console, *, left_out: int, latest_s: float
 ) -> int:
-    """Report, and return the exit status. The refusal of a packet is seen when the next one is
-    sent, so that an absent receiver refuses all but the last.
-    """
-    absent = [place for place in places.values() if place.refused and place.refused >= sent - 1]
-    for place in absent:
-        console.fail(f"{place.name}: nothing listened there; start the receiver, or name --host")
+    """Report, and return the exit status."""
+    absent = [place for place in places.values() if place.absent]
+    if absent:
+        names = ", ".join(place.name for place in absent)
+        console.fail(f"{names}: nothing listened there; start the receiver, or name --host, --port")
     console.result(
         {
             "frames": sent,

@@ -46,6 +46,11 @@ def check_ours(path: str | Path) -> None:
     for tool, needed in _TOOLS:
         if needed <= keys:
             raise InputError(f"{path}: a motion file of {tool} (keys {_listed(keys)}); {_WAY_IN}")
+    if keys and not keys & {"global_orient", "keyframes_head", "meta"}:
+        raise InputError(
+            f"{path}: a motion file of none of the tools that are recognised "
+            f"({', '.join(tool for tool, _ in _TOOLS)}); its keys are {_listed(keys)}; {_WAY_IN}"
+        )
 
 
 def _listed(keys: set[str]) -> str:

@@ -25,7 +25,9 @@ from ksdiff_jax.face.drawn_pose import shared_turn
 from ksdiff_jax.face.dressed import dressed_head
 from ksdiff_jax.face.model import FaceModel, check_face
 from ksdiff_jax.motion.clip import MotionClip
+from ksdiff_jax.motion.earlier import stated_space
 from ksdiff_jax.motion.resample import resampled, resampled_rotations
+from ksdiff_jax.motion.space import BFM
 from ksdiff_jax.typing import Float
 
 # Beyond the motion of any face: coefficients have a deviation near 1 in speech, angles are radians.
@@ -71,7 +73,7 @@ class Take:
     def own_face(self) -> FaceModel:
         """The face; raises `InputError` if the motion's coefficients are not of it."""
         face = builtin_face() if self.face is None else self.face
-        check_face(face, self.motion.space, what="motion (give its face with --face FILE)")
+        check_shown(face, self.motion.space, what="motion")
         return face
 
     @functools.cached_property
@@ -148,6 +150,20 @@ class Take:
     def at_frames(self, values: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "t *k"]:
         """Resample values of the motion's frames to those of the file."""
         return resampled(values, self._recorded_s, self.times_s)
+
+
+def check_shown(face: FaceModel, space: str, *, what: str) -> None:
+    """Raise `InputError`, with the option that helps if there is one, unless motions of `space`
+    can be shown on the face.
+    """
+    space = stated_space(space, "", what=what)
+    if space == BFM.name:
+        raise InputError(
+            f"{what}: the coefficients are of the bfm space, and no face of it can be posed here; "
+            "only the .npz holds such a motion; animate with a checkpoint of the builtin space for "
+            "other formats"
+        )
+    check_face(face, space, what=f"{what} (give its face with --face FILE)")
 
 
 def yaw_pitch_roll(turns: Rotation) -> Float[np.ndarray, "t 3"]:

@@ -1,12 +1,14 @@
 """The UDP address that packets go to.
 
-UDP has no answers. If nothing listens on this machine, and on many networks if the host refuses,
-the system reports it at the next packet: `refused` counts these. Packets to a host that is switched
-off are lost unseen.
+UDP has no answers. If nothing listens on this machine, the system reports it at the next packet.
+Networks report a port or a host that cannot be reached late and not for every packet, about once in
+a few seconds; many drop the packets unseen. `refused` counts the reports.
 """
 
 import errno
+import ipaddress
 import socket
+import time
 from typing import IO
 
 from ksdiff_jax import locks
@@ -14,6 +16,7 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import cache_folder
 
 LOOPBACK = "127.0.0.1"
+REPORTED_WITHIN_S = 5.0  # by the network, of a packet that cannot reach its host
 _REFUSALS = {
     *(errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN),
 }
@@ -27,7 +30,9 @@ class Destination:
             if not 1 <= number <= 65535:
                 raise InputError(f"{name}: got {number}, need 1 to 65535")
         family, address = _resolved(host, port)
-        self.name, self.refused = f"{host}:{port}", 0
+        self.name, self.sent, self.refused = f"{host}:{port}", 0, 0
+        self._refused_s = -REPORTED_WITHIN_S
+        self._near = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
         self._lock = _alone(f"{address[0]}-{port}", self.name)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -59,6 +64,7 @@ class Destination:
         The system reports the refusal of a packet instead of sending the next, which is therefore
         sent again.
         """
+        self.sent += 1
         for attempt in range(2):
             try:
                 self._socket.send(packet)
@@ -67,7 +73,17 @@ class Destination:
                 if error.errno not in _REFUSALS:
                     raise
                 self.refused += attempt == 0
+                self._refused_s = time.monotonic()
         return False
+
+    @property
+    def absent(self) -> bool:
+        """Whether packets were refused to the end: on this machine all but the last, whose refusal
+        would be seen at the next; elsewhere some of the last `REPORTED_WITHIN_S`.
+        """
+        if self._near:
+            return 0 < self.refused >= self.sent - 1
+        return self.refused > 0 and time.monotonic() - self._refused_s < REPORTED_WITHIN_S
 
     def _bind(self, family: int, from_port: int) -> None:
         try:

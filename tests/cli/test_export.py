@@ -8,7 +8,7 @@ import pytest
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.export.take import Take
 from ksdiff_jax.motion.clip import MotionClip
-from ksdiff_jax.motion.space import BUILTIN
+from ksdiff_jax.motion.space import BUILTIN, SPACES
 
 
 @pytest.fixture
@@ -74,6 +74,7 @@ def test_a_file_of_the_caller_is_kept_and_nothing_else_is_written(capsys, motion
         (("exp", "pose", "shape"), "DECA"),
         (("betas", "expression", "jaw_pose"), "SMPL-X"),
         (("expr", "static_offset"), "VHAP"),
+        (("exp", "jaw"), "none of the tools that are recognised (VHAP, SMPL-X, EMOTE"),
     ],
 )
 def test_a_motion_file_of_another_tool_is_named(capsys, tmp_path, keys, tool):
@@ -84,6 +85,47 @@ def test_a_motion_file_of_another_tool_is_named(capsys, tmp_path, keys, tool):
     assert status == 2 and len(err) == 1
     assert f"a motion file of {tool}" in err[0] and "prepare" in err[0]
     assert not (tmp_path / "o").exists()
+
+
+def test_several_results_are_not_put_into_a_folder_named_as_a_file(capsys, motion, tmp_path):
+    out = tmp_path / "single.csv"
+    for formats in (("livelink", "arkit"), ("arkit",)):
+        status, _, err = run(capsys, "export", motion, "--format", *formats, "--out", out)
+        assert status == 2 and len(err) == 1 and "single.csv: named as a file" in err[0]
+        assert not out.exists()
+    assert run(capsys, "export", motion, "--format", "livelink", "--out", out)[0] == 0
+    assert out.is_file()
+
+
+@pytest.mark.parametrize(
+    "space, said",
+    [("", "--space builtin or flame"), ("bfm", "no face of it can be posed here; only the .npz")],
+)
+def test_a_motion_that_no_face_shows_is_named_with_what_helps(capsys, tmp_path, space, said):
+    path = tmp_path / "of.motion.npz"
+    MotionClip.from_coefficients(
+        np.zeros((2, SPACES[space or "builtin"].width)), space=space or "builtin"
+    ).save(path)
+    if not space:
+        forget_space(path)
+    for command in (
+        ("export", path, "--format", "livelink", "--out", tmp_path / "o"),
+        ("send", path, "--to", "livelink"),
+        ("render", path, "--out", tmp_path / "a.mp4"),
+    ):
+        status, _, err = run(capsys, *command)
+        assert status == 2 and len(err) == 1 and str(path) in err[0] and said in err[0], err
+        assert "--face" not in err[0]
+    assert not (tmp_path / "o").exists()
+
+
+def forget_space(path):
+    """Write a motion file as earlier versions did."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    meta = json.loads(str(arrays["meta"][()]))
+    del meta["space"]
+    np.savez(path, **arrays | {"meta": np.array(json.dumps(meta))})
 
 
 def test_a_recording_of_live_link_is_named(capsys, tmp_path):

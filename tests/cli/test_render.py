@@ -9,6 +9,8 @@ import pytest
 from ksdiff_jax import Motion
 from ksdiff_jax.audio.waveform import write_wav
 from ksdiff_jax.cli.main import main
+from ksdiff_jax.export.labels import label_row
+from ksdiff_jax.export.picture import PictureForm
 from ksdiff_jax.motion.space import BUILTIN, FLAME
 from ksdiff_jax.speech.transcripts.spoken_words import Spoken, Transcript, write_words
 
@@ -51,6 +53,15 @@ def test_motions_stand_side_by_side_with_their_sound(render, motions, tmp_path):
     closed, open_ = first[32:, :64].astype(int), first[32:, 128:192].astype(int)
     assert np.abs(closed - open_).max() > 40
     assert render(*motions, *views)[0] == 0  # a video of ours is replaced
+
+
+def test_labels_without_a_background_have_a_dark_outline():
+    row = label_row(["ours"], PictureForm(64, transparent=True), 1)
+    seen = row[row[..., 3] > 250][:, :3]
+    assert (seen.max(axis=1) < 60).sum() > 20 and (seen.min(axis=1) > 220).any()
+    assert row[0, 0, 3] == 0
+    plain = label_row(["ours"], PictureForm(64), 1)
+    assert plain.shape == (32, 64, 3) and (plain[0, 0] == plain[-1, -1]).all()
 
 
 def test_one_motion_has_no_label_and_the_tongue_moves_by_its_phones(render, motions, tmp_path):

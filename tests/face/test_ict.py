@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ksdiff_jax.face import face_vertices, retargeting
+from ksdiff_jax.face import face_vertices
 from ksdiff_jax.face.arkit import ARKIT_NAMES, arkit_basis, arkit_vertices, arkit_weights
 from tests.face.ict_face import SKIN, ict_face
 from tests.face.test_retargeting import talking
@@ -49,22 +49,13 @@ def test_a_motion_on_a_foreign_face_is_what_was_transferred_to_it(ict):
     motion = talking(24, seed=8, std=0.4)
     moved = motion.on(ict.face)
     error = moved.meta["retargeting"]["error_mm"]
-    shown = moved.vertices(face=ict.face)
-    size = 1000 * np.linalg.norm(shown - ict.face.template, axis=-1)
-    lips, front = ict.face.regions["lips"], retargeting.front(ict.face)
-    assert error["lips"]["mean"] < 0.25 * size[:, lips].mean()
-    assert error["face"]["mean"] < 0.25 * size[:, front].mean()
+    assert error["lips"]["mean"] < 0.5 and error["lips"]["p99"] < 1.3
+    assert error["face"]["mean"] < 0.35
     # The mouth opens in the same frames.
     gaps = motion.mouth_opening(), moved.mouth_opening(face=ict.face)
     assert np.corrcoef(*gaps)[0, 1] > 0.95
     weights = arkit_weights(moved, face=ict.face)
-    away = arkit_vertices(weights, face=ict.face) - pose_only(moved, ict.face)
-    rest = ict.face.template - pose_only(moved, ict.face)
-    assert (
-        np.linalg.norm(away[:, lips], axis=-1).mean()
-        < 0.5 * np.linalg.norm(rest[:, lips], axis=-1).mean()
-    )
-
-
-def pose_only(motion, face):
-    return np.asarray(face_vertices(face, motion.exp, jaw_pose=motion.jaw_pose))
+    shown = np.asarray(face_vertices(ict.face, moved.exp, jaw_pose=moved.jaw_pose))
+    away = 1000 * np.linalg.norm(arkit_vertices(weights, face=ict.face) - shown, axis=-1)
+    away = away[:, ict.face.regions["lips"]]
+    assert away.mean() < 0.6 and np.percentile(away, 99) < 1.8

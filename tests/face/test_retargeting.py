@@ -140,9 +140,9 @@ def test_arkit_shapes_of_another_face_fit_its_motion(made):
     motion = talking(10, seed=6, std=0.4).on(made.face)
     shown = arkit_vertices(arkit_weights(motion, face=made.face), face=made.face)
     posed = face_vertices(made.face, motion.exp, jaw_pose=motion.jaw_pose)
-    away = np.linalg.norm(shown - np.asarray(posed), axis=-1)[:, made.face.regions["lips"]]
-    moved = np.linalg.norm(np.asarray(posed) - made.face.template, axis=-1)
-    assert away.mean() < 0.5 * moved[:, made.face.regions["lips"]].mean()
+    away = 1000 * np.linalg.norm(shown - np.asarray(posed), axis=-1)
+    away = away[:, made.face.regions["lips"]]
+    assert away.mean() < 0.75 and np.percentile(away, 99) < 2.0
 
 
 def test_what_cannot_be_put_on_a_face_is_refused_in_one_line(made):

@@ -1,5 +1,6 @@
 """`ksdiff-jax send` and its sockets, on loopback."""
 
+import errno
 import socket
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.live import destination
 from ksdiff_jax.live.destination import Destination
 from ksdiff_jax.live.frame import frames_of, stream_of
 from ksdiff_jax.live.ports import PORTS
@@ -89,6 +91,33 @@ def test_a_receiver_that_starts_later_gets_the_rest():
     assert numbers == [5, 6, 7, 8, 9] and told == [place] and place.refused >= 4
 
 
+def test_a_host_whose_network_reports_packets_as_lost_to_the_end_is_absent(monkeypatch):
+    class Network:
+        """A socket whose network reports the loss of one packet in four, as routers do."""
+
+        sent, lossy = 0, True
+
+        def send(self, packet):
+            self.sent += 1
+            if self.lossy and self.sent % 5 == 4:
+                raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+        def close(self):
+            pass
+
+    network, now = Network(), [100.0]
+    monkeypatch.setattr(destination.time, "monotonic", lambda: now[0])
+    with Destination("127.0.0.1", free_port()) as place:
+        assert not place.absent
+        place._socket.close()
+        place._socket, place._near = network, False
+        taken = [place.send(b"packet") for _ in range(20)]
+        assert place.absent and place.refused == taken.count(False) == 5
+        network.lossy, now[0] = False, now[0] + destination.REPORTED_WITHIN_S
+        place.send(b"packet")
+        assert not place.absent
+
+
 def test_two_senders_to_one_receiver_are_one_too_many(receiver):
     port = port_of(receiver)
     with Destination("127.0.0.1", port):
@@ -130,4 +159,5 @@ def test_the_command_plays_a_motion_file_and_names_a_receiver_that_is_absent(
     assert "sent 20 frames" in capsys.readouterr().out
     assert read_live_link_packet(receiver.recv(4096))[:3] == ("talk", 0, (50, 1))
     assert main([*command, "--port", str(free_port())]) == 2
-    assert "nothing listened there" in capsys.readouterr().err.splitlines()[-1]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothing listened there" in line
