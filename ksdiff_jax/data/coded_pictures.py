@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ksdiff_jax.errors import InputError, first_line
 from ksdiff_jax.typing import Float, Int, UInt8
@@ -43,6 +42,8 @@ class CodedPictures:
         """Return the picture of a frame; raise `InputError` if it is damaged."""
         if not 0 <= number < len(self):
             raise IndexError(f"picture {number} of {len(self)}")
+        from PIL import Image  # `bench device` reads clips on machines without it
+
         try:
             with Image.open(io.BytesIO(self.jpeg(number)), formats=["JPEG"]) as image:
                 picture = np.asarray(image.convert("RGB"))
@@ -101,6 +102,8 @@ def jpeg_of(picture: UInt8[np.ndarray, "h w 3"], *, side: int) -> bytes:
     if picture.shape != (side, side, 3):
         raise ValueError(f"picture of shape {picture.shape}; need {(side, side, 3)}")
     stream = io.BytesIO()
+    from PIL import Image
+
     image = Image.fromarray(np.ascontiguousarray(picture))
     image.save(stream, "JPEG", quality=QUALITY, subsampling=0)
     return stream.getvalue()
