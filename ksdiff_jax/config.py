@@ -51,6 +51,7 @@ class SourceConfig:
     path: str = ""  # folder of shards; empty: the built-in corpus
     weight: float = 1.0  # its share of the training rows is its weight over the sum of all
     name: str = ""  # in styles and reports; empty: the folder's name, of the corpus "corpus"
+    style: str = ""  # the style that its clips are trained as; empty: its name
     # factor of its losses of the head; 0: people who were filmed with their heads still
     head_weight: float = 1.0
     # drawn: its lids are replaced by random blinks of the built-in corpus (data/drawn_lids.py)

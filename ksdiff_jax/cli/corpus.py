@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax corpus --out corpus --clips 200
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
   ksdiff-jax corpus --out mixed --voices espeak flite kokoro=kokoro_files
+  ksdiff-jax corpus --out rest --voices none --clips 200
   ksdiff-jax corpus --out faces --clips 400 --pictures 64
   ksdiff-jax corpus --out spoken --speech recordings
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
@@ -58,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="V",
         help="espeak, flite (English; the program, or flite=PATH) and kokoro=DIR (English, es, fr, "
-        "it, pt; the package kokoro-onnx and a folder with its model), each for an equal share of "
-        "the clips; default espeak",
+        "it, pt; the package kokoro-onnx and a folder with its model), or none: music, hum and "
+        "noise without speech; each for an equal share of the clips; default espeak",
     )
     parser.add_argument(
         "--pictures",

@@ -228,6 +228,13 @@ def _check_sources(sources: Sequence[Source], system: System, tell: Callable[[st
                 f"model.generator.styles {style}: no source and no speaker of that name; need some "
                 f"of {some} ..."
             )
+    for source in system.config.data.sources:
+        if source.style and source.style not in system.needs.styles:
+            some = ", ".join(system.needs.styles) or "none"
+            raise InputError(
+                f"data.sources {source.label} style={source.style}: the model has no such style; "
+                f"model.generator.styles has {some}"
+            )
     for held_out, splits in speakers.items():
         for name, present in trained.items():
             both = sorted(present & splits.get("val", set()))

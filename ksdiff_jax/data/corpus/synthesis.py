@@ -18,7 +18,7 @@ from ksdiff_jax.data.corpus.articulation import mouth_motion
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
 from ksdiff_jax.data.corpus.expression_motion import upper_face_actions
 from ksdiff_jax.data.corpus.head_motion import camera, head_rotation
-from ksdiff_jax.data.corpus.listening import LISTENING_SHARE, listen_clip
+from ksdiff_jax.data.corpus.listening import LISTENING_SHARE, listen_clip, unvoiced_clip
 from ksdiff_jax.data.corpus.sentences import Split
 from ksdiff_jax.data.corpus.speech import SpokenClip, speak_clip
 from ksdiff_jax.data.corpus.voices import ESPEAK, open_voice
@@ -47,11 +47,13 @@ def synthesise_block(
     synthesisers = [open_voice(voice, languages=languages) for voice in voices]
     for index in range(first, first + count):
         rng = _stream(seed, split, index, "speech")
+        speaking = synthesisers[index % len(synthesisers)]
         listens = split == "train" and rng.random() < LISTENING_SHARE
-        if listens:
+        if speaking is None:
+            spoken = unvoiced_clip(rng, languages=tuple(languages), split=split)
+        elif listens:
             spoken = listen_clip(rng, languages=tuple(languages), split=split)
         else:
-            speaking = synthesisers[index % len(synthesisers)]
             spoken = speak_clip(speaking, rng, languages=speaking.languages, split=split)
         clip_id = f"{split}-{index:06d}"
         yield animate_clip(spoken, _stream(seed, split, index, "motion"), clip_id=clip_id)

@@ -1,7 +1,8 @@
 """The synthesisers of the corpus: espeak, and those that a user has installed beside it.
 
 Clip k of a split is spoken by voice k modulo their number, so that all have an equal share. A voice
-is named, or named with the path of its program or model: `flite`, `flite=PATH`, `kokoro=DIR`.
+is named, or named with the path of its program or model: `flite`, `flite=PATH`, `kokoro=DIR`. The
+voice `none` is no synthesiser: its clips have no speech (listening.py).
 """
 
 import functools
@@ -20,7 +21,8 @@ from ksdiff_jax.data.corpus.speakers import (
 from ksdiff_jax.errors import InputError
 
 ESPEAK = ("espeak",)
-VOICES = ("espeak", "flite", "kokoro")
+UNVOICED = "none"
+VOICES = ("espeak", "flite", "kokoro", UNVOICED)
 
 
 class Synthesiser(NamedTuple):
@@ -39,6 +41,8 @@ def check_voices(voices: Sequence[str], *, languages: Sequence[str]) -> None:
             raise InputError(f"no voice {name!r}; choose among {' '.join(VOICES)}")
         if names.count(name) > 1:
             raise InputError(f"the voice {name} is named twice; all have an equal share of clips")
+        if name == UNVOICED:
+            continue
         known = {"espeak": LANGUAGES, "flite": flite.LANGUAGES, "kokoro": tuple(kokoro.LANGUAGES)}
         if not set(known[name]) & set(languages):
             raise InputError(
@@ -52,11 +56,13 @@ def voice_names(voices: Sequence[str]) -> list[str]:
     return [voice.partition("=")[0] for voice in voices]
 
 
-def open_voice(voice: str, *, languages: Sequence[str]) -> Synthesiser:
-    """Return a synthesiser for those of the languages that it speaks; raise `InputError` with what
-    to install if it is not there.
+def open_voice(voice: str, *, languages: Sequence[str]) -> Synthesiser | None:
+    """Return a synthesiser for those of the languages that it speaks, or None for the voice `none`;
+    raise `InputError` with what to install if it is not there.
     """
     name, _, path = voice.partition("=")
+    if name == UNVOICED:
+        return None
     if name == "flite":
         program = flite.Flite(path)
         return Synthesiser(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS, Split
-from ksdiff_jax.data.corpus.voices import ESPEAK, check_voices, voice_names
+from ksdiff_jax.data.corpus.voices import ESPEAK, UNVOICED, check_voices, voice_names
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
 from ksdiff_jax.errors import InputError
@@ -28,6 +28,7 @@ from ksdiff_jax.errors import InputError
 BLOCK_CLIPS = 64
 HELD_OUT_SHARE = 0.05  # of the clips, for validation and again for test
 LICENCE = "Apache-2.0 (sentences and motion are ours; the sound is the output of espeak-ng)"
+UNVOICED_LICENCE = "Apache-2.0 (sound and motion are ours)"
 PROGRAMS = {"espeak": "espeak-ng", "flite": "flite", "kokoro": "Kokoro-82M"}
 PACKAGE_ROOT = Path(__file__).parents[3]
 
@@ -101,8 +102,8 @@ def write_corpus(
 
 def licence_of(voices: Sequence[str]) -> str:
     """Return the licence text of a corpus that these voices speak."""
-    programs = " and ".join(PROGRAMS[name] for name in voice_names(voices))
-    return LICENCE.replace(PROGRAMS["espeak"], programs)
+    programs = " and ".join(PROGRAMS[name] for name in voice_names(voices) if name != UNVOICED)
+    return LICENCE.replace(PROGRAMS["espeak"], programs) if programs else UNVOICED_LICENCE
 
 
 def _command(clips: int, *, seed: int, languages: Sequence[str], voices: Sequence[str]) -> str:

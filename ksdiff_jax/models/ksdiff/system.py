@@ -72,7 +72,8 @@ class KSDiff:
         given = {"features": features, "keyframes": bits, "causal": causal}
         row = clip_row(clip, frames, config=self.config, rng=rng, **given)
         if styles := self.config.model.generator.styles:
-            row = row._replace(style=np.int32(style_of_clip(clip, styles)))
+            style = style_of_clip(clip, styles, sources=self.config.data.sources)
+            row = row._replace(style=np.int32(style))
         if self.config.weights_head:
             row = row._replace(head_weight=np.float32(_head_weight(clip, self.config)))
         return row

@@ -5,7 +5,7 @@ import pytest
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.data.augment import random_noise
-from ksdiff_jax.data.corpus.listening import LEVEL_DBFS, LONGEST_S, listen_clip
+from ksdiff_jax.data.corpus.listening import LEVEL_DBFS, LONGEST_S, listen_clip, unvoiced_clip
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,21 @@ def test_the_same_generator_state_gives_the_same_room():
         listen_clip(np.random.default_rng(3), languages=("en",), split="train") for _ in range(2)
     )
     np.testing.assert_array_equal(first.audio, again.audio)
+
+
+def test_the_voice_none_makes_tones_and_noise_and_no_clip_twice():
+    clips = [
+        unvoiced_clip(np.random.default_rng(seed), languages=("en",), split="train")
+        for seed in range(60)
+    ]
+    assert all(clip.phonemes == () and clip.audio.any() for clip in clips)
+    assert len({clip.audio.tobytes() for clip in clips}) == 60
+    flat = []  # geometric over arithmetic mean of the spectrum: near 0 for tones
+    for clip in clips:
+        power = np.abs(np.fft.rfft(clip.audio[:16_000] * np.hanning(16_000)))[50:4000] ** 2 + 1e-9
+        flat.append(np.exp(np.log(power).mean()) / power.mean())
+    tonal = np.mean(np.array(flat) < 0.05)
+    assert 0.3 < tonal < 0.9
 
 
 def test_noises_come_steady_and_in_bursts():

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ksdiff_jax.config import SourceConfig
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.ksdiff.motion_generator import MotionGenerator
@@ -30,6 +31,13 @@ def test_a_speaker_s_own_style_comes_before_that_of_its_source_and_the_unknown_o
     assert number("real", "bob") == style_number("real", STYLES) == 2
     assert number("made", "anna") == 1
     assert number("", "anna") == number("other", "anna") == style_number("", STYLES) == 0
+
+
+def test_a_source_may_have_the_style_of_another_one():
+    sources = (SourceConfig(path="noises", style="real"), SourceConfig(name="other"))
+    clip = dataclasses.replace(make_clip(0), data_set="noises")
+    assert style_of_clip(clip, STYLES) == 0
+    assert style_of_clip(clip, STYLES, sources=sources) == style_number("real", STYLES)
 
 
 def test_a_named_style_is_the_unknown_one_plus_its_own_difference():
