@@ -169,6 +169,7 @@ def measure_run(
     console: Console,
 ) -> Run:
     """Return the figures and a few curves of a checkpoint on the clips of a data set."""
+    from ksdiff_jax.evaluate.head_change import head_change
     from ksdiff_jax.evaluate.rest import synthetic_rest
     from ksdiff_jax.evaluate.run import keyframe_settings
     from ksdiff_jax.evaluate.scores import score
@@ -189,6 +190,8 @@ def measure_run(
         figures |= sync_figures(using.expert, clips, first)
     if "rest" in groups and not args.control:
         figures |= synthetic_rest(trained.engine, seed=args.seed, face=using.face)
+    if "head" in groups and not args.control:
+        figures |= head_change(trained.engine, clips, seed=args.seed)
     return Run(trained, data, figures, _curves(clips, predictions, using), predictions)
 
 
