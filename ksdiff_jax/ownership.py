@@ -15,6 +15,7 @@ package and the purpose.
 | comparison | distributions, courses, spectra (png) | evaluate | the text `Software` |
 | openings | openings*.png | evaluate | the text `Software` |
 | painted-strip | FILE.png | evaluate.painted_strip | the text `Software` |
+| people-strip | FILE.png | evaluate.people_strip | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |
 | run-page | run.html | train | `<meta name="generator">` |

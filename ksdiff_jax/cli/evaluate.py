@@ -135,7 +135,7 @@ def _measure(args, names: list[str], several, *, out: Path | None, console: Cons
         options = dataclasses.asdict(trained[0].engine.system.config.sample)
         if args.sync or args.metrics != ["real"]:
             measure_on_data(args, trained, found, out=out, console=console)
-        _on_real(args, trained, found, console)
+        _on_real(args, trained, found, out=out, console=console)
     figures = found.figures[0] | found.real if found.figures else found.real
     about = {
         "machine": report.machine(),
@@ -248,13 +248,13 @@ def _of_sync_model(args, system, several, console) -> dict[str, float]:
     return sync_figures(expert_of(several[0]), clips)
 
 
-def _on_real(args, trained, found: Found, console: Console) -> None:
+def _on_real(args, trained, found: Found, *, out: Path | None, console: Console) -> None:
     """Measure the checkpoints on real people, silence and noise, if folders are given: those of
     --folds together, or the first one.
     """
     if not args.real or "real" not in args.metrics or args.control:
         return
-    from ksdiff_jax.cli.evaluate_real import measure_real
+    from ksdiff_jax.cli.evaluate_real import curves_of_people, measure_real, write_strips
     from ksdiff_jax.evaluate.rest import rest
     from ksdiff_jax.face import builtin_face, check_face
 
@@ -265,8 +265,11 @@ def _on_real(args, trained, found: Found, console: Console) -> None:
         check_face(builtin_face(), each.engine.space.name, what="--metrics real")
     seeds = range(args.seed, args.seed + args.real_seeds)
     pairs = [(each.engine, each.pretrained) for each in used]
-    real, found.real_curves, about = measure_real(args.real, pairs, seeds=seeds, console=console)
+    real, people, about = measure_real(args.real, pairs, seeds=seeds, console=console)
     found.real |= real
+    found.real_curves = curves_of_people(people)
+    if out:
+        write_strips(people, out, overwrite=args.overwrite, console=console)
     for folder in args.real:
         found.real |= rest(used[0].engine, folder, seed=args.seed)
     found.about["real"] = about

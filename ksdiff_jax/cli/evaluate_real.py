@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,7 @@ PROGRESS_EVERY_S = 20.0
 
 
 def measure_real(folders: Sequence[str], checkpoints, *, seeds: Sequence[int], console):
-    """Return the figures on real people, the curves of three of them, and a description for
+    """Return the figures on real people, what was measured (`PeopleFigures`), and a description for
     `metrics.json`. The table is printed.
 
     `checkpoints` are pairs (engine, pretrained). Each person is measured by the first one whose
@@ -54,7 +55,7 @@ def measure_real(folders: Sequence[str], checkpoints, *, seeds: Sequence[int], c
         "table": table,
         "clips": _each_clip(found),
     }
-    return people_figures(found), _curves(found), about
+    return people_figures(found), found, about
 
 
 def _divided(clips, checkpoints):
@@ -109,21 +110,50 @@ def _each_clip(found) -> list[dict]:
     return rows
 
 
-def _curves(found) -> list:
-    """Return the curves of the people with the lowest, the middle and the highest correlation, one
-    clip each, of the first seed.
-    """
+def curves_of_people(found) -> list:
+    """Return the curves of the people that `_shown` chooses, one clip each, of the first seed."""
     from ksdiff_jax.evaluate.real_people import SYSTEM
     from ksdiff_jax.evaluate.report import Curves
+
+    curves = []
+    for k in _shown(found):
+        clip, score = found.clips[k], found.scored[SYSTEM].scores[0][k]
+        title = f"{clip.name}: r = {score.correlation:.2f} at lag {score.lag:+.0f}"
+        curves.append(Curves(title, found.openings[k][clip.first_frame :], clip.opening))
+    return curves
+
+
+def write_strips(found, out: Path, *, overwrite: bool, console: Console) -> None:
+    """Write `strip_1.png` ...: the filmed and the animated face of the clips of `_shown` that are
+    videos; without a tracker a warning is printed.
+    """
+    from ksdiff_jax.data.prepare.source import Rejected
+    from ksdiff_jax.data.tracking.tracker import Tracker, TrackerDied
+    from ksdiff_jax.evaluate.people_strip import people_strip, write_people_strip
+
+    filmed = [(n, k) for n, k in enumerate(_shown(found), 1) if found.clips[k].video is not None]
+    if not filmed:
+        return
+    try:
+        with Tracker() as tracker:
+            for number, k in filmed:
+                strip = people_strip(found.clips[k], found.motions[k], tracker)
+                write_people_strip(out / f"strip_{number}.png", strip, overwrite=overwrite)
+    except (InputError, Rejected, TrackerDied) as error:
+        console.warn(f"no strip of filmed and animated faces: {error.args[-1]}")
+
+
+def _shown(found) -> list[int]:
+    """Return the first clip of the people with the lowest, the middle and the highest correlation
+    of the system.
+    """
+    from ksdiff_jax.evaluate.real_people import SYSTEM
 
     system = found.scored[SYSTEM]
     of_people = system.of_people(lambda score: score.correlation).mean(axis=1)
     order = [system.people[k] for k in np.argsort(of_people)]
     shown = dict.fromkeys((order[0], order[len(order) // 2], order[-1]))
-    curves = []
-    for person in list(shown)[:PEOPLE_SHOWN]:
-        k = next(k for k, clip in enumerate(found.clips) if clip.person == person)
-        clip, score = found.clips[k], system.scores[0][k]
-        title = f"{clip.name}: r = {score.correlation:.2f} at lag {score.lag:+.0f}"
-        curves.append(Curves(title, found.openings[k][clip.first_frame :], clip.opening))
-    return curves
+    return [
+        next(k for k, clip in enumerate(found.clips) if clip.person == person)
+        for person in list(shown)[:PEOPLE_SHOWN]
+    ]

@@ -39,6 +39,7 @@ class MeasuredClip(NamedTuple):
     first_frame: int = 0  # frame 0 of the opening is at `first_frame / 25` s of the sound
     bilabials: Phones = ()  # times of the sound
     digests: tuple[str, ...] = ()  # SHA-256 of its files: sound, video
+    video: Path | None = None
 
     @property
     def seconds(self) -> float:
@@ -158,6 +159,7 @@ def _of_videos(folder: Path, *, cache: Path, start, progress):
                 mouth.first_frame,
                 bilabials_of(video),
                 digests,
+                video,
             )
         )
     return clips, unusable

@@ -60,6 +60,7 @@ class PeopleFigures(NamedTuple):
     scored: dict[str, Scored]  # by predictor; the system and its baselines
     chance: Float[np.ndarray, "people 1"]
     openings: Openings  # of the system's first seed, for plots
+    motions: Sequence[Float[np.ndarray, "_ 59"]]  # of the same seed
     motion: dict[str, float]  # figures of head and blinks
 
 
@@ -95,7 +96,7 @@ def measure_people(
     scored = {name: score_openings(each, clips) for name, each in predicted.items()}
     chance = yardstick.chance_correlations(predicted[SYSTEM][0], clips)
     motion = motion_figures([each for seed in motions for each in seed])
-    return PeopleFigures(clips, scored, chance, predicted[SYSTEM][0], motion)
+    return PeopleFigures(clips, scored, chance, predicted[SYSTEM][0], motions[0], motion)
 
 
 def openings_of(motions: Sequence[Float[np.ndarray, "_ 59"]]) -> Openings:
