@@ -230,10 +230,9 @@ def _check_sources(sources: Sequence[Source], system: System, tell: Callable[[st
             )
     for source in system.config.data.sources:
         if source.style and source.style not in system.needs.styles:
-            some = ", ".join(system.needs.styles) or "none"
             raise InputError(
                 f"data.sources {source.label} style={source.style}: the model has no such style; "
-                f"model.generator.styles has {some}"
+                f"model.generator.styles has {', '.join(system.needs.styles) or 'none'}"
             )
     for held_out, splits in speakers.items():
         for name, present in trained.items():
