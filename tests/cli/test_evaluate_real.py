@@ -47,7 +47,7 @@ def test_people_are_scored_beside_baselines_without_those_that_training_saw(
     folder, tmp_path, monkeypatch, capsys
 ):
     sources = [(file_digest(folder / "ben.wav"),)]
-    figures, curves, about = measured(folder, tmp_path, monkeypatch, sources=sources)
+    figures, found, about = measured(folder, tmp_path, monkeypatch, sources=sources)
     printed = capsys.readouterr().out
     assert "left out, training saw their clips: ben" in printed
     assert "seed 2 of 2: " in printed and "| ridge mel |" in printed
@@ -60,7 +60,7 @@ def test_people_are_scored_beside_baselines_without_those_that_training_saw(
     # of white noise nothing can be guessed
     assert figures["real_correlation_chance"] < 0.6
     assert {"real_correlation_ridge_mel", "real_correlation_minus_ridge_mel"} <= set(figures)
-    assert len(curves) == 3 and len(about["clips"]) == 3 * (2 + 2)
+    assert len(evaluate_real.curves_of_people(found)) == 3 and len(about["clips"]) == 3 * (2 + 2)
 
 
 def test_each_person_is_measured_by_the_first_checkpoint_that_did_not_see_them(

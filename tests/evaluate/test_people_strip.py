@@ -11,6 +11,7 @@ from ksdiff_jax.data.tracking.tracker import Tracker
 from ksdiff_jax.evaluate import people_strip as strips
 from ksdiff_jax.evaluate.filmed_crops import Filmed
 from ksdiff_jax.evaluate.measured import MeasuredClip
+from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 def test_the_instants_are_wide_and_narrow_openings_in_turn():
@@ -35,7 +36,7 @@ def test_a_strip_has_the_filmed_picture_above_the_drawn_one_of_the_same_instant(
     )
     opening = np.tile([0.0, 1.0], 9)
     clip = MeasuredClip("a", "anna", Path("a.wav"), opening, first_frame=2, video=Path("a.mp4"))
-    motion = np.tile(np.arange(20, dtype=np.float32)[:, None], (1, 59))
+    motion = np.tile(np.arange(20, dtype=np.float32)[:, None], (1, MOTION_DIMS))
     strip = strips.people_strip(clip, motion, create_autospec(Tracker, instance=True))
     assert strip.shape == (448, 8 * 224, 3)
     np.testing.assert_array_equal(strip[0], strip[-1])
