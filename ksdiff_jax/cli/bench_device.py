@@ -68,8 +68,9 @@ def refuse_device_options(args: argparse.Namespace) -> None:
         "--time-limit": args.time_limit != LIMIT_S,
     }
     if names := [name for name, is_given in given.items() if is_given]:
+        owners = "bench all and bench device" if names[0] == "--only" else "bench device"
         raise InputError(
-            f"{names[0]} is an option of bench device, not of bench {args.what}; leave it out"
+            f"{names[0]} is an option of {owners}, not of bench {args.what}; leave it out"
         )
 
 
