@@ -2,19 +2,24 @@
 
 | row | definition |
 |---|---|
-| offline | seconds of speech per second of work: decode, pitch and energy, sample; 10 s of speech |
+| offline | 10 s of speech (decode, pitch and energy, sample): seconds of speech per second of |
+|         | work, and the work in multiples of a matrix product (`PRODUCT_SIZE`), in turn |
 | load, decode, render | the stages that are not sampling, each on a line of its own |
 | stream | delay of the first frame and frames a second of live speech (bench/live_stream.py) |
+| streamed against offline | the command that measures it on recordings of people |
 | paper | the paper's size with random weights in float32, sampler and steps `SAMPLER`, in |
 |       | multiples of torch's Wav2Vec 2.0 base on the same sound, in turn |
 | new process | `ksdiff-jax animate` of 5 s with programs that are kept, and as a multiple of |
 |             | `import jax, flax, librosa`, also in a new process |
-| lengths | padded lengths of 200 random durations, each of which is compiled once |
+| lengths | compilations for 200 random durations (bench/durations.py) |
+| edits | change outside a second of an edited keyframe or a pinned span (bench/edited.py) |
 | first call ever | (`--long`) the same as new process with an empty cache |
-| hour | (`--long`) time of an hour over six times that of ten minutes, and the peak of memory |
+| three hours | (`--long`) time, memory, drift (bench/long_speech.py) |
+| many files | (`--long`) 2,000 recordings, killed twice (bench/many_files.py) |
 
-A row that cannot be measured has `error` or `skipped`, and the others are measured. Figures of
-quality are those of `ksdiff-jax evaluate`, figures of an accelerator those of `bench device`.
+A row that cannot be measured has `error` or `skipped`, and the others are measured. Its lines of
+the table are printed as soon as a row is measured. Figures of quality are those of `ksdiff-jax
+evaluate`, figures of an accelerator those of `bench device`.
 """
 
 import argparse
@@ -25,15 +30,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ksdiff_jax.bench import durations, edited, long_speech, many_files
 from ksdiff_jax.bench.line import measured
 from ksdiff_jax.bench.machine import machine
+from ksdiff_jax.errors import InputError
 
 SAMPLER = ("dpm++2m", 25)  # what `evaluate --samplers` chose on the shipped checkpoint
-DURATIONS = 200
+_LOAD = "from ksdiff_jax.animate.animator import Animator; Animator.from_pretrained()"
+PRODUCT_SIZE = 4096  # rows and columns of a float32 matrix product of 137 GFLOP
+
+
+HEADER = "| figure | work | measured | goal | reached |\n|---|---|---|---|---|"
 
 
 class Goal(NamedTuple):
@@ -58,11 +69,25 @@ class Row(NamedTuple):
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Measure all rows, print the table on standard error, and return the document."""
-    found = rows(args)
-    lines = [measured(name, row.work, row.measure, {}) for name, row in found.items()]
-    print(table(lines, {name: row.goals for name, row in found.items()}), file=sys.stderr)
+    """Measure the rows, all or those of `args.only`, and return the document; print the table on
+    standard error, row by row. Raise `InputError` for an unknown row.
+    """
+    found = chosen(rows(args), args.only)
+    print(HEADER, file=sys.stderr, flush=True)
+    lines = []
+    for name, row in found.items():
+        lines.append(measured(name, row.work, row.measure, {}))
+        print("\n".join(of_table(lines[-1], row.goals)), file=sys.stderr, flush=True)
     return {"rows": lines, "machine": machine()}
+
+
+def chosen(found: dict[str, Row], names: Sequence[str] | None) -> dict[str, Row]:
+    """Return the rows with these names, in their usual order; None: all."""
+    if unknown := [name for name in names or () if name not in found]:
+        raise InputError(
+            f"--only {unknown[0]}: no such row; there are {', '.join(found)}, and more with --long"
+        )
+    return {name: row for name, row in found.items() if names is None or name in names}
 
 
 def rows(args: argparse.Namespace) -> dict[str, Row]:
@@ -71,7 +96,7 @@ def rows(args: argparse.Namespace) -> dict[str, Row]:
     found = {
         "offline": Row(
             "10 s of speech to motion, shipped checkpoint",
-            lambda: {"times_real_time": round(1 / stages()["motion_real_time_factor"], 2)},
+            lambda: offline(args),
             (Goal("times real time", "times_real_time", 25, at_least=True),),
         ),
         "load": Row("checkpoint", lambda: {"s": stages()["load_checkpoint_s"]}),
@@ -83,47 +108,114 @@ def rows(args: argparse.Namespace) -> dict[str, Row]:
             (
                 Goal("first frame, ms", "first_frame_total_ms", 400),
                 Goal("frames a second", "sustained_fps", 25, at_least=True),
+                Goal("same frames in chunks of 20 ms and 1 s", "same_frames", 1, at_least=True),
             ),
+        ),
+        "streamed against offline": Row(
+            "recordings of people",
+            lambda: {
+                "skipped": "measured by ksdiff-jax evaluate --metrics real, with and without "
+                "--causal"
+            },
         ),
         "paper 10 s": _paper_row(args, seconds=10, most=4.2),
         "paper 53 s": _paper_row(args, seconds=53, most=44.0),
         "new process": Row(
             "5 s of speech, programs kept",
             lambda: new_process(os.environ, calls=2),
-            (Goal("seconds", "s", 8),),
+            (Goal("seconds", "s", 8), Goal("of it imports and loading", "load_s", 4)),
         ),
-        "lengths": Row(f"{DURATIONS} random durations up to 20 min", padded_lengths),
+        "lengths": Row(
+            f"{durations.DURATIONS} random durations up to 1 min, narrow model", _compilations
+        ),
+        "edits": Row(
+            "a keyframe moved, two seconds pinned, same noise",
+            lambda: edited.measure(args),
+            (
+                Goal("outside a second, % of std", "outside_percent", 1),
+                Goal("pins exact", "pinned_exact", 1, at_least=True),
+            ),
+        ),
     }
-    if args.long:
-        found["first call ever"] = Row(
+    return found | (_long_rows() if args.long else {})
+
+
+def _long_rows() -> dict[str, Row]:
+    return {
+        "first call ever": Row(
             "5 s of speech, empty cache", first_call, (Goal("seconds", "s", 40),)
-        )
-        found["hour"] = Row(
-            "1 h of speech against 10 min",
-            hour,
-            (Goal("growth over linear", "over_linear", 1.15), Goal("peak, MB", "peak_mb", 2000)),
-        )
-    return found
+        ),
+        "three hours": Row(
+            "3 h of speech against 10 min",
+            long_speech.measure,
+            (
+                Goal("growth over linear", "over_linear", 1.15),
+                Goal("peak, MB", "peak_mb", 2000),
+                Goal("drift of the last ten minutes, std", "drift", 4),
+            ),
+        ),
+        "many files": Row(
+            f"{many_files.FILES} files of 1 s, killed twice",
+            many_files.measure,
+            (
+                Goal("every file once", "once", 1, at_least=True),
+                Goal("manifest complete", "complete", 1, at_least=True),
+            ),
+        ),
+    }
 
 
-def table(lines: list[dict], goals: dict[str, tuple[Goal, ...]]) -> str:
-    """Return the rows in Markdown, one for each goal, and one for each row without any."""
-    text = ["| figure | work | measured | goal | reached |", "|---|---|---|---|---|"]
-    for line in lines:
-        name, work = line["figure"], line["work"]
-        if failure := line.get("error") or line.get("skipped"):
-            text.append(f"| {name} | {work} | {failure} | | |")
-            continue
-        for goal in goals[name]:
-            value, sign = line[goal.figure], "≥" if goal.at_least else "≤"
-            reached = "yes" if goal.met(value) else "no"
-            about = f"{name}: {goal.name}"
-            text.append(f"| {about} | {work} | {value:g} | {sign} {goal.bound:g} | {reached} |")
-        if not goals[name]:
-            numbers = {key: value for key, value in line.items() if key not in ("figure", "work")}
-            shown = ", ".join(f"{key} {value}" for key, value in numbers.items())
-            text.append(f"| {name} | {work} | {shown} | | |")
-    return "\n".join(text)
+def of_table(line: dict, goals: Sequence[Goal]) -> list[str]:
+    """Return the lines of a row in Markdown, one for each goal, or one if it has none."""
+    name, work = line["figure"], line["work"]
+    if failure := line.get("error") or line.get("skipped"):
+        return [f"| {name} | {work} | {failure} | | |"]
+    if not goals:
+        numbers = {key: value for key, value in line.items() if key not in ("figure", "work")}
+        shown = ", ".join(f"{key} {value}" for key, value in numbers.items())
+        return [f"| {name} | {work} | {shown} | | |"]
+    text = []
+    for goal in goals:
+        value, sign = line[goal.figure], "≥" if goal.at_least else "≤"
+        reached, about = "yes" if goal.met(value) else "no", f"{name}: {goal.name}"
+        text.append(f"| {about} | {work} | {value:g} | {sign} {goal.bound:g} | {reached} |")
+    return text
+
+
+def offline(args: argparse.Namespace) -> dict:
+    """Return the speed of a checkpoint, from a file of 10 s to motion, as a multiple of real time;
+    and the median, lowest and highest ratio of its time to that of the matrix product.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from ksdiff_jax.animate.animator import Animator
+    from ksdiff_jax.audio.waveform import write_wav
+    from ksdiff_jax.bench.animate import CLIP_S
+    from ksdiff_jax.bench.timing import in_turn, ratio
+    from ksdiff_jax.bench.voice import made_up_voice
+    from ksdiff_jax.models.pretrained import DEFAULT_NAME
+
+    animator = Animator.from_pretrained(args.checkpoint or DEFAULT_NAME)
+    matrix = jnp.ones((PRODUCT_SIZE, PRODUCT_SIZE), jnp.float32)
+    product = jax.jit(jnp.dot)
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "voice.wav"
+        write_wav(recording, made_up_voice(CLIP_S))
+        works = {
+            "motion": lambda: animator(recording, steps=args.steps),
+            "product": lambda: product(matrix, matrix),
+        }
+        in_turn(works, repeats=1)  # compiles
+        times = in_turn(works, repeats=args.repeats)
+    motion_s, product_s = (statistics.median(times[name]) for name in works)
+    return {
+        "times_real_time": round(CLIP_S / motion_s, 2),
+        "motion_s": round(motion_s, 3),
+        "product_s": round(product_s, 3),
+        "product_gflops": round(2e-9 * PRODUCT_SIZE**3 / product_s, 1),
+        **ratio(times["motion"], times["product"]),
+    }
 
 
 def _stages(args: argparse.Namespace) -> dict:
@@ -195,9 +287,10 @@ def paper_over_torch(seconds: int, *, repeats: int) -> dict:
     }
 
 
-def new_process(environment: dict, *, calls: int) -> dict:
-    """Return the seconds of the last of several calls of `ksdiff-jax animate` on 5 s of speech,
-    those of the imports in a new process, and the ratio.
+def new_process(environment: Mapping[str, str], *, calls: int) -> dict:
+    """Return the seconds of the last of several calls of `ksdiff-jax animate` on 5 s of speech;
+    those of the imports and of loading the checkpoint, and of `import jax, flax, librosa`, each in
+    a new process, also in CPU seconds, which other load on the machine changes less.
     """
     from ksdiff_jax.audio.waveform import write_wav
     from ksdiff_jax.bench.voice import made_up_voice
@@ -207,78 +300,50 @@ def new_process(environment: dict, *, calls: int) -> dict:
         write_wav(recording, made_up_voice(5.0))
         options = ("animate", str(recording), "--formats", "npz", "--quiet", "--out")
         for number in range(calls):
-            spent_s = _process_s(
+            call = _process(
                 ["-m", "ksdiff_jax", *options, str(Path(folder) / str(number))], environment
             )
-    imports_s = _process_s(["-c", "import jax, flax, librosa"], environment)
+    load = _process(["-c", _LOAD], environment)
+    imports = _process(["-c", "import jax, flax, librosa"], environment)
     return {
-        "s": round(spent_s, 2),
-        "imports_s": round(imports_s, 2),
-        "ratio_to_imports": round(spent_s / imports_s, 2),
+        "s": round(call.s, 2),
+        "load_s": round(load.s, 2),
+        "imports_s": round(imports.s, 2),
+        "ratio_to_imports": round(call.s / imports.s, 2),
+        "cpu_s": round(call.cpu_s, 2),
+        "load_cpu_s": round(load.cpu_s, 2),
+        "imports_cpu_s": round(imports.cpu_s, 2),
+        "cpu_ratio_to_imports": round(call.cpu_s / imports.cpu_s, 2),
     }
 
 
 def first_call() -> dict:
     """Return what `new_process` does for one call with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
-        return new_process(os.environ | {"XDG_CACHE_HOME": folder}, calls=1)
+        empty = {"XDG_CACHE_HOME": folder, "NUMBA_CACHE_DIR": str(Path(folder) / "numba")}
+        return new_process(os.environ | empty, calls=1)
 
 
-def padded_lengths() -> dict:
-    """Return the number of padded lengths of random durations, and the number of buckets."""
-    import numpy as np
-
-    from ksdiff_jax.animate.batches import bucket_of
-    from ksdiff_jax.animate.engine import BUCKETS
-    from ksdiff_jax.animate.windows import plan_windows
-
-    frames = np.random.default_rng(0).integers(1, 30_000, DURATIONS)
-    windows = [w for count in frames for w in plan_windows(int(count), longest=BUCKETS[-1])]
-    lengths = {bucket_of(window.frames, BUCKETS) for window in windows}
-    return {"padded_lengths": len(lengths), "buckets": len(BUCKETS)}
+def _compilations() -> dict:
+    found = durations.measure()
+    if found["compilations"] > found["buckets"]:
+        raise RuntimeError(f"{found['compilations']} compilations for {found['buckets']} buckets")
+    return found
 
 
-def hour() -> dict:
-    """Return the seconds of ten minutes and of an hour of speech in new processes, the growth over
-    linear, and the peak of memory of the longer one.
-    """
-    short, long = _animated_s(600), _animated_s(3600)
-    return {
-        "ten_minutes_s": round(short[0], 1),
-        "hour_s": round(long[0], 1),
-        "over_linear": round(long[0] / short[0] / 6, 3),
-        "peak_mb": round(long[1]),
-    }
+class _Spent(NamedTuple):
+    """What a process took, on the clock and of processors."""
+
+    s: float
+    cpu_s: float
 
 
-def _animated_s(seconds: int) -> tuple[float, float]:
-    """Return the seconds of animating a voice of this length, whole minutes, in a new process,
-    without start and compilation, and the process's peak of memory in MB.
-    """
-    code = (
-        "import resource, time\n"
-        "import numpy as np\n"
-        "from ksdiff_jax.animate.animator import Animator\n"
-        "from ksdiff_jax.bench.voice import made_up_voice\n"
-        "animator = Animator.from_pretrained()\n"
-        "animator(made_up_voice(60.0), sample_rate_hz=16_000)\n"
-        f"voice = np.tile(made_up_voice(60.0), {seconds // 60})\n"
-        "began = time.perf_counter()\n"
-        "animator(voice, sample_rate_hz=16_000)\n"
-        "spent = time.perf_counter() - began\n"
-        "print(spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)"
-    )
-    done = _run(["-c", code], os.environ)
-    spent_s, peak_mb = done.stdout.split()
-    return float(spent_s), float(peak_mb)
-
-
-def _process_s(arguments: list[str], environment: dict) -> float:
-    began = time.perf_counter()
-    _run(arguments, environment)
-    return time.perf_counter() - began
-
-
-def _run(arguments: list[str], environment: dict) -> subprocess.CompletedProcess:
+def _process(arguments: list[str], environment: Mapping[str, str]) -> _Spent:
+    began, before = time.perf_counter(), os.times()
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    after = os.times()
+    cpu_s = after.children_user - before.children_user
+    return _Spent(
+        time.perf_counter() - began, cpu_s + after.children_system - before.children_system
+    )

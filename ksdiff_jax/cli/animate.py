@@ -288,6 +288,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_stream_options(args, args.defaults)
     if args.out is None:
         raise InputError("the following arguments are required: --out")
+    if args.batch_size is not None and args.batch_size < 1:
+        raise InputError(f"--batch-size {args.batch_size}: need at least 1")
     started = time.perf_counter()
     console = Console("animate", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     if "-" in args.speech and not Path(STANDARD_INPUT).exists():  # Windows

@@ -40,8 +40,6 @@ _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}(?:\.\w+)?")
 
 def run_many(args: argparse.Namespace, console: Console) -> int:
     """Animate every recording of this host's share that is not done; return 2 if any failed."""
-    if args.batch_size is not None and args.batch_size < 1:
-        raise InputError(f"--batch-size {args.batch_size}: need at least 1")
     own = share(args.hosts, args.host_index, os.environ)
     recordings = find_recordings(args)
     with results_folder(args.out) as folder:

@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   ksdiff-jax bench animate --steps 10 --repeats 9 --checkpoint runs/demo
   ksdiff-jax bench stream
   ksdiff-jax bench all > bench.json                    the table is on standard error
+  ksdiff-jax bench all --only offline "new process" edits
+  ksdiff-jax bench all --long --only "three hours" "many files"
   ksdiff-jax bench encoder
   ksdiff-jax bench encoder --architecture wavlm --size large --threads 4
   ksdiff-jax bench encoder --architecture whisper --size tiny --threads 1
@@ -61,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", choices=("cpu", "gpu", "tpu"), help="default: the one that JAX selects"
     )
     parser.add_argument(
-        "--long", action="store_true", help="all: also the first call ever and an hour of speech"
+        "--long",
+        action="store_true",
+        help="all: also the first call ever, three hours of speech, and 2,000 files",
     )
     parser.add_argument(
         "--workers",

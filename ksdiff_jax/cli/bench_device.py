@@ -16,14 +16,14 @@ _AUTOTUNE = "--xla_gpu_autotune_level"
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that only `bench device` has."""
-    group = parser.add_argument_group("device")
-    group.add_argument(
+    """Add the options that only `bench device` has, and --only, which `bench all` has too."""
+    parser.add_argument(
         "--only",
         nargs="+",
         metavar="NAME",
-        help="measure only these figures, in their usual order; default all",
+        help="all, device: measure only these rows or figures, in their usual order; default all",
     )
+    group = parser.add_argument_group("device")
     group.add_argument(
         "--list", action="store_true", help="print the names of the figures and exit"
     )
@@ -55,9 +55,11 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_device_options(args: argparse.Namespace) -> None:
-    """Raise `InputError` if an option of `bench device` is given with another benchmark."""
+    """Raise `InputError` if an option of `bench device` is given with another benchmark; `bench
+    all` has --only too.
+    """
     given = {
-        "--only": args.only is not None,
+        "--only": args.only is not None and args.what != "all",
         "--list": args.list,
         "--small": args.small,
         "--out": args.out is not None,
@@ -66,8 +68,9 @@ def refuse_device_options(args: argparse.Namespace) -> None:
         "--time-limit": args.time_limit != LIMIT_S,
     }
     if names := [name for name, is_given in given.items() if is_given]:
+        owners = "bench all and bench device" if names[0] == "--only" else "bench device"
         raise InputError(
-            f"{names[0]} is an option of bench device, not of bench {args.what}; leave it out"
+            f"{names[0]} is an option of {owners}, not of bench {args.what}; leave it out"
         )
 
 

@@ -6,9 +6,11 @@ import time
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 
 SUMMARY = "a checkpoint as StableHLO programs and weights that run without this package"
+SAMPLING = ("steps", "sampler", "spacing", "guidance", "style")
 EXAMPLES = """examples:
   ksdiff-jax export-model --out deploy
   ksdiff-jax export-model --checkpoint runs/demo --out deploy --steps 4 --lengths 128 512
+  ksdiff-jax export-model --out deploy --sampler dpm++2m --steps 10
   ksdiff-jax export-model --out deploy --platforms cuda
 
   cd deploy && python run.py example.npz motion.npz          needs jax, numpy, flatbuffers
@@ -47,6 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the programs run; default cpu cuda tpu",
     )
     parser.add_argument("--steps", type=int, metavar="N", help="denoising steps in the programs")
+    parser.add_argument(
+        "--sampler",
+        metavar="NAME",
+        help="ddim, dpm++2m (DPM-Solver++) or unipc; default the checkpoint's",
+    )
+    parser.add_argument(
+        "--spacing",
+        metavar="NAME",
+        help="of the steps: trailing or log_snr; default the checkpoint's",
+    )
     parser.add_argument("--guidance", type=float, metavar="S", help="guidance scale, 1 is none")
     parser.add_argument("--style", metavar="NAME", help="style, if the checkpoint has styles")
     add_output_arguments(parser)
@@ -65,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     console = Console("export-model", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     animator = Animator.from_pretrained(args.checkpoint or DEFAULT_NAME, encoder=args.encoder)
-    options = {"steps": args.steps, "guidance": args.guidance, "style": args.style}
+    options = {name: getattr(args, name) for name in SAMPLING}
     animator.engine = animator.engine.with_options(**options)
     with console.progress("exporting", unit="programs") as update:
         folder = export_model(

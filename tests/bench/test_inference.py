@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -9,16 +11,21 @@ import pytest
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.bench import inference
-from ksdiff_jax.bench.inference import Goal, Row, padded_lengths, rows
+from ksdiff_jax.bench.durations import measure as compilations
+from ksdiff_jax.bench.edited import changes
+from ksdiff_jax.bench.inference import Goal, Row, chosen, rows
 from ksdiff_jax.bench.keyframes import thresholds_for
 from ksdiff_jax.bench.live_stream import measured
+from ksdiff_jax.bench.long_speech import drift
+from ksdiff_jax.bench.many_files import checked
 from ksdiff_jax.bench.streaming import percentiles
+from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.ksdiff.keyframe_decoding import DecodedKeyframes
 from ksdiff_jax.motion.space import MOTION_DIMS
 
 
 def arguments(*, long=False):
-    return argparse.Namespace(checkpoint=None, steps=None, repeats=1, long=long)
+    return argparse.Namespace(checkpoint=None, steps=None, repeats=1, long=long, only=None)
 
 
 def test_a_row_that_fails_is_a_line_and_the_others_are_measured(monkeypatch, capsys):
@@ -46,12 +53,62 @@ def test_a_row_that_fails_is_a_line_and_the_others_are_measured(monkeypatch, cap
 def test_long_rows_are_measured_on_request_only():
     short, long = rows(arguments()), rows(arguments(long=True))
     assert {"offline", "load", "decode", "render", "stream", "new process"} < short.keys()
-    assert long.keys() - short.keys() == {"first call ever", "hour"}
+    assert long.keys() - short.keys() == {"first call ever", "three hours", "many files"}
 
 
-def test_random_durations_have_no_more_padded_lengths_than_buckets():
-    found = padded_lengths()
-    assert 1 < found["padded_lengths"] <= found["buckets"]
+def test_chosen_rows_keep_their_order_and_an_unknown_one_is_refused():
+    found = rows(arguments())
+    assert list(chosen(found, ["edits", "load"])) == ["load", "edits"]
+    assert chosen(found, None) == found
+    with pytest.raises(InputError, match=r"--only many: no such row; there are offline, .*edits"):
+        chosen(found, ["many"])
+
+
+@pytest.mark.slow
+def test_random_durations_compile_no_more_programs_than_there_are_buckets():
+    found = compilations(durations=6, longest_frames=150)
+    assert 2 <= found["compilations"] <= 3 and found["durations"] > 3  # 64, 128, 192 frames
+
+
+def test_the_change_of_an_edit_is_in_percent_of_the_deviation():
+    base = np.tile(np.array([[-1.0, 0.0], [1.0, 0.0]], np.float32), (50, 1))
+    edited, at = base.copy(), np.arange(100) == 30
+    edited[30, 0] += 0.5
+    assert changes(base, edited, at)["outside"] == 0 < changes(base, edited, at)["inside"]
+    edited[60, 0] += 0.02
+    assert changes(base, edited, at)["outside"] == pytest.approx(2)
+    edited[60, 1] += 0.02  # of a coefficient that never moved
+    assert changes(base, edited, at)["outside"] == np.inf
+
+
+def test_drift_is_in_deviations_of_a_difference():
+    noise = np.random.default_rng(0).normal(size=(18, 8))
+    assert drift(noise) < 4
+    noise[-1] += 20
+    assert drift(noise) > 10
+    assert drift(np.ones((18, 8))) == 0
+
+
+@pytest.mark.parametrize("fault", ["", "twice", "missing", "changed", "other"])
+def test_a_manifest_is_checked_against_the_files(tmp_path, fault):
+    given, out = tmp_path / "in", tmp_path / "out"
+    given.mkdir()
+    out.mkdir()
+    lines = [{"schema": "x"}]
+    for name in "ab":
+        (given / f"{name}.wav").write_text(name)
+        (out / f"{name}.npz").write_text(name)
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        output = {"file": f"{name}.npz", "sha256": digest}
+        lines.append({"input": str(given / f"{name}.wav"), "outputs": [output]})
+    lines += lines[-1:] if fault == "twice" else []
+    (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if fault == "missing":
+        (out / "a.npz").unlink()
+    elif fault:
+        (out / {"changed": "a.npz", "other": "c.npz", "twice": "b.npz"}[fault]).write_text("b")
+    found = checked(given, out)
+    assert found == {"once": fault != "twice", "complete": fault in ("", "twice")}
 
 
 def test_the_thresholds_give_about_one_keyframe_a_second():

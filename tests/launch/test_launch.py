@@ -11,13 +11,15 @@ import pytest
 from ksdiff_jax.cli.animate_outputs import OWN_FORMATS
 from ksdiff_jax.cli.main import CommandParser
 from ksdiff_jax.parallel.distributed import plan
+from ksdiff_jax.parallel.shares import share
 from ksdiff_jax.train.watchdog import EXIT_STATUS
 from tests.conftest import REPOSITORY
 
 LAUNCH = REPOSITORY / "launch"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SCRIPTS = sorted(path for path in LAUNCH.iterdir() if path.suffix in (".sh", ".sbatch"))
-MANIFESTS = sorted(LAUNCH.glob("*.yaml"))
+JOBSETS, JOBS = (sorted(LAUNCH.glob(f"{name}_*.yaml")) for name in ("jobset", "animate"))
+MANIFESTS = JOBS + JOBSETS
 
 
 def name_of(path):
@@ -79,7 +81,7 @@ def test_local_says_how_it_is_called_and_passes_the_status_on(tmp_path):
     assert sorted(done.stdout.splitlines()) == [f"{flags} 0", f"{flags} 1"]
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=name_of)
+@pytest.mark.parametrize("path", JOBSETS, ids=name_of)
 def test_a_jobset_gives_time_to_save_and_restarts_all_but_mistakes(path):
     jobset = manifest(path)
     assert jobset["kind"] == "JobSet" and jobset["spec"]["failurePolicy"]["maxRestarts"] > 0
@@ -96,6 +98,33 @@ def test_a_jobset_gives_time_to_save_and_restarts_all_but_mistakes(path):
     assert {mount["name"] for mount in container["volumeMounts"]} == {
         volume["name"] for volume in pod["volumes"]
     }
+
+
+@pytest.mark.parametrize("path", JOBS, ids=name_of)
+def test_the_pods_of_a_job_animate_one_share_each_and_a_mistake_is_not_repeated(path):
+    job = manifest(path)
+    assert job["kind"] == "Job" and job["spec"]["completionMode"] == "Indexed"
+    count = job["spec"]["completions"]
+    assert job["spec"]["parallelism"] == count and job["spec"]["backoffLimitPerIndex"] > 0
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mistake, disruption = job["spec"]["podFailurePolicy"]["rules"]
+    wanted = {"containerName": container["name"], "operator": "In", "values": [2]}
+    assert mistake == {"action": "FailIndex", "onExitCodes": wanted}
+    assert disruption["action"] == "Ignore" and pod["restartPolicy"] == "Never"
+    arguments = container["command"]
+    parser = CommandParser()
+    importlib.import_module("ksdiff_jax.cli.animate").add_arguments(parser)
+    given = parser.parse_args(arguments[2:])
+    environ = {entry["name"]: entry["value"] for entry in container["env"]}
+    shares = [
+        share(given.hosts, given.host_index, environ | {"JOB_COMPLETION_INDEX": str(index)})
+        for index in range(count)
+    ]
+    assert [found.index for found in shares] == list(range(count))
+    assert sorted(item for found in shares for item in found.of(range(10))) == list(range(10))
+    volumes = [volume["name"] for volume in pod["volumes"]]
+    assert [mount["name"] for mount in container["volumeMounts"]] == volumes
 
 
 def test_the_pods_of_the_gpu_jobset_find_each_other():
@@ -140,9 +169,9 @@ def test_the_image_takes_what_exists_and_what_its_context_keeps():
     }
 
 
-def test_the_image_has_the_command_and_the_folder_that_the_jobsets_ask_for():
+def test_the_image_has_the_command_and_the_folder_that_the_jobs_ask_for():
     for path in MANIFESTS:
-        kind = path.stem.removeprefix("jobset_")
+        kind = path.stem.rpartition("_")[2]
         extras = re.search(
             rf"ksdiff-jax:{kind} +# <-- of launch/Dockerfile, EXTRAS=([a-z,]+)", path.read_text()
         )[1]
@@ -153,8 +182,11 @@ def test_the_image_has_the_command_and_the_folder_that_the_jobsets_ask_for():
             f"-t ksdiff-jax:{kind} --build-arg EXTRAS={extras} ."
             in (LAUNCH / "Dockerfile").read_text()
         )
-        (group,) = manifest(path)["spec"]["replicatedJobs"]
-        (container,) = group["template"]["spec"]["template"]["spec"]["containers"]
+        spec = manifest(path)["spec"]
+        if path in JOBSETS:
+            (group,) = spec["replicatedJobs"]
+            spec = group["template"]["spec"]
+        (container,) = spec["template"]["spec"]["containers"]
         assert [[container["workingDir"]]] == instructions("WORKDIR")
         assert ["configs", f"{container['workingDir']}/configs"] in instructions("COPY")
         assert container["command"][0] in PROJECT["scripts"]

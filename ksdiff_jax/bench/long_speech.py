@@ -1,0 +1,93 @@
+"""Three hours of speech against ten minutes, each in a new process on the shipped checkpoint: time,
+memory, and whether the motion's statistics drift.
+
+| name | definition |
+|---|---|
+| over_linear | time of the long speech over its multiple of the short one's |
+| peak_mb | peak of memory of the process with the long speech |
+| drift | difference of the last ten minutes from the first, in standard deviations of the |
+|       | difference of two of the ten-minute parts before the last; the largest statistic's |
+
+The statistics are standard deviation and mean speed of expression, jaw, rotation and camera. The
+voice repeats after a minute; the noise of sampling differs in each window.
+"""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
+from ksdiff_jax.typing import Float
+
+SHORT_S, LONG_S = 600, 10_800
+_CODE = """
+import json, resource, time
+import numpy as np
+from ksdiff_jax.animate.animator import Animator
+from ksdiff_jax.bench.long_speech import statistics
+from ksdiff_jax.bench.voice import made_up_voice
+animator = Animator.from_pretrained()
+animator(made_up_voice(60.0), sample_rate_hz=16_000)
+voice = np.tile(made_up_voice(60.0), SECONDS // 60)
+began = time.perf_counter()
+motion = animator(voice, sample_rate_hz=16_000)
+spent_s = time.perf_counter() - began
+found = statistics(motion.coefficients).tolist()
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+print(json.dumps({"s": spent_s, "peak_mb": peak_mb, "statistics": found}))
+"""
+
+
+def measure(*, short_s: int = SHORT_S, long_s: int = LONG_S) -> dict:
+    """Return the figures; both lengths are whole minutes, and the longer one has at least three
+    times ten of them.
+    """
+    short, long = (_in_a_new_process(seconds) for seconds in (short_s, long_s))
+    return {
+        "short_s": round(short["s"], 1),
+        "long_s": round(long["s"], 1),
+        "times_real_time": round(long_s / long["s"], 2),
+        "over_linear": round(long["s"] / short["s"] * short_s / long_s, 3),
+        "peak_mb": round(long["peak_mb"]),
+        "drift": round(drift(np.array(long["statistics"])), 2),
+    }
+
+
+def statistics(motion: Float[np.ndarray, "t m"]) -> Float[np.ndarray, "n k"]:
+    """Return eight statistics of each ten minutes of a motion at 25 Hz."""
+    from ksdiff_jax.motion.space import CAMERA, EXPRESSION, JAW, ROTATION
+
+    length = SHORT_S * MOTION_RATE_HZ
+    parts = [motion[at : at + length] for at in range(0, len(motion) - length + 1, length)]
+    return np.array(
+        [
+            [
+                value
+                for place in (EXPRESSION, JAW, ROTATION, CAMERA)
+                for value in (
+                    part[:, place].std(axis=0).mean(),
+                    np.abs(np.diff(part[:, place], axis=0)).mean(),
+                )
+            ]
+            for part in parts
+        ]
+    )
+
+
+def drift(found: Float[np.ndarray, "n k"]) -> float:
+    """Return the largest difference of the last row from the first, in standard deviations of the
+    difference of two of the rows before the last; infinite where these are alike.
+    """
+    spread = np.sqrt(2) * found[:-1].std(axis=0, ddof=1)
+    difference = np.abs(found[-1] - found[0])
+    with np.errstate(divide="ignore"):
+        shares = np.divide(difference, spread, out=np.zeros_like(spread), where=difference > 0)
+    return float(shares.max())
+
+
+def _in_a_new_process(seconds: int) -> dict:
+    code = _CODE.replace("SECONDS", str(seconds))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
