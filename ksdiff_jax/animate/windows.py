@@ -63,13 +63,18 @@ def join_windows(
     return joined
 
 
-def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
-    """Return per-frame values (t,), each frame's from the window that owns it."""
-    borders = [
+def borders_of(windows: list[Window], *, frames: int) -> list[int]:
+    """Return 0, the middle of every overlap, and `frames`: where the owner of frames changes."""
+    return [
         0,
         *((left.stop + right.start) // 2 for left, right in itertools.pairwise(windows)),
         frames,
     ]
+
+
+def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
+    """Return per-frame values (t,), each frame's from the window that owns it."""
+    borders = borders_of(windows, frames=frames)
     pieces = [
         part[begin - window.start : end - window.start]
         for part, window, begin, end in zip(parts, windows, borders, borders[1:], strict=False)
