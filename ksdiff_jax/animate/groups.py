@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from ksdiff_jax.animate.batches import Job, Runner, bucket_of, row_of_window
-from ksdiff_jax.animate.windows import Window, borders_of
+from ksdiff_jax.animate.windows import Window, borders_of, only_neighbours_share
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.speech.utterance import PREDICTED, Joint, Speech
 
@@ -24,10 +24,11 @@ GROUP_WINDOWS = 8  # 5.5 minutes
 _KEYFRAMES = ("keyframes_expression", "keyframes_head")
 
 
-def samples_jointly(system: System) -> bool:
-    """Return whether a system, with its options, samples the windows of long speech jointly."""
+def samples_jointly(system: System, windows: list[Window]) -> bool:
+    """Return whether a system, with its options, samples these windows of long speech jointly."""
     wanted = getattr(system.config.sample, "joint_windows", False)
-    return wanted and getattr(system, "joins_windows", False)
+    able = wanted and getattr(system, "joins_windows", False)
+    return able and len(windows) > 1 and only_neighbours_share(windows)
 
 
 def sample_groups(

@@ -38,7 +38,7 @@ def sample_whole(
     jobs, long = [], {}
     for item, (utterance, key) in enumerate(zip(utterances, keys, strict=True)):
         windows = plan_windows(utterance.frames, longest=longest)
-        if len(windows) > 1 and samples_jointly(runner.system):
+        if samples_jointly(runner.system, windows):
             long[item] = [Job(item, window, utterance, key) for window in windows]
             continue
         for window in windows:

@@ -2,8 +2,9 @@
 
 A clip of T frames longer than the longest window is covered by n windows of equal length,
 neighbours sharing `overlap` frames. Every frame's noise is a function of its absolute index alone
-(`rng.frame_noise`), so the frames that two windows share start from the same noise. Over an overlap
-the motions are cross-faded with weights that sum to one,
+(`rng.frame_noise`), so the frames that two windows share start from the same noise. Systems that
+can sample the windows jointly (`groups.py`). For the others, and with `sample.joint_windows` off,
+the motions are cross-faded over an overlap with weights that sum to one,
 
     w(x) = sin²(π x / 2),   x from 0 to 1 across the overlap,
 
@@ -44,6 +45,11 @@ def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) ->
     length = -(-(frames + (count - 1) * overlap) // count)
     starts = [i * (frames - length) // (count - 1) for i in range(count)]
     return [Window(start, start + length) for start in starts]
+
+
+def only_neighbours_share(windows: list[Window]) -> bool:
+    """Return whether every frame lies in two windows at most."""
+    return all(left.stop <= right.start for left, right in zip(windows, windows[2:], strict=False))
 
 
 def join_windows(

@@ -38,7 +38,7 @@ def jointly(
     `joint.held`; `mask` marks the valid frames.
     """
     left, right = _neighbours(joint, mask)
-    at = jnp.arange(mask.shape[1])
+    at = jnp.arange(mask.shape[1])[None]
     begins = at < joint.before[:, None]
     ends = mask & (at >= _end(joint, mask))
     of_left = _ramp(at, joint.before[:, None])[..., None]
@@ -80,7 +80,9 @@ def row_by_row(
     def nothing(row: PyTree) -> T:
         return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(one, row))
 
-    return jax.lax.map(lambda given: jax.lax.cond(given[1], one, nothing, given[0]), (rows, present))
+    return jax.lax.map(
+        lambda given: jax.lax.cond(given[1], one, nothing, given[0]), (rows, present)
+    )
 
 
 def _end(joint: Joint, mask: Bool[Array, "b t"]) -> Int[Array, "b 1"]:
@@ -88,7 +90,7 @@ def _end(joint: Joint, mask: Bool[Array, "b t"]) -> Int[Array, "b 1"]:
     return mask.sum(axis=1, keepdims=True) - joint.after[:, None]
 
 
-def _ramp(place: Int[Array, "b t"], shared: Int[Array, "b 1"]) -> Float[Array, "b t"]:
+def _ramp(place: Int[Array, "#b t"], shared: Int[Array, "b 1"]) -> Float[Array, "b t"]:
     """Return w of frame number `place` of an overlap."""
     return jnp.square(jnp.sin(jnp.pi / 2 * (place + 0.5) / jnp.maximum(shared, 1)))
 

@@ -108,7 +108,9 @@ class KSDiff:
             given = self.space.normalise(speech.held.motion)
             speech = speech._replace(held=speech.held._replace(motion=given))
         if speech.joint is not None:
-            motion, unedited = map(self.space.normalise, (speech.joint.motion, speech.joint.unedited))
+            motion, unedited = map(
+                self.space.normalise, (speech.joint.motion, speech.joint.unedited)
+            )
             joint = speech.joint._replace(motion=motion, unedited=unedited)
             speech = speech._replace(joint=joint)
         sample = sample_normalised(self._sampled, params, speech, keys, first, options=options)
