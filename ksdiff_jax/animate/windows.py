@@ -2,15 +2,15 @@
 
 A clip of T frames longer than the longest window is covered by n windows of equal length,
 neighbours sharing `overlap` frames. Every frame's noise is a function of its absolute index alone
-(`rng.frame_noise`), so the frames that two windows share start from the same noise. Systems that
-can sample the windows jointly (`groups.py`). For the others, and with `sample.joint_windows` off,
-the motions are cross-faded over an overlap with weights that sum to one,
+(`rng.frame_noise`), so the frames that two windows share start from the same noise. Over an overlap
+the motions are cross-faded with weights that sum to one,
 
     w(x) = sin²(π x / 2),   x from 0 to 1 across the overlap,
 
 so the result is linear in the coefficients: head rotations are small, and two similar axis-angles
 may be mixed as vectors. A frame's keyframes come from the window that owns it, which is the one
 whose border is farther away. Time is linear in T, and memory is that of one window plus the result.
+`sample.joint_windows` blends the windows at every step of the sampler instead (`groups.py`).
 """
 
 import itertools

@@ -48,10 +48,10 @@ def engine(**options) -> Engine:
 def test_groups_of_windows_are_one_motion_and_one_program_and_short_speech_is_as_before():
     windows = plan_windows(FRAMES, longest=256)
     assert len(windows) == 4
-    (whole,) = engine().sample([utterance()])
+    (whole,) = engine(joint_windows=True).sample([utterance()])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "GROUP_WINDOWS", 2)
-        (pairs,) = engine().sample([utterance()])
+        (pairs,) = engine(joint_windows=True).sample([utterance()])
         (joined,) = engine(joint_windows=False).sample([utterance()])
     scale = joined.motion.std()
     for found in (whole, pairs):
@@ -69,14 +69,14 @@ def test_groups_of_windows_are_one_motion_and_one_program_and_short_speech_is_as
 def test_pins_of_long_speech_come_back_and_change_their_neighbourhood(tmp_path):
     params = drawn(SYSTEM)
     animator = Animator(Pretrained(CONFIG, params, STATISTICS, "0" * 64, tmp_path), buckets=BUCKETS)
-    base = animator.animate([utterance()], gaze="none")[0]
+    base = animator.animate([utterance()], gaze="none", joint_windows=True)[0]
     moved = Motion.from_coefficients(base.coefficients + np.float32(0.01))
     counts = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(groups, "GROUP_WINDOWS", 8)
+        patch.setattr(groups, "GROUP_WINDOWS", 2)
         edited = animator.edited(utterance(), pins=Pins.between(moved, 12.0, 14.0))
         motion = animator.animate(
-            [edited], gaze="none", progress=lambda *seen: counts.append(seen)
+            [edited], gaze="none", joint_windows=True, progress=lambda *seen: counts.append(seen)
         )[0]
     assert counts[-1][0] == counts[-1][1]
     pinned = slice(300, 350)

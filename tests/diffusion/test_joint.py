@@ -57,7 +57,9 @@ def test_neighbours_are_one_signal_that_is_ramped_from_level_to_level(sampler):
 def test_held_frames_stay_and_the_rest_approaches_them():
     noise = jnp.asarray(windows(np.zeros((FRAMES, 2), np.float32)))
     held = jnp.zeros_like(noise).at[0, :4].set(5.0)
-    clean = np.asarray(jointly(levels, joint_of(4), held, mask=jnp.asarray(MASK))(noise, 0))
+    clean = np.asarray(
+        jointly(levels, joint_of(4), held, mask=jnp.asarray(MASK))(noise, jnp.int32(0))
+    )
     np.testing.assert_array_equal(clean[0, :4], 5)
     assert (np.diff(clean[0, 3:14, 0]) <= 0).all() and abs(clean[0, 4, 0] - 5) < 0.5
     np.testing.assert_array_equal(clean[2, 7:21], 3)

@@ -256,7 +256,7 @@ class SampleConfig(diffusion.SampleConfig):
     causal: bool = False
     style: str = ""  # one of model.generator.styles; empty: the unknown one
     # R: windows of long speech are blended at every step (diffusion/joint.py); off: at the end
-    joint_windows: bool = True
+    joint_windows: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,6 +12,7 @@
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
 hand (`Speech.keyframes`) replace the predicted ones of their track. An edited motion
 (`Speech.held`, normalised) is sampled beside the one without the edit (diffusion/in_painting.py).
+Rows that are windows of one clip (`Speech.joint`) are blended at every step (diffusion/joint.py).
 With `sample.causal` every clip is in the causal mode: the network has the same parameters, and
 frame t depends on no feature of speech after its own.
 
