@@ -49,7 +49,7 @@ def jointly(
         own = denoise(noisy, step)
         clean = jnp.where(begins[..., None], (1 - of_left) * left(own) + of_left * own, own)
         clean = jnp.where(ends[..., None], (1 - of_right) * own + of_right * right(own), clean)
-        return jnp.where(kept.any(), filled(clean, held, kept), clean)
+        return filled(clean, held, kept)
 
     return blended
 

@@ -1,6 +1,5 @@
 """Long speech in groups of windows, by a small KSDiff with random parameters."""
 
-import dataclasses
 import functools
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from ksdiff_jax.animate import groups
 from ksdiff_jax.animate.animator import Animator
-from ksdiff_jax.animate.batches import Job
+from ksdiff_jax.animate.batches import Job, Runner
 from ksdiff_jax.animate.editing import NEIGHBOURHOOD_FRAMES, Pins
 from ksdiff_jax.animate.engine import Engine
 from ksdiff_jax.animate.motion import Motion
@@ -86,18 +85,12 @@ def test_pins_of_long_speech_come_back_and_change_their_neighbourhood(tmp_path):
     assert change[349 + NEIGHBOURHOOD_FRAMES + 1 :].max() == 0 and change[290:300].min() > 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Recorder:
-    """Stands in for the devices: keeps the rows, and returns the number of the group everywhere."""
-
-    mesh: object
-    calls: list
-    system: object = SYSTEM
-    buckets: tuple = BUCKETS
+class Recorder(Runner):
+    """Keeps the rows in `params`, and returns the number of the group everywhere."""
 
     def run_rows(self, rows, jobs):
-        self.calls.append(rows)
-        number = len(self.calls)
+        self.params.append(rows)
+        number = len(self.params)
         return [
             Sample(
                 np.full((job.window.frames, 59), number, np.float32),
@@ -119,15 +112,15 @@ class Devices:
 
 @pytest.mark.parametrize(("devices", "sizes"), [(1, [8, 8]), (2, [8, 2]), (3, [9, 3])])
 def test_a_later_group_holds_the_earlier_one_up_to_the_border(devices, sizes):
-    recorder, reported = Recorder(Devices(devices), []), []
+    recorder, reported = Recorder(SYSTEM, [], Devices(devices), BUCKETS), []
     windows = [Window(start, start + 250) for start in range(0, 1351, 150)]
     long = utterance(windows[-1].stop)
     jobs = [Job(0, window, long, None) for window in windows]
     found = groups.sample_groups(recorder, jobs, known=None, report=reported.append)
-    assert reported == [8 * 250, 2 * 250] and [len(rows) for rows in recorder.calls] == sizes
+    assert reported == [8 * 250, 2 * 250] and [len(rows) for rows in recorder.params] == sizes
     border = (windows[7].stop + windows[8].start) // 2
     np.testing.assert_array_equal(found.motion[:, 0], np.repeat([1, 2], [border, 1600 - border]))
-    first, second = recorder.calls
+    first, second = recorder.params
     assert [int(row.joint.before) for row in first[:8]] == [0] + [100] * 7
     assert [int(row.joint.after) for row in first[:8]] == [100] * 7 + [0]
     assert not any(row.joint.held.any() for row in (*first, *second[1:]))
