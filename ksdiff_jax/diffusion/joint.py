@@ -14,17 +14,25 @@ approaches (diffusion/in_painting.py).
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.in_painting import filled
 from ksdiff_jax.diffusion.sample import Denoiser
-from ksdiff_jax.speech.utterance import Joint
 from ksdiff_jax.typing import Array, Bool, Float, Int, PyTree, Shaped
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """What rows share, as in `speech.utterance.Joint`."""
+
+    before: Int[Array, "b"]  # frames shared with the row before; 0: none
+    after: Int[Array, "b"]  # frames shared with the row after
+    held: Bool[Array, "b t"]  # frames that keep a given motion
 
 
 def jointly(

@@ -15,6 +15,7 @@ from ksdiff_jax.animate.windows import Window, borders_of, plan_windows
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.pretrained import Pretrained
 from ksdiff_jax.models.system import Sample
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.overrides import override
 from tests.animate.fake_system import STATISTICS
 from tests.animate.test_engine import tone
@@ -93,7 +94,7 @@ class Recorder(Runner):
         number = len(self.params)
         return [
             Sample(
-                np.full((job.window.frames, 59), number, np.float32),
+                np.full((job.window.frames, MOTION_DIMS), number, np.float32),
                 {
                     name: np.full(job.window.frames, number % 2 > 0)
                     for name in ("keyframes_expression", "keyframes_head")
