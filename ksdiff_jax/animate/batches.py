@@ -58,6 +58,22 @@ class Runner(NamedTuple):
         for bucket, size, group in self._batches(jobs, batch_size):
             yield group, self._sampled(group, bucket, size)
 
+    def run_rows(self, rows: list[Speech], jobs: list[Job]) -> list[Sample]:
+        """Return the samples of rows of one bucket, each cut to its window; those after the last
+        job fill the batch. They are split over the devices unless they are computed in turn.
+        """
+        keys = jnp.stack([job.key for job in jobs])[np.minimum(np.arange(len(rows)), len(jobs) - 1)]
+        starts = [job.window.start for job in jobs] + [0] * (len(rows) - len(jobs))
+        inputs = (stack_rows(rows), keys, np.array(starts, np.int32))
+        sharding = batch_sharding(self.mesh) if len(rows) > 1 else replicated(self.mesh)
+        sample = jax.device_get(
+            _sample(self.params, *jax.device_put(inputs, sharding), system=self.system)
+        )
+        return [
+            jax.tree.map(lambda array, row=row, job=job: array[row, : job.window.frames], sample)
+            for row, job in enumerate(jobs)
+        ]
+
     def _batches(
         self, jobs: list[Job], batch_size: int | None
     ) -> Iterator[tuple[int, int, list[Job]]]:
@@ -79,22 +95,14 @@ class Runner(NamedTuple):
         """Sample a batch of windows, filled with copies of the last one, and cut each result to its
         window.
         """
-        rows = [*group, *[group[-1]] * (size - len(group))]
-        inputs = (
-            stack_rows(
-                [pad_utterance(cut_utterance(r.utterance, *r.window), bucket) for r in rows]
-            ),
-            jnp.stack([row.key for row in rows]),
-            np.array([row.window.start for row in rows], np.int32),
-        )
-        sharding = batch_sharding(self.mesh) if size > 1 else replicated(self.mesh)
-        inputs = jax.device_put(inputs, sharding)
-        sample = _sample(self.params, *inputs, system=self.system)
-        sample = jax.device_get(sample)
-        return [
-            jax.tree.map(lambda array, row=row, job=job: array[row, : job.window.frames], sample)
-            for row, job in enumerate(group)
-        ]
+        filled = [*group, *[group[-1]] * (size - len(group))]
+        rows = [row_of_window(job, bucket) for job in filled]
+        return self.run_rows(rows, group)
+
+
+def row_of_window(job: Job, frames: int) -> Speech:
+    """Return a window padded to `frames` motion frames, as one row of a batch."""
+    return pad_utterance(cut_utterance(job.utterance, *job.window), frames)
 
 
 def bucket_of(frames: int, buckets: tuple[int, ...]) -> int:

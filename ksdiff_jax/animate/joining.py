@@ -9,6 +9,7 @@ import numpy as np
 
 from ksdiff_jax.animate.batches import Job, Runner
 from ksdiff_jax.animate.drawn_blinks import with_drawn_blinks
+from ksdiff_jax.animate.groups import sample_groups, samples_jointly
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
 from ksdiff_jax.face.blinks import with_closed_blinks
 from ksdiff_jax.models.system import Sample, System
@@ -34,9 +35,13 @@ def sample_whole(
     """
     longest = runner.buckets[-1]
     parts: list[dict[Window, Sample]] = [{} for _ in utterances]
-    jobs = []
+    jobs, long = [], {}
     for item, (utterance, key) in enumerate(zip(utterances, keys, strict=True)):
-        for window in plan_windows(utterance.frames, longest=longest):
+        windows = plan_windows(utterance.frames, longest=longest)
+        if samples_jointly(runner.system, windows):
+            long[item] = [Job(item, window, utterance, key) for window in windows]
+            continue
+        for window in windows:
             frames = slice(*window)
             if known is not None and not utterance.held.free[frames].any():
                 cut = lambda array, frames=frames: array[frames]  # noqa: E731
@@ -44,22 +49,34 @@ def sample_whole(
             else:
                 jobs.append(Job(item, window, utterance, key))
     total = window_frames(utterances, longest=longest)
-    done = total - sum(job.window.frames for job in jobs)
-    if progress and not jobs:
-        progress(done, total)
+    in_groups = sum(job.window.frames for of_item in long.values() for job in of_item)
+    done = total - in_groups - sum(job.window.frames for job in jobs)
+
+    def report(frames: int) -> None:
+        nonlocal done
+        done += frames
+        if progress:
+            progress(done, total)
+
+    if not jobs and not long:
+        report(0)
     for group, samples in runner.run(jobs, batch_size):
         for job, sample in zip(group, samples, strict=True):
             parts[job.item][job.window] = sample
-            done += job.window.frames
-        if progress:
-            progress(done, total)
+        report(sum(job.window.frames for job in group))
+    finished = {
+        item: sample_groups(runner, of_item, known=known and known[item], report=report)
+        for item, of_item in long.items()
+    }
     return [
-        joined_windows(
+        finished[item]
+        if item in finished
+        else joined_windows(
             [of_item[window] for window in sorted(of_item)],
             frames=utterance.frames,
             longest=longest,
         )
-        for of_item, utterance in zip(parts, utterances, strict=True)
+        for item, (of_item, utterance) in enumerate(zip(parts, utterances, strict=True))
     ]
 
 

@@ -10,6 +10,7 @@ the motions are cross-faded with weights that sum to one,
 so the result is linear in the coefficients: head rotations are small, and two similar axis-angles
 may be mixed as vectors. A frame's keyframes come from the window that owns it, which is the one
 whose border is farther away. Time is linear in T, and memory is that of one window plus the result.
+`sample.joint_windows` blends the windows at every step of the sampler instead (`groups.py`).
 """
 
 import itertools
@@ -46,6 +47,11 @@ def plan_windows(frames: int, *, longest: int, overlap: int = OVERLAP_FRAMES) ->
     return [Window(start, start + length) for start in starts]
 
 
+def only_neighbours_share(windows: list[Window]) -> bool:
+    """Return whether every frame lies in two windows at most."""
+    return all(left.stop <= right.start for left, right in zip(windows, windows[2:], strict=False))
+
+
 def join_windows(
     parts: list[Float[np.ndarray, "_ _"]], windows: list[Window], *, frames: int
 ) -> Float[np.ndarray, "{frames} _"]:
@@ -63,13 +69,18 @@ def join_windows(
     return joined
 
 
-def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
-    """Return per-frame values (t,), each frame's from the window that owns it."""
-    borders = [
+def borders_of(windows: list[Window], *, frames: int) -> list[int]:
+    """Return 0, the middle of every overlap, and `frames`: where the owner of frames changes."""
+    return [
         0,
         *((left.stop + right.start) // 2 for left, right in itertools.pairwise(windows)),
         frames,
     ]
+
+
+def owned_frames(parts: list[np.ndarray], windows: list[Window], *, frames: int) -> np.ndarray:
+    """Return per-frame values (t,), each frame's from the window that owns it."""
+    borders = borders_of(windows, frames=frames)
     pieces = [
         part[begin - window.start : end - window.start]
         for part, window, begin, end in zip(parts, windows, borders, borders[1:], strict=False)

@@ -51,7 +51,8 @@ def extract_prosody(
     samples = frames * SAMPLES_PER_SPEECH_FRAME
     audio = audio[:samples].astype(np.float32)
     audio -= audio.mean() if audio.size else 0  # a constant offset of the recorder is not energy
-    audio = np.pad(audio, (0, samples - len(audio)))
+    if len(audio) < samples:
+        audio = np.pad(audio, (0, samples - len(audio)))
     return np.stack([track_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
 
 
@@ -73,8 +74,12 @@ def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]
 
 def log_energy(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
     """Return the natural logarithm of the RMS of each frame's own 20 ms; s is a multiple of 320."""
-    frames = audio.reshape(-1, SAMPLES_PER_SPEECH_FRAME).astype(np.float64)
-    return np.log(np.maximum(np.sqrt(np.mean(frames**2, axis=-1)), ENERGY_FLOOR))
+    frames = audio.reshape(-1, SAMPLES_PER_SPEECH_FRAME)
+    power = np.empty(len(frames))
+    for start in range(0, len(frames), CHUNK_FRAMES):
+        part = frames[start : start + CHUNK_FRAMES].astype(np.float64)
+        power[start : start + CHUNK_FRAMES] = np.mean(part**2, axis=-1)
+    return np.log(np.maximum(np.sqrt(power), ENERGY_FLOOR))
 
 
 def _standardise(values: np.ndarray, *, reference: np.ndarray) -> np.ndarray:

@@ -21,8 +21,9 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.spoken_parts import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within
 from ksdiff_jax.speech.utterance import Utterance, cut_utterance, noise_id_of, whole_frames
-from ksdiff_jax.typing import Float
+from ksdiff_jax.typing import Float, Int
 
+_BLOCK_SAMPLES = 60 * SAMPLE_RATE_HZ
 SpeechSource = str | Path | Recording | np.ndarray
 
 
@@ -54,8 +55,7 @@ def read_utterance(
         audio, heard = recording.audio, recording.heard
         with heard.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # Full scale is that of the decoder, so that the samples of a 16-bit file are found again.
-    decoded = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)
+    noise_id = noise_id_of(_decoded(audio))
     audio = whole_frames(audio)
     if isinstance(transcript, str):
         transcript = Transcript(transcript, "")
@@ -69,11 +69,22 @@ def read_utterance(
         np.zeros(max_tokens, bool),
         digest,
         heard=heard,
-        noise_id=noise_id_of(decoded),
-        sound_id=noise_id_of(decoded),
+        noise_id=noise_id,
+        sound_id=noise_id,
         spoken=spoken_text(transcript, prosody[:, 1]),
     )
     return cut_utterance(utterance, 0, utterance.frames)
+
+
+def _decoded(audio: Float[np.ndarray, "s"]) -> Int[np.ndarray, "s"]:
+    """Return the samples as 16-bit integers, block by block. Full scale is that of the decoder, so
+    that the samples of a 16-bit file are found again.
+    """
+    decoded = np.empty(len(audio), np.int16)
+    for start in range(0, len(audio), _BLOCK_SAMPLES):
+        block = audio[start : start + _BLOCK_SAMPLES]
+        decoded[start : start + len(block)] = np.clip(np.rint(block * 32768.0), -32768, 32767)
+    return decoded
 
 
 def samples_at_16_khz(

@@ -45,6 +45,20 @@ class Held(NamedTuple):
     keyframes: Int[AnyArray, "*b t 2"]  # bits of the sample without the edit
 
 
+class Joint(NamedTuple):
+    """How the windows of a long clip, which are neighbouring rows of a batch, are sampled as one
+    motion (diffusion/joint.py).
+    """
+
+    before: Int[AnyArray, "*b"]  # frames shared with the row before; 0: none
+    after: Int[AnyArray, "*b"]  # frames shared with the row after
+    held: Bool[AnyArray, "*b t"]  # frames of windows that were sampled earlier
+    motion: Float[AnyArray, "*b t m"]  # their raw coefficients
+    unedited: Float[AnyArray, "*b t m"]  # those of the sample without the edit
+    # rows that are a window; they are computed in turn. None: all are, as one batch
+    present: Bool[AnyArray, "*b"] | None = None
+
+
 class Speech(NamedTuple):
     """A batch of speech. Padding follows the valid part; masks are True where valid."""
 
@@ -61,6 +75,7 @@ class Speech(NamedTuple):
     # clips in the causal mode, whose prosody has running statistics; None: none is
     causal: Bool[Array, "b"] | None = None
     held: Held | None = None  # what an edit keeps; None: nothing is edited
+    joint: Joint | None = None  # how the rows are one clip; None: each is a clip of its own
 
 
 class Utterance(NamedTuple):

@@ -107,13 +107,17 @@ def _log_mel(
     # A short recording is one block of a few lengths, so that only a few programs are compiled.
     size = min(_BLOCK_FRAMES, 1 << (count - 1).bit_length())
     samples = size * HOP_SAMPLES + 2 * EDGE - HOP_SAMPLES
-    behind = (blocks - 1) * size * HOP_SAMPLES + samples - EDGE - len(audio)
-    padded = np.concatenate([audio[EDGE:0:-1], audio, np.zeros(max(0, behind), np.float32)])
-    parts = [
-        np.asarray(log_mel_of(padded[None, at : at + samples], bands=config.mel_bands)[0])
-        for at in range(0, blocks * size * HOP_SAMPLES, size * HOP_SAMPLES)
-    ]
-    return np.concatenate(parts)[:count]
+    before = audio[EDGE:0:-1]
+    found = np.empty((count, config.mel_bands), np.float32)
+    for block in range(blocks):
+        at = block * size * HOP_SAMPLES - len(before)
+        sound = audio[max(0, at) : at + samples]
+        cut = np.concatenate([before, sound]) if block == 0 else sound
+        cut = np.pad(cut, (0, samples - len(cut)))[None]
+        rows = slice(block * size, (block + 1) * size)
+        part = np.asarray(log_mel_of(cut, bands=config.mel_bands)[0])
+        found[rows] = part[: len(found[rows])]
+    return found
 
 
 def silent_frames(count: int, frames: int, *, bands: int) -> Float[np.ndarray, "b n m"]:

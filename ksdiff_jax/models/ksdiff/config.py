@@ -255,6 +255,8 @@ class SampleConfig(diffusion.SampleConfig):
     # requires. No blink is closed afterwards then: that a blink ends half way shows at its end
     causal: bool = False
     style: str = ""  # one of model.generator.styles; empty: the unknown one
+    # R: windows of long speech are blended at every step (diffusion/joint.py); off: at the end
+    joint_windows: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

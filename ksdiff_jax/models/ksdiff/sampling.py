@@ -12,6 +12,7 @@
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
 hand (`Speech.keyframes`) replace the predicted ones of their track. An edited motion
 (`Speech.held`, normalised) is sampled beside the one without the edit (diffusion/in_painting.py).
+Rows that are windows of one clip (`Speech.joint`) are blended at every step (diffusion/joint.py).
 With `sample.causal` every clip is in the causal mode: the network has the same parameters, and
 frame t depends on no feature of speech after its own.
 
@@ -24,10 +25,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.diffusion.guidance import guide, one_batch, under_each
 from ksdiff_jax.diffusion.in_painting import side_by_side
+from ksdiff_jax.diffusion.joint import jointly, owned, row_by_row
 from ksdiff_jax.diffusion.sample import Denoiser
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
@@ -47,7 +50,7 @@ from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import frame_noise, frame_uniform, streams
 from ksdiff_jax.speech.utterance import PREDICTED, Speech
-from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
+from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 
 class Condition(NamedTuple):
@@ -56,6 +59,7 @@ class Condition(NamedTuple):
     encoded: Encoded
     unguided: Encoded | None  # with the transcript dropped; None if no generator is guided
     keyframes: dict[str, Int[Array, "b t"]]  # bits by track
+    present: Bool[Array, "b"] | None = None  # as in `Joint`
 
 
 def sample_normalised(
@@ -70,6 +74,61 @@ def sample_normalised(
     """Return normalised motion (b, t, m) and keyframe tracks (b, t); see
     `models.system.System.sample`.
     """
+    frames, joint = speech.mask.shape[1], speech.joint
+    prepare = partial(prepared, network, params, options=options)
+    if joint is None:
+        condition, tracks = prepare(speech, keys, first)
+    else:
+        rows = (speech._replace(held=None, joint=None), keys, first)
+        condition, tracks = row_by_row(lambda row: prepare(*row), rows, joint.present)
+        of_row = partial(owned, joint=joint, mask=speech.mask)
+        bits = jax.tree.map(of_row, condition.keyframes)
+        condition = condition._replace(keyframes=bits, present=joint.present)
+
+    noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
+    noise = noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)
+    schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
+    steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)
+    motion = jnp.zeros_like(noise)
+    for name, dims in generator_dims(network.config).items():
+
+        def draw(step, name=name, dims=dims):
+            return frame_noise(streams(keys, f"sampler {name}", step), first, frames, (len(dims),))
+
+        of_path = partial(path_denoiser, network, params, name, speech=speech, options=options)
+        denoise, start, dims = of_path(condition), noise[..., jnp.array(dims)], jnp.array(dims)
+        if speech.held is not None:
+            held = speech.held
+            unedited = {
+                track: held.keyframes[..., TRACKS.index(track)] for track in condition.keyframes
+            }
+            denoise = side_by_side(
+                of_path(condition._replace(keyframes=unedited)),
+                denoise,
+                held.motion[..., dims],
+                pinned=held.pinned[..., dims],
+                free=held.free,
+            )
+            start, draw = twice(start), lambda step, draw=draw: twice(draw(step))
+        if joint is not None:
+            kept = [joint.motion] if speech.held is None else [joint.unedited, joint.motion]
+            kept = jnp.concatenate([motion[..., dims] for motion in kept], axis=-1)
+            denoise = jointly(denoise, joint, kept, mask=speech.mask)
+        path = sampler(denoise, start, draw, steps=steps)
+        motion = motion.at[..., dims].set(path[..., -len(dims) :])
+    return Sample(motion, tracks)
+
+
+def prepared(
+    network: Network,
+    params: PyTree,
+    speech: Speech,
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
+    *,
+    options: SampleConfig,
+) -> tuple[Condition, dict[str, Shaped[Array, "b t"]]]:
+    """Return what does not depend on the diffusion step, and the tracks of the sample."""
     frames = speech.mask.shape[1]
     nothing = jnp.zeros(len(speech.mask), bool)
     style = style_of_options(network, options, batch=len(nothing))
@@ -89,34 +148,7 @@ def sample_normalised(
         tracks |= {f"keyframes_{track}": found, f"keyframe_score_{track}": score}
     guided = any(options.guidance_of(name) != 1.0 for name in generator_dims(network.config))
     unguided = encode(network, params, speech, ~nothing, style=style) if guided else None
-    condition = Condition(encoded, unguided, bits)
-
-    noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
-    noise = noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)
-    schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
-    steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)
-    motion = jnp.zeros_like(noise)
-    for name, dims in generator_dims(network.config).items():
-
-        def draw(step, name=name, dims=dims):
-            return frame_noise(streams(keys, f"sampler {name}", step), first, frames, (len(dims),))
-
-        of_path = partial(path_denoiser, network, params, name, speech=speech, options=options)
-        denoise, start, dims = of_path(condition), noise[..., jnp.array(dims)], jnp.array(dims)
-        if speech.held is not None:
-            held = speech.held
-            unedited = {track: held.keyframes[..., TRACKS.index(track)] for track in bits}
-            denoise = side_by_side(
-                of_path(condition._replace(keyframes=unedited)),
-                denoise,
-                held.motion[..., dims],
-                pinned=held.pinned[..., dims],
-                free=held.free,
-            )
-            start, draw = twice(start), lambda step, draw=draw: twice(draw(step))
-        path = sampler(denoise, start, draw, steps=steps)
-        motion = motion.at[..., dims].set(path[..., -len(dims) :])
-    return Sample(motion, tracks)
+    return Condition(encoded, unguided, bits), tracks
 
 
 def twice(values: Float[Array, "b t c"]) -> Float[Array, "b t c2"]:
@@ -211,7 +243,16 @@ def guided_denoiser(
     def denoise(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
         return guided_prediction(predictions(noisy, step), options, name)
 
-    return denoise
+    def denoise_row(row: PyTree) -> Float[Array, "1 t c"]:
+        noisy, step, conditions = row
+        predictions = [predict(noisy, step[0], condition) for condition in conditions]
+        return guided_prediction(predictions, options, name)
+
+    def in_turn(noisy: Float[Array, "b t c"], step: Int[Array, ""]) -> Float[Array, "b t c"]:
+        rows = (noisy, jnp.full(len(noisy), step), conditions)
+        return row_by_row(denoise_row, rows, condition.present)
+
+    return denoise if condition.present is None else in_turn
 
 
 def guidance_conditions(

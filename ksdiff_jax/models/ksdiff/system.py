@@ -47,6 +47,7 @@ class KSDiff:
     config: Config
     space: MotionSpace = BUILTIN
     holds_motion: ClassVar[bool] = True  # `sample` reads `Speech.held`
+    joins_windows: ClassVar[bool] = True  # and `Speech.joint`
 
     @property
     def needs(self) -> Needs:
@@ -107,6 +108,12 @@ class KSDiff:
         if speech.held is not None:
             given = self.space.normalise(speech.held.motion)
             speech = speech._replace(held=speech.held._replace(motion=given))
+        if speech.joint is not None:
+            motion, unedited = map(
+                self.space.normalise, (speech.joint.motion, speech.joint.unedited)
+            )
+            joint = speech.joint._replace(motion=motion, unedited=unedited)
+            speech = speech._replace(joint=joint)
         sample = sample_normalised(self._sampled, params, speech, keys, first, options=options)
         motion = jnp.where(speech.mask[..., None], self.space.denormalise(sample.motion), 0.0)
         return sample._replace(motion=motion.astype(jnp.dtype(self.config.model.output_dtype)))
