@@ -65,7 +65,7 @@ def visited(
         if not found:
             found.append(clean)
         for place in range(1, count):
-            alpha_bar, following = steps.alpha_bar[place - 1], steps.alpha_bar[place]
+            alpha_bar, following = jnp.asarray(steps.alpha_bar[place - 1 : place + 1])
             clean = jax.lax.stop_gradient(clean)
             epsilon = implied_noise(noisy, clean, alpha_bar)
             noisy = jnp.sqrt(following) * clean + jnp.sqrt(1 - following) * epsilon
