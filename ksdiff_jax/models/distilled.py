@@ -19,6 +19,8 @@ from ksdiff_jax.typing import PyTree
 # First path elements of the parameters that are distilled, by system.
 DENOISERS = {
     "ksdiff": "generators_",
+    "disenttalk": "denoiser",
+    "fd2talk_motion": "transformers_",
 }
 
 
