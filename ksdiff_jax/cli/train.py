@@ -37,6 +37,7 @@ examples:
   ksdiff-jax train demo --data.sources 'weight=0.5 name=corpus, path=SHARDS weight=0.5 name=me'
                                                several data sets, each with its share of the clips
   ksdiff-jax train student --model.teacher.path openai/whisper-tiny.en    a small speech encoder
+  ksdiff-jax train distill --distill.teacher runs/demo    a student of it for 1, 2 or 4 steps
 
 The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and exit with
 status 143 and 130; a run without a step for train.hang_s seconds exits with 75.
