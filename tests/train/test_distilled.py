@@ -53,6 +53,7 @@ def test_a_student_is_trained_resumed_and_sampled_in_few_steps(system, tmp_path,
     student = read_pretrained(tmp_path / "run")
     assert student.config.sample.steps == 2 and student.config.distill.guidance == 2.0
     assert "teacher" not in student.params
+    assert f"Distilled from {teacher}, SHA-256" in (student.path / "card.md").read_text()
     moved = {
         name
         for name, leaf in named_leaves(student.params).items()
