@@ -3,7 +3,7 @@ after all of its steps.
 
     A    = sampler(x_T, teacher)          the end of the teacher's trajectory, guidance included
     x'   = √ᾱ' x̂₀ + √(1 − ᾱ') ε           a step of DDIM from the student's own x̂₀, no gradient
-    loss = mean over visited steps of  L(f(x, n), A),   L = L_rec + λ_vel L_vel + λ_mr L_mr
+    loss = mean over visited steps of  L(f(x, n), A)                    models/distillation.py
 
 The student f is a consistency function (Song et al. 2023, Eq. 5): at every step that it visits it
 has the same target, the end of the trajectory that begins at x_T. Its target is computed by the
@@ -11,12 +11,9 @@ teacher's solver (as in Luhman and Luhman 2021), not by the student at an adjace
 is bootstrapped. The steps are those of 1, 2, 4 ... evenly spaced steps of DDIM; one network serves
 all of them. After the first step it gets what its own sampling gives it, so that it corrects its
 own errors. The teacher's guidance becomes part of the student (Meng et al. 2023).
-
-L_rec, L_vel and L_mr are those of KSDiff, Eq. 5 and 6: squared errors of motion and velocity, and
-of the magnitude of short-time spectra, which keeps the amplitude of what is random.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -27,8 +24,7 @@ from ksdiff_jax.diffusion.process import implied_noise
 from ksdiff_jax.diffusion.sample import Denoiser
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import Schedule, sampling_steps
-from ksdiff_jax.models.ksdiff.losses import reconstruction_loss, spectral_loss, velocity_loss
-from ksdiff_jax.typing import Array, Bool, Float
+from ksdiff_jax.typing import Array, Float
 
 
 class Path(NamedTuple):
@@ -72,27 +68,3 @@ def visited(
             clean = denoise(noisy, jnp.asarray(steps.step[place]))
             found.append(clean)
     return found
-
-
-def distillation_terms(
-    paths: Mapping[str, Path],
-    mask: Bool[Array, "b t"],
-    *,
-    schedule: Schedule,
-    settings: DistillConfig,
-) -> dict[str, Float[Array, "b"]]:
-    """Return every weighted term of each clip, `<path>/<term>`; `mask` marks valid frames."""
-    terms = {}
-    for name, path in paths.items():
-        target = trajectory_end(path, schedule=schedule, settings=settings)
-        given = {"schedule": schedule, "student_steps": settings.student_steps}
-        found = visited(path.student, path.noise, **given)
-
-        def mean(loss, found=found, target=target, **options):
-            return sum(loss(each, target, mask, **options) for each in found) / len(found)
-
-        terms[f"{name}/reconstruction"] = mean(reconstruction_loss)
-        terms[f"{name}/velocity"] = settings.velocity * mean(velocity_loss)
-        spectral = mean(spectral_loss, windows=settings.spectral_windows)
-        terms[f"{name}/spectral"] = settings.spectral * spectral
-    return terms

@@ -7,7 +7,6 @@ import numpy as np
 
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.diffusion.distillation import distillation_terms
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import configured_execution
 from ksdiff_jax.models.disenttalk.config import Config
@@ -16,6 +15,7 @@ from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.regions import region_numbers
 from ksdiff_jax.models.disenttalk.sampling import distilled_paths, sample_normalised
 from ksdiff_jax.models.disenttalk.training import training_terms
+from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.sync.configured_loss import configured_sync_loss
 from ksdiff_jax.models.system import Needs, Sample, Terms

@@ -9,8 +9,8 @@ import numpy as np
 from ksdiff_jax.config import Config
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.diffusion.distillation import distillation_terms
 from ksdiff_jax.layers.execution import configured_execution
+from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
 from ksdiff_jax.models.ksdiff.distillation import distilled_paths

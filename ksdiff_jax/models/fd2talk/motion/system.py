@@ -7,8 +7,8 @@ import numpy as np
 
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
-from ksdiff_jax.diffusion.distillation import distillation_terms
 from ksdiff_jax.layers.execution import configured_execution
+from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.fd2talk.motion.config import Config
 from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
 from ksdiff_jax.models.fd2talk.motion.parts import Parts, generated_parts

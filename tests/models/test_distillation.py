@@ -7,9 +7,10 @@ import optax
 import pytest
 
 from ksdiff_jax.diffusion.config import DiffusionConfig, DistillConfig
-from ksdiff_jax.diffusion.distillation import Path, distillation_terms, trajectory_end, visited
+from ksdiff_jax.diffusion.distillation import Path, trajectory_end, visited
 from ksdiff_jax.diffusion.sample import ddim
 from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
+from ksdiff_jax.models.distillation import distillation_terms
 
 SCHEDULE = DiffusionConfig()
 SETTINGS = DistillConfig(teacher="a Gaussian", steps=40, sampler="dpm++2m")
