@@ -41,6 +41,8 @@ SCHEMA = "ksdiff-samplers/1"
 STEPS = (4, 6, 8, 10, 15, 25, 50)
 REPEATS = 5  # of the times
 Times = tuple[float, float, float]
+# Options of sampling that a student has too; guidance is in its weights.
+_OF_STUDENT = ("style", "blinks", "lip_temperature")
 UNUSED = ("real", "folds", "syncnet", "sync", "control", "sampler", "videos")
 
 
@@ -71,6 +73,12 @@ def add_sampler_arguments(add: Callable[..., argparse.Action]) -> None:
         help=f"how the steps are placed: {', '.join(get_args(Spacing))} (default: the "
         "checkpoint's); several with --samplers",
     )
+    add(
+        "--student",
+        metavar="CHECKPOINT",
+        help="with --samplers: rows of a student that was distilled from the checkpoint "
+        "(`ksdiff-jax train distill`) too, one for each of its numbers of steps",
+    )
 
 
 def use_one_value(args: argparse.Namespace) -> None:
@@ -92,6 +100,11 @@ def use_one_value(args: argparse.Namespace) -> None:
                 "or give one value"
             )
         setattr(args, option, several[0] if len(several) == 1 else None)
+    if args.student and not args.samplers:
+        raise InputError(
+            f"--student {args.student}: a row of the table of samplers; add --samplers, or name it "
+            "with --checkpoint"
+        )
 
 
 def check_samplers(args: argparse.Namespace) -> None:
@@ -145,6 +158,8 @@ def measure_samplers(
     check_face(builtin_face(), engine.space.name, what="a table of samplers")
     own, wanted = _options(args, engine)
     engines = {options: engine.with_options(**options._asdict()) for options in wanted}
+    engines |= _student_engines(args, about["checkpoint"], engine)
+    wanted = list(engines)
     about |= what_is_measured(args, engine, clips, without=("sampler", "spacing", "steps"))
     rows, times = _finished(out, about, console)
     truth, utterances = truth_of(builtin_face(), clips), [engine.read_clip(c) for c in clips]
@@ -173,6 +188,37 @@ def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list
     spacings = args.every_spacing or [sample.spacing]
     rows = itertools.starmap(Options, itertools.product(args.samplers, spacings, steps))
     return own, [*dict.fromkeys([REFERENCE, *rows])]
+
+
+def _student_engines(
+    args: argparse.Namespace, teacher: dict, engine: "Engine"
+) -> "dict[Options, Engine]":
+    """Return an engine of the student for each of its numbers of steps; {} without `--student`.
+
+    Raise `InputError` for a checkpoint that is not a student of this one.
+    """
+    if not args.student:
+        return {}
+    from ksdiff_jax.animate.engine import Engine
+    from ksdiff_jax.evaluate.sampler_table import Options
+    from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.pretrained import load_pretrained
+
+    student = load_pretrained(args.student, encoder=args.encoder, space=args.space)
+    distill = getattr(student.config, "distill", None)
+    if distill is None or distill.digest != teacher["digest"]:
+        raise InputError(
+            f"--student {args.student}: was not distilled from {teacher['name']}; name its teacher "
+            "with --checkpoint"
+        )
+    system = build_system(student.config, student.space)
+    whole = Engine(system, student.params, buckets=engine.buckets)
+    given = {name: value for name, value in single_values(args).items() if name in _OF_STUDENT}
+    name = f"student {student.digest[:8]}"
+    return {
+        Options(name, "trailing", steps): whole.with_options(steps=steps, **given)
+        for steps in distill.student_steps
+    }
 
 
 def _times(

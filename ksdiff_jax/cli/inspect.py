@@ -209,9 +209,10 @@ def _syncnet_folder(folder: Path) -> dict:
 
 
 def _config(path: str | Path) -> dict:
+    from ksdiff_jax.models.distilled import with_distillation
     from ksdiff_jax.overrides import load_config
 
-    config = load_config(path)
+    config, _ = with_distillation(load_config(path))  # a student has its teacher's network
     facts = (
         {"kind": "config", "name": config.name}
         | _parameters(_shapes(config), config)

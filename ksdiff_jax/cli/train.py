@@ -37,6 +37,7 @@ examples:
   ksdiff-jax train demo --data.sources 'weight=0.5 name=corpus, path=SHARDS weight=0.5 name=me'
                                                several data sets, each with its share of the clips
   ksdiff-jax train student --model.teacher.path openai/whisper-tiny.en    a small speech encoder
+  ksdiff-jax train distill --distill.teacher runs/demo    a student of it for 1, 2 or 4 steps
 
 The same command resumes a run from its last checkpoint. SIGTERM and Ctrl-C save and exit with
 status 143 and 130; a run without a step for train.hang_s seconds exits with 75.
@@ -178,17 +179,20 @@ def validation_figures_of(system, params, data) -> dict[str, float]:
 
 
 def _with_fixed_networks(config: Config):
-    """Return the configuration with the networks that it names, its speech encoder, and the one of
-    them whose output is kept per clip; None for those that it does not have.
+    """Return the configuration with the networks that it names, its speech encoder, the one of them
+    whose output is kept per clip, and the weights of a teacher that is distilled; None, and {}, for
+    those that it does not have.
     """
+    from ksdiff_jax.models.distilled import with_distillation
     from ksdiff_jax.models.fd2talk.frames.first_stage import with_first_stage
     from ksdiff_jax.models.speech_encoder import with_encoder
     from ksdiff_jax.models.student.teacher import with_teacher
 
+    config, teaching = with_distillation(config)
     config, encoder = with_encoder(config)
     config, teacher = with_teacher(config)
     config, first_stage = with_first_stage(config)
-    return config, encoder, encoder or teacher or first_stage
+    return config, encoder, encoder or teacher or first_stage, teaching
 
 
 def train_system(
@@ -222,7 +226,7 @@ def train_system(
     progress = Progress(config.train.steps, stream=stream)
     if is_main_process():
         _describe(config, console)
-    config, encoder, kept = _with_fixed_networks(config)
+    config, encoder, kept, teaching = _with_fixed_networks(config)
 
     def open_data(system):
         return open_training_data(
@@ -240,7 +244,7 @@ def train_system(
         open_data=open_data,
         evaluate=evaluate,
         progress=progress,
-        given=encoder_params(encoder),
+        given=encoder_params(encoder) | teaching,
         watching=Watching(step_flops=step_flops, draw_samples=_draw_samples, profile=profile),
         overwrite=overwrite,
     )

@@ -52,13 +52,14 @@ def clip_row(
     features: Float[np.ndarray, "f2 d"] | None = None,
     keyframes: Bool[np.ndarray, "t 2"] | None = None,
     causal: bool | None = None,
+    with_audio: bool = False,
 ) -> Batch:
     """Return one row of a batch: `System.example` of a system that generates motion from speech.
 
     With `rng` the row is a random cut, with its sound changed as in `config.data.augment`;
     `features` are those of the recorded sound, `keyframes` those of the whole clip. Without `rng`
     the row is the clip from its start, unchanged. `causal` is whether it is in the causal mode;
-    None: the system has none.
+    None: the system has none. The sound is in a random row with features only if `with_audio`.
     """
     changes = config.data.augment if rng is not None else None
     if changes is not None and rng.random() < changes.pitch_loss:
@@ -71,7 +72,7 @@ def clip_row(
         features=features,
         keyframes=keyframes,
         causal=causal,
-        with_audio=features is None or rng is None or changes is not None,
+        with_audio=with_audio or features is None or rng is None or changes is not None,
     )
     return row if changes is None else _augmented(row, rng, changes=changes)
 

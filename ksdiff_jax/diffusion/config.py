@@ -11,6 +11,9 @@ SamplerName = Literal["ddim", "dpm++2m", "unipc"]  # diffusion/samplers.py
 Spacing = Literal["trailing", "log_snr"]  # diffusion/schedule.py
 
 
+TEACHER = "teacher"  # the teacher's denoisers in a tree of parameters
+
+
 @dataclass(frozen=True)
 class DiffusionConfig:
     """Noise process (KSDiff §2.3, FD2Talk §4.1 and its Eq. 5); the network predicts the clean
@@ -56,6 +59,63 @@ class SampleConfig:
         need(noisy, self, "sample.eta", f"0: the sampler {self.sampler} draws no noise")
         span = "0 (speech alone) to 1 (all noise)"
         probabilities(self, "sample", "lip_temperature", what=span)
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """Distillation into few steps (R; diffusion/distillation.py); `ksdiff-jax train distill`."""
+
+    # the checkpoint that is distilled: a folder, workdir, shipped name or org/name of the hub; the
+    # student has its network and starts from its weights. Empty: the model is not distilled
+    teacher: str = ""
+    digest: str = ""  # of the teacher, stored when a run begins
+    student_steps: tuple[int, ...] = (1, 2, 4)  # numbers of sampling steps that are learned
+    # how the teacher is sampled
+    sampler: SamplerName = "unipc"
+    spacing: Spacing = "log_snr"
+    steps: int = 5
+    guidance: float = 1.0  # of the teacher, stored when a run begins
+    # weights of the loss beside that of the reconstruction
+    velocity: float = 1.0
+    spectral: float = 0.3
+    spectral_windows: tuple[int, ...] = (8, 16, 32)  # motion frames
+
+    def __post_init__(self) -> None:
+        at_least(self, "distill", steps=1)
+        weights(self, "distill", "guidance", "velocity", "spectral")
+        steps = self.student_steps
+        rising = bool(steps) and steps[0] >= 1 and list(steps) == sorted(set(steps))
+        need(rising, self, "distill.student_steps", "rising numbers of 1 or more")
+        windows = all(window >= 4 for window in self.spectral_windows)
+        need(windows, self, "distill.spectral_windows", "windows of 4 or more motion frames")
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Return the path prefix of the teacher's weights in a tree of parameters, if any."""
+        return (TEACHER,) if self.teacher else ()
+
+
+# Options of sampling that a student has from its teacher's trajectories: it has no other value.
+ABSORBED = ("guidance", "head_guidance", "keyframe_guidance")
+
+
+def check_distilled(config) -> None:
+    """Check that a distilled model is sampled as it was distilled: by DDIM in one of its numbers of
+    steps, without guidance, which its weights contain.
+    """
+    distill, sample = config.distill, config.sample
+    if not distill.teacher:
+        return
+    because = "the model is distilled"
+    known = sample.steps in distill.student_steps
+    steps = ", ".join(map(str, distill.student_steps))
+    need(known, sample, "sample.steps", f"one of {steps}: {because}")
+    need(sample.sampler == "ddim", sample, "sample.sampler", f"ddim: {because}")
+    need(sample.spacing == "trailing", sample, "sample.spacing", f"trailing: {because}")
+    need(sample.eta == 0, sample, "sample.eta", f"0: {because}")
+    for name in ABSORBED:
+        plain = getattr(sample, name, None) in (None, 1.0)
+        need(plain, sample, f"sample.{name}", f"1: {because}, its teacher's is in its weights")
 
 
 def check_steps(config) -> None:

@@ -71,6 +71,12 @@ def card(config: Config, *, data: TrainingData, step: int, metrics: dict[str, fl
             f"A speech encoder; teacher: {teacher.path}, SHA-256 {teacher.digest}, not needed to "
             "use it."
         )
+    distill = getattr(config, "distill", None)  # not of systems without a sampler
+    if distill is not None and distill.teacher:
+        lines.append(
+            f"Distilled from {distill.teacher}, SHA-256 {distill.digest}, for "
+            f"{', '.join(map(str, distill.student_steps))} sampling steps without guidance."
+        )
     if metrics:
         lines += ["", "| validation | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4g} |" for name, value in metrics.items()]

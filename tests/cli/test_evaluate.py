@@ -245,6 +245,8 @@ def test_a_table_of_sampling_options_refuses_the_test_split_and_what_it_does_not
         ),
         (["--steps", "4", "6"], "--steps 4 6: several make a table; add --samplers"),
         (["--samplers", "ddim", "--split", "test"], "--split test: a sampler chosen on the test"),
+        (["--student", "demo"], "--student demo: a row of the table of samplers; add --samplers"),
+        (["--samplers", "ddim", "--student", "demo"], "--student demo: was not distilled from"),
         (["--samplers", "ddim", "--control", "still"], "--control: not used with --samplers"),
         (["--samplers", "ddim", "--guidance", "1", "2"], "--guidance: several values are another"),
         (["--sampler", "unipc", "--steps", "0"], "steps 0"),

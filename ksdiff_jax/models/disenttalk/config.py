@@ -9,7 +9,12 @@ from typing import Literal
 
 from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
 from ksdiff_jax.diffusion import config as diffusion
-from ksdiff_jax.diffusion.config import SampleConfig, check_steps
+from ksdiff_jax.diffusion.config import (
+    DistillConfig,
+    SampleConfig,
+    check_distilled,
+    check_steps,
+)
 from ksdiff_jax.limits import at_least, need, weights
 from ksdiff_jax.models.sync.reference import SyncModelConfig
 from ksdiff_jax.speech.config import EncoderConfig
@@ -112,16 +117,20 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     name: str = ""
     system: Literal["disenttalk"] = "disenttalk"
 
     def __post_init__(self) -> None:
         check_steps(self)
+        check_distilled(self)
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Return the path prefix of a pretrained encoder, unless it is finetuned."""
-        return self.model.encoder.frozen
+        """Return the path prefixes of a pretrained encoder, unless it is finetuned, and of the
+        teacher of a distilled model.
+        """
+        return self.model.encoder.frozen + self.distill.frozen
 
     @property
     def transcript_tokens(self) -> int:

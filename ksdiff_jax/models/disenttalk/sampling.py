@@ -11,12 +11,14 @@ depend on the clip and the frame only (`rng.frame_keys`).
 
 import jax.numpy as jnp
 
+from ksdiff_jax.diffusion.config import TEACHER
+from ksdiff_jax.diffusion.distillation import Path
 from ksdiff_jax.diffusion.guidance import guide, one_batch, under_each
 from ksdiff_jax.diffusion.process import implied_clean
 from ksdiff_jax.diffusion.sample import Denoiser
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import alpha_bars, sampling_steps
-from ksdiff_jax.models.disenttalk.config import ModelConfig, SampleConfig
+from ksdiff_jax.models.disenttalk.config import Config, ModelConfig, SampleConfig
 from ksdiff_jax.models.disenttalk.latent import Regions, channels_of, latent_widths
 from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.regions import LIP
@@ -38,12 +40,10 @@ def sample_normalised(
 ) -> Float[Array, "b t m"]:
     """Return normalised motion (b, t, m); see `models.system.System.sample`."""
     frames, config = speech.mask.shape[1], network.config
-    scale = noise_scale(config, network.regions, lip_temperature=options.lip_temperature)
-    shape = scale.shape
-    noise = scale * frame_noise(streams(keys, "noise"), first, frames, shape)
+    noise = initial_noise(network, keys, first, frames, options=options)
 
     def draw(step):
-        return frame_noise(streams(keys, "sampler", step), first, frames, shape)
+        return frame_noise(streams(keys, "sampler", step), first, frames, noise.shape[2:])
 
     steps = sampling_steps(config.diffusion, steps=options.steps, spacing=options.spacing)
     denoise = guided_denoiser(network, params, speech, guidance=options.guidance)
@@ -51,6 +51,34 @@ def sample_normalised(
     expression = network.apply({"params": params}, latent, method=Network.decode_motion)
     motion = jnp.zeros((*speech.mask.shape, space.width), jnp.float32)
     return motion.at[..., expression_columns(space)].set(expression)
+
+
+def initial_noise(
+    network: Network,
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
+    frames: int,
+    *,
+    options: SampleConfig,
+) -> Float[Array, "b t z"]:
+    """Return Z_T of every channel."""
+    given = {"lip_temperature": options.lip_temperature}
+    scale = noise_scale(network.config, network.regions, **given)
+    return scale * frame_noise(streams(keys, "noise"), first, frames, scale.shape)
+
+
+def distilled_paths(
+    network: Network, params: PyTree, speech: Speech, keys: Key[Array, "b"], *, config: Config
+) -> dict[str, Path]:
+    """Return student, teacher and initial noise of the denoiser; `params["teacher"]` is the
+    teacher's (models/distilled.py).
+    """
+    frames, first = speech.mask.shape[1], jnp.zeros(len(speech.mask), jnp.int32)
+    noise = initial_noise(network, keys, first, frames, options=config.sample)
+    student = guided_denoiser(network, params, speech, guidance=config.sample.guidance)
+    own = params | params[TEACHER]
+    teacher = guided_denoiser(network, own, speech, guidance=config.distill.guidance)
+    return {"motion": Path(student, teacher, noise)}
 
 
 def guided_denoiser(

@@ -13,8 +13,9 @@ from ksdiff_jax.models.disenttalk.config import Config
 from ksdiff_jax.models.disenttalk.latent import Regions
 from ksdiff_jax.models.disenttalk.network import Network
 from ksdiff_jax.models.disenttalk.regions import region_numbers
-from ksdiff_jax.models.disenttalk.sampling import sample_normalised
+from ksdiff_jax.models.disenttalk.sampling import distilled_paths, sample_normalised
 from ksdiff_jax.models.disenttalk.training import training_terms
+from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.sync.configured_loss import configured_sync_loss
 from ksdiff_jax.models.system import Needs, Sample, Terms
@@ -84,8 +85,15 @@ class DisentTalk:
         return self.network.init(key, silent_speech())["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """Return every weighted term of each clip; frozen parameters get no gradient."""
+        """Return every weighted term of each clip, or those of distillation; frozen parameters get
+        no gradient.
+        """
         params = stop_frozen(params, self.config)
+        if self.config.distill.teacher:
+            given = (self.network, params, batch.speech, keys)
+            paths = distilled_paths(*given, config=self.config)
+            given = {"schedule": self.config.model.diffusion, "settings": self.config.distill}
+            return distillation_terms(paths, batch.speech.mask, **given)
         return training_terms(
             self.network,
             params,

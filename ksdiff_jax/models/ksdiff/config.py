@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from ksdiff_jax.audio.timebase import SPEECH_FRAMES_PER_MOTION_FRAME
 from ksdiff_jax.config import DataConfig, MeshConfig, TrainConfig
 from ksdiff_jax.diffusion import config as diffusion
-from ksdiff_jax.diffusion.config import DiffusionConfig, check_steps
+from ksdiff_jax.diffusion.config import DiffusionConfig, check_distilled, check_steps
 from ksdiff_jax.limits import at_least, below_one, need, probabilities, weights
 from ksdiff_jax.speech.config import EncoderConfig
 
@@ -276,6 +276,14 @@ class SampleConfig(diffusion.SampleConfig):
 
 
 @dataclass(frozen=True)
+class DistillConfig(diffusion.DistillConfig):
+    """Distillation into few steps; the guidance of the teacher is stored when a run begins."""
+
+    head_guidance: float | None = None
+    keyframe_guidance: float = 1.0
+
+
+@dataclass(frozen=True)
 class Config:
     """One experiment with KSDiff; a `ksdiff_jax.config.Config`."""
 
@@ -285,11 +293,13 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     name: str = ""
     system: Literal["ksdiff"] = "ksdiff"
 
     def __post_init__(self) -> None:
         check_steps(self)
+        check_distilled(self)
         styles = self.model.generator.styles
         known = f"one of {', '.join(styles)}" if styles else "it empty, the model has no styles"
         need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
@@ -328,5 +338,7 @@ class Config:
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Return the path prefix of a pretrained encoder, unless it is finetuned."""
-        return self.model.encoder.frozen
+        """Return the path prefixes of a pretrained encoder, unless it is finetuned, and of the
+        teacher of a distilled model.
+        """
+        return self.model.encoder.frozen + self.distill.frozen

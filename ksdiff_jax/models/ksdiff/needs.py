@@ -34,6 +34,7 @@ def needs_of(config: Config) -> Needs:
         spaces=(BUILTIN.name, FLAME.name),
         builtin_only=tuple(builtin_only),
         kept=("speech",) if config.model.encoder.kind == "pretrained" else (),
-        styles=config.model.generator.styles,
+        # The styles of a distilled model are drawn, not those of its data.
+        styles=() if config.distill.teacher else config.model.generator.styles,
         per_style=("regression/*",),
     )

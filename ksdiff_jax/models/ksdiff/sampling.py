@@ -59,6 +59,7 @@ class Condition(NamedTuple):
     encoded: Encoded
     unguided: Encoded | None  # with the transcript dropped; None if no generator is guided
     keyframes: dict[str, Int[Array, "b t"]]  # bits by track
+    style: Int[Array, "b"] | None = None  # None: the model has no styles
     present: Bool[Array, "b"] | None = None  # as in `Joint`
 
 
@@ -85,8 +86,7 @@ def sample_normalised(
         bits = jax.tree.map(of_row, condition.keyframes)
         condition = condition._replace(keyframes=bits, present=joint.present)
 
-    noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
-    noise = noise.at[..., jnp.array(options.lip_dims, jnp.int32)].multiply(options.lip_temperature)
+    noise = initial_noise(keys, first, frames, options=options)
     schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
     steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)
     motion = jnp.zeros_like(noise)
@@ -148,7 +148,16 @@ def prepared(
         tracks |= {f"keyframes_{track}": found, f"keyframe_score_{track}": score}
     guided = any(options.guidance_of(name) != 1.0 for name in generator_dims(network.config))
     unguided = encode(network, params, speech, ~nothing, style=style) if guided else None
-    return Condition(encoded, unguided, bits), tracks
+    return Condition(encoded, unguided, bits, style), tracks
+
+
+def initial_noise(
+    keys: Key[Array, "b"], first: Int[Array, "b"], frames: int, *, options: SampleConfig
+) -> Float[Array, "b t m"]:
+    """Return x_T of every motion number."""
+    noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))
+    lips = jnp.array(options.lip_dims, jnp.int32)
+    return noise.at[..., lips].multiply(options.lip_temperature)
 
 
 def twice(values: Float[Array, "b t c"]) -> Float[Array, "b t c2"]:
@@ -207,13 +216,13 @@ def guided_denoiser(
     network: Network, params: PyTree, name: str, condition: Condition, *, options: SampleConfig
 ) -> Denoiser:
     """Return x̂₀ of the generator `name` as a function of noisy coefficients and step, in the style
-    of the options.
+    of the condition.
 
     The function guides the conditional prediction away from one without speech by the scale
     `options.guidance_of(name)`, and away from one that knows the speech but not the keyframes by
     the scale `options.keyframe_guidance`. It is the plain conditional model if both are 1.
     """
-    style = style_of_options(network, options, batch=len(condition.encoded.mask))
+    style = condition.style
 
     def given(encoded: Encoded, keyframes: dict[str, Int[Array, "b t"]], *, drop: bool) -> PyTree:
         memory = network.apply(

@@ -10,8 +10,10 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import configured_execution
+from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.ksdiff.config import KeyframeConfig
+from ksdiff_jax.models.ksdiff.distillation import distilled_paths
 from ksdiff_jax.models.ksdiff.live import LiveState, LiveWindow, empty_live_state, live_step
 from ksdiff_jax.models.ksdiff.needs import needs_of
 from ksdiff_jax.models.ksdiff.network import Network
@@ -71,6 +73,7 @@ class KSDiff:
         if rng is not None and share > 0:
             causal = bool(rng.random() < share)
         given = {"features": features, "keyframes": bits, "causal": causal}
+        given["with_audio"] = bool(self.config.distill.teacher)
         row = clip_row(clip, frames, config=self.config, rng=rng, **given)
         if styles := self.config.model.generator.styles:
             style = style_of_clip(clip, styles, sources=self.config.data.sources)
@@ -93,8 +96,15 @@ class KSDiff:
         )["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """Return every weighted term of Eq. 7 of each clip; frozen parameters get no gradient."""
+        """Return every weighted term of Eq. 7 of each clip, or those of distillation; frozen
+        parameters get no gradient.
+        """
         params = stop_frozen(params, self.config)
+        if self.config.distill.teacher:
+            given = {"config": self.config, "train": train}
+            paths = distilled_paths(self.network, params, batch, keys, **given)
+            given = {"schedule": self.config.model.diffusion, "settings": self.config.distill}
+            return distillation_terms(paths, batch.speech.mask, **given)
         settings = {"config": self.config, "space": self.space, "train": train}
         return training_terms(self.network, params, batch, keys, **settings)
 

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.config import flatten, to_dict
+from ksdiff_jax.models.distilled import denoisers
 from ksdiff_jax.models.system import System
 from ksdiff_jax.overrides import override
 from ksdiff_jax.train.surgery import hold
@@ -42,6 +43,8 @@ def step_flops(system: System, batch: PyTree) -> float:
         return sum(jnp.mean(term) for term in terms.values())
 
     params = jax.eval_shape(system.init, jax.random.key(0))
+    if getattr(config, "distill", None) is not None and config.distill.teacher:
+        params |= denoisers(params, config.system)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), batch)
     return counted_flops(jax.grad(loss), params, shapes)
 

@@ -11,13 +11,15 @@ numbers depend on the clip and the frame only (`rng.frame_keys`).
 
 import jax.numpy as jnp
 
+from ksdiff_jax.diffusion.config import TEACHER
+from ksdiff_jax.diffusion.distillation import Path
 from ksdiff_jax.diffusion.guidance import guide
 from ksdiff_jax.diffusion.sample import Denoiser
 from ksdiff_jax.diffusion.samplers import sampler_of
 from ksdiff_jax.diffusion.schedule import sampling_steps
-from ksdiff_jax.models.fd2talk.motion.config import SampleConfig
+from ksdiff_jax.models.fd2talk.motion.config import Config, SampleConfig
 from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
-from ksdiff_jax.motion.space import expression_columns
+from ksdiff_jax.motion.space import MotionSpace, expression_columns
 from ksdiff_jax.rng import frame_noise, streams
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import Array, Float, Int, Key, PyTree
@@ -38,8 +40,7 @@ def sample_normalised(
     schedule, sampler = network.config.diffusion, sampler_of(options.sampler, eta=options.eta)
     steps = sampling_steps(schedule, steps=options.steps, spacing=options.spacing)
     denoisers = guided_denoisers(network, params, speech, guidance=options.guidance)
-    noise = frame_noise(streams(keys, "noise"), first, frames, (space.width,))
-    noise = noise.at[..., expression_columns(space)].multiply(options.lip_temperature)
+    noise = initial_noise(keys, first, frames, space=space, options=options)
     motion = jnp.zeros_like(noise)
     for name, columns in parts.items():
         columns = jnp.array(columns)
@@ -52,6 +53,42 @@ def sample_normalised(
         clean = sampler(denoise, noise[..., columns], draw, steps=steps)
         motion = motion.at[..., columns].set(clean)
     return motion
+
+
+def initial_noise(
+    keys: Key[Array, "b"],
+    first: Int[Array, "b"],
+    frames: int,
+    *,
+    space: MotionSpace,
+    options: SampleConfig,
+) -> Float[Array, "b t m"]:
+    """Return x_T of every motion number."""
+    noise = frame_noise(streams(keys, "noise"), first, frames, (space.width,))
+    return noise.at[..., expression_columns(space)].multiply(options.lip_temperature)
+
+
+def distilled_paths(
+    generators: Generators,
+    params: PyTree,
+    speech: Speech,
+    keys: Key[Array, "b"],
+    *,
+    config: Config,
+) -> dict[str, Path]:
+    """Return student, teacher and initial noise of every transformer by its name;
+    `params["teacher"]` are the teacher's transformers (models/distilled.py).
+    """
+    network, space, parts = generators
+    frames, first = speech.mask.shape[1], jnp.zeros(len(speech.mask), jnp.int32)
+    noise = initial_noise(keys, first, frames, space=space, options=config.sample)
+    student = guided_denoisers(network, params, speech, guidance=config.sample.guidance)
+    own = params | params[TEACHER]
+    teacher = guided_denoisers(network, own, speech, guidance=config.distill.guidance)
+    return {
+        name: Path(student[name], teacher[name], noise[..., jnp.array(columns)])
+        for name, columns in parts.items()
+    }
 
 
 def guided_denoisers(

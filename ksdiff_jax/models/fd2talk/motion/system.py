@@ -8,10 +8,11 @@ import numpy as np
 from ksdiff_jax.data.batch import Batch
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import configured_execution
+from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.fd2talk.motion.config import Config
 from ksdiff_jax.models.fd2talk.motion.network import Generators, Network
 from ksdiff_jax.models.fd2talk.motion.parts import Parts, generated_parts
-from ksdiff_jax.models.fd2talk.motion.sampling import sample_normalised
+from ksdiff_jax.models.fd2talk.motion.sampling import distilled_paths, sample_normalised
 from ksdiff_jax.models.fd2talk.motion.training import training_terms
 from ksdiff_jax.models.frozen import stop_frozen
 from ksdiff_jax.models.sync.configured_loss import configured_sync_loss
@@ -69,10 +70,16 @@ class FD2TalkMotion:
         return self.network.init(key, silent_speech())["params"]
 
     def loss(self, params: PyTree, batch: Batch, keys: Key[Array, "b"], *, train: bool) -> Terms:
-        """Return every weighted term of Eq. 12 of each clip; frozen parameters get no gradient."""
+        """Return every weighted term of Eq. 12 of each clip, or those of distillation; frozen
+        parameters get no gradient.
+        """
         params, weights = stop_frozen(params, self.config), self.config.loss
-        sync_loss = configured_sync_loss(self.config, self.space)
         generators = Generators(self.network, self.space, self.parts)
+        if self.config.distill.teacher:
+            paths = distilled_paths(generators, params, batch.speech, keys, config=self.config)
+            given = {"schedule": self.config.model.diffusion, "settings": self.config.distill}
+            return distillation_terms(paths, batch.speech.mask, **given)
+        sync_loss = configured_sync_loss(self.config, self.space)
         terms = training_terms(generators, params, batch, keys, train=train, sync_loss=sync_loss)
         return {name: getattr(weights, name) * term for name, term in terms.items()}
 
