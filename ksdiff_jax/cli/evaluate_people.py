@@ -44,6 +44,8 @@ def check_people(args: argparse.Namespace) -> None:
             raise InputError(
                 f"--{option.replace('_', '-')}: not used with --people; omit one of them"
             )
+    if len(args.guidance or ()) > 1:
+        raise InputError("--guidance: several values make a table; give one value with --people")
     if len(args.checkpoints or ()) != 1:
         raise InputError("--people: name one --checkpoint, of a system that paints frames")
     if args.datas in ([], [None]):

@@ -1,4 +1,4 @@
-"""Painted frames of unseen people: scores beside the baselines, and regressors kept in the cache."""
+"""Painted frames of unseen people: scores beside the baselines; regressors are kept."""
 
 import dataclasses
 
