@@ -10,21 +10,21 @@ from ksdiff_jax.pictures.autoencoder import AutoencoderConfig
 
 def config() -> Config:
     layout = AutoencoderConfig(
-        kind="kl", channels=16, multipliers=(1, 2, 4), resnets=1, latent_channels=4, groups=8
+        kind="kl", channels=16, multipliers=(1, 2, 2), resnets=1, latent_channels=4, groups=8
     )
     return Config(
         name="fd2talk_autoencoder_demo",
         model=ModelConfig(picture_side=64, autoencoder=layout),
         loss=LossConfig(perceptual=0.0, scale=1e-3),
-        data=DataConfig(batch_size=16, corpus_clips=400),
+        data=DataConfig(batch_size=8, corpus_clips=400),
         train=TrainConfig(
-            steps=6000,
+            steps=1300,
             learning_rate=2e-3,
             warmup_steps=100,
             decay="cosine",
             weight_decay=0.0,
             ema_decay=0.995,
-            validate_every=1000,
-            checkpoint_every=500,
+            validate_every=325,
+            checkpoint_every=325,
         ),
     )

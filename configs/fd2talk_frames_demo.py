@@ -24,15 +24,15 @@ def config() -> Config:
         name="fd2talk_frames_demo",
         model=ModelConfig(picture_side=64, unet=unet),
         sample=SampleConfig(steps=20),
-        data=DataConfig(batch_size=16, corpus_clips=400),
+        data=DataConfig(batch_size=8, corpus_clips=400),
         train=TrainConfig(
-            steps=10_000,
+            steps=6000,
             learning_rate=1e-3,
             warmup_steps=200,
             decay="cosine",
             weight_decay=0.0,
             ema_decay=0.999,
-            validate_every=1000,
+            validate_every=500,
             checkpoint_every=500,
         ),
     )

@@ -26,6 +26,7 @@ from ksdiff_jax.cli.evaluate_measure import (
     measure_run,
     trained_systems,
 )
+from ksdiff_jax.cli.evaluate_people import run_people
 from ksdiff_jax.cli.evaluate_samplers import run_samplers, use_one_value
 from ksdiff_jax.cli.evaluate_sampling import is_table, run_table
 from ksdiff_jax.cli.evaluate_videos import write_videos
@@ -54,6 +55,8 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --metrics lse --syncnet syncnet --clips 20  LSE-C, LSE-D (--real DIR: videos)
+  ksdiff-jax evaluate --people --checkpoint runs/frames --data heads --out figures
+                                            painted frames of unseen people, with baselines
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
@@ -107,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
     system = build_system(several[0].config, several[0].space)
     with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
+        if args.people:
+            return run_people(args, several[0], out=out, console=console)
         if args.discriminate or args.samplers or is_table(args):
             clips = clips_of_split(args, system, console)
         if args.discriminate:

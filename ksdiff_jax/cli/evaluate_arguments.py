@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument
 from ksdiff_jax.cli.evaluate_lse import add_syncnet_argument
+from ksdiff_jax.cli.evaluate_people import add_people_argument
 from ksdiff_jax.cli.evaluate_samplers import add_sampler_arguments
 from ksdiff_jax.cli.evaluate_sampling import add_sampling_arguments
 
@@ -140,6 +141,7 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         default=2,
         help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
     )
+    add_people_argument(add)
     add_sampler_arguments(add)
     add_sampling_arguments(add)
     add("--seed", type=int, default=0, metavar="N", help="same seed, same samples; default 0")
