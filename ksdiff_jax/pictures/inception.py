@@ -18,15 +18,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.pictures.converted import (
-    PictureNetwork,
+from ksdiff_jax.pictures.lpips import read_weights
+from ksdiff_jax.pictures.origins import Origin, theirs
+from ksdiff_jax.speech.converted_network import (
+    ConvertedNetwork,
+    checked,
     converted,
     network_of,
     read_network,
     write_network,
 )
-from ksdiff_jax.pictures.lpips import checked, read_weights
-from ksdiff_jax.pictures.origins import Origin, theirs
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float
 
@@ -245,8 +246,8 @@ def origins() -> dict[str, Origin]:
 
 def convert_inception(
     source: str | Path, out: str | Path, *, overwrite: bool = False
-) -> PictureNetwork:
-    """Convert the file of FID's Inception into the folder `out`, see `converted.write_network`.
+) -> ConvertedNetwork:
+    """Convert the file of FID's Inception into the folder `out`, see `write_network`.
 
     Raises `InputError` in one line for anything else.
     """
@@ -259,7 +260,7 @@ def convert_inception(
     return network
 
 
-def load_inception(folder: str | Path) -> PictureNetwork:
+def load_inception(folder: str | Path) -> ConvertedNetwork:
     """Return the network in a folder that `convert_inception` wrote; raise `InputError` for any
     other.
     """
