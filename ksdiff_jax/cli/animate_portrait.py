@@ -1,7 +1,8 @@
 """`ksdiff-jax animate SPEECH... --portrait FACE --checkpoint FRAMES [--motion SOURCE]`.
 
-`--checkpoint` is then a system that paints frames. The motion is that of `--motion`: a motion file,
-or a checkpoint that generates it from the speech, by default the shipped one.
+`--checkpoint` is then a system that paints frames, and steps, sampler, spacing and guidance are its
+own. The motion is that of `--motion`: a motion file, or a checkpoint that generates it from the
+speech, by default the shipped one. `--seed` is of both.
 """
 
 import argparse
@@ -30,7 +31,8 @@ NOT_FOR_PORTRAITS = {
     "expression_keyframes": None,
     "pin": None,
 }
-OPTIONS = ("steps", "sampler", "guidance", "lip_temperature", "style", "blinks")
+OPTIONS = ("lip_temperature", "style", "blinks")  # of the motion
+PAINTER_OPTIONS = ("steps", "sampler", "spacing", "guidance")
 
 
 def add_portrait_arguments(group: argparse._ArgumentGroup) -> None:
@@ -48,6 +50,13 @@ def add_portrait_arguments(group: argparse._ArgumentGroup) -> None:
         help="with --portrait: a motion file (.motion.npz), or the checkpoint that generates the "
         "motion from the speech; default the shipped checkpoint",
     )
+    group.add_argument(
+        "--frame-noise",
+        choices=("shared", "own"),
+        help="with --portrait: all frames start at the same noise, against flicker, or each at its "
+        "own; default the checkpoint's. --steps, --sampler, --spacing and --guidance are those of "
+        "the painting too, --seed that of motion and painting",
+    )
 
 
 def run_portrait(args: argparse.Namespace, console: Console) -> int:
@@ -57,9 +66,12 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
 
     use_device(args.device)
     keep_compilations()
-    from ksdiff_jax.animate.portrait import Painter, Portrait, check_motion
+    from ksdiff_jax.animate.painter import Painter
+    from ksdiff_jax.animate.portrait import Portrait, check_motion
 
-    painter = Painter.from_pretrained(args.checkpoint, seed=args.seed)
+    options = {name: getattr(args, name) for name in PAINTER_OPTIONS}
+    options["shared_noise"] = args.frame_noise and args.frame_noise == "shared"
+    painter = Painter.from_pretrained(args.checkpoint, seed=args.seed, **options)
     motion_of = _motion_source(args)
     portrait = Portrait.open(args.portrait)
     reports, given = [], [args.portrait, args.motion, *args.speech]
@@ -91,7 +103,12 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
 
 
 def check_motion_option(args: argparse.Namespace) -> None:
-    """Raise `InputError` for --motion without --portrait."""
+    """Raise `InputError` for --motion or --frame-noise without --portrait."""
+    if args.frame_noise is not None and args.portrait is None:
+        raise InputError(
+            f"--frame-noise {args.frame_noise}: of painted frames; name a picture with --portrait, "
+            "or leave --frame-noise out"
+        )
     if args.motion is not None and args.portrait is None:
         raise InputError(
             f"--motion {args.motion}: the motion of a portrait; name a picture with --portrait, or "
