@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument
 from ksdiff_jax.cli.evaluate_lse import add_syncnet_argument
+from ksdiff_jax.cli.evaluate_painted import add_painted_arguments
 from ksdiff_jax.cli.evaluate_samplers import add_sampler_arguments
 from ksdiff_jax.cli.evaluate_sampling import add_sampling_arguments
 
@@ -134,6 +135,7 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         "for the built-in head's motion)",
     )
     add_syncnet_argument(add)
+    add_painted_arguments(add)
     add(
         "--samples",
         type=int,

@@ -34,6 +34,7 @@ from ksdiff_jax.typing import Array, Float
 KIND = "inception"
 REMEDY = "give the file pt_inception-2015-12-05 of FID's Inception to `ksdiff-jax convert`"
 SIDE = 299
+FILE_SHA256 = "6726825d"  # the published file's name ends in the begin of its digest
 _EPSILON = 1e-3
 _NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
 Kernel = tuple[int, int]
@@ -258,6 +259,18 @@ def convert_inception(
     network = network_of(KIND, {}, params, source=source)
     write_network(out, network, inputs=[source], overwrite=overwrite)
     return network
+
+
+def not_of_fid(network: ConvertedNetwork) -> str:
+    """Return why a converted network is not that of FID, "" if it is: it is known by the digest of
+    the published file.
+    """
+    if network.source_sha256.startswith(FILE_SHA256):
+        return ""
+    return (
+        f"these weights are not those of pt_inception-2015-12-05-{FILE_SHA256}.pth, so their "
+        "distance is no FID"
+    )
 
 
 def load_inception(folder: str | Path) -> ConvertedNetwork:

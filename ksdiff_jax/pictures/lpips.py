@@ -121,6 +121,15 @@ def load_lpips(folder: str | Path) -> ConvertedNetwork:
     return checked(read_network(folder, kind=KIND, remedy=REMEDY), origins(), folder)
 
 
+def not_of_lpips(network: ConvertedNetwork) -> str:
+    """Return why a converted network cannot be the published one, "" if it can: the weights w_l are
+    0 or more there.
+    """
+    leaves = named_leaves(network.params)
+    negative = any((leaves[f"weights_{group}"] < 0).any() for group in range(len(GROUPS)))
+    return "its weights of features are below 0, those of LPIPS are not" if negative else ""
+
+
 def read_weights(source: Path, *, remedy: str) -> dict[str, np.ndarray]:
     """Return the weights of a file of safetensors or of PyTorch."""
     if not source.is_file():
