@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksdiff_jax.cli.animate_controls import STRENGTH_OPTIONS
 from ksdiff_jax.cli.animate_outputs import FORMATS, file_stems
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console
@@ -20,18 +21,15 @@ if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.animate.motion import Motion
 
 # Options that are those of a drawn head, of many recordings or of several motions.
-NOT_FOR_PORTRAITS = {
-    "face": None,
-    "pose": None,
-    "from_list": None,
-    "samples": 1,
-    "causal": False,
-    "best_of": None,
-    "head_keyframes": None,
-    "expression_keyframes": None,
-    "pin": None,
-}
-OPTIONS = ("lip_temperature", "style", "blinks")  # of the motion
+NOT_FOR_PORTRAITS = (
+    *("face", "pose", "from_list", "batch_size", "hosts", "host_index", "samples", "causal"),
+    *("best_of", "head_keyframes", "expression_keyframes", "keyframe_guidance", "pin"),
+    *("pin_frames", "pin_parts", "gaze", "fps", "mouth_only", "head_style", "silence_guard"),
+    *(f"{part}_strength" for part in STRENGTH_OPTIONS.values()),
+    *("keyframes", "view", "look", "size"),
+)
+WRITTEN = ("mp4", "npz", "png")  # a plot is among the defaults, and is left out
+OPTIONS = ("head_guidance", "lip_temperature", "style", "blinks")  # of the motion
 PAINTER_OPTIONS = ("steps", "sampler", "spacing", "guidance")
 
 
@@ -70,7 +68,8 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
     from ksdiff_jax.animate.portrait import Portrait, check_motion
 
     options = {name: getattr(args, name) for name in PAINTER_OPTIONS}
-    options["shared_noise"] = args.frame_noise and args.frame_noise == "shared"
+    if args.frame_noise is not None:
+        options["shared_noise"] = args.frame_noise == "shared"
     painter = Painter.from_pretrained(args.checkpoint, seed=args.seed, **options)
     motion_of = _motion_source(args)
     portrait = Portrait.open(args.portrait)
@@ -123,8 +122,13 @@ def _check_options(args: argparse.Namespace) -> None:
             f"--portrait {args.portrait}: needs a system that paints frames; name its checkpoint "
             "with --checkpoint (train one with `ksdiff-jax train configs/fd2talk_frames.py`)"
         )
-    for name, default in NOT_FOR_PORTRAITS.items():
-        if getattr(args, name, default) not in (default, []):
+    if other := [kind for kind in args.formats if kind not in WRITTEN]:
+        raise InputError(
+            f"--formats {' '.join(other)}: --portrait writes mp4, and npz of a sampled motion; "
+            "export the motion with `ksdiff-jax export`"
+        )
+    for name in NOT_FOR_PORTRAITS:
+        if getattr(args, name) != args.defaults(name):
             option = "--" + name.replace("_", "-")
             raise InputError(f"--portrait {args.portrait}: {option} is of no use; leave it out")
     if odd := next((path for path in args.speech if not Path(path).is_file()), None):

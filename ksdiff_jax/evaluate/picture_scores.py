@@ -89,7 +89,7 @@ class Instruments(NamedTuple):
 
 def neighbouring_places(frames: int, *, pairs: int = PAIRS) -> Int[np.ndarray, "t"]:
     """Return the numbers of the targets of a clip: k and k + 1 of every pair."""
-    first = np.linspace(1, frames - 2, pairs).round().astype(int).clip(0)
+    first = np.linspace(1, frames - 2, pairs).round().astype(int).clip(0, max(0, frames - 2))
     return np.stack([first, np.minimum(first + 1, frames - 1)], axis=1).reshape(-1)
 
 
