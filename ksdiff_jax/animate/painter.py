@@ -55,9 +55,11 @@ class Painter:
         folder = find_pretrained(checkpoint)
         config = config_from_dict(read_manifest(folder)["config"])
         if not isinstance(build_system(config), PaintingSystem):  # before the weights are read
+            moves = bool(dataclasses.fields(config.sample))
             raise InputError(
-                f"{folder}: its system, {config.system}, generates motion and paints no frames; "
-                "name a frames checkpoint with --checkpoint and this one with --motion"
+                f"{folder}: its system, {config.system}, {'generates motion and ' * moves}paints "
+                "no frames; name a frames checkpoint with --checkpoint"
+                f"{' and this one with --motion' * moves}"
             )
         with_sampling(config, **options)
         found = read_pretrained(checkpoint)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument
 from ksdiff_jax.cli.evaluate_lse import add_syncnet_argument
-from ksdiff_jax.cli.evaluate_painted import add_painted_arguments
 from ksdiff_jax.cli.evaluate_samplers import add_sampler_arguments
 from ksdiff_jax.cli.evaluate_sampling import add_sampling_arguments
 
@@ -135,7 +134,7 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         "for the built-in head's motion)",
     )
     add_syncnet_argument(add)
-    add_painted_arguments(add)
+    _add_painted_arguments(add)
     add(
         "--samples",
         type=int,
@@ -151,3 +150,19 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         help="score the ground truth, or a face that never moves, instead",
     )
     add_discriminate_argument(add)
+
+
+def _add_painted_arguments(add: Callable[..., argparse.Action]) -> None:
+    """Add the options that name the weights of picture metrics."""
+    add(
+        "--lpips",
+        metavar="DIR",
+        help="of a checkpoint that paints frames: weights of LPIPS from `ksdiff-jax convert "
+        "lpips`, for LPIPS and flicker; without them both are left out",
+    )
+    add(
+        "--inception",
+        metavar="DIR",
+        help="of a checkpoint that paints frames: FID's Inception from `ksdiff-jax convert "
+        "inception`; without it, or with other weights, FID is left out",
+    )

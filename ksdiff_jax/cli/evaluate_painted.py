@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console
+from ksdiff_jax.cli.evaluate_arguments import METRICS
 from ksdiff_jax.cli.evaluate_clips import clips_of_split, training_clips
 from ksdiff_jax.cli.evaluate_compare import PURPOSE
 from ksdiff_jax.cli.evaluate_measure import distinct_labels, labels_of_data
@@ -16,8 +17,6 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.outputs import check_output, write_document, writing
 
 if TYPE_CHECKING:  # slow to import
-    from collections.abc import Callable
-
     from ksdiff_jax.evaluate.comparison import Comparison
     from ksdiff_jax.evaluate.frame_scores import OpeningOf, Painter
     from ksdiff_jax.evaluate.intervals import Interval
@@ -34,22 +33,6 @@ OF_MOTION = (
     *("landmarks", "lip_temperature", "style", "head_guidance", "causal", "blinks", "videos"),
 )
 HELD_OUT_EVERY = 5  # of the training clips one in so many chooses the baselines' penalties
-
-
-def add_painted_arguments(add: "Callable[..., argparse.Action]") -> None:
-    """Add the options that name the weights of picture metrics."""
-    add(
-        "--lpips",
-        metavar="DIR",
-        help="of a checkpoint that paints frames: weights of LPIPS from `ksdiff-jax convert "
-        "lpips`, for LPIPS and flicker; without them both are left out",
-    )
-    add(
-        "--inception",
-        metavar="DIR",
-        help="of a checkpoint that paints frames: FID's Inception from `ksdiff-jax convert "
-        "inception`; without it, or with other weights, FID is left out",
-    )
 
 
 def makes_pictures(system: object) -> bool:
@@ -120,7 +103,6 @@ def run_painted(
 
 def _check(args: argparse.Namespace, names: list[str], several: "list[Pretrained]") -> None:
     """Raise `InputError` for options of motion, and for checkpoints that make no pictures."""
-    from ksdiff_jax.cli.evaluate_arguments import METRICS
     from ksdiff_jax.models import build_system
 
     for name, each in zip(names, several, strict=True):
