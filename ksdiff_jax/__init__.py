@@ -22,7 +22,7 @@ __all__ = ["Animator", "Motion", "Painter", "Portrait", "__version__"]
 _LAZY = {
     "Animator": "ksdiff_jax.animate.animator",
     "Motion": "ksdiff_jax.animate.motion",
-    "Painter": "ksdiff_jax.animate.portrait",
+    "Painter": "ksdiff_jax.animate.painter",
     "Portrait": "ksdiff_jax.animate.portrait",
 }
 

@@ -12,14 +12,13 @@ the picture over an eighth of its side. Videos are marked as synthetic in their 
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
 from ksdiff_jax.animate.motion import Motion
+from ksdiff_jax.animate.painter import FramePainter
 from ksdiff_jax.audio.voice import VoiceSource
 from ksdiff_jax.data.prepare.source import Rejected
 from ksdiff_jax.data.tracking.crops import cropped, square_of_face
@@ -34,67 +33,17 @@ from ksdiff_jax.data.tracking.tracker import FaceTracker, Tracker, TrackerDied
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.export.soundtrack import soundtrack
 from ksdiff_jax.export.video import VideoForm, write_video
-from ksdiff_jax.models import build_system, config_from_dict
-from ksdiff_jax.models.pretrained import find_pretrained, read_manifest, read_pretrained
-from ksdiff_jax.models.system import PaintingSystem
 from ksdiff_jax.outputs import check_output
 from ksdiff_jax.pictures.read import read_picture
-from ksdiff_jax.pictures.values import to_bytes
-from ksdiff_jax.typing import Float, Int, PyTree, UInt8
+from ksdiff_jax.typing import Float, Int, UInt8
 
 SMALLEST_PICTURE, SMALLEST_CROP = 96, 64  # pixels
 FADED_SHARE = 0.125  # of the side, at each edge
-BLOCK_FRAMES = 25  # painted at once; every block has this length
 SYNTHETIC = (
     "Synthetic video: the face was painted by ksdiff-jax from one picture and a motion; it is not "
     "a recording."
 )
 Pictures = UInt8[np.ndarray, "t h w 3"]
-
-
-@runtime_checkable
-class FramePainter(Protocol):
-    """Paints aligned crops of `side` pixels for motions of a space."""
-
-    side: int
-    space: str
-
-    def paint(
-        self, reference: UInt8[np.ndarray, "h w 3"], motion: Float[np.ndarray, "t m"]
-    ) -> Iterable[UInt8[np.ndarray, "h w 3"]]: ...
-
-
-class Painter:
-    """A trained system that paints; a `FramePainter`."""
-
-    def __init__(self, system: PaintingSystem, params: PyTree, *, seed: int = 0):
-        self.side, self.space = system.picture_side, system.space.name
-        self._paint, self._seed = system.painter(params), seed
-
-    @classmethod
-    def from_pretrained(cls, checkpoint: str | Path, *, seed: int = 0) -> "Painter":
-        """Return the painter of a checkpoint; raise `InputError` if its system paints nothing."""
-        folder = find_pretrained(checkpoint)
-        config = config_from_dict(read_manifest(folder)["config"])
-        if not isinstance(build_system(config), PaintingSystem):  # before the weights are read
-            raise InputError(
-                f"{folder}: its system, {config.system}, generates motion and paints no frames; "
-                "name a frames checkpoint with --checkpoint and this one with --motion"
-            )
-        found = read_pretrained(checkpoint)
-        return cls(build_system(found.config, found.space), found.params, seed=seed)
-
-    def paint(
-        self, reference: UInt8[np.ndarray, "h w 3"], motion: Float[np.ndarray, "t m"]
-    ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Yield one picture per frame of motion, `BLOCK_FRAMES` computed at a time."""
-        shown, keys = jnp.asarray(reference)[None], jax.random.split(jax.random.key(self._seed), 1)
-        for start in range(0, len(motion), BLOCK_FRAMES):
-            some = motion[start : start + BLOCK_FRAMES]
-            padded = np.pad(some, [(0, BLOCK_FRAMES - len(some)), (0, 0)], mode="edge")
-            first = jnp.array([start], jnp.int32)
-            frames = self._paint(shown, jnp.asarray(padded, jnp.float32)[None], keys, first)[0]
-            yield from to_bytes(frames[: len(some)])
 
 
 class Portrait(NamedTuple):

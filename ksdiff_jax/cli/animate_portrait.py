@@ -1,7 +1,8 @@
 """`ksdiff-jax animate SPEECH... --portrait FACE --checkpoint FRAMES [--motion SOURCE]`.
 
-`--checkpoint` is then a system that paints frames. The motion is that of `--motion`: a motion file,
-or a checkpoint that generates it from the speech, by default the shipped one.
+`--checkpoint` is then a system that paints frames, and steps, sampler, spacing and guidance are its
+own. The motion is that of `--motion`: a motion file, or a checkpoint that generates it from the
+speech, by default the shipped one. `--seed` is of both.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksdiff_jax.cli.animate_controls import STRENGTH_OPTIONS
 from ksdiff_jax.cli.animate_outputs import FORMATS, file_stems
 from ksdiff_jax.cli.animate_transcripts import transcript_reader
 from ksdiff_jax.cli.console import Console
@@ -19,18 +21,16 @@ if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.animate.motion import Motion
 
 # Options that are those of a drawn head, of many recordings or of several motions.
-NOT_FOR_PORTRAITS = {
-    "face": None,
-    "pose": None,
-    "from_list": None,
-    "samples": 1,
-    "causal": False,
-    "best_of": None,
-    "head_keyframes": None,
-    "expression_keyframes": None,
-    "pin": None,
-}
-OPTIONS = ("steps", "sampler", "guidance", "lip_temperature", "style", "blinks")
+NOT_FOR_PORTRAITS = (
+    *("face", "pose", "from_list", "batch_size", "hosts", "host_index", "samples", "causal"),
+    *("best_of", "head_keyframes", "expression_keyframes", "keyframe_guidance", "pin"),
+    *("pin_frames", "pin_parts", "gaze", "fps", "mouth_only", "head_style", "silence_guard"),
+    *(f"{part}_strength" for part in STRENGTH_OPTIONS.values()),
+    *("keyframes", "view", "look", "size"),
+)
+WRITTEN = ("mp4", "npz", "png")  # a plot is among the defaults, and is left out
+OPTIONS = ("head_guidance", "lip_temperature", "style", "blinks")  # of the motion
+PAINTER_OPTIONS = ("steps", "sampler", "spacing", "guidance")
 
 
 def add_portrait_arguments(group: argparse._ArgumentGroup) -> None:
@@ -48,6 +48,13 @@ def add_portrait_arguments(group: argparse._ArgumentGroup) -> None:
         help="with --portrait: a motion file (.motion.npz), or the checkpoint that generates the "
         "motion from the speech; default the shipped checkpoint",
     )
+    group.add_argument(
+        "--frame-noise",
+        choices=("shared", "own"),
+        help="with --portrait: all frames start at the same noise, against flicker, or each at its "
+        "own; default the checkpoint's. --steps, --sampler, --spacing and --guidance are those of "
+        "the painting too, --seed that of motion and painting",
+    )
 
 
 def run_portrait(args: argparse.Namespace, console: Console) -> int:
@@ -57,9 +64,13 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
 
     use_device(args.device)
     keep_compilations()
-    from ksdiff_jax.animate.portrait import Painter, Portrait, check_motion
+    from ksdiff_jax.animate.painter import Painter
+    from ksdiff_jax.animate.portrait import Portrait, check_motion
 
-    painter = Painter.from_pretrained(args.checkpoint, seed=args.seed)
+    options = {name: getattr(args, name) for name in PAINTER_OPTIONS}
+    if args.frame_noise is not None:
+        options["shared_noise"] = args.frame_noise == "shared"
+    painter = Painter.from_pretrained(args.checkpoint, seed=args.seed, **options)
     motion_of = _motion_source(args)
     portrait = Portrait.open(args.portrait)
     reports, given = [], [args.portrait, args.motion, *args.speech]
@@ -91,7 +102,12 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
 
 
 def check_motion_option(args: argparse.Namespace) -> None:
-    """Raise `InputError` for --motion without --portrait."""
+    """Raise `InputError` for --motion or --frame-noise without --portrait."""
+    if args.frame_noise is not None and args.portrait is None:
+        raise InputError(
+            f"--frame-noise {args.frame_noise}: of painted frames; name a picture with --portrait, "
+            "or leave --frame-noise out"
+        )
     if args.motion is not None and args.portrait is None:
         raise InputError(
             f"--motion {args.motion}: the motion of a portrait; name a picture with --portrait, or "
@@ -106,8 +122,13 @@ def _check_options(args: argparse.Namespace) -> None:
             f"--portrait {args.portrait}: needs a system that paints frames; name its checkpoint "
             "with --checkpoint (train one with `ksdiff-jax train configs/fd2talk_frames.py`)"
         )
-    for name, default in NOT_FOR_PORTRAITS.items():
-        if getattr(args, name, default) not in (default, []):
+    if other := [kind for kind in args.formats if kind not in WRITTEN]:
+        raise InputError(
+            f"--formats {' '.join(other)}: --portrait writes mp4, and npz of a sampled motion; "
+            "export the motion with `ksdiff-jax export`"
+        )
+    for name in NOT_FOR_PORTRAITS:
+        if getattr(args, name) != args.defaults(name):
             option = "--" + name.replace("_", "-")
             raise InputError(f"--portrait {args.portrait}: {option} is of no use; leave it out")
     if odd := next((path for path in args.speech if not Path(path).is_file()), None):

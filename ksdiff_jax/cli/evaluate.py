@@ -26,6 +26,11 @@ from ksdiff_jax.cli.evaluate_measure import (
     measure_run,
     trained_systems,
 )
+from ksdiff_jax.cli.evaluate_painted import (
+    check_no_picture_weights,
+    makes_pictures,
+    run_painted,
+)
 from ksdiff_jax.cli.evaluate_people import run_people
 from ksdiff_jax.cli.evaluate_samplers import run_samplers, use_one_value
 from ksdiff_jax.cli.evaluate_sampling import is_table, run_table
@@ -57,6 +62,8 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --metrics lse --syncnet syncnet --clips 20  LSE-C, LSE-D (--real DIR: videos)
   ksdiff-jax evaluate --people --checkpoint runs/frames --data heads --out figures
                                             painted frames of unseen people, with baselines
+  ksdiff-jax evaluate --checkpoint runs/frames --data faces --lpips lpips --inception inception
+                                            a system that paints frames: PSNR, SSIM, LPIPS, FID ...
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
@@ -109,9 +116,14 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
     system = build_system(several[0].config, several[0].space)
+    painted = any(makes_pictures(build_system(each.config, each.space)) for each in several)
+    if not painted:
+        check_no_picture_weights(args)
     with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
         if args.people:
             return run_people(args, several[0], out=out, console=console)
+        if painted:
+            return run_painted(args, names, several, out=out, console=console)
         if args.discriminate or args.samplers or is_table(args):
             clips = clips_of_split(args, system, console)
         if args.discriminate:

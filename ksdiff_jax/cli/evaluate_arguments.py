@@ -135,6 +135,7 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         "for the built-in head's motion)",
     )
     add_syncnet_argument(add)
+    _add_painted_arguments(add)
     add(
         "--samples",
         type=int,
@@ -151,3 +152,19 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
         help="score the ground truth, or a face that never moves, instead",
     )
     add_discriminate_argument(add)
+
+
+def _add_painted_arguments(add: Callable[..., argparse.Action]) -> None:
+    """Add the options that name the weights of picture metrics."""
+    add(
+        "--lpips",
+        metavar="DIR",
+        help="of a checkpoint that paints frames: weights of LPIPS from `ksdiff-jax convert "
+        "lpips`, for LPIPS and flicker; without them both are left out",
+    )
+    add(
+        "--inception",
+        metavar="DIR",
+        help="of a checkpoint that paints frames: FID's Inception from `ksdiff-jax convert "
+        "inception`; without it, or with other weights, FID is left out",
+    )

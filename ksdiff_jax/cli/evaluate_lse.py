@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.evaluate.comparison import Comparison
     from ksdiff_jax.evaluate.lse import LipSync
     from ksdiff_jax.face import FaceModel
-    from ksdiff_jax.models.syncnet.folder import LoadedSyncNet
+    from ksdiff_jax.speech.converted_network import ConvertedNetwork
 
 GROUP = "lse"
 COLUMNS = ("LSE-C", "LSE-D")
@@ -51,7 +51,7 @@ def check_lse(args: argparse.Namespace) -> None:
 class LseTool(NamedTuple):
     """What the figures are measured with, or why there are none."""
 
-    syncnet: "LoadedSyncNet | None"
+    syncnet: "ConvertedNetwork | None"
     face: "FaceModel | None"
     empty: dict[str, str]  # by column: the reason why it is empty
 

@@ -200,10 +200,11 @@ def _encoder_folder(folder: Path) -> dict:
 
 
 def _syncnet_folder(folder: Path) -> dict:
-    from ksdiff_jax.models.syncnet.folder import SCHEMA, load_syncnet
+    from ksdiff_jax.models.syncnet.folder import load_syncnet
+    from ksdiff_jax.speech.converted_network import schema_of
 
     found = load_syncnet(folder)  # always verified
-    facts = {"kind": "SyncNet", "schema": SCHEMA, "source": found.source}
+    facts = {"kind": "SyncNet", "schema": schema_of(found.kind), "source": found.source}
     facts |= {"source_sha256": found.source_sha256, "digest": found.digest}
     return facts | {"parameters": found.parameters}
 

@@ -106,7 +106,7 @@ def as_json(found: Comparison) -> dict:
             }
         lines.append(metric | {"predictors": predictors})
     sync = {name: _null(value) for name, value in found.sync.items()}
-    return {"metrics": lines, "not_measured": found.left_out | UNMEASURED, "sync_model": sync}
+    return {"metrics": lines, "not_measured": _not_measured(found), "sync_model": sync}
 
 
 def marked(text: str) -> str:
@@ -114,10 +114,17 @@ def marked(text: str) -> str:
     return f"<!-- {mark(PURPOSE)} -->\n{text}"
 
 
+def _not_measured(found: Comparison) -> dict[str, str]:
+    """Return the reason of every metric that was not measured, by its name."""
+    measured = {line.metric.name for line in found.lines}
+    reasons = UNMEASURED | found.left_out
+    return {name: reason for name, reason in reasons.items() if name not in measured}
+
+
 def _by_reason(found: Comparison) -> dict[str, str]:
     """Return the names of metrics that were not measured, joined, by their reason."""
     names: dict[str, list[str]] = {}
-    for name, reason in (found.left_out | UNMEASURED).items():
+    for name, reason in _not_measured(found).items():
         names.setdefault(reason, []).append(name)
     return {reason: "; ".join(each) for reason, each in names.items()}
 

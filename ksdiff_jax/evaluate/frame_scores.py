@@ -2,7 +2,8 @@
 
 Of each clip the first frame is the reference. Targets are later frames, evenly spaced. Per clip:
 
-    psnr       mean over targets of 10 log10(255² / mean squared error), in a box of the crop
+    psnr       mean over targets of 10 log10(255² / mean squared error), in a box of the crop,
+               at most `LARGEST_PSNR_DB`
     opening_r  Pearson correlation over targets of the lips' true opening with the opening that a
                regressor (picture_opening.py) reads from the painted frames
 
@@ -28,7 +29,7 @@ from ksdiff_jax.evaluate.lips import pearson
 from ksdiff_jax.face import builtin_face, face_height, face_vertices, mouth_opening
 from ksdiff_jax.motion import space
 from ksdiff_jax.pictures.metrics import psnr
-from ksdiff_jax.typing import Bool, Float, UInt8
+from ksdiff_jax.typing import Bool, Float, Int, UInt8
 
 TARGETS = 25  # of each clip
 TURNED_DEG = 5.0
@@ -57,20 +58,27 @@ OpeningOf = Callable[[Pictures], Float[np.ndarray, "t"]]
 
 
 def targets_of(clip: Clip, *, count: int = TARGETS) -> Targets:
-    """Return the targets of a clip of the built-in head with pictures.
+    """Return `count` later frames of a clip, evenly spaced, as `targets_at`."""
+    places = np.unique(np.linspace(1, clip.frames - 1, count).round().astype(int))
+    return targets_at(clip, places)
+
+
+def targets_at(clip: Clip, places: Int[np.ndarray, "t"]) -> Targets:
+    """Return these frames of a clip with pictures as targets; openings are NaN for a clip of
+    another space than the built-in head's.
 
     Raises `InputError` for a clip without pictures.
     """
     pictures: CodedPictures = pictures_of(clip)
-    places = np.unique(np.linspace(1, clip.frames - 1, count).round().astype(int))
     motion = motion_of_clip(clip).astype(np.float32)
+    known = clip.space == builtin_face().space
     return Targets(
         reference=pictures[0],
         reference_motion=motion[0],
         motion=motion[places],
         truth=pictures.take(places),
         turned=turn_deg(clip.rotation)[places] >= TURNED_DEG,
-        opening=true_opening(clip)[places],
+        opening=true_opening(clip)[places] if known else np.full(len(places), np.nan),
     )
 
 
@@ -92,17 +100,24 @@ def true_opening(clip: Clip) -> Float[np.ndarray, "t"]:
     return np.concatenate(parts)[: len(motion)] / face_height(part)
 
 
-def psnr_db(painted: Pictures, truth: Pictures, box: str) -> Float[np.ndarray, "t"]:
-    """Return the peak signal-to-noise ratio of each frame in a box of `BOXES`."""
+def psnr_db(painted: Pictures, truth: Pictures, box: str = "") -> Float[np.ndarray, "t"]:
+    """Return the peak signal-to-noise ratio of each frame in a box of `BOXES`; "": everywhere."""
     side = truth.shape[1]
-    top, bottom, left, right = (round(share * side) for share in BOXES[box])
+    shares = BOXES[box] if box else (0, 1, 0, 1)
+    top, bottom, left, right = (round(share * side) for share in shares)
     inside = slice(None), slice(top, bottom), slice(left, right)
     return np.minimum(psnr(painted[inside], truth[inside]), LARGEST_PSNR_DB)
 
 
-def frame_scores(painted: Pictures, targets: Targets, opening_of: OpeningOf) -> dict[str, float]:
-    """Return the scores of one clip; NaN where no target is turned or the mouth does not move."""
-    scores = {"opening_r": pearson(opening_of(painted), targets.opening)}
+def frame_scores(
+    painted: Pictures, targets: Targets, opening_of: OpeningOf | None
+) -> dict[str, float]:
+    """Return the scores of one clip; NaN where no target is turned or the mouth does not move.
+    Without a regressor of the opening there is no `opening_r`.
+    """
+    scores = {}
+    if opening_of is not None:
+        scores["opening_r"] = pearson(opening_of(painted), targets.opening)
     for box in BOXES:
         values = psnr_db(painted, targets.truth, box)
         turned = values[targets.turned]

@@ -12,6 +12,7 @@ from pathlib import Path
 from ksdiff_jax.data.corpus.version import VERSION
 from ksdiff_jax.data.corpus.write import LICENCE, corpus_clips
 from ksdiff_jax.data.shards import DESCRIPTION, write_dataset
+from ksdiff_jax.pictures.rendered import Renderer
 
 
 def held_out_corpus(
@@ -22,14 +23,20 @@ def held_out_corpus(
     languages: tuple[str, ...],
     seed: int = 0,
     clips_of: Callable = corpus_clips,
+    pictures: int = 0,
 ) -> Path:
     """Return the folder (under `cache`) of a data set that contains only `split`; it is generated
-    on first use, in about a second per clip.
+    on first use, in about a second per clip. `pictures` is the side of its rendered pictures; 0:
+    none.
     """
     name = f"{split}-{clips}-seed{seed}-{'-'.join(languages)}-{VERSION}"
+    if pictures:
+        name += f"-pictures{pictures}"
     folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
         made = clips_of(split, count=clips, seed=seed, languages=languages)
+        if pictures:
+            made = map(Renderer(pictures), made)
         made_by = "ksdiff-jax evaluate"
         # a cache is our own
         write_dataset(folder, {split: made}, licence=LICENCE, made_by=made_by, overwrite=True)

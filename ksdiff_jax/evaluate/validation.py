@@ -11,11 +11,10 @@ from ksdiff_jax.evaluate.scores import groups_without_face
 from ksdiff_jax.evaluate.student import student_figures
 from ksdiff_jax.evaluate.sync import sync_figures
 from ksdiff_jax.models.fd2talk.autoencoder.system import FD2TalkAutoencoder
-from ksdiff_jax.models.fd2talk.frames.system import FD2TalkFrames
 from ksdiff_jax.models.student.system import Student
 from ksdiff_jax.models.sync.expert import Expert
 from ksdiff_jax.models.sync.system import Sync
-from ksdiff_jax.models.system import System
+from ksdiff_jax.models.system import PaintingSystem, System
 from ksdiff_jax.typing import PyTree
 
 
@@ -33,7 +32,7 @@ def validation_figures(
         return sync_figures(Expert(system, params), clips)
     if isinstance(system, Student):
         return student_figures(system, params, clips, features_of=features_of)
-    if isinstance(system, FD2TalkAutoencoder | FD2TalkFrames):
+    if isinstance(system, FD2TalkAutoencoder | PaintingSystem):
         return painted_figures(system, params, clips)
     engine = Engine(system, params, features_of=features_of)
     return evaluate_clips(engine, clips, groups=groups_without_face(system.space.name))

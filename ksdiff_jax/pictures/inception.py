@@ -18,21 +18,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ksdiff_jax.pictures.converted import (
-    PictureNetwork,
+from ksdiff_jax.pictures.lpips import read_weights
+from ksdiff_jax.pictures.origins import Origin, theirs
+from ksdiff_jax.speech.converted_network import (
+    ConvertedNetwork,
+    checked,
     converted,
     network_of,
     read_network,
     write_network,
 )
-from ksdiff_jax.pictures.lpips import checked, read_weights
-from ksdiff_jax.pictures.origins import Origin, theirs
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float
 
 KIND = "inception"
 REMEDY = "give the file pt_inception-2015-12-05 of FID's Inception to `ksdiff-jax convert`"
 SIDE = 299
+FILE_SHA256 = "6726825d"  # the published file's name ends in the begin of its digest
 _EPSILON = 1e-3
 _NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
 Kernel = tuple[int, int]
@@ -245,8 +247,8 @@ def origins() -> dict[str, Origin]:
 
 def convert_inception(
     source: str | Path, out: str | Path, *, overwrite: bool = False
-) -> PictureNetwork:
-    """Convert the file of FID's Inception into the folder `out`, see `converted.write_network`.
+) -> ConvertedNetwork:
+    """Convert the file of FID's Inception into the folder `out`, see `write_network`.
 
     Raises `InputError` in one line for anything else.
     """
@@ -259,7 +261,19 @@ def convert_inception(
     return network
 
 
-def load_inception(folder: str | Path) -> PictureNetwork:
+def not_of_fid(network: ConvertedNetwork) -> str:
+    """Return why a converted network is not that of FID, "" if it is: it is known by the digest of
+    the published file.
+    """
+    if network.source_sha256.startswith(FILE_SHA256):
+        return ""
+    return (
+        f"these weights are not those of pt_inception-2015-12-05-{FILE_SHA256}.pth, so their "
+        "distance is no FID"
+    )
+
+
+def load_inception(folder: str | Path) -> ConvertedNetwork:
     """Return the network in a folder that `convert_inception` wrote; raise `InputError` for any
     other.
     """

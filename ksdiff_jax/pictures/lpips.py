@@ -20,14 +20,15 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.foreign.torch_file import read_state_dict
 from ksdiff_jax.pictures.blocks import Convolution
-from ksdiff_jax.pictures.converted import (
-    PictureNetwork,
+from ksdiff_jax.pictures.origins import Origin, theirs
+from ksdiff_jax.speech.converted_network import (
+    ConvertedNetwork,
+    checked,
     converted,
     network_of,
     read_network,
     write_network,
 )
-from ksdiff_jax.pictures.origins import Origin, theirs
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float
 
@@ -99,8 +100,8 @@ def origins(groups: tuple[tuple[int, ...], ...] = GROUPS) -> dict[str, Origin]:
 
 def convert_lpips(
     source: str | Path, out: str | Path, *, overwrite: bool = False
-) -> PictureNetwork:
-    """Convert a file of LPIPS into the folder `out`, see `converted.write_network`.
+) -> ConvertedNetwork:
+    """Convert a file of LPIPS into the folder `out`, see `converted_network.write_network`.
 
     Raises `InputError` in one line for anything else.
     """
@@ -115,9 +116,18 @@ def convert_lpips(
     return network
 
 
-def load_lpips(folder: str | Path) -> PictureNetwork:
+def load_lpips(folder: str | Path) -> ConvertedNetwork:
     """Return the LPIPS in a folder that `convert_lpips` wrote; raise `InputError` for any other."""
     return checked(read_network(folder, kind=KIND, remedy=REMEDY), origins(), folder)
+
+
+def not_of_lpips(network: ConvertedNetwork) -> str:
+    """Return why a converted network cannot be the published one, "" if it can: the weights w_l are
+    0 or more there.
+    """
+    leaves = named_leaves(network.params)
+    negative = any((leaves[f"weights_{group}"] < 0).any() for group in range(len(GROUPS)))
+    return "its weights of features are below 0, those of LPIPS are not" if negative else ""
 
 
 def read_weights(source: Path, *, remedy: str) -> dict[str, np.ndarray]:
@@ -127,14 +137,3 @@ def read_weights(source: Path, *, remedy: str) -> dict[str, np.ndarray]:
     if source.suffix == ".safetensors":
         return read_tensors(source, what="file of weights", remedy=remedy)
     return read_state_dict(source)
-
-
-def checked(
-    network: PictureNetwork, places: dict[str, Origin], folder: str | Path
-) -> PictureNetwork:
-    """Return the network; raise `InputError` unless it has these parameters and shapes."""
-    found = {name: theirs(leaf.shape) for name, leaf in named_leaves(network.params).items()}
-    expected = {name: place.shape for name, place in places.items()}
-    if wrong := sorted(name for name in expected | found if expected.get(name) != found.get(name)):
-        raise InputError(f"{folder}: weight {wrong[0]} is not that of its kind; convert it again")
-    return network

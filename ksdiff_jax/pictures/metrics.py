@@ -69,7 +69,7 @@ def frechet_distance(features: Float[np.ndarray, "n f"], others: Float[np.ndarra
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance_other @ root), 0)).sum()
     traces = np.trace(covariance) + np.trace(covariance_other)
-    return float(((mean - mean_other) ** 2).sum() + traces - 2 * shared)
+    return max(0.0, float(((mean - mean_other) ** 2).sum() + traces - 2 * shared))
 
 
 def _moments(features: Float[np.ndarray, "n f"]) -> tuple[np.ndarray, np.ndarray]:

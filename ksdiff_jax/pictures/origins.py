@@ -41,6 +41,13 @@ class Origin(NamedTuple):
     shape: tuple[int, ...]
     is_kernel: bool = True  # False: a table, whose axes are ours
 
+    @property
+    def ours(self) -> tuple[int, ...]:
+        """Return the shape of it here."""
+        if len(self.shape) < 2 or not self.is_kernel:
+            return self.shape
+        return (*self.shape[2:], self.shape[1], self.shape[0])
+
     def converted(self, weight: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*m"]:
         """Return the weight with the axes of ours: a kernel's inputs and outputs last."""
         if weight.ndim < 2 or not self.is_kernel:

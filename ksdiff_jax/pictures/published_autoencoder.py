@@ -18,15 +18,16 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.foreign.tensor_file import read_tensors
 from ksdiff_jax.overrides import from_dict
 from ksdiff_jax.pictures.autoencoder import Autoencoder, AutoencoderConfig
-from ksdiff_jax.pictures.converted import (
-    PictureNetwork,
+from ksdiff_jax.pictures.origins import FORMER, Origin, origin
+from ksdiff_jax.speech.config_fields import Fields
+from ksdiff_jax.speech.converted_network import (
+    ConvertedNetwork,
+    checked,
     converted,
     network_of,
     read_network,
     write_network,
 )
-from ksdiff_jax.pictures.origins import FORMER, origin
-from ksdiff_jax.speech.config_fields import Fields
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import PyTree
 
@@ -38,8 +39,8 @@ _CLASSES = {"VQModel": "vq", "AutoencoderKL": "kl"}
 
 def convert_autoencoder(
     source: str | Path, out: str | Path, *, overwrite: bool = False
-) -> PictureNetwork:
-    """Convert the folder `source` into the folder `out`, see `converted.write_network`.
+) -> ConvertedNetwork:
+    """Convert the folder `source` into the folder `out`, see `converted_network.write_network`.
 
     Raises `InputError` in one line for anything else than such an autoencoder.
     """
@@ -50,24 +51,19 @@ def convert_autoencoder(
     config = read_layout(source / "config.json")
     weights = read_tensors(source / WEIGHTS, what="file of weights", remedy=REMEDY)
     weights = {_current(key): _as_matrix(key, weight) for key, weight in weights.items()}
-    places = {name: origin(name, leaf.shape) for name, leaf in _shapes(config).items()}
-    params = converted(weights, places, source=str(source), remedy=REMEDY)
+    params = converted(weights, _origins(config), source=str(source), remedy=REMEDY)
     network = network_of(KIND, to_dict(config), params, source=source / WEIGHTS)
     write_network(out, network, inputs=[source], overwrite=overwrite)
     return network
 
 
-def load_autoencoder(folder: str | Path) -> tuple[AutoencoderConfig, PictureNetwork]:
+def load_autoencoder(folder: str | Path) -> tuple[AutoencoderConfig, ConvertedNetwork]:
     """Return the autoencoder in a folder that `convert_autoencoder` wrote; raise `InputError` for
     any other.
     """
     network = read_network(folder, kind=KIND, remedy=REMEDY)
     config = from_dict(AutoencoderConfig, network.layout)
-    expected = {name: leaf.shape for name, leaf in _shapes(config).items()}
-    found = {name: leaf.shape for name, leaf in named_leaves(network.params).items()}
-    if wrong := sorted(name for name in expected | found if expected.get(name) != found.get(name)):
-        raise InputError(f"{folder}: weight {wrong[0]} is not that of its layout; {REMEDY}")
-    return config, network
+    return config, checked(network, _origins(config), folder)
 
 
 def paired(params: PyTree) -> PyTree:
@@ -109,11 +105,12 @@ def read_layout(path: Path) -> AutoencoderConfig:
 
 
 @functools.lru_cache(maxsize=8)
-def _shapes(config: AutoencoderConfig) -> dict[str, jax.ShapeDtypeStruct]:
+def _origins(config: AutoencoderConfig) -> dict[str, Origin]:
     side = config.factor
     pictures = jnp.zeros((1, side, side, 3))
     shapes = jax.eval_shape(Autoencoder(config).init, jax.random.key(0), pictures)
-    return named_leaves(shapes["params"])
+    leaves = named_leaves(shapes["params"])
+    return {name: origin(name, leaf.shape) for name, leaf in leaves.items()}
 
 
 def _current(key: str) -> str:

@@ -35,8 +35,8 @@ from ksdiff_jax.models.frozen import part
 from ksdiff_jax.models.pretrained import read_pretrained
 from ksdiff_jax.models.system import System
 from ksdiff_jax.ownership import PICTURE_NETWORK
-from ksdiff_jax.pictures.converted import PictureNetwork
 from ksdiff_jax.pictures.published_autoencoder import load_autoencoder, paired
+from ksdiff_jax.speech.converted_network import ConvertedNetwork
 from ksdiff_jax.tree import named_leaves, nested
 from ksdiff_jax.typing import PyTree
 
@@ -127,7 +127,7 @@ def starting_weights(config: Config, system: System) -> Start | None:
     return Start(nested(loaded), report)
 
 
-def _published(config: Config) -> PictureNetwork | None:
+def _published(config: Config) -> ConvertedNetwork | None:
     """Return the converted autoencoder that an autoencoder is to start from, if it is one."""
     path = Path(config.train.init_from)
     if config.system != "fd2talk_autoencoder" or not PICTURE_NETWORK.owns(path):

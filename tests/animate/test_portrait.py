@@ -9,9 +9,8 @@ from PIL import Image
 from ksdiff_jax.animate import animator
 from ksdiff_jax.animate import portrait as module
 from ksdiff_jax.animate.motion import Motion
+from ksdiff_jax.animate.painter import BLOCK_FRAMES, Painter
 from ksdiff_jax.animate.portrait import (
-    BLOCK_FRAMES,
-    Painter,
     Portrait,
     check_motion,
     face_square,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ksdiff_jax.animate import painter
 from ksdiff_jax.animate import portrait as module
 from ksdiff_jax.animate.motion import Motion
 from ksdiff_jax.audio.waveform import write_wav
@@ -16,15 +17,20 @@ from tests.animate.test_portrait import Returns, noise, still, tracker
 @pytest.fixture
 def typed(tmp_path, monkeypatch, capsys):
     """Call with options to run the command on a picture, a recording and a motion; returns status
-    and errors. The painter returns the reference, the tracker is scripted.
+    and errors. The painter returns the reference, the tracker is scripted; `run.painters` are the
+    options of the painters.
     """
     Image.fromarray(noise()).save(tmp_path / "me.png")
     write_wav(tmp_path / "s.wav", np.random.default_rng(0).normal(size=8000).astype(np.float32) / 9)
     still(9).save(tmp_path / "m.motion.npz")
     found = module.Portrait.open
-    monkeypatch.setattr(
-        module.Painter, "from_pretrained", classmethod(lambda cls, checkpoint, *, seed: Returns())
-    )
+    painters = []
+
+    def returns(cls, checkpoint, **options):
+        painters.append(options)
+        return Returns()
+
+    monkeypatch.setattr(painter.Painter, "from_pretrained", classmethod(returns))
     monkeypatch.setattr(
         module.Portrait, "open", classmethod(lambda cls, path: found(path, tracker=tracker()))
     )
@@ -35,6 +41,7 @@ def typed(tmp_path, monkeypatch, capsys):
         status = main(["animate", *map(str, arguments)])
         return status, capsys.readouterr().err
 
+    run.painters = painters
     return run
 
 
@@ -49,18 +56,27 @@ def test_the_motion_of_a_checkpoint_is_kept_beside_the_video(typed, tmp_path, mo
 
     class Sampled:
         def options(self, **options):
-            assert options == {"steps": 3}
+            assert options == {"lip_temperature": 0.5}
 
         def read(self, recording, **given):
             return recording
 
-        def animate(self, utterances, *, seed, gaze, steps):
-            assert (seed, gaze, steps) == (5, "none", 3)
+        def animate(self, utterances, *, seed, gaze, lip_temperature):
+            assert (seed, gaze, lip_temperature) == (5, "none", 0.5)
             return [still(12)]
 
     monkeypatch.setattr(Animator, "from_pretrained", classmethod(lambda cls, *a, **k: Sampled()))
-    status, errors = typed("--checkpoint", "frames", "--seed", 5, "--steps", 3)
+    options = ("--lip-temperature", 0.5, "--steps", 3, "--sampler", "unipc", "--guidance", 2)
+    status, errors = typed("--checkpoint", "frames", "--seed", 5, *options)
     assert (status, errors) == (0, "")
+    (given,) = typed.painters
+    assert given == {
+        "seed": 5,
+        "steps": 3,
+        "sampler": "unipc",
+        "spacing": None,
+        "guidance": 2.0,
+    }
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["s.motion.npz", "s.mp4"]
     assert len(Motion.load(tmp_path / "out" / "s.motion.npz")) == 12
 
@@ -79,6 +95,9 @@ def test_one_bad_recording_does_not_stop_the_others(typed, tmp_path):
         ((), "needs a system that paints frames; name its checkpoint with --checkpoint"),
         (("--checkpoint", "f", "--samples", 2), "--samples is of no use"),
         (("--checkpoint", "f", "--pose", "x"), "--pose is of no use"),
+        (("--checkpoint", "f", "--fps", 30), "--fps is of no use"),
+        (("--checkpoint", "f", "--lip-strength", 1.2), "--lip-strength is of no use"),
+        (("--checkpoint", "f", "--formats", "glb", "mp4"), "--formats glb: --portrait writes mp4"),
         (("--checkpoint", "f", "--motion", "other.npz"), "flame space: this frames system paints"),
     ],
 )
@@ -97,3 +116,12 @@ def test_a_motion_checkpoint_and_a_motion_without_portrait_are_refused(tmp_path,
     assert "its system, ksdiff, generates motion and paints no frames" in capsys.readouterr().err
     assert main([*given, "--motion", "runs/me"]) == 2
     assert "--motion runs/me: the motion of a portrait" in capsys.readouterr().err
+    assert main([*given, "--frame-noise", "own"]) == 2
+    assert "--frame-noise own: of painted frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("noise", "shared"), [("shared", True), ("own", False)])
+def test_the_noise_of_frames_is_chosen(typed, tmp_path, noise, shared):
+    given = ("--checkpoint", "frames", "--motion", tmp_path / "m.motion.npz")
+    assert typed(*given, "--frame-noise", noise) == (0, "")
+    assert typed.painters[0]["shared_noise"] is shared

@@ -34,7 +34,7 @@ def test_without_weights_the_columns_are_empty_with_the_reason_and_the_rest_is_m
     [
         (["--metrics", "lse"], "--metrics lse: needs the weights of SyncNet"),
         (["--metrics", "head", "--syncnet", "x"], "--metrics leaves out the group lse"),
-        (["--metrics", "head", "lse", "--syncnet", "absent"], "absent: not a converted SyncNet"),
+        (["--metrics", "head", "lse", "--syncnet", "absent"], "absent: not a converted syncnet"),
         (["--discriminate", "--syncnet", "x"], "--syncnet: not used with --discriminate"),
         (["--guidance", "1", "2", "--syncnet", "x"], "--syncnet: not used for a table"),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.syncnet.folder import convert_syncnet, converted, load_syncnet
+from ksdiff_jax.models.syncnet.folder import convert_syncnet, converted_syncnet, load_syncnet
 from ksdiff_jax.models.syncnet.network import SyncNet
 from ksdiff_jax.models.syncnet.origins import Origin, origins
 from ksdiff_jax.tree import named_leaves
@@ -64,7 +64,7 @@ def without(weights, key):
         (lambda w: w | {"extra.weight": np.ones(1)}, "1 weights are unknown, first 'extra.weight'"),
         (
             lambda w: w | {"netfclip.3.weight": np.ones((512, 512), np.float32)},
-            r"netfclip.3.weight has shape \(512, 512\), SyncNet's has \(1024, 512\)",
+            r"netfclip.3.weight has shape \(512, 512\), its layout has \(1024, 512\)",
         ),
         (
             lambda w: w | {"netcnnaud.1.running_var": np.full(64, -1, np.float32)},
@@ -82,7 +82,7 @@ def without(weights, key):
 )
 def test_weights_of_anything_else_are_refused_in_one_line(change, message):
     with pytest.raises(InputError, match=message) as caught:
-        converted(change(ones()), source="a.model")
+        converted_syncnet(change(ones()), source="a.model")
     assert "\n" not in str(caught.value)
 
 
@@ -134,9 +134,9 @@ def test_a_converted_folder_is_loaded_as_it_was_written_and_described_and_damage
     with pytest.raises(InputError, match="do not have the digest"):
         load_syncnet(out)
     (out / "config.json").write_text('{"schema": "ksdiff-encoder/1"}')
-    with pytest.raises(InputError, match="of schema 'ksdiff-encoder/1'"):
+    with pytest.raises(InputError, match="holds 'ksdiff-encoder/1', need a converted syncnet"):
         load_syncnet(out)
     with pytest.raises(InputError, match="no such file"):
         convert_syncnet(tmp_path / "absent", tmp_path / "b")
-    with pytest.raises(InputError, match="not a converted SyncNet"):
+    with pytest.raises(InputError, match="not a converted syncnet"):
         load_syncnet(tmp_path)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ksdiff_jax.animate.portrait import Painter
+from ksdiff_jax.animate.painter import Painter
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.fd2talk.frames.first_stage import FirstStage
