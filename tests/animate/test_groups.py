@@ -69,11 +69,11 @@ def test_groups_of_windows_are_one_motion_and_one_program_and_short_speech_is_as
 def test_pins_of_long_speech_come_back_and_change_their_neighbourhood(tmp_path):
     params = drawn(SYSTEM)
     animator = Animator(Pretrained(CONFIG, params, STATISTICS, "0" * 64, tmp_path), buckets=BUCKETS)
-    base = animator.animate([utterance()], gaze="none", joint_windows=True)[0]
-    moved = Motion.from_coefficients(base.coefficients + np.float32(0.01))
     counts = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "GROUP_WINDOWS", 2)
+        base = animator.animate([utterance()], gaze="none", joint_windows=True)[0]
+        moved = Motion.from_coefficients(base.coefficients + np.float32(0.01))
         edited = animator.edited(utterance(), pins=Pins.between(moved, 12.0, 14.0))
         motion = animator.animate(
             [edited], gaze="none", joint_windows=True, progress=lambda *seen: counts.append(seen)

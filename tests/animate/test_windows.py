@@ -7,8 +7,7 @@ import pytest
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
-from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
-from ksdiff_jax.motion.space import MOTION_DIMS, ROTATION
+from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.conftest import REPOSITORY as ROOT
 
 
@@ -71,42 +70,3 @@ def test_no_jump_in_position_or_velocity_at_the_seams_of_the_shipped_model():
         inside, at_seams = steps[~shared[order:]], steps[shared[order:]]
         assert 0.7 < at_seams.mean() / inside.mean() < 1.3
         assert steps[borders - order].max() < inside.max()
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("joint", [False, True])
-def test_position_velocity_and_spectrum_at_a_seam_are_those_of_windows_without_one_there(joint):
-    coarse = Animator.from_pretrained()
-    fine = Animator(coarse.pretrained, buckets=(768,))  # its seams are elsewhere
-    demo = coarse.read(ROOT / "ksdiff_jax" / "assets" / "demo.wav").audio
-    speech = np.tile(demo, -(-100 * 16_000 // len(demo)))[: 100 * 16_000]
-    utterance = coarse.read(speech, sample_rate_hz=16_000, transcript="")
-    options = {"joint_windows": joint, "gaze": "none", "blinks": "sampled", "close_blinks": False}
-    motions = [a.animate([utterance], **options)[0].coefficients for a in (coarse, fine)]
-    at_seams, inside = ([], [], []), ([], [], [])
-    for own, other, longest in ((0, 1, 1024), (1, 0, 768)):
-        for left, right in itertools.pairwise(plan_windows(len(motions[0]), longest=longest)):
-            span = slice(right.start - 10, left.stop + 10)
-            for motion, found in ((motions[own], at_seams), (motions[other], inside)):
-                for sums, values in zip(found, seam_values(motion, span), strict=True):
-                    sums.append(values)
-    for seams, interior in zip(at_seams, inside, strict=True):
-        ratio = np.mean(seams, axis=0) / np.mean(interior, axis=0)
-        print(ratio)
-        assert (ratio > 0.8).all() and (ratio < 1.25).all()
-
-
-def seam_values(motion: np.ndarray, span: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean steps of position, of velocity, and power at 0-1, 1-4 and 4-12 Hz, of head and mouth."""
-    found = ([], [], [])
-    for dims in (ROTATION, slice(20, 56)):
-        moving = motion[:, dims][:, motion[:, dims].std(axis=0) > 1e-6]
-        moving = moving[span] / moving.std(axis=0)
-        for order in (1, 2):
-            found[order - 1].append(np.abs(np.diff(moving, order, axis=0)).mean())
-        tapered = (moving - moving.mean(axis=0)) * np.hanning(len(moving))[:, None]
-        power = np.square(np.abs(np.fft.rfft(tapered, axis=0))).mean(axis=1)
-        rates_hz = np.fft.rfftfreq(len(moving), 1 / MOTION_RATE_HZ)
-        for low, high in ((0, 1), (1, 4), (4, 13)):
-            found[2].append(power[(rates_hz > low) & (rates_hz <= high)].mean())
-    return tuple(np.array(values) for values in found)
