@@ -34,7 +34,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ksdiff_jax.bench import durations, edited, long_speech, many_files
 from ksdiff_jax.bench.line import measured
 from ksdiff_jax.bench.machine import machine
 from ksdiff_jax.errors import InputError
@@ -92,6 +91,8 @@ def chosen(found: dict[str, Row], names: Sequence[str] | None) -> dict[str, Row]
 
 def rows(args: argparse.Namespace) -> dict[str, Row]:
     """Return the rows by name; `args` has `checkpoint`, `steps`, `repeats` and `long`."""
+    from ksdiff_jax.bench import durations, edited
+
     stages = functools.cache(lambda: _stages(args))
     found = {
         "offline": Row(
@@ -141,6 +142,8 @@ def rows(args: argparse.Namespace) -> dict[str, Row]:
 
 
 def _long_rows() -> dict[str, Row]:
+    from ksdiff_jax.bench import long_speech, many_files
+
     return {
         "first call ever": Row(
             "5 s of speech, empty cache", first_call, (Goal("seconds", "s", 40),)
@@ -325,6 +328,8 @@ def first_call() -> dict:
 
 
 def _compilations() -> dict:
+    from ksdiff_jax.bench import durations
+
     found = durations.measure()
     if found["compilations"] > found["buckets"]:
         raise RuntimeError(f"{found['compilations']} compilations for {found['buckets']} buckets")

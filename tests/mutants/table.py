@@ -234,23 +234,19 @@ MUTANTS = (
     ),
     _mutant(
         "keyframes-not-shown-at-inference",
-        "sample_normalised",
+        "prepared",
         ("found.astype(jnp.int32)", "jnp.zeros(found.shape, jnp.int32)"),
         tests=SAMPLING,
     ),
     _mutant(
         "lip-temperature-ignored",
-        "sample_normalised",
-        (
-            "noise.at[..., jnp.array(options.lip_dims, "
-            "jnp.int32)].multiply(options.lip_temperature)",
-            "noise",
-        ),
+        "initial_noise",
+        ("noise.at[..., lips].multiply(options.lip_temperature)", "noise"),
         tests=SAMPLING,
     ),
     _mutant(
         "noise-ignores-the-first-frame",
-        "sample_normalised",
+        "initial_noise",
         (
             "frame_noise(streams(keys, 'noise'), first, frames, (MOTION_DIMS,))",
             "frame_noise(streams(keys, 'noise'), 0 * first, frames, (MOTION_DIMS,))",
