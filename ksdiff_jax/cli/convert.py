@@ -81,8 +81,8 @@ def _checkpoint(args: argparse.Namespace, console: Console) -> int:
     options = {"encoder": args.encoder, "card": card, "overwrite": args.overwrite}
     out = save_self_contained(args.source, args.out, **options)
     size = sum(file.stat().st_size for file in out.iterdir())
-    pretrained = read_pretrained(out).config.model.encoder.kind == "pretrained"
-    held = " with its speech encoder" if pretrained else ""
+    encoder = getattr(read_pretrained(out).config.model, "encoder", None)
+    held = " with its speech encoder" if encoder and encoder.kind == "pretrained" else ""
     console.say(f"{out}: {args.source}{held}, float16, {size / 1e6:.1f} MB")
     console.result({"out": str(out), "bytes": size})
     return 0

@@ -29,7 +29,8 @@ def save_self_contained(
     damaged or missing, if `out` is one of them, or if a weight exceeds the range of float16.
     """
     pretrained = load_pretrained(source, encoder=encoder)
-    where = encoder or pretrained.config.model.encoder.path
+    own_encoder = getattr(pretrained.config.model, "encoder", None)  # None of picture systems
+    where = encoder or (own_encoder.path if own_encoder else "")
     read = [pretrained.path, *([where] if where and Path(where).exists() else [])]
     check_output_folder(out, CHECKPOINT, overwrite=overwrite, inputs=read)
     own = pretrained.path / "card.md"

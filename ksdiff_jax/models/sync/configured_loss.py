@@ -9,6 +9,8 @@ reads the cached features of a batch if both have the same encoder, and the soun
 import functools
 from collections.abc import Callable
 
+import jax
+
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.sync.expert import Expert, load_expert, sync_loss
@@ -54,7 +56,11 @@ def configured_sync_loss(config: Config, space: MotionSpace) -> SyncLoss | None:
     return loss
 
 
-_expert = functools.lru_cache(maxsize=4)(lambda path, space: load_expert(path, space=space))
+@functools.lru_cache(maxsize=4)
+def _expert(path: str, space: str) -> Expert:
+    # A training step may be traced when the model is first needed; what is kept must be arrays.
+    with jax.ensure_compile_time_eval():
+        return load_expert(path, space=space)
 
 
 def _reads_the_features_of(config: Config, expert: Expert) -> bool:

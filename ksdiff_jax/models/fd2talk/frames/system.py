@@ -23,7 +23,10 @@ from ksdiff_jax.models.system import Needs, Paint, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, SPACES, MotionSpace
 from ksdiff_jax.pictures.autoencoder import latent_shape
 from ksdiff_jax.speech.utterance import Speech
-from ksdiff_jax.typing import Array, Float, Int, Key, PyTree, UInt8
+from ksdiff_jax.typing import AnyArray, Array, Float, Int, Key, PyTree, UInt8
+
+MOST_DEVIATIONS = 8.0
+LEAST_DEVIATION = 0.01  # of an expression coefficient, in the units of its space
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,20 @@ class FD2TalkFrames:
         execution = Execution(dtype, model.attention, train.remat)
         return Network(model, self.space.width, execution)
 
+    def shown_motion(self, motion: Float[AnyArray, "*b m"]) -> Float[AnyArray, "*b m"]:
+        """Return raw motion as the network is shown it: normalised, within 8 deviations. Expression
+        that hardly moves in the training data, which shows nothing of it, is at its mean.
+
+        A motion of another system may move such a coefficient by hundreds of deviations.
+        """
+        shown = self.space.normalise(motion).clip(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        if not self.space.std:
+            return shown
+        seen = np.ones(self.space.width, np.float32)
+        expression = self.space.slice("expression")
+        seen[expression] = np.array(self.space.std, np.float32)[expression] >= LEAST_DEVIATION
+        return shown * seen
+
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Return new parameters, a nested dict: unet and null_motion."""
         model = self.config.model
@@ -71,7 +88,7 @@ class FD2TalkFrames:
         scale = self.config.model.latent_scale
         pair = (batch.reference_latent, batch.target_latent)
         latents = tuple(scale * jnp.asarray(latent, jnp.float32) for latent in pair)
-        motion = jnp.asarray(self.space.normalise(batch.motion))
+        motion = jnp.asarray(self.shown_motion(batch.motion))
         terms = latent_terms(self.network, params, latents, motion, keys, train=train)
         return {name: getattr(self.config.loss, name) * term for name, term in terms.items()}
 
@@ -91,7 +108,7 @@ class FD2TalkFrames:
         network = replace(self, config=replace(self.config, train=train)).network
         scale = self.config.model.latent_scale
         reference = scale * first_stage.system.latents(first_stage.params, pictures)
-        arguments = (jnp.asarray(self.space.normalise(motion)), reference, noise_of)
+        arguments = (jnp.asarray(self.shown_motion(motion)), reference, noise_of)
         latents = sample_latents(network, params, *arguments, options=self.config.sample)
 
         def decode(frames: Array, reference: Array) -> Array:

@@ -74,6 +74,19 @@ def frames():
     return system, made_up(system)
 
 
+def test_what_the_training_data_do_not_show_is_not_shown_to_the_network():
+    """Coefficient 3 hardly moved in training, and another system moves it; rotation moves little
+    in its unit, and is shown.
+    """
+    std = np.full(BUILTIN.width, 0.5, np.float32)
+    std[3], std[BUILTIN.slice("rotation")] = 1e-4, 5e-3
+    space = BUILTIN.with_statistics(np.zeros(BUILTIN.width), std)
+    shown = build_system(FRAMES, space).shown_motion(np.ones((2, BUILTIN.width), np.float32))
+    expected = np.full(BUILTIN.width, 2.0)
+    expected[3], expected[BUILTIN.slice("rotation")] = 0.0, 8.0
+    np.testing.assert_allclose(shown, np.tile(expected, (2, 1)))
+
+
 @pytest.fixture(scope="module")
 def first_stage():
     system = build_system(AUTOENCODER, BUILTIN)
