@@ -79,7 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     parser.fields = sorted({name for names in fields.values() for name in names})
     lists = "\n".join(
-        f"fields of {system} (see ksdiff_jax/models/{system}/config.py):\n{_columns(names)}"
+        f"fields of {system} (see {SYSTEMS[system][0].replace('.', '/')}/config.py):\n"
+        f"{_columns(names)}"
         for system, names in fields.items()
     )
     parser.epilog = f"{_EXAMPLES}\nfields, each as --NAME VALUE, _ or - alike:\n\n{lists}"

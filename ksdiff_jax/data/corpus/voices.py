@@ -42,6 +42,8 @@ def check_voices(voices: Sequence[str], *, languages: Sequence[str]) -> None:
         if names.count(name) > 1:
             raise InputError(f"the voice {name} is named twice; all have an equal share of clips")
         if name == UNVOICED:
+            if UNVOICED not in voices:
+                raise InputError(f"the voice {name} has no program or model; leave the = out")
             continue
         known = {"espeak": LANGUAGES, "flite": flite.LANGUAGES, "kokoro": tuple(kokoro.LANGUAGES)}
         if not set(known[name]) & set(languages):

@@ -177,6 +177,7 @@ def test_each_person_of_flite_speaks_in_one_split():
         (("flite=/nowhere/flite",), "apt install flite"),
         (("kokoro",), "install ksdiff-jax[kokoro]"),
         (("espeak", "espeak"), "named twice"),
+        (("none=3",), "leave the = out"),
         (("festival",), "choose among espeak flite kokoro"),
     ],
 )
