@@ -30,6 +30,12 @@ NOT_FOR_PORTRAITS = (
 )
 WRITTEN = ("mp4", "npz", "png")  # a plot is among the defaults, and is left out
 OPTIONS = ("head_guidance", "lip_temperature", "style", "blinks")  # of the motion
+# How a motion is sampled: of no use for one that is read from a file.
+OF_SAMPLED_MOTION = (
+    *OPTIONS,
+    *("encoder", "channel", "audio_stream", "noise_id"),
+    *("transcript", "transcript_file", "transcribe"),
+)
 PAINTER_OPTIONS = ("steps", "sampler", "spacing", "guidance")
 
 
@@ -131,6 +137,14 @@ def _check_options(args: argparse.Namespace) -> None:
         if getattr(args, name) != args.defaults(name):
             option = "--" + name.replace("_", "-")
             raise InputError(f"--portrait {args.portrait}: {option} is of no use; leave it out")
+    if args.motion is not None and Path(args.motion).is_file():
+        for name in OF_SAMPLED_MOTION:
+            if getattr(args, name) != args.defaults(name):
+                option = "--" + name.replace("_", "-")
+                raise InputError(
+                    f"--motion {args.motion}: {option} is of a motion that is sampled, and this "
+                    "one is read from the file; leave one of them out"
+                )
     if odd := next((path for path in args.speech if not Path(path).is_file()), None):
         raise InputError(f"{odd}: no such recording; with --portrait name each recording's file")
     if not args.speech:

@@ -98,6 +98,8 @@ def test_one_bad_recording_does_not_stop_the_others(typed, tmp_path):
         (("--checkpoint", "f", "--fps", 30), "--fps is of no use"),
         (("--checkpoint", "f", "--lip-strength", 1.2), "--lip-strength is of no use"),
         (("--checkpoint", "f", "--formats", "glb", "mp4"), "--formats glb: --portrait writes mp4"),
+        (("--checkpoint", "f", "--motion", "m.motion.npz", "--style", "x"), "--style is of a"),
+        (("--checkpoint", "f", "--motion", "m.motion.npz", "--channel", 2), "--channel is of a"),
         (("--checkpoint", "f", "--motion", "other.npz"), "flame space: this frames system paints"),
     ],
 )
