@@ -149,6 +149,11 @@ def _find_here(folder_or_name: str | Path) -> Path:
         # A training workdir has its own config.json, but no weights beside it.
         if _holds_one(candidate):
             return candidate
+    if (path / "checkpoints").is_dir() and (path / "config.json").is_file():
+        raise InputError(
+            f"{path}: a run that has exported no weights yet; resume it with the same command, "
+            "they are written at each validation and at the end"
+        )
     if path.exists():
         raise InputError(
             f"{path}: not a checkpoint; need a folder with config.json and weights.safetensors"

@@ -254,6 +254,10 @@ def test_what_is_no_checkpoint_is_said(tmp_path):
         load_pretrained(tmp_path)
     with pytest.raises(InputError, match="no checkpoint 'nonesuch'"):
         load_pretrained("nonesuch")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="has exported no weights yet; resume it"):
+        load_pretrained(tmp_path)
 
 
 def test_a_name_of_any_bytes_is_kept_exactly(tmp_path, params, statistics):
