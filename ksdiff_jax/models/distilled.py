@@ -7,6 +7,7 @@ numbers of steps that it learns and no guidance. Only its denoisers are trained;
 them keeps the teacher's weights. A checkpoint of the student is one of its system like any other.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ksdiff_jax.config import Config
@@ -55,7 +56,11 @@ def with_distillation(config: Config) -> tuple[Config, PyTree]:
         )
     teaching = denoisers(teacher.params, system)
     trained = part(teacher.params, teacher.config).trainable
-    held = tuple(f"{name}/*" for name in sorted(trained) if name not in teaching[TEACHER])
+    held = tuple(
+        f"{name}/*" if isinstance(tree, Mapping) else name
+        for name, tree in sorted(trained.items())
+        if name not in teaching[TEACHER]
+    )
     own = {name: getattr(settings, name) for name in _OWN_SETTINGS}
     sample = teacher.config.sample
     absorbed = {name: getattr(sample, name) for name in ABSORBED if hasattr(sample, name)}

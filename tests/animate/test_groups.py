@@ -65,7 +65,7 @@ def test_groups_of_windows_are_one_motion_and_one_program_and_short_speech_is_as
     np.testing.assert_array_equal(one.motion, other.motion)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pins_of_long_speech_come_back_and_change_their_neighbourhood(tmp_path):
     params = drawn(SYSTEM)
     animator = Animator(Pretrained(CONFIG, params, STATISTICS, "0" * 64, tmp_path), buckets=BUCKETS)

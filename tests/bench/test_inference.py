@@ -64,7 +64,7 @@ def test_chosen_rows_keep_their_order_and_an_unknown_one_is_refused():
         chosen(found, ["many"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_random_durations_compile_no_more_programs_than_there_are_buckets():
     found = compilations(durations=6, longest_frames=150)
     assert 2 <= found["compilations"] <= 3 and found["durations"] > 3  # 64, 128, 192 frames
