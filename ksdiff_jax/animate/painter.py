@@ -16,6 +16,7 @@ import numpy as np
 from ksdiff_jax.animate.options import with_sampling
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system, config_from_dict
+from ksdiff_jax.models.fd2talk.frames.first_stage import with_autoencoder_at
 from ksdiff_jax.models.pretrained import find_pretrained, read_manifest, read_pretrained
 from ksdiff_jax.models.system import PaintingSystem
 from ksdiff_jax.pictures.values import to_bytes
@@ -46,9 +47,17 @@ class Painter:
         self._paint, self._seed, self._block = system.painter(params), seed, block
 
     @classmethod
-    def from_pretrained(cls, checkpoint: str | Path, *, seed: int = 0, **options) -> "Painter":
+    def from_pretrained(
+        cls,
+        checkpoint: str | Path,
+        *,
+        seed: int = 0,
+        autoencoder: str | Path | None = None,
+        **options,
+    ) -> "Painter":
         """Return the painter of a checkpoint, with these sampling options, which are fields of its
-        `config.sample`; None keeps the checkpoint's.
+        `config.sample`; None keeps the checkpoint's. `autoencoder` is the place of its autoencoder
+        here, if it has moved.
 
         Raises `InputError` if its system paints nothing, and for an option that it does not have.
         """
@@ -62,7 +71,7 @@ class Painter:
                 f"{' and this one with --motion' * moves}"
             )
         with_sampling(config, **options)
-        found = read_pretrained(checkpoint)
+        found = with_autoencoder_at(read_pretrained(checkpoint), autoencoder)
         return cls(painting_system(found.config, found.space, **options), found.params, seed=seed)
 
     def paint(

@@ -29,6 +29,7 @@ from ksdiff_jax.overrides import field_names, load_config, override
 SUMMARY = "train and score the rows of the paper's ablations, with intervals"
 DOTTED_OVERRIDES = True
 SPLIT = "test"
+FEWEST = 2  # clips: the row "another clip's motion" needs another one
 EXAMPLES = """examples:
   ksdiff-jax ablate ablation --seeds 3          Table 3 of KSDiff at the demo's width, on the CPU
   ksdiff-jax ablate ablation --seeds 1 --rows "w/o keyframe" "w/o prosody"
@@ -138,6 +139,12 @@ def _clips(study: Study, console: Console) -> list:
     from ksdiff_jax.cli.ablate_run import clips_of
 
     clips = clips_of(study, tell=console.say)
+    if len(clips) < FEWEST:
+        raise InputError(
+            f"{study.data or 'the built-in corpus'}: {len(clips)} clip of the split {study.split} "
+            f"to score on, need {FEWEST} or more; name other data with --data, or give a larger "
+            "--clips"
+        )
     seconds = sum(clip.duration_s for clip in clips)
     console.say(f"scored on {len(clips)} clips, {seconds:.0f} s of speech")
     return clips

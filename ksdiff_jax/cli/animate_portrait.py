@@ -40,7 +40,7 @@ PAINTER_OPTIONS = ("steps", "sampler", "spacing", "guidance")
 
 
 def add_portrait_arguments(group: argparse._ArgumentGroup) -> None:
-    """Add --portrait and --motion."""
+    """Add --portrait and what belongs to it."""
     group.add_argument(
         "--portrait",
         metavar="PICTURE",
@@ -53,6 +53,11 @@ def add_portrait_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="SOURCE",
         help="with --portrait: a motion file (.motion.npz), or the checkpoint that generates the "
         "motion from the speech; default the shipped checkpoint",
+    )
+    group.add_argument(
+        "--autoencoder",
+        metavar="DIR",
+        help="with --portrait: the autoencoder of --checkpoint, if it has moved",
     )
     group.add_argument(
         "--frame-noise",
@@ -76,10 +81,11 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
     options = {name: getattr(args, name) for name in PAINTER_OPTIONS}
     if args.frame_noise is not None:
         options["shared_noise"] = args.frame_noise == "shared"
-    painter = Painter.from_pretrained(args.checkpoint, seed=args.seed, **options)
+    where = {"autoencoder": args.autoencoder}
+    painter = Painter.from_pretrained(args.checkpoint, seed=args.seed, **where, **options)
     motion_of = _motion_source(args)
     portrait = Portrait.open(args.portrait)
-    reports, given = [], [args.portrait, args.motion, *args.speech]
+    reports, given = [], [args.portrait, args.motion, args.autoencoder, *args.speech]
     for speech, stem in zip(args.speech, file_stems(args.speech, folder=args.out), strict=True):
         paths = {kind: Path(args.out) / f"{stem}{FORMATS[kind]}" for kind in _formats(args)}
         try:
@@ -108,7 +114,12 @@ def run_portrait(args: argparse.Namespace, console: Console) -> int:
 
 
 def check_motion_option(args: argparse.Namespace) -> None:
-    """Raise `InputError` for --motion or --frame-noise without --portrait."""
+    """Raise `InputError` for --motion, --frame-noise or --autoencoder without --portrait."""
+    if args.autoencoder is not None and args.portrait is None:
+        raise InputError(
+            f"--autoencoder {args.autoencoder}: of painted frames; name a picture with --portrait, "
+            "or leave --autoencoder out"
+        )
     if args.frame_noise is not None and args.portrait is None:
         raise InputError(
             f"--frame-noise {args.frame_noise}: of painted frames; name a picture with --portrait, "

@@ -19,8 +19,18 @@ EXAMPLES = """examples:
   ksdiff-jax convert syncnet syncnet_v2.model --out syncnet    # for evaluate --syncnet syncnet
   ksdiff-jax convert autoencoder ~/models/ldm-celebahq-256/vqvae --out autoencoders/vq-f4
   ksdiff-jax convert lpips lpips_vgg.pt --out lpips    # the state of LPIPS(net="vgg")
+  ksdiff-jax convert inception pt_inception-2015-12-05-6726825d.pth --out inception
   ksdiff-jax train paper --model.encoder.path encoders/wav2vec2-base-960h
   ksdiff-jax convert checkpoint runs/mine --out mine --card mine.md    # float16, with its encoder
+  ksdiff-jax convert checkpoint runs/frames --out frames    # painted frames: with the autoencoder
+
+Weights of picture metrics, which others distribute:
+  lpips      the features and linear weights of LPIPS with VGG-16, as one PyTorch state: in Python,
+             torch.save(lpips.LPIPS(net="vgg").state_dict(), "lpips_vgg.pt") with the package lpips.
+             Used by `evaluate --lpips` and as model.perceptual_path of fd2talk_autoencoder.
+  inception  the Inception of FID, pt_inception-2015-12-05-6726825d.pth of pytorch-fid's releases.
+             Another Inception converts, too, but `evaluate --inception` gives FID with that file
+             alone, which it knows by its digest.
 """
 
 
@@ -33,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="encoder: a Wav2Vec 2.0, HuBERT, WavLM, Whisper or student; syncnet: the weights that "
         "LSE-C and LSE-D need; autoencoder: a VQModel or AutoencoderKL of diffusers; lpips, "
         "inception: networks of picture metrics; checkpoint: one of ours, to a folder that "
-        "contains its encoder, with weights as float16",
+        "contains its speech encoder or autoencoder, with weights as float16",
     )
     parser.add_argument(
         "source",
@@ -47,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoder", metavar="PATH", help="folder of a checkpoint's speech encoder, if it has moved"
     )
     parser.add_argument(
+        "--autoencoder",
+        metavar="DIR",
+        help="folder of the autoencoder of a checkpoint that paints frames, if it has moved",
+    )
+    parser.add_argument(
         "--card", metavar="FILE", help="Markdown card of a checkpoint; default: the one it has"
     )
     add_overwrite_argument(parser)
@@ -58,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console("convert", quiet=args.quiet, verbose=args.verbose, as_json=args.json)
     if args.kind == "checkpoint":
         return _checkpoint(args, console)
-    for name in ("encoder", "card"):
+    for name in ("encoder", "autoencoder", "card"):
         if getattr(args, name) is not None:
             kind = {"encoder": "an encoder", "syncnet": "a SyncNet"}.get(args.kind, args.kind)
             raise InputError(f"--{name}: of a checkpoint, and {args.source} is {kind}; omit it")
@@ -78,11 +93,13 @@ def _checkpoint(args: argparse.Namespace, console: Console) -> int:
             raise InputError(
                 f"--card {args.card}: {first_line(error)}; name a text file"
             ) from error
-    options = {"encoder": args.encoder, "card": card, "overwrite": args.overwrite}
-    out = save_self_contained(args.source, args.out, **options)
+    moved = {"encoder": args.encoder, "autoencoder": args.autoencoder}
+    out = save_self_contained(args.source, args.out, **moved, card=card, overwrite=args.overwrite)
     size = sum(file.stat().st_size for file in out.iterdir())
-    encoder = getattr(read_pretrained(out).config.model, "encoder", None)
+    model = read_pretrained(out).config.model
+    encoder = getattr(model, "encoder", None)
     held = " with its speech encoder" if encoder and encoder.kind == "pretrained" else ""
+    held += " with its autoencoder" if getattr(model, "autoencoder_path", "") else ""
     console.say(f"{out}: {args.source}{held}, float16, {size / 1e6:.1f} MB")
     console.result({"out": str(out), "bytes": size})
     return 0

@@ -12,7 +12,12 @@ from pathlib import Path
 
 from ksdiff_jax.cli.console import Console, add_output_arguments, add_overwrite_argument
 from ksdiff_jax.cli.device import PLATFORMS, keep_compilations, use_device
-from ksdiff_jax.cli.evaluate_arguments import add_checkpoint, add_data, add_figures_and_sampling
+from ksdiff_jax.cli.evaluate_arguments import (
+    TRAINING_CLIPS,
+    add_checkpoint,
+    add_data,
+    add_figures_and_sampling,
+)
 from ksdiff_jax.cli.evaluate_checks import check_options, check_out
 from ksdiff_jax.cli.evaluate_clips import clips_of_split
 from ksdiff_jax.cli.evaluate_compare import compare_runs, draw_comparison, write_comparison
@@ -31,7 +36,6 @@ from ksdiff_jax.cli.evaluate_painted import (
     makes_pictures,
     run_painted,
 )
-from ksdiff_jax.cli.evaluate_people import run_people
 from ksdiff_jax.cli.evaluate_samplers import run_samplers, use_one_value
 from ksdiff_jax.cli.evaluate_sampling import is_table, run_table
 from ksdiff_jax.cli.evaluate_videos import write_videos
@@ -60,10 +64,10 @@ EXAMPLES = """examples:
   ksdiff-jax evaluate --discriminate --late 4    and if the true motion is 160 ms late?
   ksdiff-jax evaluate --sync sync           is the motion in step with the speech?
   ksdiff-jax evaluate --metrics lse --syncnet syncnet --clips 20  LSE-C, LSE-D (--real DIR: videos)
-  ksdiff-jax evaluate --people --checkpoint runs/frames --data heads --out figures
-                                            painted frames of unseen people, with baselines
+  ksdiff-jax evaluate --checkpoint runs/frames --data heads --out figures
+                                            a system that paints frames: unseen people, baselines
   ksdiff-jax evaluate --checkpoint runs/frames --data faces --lpips lpips --inception inception
-                                            a system that paints frames: PSNR, SSIM, LPIPS, FID ...
+                                            LPIPS, flicker and FID, too
   ksdiff-jax evaluate --checkpoint sync     a lip-sync model: does it tell true from shifted?
 """
 
@@ -104,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
     check_options(args)
     from ksdiff_jax.animate.keys import check_seed
     from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.fd2talk.frames.first_stage import with_autoencoder_at
     from ksdiff_jax.models.pretrained import DEFAULT_NAME, load_pretrained
 
     names = args.folds or args.checkpoints or [DEFAULT_NAME]
@@ -115,13 +120,13 @@ def run(args: argparse.Namespace) -> int:
     check_out(args, names)
     check_seed(args.seed)
     several = [load_pretrained(name, encoder=args.encoder, space=args.space) for name in names]
+    several = [with_autoencoder_at(each, args.autoencoder) for each in several]
     system = build_system(several[0].config, several[0].space)
     painted = any(makes_pictures(build_system(each.config, each.space)) for each in several)
     if not painted:
         check_no_picture_weights(args)
+        args.training_clips = TRAINING_CLIPS if args.training_clips is None else args.training_clips
     with results_folder(args.out) if args.out else contextlib.nullcontext() as out:
-        if args.people:
-            return run_people(args, several[0], out=out, console=console)
         if painted:
             return run_painted(args, names, several, out=out, console=console)
         if args.discriminate or args.samplers or is_table(args):

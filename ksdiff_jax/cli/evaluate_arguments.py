@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from ksdiff_jax.cli.evaluate_discriminate import add_discriminate_argument
 from ksdiff_jax.cli.evaluate_lse import add_syncnet_argument
-from ksdiff_jax.cli.evaluate_people import add_people_argument
 from ksdiff_jax.cli.evaluate_samplers import add_sampler_arguments
 from ksdiff_jax.cli.evaluate_sampling import add_sampling_arguments
 
-TRAINING_CLIPS = 48
+TRAINING_CLIPS = 48  # of motion; the baselines of pictures are fitted to all
+SAMPLES, REAL_SEEDS = 2, 3
 METRICS = (
     "lips",
     "upper_face",
@@ -39,6 +39,11 @@ def add_checkpoint(add: Callable[..., argparse.Action]) -> None:
         "--encoder",
         metavar="PATH",
         help="folder of the checkpoint's pretrained speech encoder, if it has moved",
+    )
+    add(
+        "--autoencoder",
+        metavar="DIR",
+        help="of a checkpoint that paints frames: folder of its autoencoder, if it has moved",
     )
 
 
@@ -84,10 +89,10 @@ def add_data(add: Callable[..., argparse.Action]) -> None:
     add(
         "--training-clips",
         type=int,
-        default=TRAINING_CLIPS,
         metavar="N",
         help="clips of the training split to which baselines are fitted: constant pose, speech "
-        f"level, ridge, nearest neighbour (default: {TRAINING_CLIPS}; 0: without these baselines)",
+        f"level, ridge, nearest neighbour (default: {TRAINING_CLIPS}), linear maps to pixels "
+        "(default: all); 0: without these baselines",
     )
     add(
         "--languages",
@@ -123,9 +128,10 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     add(
         "--real-seeds",
         type=int,
-        default=3,
+        default=REAL_SEEDS,
         metavar="N",
-        help="samples of each real clip, of the seeds --seed, --seed + 1 ... (default: 3)",
+        help="samples of each real clip, of the seeds --seed, --seed + 1 ... "
+        f"(default: {REAL_SEEDS})",
     )
     add(
         "--sync",
@@ -139,10 +145,10 @@ def add_figures_and_sampling(add: Callable[..., argparse.Action]) -> None:
     add(
         "--samples",
         type=int,
-        default=2,
-        help="samples of each clip; two or more allow a comparison of lips and heads (default: 2)",
+        default=SAMPLES,
+        help="samples of each clip; two or more allow a comparison of lips and heads "
+        f"(default: {SAMPLES})",
     )
-    add_people_argument(add)
     add_sampler_arguments(add)
     add_sampling_arguments(add)
     add("--seed", type=int, default=0, metavar="N", help="same seed, same samples; default 0")

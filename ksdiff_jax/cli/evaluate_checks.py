@@ -8,8 +8,6 @@ from ksdiff_jax.cli.evaluate_compare import TABLES, picture_names
 from ksdiff_jax.cli.evaluate_discriminate import FILE as DISCRIMINATION_FILE
 from ksdiff_jax.cli.evaluate_discriminate import PURPOSE, check_discrimination
 from ksdiff_jax.cli.evaluate_lse import check_lse
-from ksdiff_jax.cli.evaluate_people import OUTPUTS as PEOPLE_OUTPUTS
-from ksdiff_jax.cli.evaluate_people import check_people
 from ksdiff_jax.cli.evaluate_samplers import FILE as SAMPLERS_FILE
 from ksdiff_jax.cli.evaluate_samplers import check_samplers
 from ksdiff_jax.cli.evaluate_sampling import FILE as SAMPLING_FILE
@@ -28,18 +26,16 @@ def check_options(args: argparse.Namespace) -> None:
         raise InputError(f"--videos {args.videos}: need a folder for them; add --out DIR")
     if args.landmarks and not args.face:
         raise InputError(f"--landmarks {args.landmarks}: these are of a --face; add it")
-    if args.training_clips < 0:
+    if args.training_clips is not None and args.training_clips < 0:
         raise InputError(f"--training-clips {args.training_clips}: need 0 or more")
-    if args.discriminate or args.samplers or args.people or is_table(args):
+    if args.discriminate or args.samplers or is_table(args):
         for name in LONE_OPTIONS:
             if len(getattr(args, name) or ()) > 1:
                 raise InputError(
                     f"--{name.removesuffix('s')}: got {len(getattr(args, name))}, need one for "
-                    "--discriminate, --people and a table of sampling options"
+                    "--discriminate and a table of sampling options"
                 )
-    if args.people:
-        check_people(args)
-    elif args.discriminate:
+    if args.discriminate:
         check_discrimination(args)
     elif args.late:
         raise InputError(f"--late {args.late}: used with --discriminate only; add it, or omit this")
@@ -90,6 +86,7 @@ def check_out(args: argparse.Namespace, checkpoints: list[str]) -> None:
                 args.face,
                 args.landmarks,
                 args.encoder,
+                args.autoencoder,
                 args.sync,
                 args.syncnet,
                 *(args.real or ()),
@@ -106,8 +103,6 @@ def _outputs_of(args: argparse.Namespace) -> dict[str, str]:
     """Return the names of the files that the command may write, and their purposes."""
     if args.discriminate:
         return {DISCRIMINATION_FILE: PURPOSE}
-    if args.people:
-        return PEOPLE_OUTPUTS
     if args.samplers:
         return {SAMPLERS_FILE: "samplers"}
     if is_table(args):

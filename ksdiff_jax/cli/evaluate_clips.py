@@ -41,11 +41,16 @@ def training_clips(args, system, console: Console) -> list:
     """Return the clips of the training split to which baselines are fitted."""
     from ksdiff_jax.evaluate.run import read_clips
 
-    own = argparse.Namespace(**vars(args) | {"split": "train", "clips": args.training_clips})
-    folder = args.data or _built_in(own, console, system)
+    folder = training_folder(args, system, console)
     clips = read_clips(folder, split="train", clips=args.training_clips, space=system.space.name)
     console.say(f"{len(clips)} training clips for the baselines, from {folder}")
     return clips
+
+
+def training_folder(args, system, console: Console) -> str | Path:
+    """Return the data set whose training split baselines are fitted to."""
+    own = argparse.Namespace(**vars(args) | {"split": "train", "clips": args.training_clips})
+    return args.data or _built_in(own, console, system)
 
 
 def _built_in(args, console: Console, system) -> Path:

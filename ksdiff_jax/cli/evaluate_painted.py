@@ -1,5 +1,8 @@
 """The part of `ksdiff-jax evaluate` that measures systems that make pictures: FD2Talk's frames
 stage, and its autoencoder.
+
+The data have pictures. Baselines and the regressors of the opening are fitted to their training
+split, or to the first clips of it with --training-clips.
 """
 
 import argparse
@@ -9,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksdiff_jax.cli.console import Console
-from ksdiff_jax.cli.evaluate_arguments import METRICS
-from ksdiff_jax.cli.evaluate_clips import clips_of_split, training_clips
+from ksdiff_jax.cli.evaluate_arguments import METRICS, REAL_SEEDS, SAMPLES
+from ksdiff_jax.cli.evaluate_clips import clips_of_split, training_folder
 from ksdiff_jax.cli.evaluate_compare import PURPOSE
 from ksdiff_jax.cli.evaluate_measure import distinct_labels, labels_of_data
 from ksdiff_jax.errors import InputError
@@ -18,8 +21,9 @@ from ksdiff_jax.outputs import check_output, write_document, writing
 
 if TYPE_CHECKING:  # slow to import
     from ksdiff_jax.evaluate.comparison import Comparison
-    from ksdiff_jax.evaluate.frame_scores import OpeningOf, Painter
+    from ksdiff_jax.evaluate.frame_scores import Painter
     from ksdiff_jax.evaluate.intervals import Interval
+    from ksdiff_jax.evaluate.painting_yardstick import Yardstick
     from ksdiff_jax.models.pretrained import Pretrained
     from ksdiff_jax.typing import PyTree
 
@@ -31,8 +35,9 @@ PAINTING = ("steps", "sampler", "spacing", "guidance")
 OF_MOTION = (
     *("real", "folds", "syncnet", "sync", "control", "samplers", "discriminate", "late", "face"),
     *("landmarks", "lip_temperature", "style", "head_guidance", "causal", "blinks", "videos"),
+    *("choose_on_test", "encoder"),
 )
-HELD_OUT_EVERY = 5  # of the training clips one in so many chooses the baselines' penalties
+WITH_DEFAULTS = {"metrics": list(METRICS), "samples": SAMPLES, "real_seeds": REAL_SEEDS}
 
 
 def makes_pictures(system: object) -> bool:
@@ -78,8 +83,9 @@ def run_painted(
         leads[data] = _leads(found[data], labels)
         for line in (*plain(found[data], _title(args, data), systems=labels).splitlines(), ""):
             console.say(line)
-        for line in (*_lead_lines(leads[data]), ""):
+        for line in (*_notes(found[data], leads[data]), ""):
             console.say(line)
+        _warn_of_regressors(found[data], data, console)
     about = {
         "machine": report.machine(),
         "checkpoints": [
@@ -104,15 +110,24 @@ def run_painted(
 def _check(args: argparse.Namespace, names: list[str], several: "list[Pretrained]") -> None:
     """Raise `InputError` for options of motion, and for checkpoints that make no pictures."""
     from ksdiff_jax.models import build_system
+    from ksdiff_jax.models.system import PaintingSystem
 
-    for name, each in zip(names, several, strict=True):
-        if not makes_pictures(build_system(each.config, each.space)):
+    systems = [build_system(each.config, each.space) for each in several]
+    for name, system in zip(names, systems, strict=True):
+        if not makes_pictures(system):
             raise InputError(
                 f"--checkpoint {name}: generates motion, and {names[0]} or another paints frames; "
                 "measure them apart"
             )
+    if not any(isinstance(system, PaintingSystem) for system in systems):
+        for name in PAINTING:
+            if getattr(args, name):
+                raise InputError(
+                    f"--{name}: of sampling, and {args.checkpoint} is an autoencoder, which "
+                    "samples nothing; omit it"
+                )
     used = [name for name in OF_MOTION if getattr(args, name) not in (None, False, [], "", 0)]
-    used += ["metrics"] if args.metrics != list(METRICS) else []
+    used += [name for name, usual in WITH_DEFAULTS.items() if getattr(args, name) != usual]
     if used:
         raise InputError(
             f"--{used[0].replace('_', '-')}: of motion, and {args.checkpoint} makes pictures; "
@@ -151,26 +166,26 @@ def _compared(
     console: Console,
 ) -> "Comparison":
     """Return the scores of the checkpoints and of the baselines on one data set, and draw the strip
-    of its first clip.
+    of the clip whose face the first checkpoint paints at the median PSNR.
     """
     from ksdiff_jax.cli.evaluate_real import Steps
+    from ksdiff_jax.evaluate.frame_scores import targets_of
     from ksdiff_jax.evaluate.painted_strip import write_painted_strip
-    from ksdiff_jax.evaluate.picture_scores import Instruments, compare_painters, paired_targets
+    from ksdiff_jax.evaluate.picture_scores import Instruments, compare_painters
     from ksdiff_jax.models import build_system
 
     first = build_system(several[0].config, several[0].space)
     clips = clips_of_split(args, first, console)
-    systems = _painters(args, labels, several)
-    baselines, opening_of = _fitted(args, first, console)
-    painters, steps = systems | baselines, Steps(console)
+    systems, fitted = _painters(args, labels, several), _fitted(args, first, console)
+    painters, steps = systems | fitted.painters, Steps(console)
     found = compare_painters(
         painters,
         clips,
-        Instruments(opening_of=opening_of, **weights),
+        Instruments(openings=fitted.openings, **weights),
         progress=lambda done: steps("clips painted and scored", done, len(clips)),
     )
     if strip:
-        targets = paired_targets(clips[0])
+        targets = targets_of(clips[_middle(found, labels[0])])
         shown = {name: paint(targets) for name, paint in systems.items()}
         write_painted_strip(strip, targets, shown, overwrite=args.overwrite)
     return found
@@ -185,7 +200,7 @@ def _painters(
     from ksdiff_jax.animate.painter import painting_system
     from ksdiff_jax.evaluate.painted import decoder_of, painter_of
     from ksdiff_jax.models import build_system
-    from ksdiff_jax.models.fd2talk.frames.first_stage import with_first_stage
+    from ksdiff_jax.models.fd2talk.frames.first_stage import first_stage_of
     from ksdiff_jax.models.system import PaintingSystem
 
     options = {name: getattr(args, name) for name in ("steps", "sampler", "spacing")}
@@ -193,46 +208,76 @@ def _painters(
     painters = {}
     for label, each in zip(labels, several, strict=True):
         system = build_system(each.config, each.space)
-        if isinstance(system, PaintingSystem):
+        paints = isinstance(system, PaintingSystem)
+        if paints:
             system = painting_system(each.config, each.space, **options)
         painters[label] = painter_of(system, each.params, seed=args.seed)
-        if (stage := with_first_stage(each.config)[1]) is not None:
+        if paints:
+            stage = first_stage_of(each.config, each.params)
             painters[f"autoencoder of {label}"] = decoder_of(stage)
     return painters
 
 
-def _fitted(args: argparse.Namespace, system, console: Console) -> "tuple[dict, OpeningOf | None]":
-    """Return the baselines and the regressor of the opening; the copy alone and no regressor
-    without training clips, which is printed.
+def _middle(found: "Comparison", label: str) -> int:
+    """Return the number of the clip whose painted face has the median PSNR."""
+    import numpy as np
+
+    from ksdiff_jax.evaluate.picture_scores import METRICS
+
+    (line,) = [line for line in found.lines if line.metric.name == METRICS["psnr_face"].name]
+    order = np.argsort(line.values[label])
+    return int(order[len(order) // 2])
+
+
+def _fitted(args: argparse.Namespace, system, console: Console) -> "Yardstick":
+    """Return the baselines and the regressors of the opening; the copy alone without training
+    clips, which is printed.
     """
-    from ksdiff_jax.evaluate.frame_scores import targets_of
-    from ksdiff_jax.evaluate.painting_baselines import copied, fit_painters
-    from ksdiff_jax.evaluate.picture_opening import mouths_of, train_picture_opening
+    from ksdiff_jax.data.shards import ShardReader, dataset_info
+    from ksdiff_jax.evaluate.painting_baselines import copied
+    from ksdiff_jax.evaluate.painting_yardstick import SEEDS, Yardstick, name_in_cache, yardstick
     from ksdiff_jax.face import builtin_face
 
-    alone = {"copied": copied}
-    if args.training_clips == 0:
-        return alone, None
+    alone, wanted = Yardstick({"copied": copied}, ()), args.training_clips
+    if wanted == 0:
+        return alone
     left_out = "the linear baselines and the opening read from pixels are left out"
     if args.split == "train":
         console.warn(f"--split train: {left_out}, they are fitted to it")
-        return alone, None
+        return alone
+    space = system.space.name
     try:
-        clips = training_clips(args, system, console)
+        folder = training_folder(args, system, console)
+        train = ShardReader(folder, "train", space=space)
+        if wanted is not None:
+            train = [train[k] for k in range(min(wanted, len(train)))]
+        has_own = "val" in dataset_info(folder).splits and args.split != "val"
+        validation = ShardReader(folder, "val", space=space) if has_own else ()
+        return yardstick(
+            train,
+            validation,
+            kept_as=name_in_cache(folder, wanted),
+            seeds=SEEDS if space == builtin_face().space else (),
+            tell=console.say,
+        )
     except InputError as error:
         console.warn(f"{left_out}: {error}")
-        return alone, None
-    if len(clips) < HELD_OUT_EVERY:
-        console.warn(f"{left_out}: {len(clips)} training clips, need {HELD_OUT_EVERY} or more")
-        return alone, None
-    targets = [targets_of(clip) for clip in clips]
-    choosing = targets[::HELD_OUT_EVERY]
-    fitting = [one for number, one in enumerate(targets) if number % HELD_OUT_EVERY]
-    painters = fit_painters(fitting, choosing).painters()
-    if system.space.name != builtin_face().space:
-        return painters, None
-    console.say(f"training the regressor of the opening on {len(clips)} clips, a minute or two")
-    return painters, train_picture_opening(mouths_of(clips), seed=args.seed)
+        return alone
+
+
+def _warn_of_regressors(found: "Comparison", data: str, console: Console) -> None:
+    """Print a warning if the regressors do not read the true frames."""
+    from ksdiff_jax.evaluate.painting_yardstick import NEEDED_R
+    from ksdiff_jax.evaluate.picture_scores import METRICS, TRUTH
+
+    for line in found.lines:
+        if line.metric.name == METRICS["opening_r"].name:
+            read = line.interval(TRUTH).mean
+            if not read >= NEEDED_R:
+                console.warn(
+                    f"{data}: the regressors read the true frames with r = {read:.2f}, need "
+                    f"{NEEDED_R} or more: opening r does not hold here"
+                )
 
 
 def _figures(found: "Comparison", label: str) -> dict[str, float]:
@@ -264,10 +309,15 @@ def _leads(found: "Comparison", labels: list[str]) -> "dict[tuple[str, str, str]
     return leads
 
 
-def _lead_lines(leads: "dict[tuple[str, str, str], Interval]") -> list[str]:
-    """Return the leads whose interval is over enough clips, one a line."""
+def _notes(found: "Comparison", leads: "dict[tuple[str, str, str], Interval]") -> list[str]:
+    """Return the leads, one a line, or why there are no intervals."""
     from ksdiff_jax.evaluate.intervals import FEWEST_CLIPS
+    from ksdiff_jax.evaluate.picture_scores import TRUTH
 
+    count = max((line.interval(TRUTH).count for line in found.lines), default=0)
+    if count < FEWEST_CLIPS:
+        clips = "one clip" if count == 1 else f"{count} clips"
+        return [f"{clips}, no interval: these need {FEWEST_CLIPS} clips or more"]
     return [
         f"{label}, {metric}: above {baseline} by {lead.mean:.3g} [{lead.low:.3g}, {lead.high:.3g}]"
         for (label, metric, baseline), lead in leads.items()
@@ -297,7 +347,7 @@ def _write_tables(args, found: "dict[str, Comparison]", leads: dict, out: Path) 
     parts = []
     for data, each in found.items():
         parts.append(markdown(each, title=_title(args, data), predictors=list(each.courses)))
-        parts.extend(f"- {line}" for line in _lead_lines(leads[data]))
+        parts.extend(f"- {line}" for line in _notes(each, leads[data]))
     contents = {"comparison.md": marked("\n".join([*parts, ""])), "comparison.csv": csv_text(found)}
     for name, text in contents.items():
         with writing(out / name, PURPOSE, overwrite=args.overwrite) as temporary:

@@ -1,11 +1,11 @@
-"""What painted frames of unseen people are scored on, and the table of several painters.
+"""What painted frames of unseen people are scored on.
 
 Of each clip the first frame is the reference. Targets are later frames, evenly spaced. Per clip:
 
     psnr       mean over targets of 10 log10(255² / mean squared error), in a box of the crop,
                at most `LARGEST_PSNR_DB`
     opening_r  Pearson correlation over targets of the lips' true opening with the opening that a
-               regressor (picture_opening.py) reads from the painted frames
+               regressor (picture_opening.py) reads from the painted frames; the mean of regressors
 
 The boxes are those of an aligned crop (data/tracking/crops.py): the face from the forehead to the
 chin, and the mouth. `turned` scores are over targets whose head is at least 5 degrees from the
@@ -13,7 +13,7 @@ reference's. Intervals are over clips, each of another person; a comparison is t
 differences clip by clip.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,10 +57,14 @@ Painter = Callable[[Targets], Pictures]
 OpeningOf = Callable[[Pictures], Float[np.ndarray, "t"]]
 
 
+def spaced_places(frames: int, *, count: int = TARGETS) -> Int[np.ndarray, "t"]:
+    """Return the numbers of `count` later frames of a clip, evenly spaced; fewer of a short one."""
+    return np.unique(np.linspace(min(1, frames - 1), frames - 1, count).round().astype(int))
+
+
 def targets_of(clip: Clip, *, count: int = TARGETS) -> Targets:
     """Return `count` later frames of a clip, evenly spaced, as `targets_at`."""
-    places = np.unique(np.linspace(1, clip.frames - 1, count).round().astype(int))
-    return targets_at(clip, places)
+    return targets_at(clip, spaced_places(clip.frames, count=count))
 
 
 def targets_at(clip: Clip, places: Int[np.ndarray, "t"]) -> Targets:
@@ -110,14 +114,15 @@ def psnr_db(painted: Pictures, truth: Pictures, box: str = "") -> Float[np.ndarr
 
 
 def frame_scores(
-    painted: Pictures, targets: Targets, opening_of: OpeningOf | None
+    painted: Pictures, targets: Targets, openings: Sequence[OpeningOf] = ()
 ) -> dict[str, float]:
     """Return the scores of one clip; NaN where no target is turned or the mouth does not move.
     Without a regressor of the opening there is no `opening_r`.
     """
     scores = {}
-    if opening_of is not None:
-        scores["opening_r"] = pearson(opening_of(painted), targets.opening)
+    if openings:
+        found = [pearson(opening_of(painted), targets.opening) for opening_of in openings]
+        scores["opening_r"] = float(np.mean(found))
     for box in BOXES:
         values = psnr_db(painted, targets.truth, box)
         turned = values[targets.turned]
@@ -126,34 +131,9 @@ def frame_scores(
     return scores
 
 
-def scores_by_painter(
-    painters: Mapping[str, Painter], clips: Iterable[Targets], opening_of: OpeningOf
-) -> dict[str, dict[str, Float[np.ndarray, "n"]]]:
-    """Return the scores of each painter by name, one value per clip."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in painters}
-    for targets in clips:
-        for name, paint in painters.items():
-            found[name].append(frame_scores(paint(targets), targets, opening_of))
-    return {
-        name: {score: np.array([one[score] for one in rows]) for score in rows[0]}
-        for name, rows in found.items()
-    }
-
-
 def interval_over_clips(values: Float[np.ndarray, "n"]) -> Interval:
     """Return the interval of the mean over the clips that have the score."""
     return t_interval(values[np.isfinite(values)])
-
-
-def painted_table(scores: Mapping[str, Mapping[str, Float[np.ndarray, "n"]]]) -> list[str]:
-    """Return a table as lines: painters down, scores across, each a mean with half its interval."""
-    names = list(next(iter(scores.values())))
-    lines = [" ".join([f"{'painter':<28}", *(f"{name:>18}" for name in names)])]
-    for painter, values in scores.items():
-        cells = [interval_over_clips(values[name]) for name in names]
-        shown = [f"{cell.mean:.3f} ± {cell.high - cell.mean:.3f}" for cell in cells]
-        lines.append(" ".join([f"{painter:<28}", *(f"{cell:>18}" for cell in shown)]))
-    return lines
 
 
 def above(

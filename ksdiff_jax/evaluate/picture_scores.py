@@ -1,8 +1,8 @@
 """The scores of systems that paint frames, clip by clip, beside baselines: FD2Talk's columns of
 image quality (Tables 1 and 2), DisentTalk's CPBD, and others of the field.
 
-Of each clip the first frame is the reference. Targets are `PAIRS` pairs of neighbouring frames,
-evenly spaced.
+Of each clip the first frame is the reference. Targets are 25 later frames, evenly spaced
+(`frame_scores.TARGETS`). The frame after every second target is painted too, for its pair.
 
 | metric | definition, per clip: the mean over its targets |
 |---|---|
@@ -12,7 +12,7 @@ evenly spaced.
 | flicker, LPIPS of neighbours | LPIPS of each pair |
 | change of neighbours | mean absolute difference of each pair, in levels of 255 |
 | CPBD | `pictures.sharpness.cpbd`, for pictures of 64 pixels or more |
-| opening r, read from pixels | `frame_scores`, with a regressor of `picture_opening` |
+| opening r, read from pixels | `frame_scores`, with regressors of `picture_opening` |
 | identity | mean cosine of the embeddings of painted and true frame, with an embedder |
 | FID | Fréchet distance of Inception's features of all painted and all true targets |
 
@@ -37,6 +37,7 @@ from ksdiff_jax.evaluate.frame_scores import (
     Targets,
     frame_scores,
     psnr_db,
+    spaced_places,
     targets_at,
 )
 from ksdiff_jax.pictures.inception import Inception
@@ -46,7 +47,6 @@ from ksdiff_jax.pictures.sharpness import BLOCK, cpbd
 from ksdiff_jax.pictures.values import from_bytes
 from ksdiff_jax.typing import Float, Int, PyTree
 
-PAIRS = 12
 GROUP = "pictures"
 TRUTH = "truth"
 Embedder = Callable[[Pictures], Float[np.ndarray, "t d"]]
@@ -81,31 +81,46 @@ OF_THE_MOTION = dict.fromkeys(
 class Instruments(NamedTuple):
     """What pictures are measured with beside formulas; None for what is not at hand."""
 
-    opening_of: OpeningOf | None = None
+    openings: tuple[OpeningOf, ...] = ()
     lpips: PyTree | None = None  # parameters of `Lpips`
     inception: PyTree | None = None  # parameters of `Inception`
     embed: Embedder | None = None
 
 
-def neighbouring_places(frames: int, *, pairs: int = PAIRS) -> Int[np.ndarray, "t"]:
-    """Return the numbers of the targets of a clip: k and k + 1 of every pair."""
-    first = np.linspace(1, frames - 2, pairs).round().astype(int).clip(0, max(0, frames - 2))
-    return np.stack([first, np.minimum(first + 1, frames - 1)], axis=1).reshape(-1)
+class Shown(NamedTuple):
+    """The frames of a clip that are painted: its targets, then the neighbours of some of them."""
+
+    every: Targets
+    count: int  # of the targets
+    paired: Int[np.ndarray, "p"]  # numbers of the targets whose next frames follow them
+
+    @property
+    def targets(self) -> Targets:
+        """Return the targets alone."""
+        of_frames = {
+            name: getattr(self.every, name)[: self.count]
+            for name in ("motion", "truth", "turned", "opening")
+        }
+        return self.every._replace(**of_frames)
 
 
-def paired_targets(clip: Clip) -> Targets:
-    """Return the targets of a clip; raise `InputError` for a clip without pictures."""
-    return targets_at(clip, neighbouring_places(clip.frames))
+def shown_frames(clip: Clip) -> Shown:
+    """Return the frames of a clip that are painted; raise `InputError` without pictures."""
+    places = spaced_places(clip.frames)
+    paired = np.flatnonzero(places[::2] + 1 < clip.frames) * 2
+    both = np.concatenate([places, places[paired] + 1])
+    return Shown(targets_at(clip, both), len(places), paired)
 
 
-def picture_scores(painted: Pictures, targets: Targets, using: Instruments) -> dict[str, float]:
-    """Return the scores of one clip by the keys of `METRICS`, without FID."""
-    truth = targets.truth
-    one, other = painted[0::2], painted[1::2]
-    scores = frame_scores(painted, targets, using.opening_of) | {
+def picture_scores(pictures: Pictures, shown: Shown, using: Instruments) -> dict[str, float]:
+    """Return the scores of one clip by the keys of `METRICS`, without FID; NaN where undefined."""
+    painted, targets = pictures[: shown.count], shown.targets
+    truth, one, other = targets.truth, painted[shown.paired], pictures[shown.count :]
+    moved = np.abs(one.astype(np.int16) - other)
+    scores = frame_scores(painted, targets, using.openings) | {
         "psnr": float(psnr_db(painted, truth).mean()),
         "ssim": float(ssim(painted, truth).mean()),
-        "change": float(np.abs(one.astype(np.int16) - other).mean()),
+        "change": float(moved.mean()) if len(one) else float("nan"),
     }
     if painted.shape[1] >= BLOCK:
         sharp = cpbd(painted)
@@ -113,7 +128,8 @@ def picture_scores(painted: Pictures, targets: Targets, using: Instruments) -> d
         scores["cpbd"] = float(sharp[defined].mean()) if defined.any() else float("nan")
     if using.lpips is not None:
         scores["lpips"] = float(_lpips(using.lpips, painted, truth).mean())
-        scores["flicker_lpips"] = float(_lpips(using.lpips, one, other).mean())
+        pairs = _lpips(using.lpips, one, other) if len(one) else np.full(1, np.nan)
+        scores["flicker_lpips"] = float(pairs.mean())
     if using.embed is not None:
         scores["identity"] = float(cosines(using.embed(painted), using.embed(truth)).mean())
     return scores
@@ -134,13 +150,13 @@ def compare_painters(
     features: dict[str, list[np.ndarray]] = {name: [] for name in names}
     side = 0
     for done, clip in enumerate(clips, start=1):
-        targets = paired_targets(clip)
-        side = targets.truth.shape[1]
+        shown = shown_frames(clip)
+        side = shown.every.truth.shape[1]
         for name in names:
-            painted = targets.truth if name == TRUTH else painters[name](targets)
-            rows[name].append(picture_scores(painted, targets, using))
+            painted = shown.every.truth if name == TRUTH else painters[name](shown.every)
+            rows[name].append(picture_scores(painted, shown, using))
             if using.inception is not None:
-                features[name].append(_features(using.inception, painted))
+                features[name].append(_features(using.inception, painted[: shown.count]))
         progress(done)
     lines = [
         Line(metric, {name: np.array([row[key] for row in rows[name]]) for name in names})
@@ -178,7 +194,7 @@ def _reasons(using: Instruments, side: int) -> dict[str, str]:
     )
     reasons[METRICS["opening_r"].name] = (
         "needs training clips of the built-in head (--training-clips)"
-        if using.opening_of is None
+        if not using.openings
         else "no true opening: not the built-in head"
     )
     reasons[METRICS["identity"].name] = (

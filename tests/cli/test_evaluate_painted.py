@@ -56,6 +56,7 @@ def typed(tmp_path, monkeypatch, capsys):
 def test_figures_tables_and_a_strip_are_written(typed, tmp_path):
     status, results, errors = typed("--out", tmp_path / "out")
     assert status == 0 and "the linear baselines and the opening read from pixels" in errors
+    assert "2 clips, no interval" in (tmp_path / "out" / "comparison.md").read_text()
     names = ["comparison.csv", "comparison.md", "metrics.json", "painted.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert purpose_of(tmp_path / "out" / "painted.png") == "painted-strip"
@@ -83,6 +84,8 @@ def test_figures_tables_and_a_strip_are_written(typed, tmp_path):
         (("--metrics", "lips"), "faces", "--metrics: of motion, and fr makes pictures"),
         (("--control", "still"), "faces", "--control: of motion"),
         (("--guidance", 1, 2), "faces", "--guidance: got several"),
+        (("--samples", 4), "faces", "--samples: of motion"),
+        (("--encoder", "x"), "faces", "--encoder: of motion"),
         (("--lpips", "absent"), "faces", "absent: not a converted lpips (no config.json)"),
     ],
 )

@@ -1,11 +1,14 @@
 """Scores of painters against the truth: known values, what is missing has its reason."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ksdiff_jax.data.coded_pictures import coded_pictures
 from ksdiff_jax.evaluate import picture_scores as module
 from ksdiff_jax.evaluate.comparison_table import as_json, markdown
+from ksdiff_jax.evaluate.frame_scores import targets_of
 from ksdiff_jax.evaluate.painting_baselines import copied
 from ksdiff_jax.evaluate.picture_scores import (
     METRICS,
@@ -13,8 +16,7 @@ from ksdiff_jax.evaluate.picture_scores import (
     Instruments,
     compare_painters,
     cosines,
-    neighbouring_places,
-    paired_targets,
+    shown_frames,
 )
 from tests.data.clips import make_clip
 
@@ -44,13 +46,30 @@ def found():
     )
 
 
-def test_targets_are_pairs_of_neighbours_inside_the_clip():
-    places = neighbouring_places(40, pairs=3)
-    assert places.tolist() == [1, 2, 20, 21, 38, 39]
-    for frames in (1, 2, 3, 5):
-        places = neighbouring_places(frames)
-        assert places.min() >= 0 and places.max() < frames
-    assert len(paired_targets(clip(0)).truth) == 2 * module.PAIRS
+def test_targets_are_spaced_frames_and_neighbours_of_every_second_one():
+    shown = shown_frames(clip(0))
+    assert shown.count == FRAMES - 1 and shown.paired.tolist() == [0, 2, 4, 6, 8]
+    truth = shown.every.truth
+    np.testing.assert_array_equal(truth[shown.count :], truth[shown.paired + 1])
+    np.testing.assert_array_equal(shown.targets.truth, targets_of(clip(0)).truth)
+    assert len(shown.targets.motion) == len(shown.targets.opening) == shown.count
+
+
+def test_a_clip_of_one_frame_has_no_neighbours():
+    pictures = coded_pictures(np.zeros((1, SIDE, SIDE, 3), np.uint8), side=SIDE)
+    found = compare_painters({}, [make_clip(0, frames=1, pictures=pictures)], Instruments())
+    assert [line.metric.name for line in found.lines if "change" in line.metric.name] == []
+    assert values(found, "psnr", TRUTH) == pytest.approx([60])
+
+
+def test_the_opening_is_read_by_all_regressors():
+    jaw = np.zeros((FRAMES, 3), np.float32)
+    jaw[:, 0] = np.linspace(0, 0.3, FRAMES)
+    face = dataclasses.replace(clip(0), jaw=jaw, expression=np.zeros((FRAMES, 50), np.float32))
+    level = lambda pictures: pictures.mean((1, 2, 3))  # noqa: E731
+    for openings, read in (((level,), 1.0), ((level, lambda p: -level(p)), 0.0)):
+        found = compare_painters({}, [face], Instruments(openings=openings))
+        assert values(found, "opening_r", TRUTH) == pytest.approx([read], abs=0.05)
 
 
 def test_scores_are_those_of_known_errors_and_the_truth_has_the_best(found):

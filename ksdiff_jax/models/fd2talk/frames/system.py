@@ -15,7 +15,7 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.fd2talk.frames.config import Config
-from ksdiff_jax.models.fd2talk.frames.first_stage import FirstStage, with_first_stage
+from ksdiff_jax.models.fd2talk.frames.first_stage import HELD, FirstStage, first_stage_of
 from ksdiff_jax.models.fd2talk.frames.network import Network
 from ksdiff_jax.models.fd2talk.frames.sampling import decode_frames, sample_latents
 from ksdiff_jax.models.fd2talk.frames.training import latent_terms
@@ -123,16 +123,20 @@ class FD2TalkFrames:
         return self.config.model.picture_side
 
     def painter(self, params: PyTree) -> Paint:
-        """Return `paint` compiled, with the autoencoder that the configuration names."""
-        _, first_stage = with_first_stage(self.config)
+        """Return `paint` compiled, with the autoencoder that `params` hold or the configuration
+        names.
+        """
+        first_stage = first_stage_of(self.config, params)
 
         @jax.jit
         def run(params: PyTree, weights: PyTree, pictures, motion, noise_of) -> Array:
             stage = first_stage._replace(params=weights)
             return self.paint(params, stage, pictures, motion, noise_of)
 
+        own = {name: tree for name, tree in params.items() if name != HELD}
+
         def paint(pictures, motion, keys, first) -> Array:
-            return run(params, first_stage.params, pictures, motion, (keys, first))
+            return run(own, first_stage.params, pictures, motion, (keys, first))
 
         return paint
 
