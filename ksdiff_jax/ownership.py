@@ -10,12 +10,12 @@ package and the purpose.
 | metrics | metrics.json | evaluate | the key `schema` |
 | sampling, samplers | sampling.json, samplers.json | evaluate, its tables | the key `schema` |
 | discrimination | discrimination.json | evaluate --discriminate | the key `schema` |
-| painted-people | people.json | evaluate --people | the key `schema` |
 | comparison | comparison.md | evaluate | a comment in its first line |
 | comparison | comparison.csv | evaluate | its first column, `schema` |
 | comparison | distributions, courses, spectra (png) | evaluate | the text `Software` |
 | openings | openings*.png | evaluate | the text `Software` |
-| painted-strip | people.png | evaluate --people | the text `Software` |
+| painted-strip | painted.png | evaluate, of painted frames | the text `Software` |
+| rendered-portrait | FILE.png | corpus --portrait | the text `Software` |
 | people-strip | strip_*.png | evaluate --metrics real | the text `Software` |
 | sheet | FILE.png | inspect --sheet | the text `Software` |
 | regions | regions.json, regions.png | regions | the key `schema`, the text `Software` |

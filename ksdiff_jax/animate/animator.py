@@ -271,6 +271,11 @@ class Animator:
         `transcript` None: the one beside the recording, if there is one; "": none. `noise_id` None:
         a digest of the decoded sound.
         """
+        if isinstance(speech, Utterance):
+            raise InputError(
+                "an Utterance is read already; need a recording here, or animate it with "
+                "animate([utterance])[0]"
+            )
         if transcript is None:
             sidecar = find_sidecar(speech) if isinstance(speech, str | Path) else None
             transcript = "" if sidecar is None else read_transcript(sidecar, recording=speech)

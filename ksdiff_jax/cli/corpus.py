@@ -4,7 +4,7 @@ With `--pictures`, every clip also has pictures of its own person, for systems t
 With `--speech`, the clips are the recordings of a folder instead, labelled by the times of their
 phones. With `--encoder`, the shards also store the features of a pretrained speech encoder, so that
 training need not compute them. With `--from` as well, the features are added to a copy of any data
-set.
+set. `--portrait FILE.png` makes a picture of one drawn person instead, as no corpus shows it.
 """
 
 import argparse
@@ -17,6 +17,11 @@ SUMMARY = "make the built-in corpus: synthesised speech with face motion, as sha
 SECONDS_BETWEEN_LINES = 10.0
 FEWEST_CLIPS_TO_JUDGE = 64
 DEFAULT_CLIPS = 2000
+PORTRAIT = "rendered-portrait"  # the purpose of its file
+OF_DATA_SETS = (
+    *("out", "clips", "languages", "voices", "pictures", "processes", "speech", "speaker"),
+    *("phones", "licence", "encoder", "source", "space"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax corpus --out mixed --voices espeak flite kokoro=kokoro_files
   ksdiff-jax corpus --out rest --voices none --clips 200
   ksdiff-jax corpus --out faces --clips 400 --pictures 64
+  ksdiff-jax corpus --portrait head.png --seed 3    one picture, for animate --portrait
   ksdiff-jax corpus --out spoken --speech recordings
   ksdiff-jax corpus --out encoded --from corpus --encoder encoders/wav2vec2-base
 """
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder of the data set; replaced if it is one"
+        "--out", metavar="DIR", help="folder of the data set, needed; replaced if it is one"
     )
     add_overwrite_argument(parser)
     parser.add_argument(
@@ -70,6 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures of this side: 64 to train a small system that paints faces",
     )
     parser.add_argument(
+        "--portrait",
+        metavar="FILE",
+        help="write a picture (.png) of one drawn person of the --seed, whom no corpus shows, "
+        "instead of a data set: for `animate --portrait` without anybody's photograph",
+    )
+    parser.add_argument(
         "--processes",
         type=int,
         metavar="N",
@@ -78,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
     _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
     add_output_arguments(parser)
+    parser.set_defaults(defaults=parser.get_default)
 
 
 def _add_feature_arguments(features: argparse._ArgumentGroup) -> None:
@@ -138,6 +151,10 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--seed is {args.seed}; it must be 0 or more")
     if args.processes is not None and args.processes < 1:
         raise InputError(f"--processes is {args.processes}; it must be 1 or more")
+    if args.portrait is not None:
+        return _portrait(args, console)
+    if args.out is None:
+        raise InputError("nothing to write; name the folder of the data set with --out DIR")
     out = Path(args.out)
     if args.source and not args.encoder:
         raise InputError(
@@ -171,6 +188,35 @@ def run(args: argparse.Namespace) -> int:
         name: {"clips": split.clips, "hours": split.hours} for name, split in info.splits.items()
     }
     console.result({"out": str(out), "seconds": round(seconds, 1), "splits": splits})
+    return 0
+
+
+def _portrait(args: argparse.Namespace, console: Console) -> int:
+    """Write the picture of a drawn person."""
+    for name in OF_DATA_SETS:
+        if getattr(args, name) != args.defaults(name):
+            option = "--from" if name == "source" else f"--{name}"
+            raise InputError(
+                f"--portrait {args.portrait} {option}: the picture is of no data set; leave one of "
+                "them out"
+            )
+    if not args.portrait.lower().endswith(".png"):
+        raise InputError(f"--portrait {args.portrait}: need a file named .png")
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    from ksdiff_jax.outputs import writing
+    from ksdiff_jax.ownership import mark
+    from ksdiff_jax.pictures.rendered import rendered_portrait
+
+    info = PngInfo()
+    info.add_text("Software", mark(PORTRAIT))
+    with writing(args.portrait, PORTRAIT, overwrite=args.overwrite) as temporary:
+        picture = rendered_portrait(args.seed)
+        Image.fromarray(picture).save(temporary, "PNG", pnginfo=info)
+    height, width = picture.shape[:2]
+    console.say(f"{args.portrait}: a drawn person, {width} x {height} pixels")
+    console.result({"portrait": args.portrait, "seed": args.seed, "size": [width, height]})
     return 0
 
 

@@ -35,13 +35,15 @@ def add_syncnet_argument(add: Callable[..., argparse.Action]) -> None:
 
 def check_lse(args: argparse.Namespace) -> None:
     """Raise `InputError` if --syncnet is given and not used, or needed and not given."""
-    from ksdiff_jax.models.syncnet.folder import NEEDED, REMEDY
+    from ksdiff_jax.models.syncnet.folder import NEEDED, REMEDY, load_syncnet
 
     if args.syncnet and GROUP not in args.metrics:
         raise InputError(
             f"--syncnet {args.syncnet}: --metrics leaves out the group {GROUP}; add it, or omit "
             "--syncnet"
         )
+    if args.syncnet:
+        load_syncnet(args.syncnet)  # refused before the clips are made
     if args.metrics == [GROUP] and not args.syncnet:
         raise InputError(
             f"--metrics {GROUP}: needs {NEEDED}; {REMEDY}, and name the folder with --syncnet"

@@ -117,6 +117,13 @@ def check_samplers(args: argparse.Namespace) -> None:
             name = option.replace("_", "-")
             raise InputError(f"--{name}: several values are another table; omit --samplers")
     refuse_test_split(args, "a sampler")
+    if args.student:  # refused before the clips are made
+        from ksdiff_jax.models.pretrained import find_pretrained
+
+        try:
+            find_pretrained(args.student)
+        except InputError as error:
+            raise InputError(f"--student {args.student}: {error}") from error
 
 
 def run_samplers(

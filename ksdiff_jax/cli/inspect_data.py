@@ -12,6 +12,7 @@ SHEET_SECONDS = 10
 SHEET_SEED = 0
 PICTURE_PIXELS = 256
 BAR_CHARACTERS = 32
+UNSPOKEN = "voices none"  # in the command of a corpus without speech, whose languages say nothing
 
 
 def shown_space(found: str, given: str, *, what: str) -> str:
@@ -55,7 +56,7 @@ def describe_dataset(folder: PathLike, *, space: str = "") -> dict:
             languages[language] = languages.get(language, 0.0) + hours
         for edge, clips in split.lengths.items():
             lengths[edge] = lengths.get(edge, 0) + clips
-    if languages:
+    if languages and UNSPOKEN not in info.made_by.split(" --"):
         facts["hours_by_language"] = {
             name: round(hours, 3) for name, hours in sorted(languages.items())
         }

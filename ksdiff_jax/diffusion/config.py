@@ -109,7 +109,8 @@ def check_distilled(config) -> None:
     because = "the model is distilled"
     known = sample.steps in distill.student_steps
     steps = ", ".join(map(str, distill.student_steps))
-    need(known, sample, "sample.steps", f"one of {steps}: {because}")
+    what = f"one of distill.student_steps, {steps}: {because}; set --sample.steps with them"
+    need(known, sample, "sample.steps", what)
     need(sample.sampler == "ddim", sample, "sample.sampler", f"ddim: {because}")
     need(sample.spacing == "trailing", sample, "sample.spacing", f"trailing: {because}")
     need(sample.eta == 0, sample, "sample.eta", f"0: {because}")

@@ -219,7 +219,11 @@ def people_table(found: PeopleFigures) -> str:
                 _band(yardstick.movements(scored)),
             ]
         lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
-    lines.append(f"| another clip's (chance) | {found.chance.mean():.3f} |" + " |" * 8)
+    chance = float(found.chance.mean())  # undefined of one person
+    lines.append(
+        f"| another clip's (chance) | {f'{chance:.3f}' if np.isfinite(chance) else '-'} |"
+        + " |" * 8
+    )
     reference = reference_of(found)
     closure = _cell(yardstick.real_closure_interval(reference)) if reference else ""
     band = _band(yardstick.real_movements(found.clips))

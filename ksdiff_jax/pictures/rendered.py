@@ -21,11 +21,13 @@ from ksdiff_jax.export.raster import Frame, render_frames
 from ksdiff_jax.face import face_vertices
 from ksdiff_jax.face.drawn_pose import shared_turn
 from ksdiff_jax.face.dressed import dressed_head
-from ksdiff_jax.motion.space import BUILTIN
+from ksdiff_jax.motion.space import BUILTIN, EXPRESSION_DIMS
 from ksdiff_jax.pictures.looks import Look, drawn_look
 from ksdiff_jax.typing import Float, UInt8
 
 BLOCK_FRAMES = 64  # posed at once: one compiled program
+PORTRAIT_PIXELS = 512
+PORTRAIT_OF_CROP = 1.5  # sides of the crop around the face
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,18 @@ class Renderer:
         look = self.look(clip.clip_id)
         coded = coded_pictures(rendered(clip, look, self.side), side=self.side)
         return replace(clip, shape=look.shape, pictures=coded)
+
+
+def rendered_portrait(seed: int) -> UInt8[np.ndarray, "512 512 3"]:
+    """Return a picture of a drawn person at rest, who is in no data set: of head and shoulders, as
+    a photograph for `animate --portrait`.
+    """
+    look = Renderer(PORTRAIT_PIXELS, seed).look("portrait")
+    camera = look.camera._replace(height_m=PORTRAIT_OF_CROP * look.camera.height_m)
+    frame = Frame(PORTRAIT_PIXELS, PORTRAIT_PIXELS, studio=look.studio)
+    vertices = face_vertices(dressed_head(), np.zeros((1, EXPRESSION_DIMS)), shape=look.shape)
+    (picture,) = render_frames(np.asarray(vertices), look.surface, camera=camera, size=frame)
+    return picture
 
 
 def rendered(clip: Clip, look: Look, side: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:

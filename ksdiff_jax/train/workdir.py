@@ -58,7 +58,7 @@ _MAY_DIFFER = frozenset(
         ),
         "data": ("workers", "threads", "on_bad_record", "bad_record_share"),
         "mesh": ("data", "fsdp", "tensor"),
-        "model": ("attention",),
+        "model": ("attention", "autoencoder_path"),  # model.autoencoder_digest identifies it
     }.items()
     for name in names
 )

@@ -8,6 +8,8 @@ import pytest
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.corpus import write
 from ksdiff_jax.data.shards import ShardReader, dataset_info
+from ksdiff_jax.ownership import purpose_of
+from ksdiff_jax.pictures.read import read_picture
 from tests.data.clips import make_clip
 
 
@@ -44,3 +46,23 @@ def test_pictures_that_cannot_be_made_are_refused(tmp_path, capsys, options, mes
     errors = capsys.readouterr().err
     assert message in errors and len(errors.splitlines()) == 1
     assert not (tmp_path / "o").exists()
+
+
+def test_a_portrait_is_one_picture_of_a_drawn_person(tmp_path, capsys):
+    path = tmp_path / "head.png"
+    assert main(["corpus", "--portrait", str(path), "--seed", "3", "--quiet"]) == 0
+    assert purpose_of(path) == "rendered-portrait"
+    pixels = read_picture(path)
+    assert pixels.shape == (512, 512, 3) and pixels.std() > 20
+    path.write_bytes(b"mine")
+    for options, message in (
+        ((str(path),), "head.png"),
+        ((str(tmp_path / "a.jpg"),), "need a file named .png"),
+        ((str(tmp_path / "a.png"), "--clips", "3"), "--clips: the picture is of no data set"),
+    ):
+        assert main(["corpus", "--portrait", *options]) == 2
+        errors = capsys.readouterr().err
+        assert message in errors and len(errors.splitlines()) == 1
+    assert path.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [path]
+    assert main(["corpus"]) == 2
+    assert "--out DIR" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def with_first_stage(config: Config) -> tuple[Config, FirstStage | None]:
         found = load_first_stage(path)
     except InputError as error:
         if not wanted:
-            raise
+            raise InputError(f"model.autoencoder_path: {error}") from error
         raise InputError(
             f"the frames stage needs the autoencoder of digest {wanted[:12]}, which was at {path}: "
             f"{error}; {_NAMED_BY}"

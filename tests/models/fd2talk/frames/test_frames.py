@@ -14,12 +14,20 @@ from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.fd2talk.autoencoder import config as autoencoder_config
 from ksdiff_jax.models.fd2talk.frames import config as frames_config
-from ksdiff_jax.models.fd2talk.frames.first_stage import FirstStage, with_first_stage
+from ksdiff_jax.models.fd2talk.frames.first_stage import (
+    FirstStage,
+    first_stage_of,
+    load_first_stage,
+    with_autoencoder_at,
+    with_first_stage,
+)
 from ksdiff_jax.models.fd2talk.frames.layout import UNetConfig
 from ksdiff_jax.models.fd2talk.frames.network import Network
 from ksdiff_jax.models.fd2talk.frames.sampling import sample_latents
 from ksdiff_jax.models.fd2talk.frames.system import painted
 from ksdiff_jax.models.fd2talk.frames.transformer import Conditions, SpatialTransformer
+from ksdiff_jax.models.pretrained import read_pretrained, save_pretrained
+from ksdiff_jax.models.self_contained import save_self_contained
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.pictures.autoencoder import AutoencoderConfig
 from ksdiff_jax.pictures.values import from_bytes, to_bytes
@@ -238,6 +246,39 @@ def test_bad_settings_have_one_line():
     for config in (AUTOENCODER, FRAMES):
         with pytest.raises(InputError, match="generates n"):
             build_system(config, BUILTIN).sample({}, silent_speech(), keys, jnp.zeros(3, int))
+
+
+def test_an_autoencoder_may_move_or_be_held(tmp_path):
+    def saved(name, config, params):
+        still = BUILTIN.with_statistics(np.zeros(BUILTIN.width), np.ones(BUILTIN.width))
+        return save_pretrained(tmp_path / name, config=config, params=params, space=still)
+
+    weights = {"encoder": {"kernel": np.arange(3, dtype=np.float32)}}
+    saved("coder", AUTOENCODER, weights)
+    model = dataclasses.replace(FRAMES.model, autoencoder_path=str(tmp_path / "coder"))
+    config, stage = with_first_stage(dataclasses.replace(FRAMES, model=model))
+    saved("frames", config, {"unet": {"a": np.ones(2, np.float32)}})
+    (tmp_path / "coder").rename(tmp_path / "moved")
+    load_first_stage.cache_clear()
+    found = read_pretrained(tmp_path / "frames")
+    wanted = f"autoencoder of digest {stage.digest[:12]}, which was at .*coder: .*--autoencoder"
+    with pytest.raises(InputError, match=wanted):
+        first_stage_of(found.config, found.params)
+    moved = with_autoencoder_at(found, tmp_path / "moved")
+    assert first_stage_of(moved.config, moved.params).digest == stage.digest
+    saved("other", AUTOENCODER, {"encoder": {"kernel": np.zeros(3, np.float32)}})
+    with pytest.raises(InputError, match=f"was trained with {stage.digest[:12]}; name its folder"):
+        with_first_stage(with_autoencoder_at(found, tmp_path / "other").config)
+    save_self_contained(tmp_path / "frames", tmp_path / "whole", autoencoder=tmp_path / "moved")
+    whole = read_pretrained(tmp_path / "whole")
+    held = first_stage_of(whole.config, whole.params)
+    np.testing.assert_array_equal(held.params["encoder"]["kernel"], weights["encoder"]["kernel"])
+    assert (held.side, held.digest) == (16, stage.digest)
+    assert held.system.config.model.autoencoder == LAYOUT
+    with pytest.raises(InputError, match="holds its own autoencoder"):
+        with_autoencoder_at(whole, "x")
+    with pytest.raises(InputError, match="of the system fd2talk_autoencoder; omit it"):
+        with_autoencoder_at(read_pretrained(tmp_path / "moved"), "x")
 
 
 def test_bytes_and_values_are_each_others_inverse():

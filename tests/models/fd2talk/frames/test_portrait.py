@@ -1,5 +1,7 @@
 """A saved frames stage paints a portrait through `Painter`, as `animate --portrait` does."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from ksdiff_jax.models import build_system
 from ksdiff_jax.models.fd2talk.frames.first_stage import FirstStage
 from ksdiff_jax.models.fd2talk.frames.system import painted
 from ksdiff_jax.models.pretrained import save_pretrained
+from ksdiff_jax.models.self_contained import save_self_contained
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.overrides import override
 from ksdiff_jax.pictures.values import to_bytes
@@ -41,6 +44,10 @@ def test_the_painter_of_a_checkpoint_paints_what_its_system_does(tmp_path):
     wanted = to_bytes(painted(system, params, stage, reference, motion))
     assert found.shape == (3, 16, 16, 3)
     assert np.abs(found.astype(int) - wanted).max() <= 1
+    save_self_contained(tmp_path / "frames", tmp_path / "whole")
+    shutil.rmtree(tmp_path / "autoencoder")
+    held = np.stack(list(Painter.from_pretrained(tmp_path / "whole").paint(reference, motion)))
+    assert np.abs(found.astype(int) - held).max() <= 3  # float16
 
 
 @pytest.mark.slow
