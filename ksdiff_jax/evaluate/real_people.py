@@ -220,10 +220,8 @@ def people_table(found: PeopleFigures) -> str:
             ]
         lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     chance = float(found.chance.mean())  # undefined of one person
-    lines.append(
-        f"| another clip's (chance) | {f'{chance:.3f}' if np.isfinite(chance) else '-'} |"
-        + " |" * 8
-    )
+    shown = f"{chance:.3f}" if np.isfinite(chance) else "-"
+    lines.append(f"| another clip's (chance) | {shown} |" + " |" * 8)
     reference = reference_of(found)
     closure = _cell(yardstick.real_closure_interval(reference)) if reference else ""
     band = _band(yardstick.real_movements(found.clips))

@@ -180,6 +180,12 @@ def test_arrays_that_are_no_speech_are_input_errors(animator, samples, said):
         animator(samples, sample_rate_hz=16_000)
 
 
+def test_an_utterance_in_the_place_of_a_recording_is_one_line(animator):
+    utterance = animator.read(np.zeros(16_000, np.float32), sample_rate_hz=16_000)
+    with pytest.raises(InputError, match=r"animate it with animate\(\[utterance\]\)"):
+        animator(utterance)
+
+
 def test_an_array_without_its_rate_is_an_input_error(animator):
     with pytest.raises(InputError, match="needs its rate"):
         animator(tone(1.0))

@@ -88,6 +88,13 @@ def test_a_data_set_is_described(shards, capsys):
     assert "   5-6   s   0" in capsys.readouterr().out
 
 
+def test_a_set_without_speech_has_no_hours_by_language(tmp_path, capsys):
+    command = "ksdiff-jax corpus --clips 2 --seed 0 --languages en --voices none --pictures 64"
+    write_dataset(tmp_path / "rest", {"train": [make_clip(0)]}, licence="CC0", made_by=command)
+    facts, _ = inspected(capsys, tmp_path / "rest")
+    assert "hours_by_language" not in facts and facts["train"]["clips"] == 1
+
+
 def flipped_byte(shards):
     shard = shards / "train-00001-of-00002.tfrecord"
     offset, length = find_records(shard)[0][1]

@@ -38,9 +38,12 @@ def test_a_strip_has_the_filmed_picture_above_the_drawn_one_of_the_same_instant(
     clip = MeasuredClip("a", "anna", Path("a.wav"), opening, first_frame=2, video=Path("a.mp4"))
     motion = np.tile(np.arange(20, dtype=np.float32)[:, None], (1, MOTION_DIMS))
     strip = strips.people_strip(clip, motion, create_autospec(Tracker, instance=True))
-    assert strip.shape == (448, 8 * 224, 3)
-    np.testing.assert_array_equal(strip[0], strip[-1])
-    assert strip[0, 0, 0] == 3  # the widest of the first part: frame 1 of the opening
+    assert strip.shape == (64 + 448, 8 * 224, 3)
+    np.testing.assert_array_equal(strip[64], strip[-1])
+    assert strip[64, 0, 0] == 3  # the widest of the first part: frame 1 of the opening
+    times = strip[32:64].reshape(32, 8, 224, 3)
+    assert len({times[:, k].tobytes() for k in range(8)}) > 1  # not of one instant
+    assert strip[:32].std() > 5  # a name
 
     path = strips.write_people_strip(tmp_path / "strip.png", strip)
     np.testing.assert_array_equal(np.asarray(Image.open(path)), strip)
