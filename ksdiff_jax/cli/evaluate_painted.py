@@ -317,7 +317,7 @@ def _notes(found: "Comparison", leads: "dict[tuple[str, str, str], Interval]") -
     count = max((line.interval(TRUTH).count for line in found.lines), default=0)
     if count < FEWEST_CLIPS:
         clips = "one clip" if count == 1 else f"{count} clips"
-        return [f"{clips}, no interval: these need {FEWEST_CLIPS} clips or more"]
+        return [f"{clips}, no interval: that needs {FEWEST_CLIPS} clips or more"]
     return [
         f"{label}, {metric}: above {baseline} by {lead.mean:.3g} [{lead.low:.3g}, {lead.high:.3g}]"
         for (label, metric, baseline), lead in leads.items()

@@ -67,11 +67,13 @@ def test_the_motion_of_a_checkpoint_is_kept_beside_the_video(typed, tmp_path, mo
 
     monkeypatch.setattr(Animator, "from_pretrained", classmethod(lambda cls, *a, **k: Sampled()))
     options = ("--lip-temperature", 0.5, "--steps", 3, "--sampler", "unipc", "--guidance", 2)
+    options += ("--autoencoder", "coder")
     status, errors = typed("--checkpoint", "frames", "--seed", 5, *options)
     assert (status, errors) == (0, "")
     (given,) = typed.painters
     assert given == {
         "seed": 5,
+        "autoencoder": "coder",
         "steps": 3,
         "sampler": "unipc",
         "spacing": None,
