@@ -69,28 +69,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "noise without speech; each for an equal share of the clips; default espeak",
     )
     parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="worker processes; default one per core, at most 4",
+    )
+    _add_picture_arguments(parser.add_argument_group("pictures of drawn people"))
+    _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
+    _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
+    add_output_arguments(parser)
+    parser.set_defaults(defaults=parser.get_default)
+
+
+def _add_picture_arguments(pictures: argparse._ArgumentGroup) -> None:
+    pictures.add_argument(
         "--pictures",
         type=int,
         metavar="PIXELS",
         help="render the built-in head as well, each clip as another person in another light, in "
         "pictures of this side: 64 to train a small system that paints faces",
     )
-    parser.add_argument(
+    pictures.add_argument(
         "--portrait",
         metavar="FILE",
         help="write a picture (.png) of one drawn person of the --seed, whom no corpus shows, "
         "instead of a data set: for `animate --portrait` without anybody's photograph",
     )
-    parser.add_argument(
-        "--processes",
-        type=int,
-        metavar="N",
-        help="worker processes; default one per core, at most 4",
-    )
-    _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
-    _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
-    add_output_arguments(parser)
-    parser.set_defaults(defaults=parser.get_default)
 
 
 def _add_feature_arguments(features: argparse._ArgumentGroup) -> None:
