@@ -243,6 +243,11 @@ def test_the_split_that_is_scored_must_have_clips(tmp_path, capsys):
     error = capsys.readouterr().err
     assert status == 2 and "no clips in the split test" in error and error.count("\n") == 1
     assert not out.exists()
+    write_dataset(tmp_path / "one", splits | {"test": splits["train"]}, licence="", made_by="a")
+    status = main(["ablate", "ablation", "--data.path", str(tmp_path / "one"), "--out", str(out)])
+    error = capsys.readouterr().err
+    assert status == 2 and "1 clip of the split test to score on, need 2" in error
+    assert error.count("\n") == 1
 
 
 TINY = """
