@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ksdiff_jax import hub
 from ksdiff_jax.errors import InputError, first_line
+from ksdiff_jax.models.fd2talk.frames.first_stage import HELD
 from ksdiff_jax.models.pretrained import (
     Pretrained,
     embeds_encoder,
@@ -49,8 +50,8 @@ def push_to_hub(
     other files of the same names in the repository are replaced. A checkpoint of ours is always
     replaced; its older versions remain in the repository's history.
 
-    Raise `InputError` if the checkpoint is damaged, if it needs a speech encoder that exists only
-    on this machine, if the repository contains other files of these names and `overwrite` is not
+    Raise `InputError` if the checkpoint is damaged, if it needs a speech encoder or an
+    autoencoder that exists only on this machine, if the repository contains other files of these names and `overwrite` is not
     set, and if the hub refuses.
     """
     name = hub.find_name(repo)
@@ -79,7 +80,15 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _check_complete(pretrained: Pretrained, source: str | Path, *, token: str | None) -> None:
-    """Raise `InputError` if the speech encoder is neither in the checkpoint nor on the hub."""
+    """Raise `InputError` if the speech encoder is neither in the checkpoint nor on the hub, or the
+    autoencoder of a frames stage not in it.
+    """
+    place = getattr(pretrained.config.model, "autoencoder_path", "")
+    if place and HELD not in pretrained.params:
+        raise InputError(
+            f"{source}: refers to its autoencoder as {place!r}, a folder that others do not have; "
+            "publish the folder that `ksdiff-jax convert checkpoint` makes of it"
+        )
     if embeds_encoder(pretrained):
         return
     encoder = pretrained.config.model.encoder

@@ -27,6 +27,7 @@ from ksdiff_jax.models.fd2talk.frames.sampling import sample_latents
 from ksdiff_jax.models.fd2talk.frames.system import painted
 from ksdiff_jax.models.fd2talk.frames.transformer import Conditions, SpatialTransformer
 from ksdiff_jax.models.pretrained import read_pretrained, save_pretrained
+from ksdiff_jax.models.publish import push_to_hub
 from ksdiff_jax.models.self_contained import save_self_contained
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.pictures.autoencoder import AutoencoderConfig
@@ -269,6 +270,8 @@ def test_an_autoencoder_may_move_or_be_held(tmp_path):
     saved("other", AUTOENCODER, {"encoder": {"kernel": np.zeros(3, np.float32)}})
     with pytest.raises(InputError, match=f"was trained with {stage.digest[:12]}; name its folder"):
         with_first_stage(with_autoencoder_at(found, tmp_path / "other").config)
+    with pytest.raises(InputError, match="refers to its autoencoder as .* others do not have"):
+        push_to_hub(tmp_path / "frames", "owner/name")  # before anything is sent
     save_self_contained(tmp_path / "frames", tmp_path / "whole", autoencoder=tmp_path / "moved")
     whole = read_pretrained(tmp_path / "whole")
     held = first_stage_of(whole.config, whole.params)
