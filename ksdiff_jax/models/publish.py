@@ -50,9 +50,9 @@ def push_to_hub(
     other files of the same names in the repository are replaced. A checkpoint of ours is always
     replaced; its older versions remain in the repository's history.
 
-    Raise `InputError` if the checkpoint is damaged, if it needs a speech encoder or an
-    autoencoder that exists only on this machine, if the repository contains other files of these names and `overwrite` is not
-    set, and if the hub refuses.
+    Raise `InputError` if the checkpoint is damaged, if it needs a speech encoder or an autoencoder
+    that exists only on this machine, if the repository contains other files of these names and
+    `overwrite` is not set, and if the hub refuses.
     """
     name = hub.find_name(repo)
     if name is None or name.revision is not None:

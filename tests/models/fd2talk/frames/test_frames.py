@@ -270,7 +270,7 @@ def test_an_autoencoder_may_move_or_be_held(tmp_path):
     saved("other", AUTOENCODER, {"encoder": {"kernel": np.zeros(3, np.float32)}})
     with pytest.raises(InputError, match=f"was trained with {stage.digest[:12]}; name its folder"):
         with_first_stage(with_autoencoder_at(found, tmp_path / "other").config)
-    with pytest.raises(InputError, match="refers to its autoencoder as .* others do not have"):
+    with pytest.raises(InputError, match=r"refers to its autoencoder as .* others do not have"):
         push_to_hub(tmp_path / "frames", "owner/name")  # before anything is sent
     save_self_contained(tmp_path / "frames", tmp_path / "whole", autoencoder=tmp_path / "moved")
     whole = read_pretrained(tmp_path / "whole")
