@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   ksdiff-jax corpus --out corpus --clips 2000 --seed 1 --languages en es fr de
   ksdiff-jax corpus --out mixed --voices espeak flite kokoro=kokoro_files
   ksdiff-jax corpus --out rest --voices none --clips 200
+  ksdiff-jax corpus --out measured --targets measured
   ksdiff-jax corpus --out faces --clips 400 --pictures 64
   ksdiff-jax corpus --portrait head.png --seed 3    one picture, for animate --portrait
   ksdiff-jax corpus --out spoken --speech recordings
@@ -67,6 +68,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="espeak, flite (English; the program, or flite=PATH) and kokoro=DIR (English, es, fr, "
         "it, pt; the package kokoro-onnx and a folder with its model), or none: music, hum and "
         "noise without speech; each for an equal share of the clips; default espeak",
+    )
+    _add_making_arguments(parser)
+    _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
+    _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
+    add_output_arguments(parser)
+
+
+def _add_making_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--targets",
+        default="phonetic",
+        metavar="T",
+        help="table of the mouth's targets: phonetic (default), measured (fitted to real people's "
+        "mouth openings) or a file of such a fit; for --speech too",
     )
     parser.add_argument(
         "--processes",
@@ -166,6 +181,7 @@ def run(args: argparse.Namespace) -> int:
         )
     _check_speech(args)
     _check_pictures(args)
+    _check_targets(args)
     inputs = filter(None, (args.source, args.encoder, args.speech))
     check_output_folder(out, DATA_SET, overwrite=args.overwrite, inputs=inputs)
     encoder = _encoder(args.encoder)
@@ -245,6 +261,17 @@ def _check_speech(args: argparse.Namespace) -> None:
         raise InputError(f"--phones {wrong[0]}: NAME=IPA is needed, such as 'rr=r'")
 
 
+def _check_targets(args: argparse.Namespace) -> None:
+    """Raise `InputError` for a table of targets that does not exist, or for clips that are not made
+    here.
+    """
+    from ksdiff_jax.data.corpus.targets import named_targets, targets_option
+
+    named_targets(args.targets)
+    if args.source and (option := targets_option(args.targets).strip()):
+        raise InputError(f"--from {args.source}: its clips have their mouths; leave {option} out")
+
+
 def _check_pictures(args: argparse.Namespace) -> None:
     """Raise `InputError` for pictures of a size that is not possible, or of clips that are not
     made here.
@@ -285,6 +312,7 @@ def _recorded(args: argparse.Namespace, out, console: Console):
             seed=args.seed,
             language=(args.languages or [""])[0],
             licence=args.licence or LICENCE,
+            targets=args.targets,
             progress=_Progress(console, update, total=len(speech.recordings), unit="recordings"),
             overwrite=args.overwrite,
         )
@@ -305,7 +333,7 @@ def _made(args: argparse.Namespace, out, console: Console):
     """Write the built-in corpus into `out`."""
     from ksdiff_jax.data.corpus.sentences import LANGUAGES
     from ksdiff_jax.data.corpus.voices import ESPEAK
-    from ksdiff_jax.data.corpus.write import write_corpus
+    from ksdiff_jax.data.corpus.write import Recipe, write_corpus
 
     drawn = None
     if args.pictures is not None:
@@ -315,10 +343,13 @@ def _made(args: argparse.Namespace, out, console: Console):
     with console.progress("corpus", unit="clips") as update:
         return write_corpus(
             out,
+            Recipe(
+                args.seed,
+                tuple(args.languages or LANGUAGES),
+                tuple(args.voices or ESPEAK),
+                args.targets,
+            ),
             clips=args.clips,
-            seed=args.seed,
-            languages=tuple(args.languages or LANGUAGES),
-            voices=tuple(args.voices or ESPEAK),
             processes=args.processes,
             progress=_Progress(console, update, total=args.clips),
             overwrite=args.overwrite,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ksdiff_jax.data.corpus.version import VERSION
-from ksdiff_jax.data.corpus.write import LICENCE, corpus_clips
+from ksdiff_jax.data.corpus.write import LICENCE, Recipe, corpus_clips
 from ksdiff_jax.data.shards import DESCRIPTION, write_dataset
 from ksdiff_jax.pictures.rendered import Renderer
 
@@ -34,7 +34,7 @@ def held_out_corpus(
         name += f"-pictures{pictures}"
     folder = cache / "corpus" / name
     if not (folder / DESCRIPTION).is_file():
-        made = clips_of(split, count=clips, seed=seed, languages=languages)
+        made = clips_of(split, Recipe(seed, languages), count=clips)
         if pictures:
             made = map(Renderer(pictures), made)
         made_by = "ksdiff-jax evaluate"

@@ -24,7 +24,7 @@ from ksdiff_jax.config import Config, SourceConfig
 from ksdiff_jax.data.chosen import shares
 from ksdiff_jax.data.corpus.sentences import LANGUAGES
 from ksdiff_jax.data.corpus.version import VERSION
-from ksdiff_jax.data.corpus.write import write_corpus
+from ksdiff_jax.data.corpus.write import Recipe, write_corpus
 from ksdiff_jax.data.description import PathLike, check_pictures
 from ksdiff_jax.data.drawn_lids import DrawnLids, with_lids_statistics
 from ksdiff_jax.data.earlier_space import known_space
@@ -391,8 +391,8 @@ def built_in_corpus(
             tell(f"generating the built-in corpus of {clips:,} clips in {folder} (once)")
             write_corpus(
                 folder,
+                Recipe(languages=tuple(LANGUAGES)),
                 clips=clips,
-                languages=tuple(LANGUAGES),
                 progress=report,
                 overwrite=True,
                 drawn=drawn,

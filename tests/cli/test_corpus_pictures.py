@@ -14,7 +14,7 @@ from tests.data.clips import make_clip
 
 
 def test_every_clip_of_a_corpus_shows_a_person_of_its_own(tmp_path, monkeypatch, capsys):
-    def clips(split, *, count, **_):
+    def clips(split, _recipe, *, count, **_):
         return [make_clip(n, frames=4, clip_id=f"{split}-{n}") for n in range(count)]
 
     monkeypatch.setattr(write, "corpus_clips", clips)

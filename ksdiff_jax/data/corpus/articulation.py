@@ -22,6 +22,7 @@ from ksdiff_jax.audio.timebase import MOTION_RATE_HZ
 from ksdiff_jax.data.corpus import phonemes as ph
 from ksdiff_jax.data.corpus.dominance import Segments, blend
 from ksdiff_jax.data.corpus.espeak import PhonemeTime
+from ksdiff_jax.data.corpus.targets import PHONETIC, Targets
 from ksdiff_jax.face.actions import ACTIONS, MOUTH_CLOSE_JAW_RAD
 from ksdiff_jax.typing import Bool, Float
 
@@ -34,20 +35,16 @@ ENVELOPE_EXPONENT = 0.2  # of the RMS of each frame
 ENVELOPE_SIGMA_FRAMES = 1.5
 PAUSE_CLOSING_S, PAUSE_OPENING_S = 0.4, 0.25
 
-# θ before and after (1/s) and lead (s) of each articulator. Rounding has the longest lead, closures
-# are the sharpest.
-_RATES: dict[int, tuple[float, float, float]] = {
-    ph.JAW: (32.0, 28.0, 0.030),
-    ph.CLOSE: (100.0, 90.0, 0.005),
-    ph.TUCK: (70.0, 70.0, 0.010),
-    ph.PUCKER: (16.0, 28.0, 0.050),
-    ph.FUNNEL: (16.0, 28.0, 0.050),
-    ph.STRETCH: (24.0, 24.0, 0.040),
-    ph.LOWER: (32.0, 28.0, 0.030),
-    ph.UPPER: (32.0, 28.0, 0.030),
-    ph.CHIN: (40.0, 40.0, 0.020),
-    ph.CHEEK: (50.0, 50.0, 0.010),
-}
+
+class MouthParts(NamedTuple):
+    """What the targets of one recording are applied to; n segments, t frames at 25 Hz."""
+
+    segments: list[ph.Segment]
+    start_s: Float[np.ndarray, "n"]
+    end_s: Float[np.ndarray, "n"]
+    gain: Float[np.ndarray, "n"]  # of the opening, by stress and loudness
+    times_s: Float[np.ndarray, "t"]
+    envelope: Float[np.ndarray, "t"]
 
 
 class MouthMotion(NamedTuple):
@@ -96,24 +93,35 @@ def mouth_motion(
     sample_rate_hz: int,
     frames: int,
     opening_gain: float = 1.0,
+    targets: Targets = PHONETIC,
 ) -> MouthMotion:
     """Return jaw and lip motion at 25 Hz; `opening_gain` scales how wide this speaker opens the
     mouth.
     """
+    parts = mouth_parts(phonemes, samples, sample_rate_hz=sample_rate_hz, frames=frames)
+    parts = parts._replace(gain=opening_gain * parts.gain)
+    tracks = [articulator_track(a, parts, targets) for a in range(len(ph.ARTICULATORS))]
+    return mouth_of_tracks(np.stack(tracks, axis=1))
+
+
+def mouth_parts(
+    phonemes: tuple[PhonemeTime, ...],
+    samples: Float[np.ndarray, "n"],
+    *,
+    sample_rate_hz: int,
+    frames: int,
+) -> MouthParts:
+    """Return the segments of a recording with their times and gains, without regard to targets."""
     parts = [part for phoneme in phonemes for part in ph.segments(*phoneme)]
     parts = _with_rests(parts, end_s=frames / MOTION_RATE_HZ)
     start, end = (
         np.array([part.start_s for part in parts]),
         np.array([part.end_s for part in parts]),
     )
-    gain = opening_gain * _vowel_gains(parts, samples, sample_rate_hz=sample_rate_hz)
+    gain = _vowel_gains(parts, samples, sample_rate_hz=sample_rate_hz)
     times = np.arange(frames) / MOTION_RATE_HZ
-    tracks = np.stack(
-        [_track(a, parts, start, end, gain, times) for a in range(len(ph.ARTICULATORS))], axis=1
-    )
     envelope = _envelope(samples[: frames * sample_rate_hz // MOTION_RATE_HZ], frames=frames)
-    tracks[:, (ph.JAW, ph.LOWER, ph.UPPER)] *= envelope[:, None]
-    return _actions(tracks)
+    return MouthParts(parts, start, end, gain, times, envelope)
 
 
 def _with_rests(parts: list[ph.Segment], *, end_s: float) -> list[ph.Segment]:
@@ -165,32 +173,35 @@ def _rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
 
 
-def _track(
-    articulator: int,
-    parts: list[ph.Segment],
-    start: Float[np.ndarray, "n"],
-    end: Float[np.ndarray, "n"],
-    gain: Float[np.ndarray, "n"],
-    times: Float[np.ndarray, "t"],
+def articulator_track(
+    articulator: int, parts: MouthParts, targets: Targets
 ) -> Float[np.ndarray, "t"]:
-    """Return the track of one articulator: its targets blended, ahead of the sound by its lead."""
-    before, after, lead_s = _RATES[articulator]
-    named = [index for index, part in enumerate(parts) if articulator in ph.TARGETS[part.symbol]]
-    targets = [ph.TARGETS[parts[index].symbol][articulator] for index in named]
-    value = np.array([target.value for target in targets])
-    dominance = np.array([target.dominance for target in targets])
-    if articulator in (ph.JAW, ph.LOWER, ph.UPPER):
-        value = value * gain[named]
-    pause = np.array([not parts[index].symbol for index in named])
+    """Return the track of one articulator: its targets blended, ahead of the sound by its lead,
+    and, of an opening, scaled by the envelope.
+    """
+    before, after, lead_s = targets.rates[articulator]
+    of_parts = [targets.of_symbol[part.symbol] for part in parts.segments]
+    named = [index for index, of_part in enumerate(of_parts) if articulator in of_part]
+    own = [of_parts[index][articulator] for index in named]
+    value = np.array([target.value for target in own])
+    dominance = np.array([target.dominance for target in own])
+    opens = articulator in (ph.JAW, ph.LOWER, ph.UPPER)
+    if opens:
+        value = value * parts.gain[named]
+    pause = np.array([not parts.segments[index].symbol for index in named])
     core_start, core_end = _cores(
-        start[named], end[named], pause, hold=articulator in (ph.CLOSE, ph.TUCK)
+        parts.start_s[named],
+        parts.end_s[named],
+        pause,
+        hold=articulator in (ph.CLOSE, ph.TUCK),
     )
-    return blend(
-        times + lead_s,
+    track = blend(
+        parts.times_s + lead_s,
         Segments(core_start, core_end, value, dominance),
         rate_before_hz=before,
         rate_after_hz=after,
     )
+    return track * parts.envelope if opens else track
 
 
 def _cores(
@@ -215,7 +226,7 @@ def _cores(
     return np.where(pause, rest_start, middle - held), np.where(pause, rest_end, middle + held)
 
 
-def _actions(tracks: Float[np.ndarray, "t n"]) -> MouthMotion:
+def mouth_of_tracks(tracks: Float[np.ndarray, "t n"]) -> MouthMotion:
     """Map articulators to jaw rotation (radians about +x) and action weights."""
     close = np.clip((tracks[:, ph.CLOSE] - 0.1) / 0.75, 0.0, 1.0)
     tuck = np.clip((tracks[:, ph.TUCK] - 0.1) / 0.75, 0.0, 1.0) * (1 - close)

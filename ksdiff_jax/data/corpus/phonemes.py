@@ -42,7 +42,13 @@ class Segment(NamedTuple):
     stress: int  # 2 primary, 1 secondary, 0 none
 
 
+def vowel_lips(opening: float, *, round: float) -> tuple[float, float]:
+    """Return the values of the lower and the upper lip of a vowel, which follow its opening."""
+    return 0.25 + 0.35 * opening * (1 - round), 0.10 + 0.25 * opening * (1 - round)
+
+
 def _vowel(opening: float, *, round: float = 0.0, spread: float = 0.0) -> dict[int, Target]:
+    lower, upper = vowel_lips(opening, round=round)
     return {
         JAW: Target(opening, 1.0),
         CLOSE: Target(0.0, 1.0),
@@ -50,8 +56,8 @@ def _vowel(opening: float, *, round: float = 0.0, spread: float = 0.0) -> dict[i
         PUCKER: Target(round, 1.0),
         FUNNEL: Target(0.4 * round, 0.8),
         STRETCH: Target(spread, 0.8),
-        LOWER: Target(0.25 + 0.35 * opening * (1 - round), 0.8),
-        UPPER: Target(0.10 + 0.25 * opening * (1 - round), 0.8),
+        LOWER: Target(lower, 0.8),
+        UPPER: Target(upper, 0.8),
         CHIN: Target(0.0, 0.5),
         CHEEK: Target(0.0, 0.5),
     }
@@ -106,7 +112,7 @@ _PAUSE = {index: Target(0.0, 0.35) for index in range(len(ARTICULATORS))} | {
     CLOSE: Target(1.0, 0.5)
 }
 
-_CLASSES: tuple[tuple[str, dict[int, Target]], ...] = (
+CLASSES: tuple[tuple[str, dict[int, Target]], ...] = (
     ("a ɑ ɐ ɶ", _vowel(1.0)),
     ("æ", _vowel(0.9, spread=0.25)),
     ("ʌ", _vowel(0.75)),
@@ -137,8 +143,15 @@ _CLASSES: tuple[tuple[str, dict[int, Target]], ...] = (
     ("w ʍ ɥ", _LABIOVELAR),
     ("", _PAUSE),
 )
+
+
+def symbols_of(letters: str) -> list[str]:
+    """Return the symbols of a class from its key in `CLASSES`."""
+    return letters.split() or [""]
+
+
 TARGETS: dict[str, dict[int, Target]] = {
-    symbol: targets for symbols, targets in _CLASSES for symbol in (symbols.split() or [""])
+    symbol: targets for symbols, targets in CLASSES for symbol in symbols_of(symbols)
 }
 VOWELS = frozenset("aɑɐɶæʌɒɔɛɜɞœeøəɘɚɝɵɤoɪɨᵻɩʊiyʏʉuɯ")
 STOPS = frozenset("pbtdkɡgqcɟʈɖɢ")

@@ -21,6 +21,7 @@ from ksdiff_jax.data.corpus.head_motion import camera, head_rotation
 from ksdiff_jax.data.corpus.listening import LISTENING_SHARE, listen_clip, unvoiced_clip
 from ksdiff_jax.data.corpus.sentences import Split
 from ksdiff_jax.data.corpus.speech import SpokenClip, speak_clip
+from ksdiff_jax.data.corpus.targets import PHONETIC, PHONETIC_NAME, Targets, named_targets
 from ksdiff_jax.data.corpus.voices import ESPEAK, open_voice
 from ksdiff_jax.data.schema import Clip, Timed
 from ksdiff_jax.face.actions import actions_to_expression
@@ -39,11 +40,14 @@ def synthesise_block(
     count: int,
     languages: Sequence[str],
     voices: Sequence[str] = ESPEAK,
+    targets: str = PHONETIC_NAME,
 ) -> Iterator[Clip]:
-    """Generate clips `first` to `first + count` of a split, by the voices in turn.
+    """Generate clips `first` to `first + count` of a split, by the voices in turn, with mouths of
+    the table `targets`.
 
     The result is deterministic only if these are the first calls of a fresh process.
     """
+    table = named_targets(targets)
     synthesisers = [open_voice(voice, languages=languages) for voice in voices]
     for index in range(first, first + count):
         rng = _stream(seed, split, index, "speech")
@@ -56,13 +60,21 @@ def synthesise_block(
         else:
             spoken = speak_clip(speaking, rng, languages=speaking.languages, split=split)
         clip_id = f"{split}-{index:06d}"
-        yield animate_clip(spoken, _stream(seed, split, index, "motion"), clip_id=clip_id)
+        rng = _stream(seed, split, index, "motion")
+        yield animate_clip(spoken, rng, clip_id=clip_id, targets=table)
 
 
 def animate_clip(
-    spoken: SpokenClip, rng: np.random.Generator, *, clip_id: str, source: str = SOURCE
+    spoken: SpokenClip,
+    rng: np.random.Generator,
+    *,
+    clip_id: str,
+    source: str = SOURCE,
+    targets: Targets = PHONETIC,
 ) -> Clip:
-    """Generate the face motion for a recording; `source` names the set that it belongs to."""
+    """Generate the face motion for a recording; `source` names the set that it belongs to,
+    `targets` are those of the mouth.
+    """
     turning, zooming = rng.spawn(2)  # streams of their own for head and camera
     frames = motion_frames(len(spoken.audio))
     samples = spoken.audio / np.float32(32768.0)
@@ -72,6 +84,7 @@ def animate_clip(
         sample_rate_hz=SAMPLE_RATE_HZ,
         frames=frames,
         opening_gain=float(rng.uniform(*OPENING_GAIN)),
+        targets=targets,
     )
     accents_s, strength = accents(spoken.phonemes, samples)
     upper = upper_face_actions(rng, frames=frames, accents_s=accents_s, accent_strength=strength)

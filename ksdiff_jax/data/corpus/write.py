@@ -17,9 +17,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ksdiff_jax.data.corpus.sentences import LANGUAGES, SPLITS, Split
+from ksdiff_jax.data.corpus.targets import PHONETIC_NAME, named_targets, targets_option
 from ksdiff_jax.data.corpus.voices import ESPEAK, UNVOICED, check_voices, voice_names
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
@@ -53,13 +54,20 @@ def split_sizes(clips: int) -> dict[Split, int]:
     return {"train": clips - 2 * held_out, "val": held_out, "test": held_out}
 
 
+class Recipe(NamedTuple):
+    """What a corpus is made of: its clips are a function of this, its size aside."""
+
+    seed: int = 0
+    languages: tuple[str, ...] = ("en",)
+    voices: tuple[str, ...] = ESPEAK
+    targets: str = PHONETIC_NAME  # the table of the mouths, see `targets.named_targets`
+
+
 def write_corpus(
     folder: str | Path,
+    recipe: Recipe,
     *,
     clips: int,
-    seed: int = 0,
-    languages: Sequence[str] = ("en",),
-    voices: Sequence[str] = ESPEAK,
     processes: int | None = None,
     progress: Callable[[int], None] = lambda clips_done: None,
     overwrite: bool = False,
@@ -72,19 +80,18 @@ def write_corpus(
         raise InputError(
             f"a corpus of {clips} clips cannot be split in {len(SPLITS)}; ask for 3 clips or more"
         )
-    for language in languages:
+    for language in recipe.languages:
         if language not in LANGUAGES:
             raise InputError(
                 f"the corpus has no language {language!r}; choose among {' '.join(LANGUAGES)}"
             )
-    check_voices(voices, languages=languages)
+    check_voices(recipe.voices, languages=recipe.languages)
+    named_targets(recipe.targets)
     done = 0
 
     def counted(split: Split, count: int) -> Iterator[Clip]:
         nonlocal done
-        for clip in corpus_clips(
-            split, count=count, seed=seed, languages=languages, voices=voices, processes=processes
-        ):
+        for clip in corpus_clips(split, recipe, count=count, processes=processes):
             pictured = clip if drawn is None else drawn(clip)
             done += 1
             progress(done)
@@ -93,9 +100,8 @@ def write_corpus(
     return write_dataset(
         folder,
         {split: counted(split, count) for split, count in split_sizes(clips).items()},
-        licence=licence_of(voices),
-        made_by=_command(clips, seed=seed, languages=languages, voices=voices)
-        + ("" if drawn is None else f" --pictures {drawn.side}"),
+        licence=licence_of(recipe.voices),
+        made_by=_command(clips, recipe) + ("" if drawn is None else f" --pictures {drawn.side}"),
         overwrite=overwrite,
     )
 
@@ -106,28 +112,24 @@ def licence_of(voices: Sequence[str]) -> str:
     return LICENCE.replace(PROGRAMS["espeak"], programs) if programs else UNVOICED_LICENCE
 
 
-def _command(clips: int, *, seed: int, languages: Sequence[str], voices: Sequence[str]) -> str:
-    command = f"ksdiff-jax corpus --clips {clips} --seed {seed} --languages {' '.join(languages)}"
-    names = voice_names(voices)
-    return command if tuple(names) == ESPEAK else f"{command} --voices {' '.join(names)}"
+def _command(clips: int, recipe: Recipe) -> str:
+    command = f"ksdiff-jax corpus --clips {clips} --seed {recipe.seed}"
+    command += f" --languages {' '.join(recipe.languages)}"
+    names = voice_names(recipe.voices)
+    command += "" if tuple(names) == ESPEAK else f" --voices {' '.join(names)}"
+    return command + targets_option(recipe.targets)
 
 
 def corpus_clips(
-    split: Split,
-    *,
-    count: int,
-    seed: int,
-    languages: Sequence[str],
-    voices: Sequence[str] = ESPEAK,
-    processes: int | None = None,
+    split: Split, recipe: Recipe, *, count: int, processes: int | None = None
 ) -> Iterator[Clip]:
     """Yield the clips of a split in order, generated a few blocks ahead by `processes` processes
     (by default one per core).
     """
     workers = processes or min(4, os.cpu_count() or 1)
     blocks = [
-        {"seed": seed, "split": split, "first": first, "count": min(BLOCK_CLIPS, count - first)}
-        | {"languages": list(languages), "voices": list(voices)}
+        recipe._asdict()
+        | {"split": split, "first": first, "count": min(BLOCK_CLIPS, count - first)}
         for first in range(0, count, BLOCK_CLIPS)
     ]
     waiting: deque[Future[list[Clip]]] = deque()

@@ -12,7 +12,7 @@ from ksdiff_jax.data.corpus import write
 from ksdiff_jax.data.corpus.espeak import Espeak
 from ksdiff_jax.data.corpus.synthesis import synthesise_block
 from ksdiff_jax.data.corpus.version import FINGERPRINT
-from ksdiff_jax.data.corpus.write import corpus_clips, split_sizes, write_corpus
+from ksdiff_jax.data.corpus.write import Recipe, corpus_clips, split_sizes, write_corpus
 from ksdiff_jax.data.schema import encode_clip
 from ksdiff_jax.data.shards import ShardReader
 from ksdiff_jax.errors import InputError
@@ -25,7 +25,7 @@ MOST_FRAMES = 230
 
 @pytest.fixture(scope="module")
 def clips():
-    return list(corpus_clips("train", count=4, seed=5, languages=LANGUAGES, processes=1))
+    return list(corpus_clips("train", Recipe(5, LANGUAGES), count=4, processes=1))
 
 
 def openings(clip) -> np.ndarray:
@@ -39,7 +39,7 @@ def openings(clip) -> np.ndarray:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_other_processes(clips):
-    again = corpus_clips("train", count=2, seed=5, languages=LANGUAGES, processes=2)
+    again = corpus_clips("train", Recipe(5, LANGUAGES), count=2, processes=2)
     for first, second in zip(clips, again, strict=False):
         assert (
             hashlib.sha256(encode_clip(first)).digest()
@@ -114,7 +114,7 @@ def test_a_written_corpus_reads_back_with_disjoint_voices_and_sentences(tmp_path
 
     monkeypatch.setattr(write, "_run_worker", run_here)
     done = []
-    write_corpus(tmp_path / "corpus", clips=5, seed=1, languages=("en",), progress=done.append)
+    write_corpus(tmp_path / "corpus", Recipe(seed=1), clips=5, progress=done.append)
     assert done == [1, 2, 3, 4, 5]
     splits = {
         split: list(ShardReader(tmp_path / "corpus", split)) for split in ("train", "val", "test")
@@ -139,7 +139,7 @@ def test_a_written_corpus_reads_back_with_disjoint_voices_and_sentences(tmp_path
 @pytest.mark.parametrize(("clips", "languages"), [(2, ("en",)), (10, ("klingon",))])
 def test_requests_that_cannot_be_met_are_refused_and_nothing_is_written(tmp_path, clips, languages):
     with pytest.raises(InputError):
-        write_corpus(tmp_path / "corpus", clips=clips, languages=languages)
+        write_corpus(tmp_path / "corpus", Recipe(languages=languages), clips=clips)
     assert not list(tmp_path.iterdir())
 
 

@@ -66,6 +66,10 @@ class Aligner:
             tuple(_timed(word, _VARIANT.sub("", word.name)) for word, _ in spoken),
         )
 
+    def pronunciation(self, word: str) -> tuple[str, ...]:
+        """Return the phones (in ARPABET) of a word; none if it is not in the dictionary."""
+        return tuple((self._decoder.lookup_word(word) or "").split())
+
     def _decode(self, sound: bytes) -> None:
         self._decoder.start_utt()
         self._decoder.process_raw(sound, full_utt=True)

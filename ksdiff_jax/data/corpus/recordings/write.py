@@ -15,6 +15,7 @@ import numpy as np
 from ksdiff_jax.data.corpus.recordings.labelled import spoken_clips
 from ksdiff_jax.data.corpus.recordings.read import LabelledSpeech
 from ksdiff_jax.data.corpus.synthesis import animate_clip
+from ksdiff_jax.data.corpus.targets import PHONETIC_NAME, named_targets, targets_option
 from ksdiff_jax.data.prepare.splits import SPLITS, SplitRule, assign_splits
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.data.shards import DatasetInfo, write_dataset
@@ -30,16 +31,18 @@ def write_speech(
     seed: int = 0,
     language: str = "",
     licence: str = LICENCE,
+    targets: str = PHONETIC_NAME,
     progress: Callable[[int], None] = lambda recordings_done: None,
     overwrite: bool = False,
 ) -> DatasetInfo:
-    """Write the clips of all recordings; `name` names the set, `progress` is called with the number
-    of recordings done.
+    """Write the clips of all recordings; `name` names the set, `targets` the
+    table of the mouths. `progress` is called with the number of recordings done.
     """
     splits = assign_splits(
         {recording.name: recording.speaker_id for recording in speech.recordings},
         SplitRule(seed=seed),
     )
+    table = named_targets(targets)
     done, stressed = 0, speech.stressed
 
     def of_split(split: str) -> Iterator[Clip]:
@@ -52,7 +55,7 @@ def write_speech(
             ):
                 clip_id = f"{recording.name}-{number:03d}"
                 rng = np.random.default_rng([seed, zlib.crc32(clip_id.encode())])
-                yield animate_clip(spoken, rng, clip_id=clip_id, source=name)
+                yield animate_clip(spoken, rng, clip_id=clip_id, source=name, targets=table)
             done += 1
             progress(done)
 
@@ -61,7 +64,8 @@ def write_speech(
         out,
         {split: of_split(split) for split in SPLITS if split in splits.values()},
         licence=licence,
-        made_by=f"ksdiff-jax corpus --speech {name} --seed {seed}; {times_from(speech)}",
+        made_by=f"ksdiff-jax corpus --speech {name} --seed {seed}{targets_option(targets)}; "
+        f"{times_from(speech)}",
         source_digests=sorted({_digest(path) for path in seen}),
         overwrite=overwrite,
     )
