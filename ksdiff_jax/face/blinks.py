@@ -25,22 +25,26 @@ FROM = 0.1
 LEAST = 0.25  # a lower peak is a drooping lid, not a blink
 FULL = 0.85  # share of the peak at which the smooth step ends
 _ROUNDING = 1e-4
+_SIDES = ("Left", "Right")
 
 
 def with_closed_blinks(expression: Float[np.ndarray, "t e"]) -> Float[np.ndarray, "t e"]:
     """Return the coefficients of t frames with every blink closed."""
-    weights = expression_to_actions(expression.astype(np.float64))
+    used = [ACTIONS.index(f"Eye{name}{side}") for side in _SIDES for name in ("Blink", "Wide")]
+    weights = expression_to_actions(expression.astype(np.float64))[:, used]  # of hours: 50 are many
     change = np.zeros_like(weights)
-    for side in ("Left", "Right"):
-        blink, wide = (ACTIONS.index(f"Eye{name}{side}") for name in ("Blink", "Wide"))
+    for blink in (0, 2):
+        wide = blink + 1
         peak = _peaks(weights[:, blink])
         shut = _closed(weights[:, blink], peak)
         apart = np.where(peak > 0, weights[:, wide] - np.maximum(1 - shut, 0), 0)
         change[:, blink] = shut - weights[:, blink]
         change[:, wide] = -np.where(apart > _ROUNDING, apart, 0)
     moved = np.any(change != 0, axis=1)
+    of_all = np.zeros((np.count_nonzero(moved), len(ACTIONS)))
+    of_all[:, used] = change[moved]
     result = expression.copy()
-    result[moved] += (change[moved] @ actions_to_expression_matrix()).astype(expression.dtype)
+    result[moved] += (of_all @ actions_to_expression_matrix()).astype(expression.dtype)
     return result
 
 
