@@ -18,7 +18,6 @@ never NaN.
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
 
 from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME, speech_frames
@@ -135,6 +134,8 @@ def _pitch_hz(sound: _Centred, frames: int) -> Float[np.ndarray, "f"]:
 def _track(samples: np.ndarray) -> np.ndarray:
     if not np.any(samples):
         return np.zeros(1 + (len(samples) - WINDOW_SAMPLES) // SAMPLES_PER_SPEECH_FRAME)
+    import scipy.signal  # with all that it imports, half a CPU second
+
     band = scipy.signal.butter(
         2, TRACKED_BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos"
     )
