@@ -52,8 +52,12 @@ def test_blocks_and_lengths_do_not_change_a_frame_and_keys_do():
 
 def test_the_loudness_of_long_sound_is_that_of_its_frames():
     frames = 1600  # more than a block
-    sound = np.random.default_rng(0).normal(size=640 * frames - 100).astype(np.float32)
-    rows = np.pad(sound.astype(np.float64), (0, 100)).reshape(frames, 640)
+    sound = (
+        np.random.default_rng(0)
+        .normal(size=SAMPLES_PER_MOTION_FRAME * frames - 100)
+        .astype(np.float32)
+    )
+    rows = np.pad(sound.astype(np.float64), (0, 100)).reshape(frames, -1)
     expected = np.sqrt(np.square(rows).mean(axis=1))
     np.testing.assert_array_equal(frame_loudness(sound, frames=frames), expected)
 

@@ -99,7 +99,9 @@ def test_a_constant_offset_of_the_recorder_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("samples", [640 * 40, 640 * 40 - 100])
+@pytest.mark.parametrize(
+    "samples", [40 * SAMPLES_PER_MOTION_FRAME, 40 * SAMPLES_PER_MOTION_FRAME - 100]
+)
 def test_sound_is_centred_and_padded_in_chunks_as_at_once(monkeypatch, samples):
     monkeypatch.setattr(module, "CHUNK_FRAMES", 7)
     monkeypatch.setattr(module, "CHUNK_CONTEXT_FRAMES", 2)

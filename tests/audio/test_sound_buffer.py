@@ -5,6 +5,7 @@ import pytest
 
 from ksdiff_jax.audio import sound_buffer
 from ksdiff_jax.audio.sound_buffer import collected, peak, with_whole_frames
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 
 
 @pytest.mark.parametrize("about_s", [None, 0.0, 2.0, 1e9])
@@ -18,7 +19,10 @@ def test_collected_parts_are_those_that_came(monkeypatch, about_s):
     assert collected([]).shape == (0,)
 
 
-@pytest.mark.parametrize(("samples", "whole"), [(640, 640), (959, 640), (960, 1280), (300, 640)])
+@pytest.mark.parametrize(
+    ("samples", "whole"),
+    [(FRAME, FRAME), (FRAME + 319, FRAME), (FRAME + 320, 2 * FRAME), (300, FRAME)],
+)
 def test_whole_frames_lie_in_the_memory_of_the_sound(samples, whole):
     audio = collected([np.ones(samples + 5, np.float32)])[:samples]
     padded = with_whole_frames(audio)
