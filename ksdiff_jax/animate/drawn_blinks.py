@@ -22,13 +22,18 @@ from ksdiff_jax.rng import stream
 from ksdiff_jax.typing import Array, Float, Key
 
 _LONGEST_S = 2.0  # a blink has ended by then
+_BLOCK_FRAMES = 1500  # a minute: time and memory are linear in the length
 
 
 def with_drawn_blinks(
     expression: Float[np.ndarray, "t e"], key: Key[Array, ""]
 ) -> Float[np.ndarray, "t e"]:
     """Return the coefficients of t frames at 25 Hz with the blinks of this key."""
-    return DrawnBlinks(key).drawn(expression, first=0)
+    blinks, result = DrawnBlinks(key), expression.copy()
+    for first in range(0, len(expression), _BLOCK_FRAMES):
+        block = slice(first, first + _BLOCK_FRAMES)
+        result[block] = blinks.drawn(expression[block], first=first)
+    return result
 
 
 class DrawnBlinks:

@@ -41,6 +41,7 @@ from ksdiff_jax.face.head.mesh import eye_centres
 from ksdiff_jax.face.head.rig import JOINTS_AT
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.rng import stream
+from ksdiff_jax.speech.utterance import zero_padded
 from ksdiff_jax.typing import Array, Float, Key
 
 GAZES = ("drawn", "none")
@@ -62,6 +63,7 @@ _WITH_BLINK_S = 1.0  # a shift that is due within this time takes place in the b
 _BLINK_SINK, _BLINK_CONVERGE = 1.5, 0.5  # degrees with closed lids
 _LARGEST = 35.0  # degrees, of an eye in the head
 _DRAWS = 6  # random numbers of a frame
+_BLOCK_FRAMES = 1500  # a minute of sound that is float64 at once
 
 
 class DrawnGaze:
@@ -179,10 +181,13 @@ def chosen_gaze(gaze: str | None, space: str) -> str:
 
 def frame_loudness(audio: Float[np.ndarray, "s"], *, frames: int) -> Float[np.ndarray, "t"]:
     """Return the rms of 16 kHz sound in each motion frame; 0 after its end."""
-    length = frames * SAMPLES_PER_MOTION_FRAME
-    sound = np.asarray(audio, np.float64)[:length]
-    sound = np.pad(sound, (0, length - len(sound)))
-    return np.sqrt(np.square(sound).reshape(frames, -1).mean(axis=1))
+    power = np.empty(frames)
+    for start in range(0, frames, _BLOCK_FRAMES):
+        stop = min(frames, start + _BLOCK_FRAMES)
+        first, last = (frame * SAMPLES_PER_MOTION_FRAME for frame in (start, stop))
+        sound = zero_padded(np.asarray(audio[first:last], np.float64), last - first)
+        power[start:stop] = np.square(sound).reshape(stop - start, -1).mean(axis=1)
+    return np.sqrt(power)
 
 
 def _eyes(

@@ -61,6 +61,7 @@ from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
 from ksdiff_jax.parallel.arrays import replicated
 from ksdiff_jax.parallel.mesh import make_mesh
+from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.reading import SpeechSource, read_utterance
 from ksdiff_jax.speech.spoken_parts import byte_count, spoken_text
 from ksdiff_jax.speech.transcript import SPECIAL_TOKENS
@@ -266,7 +267,7 @@ class Engine:
         """Return the padded length for `frames` motion frames, at most the last bucket."""
         return bucket_of(frames, self.buckets)
 
-    def _encoded(self, audio: np.ndarray) -> np.ndarray | None:
+    def _encoded(self, audio: np.ndarray) -> np.ndarray | FeatureRows | None:
         """Return the features (f, d) of a whole recording, or None if the encoder runs in the
         network.
         """

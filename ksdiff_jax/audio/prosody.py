@@ -15,8 +15,9 @@ where z(x) = (x - mean) / std. A column is zero if its std is 0 or no frame is v
 never NaN.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-import scipy.signal
 
 from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME, speech_frames
@@ -48,12 +49,11 @@ def extract_prosody(
     silence.
     """
     frames = speech_frames(len(audio)) if frames is None else frames
-    samples = frames * SAMPLES_PER_SPEECH_FRAME
-    audio = audio[:samples].astype(np.float32)
-    audio -= audio.mean() if audio.size else 0  # a constant offset of the recorder is not energy
-    if len(audio) < samples:
-        audio = np.pad(audio, (0, samples - len(audio)))
-    return np.stack([track_pitch_hz(audio), log_energy(audio)], axis=-1).astype(np.float32)
+    audio = audio[: frames * SAMPLES_PER_SPEECH_FRAME].astype(np.float32, copy=False)
+    # a constant offset of the recorder is not energy
+    centred = _Centred(audio, audio.mean() if audio.size else np.float32(0))
+    pitch_hz, energy = _pitch_hz(centred, frames), _log_energy(centred, frames)
+    return np.stack([pitch_hz, energy], axis=-1).astype(np.float32)
 
 
 def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]:
@@ -74,11 +74,33 @@ def normalise_prosody(raw: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f 2"]
 
 def log_energy(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
     """Return the natural logarithm of the RMS of each frame's own 20 ms; s is a multiple of 320."""
-    frames = audio.reshape(-1, SAMPLES_PER_SPEECH_FRAME)
-    power = np.empty(len(frames))
-    for start in range(0, len(frames), CHUNK_FRAMES):
-        part = frames[start : start + CHUNK_FRAMES].astype(np.float64)
-        power[start : start + CHUNK_FRAMES] = np.mean(part**2, axis=-1)
+    return _log_energy(_Centred(audio), len(audio) // SAMPLES_PER_SPEECH_FRAME)
+
+
+class _Centred(NamedTuple):
+    """Sound less its offset, computed part by part, so that long sound is not copied; zero before
+    its beginning and after its end.
+    """
+
+    audio: Float[np.ndarray, "s"]
+    offset: np.floating | None = None
+
+    def between(self, first: int, last: int) -> Float[np.ndarray, "n"]:
+        """Return the samples from index `first` up to `last`."""
+        inside = self.audio[max(first, 0) : max(last, 0)]
+        if self.offset is not None:
+            inside = inside - self.offset
+        before = min(max(-first, 0), last - first)
+        return np.pad(inside, (before, last - first - before - len(inside)))
+
+
+def _log_energy(sound: _Centred, frames: int) -> Float[np.ndarray, "f"]:
+    hop = SAMPLES_PER_SPEECH_FRAME
+    power = np.empty(frames)
+    for start in range(0, frames, CHUNK_FRAMES):
+        stop = min(frames, start + CHUNK_FRAMES)
+        part = sound.between(start * hop, stop * hop).reshape(-1, hop).astype(np.float64)
+        power[start:stop] = np.mean(part**2, axis=-1)
     return np.log(np.maximum(np.sqrt(power), ENERGY_FLOOR))
 
 
@@ -94,16 +116,17 @@ def track_pitch_hz(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
 
     Long sound is processed in chunks, so that memory is bounded.
     """
-    frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
-    margin = (WINDOW_SAMPLES - SAMPLES_PER_SPEECH_FRAME) // 2  # centres the window on the frame
-    padded = np.pad(audio, margin)
+    return _pitch_hz(_Centred(audio), len(audio) // SAMPLES_PER_SPEECH_FRAME)
+
+
+def _pitch_hz(sound: _Centred, frames: int) -> Float[np.ndarray, "f"]:
+    hop = SAMPLES_PER_SPEECH_FRAME
+    margin = (WINDOW_SAMPLES - hop) // 2  # centres the window on the frame
     pitch = np.zeros(frames)
     for start in range(0, frames, CHUNK_FRAMES):
         stop = min(frames, start + CHUNK_FRAMES)
         first, last = max(0, start - CHUNK_CONTEXT_FRAMES), min(frames, stop + CHUNK_CONTEXT_FRAMES)
-        samples = padded[
-            first * SAMPLES_PER_SPEECH_FRAME : last * SAMPLES_PER_SPEECH_FRAME + 2 * margin
-        ]
+        samples = sound.between(first * hop - margin, last * hop + margin)
         pitch[start:stop] = _track(samples)[start - first : stop - first]
     return pitch
 
@@ -111,6 +134,8 @@ def track_pitch_hz(audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f"]:
 def _track(samples: np.ndarray) -> np.ndarray:
     if not np.any(samples):
         return np.zeros(1 + (len(samples) - WINDOW_SAMPLES) // SAMPLES_PER_SPEECH_FRAME)
+    import scipy.signal  # with all that it imports, half a CPU second
+
     band = scipy.signal.butter(
         2, TRACKED_BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos"
     )

@@ -18,7 +18,6 @@ only. An unvoiced frame has the last voiced log f0; before the first one, the va
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
 
 from ksdiff_jax.audio.prosody import SMALLEST_DEVIATION, log_energy, track_pitch_hz
 from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME
@@ -132,7 +131,9 @@ def _statistics(
 
     def faded(terms: np.ndarray, before: float) -> np.ndarray:
         terms = np.where(counted, terms, 0.0)
-        return scipy.signal.lfilter([1.0], [1.0, -kept], terms, zi=[kept * before])[0]
+        from scipy.signal import lfilter  # a slow import
+
+        return lfilter([1.0], [1.0, -kept], terms, zi=[kept * before])[0]
 
     about = values - prior[0]  # small numbers, whose squares lose nothing
     count = faded(np.ones(len(values)), PRIOR_FRAMES)

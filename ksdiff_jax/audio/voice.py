@@ -19,6 +19,7 @@ from av.container import InputContainer
 from ksdiff_jax.audio.channels import Covariance, Mix, mix_in_time, one_channel, usual_mix
 from ksdiff_jax.audio.container import open_container, start_s
 from ksdiff_jax.audio.decode import TOLERANCE_S, Block, Findings, decoded_blocks
+from ksdiff_jax.audio.sound_buffer import collected, peak
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.audio.tracks import choose_track
 from ksdiff_jax.audio.wave_header import (
@@ -50,7 +51,7 @@ class Examined(NamedTuple):
     """The result of `examine`."""
 
     heard: VoiceSource
-    audio: Float[np.ndarray, "s"]  # 16 kHz, before the level is adjusted
+    audio: Float[np.ndarray, "s"]  # 16 kHz, before the level is adjusted; of `collected`
     findings: Findings
     bad_samples: int  # NaN, infinite or absurd, over all channels
     samples: int  # over all channels
@@ -66,14 +67,10 @@ def examine(path: Path, *, channel: int | None = None, track: int | None = None)
     A silent track is replaced by another one that is not silent, unless `track` selects it.
     """
     first = _examine(path, channel=channel, track=track)
-    others = (
-        first.others
-        if track is None and np.abs(first.examined.audio).max(initial=0.0) < SILENCE
-        else ()
-    )
+    others = first.others if track is None and peak(first.examined.audio) < SILENCE else ()
     for number in others:
         other = _examine(path, channel=channel, track=number).examined
-        if np.abs(other.audio).max(initial=0.0) >= SILENCE:
+        if peak(other.audio) >= SILENCE:
             silent, count = first.examined.heard.track, 1 + len(first.others)
             note = f"{path}: sound track {silent} of {count} is silent; track {number} is used"
             return other._replace(notes=(note,))
@@ -167,8 +164,8 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
                 covariances.setdefault(block.layout, Covariance(len(block.layout))).add(channels)
             return mixes.setdefault(block.layout, usual_mix(block.layout))(channels)
 
-        parts = [*placed(blocks, mono, rate_hz=SAMPLE_RATE_HZ), np.zeros(0, np.float32)]
-    audio = np.concatenate(parts)
+        parts = placed(blocks, mono, rate_hz=SAMPLE_RATE_HZ)
+        audio = collected(parts, about_s=stated_s)
 
     def again(layout: Layout) -> Iterator[tuple[np.ndarray, int]]:
         blocks = _blocks(path, choice.number)
@@ -184,11 +181,13 @@ def _examine(path: Path, *, channel: int | None, track: int | None) -> _First:
     }
     heard = VoiceSource(path, choice.number, fitting)
     if any(not np.allclose(mix.weights, mixes[layout].weights) for layout, mix in fitting.items()):
-        audio = np.concatenate([*voice(heard, SAMPLE_RATE_HZ), np.zeros(0, np.float32)])
+        about_s = len(audio) / SAMPLE_RATE_HZ
+        del audio  # hours of it are large
+        audio = collected(voice(heard, SAMPLE_RATE_HZ), about_s=about_s)
     notes = (*choice.notes, *_channel_notes(path, fitting), *_wave_notes(path, header))
     gain = findings.gain
     if any(mix.voices > 1 for mix in fitting.values()):
-        gain /= max(1.0, float(np.abs(audio).max(initial=0.0)))
+        gain /= max(1.0, peak(audio))
     if gain != 1:
         audio *= np.float32(gain)
     examined = Examined(

@@ -33,6 +33,7 @@ import numpy as np
 
 from ksdiff_jax.audio.decode import Findings
 from ksdiff_jax.audio.pipe import copy_of_pipe, is_pipe
+from ksdiff_jax.audio.sound_buffer import with_whole_frames
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.audio.voice import Examined, VoiceSource, examine
 from ksdiff_jax.errors import InputError, Notice
@@ -71,6 +72,8 @@ class Recording(NamedTuple):
     start_s: float = 0.0  # time of its first sample; silence comes before it
     # silence inserted for missing sound: start and length in seconds
     gaps: tuple[tuple[float, float], ...] = ()
+    # `audio` padded with zeros or cut to whole motion frames, in the same memory
+    whole: Float[np.ndarray, "_"] | None = None
 
 
 def load_audio(
@@ -204,8 +207,9 @@ def _finish(examined: Examined, *, path: Path) -> Recording:
         notes.append(
             f"{path}: samples reach {level:.3g} times full scale; the level is divided by that"
         )
-    gaps = tuple(found.gaps)
-    return Recording(np.clip(audio, -1.0, 1.0, out=audio), tuple(notes), heard, found.start_s, gaps)
+    np.clip(audio, -1.0, 1.0, out=audio)
+    whole = with_whole_frames(audio)
+    return Recording(audio, tuple(notes), heard, found.start_s, tuple(found.gaps), whole)
 
 
 def _time_notes(found: Findings, *, path: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """One recording of `ksdiff-jax animate`: read it, sample its motions, write the files."""
 
 import argparse
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # they are slow to import
     from ksdiff_jax.audio.waveform import Recording
     from ksdiff_jax.config import Config
     from ksdiff_jax.data.corpus.recordings.phone_times import SpeechTimes
+    from ksdiff_jax.face import FaceModel
     from ksdiff_jax.speech.utterance import Utterance
 
 
@@ -80,7 +82,6 @@ class RecordingAnimator:
         from ksdiff_jax.animate.animator import Animator
         from ksdiff_jax.animate.drawn_gaze import chosen_gaze
         from ksdiff_jax.animate.keys import check_seed
-        from ksdiff_jax.face import builtin_face, load_face
         from ksdiff_jax.models.pretrained import DEFAULT_NAME
 
         self.args, self.console = args, console
@@ -90,13 +91,8 @@ class RecordingAnimator:
             encoder=args.encoder,
             space=args.space,
         )
-        self.options = {
-            name: getattr(args, name)
-            for name in (
-                *("steps", "sampler", "spacing", "guidance"),
-                *("lip_temperature", "style", "blinks"),
-            )
-        }
+        names = ("steps", "sampler", "spacing", "guidance", "lip_temperature", "style", "blinks")
+        self.options = {name: getattr(args, name) for name in names}
         self.keyframes = _keyframes_by_hand(args, self.animator.config)
         for name in ("keyframe_guidance", "head_guidance"):
             if getattr(args, name) is not None:
@@ -113,10 +109,16 @@ class RecordingAnimator:
         check_seed(args.seed)
         if args.samples < 1:
             raise InputError(f"--samples {args.samples}: need at least 1")
-        self.face = load_face(args.face) if args.face else builtin_face()
         self._prepare_face()
         self.poses = pose_source(args.pose, noise_id=args.noise_id) if args.pose else None
         self._described = False
+
+    @functools.cached_property
+    def face(self) -> "FaceModel":
+        """Return the face of `--face` or the built-in head; motion files alone need none."""
+        from ksdiff_jax.face import builtin_face, load_face
+
+        return load_face(self.args.face) if self.args.face else builtin_face()
 
     def _prepare_face(self) -> None:
         """Raise `InputError`, before any work, if the motions cannot be put on the face."""

@@ -7,6 +7,7 @@ from ksdiff_jax.errors import InputError
 
 VIEWS = ("front", "three-quarter", "side")
 LOOKS = ("textured", "clay")
+_DEFAULTS = {"size": (512, 512), "view": ("front",), "look": "textured"}  # they can be drawn
 
 
 def add_picture_arguments(
@@ -17,14 +18,14 @@ def add_picture_arguments(
         "--view",
         nargs="+",
         choices=VIEWS,
-        default=["front"],
+        default=list(_DEFAULTS["view"]),
         metavar="V",
         help=f"one or more of {', '.join(VIEWS)}, side by side; default front",
     )
     group.add_argument(
         "--look",
         choices=LOOKS,
-        default="textured",
+        default=_DEFAULTS["look"],
         help="textured: the colours of the face; clay: one matt colour, which shows the shape; "
         "default textured",
     )
@@ -38,13 +39,15 @@ def add_picture_arguments(
 
 def picture_options(args: argparse.Namespace) -> dict:
     """Return the options of `Motion.render`; raise `InputError` if they cannot be drawn."""
-    from ksdiff_jax.export.picture import picture_form
-
     found = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", args.size)
     if not found:
         raise InputError(f"--size {args.size}: need pixels as N or WxH, such as 1280x720")
     width, height = int(found[1]), int(found[2] or found[1])
     options = {"size": (width, height), "view": tuple(args.view), "look": args.look}
+    if options == _DEFAULTS:  # the import below is slow
+        return options
+    from ksdiff_jax.export.picture import picture_form
+
     try:
         picture_form(**options)
     except InputError as error:

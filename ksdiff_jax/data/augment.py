@@ -16,7 +16,6 @@ result.
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ
 from ksdiff_jax.config import AugmentConfig
@@ -151,7 +150,9 @@ def _knocks(samples: int, rng: np.random.Generator) -> Float[np.ndarray, "s"]:
     ring = np.exp(
         -np.arange(int(4 * decay_s * SAMPLE_RATE_HZ)) / (decay_s * SAMPLE_RATE_HZ)
     ).astype(np.float32)
-    return scipy.signal.fftconvolve(strikes, ring)[:samples].astype(np.float32) + np.float32(
+    from scipy.signal import fftconvolve  # a slow import, which inference does not need
+
+    return fftconvolve(strikes, ring)[:samples].astype(np.float32) + np.float32(
         10.0 ** (rng.uniform(-60.0, -25.0) / 20)
     )
 

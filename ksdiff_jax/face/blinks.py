@@ -25,23 +25,39 @@ FROM = 0.1
 LEAST = 0.25  # a lower peak is a drooping lid, not a blink
 FULL = 0.85  # share of the peak at which the smooth step ends
 _ROUNDING = 1e-4
+_BLOCK_FRAMES = 65_536  # 44 minutes
+_SIDES = ("Left", "Right")
 
 
 def with_closed_blinks(expression: Float[np.ndarray, "t e"]) -> Float[np.ndarray, "t e"]:
     """Return the coefficients of t frames with every blink closed."""
-    weights = expression_to_actions(expression.astype(np.float64))
+    used = [ACTIONS.index(f"Eye{name}{side}") for side in _SIDES for name in ("Blink", "Wide")]
+    weights = _weights(expression, used)
     change = np.zeros_like(weights)
-    for side in ("Left", "Right"):
-        blink, wide = (ACTIONS.index(f"Eye{name}{side}") for name in ("Blink", "Wide"))
+    for blink in (0, 2):
+        wide = blink + 1
         peak = _peaks(weights[:, blink])
         shut = _closed(weights[:, blink], peak)
         apart = np.where(peak > 0, weights[:, wide] - np.maximum(1 - shut, 0), 0)
         change[:, blink] = shut - weights[:, blink]
         change[:, wide] = -np.where(apart > _ROUNDING, apart, 0)
     moved = np.any(change != 0, axis=1)
+    of_all = np.zeros((np.count_nonzero(moved), len(ACTIONS)))
+    of_all[:, used] = change[moved]
     result = expression.copy()
-    result[moved] += (change[moved] @ actions_to_expression_matrix()).astype(expression.dtype)
+    result[moved] += (of_all @ actions_to_expression_matrix()).astype(expression.dtype)
     return result
+
+
+def _weights(expression: Float[np.ndarray, "t e"], used: list[int]) -> Float[np.ndarray, "t k"]:
+    """Return these action weights, in float64. Hours are computed in blocks; the last block is as
+    long as half of one at least.
+    """
+    starts = [*range(0, max(1, len(expression) - _BLOCK_FRAMES // 2), _BLOCK_FRAMES)]
+    blocks = [expression[at:end] for at, end in zip(starts, [*starts[1:], None], strict=True)]
+    return np.concatenate(
+        [expression_to_actions(block.astype(np.float64))[:, used] for block in blocks]
+    )
 
 
 def _peaks(blink: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t"]:

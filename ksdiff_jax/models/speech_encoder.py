@@ -7,7 +7,7 @@ of the weights, by which every later run and every checkpoint identifies the enc
 `encoder_params` returns the weights as part of a system's parameters.
 
 Inside the network an encoder reads the cuts and windows of the network's input. `speech_features`
-computes the features of a whole recording of any length, once for all its windows and samples. If
+computes the features of a whole recording of any length, once for all its windows. If
 `Speech.features` contains them, the network does not run its encoder. `sliding_features` computes
 them with a bounded look-ahead, for the causal mode.
 """
@@ -20,18 +20,20 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ksdiff_jax.audio.timebase import SPEECH_RATE_HZ
+from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME, SPEECH_RATE_HZ
 from ksdiff_jax.config import Config
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models.frozen import BACKBONE
 from ksdiff_jax.speech.config import WhisperEncoderConfig
 from ksdiff_jax.speech.encoder import frozen_dtype
+from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.load import SpeechEncoder, load_encoder
 from ksdiff_jax.typing import Float, PyTree
 
+KEPT_FRAMES = 60_000  # 20 minutes; of a width of 384, 92 MB
 SLIDING_STEP_FRAMES = 4  # of a Whisper's sliding form, at 50 Hz: 80 ms
 
-SpeechFeatures = Callable[[np.ndarray], Float[np.ndarray, "f d"]]
+SpeechFeatures = Callable[[np.ndarray], Float[np.ndarray, "f d"] | FeatureRows]
 
 
 def with_encoder(
@@ -92,8 +94,16 @@ def encodes_recordings(config: Config) -> bool:
 
 
 def speech_features(config: Config, params: PyTree) -> SpeechFeatures:
-    """Return the encoder in `params` as a function of one recording (s,) of any length."""
-    return recording_encoder(config, params).chunked
+    """Return the encoder in `params` as a function of one recording (s,) of any length; features of
+    more than `KEPT_FRAMES` frames are computed when they are read (`speech.feature_rows`).
+    """
+    encoder = recording_encoder(config, params)
+
+    def features(audio: np.ndarray) -> Float[np.ndarray, "f d"] | FeatureRows:
+        long = len(audio) > KEPT_FRAMES * SAMPLES_PER_SPEECH_FRAME
+        return encoder.rows(audio) if long else encoder.chunked(audio)
+
+    return features
 
 
 def sliding_features(config: Config, params: PyTree, *, ahead: int) -> SpeechFeatures:

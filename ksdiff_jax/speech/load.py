@@ -37,6 +37,7 @@ from ksdiff_jax.speech.config import (
 )
 from ksdiff_jax.speech.config_fields import read_json_object
 from ksdiff_jax.speech.encoder_checkpoint import encoder_checkpoint, read_encoder_checkpoint
+from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.hugging_face import convert_weights
 from ksdiff_jax.speech.original import read_original
 from ksdiff_jax.speech.weight_checks import sound_weight
@@ -102,6 +103,15 @@ class SpeechEncoder:
         return wav2vec2_recording.whole(
             self.params, audio, **run, chunk_s=chunk_s, overlap_s=overlap_s
         )
+
+    def rows(self, audio: Float[np.ndarray, "s"]) -> Float[np.ndarray, "f d"] | FeatureRows:
+        """Return `chunked` of a long recording as rows that are computed when they are read, in
+        bounded memory; of other encoders than Whisper as an array.
+        """
+        self._check(len(audio))
+        if not isinstance(self.config, WhisperEncoderConfig):
+            return self.chunked(audio)
+        return whisper_recording.in_parts(self.params, audio, config=self.config, dtype=self.dtype)
 
     def sliding(
         self,

@@ -7,6 +7,7 @@ frames: 640 samples and 2 rows of prosody for each of T = round(25 · seconds) f
 
 import hashlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from ksdiff_jax.audio.waveform import AudioWarning, Recording, read_recording
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.speech.spoken_parts import spoken_text
 from ksdiff_jax.speech.transcripts.spoken_words import Transcript, within
-from ksdiff_jax.speech.utterance import Utterance, cut_utterance, noise_id_of, whole_frames
+from ksdiff_jax.speech.utterance import Utterance, cut_utterance, noise_id_of_blocks, whole_frames
 from ksdiff_jax.typing import Float, Int
 
 _BLOCK_SAMPLES = 60 * SAMPLE_RATE_HZ
@@ -41,7 +42,7 @@ def read_utterance(
     `max_tokens` is the number of tokens that the model reads in one window. `channel` and
     `audio_stream` select one channel and one sound track of the recording, counted from 1.
     """
-    heard = None
+    heard = whole = None
     if isinstance(speech, np.ndarray) or hasattr(speech, "__array__"):
         audio, digest = samples_at_16_khz(
             np.asarray(speech), sample_rate_hz=sample_rate_hz, channel=channel
@@ -52,11 +53,11 @@ def read_utterance(
             recording = read_recording(speech, channel=channel, audio_stream=audio_stream)
             for note in recording.notes:
                 warnings.warn(note, AudioWarning, stacklevel=2)
-        audio, heard = recording.audio, recording.heard
+        audio, heard, whole = recording.audio, recording.heard, recording.whole
         with heard.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    noise_id = noise_id_of(_decoded(audio))
-    audio = whole_frames(audio)
+    noise_id = noise_id_of_blocks(_decoded(audio))
+    audio = whole_frames(audio) if whole is None else whole
     if isinstance(transcript, str):
         transcript = Transcript(transcript, "")
     elif transcript.spoken:
@@ -76,15 +77,13 @@ def read_utterance(
     return cut_utterance(utterance, 0, utterance.frames)
 
 
-def _decoded(audio: Float[np.ndarray, "s"]) -> Int[np.ndarray, "s"]:
-    """Return the samples as 16-bit integers, block by block. Full scale is that of the decoder, so
+def _decoded(audio: Float[np.ndarray, "s"]) -> Iterator[Int[np.ndarray, "n"]]:
+    """Yield the samples as 16-bit integers, block by block. Full scale is that of the decoder, so
     that the samples of a 16-bit file are found again.
     """
-    decoded = np.empty(len(audio), np.int16)
     for start in range(0, len(audio), _BLOCK_SAMPLES):
         block = audio[start : start + _BLOCK_SAMPLES]
-        decoded[start : start + len(block)] = np.clip(np.rint(block * 32768.0), -32768, 32767)
-    return decoded
+        yield np.clip(np.rint(block * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def samples_at_16_khz(
@@ -110,14 +109,16 @@ def samples_at_16_khz(
         raise InputError(
             f"speech as an array: got shape {samples.shape}, need (samples, channels); transpose it"
         )
-    digest = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(samples).reshape(-1).view(np.uint8)).hexdigest()
     if samples.size == 0 or not np.isfinite(samples).any():
         raise InputError(
             "speech as an array: "
             f"{'every sample is NaN or infinite' if samples.size else 'no samples'}"
         )
     channels = np.atleast_2d(scaled(samples.T))
-    finite = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
+    finite = channels
+    if not np.isfinite(channels).all():
+        finite = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
     layout = ("NONE",) * len(finite)
     covariance = Covariance(len(finite))
     covariance.add(finite)
@@ -125,8 +126,9 @@ def samples_at_16_khz(
         mix = one_channel(layout, channel, path="speech as an array")
     else:
         mix = mix_in_time(layout, covariance, lambda: [(finite, round(sample_rate_hz))])
-    mono = np.clip(mix(finite), -1.0, 1.0)
-    audio = soxr.resample(mono, sample_rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
+    mono = mix(finite)  # a copy, also of one channel
+    np.clip(mono, -1.0, 1.0, out=mono)
+    audio = soxr.resample(mono, sample_rate_hz, SAMPLE_RATE_HZ).astype(np.float32, copy=False)
     if len(audio) < SAMPLES_PER_MOTION_FRAME:
         raise InputError(
             f"speech as an array: {len(audio)} samples at 16 kHz, need at least "

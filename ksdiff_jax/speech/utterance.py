@@ -11,7 +11,7 @@ Values after the end of the clip are zero, and their mask is False.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -26,6 +26,7 @@ from ksdiff_jax.audio.timebase import (
     samples_of_motion_frames,
 )
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.spoken_parts import Part, SpokenText, part_between
 from ksdiff_jax.speech.transcript import SPECIAL_TOKENS, encode
 from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Int
@@ -87,7 +88,7 @@ class Utterance(NamedTuple):
     token_mask: Bool[np.ndarray, "l"]
     digest: str  # SHA-256 of the file or the array that contains the sound
     # output of the speech encoder, if it runs on whole recordings
-    features: Float[np.ndarray, "f d"] | None = None
+    features: Float[np.ndarray, "f d"] | FeatureRows | None = None
     heard: "VoiceSource | None" = None  # channels and track of the file; None for an array
     # recordings of one id and seed get the same noise; that of "" depends on the seed alone
     noise_id: str = ""
@@ -146,7 +147,15 @@ def noise_id_of(samples: Int[np.ndarray, "s"]) -> str:
     """Return the SHA-256 of 16-bit samples at 16 kHz: the noise id of a recording unless one is
     given.
     """
-    return hashlib.sha256(np.ascontiguousarray(samples, "<i2").tobytes()).hexdigest()
+    return noise_id_of_blocks([samples])
+
+
+def noise_id_of_blocks(blocks: Iterable[Int[np.ndarray, "n"]]) -> str:
+    """Return `noise_id_of` the blocks one after another."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(np.ascontiguousarray(block, "<i2"))
+    return digest.hexdigest()
 
 
 def whole_frames(

@@ -1,13 +1,15 @@
 """Features of one recording of any length by Whisper's encoder, in bounded memory: in windows of up
 to 30 s (`whole`), or with a bounded look-ahead (`sliding`).
 
-`whole` computes what `WhisperEncoder` computes of the recording, window after window. `sliding`
+`whole` computes what `WhisperEncoder` computes of the recording, window after window; `in_parts`
+computes the same when it is read. `sliding`
 computes the frames t to t + step from the sound between t - past and t + step + ahead, with silence
 behind it, so a frame never depends on sound more than `ahead` after its step. The log-mel frames
 are computed once, in blocks; a frame whose window reaches beyond the known sound is silence.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME, SPEECH_RATE_HZ
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.speech.config import WhisperEncoderConfig
+from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.whisper import SILENCE_FRAMES, WhisperEncoder, plan_windows
 from ksdiff_jax.speech.whisper_mel import EDGE, HOP_SAMPLES, POWER_FLOOR, decades, normalised
 from ksdiff_jax.typing import Array, Float, Int, PyTree
@@ -32,21 +35,46 @@ def whole(
     params: PyTree, audio: Float[np.ndarray, "s"], *, config: WhisperEncoderConfig, dtype: str
 ) -> Float[np.ndarray, "f d"]:
     """Return the features of a recording, f = s // 320."""
-    frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
     y = _log_mel(audio, config)
-    maximum = np.full(1, y.max(), np.float32)
+    return _rows(params, y, y.max(), config=config, dtype=dtype)[:]
+
+
+def in_parts(
+    params: PyTree, audio: Float[np.ndarray, "s"], *, config: WhisperEncoderConfig, dtype: str
+) -> FeatureRows:
+    """Return `whole` as rows that are computed when they are read. The recording is read once
+    beforehand, for the maximum of its log-mel frames.
+    """
+    y = FeatureRows(config.mel_bands, *_mel_blocks(audio, config))
+    maximum = max(y[block].max() for block in y.parts)
+    return _rows(params, y, maximum, config=config, dtype=dtype)
+
+
+def _rows(
+    params: PyTree,
+    y: Float[np.ndarray, "n bands"] | FeatureRows,
+    maximum: np.floating,
+    *,
+    config: WhisperEncoderConfig,
+    dtype: str,
+) -> FeatureRows:
+    """Return the features of a recording with these log-mel frames and the silence behind it."""
+    known = len(y) // 2
     lengths = [bucket * SPEECH_RATE_HZ + SILENCE_FRAMES for bucket in BUCKETS_S]
-    known = frames + SILENCE_FRAMES
     length = min((n for n in lengths if known <= n), default=config.positions)
     length = min(length, config.positions)
-    features = np.empty((frames, config.hidden_size), np.float32)
-    for start, keep in plan_windows(frames, longest=config.positions):
+    windows = plan_windows(known - SILENCE_FRAMES, longest=config.positions)
+    loudest = np.full(1, maximum, np.float32)
+
+    def features(number: int) -> Float[np.ndarray, "n d"]:
+        start, keep = windows[number]
         cut = y[2 * start : 2 * (start + length)]
         cut = np.pad(cut, ((0, 2 * length - len(cut)), (0, 0)))[None]
         valid = np.full(1, min(known - start, length), np.int32)
-        out = encode_log_mel(params, cut, maximum, valid, config=config, dtype=dtype)
-        features[keep] = np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
-    return features
+        out = encode_log_mel(params, cut, loudest, valid, config=config, dtype=dtype)
+        return np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
+
+    return FeatureRows(config.hidden_size, [keep for _, keep in windows], features)
 
 
 def sliding(
@@ -97,27 +125,32 @@ def sliding(
 def _log_mel(
     audio: Float[np.ndarray, "s"], config: WhisperEncoderConfig
 ) -> Float[np.ndarray, "n bands"]:
-    """Return y (see `whisper_mel`) of the recording and the silence behind it, n = 2 (f + 50),
-    computed block by block.
-    """
+    """Return y (see `whisper_mel`) of the recording and the silence behind it, n = 2 (f + 50)."""
+    return FeatureRows(config.mel_bands, *_mel_blocks(audio, config))[:]
+
+
+def _mel_blocks(
+    audio: Float[np.ndarray, "s"], config: WhisperEncoderConfig
+) -> tuple[list[slice], Callable[[int], Float[np.ndarray, "n bands"]]]:
+    """Return the blocks in which y is computed, and the function that computes one."""
     frames = len(audio) // SAMPLES_PER_SPEECH_FRAME
     audio = np.asarray(audio[: frames * SAMPLES_PER_SPEECH_FRAME], np.float32)
     count = 2 * (frames + SILENCE_FRAMES)
-    blocks = -(-count // _BLOCK_FRAMES)
     # A short recording is one block of a few lengths, so that only a few programs are compiled.
     size = min(_BLOCK_FRAMES, 1 << (count - 1).bit_length())
     samples = size * HOP_SAMPLES + 2 * EDGE - HOP_SAMPLES
     before = audio[EDGE:0:-1]
-    found = np.empty((count, config.mel_bands), np.float32)
-    for block in range(blocks):
-        at = block * size * HOP_SAMPLES - len(before)
+    blocks = [slice(first, min(count, first + size)) for first in range(0, count, size)]
+
+    def log_mel(number: int) -> Float[np.ndarray, "n bands"]:
+        at = number * size * HOP_SAMPLES - len(before)
         sound = audio[max(0, at) : at + samples]
-        cut = np.concatenate([before, sound]) if block == 0 else sound
+        cut = np.concatenate([before, sound]) if number == 0 else sound
         cut = np.pad(cut, (0, samples - len(cut)))[None]
-        rows = slice(block * size, (block + 1) * size)
-        part = np.asarray(log_mel_of(cut, bands=config.mel_bands)[0])
-        found[rows] = part[: len(found[rows])]
-    return found
+        rows = blocks[number]
+        return np.asarray(log_mel_of(cut, bands=config.mel_bands)[0, : rows.stop - rows.start])
+
+    return blocks, log_mel
 
 
 def silent_frames(count: int, frames: int, *, bands: int) -> Float[np.ndarray, "b n m"]:

@@ -8,7 +8,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ksdiff_jax.animate.animator import Animator
-from ksdiff_jax.animate.drawn_gaze import DrawnGaze, chosen_gaze, with_drawn_gaze
+from ksdiff_jax.animate.drawn_gaze import (
+    DrawnGaze,
+    chosen_gaze,
+    frame_loudness,
+    with_drawn_gaze,
+)
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.face.head.mesh import eye_centres
@@ -43,6 +48,18 @@ def test_blocks_and_lengths_do_not_change_a_frame_and_keys_do():
         part = {name: values[start:stop] for name, values in given.items()}
         np.testing.assert_array_equal(blocks.following(part.pop("head"), **part), whole[start:stop])
     assert np.abs(gaze(2, 200, **given) - whole).max() > 0.01
+
+
+def test_the_loudness_of_long_sound_is_that_of_its_frames():
+    frames = 1600  # more than a block
+    sound = (
+        np.random.default_rng(0)
+        .normal(size=SAMPLES_PER_MOTION_FRAME * frames - 100)
+        .astype(np.float32)
+    )
+    rows = np.pad(sound.astype(np.float64), (0, 100)).reshape(frames, -1)
+    expected = np.sqrt(np.square(rows).mean(axis=1))
+    np.testing.assert_array_equal(frame_loudness(sound, frames=frames), expected)
 
 
 def test_the_law_of_the_literature():

@@ -97,3 +97,28 @@ def test_a_constant_offset_of_the_recorder_changes_nothing():
     np.testing.assert_allclose(
         extract_prosody(audio + np.float32(0.2)), extract_prosody(audio), atol=0.02, rtol=0.01
     )
+
+
+@pytest.mark.parametrize(
+    "samples", [40 * SAMPLES_PER_MOTION_FRAME, 40 * SAMPLES_PER_MOTION_FRAME - 100]
+)
+def test_sound_is_centred_and_padded_in_chunks_as_at_once(monkeypatch, samples):
+    monkeypatch.setattr(module, "CHUNK_FRAMES", 7)
+    monkeypatch.setattr(module, "CHUNK_CONTEXT_FRAMES", 2)
+    read = []
+    monkeypatch.setattr(
+        module, "_track", lambda part: read.append(part) or np.zeros((len(part) - 1728) // 320)
+    )
+    audio = (0.1 + np.random.default_rng(0).normal(size=samples)).astype(np.float32)
+    given = audio.copy()
+    found = extract_prosody(audio, frames=80)
+    np.testing.assert_array_equal(audio, given)
+    centred = np.pad(audio - audio.mean(), (0, 80 * 320 - samples))
+    rows = np.square(centred.reshape(80, 320).astype(np.float64)).mean(axis=1)
+    energy = np.log(np.maximum(np.sqrt(rows), 1e-5)).astype(np.float32)
+    np.testing.assert_array_equal(found[:, 1], energy)
+    padded = np.pad(centred, 864)
+    starts = range(0, 80, 7)
+    expected = [padded[max(0, k - 2) * 320 : min(80, k + 9) * 320 + 1728] for k in starts]
+    for part, whole in zip(read, expected, strict=True):
+        np.testing.assert_array_equal(part, whole)

@@ -6,7 +6,7 @@ import pytest
 
 from ksdiff_jax.config import to_dict
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models import build_system, config_from_dict
+from ksdiff_jax.models import build_system, config_from_dict, speech_encoder
 from ksdiff_jax.models.frozen import join
 from ksdiff_jax.models.ksdiff.config import Config
 from ksdiff_jax.models.pretrained import load_pretrained, read_pretrained, save_pretrained
@@ -19,6 +19,7 @@ from ksdiff_jax.models.speech_encoder import (
 )
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.overrides import override
+from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.tree import named_leaves
 from tests.models.ksdiff.conftest import (
     TINY,
@@ -147,7 +148,7 @@ def test_an_embedded_encoder_needs_no_folder(saved, tmp_path, tiny_encoder):
         load_pretrained(folder, encoder=tiny_encoder)
 
 
-def test_a_whisper_is_a_systems_encoder_as_the_others_are(tmp_path):
+def test_a_whisper_is_a_systems_encoder_as_the_others_are(tmp_path, monkeypatch):
     """Its layout survives the file of a configuration, and its weights have their place."""
     folder = write_folder(tmp_path / "whisper")
     choice = SMALLEST | {"model.encoder.path": str(folder)}
@@ -159,8 +160,11 @@ def test_a_whisper_is_a_systems_encoder_as_the_others_are(tmp_path):
     shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (drawn, given)]
     assert shapes[0] == shapes[1]
     sound = np.random.default_rng(0).normal(scale=0.1, size=12_000).astype(np.float32)
-    features = speech_features(config, encoder_params(encoder))(sound)
-    np.testing.assert_array_equal(features, encoder.chunked(sound))
+    features = speech_features(config, encoder_params(encoder))
+    np.testing.assert_array_equal(features(sound), encoder.chunked(sound))
+    monkeypatch.setattr(speech_encoder, "KEPT_FRAMES", 10)  # longer ones are computed when read
+    assert isinstance(features(sound), FeatureRows)
+    np.testing.assert_array_equal(np.asarray(features(sound)), encoder.chunked(sound))
 
 
 def test_a_configuration_written_before_there_were_such_encoders_is_read_as_it_was():

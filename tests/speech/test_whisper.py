@@ -11,7 +11,7 @@ import pytest
 
 from ksdiff_jax.audio.compiled_librosa import librosa_module
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.speech import load_encoder
+from ksdiff_jax.speech import load_encoder, whisper_recording
 from ksdiff_jax.speech.backbone import encode
 from ksdiff_jax.speech.whisper import plan_windows
 from ksdiff_jax.speech.whisper_mel import decades, mirrored, normalised
@@ -94,6 +94,27 @@ def test_windows_without_attention_and_positions_are_the_whole(encoder):
     wide, every = dataclasses.replace(LAYOUT, positions=600), np.ones((1, 550), bool)
     whole = np.asarray(encode(blind, audio[None], every, config=wide, dtype="float32"))[0]
     np.testing.assert_allclose(windows, whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("seconds", [2.5, 31.3])
+def test_features_that_are_computed_when_they_are_read_are_those_of_the_whole(
+    encoder, monkeypatch, seconds
+):
+    audio = speechlike(seconds)
+    whole, runs = encoder.chunked(audio), []
+    encoded = whisper_recording.encode_log_mel
+    monkeypatch.setattr(
+        whisper_recording,
+        "encode_log_mel",
+        lambda *given, **options: runs.append(given) or encoded(*given, **options),
+    )
+    rows = encoder.rows(audio)
+    assert not runs and rows.shape == whole.shape and len(rows) == len(whole)
+    cuts = [slice(first, first + 150) for first in range(0, len(whole), 120)]
+    for cut in cuts:
+        np.testing.assert_array_equal(rows[cut], whole[cut])
+    assert len(runs) == len(plan_windows(len(whole), longest=300))  # each once
+    np.testing.assert_array_equal(np.asarray(rows), whole)
 
 
 def test_a_sliding_window_over_everything_is_the_recording(encoder):
