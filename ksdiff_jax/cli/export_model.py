@@ -14,6 +14,8 @@ EXAMPLES = """examples:
   ksdiff-jax export-model --out deploy --platforms cuda
   ksdiff-jax export-model --out deploy --weights int8
 
+  ksdiff-jax export-model --out deploy --onnx --lengths 256
+
   cd deploy && python run.py example.npz motion.npz          needs jax, numpy, flatbuffers
 """
 
@@ -55,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="how the weights are stored (default float32); the programs compute in float32",
     )
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="also write ONNX models and run_onnx.py, for onnxruntime (minutes a length)",
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="denoising steps in the programs")
     parser.add_argument(
         "--sampler",
@@ -93,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
             frames=args.lengths or FRAMES,
             platforms=args.platforms or PLATFORMS,
             stored=args.weights,
+            onnx=args.onnx,
             overwrite=args.overwrite,
             progress=update,
         )
