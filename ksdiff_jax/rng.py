@@ -8,15 +8,28 @@ as an uninterrupted one.
 The random numbers of a sampler for a frame are determined by the clip's key and the index of the
 frame in the clip (`frame_noise`, `frame_uniform`), so they do not depend on the padding, the
 windows or the other clips of a batch.
+
+`Given` numbers take the place of the keys where a program may not draw (`animate/onnx_form.py`).
 """
 
 import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.typing import AnyArray, Array, Float, Int, Key
+
+
+class Given(NamedTuple):
+    """Numbers of the frames of clips in place of keys, by the name of their stream.
+
+    `streams` returns those of one stream, whose shape is that of the draw: (b, t, ...).
+    """
+
+    numbers: Mapping[str, Float[Array, "b t ..."]]
 
 
 def stream(
@@ -28,9 +41,13 @@ def stream(
 
 
 def streams(
-    keys: Key[Array, "b"], name: str, step: int | Int[Array, ""] | None = None
-) -> Key[Array, "b"]:
-    """Return `stream` of each of several keys."""
+    keys: Key[Array, "b"] | Given, name: str, step: int | Int[Array, ""] | None = None
+) -> Key[Array, "b"] | Float[Array, "b t ..."]:
+    """Return `stream` of each of several keys; of `Given` numbers those of the stream, with
+    `KeyError` if there are none.
+    """
+    if isinstance(keys, Given):
+        return keys.numbers[name]
     return jax.vmap(lambda key: stream(key, name, step))(keys)
 
 
@@ -58,12 +75,16 @@ def frame_keys(
 
 
 def frame_noise(
-    keys: Key[Array, "b"],
+    keys: Key[Array, "b"] | Float[Array, "b t ..."],
     first: Int[Array | np.ndarray, "b"],
     frames: int,
     shape: tuple[int, ...],
 ) -> Float[Array, "b {frames} ..."]:
-    """Return standard normal noise of `shape` for each frame, determined as in `frame_keys`."""
+    """Return standard normal noise of `shape` for each frame, determined as in `frame_keys`; given
+    numbers are returned as they are.
+    """
+    if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
+        return keys
 
     def draw(key):
         return jax.random.normal(key, shape, jnp.float32)
@@ -72,7 +93,13 @@ def frame_noise(
 
 
 def frame_uniform(
-    keys: Key[Array, "b"], first: Int[Array | np.ndarray, "b"], frames: int
+    keys: Key[Array, "b"] | Float[Array, "b t"],
+    first: Int[Array | np.ndarray, "b"],
+    frames: int,
 ) -> Float[Array, "b {frames}"]:
-    """Return a number from [0, 1) for each frame, determined as in `frame_keys`."""
+    """Return a number from [0, 1) for each frame, determined as in `frame_keys`; given numbers are
+    returned as they are.
+    """
+    if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
+        return keys
     return jax.vmap(jax.vmap(jax.random.uniform))(frame_keys(keys, first, frames))

@@ -3,7 +3,9 @@
 | file | content |
 |---|---|
 | frames-N.jaxexport | the sampler for recordings of up to N motion frames, any batch size |
-| weights.safetensors | every weight by name, also of the speech encoder: the first argument |
+| frames-N.onnx, run_onnx.py | on request: the same for onnxruntime, one recording a call |
+| weights.safetensors | every weight by name, also of the speech encoder: the first argument; as
+float32, float16 or int8 with scales (`compact_weights.py`), which run.py makes float32 |
 | manifest.json | schema "ksdiff-exported-model/1": inputs, outputs, options, digests, versions |
 | run.py, prosody.py | the arrays of a recording to motion; a recording to these arrays |
 | example.npz, README.md | arrays to try it on; what the arrays are |
@@ -27,6 +29,8 @@ import numpy as np
 
 from ksdiff_jax import __version__
 from ksdiff_jax.animate.animator import Animator
+from ksdiff_jax.animate.compact_weights import compacted
+from ksdiff_jax.animate.onnx_form import need_onnx, onnx_model
 from ksdiff_jax.audio.timebase import (
     MOTION_RATE_HZ,
     SAMPLE_RATE_HZ,
@@ -49,6 +53,7 @@ FRAMES = (64, 128, 256, 512, 1024)  # padded lengths: 2.6 s to 41 s
 PLATFORMS = ("cpu", "cuda", "tpu")
 LONGEST_FRAMES = 4096
 _ASSETS = ("run.py", "prosody.py")
+_ONNX_SCRIPT = "run_onnx.py"
 
 
 def export_model(
@@ -57,13 +62,18 @@ def export_model(
     *,
     frames: Sequence[int] = FRAMES,
     platforms: Sequence[str] = PLATFORMS,
+    stored: str = "float32",
+    onnx: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write the folder of an animator's model, complete or not at all, and return its path.
 
-    `frames` are the padded lengths in motion frames at 25 Hz, one program each. Raise `InputError`
-    for a length out of range, without the package flatbuffers, or if `out` may not be written.
+    `frames` are the padded lengths in motion frames at 25 Hz, one program each. `stored` is the
+    kind of the stored weights, one of `compact_weights.KINDS`. `onnx` adds ONNX models, whose
+    weights are float32 (`onnx_form.py`). Raise `InputError` for a length out
+    of range, weights of an unknown kind or beyond float16, without the package flatbuffers, or if
+    `out` may not be written.
     """
     lengths = sorted(set(frames))
     if not lengths or lengths[0] < 1 or lengths[-1] > LONGEST_FRAMES:
@@ -71,6 +81,8 @@ def export_model(
             f"lengths {' '.join(map(str, frames))}: need motion frames from 1 to {LONGEST_FRAMES}"
         )
     _need_flatbuffers()
+    if onnx:
+        need_onnx()
     inputs = [animator.pretrained.path]
     check_output_folder(out, EXPORTED_MODEL, overwrite=overwrite, inputs=inputs)
     from safetensors.numpy import save_file
@@ -79,8 +91,9 @@ def export_model(
         name: np.require(leaf, np.float32, "C")
         for name, leaf in named_leaves(animator.pretrained.params).items()
     }
+    kept = compacted(weights, stored)
     with writing_folder(out, EXPORTED_MODEL, overwrite=overwrite, inputs=inputs) as folder:
-        save_file(weights, folder / "weights.safetensors")
+        save_file(kept, folder / "weights.safetensors")
         programs = []
         for done, length in enumerate(lengths):
             program = _exported(animator.engine.system, weights, length, platforms)
@@ -88,11 +101,16 @@ def export_model(
             (folder / name).write_bytes(program)
             digest = hashlib.sha256(program).hexdigest()
             programs.append({"file": name, "frames": length, "sha256": digest})
+            if onnx:
+                shapes = _inputs(animator.engine.system, length)
+                model = onnx_model(animator.engine.system, weights, shapes)
+                (folder / f"frames-{length}.onnx").write_bytes(model)
             progress(done + 1, len(lengths))
         _write_example(folder / "example.npz", animator, longest=lengths[-1])
-        for name in _ASSETS:
+        for name in (*_ASSETS, *([_ONNX_SCRIPT] if onnx else [])):
             (folder / name).write_text(_asset(name), encoding="utf-8")
         manifest = _manifest(animator, programs, platforms)
+        manifest["weights"] = stored
         manifest["weights_sha256"] = hashlib.sha256(
             (folder / "weights.safetensors").read_bytes()
         ).hexdigest()

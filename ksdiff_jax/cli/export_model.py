@@ -12,6 +12,9 @@ EXAMPLES = """examples:
   ksdiff-jax export-model --checkpoint runs/demo --out deploy --steps 4 --lengths 128 512
   ksdiff-jax export-model --out deploy --sampler dpm++2m --steps 10
   ksdiff-jax export-model --out deploy --platforms cuda
+  ksdiff-jax export-model --out deploy --weights int8
+
+  ksdiff-jax export-model --out deploy --onnx --lengths 256
 
   cd deploy && python run.py example.npz motion.npz          needs jax, numpy, flatbuffers
 """
@@ -47,6 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("cpu", "cuda", "rocm", "tpu"),
         metavar="P",
         help="where the programs run; default cpu cuda tpu",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("float32", "float16", "int8"),
+        default="float32",
+        help="how the weights are stored (default float32); the programs compute in float32",
+    )
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="also write ONNX models and run_onnx.py, for onnxruntime (minutes a length)",
     )
     parser.add_argument("--steps", type=int, metavar="N", help="denoising steps in the programs")
     parser.add_argument(
@@ -85,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             frames=args.lengths or FRAMES,
             platforms=args.platforms or PLATFORMS,
+            stored=args.weights,
+            onnx=args.onnx,
             overwrite=args.overwrite,
             progress=update,
         )

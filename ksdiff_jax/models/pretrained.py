@@ -94,14 +94,14 @@ def save_pretrained(
     A checkpoint of ours is replaced. A folder with other content is written into only with
     `overwrite`.
 
-    Raise `ValueError` if `float16` is set and a weight exceeds the range of float16.
+    Raise `InputError` if `float16` is set and a weight exceeds the range of float16.
     """
     from safetensors.numpy import save_file
 
     stored = params if embed_encoder else part(params, config).trainable
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(stored).items()}
     if float16:
-        leaves = {name: _to_float16(name, leaf) for name, leaf in leaves.items()}
+        leaves = {name: half_precision(name, leaf) for name, leaf in leaves.items()}
     manifest = {
         "schema": SCHEMA,
         "config": to_dict(config),
@@ -366,13 +366,16 @@ def _read_weights(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
     }
 
 
-def _to_float16(name: str, leaf: np.ndarray) -> np.ndarray:
+def half_precision(name: str, leaf: np.ndarray) -> np.ndarray:
+    """Return a float32 weight as float16, any other as it is; raise `InputError` for one beyond
+    the range of float16.
+    """
     if leaf.dtype != np.float32:
         return leaf
     with np.errstate(over="ignore"):
         half = leaf.astype(np.float16)
     if not np.isfinite(half).all():
-        raise ValueError(
+        raise InputError(
             f"weight {name!r} reaches {np.abs(leaf).max():.3g}, beyond float16; store it as float32"
         )
     return half
