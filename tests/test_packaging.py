@@ -24,8 +24,9 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
 }
 # Used where somebody has installed them: Weights & Biases, the library that TPU machines come with,
-# and Blender, in which export/blender_script.py runs.
-WHERE_PRESENT = {"wandb", "libtpu", "bpy", "bpy_extras"}
+# Blender, in which export/blender_script.py runs, and jax2onnx, which asks for an orbax-checkpoint
+# below ours, so that it is installed without its dependencies.
+WHERE_PRESENT = {"wandb", "libtpu", "bpy", "bpy_extras", "jax2onnx"}
 # The environment of the face tracker has what this requirements file names, and OpenCV with it.
 TRACKER = ROOT / "ksdiff_jax" / "data" / "tracking" / "mediapipe_worker.py"
 TRACKER_MODULES = {"mediapipe", "cv2"}

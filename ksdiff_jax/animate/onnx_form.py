@@ -35,8 +35,8 @@ def need_onnx() -> None:
     except ImportError as error:
         # jax2onnx asks for an orbax-checkpoint below ours, which the conversion does not use.
         raise InputError(
-            f"export-model --onnx: {error}; install them with `pip install onnx onnx-ir "
-            "onnxruntime` and `pip install --no-deps jax2onnx`"
+            f"export-model --onnx: {error}; install `pip install 'ksdiff-jax[onnx]'` and "
+            "`pip install --no-deps jax2onnx`"
         ) from error
 
 

@@ -75,11 +75,7 @@ def export_model(
     of range, weights of an unknown kind or beyond float16, without the package flatbuffers, or if
     `out` may not be written.
     """
-    lengths = sorted(set(frames))
-    if not lengths or lengths[0] < 1 or lengths[-1] > LONGEST_FRAMES:
-        raise InputError(
-            f"lengths {' '.join(map(str, frames))}: need motion frames from 1 to {LONGEST_FRAMES}"
-        )
+    lengths = _lengths(frames)
     _need_flatbuffers()
     if onnx:
         need_onnx()
@@ -94,16 +90,11 @@ def export_model(
     kept = compacted(weights, stored)
     with writing_folder(out, EXPORTED_MODEL, overwrite=overwrite, inputs=inputs) as folder:
         save_file(kept, folder / "weights.safetensors")
-        programs = []
+        system, programs = animator.engine.system, []
         for done, length in enumerate(lengths):
-            program = _exported(animator.engine.system, weights, length, platforms)
-            name = f"frames-{length}.jaxexport"
-            (folder / name).write_bytes(program)
-            digest = hashlib.sha256(program).hexdigest()
-            programs.append({"file": name, "frames": length, "sha256": digest})
+            programs.append(_write_program(folder, system, weights, length, platforms))
             if onnx:
-                shapes = _inputs(animator.engine.system, length)
-                model = onnx_model(animator.engine.system, weights, shapes)
+                model = onnx_model(system, weights, _inputs(system, length))
                 (folder / f"frames-{length}.onnx").write_bytes(model)
             progress(done + 1, len(lengths))
         _write_example(folder / "example.npz", animator, longest=lengths[-1])
@@ -127,6 +118,25 @@ def example_inputs(utterance: Utterance) -> dict[str, np.ndarray]:
         "prosody": utterance.prosody,
         "noise_id": np.array(utterance.noise_id),
     }
+
+
+def _lengths(frames: Sequence[int]) -> list[int]:
+    lengths = sorted(set(frames))
+    if not lengths or lengths[0] < 1 or lengths[-1] > LONGEST_FRAMES:
+        raise InputError(
+            f"lengths {' '.join(map(str, frames))}: need motion frames from 1 to {LONGEST_FRAMES}"
+        )
+    return lengths
+
+
+def _write_program(
+    folder: Path, system: System, weights: PyTree, frames: int, platforms: Sequence[str]
+) -> dict:
+    """Write the program for `frames` motion frames and return what the manifest has of it."""
+    program = _exported(system, weights, frames, platforms)
+    name = f"frames-{frames}.jaxexport"
+    (folder / name).write_bytes(program)
+    return {"file": name, "frames": frames, "sha256": hashlib.sha256(program).hexdigest()}
 
 
 def _need_flatbuffers() -> None:

@@ -12,9 +12,11 @@ from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.engine import with_sampling
 from ksdiff_jax.animate.onnx_form import TRACKS, need_onnx, onnx_model
 from ksdiff_jax.animate.program import export_model
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.models import build_system
 from ksdiff_jax.models.pretrained import Pretrained
+from ksdiff_jax.motion.space import MOTION_DIMS
 from ksdiff_jax.rng import Given, frame_noise, frame_uniform, streams
 from ksdiff_jax.speech.utterance import Speech
 from tests.animate.fake_system import STATISTICS
@@ -37,7 +39,7 @@ def test_given_numbers_take_the_place_of_drawn_ones():
 
 @pytest.mark.skipif(CONVERTER is not None, reason="jax2onnx is installed")
 def test_without_jax2onnx_one_line_names_the_packages():
-    with pytest.raises(InputError, match=r"install them with `pip install onnx onnx-ir onnxrun"):
+    with pytest.raises(InputError, match=r"pip install --no-deps jax2onnx"):
         need_onnx()
 
 
@@ -63,12 +65,12 @@ def test_onnxruntime_gives_the_samplers_motion(tmp_path):
     script = runpy.run_path(str(folder / "run_onnx.py"))
     with np.load(folder / "example.npz") as example:
         given = {"noise_id": str(example["noise_id"]), "seed": 3}
-        audio, prosody = example["audio"][: 30 * 640], example["prosody"][:60]
+        audio, prosody = example["audio"][: 30 * SAMPLES_PER_MOTION_FRAME], example["prosody"][:60]
     found = script["motion_of"](audio, prosody, **given)
     row = script["inputs_of"](audio, prosody, 32, **given)
     numbers = {"noise": row.pop("noise")} | dict.fromkeys(TRACKS, np.zeros((1, 32), np.float32))
     expected = system.sample(params, Speech(**row), Given(numbers), jnp.zeros(1, jnp.int32))
-    assert found["motion"].shape == (30, 59)
+    assert found["motion"].shape == (30, MOTION_DIMS)
     assert found["motion"].std() > 1e-3
     np.testing.assert_allclose(found["motion"], expected.motion[0, :30], atol=1e-4)
     assert found.keys() == {"motion", *expected.tracks}
