@@ -28,7 +28,7 @@ def config() -> Config:
             guidance=1.0,
             head_guidance=3.0,
             blinks="drawn",
-            regression_weight=0.3,
+            regression_weight=0.15,
             regression_gain=1.7,
         ),
         data=replace(small.data, augment=None, corpus_clips=1000),
