@@ -70,9 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "noise without speech; each for an equal share of the clips; default espeak",
     )
     _add_making_arguments(parser)
+    _add_picture_arguments(parser.add_argument_group("pictures of drawn people"))
     _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
     _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
     add_output_arguments(parser)
+    parser.set_defaults(defaults=parser.get_default)
 
 
 def _add_making_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,11 +91,6 @@ def _add_making_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="worker processes; default one per core, at most 4",
     )
-    _add_picture_arguments(parser.add_argument_group("pictures of drawn people"))
-    _add_speech_arguments(parser.add_argument_group("recordings instead of synthesis"))
-    _add_feature_arguments(parser.add_argument_group("features of a pretrained speech encoder"))
-    add_output_arguments(parser)
-    parser.set_defaults(defaults=parser.get_default)
 
 
 def _add_picture_arguments(pictures: argparse._ArgumentGroup) -> None:

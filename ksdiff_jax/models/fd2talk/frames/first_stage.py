@@ -93,9 +93,9 @@ def with_first_stage(config: Config) -> tuple[Config, FirstStage | None]:
     return replace(config, model=written), found
 
 
-def first_stage_of(config: Config, params: PyTree) -> FirstStage:
-    """Return the autoencoder that a frames checkpoint holds, or the one that it names; raise
-    `InputError` as `with_first_stage`.
+def first_stage_of(config: Config, params: PyTree) -> FirstStage | None:
+    """Return the autoencoder that a frames checkpoint holds, or the one that it names, and None of
+    another system's; raise `InputError` as `with_first_stage`.
     """
     if HELD not in params:
         return with_first_stage(config)[1]
