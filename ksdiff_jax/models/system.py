@@ -147,4 +147,5 @@ class System(Protocol):
 
         The random numbers of a frame depend only on the key of the clip and on the index of the
         frame, `first + i` (`rng.frame_noise`). Other clips, padding and windows do not change them.
+        KSDiff takes the numbers themselves too (`rng.Given`).
         """

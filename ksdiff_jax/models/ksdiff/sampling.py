@@ -48,7 +48,7 @@ from ksdiff_jax.models.ksdiff.network import (
 from ksdiff_jax.models.ksdiff.style import style_number
 from ksdiff_jax.models.system import Sample
 from ksdiff_jax.motion.space import MOTION_DIMS
-from ksdiff_jax.rng import frame_noise, frame_uniform, streams
+from ksdiff_jax.rng import Given, frame_noise, frame_uniform, streams
 from ksdiff_jax.speech.utterance import PREDICTED, Speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree, Shaped
 
@@ -67,7 +67,7 @@ def sample_normalised(
     network: Network,
     params: PyTree,
     speech: Speech,
-    keys: Key[Array, "b"],
+    keys: Key[Array, "b"] | Given,
     first: Int[Array, "b"],
     *,
     options: SampleConfig,
@@ -123,7 +123,7 @@ def prepared(
     network: Network,
     params: PyTree,
     speech: Speech,
-    keys: Key[Array, "b"],
+    keys: Key[Array, "b"] | Given,
     first: Int[Array, "b"],
     *,
     options: SampleConfig,
@@ -152,7 +152,7 @@ def prepared(
 
 
 def initial_noise(
-    keys: Key[Array, "b"], first: Int[Array, "b"], frames: int, *, options: SampleConfig
+    keys: Key[Array, "b"] | Given, first: Int[Array, "b"], frames: int, *, options: SampleConfig
 ) -> Float[Array, "b t m"]:
     """Return x_T of every motion number."""
     noise = frame_noise(streams(keys, "noise"), first, frames, (MOTION_DIMS,))

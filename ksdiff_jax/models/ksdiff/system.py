@@ -22,6 +22,7 @@ from ksdiff_jax.models.ksdiff.style import style_of_clip
 from ksdiff_jax.models.ksdiff.training import training_terms
 from ksdiff_jax.models.system import Needs, Sample, Terms
 from ksdiff_jax.motion.space import BUILTIN, MotionSpace
+from ksdiff_jax.rng import Given
 from ksdiff_jax.speech.utterance import Speech, silent_speech
 from ksdiff_jax.typing import Array, Bool, Float, Int, Key, PyTree
 
@@ -109,7 +110,7 @@ class KSDiff:
         return training_terms(self.network, params, batch, keys, **settings)
 
     def sample(
-        self, params: PyTree, speech: Speech, keys: Key[Array, "b"], first: Int[Array, "b"]
+        self, params: PyTree, speech: Speech, keys: Key[Array, "b"] | Given, first: Int[Array, "b"]
     ) -> Sample:
         """Return raw motion (b, t, 59) in `model.output_dtype`, zero on padding, and keyframe
         tracks (b, t).
