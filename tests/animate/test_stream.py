@@ -35,6 +35,9 @@ CONFIG = override(
         "model.transcript.enabled": "false",
         "model.generator.dual_path": "false",
         "model.causal.probability": "0.5",
+        "model.regression.enabled": "true",
+        "sample.causal_regression_weight": "0.5",
+        "sample.causal_regression_gain": "2.0",
         "sample.steps": "2",
     },
 )
@@ -70,6 +73,16 @@ def test_a_stream_is_the_causal_recording_bit_for_bit_in_chunks_of_any_length(an
     times = np.concatenate([part.timestamps for part in parts])
     np.testing.assert_allclose(times, np.arange(len(whole)) / 25)
     assert np.abs(joined(streamed(animator, 16_000, seed=1)) - whole.coefficients).max() > 1e-4
+
+
+def test_a_stream_has_its_own_share_of_the_regression(animator):
+    part = SOUND[: 4 * FRAME]
+    plain = animator(part, sample_rate_hz=16_000)
+    others = {"causal_regression_weight": 0.0, "causal_regression_gain": 1.0}
+    own = joined(streamed(animator, FRAME, part))
+    assert np.abs(own - joined(streamed(animator, FRAME, part, **others))).max() > 1e-3
+    unchanged = animator(part, sample_rate_hz=16_000, **others)
+    np.testing.assert_array_equal(unchanged.coefficients, plain.coefficients)
 
 
 def test_frames_depend_on_no_sound_beyond_the_look_ahead(animator):

@@ -247,6 +247,9 @@ class SampleConfig(diffusion.SampleConfig):
     # of its distance from its mean: a regression moves less than what it is fitted to
     regression_weight: float = 0.0
     regression_gain: float = 1.0
+    # R: the same of the causal mode, whose mouth moves less; none: as above
+    causal_regression_weight: float | None = None
+    causal_regression_gain: float | None = None
     keyframe_threshold: float = 0.5
     keyframe_decoding: Literal["greedy", "bernoulli"] = "greedy"
     # how the bits are computed (models/ksdiff/keyframe_decoding.py), which does not change them
@@ -266,6 +269,12 @@ class SampleConfig(diffusion.SampleConfig):
         weights(self, "sample", "keyframe_guidance", what="a number of 0 or more (1: no guidance)")
         weights(self, "sample", "regression_gain")
         probabilities(self, "sample", "regression_weight", "keyframe_threshold")
+        if self.causal_regression_weight is not None:
+            share = "a number from 0 to 1, or none: as regression_weight"
+            probabilities(self, "sample", "causal_regression_weight", what=share)
+        if self.causal_regression_gain is not None:
+            gain = "a number of 0 or more, or none: as regression_gain"
+            weights(self, "sample", "causal_regression_gain", what=gain)
 
     def guidance_of(self, generator: str) -> float:
         """Return the guidance scale of a generator, `expression`, `head` or `motion`."""
@@ -273,6 +282,15 @@ class SampleConfig(diffusion.SampleConfig):
         if generator == "head" and of_head is not None:
             return of_head
         return self.guidance
+
+    def regression_of(self, *, causal: bool) -> tuple[float, float]:
+        """Return the share and the gain of the regression in one of the two modes."""
+        weight, gain = self.regression_weight, self.regression_gain
+        if causal and self.causal_regression_weight is not None:
+            weight = self.causal_regression_weight
+        if causal and self.causal_regression_gain is not None:
+            gain = self.causal_regression_gain
+        return weight, gain
 
 
 @dataclass(frozen=True)
@@ -303,8 +321,9 @@ class Config:
         styles = self.model.generator.styles
         known = f"one of {', '.join(styles)}" if styles else "it empty, the model has no styles"
         need(self.sample.style in ("", *styles), self.sample, "sample.style", known)
-        known = self.model.regression.enabled or self.sample.regression_weight == 0
-        need(known, self.sample, "sample.regression_weight", "0, the model has no regression")
+        for name in ("regression_weight", "causal_regression_weight"):
+            known = self.model.regression.enabled or not getattr(self.sample, name)
+            need(known, self.sample, f"sample.{name}", "0, the model has no regression")
         if self.sample.head_guidance is not None:
             apart = self.model.generator.dual_path
             need(apart, self.sample, "sample.head_guidance", "none, the model has one generator")

@@ -43,7 +43,7 @@ from ksdiff_jax.models.ksdiff.sampling import (
     guided_prediction,
     keyframe_threshold,
     placed_keyframes,
-    regression_share,
+    regression_weight,
     style_of_options,
 )
 from ksdiff_jax.models.system import Sample
@@ -255,16 +255,17 @@ def _regression(
     """Return the sum of the regression up to the last new frame, and its share and amplified value
     in x̂₀ of the new frames (`sampling.blended_denoiser`), or None if it has no share.
     """
-    options = new.options
+    share, gain = new.options.regression_of(causal=True)
     regression = new.latest(new.encoded.regression, 0)
     total = state.regressed[:, None] + jnp.cumsum(regression, axis=1)
-    if not options.regression_weight:
+    if not share:
         return total[:, -1], None
     count = new.window.first + 1 + jnp.arange(new.frames)
     mean = total / count[:, None]
-    amplified = mean + options.regression_gain * (regression - mean)
+    amplified = mean + gain * (regression - mean)
     heard = audible(new.window.speech.audio, new.encoded.mask.shape[1])
-    weight = regression_share(new.network.config, options, new.latest(heard, 0))
+    heard = new.latest(heard, 0)
+    weight = regression_weight(new.network.config, new.options, share * heard)
     return total[:, -1], (weight, amplified)
 
 

@@ -6,7 +6,7 @@
           + (keyframe_guidance - 1) · (conditional - without keyframes)
     x̂₀  = (1 - w) x̂₀ + w (m + g (r - m))       lip dimensions, r of `model.regression`, m its mean,
                                                w `regression_weight` where there is sound,
-                                               g `regression_gain`
+                                               g `regression_gain` (causal mode: `causal_...`)
     x   = sampler(x_T, x̂₀)                      diffusion/samplers.py
 
 The guidance of the head may differ from that of the mouth (`head_guidance`). Keyframes placed by
@@ -176,11 +176,12 @@ def path_denoiser(
 ) -> Denoiser:
     """Return x̂₀ of the generator `name`, guided and with its share of the regression."""
     denoise = guided_denoiser(network, params, name, condition, options=options)
-    if not options.regression_weight or name != expression_generator(network.config):
+    share, gain = options.regression_of(causal=options.causal)
+    if not share or name != expression_generator(network.config):
         return denoise
     heard = audible(speech.audio, speech.mask.shape[1])
-    weight = regression_share(network.config, options, heard)
-    return blended_denoiser(denoise, condition.encoded, weight, gain=options.regression_gain)
+    weight = regression_weight(network.config, options, share * heard)
+    return blended_denoiser(denoise, condition.encoded, weight, gain=gain)
 
 
 def style_of_options(
@@ -303,13 +304,12 @@ def blended_denoiser(
     return blended
 
 
-def regression_share(
-    config: ModelConfig, options: SampleConfig, heard: Float[Array, "b t"]
+def regression_weight(
+    config: ModelConfig, options: SampleConfig, share: Float[Array, "b t"]
 ) -> Float[Array, "b t c"]:
-    """Return the share of the regression in x̂₀ of the mouth, where `heard` is from 0 to 1."""
+    """Return the weight of the regression in x̂₀: its share of each frame where the mouth moves."""
     dims = jnp.array(generator_dims(config)[expression_generator(config)])
-    weight = options.regression_weight * heard[..., None]
-    return weight * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
+    return share[..., None] * jnp.isin(dims, jnp.array(options.lip_dims, jnp.int32))
 
 
 def audible(audio: Float[Array, "b s"], frames: int) -> Float[Array, "b t"]:
