@@ -22,7 +22,8 @@ def config() -> Config:
         model=replace(small.model, encoder=encoder, regression=RegressionConfig(enabled=True)),
         # Guidance made the mouths of real voices too fast, with the regression and without. The
         # head is too slow without it. Sampled blinks are too rare on real voices.
-        # The regression follows voices better that are unlike those of the real faces.
+        # The regression follows voices better that are unlike those of the real faces. In the
+        # causal mode the mouth moves less without more of it.
         sample=replace(
             small.sample,
             guidance=1.0,
@@ -30,6 +31,8 @@ def config() -> Config:
             blinks="drawn",
             regression_weight=0.15,
             regression_gain=1.7,
+            causal_regression_weight=0.3,
+            causal_regression_gain=2.2,
         ),
         data=replace(small.data, augment=None, corpus_clips=1000),
         train=replace(
