@@ -6,7 +6,6 @@
 A batch is split over the devices of the mesh. The compiled function is cached per system and shape.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from jax.sharding import Mesh
 from ksdiff_jax.animate.windows import Window
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.parallel.programs import kept_program
 from ksdiff_jax.speech.utterance import (
     Speech,
     Utterance,
@@ -110,7 +110,7 @@ def bucket_of(frames: int, buckets: tuple[int, ...]) -> int:
     return next(bucket for bucket in buckets if frames <= bucket)
 
 
-@functools.partial(jax.jit, static_argnames="system")
+@kept_program("system")
 def _sample(
     params: PyTree,
     speech: Speech,

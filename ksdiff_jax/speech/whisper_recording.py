@@ -8,16 +8,15 @@ behind it, so a frame never depends on sound more than `ahead` after its step. T
 are computed once, in blocks; a frame whose window reaches beyond the known sound is silence.
 """
 
-import functools
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME, SPEECH_RATE_HZ
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.parallel.programs import kept_program
 from ksdiff_jax.speech.config import WhisperEncoderConfig
 from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.whisper import SILENCE_FRAMES, WhisperEncoder, plan_windows
@@ -158,13 +157,13 @@ def silent_frames(count: int, frames: int, *, bands: int) -> Float[np.ndarray, "
     return np.full((count, frames, bands), _SILENT, np.float32)
 
 
-@functools.partial(jax.jit, static_argnames="bands")
+@kept_program("bands")
 def log_mel_of(padded: Float[Array, "b s"], *, bands: int) -> Float[Array, "b n m"]:
     """Return y of sound with its edges."""
     return decades(padded, bands=bands)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "dtype"))
+@kept_program("config", "dtype")
 def encode_log_mel(
     params: PyTree,
     y: Float[Array, "b n m"],
