@@ -62,8 +62,9 @@ class Runner(NamedTuple):
         """Return the samples of rows of one bucket, each cut to its window; those after the last
         job fill the batch. They are split over the devices unless they are computed in turn.
         """
-        keys = jnp.stack([job.key for job in jobs])[np.minimum(np.arange(len(rows)), len(jobs) - 1)]
-        starts = [job.window.start for job in jobs] + [0] * (len(rows) - len(jobs))
+        missing = len(rows) - len(jobs)
+        keys = jnp.stack([job.key for job in jobs] + [jobs[-1].key] * missing)
+        starts = [job.window.start for job in jobs] + [0] * missing
         inputs = (stack_rows(rows), keys, np.array(starts, np.int32))
         sharding = batch_sharding(self.mesh) if len(rows) > 1 else replicated(self.mesh)
         sample = jax.device_get(

@@ -73,9 +73,10 @@ class KeptProgram:
 
     def __call__(self, *arguments: PyTree, **static: Any) -> PyTree:
         """Return the function's result."""
-        if (folder := kept_folder()) is None:
-            return self._jitted(*arguments, **static)
         leaves, tree = jax.tree.flatten(arguments)
+        folder = kept_folder()
+        if folder is None or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return self._jitted(*arguments, **static)
         call = (tree, tuple(map(_form, leaves)), tuple(sorted(static.items())), _settings())
         if call not in self._ready:
             device = _device(leaves)
@@ -187,8 +188,8 @@ def _form(leaf: Any) -> tuple:
 
 
 def _device(leaves: list) -> jax.Device | None:
-    """Return the device of a call; None for several devices, and within another trace."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) or jax.process_count() > 1:
+    """Return the device of a call; None for several devices or processes."""
+    if jax.process_count() > 1:
         return None
     found = {device for leaf in leaves if isinstance(leaf, jax.Array) for device in leaf.devices()}
     default = jax.config.jax_default_device or jax.local_devices()[0]

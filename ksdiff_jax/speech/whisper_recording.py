@@ -71,7 +71,7 @@ def _rows(
         cut = np.pad(cut, ((0, 2 * length - len(cut)), (0, 0)))[None]
         valid = np.full(1, min(known - start, length), np.int32)
         out = encode_log_mel(params, cut, loudest, valid, config=config, dtype=dtype)
-        return np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
+        return np.asarray(out, np.float32)[0, keep.start - start : keep.stop - start]
 
     return FeatureRows(config.hidden_size, [keep for _, keep in windows], features)
 
@@ -147,7 +147,7 @@ def _mel_blocks(
         cut = np.concatenate([before, sound]) if number == 0 else sound
         cut = np.pad(cut, (0, samples - len(cut)))[None]
         rows = blocks[number]
-        return np.asarray(log_mel_of(cut, bands=config.mel_bands)[0, : rows.stop - rows.start])
+        return np.asarray(log_mel_of(cut, bands=config.mel_bands))[0, : rows.stop - rows.start]
 
     return blocks, log_mel
 
