@@ -9,6 +9,7 @@ removes every file that is not as it was stored, and JAX compiles that program a
     digests.json   SHA-256 of each file, written when the process that stored it ends
     *-cache        the programs; without a digest yet, zlib's checksum is verified, if it has one
 
+`programs.py` keeps the programs of inference in a folder beside them, in a form without a trace.
 A folder that the user chose with `JAX_COMPILATION_CACHE_DIR` is used as it is.
 """
 

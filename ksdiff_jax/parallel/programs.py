@@ -25,7 +25,6 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import importlib.metadata
 import os
 import pickle
 import sys
@@ -44,6 +43,7 @@ import numpy as np
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.parallel.compilations import CompilationWarning, kept_folder
+from ksdiff_jax.runtime import installed_version
 from ksdiff_jax.typing import PyTree
 
 LOADED = "/ksdiff_jax/program_loaded"  # JAX's event of a program that was not traced, `fun_name`
@@ -78,29 +78,31 @@ class KeptProgram:
         if folder is None or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self._jitted(*arguments, **static)
         call = (tree, tuple(map(_form, leaves)), tuple(sorted(static.items())), _settings())
-        if call not in self._ready:
-            device = _device(leaves)
-            exact = None if device is None else _exact(call[2])
-            if exact is None:
-                self._ready[call] = functools.partial(self._jitted, **static)
-            else:
-                form = f"{self.__module__}.{self.__qualname__} {exact} {tree} {call[1]}"
-                kept = _Kept(folder / "programs", form, device)
-                self._ready[call] = self._found(kept, arguments, static)
-        return self._ready[call](*arguments)
+        if (program := self._ready.get(call)) is not None:
+            return program(*arguments)
+        device, exact = _device(leaves), _exact(call[2])
+        if device is None or exact is None:
+            self._ready[call] = functools.partial(self._jitted, **static)
+            return self._ready[call](*arguments)
+        form = f"{self.__module__}.{self.__qualname__} {exact} {tree} {call[1]}"
+        kept = _Kept(folder / "programs", form, device)
+        self._ready[call], result = self._first(kept, arguments, static)
+        return result
 
-    def _found(self, kept: "_Kept", arguments: tuple, static: dict[str, Any]) -> Callable:
-        """Return the program of a call from the folder, or compile and keep it."""
+    def _first(
+        self, kept: "_Kept", arguments: tuple, static: dict[str, Any]
+    ) -> tuple[Callable, PyTree]:
+        """Return the program of a call from the folder, or compile and keep it, and its result."""
         begin = time.perf_counter()
-        plain = functools.partial(self._jitted, **static)
         try:
             if (program := kept.program()) is not None:
                 took_s = time.perf_counter() - begin
                 jax.monitoring.record_event_duration_secs(LOADED, took_s, fun_name=self.__name__)
-                return program
+                return program, program(*arguments)
             return kept.compiled(self._jitted.lower(*arguments, **static), arguments)
         except _NotKept:
-            return plain
+            plain = functools.partial(self._jitted, **static)
+            return plain, plain(*arguments)
 
 
 class _NotKept(Exception):
@@ -117,8 +119,7 @@ class _Kept:
 
     @functools.cached_property
     def _call(self) -> Path:
-        traced = [f"{name} {importlib.metadata.version(name)}" for name in _TRACED_BY]
-        return self._file("call", sys.version, _sources_digest(), *traced)
+        return self._file("call", sys.version, _sources_digest(), _versions(*_TRACED_BY))
 
     def program(self) -> Callable | None:
         """Return the program; None if it has to be compiled. Raise `_NotKept` if it was compiled
@@ -134,32 +135,31 @@ class _Kept:
                 return self._loaded(stored, trees)
         return None
 
-    def compiled(self, lowered: jax.stages.Lowered, arguments: tuple) -> Callable:
-        """Return the program of a lowered call, and keep it. Raise `_NotKept` if it cannot be
-        stored.
+    def compiled(self, lowered: jax.stages.Lowered, arguments: tuple) -> tuple[Callable, PyTree]:
+        """Return the program of a lowered call and its result, and keep the program. Raise
+        `_NotKept` if it cannot be stored.
         """
         from jax.experimental.serialize_executable import serialize
 
-        versions = [f"{name} {importlib.metadata.version(name)}" for name in ("jax", "jaxlib")]
         trees = jax.tree.structure(lowered.args_info), lowered.out_tree
         about = (*map(str, trees), str(lowered.out_info), lowered.as_text())
-        path = self._file("program", *versions, *about)
+        path = self._file("program", _versions("jax", "jaxlib"), *about)
         if (stored := _read(path)) is not None:
             with _any_fault():
                 program = self._loaded(stored, trees)
                 _write(self._call, pickle.dumps((path.name, trees)), most=MOST_CALLS)
-                return program
+                return program, program(*arguments)
         # A program from JAX's cache cannot be stored again: parts of it would be missing.
         with _without_cache():
             compiled = lowered.compile()
         with _any_fault():
             stored = serialize(compiled)[0]
             program = self._loaded(stored, trees)
-            jax.block_until_ready(program(*arguments))
+            result = jax.block_until_ready(program(*arguments))
             call = pickle.dumps((path.name, trees))
             _write(path, stored, most=MOST_PROGRAMS)
             _write(self._call, call, most=MOST_CALLS)
-            return program
+            return program, result
         _write(self._call, b"", most=MOST_CALLS)
         raise _NotKept
 
@@ -180,11 +180,15 @@ class _Kept:
         return self.folder / f"{digest.hexdigest()}.{kind}"
 
 
+def _versions(*names: str) -> str:
+    return " ".join(f"{name} {installed_version(name)}" for name in names)
+
+
 def _form(leaf: Any) -> tuple:
     """Return all of an argument that its program depends on."""
-    place = str(leaf.sharding) if isinstance(leaf, jax.Array) else "host"
+    place = leaf.sharding if isinstance(leaf, jax.Array) else "host"
     kind = getattr(leaf, "dtype", type(leaf))  # a number of Python has a type only
-    return np.shape(leaf), str(kind), getattr(leaf, "weak_type", False), place
+    return np.shape(leaf), kind, getattr(leaf, "weak_type", False), place
 
 
 def _device(leaves: list) -> jax.Device | None:
