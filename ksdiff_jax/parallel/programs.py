@@ -174,6 +174,8 @@ class _Kept:
         digest = hashlib.sha256()
         device, client = self.device, self.device.client
         machine = [device.id, device.device_kind, client.platform, client.platform_version]
+        if hasattr(os, "sched_getaffinity"):  # a program for two cores sums in another order
+            machine.append(len(os.sched_getaffinity(0)))
         flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]
         for text in (self.form, repr(machine), repr(flags), _settings(), *about):
             digest.update(hashlib.sha256(text.encode()).digest())
