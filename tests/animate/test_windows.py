@@ -52,30 +52,13 @@ def test_each_frame_is_owned_by_the_window_whose_border_is_farther():
     assert owners[:50].max() == 0 and owners[50:].min() == 1
 
 
-def band_powers(motion, near, *, frames=64):
-    """The power (3,) of cuts of normalised motion around the frames `near`, and of the cuts that
-    hold none of them, below 3 Hz, from 3 to 6 Hz and above.
-    """
-    centres = np.arange(frames // 2, len(motion) - frames // 2, frames // 8)
-    cuts = np.stack([motion[c - frames // 2 : c + frames // 2] for c in centres])
-    cuts = (cuts - cuts.mean(axis=1, keepdims=True)) * np.hanning(frames)[:, None]
-    power = (np.abs(np.fft.rfft(cuts, axis=1)) ** 2).mean(axis=2)
-    edges_hz = np.fft.rfftfreq(frames, 1 / 25)
-    bands = [(0.1, 3.0), (3.0, 6.0), (6.0, 13.0)]
-    found = [power[:, (edges_hz >= low) & (edges_hz < high)].sum(axis=1) for low, high in bands]
-    distance = np.abs(centres[:, None] - near).min(axis=1)
-    powers = np.stack(found, axis=-1)
-    return powers[distance <= frames // 4].mean(axis=0), powers[distance > frames // 2].mean(axis=0)
-
-
 @pytest.mark.long
-def test_no_jump_in_position_velocity_or_spectrum_at_the_seams_of_the_shipped_model():
+def test_no_jump_in_position_or_velocity_at_the_seams_of_the_shipped_model():
     animator = Animator.from_pretrained()
     demo = animator.read(ROOT / "ksdiff_jax" / "assets" / "demo.wav").audio
     speech = np.tile(demo, -(-100 * 16_000 // len(demo)))[: 100 * 16_000]
     motion = animator(speech, sample_rate_hz=16_000).coefficients
     moving = motion[:, motion.std(axis=0) > 1e-6]
-    moving /= moving.std(axis=0)
     seams = list(itertools.pairwise(plan_windows(len(motion), longest=1024)))
     assert len(seams) >= 2
     shared = np.zeros(len(motion), bool)
@@ -83,12 +66,7 @@ def test_no_jump_in_position_velocity_or_spectrum_at_the_seams_of_the_shipped_mo
         shared[right.start : left.stop] = True
     borders = np.array([frame for left, right in seams for frame in (right.start, left.stop)])
     for order in (1, 2):  # steps of position, and of velocity
-        steps = np.abs(np.diff(moving, order, axis=0))
+        steps = np.abs(np.diff(moving, order, axis=0)) / moving.std(axis=0)
         inside, at_seams = steps[~shared[order:]], steps[shared[order:]]
         assert 0.7 < at_seams.mean() / inside.mean() < 1.3
         assert steps[borders - order].max() < inside.max()
-    at_borders, inside = band_powers(moving, borders)
-    assert (at_borders / inside > 0.5).all() and (at_borders / inside < 1.5).all()
-    jump = np.cumsum(np.isin(np.arange(len(moving)), borders))[:, None] * 0.5  # half a deviation
-    at_borders, inside = band_powers(moving + jump, borders)
-    assert at_borders[2] / inside[2] > 1.5
