@@ -6,7 +6,6 @@
 A batch is split over the devices of the mesh. The compiled function is cached per system and shape.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from jax.sharding import Mesh
 from ksdiff_jax.animate.windows import Window
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.parallel.arrays import batch_sharding, replicated
+from ksdiff_jax.parallel.programs import kept_program
 from ksdiff_jax.speech.utterance import (
     Speech,
     Utterance,
@@ -62,8 +62,9 @@ class Runner(NamedTuple):
         """Return the samples of rows of one bucket, each cut to its window; those after the last
         job fill the batch. They are split over the devices unless they are computed in turn.
         """
-        keys = jnp.stack([job.key for job in jobs])[np.minimum(np.arange(len(rows)), len(jobs) - 1)]
-        starts = [job.window.start for job in jobs] + [0] * (len(rows) - len(jobs))
+        missing = len(rows) - len(jobs)
+        keys = jnp.stack([job.key for job in jobs] + [jobs[-1].key] * missing)
+        starts = [job.window.start for job in jobs] + [0] * missing
         inputs = (stack_rows(rows), keys, np.array(starts, np.int32))
         sharding = batch_sharding(self.mesh) if len(rows) > 1 else replicated(self.mesh)
         sample = jax.device_get(
@@ -110,7 +111,7 @@ def bucket_of(frames: int, buckets: tuple[int, ...]) -> int:
     return next(bucket for bucket in buckets if frames <= bucket)
 
 
-@functools.partial(jax.jit, static_argnames="system")
+@kept_program("system")
 def _sample(
     params: PyTree,
     speech: Speech,

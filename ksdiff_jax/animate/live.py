@@ -7,7 +7,6 @@ is in a `Progress`, a tree of arrays and numbers. The same blocks are sampled fo
 causal mode (`live_samples`), which therefore has the motion of a stream bit for bit.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -30,6 +29,7 @@ from ksdiff_jax.models.ksdiff.live import LiveState, LiveWindow, alignment_frame
 from ksdiff_jax.models.speech_encoder import encodes_recordings, recording_encoder
 from ksdiff_jax.models.system import Sample, System
 from ksdiff_jax.motion.space import BUILTIN, EXPRESSION
+from ksdiff_jax.parallel.programs import kept_program
 from ksdiff_jax.speech.config import StudentEncoderConfig
 from ksdiff_jax.speech.live_features import FeaturesSoFar, LiveFeatures
 from ksdiff_jax.speech.student_recording import look_ahead_s
@@ -257,7 +257,7 @@ def _live_features(config: Config, given: PyTree, *, ahead: int, count: int) -> 
     return None
 
 
-@functools.partial(jax.jit, static_argnames=("system", "frames"))
+@kept_program("system", "frames")
 def _step(
     params: PyTree,
     state: PyTree,

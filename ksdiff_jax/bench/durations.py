@@ -4,7 +4,8 @@ one.
 The recordings pass through the engine one by one, as those of `animate` on a CPU do: planned
 windows, padding, sampling, joining. The model is the demo's without keyframes and guidance, narrow
 and with one layer of each kind, because the number of compilations does not depend on its size. JAX
-reports every program that it compiles or takes from its cache of compiled programs.
+reports every program that it compiles or takes from its cache of compiled programs, and
+`parallel.programs` those that it takes from its own.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import jax.monitoring
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME, SPEECH_FRAMES_PER_MOTION_FRAME
+from ksdiff_jax.parallel.programs import LOADED
 from ksdiff_jax.speech.utterance import Utterance
 
 DURATIONS = 200
@@ -55,12 +57,12 @@ def measure(*, durations: int = DURATIONS, longest_frames: int = LONGEST_FRAMES)
 
 @contextlib.contextmanager
 def compiled_programs() -> Iterator[list[str]]:
-    """Yield a list that gets the name of each function that JAX compiles in the block."""
+    """Yield a list that gets the name of each function that is compiled or loaded in the block."""
     names: list[str] = []
     active = True
 
     def listen(event: str, duration_s: float, **about: object) -> None:
-        if active and event == _COMPILED:
+        if active and event in (_COMPILED, LOADED):
             names.append(str(about.get("fun_name", "")).removeprefix("jit(").removesuffix(")"))
 
     jax.monitoring.register_event_duration_secs_listener(listen)

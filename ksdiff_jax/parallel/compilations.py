@@ -9,6 +9,7 @@ removes every file that is not as it was stored, and JAX compiles that program a
     digests.json   SHA-256 of each file, written when the process that stored it ends
     *-cache        the programs; without a digest yet, zlib's checksum is verified, if it has one
 
+`programs.py` keeps the programs of inference in a folder beside them, in a form without a trace.
 A folder that the user chose with `JAX_COMPILATION_CACHE_DIR` is used as it is.
 """
 
@@ -31,6 +32,8 @@ DIGESTS = "digests.json"
 LEAST_COMPILE_S = 0.2  # a program that compiles faster is not stored
 _BEING_WRITTEN_S = 5.0  # a younger file without a digest may still be written by another process
 _ZLIB = b"\x78"  # first byte of zlib's format; Zstandard's is 0x28
+
+_kept: list[Path] = []  # the folder of this process
 
 
 class CompilationWarning(Notice):
@@ -62,21 +65,39 @@ def keep_compilations() -> Path | None:
             CompilationWarning,
             stacklevel=2,
         )
-    atexit.register(remove_damaged, folder)
+    atexit.register(record_new, folder)
+    _kept.append(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_COMPILE_S)
     return folder
+
+
+def kept_folder() -> Path | None:
+    """Return the folder of `keep_compilations` in this process; None if there is none of ours."""
+    return _kept[-1] if _kept and jax.config.jax_enable_compilation_cache else None
 
 
 def remove_damaged(folder: Path) -> list[str]:
     """Remove the programs that are not as they were stored; record the digests of new ones. Return
     the names of the removed files.
     """
+    return _verified(folder, every=True)
+
+
+def record_new(folder: Path) -> list[str]:
+    """Do what `remove_damaged` does for programs without a recorded digest, and read no others."""
+    return _verified(folder, every=False)
+
+
+def _verified(folder: Path, *, every: bool) -> list[str]:
     removed: list[str] = []
     with contextlib.suppress(OSError, InputError), one_at_a_time(folder):
         known = _recorded(folder)
         found: dict[str, str] = {}
         for path in sorted(folder.glob("*-cache")):
+            if path.name in known and not every:
+                found[path.name] = known[path.name]
+                continue
             with contextlib.suppress(OSError):  # removed by another process
                 content, age_s = path.read_bytes(), time.time() - path.stat().st_mtime
                 digest = hashlib.sha256(content).hexdigest()

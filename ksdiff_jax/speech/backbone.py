@@ -1,13 +1,11 @@
 """The module of a pretrained encoder's layout, and its compiled function."""
 
-import functools
-
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME
 from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.parallel.programs import kept_program
 from ksdiff_jax.speech import front_end
 from ksdiff_jax.speech.config import EncoderLayout, PretrainedEncoderConfig, StudentEncoderConfig
 from ksdiff_jax.speech.pretrained import PretrainedEncoder
@@ -44,7 +42,7 @@ def receptive_field(config: EncoderLayout) -> int:
     return WINDOW_SAMPLES
 
 
-@functools.partial(jax.jit, static_argnames=("config", "dtype"))
+@kept_program("config", "dtype")
 def encode(
     params: PyTree,
     audio: Float[Array, "b s"],

@@ -77,7 +77,7 @@ class LiveFeatures:
         mask = (np.arange(length) < end - begin)[None]
         given = {"config": self.encoder.config, "dtype": self.encoder.dtype}
         found = encode(self.encoder.params, audio, mask, **given)
-        return np.asarray(found[0], np.float32)[first - begin : first - begin + self.count]
+        return np.asarray(found, np.float32)[0, first - begin : first - begin + self.count]
 
     def _of_whisper(
         self, so_far: FeaturesSoFar, sound: LiveSound, *, first: int, end: int
@@ -97,7 +97,7 @@ class LiveFeatures:
             config=config,
             dtype=self.encoder.dtype,
         )
-        rows = np.asarray(found[0], np.float32)[first - begin : first - begin + self.count]
+        rows = np.asarray(found, np.float32)[0, first - begin : first - begin + self.count]
         return so_far._replace(mel=kept), rows
 
     def _with_mel(self, so_far: FeaturesSoFar, sound: LiveSound, *, count: int) -> FeaturesSoFar:
@@ -111,7 +111,7 @@ class LiveFeatures:
                 known = np.concatenate([np.pad(known, (0, EDGE))[EDGE:0:-1], known])
             block = np.zeros((1, samples), np.float32)
             block[0, : len(known)] = known[:samples]
-            new = np.asarray(log_mel_of(block, bands=self.bands)[0])[: count - frames]
+            new = np.asarray(log_mel_of(block, bands=self.bands))[0, : count - frames]
             mel, frames = np.concatenate([mel, new]), frames + len(new)
             loudest = max(loudest, float(new.max()))
         return FeaturesSoFar(mel, frames, loudest)

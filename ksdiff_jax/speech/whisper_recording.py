@@ -8,16 +8,15 @@ behind it, so a frame never depends on sound more than `ahead` after its step. T
 are computed once, in blocks; a frame whose window reaches beyond the known sound is silence.
 """
 
-import functools
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ksdiff_jax.audio.timebase import SAMPLES_PER_SPEECH_FRAME, SPEECH_RATE_HZ
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.parallel.programs import kept_program
 from ksdiff_jax.speech.config import WhisperEncoderConfig
 from ksdiff_jax.speech.feature_rows import FeatureRows
 from ksdiff_jax.speech.whisper import SILENCE_FRAMES, WhisperEncoder, plan_windows
@@ -72,7 +71,7 @@ def _rows(
         cut = np.pad(cut, ((0, 2 * length - len(cut)), (0, 0)))[None]
         valid = np.full(1, min(known - start, length), np.int32)
         out = encode_log_mel(params, cut, loudest, valid, config=config, dtype=dtype)
-        return np.asarray(out[0, keep.start - start : keep.stop - start], np.float32)
+        return np.asarray(out, np.float32)[0, keep.start - start : keep.stop - start]
 
     return FeatureRows(config.hidden_size, [keep for _, keep in windows], features)
 
@@ -148,7 +147,7 @@ def _mel_blocks(
         cut = np.concatenate([before, sound]) if number == 0 else sound
         cut = np.pad(cut, (0, samples - len(cut)))[None]
         rows = blocks[number]
-        return np.asarray(log_mel_of(cut, bands=config.mel_bands)[0, : rows.stop - rows.start])
+        return np.asarray(log_mel_of(cut, bands=config.mel_bands))[0, : rows.stop - rows.start]
 
     return blocks, log_mel
 
@@ -158,13 +157,13 @@ def silent_frames(count: int, frames: int, *, bands: int) -> Float[np.ndarray, "
     return np.full((count, frames, bands), _SILENT, np.float32)
 
 
-@functools.partial(jax.jit, static_argnames="bands")
+@kept_program("bands")
 def log_mel_of(padded: Float[Array, "b s"], *, bands: int) -> Float[Array, "b n m"]:
     """Return y of sound with its edges."""
     return decades(padded, bands=bands)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "dtype"))
+@kept_program("config", "dtype")
 def encode_log_mel(
     params: PyTree,
     y: Float[Array, "b n m"],
