@@ -1,12 +1,11 @@
-"""Updates that overwrite their state: no array of the state is copied or computed twice.
+"""Updates that overwrite their state: no array of the state is copied.
 
     m, v = moments(m, v, g);   θ = θ − step(m, v, θ);   ema = average(ema, θ)
 
-XLA's CPU compiler fuses element-wise operations by computing their inputs again, so that without
-further measures the fusion of each result begins at the gradient and at the old m, v and θ. These
-then have other uses after they are overwritten, and the compiler copies three of the four arrays of
-each parameter before the step. Here each result is stored before the next one is computed from it,
-and every old array has its last use where it is overwritten.
+Each of the three is computed from the stored result of the one before, after the choice between new
+and old state in a step that is not finite. Every old array then has its last use where it is
+overwritten. A step computed from moments before that choice reads the old m and v again: XLA's CPU
+compiler then copies three of the four arrays of each parameter, before the forward pass.
 """
 
 from typing import Any
@@ -21,14 +20,6 @@ from ksdiff_jax.typing import Array, Bool, PyTree
 _B1, _B2, _EPSILON = 0.9, 0.999, 1e-8
 
 
-def settled(values: PyTree) -> PyTree:
-    """Return `values`, which no fusion of their uses computes again on a CPU.
-
-    Other compilers fuse several results in one kernel, which this does not prevent.
-    """
-    return jax.lax.optimization_barrier(values) if jax.default_backend() == "cpu" else values
-
-
 def where_finite(finite: Bool[Array, ""] | None, new: PyTree, old: PyTree) -> PyTree:
     """Return `new` if `finite` is true or None, otherwise `old`."""
     if finite is None:
@@ -37,7 +28,7 @@ def where_finite(finite: Bool[Array, ""] | None, new: PyTree, old: PyTree) -> Py
 
 
 def adam_in_place() -> optax.GradientTransformationExtraArgs:
-    """`optax.scale_by_adam` with the same state, whose step is computed from the stored moments.
+    """`optax.scale_by_adam` that computes its updates from the moments it stores.
 
     `update` has the further argument `finite`: if it is false, the state is unchanged and the
     updates are not to be used.
@@ -53,7 +44,7 @@ def adam_in_place() -> optax.GradientTransformationExtraArgs:
         **_others: Any,
     ) -> tuple[PyTree, optax.ScaleByAdamState]:
         _, new = adam.update(gradients, state, params)
-        new = settled(where_finite(finite, new, state))
+        new = where_finite(finite, new, state)
         mean = optax.tree.bias_correction(new.mu, _B1, new.count)
         square = optax.tree.bias_correction(new.nu, _B2, new.count)
         return jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + _EPSILON), mean, square), new

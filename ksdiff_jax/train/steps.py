@@ -31,7 +31,7 @@ from ksdiff_jax.parallel.arrays import batch_sharding, on_every_device, replicat
 from ksdiff_jax.parallel.rules import gathered
 from ksdiff_jax.rng import numbered, stream
 from ksdiff_jax.train.accumulate import Gradient, accumulated
-from ksdiff_jax.train.in_place import settled, where_finite
+from ksdiff_jax.train.in_place import where_finite
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.surgery import hold
@@ -104,7 +104,7 @@ def make_train_step(
             gradients, state.opt_state, state.params, finite=finite
         )
         params = optax.apply_updates(state.params, updates)
-        params = settled(where_finite(finite, params, state.params))
+        params = where_finite(finite, params, state.params)
         ema = update_average(state.ema, params, state.step, decay=config.train.ema_decay)
         new = TrainState(
             step=state.step + 1,
