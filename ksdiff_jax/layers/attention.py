@@ -16,6 +16,7 @@ from jax.typing import DTypeLike
 
 from ksdiff_jax.layers.dense import Dense
 from ksdiff_jax.layers.execution import Execution
+from ksdiff_jax.layers.kernels.attention_by_rows import attention_by_rows, needs_rows
 from ksdiff_jax.layers.kernels.fused_attention import fused_attention, fuses
 from ksdiff_jax.layers.kernels.softmax_attention import softmax_attention
 from ksdiff_jax.layers.position import rotary
@@ -47,11 +48,14 @@ def attend(
 ) -> Float[Array, "b q h d"]:
     """Softmax attention; `mask` (True = visible) and `bias` broadcast against (b, h, q, k).
 
-    `implementation` is a name from `fused_attention.fuses`. A query whose keys are all masked gets
-    the mean of the values: it is finite, and its own validity masks it later.
+    `implementation` is a name from `fused_attention.fuses`; with `auto`, an attention that is not
+    fused and has more than 128 MiB of scores is computed in groups of queries. A query whose keys
+    are all masked gets the mean of the values: it is finite, and its own validity masks it later.
     """
     if fuses(implementation, queries.shape, queries.dtype):
         return fused_attention(queries, memory.keys, memory.values, mask=mask, bias=bias)
+    if implementation == "auto" and needs_rows(queries, memory.keys):
+        return attention_by_rows(queries, memory.keys, memory.values, mask, bias)
     return softmax_attention(queries, memory.keys, memory.values, mask, bias)
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from ksdiff_jax.config import TrainConfig
+from ksdiff_jax.train.in_place import adam_in_place, counting_finite
 from ksdiff_jax.train.surgery import trainable_mask
 from ksdiff_jax.tree import named_leaves
 from ksdiff_jax.typing import Array, Float, Int, PyTree
@@ -41,16 +42,20 @@ def decayed(params: PyTree) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(params), acts)
 
 
-def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
+def make_optimizer(config: TrainConfig) -> optax.GradientTransformationExtraArgs:
     """Clip by global norm, then AdamW at `learning_rate_at`; only parameters outside
     `freeze_patterns` have moments.
+
+    The state has the layout of `optax.adamw`. `update(..., finite=False)` leaves it unchanged, see
+    in_place.py.
     """
+    rate = optax.scale_by_learning_rate(lambda count: learning_rate_at(count, config))
     update = optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(
-            lambda count: learning_rate_at(count, config),
-            weight_decay=config.weight_decay,
-            mask=decayed,
+        optax.chain(
+            adam_in_place(),
+            optax.add_decayed_weights(config.weight_decay, decayed),
+            counting_finite(rate),
         ),
     )
     if not config.freeze_patterns:

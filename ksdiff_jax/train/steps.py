@@ -10,8 +10,8 @@
 
 The logged terms include their weights, so they add up to the loss. θ are the trainable parameters;
 frozen ones (models/frozen.py) enter the loss only. The state is donated: the new state reuses its
-memory. No function here waits for the device. The seed is an argument of the compiled program, so
-runs that differ only by `train.seed` share one compilation.
+memory, array by array (in_place.py). No function here waits for the device. The seed is an argument
+of the compiled program, so runs that differ only by `train.seed` share one compilation.
 """
 
 from collections.abc import Callable
@@ -31,11 +31,12 @@ from ksdiff_jax.parallel.arrays import batch_sharding, on_every_device, replicat
 from ksdiff_jax.parallel.rules import gathered
 from ksdiff_jax.rng import numbered, stream
 from ksdiff_jax.train.accumulate import Gradient, accumulated
+from ksdiff_jax.train.in_place import where_finite
 from ksdiff_jax.train.optimizer import learning_rate_at, update_average
 from ksdiff_jax.train.state import TrainState
 from ksdiff_jax.train.surgery import hold
 from ksdiff_jax.tree import rows_of
-from ksdiff_jax.typing import AnyArray, Array, Bool, Float, Key, PyTree, UInt
+from ksdiff_jax.typing import AnyArray, Array, Float, Key, PyTree, UInt
 
 # float32: the loss, its weighted terms, `grad_norm` before clipping, `learning_rate`, `skipped`
 Metrics = dict[str, Float[Array, ""]]
@@ -72,7 +73,7 @@ class NumberedBatch(NamedTuple):
 
 def make_train_step(
     system: System,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformationExtraArgs,
     *,
     abstract: TrainState,
     mesh: Mesh,
@@ -99,14 +100,17 @@ def make_train_step(
         )
         norm = optax.global_norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        updates, opt_state = optimizer.update(
+            gradients, state.opt_state, state.params, finite=finite
+        )
         params = optax.apply_updates(state.params, updates)
+        params = where_finite(finite, params, state.params)
         ema = update_average(state.ema, params, state.step, decay=config.train.ema_decay)
         new = TrainState(
             step=state.step + 1,
-            params=_choose(finite, params, state.params),
-            ema=_choose(finite, ema, state.ema),
-            opt_state=_choose(finite, opt_state, state.opt_state),
+            params=params,
+            ema=where_finite(finite, ema, state.ema),
+            opt_state=opt_state,
             skipped=state.skipped + jnp.where(finite, 0, 1).astype(state.skipped.dtype),
         )
         rate = learning_rate_at(state.step - state.skipped, config.train)
@@ -173,7 +177,3 @@ def make_validation_step(
 def _key_data(config: Config, mesh: Mesh) -> UInt[Array, "_"]:
     """Return the key of `train.seed` as numbers, on every device."""
     return on_every_device(np.asarray(jax.random.key_data(jax.random.key(config.train.seed))), mesh)
-
-
-def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
