@@ -1,10 +1,11 @@
 """`ksdiff-jax bench device`: accuracy and speed of one accelerator on this model, one JSON line per
 figure.
 
-Programs that compile fast come first. On an H200 with 16 cores, the paper's training step had not
-compiled after 450 s, unrolled and with XLA's autotuning; cuDNN's attention took 2 s without it.
-Autotuning is therefore off unless requested, and the paper's step is measured with
-`train.scan_layers`. Every line has the level as `autotune`, null for XLA's default.
+Programs that compile fast come first. `--no-autotune` halves the compilation on a GPU, but
+convolutions then took 16 to 700 times as long (H200, jax 0.11.2: the front end of Wav2Vec 2.0 on
+10 s of sound 106 ms instead of 0.4), and with them the paper's encoder and training step. Every
+line has the level of autotuning as `autotune`, null for XLA's default. The paper's step is measured
+with `train.scan_layers`, which compiles in less time.
 
 A line is printed as soon as it is measured. If a measurement fails, its line has `error` instead of
 numbers, and the next ones are measured. Figures that have not started when the time limit is
@@ -59,6 +60,11 @@ FIGURES = {
         "training step of the paper configuration: ms, TFLOP/s, MFU, memory",
         "training",
         "paper_parts",
+    ),
+    "sample-shipped": Figure(
+        "latency of 10 s and 53 s, 64 clips at once, the shipped checkpoint's weights",
+        "sampling",
+        "shipped_parts",
     ),
     "sample": Figure(
         "latency of 10 s and 53 s, 64 clips at once, paper configuration", "sampling", "paper_parts"

@@ -10,11 +10,13 @@
 The sampler is `System.sample` with the configuration's own options, or with one of `FEW_STEPS`. A
 clip is sampled in one piece of its own length; `ksdiff-jax animate` rounds lengths up and cuts
 recordings of more than 41 s into windows. The real-time factor is the total in seconds per second
-of speech. Weights are synthetic.
+of speech. Weights and speech are synthetic, but for the shipped checkpoint, whose own weights (read
+with safetensors) get the packaged recording, repeated; its pitch and energy are random.
 """
 
 import functools
 import statistics
+import wave
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,16 +29,23 @@ from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Programs, in_turn, spread
 from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_params, with_sampler
 from ksdiff_jax.config import Config
+from ksdiff_jax.diffusion.config import SamplerName, Spacing
+from ksdiff_jax.files import SHIPPED
 from ksdiff_jax.layers.execution import Execution
 from ksdiff_jax.models.ksdiff.network import compute_dtype, keyframe_tracks
 from ksdiff_jax.models.ksdiff.sampling import decode_keyframes, encode
 from ksdiff_jax.models.ksdiff.system import KSDiff
+from ksdiff_jax.models.pretrained import read_pretrained
 from ksdiff_jax.motion.space import MotionSpace
 from ksdiff_jax.speech.encoder import build_encoder
 from ksdiff_jax.speech.utterance import Speech
 from ksdiff_jax.typing import PyTree
 
-FEW_STEPS = (("ddim", 10), ("dpm++2m", 25), ("dpm++2m", 10), ("unipc", 10))
+FEW_STEPS: tuple[tuple[SamplerName, int, Spacing], ...] = (
+    ("unipc", 5, "log_snr"),
+    ("ddim", 10, "trailing"),
+    ("dpm++2m", 25, "trailing"),
+)
 
 
 class Stages:
@@ -78,6 +87,7 @@ class _Clips(NamedTuple):
     clips: int
     frames: int
     split: bool  # whether the parts of the total are measured too
+    shipped: bool = False  # the shipped weights and the packaged recording
 
 
 class _Work:
@@ -85,7 +95,10 @@ class _Work:
 
     def __init__(self, name: str, of: _Clips, params: PyTree):
         batch, space = made_up_batch(of.config, clips=of.clips, frames=of.frames, features=False)
-        self.of, self.sound = of, jax.device_put(batch.speech)
+        speech = batch.speech
+        if of.shipped:
+            speech = speech._replace(audio=recording(*speech.audio.shape))
+        self.of, self.sound = of, jax.device_put(speech)
         self._params, self._stages = params, Stages(of.config, space)
         # The encoder does not depend on the sampler.
         self.names = {"encoder": f"encoder {of.clips} {of.frames}", "sampler": f"sampler {name}"}
@@ -126,6 +139,13 @@ class _Work:
             pairs = zip(times.pop("sampler"), times["keyframes"], strict=True)
             times["diffusion"] = [whole - before for whole, before in pairs]
         total_s = statistics.median(times["total"])
+        rates = {}
+        if self.of.split:
+            found = of["keyframes"].call(self._params, speech)
+            rates = {
+                track: round(float(np.sum(bits)) / seconds, 3)
+                for track, (bits, *_) in found.items()
+            }
         costs = {name: program.costs() for name, program in of.items()}
         return {
             "dtype": config.model.compute_dtype,
@@ -137,6 +157,7 @@ class _Work:
                 for key, value in spread(spent, name=f"{name}_ms").items()
             },
             "first_s": round(first_s, 3),
+            "keyframes_per_s": rates,
             "programs": costs,
             "real_time_factor": round(total_s / (clips * seconds), 6),
             "clips_per_s": round(clips / total_s, 3),
@@ -156,6 +177,18 @@ def demo_parts(size: Size, *, repeats: int) -> list[Part]:
     return _own_parts("demo", size.demo, size, repeats)
 
 
+def shipped_parts(size: Size, *, repeats: int) -> list[Part]:
+    """Return the same for the shipped checkpoint, with its own weights."""
+    return _own_parts("shipped", size.shipped, size, repeats)
+
+
+def recording(clips: int, samples: int) -> np.ndarray:
+    """Return the packaged recording, repeated to (clips, samples); 16 kHz, in [-1, 1]."""
+    with wave.open(str(SHIPPED.parent / "demo.wav")) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return np.tile(np.resize(sound.astype(np.float32) / 2**15, samples), (clips, 1))
+
+
 def few_step_parts(size: Size, *, repeats: int) -> list[Part]:
     """Return the latencies of both lengths with each of `FEW_STEPS`, for the paper's
     configuration. The programs of the long clip are compiled and measured first.
@@ -165,8 +198,8 @@ def few_step_parts(size: Size, *, repeats: int) -> list[Part]:
         work = f"paper configuration, 1 clip of {frames / 25:g} s"
         configs = {given: with_sampler(size.paper, *given) for given in FEW_STEPS}
         return {
-            f"{work}, {sampler} {steps}": _Clips(config, 1, frames, split=False)
-            for (sampler, steps), config in configs.items()
+            f"{work}, {sampler} {steps} {spacing}": _Clips(config, 1, frames, split=False)
+            for (sampler, steps, spacing), config in configs.items()
         }
 
     return [
@@ -181,7 +214,7 @@ def _own_parts(name: str, config: Config, size: Size, repeats: int) -> list[Part
     return _parts(
         {
             f"{name} configuration, {clips} clip{'s' * (clips > 1)} of {frames / 25:g} s": _Clips(
-                config, clips, frames, split=clips == 1
+                config, clips, frames, split=clips == 1, shipped=name == "shipped"
             )
             for clips, frames in shapes
         },
@@ -193,7 +226,9 @@ def _parts(of: dict[str, _Clips], repeats: int) -> list[Part]:
     @functools.cache
     def ready() -> tuple[dict[str, _Work], Programs]:
         """Return all programs, compiled concurrently; all configurations have the same model."""
-        params = jax.device_put(made_up_params(next(iter(of.values())).config))
+        first = next(iter(of.values()))
+        own = read_pretrained().params if first.shipped else made_up_params(first.config)
+        params = jax.device_put(own)
         works = {name: _Work(name, clips, params) for name, clips in of.items()}
         lowerings = {
             name: lower for work in works.values() for name, lower in work.lowerings().items()

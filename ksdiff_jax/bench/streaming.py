@@ -25,18 +25,19 @@ from ksdiff_jax.config import Config
 from ksdiff_jax.models.ksdiff.live import LiveWindow, window_frames
 from ksdiff_jax.models.ksdiff.system import KSDiff
 
-FEW = ("dpm++2m", 10)
+FEW = ("unipc", 5, "log_snr")
 
 
 def parts(size: Size, *, repeats: int) -> list[Part]:
-    """Return the block of the demo's configuration, and that of the paper's with its own sampler
-    and with one of few steps. `size.blocks` are timed, whatever `repeats` is.
+    """Return the block of the demo's configuration, that of the paper's with its own sampler and
+    with one of few steps, and that of the shipped one. `size.blocks` are timed, whatever `repeats` is.
     """
     del repeats
     given = {
         "demo configuration": size.demo,
         "paper configuration, features given": size.paper,
         f"paper configuration, features given, {FEW[0]} {FEW[1]}": with_sampler(size.paper, *FEW),
+        "shipped configuration, features given": size.shipped,
     }
     return [
         (work, functools.partial(_measure, config, size.blocks)) for work, config in given.items()

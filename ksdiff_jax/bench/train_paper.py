@@ -16,7 +16,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.bench.workload import fresh_state, made_up_batch, paper_config, training_program
+from ksdiff_jax.bench.workload import made_up_batch, made_up_state, paper_config, training_program
 from ksdiff_jax.config import Config
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _timed(
 
     started = time.perf_counter()
     abstract, step = training_program(config, space)
-    state, batch = fresh_state(config, abstract), jax.device_put(batch, jax.devices()[0])
+    state, batch = made_up_state(config, abstract), jax.device_put(batch, jax.devices()[0])
     state, metrics = step(state, batch)
     loss = float(metrics["loss"])
     first_s = time.perf_counter() - started

@@ -17,7 +17,7 @@ import jax
 
 from ksdiff_jax.bench.line import Part
 from ksdiff_jax.bench.timing import Program, Programs, in_turn, ratio, seconds, spread
-from ksdiff_jax.bench.workload import Size, fresh_state, made_up_batch, training_program
+from ksdiff_jax.bench.workload import Size, made_up_batch, made_up_state, training_program
 from ksdiff_jax.config import Config
 from ksdiff_jax.layers.kernels.fused_attention import device_fuses
 from ksdiff_jax.models import build_system
@@ -31,7 +31,7 @@ class Training:
     def __init__(self, program: Program, lowering: "_Lowering"):
         self.program = program
         self._fixed = lowering.step.frozen, lowering.step.seed
-        self._state = fresh_state(lowering.config, lowering.abstract)
+        self._state = made_up_state(lowering.config, lowering.abstract)
         self._batch = jax.device_put(lowering.batch, jax.devices()[0])
         self.first_s = seconds(lambda: self.take(1))
         self.first_loss = float(self._metrics["loss"])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksdiff_jax.diffusion.config import SamplerName
+from ksdiff_jax.diffusion.config import SamplerName, Spacing
 from ksdiff_jax.models.ksdiff.config import Config, ModelConfig
 from ksdiff_jax.speech.config import EncoderConfig, PretrainedEncoderConfig
 
@@ -28,6 +28,7 @@ class Size:
 
     paper: Config
     demo: Config
+    shipped: Config
     clips: int = 32
     frames: int = 250  # motion frames of a short clip: 10 s
     long_frames: int = 1325  # of a long one: 53 s
@@ -46,14 +47,17 @@ def full_size() -> Size:
     """Return the configurations unchanged, except that the paper's layers are scanned in
     training.
     """
-    return Size(paper=scanned(paper_config()), demo=demo_config())
+    return Size(paper=scanned(paper_config()), demo=demo_config(), shipped=shipped_config())
 
 
 def small_size() -> Size:
-    """Return every part of both configurations at its smallest size, for a CPU."""
+    """Return every part of the paper's and the demo's configurations at its smallest size, for a
+    CPU; the shipped one is small.
+    """
     return Size(
         paper=small(scanned(paper_config())),
         demo=small(demo_config()),
+        shipped=shipped_config(),
         clips=2,
         frames=24,
         long_frames=40,
@@ -82,21 +86,32 @@ def scanned(config: Config) -> Config:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, scan_layers=True))
 
 
-def with_sampler(config: Config, sampler: SamplerName, steps: int) -> Config:
+def with_sampler(
+    config: Config, sampler: SamplerName, steps: int, spacing: Spacing = "trailing"
+) -> Config:
     """Return the configuration with another sampler, of this many steps and without noise."""
-    sample = dataclasses.replace(config.sample, sampler=sampler, steps=steps, eta=0.0)
-    return dataclasses.replace(config, sample=sample)
+    changed = {"sampler": sampler, "spacing": spacing, "steps": steps, "eta": 0.0}
+    return dataclasses.replace(config, sample=dataclasses.replace(config.sample, **changed))
 
 
 def demo_config() -> Config:
     """Return the configuration of the small checkpoint without a pretrained encoder, which is
     configs/demo.py.
     """
+    return _shipped("demo")
+
+
+def shipped_config() -> Config:
+    """Return the configuration of the checkpoint that `ksdiff-jax animate` uses by default."""
+    return _shipped("whisper_demo")
+
+
+def _shipped(name: str) -> Config:
     from ksdiff_jax.files import SHIPPED
     from ksdiff_jax.models import config_from_dict
     from ksdiff_jax.models.pretrained import read_manifest
 
-    return config_from_dict(read_manifest(SHIPPED / "demo")["config"])
+    return config_from_dict(read_manifest(SHIPPED / name)["config"])
 
 
 def small(config: Config) -> Config:
@@ -193,6 +208,27 @@ def fresh_state(config: Config, abstract: "TrainState") -> "TrainState":
 
     optimizer = make_optimizer(config.train)
     return sharded_initial_state(KSDiff(config), optimizer, jax.random.key(0), abstract=abstract)
+
+
+def made_up_state(config: Config, abstract: "TrainState") -> "TrainState":
+    """Return a state with the parameters of `made_up_params` and moments of zero, on the device.
+    Nothing is compiled: for the paper's configuration, the program that draws initial parameters
+    takes more than a minute.
+    """
+    import jax
+    import numpy as np
+
+    from ksdiff_jax.models.frozen import part
+
+    def put(value: np.ndarray, leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        return jax.device_put(np.asarray(value, leaf.dtype), leaf.sharding)
+
+    params = part(made_up_params(config), config).trainable
+    zeros = jax.tree.map(lambda leaf: put(np.zeros(leaf.shape), leaf), abstract)
+    return zeros._replace(
+        params=jax.tree.map(put, params, abstract.params),
+        ema=jax.tree.map(put, params, abstract.ema),
+    )
 
 
 def made_up_batch(

@@ -1,4 +1,5 @@
-"""A process in which only JAX, Flax, Optax, Orbax, NumPy and what these need can be imported.
+"""A process in which only JAX, Flax, Optax, Orbax, NumPy, safetensors and what these need can be
+imported.
 
 `python -m tests.bench.bare_machine [--trace] ARGUMENTS` is `ksdiff-jax ARGUMENTS` there; with
 `--trace` programs are traced and then fail with `OnlyTraced` where they would be compiled.
@@ -8,7 +9,7 @@ import importlib.metadata
 import re
 import sys
 
-INSTALLED = ("jax", "flax", "optax", "orbax-checkpoint", "numpy")
+INSTALLED = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "safetensors")
 OURS = {"ksdiff_jax", "tests"}
 
 
@@ -74,7 +75,6 @@ def main(arguments: list[str]) -> int:
         "numba",
         "grain",
         "transformers",
-        "safetensors",
         "matplotlib",
     }
     sys.meta_path.insert(0, Bare(allowed))
