@@ -7,8 +7,8 @@
 | load, decode, render | the stages that are not sampling, each on a line of its own |
 | stream | delay of the first frame and frames a second of live speech (bench/live_stream.py) |
 | streamed against offline | the command that measures it on recordings of people |
-| paper | the paper's size with random weights in float32, sampler and steps `SAMPLER`, in |
-|       | multiples of torch's Wav2Vec 2.0 base on the same sound, in turn |
+| paper | the paper's size with random weights in float32, sampler, steps and spacing |
+|       | `SAMPLER`, in multiples of torch's Wav2Vec 2.0 base on the same sound, in turn |
 | new process | `ksdiff-jax animate` of 5 s with programs that are kept, and as a multiple of |
 |             | `import jax, flax, librosa`, also in a new process |
 | lengths | compilations for 200 random durations (bench/durations.py) |
@@ -38,7 +38,8 @@ from ksdiff_jax.bench.line import measured
 from ksdiff_jax.bench.machine import machine
 from ksdiff_jax.errors import InputError
 
-SAMPLER = ("dpm++2m", 25)  # what `evaluate --samplers` chose on the shipped checkpoint
+# What `evaluate --samplers` chose on the shipped checkpoint: sampler, steps, spacing.
+SAMPLER = ("unipc", 5, "log_snr")
 _LOAD = "from ksdiff_jax.animate.animator import Animator; Animator.from_pretrained()"
 PRODUCT_SIZE = 4096  # rows and columns of a float32 matrix product of 137 GFLOP
 
@@ -238,7 +239,7 @@ def _stream(args: argparse.Namespace) -> dict:
 
 def _paper_row(args: argparse.Namespace, *, seconds: int, most: float) -> Row:
     return Row(
-        f"{seconds} s of speech to motion, paper's size, {SAMPLER[0]} {SAMPLER[1]}",
+        f"{seconds} s of speech to motion, paper's size, {' '.join(map(str, SAMPLER))}",
         lambda: paper_over_torch(seconds, repeats=args.repeats),
         (Goal("times torch's encoder", "ratio", most),),
     )

@@ -373,7 +373,7 @@ class RecordingAnimator:
         options = self.animator.options(**self.options)
         chosen = [
             f", {name} {getattr(options, name)}"
-            for name in ("sampler", "steps", "guidance")
+            for name in ("sampler", "spacing", "steps", "guidance")
             if hasattr(options, name)
         ]
         self.console.detail(

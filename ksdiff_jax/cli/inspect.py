@@ -290,6 +290,7 @@ def _motion(path: Path, *, space: str) -> dict:
         "seed",
         "sample",
         "sampler",
+        "spacing",
         "steps",
         "guidance",
         "audio_sha256",

@@ -20,8 +20,11 @@ from ksdiff_jax.bench.long_speech import drift
 from ksdiff_jax.bench.many_files import checked
 from ksdiff_jax.bench.streaming import percentiles
 from ksdiff_jax.errors import InputError
+from ksdiff_jax.files import SHIPPED
 from ksdiff_jax.models.ksdiff.keyframe_decoding import DecodedKeyframes
+from ksdiff_jax.models.pretrained import read_manifest
 from ksdiff_jax.motion.space import MOTION_DIMS
+from ksdiff_jax.overrides import load_config
 
 
 def arguments(*, long=False):
@@ -54,6 +57,13 @@ def test_long_rows_are_measured_on_request_only():
     short, long = rows(arguments()), rows(arguments(long=True))
     assert {"offline", "load", "decode", "render", "stream", "new process"} < short.keys()
     assert long.keys() - short.keys() == {"first call ever", "three hours", "many files"}
+
+
+def test_the_paper_rows_have_the_sampler_of_the_shipped_checkpoint_and_of_its_configuration():
+    chosen = dict(zip(("sampler", "steps", "spacing"), inference.SAMPLER, strict=True))
+    shipped = read_manifest(SHIPPED / "whisper_demo")["config"]["sample"]
+    trained = dataclasses.asdict(load_config("whisper_demo").sample)
+    assert shipped.items() >= chosen.items() and trained.items() >= chosen.items()
 
 
 def test_chosen_rows_keep_their_order_and_an_unknown_one_is_refused():
