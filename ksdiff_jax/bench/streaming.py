@@ -30,7 +30,8 @@ FEW = ("unipc", 5, "log_snr")
 
 def parts(size: Size, *, repeats: int) -> list[Part]:
     """Return the block of the demo's configuration, that of the paper's with its own sampler and
-    with one of few steps, and that of the shipped one. `size.blocks` are timed, whatever `repeats` is.
+    with one of few steps, and that of the shipped one. `size.blocks` are timed, whatever
+    `repeats` is.
     """
     del repeats
     given = {
