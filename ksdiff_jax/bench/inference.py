@@ -8,7 +8,8 @@
 | stream | delay of the first frame and frames a second of live speech (bench/live_stream.py) |
 | streamed against offline | the command that measures it on recordings of people |
 | paper | the paper's size with random weights in float32, sampler, steps and spacing |
-|       | `SAMPLER`, in multiples of torch's Wav2Vec 2.0 base on the same sound, in turn |
+|       | `SAMPLER`, in multiples of torch's Wav2Vec 2.0 base on ten seconds, in turn |
+| paper, distilled | the same with the steps of a student, `DISTILLED` |
 | new process | `ksdiff-jax animate` of 5 s with programs that are kept, and as a multiple of |
 |             | `import jax, flax, librosa`, also in a new process |
 | lengths | compilations for 200 random durations (bench/durations.py) |
@@ -36,10 +37,14 @@ from typing import NamedTuple
 
 from ksdiff_jax.bench.line import measured
 from ksdiff_jax.bench.machine import machine
+from ksdiff_jax.diffusion.config import SamplerName, Spacing
 from ksdiff_jax.errors import InputError
 
-# What `evaluate --samplers` chose on the shipped checkpoint: sampler, steps, spacing.
-SAMPLER = ("unipc", 5, "log_snr")
+Sampler = tuple[SamplerName, int, Spacing]  # the last: of the steps
+# what `evaluate --samplers` chose on the shipped checkpoint
+SAMPLER: Sampler = ("unipc", 5, "log_snr")
+# the most steps of a student of `train distill`, which needs no guidance
+DISTILLED: Sampler = ("ddim", 4, "trailing")
 _LOAD = "from ksdiff_jax.animate.animator import Animator; Animator.from_pretrained()"
 PRODUCT_SIZE = 4096  # rows and columns of a float32 matrix product of 137 GFLOP
 
@@ -120,8 +125,10 @@ def rows(args: argparse.Namespace) -> dict[str, Row]:
                 "--causal"
             },
         ),
-        "paper 10 s": _paper_row(args, seconds=10, most=4.2),
-        "paper 53 s": _paper_row(args, seconds=53, most=44.0),
+        "paper 10 s": _paper_row(args, SAMPLER, seconds=10, most=4.2),
+        "paper 53 s": _paper_row(args, SAMPLER, seconds=53, most=44.0),
+        "paper 10 s distilled": _paper_row(args, DISTILLED, seconds=10, most=2.6),
+        "paper 53 s distilled": _paper_row(args, DISTILLED, seconds=53, most=22.0),
         "new process": Row(
             "5 s of speech, programs kept",
             lambda: new_process(os.environ, calls=2),
@@ -237,17 +244,18 @@ def _stream(args: argparse.Namespace) -> dict:
     }
 
 
-def _paper_row(args: argparse.Namespace, *, seconds: int, most: float) -> Row:
+def _paper_row(args: argparse.Namespace, sampler: Sampler, *, seconds: int, most: float) -> Row:
     return Row(
-        f"{seconds} s of speech to motion, paper's size, {' '.join(map(str, SAMPLER))}",
-        lambda: paper_over_torch(seconds, repeats=args.repeats),
+        f"{seconds} s of speech to motion, paper's size, {' '.join(map(str, sampler))}",
+        lambda: paper_over_torch(seconds, sampler, repeats=args.repeats),
         (Goal("times torch's encoder", "ratio", most),),
     )
 
 
-def paper_over_torch(seconds: int, *, repeats: int) -> dict:
+def paper_over_torch(seconds: int, sampler: Sampler, *, repeats: int) -> dict:
     """Return the seconds of both, and the median, lowest and highest of their ratios. The torch
-    forward is that of ten seconds, whatever `seconds` is.
+    forward is that of ten seconds, whatever `seconds` is. The random weights find about one
+    keyframe a second.
     """
     import dataclasses
 
@@ -255,6 +263,7 @@ def paper_over_torch(seconds: int, *, repeats: int) -> dict:
     import numpy as np
 
     from ksdiff_jax.bench.encoder import installed_torch, random_model
+    from ksdiff_jax.bench.keyframes import with_sparse_keyframes
     from ksdiff_jax.bench.sampling import Stages
     from ksdiff_jax.bench.timing import in_turn, ratio
     from ksdiff_jax.bench.workload import (
@@ -265,18 +274,20 @@ def paper_over_torch(seconds: int, *, repeats: int) -> dict:
     )
 
     torch, theirs = installed_torch(), random_model("wav2vec2", "base")
-    config = with_sampler(paper_config(), *SAMPLER)
+    config = with_sampler(paper_config(), *sampler)
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, compute_dtype="float32")
     )
     batch, space = made_up_batch(config, clips=1, frames=25 * seconds, features=False)
-    params = jax.device_put(made_up_params(config))
     stages, speech = Stages(config, space), batch.speech
-    encoder, sampler = jax.jit(stages.encoder), jax.jit(stages.sampler)
+    encoder, sample = jax.jit(stages.encoder), jax.jit(stages.sampler)
+    params = jax.device_put(made_up_params(config))
+    features = encoder(params, speech)
+    params, rates = with_sparse_keyframes(config, params, speech._replace(features=features))
 
     def ours() -> np.ndarray:
         features = encoder(params, speech)
-        return np.asarray(sampler(params, speech._replace(features=features)))
+        return np.asarray(sample(params, speech._replace(features=features)))
 
     def torchs() -> None:
         with torch.inference_mode():
@@ -287,6 +298,7 @@ def paper_over_torch(seconds: int, *, repeats: int) -> dict:
     return {
         "ours_s": round(statistics.median(times["ours"]), 3),
         "torch_s": round(statistics.median(times["torch"]), 3),
+        "keyframes_per_s": {track: round(rate, 2) for track, rate in rates.items()},
         **ratio(times["ours"], times["torch"]),
     }
 

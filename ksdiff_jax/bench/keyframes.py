@@ -12,6 +12,7 @@ clip is therefore decoded in float32 with `highest` precision too.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -160,6 +161,34 @@ def _measure(config: Config, frames: int, repeats: int) -> dict:
         **ratio(times["sequential"], times["block_jacobi"]),
         "programs": {decoder: programs[decoder].costs() for decoder in DECODERS},
     }
+
+
+def with_sparse_keyframes(
+    config: Config, params: PyTree, speech: Speech
+) -> tuple[PyTree, dict[str, float]]:
+    """Return the parameters with other biases of the predictors' logits, so that `sample` finds
+    `FEWEST_PER_S` to `MOST_PER_S` keyframes a second in this speech with features; and the rates.
+    """
+    of, tracks = Decoding(unrolled_network(config)), keyframe_tracks(config.model)
+    encoded = jax.jit(of.encoded)(params, speech)
+    decode = functools.partial(
+        jax.jit(functools.partial(of.tracks, decoder="auto")), params, encoded
+    )
+    seconds = speech.mask.shape[1] / MOTION_RATE_HZ
+    thresholds = thresholds_for(decode, tracks, seconds=seconds)
+    rates = {track: float(one.bits.sum()) / seconds for track, one in decode(thresholds).items()}
+
+    def shifted(track: str) -> PyTree:
+        predictor, wanted = params[f"predictors_{track}"], config.sample.keyframe_threshold
+        away = _logit(float(thresholds[track])) - _logit(wanted)
+        bias = predictor["logit"]["bias"] - away
+        return {**predictor, "logit": {**predictor["logit"], "bias": bias}}
+
+    return {**params, **{f"predictors_{track}": shifted(track) for track in tracks}}, rates
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 def with_features(speech: Speech, config: Config) -> Speech:
