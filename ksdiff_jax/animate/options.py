@@ -9,7 +9,8 @@ from ksdiff_jax.overrides import override
 
 
 def with_sampling(config: Config, **options) -> Config:
-    """Return a configuration with these sampling options; an option None keeps its value.
+    """Return a configuration with these sampling options; an option None keeps its value. A
+    guidance is that of the causal mode too.
 
     Raise `InputError` with the name of an unknown option or of one with an invalid value, and for a
     system that generates no motion.
@@ -20,6 +21,8 @@ def with_sampling(config: Config, **options) -> Config:
             "no motion; animate with another checkpoint"
         )
     given = {f"sample.{name}": value for name, value in options.items() if value is not None}
+    if "sample.guidance" in given and hasattr(config.sample, "causal_guidance"):
+        given.setdefault("sample.causal_guidance", given["sample.guidance"])
     try:
         return override(config, given)
     except InputError as error:  # its message names fields of a configuration

@@ -371,11 +371,11 @@ class RecordingAnimator:
         import jax
 
         options = self.animator.options(**self.options)
-        chosen = [
-            f", {name} {getattr(options, name)}"
-            for name in ("sampler", "spacing", "steps", "guidance")
-            if hasattr(options, name)
-        ]
+        names = ("sampler", "spacing", "steps", "guidance")
+        values = {name: getattr(options, name) for name in names if hasattr(options, name)}
+        if hasattr(options, "guidance_of"):
+            values["guidance"] = options.guidance_of("expression")
+        chosen = [f", {name} {value}" for name, value in values.items()]
         self.console.detail(
             f"device {jax.devices()[0].device_kind}, checkpoint {self.animator.pretrained.path} "
             f"({self.animator.pretrained.digest[:12]}){''.join(chosen)}"

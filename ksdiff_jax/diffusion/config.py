@@ -114,7 +114,7 @@ def check_distilled(config) -> None:
     need(sample.sampler == "ddim", sample, "sample.sampler", f"ddim: {because}")
     need(sample.spacing == "trailing", sample, "sample.spacing", f"trailing: {because}")
     need(sample.eta == 0, sample, "sample.eta", f"0: {because}")
-    for name in ABSORBED:
+    for name in (*ABSORBED, "causal_guidance"):
         plain = getattr(sample, name, None) in (None, 1.0)
         need(plain, sample, f"sample.{name}", f"1: {because}, its teacher's is in its weights")
 

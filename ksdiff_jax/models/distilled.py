@@ -65,6 +65,7 @@ def with_distillation(config: Config) -> tuple[Config, PyTree]:
     sample = teacher.config.sample
     absorbed = {name: getattr(sample, name) for name in ABSORBED if hasattr(sample, name)}
     plain = {name: None if name == "head_guidance" else 1.0 for name in absorbed}
+    plain |= {"causal_guidance": None} if hasattr(sample, "causal_guidance") else {}
     found = replace(
         teacher.config,
         name=config.name,

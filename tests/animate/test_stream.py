@@ -38,6 +38,7 @@ CONFIG = override(
         "model.regression.enabled": "true",
         "sample.causal_regression_weight": "0.5",
         "sample.causal_regression_gain": "2.0",
+        "sample.causal_guidance": "1.5",
         "sample.steps": "2",
     },
 )
@@ -75,12 +76,16 @@ def test_a_stream_is_the_causal_recording_bit_for_bit_in_chunks_of_any_length(an
     assert np.abs(joined(streamed(animator, 16_000, seed=1)) - whole.coefficients).max() > 1e-4
 
 
-def test_a_stream_has_its_own_share_of_the_regression(animator):
+def test_a_stream_has_its_own_guidance_and_share_of_the_regression(animator):
     part = SOUND[: 4 * FRAME]
     plain = animator(part, sample_rate_hz=16_000)
     others = {"causal_regression_weight": 0.0, "causal_regression_gain": 1.0}
     own = joined(streamed(animator, FRAME, part))
     assert np.abs(own - joined(streamed(animator, FRAME, part, **others))).max() > 1e-3
+    plainly = joined(streamed(animator, FRAME, part, causal_guidance=1.0))
+    assert np.abs(own - plainly).max() > 1e-3
+    np.testing.assert_array_equal(joined(streamed(animator, FRAME, part, guidance=1.0)), plainly)
+    others |= {"causal_guidance": 3.0}
     unchanged = animator(part, sample_rate_hz=16_000, **others)
     np.testing.assert_array_equal(unchanged.coefficients, plain.coefficients)
 

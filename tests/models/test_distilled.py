@@ -27,7 +27,13 @@ def saved(folder, config, weights=WEIGHTS):
 
 @pytest.fixture
 def teacher(tmp_path):
-    guided = {"guidance": 1.5, "head_guidance": 3.0, "lip_temperature": 0.5, "steps": 10}
+    guided = {
+        "guidance": 1.5,
+        "head_guidance": 3.0,
+        "causal_guidance": 2.0,
+        "lip_temperature": 0.5,
+        "steps": 10,
+    }
     config = tiny_config("")
     config = dataclasses.replace(config, sample=dataclasses.replace(config.sample, **guided))
     return saved(tmp_path / "teacher", config)
@@ -50,6 +56,7 @@ def test_a_student_has_the_network_and_the_options_of_its_teacher_without_its_gu
     assert (config.distill.guidance, config.distill.head_guidance) == (1.5, 3.0)
     sample = config.sample
     assert (sample.guidance, sample.head_guidance, sample.keyframe_guidance) == (1, None, 1)
+    assert sample.causal_guidance is None
     assert (sample.sampler, sample.spacing, sample.steps) == ("ddim", "trailing", 2)
     assert sample.lip_temperature == 0.5
     # its denoisers alone are trained; the teacher's stay as they are
@@ -95,6 +102,7 @@ def test_what_cannot_teach_is_named(teacher, tmp_path):
         ("eta", 0.5),
         ("guidance", 2.0),
         ("head_guidance", 3.0),
+        ("causal_guidance", 3.0),
         ("keyframe_guidance", 1.5),
     ],
 )

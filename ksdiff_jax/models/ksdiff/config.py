@@ -241,6 +241,8 @@ class SampleConfig(diffusion.SampleConfig):
     head_guidance: float | None = None
     # R: guidance of the keyframes alone, which makes motion near them stronger; 1 is none
     keyframe_guidance: float = 1.0
+    # R: `guidance` of the causal mode, whose lips close less; none: as above
+    causal_guidance: float | None = None
     # motion dimensions (motion/space.py) that move the lips
     lip_dims: tuple[int, ...] = (*range(50), 53, 54, 55)
     # R: share of `model.regression` in the clean `lip_dims` of every sampling step, and the factor
@@ -266,6 +268,9 @@ class SampleConfig(diffusion.SampleConfig):
         if self.head_guidance is not None:
             as_mouth = "a number of 0 or more, or none: as guidance"
             weights(self, "sample", "head_guidance", what=as_mouth)
+        if self.causal_guidance is not None:
+            as_whole = "a number of 0 or more, or none: as guidance"
+            weights(self, "sample", "causal_guidance", what=as_whole)
         weights(self, "sample", "keyframe_guidance", what="a number of 0 or more (1: no guidance)")
         weights(self, "sample", "regression_gain")
         probabilities(self, "sample", "regression_weight", "keyframe_threshold")
@@ -277,18 +282,22 @@ class SampleConfig(diffusion.SampleConfig):
             weights(self, "sample", "causal_regression_gain", what=gain)
 
     def guidance_of(self, generator: str) -> float:
-        """Return the guidance scale of a generator, `expression`, `head` or `motion`."""
+        """Return the guidance scale of a generator, `expression`, `head` or `motion`, in the mode
+        of `causal`.
+        """
         of_head = self.head_guidance
         if generator == "head" and of_head is not None:
             return of_head
+        if self.causal and self.causal_guidance is not None:
+            return self.causal_guidance
         return self.guidance
 
-    def regression_of(self, *, causal: bool) -> tuple[float, float]:
-        """Return the share and the gain of the regression in one of the two modes."""
+    def regression(self) -> tuple[float, float]:
+        """Return the share and the gain of the regression in the mode of `causal`."""
         weight, gain = self.regression_weight, self.regression_gain
-        if causal and self.causal_regression_weight is not None:
+        if self.causal and self.causal_regression_weight is not None:
             weight = self.causal_regression_weight
-        if causal and self.causal_regression_gain is not None:
+        if self.causal and self.causal_regression_gain is not None:
             gain = self.causal_regression_gain
         return weight, gain
 

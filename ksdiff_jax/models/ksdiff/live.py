@@ -255,7 +255,7 @@ def _regression(
     """Return the sum of the regression up to the last new frame, and its share and amplified value
     in x̂₀ of the new frames (`sampling.blended_denoiser`), or None if it has no share.
     """
-    share, gain = new.options.regression_of(causal=True)
+    share, gain = new.options.regression()
     regression = new.latest(new.encoded.regression, 0)
     total = state.regressed[:, None] + jnp.cumsum(regression, axis=1)
     if not share:

@@ -176,7 +176,7 @@ def path_denoiser(
 ) -> Denoiser:
     """Return x̂₀ of the generator `name`, guided and with its share of the regression."""
     denoise = guided_denoiser(network, params, name, condition, options=options)
-    share, gain = options.regression_of(causal=options.causal)
+    share, gain = options.regression()
     if not share or name != expression_generator(network.config):
         return denoise
     heard = audible(speech.audio, speech.mask.shape[1])

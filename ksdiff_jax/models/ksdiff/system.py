@@ -1,6 +1,6 @@
 """KSDiff as a `System`: pure functions of a configuration and a motion space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.layers.execution import configured_execution
 from ksdiff_jax.models.distillation import distillation_terms
 from ksdiff_jax.models.frozen import stop_frozen
-from ksdiff_jax.models.ksdiff.config import KeyframeConfig
+from ksdiff_jax.models.ksdiff.config import KeyframeConfig, SampleConfig
 from ksdiff_jax.models.ksdiff.distillation import distilled_paths
 from ksdiff_jax.models.ksdiff.live import LiveState, LiveWindow, empty_live_state, live_step
 from ksdiff_jax.models.ksdiff.needs import needs_of
@@ -133,9 +133,13 @@ class KSDiff:
     def _sampled(self) -> Network:
         return Network(self.config.model, configured_execution(self.config).unrolled)
 
+    @property
+    def _live_options(self) -> SampleConfig:
+        return replace(self.config.sample, causal=True)
+
     def live_state(self) -> LiveState:
         """Return the state of a stream before its first frame."""
-        return empty_live_state(self.config.model, self.config.sample)
+        return empty_live_state(self.config.model, self._live_options)
 
     def live_step(
         self,
@@ -149,7 +153,7 @@ class KSDiff:
         """Return the state behind the next `frames` frames of a stream, and what `sample` returns
         for them in the causal mode.
         """
-        given = {"frames": frames, "options": self.config.sample}
+        given = {"frames": frames, "options": self._live_options}
         state, sample = live_step(self._sampled, params, state, window, keys, **given)
         motion = self.space.denormalise(sample.motion)
         motion = motion.astype(jnp.dtype(self.config.model.output_dtype))

@@ -39,6 +39,7 @@ from ksdiff_jax.overrides import override
         ("sample.guidance", "inf", "a number of 0 or more"),
         ("sample.keyframe_guidance", "-1", "a number of 0 or more"),
         ("sample.head_guidance", "nan", "a number of 0 or more, or none: as guidance"),
+        ("sample.causal_guidance", "-1", "a number of 0 or more, or none: as guidance"),
         ("sample.causal_regression_weight", "2", "a number from 0 to 1, or none: as regression_w"),
         ("sample.causal_regression_gain", "-1", "a number of 0 or more, or none: as regression_g"),
         ("sample.causal_regression_weight", "0.5", "0, the model has no regression"),
