@@ -168,5 +168,3 @@ def _likeliest_path(observations: Float[np.ndarray, "n f"]) -> Int[np.ndarray, "
     for frame in range(frames - 1, 0, -1):
         path[frame - 1] = before[frame, path[frame]]
     return path
-
-
