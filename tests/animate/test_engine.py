@@ -12,6 +12,7 @@ from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.batches import _sample
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine, TranscriptWarning
 from ksdiff_jax.animate.joining import with_blinks
+from ksdiff_jax.animate.keys import sample_key
 from ksdiff_jax.animate.options import with_sampling
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
@@ -281,6 +282,15 @@ def test_the_causal_form_of_an_utterance_has_nothing_that_depends_on_later_sound
 def test_a_system_that_generates_no_motion_is_named_before_any_work(system):
     with pytest.raises(InputError, match=rf"^{system}: .* generates no motion; animate with ano"):
         with_sampling(default_config(system), steps=None)
+
+
+@pytest.mark.parametrize(("seed", "noise_id"), [(0, "of a recording"), (2**31 + 1, "")])
+def test_the_key_of_a_sample_is_that_of_its_streams(seed, noise_id):
+    key = stream(jax.random.key(seed), "sample", 3)
+    key = stream(key, f"noise {noise_id}") if noise_id else key
+    found = sample_key(seed, 3, noise_id)
+    assert found.dtype == key.dtype
+    np.testing.assert_array_equal(jax.random.key_data(found), jax.random.key_data(key))
 
 
 @pytest.mark.slow
