@@ -31,6 +31,16 @@ def take_at_once(file: IO) -> bool:
     return True
 
 
+def take_within(file: IO, seconds: float) -> bool:
+    """Return whether the lock on the open file was free within this time; it is then kept until the
+    file is closed.
+    """
+    until = time.monotonic() + seconds
+    while not (taken := take_at_once(file)) and time.monotonic() < until:
+        time.sleep(_RETRY_S)
+    return taken
+
+
 def take(file: IO) -> None:
     """Wait until the lock on the open file is free; it is then kept until the file is closed."""
     if fcntl is not None:

@@ -36,8 +36,13 @@ def stream(
     key: Key[Array, ""], name: str, step: int | Int[Array, ""] | None = None
 ) -> Key[Array, ""]:
     """Return the key of the stream `name`, at `step` if one is given."""
-    key = jax.random.fold_in(key, zlib.crc32(name.encode(errors="surrogatepass")))
+    key = jax.random.fold_in(key, number_of_stream(name))
     return key if step is None else jax.random.fold_in(key, step)
+
+
+def number_of_stream(name: str) -> int:
+    """Return the number that `stream` folds into a key for this name, from 0 to 2^32 - 1."""
+    return zlib.crc32(name.encode(errors="surrogatepass"))
 
 
 def streams(

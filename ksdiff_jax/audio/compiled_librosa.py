@@ -34,8 +34,8 @@ _CALLS = {
 
 @functools.cache
 def librosa_module(name: str) -> ModuleType:
-    """Return `librosa.<name>`, imported and compiled at the first call: "core" for `pyin`, and
-    "onset".
+    """Return `librosa.<name>`, imported and compiled at the first call: "onset", and "core" for
+    `pyin`, to which the tests compare `audio.pitch`.
     """
     with contextlib.ExitStack() as stack:
         set_home()

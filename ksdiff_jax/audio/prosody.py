@@ -1,8 +1,8 @@
 """Prosody: fundamental frequency and energy at 50 Hz, the input of FiLM in the expression path
 (KSDiff §2.1).
 
-`extract_prosody` returns raw values (f, 2): f0 in Hz, 0 where unvoiced (probabilistic YIN: Mauch
-and Dixon, 2014, through librosa), and the natural logarithm of the RMS of the frame's own 20 ms.
+`extract_prosody` returns raw values (f, 2): f0 in Hz, 0 where unvoiced (probabilistic YIN,
+`audio.pitch`), and the natural logarithm of the RMS of the frame's own 20 ms.
 Frame i is centred on (i + 1/2) / 50 s and covers samples [320 i, 320 (i + 1)).
 
 `normalise_prosody` computes the model's input from them, per utterance:
@@ -19,17 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ksdiff_jax.audio.compiled_librosa import librosa_module
+from ksdiff_jax.audio.pitch import WINDOW_SAMPLES, pyin_hz
 from ksdiff_jax.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_SPEECH_FRAME, speech_frames
 from ksdiff_jax.typing import Float
 
-F0_RANGE_HZ = (65.0, 500.0)
 # The pitch tracker uses only this band: rumble below it and fricatives above it hide voicing.
 TRACKED_BAND_HZ = (70.0, 1500.0)
-WINDOW_SAMPLES = 2048  # 128 ms; halving it loses 12 % of the voicing decisions
-# Semitones between pitch candidates; librosa's 0.1 costs 2.5 times as much and changes 1 % of the
-# decisions.
-PITCH_STEP_SEMITONES = 0.2
 ENERGY_FLOOR = 1e-5  # RMS, -100 dB below full scale
 CHUNK_FRAMES = 1500  # 30 s: bounds the memory of the pitch tracker
 # one second on either side of a chunk, in which the Viterbi path converges
@@ -134,19 +129,9 @@ def _pitch_hz(sound: _Centred, frames: int) -> Float[np.ndarray, "f"]:
 def _track(samples: np.ndarray) -> np.ndarray:
     if not np.any(samples):
         return np.zeros(1 + (len(samples) - WINDOW_SAMPLES) // SAMPLES_PER_SPEECH_FRAME)
-    import scipy.signal  # with all that it imports, half a CPU second
+    import scipy.signal  # with all that it imports, a third of a CPU second
 
     band = scipy.signal.butter(
         2, TRACKED_BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos"
     )
-    f0_hz, voiced, _ = librosa_module("core").pyin(
-        scipy.signal.sosfiltfilt(band, samples),
-        fmin=F0_RANGE_HZ[0],
-        fmax=F0_RANGE_HZ[1],
-        sr=SAMPLE_RATE_HZ,
-        frame_length=WINDOW_SAMPLES,
-        hop_length=SAMPLES_PER_SPEECH_FRAME,
-        resolution=PITCH_STEP_SEMITONES,
-        center=False,
-    )
-    return np.where(voiced, f0_hz, 0.0)
+    return pyin_hz(scipy.signal.sosfiltfilt(band, samples))

@@ -6,8 +6,10 @@ and never replaces. A file with a flipped bit is not always recognised, dependin
 able to compress it, and a damaged program may crash the process. `keep_compilations` therefore
 removes every file that is not as it was stored, and JAX compiles that program anew:
 
-    digests.json   SHA-256 of each file, written when the process that stored it ends
-    *-cache        the programs; without a digest yet, zlib's checksum is verified, if it has one
+    checksums.json   CRC-32 of each file, written when the process that stored it ends
+    *-cache          the programs; without a checksum yet, zlib's is verified, if it has one
+
+Every start reads all files, so the oldest beyond `MOST_BYTES` are removed.
 
 `programs.py` keeps the programs of inference in a folder beside them, in a form without a trace.
 A folder that the user chose with `JAX_COMPILATION_CACHE_DIR` is used as it is.
@@ -28,9 +30,10 @@ import jax
 from ksdiff_jax.errors import InputError, Notice
 from ksdiff_jax.files import belongs_to_user, cache_folder, one_at_a_time, write_json
 
-DIGESTS = "digests.json"
+CHECKSUMS = "checksums.json"
+MOST_BYTES = 1_000_000_000
 LEAST_COMPILE_S = 0.2  # a program that compiles faster is not stored
-_BEING_WRITTEN_S = 5.0  # a younger file without a digest may still be written by another process
+_BEING_WRITTEN_S = 5.0  # a younger file without a checksum may still be written by another process
 _ZLIB = b"\x78"  # first byte of zlib's format; Zstandard's is 0x28
 
 _kept: list[Path] = []  # the folder of this process
@@ -78,14 +81,14 @@ def kept_folder() -> Path | None:
 
 
 def remove_damaged(folder: Path) -> list[str]:
-    """Remove the programs that are not as they were stored; record the digests of new ones. Return
-    the names of the removed files.
+    """Remove the programs that are not as they were stored; record the checksums of new ones.
+    Return the names of the removed files.
     """
     return _verified(folder, every=True)
 
 
 def record_new(folder: Path) -> list[str]:
-    """Do what `remove_damaged` does for programs without a recorded digest, and read no others."""
+    """Do what `remove_damaged` does for programs without a recorded checksum; read no others."""
     return _verified(folder, every=False)
 
 
@@ -93,16 +96,17 @@ def _verified(folder: Path, *, every: bool) -> list[str]:
     removed: list[str] = []
     with contextlib.suppress(OSError, InputError), one_at_a_time(folder):
         known = _recorded(folder)
-        found: dict[str, str] = {}
+        found: dict[str, int] = {}
+        _remove_oldest(folder)
         for path in sorted(folder.glob("*-cache")):
             if path.name in known and not every:
                 found[path.name] = known[path.name]
                 continue
             with contextlib.suppress(OSError):  # removed by another process
                 content, age_s = path.read_bytes(), time.time() - path.stat().st_mtime
-                digest = hashlib.sha256(content).hexdigest()
+                checksum = zlib.crc32(content)
                 if path.name in known:
-                    sound = known[path.name] == digest
+                    sound = known[path.name] == checksum
                 elif _is_complete(content):
                     sound = True
                 elif age_s < _BEING_WRITTEN_S:
@@ -110,13 +114,25 @@ def _verified(folder: Path, *, every: bool) -> list[str]:
                 else:
                     sound = False
                 if sound:
-                    found[path.name] = digest
+                    found[path.name] = checksum
                 else:
                     path.unlink()
                     removed.append(path.name)
         if found != known:
-            write_json(folder / DIGESTS, found)
+            write_json(folder / CHECKSUMS, found)
     return removed
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Remove the oldest programs beyond `MOST_BYTES`. A process that still looks for one compiles
+    it anew.
+    """
+    found = [(path.stat(), path) for path in folder.glob("*-cache")]
+    total = 0
+    for stat, path in sorted(found, key=lambda each: -each[0].st_mtime):
+        total += stat.st_size
+        if total > MOST_BYTES:
+            path.unlink(missing_ok=True)
 
 
 def _is_complete(content: bytes) -> bool:
@@ -130,9 +146,9 @@ def _is_complete(content: bytes) -> bool:
     return True
 
 
-def _recorded(folder: Path) -> dict[str, str]:
+def _recorded(folder: Path) -> dict[str, int]:
     try:
-        content = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
+        content = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

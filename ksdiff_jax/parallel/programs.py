@@ -14,8 +14,10 @@ CPU seconds of a process. `kept_program` also keeps, for each call, which progra
     programs/*.program  the program. The file's name is a digest of its lowered form and of all that
                         the compiler depends on, so most changes of sources need no compilation
 
-A file begins with the digest of its content and is removed if that does not match. Functions that
-are replaced at run time are in no digest; `JAX_ENABLE_COMPILATION_CACHE=false` keeps nothing.
+A file begins with the digest of its content and is removed if that does not match. One process
+compiles a call and the others wait for its program, at most `PATIENCE_S`; the system releases the
+lock of a process that ends. Functions that are replaced at run time are in no digest;
+`JAX_ENABLE_COMPILATION_CACHE=false` keeps nothing.
 
 A call is traced as JAX does it if `keep_compilations` has no folder of its own, if the call is part
 of another trace or uses several devices, and if a static argument is of a class of other packages.
@@ -40,6 +42,7 @@ import jax
 import jax.monitoring
 import numpy as np
 
+from ksdiff_jax import locks
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.files import replacing
 from ksdiff_jax.parallel.compilations import CompilationWarning, kept_folder
@@ -49,6 +52,7 @@ from ksdiff_jax.typing import PyTree
 LOADED = "/ksdiff_jax/program_loaded"  # JAX's event of a program that was not traced, `fun_name`
 MOST_PROGRAMS = 64  # the least recently used ones beyond are removed
 MOST_CALLS = 512
+PATIENCE_S = 120.0  # for another process that compiles
 _PACKAGE = Path(__file__).parents[1]
 _TRACED_BY = ("jax", "jaxlib", "flax", "numpy")
 _UNRELATED = ("cache", "log", "traceback", "dump")  # settings that change no program
@@ -93,16 +97,21 @@ class KeptProgram:
         self, kept: "_Kept", arguments: tuple, static: dict[str, Any]
     ) -> tuple[Callable, PyTree]:
         """Return the program of a call from the folder, or compile and keep it, and its result."""
-        begin = time.perf_counter()
         try:
-            if (program := kept.program()) is not None:
-                took_s = time.perf_counter() - begin
-                jax.monitoring.record_event_duration_secs(LOADED, took_s, fun_name=self.__name__)
-                return program, program(*arguments)
-            return kept.compiled(self._jitted.lower(*arguments, **static), arguments)
+            if (program := self._loaded(kept)) is None:
+                with kept.one_compiles():
+                    if (program := self._loaded(kept)) is None:
+                        return kept.compiled(self._jitted.lower(*arguments, **static), arguments)
         except _NotKept:
-            plain = functools.partial(self._jitted, **static)
-            return plain, plain(*arguments)
+            program = functools.partial(self._jitted, **static)
+        return program, program(*arguments)
+
+    def _loaded(self, kept: "_Kept") -> Callable | None:
+        begin = time.perf_counter()
+        if (program := kept.program()) is not None:
+            took_s = time.perf_counter() - begin
+            jax.monitoring.record_event_duration_secs(LOADED, took_s, fun_name=self.__name__)
+        return program
 
 
 class _NotKept(Exception):
@@ -134,6 +143,17 @@ class _Kept:
             if (stored := _read(self.folder / name)) is not None:
                 return self._loaded(stored, trees)
         return None
+
+    @contextlib.contextmanager
+    def one_compiles(self) -> Iterator[None]:
+        """Admit one process or thread at a time, or all of them where there are no locks or nothing
+        can be written.
+        """
+        path = self.folder.parent / f".programs-{self._call.name[0]}.lock"  # a few files for all
+        with contextlib.ExitStack() as opened:
+            with contextlib.suppress(OSError):
+                locks.take_within(opened.enter_context(path.open("ab")), PATIENCE_S)
+            yield
 
     def compiled(self, lowered: jax.stages.Lowered, arguments: tuple) -> tuple[Callable, PyTree]:
         """Return the program of a lowered call and its result, and keep the program. Raise

@@ -9,11 +9,14 @@ import pytest
 from jax.sharding import Mesh
 
 from ksdiff_jax.animate.animator import Animator
+from ksdiff_jax.animate.batches import _sample
 from ksdiff_jax.animate.engine import BUCKETS, CausalWarning, Engine, TranscriptWarning
 from ksdiff_jax.animate.joining import with_blinks
+from ksdiff_jax.animate.keys import sample_key
 from ksdiff_jax.animate.options import with_sampling
 from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME as FRAME
 from ksdiff_jax.audio.waveform import from_int16, write_wav
+from ksdiff_jax.bench.workload import demo_config, made_up_params, small
 from ksdiff_jax.data.schema import Clip
 from ksdiff_jax.errors import InputError
 from ksdiff_jax.evaluate.run import predict_clips
@@ -24,10 +27,12 @@ from ksdiff_jax.face.actions import (
     expression_to_actions,
 )
 from ksdiff_jax.models import default_config
+from ksdiff_jax.models.ksdiff.system import KSDiff
 from ksdiff_jax.models.speech_encoder import encoder_params, with_encoder
 from ksdiff_jax.models.system import Sample
-from ksdiff_jax.motion.space import EXPRESSION, MOTION_DIMS
+from ksdiff_jax.motion.space import BUILTIN, EXPRESSION, MOTION_DIMS
 from ksdiff_jax.overrides import override
+from ksdiff_jax.parallel import programs
 from ksdiff_jax.parallel.arrays import on_every_device
 from ksdiff_jax.rng import frame_noise, stream
 from ksdiff_jax.speech.spoken_parts import spoken_text
@@ -277,3 +282,33 @@ def test_the_causal_form_of_an_utterance_has_nothing_that_depends_on_later_sound
 def test_a_system_that_generates_no_motion_is_named_before_any_work(system):
     with pytest.raises(InputError, match=rf"^{system}: .* generates no motion; animate with ano"):
         with_sampling(default_config(system), steps=None)
+
+
+@pytest.mark.parametrize(("seed", "noise_id"), [(0, "of a recording"), (2**31 + 1, "")])
+def test_the_key_of_a_sample_is_that_of_its_streams(seed, noise_id):
+    key = stream(jax.random.key(seed), "sample", 3)
+    key = stream(key, f"noise {noise_id}") if noise_id else key
+    found = sample_key(seed, 3, noise_id)
+    assert found.dtype == key.dtype
+    np.testing.assert_array_equal(jax.random.key_data(found), jax.random.key_data(key))
+
+
+@pytest.mark.slow
+def test_a_kept_program_of_the_model_gives_the_same_motion_bit_for_bit(tmp_path, monkeypatch):
+    traced, sample = [], KSDiff.sample
+    monkeypatch.setattr(KSDiff, "sample", lambda *given: traced.append(1) or sample(*given))
+    config = override(small(demo_config()), {"sample.steps": 2})
+    whole = Engine(KSDiff(config, BUILTIN), made_up_params(config))
+    (expected_sample,) = whole.sample([tone(30)])  # as JAX runs it, without a folder of ours
+    assert np.ptp(expected_sample.motion, axis=0).max() > 0.01
+    monkeypatch.setattr(programs, "kept_folder", lambda: tmp_path)
+    for traces in (2, 2):  # compiled; loaded without a trace
+        jax.clear_caches()  # as in a new process
+        (found,) = whole.sample([tone(30)])
+        jax.tree.map(np.testing.assert_array_equal, found, expected_sample)
+        assert len(traced) == traces
+        _sample._ready.clear()
+    (other,) = whole.sample([tone(30, loudness=0.1)])
+    assert len(traced) == 2 and np.abs(other.motion - expected_sample.motion).max() > 1e-4
+    _sample._ready.clear()
+    assert len(list(tmp_path.glob("programs/*.program"))) == 1

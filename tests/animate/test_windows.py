@@ -7,6 +7,7 @@ import pytest
 
 from ksdiff_jax.animate.animator import Animator
 from ksdiff_jax.animate.windows import Window, join_windows, owned_frames, plan_windows
+from ksdiff_jax.audio.timebase import SAMPLES_PER_MOTION_FRAME
 from ksdiff_jax.motion.space import MOTION_DIMS
 from tests.conftest import REPOSITORY as ROOT
 
@@ -52,21 +53,82 @@ def test_each_frame_is_owned_by_the_window_whose_border_is_farther():
     assert owners[:50].max() == 0 and owners[50:].min() == 1
 
 
-@pytest.mark.long
-def test_no_jump_in_position_or_velocity_at_the_seams_of_the_shipped_model():
+PERIOD = 182  # motion frames of the demonstration, which is repeated
+CUT = 32  # frames of a spectrum, 1.3 s
+BANDS_HZ = ((0, 3), (3, 6), (6, 12.5))
+
+
+@pytest.fixture(scope="module")
+def long_motion():
+    """100 s of motion of the shipped model: the channels (t, d) that move, with deviation 1, and
+    the pairs of windows that share frames.
+    """
     animator = Animator.from_pretrained()
     demo = animator.read(ROOT / "ksdiff_jax" / "assets" / "demo.wav").audio
+    assert len(demo) == PERIOD * SAMPLES_PER_MOTION_FRAME
     speech = np.tile(demo, -(-100 * 16_000 // len(demo)))[: 100 * 16_000]
     motion = animator(speech, sample_rate_hz=16_000).coefficients
     moving = motion[:, motion.std(axis=0) > 1e-6]
     seams = list(itertools.pairwise(plan_windows(len(motion), longest=1024)))
     assert len(seams) >= 2
-    shared = np.zeros(len(motion), bool)
+    return moving / moving.std(axis=0), seams
+
+
+@pytest.mark.long
+def test_no_jump_in_position_or_velocity_at_the_seams_of_the_shipped_model(long_motion):
+    moving, seams = long_motion
+    shared = np.zeros(len(moving), bool)
     for left, right in seams:
         shared[right.start : left.stop] = True
     borders = np.array([frame for left, right in seams for frame in (right.start, left.stop)])
     for order in (1, 2):  # steps of position, and of velocity
-        steps = np.abs(np.diff(moving, order, axis=0)) / moving.std(axis=0)
+        steps = np.abs(np.diff(moving, order, axis=0))
         inside, at_seams = steps[~shared[order:]], steps[shared[order:]]
         assert 0.7 < at_seams.mean() / inside.mean() < 1.3
         assert steps[borders - order].max() < inside.max()
+
+
+def log_powers(motion):
+    """The logarithm (t, 3) of the power around each frame below 3 Hz, from 3 to 6 Hz and above,
+    mean over channels and five cuts of `CUT` frames; NaN near the ends.
+    """
+    cuts = np.lib.stride_tricks.sliding_window_view(motion, CUT, axis=0)  # (t, d, CUT)
+    cuts = (cuts - cuts.mean(axis=-1, keepdims=True)) * np.hanning(CUT)
+    power = np.square(np.abs(np.fft.rfft(cuts))).mean(axis=1)
+    hz = np.fft.rfftfreq(CUT, 1 / 25)
+    bands = np.stack([power[:, (hz > low) & (hz <= high)].sum(axis=1) for low, high in BANDS_HZ])
+    found = np.full((len(motion), 3), np.nan)
+    edge = CUT // 2
+    found[edge : edge + bands.shape[1]] = bands.T
+    return np.log(np.mean([np.roll(found, by, axis=0) for by in (-8, -4, 0, 4, 8)], axis=0))
+
+
+@pytest.mark.long
+def test_the_spectrum_at_the_seams_of_the_shipped_model_is_one_of_those_inside(long_motion):
+    moving, seams = long_motion
+    frames, reach = len(moving), CUT // 2 + 8
+    borders = np.array([frame for left, right in seams for frame in (right.start, left.stop)])
+    inside = np.ones(frames, bool)
+    inside[:reach] = inside[-reach:] = False
+    for left, right in seams:
+        inside[right.start - reach : left.stop + reach] = False
+
+    def against_inside(powers, places):
+        """The mean difference (3,) from the same words elsewhere, away from the seams."""
+        found = []
+        for place in places:
+            words = np.arange(place % PERIOD, frames, PERIOD)
+            words = words[inside[words] & (words != place)]
+            found.append(powers[place] - powers[words].mean(axis=0))
+        return np.mean(found, axis=0)
+
+    moved = [borders + shift for shift in range(-frames, frames, 8)]
+    moved = [p for p in moved if p[0] >= 0 and p[-1] < frames and inside[p].all()]
+    powers = log_powers(moving)
+    elsewhere = np.stack([against_inside(powers, places) for places in moved])
+    assert len(elsewhere) > 100
+    found = against_inside(powers, borders)
+    assert (found <= elsewhere.max(axis=0)).all() and (found >= elsewhere.min(axis=0)).all()
+    # a step of a deviation at each border would be seen
+    steps = np.searchsorted(borders, np.arange(frames), side="right")[:, None]
+    assert against_inside(log_powers(moving + steps), borders)[-1] > elsewhere.max(axis=0)[-1]

@@ -42,9 +42,18 @@ def test_a_program_of_a_killed_process_is_removed_unless_it_may_still_be_written
     for name, age in (("killed", True), ("written now", False)):
         stored(tmp_path, name, compress=lambda content: zlib.compress(content)[:-3], old=age)
     assert remove_damaged(tmp_path) == ["killed-cache"]
-    (tmp_path / compilations.DIGESTS).write_text("damaged")
+    (tmp_path / compilations.CHECKSUMS).write_text("damaged")
     sound = stored(tmp_path, "sound")
     assert remove_damaged(tmp_path) == [] and sound.exists()
+
+
+def test_the_oldest_programs_beyond_the_most_bytes_are_removed(tmp_path, monkeypatch):
+    paths = [stored(tmp_path, name, name.encode() * 9) for name in "abc"]
+    for age, path in enumerate(paths):
+        os.utime(path, (100 - age, 100 - age))
+    monkeypatch.setattr(compilations, "MOST_BYTES", sum(path.stat().st_size for path in paths[:2]))
+    assert remove_damaged(tmp_path) == []  # which is a warning
+    assert [path.exists() for path in paths] == [True, True, False]
 
 
 COMPILE = """

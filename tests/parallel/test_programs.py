@@ -1,12 +1,16 @@
 """A kept program runs without a trace and only for its call; a damaged one is compiled anew."""
 
+import contextlib
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ksdiff_jax import locks
 from ksdiff_jax.motion.space import BUILTIN
 from ksdiff_jax.parallel import programs
 from ksdiff_jax.parallel.compilations import CompilationWarning
@@ -91,6 +95,35 @@ def test_a_file_that_matches_its_digest_and_holds_something_else_is_replaced(fol
     for path in folder.iterdir():
         programs._write(path, b"no pickle", most=9)
     np.testing.assert_array_equal(called(process([])), first)
+
+
+@pytest.fixture
+def slow():
+    """The body of a function that takes a while to trace."""
+    return lambda tree, key, power: time.sleep(0.3) or tree["a"] ** power
+
+
+def test_of_two_that_start_together_one_compiles_and_the_other_loads(folder, slow):
+    traces = []
+    with ThreadPoolExecutor(2) as pool:  # a lock of another process and of another thread are alike
+        started = [pool.submit(called, process(traces, slow)) for _ in range(2)]
+        for each in started:
+            np.testing.assert_array_equal(each.result(timeout=60), X**2)
+    assert len(traces) == 1 and kinds(folder) == [".call", ".program"]
+
+
+def test_it_waits_for_a_bounded_time_and_needs_no_lock(folder, slow, monkeypatch):
+    monkeypatch.setattr(programs, "PATIENCE_S", 0.5)
+    with contextlib.ExitStack() as others:  # that never end
+        for digit in "0123456789abcdef":
+            file = others.enter_context((folder.parent / f".programs-{digit}.lock").open("ab"))
+            assert locks.take_at_once(file)
+        began = time.monotonic()
+        np.testing.assert_array_equal(called(process([], slow)), X**2)
+        assert time.monotonic() - began > 0.5
+    (folder.parent / "file").touch()  # nothing can be written below it
+    monkeypatch.setattr(programs, "kept_folder", lambda: folder.parent / "file" / "folder")
+    np.testing.assert_array_equal(called(process([], slow)), X**2)
 
 
 def test_a_program_that_cannot_be_stored_runs_as_jax_runs_it(folder):
