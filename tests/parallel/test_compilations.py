@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ksdiff_jax.files import one_at_a_time
 from ksdiff_jax.parallel import compilations
 from ksdiff_jax.parallel.compilations import remove_damaged
 from tests.conftest import REPOSITORY
@@ -54,6 +55,16 @@ def test_the_oldest_programs_beyond_the_most_bytes_are_removed(tmp_path, monkeyp
     monkeypatch.setattr(compilations, "MOST_BYTES", sum(path.stat().st_size for path in paths[:2]))
     assert remove_damaged(tmp_path) == []  # which is a warning
     assert [path.exists() for path in paths] == [True, True, False]
+
+
+def test_a_process_that_is_suspended_with_the_lock_holds_up_no_other_for_long(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compilations, "PATIENCE_S", 0.05)
+    path = stored(tmp_path, "sound")
+    with one_at_a_time(tmp_path):
+        assert remove_damaged(tmp_path) == []
+    assert path.name in (tmp_path / compilations.CHECKSUMS).read_text()
 
 
 COMPILE = """
