@@ -128,7 +128,10 @@ def _remove_oldest(folder: Path) -> None:
     """Remove the oldest programs beyond `MOST_BYTES`. A process that still looks for one compiles
     it anew.
     """
-    found = [(path.stat(), path) for path in folder.glob("*-cache")]
+    found = []
+    for path in folder.glob("*-cache"):
+        with contextlib.suppress(OSError):  # removed by another process
+            found.append((path.stat(), path))
     total = 0
     for stat, path in sorted(found, key=lambda each: -each[0].st_mtime):
         total += stat.st_size

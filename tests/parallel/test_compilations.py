@@ -48,6 +48,12 @@ def test_a_program_of_a_killed_process_is_removed_unless_it_may_still_be_written
     assert remove_damaged(tmp_path) == [] and sound.exists()
 
 
+def test_a_program_that_vanishes_hides_no_damaged_one(tmp_path):
+    damaged = stored(tmp_path, "damaged", compress=lambda content: zlib.compress(content)[:-3])
+    (tmp_path / "gone-cache").symlink_to(tmp_path / "nowhere")  # listed, and cannot be read
+    assert remove_damaged(tmp_path) == [damaged.name]
+
+
 def test_the_oldest_programs_beyond_the_most_bytes_are_removed(tmp_path, monkeypatch):
     paths = [stored(tmp_path, name, name.encode() * 9) for name in "abc"]
     for age, path in enumerate(paths):
