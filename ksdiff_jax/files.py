@@ -292,9 +292,9 @@ def _restore_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def one_at_a_time(folder: str | Path) -> Iterator[None]:
+def one_at_a_time(folder: str | Path, *, patience_s: float | None = None) -> Iterator[None]:
     """Admit one process at a time to work that several would otherwise do at once in `folder` (a
-    cache).
+    cache), or any process that has waited for `patience_s` seconds.
 
     If a process dies, the next one is admitted. Network disks without locks admit all, and so does
     a lock of another user.
@@ -302,7 +302,11 @@ def one_at_a_time(folder: str | Path) -> Iterator[None]:
     path = make_folder(folder) / ".lock"
     with contextlib.ExitStack() as opened:
         with contextlib.suppress(OSError):
-            locks.take(opened.enter_context(path.open("ab")))  # "w" would write to a locked file
+            file = opened.enter_context(path.open("ab"))  # "w" would write to a locked file
+            if patience_s is None:
+                locks.take(file)
+            else:
+                locks.take_within(file, patience_s)
         yield
 
 

@@ -11,6 +11,7 @@ stream` measures the whole path from sound on a checkpoint. Weights are syntheti
 import functools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -68,10 +69,11 @@ def _measure(config: Config, blocks: int) -> dict:
         window = window._replace(first=np.int32(window.first + frames))
     first_s, *times_s = times_s
     found, block_ms = percentiles(times_s), 1000 * frames / MOTION_RATE_HZ
-    options = config.sample
+    options = replace(config.sample, causal=True)
+    guidance = options.guidance_of("expression")
     return {
         "dtype": config.model.compute_dtype,
-        "sampler": f"{options.sampler}, {options.steps} steps, guidance {options.guidance:g}",
+        "sampler": f"{options.sampler}, {options.steps} steps, guidance {guidance:g}",
         "block_ms": block_ms,
         "blocks": blocks,
         **found,

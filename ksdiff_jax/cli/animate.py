@@ -216,7 +216,8 @@ def _add_sampling_arguments(group: argparse._ArgumentGroup) -> None:
         "--guidance",
         type=float,
         metavar="S",
-        help="guidance scale, 1 is none; default the checkpoint's",
+        help="guidance scale, 1 is none; default the checkpoint's, which may have another for live "
+        "speech (--causal, --stream)",
     )
     group.add_argument(
         "--keyframe-guidance",

@@ -36,9 +36,11 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
         help="when all lines are printed, also write them to FILE (JSON Lines)",
     )
     group.add_argument(
-        "--no-autotune",
-        action="store_true",
-        help="do not let XLA autotune GPU kernels: compilation is faster, convolutions are not",
+        "--autotune",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let XLA autotune GPU kernels, or not: compilation is then faster, convolutions are "
+        "not; default: as XLA does, it autotunes",
     )
     group.add_argument(
         "--overwrite",
@@ -63,7 +65,8 @@ def refuse_device_options(args: argparse.Namespace) -> None:
         "--list": args.list,
         "--small": args.small,
         "--out": args.out is not None,
-        "--no-autotune": args.no_autotune,
+        "--autotune": args.autotune is True,
+        "--no-autotune": args.autotune is False,
         "--overwrite": args.overwrite,
         "--time-limit": args.time_limit != LIMIT_S,
     }
@@ -76,7 +79,7 @@ def refuse_device_options(args: argparse.Namespace) -> None:
 
 def run_device(args: argparse.Namespace) -> int:
     """Print one line per figure; return status 1 if nothing could be measured."""
-    if args.no_autotune and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
+    if args.autotune is False and _AUTOTUNE not in (flags := os.environ.get("XLA_FLAGS", "")):
         # read when JAX first looks for devices
         os.environ["XLA_FLAGS"] = f"{flags} {_AUTOTUNE}=0".strip()
     import jax

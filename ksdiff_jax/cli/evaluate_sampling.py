@@ -143,7 +143,7 @@ def measure_table(
     from ksdiff_jax.face import builtin_face, check_face
 
     check_face(builtin_face(), engine.space.name, what="a table of sampling options")
-    own, wanted = _options(args, engine)
+    own, wanted = compared_options(args, engine)
     engines = {options: engine.with_options(**options._asdict()) for options in wanted}
     about |= what_is_measured(args, engine, clips, without=("guidance", "lip_temperature"))
     rows = _finished(out, about, console)
@@ -163,8 +163,11 @@ def measure_table(
     return _store(rows, own, about, out, args, complete=True)
 
 
-def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list[Options]]":
-    """Return the checkpoint's own options, and the options of all rows."""
+def compared_options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list[Options]]":
+    """Return the checkpoint's own options in the mode of the engine, and the options of all rows.
+
+    Raise `InputError` for a system without them.
+    """
     from ksdiff_jax.evaluate.sampling_table import Options
 
     sample = engine.system.config.sample
@@ -174,6 +177,8 @@ def _options(args: argparse.Namespace, engine: "Engine") -> "tuple[Options, list
             "name the checkpoint of a system that has"
         )
     own = Options(*(float(getattr(sample, name)) for name in Options._fields))
+    if hasattr(sample, "guidance_of"):
+        own = own._replace(guidance=float(sample.guidance_of("expression")))
     grid = (args.guidance or [own.guidance], args.lip_temperature or [own.lip_temperature])
     wanted = [own, Options(1.0, 1.0), *itertools.starmap(Options, itertools.product(*grid))]
     return own, sorted(dict.fromkeys(wanted))

@@ -300,7 +300,12 @@ def _motion(path: Path, *, space: str) -> dict:
         facts["retargeting_mean_error_mm"] = {
             name: error["mean"] for name, error in moved["error_mm"].items()
         }
-    return facts | {name: clip.meta[name] for name in known if name in clip.meta}
+    facts |= {name: clip.meta[name] for name in known if name in clip.meta}
+    if clip.meta.get("causal"):
+        facts["causal"] = True
+        if (guidance := clip.meta.get("causal_guidance")) is not None:
+            facts["guidance"] = guidance
+    return facts
 
 
 def _recording(path: Path) -> dict:

@@ -32,6 +32,7 @@ from ksdiff_jax.files import belongs_to_user, cache_folder, one_at_a_time, write
 
 CHECKSUMS = "checksums.json"
 MOST_BYTES = 1_000_000_000
+PATIENCE_S = 20.0  # for another process, which may be suspended
 LEAST_COMPILE_S = 0.2  # a program that compiles faster is not stored
 _BEING_WRITTEN_S = 5.0  # a younger file without a checksum may still be written by another process
 _ZLIB = b"\x78"  # first byte of zlib's format; Zstandard's is 0x28
@@ -94,7 +95,7 @@ def record_new(folder: Path) -> list[str]:
 
 def _verified(folder: Path, *, every: bool) -> list[str]:
     removed: list[str] = []
-    with contextlib.suppress(OSError, InputError), one_at_a_time(folder):
+    with contextlib.suppress(OSError, InputError), one_at_a_time(folder, patience_s=PATIENCE_S):
         known = _recorded(folder)
         found: dict[str, int] = {}
         _remove_oldest(folder)
@@ -127,7 +128,10 @@ def _remove_oldest(folder: Path) -> None:
     """Remove the oldest programs beyond `MOST_BYTES`. A process that still looks for one compiles
     it anew.
     """
-    found = [(path.stat(), path) for path in folder.glob("*-cache")]
+    found = []
+    for path in folder.glob("*-cache"):
+        with contextlib.suppress(OSError):  # removed by another process
+            found.append((path.stat(), path))
     total = 0
     for stat, path in sorted(found, key=lambda each: -each[0].st_mtime):
         total += stat.st_size

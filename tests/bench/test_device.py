@@ -170,7 +170,15 @@ def test_made_up_parameters_hide_nothing():
 
 
 @pytest.mark.parametrize(
-    "options", [["--only", "hardware"], ["--small"], ["--out", "a.jsonl"], ["--time-limit", "9"]]
+    "options",
+    [
+        ["--only", "hardware"],
+        ["--small"],
+        ["--out", "a.jsonl"],
+        ["--time-limit", "9"],
+        ["--autotune"],
+        ["--no-autotune"],
+    ],
 )
 def test_other_benchmarks_refuse_its_options(options, capsys):
     assert main(["bench", "animate", *options]) == 2

@@ -9,11 +9,11 @@ from ksdiff_jax.cli import evaluate
 from ksdiff_jax.cli.console import Console
 from ksdiff_jax.cli.evaluate_measure import Trained, distinct_labels
 from ksdiff_jax.cli.evaluate_samplers import run_samplers, use_one_value
-from ksdiff_jax.cli.evaluate_sampling import run_table
+from ksdiff_jax.cli.evaluate_sampling import compared_options, run_table
 from ksdiff_jax.cli.main import main
 from ksdiff_jax.data.shards import write_dataset
 from ksdiff_jax.errors import InputError
-from ksdiff_jax.models.ksdiff.config import Config
+from ksdiff_jax.models.ksdiff.config import Config, SampleConfig
 from ksdiff_jax.models.pretrained import save_pretrained
 from tests.evaluate.pretend import STILL, LoudnessSystem, loudness_engine, talking_clip
 from tests.models.sync.conftest import TINY, tiny  # noqa: F401
@@ -291,6 +291,16 @@ def test_a_table_of_samplers_is_continued_and_names_its_choice(tmp_path, capsys)
     assert any("continues with its 3 finished rows" in line for line in lines)
     other, lines = table("4", seed=1)
     assert len(other["rows"]) == 2 and any("it is replaced" in line for line in lines)
+
+
+@pytest.mark.parametrize(("causal", "guidance"), [(False, 1.0), (True, 2.0)])
+def test_the_checkpoints_own_guidance_is_that_of_the_mode(causal, guidance):
+    sample = SampleConfig(guidance=1.0, causal_guidance=2.0, causal=causal)
+    engine = SimpleNamespace(system=SimpleNamespace(config=Config(sample=sample)))
+    args = argparse.Namespace(guidance=None, lip_temperature=[0.5])
+    own, rows = compared_options(args, engine)
+    assert own.guidance == guidance
+    assert {row.guidance for row in rows} == {1.0, guidance}
 
 
 def test_a_table_of_sampling_options_is_continued_and_names_its_choice(tmp_path, capsys):

@@ -39,6 +39,21 @@ def test_a_motion_file_is_described(tmp_path, capsys):
     assert facts["keyframes_head"] == "2 (1.00 per second)"
 
 
+def test_a_motion_of_the_causal_mode_has_its_guidance(tmp_path, capsys):
+    clip = MotionClip.from_coefficients(
+        np.zeros((5, MOTION_DIMS), np.float32),
+        meta={"guidance": 1.0, "causal_guidance": 2.0, "causal": False},
+    )
+    facts, _ = inspected(capsys, clip.save(tmp_path / "a.motion.npz"))
+    assert facts["guidance"] == 1.0 and "causal" not in facts
+    clip.meta["causal"] = True
+    facts, _ = inspected(capsys, clip.save(tmp_path / "b.motion.npz"))
+    assert facts["guidance"] == 2.0 and facts["causal"]
+    clip.meta["causal_guidance"] = None
+    facts, _ = inspected(capsys, clip.save(tmp_path / "c.motion.npz"))
+    assert facts["guidance"] == 1.0
+
+
 def test_a_checkpoint_is_described_and_a_corrupt_one_named(checkpoint, capsys):
     facts, _ = inspected(capsys, checkpoint, "--verify")
     assert facts["kind"] == "checkpoint" and facts["parameters"] == 1 and facts["verified"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ksdiff_jax.files import one_at_a_time
 from ksdiff_jax.parallel import compilations
 from ksdiff_jax.parallel.compilations import remove_damaged
 from tests.conftest import REPOSITORY
@@ -47,6 +48,12 @@ def test_a_program_of_a_killed_process_is_removed_unless_it_may_still_be_written
     assert remove_damaged(tmp_path) == [] and sound.exists()
 
 
+def test_a_program_that_vanishes_hides_no_damaged_one(tmp_path):
+    damaged = stored(tmp_path, "damaged", compress=lambda content: zlib.compress(content)[:-3])
+    (tmp_path / "gone-cache").symlink_to(tmp_path / "nowhere")  # listed, and cannot be read
+    assert remove_damaged(tmp_path) == [damaged.name]
+
+
 def test_the_oldest_programs_beyond_the_most_bytes_are_removed(tmp_path, monkeypatch):
     paths = [stored(tmp_path, name, name.encode() * 9) for name in "abc"]
     for age, path in enumerate(paths):
@@ -54,6 +61,16 @@ def test_the_oldest_programs_beyond_the_most_bytes_are_removed(tmp_path, monkeyp
     monkeypatch.setattr(compilations, "MOST_BYTES", sum(path.stat().st_size for path in paths[:2]))
     assert remove_damaged(tmp_path) == []  # which is a warning
     assert [path.exists() for path in paths] == [True, True, False]
+
+
+def test_a_process_that_is_suspended_with_the_lock_holds_up_no_other_for_long(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compilations, "PATIENCE_S", 0.05)
+    path = stored(tmp_path, "sound")
+    with one_at_a_time(tmp_path):
+        assert remove_damaged(tmp_path) == []
+    assert path.name in (tmp_path / compilations.CHECKSUMS).read_text()
 
 
 COMPILE = """
